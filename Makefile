@@ -1,0 +1,61 @@
+# Every target sets up what it needs: `make demo` and `make test` work on a fresh machine with Python 3.10 to 3.13.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.done
+ASR := .venv/.asr
+OUT ?= out
+
+.PHONY: setup demo test test-all fmt check schemas golden bench lock clean
+
+setup: $(SETUP)
+
+$(SETUP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "datagen needs Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(ASR): $(SETUP) requirements-asr.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-asr.lock
+	touch $@
+
+# The main job on real speech: shipped dialogues to training shards, then a check and a look at one row.
+demo: setup
+	$(BIN)/datagen build quickstart --out $(OUT)/quickstart
+	$(BIN)/datagen check $(OUT)/quickstart
+	$(BIN)/datagen show $(OUT)/quickstart --task three_stream --chunks 24
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow"
+
+test-all: test $(ASR)
+	$(BIN)/pytest -m slow
+
+fmt: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Generated files that are checked in; tests fail where they are stale.
+schemas: setup
+	$(BIN)/python -m datagen.schemas schemas
+
+golden: setup
+	$(BIN)/python tests/golden/refresh.py
+
+bench: $(ASR)
+	$(BIN)/python benchmarks/run.py
+
+lock:
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra asr --extra codebook -c requirements.lock -o requirements-asr.lock
+
+clean:
+	rm -rf .venv out

@@ -1,0 +1,136 @@
+"""The whole pipeline: recipe → steps, from a dialogue to its token streams, and the rows made of them."""
+
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+from datagen.engines import load
+from datagen.engines.base import TTS, Noise, SpeechTokenizer, TextTokenizer
+from datagen.errors import RecipeError
+from datagen.recipe import Recipe
+from datagen.stages.encode import Encode
+from datagen.stages.flatten import Flatten
+from datagen.stages.mix import Mix
+from datagen.stages.place import Place
+from datagen.stages.script import WriteScript, voices_by_split
+from datagen.stages.select import Select
+from datagen.stages.speak import Speak
+from datagen.step import Step
+from datagen.units import hop_samples
+from datagen.vocab import SPECIALS, Vocabulary
+
+_QWEN2_IDS = 151_646
+_QWEN2_SPECIAL_OFFSET = 151_665
+_QWEN2_EMBEDDINGS = 151_936
+"""Qwen2 pads its embedding to this many rows; the special tokens lie in rows no Qwen2 model uses."""
+
+
+class Build:
+    """A recipe with its engines, each built when first needed and once per process."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Take the recipe; nothing heavy happens yet."""
+        self.recipe = recipe
+
+    def steps(self) -> list[Step]:
+        """The pipeline, in flow order."""
+        r = self.recipe
+        return [
+            Step("select", lambda: Select(r.select)),
+            Step("script", lambda: WriteScript(r, self.user_voices)),
+            Step("speak", lambda: Speak(r.speak, self.tts, r.sample_rate_hz, r.seed)),
+            Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
+            Step("mix", lambda: Mix(r.mix, self.noises, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
+            Step("encode", lambda: Encode(self.speech_tokenizer, self.text_tokenizer, r.sample_rate_hz, r.mix.keep_audio)),
+        ]
+
+    def flatten(self) -> Flatten:
+        """The last stage: streams → rows."""
+        return Flatten(self.recipe.flatten, self.vocabulary, self.hop, self.speech_tokenizer.silence_code)
+
+    @cached_property
+    def tts(self) -> TTS:
+        """The voice engine."""
+        return load.tts(self.recipe.engines.tts.name, self.recipe.engines.tts.options)
+
+    @cached_property
+    def speech_tokenizer(self) -> SpeechTokenizer:
+        """The speech tokenizer."""
+        engine = self.recipe.engines.speech_tokenizer
+        return load.speech_tokenizer(engine.name, engine.options)
+
+    @cached_property
+    def text_tokenizer(self) -> TextTokenizer:
+        """The text tokenizer."""
+        return load.text_tokenizer(self.recipe.engines.text_tokenizer.name, self.recipe.engines.text_tokenizer.options)
+
+    @cached_property
+    def noises(self) -> list[Noise]:
+        """One noise engine per source of the recipe, at the rate of the conversation."""
+        rate = self.recipe.sample_rate_hz
+        return [load.noise(source.name, {"sample_rate_hz": rate, **source.options}) for source in self.recipe.mix.noise]
+
+    @cached_property
+    def hop(self) -> int:
+        """Samples a frame, at the rate of the conversation."""
+        try:
+            return hop_samples(self.recipe.sample_rate_hz, self.speech_tokenizer.frame_rate_hz)
+        except ValueError as error:
+            raise RecipeError(f"sample_rate_hz: {error}") from error
+
+    @cached_property
+    def user_voices(self) -> tuple[str, ...]:
+        """Voices a user may have."""
+        chosen = self.recipe.voices.users
+        return chosen or tuple(voice for voice in self.tts.voices if voice != self.recipe.voices.assistant)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Where ids lie: right behind the text, or in and behind the padding of Qwen2's embedding."""
+        n_text, codebook_size = self.text_tokenizer.vocabulary_size, self.speech_tokenizer.codebook_size
+        if n_text == _QWEN2_IDS:
+            return Vocabulary(n_text, _QWEN2_SPECIAL_OFFSET, _QWEN2_EMBEDDINGS, codebook_size)
+        return Vocabulary(n_text, n_text, n_text + len(SPECIALS), codebook_size)
+
+    def check(self) -> None:
+        """Build every engine and refuse a recipe that cannot run, before any expensive work.
+
+        Raises:
+            RecipeError: If voices or languages do not fit the engines.
+            EngineMissingError: If an engine is not installed.
+        """
+        known, voices = self.tts.voices, self.recipe.voices
+        for key, wanted in (("assistant", (voices.assistant,)), ("users", voices.users)):
+            unknown = [voice for voice in wanted if voice not in known]
+            if unknown:
+                raise RecipeError(f"voices.{key}: {unknown[0]!r} is not a voice of {self.tts.info.name}: {', '.join(known)}")
+        unspoken = [name for name in self.recipe.select.languages if name not in self.tts.languages]
+        if unspoken:
+            raise RecipeError(
+                f"select.languages: {self.tts.info.name} does not speak {unspoken[0]!r}, only {', '.join(self.tts.languages)}"
+            )
+        try:
+            voices_by_split(self.user_voices, self.recipe.splits)
+        except ValueError as error:
+            raise RecipeError(f"voices.users: {error}") from error
+        self.describe()
+
+    def describe(self) -> dict[str, Any]:
+        """Engines, vocabulary, clock and silence policy as plans and manifests store them."""
+        named = {"tts": self.tts, "speech_tokenizer": self.speech_tokenizer, "text_tokenizer": self.text_tokenizer}
+        engines = {kind: asdict(engine.info) for kind, engine in named.items()}
+        engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.noises)}
+        return {
+            "engines": engines,
+            "vocabulary": self.vocabulary.as_dict(),
+            "clock": {
+                "sample_rate_hz": self.recipe.sample_rate_hz,
+                "frame_rate_hz": self.speech_tokenizer.frame_rate_hz,
+                "hop_samples": self.hop,
+            },
+            "silence": {
+                "assistant": self.recipe.flatten.assistant_silence,
+                "user": "codes",
+                "silence_code": self.speech_tokenizer.silence_code,
+            },
+        }

@@ -1,0 +1,148 @@
+"""The command line: build, flatten, check, show, recipes."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datagen.errors import DatagenError
+
+app = typer.Typer(
+    name="datagen",
+    help="Training data for full-duplex speech models: text dialogues in, speech-token shards out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+_Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
+
+
+@app.command()
+def build(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one (see `datagen recipes`).")],
+    input: Annotated[list[str] | None, typer.Option("--input", help="File, directory or hf:NAME to read; may be repeated.")] = None,
+    out: Annotated[str | None, typer.Option("--out", help="Output directory; by default out/RECIPE.")] = None,
+    workers: _Workers = os.cpu_count() or 1,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")] = None,
+) -> None:
+    """Turn dialogues into training shards. Run it again to go on with a build that was interrupted."""
+    from datagen import recipe as recipes
+    from datagen.progress import Progress
+    from datagen.run.build import build as run
+
+    values = recipes.load(recipe, _overrides(set_, input, limit))
+    target = out or str(Path("out") / values.name)
+    with Progress(target) as progress:
+        manifest = run(values, target, workers, progress)
+    progress.summarize(manifest)
+
+
+def _overrides(set_: list[str] | None, paths: list[str] | None, limit: int | None) -> tuple[str, ...]:
+    import json
+
+    chosen = list(set_ or ())
+    if paths:
+        chosen.append(f"input.paths={json.dumps(paths)}")
+    if limit is not None:
+        chosen.append(f"input.limit={limit}")
+    return tuple(chosen)
+
+
+@app.command()
+def flatten(
+    source: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
+    out: Annotated[str, typer.Option("--out", help="Directory for the new shards.")],
+    chunk: Annotated[str | None, typer.Option("--chunk", help="Speech/text tokens a chunk, such as 5/1.")] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks; may be repeated.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest dialogue row.")] = None,
+    workers: _Workers = os.cpu_count() or 1,
+) -> None:
+    """Make new shards from the conversations of a build, without speaking anything again."""
+    from datagen.progress import print_summary
+    from datagen.run.reflatten import reflatten
+
+    changes: dict[str, object] = {}
+    if chunk is not None:
+        speech, slash, text = chunk.partition("/")
+        if not slash or not speech.isdecimal() or not text.isdecimal():
+            raise typer.BadParameter("write it as SPEECH/TEXT, for example 5/1", param_hint="--chunk")
+        changes |= {"speech_chunk_tokens": int(speech), "text_chunk_tokens": int(text)}
+    if task:
+        changes["tasks"] = task
+    if max_tokens is not None:
+        changes["max_tokens"] = max_tokens
+    print_summary(reflatten(source, out, changes, workers), out)
+
+
+@app.command()
+def check(
+    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+    conversations: Annotated[
+        str | None, typer.Option("--conversations", help="The build whose conversations OUT was flattened from.")
+    ] = None,
+) -> None:
+    """Verify an output against its manifest and the laws of the format. Exit status 1 if anything is wrong."""
+    from datagen.run.check import check as run
+    from datagen.run.store import open_store
+
+    report = run(open_store(out), open_store(conversations) if conversations else None)
+    for fault in report.faults:
+        typer.echo(fault, err=True)
+    if report.faults:
+        typer.echo(f"{out}: {len(report.faults)} faults", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, all as they should be\ndigest {report.digest}")
+
+
+@app.command()
+def show(
+    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+    task: Annotated[str, typer.Option("--task", help="asr, tts, four_stream, three_stream or two_stream.")] = "three_stream",
+    row: Annotated[int, typer.Option("--row", min=0, help="Which row of the task, counted over all its files.")] = 0,
+    chunks: Annotated[int, typer.Option("--chunks", min=1, help="Chunks to paint.")] = 60,
+    codes: Annotated[bool, typer.Option("--codes", help="Speech as numbers instead of coloured cells.")] = False,
+) -> None:
+    """Paint one training row by stream and chunk, with its text."""
+    from datagen.inspect.paint import paint
+
+    paint(out, task, row, chunks, codes)
+
+
+@app.command()
+def decode(
+    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+    dialogue: Annotated[str, typer.Option("--dialogue", help="Id of a conversation.")],
+    to: Annotated[str, typer.Option("--to", help="WAV or FLAC file to write, left the user, right the assistant.")],
+) -> None:
+    """Make the tokens of a conversation audible: what a model gets to hear."""
+    from datagen.inspect.listen import decode as run
+
+    typer.echo(run(out, dialogue, to))
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes shipped with the package."""
+    from datagen import recipe, resources
+
+    for name in resources.recipes():
+        typer.echo(f"{name:16} {recipe.load(name).description}")
+
+
+def main() -> None:
+    """Run the command line; a `DatagenError` becomes one message, everything else a traceback."""
+    try:
+        app()
+    except DatagenError as error:
+        if os.environ.get("DATAGEN_TRACEBACK"):
+            raise
+        typer.echo(f"datagen: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("\nStopped. Everything finished is kept: run the same command again to go on.", err=True)
+        sys.exit(130)

@@ -1,0 +1,57 @@
+"""Reading audio files of any format, and changing sample rates."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.engines.base import Audio
+from datagen.errors import EngineError
+
+_SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"}
+_FFMPEG_SUFFIXES = {".m4a", ".aac", ".wma", ".webm", ".mp4", ".amr", ".3gp", ".ac3"}
+AUDIO_SUFFIXES = _SOUNDFILE_SUFFIXES | _FFMPEG_SUFFIXES
+"""File name endings taken for audio, lower case."""
+
+
+def read_audio(file: Path, sample_rate_hz: int) -> Audio:
+    """Read a file as mono float32 [n_samples] at `sample_rate_hz`.
+
+    libsndfile reads the common formats; pydub, which calls ffmpeg, the odd ones.
+
+    Raises:
+        EngineError: If the file cannot be read; names it.
+    """
+    try:
+        audio, rate = _by_ffmpeg(file) if file.suffix.lower() in _FFMPEG_SUFFIXES else _by_soundfile(file)
+    except Exception as error:
+        raise EngineError(f"cannot read audio file {file.name}: {error}") from error
+    return resample(np.ascontiguousarray(audio.mean(axis=1, dtype=np.float32)), rate, sample_rate_hz)
+
+
+def _by_soundfile(file: Path) -> tuple[NDArray[np.float32], int]:
+    import soundfile
+
+    audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    return audio, int(rate)
+
+
+def _by_ffmpeg(file: Path) -> tuple[NDArray[np.float32], int]:
+    from pydub import AudioSegment
+
+    segment = AudioSegment.from_file(file)
+    samples = np.array(segment.get_array_of_samples(), np.float32).reshape(-1, segment.channels)
+    return samples / float(1 << (8 * segment.sample_width - 1)), int(segment.frame_rate)
+
+
+def resample(audio: NDArray[np.float32], from_hz: int, to_hz: int) -> Audio:
+    """Change the sample rate of float32 [n_samples] with soxr's high quality.
+
+    >>> len(resample(np.zeros(16_000, np.float32), 16_000, 24_000))
+    24000
+    """
+    if from_hz == to_hz:
+        return audio
+    import soxr
+
+    return np.asarray(soxr.resample(audio, from_hz, to_hz), np.float32)

@@ -1,0 +1,111 @@
+"""What an engine of each kind must offer. Stages know these protocols and no concrete engine.
+
+An engine is built once per worker process (engines need not be picklable) and must be deterministic: the
+same arguments give the same result, whatever was asked of it before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.records import Word
+
+Audio = NDArray[np.float32]
+"""Mono audio, float32 [n_samples], nominally in [-1, 1]."""
+
+Codes = NDArray[np.uint16]
+"""Speech codes, uint16 [n_frames], each below the codebook size."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What a manifest says of an engine."""
+
+    name: str
+    version: str
+    licence: str
+    bit_exact: str
+    """"machine": same bytes on one kind of processor; "all": on every one; "no": never promised."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """One synthesized utterance."""
+
+    audio: Audio
+    words: tuple[Word, ...]
+    """One entry per whitespace-separated word of the text, in order, times within `audio`."""
+
+
+class TTS(Protocol):
+    """A voice: text in, audio and word times out."""
+
+    info: EngineInfo
+    sample_rate_hz: int
+    voices: tuple[str, ...]
+    """All voices by name; the first is the default of the assistant."""
+    languages: tuple[str, ...]
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        """Speak `text` (already in spoken form, not empty).
+
+        Raises:
+            EngineError: If the text cannot be spoken or the voice is unknown.
+        """
+        ...
+
+
+class SpeechTokenizer(Protocol):
+    """Audio in, one code per frame out, and back."""
+
+    info: EngineInfo
+    sample_rate_hz: int
+    frame_rate_hz: int
+    codebook_size: int
+    silence_code: int
+    """The code of digital silence, measured on this tokenizer."""
+
+    def encode(self, audio: NDArray[np.int16]) -> Codes:
+        """Encode int16 [n_samples], a whole number of frames, to uint16 [n_samples / hop]."""
+        ...
+
+    def decode(self, codes: Codes) -> Audio:
+        """Make codes audible: float32 [len(codes) * hop]."""
+        ...
+
+
+class TextTokenizer(Protocol):
+    """Text in, ids of the language model out, and back. Never yields an id of a special token."""
+
+    info: EngineInfo
+    vocabulary_size: int
+    """Number of ids including the tokenizer's own special ones; all ids are below."""
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`, which is data: markers of special tokens in it are spelled out as plain text."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`."""
+        ...
+
+
+class Noise(Protocol):
+    """A supply of background noise."""
+
+    info: EngineInfo
+
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the noises to draw from, sorted."""
+        ...
+
+    def take(self, kind: str, n_samples: int, rng: np.random.Generator) -> Audio:
+        """`n_samples` of the noise `kind` from a drawn offset, not all zero."""
+        ...
+
+
+Options = dict[str, Any]
+"""Keyword arguments of an engine as a recipe gives them."""

@@ -1,0 +1,223 @@
+"""The embedded English voice: hibari, its word times, and sixteen more speakers made of its one.
+
+Text becomes phonemes here, and the lengths the network gives to phonemes become word times. `hibari_net` is the
+network, `hibari_dsp` makes audio of its frames.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from importlib import metadata, resources
+from typing import Any
+
+import numpy as np
+
+from datagen.engines import hibari_dsp as dsp
+from datagen.engines.base import Audio, EngineInfo, Speech
+from datagen.engines.hibari_net import Network, Voice
+from datagen.errors import EngineError, EngineMissingError
+from datagen.records import Word
+
+_MAX_PHONEMES = 400
+"""Most phonemes the network is given at once, as in hibari itself."""
+_PAUSES = frozenset(';:,.!?—…"()“” ')
+"""Phonemes that are silence, not a sound of a word."""
+_CLAUSE_ENDS = frozenset(",;:—")
+_PAD_ID = 0
+_LEAD_SAMPLES = 3 * dsp.HOP_SAMPLES
+"""How far the sound of a phoneme leads the place its length gives it: words then hold most of the energy."""
+_QUIET = 3e-5
+"""Power of a frame, relative to the loudest of its phrase, below which nothing is heard: -45 dB."""
+_NO_WORD = -1
+
+Phrase = list[tuple[int, str]]
+"""Phonemes, each with the index of the word it is a sound of, or `_NO_WORD` for a pause."""
+
+VOICES = {
+    "heart": Voice(),
+    "heart-f1": Voice(f0=0.82, f0_range=0.80, vtl=0.94, tilt_db=-1.5, speed=0.94),
+    "heart-f2": Voice(f0=0.90, f0_range=1.25, vtl=1.06, tilt_db=1.0, speed=1.08),
+    "heart-f3": Voice(f0=0.98, f0_range=0.70, vtl=0.96, tilt_db=2.0, speed=1.03),
+    "heart-f4": Voice(f0=1.04, f0_range=1.30, vtl=1.11, tilt_db=-1.0, speed=0.97),
+    "heart-f5": Voice(f0=1.10, f0_range=0.90, vtl=1.03, tilt_db=-2.0, speed=1.12),
+    "heart-f6": Voice(f0=1.20, f0_range=1.00, vtl=1.12, tilt_db=1.5, speed=1.05),
+    "heart-f7": Voice(f0=0.86, f0_range=1.10, vtl=0.98, tilt_db=0.5, speed=0.90),
+    "heart-f8": Voice(f0=1.16, f0_range=0.75, vtl=1.07, tilt_db=0.0, speed=0.92),
+    "heart-m1": Voice(f0=0.48, f0_range=1.20, vtl=0.82, tilt_db=-1.0, speed=0.94),
+    "heart-m2": Voice(f0=0.52, f0_range=0.80, vtl=0.88, tilt_db=1.5, speed=1.08),
+    "heart-m3": Voice(f0=0.56, f0_range=1.30, vtl=0.84, tilt_db=2.0, speed=1.03),
+    "heart-m4": Voice(f0=0.60, f0_range=0.75, vtl=0.91, tilt_db=-1.5, speed=0.97),
+    "heart-m5": Voice(f0=0.64, f0_range=1.10, vtl=0.86, tilt_db=0.0, speed=1.12),
+    "heart-m6": Voice(f0=0.68, f0_range=0.90, vtl=0.92, tilt_db=1.0, speed=0.91),
+    "heart-m7": Voice(f0=0.50, f0_range=1.00, vtl=0.92, tilt_db=0.5, speed=1.00),
+    "heart-m8": Voice(f0=0.66, f0_range=1.35, vtl=0.83, tilt_db=-2.0, speed=1.05),
+}
+
+
+class Hibari:
+    """The TTS engine `hibari`. Network and lexicon load at the first `speak`.
+
+    >>> speech = Hibari().speak("Hello there.", "heart", seed=0)
+    >>> [word.text for word in speech.words]
+    ['Hello', 'there.']
+    """
+
+    sample_rate_hz = dsp.SAMPLE_RATE_HZ
+    voices = tuple(VOICES)
+    languages: tuple[str, ...] = ("en",)
+
+    def __init__(self) -> None:
+        """Look for the package.
+
+        Raises:
+            EngineMissingError: If it is not installed.
+        """
+        try:
+            version = metadata.version("hibari-tts")
+        except metadata.PackageNotFoundError as error:
+            raise EngineMissingError("hibari is not installed: pip install hibari-tts==0.2.1") from error
+        self.info = EngineInfo("hibari", version, "Apache-2.0 (code and weights)", bit_exact="machine")
+        self._network = Network()
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        """Speak `text`.
+
+        Args:
+            text: English in spoken form. It is data: no markup in it is obeyed.
+            voice: One of `voices`.
+            seed: For the noise in the voice; not negative.
+
+        Returns:
+            Audio at 24 kHz, and the words; a word without a sound has length 0.
+
+        Raises:
+            EngineError: If the voice is unknown or the text has nothing to speak.
+        """
+        if voice not in VOICES:
+            raise EngineError(f"hibari has no voice {voice!r}; it has {', '.join(VOICES)}")
+        words = text.split()
+        sentences = self._read(words)
+        if all(_PAUSES.issuperset(sounds) for sentence in sentences for sounds in sentence):
+            raise EngineError(f"hibari finds nothing to speak in {text[:80]!r}")
+        rng = np.random.Generator(np.random.Philox(seed))
+        parts: list[Audio] = []
+        spans: dict[int, tuple[int, int]] = {}
+        offset = 0
+        for phrase in _phrases(sentences):
+            ids = [_PAD_ID, *(self._vocabulary[phoneme] for _, phoneme in phrase), _PAD_ID]
+            frames = self._network.run(ids, VOICES[voice])
+            parts.append(dsp.synthesize(frames.head, frames.f0, rng))
+            for word, (start, end) in _spans(phrase, frames.ends.tolist(), parts[-1]).items():
+                spans[word] = (spans.get(word, (offset + start,))[0], offset + end)
+            offset += len(parts[-1])
+        audio = np.concatenate(parts)
+        audio /= max(1, np.abs(audio).max())
+        return Speech(audio, tuple(_timed(words, spans)))
+
+    def _read(self, words: list[str]) -> list[list[str]]:
+        """Phonemes of each word, by sentence: a word is read in the context of its sentence.
+
+        hibari's own entry point obeys links such as `[word](/phonemes/)`. Here it only sees tokens, so a link in the
+        text is mere punctuation. Its splitter drops quotes after a full stop, but never a whole word.
+
+        Raises:
+            EngineError: If hibari fails on the text.
+        """
+        from hibari import Hibari as Package
+
+        text = " ".join(words)
+        try:
+            sentences = [self._read_sentence(sentence) for sentence in Package.split_sentences(text)]
+        except Exception as error:
+            raise EngineError(f"hibari cannot read {text[:80]!r}: {error!r}") from error
+        if sum(map(len, sentences)) != len(words):
+            raise EngineError(f"hibari does not read {text[:80]!r} word by word")
+        return sentences
+
+    def _read_sentence(self, sentence: str) -> list[str]:
+        """Phonemes of each word of `sentence`, as far as the network knows them."""
+        from hibari.g2p.token import Tok
+
+        pairs = self._g2p.tokenizer(sentence)
+        tags = self._g2p.tagger([text for text, _ in pairs])
+        tokens = [Tok(text, tag, space) for (text, space), tag in zip(pairs, tags, strict=True)]
+        sounds = [""]
+        for token in self._g2p.phonemize_tokens(tokens):
+            sounds[-1] += "".join(p for p in token.phonemes or "" if p in self._vocabulary)
+            if token.whitespace:
+                sounds.append("")
+        return sounds
+
+    @cached_property
+    def _g2p(self) -> Any:
+        from hibari.g2p import G2P
+
+        return G2P()
+
+    @cached_property
+    def _vocabulary(self) -> dict[str, int]:
+        ids: dict[str, int] = json.loads(resources.files("hibari").joinpath("assets", "vocab.json").read_bytes())
+        return ids
+
+
+def _phrases(sentences: Sequence[Sequence[str]]) -> Iterator[Phrase]:
+    """Cut sentences into phrases of at most `_MAX_PHONEMES`, at the end of a clause where there is one.
+
+    Args:
+        sentences: Phonemes of each word, by sentence.
+    """
+    word = 0
+    for sentence in sentences:
+        phrase: Phrase = []
+        for sounds in sentence:
+            for start in range(0, len(sounds), _MAX_PHONEMES):
+                piece = sounds[start : start + _MAX_PHONEMES]
+                while phrase and len(phrase) + 1 + len(piece) > _MAX_PHONEMES:
+                    gap = _last_gap(phrase)
+                    yield phrase[:gap]
+                    phrase = phrase[gap + 1 :]
+                if phrase:
+                    phrase.append((_NO_WORD, " "))
+                phrase += [(_NO_WORD if phoneme in _PAUSES else word, phoneme) for phoneme in piece]
+            word += 1
+        if phrase:
+            yield phrase
+
+
+def _last_gap(phrase: Phrase) -> int:
+    """Index of the last space after the end of a clause, or the phrase's length."""
+    for i in range(len(phrase) - 1, 0, -1):
+        if phrase[i][1] == " " and phrase[i - 1][1] in _CLAUSE_ENDS:
+            return i
+    return len(phrase)
+
+
+def _spans(phrase: Phrase, ends: Sequence[int], audio: Audio) -> dict[int, tuple[int, int]]:
+    """Where the words of a phrase sound, in samples.
+
+    The network gives the silence before a pause to the last phoneme of the word, so quiet frames are cut off.
+
+    Args:
+        phrase: The phonemes between the two pads.
+        ends: Where the first pad and each phoneme end by their lengths, in samples.
+        audio: The phrase.
+    """
+    spans: dict[int, tuple[int, int]] = {}
+    for (word, _), start, end in zip(phrase, ends, ends[1:], strict=False):
+        if word != _NO_WORD:
+            spans[word] = (spans.get(word, (max(0, start - _LEAD_SAMPLES),))[0], max(0, end - _LEAD_SAMPLES))
+    power = np.square(audio).reshape(-1, dsp.HOP_SAMPLES).mean(axis=1)
+    loud = power > _QUIET * power.max()
+    for word, (start, end) in spans.items():
+        first = start // dsp.HOP_SAMPLES
+        if len(heard := np.flatnonzero(loud[first : end // dsp.HOP_SAMPLES])):
+            spans[word] = ((first + int(heard[0])) * dsp.HOP_SAMPLES, (first + int(heard[-1]) + 1) * dsp.HOP_SAMPLES)
+    return spans
+
+
+def _timed(words: Sequence[str], spans: dict[int, tuple[int, int]]) -> Iterator[Word]:
+    """Words with their times; one without a sound is a point at the end of the one before."""
+    at = 0
+    for i, word in enumerate(words):
+        start, at = spans.get(i, (at, at))
+        yield Word(word, start, at)

@@ -1,0 +1,343 @@
+"""Train the model of the embedded speech tokenizer: `python -m datagen.engines.kmeans_train [--out FILE] ...`.
+
+    sentences → every voice of hibari, clean and noisy → log-mel → projection → codebook → decoder → one npz file
+
+Only this repository and the engine `hibari` are needed. On one machine the same command writes the same bytes.
+
+Projection: linear discriminants. The same instant of a sentence, spoken in another voice or heard in noise, is one
+class; directions in which instants differ more than voices and noises do are kept and weigh more. This spends the
+codes on what is said. Codebook: Lloyd's k-means over the rounded points. Decoder: regression from codes, of clean and
+of noisy speech, to the log-mel of the clean speech, so that it also takes noise away.
+"""
+
+import argparse
+import hashlib
+import io
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+import scipy.linalg
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from datagen import seeds
+from datagen.engines import kmeans
+from datagen.engines.base import TTS, Audio
+from datagen.engines.hibari import Hibari
+from datagen.engines.kmeans import BLOCK, HOP, SAMPLE_RATE_HZ, Floats, LogMel
+from datagen.engines.noise import GeneratedNoise
+
+WINDOW = 640
+N_MELS = 48
+MEL_RANGE_HZ = (60.0, 8000.0)
+SPEECH_DBFS = -24.0
+"""Level of active speech that mixing aims at, here drawn within ±`LEVEL_SPREAD_DB`."""
+LEVEL_SPREAD_DB = 3.0
+FLOOR_DB = -40.0
+"""Power per band, relative to that level, below which spectra look alike."""
+SNR_DB = (12.0, 35.0)
+N_DIMS = 40
+CODEBOOK_SIZE = 4096
+LLOYD_POINTS = 120_000
+LLOYD_ROUNDS = 12
+HEART_WEIGHT = 3
+"""The assistant's voice counts this many times: it is what a model trained on the shards will say."""
+
+N_BANDS = 80
+DECODER_FLOOR = 10**-8.5
+CONTEXT = 3
+EMBEDDING = 64
+HIDDEN = 512
+EPOCHS = 5
+BATCH = 512
+RATE = 1.5e-3
+
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One sentence in one voice, whole frames."""
+
+    heart: bool
+    clean: NDArray[np.int16]
+    noisy: NDArray[np.int16]
+    instants: Ints
+    """The instant of the sentence that each frame is, numbered over all sentences, [n_frames]."""
+
+
+def main() -> None:
+    """Train and write."""
+    parser = argparse.ArgumentParser(description="Train the k-means speech tokenizer.")
+    default = Path(str(resources.files("datagen.data"))) / "kmeans_25hz.npz"
+    parser.add_argument("--out", type=Path, default=default, help="model file to write")
+    parser.add_argument("--minutes", type=float, default=90.0, help="clean speech to synthesize")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    sentences = resources.files("datagen.data").joinpath("codebook_sentences.txt").read_text("utf-8").splitlines()
+    arrays = train(make_clips(Hibari(), sentences, options.minutes, options.seed), options.seed)
+    write(options.out, arrays)
+    say(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, "
+        f"sha256 {hashlib.sha256(options.out.read_bytes()).hexdigest()[:12]}")
+
+
+def train(clips: Sequence[Clip], seed: int) -> dict[str, NDArray[np.generic]]:
+    """All arrays of a model file; `kmeans.KMeansTokenizer` reads them."""
+    window, mel = hann(WINDOW), mel_weights(N_MELS, WINDOW)
+    floor = 10 ** ((SPEECH_DBFS + FLOOR_DB) / 10)
+    analysis = LogMel(window, mel, floor)
+    features = [np.concatenate([log_mel(analysis, getattr(clip, kind)) for clip in clips]) for kind in ("clean", "noisy")]
+    instants = np.concatenate([clip.instants for clip in clips])
+    heart = np.concatenate([np.full(len(clip.instants), clip.heart) for clip in clips])
+    say(f"{len(heart) / 25 / 60:.0f} minutes clean and as many noisy")
+    projection, offset = discriminants(np.concatenate(features), np.concatenate([instants, instants]))
+    clean, noisy = (kmeans.project(part, projection, offset) for part in features)
+    drawn = draw_points(clean, noisy, heart, seeds.rng(seed, "points"))
+    codebook = lloyd(drawn, seeds.rng(seed, "lloyd"))
+    codes = np.concatenate([nearest(clean, codebook), nearest(noisy, codebook)])
+    say(f"codes used: {len(np.unique(codes))}, by heart, clean: {len(np.unique(codes[: len(heart)][heart]))}")
+    decoder = train_decoder(clips, codes, heart, seeds.rng(seed, "decoder"))
+    return {
+        "format": np.int64(1), "window": window, "mel": mel, "floor": np.float64(floor),
+        "projection": projection, "offset": offset, "codebook": codebook, **decoder,
+    }  # fmt: skip
+
+
+def make_clips(tts: TTS, sentences: Sequence[str], minutes: float, seed: int) -> list[Clip]:
+    """All sentences by the default voice, then by the others in turn, until there is enough speech."""
+    spoken = [tts.speak(sentence, tts.voices[0], number) for number, sentence in enumerate(sentences)]
+    first_instant = np.cumsum([0, *(len(speech.audio) // HOP + 2 for speech in spoken)])
+    audios: list[Audio] = []
+    instants: list[Ints] = []
+    n_samples = 0
+    for turn in range(len(tts.voices)):
+        for number, sentence in enumerate(sentences):
+            if n_samples > minutes * 60 * SAMPLE_RATE_HZ and turn:
+                break
+            voice = tts.voices[turn and 1 + (number + 5 * turn) % (len(tts.voices) - 1)]
+            speech = tts.speak(sentence, voice, number) if turn else spoken[number]
+            audio = np.pad(speech.audio, (0, -len(speech.audio) % HOP))
+            times = [[time for word in s.words for time in (word.start_samples, word.end_samples)] for s in (speech, spoken[number])]
+            ends = [[0, *t, len(s.audio)] for t, s in zip(times, (speech, spoken[number]), strict=True)]
+            heart_time = np.interp((np.arange(len(audio) // HOP) + 0.5) * HOP, *ends)
+            audios.append(audio)
+            instants.append(first_instant[number] + (heart_time / HOP).astype(np.intp))
+            n_samples += len(audio)
+    say(f"{len(audios)} clips spoken")
+    return list(mix(audios, instants, len(sentences), seed))
+
+
+def mix(audios: Sequence[Audio], instants: Sequence[Ints], n_heart: int, seed: int) -> Iterator[Clip]:
+    """Set levels, and add noise to a copy of each clip; babble is five other clips at once."""
+    noises = GeneratedNoise()
+    kinds = (*noises.kinds(), "babble")
+    for number, audio in enumerate(audios):
+        rng = seeds.rng(seed, "mix", number)
+        clean = audio * 10 ** ((SPEECH_DBFS + rng.uniform(-LEVEL_SPREAD_DB, LEVEL_SPREAD_DB)) / 20) / active_rms(audio)
+        kind = kinds[rng.integers(len(kinds))]
+        if kind == "babble":
+            others = [audios[other] for other in rng.integers(len(audios), size=5)]
+            noise = np.sum([np.resize(np.roll(o, int(rng.integers(len(o)))), len(audio)) for o in others], axis=0)
+        else:
+            noise = noises.take(kind, len(audio), rng)
+        gain = active_rms(clean) / np.sqrt(np.mean(noise**2)) * 10 ** (-rng.uniform(*SNR_DB) / 20)
+        yield Clip(number < n_heart, to_int16(clean), to_int16(clean + gain * noise), instants[number])
+
+
+def active_rms(audio: Audio) -> float:
+    """RMS over the 20 ms pieces within 40 dB of the loudest."""
+    power = np.mean(audio[: len(audio) // 480 * 480].reshape(-1, 480) ** 2, axis=1)
+    return float(np.sqrt(np.mean(power[power > 1e-4 * power.max()])))
+
+
+def to_int16(audio: Audio) -> NDArray[np.int16]:
+    """Full scale is 1.0."""
+    return np.clip(np.rint(audio * 32767), -32768, 32767).astype(np.int16)
+
+
+def hann(width: int) -> Floats:
+    """A periodic Hann window for int16 samples, such that the power of a bin is that of the (white) signal."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)
+    return (window / np.sqrt(np.sum(window**2)) / 32768).astype(np.float32)
+
+
+def mel_weights(n_mels: int, n_fft: int) -> Floats:
+    """Triangles evenly spaced in mel, each summing to 1, float32 [bins up to the top frequency, n_mels]."""
+    low, high = (2595 * np.log10(1 + hz / 700) for hz in MEL_RANGE_HZ)
+    edges_hz = 700 * (10 ** (np.linspace(low, high, n_mels + 2) / 2595) - 1)
+    bins_hz = np.arange(int(MEL_RANGE_HZ[1] / SAMPLE_RATE_HZ * n_fft) + 2)[:, None] * SAMPLE_RATE_HZ / n_fft
+    width_hz = SAMPLE_RATE_HZ / n_fft  # a narrow triangle between two bins is widened, so that none is empty
+    left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising = (bins_hz - centre) / np.maximum(centre - left, width_hz) + 1
+    falling = (centre - bins_hz) / np.maximum(right - centre, width_hz) + 1
+    weights = np.maximum(np.minimum(rising, falling), 0)
+    return (weights / weights.sum(axis=0)).astype(np.float32)
+
+
+def log_mel(analysis: LogMel, audio: NDArray[np.int16]) -> Floats:
+    """Features of a whole clip, float32 [n_frames, n_features]."""
+    frames = analysis.frames(audio)
+    full = np.zeros((-(-len(frames) // BLOCK) * BLOCK, *frames.shape[1:]), np.int16)
+    full[: len(frames)] = frames
+    return np.concatenate([analysis(part) for part in full.reshape(-1, BLOCK, *frames.shape[1:])])[: len(frames)]
+
+
+def discriminants(features: Floats, instants: Ints) -> tuple[Floats, Floats]:
+    """Directions that tell instants apart, scaled by how well they do: projection [n_features, N_DIMS], offset [N_DIMS]."""
+    mean = features.mean(axis=0)
+    within = features - class_means(features, instants)
+    within_cov = within.T @ within / len(within)
+    within_cov += 0.02 * np.trace(within_cov) / len(within_cov) * np.eye(len(within_cov))
+    total_cov = np.cov(features.T, bias=True)
+    ratio, vectors = scipy.linalg.eigh(total_cov, within_cov)
+    ratio, vectors = ratio[::-1][:N_DIMS], vectors[:, ::-1][:, :N_DIMS]
+    say(f"total to within-instant variance: {np.round(ratio[[0, 1, 3, 7, 15, -1]], 2).tolist()}")
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(N_DIMS)])
+    vectors = vectors * signs * np.sqrt(np.maximum(1 - 1 / ratio, 0.02))
+    points = (features - mean) @ vectors
+    vectors = vectors * 127 / np.quantile(np.abs(points), 0.9999)
+    return vectors.astype(np.float32), (-mean @ vectors).astype(np.float32)
+
+
+def class_means(values: Floats, classes: Ints) -> Floats:
+    """For each row the mean of its class."""
+    order = np.argsort(classes, kind="stable")
+    _, starts, inverse, counts = np.unique(classes[order], return_index=True, return_inverse=True, return_counts=True)
+    means = np.add.reduceat(values[order], starts, axis=0) / counts[:, None]
+    result = np.empty_like(values)
+    result[order] = means[inverse]
+    return result
+
+
+def draw_points(clean: Floats, noisy: Floats, heart: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+    """Points to learn the codebook from: two clean to one noisy, the assistant's voice favoured."""
+    weight = np.where(heart, HEART_WEIGHT, 1.0)
+    from_clean = rng.choice(len(clean), LLOYD_POINTS * 2 // 3, p=weight / weight.sum())
+    from_noisy = rng.choice(len(noisy), LLOYD_POINTS // 3)
+    return rng.permutation(np.concatenate([clean[from_clean], noisy[from_noisy]]))
+
+
+def lloyd(points: Floats, rng: np.random.Generator) -> NDArray[np.int8]:
+    """K-means with whole-numbered centroids; those of few points are put elsewhere until near the end."""
+    codebook = rng.permutation(np.unique(points, axis=0))[:CODEBOOK_SIZE].astype(np.int8)
+    for remaining in reversed(range(LLOYD_ROUNDS)):
+        codes = nearest(points, codebook)
+        counts = np.bincount(codes, minlength=CODEBOOK_SIZE)
+        sums = sum_by_code(points, codes)
+        codebook = np.where(counts[:, None] > 0, np.rint(sums / np.maximum(counts, 1)[:, None]), codebook).astype(np.int8)
+        poor = np.flatnonzero(counts < 0.1 * len(points) / CODEBOOK_SIZE)
+        if remaining > 2:
+            codebook[poor] = rng.choice(points, len(poor)).astype(np.int8)
+    return codebook
+
+
+def nearest(points: Floats, codebook: NDArray[np.int8]) -> Ints:
+    """Index of the nearest centroid; exact, see `kmeans.search_matrix`."""
+    search = kmeans.search_matrix(codebook)
+    parts = np.array_split(points, max(1, len(points) // BLOCK))
+    return np.concatenate([np.argmax(kmeans.with_one(part) @ search, axis=1) for part in parts])
+
+
+def sum_by_code(values: Floats, codes: Ints) -> NDArray[np.float64]:
+    """Sum of the rows of each code, [CODEBOOK_SIZE, width]."""
+    columns = [np.bincount(codes, column, minlength=CODEBOOK_SIZE) for column in values.T]
+    return np.stack(columns, axis=1)
+
+
+def train_decoder(clips: Sequence[Clip], codes: Ints, heart: NDArray[np.bool_], rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
+    """Embedding, network and bands, as `kmeans.Decoder` takes them."""
+    bands = mel_weights(N_BANDS, kmeans.DECODER_FFT)
+    targets = np.concatenate([decoder_target(clip.clean, bands) for clip in clips])
+    mean, scale = targets.mean(axis=0), float(targets.std())
+    targets = (targets - mean) / scale
+    twice = np.concatenate([targets, targets])
+    counts = np.bincount(codes, minlength=CODEBOOK_SIZE)[:, None]
+    means = sum_by_code(twice, codes) / (counts + 1)
+    left, singular, _ = np.linalg.svd(means, full_matrices=False)
+    embedding = left[:, :EMBEDDING] * singular[:EMBEDDING]
+    embedding = (embedding / embedding.std()).astype(np.float16).astype(np.float32)
+    lengths = [len(clip.instants) for clip in clips]
+    around = kmeans.neighbours(lengths * 2, CONTEXT)
+    rows = np.concatenate([np.arange(len(codes)), *[np.flatnonzero(heart)] * (HEART_WEIGHT - 1)])
+
+    def batch(number: Ints) -> tuple[Floats, Floats]:
+        row = rows[number]
+        return embedding[codes[around[row]]].reshape(len(row), -1), twice[row]
+
+    weight_1, bias_1, weight_2, bias_2 = fit_network(batch, len(rows), (2 * CONTEXT + 1) * EMBEDDING, targets.shape[1], rng)
+    hann_energy = 0.375 * kmeans.DECODER_WINDOW  # Griffin-Lim works with a window of peak 1, `hann` of energy 1
+    arrays = {"embedding": embedding, "weight_1": weight_1, "bias_1": bias_1, "weight_2": weight_2 * scale,
+              "bias_2": bias_2 * scale + mean + np.log(hann_energy), "bands": spread(bands)}
+    return {f"decoder_{name}": array.astype(np.float16) for name, array in arrays.items()}
+
+
+def decoder_target(audio: NDArray[np.int16], bands: Floats) -> Floats:
+    """Log-mel at the decoder's hop, float32 [n_frames, 4 * N_BANDS]."""
+    width = kmeans.DECODER_WINDOW
+    padded = np.pad(audio, (width // 2, width))  # as librosa centres its frames: the first on sample 0
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[:: kmeans.DECODER_HOP][: len(audio) // kmeans.DECODER_HOP]
+    spectrum = scipy.fft.rfft(windows * hann(width), n=kmeans.DECODER_FFT, axis=1)[:, : len(bands)]
+    return np.log(np.abs(spectrum) ** 2 @ bands + DECODER_FLOOR).astype(np.float32).reshape(-1, 4 * bands.shape[1])
+
+
+def spread(bands: Floats) -> Floats:
+    """Weights that interpolate band values at every bin, float32 [n_bins, N_BANDS]."""
+    bins = np.arange(len(bands))
+    centres = bins @ bands
+    return np.stack([np.interp(bins, centres, row) for row in np.eye(bands.shape[1])], axis=1).astype(np.float32)
+
+
+def fit_network(
+    batch: Callable[[Ints], tuple[Floats, Floats]], n_rows: int, n_in: int, n_out: int, rng: np.random.Generator
+) -> list[Floats]:
+    """Least squares by Adam, the rate falling to 0: weights and biases of a network with one hidden layer of ReLU."""
+    scales = [(n_in, HIDDEN, np.sqrt(2 / n_in)), (HIDDEN, n_out, 0.3 * np.sqrt(2 / HIDDEN))]
+    first, second = ((rng.standard_normal((a, b)) * scale).astype(np.float32) for a, b, scale in scales)
+    parameters = [first, np.zeros(HIDDEN, np.float32), second, np.zeros(n_out, np.float32)]
+    moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
+    order = np.concatenate([rng.permutation(n_rows) for _ in range(EPOCHS)])
+    n_steps = len(order) // BATCH
+    loss = 0.0
+    for step in range(n_steps):
+        inputs, targets = batch(order[step * BATCH : (step + 1) * BATCH])
+        hidden = np.maximum(inputs @ parameters[0] + parameters[1], 0)
+        error = hidden @ parameters[2] + parameters[3] - targets
+        loss += float(np.mean(error**2))
+        error *= 2 / BATCH
+        back = (error @ parameters[2].T) * (hidden > 0)
+        gradients = (inputs.T @ back, back.sum(axis=0), hidden.T @ error, error.sum(axis=0))
+        rate = RATE * (1 - step / n_steps) * np.sqrt(1 - 0.99 ** (step + 1)) / (1 - 0.9 ** (step + 1))
+        for parameter, gradient, (mean, square) in zip(parameters, gradients, moments, strict=True):
+            mean += 0.1 * (gradient - mean)
+            square += 0.01 * (gradient**2 - square)
+            parameter -= rate * mean / (np.sqrt(square) + 1e-8)
+        if (step + 1) % (n_steps // EPOCHS) == 0:
+            say(f"decoder: unexplained variance {loss / (n_steps // EPOCHS):.3f}")
+            loss = 0.0
+    return parameters
+
+
+def write(file: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Write an npz whose bytes depend on the arrays alone (`np.savez` stores the time), whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.save(buffer, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getvalue(), zipfile.ZIP_DEFLATED)
+    part.replace(file)
+
+
+def say(message: str) -> None:
+    """Tell the person at the terminal how far it is."""
+    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

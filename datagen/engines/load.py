@@ -1,0 +1,76 @@
+"""Engines by name: the one table, and how a name becomes an object."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from datagen.engines.base import TTS, Noise, Options, SpeechTokenizer, TextTokenizer
+from datagen.errors import EngineError, RecipeError
+
+ENGINES: dict[str, dict[str, str]] = {
+    "tts": {
+        "hibari": "datagen.engines.hibari:Hibari",
+        "tone": "datagen.engines.tone:ToneVoice",
+    },
+    "speech_tokenizer": {
+        "kmeans": "datagen.engines.kmeans:KMeansTokenizer",
+        "tone": "datagen.engines.tone:ToneTokenizer",
+    },
+    "text_tokenizer": {
+        "qwen2": "datagen.engines.qwen2:Qwen2Tokenizer",
+        "bytes": "datagen.engines.tone:ByteTokenizer",
+    },
+    "noise": {
+        "generated": "datagen.engines.noise:GeneratedNoise",
+        "directory": "datagen.engines.noise:DirectoryNoise",
+    },
+}
+"""Kind → name → `module:Class`. An engine outside the package is named by its `module:Class` itself."""
+
+
+def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
+    """Build an engine.
+
+    Raises:
+        RecipeError: If the name or an option is unknown.
+        EngineMissingError: If the engine's package or weights are not there.
+    """
+    target = ENGINES[kind].get(name, name)
+    module_name, colon, class_name = target.partition(":")
+    if not colon:
+        raise RecipeError(f"no {kind} engine {name!r}; known: {', '.join(ENGINES[kind])}, or module:Class of your own")
+    try:
+        engine_class = getattr(import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise RecipeError(f"{kind} engine {name!r} cannot be imported: {error}") from error
+    try:
+        return engine_class(**options)
+    except TypeError as error:
+        raise RecipeError(f"{kind} engine {name!r} does not take these options: {error}") from error
+
+
+def tts(name: str, options: Options) -> TTS:
+    """A voice engine."""
+    return cast(TTS, load("tts", name, options))
+
+
+def speech_tokenizer(name: str, options: Options) -> SpeechTokenizer:
+    """A speech tokenizer.
+
+    Raises:
+        EngineError: If its codes do not fit the 16 bits of a shard.
+    """
+    engine = cast(SpeechTokenizer, load("speech_tokenizer", name, options))
+    if engine.codebook_size > 1 << 16:
+        raise EngineError(f"{name}: {engine.codebook_size} codes do not fit 16 bits")
+    return engine
+
+
+def text_tokenizer(name: str, options: Options) -> TextTokenizer:
+    """A text tokenizer."""
+    return cast(TextTokenizer, load("text_tokenizer", name, options))
+
+
+def noise(name: str, options: Options) -> Noise:
+    """A supply of noise."""
+    return cast(Noise, load("noise", name, options))

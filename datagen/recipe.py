@@ -1,0 +1,258 @@
+"""A recipe: every value of a build, and its default, in one place.
+
+Milliseconds and decibels appear here and in reports only. Unknown keys are errors.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from datagen import resources
+from datagen.distributions import Constant, Distribution, Uniform
+from datagen.errors import RecipeError
+from datagen.stages.select import SelectRecipe
+
+Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
+Role = Literal["user", "assistant"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Input(_Part):
+    """What to read."""
+
+    paths: tuple[str, ...] = Field((), description="Files, directories, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`")
+    shape: str = Field("auto", description="Shape of the records, or `auto` to detect it per record")
+    hf_split: str = Field("train", description="Split of a Hugging Face data set")
+    limit: int | None = Field(None, ge=1, description="Stop after this many records")
+    max_record_bytes: int = Field(1 << 20, ge=1024, description="A larger record is a reject")
+    exact_duplicates: bool = Field(True, description="Reject dialogues whose normalized text came before")
+    near_duplicates: float | None = Field(None, gt=0, lt=1, description="Reject above this Jaccard similarity of words")
+
+
+class Engine(_Part):
+    """An engine by name, or outside the package as `module:Class`, with its own options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Engines(_Part):
+    """Which engine does what."""
+
+    tts: Engine = Engine(name="hibari")
+    speech_tokenizer: Engine = Engine(name="kmeans")
+    text_tokenizer: Engine = Engine(name="qwen2")
+
+
+class Voices(_Part):
+    """Who speaks."""
+
+    assistant: str = Field("heart", description="The assistant's voice, fixed (omniflatten.md: N)")
+    users: tuple[str, ...] = Field((), description="User voices to draw from; empty: all voices but the assistant's")
+
+
+class Timing(_Part):
+    """When things happen. All distributions in milliseconds."""
+
+    profile: str = Field("omniflatten", description="A name for reports")
+    lead_in: Distribution = Field(Uniform(kind="uniform", low=200, high=1000), description="Silence before the first turn")
+    response: Distribution = Field(
+        Constant(value=0), description="User ends to assistant starts; the paper: at once (omniflatten.md: N)"
+    )
+    user_pause: Distribution = Field(
+        Uniform(kind="uniform", low=500, high=2000),
+        description="Assistant ends to user starts; sampled in the paper, distribution unknown (omniflatten.md: ?)",
+    )
+    tail: Distribution = Field(Uniform(kind="uniform", low=500, high=1500), description="Silence after the last turn")
+    barge_in_probability: float = Field(
+        0.2, ge=0, le=1, description="That a user turn interrupts the assistant's before it (omniflatten.md: ?)"
+    )
+    barge_in_at: Distribution = Field(
+        Uniform(kind="uniform", low=0.3, high=0.9), description="Where, as a share of the interrupted turn's length"
+    )
+    reaction: Distribution = Field(
+        Uniform(kind="uniform", low=120, high=400),
+        description="User starts to assistant stops; `at once` in the paper, a model needs to hear the user first",
+    )
+    fade_ms: float = Field(30, ge=0, le=500, description="Fade-out of an interrupted take, before its end")
+
+
+class Speak(_Part):
+    """What makes a take implausible. A failing take is spoken again with the next seed."""
+
+    attempts: int = Field(3, ge=1, le=20)
+    min_ms_per_letter: float = Field(25, ge=0, description="Shorter: words are missing. A Chinese character counts as three")
+    max_ms_per_letter: float = Field(160, gt=0, description="Longer: repeats or runaway")
+    slack_ms: float = Field(600, ge=0, description="Added to the upper limit, for short texts")
+    min_level_dbfs: float = Field(-50, le=0, description="A quieter take is silent")
+    trim_below_db: float = Field(-45, lt=0, description="Ends quieter than this against the take's own level are trimmed")
+    trim_margin_ms: float = Field(20, ge=0, description="Kept on both sides of what is heard")
+
+
+class Level(_Part):
+    """How loud a channel's speech is, over the time it is heard."""
+
+    unit: Literal["dbfs", "lufs"] = Field("dbfs", description="RMS of speech against full scale, or ITU-R BS.1770 loudness")
+    value: Distribution = Constant(value=-23)
+
+
+class NoiseSource(_Part):
+    """One supply of noise and its share of conversations."""
+
+    name: str = Field("generated", description="`generated`, `directory`, or `module:Class`")
+    weight: float = Field(1, gt=0)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Mix(_Part):
+    """Levels and noise."""
+
+    user_level: Level = Level(value=Uniform(kind="uniform", low=-26, high=-20))
+    assistant_level: Level = Level()
+    peak_dbfs: float = Field(-0.5, lt=0, description="No sample is louder; the channel is turned down before")
+    noise_probability: float = Field(1, ge=0, le=1, description="Share of conversations with noise on the user's channel")
+    snr_db: Distribution = Field(Uniform(kind="uniform", low=15, high=30), description="15-30 dB (omniflatten.md: N)")
+    noise: tuple[NoiseSource, ...] = (NoiseSource(),)
+    keep_audio: bool = Field(False, description="Store the audio in `conversations` as FLAC")
+
+
+class Flatten(_Part):
+    """How conversations become sequences."""
+
+    tasks: tuple[Task, ...] = Field(("asr", "tts", "four_stream", "three_stream", "two_stream"), min_length=1)
+    speech_chunk_tokens: int = Field(10, ge=1, le=250, description="Speech tokens a chunk and stream (omniflatten.md: S)")
+    text_chunk_tokens: int = Field(2, ge=1, le=250, description="Text tokens a chunk (omniflatten.md: S)")
+    max_tokens: int = Field(8192, ge=64, description="Longest dialogue row (omniflatten.md: N)")
+    max_alignment_tokens: int = Field(1024, ge=64, description="Longest ASR or TTS row (omniflatten.md: N)")
+    assistant_silence: Literal["special", "codes"] = Field(
+        "special", description="Where the assistant is silent: one special id, or the tokenizer's codes (omniflatten.md: ?)"
+    )
+    asr_roles: tuple[Role, ...] = ("user", "assistant")
+    tts_roles: tuple[Role, ...] = ("assistant",)
+    loss_on_user_text: bool = Field(True, description="four_stream: learn to transcribe the user (omniflatten.md: ?)")
+
+    @model_validator(mode="after")
+    def _chunk_fits(self) -> "Flatten":
+        if 2 * self.speech_chunk_tokens + self.text_chunk_tokens > self.max_tokens:
+            raise ValueError("one chunk of three streams is longer than max_tokens")
+        return self
+
+
+class Splits(_Part):
+    """Shares of dialogues, dealt by a hash of the dialogue id (98/1/1: omniflatten.md, N)."""
+
+    validation: float = Field(0.01, ge=0, lt=1)
+    test: float = Field(0.01, ge=0, lt=1)
+    share_voices: bool = Field(False, description="Allow one user voice in several splits")
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> "Splits":
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test leave nothing to train on")
+        return self
+
+
+class Run(_Part):
+    """How the work is cut."""
+
+    unit_dialogues: int = Field(32, ge=1, le=4096, description="Records a unit: what is done, committed and resumed as one")
+
+
+class Recipe(_Part):
+    """All values of a build."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    description: str = ""
+    seed: int = Field(0, ge=0, lt=2**63)
+    sample_rate_hz: int = Field(24_000, ge=8_000, le=48_000, description="Of the conversation's audio")
+    input: Input = Input()
+    select: SelectRecipe = SelectRecipe()
+    engines: Engines = Engines()
+    voices: Voices = Voices()
+    timing: Timing = Timing()
+    speak: Speak = Speak()
+    mix: Mix = Mix()
+    flatten: Flatten = Flatten()
+    splits: Splits = Splits()
+    run: Run = Run()
+
+    def identity(self) -> dict[str, Any]:
+        """The recipe as plain values: what a plan freezes and a manifest stores."""
+        return self.model_dump(mode="json")
+
+    def sha256(self) -> str:
+        """Hash of all values, whatever the file's comments and order."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+    def to_yaml(self) -> str:
+        """The recipe with all its defaults spelled out."""
+        return yaml.safe_dump(self.identity(), sort_keys=False, allow_unicode=True)
+
+
+def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        path: A YAML file, or the name of a recipe shipped with the package, such as `quickstart`.
+        overrides: `key=value` pairs; the key is dotted (`timing.barge_in_probability`), the value YAML.
+
+    Raises:
+        RecipeError: If there is no such recipe, or a key or value is wrong; names file, key and mend.
+    """
+    text = _read(path)
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path} must hold keys and values at the top, not {type(values).__name__}")
+    for override in overrides:
+        _set(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {explain(error)}") from error
+
+
+def _read(path: str) -> str:
+    file = Path(path)
+    if file.suffix not in (".yaml", ".yml") and not file.exists():
+        file = Path(str(resources.directory("pipelines") / f"{path}.yaml"))
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        known = ", ".join(resources.recipes())
+        raise RecipeError(f"cannot read recipe {path}: {error.strerror}. Shipped recipes: {known}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text (byte {error.start})") from error
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {override}: write it as key=value, for example timing.barge_in_probability=0.5")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise RecipeError(f"--set {override}: {parent} holds a value, not keys")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {override}: the value is not valid YAML") from error
+
+
+def explain(error: ValidationError) -> str:
+    """What pydantic found wrong, as `key: fault; key: fault`."""
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in fault["loc"]) or "recipe"
+        lines.append(f"{key}: {'unknown key' if fault['type'] == 'extra_forbidden' else fault['msg']}")
+    return "; ".join(lines)

@@ -1,0 +1,269 @@
+"""What flows from stage to stage, in flow order.
+
+    Dialogue → Script → Takes → Timeline → Conversation → Streams → Row,  or Reject at any step
+
+All are frozen; times are integer samples at the conversation's sample rate unless a name says otherwise.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Role = Literal["user", "assistant"]
+CHANNEL: dict[Role, int] = {"user": 0, "assistant": 1}
+"""Audio row of each role in a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn as written."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A conversation as text. Turns alternate, the first is the user's and none is empty."""
+
+    id: str
+    turns: tuple[Turn, ...]
+    source: str = ""
+    """Name of the file or data set it came from."""
+    language: str = ""
+    """ISO 639-1 code; empty until known."""
+    record: int = 0
+    """Place among all records of the input, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class BargeIn:
+    """A user turn starts inside the assistant's turn before it and takes the floor."""
+
+    at: float
+    """Where it starts, as a share of the interrupted take's length, in (0, 1)."""
+    reaction_samples: int
+    """How long the assistant goes on after the user has started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What one TTS call speaks, and when it is to come after the utterance before."""
+
+    role: Role
+    text: str
+    """As written."""
+    spoken: str
+    """As people would say it."""
+    voice: str
+    offset_samples: int
+    """Scripted floor-transfer offset: start minus the end of the utterance before; unused with a barge-in."""
+    barge_in: BargeIn | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A dialogue with spoken text, voices and what will happen."""
+
+    dialogue: Dialogue
+    split: str
+    utterances: tuple[Utterance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A spoken word and its time within the audio it belongs to, in samples."""
+
+    text: str
+    start_samples: int
+    end_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One synthesized utterance, silence at both ends trimmed."""
+
+    audio: NDArray[np.float32]
+    words: tuple[Word, ...]
+    attempt: int
+    """0 if the first seed gave it."""
+    trimmed_samples: int
+    """Silence removed at both ends together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """A script and one take per utterance."""
+
+    script: Script
+    takes: tuple[Take, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A take in time. Audio, words and text all end at `end_samples`; what was cut is `unsaid`."""
+
+    start_samples: int
+    end_samples: int
+    words: tuple[Word, ...]
+    """Words said, in conversation time."""
+    said: str
+    unsaid: str
+    n_cut_samples: int
+    """Samples of the take that are not heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, and who did it."""
+
+    kind: str
+    role: Role
+    start_samples: int
+    end_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All takes of a conversation placed in time."""
+
+    takes: Takes
+    placed: tuple[Placed, ...]
+    events: tuple[Event, ...]
+    n_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mixing:
+    """How the user's channel was made noisy and both levels were set."""
+
+    noise: str
+    """Kind of noise, empty if none."""
+    snr_db: float | None
+    user_gain_db: float
+    assistant_gain_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Two-channel audio of a timeline: int16 [2, n_samples], row 0 the user."""
+
+    timeline: Timeline
+    audio: NDArray[np.int16]
+    mixing: Mixing
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An utterance as it ended up in the conversation, with all that training formats need."""
+
+    role: Role
+    voice: str
+    text: str
+    spoken: str
+    said: str
+    unsaid: str
+    text_ids: NDArray[np.int32]
+    """Ids of `said`."""
+    start_samples: int
+    end_samples: int
+    n_cut_samples: int
+    attempt: int
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """A conversation as tokens: one row of the `conversations` table. Training formats are functions of it."""
+
+    dialogue_id: str
+    record: int
+    source: str
+    language: str
+    split: str
+    n_samples: int
+    user_codes: NDArray[np.uint16]
+    assistant_codes: NDArray[np.uint16]
+    utterances: tuple[Spoken, ...]
+    events: tuple[Event, ...]
+    mixing: Mixing
+    audio_flac: bytes | None = None
+    """The audio as stereo FLAC, if the recipe keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training sequence."""
+
+    task: str
+    row_id: str
+    dialogue_id: str
+    language: str
+    split: str
+    input_ids: NDArray[np.int32]
+    loss_mask: NDArray[np.bool_]
+    start_frames: int
+    """Frame of the conversation at which the row begins."""
+    n_frames: int
+    n_text_tokens: int
+    n_late_text_tokens: int
+    """Text tokens that stand in a chunk after the one in which their turn's speech ended."""
+    n_pad_tokens: int
+    """Tokens added to fill the last chunk or to let late text finish."""
+    user_turn_ends: NDArray[np.int32]
+    """Positions in `input_ids` of the first assistant speech token at or after each end of a user's turn."""
+    barge_ins: NDArray[np.int32]
+    """Positions in `input_ids` of the first assistant speech token at or after each start of a barge-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that did not become data, and why."""
+
+    record: int
+    dialogue_id: str
+    source: str
+    stage: str
+    reason: str
+    """A short stable name to count by, such as `too_many_words`."""
+    detail: str
+    """For a person: what was found where."""
+    traceback: str = field(default="", compare=False)
+    """Of an unforeseen exception only; not part of the content digest."""
+
+
+Item = Dialogue | Script | Takes | Timeline | Conversation | Streams
+"""Anything that flows from stage to stage."""
+
+
+def dialogue_of(item: Dialogue | Script | Takes | Timeline | Conversation) -> Dialogue:
+    """The dialogue an item was made from.
+
+    >>> dialogue_of(Script(Dialogue("d1", ()), "train", ())).id
+    'd1'
+    """
+    while not isinstance(item, Dialogue):
+        match item:
+            case Conversation():
+                item = item.timeline
+            case Timeline():
+                item = item.takes
+            case Takes():
+                item = item.script
+            case Script():
+                item = item.dialogue
+    return item
+
+
+def reject(
+    item: Dialogue | Script | Takes | Timeline | Conversation, stage: str, reason: str, detail: str, traceback: str = ""
+) -> Reject:
+    """The reject of an item at a stage.
+
+    >>> reject(Dialogue("d1", (), record=3), "select", "code", "turn 2 holds a code block").record
+    3
+    """
+    dialogue = dialogue_of(item)
+    return Reject(dialogue.record, dialogue.id, dialogue.source, stage, reason, detail, traceback)

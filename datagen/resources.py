@@ -1,0 +1,22 @@
+"""Where the files that ship with the package lie: beside the code in a wheel, at the top of a checkout."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def directory(name: str) -> Path:
+    """The folder `pipelines`, `prompts`, `schemas` or `data`.
+
+    Raises:
+        FileNotFoundError: If the installation is incomplete.
+    """
+    for folder in (_PACKAGE / name, _PACKAGE.parent / name):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"the folder {name} is missing from this installation of datagen")
+
+
+def recipes() -> list[str]:
+    """Names of the recipes shipped with the package, sorted."""
+    return sorted(file.stem for file in directory("pipelines").glob("*.yaml"))

@@ -1,0 +1,1 @@
+"""Running a build: plan, processes, exactly-once commit, manifest, check."""

@@ -1,0 +1,62 @@
+"""A build from recipe to manifest."""
+
+from typing import Protocol
+
+from datagen.build import Build
+from datagen.recipe import Recipe
+from datagen.run.commit import Marker
+from datagen.run.local import run_local
+from datagen.run.manifest import MANIFEST, Manifest, finish, markers
+from datagen.run.plan import Plan, plan_build
+from datagen.run.store import open_store
+
+
+class Watcher(Protocol):
+    """Someone who wants to know how a build goes."""
+
+    def planned(self, plan: Plan, done: list[Marker]) -> None:
+        """The plan stands; these units were done before."""
+        ...
+
+    def unit_done(self, marker: Marker) -> None:
+        """Another unit is done."""
+        ...
+
+
+class Silent:
+    """A watcher who does not look."""
+
+    def planned(self, plan: Plan, done: list[Marker]) -> None:
+        """Do nothing."""
+
+    def unit_done(self, marker: Marker) -> None:
+        """Do nothing."""
+
+
+def build(recipe: Recipe, out: str, n_workers: int = 1, watcher: Watcher | None = None) -> Manifest:
+    """Build, or go on with a build that was interrupted.
+
+    Args:
+        recipe: What to make.
+        out: Directory to write to.
+        n_workers: Processes; with one, the work is done in this process.
+        watcher: Told of progress.
+
+    Returns:
+        The manifest of the finished build.
+
+    Raises:
+        DatagenError: What the user can mend: recipe, inputs, engines, output.
+    """
+    watcher = watcher or Silent()
+    store = open_store(out)
+    store.sweep()
+    work = Build(recipe)
+    work.check()
+    plan = plan_build(work, store)
+    found = list(markers(store, plan.n_units))
+    watcher.planned(plan, [marker for marker in found if marker])
+    left = [unit for unit, marker in enumerate(found) if marker is None]
+    if left:
+        run_local((recipe.identity(), out), left, min(n_workers, len(left)), watcher.unit_done)
+    return Manifest.load(store) if store.exists(MANIFEST) else finish(store, plan)

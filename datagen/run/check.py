@@ -1,0 +1,199 @@
+"""Is a finished output what its manifest says? Finds what is lost, doubled, damaged or inconsistent, and where."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from datagen.errors import StoreError
+from datagen.records import Spoken, Streams
+from datagen.run import digest
+from datagen.run.commit import File
+from datagen.run.manifest import Manifest
+from datagen.run.reflatten import flattener
+from datagen.run.store import Store
+from datagen.run.tables import from_parquet
+from datagen.schema import CONVERSATIONS, REJECTS, ROWS, rows_table, streams_of
+from datagen.stages.flatten import Flatten
+
+_MAX_FAULTS = 100
+
+
+@dataclass
+class Report:
+    """What a check found."""
+
+    digest: str = ""
+    n_files: int = 0
+    n_rows: int = 0
+    faults: list[str] = field(default_factory=list)
+    """What is wrong and where, one line each; empty if all is well."""
+
+
+@dataclass
+class _Seen:
+    """What is gathered over all files."""
+
+    records: Counter[int] = field(default_factory=Counter)
+    dialogues: Counter[str] = field(default_factory=Counter)
+    voices: dict[str, set[str]] = field(default_factory=dict)
+    hashes: list[int] = field(default_factory=list)
+
+
+def check(store: Store, conversations: Store | None = None) -> Report:
+    """Check a finished output, one unit at a time, so memory does not grow with it.
+
+    Args:
+        store: The output.
+        conversations: Where the conversations lie if the output was flattened anew from another's.
+
+    Raises:
+        StoreError: If there is no manifest, or it is damaged.
+    """
+    manifest = Manifest.load(store)
+    report, seen = Report(n_files=len(manifest.files)), _Seen()
+    origin = Manifest.load(conversations) if conversations else None
+    for fault in _faults(store, manifest, seen, report, conversations, origin):
+        report.faults.append(fault)
+        if len(report.faults) == _MAX_FAULTS:
+            report.faults.append("... and more; stopped counting")
+            break
+    return report
+
+
+def _faults(
+    store: Store, manifest: Manifest, seen: _Seen, report: Report, elsewhere: Store | None, origin: Manifest | None
+) -> Iterator[str]:
+    yield from _strays(store, manifest)
+    flatten = flattener(manifest.values)
+    units: dict[str, list[File]] = {}
+    for file in manifest.files:
+        units.setdefault(_unit_of(file.key), []).append(file)
+    stored = {_unit_of(file.key): file for file in origin.table("conversations")} if origin else {}
+    for name, files in sorted(units.items()):
+        tables: dict[str, list[pa.Table]] = {}
+        for file in files:
+            table = yield from _read(store, file, seen)
+            if table is not None:
+                tables.setdefault(file.table, []).append(table)
+                report.n_rows += table.num_rows
+        streams = [s for table in tables.get("conversations", ()) for s in streams_of(table)]
+        if elsewhere and name in stored:
+            streams = streams_of(from_parquet(elsewhere.read(stored[name].key), stored[name].key))
+        yield from _unit_faults(manifest, seen, streams)
+        if streams or not manifest.values.get("from"):
+            yield from _row_faults(flatten, streams, tables)
+    yield from _total_faults(manifest, seen)
+    report.digest = digest.to_text(digest.total(seen.hashes))
+    if report.digest != manifest.values["digest"]:
+        yield f"content digest is {report.digest}, the manifest says {manifest.values['digest']}"
+
+
+def _unit_of(key: str) -> str:
+    return key.rsplit("/", 1)[-1].removesuffix(".parquet").rsplit("-", 1)[-1]
+
+
+def _strays(store: Store, manifest: Manifest) -> Iterator[str]:
+    """Files that a reader could take for data but no manifest names."""
+    named = {file.key for file in manifest.files}
+    for table in {file.table for file in manifest.files} | {"conversations", "rejects"}:
+        for key in store.keys(table):
+            if key not in named:
+                yield f"{key}: not in the manifest"
+
+
+def _read(store: Store, file: File, seen: _Seen) -> Generator[str, None, pa.Table | None]:
+    """Yield the faults of a file; return its table, or None if it cannot be used."""
+    try:
+        data = store.read(file.key)
+        if len(data) != file.n_bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+            yield f"{file.key}: its bytes are not those the manifest was written for"
+        table = from_parquet(data, file.key)
+    except StoreError as error:
+        yield str(error)
+        return None
+    schema = {"conversations": CONVERSATIONS, "rejects": REJECTS}.get(file.table, ROWS)
+    if not table.schema.equals(schema):
+        yield f"{file.key}: its schema is not that of {file.table}"
+        return None
+    if table.num_rows != file.n_rows:
+        yield f"{file.key}: {table.num_rows} rows, the manifest says {file.n_rows}"
+    seen.hashes.extend(digest.row_hashes(file.table, table))
+    if file.table in ("conversations", "rejects"):
+        seen.records.update(table.column("record").to_pylist())
+    return table  # noqa: B901  (faults are yielded, the table is what remains)
+
+
+def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Iterator[str]:
+    hop, n_codes = manifest.values["clock"]["hop_samples"], manifest.values["vocabulary"]["codebook_size"]
+    for s in streams:
+        seen.dialogues[s.dialogue_id] += 1
+        for u in s.utterances:
+            if u.role == "user":
+                seen.voices.setdefault(u.voice, set()).add(s.split)
+        yield from (f"conversation {s.dialogue_id!r}: {fault}" for fault in conversation_faults(s, hop, n_codes))
+
+
+def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
+    """What breaks the laws of time and tokens in one conversation."""
+    if len(s.user_codes) != len(s.assistant_codes):
+        yield f"{len(s.user_codes)} user codes, {len(s.assistant_codes)} assistant codes"
+    if len(s.user_codes) * hop != s.n_samples:
+        yield f"{len(s.user_codes)} codes of {hop} samples are not {s.n_samples} samples"
+    for codes in (s.user_codes, s.assistant_codes):
+        if len(codes) and int(codes.max()) >= n_codes:
+            yield f"code {int(codes.max())} is outside the codebook of {n_codes}"
+    ends = {"user": 0, "assistant": 0}
+    for index, u in enumerate(s.utterances):
+        if u.start_samples < ends[u.role]:
+            yield f"utterance {index}: the {u.role} overlaps itself"
+        ends[u.role] = u.end_samples
+        yield from (f"utterance {index}: {fault}" for fault in _utterance_faults(u, s.n_samples))
+    for event in s.events:
+        if not 0 <= event.start_samples <= event.end_samples <= s.n_samples:
+            yield f"event {event.kind} lies outside the conversation"
+
+
+def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
+    if not 0 <= u.start_samples <= u.end_samples <= n_samples:
+        yield "it lies outside the conversation"
+    at = u.start_samples
+    for word in u.words:
+        if not at <= word.start_samples <= word.end_samples <= u.end_samples:
+            yield f"word {word.text!r} lies outside it or before the word before"
+        at = word.start_samples
+    if len(u.words) != len(u.said.split()):
+        yield f"{len(u.words)} word times for {len(u.said.split())} words"
+    if f"{u.said} {u.unsaid}".split() != u.spoken.split():
+        yield "said and unsaid together are not what was scripted"
+
+
+def _row_faults(flatten: Flatten, streams: list[Streams], tables: dict[str, list[pa.Table]]) -> Iterator[str]:
+    """Rows must be exactly what flattening the conversations gives: ids, masks, positions and splits."""
+    rows = [row for made in flatten(streams) for row in made]
+    tasks = sorted({row.task for row in rows} | (set(tables) - {"conversations", "rejects"}))
+    for task in tasks:
+        made = rows_table([row for row in rows if row.task == task])
+        names = made.column("row_id").to_pylist()
+        wanted = dict(zip(names, digest.row_hashes(task, made), strict=True))
+        for table in tables.get(task, ()):
+            for name, found in zip(table.column("row_id").to_pylist(), digest.row_hashes(task, table), strict=True):
+                if wanted.pop(name, None) != found:
+                    yield f"{task} row {name!r} is not what flattening its conversation gives"
+        yield from (f"{task} row {name!r} is missing" for name in wanted)
+
+
+def _total_faults(manifest: Manifest, seen: _Seen) -> Iterator[str]:
+    values = manifest.values
+    if not values.get("from"):
+        for record in range(values["n_records"]):
+            if seen.records[record] != 1:
+                yield f"record {record} of the input: {seen.records[record]} times in conversations and rejects, must be once"
+        extra = [record for record in seen.records if not 0 <= record < values["n_records"]]
+        yield from (f"record {record} is not in the input" for record in extra)
+    yield from (f"dialogue {name!r} is there {count} times" for name, count in seen.dialogues.items() if count > 1)
+    if not values["recipe"]["splits"]["share_voices"]:
+        yield from (f"user voice {v!r} is in splits {sorted(s)}" for v, s in sorted(seen.voices.items()) if len(s) > 1)
+

@@ -1,0 +1,169 @@
+"""One unit, exactly once: its files under names that depend on nothing but the unit, its marker last.
+
+`conversations/` is created first and carries the unit's rejects with it. Whoever creates that file has decided
+the unit's content: an attempt that finds it there, left by a killed or faster one, goes on from it, and all
+other files follow from it by integer arithmetic. So even an engine that is not bit-exact gives one content.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from datagen.errors import StoreError
+from datagen.records import Reject, Row, Streams
+from datagen.run import digest
+from datagen.run.store import Store
+from datagen.run.tables import about, from_parquet, to_parquet
+from datagen.schema import conversations_table, rejects_table, rows_table, streams_of
+from datagen.stages.flatten import Flatten
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a build as markers and manifests name it."""
+
+    key: str
+    table: str
+    split: str
+    n_rows: int
+    n_tokens: int
+    n_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Proof that a unit is complete, and what it holds."""
+
+    unit: int
+    n_records: int
+    n_kept: int
+    n_samples: int
+    digest: str
+    rejects: dict[str, int] = field(default_factory=dict)
+    """Rejects by `stage/reason`."""
+    files: tuple[File, ...] = ()
+
+    def to_json(self) -> bytes:
+        """As stored."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, name: str) -> "Marker":
+        """Read a marker back.
+
+        Raises:
+            StoreError: If it is damaged; names it.
+        """
+        try:
+            values = json.loads(data)
+            files = tuple(File(**values) for values in values.pop("files"))
+            return cls(**values, files=files)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{name} is damaged ({error})") from error
+
+
+def marker_key(unit: int) -> str:
+    """Name of a unit's marker."""
+    return f"units/{unit:06d}.json"
+
+
+def data_key(table: str, unit: int, split: str = "") -> str:
+    """Name of a unit's file of a table."""
+    return f"{table}/{split}-{unit:06d}.parquet" if split else f"{table}/{unit:06d}.parquet"
+
+
+def commit_unit(
+    store: Store, unit: int, results: Sequence[Streams | Reject], flatten: Flatten, header: dict[str, Any]
+) -> Marker:
+    """Write all files of a unit, then its marker.
+
+    Args:
+        store: Where to.
+        unit: Index of the unit.
+        results: A conversation or a reject for each record of the unit.
+        flatten: Makes the rows.
+        header: What every file says of itself.
+
+    Returns:
+        The marker that stands in the store.
+    """
+    streams = [result for result in results if isinstance(result, Streams)]
+    rejects = [result for result in results if isinstance(result, Reject)]
+    key = data_key("conversations", unit)
+    conversations = conversations_table(streams)
+    data = to_parquet(conversations, {**header, "rejects": [asdict(r) for r in rejects]})
+    if not store.create(key, data):
+        data = store.read(key)
+        conversations = from_parquet(data, key)
+        streams = streams_of(conversations)
+        rejects = [Reject(**values) for values in about(conversations)["rejects"]]
+    first = _file(key, "conversations", "", conversations, data)
+    hashes = digest.row_hashes("conversations", conversations)
+    return _finish(store, unit, streams, rejects, flatten, header, [first], hashes)
+
+
+def commit_rows(store: Store, unit: int, streams: Sequence[Streams], flatten: Flatten, header: dict[str, Any]) -> Marker:
+    """Write the rows of conversations stored elsewhere, then the unit's marker."""
+    return _finish(store, unit, streams, [], flatten, header, [], [])
+
+
+def _finish(
+    store: Store,
+    unit: int,
+    streams: Sequence[Streams],
+    rejects: Sequence[Reject],
+    flatten: Flatten,
+    header: dict[str, Any],
+    files: list[File],
+    hashes: list[int],
+) -> Marker:
+    """Write what follows from a unit's conversations and rejects, then the marker."""
+    for table, split, content in [*_row_tables(flatten(streams)), *_reject_table(rejects)]:
+        files.append(_create(store, unit, table, split, content, header))
+        hashes.extend(digest.row_hashes(table, content))
+    by_reason = Counter(f"{r.stage}/{r.reason}" for r in rejects)
+    marker = Marker(
+        unit=unit,
+        n_records=len(streams) + len(rejects),
+        n_kept=len(streams),
+        n_samples=sum(s.n_samples for s in streams),
+        digest=digest.to_text(digest.total(hashes)),
+        rejects=dict(sorted(by_reason.items())),
+        files=tuple(files),
+    )
+    store.create(marker_key(unit), marker.to_json())
+    return marker
+
+
+def _row_tables(rows_by_conversation: list[list[Row]]) -> Iterator[tuple[str, str, pa.Table]]:
+    """Rows grouped into one table per task and split, in a fixed order."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for rows in rows_by_conversation:
+        for row in rows:
+            groups.setdefault((row.task, row.split), []).append(row)
+    for (task, split), members in sorted(groups.items()):
+        yield task, split, rows_table(members)
+
+
+def _reject_table(rejects: Sequence[Reject]) -> Iterator[tuple[str, str, pa.Table]]:
+    if rejects:
+        yield "rejects", "", rejects_table(rejects)
+
+
+def _create(store: Store, unit: int, table: str, split: str, content: pa.Table, header: dict[str, Any]) -> File:
+    key = data_key(table, unit, split)
+    data = to_parquet(content, header)
+    if not store.create(key, data) and store.read(key) != data:
+        raise StoreError(f"{store.url}/{key} was written by another version of datagen or pyarrow; choose another --out")
+    return _file(key, table, split, content, data)
+
+
+def _file(key: str, table: str, split: str, content: pa.Table, data: bytes) -> File:
+    n_tokens = sum(content.column("n_tokens").to_pylist()) if "n_tokens" in content.column_names else 0
+    return File(key, table, split, content.num_rows, n_tokens, len(data), hashlib.sha256(data).hexdigest())

@@ -1,0 +1,93 @@
+"""Run units in processes of this machine."""
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any
+
+from datagen.errors import EngineError
+from datagen.run.commit import Marker
+from datagen.run.worker import Worker
+
+_worker: Worker | None = None
+_MAX_CRASHES = 3
+"""Worker deaths without a unit finished in between, after which a build stops."""
+
+Done = Callable[[Marker], None]
+
+
+def run_local(worker_arguments: tuple[dict[str, Any], str], units: Iterable[int], n_workers: int, done: Done) -> None:
+    """Run units to their end, in this process if one worker is asked for.
+
+    Args:
+        worker_arguments: Recipe values and output, as `Worker.open` takes them.
+        units: Indices of the units to run.
+        n_workers: Processes.
+        done: Called here with the marker of each unit as it ends, in any order.
+
+    Raises:
+        EngineError: If workers keep dying.
+    """
+    if n_workers == 1:
+        worker = Worker.open(*worker_arguments)
+        for unit in units:
+            done(worker.run(unit))
+        return
+    left, crashes = sorted(units), 0
+    while left:
+        finished = _run_pool(worker_arguments, left, n_workers, done)
+        crashes = 0 if finished else crashes + 1
+        left = [unit for unit in left if unit not in finished]
+        if crashes == _MAX_CRASHES:
+            raise EngineError(f"workers died {crashes} times in a row at units {left[:n_workers]}; run again to go on")
+
+
+def _run_pool(worker_arguments: tuple[dict[str, Any], str], units: list[int], n_workers: int, done: Done) -> set[int]:
+    """Run units until all are done or a worker dies; tells which are done."""
+    finished: set[int] = set()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _start, worker_arguments)
+    try:
+        queue = iter(units)
+        running: set[Future[Marker]] = set()
+        while True:
+            for unit in queue:
+                running.add(pool.submit(_run, unit))
+                if len(running) == 2 * n_workers:
+                    break
+            if not running:
+                return finished
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                marker = future.result()
+                finished.add(marker.unit)
+                done(marker)
+    except BrokenProcessPool:
+        return finished
+    finally:
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Stop at once: whatever is unfinished is made again, whole, by the next run."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+def _start(recipe: dict[str, Any], url: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    global _worker
+    _worker = Worker.open(recipe, url)
+
+
+def _run(unit: int) -> Marker:
+    if _worker is None:
+        raise RuntimeError("the worker was not started")
+    return _worker.run(unit)

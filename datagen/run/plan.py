@@ -1,0 +1,197 @@
+"""What is to be done, frozen before any speech is made: the input cut into units, and the identity of a build.
+
+Planning reads every input once and keeps what it read in `input/`, a row group a unit, so that a worker finds
+its dialogues without reading the rest. Duplicates are found here, so units stay independent. `plan.json`
+comes last: while it is missing, nothing has begun.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datagen import DATA_VERSION, __version__, sources
+from datagen.build import Build
+from datagen.duplicates import NearDuplicates, exact_key
+from datagen.errors import ResumeError, SourceError, StoreError
+from datagen.recipe import Input, Recipe
+from datagen.records import Dialogue, Reject, reject
+from datagen.run.store import Store
+from datagen.schema import INPUT, input_table, records_of
+
+PLAN = "plan.json"
+_UNITS_PER_PART = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A planned build."""
+
+    identity: dict[str, Any]
+    """All that decides the content: versions, recipe, inputs, engines, vocabulary, clock, silence."""
+    n_records: int
+    unit_dialogues: int
+    parts: tuple[str, ...]
+    """SHA-256 of each file of `input/`."""
+
+    @property
+    def n_units(self) -> int:
+        """Units of the build; the last may be smaller."""
+        return -(-self.n_records // self.unit_dialogues)
+
+    def to_json(self) -> bytes:
+        """As stored in plan.json."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
+
+
+def identity(build: Build) -> dict[str, Any]:
+    """All values that decide what a build contains."""
+    recipe = build.recipe.identity()
+    inputs = [asdict(file) for file in sources.fingerprint(build.recipe.input.paths)]
+    return {
+        "datagen": __version__,
+        "data_version": DATA_VERSION,
+        "recipe": recipe,
+        "recipe_sha256": build.recipe.sha256(),
+        "inputs": inputs,
+        **build.describe(),
+    }
+
+
+def load_plan(store: Store) -> Plan | None:
+    """The plan of an output, or None if nothing has begun there.
+
+    Raises:
+        StoreError: If plan.json is damaged.
+    """
+    if not store.exists(PLAN):
+        return None
+    try:
+        values = json.loads(store.read(PLAN))
+        return Plan(values["identity"], values["n_records"], values["unit_dialogues"], tuple(values["parts"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{store.url}/{PLAN} is damaged ({error}); choose another --out") from error
+
+
+def plan_build(build: Build, store: Store) -> Plan:
+    """Plan a build, or find the plan of the one to resume.
+
+    Raises:
+        ResumeError: If the output belongs to another build; says which value differs.
+        SourceError: If an input cannot be read or holds no record.
+    """
+    wanted = identity(build)
+    plan = load_plan(store)
+    if plan is None:
+        made = _make_plan(build.recipe, wanted, store)
+        store.create(PLAN, made.to_json())
+        plan = load_plan(store)  # that of another driver, if it was faster
+    if plan is None:
+        raise StoreError(f"{store.url}: {PLAN} vanished while planning")
+    differing = list(_differences("", plan.identity, wanted))
+    if differing:
+        raise ResumeError(
+            f"{store.url} holds another build: {'; '.join(differing[:3])}. Use another --out, or the values it was made with"
+        )
+    return plan
+
+
+def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new} - {"recipe_sha256"}):
+            yield from _differences(f"{path}.{key}" if path else key, old.get(key), new.get(key))
+    elif old != new:
+        yield f"{path} is {old!r} there and {new!r} now"
+
+
+def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
+    if not recipe.input.paths:
+        raise SourceError("nothing to read: give --input PATH, or input.paths in the recipe")
+    n_records, shas = 0, []
+    for part, (n_in_part, data) in enumerate(_parts(_units(recipe), recipe.run.unit_dialogues)):
+        store.replace(part_key(part), data)
+        shas.append(hashlib.sha256(data).hexdigest())
+        n_records += n_in_part
+    if not n_records:
+        raise SourceError(f"no record in {', '.join(recipe.input.paths)}")
+    return Plan(wanted, n_records, recipe.run.unit_dialogues, tuple(shas))
+
+
+def _units(recipe: Recipe) -> Iterator[list[Dialogue | Reject]]:
+    unit: list[Dialogue | Reject] = []
+    for record in mark_duplicates(_read(recipe.input), recipe.input):
+        unit.append(record)
+        if len(unit) == recipe.run.unit_dialogues:
+            yield unit
+            unit = []
+    if unit:
+        yield unit
+
+
+def _read(source: Input) -> Iterator[Dialogue | Reject]:
+    return sources.read(
+        source.paths, source.shape, split=source.hf_split, limit=source.limit, max_record_bytes=source.max_record_bytes
+    )
+
+
+def mark_duplicates(records: Iterable[Dialogue | Reject], source: Input) -> Iterator[Dialogue | Reject]:
+    """Turn every dialogue that came before, exactly or nearly, into a reject."""
+    first_with: dict[bytes, str] = {}
+    near = NearDuplicates(source.near_duplicates) if source.near_duplicates else None
+    for record in records:
+        if isinstance(record, Dialogue):
+            earlier = first_with.setdefault(exact_key(record), record.id) if source.exact_duplicates else record.id
+            if earlier != record.id:
+                yield reject(record, "plan", "duplicate", f"same text as dialogue {earlier!r}")
+                continue
+            similar = near.seen(record) if near else None
+            if similar is not None:
+                yield reject(record, "plan", "near_duplicate", f"nearly the same text as dialogue {similar!r}")
+                continue
+        yield record
+
+
+def part_key(part: int) -> str:
+    """Name of a file of planned input."""
+    return f"input/{part:05d}.parquet"
+
+
+def _parts(units: Iterator[list[Dialogue | Reject]], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
+    """Pack units into files, a row group each."""
+    while True:
+        file, n_records = BytesIO(), 0
+        with pq.ParquetWriter(file, INPUT, compression="zstd") as writer:
+            for _, unit in zip(range(_UNITS_PER_PART), units, strict=False):
+                writer.write_table(input_table(unit), row_group_size=unit_dialogues)
+                n_records += len(unit)
+        if not n_records:
+            return
+        yield n_records, file.getvalue()
+
+
+class PlannedInput:
+    """Reads the records of a unit; keeps the last file at hand."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        """Take the plan and where `input/` lies."""
+        self._plan, self._store = plan, store
+        self._part, self._file = -1, None
+
+    def unit(self, index: int) -> list[Dialogue | Reject]:
+        """Records of unit `index`.
+
+        Raises:
+            StoreError: If the planned input is not what the plan froze.
+        """
+        part, group = divmod(index, _UNITS_PER_PART)
+        if part != self._part:
+            data = self._store.read(part_key(part))
+            if hashlib.sha256(data).hexdigest() != self._plan.parts[part]:
+                raise StoreError(f"{self._store.url}/{part_key(part)} is not what {PLAN} froze; delete the output and build anew")
+            self._part, self._file = part, pq.ParquetFile(pa.BufferReader(data))
+        return records_of(self._file.read_row_group(group, use_threads=False))

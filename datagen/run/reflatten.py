@@ -1,0 +1,85 @@
+"""New shards from stored conversations: another chunk size or other tasks, and no speech."""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+from pydantic import ValidationError
+
+from datagen.errors import RecipeError, ResumeError
+from datagen.recipe import Recipe, explain
+from datagen.run.commit import commit_rows, data_key
+from datagen.run.manifest import MANIFEST, Manifest, finish, markers
+from datagen.run.plan import PLAN, Plan, load_plan
+from datagen.run.store import open_store
+from datagen.run.tables import from_parquet
+from datagen.run.worker import header
+from datagen.schema import streams_of
+from datagen.stages.flatten import Flatten
+from datagen.vocab import Vocabulary
+
+NEEDED = [
+    *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
+    *(f"utterances.list.element.{name}" for name in ("role", "text_ids", "start_samples", "end_samples")),
+]
+"""What flattening reads of the conversations table; the rest stays on the disk."""
+
+
+def flattener(identity: dict[str, Any]) -> Flatten:
+    """The last stage of a build from its plan or manifest alone; needs no engine."""
+    recipe = Recipe.model_validate(identity["recipe"])
+    vocabulary = Vocabulary.from_dict(identity["vocabulary"])
+    return Flatten(recipe.flatten, vocabulary, identity["clock"]["hop_samples"], identity["silence"]["silence_code"])
+
+
+def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 1) -> Manifest:
+    """Flatten the conversations of a finished build again.
+
+    Args:
+        source: Output of a finished build.
+        out: Where the new shards go; another directory.
+        changes: New values of the recipe's `flatten` part.
+        n_workers: Processes.
+
+    Raises:
+        StoreError: If the source is unfinished or damaged.
+        RecipeError: If a change is not valid.
+        ResumeError: If `out` holds something else.
+    """
+    old, store = Manifest.load(open_store(source)), open_store(out)
+    plan = _plan(old, changes)
+    store.create(PLAN, plan.to_json())
+    if load_plan(store) != plan:
+        raise ResumeError(f"{out} holds another build; use another --out")
+    left = [unit for unit, marker in enumerate(markers(store, plan.n_units)) if marker is None]
+    arguments = [source] * len(left), [out] * len(left), left
+    if n_workers == 1 or len(left) < 2:
+        list(map(_run, *arguments))
+    else:
+        with ProcessPoolExecutor(n_workers, get_context("spawn")) as pool:
+            list(pool.map(_run, *arguments, chunksize=4))
+    if store.exists(MANIFEST):
+        return Manifest.load(store)
+    return finish(store, plan, {"url": source, "digest": old.values["digest"]})
+
+
+def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
+    values = old.values["recipe"]
+    try:
+        recipe = Recipe.model_validate({**values, "flatten": {**values["flatten"], **changes}})
+    except ValidationError as error:
+        raise RecipeError(explain(error)) from error
+    kept = ("datagen", "data_version", "inputs", "engines", "vocabulary", "clock", "silence")
+    identity = {name: old.values[name] for name in kept}
+    identity |= {"recipe": recipe.identity(), "recipe_sha256": recipe.sha256(), "conversations": old.values["digest"]}
+    identity["silence"] = {**identity["silence"], "assistant": recipe.flatten.assistant_silence}
+    return Plan(identity, old.values["n_records"], recipe.run.unit_dialogues, ())
+
+
+def _run(source: str, out: str, unit: int) -> None:
+    store, key = open_store(out), data_key("conversations", unit)
+    plan = load_plan(store)
+    if plan is None:
+        raise ResumeError(f"{out} lost its {PLAN}")
+    streams = streams_of(from_parquet(open_store(source).read(key), key, NEEDED))
+    commit_rows(store, unit, streams, flattener(plan.identity), header(plan))

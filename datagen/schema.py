@@ -1,0 +1,237 @@
+"""Arrow schemas of all that leaves the package, and the way from records to tables and back.
+
+Units stand in the metadata of each field. `docs/format.md` explains every column.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from datagen.records import Dialogue, Event, Mixing, Reject, Role, Row, Spoken, Streams, Turn, Word
+
+
+def _field(name: str, kind: pa.DataType, unit: str = "", nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"unit": unit} if unit else None)
+
+
+_WORD = pa.struct(
+    [_field("text", pa.string()), _field("start_samples", pa.int64(), "samples"), _field("end_samples", pa.int64(), "samples")]
+)
+_UTTERANCE = pa.struct(
+    [
+        _field("role", pa.string()),
+        _field("voice", pa.string()),
+        _field("text", pa.string()),
+        _field("spoken", pa.string()),
+        _field("said", pa.string()),
+        _field("unsaid", pa.string()),
+        _field("text_ids", pa.list_(pa.int32()), "token ids"),
+        _field("start_samples", pa.int64(), "samples"),
+        _field("end_samples", pa.int64(), "samples"),
+        _field("n_cut_samples", pa.int64(), "samples"),
+        _field("attempt", pa.int32(), "0 = first"),
+        _field("words", pa.list_(_WORD)),
+    ]
+)
+_EVENT = pa.struct(
+    [
+        _field("kind", pa.string()),
+        _field("role", pa.string()),
+        _field("start_samples", pa.int64(), "samples"),
+        _field("end_samples", pa.int64(), "samples"),
+    ]
+)
+_MIXING = pa.struct(
+    [
+        _field("noise", pa.string()),
+        _field("snr_db", pa.float64(), "dB", nullable=True),
+        _field("user_gain_db", pa.float64(), "dB"),
+        _field("assistant_gain_db", pa.float64(), "dB"),
+    ]
+)
+CONVERSATIONS = pa.schema(
+    [
+        _field("dialogue_id", pa.string()),
+        _field("record", pa.int64(), "place among all records of the input"),
+        _field("source", pa.string()),
+        _field("language", pa.string(), "ISO 639-1"),
+        _field("split", pa.string()),
+        _field("n_samples", pa.int64(), "samples of each channel"),
+        _field("user_codes", pa.list_(pa.uint16()), "speech codes"),
+        _field("assistant_codes", pa.list_(pa.uint16()), "speech codes"),
+        _field("utterances", pa.list_(_UTTERANCE)),
+        _field("events", pa.list_(_EVENT)),
+        _field("mixing", _MIXING),
+        _field("audio_flac", pa.binary(), "stereo FLAC file, left the user", nullable=True),
+    ]
+)
+ROWS = pa.schema(
+    [
+        _field("row_id", pa.string()),
+        _field("dialogue_id", pa.string()),
+        _field("language", pa.string(), "ISO 639-1"),
+        _field("input_ids", pa.list_(pa.int32()), "token ids"),
+        _field("loss_mask", pa.list_(pa.bool_()), "true: learn this token"),
+        _field("n_tokens", pa.int32(), "tokens"),
+        _field("start_frames", pa.int32(), "frames of the conversation"),
+        _field("n_frames", pa.int32(), "frames"),
+        _field("n_text_tokens", pa.int32(), "tokens"),
+        _field("n_late_text_tokens", pa.int32(), "tokens"),
+        _field("n_pad_tokens", pa.int32(), "tokens"),
+        _field("user_turn_ends", pa.list_(pa.int32()), "positions in input_ids"),
+        _field("barge_ins", pa.list_(pa.int32()), "positions in input_ids"),
+    ]
+)
+REJECTS = pa.schema(
+    [
+        _field("record", pa.int64(), "place among all records of the input"),
+        _field("dialogue_id", pa.string()),
+        _field("source", pa.string()),
+        _field("stage", pa.string()),
+        _field("reason", pa.string()),
+        _field("detail", pa.string()),
+        _field("traceback", pa.string()),
+    ]
+)
+_TURN = pa.struct([_field("role", pa.string()), _field("text", pa.string())])
+INPUT = pa.schema(
+    [
+        _field("record", pa.int64(), "place among all records of the input"),
+        _field("dialogue_id", pa.string()),
+        _field("source", pa.string()),
+        _field("language", pa.string(), "ISO 639-1 if known"),
+        _field("turns", pa.list_(_TURN)),
+        _field("stage", pa.string(), "set if the record is a reject"),
+        _field("reason", pa.string(), "set if the record is a reject"),
+        _field("detail", pa.string(), "set if the record is a reject"),
+    ]
+)
+SCHEMAS = {"conversations": CONVERSATIONS, "rows": ROWS, "rejects": REJECTS, "input": INPUT}
+HEAVY = ("audio_flac",)
+"""Columns of conversations that no training format needs."""
+
+
+def _lists(arrays: Sequence[NDArray[Any]], kind: pa.DataType) -> pa.ListArray:
+    """One list per array, without touching single values."""
+    offsets = np.zeros(len(arrays) + 1, np.int32)
+    np.cumsum([len(array) for array in arrays], out=offsets[1:])
+    values = np.concatenate(arrays) if arrays else np.zeros(0)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, kind))
+
+
+def conversations_table(streams: Sequence[Streams]) -> pa.Table:
+    """One row a conversation, of schema CONVERSATIONS."""
+    plain = ("dialogue_id", "record", "source", "language", "split", "n_samples", "audio_flac")
+    columns: dict[str, Any] = {name: [getattr(s, name) for s in streams] for name in plain}
+    columns["user_codes"] = _lists([s.user_codes for s in streams], pa.uint16())
+    columns["assistant_codes"] = _lists([s.assistant_codes for s in streams], pa.uint16())
+    columns["utterances"] = [[_plain(u) for u in s.utterances] for s in streams]
+    columns["events"] = [[_plain(e) for e in s.events] for s in streams]
+    columns["mixing"] = [_plain(s.mixing) for s in streams]
+    return pa.table(columns, schema=CONVERSATIONS)
+
+
+def _plain(record: Spoken | Event | Mixing | Word) -> dict[str, Any]:
+    """The fields of a flat record; word lists are turned with it."""
+    values: dict[str, Any] = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    if isinstance(record, Spoken):
+        values["words"] = [_plain(word) for word in record.words]
+    return values
+
+
+def streams_of(table: pa.Table) -> list[Streams]:
+    """Read conversations back. Columns that the table lacks come back empty, so a reader loads what it needs."""
+    codes = {name: _arrays(table.column(name)) for name in ("user_codes", "assistant_codes")}
+    light = table.drop_columns([name for name in codes if name in table.column_names])
+    return [
+        Streams(
+            dialogue_id=row["dialogue_id"],
+            record=row.get("record", -1),
+            source=row.get("source", ""),
+            language=row["language"],
+            split=row["split"],
+            n_samples=row["n_samples"],
+            user_codes=codes["user_codes"][index],
+            assistant_codes=codes["assistant_codes"][index],
+            utterances=tuple(_spoken(u) for u in row["utterances"]),
+            events=tuple(Event(**event) for event in row["events"]),
+            mixing=Mixing(**row["mixing"]) if "mixing" in row else Mixing("", None, 0.0, 0.0),
+            audio_flac=row.get("audio_flac"),
+        )
+        for index, row in enumerate(light.to_pylist())
+    ]
+
+
+def _spoken(values: dict[str, Any]) -> Spoken:
+    words = tuple(Word(**word) for word in values.get("words", ()))
+    texts = {name: values.get(name, "") for name in ("voice", "text", "spoken", "said", "unsaid")}
+    return Spoken(
+        role=cast(Role, values["role"]),
+        text_ids=np.array(values["text_ids"], np.int32),
+        start_samples=values["start_samples"],
+        end_samples=values["end_samples"],
+        n_cut_samples=values.get("n_cut_samples", 0),
+        attempt=values.get("attempt", 0),
+        words=words,
+        **texts,
+    )
+
+
+def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
+    """The numpy array of each list in a column of lists of numbers."""
+    found: list[NDArray[Any]] = []
+    for chunk in column.chunks:
+        offsets, values = chunk.offsets.to_numpy(), chunk.values.to_numpy(zero_copy_only=False)
+        found.extend(values[begin:end] for begin, end in zip(offsets[:-1], offsets[1:], strict=True))
+    return found
+
+
+def rows_table(rows: Sequence[Row]) -> pa.Table:
+    """One training sequence a row, of schema ROWS."""
+    lists = {"input_ids": pa.int32(), "loss_mask": pa.bool_(), "user_turn_ends": pa.int32(), "barge_ins": pa.int32()}
+    columns: dict[str, Any] = {}
+    for field in ROWS:
+        if field.name in lists:
+            columns[field.name] = _lists([getattr(row, field.name) for row in rows], lists[field.name])
+        elif field.name == "n_tokens":
+            columns["n_tokens"] = [len(row.input_ids) for row in rows]
+        else:
+            columns[field.name] = [getattr(row, field.name) for row in rows]
+    return pa.table(columns, schema=ROWS)
+
+
+def rejects_table(rejects: Iterable[Reject]) -> pa.Table:
+    """One rejected record a row, of schema REJECTS."""
+    return pa.Table.from_pylist([asdict(reject) for reject in rejects], schema=REJECTS)
+
+
+def input_table(records: Sequence[Dialogue | Reject]) -> pa.Table:
+    """What was read, dialogues and rejects, of schema INPUT."""
+    return pa.Table.from_pylist([_input_row(record) for record in records], schema=INPUT)
+
+
+def _input_row(record: Dialogue | Reject) -> dict[str, Any]:
+    if isinstance(record, Reject):
+        values = asdict(record)
+        del values["traceback"]
+        return {**values, "language": "", "turns": []}
+    turns = [{"role": turn.role, "text": turn.text} for turn in record.turns]
+    plain = {"record": record.record, "dialogue_id": record.id, "source": record.source, "language": record.language}
+    return {**plain, "turns": turns, "stage": "", "reason": "", "detail": ""}
+
+
+def records_of(table: pa.Table) -> list[Dialogue | Reject]:
+    """Read planned input back."""
+    found: list[Dialogue | Reject] = []
+    for row in table.to_pylist():
+        if row["stage"]:
+            del row["turns"], row["language"]
+            found.append(Reject(**row))
+        else:
+            turns = tuple(Turn(cast(Role, turn["role"]), turn["text"]) for turn in row["turns"])
+            found.append(Dialogue(row["dialogue_id"], turns, row["source"], row["language"], row["record"]))
+    return found

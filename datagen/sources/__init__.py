@@ -1,0 +1,120 @@
+"""Files and Hugging Face data sets → dialogues, one record at a time.
+
+    for item in read(["chat.jsonl.gz", "hf:org/name"], limit=1000): ...
+
+Every record gives one `Dialogue` or one `Reject`, in order, numbered over all inputs. No record depends on
+another but for its id. Formats are in `inputs`, shapes in `shapes`. What a dialogue is:
+
+- Instructions of the system or developer are dropped: nobody says them.
+- A record in which a tool speaks or is called is the reject `tool_turns`: the answer rests on what nobody said.
+- Space around a turn and empty turns are dropped.
+- Turns in a row of one role become one, joined by a newline: a space would run two sentences together where
+  the first lacks its full stop, and a newline is what stands between paragraphs of one turn anyway.
+- The assistant's turns before the user's first are dropped, for a dialogue opens with the user.
+- The user's last turn is dropped if no one answers: there is nothing in it to learn.
+- What remains has at least one user's turn with an answer, else it is the reject `no_turns`.
+- Names of roles are those of `shapes.ROLES` and any given as `roles`; another name is the reject `unknown_role`.
+- Text is data: markup, special tokens and control characters stay for later stages to judge.
+
+Ids: the record's own `id`, `conversation_id`, `dialogue_id` or `uuid`, else `<stem>-<record in the file>`, where
+the stem is the file's name without suffix (`train~2` for the second `train`). Only dialogues take ids, so a
+rejected record costs its namesake nothing. Twice in a file, the second is the reject `duplicate_id`; in a later
+file it is `<stem>:<id>`.
+
+Reasons of rejects: not_an_object broken_json invalid_unicode too_deep bad_number bad_value record_too_large
+unknown_shape bad_turns bad_text not_text unknown_role too_many_speakers tool_turns no_turns bad_id duplicate_id
+bad_language.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, islice
+
+from datagen.errors import SourceError
+from datagen.records import Dialogue, Reject
+from datagen.sources import fields, formats, shapes
+from datagen.sources.fields import UnfitError
+from datagen.sources.ids import Ids
+from datagen.sources.inputs import Input, InputFile, fingerprint, resolve
+from datagen.sources.shapes import SHAPES
+
+__all__ = ["MAX_RECORD_BYTES", "SHAPES", "InputFile", "fingerprint", "read"]
+
+MAX_RECORD_BYTES = 1 << 20
+"""Records larger than this are rejected unread, unless the caller says otherwise."""
+
+
+def read(
+    inputs: str | Sequence[str],
+    shape: str = "auto",
+    split: str = "train",
+    limit: int | None = None,
+    *,
+    roles: Mapping[str, str] | None = None,
+    max_record_bytes: int = MAX_RECORD_BYTES,
+) -> Iterator[Dialogue | Reject]:
+    """Read dialogues.
+
+    Args:
+        inputs: Files, folders, `package:NAME` or `hf:org/name[:config][@revision]`.
+        shape: One of `SHAPES`, or "auto" to see for each record.
+        split: Split of Hugging Face data sets; of no meaning to files.
+        limit: Stop after this many records.
+        roles: More names of roles or speakers, each user, assistant, system or tool.
+        max_record_bytes: Larger records are rejected without being held in memory.
+
+    Returns:
+        One item per record, read as it is asked for.
+
+    Raises:
+        SourceError: At once if an input does not exist or is of no known format; while reading if one turns
+            out unreadable.
+    """
+    if shape != "auto" and shape not in SHAPES:
+        raise SourceError(f"shape {shape!r} is unknown; choose auto, {', '.join(SHAPES)}")
+    if max_record_bytes < 1:
+        raise SourceError(f"max_record_bytes is {max_record_bytes}; it must be positive")
+    maker = _Maker(shape, shapes.role_table(roles))
+    return islice(_read(resolve(inputs), maker, split, max_record_bytes), limit)
+
+
+def _read(files: Sequence[Input], maker: "_Maker", split: str, max_bytes: int) -> Iterator[Dialogue | Reject]:
+    record = count()
+    for file in files:
+        maker.ids.next_file(file.stem)
+        for in_file, raw in enumerate(formats.records(file, maker.shape, split, max_bytes)):
+            yield maker.make(raw, file, next(record), f"{file.stem}-{in_file}")
+
+
+class _Maker:
+    """Makes the dialogue or reject of each record."""
+
+    def __init__(self, shape: str, roles: Mapping[str, shapes.Kind]) -> None:
+        self.shape = shape
+        self.ids = Ids()
+        self._roles = roles
+
+    def make(self, raw: formats.Raw, file: Input, record: int, fallback_id: str) -> Dialogue | Reject:
+        """One record's dialogue, or why there is none."""
+        name = fallback_id
+        try:
+            found = _object(raw.value)
+            name = fields.given_id(found) or fallback_id
+            shape = shapes.detect(found) if self.shape == "auto" else self.shape
+            turns = shapes.turns(found, shape, self._roles)
+            language = fields.language(found, shape)
+            return Dialogue(self.ids.take(name), turns, file.name, language, record)
+        except UnfitError as unfit:
+            return Reject(record, name, file.name, "source", unfit.reason, f"{file.name}, {raw.place}: {unfit.detail}")
+
+
+def _object(value: object) -> dict[str, object]:
+    """The record as an object.
+
+    Raises:
+        UnfitError: `not_an_object`, or what its reader found.
+    """
+    if isinstance(value, UnfitError):
+        raise value
+    if not isinstance(value, dict):
+        raise UnfitError("not_an_object", f"the record is {fields.kind_of(value)}, not an object")
+    return value

@@ -1,0 +1,151 @@
+"""Bytes → raw records: JSON and JSON Lines, plain or compressed, in memory that does not grow with the file.
+
+A JSON array is cut into its elements by brackets and quotes alone, and each element is then parsed like a
+line of JSON Lines. So both formats treat odd values alike, an element can be skipped without being held,
+and one bad element does not hide the others. (An event parser such as ijson holds a text of any length,
+turns half a surrogate pair into "?" in silence, and fails as a whole on one NaN or invalid byte.)
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, NamedTuple, cast
+
+from datagen.errors import SourceError
+from datagen.sources.arrays import cut, too_large
+from datagen.sources.fields import UnfitError, quote
+from datagen.sources.inputs import Input
+
+_CHUNK_BYTES = 1 << 18
+_BOM = b"\xef\xbb\xbf"
+
+
+class Raw(NamedTuple):
+    """One record as parsed, or why it could not be."""
+
+    value: object
+    """A JSON value, or an `UnfitError`."""
+    place: str
+    """Where in the file it is, such as `line 3` (from 1) or `record 2` (from 0)."""
+
+
+def records(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
+    """Read all records of one input.
+
+    Args:
+        file: What to read.
+        shape: Shape that its records are to have, or "auto".
+        split: Split of a Hugging Face data set.
+        max_bytes: Larger records are not read.
+
+    Raises:
+        SourceError: If it cannot be read, or holds no record.
+    """
+    if file.format == "jsonl":
+        found = _lines(file, max_bytes)
+    elif file.format == "json":
+        found = _json(file, max_bytes)
+    else:
+        from datagen.sources import tables  # needs pyarrow
+
+        found = tables.rows(file, shape, split, max_bytes)
+    n_records = 0
+    try:
+        for raw in found:
+            yield raw
+            n_records += 1
+    except (OSError, EOFError) as error:
+        where = f"after record {n_records - 1}" if n_records else "at all"
+        mend = "check that it is whole and yours to read, and fetch or pack it again"
+        raise SourceError(f"{file.place}: cannot be read {where}: {error}; {mend}") from error
+    if not n_records:
+        raise SourceError(f"{file.place}: no record in it; remove it from the inputs or fill it")
+
+
+@contextmanager
+def _opened(file: Input) -> Iterator[IO[bytes]]:
+    """Open a file for reading, decompressed."""
+    packing = {".gz": "gzip", ".zst": "zstd"}.get(file.path.suffix.lower())
+    if packing is None:
+        with file.path.open("rb", buffering=_CHUNK_BYTES) as plain:
+            yield plain
+        return
+    # pyarrow, for it reads several frames and says when a stream is cut; zstandard just ends there.
+    import pyarrow as pa
+
+    with io.BufferedReader(pa.input_stream(str(file.path), compression=packing), _CHUNK_BYTES) as unpacked:
+        yield cast(IO[bytes], unpacked)
+
+
+def _parse(data: bytes) -> object:
+    """The JSON value in these bytes, or the `UnfitError` that says why there is none."""
+    try:
+        return json.loads(data.decode())
+    except UnicodeDecodeError as error:
+        found = repr(data[error.start : error.start + 12])
+        return UnfitError("invalid_unicode", f"byte {error.start} of the record is not UTF-8: {found}")
+    except json.JSONDecodeError as error:
+        return UnfitError("broken_json", f"{error.msg}, at character {error.pos}: {quote(error.doc[error.pos :])}")
+    except RecursionError:
+        return UnfitError("too_deep", "lists and objects are nested too deep")
+    except ValueError as error:  # Python refuses to read integers of thousands of digits
+        return UnfitError("bad_number", str(error)[:160])
+
+
+def _lines(file: Input, max_bytes: int) -> Iterator[Raw]:
+    """JSON Lines: a record a line, blank lines skipped, a broken line unfit."""
+    with _opened(file) as stream:
+        number = 0
+        while line := stream.readline(max_bytes + 1):
+            number += 1
+            if number == 1:
+                line = line.removeprefix(_BOM)
+            whole = len(line) <= max_bytes or line.endswith(b"\n")
+            if whole and (not line or line.isspace()):
+                continue
+            yield Raw(_parse(line) if whole else too_large(max_bytes), f"line {number}")
+            while not whole and (piece := stream.readline(_CHUNK_BYTES)):
+                whole = piece.endswith(b"\n")
+
+
+def _json(file: Input, max_bytes: int) -> Iterator[Raw]:
+    """JSON: an array of records, one record, or JSON Lines under another name, as much JSON on the hub is."""
+    with _opened(file) as stream:
+        line = stream.readline(max_bytes + 1).removeprefix(_BOM)
+        while line.isspace():
+            line = stream.readline(max_bytes + 1)
+    if not line:
+        return iter(())
+    if line.lstrip().startswith(b"["):
+        return _array(file, max_bytes)
+    if len(line) > max_bytes or not _broken(_parse(line)):
+        return _lines(file, max_bytes)
+    return _whole(file, max_bytes)
+
+
+def _broken(value: object) -> bool:
+    return isinstance(value, UnfitError) and value.reason == "broken_json"
+
+
+def _whole(file: Input, max_bytes: int) -> Iterator[Raw]:
+    """A file that is one record over several lines."""
+    with _opened(file) as stream:
+        data = stream.read(max_bytes + 1).removeprefix(_BOM)
+    value = too_large(max_bytes) if len(data) > max_bytes else _parse(data)
+    if isinstance(value, UnfitError) and value.reason == "broken_json":
+        mend = "mend it there, or name it .jsonl if it has one record a line"
+        raise SourceError(f"{file.place}: broken JSON: {value.detail}; {mend}")
+    yield Raw(value, "record 0")
+
+
+def _array(file: Input, max_bytes: int) -> Iterator[Raw]:
+    """A JSON array of records. Where its syntax is broken, nothing after it can be trusted."""
+    with _opened(file) as stream:
+        for number, (at_bytes, data) in enumerate(cut(stream, max_bytes)):
+            value = _parse(data) if isinstance(data, bytes) else data
+            if isinstance(value, UnfitError) and value.reason == "broken_json":
+                where = f"in record {number}, which begins at byte {at_bytes}"
+                mend = "mend it there, or convert it to .jsonl, where one broken line costs only itself"
+                raise SourceError(f"{file.place}: broken JSON {where}: {value.detail}; {mend}")
+            yield Raw(value, f"record {number}")

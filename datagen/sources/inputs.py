@@ -1,0 +1,200 @@
+"""Names in a recipe → the files and data sets to read, and what pins them.
+
+chat.jsonl, chat.json.gz, chat.parquet    one file; see `SUFFIXES`
+talks/                                    every file below, in sorted order, or what `save_to_disk` left there
+package:NAME                              a file shipped in datagen/data/
+hf:org/name[:config][@revision]           a data set of the Hugging Face hub
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from datagen.errors import SourceError
+
+Format = Literal["json", "jsonl", "parquet", "saved", "hub"]
+
+SUFFIXES: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl",
+    ".jsonl.zst": "jsonl",
+    ".ndjson": "jsonl",
+    ".ndjson.gz": "jsonl",
+    ".ndjson.zst": "jsonl",
+    ".json": "json",
+    ".json.gz": "json",
+    ".json.zst": "json",
+    ".parquet": "parquet",
+}
+"""What a file's name says about what is in it, compared without case."""
+
+_HUB = re.compile(r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?", re.ASCII)
+_NOT_DATA = re.compile(r"\..*|(?:readme|licen[cs]e|notice)(?:\..*)?|.*\.md", re.IGNORECASE)
+_HASH_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class HubName:
+    """A data set of the Hugging Face hub."""
+
+    repo: str
+    config: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file or data set to read."""
+
+    name: str
+    """What dialogues call their source. Says nothing about where on this machine it lies, so that a build
+    made elsewhere is the same."""
+    stem: str
+    """Name without folder and suffix, made unique among the inputs; begins the ids of dialogues that have none."""
+    format: Format
+    path: Path = Path()
+    """Empty for a hub data set."""
+    hub: HubName | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is, for error messages."""
+        return self.name if self.hub else str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """What an input was when a build was planned."""
+
+    name: str
+    sha256: str
+    """Of the file's bytes; empty for a hub data set."""
+    n_bytes: int
+    revision: str = ""
+    """The commit of a hub data set; `hf:name@commit` reads just this."""
+
+
+def resolve(inputs: str | Sequence[str]) -> list[Input]:
+    """Find the files and data sets that inputs name, in order.
+
+    Raises:
+        SourceError: If one does not exist or is of no known format.
+    """
+    names = [inputs] if isinstance(inputs, str) else list(inputs)
+    if not names:
+        raise SourceError("no input is given; name at least one file, folder or hf: data set")
+    found = [each for name in names for each in _resolve(name)]
+    seen: dict[str, int] = {}
+    for i, each in enumerate(found):
+        seen[each.stem] = count = seen.get(each.stem, 0) + 1
+        if count > 1:  # as in en/train.jsonl and zh/train.jsonl
+            found[i] = replace(each, stem=f"{each.stem}~{count}")
+    return found
+
+
+def fingerprint(inputs: str | Sequence[str]) -> list[InputFile]:
+    """What pins the inputs: hash and size of every file, in the order they are read.
+
+    Raises:
+        SourceError: If an input cannot be found or read.
+    """
+    return [print_ for each in resolve(inputs) for print_ in _fingerprint(each)]
+
+
+def _resolve(name: str) -> Iterator[Input]:
+    if name.startswith("hf:"):
+        yield _hub(name)
+    elif name.startswith("package:"):
+        yield _file(_shipped(name), name)
+    elif not (path := Path(name).expanduser()).exists():
+        raise SourceError(f"{name}: no such file or folder; check the name, or write hf:org/name for a hub data set")
+    elif not path.is_dir():
+        yield _file(path, path.name)
+    elif (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+        yield Input(_clean(path.resolve().name), _clean(path.resolve().name), "saved", path)
+    else:
+        yield from _folder(path)
+
+
+def _folder(folder: Path) -> Iterator[Input]:
+    """Every file of a folder and those below; hidden files, readmes and licences are not data."""
+    names = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    data = {
+        below.as_posix(): path for below, path in names.items() if not any(_NOT_DATA.fullmatch(p) for p in below.parts)
+    }
+    if not data:
+        raise SourceError(f"{folder}: a folder without data; known are {_known()}")
+    for below in sorted(data):
+        yield _file(data[below], f"{folder.resolve().name}/{below}")
+
+
+def _file(path: Path, name: str) -> Input:
+    suffix = next((known for known in SUFFIXES if path.name.lower().endswith(known)), None)
+    if suffix is None:
+        raise SourceError(f"{path}: not a known format; known are {_known()}")
+    if not path.is_file():
+        raise SourceError(f"{path}: not a regular file; write its contents to one")
+    return Input(_clean(name), _clean(path.name[: -len(suffix)]), SUFFIXES[suffix], path)
+
+
+def _shipped(name: str) -> Path:
+    """The path of a file shipped with the package."""
+    folder = Path(str(resources.files("datagen"))) / "data"
+    path = folder / name.removeprefix("package:")
+    if path.parent != folder or not path.is_file():
+        have = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_file())) if folder.is_dir() else ""
+        raise SourceError(f"{name}: the package ships no such file; it ships {have or 'none'}")
+    return path
+
+
+def _hub(name: str) -> Input:
+    match = _HUB.fullmatch(name)
+    if not match:
+        raise SourceError(f"{name}: not a hub data set; write hf:org/name[:config][@revision]")
+    hub = HubName(match["repo"], match["config"], match["revision"])
+    return Input(name, hub.repo.rpartition("/")[2], "hub", hub=hub)
+
+
+def _fingerprint(each: Input) -> Iterator[InputFile]:
+    if each.hub:
+        yield _hub_fingerprint(each.hub)
+        return
+    files = [each.path] if each.path.is_file() else sorted(path for path in each.path.rglob("*") if path.is_file())
+    for path in files:
+        name = each.name if path == each.path else f"{each.name}/{_clean(path.relative_to(each.path).as_posix())}"
+        digest, n_bytes = hashlib.sha256(), 0
+        try:
+            with path.open("rb") as stream:
+                while chunk := stream.read(_HASH_BYTES):
+                    digest.update(chunk)
+                    n_bytes += len(chunk)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error}; check that it is there and yours to read") from error
+        yield InputFile(name, digest.hexdigest(), n_bytes)
+
+
+def _hub_fingerprint(hub: HubName) -> InputFile:
+    """Pin a hub data set to the commit its revision stands for now."""
+    from huggingface_hub import HfApi
+
+    try:
+        commit = HfApi().dataset_info(hub.repo, revision=hub.revision).sha or ""
+    except Exception as error:  # the hub client raises errors of many libraries
+        raise SourceError(
+            f"hf:{hub.repo}: the hub cannot be asked: {error}; check name, revision and network"
+        ) from error
+    config = f":{hub.config}" if hub.config else ""
+    return InputFile(f"hf:{hub.repo}{config}@{commit}", "", 0, commit)
+
+
+def _clean(name: str) -> str:
+    """A file's name as valid, printable Unicode: names on disk are bytes and may be neither."""
+    return "".join(char if char.isprintable() else "_" for char in name)
+
+
+def _known() -> str:
+    return ", ".join(SUFFIXES)

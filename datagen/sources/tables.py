@@ -1,0 +1,119 @@
+"""Parquet files and Hugging Face data sets → raw records, a few rows at a time."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from datagen.errors import SourceError
+from datagen.sources.arrays import too_large
+from datagen.sources.fields import UnfitError
+from datagen.sources.formats import Raw
+from datagen.sources.inputs import Input
+from datagen.sources.shapes import FIELDS, usable
+
+_BATCH_ROWS = 128
+"""Small, so that rows of the largest size still fit in memory."""
+_BUFFER_BYTES = 1 << 20
+
+Batch = Any
+"""A pyarrow RecordBatch or Table; pyarrow ships no types."""
+
+
+def rows(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
+    """Rows of a table as records with the fields that some shape uses.
+
+    Args:
+        file: A Parquet file, saved data set or hub data set.
+        shape: Shape that its records are to have, or "auto".
+        split: Which split of a data set.
+        max_bytes: Larger rows are not converted.
+
+    Raises:
+        SourceError: If it cannot be read or no column is of use.
+    """
+    number = 0
+    for batch in _guarded(file, split):
+        names = batch.schema.names
+        if number == 0 and not usable(names, shape):
+            mend = "rename the columns, or convert to JSON Lines in one of the known shapes"
+            wanted = "known shapes" if shape == "auto" else f"the shape {shape}"
+            raise SourceError(f"{file.place}: no usable columns for {wanted} among {', '.join(names)}; {mend}")
+        for value in _values(batch.select([name for name in dict.fromkeys(names) if name in FIELDS]), max_bytes):
+            yield Raw(value, f"record {number}")
+            number += 1
+
+
+def _guarded(file: Input, split: str) -> Iterator[Batch]:
+    """Batches of any kind of table, with whatever its reader raises made a `SourceError`."""
+    readers = {"parquet": _parquet, "saved": _saved, "hub": _hub}
+    n_rows = 0
+    try:
+        for batch in readers[file.format](file, split):
+            yield batch
+            n_rows += batch.num_rows
+    except SourceError:
+        raise
+    except Exception as error:  # a damaged file or an absent hub can raise nearly anything
+        detail = f"{type(error).__name__}: {str(error)[:300]}"
+        where = f"after record {n_rows - 1}" if n_rows else "at all"
+        mend = "check name, revision, split and network" if file.hub else "check that it is whole, and fetch it again"
+        raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {mend}") from error
+
+
+def _parquet(file: Input, _split: str) -> Iterator[Batch]:
+    """Batches of a Parquet file, of the columns of use; the first is empty and has all, to be judged by."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
+        yield table.schema_arrow.empty_table()
+        columns = [name for name in table.schema_arrow.names if name in FIELDS]
+        yield from table.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
+
+
+def _saved(file: Input, split: str) -> Iterator[Batch]:
+    """Batches of a data set written by `save_to_disk`; it is memory-mapped."""
+    import datasets
+
+    found = datasets.load_from_disk(str(file.path))
+    if isinstance(found, datasets.DatasetDict):
+        if split not in found:
+            raise SourceError(f"{file.place}: no split {split!r}; choose one of {', '.join(found)}")
+        found = found[split]
+    yield from _dataset(found)
+
+
+def _hub(file: Input, split: str) -> Iterator[Batch]:
+    """Batches of a hub data set, streamed."""
+    import datasets
+
+    if hub := file.hub:
+        options = {"split": split, "revision": hub.revision, "streaming": True}
+        yield from _dataset(datasets.load_dataset(hub.repo, hub.config, **options))
+
+
+def _dataset(found: Any) -> Iterable[Batch]:
+    # As Arrow, so that images and audio in other columns are not decoded.
+    batches: Iterable[Batch] = found.with_format("arrow").iter(_BATCH_ROWS)
+    return batches
+
+
+def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
+    """The rows of a batch as JSON values, or as `UnfitError`."""
+    if batch.nbytes <= max_bytes:
+        try:
+            yield from batch.to_pylist()
+            return
+        except (ValueError, OverflowError):  # one value that Python cannot hold; find whose it is
+            pass
+    for i in range(batch.num_rows):
+        row = batch.slice(i, 1)
+        if row.nbytes > max_bytes:
+            yield too_large(max_bytes)
+            continue
+        try:
+            yield row.to_pylist()[0]
+        except UnicodeDecodeError as error:
+            yield UnfitError(
+                "invalid_unicode", f"a text is not UTF-8: {error.object[error.start : error.start + 12]!r}"
+            )
+        except (ValueError, OverflowError) as error:
+            yield UnfitError("bad_value", f"a value cannot be read: {str(error)[:160]}")

@@ -1,0 +1,143 @@
+"""Markdown, HTML, lists, URLs, emoji and odd characters → plain prose. Knows no language but for two words it is given.
+
+Each pattern here is linear: it starts with a fixed character and what follows is bounded, so text of any length
+and any content costs time in proportion to its length.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+
+_FOLD = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201b\u02bc\u2032\uff07\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02\u300c\u300d\u300e\u300f", '"'),
+        **dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d", "-"),
+        **dict.fromkeys("\u2012\u2013\u2014\u2015\u2500", "\u2014"),
+        # said by nobody, or invisible: dropped before NFKC turns them into letters or digits
+        **dict.fromkeys("\u2122\u00a9\u00ae\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0e\ufe0f\u20e3", ""),
+        # NFKC would glue these to the number before them: 1½ → 11/2, m² → m2
+        **{vulgar: " " + unicodedata.normalize("NFKC", vulgar) for vulgar in "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"},
+        "²": "^2",
+        "³": "^3",
+        "㎡": "m^2",
+        "㎥": "m^3",
+        # apart from the comma between thousands
+        "，": ", ",
+        "\u2026": "...",
+        "\u2044": "/",
+    }
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
+_MARKED = re.compile(r"[^\w ,.?!;:'，。？！；：、]|_|www\.|\w[.]\w")
+_BLOCK_TAG = re.compile(r"<(?:br|/?(?:p|div|li|ul|ol|tr|h[1-6]|table|blockquote))\b[^<>]{0,300}>", re.IGNORECASE)
+_TAG = re.compile(r"<(?:/?[a-zA-Z]|!)[^<>]{0,300}>")
+_IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\n]{0,500}\)")
+_FOOTNOTE = re.compile(r"\[\^?\d{1,3}\]")
+_CHECKBOX = re.compile(r"^\[[ xX]\]\s+")
+_EMOTICON = re.compile(r"(?<!\S)(?:[:;=]['^-]?[)(DPpOo3|]|<3|\^_?\^)(?![^\s.,!?])")
+_EMAIL = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}")
+_URL = re.compile(r"(?:https?://|ftp://|(?<![\w.])www\.)(?:www\.)?([A-Za-z0-9.-]{1,200})(?::\d+)?(?:[/?#][^\s<>\"'，。！？；：、）)]*(?<![.,;:!?]))?")
+_DOMAIN = re.compile(
+    r"(?<![A-Za-z0-9_.@-])((?:[a-zA-Z][A-Za-z0-9-]{0,62}\.){1,4}(?:com|org|net|edu|gov|io|ai|co|uk|cn|de|app|dev|info))"
+    r"(?![A-Za-z0-9-]|\.[A-Za-z0-9])(?:/[^\s<>\"'，。！？；：、）)]*(?<![.,;:!?]))?"
+)
+_RULE = re.compile(r"^(?:[-*_=~] ?){3,}$")
+_TABLE_ROW = re.compile(r"^\|.*\|$")
+_HEADING = re.compile(r"^#{1,6}\s+")
+_QUOTE = re.compile(r"^(?:>\s?)+")
+_BULLET = re.compile(r"^[-*+•‣◦▪●○■□✓✔–—·►➤]\s+(?=\S)")
+NUMBERED = re.compile(r"^\(?(\d{1,3})[.)、](?!\d)\s*(?=\S)")
+_ENDED = tuple(".?!;:,。？！；：，、…")
+_EMPHASIS = str.maketrans({"*": None, "`": None})
+
+
+def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
+    """Reduce text to one line of prose.
+
+    Args:
+        text: Any text.
+        item: What to say before item n of a numbered list, such as "One. ".
+        dot: The word for a dot inside an address.
+        at: The word for @ inside an address.
+
+    Returns:
+        One line with numbers and symbols still as written; lines that end no sentence get a full stop.
+
+    >>> prose("# Plan\\n1. **Wake up**\\n2. Read [this](http://a.b/c)", lambda n: "One. Two. ".split()[n - 1] + " ", "dot", "at")
+    'Plan. One. Wake up. Two. Read this.'
+    >>> prose("Write to bob@example.com or see https://www.example.com/x?y=1.", str, "dot", "at")
+    'Write to bob at example dot com or see example dot com'
+    """
+    text = fold(text)
+    if not _MARKED.search(text) and "\n" not in text:
+        return text.strip()
+    # the odd parts lie inside fences; an unclosed fence opens nothing
+    parts = text.split("```")
+    text = "\n".join(parts[::2] if len(parts) % 2 else parts[:-1:2] + parts[-1:])
+    text = _unescape(text)
+    text = _addresses(text, f" {dot} ", f" {at} ")
+    text = _EMOTICON.sub(" ", text)
+    return _join_lines(text.split("\n"), item).translate(_EMPHASIS)
+
+
+def fold(text: str) -> str:
+    """Fold compatibility characters, quotes, dashes and digits of all scripts to their plain forms.
+
+    >>> fold("“Ｆｕｌｌ” 1½ ٣ m²")
+    '"Full" 1 1/2 3 m^2'
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_FOLD)).translate(_FOLD)
+        text = _FOREIGN_DIGIT.sub(lambda match: str(unicodedata.digit(match[0])), text)
+    return _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
+
+
+def _unescape(text: str) -> str:
+    """Resolve HTML entities, links, images and footnotes and drop tags."""
+    if "&" in text:
+        text = fold(html.unescape(text))
+    if "<" in text:
+        text = _TAG.sub("", _BLOCK_TAG.sub("\n", text))
+    if "[" in text:
+        text = _FOOTNOTE.sub("", _IMAGE_OR_LINK.sub(r"\1", text))
+    return text
+
+
+def _addresses(text: str, dot: str, at: str) -> str:
+    """Speak e-mail addresses and the host of a URL, and no more of it."""
+    if "@" in text:
+        text = _EMAIL.sub(lambda match: match[0].replace(".", dot).replace("@", at), text)
+    if "://" in text or "www." in text:
+        text = _URL.sub(lambda match: match[1].strip(".").replace(".", dot), text)
+    return _DOMAIN.sub(lambda match: match[1].replace(".", dot), text) if "." in text else text
+
+
+def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
+    """Join lines into one, with sentence ends where a list item, a heading or a paragraph ends."""
+    lines = [_QUOTE.sub("", line.strip()) for line in lines]
+    numbered = sum(1 for line in lines if NUMBERED.match(line)) > 1
+    said: list[str] = []
+    for line in lines:
+        line, listed = _strip_marker(line, item if numbered else None)
+        # text wrapped by hand goes on in lower case; anything else begins a new sentence
+        if said and not said[-1].endswith(_ENDED) and (listed or not line[:1].islower()):
+            said[-1] += "."
+        if line:
+            said.append(line + "." if listed and not line.endswith(_ENDED) else line)
+    return " ".join(said)
+
+
+def _strip_marker(line: str, item: Callable[[int], str] | None) -> tuple[str, bool]:
+    """Take off what makes a line a heading or a list item; returns it and whether it was one."""
+    if _RULE.match(line) or _TABLE_ROW.match(line):
+        return "", False
+    if heading := _HEADING.match(line):
+        return line[heading.end() :].rstrip("# "), True
+    if bullet := _BULLET.match(line):
+        return _CHECKBOX.sub("", line[bullet.end() :]), True
+    if item and (number := NUMBERED.match(line)):
+        return item(int(number[1])) + line[number.end() :], True
+    return line, False

@@ -1,0 +1,100 @@
+"""Dialogue → Script: spoken text, voices, and what will happen."""
+
+from collections.abc import Sequence
+
+from datagen import seeds
+from datagen.recipe import Recipe, Splits
+from datagen.records import BargeIn, Dialogue, Reject, Script, Turn, Utterance, reject
+from datagen.spoken import to_spoken
+from datagen.units import ms_to_samples
+
+SPLITS = ("train", "validation", "test")
+
+
+def split_of(dialogue_id: str, splits: Splits) -> str:
+    """Deal a dialogue into a split by a hash of its id alone, so that a larger input moves none.
+
+    >>> split_of("d1", Splits(validation=0, test=0))
+    'train'
+    """
+    u = seeds.fraction("split", dialogue_id)
+    if u < splits.validation:
+        return "validation"
+    return "test" if u < splits.validation + splits.test else "train"
+
+
+def voices_by_split(voices: Sequence[str], splits: Splits) -> dict[str, tuple[str, ...]]:
+    """Deal user voices into splits so that no voice is heard in two, at least one a split that has a share.
+
+    Raises:
+        ValueError: If there are fewer voices than splits.
+
+    >>> pools = voices_by_split(["a", "b", "c", "d"], Splits())
+    >>> sorted(len(pool) for pool in pools.values())
+    [1, 1, 2]
+    """
+    shuffled = tuple(sorted(voices, key=lambda voice: seeds.fraction("voice", voice)))
+    if splits.share_voices:
+        return dict.fromkeys(SPLITS, shuffled)
+    shares = {"validation": splits.validation, "test": splits.test}
+    counts = {name: max(1, round(share * len(shuffled))) if share else 0 for name, share in shares.items()}
+    n_held_out = sum(counts.values())
+    if n_held_out >= len(shuffled):
+        raise ValueError(f"{len(shuffled)} user voices cannot be kept apart in the splits; add voices or allow share_voices")
+    first = counts["validation"]
+    return {
+        "validation": shuffled[:first],
+        "test": shuffled[first:n_held_out],
+        "train": shuffled[n_held_out:],
+    }
+
+
+class WriteScript:
+    """Decide all that is to be heard; every decision is drawn under its own key."""
+
+    def __init__(self, recipe: Recipe, user_voices: Sequence[str]) -> None:
+        """Take the recipe and the names of the user voices to draw from.
+
+        Raises:
+            ValueError: If the voices are too few to be kept apart in the splits.
+        """
+        self._recipe = recipe
+        self._voices = voices_by_split(user_voices, recipe.splits)
+
+    def __call__(self, batch: Sequence[Dialogue]) -> list[Script | Reject]:
+        """Write a script for each dialogue."""
+        return [self._script(dialogue) for dialogue in batch]
+
+    def _script(self, dialogue: Dialogue) -> Script | Reject:
+        split = split_of(dialogue.id, self._recipe.splits)
+        pool = self._voices[split]
+        user_voice = pool[int(seeds.rng(self._recipe.seed, dialogue.id, "voice").integers(len(pool)))]
+        utterances = []
+        for index, turn in enumerate(dialogue.turns):
+            spoken = to_spoken(turn.text, dialogue.language)
+            if not spoken:
+                return reject(dialogue, "script", "unspeakable", f"turn {index} ({turn.role}) has nothing to say aloud")
+            voice = user_voice if turn.role == "user" else self._recipe.voices.assistant
+            utterances.append(self._utterance(dialogue, index, turn, spoken, voice))
+        return Script(dialogue, split, tuple(utterances))
+
+    def _utterance(self, dialogue: Dialogue, index: int, turn: Turn, spoken: str, voice: str) -> Utterance:
+        timing, key = self._recipe.timing, (dialogue.id, "script", index)
+        if index == 0:
+            offset = timing.lead_in
+        else:
+            offset = timing.response if turn.role == "assistant" else timing.user_pause
+        offset_ms = offset.draw(seeds.rng(self._recipe.seed, *key, "offset"))
+        barge_in = None
+        if turn.role == "user" and index > 0 and self._draws_barge_in(*key):
+            barge_in = BargeIn(
+                at=timing.barge_in_at.draw(seeds.rng(self._recipe.seed, *key, "barge_in_at")),
+                reaction_samples=self._samples(timing.reaction.draw(seeds.rng(self._recipe.seed, *key, "reaction"))),
+            )
+        return Utterance(turn.role, turn.text, spoken, voice, self._samples(offset_ms), barge_in)
+
+    def _draws_barge_in(self, *key: str | int) -> bool:
+        return bool(seeds.rng(self._recipe.seed, *key, "barge_in").random() < self._recipe.timing.barge_in_probability)
+
+    def _samples(self, ms: float) -> int:
+        return ms_to_samples(ms, self._recipe.sample_rate_hz)

@@ -1,0 +1,239 @@
+"""Dialogue → Dialogue | Reject: keeps what two people could say to each other.
+
+Thresholds marked (N) are from the OmniFlatten paper, "ours" were tuned on Alpaca, MOSS and ShareGPT records until recipes,
+code, tables and mathematics went out and ordinary talk stayed.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from datagen.records import Dialogue, Reject
+from datagen.spoken import to_spoken
+from datagen.spoken.language import detect_language
+
+
+class SelectRecipe(BaseModel):
+    """What a dialogue must be like to be spoken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    languages: tuple[str, ...] = Field(
+        ("en", "zh"), min_length=1, description="ISO 639-1 codes kept; detected where the input does not say (ours)"
+    )
+    min_turns: int = Field(2, ge=1, description="fewest turns (ours)")
+    max_turns: int = Field(60, ge=1, description="most turns (ours)")
+    min_words: int = Field(4, ge=1, description="fewest words of a dialogue (ours)")
+    max_words: int = Field(1000, ge=1, description="most words of a dialogue (ours)")
+    max_words_per_turn: int = Field(
+        200, ge=1, description="most words of a turn; the paper drops samples over 200 words (N)"
+    )
+    characters_per_word: float = Field(
+        1.6, ge=1, le=4, description="Chinese or Japanese characters that count as one word (ours)"
+    )
+    max_code_share: float = Field(
+        0.1, ge=0, le=1, description="most of a turn's characters that may be code; the paper drops much code (N)"
+    )
+    max_math_symbols: int = Field(
+        3, ge=0, description="most operators and LaTeX commands in a turn; the paper drops much mathematics (N)"
+    )
+    max_rare_share: float = Field(
+        0.02, ge=0, le=1, description="most characters outside letters, digits and punctuation; rare symbols go (N)"
+    )
+    max_list_items: int = Field(3, ge=0, description="most bullets or numbered items in a turn (ours)")
+    max_table_rows: int = Field(0, ge=0, description="most rows of a Markdown table in a turn (ours)")
+    max_html_tags: int = Field(0, ge=0, description="most HTML tags in a turn (ours)")
+    max_urls: int = Field(1, ge=0, description="most web addresses in a turn (ours)")
+    max_placeholders: int = Field(0, ge=0, description='most blanks to fill in a turn, such as "[Name]" or "____" (ours)')
+    max_word_length: int = Field(40, ge=10, description="most characters without a space, addresses aside (ours)")
+    max_repeated_share: float = Field(
+        0.4, ge=0, le=1, description="most of a turn's word groups that may have occurred in it before (ours)"
+    )
+
+
+_CJK = re.compile(r"[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
+_CODE_HINT = re.compile(r"[`{};=<>()]")
+_FENCED = re.compile(r"```.*?(?:```|\Z)|~~~\n.*?(?:~~~|\Z)", re.DOTALL)
+_INLINE = re.compile(r"`[^`\n]{1,200}`")
+_CODE_LINE = re.compile(
+    r"^[ \t]*(?:"
+    r"(?:def|class|function|func|fn) \w+ ?[(:{].*|(?:import|using|package|#include|#define|@\w+\() ?[\w.<\"{*].*(?:;|>|\"|^[^ ]+ [\w.]+)$"
+    r"|from [\w.]+ import .*|(?:public|private|protected|static|const|let|var|int|float|double|void|string|char) .*[={;(].*"
+    r"|(?:if|for|while|switch|catch|elif|except)\b.*[:{]$|(?:for|while|if) ?\(.*\).*"
+    r"|(?:print|printf|console\.log|System\.out|cout|echo) ?[(<.].*|</?\w+(?: [^<>\n]*)?>.*"
+    r"|(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|FROM|WHERE|GROUP BY|ORDER BY)\b.*"
+    r"|[\w.\[\]\"']+ ?[-+*/]?= ?[^=\n]*[\w)\]}\"';]|return .*|[\w.]+\([^()\n]*\);?|[{}()\[\];,]+|.*[;{}]|//.*|\"[^\"\n]*\" ?: ?.*"
+    r")[ \t]*$",
+    re.MULTILINE,
+)  # fmt: skip
+_MATH = re.compile(
+    r"\\(?:[a-zA-Z]{2,}|[()\[\]])|[√∑∫∏∂∞≤≥≠≈±÷∈∪∩⊂∀∃²³^π∆θ]|\$[^$\n]{1,60}\$"
+    r"|(?<=[\w)\]]) ?[=×] ?(?=[\w(√-])|(?<=[\d)]) ?[+*/×-] ?(?=[a-z(]\b)|(?<=\d) ?[+*×] ?(?=\d)|(?<=\d) [-/] (?=\d)"
+    r"|(?<=\b[a-z]) ?[+*/-] ?(?=[\da-z]\b)"
+)
+_RARE = {
+    "zh": re.compile(r"[^\w\s.,?!;:'\"()%$/&@#*+=~`_\[\]<>°℃¥€£×·…—–\-“”‘’，。？！；：、（）《》〈〉「」『』【】～％￥]"),
+    "": re.compile(r"[^\w\s.,?!;:'\"()%$/&@#*+=~`_\[\]<>°¥€£×·…—–\-“”‘’•´¿¡«»]|[\u3041-\u30ff\u3400-\u9fff]"),
+}  # fmt: skip
+_LIST_ITEM = re.compile(
+    r"(?:^|\n)[ \t]*(?:[-*+•◦▪●○■–—·►➤✓✔][ \t]+\S|[(（]?(?:\d{1,2}|[a-h])[.)、）：:][ \t]*[^\s\d]|[一二三四五六七八九十]{1,2}、|\#{1,6} )"
+    r"|(?<=[\s。；;:：])[(（]?\d{1,2}[.)、）](?!\d)[ \t]*\S|第[一二三四五六七八九十][，、：]"
+)
+_TABLE_ROW = re.compile(r"^[^\n|]*\|[^\n|]*\|[^\n]*$", re.MULTILINE)
+_HTML_TAG = re.compile(r"</?(?!\d)[a-zA-Z][^<>\n]{0,200}>|&(?:lt|gt|amp|nbsp|quot|#\d{1,5});")
+_URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s，。）)]+")
+_PLACEHOLDER = re.compile(r"\[[^\]\n\d]{2,40}\](?!\()|_{3,}|\{\{|<(?:noinput|blank)>", re.IGNORECASE)
+_PLAIN_WORD = re.compile(r"(?:^|[\s，。])[A-Za-z]+(?=[\s,.?!]|$)|[\u4e00-\u9fff]")
+_HIDES_WORDS = re.compile(r"[`<|]|\[|://")
+_MIN_GROUPS = 12
+
+Check = Callable[[str, SelectRecipe], str]
+"""What is wrong with the text of a turn; empty if nothing."""
+
+
+class Select:
+    """Keeps dialogues that can be spoken and sets their language.
+
+    >>> from datagen.records import Turn
+    >>> chat = Dialogue("a", (Turn("user", "How are you today?"), Turn("assistant", "Fine, thank you!")))
+    >>> sums = Dialogue("b", (Turn("user", "Solve this for me."), Turn("assistant", "x = 2a + b, y = 3, so xy = 6a + 3b.")))
+    >>> [getattr(out, "reason", "kept") for out in Select(SelectRecipe())([chat, sums])]
+    ['kept', 'mathematics']
+    """
+
+    def __init__(self, recipe: SelectRecipe) -> None:
+        """Set the thresholds."""
+        self._recipe = recipe
+
+    def __call__(self, dialogues: Sequence[Dialogue]) -> list[Dialogue | Reject]:
+        """Judge each dialogue by itself.
+
+        Args:
+            dialogues: Any number of dialogues; left as they are.
+
+        Returns:
+            In the same order, the dialogue with its language set, or the reject.
+        """
+        return [self._judge(dialogue) for dialogue in dialogues]
+
+    def _judge(self, dialogue: Dialogue) -> Dialogue | Reject:
+        language = dialogue.language.lower().replace("_", "-").partition("-")[0]
+        language = language or detect_language(" ".join(turn.text for turn in dialogue.turns))
+        for reason, detail in _faults(dialogue, language, self._recipe):
+            return Reject(dialogue.record, dialogue.id, dialogue.source, "select", reason, detail)
+        return replace(dialogue, language=language)
+
+
+def count_words(text: str, characters_per_word: float = 1.6) -> int:
+    """Count words; a Chinese or Japanese character counts as part of one.
+
+    >>> count_words("how are you"), count_words("今天天气很好啊！ok")
+    (3, 5)
+    """
+    if text.isascii():
+        return len(text.split())
+    spaced, n_characters = _CJK.subn(" ", text)
+    words = sum(any(map(str.isalnum, word)) for word in spaced.split())
+    return words + int(n_characters / characters_per_word + 0.5)
+
+
+def _faults(dialogue: Dialogue, language: str, recipe: SelectRecipe) -> Iterator[tuple[str, str]]:
+    """Yield reasons and details of all that speaks against a dialogue, cheap checks first."""
+    n_turns = len(dialogue.turns)
+    if n_turns < recipe.min_turns:
+        yield "too_few_turns", f"{n_turns} turns, at least {recipe.min_turns} wanted"
+    if n_turns > recipe.max_turns:
+        yield "too_many_turns", f"{n_turns} turns, at most {recipe.max_turns} allowed"
+    if language not in recipe.languages:
+        yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
+    counts = [count_words(turn.text, recipe.characters_per_word) for turn in dialogue.turns]
+    if sum(counts) < recipe.min_words:
+        yield "too_few_words", f"{sum(counts)} words, at least {recipe.min_words} wanted"
+    for i, n_words in enumerate(counts):
+        if n_words > recipe.max_words_per_turn:
+            yield "turn_too_long", f"turn {i}: {n_words} words, at most {recipe.max_words_per_turn} allowed"
+    if sum(counts) > recipe.max_words:
+        yield "too_many_words", f"{sum(counts)} words, at most {recipe.max_words} allowed"
+    for reason, check in _CHECKS:
+        for i, turn in enumerate(dialogue.turns):
+            if detail := check(turn.text, recipe):
+                yield reason, f"turn {i}: {detail}"
+    rare = _RARE["zh" if language in ("zh", "ja") else ""].findall("".join(turn.text for turn in dialogue.turns))
+    n_characters = sum(len(turn.text) for turn in dialogue.turns)
+    if len(rare) > recipe.max_rare_share * n_characters:
+        yield "rare_symbols", f"{len(rare)} of {n_characters} characters, such as {rare[0]!r}; {_limit(recipe.max_rare_share)}"
+    for i, turn in enumerate(dialogue.turns):
+        if not _speakable(turn.text, language):
+            yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
+
+
+def _control(text: str, _: SelectRecipe) -> str:
+    found = _CONTROL.search(text)
+    return f"character U+{ord(found[0]):04X} at {found.start()}" if found else ""
+
+
+def _code(text: str, recipe: SelectRecipe) -> str:
+    if not _CODE_HINT.search(text):
+        return ""
+    n_code, rest = 0, text
+    for pattern in (_FENCED, _INLINE, _CODE_LINE):
+        n_code += sum(len(match[0]) for match in pattern.finditer(rest))
+        rest = pattern.sub("", rest)
+    share = n_code / len(text)
+    return f"{share:.0%} of the characters are code; {_limit(recipe.max_code_share)}" if share > recipe.max_code_share else ""
+
+
+def _repeated(text: str, recipe: SelectRecipe) -> str:
+    """Share of groups of three words, or six characters where words are not spaced, that came before."""
+    words = text.lower().split()
+    if len(words) * 12 < len(text):
+        groups = [text[i : i + 6] for i in range(0, len(text) - 5)]
+    else:
+        groups = list(zip(words, words[1:], words[2:], strict=False))
+    if len(groups) < _MIN_GROUPS:
+        return ""
+    share = 1 - len(set(groups)) / len(groups)
+    return f"{share:.0%} of it is said again; {_limit(recipe.max_repeated_share)}" if share > recipe.max_repeated_share else ""
+
+
+def _long_word(text: str, recipe: SelectRecipe) -> str:
+    longest = max(map(len, _CJK.sub(" ", _URL.sub(" ", text)).split()), default=0) if len(text) > recipe.max_word_length else 0
+    return f"{longest} characters without a space, at most {recipe.max_word_length} allowed" if longest > recipe.max_word_length else ""
+
+
+def _counted(pattern: re.Pattern[str], what: str, field: str) -> Check:
+    """Make the check that a pattern occurs no more often than a setting allows."""
+
+    def check(text: str, recipe: SelectRecipe) -> str:
+        found, allowed = pattern.findall(text), getattr(recipe, field)
+        return f"{len(found)} {what}, at most {allowed} allowed" if len(found) > allowed else ""
+
+    return check
+
+
+def _limit(share: float) -> str:
+    return f"at most {share:.0%} allowed"
+
+
+_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("control_characters", _control),
+    ("code", _code),
+    ("mathematics", _counted(_MATH, "mathematical symbols", "max_math_symbols")),
+    ("table", _counted(_TABLE_ROW, "table rows", "max_table_rows")),
+    ("html", _counted(_HTML_TAG, "HTML tags", "max_html_tags")),
+    ("list", _counted(_LIST_ITEM, "list items", "max_list_items")),
+    ("urls", _counted(_URL, "addresses", "max_urls")),
+    ("placeholder", _counted(_PLACEHOLDER, "blanks to fill in", "max_placeholders")),
+    ("long_word", _long_word),
+    ("repetition", _repeated),
+)
+
+
+def _speakable(text: str, language: str) -> bool:
+    """Whether anything can be said; plain words answer without the cost of the full conversion."""
+    if _PLAIN_WORD.search(text) and not _HIDES_WORDS.search(text):
+        return True
+    return bool(to_spoken(text, language))

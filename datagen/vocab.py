@@ -1,0 +1,90 @@
+"""Token ids: text first, then special tokens, then speech. The only place that offsets ids.
+
+    0 ........ n_text-1                text, as the text tokenizer numbers it
+    special_offset + k                 SPECIALS[k]
+    speech_offset + code               speech code `code`
+
+With the embedded Qwen2 tokenizer the special tokens lie in rows of Qwen2's embedding that it pads but never
+uses (151,665 to 151,935), so a Qwen2 checkpoint grows only by the speech codes.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPECIALS = (
+    "<|asr|>",  # task: transcribe
+    "<|tts|>",  # task: speak
+    "<|sos|>",  # speech begins
+    "<|eos|>",  # speech ends
+    "<|sot|>",  # text begins
+    "<|eot|>",  # text ends
+    "<|text_silence|>",  # fills the assistant's text stream where no text is due
+    "<|speech_silence|>",  # fills the assistant's speech stream where it does not speak
+)
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Where text, special and speech ids lie. Ranges do not overlap.
+
+    >>> v = Vocabulary(n_text=151_646, special_offset=151_665, speech_offset=151_936, codebook_size=4096)
+    >>> v["<|sos|>"], v.speech(np.array([7], np.uint16)).tolist(), v.size
+    (151667, [151943], 156032)
+    """
+
+    n_text: int
+    special_offset: int
+    speech_offset: int
+    codebook_size: int
+
+    def __post_init__(self) -> None:
+        """Refuse overlapping ranges.
+
+        Raises:
+            ValueError: If text, special and speech ids overlap or are out of order.
+        """
+        if not 0 < self.n_text <= self.special_offset <= self.speech_offset - len(SPECIALS):
+            raise ValueError(f"vocabulary ranges overlap: {asdict(self)}, {len(SPECIALS)} special tokens")
+
+    def __getitem__(self, special: str) -> int:
+        """Id of a special token."""
+        return self.special_offset + SPECIALS.index(special)
+
+    @property
+    def size(self) -> int:
+        """Number of ids a model needs."""
+        return self.speech_offset + self.codebook_size
+
+    def speech(self, codes: NDArray[np.uint16]) -> Ids:
+        """Ids of speech codes, int32 of the same shape."""
+        return codes.astype(np.int32) + np.int32(self.speech_offset)
+
+    def codes(self, ids: Ids) -> NDArray[np.int32]:
+        """Codes of ids; -1 where the id is not speech."""
+        codes = np.asarray(ids, np.int32) - np.int32(self.speech_offset)
+        return np.where((codes >= 0) & (codes < self.codebook_size), codes, np.int32(-1))
+
+    def kind(self, token_id: int) -> str:
+        """Which range an id lies in: `text`, `special`, `speech` or `unused`.
+
+        >>> Vocabulary(10, 20, 40, 4).kind(41), Vocabulary(10, 20, 40, 4).kind(12)
+        ('speech', 'unused')
+        """
+        if 0 <= token_id < self.n_text:
+            return "text"
+        if self.special_offset <= token_id < self.special_offset + len(SPECIALS):
+            return "special"
+        return "speech" if self.speech_offset <= token_id < self.size else "unused"
+
+    def as_dict(self) -> dict[str, int | dict[str, int]]:
+        """What a manifest stores; `from_dict` reads it back."""
+        return {**asdict(self), "specials": {name: self[name] for name in SPECIALS}}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, int]) -> "Vocabulary":
+        """The vocabulary of a manifest."""
+        return cls(*(int(stored[name]) for name in ("n_text", "special_offset", "speech_offset", "codebook_size")))

@@ -1,0 +1,76 @@
+"""A bad take is spoken again, then rejected; silence at both ends is trimmed and counted."""
+
+import numpy as np
+
+from datagen.engines.base import EngineInfo, Speech
+from datagen.errors import EngineError
+from datagen.recipe import Speak as Recipe
+from datagen.records import Dialogue, Reject, Script, Takes, Utterance, Word
+from datagen.stages.speak import Speak
+from tests.conftest import RATE
+
+TEXT = "hello there my friend"
+
+
+class ScriptedVoice:
+    """A fake voice that gives the takes it is told to, one an attempt."""
+
+    info = EngineInfo("scripted", "1", "none", "all")
+    voices, languages = ("v",), ("en",)
+
+    def __init__(self, *outcomes, rate=RATE):
+        self.outcomes, self.seeds, self.sample_rate_hz = list(outcomes), [], rate
+
+    def speak(self, text, voice, seed):
+        self.seeds.append(seed)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def speech(n_ms: int, level: float = 0.1, lead: int = 0, tail: int = 0, rate: int = RATE) -> Speech:
+    audio = level * np.sin(np.arange(n_ms * rate // 1000) * 0.2).astype(np.float32)
+    step = len(audio) // 4
+    words = tuple(Word(w, lead + k * step, lead + (k + 1) * step) for k, w in enumerate(TEXT.split()))
+    return Speech(np.concatenate([np.zeros(lead, np.float32), audio, np.zeros(tail, np.float32)]), words)
+
+
+def speak(voice) -> Takes | Reject:
+    utterance = Utterance("user", TEXT, TEXT, "v", 0)
+    return Speak(Recipe(), voice, RATE, 5)([Script(Dialogue("d", (), "s", "en"), "train", (utterance,))])[0]
+
+
+def test_a_good_take_is_taken_at_once():
+    voice = ScriptedVoice(speech(1000))
+    takes = speak(voice)
+    assert takes.takes[0].attempt == 0
+    assert len(voice.seeds) == 1
+
+
+def test_short_long_silent_and_failing_takes_are_spoken_again_with_another_seed():
+    for bad in (speech(200), speech(9000), speech(1000, level=1e-4), EngineError("no")):
+        voice = ScriptedVoice(bad, speech(1000))
+        assert speak(voice).takes[0].attempt == 1
+        assert len(set(voice.seeds)) == 2
+
+
+def test_after_all_attempts_the_dialogue_is_a_reject_that_says_why():
+    voice = ScriptedVoice(speech(200), speech(200), speech(210))
+    found = speak(voice)
+    assert isinstance(found, Reject)
+    assert (found.stage, found.reason) == ("speak", "bad_take")
+    assert "210 ms is too short for 18 letters" in found.detail
+
+
+def test_both_ends_are_trimmed_and_words_move_along():
+    take = speak(ScriptedVoice(speech(1000, lead=6000, tail=4800))).takes[0]
+    assert take.trimmed_samples == 10_800 - 2 * 480  # 20 ms stay on either side
+    assert take.words[0].start_samples == 480
+    assert take.words[-1].end_samples <= len(take.audio)
+
+
+def test_another_rate_is_brought_to_ours():
+    take = speak(ScriptedVoice(speech(1000, rate=16_000), rate=16_000)).takes[0]
+    assert abs(len(take.audio) - RATE) < 500
+    assert take.words[1].start_samples == 6000

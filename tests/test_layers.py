@@ -1,0 +1,88 @@
+"""Imports only go down the floors, and heavy packages stay where they belong."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "datagen"
+FLOORS = [
+    {"errors", "units", "seeds", "resources", ""},
+    {"records", "vocab", "distributions"},
+    {"recipe", "schema"},
+    {"step", "engines", "spoken"},
+    {"sources", "duplicates", "stages"},
+    {"build"},
+    {"run"},
+    {"inspect", "progress", "schemas"},
+    {"cli", "__main__"},
+]
+ALLOWED = {
+    "pyarrow": {"schema", "sources", "run", "inspect"},
+    "ray": {"run/ray"},
+    "torch": {"engines"},
+    "typer": {"cli"},
+    "rich": {"progress", "inspect"},
+    "hibari": {"engines"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def part(name: str) -> str:
+    """The top-level part of the package a dotted name lies in."""
+    return name.split(".")[1] if name.count(".") else ""
+
+
+def floor(name: str) -> int:
+    (found,) = [k for k, floor in enumerate(FLOORS) if name in floor]
+    return found
+
+
+def own(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py") if relative.name != "__init__.py" or len(relative.parts) > 1 else ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    for name in imported(path):
+        if name.startswith("datagen.") and part(name) != own(path) and (PACKAGE / part(name)).with_suffix(".py").exists() | (PACKAGE / part(name)).is_dir():
+            assert floor(part(name)) < floor(own(path)), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "stages").glob("*.py")), ids=lambda p: p.name)
+def test_stages_know_neither_each_other_nor_a_concrete_engine(path):
+    for name in imported(path):
+        assert not name.startswith("datagen.stages.")
+        if name.startswith("datagen.engines."):
+            assert name.split(".")[2] in ("base", "audio"), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_packages_stay_in_their_places(path):
+    place = path.relative_to(PACKAGE).with_suffix("").as_posix()
+    for name in imported(path):
+        allowed = ALLOWED.get(name.split(".")[0])
+        assert allowed is None or any(place == a or place.startswith(a + "/") for a in allowed), f"{place} imports {name}"
+
+
+def test_the_command_line_starts_without_heavy_packages():
+    code = "import datagen.cli, sys; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"numpy", "pyarrow", "scipy", "pydantic", "pandas", "datasets", "onnxruntime", "librosa", "soundfile"}
+    assert not heavy & set(loaded)

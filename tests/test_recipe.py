@@ -1,0 +1,72 @@
+"""Recipes: every shipped one is valid, and every fault is named with its key."""
+
+import pytest
+
+from datagen import resources
+from datagen.errors import RecipeError
+from datagen.recipe import Recipe, load
+
+
+@pytest.mark.parametrize("name", resources.recipes())
+def test_shipped_recipes_load(name):
+    recipe = load(name)
+    assert recipe.name == name
+    assert recipe.description
+
+
+def test_overrides_reach_their_value():
+    recipe = load("fake", ("timing.barge_in_probability=0.5", "seed=9", "mix.noise=[]", "timing.response=150"))
+    assert (recipe.timing.barge_in_probability, recipe.seed, recipe.mix.noise) == (0.5, 9, ())
+    assert recipe.timing.response.at(0.3) == 150
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("timing.bargein=1", "timing.bargein: unknown key"),
+        ("seed=-1", "seed: Input should be greater than or equal to 0"),
+        ("seed", "write it as key=value"),
+        ("seed.x=1", "seed holds a value"),
+        ("timing.response={kind: normal}", "timing.response.normal"),
+        ("timing.response={kind: uniform, low: 5, high: 1}", "low 5.0 is above high 1.0"),
+        ("splits={validation: 0.5, test: 0.5}", "leave nothing to train on"),
+        ("name=../evil", "name: String should match pattern"),
+        ("flatten.tasks=[]", "flatten.tasks"),
+        ("seed={", "not valid YAML"),
+    ],
+)
+def test_faults_name_the_key(override, says):
+    with pytest.raises(RecipeError, match=r".") as error:
+        load("fake", (override,))
+    assert says in str(error.value)
+
+
+def test_faults_name_the_file(tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: [")
+    with pytest.raises(RecipeError, match=r"bad\.yaml is not valid YAML"):
+        load(str(bad))
+    bad.write_text("- 1")
+    with pytest.raises(RecipeError, match="keys and values"):
+        load(str(bad))
+    bad.write_bytes(b"\xff")
+    with pytest.raises(RecipeError, match="not UTF-8"):
+        load(str(bad))
+    with pytest.raises(RecipeError, match="Shipped recipes: .*quickstart"):
+        load("nonesuch")
+
+
+def test_yaml_tags_run_nothing(tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: !!python/object/apply:os.getcwd []")
+    with pytest.raises(RecipeError, match="not valid YAML"):
+        load(str(bad))
+
+
+def test_the_full_recipe_reads_back_to_itself(tmp_path):
+    recipe = load("omniflatten")
+    file = tmp_path / "full.yaml"
+    file.write_text(recipe.to_yaml())
+    assert load(str(file)) == recipe
+    assert load(str(file)).sha256() == recipe.sha256()
+    assert Recipe(name="a").sha256() != Recipe(name="a", seed=1).sha256()
