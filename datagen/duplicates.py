@@ -12,12 +12,12 @@ from datagen.seeds import rng
 
 _IGNORED = re.compile(r"[\s!\"#%&'()*,\-./:;?@\[\\\]_{}¡§«¶·»¿\u2010-\u2027\u2030-\u205e\u3001-\u3011\u3014-\u301f]+")
 
-_N_HASHES, _N_BANDS = 64, 16
+_N_HASHES = 64
 _SHINGLE = 5
 """Characters hashed together."""
 
 
-def dedup_key(dialogue: Dialogue) -> bytes:
+def exact_key(dialogue: Dialogue) -> bytes:
     """Hash what a dialogue says and who says it; equal for exact duplicates.
 
     Args:
@@ -28,7 +28,7 @@ def dedup_key(dialogue: Dialogue) -> bytes:
 
     >>> from datagen.records import Turn
     >>> a, b = (Dialogue(id, (Turn("user", text),)) for id, text in (("a", "Hello, World!"), ("b", "hello  world")))
-    >>> dedup_key(a) == dedup_key(b)
+    >>> exact_key(a) == exact_key(b)
     True
     """
     said = "\0".join(f"{turn.role}\1{_essence(turn.text)}" for turn in dialogue.turns)
@@ -38,13 +38,13 @@ def dedup_key(dialogue: Dialogue) -> bytes:
 class NearDuplicates:
     """Remembers dialogues in bounded memory and finds earlier ones that share most of their text.
 
-    MinHash signatures (Broder 1997) of character 5-grams, looked up by bands (Leskovec et al., Mining of Massive Datasets,
-    3.4). Each band keeps, per bucket, only the last dialogue that fell in it, and signatures live in a ring: memory is
-    `capacity` times about 400 bytes, and very old dialogues are forgotten rather than memory grown.
+    MinHash signatures (Broder 1997) of character 5-grams, looked up by bands (Leskovec et al., Mining of
+    Massive Datasets, 3.4). Each band keeps, per bucket, only the last dialogue that fell in it, and signatures live
+    in a ring: memory is `capacity` times 350 to 550 bytes, and old dialogues are forgotten rather than memory grown.
 
     >>> from datagen.records import Turn
-    >>> near = NearDuplicates(threshold=0.7)
-    >>> texts = "Tell me a story about a dragon.", "Tell me a short story about a dragon!", "What is the weather like?"
+    >>> near = NearDuplicates(threshold=0.6)
+    >>> texts = "Tell me a long story about a dragon.", "Tell me a long story about dragons!", "What about rain?"
     >>> [near.seen(Dialogue(str(i), (Turn("user", text),))) for i, text in enumerate(texts)]
     [None, '0', None]
     """
@@ -53,18 +53,22 @@ class NearDuplicates:
         """Make an empty memory.
 
         Args:
-            threshold: Estimated share of common 5-grams (Jaccard) from which two dialogues are near duplicates, 0.5 to 1.
+            threshold: Share of common 5-grams (Jaccard), as estimated, from which two dialogues are near duplicates,
+                above 0.1 and at most 1.
             capacity: Dialogues remembered.
         """
-        if not 0.5 <= threshold <= 1 or capacity < 1:
-            raise ValueError(f"threshold {threshold} must be in [0.5, 1] and capacity {capacity} positive")
+        if not 0.1 < threshold <= 1 or capacity < 1:
+            raise ValueError(f"threshold {threshold} must be in (0.1, 1] and capacity {capacity} positive")
+        # b bands of r hashes meet with a chance of one half near a likeness of (1/b)^(1/r): 0.5, 0.18, 0.02
+        self._n_rows = 4 if threshold >= 0.6 else 2 if threshold >= 0.3 else 1
+        self._n_bands = _N_HASHES // self._n_rows
         self._n_needed = int(np.ceil(threshold * _N_HASHES))
         self._capacity = capacity
         self._n_seen = 0
         self._ids: list[str] = []
         self._signatures = np.zeros((capacity, _N_HASHES), dtype=np.uint32)
         # slot + 1 of the last dialogue in each bucket; 0 is empty
-        self._buckets = np.zeros((_N_BANDS, capacity), dtype=np.uint32)
+        self._buckets = np.zeros((self._n_bands, capacity), dtype=np.uint32)
         random = rng(0, "near-duplicates")
         self._multipliers = random.integers(1, 2**63, _N_HASHES, dtype=np.uint64) | np.uint64(1)
         self._powers = random.integers(1, 2**63, _SHINGLE, dtype=np.uint64) | np.uint64(1)
@@ -79,14 +83,14 @@ class NearDuplicates:
             Id of the earlier dialogue it nearly repeats, or None.
         """
         signature = self._signature(dialogue)
-        bands = np.arange(_N_BANDS)
-        mixed = (signature.reshape(_N_BANDS, -1).astype(np.uint64) * self._multipliers[: _N_HASHES // _N_BANDS]).sum(axis=1)
+        bands = signature.reshape(self._n_bands, self._n_rows).astype(np.uint64)
+        mixed = (bands * self._multipliers[: self._n_rows]).sum(axis=1)
         buckets = (mixed ^ (mixed >> np.uint64(32))) % np.uint64(self._capacity)
-        slots = np.unique(self._buckets[bands, buckets])
+        slots = np.unique(self._buckets[np.arange(self._n_bands), buckets])
         slots = slots[slots > 0] - 1
         alike = (self._signatures[slots] == signature).sum(axis=1)
         if len(alike) and alike.max() >= self._n_needed:
-            return self._ids[slots[alike.argmax()]]
+            return self._ids[int(slots[alike.argmax()])]
         self._remember(dialogue.id, signature, buckets)
         return None
 
@@ -96,7 +100,7 @@ class NearDuplicates:
             self._ids.append(id_)
         self._ids[slot] = id_
         self._signatures[slot] = signature
-        self._buckets[np.arange(_N_BANDS), buckets] = slot + 1
+        self._buckets[np.arange(self._n_bands), buckets] = slot + 1
         self._n_seen += 1
 
     def _signature(self, dialogue: Dialogue) -> NDArray[np.uint32]:
@@ -114,5 +118,9 @@ class NearDuplicates:
 
 def _essence(text: str) -> str:
     """Drop what is not heard; symbols and marks stay, for 2+2 is not 2-2 and vowels may be marks."""
-    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = (
+        text.casefold()
+        if text.isascii()
+        else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    )
     return _IGNORED.sub("", folded)

@@ -93,6 +93,15 @@ class TextTokenizer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Loop:
+    """Audio that repeats without end, heard from `start_samples` on. Never copied, however long it is heard."""
+
+    audio: Audio
+    """float32 [n], n > 0, not silent."""
+    start_samples: int = 0
+
+
 class Noise(Protocol):
     """A supply of background noise."""
 
@@ -102,8 +111,12 @@ class Noise(Protocol):
         """Names of the noises to draw from, sorted."""
         ...
 
-    def take(self, kind: str, n_samples: int, rng: np.random.Generator) -> Audio:
-        """`n_samples` of the noise `kind` from a drawn offset, not all zero."""
+    def take(self, kind: str, rng: np.random.Generator) -> Loop:
+        """The noise `kind` from a drawn offset.
+
+        Raises:
+            EngineError: If there is nothing to hear.
+        """
         ...
 
 

@@ -24,8 +24,8 @@ N_BINS = N_FFT // 2 + 1
 LH, THETA, LN, LR, PHI = (slice(i * N_BINS, (i + 1) * N_BINS) for i in range(5))
 """Columns of the network's head."""
 
-_BLOCK_FRAMES = 32
-"""Frames worked on at a time: what is live of a block fits the second-level cache."""
+_BLOCK_FRAMES = 128
+"""Frames worked on at a time: few enough for the cache, enough to make calls rare. Measured; 64 to 256 are alike."""
 VOICED_HZ = np.float32(40)
 """F0 at or below this means unvoiced."""
 _TOP_HARMONIC_HZ = np.float32(11_000)

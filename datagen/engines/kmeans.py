@@ -12,7 +12,6 @@ encoded at once, nor on the number of threads. `datagen.engines.kmeans_train` tr
 
 import hashlib
 from collections.abc import Sequence
-from importlib import resources
 from io import BytesIO
 from pathlib import Path
 
@@ -33,7 +32,7 @@ DECODER_HOP = 240
 """Samples between the spectra that the decoder predicts."""
 DECODER_FFT = 1024
 DECODER_WINDOW = 960
-_MODEL_FILE = "kmeans_25hz.npz"
+MODEL_FILE = Path(__file__).parents[1] / "data" / "kmeans_25hz.npz"
 _FORMAT = 1
 
 Floats = NDArray[np.float32]
@@ -96,7 +95,7 @@ class KMeansTokenizer:
         Raises:
             EngineError: If the file cannot be read as a model.
         """
-        source = Path(model) if model else resources.files("datagen.data").joinpath(_MODEL_FILE)
+        source = Path(model) if model else MODEL_FILE
         try:
             data = source.read_bytes()
             with np.load(BytesIO(data), allow_pickle=False) as file:
@@ -215,6 +214,7 @@ class Decoder:
         import librosa
 
         log_mel = self.log_mel(codes)
+        log_mel = np.pad(log_mel, ((0, 1), (0, 0)), mode="edge")  # librosa has a spectrum at both ends of the audio
         magnitude = np.zeros((DECODER_FFT // 2 + 1, len(log_mel)), np.float32)
         magnitude[: len(self._bands)] = np.exp(0.5 * (self._bands @ log_mel.T))
         audio = librosa.griffinlim(

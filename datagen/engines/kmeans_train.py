@@ -17,7 +17,6 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -75,12 +74,11 @@ class Clip:
 def main() -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(description="Train the k-means speech tokenizer.")
-    default = Path(str(resources.files("datagen.data"))) / "kmeans_25hz.npz"
-    parser.add_argument("--out", type=Path, default=default, help="model file to write")
+    parser.add_argument("--out", type=Path, default=kmeans.MODEL_FILE, help="model file to write")
     parser.add_argument("--minutes", type=float, default=90.0, help="clean speech to synthesize")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    sentences = resources.files("datagen.data").joinpath("codebook_sentences.txt").read_text("utf-8").splitlines()
+    sentences = kmeans.MODEL_FILE.with_name("codebook_sentences.txt").read_text("utf-8").splitlines()
     arrays = train(make_clips(Hibari(), sentences, options.minutes, options.seed), options.seed)
     write(options.out, arrays)
     say(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, "

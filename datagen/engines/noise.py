@@ -8,21 +8,10 @@ from numpy.typing import NDArray
 
 from datagen import seeds
 from datagen.engines.audio import AUDIO_SUFFIXES, read_audio
-from datagen.engines.base import Audio, EngineInfo
+from datagen.engines.base import Audio, EngineInfo, Loop
 from datagen.errors import EngineError, RecipeError
 
 _LOOP_SECONDS = 16
-
-
-def cut_from_loop(loop: Audio, start: int, n_samples: int) -> Audio:
-    """`n_samples` of an endless repetition of `loop`, beginning at `start`.
-
-    >>> cut_from_loop(np.arange(3, dtype=np.float32), 2, 5).tolist()
-    [2.0, 0.0, 1.0, 2.0, 0.0]
-    """
-    if start + n_samples <= len(loop):
-        return loop[start : start + n_samples]
-    return np.resize(np.roll(loop, -start), n_samples)
 
 
 class GeneratedNoise:
@@ -51,10 +40,10 @@ class GeneratedNoise:
         """The chosen kinds, sorted."""
         return self._kinds
 
-    def take(self, kind: str, n_samples: int, rng: np.random.Generator) -> Audio:
-        """Noise from a drawn offset of the loop."""
+    def take(self, kind: str, rng: np.random.Generator) -> Loop:
+        """The loop of a kind from a drawn offset."""
         loop = _generated_loop(kind, self._SLOPES[kind], self._rate)
-        return cut_from_loop(loop, int(rng.integers(len(loop))), n_samples)
+        return Loop(loop, int(rng.integers(len(loop))))
 
 
 @lru_cache(maxsize=8)
@@ -100,17 +89,16 @@ class DirectoryNoise:
         """Paths of all recordings below the directory, sorted."""
         return self._kinds
 
-    def take(self, kind: str, n_samples: int, rng: np.random.Generator) -> Audio:
-        """A recording from a drawn offset, repeated if it is too short.
+    def take(self, kind: str, rng: np.random.Generator) -> Loop:
+        """A recording from a drawn offset; where that falls into a long pause, from its loudest sample.
 
         Raises:
             EngineError: If the recording is empty, silent or cannot be read.
         """
         recording = _recording(self._root / kind, self._rate)
-        audio = cut_from_loop(recording, int(rng.integers(len(recording))), n_samples)
-        if not _audible(audio):  # the offset fell into a pause: begin at the loudest sample instead
-            audio = cut_from_loop(recording, int(np.argmax(np.abs(recording))), n_samples)
-        return audio
+        start = int(rng.integers(len(recording)))
+        ahead = recording[start : start + self._rate]
+        return Loop(recording, start if _audible(ahead) else int(np.argmax(np.abs(recording))))
 
 
 @lru_cache(maxsize=32)

@@ -1,6 +1,7 @@
 """Painting a training row in a terminal: one line a chunk, one column a stream, text beside it."""
 
 import json
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from datagen.run.tables import from_parquet
 from datagen.vocab import SPECIALS, Vocabulary
 
 _STYLES = {"text": "green", "special": "magenta", "speech": "cyan", "unused": "red"}
+_PIPED_WIDTH = 160
 _SILENT = {"<|speech_silence|>", "<|text_silence|>"}
 
 
@@ -43,7 +45,7 @@ def paint(out: str, task: str, index: int, n_chunks: int, codes: bool) -> None:
     store = open_store(out)
     manifest = Manifest.load(store)
     row = read_row(store, manifest, task, index)
-    console = Console(highlight=False)
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPED_WIDTH)
     console.print(Text(f"{row['row_id']}  {row['split']}  {row['n_tokens']:,} tokens, {sum(row['loss_mask']):,} of them learned"))
     recipe = Recipe.model_validate(manifest.values["recipe"])
     vocabulary = Vocabulary.from_dict(manifest.values["vocabulary"])

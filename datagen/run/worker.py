@@ -9,6 +9,7 @@ from datagen.build import Build
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
 from datagen.run.commit import Marker, commit_unit
+from datagen.run.memory import keep_freed_memory
 from datagen.run.plan import Plan, PlannedInput, load_plan
 from datagen.run.store import Store, open_store
 from datagen.step import Stage, apply
@@ -20,6 +21,7 @@ class Worker:
     def __init__(self, build: Build, plan: Plan, store: Store) -> None:
         """Build every stage; this is where engines are loaded."""
         self._limits = threadpool_limits(1)  # one worker a core, and results that do not depend on the machine's cores
+        keep_freed_memory()
         self._store = store
         self._input = PlannedInput(plan, store)
         self._stages: list[tuple[str, Stage]] = [(step.name, step.make()) for step in build.steps()]

@@ -6,7 +6,7 @@ from typing import IO
 
 from datagen.sources.fields import UnfitError, quote
 
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
 _REST_OF_TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _NO_MARK = re.compile(rb'(?:[^"\[\]{},]+|"[^"\\]*(?:\\.[^"\\]*)*")*', re.DOTALL)
 """Whole texts and all else up to a bracket, brace or comma."""

@@ -17,7 +17,7 @@ from datagen.sources.arrays import cut, too_large
 from datagen.sources.fields import UnfitError, quote
 from datagen.sources.inputs import Input
 
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -115,13 +115,12 @@ def _json(file: Input, max_bytes: int) -> Iterator[Raw]:
         line = stream.readline(max_bytes + 1).removeprefix(_BOM)
         while line.isspace():
             line = stream.readline(max_bytes + 1)
-    if not line:
-        return iter(())
     if line.lstrip().startswith(b"["):
-        return _array(file, max_bytes)
-    if len(line) > max_bytes or not _broken(_parse(line)):
-        return _lines(file, max_bytes)
-    return _whole(file, max_bytes)
+        yield from _array(file, max_bytes)
+    elif len(line) > max_bytes or not _broken(_parse(line)):
+        yield from _lines(file, max_bytes)
+    elif line:
+        yield from _whole(file, max_bytes)
 
 
 def _broken(value: object) -> bool:

@@ -20,7 +20,7 @@ _MAX_ROUNDS = 8
 
 
 def to_spoken(text: str, language: str) -> str:
-    """Turn written text into what a person would say.
+    r"""Turn written text into what a person would say.
 
     Args:
         text: Any text, markup included. Data only: nothing in it is ever run or used as a pattern.
@@ -29,7 +29,7 @@ def to_spoken(text: str, language: str) -> str:
     Returns:
         One line; empty if nothing can be said.
 
-    >>> to_spoken("- **Basic**: $29.99/month\\n- Premium (24/7 support)", "en")
+    >>> to_spoken("- **Basic**: $29.99/month\n- Premium (24/7 support)", "en")
     'Basic: twenty nine dollars and ninety nine cents per month. Premium, twenty four seven support.'
     >>> to_spoken("共3个苹果，$1,250.50！", "zh")
     '共三个苹果，一千二百五十点五零美元！'

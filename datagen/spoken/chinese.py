@@ -9,7 +9,8 @@ from datagen.spoken.normalizer import normalize
 _LATIN = "A-Za-zÀ-ÖØ-öø-ɏ"
 _CHARACTERS = re.compile(rf"[{LETTERS}' ，。？！；：]*")
 _UNTIDY = re.compile(
-    rf"[，。？！；：]{{2}}|^[ ，。？！；：]|[ ，；：]$| (?![{_LATIN}])|(?<![{_LATIN}]) |'(?![{_LATIN}])|(?<![{_LATIN}])'"
+    rf"[，。？！；：]{{2}}|^[ ，。？！；：]|[ ，；：]$"
+    rf"| (?![{_LATIN}])|(?<![{_LATIN}]) |'(?![{_LATIN}])|(?<![{_LATIN}])'"
 )
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ，。？！；：]")
 _NOT_NORMALIZED = re.compile(rf"[^{LETTERS}0-9' ,.?!;:%°/+=，。？！；：-]")
@@ -41,7 +42,7 @@ _RULES = tuple(
         (rf"({_SYMBOL}) ?{_AMOUNT} ?[-~—至到] ?{_SYMBOL}?{_AMOUNT}", lambda m: f"{m[2]}到{m[3]}{_CURRENCIES[m[1]]}"),
         (rf"({_SYMBOL}) ?{_AMOUNT}([万亿]|百万|千万)?(?:美?元)?", lambda m: f"{m[2]}{m[3] or ''}{_CURRENCIES[m[1]]}"),
         (r"(?<![A-Za-z0-9-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![A-Za-z0-9])", _telephone),
-        (r"(?<![A-Za-z0-9-])(?:0\d{2,3}-\d{7,8}|[48]00-\d{3}-\d{4}|\d{3}-\d{3}-\d{4}|\d{3}-\d{4})(?![\d-])", _telephone),
+        (r"(?<![A-Za-z0-9-])(?:0\d{2,3}-\d{7,8}|(?:\d{3}-)?\d{3}-\d{4})(?![\d-])", _telephone),
         (r"(?<![\d.])\d+(?:\.\d+){2,}", _version),
         (r"(?<=\d)([%°]C?)? ?[-~—] ?(?=\d+(?:\.\d+)?(?![\d-]))(?<!\d{4}-\d\d-)(?!\d\d?-\d)", r"\1到"),
         (r"(?<=[\d次个]) ?[x×*] ?(?=\d)", "乘"),
@@ -81,6 +82,7 @@ _SYMBOLS = tuple(
         (r"(?<=\w) ?< ?(?=\w)", "小于"),
         (r"(?<=\w) ?> ?(?=\w)", "大于"),
         (r"和/或", "和或"),
+        (r"(?<=[人元次个])/(?=平方|[人年月周天日次个]|小时|分钟)", "每"),
         (r"(?<=[\u4e00-\u9fff])/(?=[\u4e00-\u9fff])", "或"),
         (r"\.{2,}", "。"),
         (r"—+|--+| - |[()\[\]{}、]", "，"),
@@ -93,7 +95,7 @@ _STRONGEST = "？！。；：，"
 
 
 def speak_chinese(text: str) -> str:
-    """Turn written text into spoken Chinese.
+    r"""Turn written text into spoken Chinese.
 
     Args:
         text: Any text.
@@ -103,7 +105,7 @@ def speak_chinese(text: str) -> str:
 
     >>> speak_chinese("会议在2024年3月4日（周一）14:05开始，需要5-10分钟。")
     '会议在二零二四年三月四日，周一，十四点零五分开始，需要五到十分钟。'
-    >>> speak_chinese("1. 阅读《红楼梦》\\n2. 写作")
+    >>> speak_chinese("1. 阅读《红楼梦》\n2. 写作")
     '第一，阅读红楼梦。第二，写作。'
     """
     if _CHARACTERS.fullmatch(text) and not _UNTIDY.search(text):

@@ -31,7 +31,7 @@ _SHORT = {
 _TITLE = re.compile(rf"\b({'|'.join(_TITLES)})\.(?= ?[A-Z]| &) ?")
 _ABBREVIATION = re.compile(rf"(?<![\w.])(?i:({'|'.join(map(re.escape, _SHORT))}))\.(?![a-z0-9])(,?)( [A-Z])?")
 _EXPANSION = {short.lower(): words for short, words in _SHORT.items()}
-_KEEPS_CASE = frozenset("dr st co est fig rd".split())
+_KEEPS_CASE = frozenset(("dr", "st", "co", "est", "fig", "rd"))
 _INITIALS = re.compile(r"(?<![\w.])((?:[A-Za-z]\.){2,})(?![a-z])( [A-Z][a-z])?")
 _VERSUS = re.compile(r"\bvs\b(?!\.)")
 _SECTION = re.compile(
@@ -54,6 +54,7 @@ _SYMBOLS = tuple(
         (r"\bw/(?= ?[a-z])", "with "),
         (r"\band/or\b", "and or"),
         (r" ?& ?", " and "),
+        (r"(?<=\)) ?/ ?(?=[\w(])", " over "),
         (r"\bC\+\+", "C plus plus"),
         (r"\bC#", "C sharp"),
         (r"#(?=[A-Za-z])", "hashtag "),
@@ -77,7 +78,7 @@ _SYMBOLS = tuple(
         (r"€", " euros "),
         (r"£", " pounds "),
         (r"§", " section "),
-        (r" ?— ?|(?<=\w)? --+ ?|(?<=\w)--+(?=\w)| - |^- ?", ", "),
+        (r" ?— ?| --+ ?|(?<=\w)--+(?=\w)| - |^- ?", ", "),
         (r"[(\[{]|[)\]}]", ", "),
     )
 )  # fmt: skip

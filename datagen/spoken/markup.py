@@ -39,11 +39,14 @@ _FOOTNOTE = re.compile(r"\[\^?\d{1,3}\]")
 _CHECKBOX = re.compile(r"^\[[ xX]\]\s+")
 _EMOTICON = re.compile(r"(?<!\S)(?:[:;=]['^-]?[)(DPpOo3|]|<3|\^_?\^)(?![^\s.,!?])")
 _EMAIL = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}")
-_URL = re.compile(r"(?:https?://|ftp://|(?<![\w.])www\.)(?:www\.)?([A-Za-z0-9.-]{1,200})(?::\d+)?(?:[/?#][^\s<>\"'，。！？；：、）)]*(?<![.,;:!?]))?")
+_URL = re.compile(
+    r"(?:https?://|ftp://|(?<![\w.])www\.)(?:www\.)?([A-Za-z0-9.-]{1,200})(?::\d+)?(?:[/?#][^\s<>\"'，。！？；：、）)]*(?<![.,;:!?]))?"
+)
 _DOMAIN = re.compile(
     r"(?<![A-Za-z0-9_.@-])((?:[a-zA-Z][A-Za-z0-9-]{0,62}\.){1,4}(?:com|org|net|edu|gov|io|ai|co|uk|cn|de|app|dev|info))"
     r"(?![A-Za-z0-9-]|\.[A-Za-z0-9])(?:/[^\s<>\"'，。！？；：、）)]*(?<![.,;:!?]))?"
 )
+_TIMES = re.compile(r"(?<=[\d)]) ?\* ?(?=[\d(])")
 _RULE = re.compile(r"^(?:[-*_=~] ?){3,}$")
 _TABLE_ROW = re.compile(r"^\|.*\|$")
 _HEADING = re.compile(r"^#{1,6}\s+")
@@ -55,7 +58,7 @@ _EMPHASIS = str.maketrans({"*": None, "`": None})
 
 
 def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
-    """Reduce text to one line of prose.
+    r"""Reduce text to one line of prose.
 
     Args:
         text: Any text.
@@ -66,10 +69,10 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
     Returns:
         One line with numbers and symbols still as written; lines that end no sentence get a full stop.
 
-    >>> prose("# Plan\\n1. **Wake up**\\n2. Read [this](http://a.b/c)", lambda n: "One. Two. ".split()[n - 1] + " ", "dot", "at")
-    'Plan. One. Wake up. Two. Read this.'
+    >>> prose("# Plan\n1. **Wake up**\n2. Read [this](http://a.b/c)", lambda n: f"Number {n}: ", "dot", "at")
+    'Plan. Number 1: Wake up. Number 2: Read this.'
     >>> prose("Write to bob@example.com or see https://www.example.com/x?y=1.", str, "dot", "at")
-    'Write to bob at example dot com or see example dot com'
+    'Write to bob at example dot com or see example dot com.'
     """
     text = fold(text)
     if not _MARKED.search(text) and "\n" not in text:
@@ -79,7 +82,7 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
     text = "\n".join(parts[::2] if len(parts) % 2 else parts[:-1:2] + parts[-1:])
     text = _unescape(text)
     text = _addresses(text, f" {dot} ", f" {at} ")
-    text = _EMOTICON.sub(" ", text)
+    text = _TIMES.sub("×", _EMOTICON.sub(" ", text))
     return _join_lines(text.split("\n"), item).translate(_EMPHASIS)
 
 

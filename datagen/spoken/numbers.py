@@ -1,7 +1,7 @@
 """English numbers wetext reads wrongly or not at all, as rules from pattern to words.
 
 Order matters: a rule sees what the rules before it left. What none of them takes (ordinals, times, years, measures,
-fractions, plain numbers) is left to wetext. Words follow American usage: "one thousand two hundred fifty", "March fourth".
+fractions, plain numbers) is left to wetext. Words follow American usage: "one thousand two hundred fifty".
 """
 
 import re
@@ -22,7 +22,8 @@ _CURRENCIES = {
     "₽": ("ruble", "rubles", "kopeck", "kopecks"),
 }
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion"}
-_MONTHS = "January February March April May June July August September October November December".split()
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 _MONTH = r"(Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?|Aug(?:ust|\.)?|Sept?(?:ember|\.)?|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?)"  # noqa: E501
 _AMOUNT = r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?!\d)(\.\d+)?"
 _SCALE = r"(?:(k|K|m|M|mn|b|B|bn|T)\b| (thousand|million|billion|trillion)\b)?"
@@ -59,7 +60,7 @@ def one_by_one(digits: str) -> str:
     >>> one_by_one("5550")
     'five five five zero'
     """
-    return " ".join("zero one two three four five six seven eight nine".split()[int(digit)] for digit in digits)
+    return " ".join(_DIGITS[int(digit)] for digit in digits)
 
 
 def decimal(whole: str, fraction: str | None) -> str:
@@ -167,8 +168,7 @@ def _decade(match: re.Match[str]) -> str:
     century, ten = match[1] or "", match[2]
     if ten == "0":
         return {"20": "two thousands", "10": "one thousands"}.get(century, f"{cardinal(century or '0')} hundreds")
-    words = "ten twenty thirty forty fifty sixty seventy eighty ninety".split()[int(ten) - 1]
-    plural = "tens" if words == "ten" else words[:-1] + "ies"
+    plural = "tens" if ten == "1" else cardinal(ten + "0")[:-1] + "ies"
     return f"{cardinal(century)} {plural}" if century else plural
 
 
@@ -196,6 +196,10 @@ def _year_or_number(match: re.Match[str]) -> str:
 
 _UNIT = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 _SYMBOL = "[" + "".join(_CURRENCIES) + "]"
+_PLAIN_END = (
+    r" [a-zA-Z]{4}| (?:is|so|of|and|or|to|the|for|but|are|was|on|at|by|as|if|not|out|who)\b"
+    r"|[,.;:?!]+(?: |$)| (?![a-z%°]|\d+/)|$"
+)
 _BEFORE, _AFTER = r"(?<![\w.,/-])", r"(?![\w/-]|[.,]\d)"
 
 RULES: tuple[Rule, ...] = tuple(
@@ -228,8 +232,8 @@ RULES: tuple[Rule, ...] = tuple(
         (r"(?<![\w.])(\d+(?:\.\d+)?)/(10|100)\b(?!/)", r"\1 out of \2"),
         (r"(?<=[\d%]) ?[×*] ?(?=\d)|(?<=\d) ?x ?(?=\d)", " times "),
         (r"(?<=\d) ?/ ?(?=2[1-9]|[3-9]\d|\d{3})", " over "),
-        (r"(?<=[\d%]) - (?=\d[^=]{0,20}=)", " minus "),
-        (r"(?<=\d)(%|°[CF]?|[ap]m|st|nd|rd|th| ?[AP]M| ?[ap]\.m\.)?(?:[-—]| [-—] )(?=[$€£]?\d)", lambda m: f"{m[1] or ''} to "),
+        (r"(?<=[\d%)]) [-—] (?=\d[^=]{0,20}=|\()|(?<=\)) [-—] (?=\d)", " minus "),
+        (r"(?<=\d)(%|°[CF]?|st|nd|rd|th| ?[APap]m| ?[AP]M| ?[ap]\.m\.)?(?:[-—]| [-—] )(?=[$€£]?\d)", r"\1 to "),
         (r"(?<![\w)])[-—](?=\.?\d)", "minus "),
         (rf"(?<![\w.,]){_AMOUNT}[ -]?({_UNIT})(?![\w^/])", _unit),
         (r"\^ ?(\d+)", _power),
@@ -241,7 +245,7 @@ RULES: tuple[Rule, ...] = tuple(
         (r"(?<![\w.,])(\d{1,3}(?:,\d{3})+)(\.\d+)?(?![\d,])", _number),
         (r"(?<![\w.])()(\.\d+)(?!\w)", _number),
         # numbers with nothing to them; a word of four letters is no unit
-        (r"(?<![\w.,:/'-])(\d{1,15})(?= [a-zA-Z]{4}|[,.;:?!]?(?: (?![a-z%°]|\d+/)|$))", _year_or_number),
+        (rf"(?<![\w.,:/'-])(\d{{1,15}})(?={_PLAIN_END})", _year_or_number),
         (r"(?<=[a-zA-Z])-(?=\d)", " "),
     )
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Dialogue → Dialogue | Reject: keeps what two people could say to each other.
 
-Thresholds marked (N) are from the OmniFlatten paper, "ours" were tuned on Alpaca, MOSS and ShareGPT records until recipes,
-code, tables and mathematics went out and ordinary talk stayed.
+Thresholds marked (N) are from the OmniFlatten paper, "ours" were tuned on Alpaca, MOSS and ShareGPT records until
+recipes, code, tables and mathematics went out and ordinary talk stayed.
 """
 
 import re
@@ -46,7 +46,9 @@ class SelectRecipe(BaseModel):
     max_table_rows: int = Field(0, ge=0, description="most rows of a Markdown table in a turn (ours)")
     max_html_tags: int = Field(0, ge=0, description="most HTML tags in a turn (ours)")
     max_urls: int = Field(1, ge=0, description="most web addresses in a turn (ours)")
-    max_placeholders: int = Field(0, ge=0, description='most blanks to fill in a turn, such as "[Name]" or "____" (ours)')
+    max_placeholders: int = Field(
+        0, ge=0, description='most blanks to fill in a turn, such as "[Name]" or "____" (ours)'
+    )
     max_word_length: int = Field(40, ge=10, description="most characters without a space, addresses aside (ours)")
     max_repeated_share: float = Field(
         0.4, ge=0, le=1, description="most of a turn's word groups that may have occurred in it before (ours)"
@@ -59,27 +61,32 @@ _CODE_HINT = re.compile(r"[`{};=<>()]")
 _FENCED = re.compile(r"```.*?(?:```|\Z)|~~~\n.*?(?:~~~|\Z)", re.DOTALL)
 _INLINE = re.compile(r"`[^`\n]{1,200}`")
 _CODE_LINE = re.compile(
-    r"^[ \t]*(?:"
-    r"(?:def|class|function|func|fn) \w+ ?[(:{].*|(?:import|using|package|#include|#define|@\w+\() ?[\w.<\"{*].*(?:;|>|\"|^[^ ]+ [\w.]+)$"
-    r"|from [\w.]+ import .*|(?:public|private|protected|static|const|let|var|int|float|double|void|string|char) .*[={;(].*"
-    r"|(?:if|for|while|switch|catch|elif|except)\b.*[:{]$|(?:for|while|if) ?\(.*\).*"
-    r"|(?:print|printf|console\.log|System\.out|cout|echo) ?[(<.].*|</?\w+(?: [^<>\n]*)?>.*"
+    r"(?:def|class|function|func|fn) \w+ ?[(:{].*"
+    r"|(?:import|using|package) [\w.{*\"]+(?: as \w+)?;?|from [\w.]+ import .*|#(?:include|define) .*|@\w+\(.*"
+    r"|(?:public|private|protected|static|const|let|var|int|float|double|void|string|char) .*[={;(].*"
+    r"|(?:(?:if|while|elif|switch|catch|except)\b|for \w+ in\b|else).*[:{]|(?:for|while|if) ?\(.*\).*"
+    r"|(?:print|printf|console\.log|System\.out|cout|echo) ?[(<.].*|</?\w+(?: [^<>]*)?>.*"
     r"|(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|FROM|WHERE|GROUP BY|ORDER BY)\b.*"
-    r"|[\w.\[\]\"']+ ?[-+*/]?= ?[^=\n]*[\w)\]}\"';]|return .*|[\w.]+\([^()\n]*\);?|[{}()\[\];,]+|.*[;{}]|//.*|\"[^\"\n]*\" ?: ?.*"
-    r")[ \t]*$",
-    re.MULTILINE,
-)  # fmt: skip
-_MATH = re.compile(
-    r"\\(?:[a-zA-Z]{2,}|[()\[\]])|[√∑∫∏∂∞≤≥≠≈±÷∈∪∩⊂∀∃²³^π∆θ]|\$[^$\n]{1,60}\$"
-    r"|(?<=[\w)\]]) ?[=×] ?(?=[\w(√-])|(?<=[\d)]) ?[+*/×-] ?(?=[a-z(]\b)|(?<=\d) ?[+*×] ?(?=\d)|(?<=\d) [-/] (?=\d)"
-    r"|(?<=\b[a-z]) ?[+*/-] ?(?=[\da-z]\b)"
+    r"|[\w.\[\]\"']+ ?[-+*/]?= ?[^=]*[\w)\]}\"';]|return\b.*;|return [\w.]+(?: ?[-+*/] ?\w+| ?\(.*\))?"
+    r"|[\w.]+\([^()]*\);?|[{}()\[\];,]+|.*[{}]|.*[)\]\"'\d];|[\w.]+;|//.*|\"[^\"]*\" ?: ?.*"
 )
+_MATH = re.compile(
+    r"\\(?:[a-zA-Z]{2,}|[()\[\]])|[√∑∫∏∂∞≤≥≠≈±÷∈∪∩⊂∀∃²³^π∆θ]|\$[^$\n\d\s][^$\n]{0,60}\$(?!\d)"
+    r"|(?<=[\w)\]]) ?[=×] ?(?=[\w(√-])|(?<=\d) ?[+*] ?(?=\d)|(?<=\d) [-/] (?=\d)"
+    r"|(?:(?<=\b[a-z])|(?<=\d[a-z])|(?<=[\d)])) ?[+*/-] ?(?=[\da-z]\b|\d[a-z]\b|\()"
+)
+_COMMON = r"\w\s.,?!;:'\"()%$/&@#*+=~`_\[\]<>°¥€£×·…—–\-“”‘’"
+_CHINESE = re.compile(rf"[^{_COMMON}℃，。？！；：、（）《》〈〉「」『』【】～％￥]")
 _RARE = {
-    "zh": re.compile(r"[^\w\s.,?!;:'\"()%$/&@#*+=~`_\[\]<>°℃¥€£×·…—–\-“”‘’，。？！；：、（）《》〈〉「」『』【】～％￥]"),
-    "": re.compile(r"[^\w\s.,?!;:'\"()%$/&@#*+=~`_\[\]<>°¥€£×·…—–\-“”‘’•´¿¡«»]|[\u3041-\u30ff\u3400-\u9fff]"),
-}  # fmt: skip
+    "zh": _CHINESE,
+    "ja": _CHINESE,
+    # letters of scripts an English voice cannot read are rare too
+    "en": re.compile(rf"[^{_COMMON}•´¿¡«»]|[\u0370-\u1dff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]"),
+}
+_RARE_ANYWHERE = re.compile(r"[\\^{}|\u2190-\u2bff\U0001f000-\U0001faff]")
 _LIST_ITEM = re.compile(
-    r"(?:^|\n)[ \t]*(?:[-*+•◦▪●○■–—·►➤✓✔][ \t]+\S|[(（]?(?:\d{1,2}|[a-h])[.)、）：:][ \t]*[^\s\d]|[一二三四五六七八九十]{1,2}、|\#{1,6} )"
+    r"(?:^|\n)[ \t]*(?:[-*+•◦▪●○■–—·►➤✓✔][ \t]+\S|[(（]?(?:\d{1,2}|[a-h])[.)、）：:][ \t]*[^\s\d]"
+    r"|[一二三四五六七八九十]{1,2}、|\#{1,6} )"
     r"|(?<=[\s。；;:：])[(（]?\d{1,2}[.)、）](?!\d)[ \t]*\S|第[一二三四五六七八九十][，、：]"
 )
 _TABLE_ROW = re.compile(r"^[^\n|]*\|[^\n|]*\|[^\n]*$", re.MULTILINE)
@@ -99,7 +106,7 @@ class Select:
 
     >>> from datagen.records import Turn
     >>> chat = Dialogue("a", (Turn("user", "How are you today?"), Turn("assistant", "Fine, thank you!")))
-    >>> sums = Dialogue("b", (Turn("user", "Solve this for me."), Turn("assistant", "x = 2a + b, y = 3, so xy = 6a + 3b.")))
+    >>> sums = Dialogue("b", (Turn("user", "Solve it, please."), Turn("assistant", "x = 2a + b, so 3x = 6a + 3b.")))
     >>> [getattr(out, "reason", "kept") for out in Select(SelectRecipe())([chat, sums])]
     ['kept', 'mathematics']
     """
@@ -142,13 +149,29 @@ def count_words(text: str, characters_per_word: float = 1.6) -> int:
 
 def _faults(dialogue: Dialogue, language: str, recipe: SelectRecipe) -> Iterator[tuple[str, str]]:
     """Yield reasons and details of all that speaks against a dialogue, cheap checks first."""
+    if language not in recipe.languages:
+        yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
+    yield from _length_faults(dialogue, recipe)
+    for reason, check in _CHECKS:
+        for i, turn in enumerate(dialogue.turns):
+            if detail := check(turn.text, recipe):
+                yield reason, f"turn {i}: {detail}"
+    text = "".join(turn.text for turn in dialogue.turns)
+    rare = _RARE.get(language, _RARE_ANYWHERE).findall(text)
+    if len(rare) > recipe.max_rare_share * len(text):
+        found = f"{len(rare)} of {len(text)} characters are rare, such as {rare[0]!r}"
+        yield "rare_symbols", f"{found}; {_limit(recipe.max_rare_share)}"
+    for i, turn in enumerate(dialogue.turns):
+        if not _speakable(turn.text, language):
+            yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
+
+
+def _length_faults(dialogue: Dialogue, recipe: SelectRecipe) -> Iterator[tuple[str, str]]:
     n_turns = len(dialogue.turns)
     if n_turns < recipe.min_turns:
         yield "too_few_turns", f"{n_turns} turns, at least {recipe.min_turns} wanted"
     if n_turns > recipe.max_turns:
         yield "too_many_turns", f"{n_turns} turns, at most {recipe.max_turns} allowed"
-    if language not in recipe.languages:
-        yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
     counts = [count_words(turn.text, recipe.characters_per_word) for turn in dialogue.turns]
     if sum(counts) < recipe.min_words:
         yield "too_few_words", f"{sum(counts)} words, at least {recipe.min_words} wanted"
@@ -157,17 +180,6 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectRecipe) -> Iterator
             yield "turn_too_long", f"turn {i}: {n_words} words, at most {recipe.max_words_per_turn} allowed"
     if sum(counts) > recipe.max_words:
         yield "too_many_words", f"{sum(counts)} words, at most {recipe.max_words} allowed"
-    for reason, check in _CHECKS:
-        for i, turn in enumerate(dialogue.turns):
-            if detail := check(turn.text, recipe):
-                yield reason, f"turn {i}: {detail}"
-    rare = _RARE["zh" if language in ("zh", "ja") else ""].findall("".join(turn.text for turn in dialogue.turns))
-    n_characters = sum(len(turn.text) for turn in dialogue.turns)
-    if len(rare) > recipe.max_rare_share * n_characters:
-        yield "rare_symbols", f"{len(rare)} of {n_characters} characters, such as {rare[0]!r}; {_limit(recipe.max_rare_share)}"
-    for i, turn in enumerate(dialogue.turns):
-        if not _speakable(turn.text, language):
-            yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
 
 
 def _control(text: str, _: SelectRecipe) -> str:
@@ -179,29 +191,44 @@ def _code(text: str, recipe: SelectRecipe) -> str:
     if not _CODE_HINT.search(text):
         return ""
     n_code, rest = 0, text
-    for pattern in (_FENCED, _INLINE, _CODE_LINE):
+    for pattern in (_FENCED, _INLINE):
         n_code += sum(len(match[0]) for match in pattern.finditer(rest))
         rest = pattern.sub("", rest)
+    n_code += sum(len(line) for line in map(str.strip, rest.split("\n")) if _CODE_LINE.fullmatch(line))
     share = n_code / len(text)
-    return f"{share:.0%} of the characters are code; {_limit(recipe.max_code_share)}" if share > recipe.max_code_share else ""
+    if share <= recipe.max_code_share:
+        return ""
+    return f"{share:.0%} of the characters are code; {_limit(recipe.max_code_share)}"
 
 
 def _repeated(text: str, recipe: SelectRecipe) -> str:
     """Share of groups of three words, or six characters where words are not spaced, that came before."""
     words = text.lower().split()
     if len(words) * 12 < len(text):
-        groups = [text[i : i + 6] for i in range(0, len(text) - 5)]
+        groups: list[object] = [text[i : i + 6] for i in range(len(text) - 5)]
     else:
         groups = list(zip(words, words[1:], words[2:], strict=False))
     if len(groups) < _MIN_GROUPS:
         return ""
     share = 1 - len(set(groups)) / len(groups)
-    return f"{share:.0%} of it is said again; {_limit(recipe.max_repeated_share)}" if share > recipe.max_repeated_share else ""
+    return (
+        f"{share:.0%} of it is said again; {_limit(recipe.max_repeated_share)}"
+        if share > recipe.max_repeated_share
+        else ""
+    )
 
 
 def _long_word(text: str, recipe: SelectRecipe) -> str:
-    longest = max(map(len, _CJK.sub(" ", _URL.sub(" ", text)).split()), default=0) if len(text) > recipe.max_word_length else 0
-    return f"{longest} characters without a space, at most {recipe.max_word_length} allowed" if longest > recipe.max_word_length else ""
+    longest = (
+        max(map(len, _CJK.sub(" ", _URL.sub(" ", text)).split()), default=0)
+        if len(text) > recipe.max_word_length
+        else 0
+    )
+    return (
+        f"{longest} characters without a space, at most {recipe.max_word_length} allowed"
+        if longest > recipe.max_word_length
+        else ""
+    )
 
 
 def _counted(pattern: re.Pattern[str], what: str, field: str) -> Check:

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.distributions import Constant
+from datagen.engines.base import Loop
 from datagen.engines.noise import DirectoryNoise, GeneratedNoise
 from datagen.recipe import Level, Mix, NoiseSource, Timing
 from datagen.records import BargeIn, Conversation
 from datagen.stages.mix import Mix as MixStage
-from datagen.stages.mix import fade_out
+from datagen.stages.mix import fade_out, power_of
 from datagen.stages.place import Place
 from tests.conftest import RATE, take, takes_of
 
@@ -124,6 +125,24 @@ def test_long_conversations_are_mixed_like_short_ones():
     assert np.abs(conversation.audio[0] - expected * gain).max() <= 1.5
 
 
+def test_a_loop_shorter_than_a_block_goes_round_and_round():
+    class Short:
+        info = GeneratedNoise().info
+
+        def kinds(self):
+            return ("short",)
+
+        def take(self, kind, rng):
+            return Loop(np.array([1, -2, 3], np.float32), 1)
+
+    recipe = Mix(snr_db=Constant(value=10), user_level=Level(value=Constant(value=-25)))
+    noisy = mix(recipe, noises=[Short()])
+    start = noisy.audio[0, :2000].astype(float)
+    assert np.allclose(start, np.resize(start[:3], 2000), atol=1)
+    assert start[0] / start[1] == pytest.approx(-2 / 3, abs=0.02)
+    assert power_of(Loop(np.array([1, -2, 3], np.float32), 1), 7) == pytest.approx((14 * 2 + 4) / 7)
+
+
 def test_noise_from_recordings_of_any_rate_and_format(tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "deep").mkdir()
@@ -152,7 +171,7 @@ def test_same_dialogue_same_bytes_and_another_dialogue_others():
 def test_generated_loops_have_no_seam_and_unit_power():
     engine = GeneratedNoise()
     for kind in engine.kinds():
-        loop = engine.take(kind, 16 * RATE, np.random.default_rng(1)).astype(float)
+        loop = engine.take(kind, np.random.default_rng(1)).audio.astype(float)
         assert np.sqrt(np.mean(loop**2)) == pytest.approx(1, abs=1e-3)
         steps = np.abs(np.diff(np.concatenate([loop, loop[:1]])))
         assert steps[-1] <= np.quantile(steps, 0.9999) * 1.5

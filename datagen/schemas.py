@@ -1,0 +1,117 @@
+"""The outward contract as files: JSON Schema of input, recipe and manifest, Arrow schemas of all tables.
+
+`python -m datagen.schemas DIRECTORY` writes them; they are checked in under `schemas/`, and a test fails where
+they are stale.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+from datagen.engines.base import EngineInfo
+from datagen.recipe import Recipe
+from datagen.run.commit import File, Marker
+from datagen.schema import SCHEMAS
+from datagen.sources import InputFile
+
+
+class _Turn(BaseModel):
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class _Dialogue(BaseModel):
+    """One dialogue of our own shape; other shapes are read too, see docs/format.md."""
+
+    model_config = ConfigDict(title="dialogue")
+    id: str | None = Field(None, max_length=200, description="Unique in the input; made from file and record if missing")
+    language: str | None = Field(None, description="ISO 639-1; detected if missing")
+    turns: list[_Turn] = Field(min_length=1)
+
+
+class _Sums(TypedDict):
+    n_rows: int
+    n_tokens: int
+    n_bytes: int
+
+
+class _Vocabulary(TypedDict):
+    n_text: int
+    special_offset: int
+    speech_offset: int
+    codebook_size: int
+    specials: dict[str, int]
+
+
+class _Clock(TypedDict):
+    sample_rate_hz: int
+    frame_rate_hz: int
+    hop_samples: int
+
+
+class _Silence(TypedDict):
+    assistant: Literal["special", "codes"]
+    user: Literal["codes"]
+    silence_code: int
+
+
+class _Manifest(BaseModel):
+    """manifest.json: written last, so its existence means the build is complete."""
+
+    model_config = ConfigDict(title="manifest")
+    datagen: str
+    data_version: int
+    recipe: Recipe
+    recipe_sha256: str
+    inputs: list[InputFile]
+    engines: dict[str, EngineInfo]
+    vocabulary: _Vocabulary
+    clock: _Clock
+    silence: _Silence
+    n_records: int
+    n_conversations: int
+    n_rejects: int
+    rejects: dict[str, int] = Field(description="Count by stage/reason")
+    hours: float
+    n_units: int
+    digest: str = Field(pattern="^[0-9a-f]{32}$", description="Order-independent hash over all rows and rejects")
+    tables: dict[str, dict[str, _Sums]]
+    files: list[File]
+
+
+def documents() -> dict[str, Any]:
+    """File name → JSON document of every schema."""
+    found: dict[str, Any] = {
+        "dialogue.schema.json": _Dialogue.model_json_schema(),
+        "recipe.schema.json": Recipe.model_json_schema(),
+        "manifest.schema.json": _Manifest.model_json_schema(),
+        "marker.schema.json": TypeAdapter(Marker).json_schema(),
+    }
+    for name, schema in SCHEMAS.items():
+        found[f"{name}.arrow.json"] = [_describe(field) for field in schema]
+    return found
+
+
+def _describe(field: Any) -> dict[str, Any]:
+    unit = (field.metadata or {}).get(b"unit", b"").decode()
+    return {"name": field.name, "type": str(field.type), "nullable": field.nullable, **({"unit": unit} if unit else {})}
+
+
+def render(document: Any) -> str:
+    """A schema as it stands in its file."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write all schemas into the directory named on the command line."""
+    directory = Path(sys.argv[1])
+    for name, document in documents().items():
+        (directory / name).write_text(render(document), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datagen.spoken import chinese, english, normalizer, to_spoken
+from datagen.spoken.language import detect_language
+
+ENGLISH = [
+    # plain text stays as it is
+    ("Hello, how's life?", "Hello, how's life?"),
+    ("I think NASA is great.", "I think NASA is great."),
+    # money
+    ("I paid $1,250.50.", "I paid one thousand two hundred fifty dollars and fifty cents."),
+    ("$1.5 million", "one point five million dollars"),
+    ("€3.20 and £5m", "three euros and twenty cents and five million pounds"),
+    ("$0.99, $1 or US$20", "ninety nine cents, one dollar or twenty dollars"),
+    ("$5-10 or $10-$20 million", "five to ten dollars or ten to twenty million dollars"),
+    ("$29.99/month", "twenty nine dollars and ninety nine cents per month"),
+    # dates, years, decades, times
+    ("2024-03-04", "March fourth, twenty twenty four"),
+    ("3/4/2024", "March fourth, twenty twenty four"),
+    ("25/12/2020", "December twenty fifth, twenty twenty"),
+    ("March 4, 2024", "March fourth, twenty twenty four"),
+    ("4 March 2024 or Dec. 25th", "March fourth, twenty twenty four or December twenty fifth"),
+    ("in 1984 and 2005", "in nineteen eighty four and two thousand five"),
+    ("the 1990s, the '80s and the 2000s", "the nineteen nineties, the eighties and the two thousands"),
+    ("At 7:30 pm or 14:05.", "At seven thirty PM or fourteen o five."),
+    ("at 7 a.m. We left.", "at seven AM. We left."),
+    ("9 a.m.-5 p.m.", "nine AM to five PM."),
+    # numbers
+    ("1000 bytes means 1000, so", "one thousand bytes means one thousand, so"),
+    ("10,000 steps", "ten thousand steps"),
+    ("1,000 kg", "one thousand kilograms"),
+    ("5% and 3.5%", "five percent and three point five percent"),
+    ("1st, 22nd and 5th Ave. in", "first, twenty second and fifth Avenue in"),
+    ("10-20 kg", "ten to twenty kilograms"),
+    ("in 2023-2024", "in twenty twenty three to twenty twenty four"),
+    ("1/2 cup, 1 1/2 or 1½ cups", "one half cup, one and a half or one and a half cups"),
+    ("8/10 and 120/80", "eight out of ten and one hundred twenty over eighty"),
+    ("version 3.11.2", "version three point eleven point two"),
+    ("-5 degrees, ~50", "minus five degrees, about fifty"),
+    ("2 + 2 = 4", "two plus two equals four"),
+    ("55 * 2", "fifty five times two"),
+    ("No. 5, #1 and #love", "number five, number one and hashtag love"),
+    ("24/7", "twenty four seven"),
+    ("10k likes, 1M users", "ten thousand likes, one million users"),
+    ("٣ dogs", "three dogs"),
+    # units
+    ("60 km/h, 20°C", "sixty kilometers per hour, twenty degrees Celsius"),
+    ("5 km² and 100 m", "five square kilometers and one hundred meters"),
+    ("He's 5'10\" tall", "He's five foot ten tall"),
+    ("2.5 lbs, 5GB", "two point five pounds, five gigabytes"),
+    ("a 5-year-old with COVID-19", "a five year old with COVID nineteen"),
+    # telephones
+    ("call 555-123-4567", "call five five five, one two three, four five six seven"),
+    ("(800) 555-0199", "eight zero zero, five five five, zero one nine nine"),
+    ("dial 911", "dial nine one one"),
+    # Roman numerals
+    ("Chapter IV. Henry VIII. World War II", "Chapter four. Henry the eighth. World War two"),
+    ("Elizabeth I know", "Elizabeth I know"),
+    # abbreviations
+    ("Dr. Smith, e.g. Mr. & Mrs. Jones etc.", "Doctor Smith, for example Mister and Missus Jones et cetera."),
+    ("Main St. in St. Louis", "Main Street in Saint Louis"),
+    ("the U.S. Army vs. them, i.e. us", "the US Army versus them, that is us"),
+    ("R&D and/or he/she, w/o TCP/IP", "R and D and or he or she, without TCP IP"),
+    # addresses
+    ("see https://www.example.com/a?b=1, or a@b.com.", "see example dot com, or a at b dot com."),
+    ("[the docs](http://x.y/z) and Node.js", "the docs and Node dot js"),
+    # markup
+    ("# Plan\n\n- **Wake** up\n- `eat`", "Plan. Wake up. eat."),
+    ("1. First item\n2. Second item", "One. First item. Two. Second item."),
+    ("a line\nthat goes on\nAnd another", "a line that goes on. And another"),
+    ("before\n```python\nx = 1\n```\nAfter", "before. After"),
+    ("| a | b |\n|---|---|\nText", "Text"),
+    ("<b>bold</b><br>Fish &amp; chips", "bold. Fish and chips"),
+    ("Hi 😀 there :) you™", "Hi there you"),
+    # punctuation
+    ("MOSS (a model) is", "MOSS, a model, is"),
+    ("He said “hello” – and left… Then", "He said hello, and left. Then"),
+    ("your option(s)", "your options"),
+    ("rock 'n' roll", "rock n roll"),
+    ("What?!! No...", "What? No."),
+    ("A → B", "A to B"),
+    ("C++ and C#", "C plus plus and C sharp"),
+    # nothing
+    ("", ""), ("😀", ""), ("--- *** ???", ""), ("```\nx\n```", ""),
+]  # fmt: skip
+
+CHINESE = [
+    ("你好，世界！", "你好，世界！"),
+    ("我有$1,250.50和￥5.5，€3.20", "我有一千二百五十点五零美元和五点五元，三点二零欧元"),
+    ("今天是2024年3月4日", "今天是二零二四年三月四日"),
+    ("2024-03-04，7:30", "二零二四年三月四日，七点三十分"),
+    ("5%-10%，90%以上", "百分之五到百分之十，百分之九十以上"),
+    ("10-20公斤，1~3天，2-3次", "十到二十公斤，一到三天，二到三次"),
+    ("电话13812345678，010-12345678", "电话幺三八幺二三四五六七八，零幺零，幺二三四五六七八"),
+    ("Python 3.11版，v2.0.1", "Python三点一一版，v二点零点一"),
+    ("1,234,567人，5kg，100㎡", "一百二十三万四千五百六十七人，五千克，一百平方米"),
+    ("GPT-4和COVID-19", "GPT四和COVID十九"),
+    ("7x24小时，24 * 60", "七乘二十四小时，二十四乘六十"),
+    ("（注：测试）他说：“你好！”——走了……", "注：测试，他说：你好！走了。"),
+    ("1.阅读：很好\n2.写作", "第一，阅读：很好。第二，写作。"),
+    ("简·奥斯汀、《傲慢》", "简奥斯汀，傲慢"),
+    ("访问https://www.example.com/abc 吧", "访问example点com吧"),
+    ("男/女，人/平方公里", "男或女，人每平方公里"),
+    ("Hello world, 你好", "Hello world，你好"),
+    ("😀", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "spoken"), ENGLISH)
+def test_english(written, spoken):
+    assert to_spoken(written, "en") == spoken
+
+
+@pytest.mark.parametrize(("written", "spoken"), CHINESE)
+def test_chinese(written, spoken):
+    assert to_spoken(written, "zh") == spoken
+
+
+def test_other_languages_keep_their_words():
+    assert to_spoken("**Ich** habe 3,5 Äpfel (groß).", "de") == "Ich habe drei Komma fünf Äpfel groß."
+    assert to_spoken("x 5 {}", "xx") == "x 5"
+
+
+WRITTEN = (
+    "$ 1,000 3.5 - — ( ) e.g. Dr. U.S. I Chapter IV ' \" ... 1. http://a.b @x.com 0.cn % °C 5'10 2024-03-04 7:30 pm 5-10 "
+    "你好 ， 。 ² ½ № ① Ⅷ ٣ ﬁ x = + ^2 1/2 k € etc. No. # &lt; &#60; <b> [a](b) ``` * _ vs a.m. May Henry 元 ~ +5 1st "
+    "1990s {0} %s \\"
+)
+FRAGMENTS = st.sampled_from(
+    [*WRITTEN.split(), "\n", " ", "\n- ", "\n2. ", "\x00", "e\u0301", "\u1100", "\u1161", "\ud800"]
+)
+TEXTS = st.one_of(st.text(max_size=50), st.lists(st.one_of(FRAGMENTS, st.text(max_size=3)), max_size=12).map("".join))
+FORBIDDEN = set("[](){}<>|/\\*_#\n\t")
+
+
+@settings(max_examples=120, deadline=None)
+@given(TEXTS)
+def test_spoken_text_is_clean_and_stays_as_it_is(text):
+    for language, characters, untidy in (
+        ("en", english._CHARACTERS, english._UNTIDY),
+        ("zh", chinese._CHARACTERS, chinese._UNTIDY),
+    ):
+        spoken = to_spoken(text, language)
+        assert characters.fullmatch(spoken) and not untidy.search(spoken)
+        assert not re.search(r"\d", spoken)
+        assert to_spoken(spoken, language) == spoken
+    spoken = to_spoken(text, "fr")
+    assert not FORBIDDEN & set(spoken) and to_spoken(spoken, "fr") == spoken
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "1", "$1,", "[", "<a", "`", ".", "a.", "http://", "a@", "&amp;", "- ", "'", " ", "5.", "你5", "x ", "IV "],
+)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_long_text_ends(piece, language):
+    # a pattern that backtracks would sit here for hours
+    assert isinstance(to_spoken(piece * (50_000 // len(piece)), language), str)
+
+
+def test_plain_text_never_reaches_the_normalizer(monkeypatch):
+    monkeypatch.setattr(normalizer, "_normalizer", lambda language: pytest.fail("called"))
+    normalizer._normalize.cache_clear()
+    for text in ("I like it, don't you?", 'He said "no" (twice).', "I have 3 dogs."):
+        assert to_spoken(text, "en")
+    assert to_spoken("我很好，你呢？", "zh")
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("", "en"),
+        ("ok", "en"),
+        ("What is the best way to do it?", "en"),
+        ("请问 Machine Learning 是什么意思？", "zh"),
+        ("これは日本語の文章です", "ja"),
+        ("안녕하세요", "ko"),
+        ("Привет, как дела?", "ru"),
+        ("مرحبا كيف حالك", "ar"),
+        ("Je voudrais réserver une table pour deux personnes ce soir.", "fr"),
+        ("Quiero reservar una mesa para dos personas esta noche.", "es"),
+    ],
+)
+def test_language(text, language):
+    assert detect_language(text) == language
