@@ -64,9 +64,7 @@ def write_dialogues(file: Path, hours: float) -> int:
     """
     lines = (resources.directory("data") / "quickstart.jsonl").read_text("utf-8").splitlines()
     shipped = [json.loads(line) for line in lines]
-    greetings = [
-        f"Hi, it's {name} from {day} {part}." for part, day, name in product(_PARTS, _DAYS, _NAMES)
-    ]
+    greetings = [f"Hi, it's {name} from {day} {part}." for part, day, name in product(_PARTS, _DAYS, _NAMES)]
     n_rounds = max(1, -(-int(hours * 1000) // int(QUICKSTART_HOURS * 1000)))
     if n_rounds > len(greetings):
         raise ValueError(f"at most {len(greetings) * QUICKSTART_HOURS:.0f} hours can be varied")

@@ -83,7 +83,9 @@ def compute_unit(unit: int) -> Compute:
     tokenizer_seconds, tokenizer_cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
     rate = build.recipe.sample_rate_hz
     talked = sum(map(len, channels)) / 2 / rate
-    return Compute(voice_seconds, tokenizer_seconds, voice_cpu + tokenizer_cpu, n_heard / build.tts.sample_rate_hz, talked)
+    return Compute(
+        voice_seconds, tokenizer_seconds, voice_cpu + tokenizer_cpu, n_heard / build.tts.sample_rate_hz, talked
+    )
 
 
 def ideal(recipe: Recipe, out: Path, n_units: int) -> Compute:
@@ -91,7 +93,9 @@ def ideal(recipe: Recipe, out: Path, n_units: int) -> Compute:
     with get_context("spawn").Pool(_N_WORKERS, open_work, (recipe, str(out))) as pool:
         parts = pool.map(compute_unit, range(n_units), chunksize=1)
     sums = {name: sum(getattr(part, name) for part in parts) for name in Compute.__dataclass_fields__}
-    return Compute(sums["voice"] / _N_WORKERS, sums["tokenizer"] / _N_WORKERS, sums["cpu"], sums["heard"], sums["talked"])
+    return Compute(
+        sums["voice"] / _N_WORKERS, sums["tokenizer"] / _N_WORKERS, sums["cpu"], sums["heard"], sums["talked"]
+    )
 
 
 def profile(recipe: Recipe, planned_in: Path, out: Path, n_units: int) -> None:
@@ -142,7 +146,9 @@ def main() -> None:
             out = Path(folder, f"build-{k}")
             rounds.append((run_build(recipe, out, _N_WORKERS), ideal(recipe, out, n_units)))
         talked = rounds[0][1].talked
-        print(f"{n_dialogues} dialogues, {talked / 3600:.2f} hours of conversation, {n_units} units, {_N_WORKERS} workers")
+        print(
+            f"{n_dialogues} dialogues, {talked / 3600:.2f} hours of conversation, {n_units} units, {_N_WORKERS} workers"
+        )
 
         def median(values: list[float]) -> float:
             return statistics.median(values)

@@ -41,7 +41,9 @@ class Build:
             Step("speak", lambda: Speak(r.speak, self.tts, r.sample_rate_hz, r.seed)),
             Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
             Step("mix", lambda: Mix(r.mix, self.noises, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
-            Step("encode", lambda: Encode(self.speech_tokenizer, self.text_tokenizer, r.sample_rate_hz, r.mix.keep_audio)),
+            Step(
+                "encode", lambda: Encode(self.speech_tokenizer, self.text_tokenizer, r.sample_rate_hz, r.mix.keep_audio)
+            ),
         ]
 
     def flatten(self) -> Flatten:
@@ -103,11 +105,14 @@ class Build:
         for key, wanted in (("assistant", (voices.assistant,)), ("users", voices.users)):
             unknown = [voice for voice in wanted if voice not in known]
             if unknown:
-                raise RecipeError(f"voices.{key}: {unknown[0]!r} is not a voice of {self.tts.info.name}: {', '.join(known)}")
+                raise RecipeError(
+                    f"voices.{key}: {unknown[0]!r} is not a voice of {self.tts.info.name}: {', '.join(known)}"
+                )
         unspoken = [name for name in self.recipe.select.languages if name not in self.tts.languages]
         if unspoken:
             raise RecipeError(
-                f"select.languages: {self.tts.info.name} does not speak {unspoken[0]!r}, only {', '.join(self.tts.languages)}"
+                f"select.languages: {self.tts.info.name} does not speak {unspoken[0]!r}, "
+                f"only {', '.join(self.tts.languages)}"
             )
         try:
             voices_by_split(self.user_voices, self.recipe.splits)
@@ -117,7 +122,11 @@ class Build:
 
     def describe(self) -> dict[str, Any]:
         """Engines, vocabulary, clock and silence policy as plans and manifests store them."""
-        named = {"tts": self.tts, "speech_tokenizer": self.speech_tokenizer, "text_tokenizer": self.text_tokenizer}
+        named: dict[str, TTS | SpeechTokenizer | TextTokenizer] = {
+            "tts": self.tts,
+            "speech_tokenizer": self.speech_tokenizer,
+            "text_tokenizer": self.text_tokenizer,
+        }
         engines = {kind: asdict(engine.info) for kind, engine in named.items()}
         engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.noises)}
         return {

@@ -3,14 +3,29 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from datagen.errors import DatagenError
 
+
+class _Commands(typer.core.TyperGroup):
+    """Commands that say what Ctrl-C leaves behind."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; typer itself would end in silence."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            typer.echo("\nStopped. Everything finished is kept: run the same command again to go on.", err=True)
+            raise typer.Exit(130) from error
+
+
 app = typer.Typer(
     name="datagen",
+    cls=_Commands,
     help="Training data for full-duplex speech models: text dialogues in, speech-token shards out.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,11 +39,15 @@ _Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by d
 @app.command()
 def build(
     recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one (see `datagen recipes`).")],
-    input: Annotated[list[str] | None, typer.Option("--input", help="File, directory or hf:NAME to read; may be repeated.")] = None,
+    input: Annotated[
+        list[str] | None, typer.Option("--input", help="File, directory or hf:NAME to read; may be repeated.")
+    ] = None,
     out: Annotated[str | None, typer.Option("--out", help="Output directory; by default out/RECIPE.")] = None,
     workers: _Workers = os.cpu_count() or 1,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
+    ] = None,
 ) -> None:
     """Turn dialogues into training shards. Run it again to go on with a build that was interrupted."""
     from datagen import recipe as recipes
@@ -102,7 +121,9 @@ def check(
 @app.command()
 def show(
     out: Annotated[str, typer.Argument(help="Output of a finished build.")],
-    task: Annotated[str, typer.Option("--task", help="asr, tts, four_stream, three_stream or two_stream.")] = "three_stream",
+    task: Annotated[
+        str, typer.Option("--task", help="asr, tts, four_stream, three_stream or two_stream.")
+    ] = "three_stream",
     row: Annotated[int, typer.Option("--row", min=0, help="Which row of the task, counted over all its files.")] = 0,
     chunks: Annotated[int, typer.Option("--chunks", min=1, help="Chunks to paint.")] = 60,
     codes: Annotated[bool, typer.Option("--codes", help="Speech as numbers instead of coloured cells.")] = False,
@@ -143,6 +164,3 @@ def main() -> None:
             raise
         typer.echo(f"datagen: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("\nStopped. Everything finished is kept: run the same command again to go on.", err=True)
-        sys.exit(130)

@@ -32,7 +32,7 @@ class Constant(_Distribution):
     kind: Literal["constant"] = "constant"
     value: float
 
-    def at(self, u: float) -> float:
+    def at(self, u: float) -> float:  # noqa: ARG002
         """The value, whatever `u`."""
         return float(self.value)
 
@@ -98,8 +98,6 @@ class LogNormal(_Ranged):
         low, high = (ndtr((np.log(edge) - middle) / self.sigma) for edge in (self.low, self.high))
         value = float(np.exp(middle + self.sigma * ndtri(low + (high - low) * u)))
         return min(max(value, self.low), self.high)
-
-
 
 
 def _number_is_constant(value: Any) -> Any:

@@ -1,13 +1,13 @@
 """The exceptions of datagen.
 
-    DatagenError                 all errors a user can mend; the command line prints them without a traceback
-    ├── RecipeError              a recipe value is missing, unknown or out of range
-    ├── SourceError              an input cannot be read at all (one bad record is a reject, not an error)
-    ├── EngineError              an engine cannot be loaded, or failed on one piece of work
-    │   └── EngineMissingError   the package or the weights of an engine are not installed
-    ├── StoreError               the output cannot be read or written
-    ├── ResumeError              the output belongs to another recipe, input or version
-    └── CheckError               a finished output is not what its manifest says
+DatagenError                 all errors a user can mend; the command line prints them without a traceback
+├── RecipeError              a recipe value is missing, unknown or out of range
+├── SourceError              an input cannot be read at all (one bad record is a reject, not an error)
+├── EngineError              an engine cannot be loaded, or failed on one piece of work
+│   └── EngineMissingError   the package or the weights of an engine are not installed
+├── StoreError               the output cannot be read or written
+├── ResumeError              the output belongs to another recipe, input or version
+└── CheckError               a finished output is not what its manifest says
 """
 
 

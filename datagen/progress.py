@@ -27,7 +27,9 @@ class Progress:
         self._out, self._rejects = out, Counter[str]()
         self._rate = self._made_ms = self._before_ms = 0.0
         self._began = time.monotonic()
-        self._bar = Bar(SpinnerColumn(), BarColumn(28), MofNCompleteColumn(), TextColumn("units"), _Speed(self), console=_console)
+        self._bar = Bar(
+            SpinnerColumn(), BarColumn(28), MofNCompleteColumn(), TextColumn("units"), _Speed(self), console=_console
+        )
         self._task = self._bar.add_task("build", total=None)
         self._live = Live(self, console=_console, refresh_per_second=4, transient=True)
 
@@ -36,7 +38,9 @@ class Progress:
         self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop painting."""
         self._live.stop()
 
@@ -72,7 +76,8 @@ class Progress:
             return "planning and loading engines ..." if total is None else "first units under way ..."
         left_ms = self._made_ms / done * (total - done)
         left_s = left_ms / (made_ms / seconds)
-        return f"{self._made_ms / 3_600_000:.2f} h of conversation, {made_ms / 1000 / seconds:.0f}x realtime, {_clock(left_s)} left"
+        hours = self._made_ms / 3_600_000
+        return f"{hours:.2f} h of conversation, {made_ms / 1000 / seconds:.0f}x realtime, {_clock(left_s)} left"
 
     def summarize(self, manifest: Manifest) -> None:
         """Say what was made and what to do with it."""
@@ -112,7 +117,13 @@ def print_summary(manifest: Manifest, out: str) -> None:
     table = Table("table", "split", "rows", "tokens", "MB", box=None, pad_edge=False, header_style="bold")
     for name, splits in values["tables"].items():
         for split, n in splits.items():
-            table.add_row(name, split, f"{n['n_rows']:,}", f"{n['n_tokens']:,}" if n["n_tokens"] else "", f"{n['n_bytes'] / 1e6:.2f}")
+            table.add_row(
+                name,
+                split,
+                f"{n['n_rows']:,}",
+                f"{n['n_tokens']:,}" if n["n_tokens"] else "",
+                f"{n['n_bytes'] / 1e6:.2f}",
+            )
     _console.print(table)
     kept, n_rejects = values["n_conversations"], values["n_rejects"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(values["rejects"].items(), key=lambda r: -r[1]))

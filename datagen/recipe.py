@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from datagen import resources
 from datagen.distributions import Constant, Distribution, Uniform
 from datagen.errors import RecipeError
-from datagen.stages.select import SelectRecipe
 
 Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
 Role = Literal["user", "assistant"]
@@ -27,13 +26,55 @@ class _Part(BaseModel):
 class Input(_Part):
     """What to read."""
 
-    paths: tuple[str, ...] = Field((), description="Files, directories, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`")
+    paths: tuple[str, ...] = Field(
+        (), description="Files, directories, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`"
+    )
     shape: str = Field("auto", description="Shape of the records, or `auto` to detect it per record")
     hf_split: str = Field("train", description="Split of a Hugging Face data set")
     limit: int | None = Field(None, ge=1, description="Stop after this many records")
     max_record_bytes: int = Field(1 << 20, ge=1024, description="A larger record is a reject")
     exact_duplicates: bool = Field(True, description="Reject dialogues whose normalized text came before")
-    near_duplicates: float | None = Field(None, gt=0, lt=1, description="Reject above this Jaccard similarity of words")
+    near_duplicates: float | None = Field(
+        None, gt=0.1, lt=1, description="Reject above this Jaccard similarity of words"
+    )
+
+
+class Select(_Part):
+    """What a dialogue must be like to be spoken. (N): notes on the paper; (ours): tuned on Alpaca, MOSS, ShareGPT."""
+
+    languages: tuple[str, ...] = Field(
+        ("en",), min_length=1, description="ISO 639-1 codes kept; detected where the input does not say (ours)"
+    )
+    min_turns: int = Field(2, ge=1, description="fewest turns (ours)")
+    max_turns: int = Field(60, ge=1, description="most turns (ours)")
+    min_words: int = Field(4, ge=1, description="fewest words of a dialogue (ours)")
+    max_words: int = Field(1000, ge=1, description="most words of a dialogue (ours)")
+    max_words_per_turn: int = Field(
+        200, ge=1, description="most words of a turn; the paper drops samples over 200 words (N)"
+    )
+    characters_per_word: float = Field(
+        1.6, ge=1, le=4, description="Chinese or Japanese characters that count as one word (ours)"
+    )
+    max_code_share: float = Field(
+        0.1, ge=0, le=1, description="most of a turn's characters that may be code; the paper drops much code (N)"
+    )
+    max_math_symbols: int = Field(
+        3, ge=0, description="most operators and LaTeX commands in a turn; the paper drops much mathematics (N)"
+    )
+    max_rare_share: float = Field(
+        0.02, ge=0, le=1, description="most characters outside letters, digits and punctuation; rare symbols go (N)"
+    )
+    max_list_items: int = Field(3, ge=0, description="most bullets or numbered items in a turn (ours)")
+    max_table_rows: int = Field(0, ge=0, description="most rows of a Markdown table in a turn (ours)")
+    max_html_tags: int = Field(0, ge=0, description="most HTML tags in a turn (ours)")
+    max_urls: int = Field(1, ge=0, description="most web addresses in a turn (ours)")
+    max_placeholders: int = Field(
+        0, ge=0, description='most blanks to fill in a turn, such as "[Name]" or "____" (ours)'
+    )
+    max_word_length: int = Field(40, ge=10, description="most characters without a space, addresses aside (ours)")
+    max_repeated_share: float = Field(
+        0.4, ge=0, le=1, description="most of a turn's word groups that may have occurred in it before (ours)"
+    )
 
 
 class Engine(_Part):
@@ -62,7 +103,9 @@ class Timing(_Part):
     """When things happen. All distributions in milliseconds."""
 
     profile: str = Field("omniflatten", description="A name for reports")
-    lead_in: Distribution = Field(Uniform(kind="uniform", low=200, high=1000), description="Silence before the first turn")
+    lead_in: Distribution = Field(
+        Uniform(kind="uniform", low=200, high=1000), description="Silence before the first turn"
+    )
     response: Distribution = Field(
         Constant(value=0), description="User ends to assistant starts; the paper: at once (omniflatten.md: N)"
     )
@@ -88,18 +131,24 @@ class Speak(_Part):
     """What makes a take implausible. A failing take is spoken again with the next seed."""
 
     attempts: int = Field(3, ge=1, le=20)
-    min_ms_per_letter: float = Field(25, ge=0, description="Shorter: words are missing. A Chinese character counts as three")
+    min_ms_per_letter: float = Field(
+        25, ge=0, description="Shorter: words are missing. A Chinese character counts as three"
+    )
     max_ms_per_letter: float = Field(160, gt=0, description="Longer: repeats or runaway")
     slack_ms: float = Field(600, ge=0, description="Added to the upper limit, for short texts")
     min_level_dbfs: float = Field(-50, le=0, description="A quieter take is silent")
-    trim_below_db: float = Field(-45, lt=0, description="Ends quieter than this against the take's own level are trimmed")
+    trim_below_db: float = Field(
+        -45, lt=0, description="Ends quieter than this against the take's own level are trimmed"
+    )
     trim_margin_ms: float = Field(20, ge=0, description="Kept on both sides of what is heard")
 
 
 class Level(_Part):
     """How loud a channel's speech is, over the time it is heard."""
 
-    unit: Literal["dbfs", "lufs"] = Field("dbfs", description="RMS of speech against full scale, or ITU-R BS.1770 loudness")
+    unit: Literal["dbfs", "lufs"] = Field(
+        "dbfs", description="RMS of speech against full scale, or ITU-R BS.1770 loudness"
+    )
     value: Distribution = Constant(value=-23)
 
 
@@ -117,7 +166,9 @@ class Mix(_Part):
     user_level: Level = Level(value=Uniform(kind="uniform", low=-26, high=-20))
     assistant_level: Level = Level()
     peak_dbfs: float = Field(-0.5, lt=0, description="No sample is louder; the channel is turned down before")
-    noise_probability: float = Field(1, ge=0, le=1, description="Share of conversations with noise on the user's channel")
+    noise_probability: float = Field(
+        1, ge=0, le=1, description="Share of conversations with noise on the user's channel"
+    )
     snr_db: Distribution = Field(Uniform(kind="uniform", low=15, high=30), description="15-30 dB (omniflatten.md: N)")
     noise: tuple[NoiseSource, ...] = (NoiseSource(),)
     keep_audio: bool = Field(False, description="Store the audio in `conversations` as FLAC")
@@ -127,12 +178,15 @@ class Flatten(_Part):
     """How conversations become sequences."""
 
     tasks: tuple[Task, ...] = Field(("asr", "tts", "four_stream", "three_stream", "two_stream"), min_length=1)
-    speech_chunk_tokens: int = Field(10, ge=1, le=250, description="Speech tokens a chunk and stream (omniflatten.md: S)")
+    speech_chunk_tokens: int = Field(
+        10, ge=1, le=250, description="Speech tokens a chunk and stream (omniflatten.md: S)"
+    )
     text_chunk_tokens: int = Field(2, ge=1, le=250, description="Text tokens a chunk (omniflatten.md: S)")
     max_tokens: int = Field(8192, ge=64, description="Longest dialogue row (omniflatten.md: N)")
     max_alignment_tokens: int = Field(1024, ge=64, description="Longest ASR or TTS row (omniflatten.md: N)")
     assistant_silence: Literal["special", "codes"] = Field(
-        "special", description="Where the assistant is silent: one special id, or the tokenizer's codes (omniflatten.md: ?)"
+        "special",
+        description="Where the assistant is silent: one special id, or the tokenizer's codes (omniflatten.md: ?)",
     )
     asr_roles: tuple[Role, ...] = ("user", "assistant")
     tts_roles: tuple[Role, ...] = ("assistant",)
@@ -162,7 +216,9 @@ class Splits(_Part):
 class Run(_Part):
     """How the work is cut."""
 
-    unit_dialogues: int = Field(32, ge=1, le=4096, description="Records a unit: what is done, committed and resumed as one")
+    unit_dialogues: int = Field(
+        32, ge=1, le=4096, description="Records a unit: what is done, committed and resumed as one"
+    )
 
 
 class Recipe(_Part):
@@ -173,7 +229,7 @@ class Recipe(_Part):
     seed: int = Field(0, ge=0, lt=2**63)
     sample_rate_hz: int = Field(24_000, ge=8_000, le=48_000, description="Of the conversation's audio")
     input: Input = Input()
-    select: SelectRecipe = SelectRecipe()
+    select: Select = Select()
     engines: Engines = Engines()
     voices: Voices = Voices()
     timing: Timing = Timing()

@@ -5,6 +5,7 @@ Units stand in the metadata of each field. `docs/format.md` explains every colum
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -19,7 +20,11 @@ def _field(name: str, kind: pa.DataType, unit: str = "", nullable: bool = False)
 
 
 _WORD = pa.struct(
-    [_field("text", pa.string()), _field("start_samples", pa.int64(), "samples"), _field("end_samples", pa.int64(), "samples")]
+    [
+        _field("text", pa.string()),
+        _field("start_samples", pa.int64(), "samples"),
+        _field("end_samples", pa.int64(), "samples"),
+    ]
 )
 _UTTERANCE = pa.struct(
     [
@@ -186,7 +191,7 @@ def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
     found: list[NDArray[Any]] = []
     for chunk in column.chunks:
         offsets, values = chunk.offsets.to_numpy(), chunk.values.to_numpy(zero_copy_only=False)
-        found.extend(values[begin:end] for begin, end in zip(offsets[:-1], offsets[1:], strict=True))
+        found.extend(values[begin:end] for begin, end in pairwise(offsets.tolist()))
     return found
 
 

@@ -28,7 +28,9 @@ class _Dialogue(BaseModel):
     """One dialogue of our own shape; other shapes are read too, see docs/format.md."""
 
     model_config = ConfigDict(title="dialogue")
-    id: str | None = Field(None, max_length=200, description="Unique in the input; made from file and record if missing")
+    id: str | None = Field(
+        None, max_length=200, description="Unique in the input; made from file and record if missing"
+    )
     language: str | None = Field(None, description="ISO 639-1; detected if missing")
     turns: list[_Turn] = Field(min_length=1)
 

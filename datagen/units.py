@@ -31,8 +31,6 @@ def samples_to_ms(n_samples: int, sample_rate_hz: int) -> float:
     return n_samples * 1000 / sample_rate_hz
 
 
-
-
 def ceil_div(n: int, step: int) -> int:
     """How many `step`s are needed to cover `n`, both non-negative.
 

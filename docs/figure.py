@@ -56,7 +56,15 @@ def _words(lane: plt.Axes, utterance: object, rate: int, seconds: float, colour:
             lane.plot([start, start], [-0.3, height], color=colour, alpha=0.35, linewidth=0.6)
     if utterance.unsaid:
         end = utterance.end_samples / rate
-        lane.text(end + 0.1, -0.6, f"unsaid: {utterance.unsaid[:60]} ...", fontsize=8, style="italic", color="#888888", clip_on=True)
+        lane.text(
+            end + 0.1,
+            -0.6,
+            f"unsaid: {utterance.unsaid[:60]} ...",
+            fontsize=8,
+            style="italic",
+            color="#888888",
+            clip_on=True,
+        )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,11 @@ def own(path: Path) -> str:
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_go_down(path):
     for name in imported(path):
-        if name.startswith("datagen.") and part(name) != own(path) and (PACKAGE / part(name)).with_suffix(".py").exists() | (PACKAGE / part(name)).is_dir():
+        if (
+            name.startswith("datagen.")
+            and part(name) != own(path)
+            and (PACKAGE / part(name)).with_suffix(".py").exists() | (PACKAGE / part(name)).is_dir()
+        ):
             assert floor(part(name)) < floor(own(path)), f"{path.name} imports {name}"
 
 
@@ -78,7 +82,9 @@ def test_packages_stay_in_their_places(path):
     place = path.relative_to(PACKAGE).with_suffix("").as_posix()
     for name in imported(path):
         allowed = ALLOWED.get(name.split(".")[0])
-        assert allowed is None or any(place == a or place.startswith(a + "/") for a in allowed), f"{place} imports {name}"
+        assert allowed is None or any(place == a or place.startswith(a + "/") for a in allowed), (
+            f"{place} imports {name}"
+        )
 
 
 def test_the_command_line_starts_without_heavy_packages():

@@ -52,7 +52,7 @@ def test_faults_name_the_file(tmp_path):
     bad.write_bytes(b"\xff")
     with pytest.raises(RecipeError, match="not UTF-8"):
         load(str(bad))
-    with pytest.raises(RecipeError, match="Shipped recipes: .*quickstart"):
+    with pytest.raises(RecipeError, match=r"Shipped recipes: .*quickstart"):
         load("nonesuch")
 
 

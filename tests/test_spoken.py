@@ -126,8 +126,9 @@ def test_other_languages_keep_their_words():
 
 
 WRITTEN = (
-    "$ 1,000 3.5 - — ( ) e.g. Dr. U.S. I Chapter IV ' \" ... 1. http://a.b @x.com 0.cn % °C 5'10 2024-03-04 7:30 pm 5-10 "
-    "你好 ， 。 ² ½ № ① Ⅷ ٣ ﬁ x = + ^2 1/2 k € etc. No. # &lt; &#60; <b> [a](b) ``` * _ vs a.m. May Henry 元 ~ +5 1st "
+    "$ 1,000 3.5 - — ( ) e.g. Dr. U.S. I Chapter IV ' \" ... 1. http://a.b @x.com 0.cn % °C 5'10 2024-03-04 "
+    "7:30 pm 5-10 你好 ， 。 ² ½ № ① Ⅷ ٣ ﬁ x = + ^2 1/2 k € etc. "
+    "No. # &lt; &#60; <b> [a](b) ``` * _ vs a.m. May Henry 元 ~ +5 1st "
     "1990s {0} %s \\"
 )
 FRAGMENTS = st.sampled_from(

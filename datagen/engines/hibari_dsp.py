@@ -12,6 +12,7 @@ and noise is made of random bytes.
 
 import numpy as np
 import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -107,11 +108,11 @@ def synthesize(head: Floats, f0: Floats, rng: np.random.Generator) -> Floats:
         Audio, float32 [n_frames * HOP_SAMPLES], 24 kHz.
     """
     n_frames = len(head)
-    train = np.zeros((n_frames + 4, HOP_SAMPLES), np.float32)
-    train[2:-2] = _pulses(f0)
-    windows = np.lib.stride_tricks.sliding_window_view(train.reshape(-1), N_FFT)[::HOP_SAMPLES][:n_frames]
+    train = np.zeros((n_frames + 3, HOP_SAMPLES), np.float32)
+    train[2:-1] = _pulses(f0)
+    windows = sliding_window_view(train.reshape(-1), N_FFT)[::HOP_SAMPLES]
     sounding: NDArray[np.bool_] = np.any(train, axis=1)
-    voiced = sounding[:-4] | sounding[1:-3] | sounding[2:-2] | sounding[3:-1]
+    voiced = sliding_window_view(sounding, 4).any(axis=1)
     overlapped = np.zeros((n_frames + 3, HOP_SAMPLES), np.float32)
     for start in range(0, n_frames, _BLOCK_FRAMES):
         stop = min(start + _BLOCK_FRAMES, n_frames)

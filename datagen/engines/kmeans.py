@@ -185,7 +185,9 @@ def search_matrix(codebook: NDArray[np.int8]) -> Floats:
     All terms are halves of integers below 2^22, hence exact, and so are their sums in any order.
     """
     centroids = codebook.astype(np.float32)
-    return np.ascontiguousarray(np.concatenate([centroids, -0.5 * np.sum(centroids**2, axis=1, keepdims=True)], axis=1).T)
+    return np.ascontiguousarray(
+        np.concatenate([centroids, -0.5 * np.sum(centroids**2, axis=1, keepdims=True)], axis=1).T
+    )
 
 
 def _heard(audio: NDArray[np.int16], overhang: int) -> NDArray[np.intp]:

@@ -23,7 +23,6 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from datagen import seeds
 from datagen.engines import kmeans
@@ -81,8 +80,10 @@ def main() -> None:
     sentences = kmeans.MODEL_FILE.with_name("codebook_sentences.txt").read_text("utf-8").splitlines()
     arrays = train(make_clips(Hibari(), sentences, options.minutes, options.seed), options.seed)
     write(options.out, arrays)
-    say(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, "
-        f"sha256 {hashlib.sha256(options.out.read_bytes()).hexdigest()[:12]}")
+    say(
+        f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, "
+        f"sha256 {hashlib.sha256(options.out.read_bytes()).hexdigest()[:12]}"
+    )
 
 
 def train(clips: Sequence[Clip], seed: int) -> dict[str, NDArray[np.generic]]:
@@ -90,7 +91,9 @@ def train(clips: Sequence[Clip], seed: int) -> dict[str, NDArray[np.generic]]:
     window, mel = hann(WINDOW), mel_weights(N_MELS, WINDOW)
     floor = 10 ** ((SPEECH_DBFS + FLOOR_DB) / 10)
     analysis = LogMel(window, mel, floor)
-    features = [np.concatenate([log_mel(analysis, getattr(clip, kind)) for clip in clips]) for kind in ("clean", "noisy")]
+    features = [
+        np.concatenate([log_mel(analysis, getattr(clip, kind)) for clip in clips]) for kind in ("clean", "noisy")
+    ]
     instants = np.concatenate([clip.instants for clip in clips])
     heart = np.concatenate([np.full(len(clip.instants), clip.heart) for clip in clips])
     say(f"{len(heart) / 25 / 60:.0f} minutes clean and as many noisy")
@@ -121,7 +124,10 @@ def make_clips(tts: TTS, sentences: Sequence[str], minutes: float, seed: int) ->
             voice = tts.voices[turn and 1 + (number + 5 * turn) % (len(tts.voices) - 1)]
             speech = tts.speak(sentence, voice, number) if turn else spoken[number]
             audio = np.pad(speech.audio, (0, -len(speech.audio) % HOP))
-            times = [[time for word in s.words for time in (word.start_samples, word.end_samples)] for s in (speech, spoken[number])]
+            times = [
+                [time for word in s.words for time in (word.start_samples, word.end_samples)]
+                for s in (speech, spoken[number])
+            ]
             ends = [[0, *t, len(s.audio)] for t, s in zip(times, (speech, spoken[number]), strict=True)]
             heart_time = np.interp((np.arange(len(audio) // HOP) + 0.5) * HOP, *ends)
             audios.append(audio)
@@ -228,7 +234,9 @@ def lloyd(points: Floats, rng: np.random.Generator) -> NDArray[np.int8]:
         codes = nearest(points, codebook)
         counts = np.bincount(codes, minlength=CODEBOOK_SIZE)
         sums = sum_by_code(points, codes)
-        codebook = np.where(counts[:, None] > 0, np.rint(sums / np.maximum(counts, 1)[:, None]), codebook).astype(np.int8)
+        codebook = np.where(counts[:, None] > 0, np.rint(sums / np.maximum(counts, 1)[:, None]), codebook).astype(
+            np.int8
+        )
         poor = np.flatnonzero(counts < 0.1 * len(points) / CODEBOOK_SIZE)
         if remaining > 2:
             codebook[poor] = rng.choice(points, len(poor)).astype(np.int8)
@@ -248,7 +256,9 @@ def sum_by_code(values: Floats, codes: Ints) -> NDArray[np.float64]:
     return np.stack(columns, axis=1)
 
 
-def train_decoder(clips: Sequence[Clip], codes: Ints, heart: NDArray[np.bool_], rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
+def train_decoder(
+    clips: Sequence[Clip], codes: Ints, heart: NDArray[np.bool_], rng: np.random.Generator
+) -> dict[str, NDArray[np.generic]]:
     """Embedding, network and bands, as `kmeans.Decoder` takes them."""
     bands = mel_weights(N_BANDS, kmeans.DECODER_FFT)
     targets = np.concatenate([decoder_target(clip.clean, bands) for clip in clips])
@@ -268,10 +278,18 @@ def train_decoder(clips: Sequence[Clip], codes: Ints, heart: NDArray[np.bool_], 
         row = rows[number]
         return embedding[codes[around[row]]].reshape(len(row), -1), twice[row]
 
-    weight_1, bias_1, weight_2, bias_2 = fit_network(batch, len(rows), (2 * CONTEXT + 1) * EMBEDDING, targets.shape[1], rng)
+    weight_1, bias_1, weight_2, bias_2 = fit_network(
+        batch, len(rows), (2 * CONTEXT + 1) * EMBEDDING, targets.shape[1], rng
+    )
     hann_energy = 0.375 * kmeans.DECODER_WINDOW  # Griffin-Lim works with a window of peak 1, `hann` of energy 1
-    arrays = {"embedding": embedding, "weight_1": weight_1, "bias_1": bias_1, "weight_2": weight_2 * scale,
-              "bias_2": bias_2 * scale + mean + np.log(hann_energy), "bands": spread(bands)}
+    arrays = {
+        "embedding": embedding,
+        "weight_1": weight_1,
+        "bias_1": bias_1,
+        "weight_2": weight_2 * scale,
+        "bias_2": bias_2 * scale + mean + np.log(hann_energy),
+        "bands": spread(bands),
+    }
     return {f"decoder_{name}": array.astype(np.float16) for name, array in arrays.items()}
 
 
@@ -279,7 +297,9 @@ def decoder_target(audio: NDArray[np.int16], bands: Floats) -> Floats:
     """Log-mel at the decoder's hop, float32 [n_frames, 4 * N_BANDS]."""
     width = kmeans.DECODER_WINDOW
     padded = np.pad(audio, (width // 2, width))  # as librosa centres its frames: the first on sample 0
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[:: kmeans.DECODER_HOP][: len(audio) // kmeans.DECODER_HOP]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[:: kmeans.DECODER_HOP][
+        : len(audio) // kmeans.DECODER_HOP
+    ]
     spectrum = scipy.fft.rfft(windows * hann(width), n=kmeans.DECODER_FFT, axis=1)[:, : len(bands)]
     return np.log(np.abs(spectrum) ** 2 @ bands + DECODER_FLOOR).astype(np.float32).reshape(-1, 4 * bands.shape[1])
 
@@ -334,7 +354,7 @@ def write(file: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
 
 def say(message: str) -> None:
     """Tell the person at the terminal how far it is."""
-    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)  # noqa: T201
+    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)
 
 
 if __name__ == "__main__":

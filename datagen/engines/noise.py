@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ class GeneratedNoise:
     50 Hz with harmonics over a faint hiss), `room` (low-passed rumble as of an office, with slow swells).
     """
 
-    _SLOPES = {"white": 0.0, "pink": 0.5, "brown": 1.0, "hum": 0.25, "room": 0.8}
+    _SLOPES: ClassVar[dict[str, float]] = {"white": 0.0, "pink": 0.5, "brown": 1.0, "hum": 0.25, "room": 0.8}
 
     def __init__(self, sample_rate_hz: int = 24_000, kinds: tuple[str, ...] | list[str] = tuple(_SLOPES)) -> None:
         """Choose kinds.
@@ -62,7 +63,8 @@ def _generated_loop(kind: str, slope: float, sample_rate_hz: int) -> Audio:
     if kind == "room":
         turns = 2 * np.pi * time_s / _LOOP_SECONDS  # whole turns a loop, so that it stays seamless
         noise *= 1 + 0.5 * np.sin(2 * turns) + 0.3 * np.sin(5 * turns)
-    return (noise / np.sqrt(np.mean(noise**2))).astype(np.float32)
+    loop: Audio = (noise / np.sqrt(np.mean(noise**2))).astype(np.float32)
+    return loop
 
 
 class DirectoryNoise:
@@ -76,11 +78,15 @@ class DirectoryNoise:
         """
         self._root = Path(path)
         if not path or not self._root.is_dir():
-            raise RecipeError(f"mix.noise: directory {path!r} does not exist; set options.path to a folder of audio files")
+            raise RecipeError(
+                f"mix.noise: directory {path!r} does not exist; set options.path to a folder of audio files"
+            )
         files = (file for file in self._root.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES)
         self._kinds = tuple(sorted(file.relative_to(self._root).as_posix() for file in files))
         if not self._kinds:
-            raise RecipeError(f"mix.noise: no audio files below {path!r} (looked for {', '.join(sorted(AUDIO_SUFFIXES))})")
+            raise RecipeError(
+                f"mix.noise: no audio files below {path!r} (looked for {', '.join(sorted(AUDIO_SUFFIXES))})"
+            )
         listing = "\n".join(f"{kind}:{(self._root / kind).stat().st_size}" for kind in self._kinds)
         self.info = EngineInfo("directory", f"{seeds.digest(listing):032x}"[:12], "as the recordings", "machine")
         self._rate = sample_rate_hz

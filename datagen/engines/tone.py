@@ -71,13 +71,15 @@ class ToneTokenizer:
         """Loudness of each frame, uint16 [n_samples / 960]."""
         frames = audio.reshape(-1, self._HOP).astype(np.float32) / 32768
         level_db = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
-        return np.clip(np.rint((level_db - self._FLOOR_DB) * 4), 0, 511).astype(np.uint16)
+        codes: Codes = np.clip(np.rint((level_db - self._FLOOR_DB) * 4), 0, 511).astype(np.uint16)
+        return codes
 
     def decode(self, codes: Codes) -> Audio:
         """A tone as loud as each code, float32 [n_frames * 960]."""
         level = 10 ** ((codes.astype(np.float32) / 4 + self._FLOOR_DB) / 20) * (codes > 0)
         tone = np.sqrt(2) * np.sin(2 * np.pi * 200 / self.sample_rate_hz * np.arange(len(codes) * self._HOP))
-        return (np.repeat(level, self._HOP) * tone).astype(np.float32)
+        audio: Audio = (np.repeat(level, self._HOP) * tone).astype(np.float32)
+        return audio
 
 
 class ByteTokenizer:

@@ -42,5 +42,6 @@ def decode(out: str, dialogue_id: str, to: str) -> str:
         soundfile.write(to, audio, tokenizer.sample_rate_hz)
     except (soundfile.LibsndfileError, TypeError, ValueError, OSError) as error:
         raise DatagenError(f"cannot write {Path(to).name}: {error}") from error
-    return f"{to}: {len(audio) / tokenizer.sample_rate_hz:.1f} s, left the user, right the assistant, decoded from tokens"
-
+    return (
+        f"{to}: {len(audio) / tokenizer.sample_rate_hz:.1f} s, left the user, right the assistant, decoded from tokens"
+    )

@@ -46,7 +46,9 @@ def paint(out: str, task: str, index: int, n_chunks: int, codes: bool) -> None:
     manifest = Manifest.load(store)
     row = read_row(store, manifest, task, index)
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPED_WIDTH)
-    console.print(Text(f"{row['row_id']}  {row['split']}  {row['n_tokens']:,} tokens, {sum(row['loss_mask']):,} of them learned"))
+    console.print(
+        Text(f"{row['row_id']}  {row['split']}  {row['n_tokens']:,} tokens, {sum(row['loss_mask']):,} of them learned")
+    )
     recipe = Recipe.model_validate(manifest.values["recipe"])
     vocabulary = Vocabulary.from_dict(manifest.values["vocabulary"])
     painter = _Painter(vocabulary, Build(recipe).text_tokenizer, codes or not console.is_terminal)
@@ -60,7 +62,9 @@ def paint(out: str, task: str, index: int, n_chunks: int, codes: bool) -> None:
             console.print(f"... {total - n_chunks} more chunks; --chunks {total} paints all")
     else:
         console.print(painter.runs(row))
-    console.print("[dim]speech: a cell or number a code; · silence; green: text; magenta: special tokens; dim: not learned[/]")
+    console.print(
+        "[dim]speech: a cell or number a code; · silence; green: text; magenta: special tokens; dim: not learned[/]"
+    )
 
 
 class _Painter:
@@ -71,7 +75,9 @@ class _Painter:
         """A table of chunks: time, marks, user speech, assistant text, assistant speech."""
         width = 2 * n_speech + n_text
         table = Table("s", "user speech", "assistant text", "assistant speech", box=None, header_style="bold")
-        marks = {p // width: "user ends" for p in row["user_turn_ends"]} | {p // width: "barge-in" for p in row["barge_ins"]}
+        marks = {p // width: "user ends" for p in row["user_turn_ends"]} | {
+            p // width: "barge-in" for p in row["barge_ins"]
+        }
         table.add_column("")
         for chunk in range(min(row["n_tokens"] // width, n_chunks)):
             ids = row["input_ids"][chunk * width : (chunk + 1) * width]

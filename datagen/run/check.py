@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from datagen.errors import StoreError
-from datagen.records import Spoken, Streams
+from datagen.records import CHANNEL, Row, Spoken, Streams
 from datagen.run import digest
 from datagen.run.commit import File
 from datagen.run.manifest import Manifest
@@ -19,6 +19,7 @@ from datagen.schema import CONVERSATIONS, REJECTS, ROWS, rows_table, streams_of
 from datagen.stages.flatten import Flatten
 
 _MAX_FAULTS = 100
+_NO_TASKS = ("conversations", "rejects")
 
 
 @dataclass
@@ -73,13 +74,13 @@ def _faults(
         units.setdefault(_unit_of(file.key), []).append(file)
     stored = {_unit_of(file.key): file for file in origin.table("conversations")} if origin else {}
     for name, files in sorted(units.items()):
-        tables: dict[str, list[pa.Table]] = {}
+        tables: dict[tuple[str, str], list[pa.Table]] = {}
         for file in files:
             table = yield from _read(store, file, seen)
             if table is not None:
-                tables.setdefault(file.table, []).append(table)
+                tables.setdefault((file.table, file.split), []).append(table)
                 report.n_rows += table.num_rows
-        streams = [s for table in tables.get("conversations", ()) for s in streams_of(table)]
+        streams = [s for table in tables.get(("conversations", ""), ()) for s in streams_of(table)]
         if elsewhere and name in stored:
             streams = streams_of(from_parquet(elsewhere.read(stored[name].key), stored[name].key))
         yield from _unit_faults(manifest, seen, streams)
@@ -98,7 +99,7 @@ def _unit_of(key: str) -> str:
 def _strays(store: Store, manifest: Manifest) -> Iterator[str]:
     """Files that a reader could take for data but no manifest names."""
     named = {file.key for file in manifest.files}
-    for table in {file.table for file in manifest.files} | {"conversations", "rejects"}:
+    for table in {file.table for file in manifest.files} | {*_NO_TASKS}:
         for key in store.keys(table):
             if key not in named:
                 yield f"{key}: not in the manifest"
@@ -120,10 +121,12 @@ def _read(store: Store, file: File, seen: _Seen) -> Generator[str, None, pa.Tabl
         return None
     if table.num_rows != file.n_rows:
         yield f"{file.key}: {table.num_rows} rows, the manifest says {file.n_rows}"
+    if "n_tokens" in table.column_names and sum(table.column("n_tokens").to_pylist()) != file.n_tokens:
+        yield f"{file.key}: its rows do not have the {file.n_tokens} tokens of the manifest"
     seen.hashes.extend(digest.row_hashes(file.table, table))
-    if file.table in ("conversations", "rejects"):
+    if file.table in _NO_TASKS:
         seen.records.update(table.column("record").to_pylist())
-    return table  # noqa: B901  (faults are yielded, the table is what remains)
+    return table
 
 
 def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Iterator[str]:
@@ -147,6 +150,9 @@ def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
             yield f"code {int(codes.max())} is outside the codebook of {n_codes}"
     ends = {"user": 0, "assistant": 0}
     for index, u in enumerate(s.utterances):
+        if u.role not in CHANNEL:
+            yield f"utterance {index}: {u.role!r} is no role"
+            continue
         if u.start_samples < ends[u.role]:
             yield f"utterance {index}: the {u.role} overlaps itself"
         ends[u.role] = u.end_samples
@@ -170,30 +176,48 @@ def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
         yield "said and unsaid together are not what was scripted"
 
 
-def _row_faults(flatten: Flatten, streams: list[Streams], tables: dict[str, list[pa.Table]]) -> Iterator[str]:
+def _row_faults(
+    flatten: Flatten, streams: list[Streams], tables: dict[tuple[str, str], list[pa.Table]]
+) -> Iterator[str]:
     """Rows must be exactly what flattening the conversations gives: ids, masks, positions and splits."""
-    rows = [row for made in flatten(streams) for row in made]
-    tasks = sorted({row.task for row in rows} | (set(tables) - {"conversations", "rejects"}))
-    for task in tasks:
-        made = rows_table([row for row in rows if row.task == task])
+    rows: list[Row] = []
+    for s in streams:
+        rows.extend((yield from _flattened(flatten, s)))
+    places = {(row.task, row.split) for row in rows} | {place for place in tables if place[0] not in _NO_TASKS}
+    for task, split in sorted(places):
+        made = rows_table([row for row in rows if (row.task, row.split) == (task, split)])
         names = made.column("row_id").to_pylist()
         wanted = dict(zip(names, digest.row_hashes(task, made), strict=True))
-        for table in tables.get(task, ()):
+        for table in tables.get((task, split), ()):
             for name, found in zip(table.column("row_id").to_pylist(), digest.row_hashes(task, table), strict=True):
                 if wanted.pop(name, None) != found:
-                    yield f"{task} row {name!r} is not what flattening its conversation gives"
-        yield from (f"{task} row {name!r} is missing" for name in wanted)
+                    yield f"{task} row {name!r} in {split} is not what flattening its conversation gives"
+        yield from (f"{task} row {name!r} in {split} is missing" for name in wanted)
+
+
+def _flattened(flatten: Flatten, s: Streams) -> Generator[str, None, list[Row]]:
+    """Yield why a conversation cannot be flattened; return its rows, none if it cannot."""
+    try:
+        return flatten([s])[0]
+    except (ValueError, IndexError) as error:
+        yield f"conversation {s.dialogue_id!r}: cannot be flattened ({error})"
+        return []
 
 
 def _total_faults(manifest: Manifest, seen: _Seen) -> Iterator[str]:
     values = manifest.values
     if not values.get("from"):
+        n_kept = seen.dialogues.total()
+        counts = {"n_conversations": n_kept, "n_rejects": seen.records.total() - n_kept}
+        for name, n in counts.items():
+            if n != values[name]:
+                yield f"{name} is {n}, the manifest says {values[name]}"
         for record in range(values["n_records"]):
-            if seen.records[record] != 1:
-                yield f"record {record} of the input: {seen.records[record]} times in conversations and rejects, must be once"
+            count = seen.records[record]
+            if count != 1:
+                yield f"record {record} of the input: {count} times in conversations and rejects, must be once"
         extra = [record for record in seen.records if not 0 <= record < values["n_records"]]
         yield from (f"record {record} is not in the input" for record in extra)
     yield from (f"dialogue {name!r} is there {count} times" for name, count in seen.dialogues.items() if count > 1)
     if not values["recipe"]["splits"]["share_voices"]:
         yield from (f"user voice {v!r} is in splits {sorted(s)}" for v, s in sorted(seen.voices.items()) if len(s) > 1)
-

@@ -108,7 +108,9 @@ def commit_unit(
     return _finish(store, unit, streams, rejects, flatten, header, [first], hashes)
 
 
-def commit_rows(store: Store, unit: int, streams: Sequence[Streams], flatten: Flatten, header: dict[str, Any]) -> Marker:
+def commit_rows(
+    store: Store, unit: int, streams: Sequence[Streams], flatten: Flatten, header: dict[str, Any]
+) -> Marker:
     """Write the rows of conversations stored elsewhere, then the unit's marker."""
     return _finish(store, unit, streams, [], flatten, header, [], [])
 
@@ -160,7 +162,9 @@ def _create(store: Store, unit: int, table: str, split: str, content: pa.Table, 
     key = data_key(table, unit, split)
     data = to_parquet(content, header)
     if not store.create(key, data) and store.read(key) != data:
-        raise StoreError(f"{store.url}/{key} was written by another version of datagen or pyarrow; choose another --out")
+        raise StoreError(
+            f"{store.url}/{key} was written by another version of datagen or pyarrow; choose another --out"
+        )
     return _file(key, table, split, content, data)
 
 

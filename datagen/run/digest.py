@@ -7,6 +7,7 @@ lost, doubled or changed changes the sum.
 import hashlib
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def row_hashes(kind: str, table: pa.Table) -> list[int]:
 
 
 def _cells(column: pa.ChunkedArray) -> list[bytes]:
-    """The bytes of each cell: raw little-endian for lists of numbers, text for strings and integers, canonical JSON for the rest."""
+    """The bytes of each cell: raw little-endian for lists of numbers, text or digits, canonical JSON for the rest."""
     kind = column.type
     if pa.types.is_list(kind) and pa.types.is_primitive(kind.value_type):
         cells: list[bytes] = []
@@ -46,9 +47,8 @@ def _cells(column: pa.ChunkedArray) -> list[bytes]:
             values = chunk.values.to_numpy(zero_copy_only=False)
             if values.dtype == np.bool_:
                 values = values.view(np.uint8)
-            raw, size = memoryview(np.ascontiguousarray(values)).cast("B"), values.itemsize
-            offsets = (chunk.offsets.to_numpy() * size).tolist()
-            cells.extend(bytes(raw[begin:end]) for begin, end in zip(offsets[:-1], offsets[1:], strict=True))
+            raw, size = np.ascontiguousarray(values).tobytes(), values.itemsize
+            cells.extend(raw[begin:end] for begin, end in pairwise((chunk.offsets.to_numpy() * size).tolist()))
         return cells
     if pa.types.is_binary(kind):
         return [value or b"" for value in column.to_pylist()]

@@ -2,10 +2,12 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 from datagen.errors import EngineError
@@ -55,7 +57,8 @@ def _run_pool(worker_arguments: tuple[dict[str, Any], str], units: list[int], n_
         running: set[Future[Marker]] = set()
         while True:
             for unit in queue:
-                running.add(pool.submit(_run, unit))
+                with interrupts_held():
+                    running.add(pool.submit(_run, unit))
                 if len(running) == 2 * n_workers:
                     break
             if not running:
@@ -81,8 +84,30 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join()
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait, also for good in processes started meanwhile: it is the driver's to handle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_driver() -> None:
+    """Have this process end when its driver does, however that died: nobody wants what it would still make."""
+
+    def watch() -> None:
+        driver = parent_process()
+        if driver is not None:
+            driver.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _start(recipe: dict[str, Any], url: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    end_with_driver()
     global _worker
     _worker = Worker.open(recipe, url)
 

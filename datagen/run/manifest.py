@@ -47,7 +47,11 @@ class Manifest:
             StoreError: If the build is unfinished, or the manifest damaged.
         """
         if not store.exists(MANIFEST):
-            hint = "the build is unfinished: run `datagen build` again to go on" if store.exists("plan.json") else "no build is there"
+            hint = (
+                "the build is unfinished: run `datagen build` again to go on"
+                if store.exists("plan.json")
+                else "no build is there"
+            )
             raise StoreError(f"{store.url} has no {MANIFEST}; {hint}")
         try:
             manifest = cls(json.loads(store.read(MANIFEST)))
@@ -79,7 +83,9 @@ def finish(store: Store, plan: Plan, origin: dict[str, Any] | None = None) -> Ma
     found: list[Marker] = []
     for unit, marker in enumerate(markers(store, plan.n_units)):
         if marker is None:
-            raise StoreError(f"{store.url}: unit {unit} of {plan.n_units} is not done; run the same command again to go on")
+            raise StoreError(
+                f"{store.url}: unit {unit} of {plan.n_units} is not done; run the same command again to go on"
+            )
         found.append(marker)
     values = {**plan.identity, **summary(found, plan), **({"from": origin} if origin else {})}
     store.replace("recipe.yaml", yaml.safe_dump(plan.identity["recipe"], sort_keys=False, allow_unicode=True).encode())
@@ -115,7 +121,9 @@ def _tables(files: Iterable[File]) -> dict[str, dict[str, dict[str, int]]]:
     """Rows, tokens and bytes by table and split."""
     tables: dict[str, dict[str, dict[str, int]]] = {}
     for file in files:
-        sums = tables.setdefault(file.table, {}).setdefault(file.split or "all", {"n_rows": 0, "n_tokens": 0, "n_bytes": 0})
+        sums = tables.setdefault(file.table, {}).setdefault(
+            file.split or "all", {"n_rows": 0, "n_tokens": 0, "n_bytes": 0}
+        )
         for name in sums:
             sums[name] += getattr(file, name)
     return tables
@@ -128,13 +136,20 @@ def card(manifest: Manifest) -> str:
     for name, splits in values["tables"].items():
         if name != "rejects":
             paths = [
-                {"split": "all" if split == "all" else split, "path": f"{name}/{'' if split == 'all' else split + '-'}*.parquet"}
+                {
+                    "split": "all" if split == "all" else split,
+                    "path": f"{name}/{'' if split == 'all' else split + '-'}*.parquet",
+                }
                 for split in sorted(splits, key=lambda s: _SPLITS.index(s) if s in _SPLITS else 0)
             ]
             configs.append({"config_name": name, "data_files": paths})
     default = next((c for c in configs if c["config_name"] == "three_stream"), configs[-1] if configs else None)
     if default:
         default["default"] = True
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("datagen", "data"), autoescape=False, keep_trailing_newline=True)  # noqa: S701
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("datagen", "data"),
+        autoescape=jinja2.select_autoescape(),
+        keep_trailing_newline=True,
+    )
     front = yaml.safe_dump({"configs": configs, "tags": ["speech", "full-duplex", "datagen"]}, sort_keys=False)
     return environment.get_template("card.md.j2").render(front=front, m=values, tasks=manifest.tasks)

@@ -9,7 +9,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 def keep_freed_memory() -> None:
     """Tell glibc to reuse freed blocks of up to 1 GiB; does nothing elsewhere.
 
-    By default every array over 32 MiB at the most, at first over 128 KiB, is mapped and unmapped anew, and the page faults of
+    By default arrays over 128 KiB (later 32 MiB) are mapped and unmapped anew each time, and the page faults of
     that cost more than the arithmetic of mixing (`benchmarks/stages.py`).
     """
     if not sys.platform.startswith("linux"):

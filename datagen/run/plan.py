@@ -96,7 +96,8 @@ def plan_build(build: Build, store: Store) -> Plan:
     differing = list(_differences("", plan.identity, wanted))
     if differing:
         raise ResumeError(
-            f"{store.url} holds another build: {'; '.join(differing[:3])}. Use another --out, or the values it was made with"
+            f"{store.url} holds another build: {'; '.join(differing[:3])}. "
+            "Use another --out, or the values it was made with"
         )
     return plan
 
@@ -180,7 +181,8 @@ class PlannedInput:
     def __init__(self, plan: Plan, store: Store) -> None:
         """Take the plan and where `input/` lies."""
         self._plan, self._store = plan, store
-        self._part, self._file = -1, None
+        self._part = -1
+        self._file: Any = None
 
     def unit(self, index: int) -> list[Dialogue | Reject]:
         """Records of unit `index`.
@@ -192,6 +194,8 @@ class PlannedInput:
         if part != self._part:
             data = self._store.read(part_key(part))
             if hashlib.sha256(data).hexdigest() != self._plan.parts[part]:
-                raise StoreError(f"{self._store.url}/{part_key(part)} is not what {PLAN} froze; delete the output and build anew")
+                raise StoreError(
+                    f"{self._store.url}/{part_key(part)} is not what {PLAN} froze; delete the output and build anew"
+                )
             self._part, self._file = part, pq.ParquetFile(pa.BufferReader(data))
         return records_of(self._file.read_row_group(group, use_threads=False))

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from datagen.errors import RecipeError, ResumeError
 from datagen.recipe import Recipe, explain
 from datagen.run.commit import commit_rows, data_key
+from datagen.run.local import end_with_driver, interrupts_held
 from datagen.run.manifest import MANIFEST, Manifest, finish, markers
 from datagen.run.plan import PLAN, Plan, load_plan
 from datagen.run.store import open_store
@@ -56,8 +57,10 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 1
     if n_workers == 1 or len(left) < 2:
         list(map(_run, *arguments))
     else:
-        with ProcessPoolExecutor(n_workers, get_context("spawn")) as pool:
-            list(pool.map(_run, *arguments, chunksize=4))
+        with ProcessPoolExecutor(n_workers, get_context("spawn"), end_with_driver) as pool:
+            with interrupts_held():
+                results = pool.map(_run, *arguments, chunksize=4)
+            list(results)
     if store.exists(MANIFEST):
         return Manifest.load(store)
     return finish(store, plan, {"url": source, "digest": old.values["digest"]})

@@ -71,6 +71,8 @@ class LocalStore:
                 os.link(written, target)
             except FileExistsError:
                 return False
+            except OSError as error:
+                raise _unwritten(target, error) from error
         _sync_directory(target.parent)
         return True
 
@@ -78,7 +80,10 @@ class LocalStore:
         """Rename a synced file over its name."""
         target = self._root / key
         with self._scratch(data, key) as written:
-            os.replace(written, target)
+            try:
+                written.replace(target)
+            except OSError as error:
+                raise _unwritten(target, error) from error
         _sync_directory(target.parent)
 
     def read(self, key: str) -> bytes:
@@ -125,11 +130,15 @@ class _Scratch:
                 os.fsync(out.fileno())
         except OSError as error:
             self._file.unlink(missing_ok=True)
-            raise StoreError(f"cannot write {self._root / self._key}: {error.strerror}") from error
+            raise _unwritten(self._root / self._key, error) from error
         return self._file
 
     def __exit__(self, *_: object) -> None:
         self._file.unlink(missing_ok=True)
+
+
+def _unwritten(target: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {target}: {error.strerror}")
 
 
 def _sync_directory(directory: Path) -> None:
@@ -148,5 +157,7 @@ def open_store(path: str) -> Store:
         StoreError: If the path is a URL, which this version does not write to.
     """
     if "://" in path:
-        raise StoreError(f"{path}: only local directories can be written so far; copy the finished output to an object store")
+        raise StoreError(
+            f"{path}: only local directories can be written so far; copy the finished output to an object store"
+        )
     return LocalStore(path)

@@ -79,7 +79,11 @@ class Flatten:
             pending = sum(len(turns[k][0]) for k in range(first, index))
             starts_pair = talk.utterances[index].role == "user"
             pair = len(ids) + (len(turns[index + 1][0]) if starts_pair and index + 1 < len(turns) else 0)
-            if index > first and pending + pair > self._recipe.max_tokens and (starts_pair or pending + len(ids) > self._recipe.max_tokens):
+            if (
+                index > first
+                and pending + pair > self._recipe.max_tokens
+                and (starts_pair or pending + len(ids) > self._recipe.max_tokens)
+            ):
                 spans.append((first, index))
                 first = index
         if turns:
@@ -92,7 +96,9 @@ class Flatten:
             frames = talk.utterances[first].first, max(u.last for u in talk.utterances[first:last])
             for begin in range(0, len(ids), self._recipe.max_tokens):  # one pair longer than a row is cut
                 piece = slice(begin, begin + self._recipe.max_tokens)
-                yield self._row(talk, "four_stream", part, ids[piece], mask[piece], *frames, n_text if begin == 0 else 0)
+                yield self._row(
+                    talk, "four_stream", part, ids[piece], mask[piece], *frames, n_text if begin == 0 else 0
+                )
                 part += 1
 
     def _turn(self, utterance: "_Utterance") -> tuple[Ids, NDArray[np.bool_]]:
@@ -140,7 +146,15 @@ class Flatten:
             )
 
     def _row(
-        self, talk: "_Talk", task: str, index: int, ids: Ids, mask: NDArray[np.bool_], first: int, last: int, n_text: int
+        self,
+        talk: "_Talk",
+        task: str,
+        index: int,
+        ids: Ids,
+        mask: NDArray[np.bool_],
+        first: int,
+        last: int,
+        n_text: int,
     ) -> Row:
         streams = talk.streams
         return Row(
@@ -225,9 +239,18 @@ class _Talk:
         else:
             fill = vocabulary.speech_offset + silence_code
         turn_ends = [ceil_div(u.end_samples, hop) for u in streams.utterances if u.role == "user"]
-        barge_ins = [ceil_div(e.start_samples, hop) for e in streams.events if e.kind == "barge_in" and e.role == "user"]
+        barge_ins = [
+            ceil_div(e.start_samples, hop) for e in streams.events if e.kind == "barge_in" and e.role == "user"
+        ]
         return cls(
-            streams, len(user), user, assistant, fill, utterances, np.array(turn_ends, np.int64), np.array(barge_ins, np.int64)
+            streams,
+            len(user),
+            user,
+            assistant,
+            fill,
+            utterances,
+            np.array(turn_ends, np.int64),
+            np.array(barge_ins, np.int64),
         )
 
     def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:
@@ -270,7 +293,8 @@ class _TextStream:
     def count_late(self, first: int, last: int) -> int:
         """Text tokens in chunks [first, last) that come after their turn's speech."""
         return sum(
-            _overlap(max(begin, spoken), end, first * self._n_text, last * self._n_text) for begin, end, spoken in self._runs
+            _overlap(max(begin, spoken), end, first * self._n_text, last * self._n_text)
+            for begin, end, spoken in self._runs
         )
 
 

@@ -51,7 +51,9 @@ class Mix:
         kind, snr_db, noise = self._noise(dialogue_id)
         noise_gain = noise_peak = 0.0
         if noise is not None and snr_db is not None:
-            noise_gain = user_gain * float(np.sqrt(user.power / power_of(noise, timeline.n_samples))) * 10 ** (-snr_db / 20)
+            noise_gain = (
+                user_gain * float(np.sqrt(user.power / power_of(noise, timeline.n_samples))) * 10 ** (-snr_db / 20)
+            )
             noise_peak = _peak(noise.audio) * noise_gain
         down = self._headroom(user.peak * user_gain + noise_peak)
         user_gain, noise_gain = user_gain * down, noise_gain * down
@@ -190,7 +192,9 @@ def _render_noisy(channel: NDArray[np.int16], segments: Segments, gain: float, n
         for start, audio in segments:
             first, last = max(start, begin), min(start + len(audio), end)
             if first < last:
-                block[first - begin : last - begin] += audio[first - start : last - start] * np.float32(gain * _FULL_SCALE)
+                block[first - begin : last - begin] += audio[first - start : last - start] * np.float32(
+                    gain * _FULL_SCALE
+                )
         channel[begin:end] = np.rint(block, out=block)
 
 

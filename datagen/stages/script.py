@@ -40,7 +40,9 @@ def voices_by_split(voices: Sequence[str], splits: Splits) -> dict[str, tuple[st
     counts = {name: max(1, round(share * len(shuffled))) if share else 0 for name, share in shares.items()}
     n_held_out = sum(counts.values())
     if n_held_out >= len(shuffled):
-        raise ValueError(f"{len(shuffled)} user voices cannot be kept apart in the splits; add voices or allow share_voices")
+        raise ValueError(
+            f"{len(shuffled)} user voices cannot be kept apart in the splits; add voices or allow share_voices"
+        )
     first = counts["validation"]
     return {
         "validation": shuffled[:first],
@@ -80,10 +82,7 @@ class WriteScript:
 
     def _utterance(self, dialogue: Dialogue, index: int, turn: Turn, spoken: str, voice: str) -> Utterance:
         timing, key = self._recipe.timing, (dialogue.id, "script", index)
-        if index == 0:
-            offset = timing.lead_in
-        else:
-            offset = timing.response if turn.role == "assistant" else timing.user_pause
+        offset = timing.lead_in if index == 0 else timing.response if turn.role == "assistant" else timing.user_pause
         offset_ms = offset.draw(seeds.rng(self._recipe.seed, *key, "offset"))
         barge_in = None
         if turn.role == "user" and index > 0 and self._draws_barge_in(*key):

@@ -8,52 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from datagen.recipe import Select as SelectRecipe
 from datagen.records import Dialogue, Reject
 from datagen.spoken import to_spoken
 from datagen.spoken.language import detect_language
-
-
-class SelectRecipe(BaseModel):
-    """What a dialogue must be like to be spoken."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    languages: tuple[str, ...] = Field(
-        ("en", "zh"), min_length=1, description="ISO 639-1 codes kept; detected where the input does not say (ours)"
-    )
-    min_turns: int = Field(2, ge=1, description="fewest turns (ours)")
-    max_turns: int = Field(60, ge=1, description="most turns (ours)")
-    min_words: int = Field(4, ge=1, description="fewest words of a dialogue (ours)")
-    max_words: int = Field(1000, ge=1, description="most words of a dialogue (ours)")
-    max_words_per_turn: int = Field(
-        200, ge=1, description="most words of a turn; the paper drops samples over 200 words (N)"
-    )
-    characters_per_word: float = Field(
-        1.6, ge=1, le=4, description="Chinese or Japanese characters that count as one word (ours)"
-    )
-    max_code_share: float = Field(
-        0.1, ge=0, le=1, description="most of a turn's characters that may be code; the paper drops much code (N)"
-    )
-    max_math_symbols: int = Field(
-        3, ge=0, description="most operators and LaTeX commands in a turn; the paper drops much mathematics (N)"
-    )
-    max_rare_share: float = Field(
-        0.02, ge=0, le=1, description="most characters outside letters, digits and punctuation; rare symbols go (N)"
-    )
-    max_list_items: int = Field(3, ge=0, description="most bullets or numbered items in a turn (ours)")
-    max_table_rows: int = Field(0, ge=0, description="most rows of a Markdown table in a turn (ours)")
-    max_html_tags: int = Field(0, ge=0, description="most HTML tags in a turn (ours)")
-    max_urls: int = Field(1, ge=0, description="most web addresses in a turn (ours)")
-    max_placeholders: int = Field(
-        0, ge=0, description='most blanks to fill in a turn, such as "[Name]" or "____" (ours)'
-    )
-    max_word_length: int = Field(40, ge=10, description="most characters without a space, addresses aside (ours)")
-    max_repeated_share: float = Field(
-        0.4, ge=0, le=1, description="most of a turn's word groups that may have occurred in it before (ours)"
-    )
-
 
 _CJK = re.compile(r"[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")

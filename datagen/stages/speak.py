@@ -70,7 +70,10 @@ class Speak:
             return speech
         audio = resample(speech.audio, self._tts.sample_rate_hz, self._rate)
         scale = self._rate / self._tts.sample_rate_hz
-        words = (replace(w, start_samples=int(w.start_samples * scale), end_samples=int(w.end_samples * scale)) for w in speech.words)
+        words = (
+            replace(w, start_samples=int(w.start_samples * scale), end_samples=int(w.end_samples * scale))
+            for w in speech.words
+        )
         return Speech(audio, tuple(words))
 
     def _trim(self, speech: Speech, attempt: int) -> Take:

@@ -50,7 +50,9 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 
 def turns(items: Iterator[Dialogue | Reject]) -> list[tuple[str, Any]]:
-    return [(item.id, item.turns) for item in items if isinstance(item, Dialogue)]
+    found = list(items)
+    assert not [item for item in found if isinstance(item, Reject)]
+    return [(item.id, item.turns) for item in found if isinstance(item, Dialogue)]
 
 
 @pytest.mark.parametrize("name", WRITERS)

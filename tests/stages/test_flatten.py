@@ -26,7 +26,17 @@ def streams(n_frames: int, utterances: list[Spoken], events: list[Event] | None 
     """A conversation whose code in frame k is k % 50 on both channels (offset by 1 on the assistant's)."""
     codes = np.arange(n_frames, dtype=np.uint16)
     return Streams(
-        "d", 0, "s", "en", "train", n_frames * HOP, codes % 50, (codes + 1) % 50, tuple(utterances), tuple(events or ()), Mixing("", None, 0, 0)
+        "d",
+        0,
+        "s",
+        "en",
+        "train",
+        n_frames * HOP,
+        codes % 50,
+        (codes + 1) % 50,
+        tuple(utterances),
+        tuple(events or ()),
+        Mixing("", None, 0, 0),
     )
 
 
@@ -93,7 +103,15 @@ def test_asr_and_tts_rows():
     row = rows[0]
     speech = V.speech(np.arange(2, 12)).tolist()
     text = [100, 101, 102, 103]
-    assert row.input_ids.tolist() == [V["<|asr|>"], V["<|sos|>"], *speech, V["<|eos|>"], V["<|sot|>"], *text, V["<|eot|>"]]
+    assert row.input_ids.tolist() == [
+        V["<|asr|>"],
+        V["<|sos|>"],
+        *speech,
+        V["<|eos|>"],
+        V["<|sot|>"],
+        *text,
+        V["<|eot|>"],
+    ]
     assert row.input_ids[row.loss_mask].tolist() == [*text, V["<|eot|>"]]
     (row,) = flatten(streams(40, TALK), "tts")
     speech = V.speech(np.arange(16, 32)).tolist()
@@ -136,7 +154,9 @@ def test_windows_are_cut_in_silence():
 
 
 @given(
-    st.integers(1, 400).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.integers(0, 3), min_size=n + 1, max_size=n + 1))),
+    st.integers(1, 400).flatmap(
+        lambda n: st.tuples(st.just(n), st.lists(st.integers(0, 3), min_size=n + 1, max_size=n + 1))
+    ),
     st.integers(1, 40),
 )
 def test_windows_cover_all_chunks_once(chunks, n_most):

@@ -47,7 +47,9 @@ def heard(conversation: Conversation, role: str) -> np.ndarray:
 
 @pytest.mark.parametrize("target", [-30, -23])
 def test_level_in_dbfs_is_that_of_the_speech_heard(target):
-    conversation = mix(quiet(user_level=Level(value=Constant(value=target)), assistant_level=Level(value=Constant(value=-20))))
+    conversation = mix(
+        quiet(user_level=Level(value=Constant(value=target)), assistant_level=Level(value=Constant(value=-20)))
+    )
     assert rms_db(heard(conversation, "user")) == pytest.approx(target, abs=0.05)
     assert rms_db(heard(conversation, "assistant")) == pytest.approx(-20, abs=0.05)
 
@@ -118,7 +120,12 @@ def test_long_conversations_are_mixed_like_short_ones():
     n = conversation.timeline.n_samples
     assert n > 1 << 16
     expected = np.zeros(n)
-    for u, p, t in zip(conversation.timeline.takes.script.utterances, conversation.timeline.placed, conversation.timeline.takes.takes, strict=True):
+    for u, p, t in zip(
+        conversation.timeline.takes.script.utterances,
+        conversation.timeline.placed,
+        conversation.timeline.takes.takes,
+        strict=True,
+    ):
         if u.role == "user":
             expected[p.start_samples : p.end_samples] += t.audio
     gain = 10 ** (conversation.mixing.user_gain_db / 20) * 32767

@@ -18,7 +18,9 @@ def place(takes: Takes, tail_ms: float = 500) -> Timeline:
 
 
 def test_offsets_are_placed_as_scripted():
-    takes = takes_of([("user", take(5000), 1000, None), ("assistant", take(7000), 240, None), ("user", take(3000), -50, None)])
+    takes = takes_of(
+        [("user", take(5000), 1000, None), ("assistant", take(7000), 240, None), ("user", take(3000), -50, None)]
+    )
     placed = place(takes).placed
     assert [(p.start_samples, p.end_samples) for p in placed] == [(1000, 6000), (6240, 13240), (13190, 16190)]
 
@@ -31,7 +33,9 @@ def test_the_conversation_ends_after_the_tail_on_a_whole_chunk():
 
 def test_a_barge_in_cuts_audio_words_and_text_at_one_place():
     answer = take(1000, 1000, 1000, 1000)  # words at 0, 1100, 2200, 3300
-    takes = takes_of([("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(800), 99, BargeIn(0.5, 300))])
+    takes = takes_of(
+        [("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(800), 99, BargeIn(0.5, 300))]
+    )
     timeline = place(takes)
     assistant, user = timeline.placed[1:]
     assert user.start_samples == 500 + 2150
@@ -39,7 +43,9 @@ def test_a_barge_in_cuts_audio_words_and_text_at_one_place():
     assert [w.text for w in assistant.words] == ["w0", "w1"]  # w2 began at 2200, only 250 of 1000 are heard
     assert (assistant.said, assistant.unsaid) == ("w0 w1", "w2 w3")
     assert assistant.n_cut_samples == 4300 - 2450
-    assert [(e.kind, e.role, e.start_samples, e.end_samples) for e in timeline.events] == [("barge_in", "user", 2650, 2950)]
+    assert [(e.kind, e.role, e.start_samples, e.end_samples) for e in timeline.events] == [
+        ("barge_in", "user", 2650, 2950)
+    ]
 
 
 def test_a_word_more_than_half_heard_is_said_and_ends_at_the_cut():
@@ -53,12 +59,20 @@ def test_a_word_more_than_half_heard_is_said_and_ends_at_the_cut():
 
 def test_a_barge_in_waits_for_the_first_word():
     answer = take(4000, 1000)
-    takes = takes_of([("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(800), 0, BargeIn(0.01, 0))])
+    takes = takes_of(
+        [("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(800), 0, BargeIn(0.01, 0))]
+    )
     assert place(takes).placed[1].said == "w0"
 
 
 def test_a_reaction_longer_than_the_rest_cuts_nothing():
-    takes = takes_of([("user", take(500), 0, None), ("assistant", take(1000, 1000), 0, None), ("user", take(9000), 0, BargeIn(0.9, 9999))])
+    takes = takes_of(
+        [
+            ("user", take(500), 0, None),
+            ("assistant", take(1000, 1000), 0, None),
+            ("user", take(9000), 0, BargeIn(0.9, 9999)),
+        ]
+    )
     timeline = place(takes)
     assert timeline.placed[1].n_cut_samples == 0
     assert timeline.placed[1].unsaid == ""
@@ -95,7 +109,9 @@ def test_laws_of_time(turns):
 
 
 def test_input_is_untouched():
-    takes = takes_of([("user", take(500), 0, None), ("assistant", take(900, 900), 0, None), ("user", take(5), 0, BargeIn(0.5, 9))])
+    takes = takes_of(
+        [("user", take(500), 0, None), ("assistant", take(900, 900), 0, None), ("user", take(5), 0, BargeIn(0.5, 9))]
+    )
     before = [t.audio.copy() for t in takes.takes]
     place(takes)
     assert all(np.array_equal(b, t.audio) for b, t in zip(before, takes.takes, strict=True))

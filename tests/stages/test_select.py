@@ -3,8 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from datagen.recipe import Select as SelectRecipe
 from datagen.records import Dialogue, Reject, Turn
-from datagen.stages.select import Select, SelectRecipe, count_words
+from datagen.stages.select import Select, count_words
 
 GOOD = "That sounds like a very nice plan to me."
 
@@ -14,7 +15,7 @@ def dialogue(answer, question="Can you help me with this, please?", language="",
 
 
 def judge(item, **settings_):
-    (out,) = Select(SelectRecipe(**settings_))([item])
+    (out,) = Select(SelectRecipe(**{"languages": ("en", "zh"), **settings_}))([item])
     return out
 
 
@@ -31,7 +32,7 @@ def reason(item, **settings_):
         "1. Wake up early.\n2. Drink some water.\n3. Go for a walk.",
         "Two plus two is four, so 2 + 2 = 4.",
         "当然可以！我今天有3个好主意：去公园、看电影、吃火锅。",
-        "Use the `print` function, it writes whatever text you hand to it on the screen, line by line, and that is all.",
+        "Use the `print` function, it writes whatever text you hand to it on the screen, and that is it.",
         "Hi! 😀 What a lovely day it is, I would love to go out and see the sea with you and your friends today.",
     ],
 )

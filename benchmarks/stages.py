@@ -1,0 +1,153 @@
+"""Each stage by itself on one core, on takes, conversations and streams made before the clock starts."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from common import recipe_for, seconds, show, write_dialogues
+from threadpoolctl import threadpool_limits
+
+from datagen import sources
+from datagen.build import Build
+from datagen.records import Conversation, Dialogue, Reject, Streams, Take, Takes, Timeline
+from datagen.run.commit import commit_unit
+from datagen.run.store import LocalStore
+from datagen.schema import conversations_table
+from datagen.spoken import normalizer, to_spoken
+from datagen.stages.place import Place
+
+_USERS = ("heart-f1", "heart-f4", "heart-m1", "heart-m6")
+
+
+def read_dialogues(folder: Path, hours: float) -> list[Dialogue]:
+    """Dialogues worth some hours of conversation."""
+    file = folder / "dialogues.jsonl"
+    write_dialogues(file, hours)
+    found = sources.read((str(file),), "auto", split="train", limit=None, max_record_bytes=1 << 20)
+    return [record for record in found if isinstance(record, Dialogue)]
+
+
+def stages_of(build: Build) -> dict[str, object]:
+    """Stages by name."""
+    return {step.name: step.make() for step in build.steps()}
+
+
+def run_stage(stage: object, batch: Sequence[object]) -> list[object]:
+    """Run a stage and make sure that nothing was rejected."""
+    results = list(stage(batch))  # type: ignore[operator]
+    faults = [result for result in results if isinstance(result, Reject)]
+    if faults:
+        raise SystemExit(f"rejected: {faults[0]}")
+    return results
+
+
+def text(build: Build, dialogues: list[Dialogue], times: int) -> None:
+    """Selecting, and making spoken text."""
+    select = stages_of(build)["select"]
+    turns = [turn.text for dialogue in dialogues for turn in dialogue.turns]
+
+    def speak_all() -> None:
+        normalizer._normalize.cache_clear()
+        for turn in turns:
+            to_spoken(turn, "en")
+
+    speak_all()
+    show("select", len(dialogues) / seconds(lambda: run_stage(select, dialogues), times), "dialogues/s")
+    show("text normalization", len(dialogues) / seconds(speak_all, times), "dialogues/s")
+
+
+def voices(build: Build, scripts: Sequence[object], times: int) -> None:
+    """The voice engine, same texts for every voice."""
+    texts = [u.spoken for script in scripts[:8] for u in script.utterances]  # type: ignore[attr-defined]
+    n_samples = 0
+
+    def speak(voice: str) -> None:
+        nonlocal n_samples
+        n_samples = sum(len(build.tts.speak(spoken, voice, 0).audio) for spoken in texts)
+
+    for names in (("heart",), _USERS):
+        speeds = []
+        for voice in names:
+            speak(voice)
+            took = seconds(lambda voice=voice: speak(voice), times)  # type: ignore[misc]
+            speeds.append(n_samples / build.tts.sample_rate_hz / took)
+        show(f"voice, {names[0] if len(names) == 1 else f'{len(names)} user voices'}", sum(speeds) / len(speeds), "x realtime")
+
+
+def long_takes(takes: Sequence[Takes], build: Build, length_s: int) -> Takes:
+    """Takes of several dialogues as one conversation of about so many seconds."""
+    utterances, found = [], list[Take]()
+    rate, n_samples = build.recipe.sample_rate_hz, 0
+    for part in takes:
+        for utterance, take in zip(part.script.utterances, part.takes, strict=True):
+            utterances.append(utterance)
+            found.append(take)
+            n_samples += len(take.audio) + utterance.offset_samples
+        if n_samples >= length_s * rate:
+            break
+    script = type(takes[0].script)(takes[0].script.dialogue, "train", tuple(utterances))
+    return Takes(script, tuple(found))
+
+
+def audio(build: Build, takes: Sequence[Takes], times: int) -> None:
+    """Placing, mixing and encoding of conversations of one and of ten minutes."""
+    stages, rate = stages_of(build), build.recipe.sample_rate_hz
+    for length_s, name, n_talks in ((60, "60 s", 8), (600, "10 minutes", 1)):
+        n_each = max(1, len(takes) // n_talks)
+        batch = [long_takes(takes[k * n_each :] + takes[: k * n_each], build, length_s) for k in range(n_talks)]
+        timelines = run_stage(stages["place"], batch)
+        mixed = run_stage(stages["mix"], timelines)
+        talked = sum(t.n_samples for t in timelines if isinstance(t, Timeline)) / rate
+        took = seconds(lambda: run_stage(stages["mix"], run_stage(stages["place"], batch)), times)  # noqa: B023
+        print(f"conversations of {name}: {len(batch)} of {talked / len(batch):.0f} s")
+        show(f"place and mix, {name}", talked / took, "x realtime", least=8000)
+        took = seconds(lambda: run_stage(stages["encode"], mixed), times)  # noqa: B023
+        show(f"encode, both channels, {name}", talked / took, "x realtime", least=1500)
+
+
+def rows(build: Build, streams: list[Streams], head: dict[str, object], folder: Path, times: int) -> None:
+    """Flattening, and writing of one unit with hashes and sync."""
+    flatten = build.flatten()
+    n_tokens = sum(len(row.input_ids) for made in flatten(streams) for row in made)
+    took = seconds(lambda: flatten(streams), times)
+    show("flatten, five tasks", n_tokens / took / 1e6, "M tokens/s")
+    stores = iter(range(1 << 30))
+
+    def commit() -> None:
+        commit_unit(LocalStore(folder / f"unit-{next(stores)}"), 0, streams, flatten, head)
+
+    commit()
+    both = seconds(commit, times)
+    show("flatten and write, digest and sync included", n_tokens / both / 1e6, "M tokens/s", least=5)
+    took = seconds(lambda: conversations_table(streams), times)
+    show("conversations to Arrow, share of flatten and write", took / both)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=9, help="runs of which the median is shown")
+    options = parser.parse_args()
+    with TemporaryDirectory() as name, threadpool_limits(1):
+        folder = Path(name)
+        build = Build(recipe_for("omniflatten"))
+        dialogues = read_dialogues(folder, 0.3)
+        text(build, dialogues, options.times)
+        stages = stages_of(build)
+        scripts = run_stage(stages["script"], run_stage(stages["select"], dialogues))
+        voices(build, scripts, max(3, options.times // 3))
+        takes = run_stage(stages["speak"], scripts)
+        audio(build, takes, options.times)  # type: ignore[arg-type]
+        talks = [talk for talk in run_stage(stages["mix"], run_stage(stages["place"], takes)) if isinstance(talk, Conversation)]
+        begin = time.perf_counter()
+        streams = run_stage(stages["encode"], talks)
+        unit = [s for s in streams if isinstance(s, Streams)][: build.recipe.run.unit_dialogues]
+        talked = sum(s.n_samples for s in unit) / build.recipe.sample_rate_hz
+        show("encode, a unit as built", talked / (time.perf_counter() - begin) * len(streams) / len(unit), "x realtime")
+        rows(build, unit, {**build.describe(), "flatten": {}}, folder, options.times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Small builds on the fake engines, and what is needed to run, read and damage them."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datagen.build import Build
+from datagen.recipe import Recipe
+from datagen.run import digest
+from datagen.run.build import build
+from datagen.run.check import check
+from datagen.run.commit import Marker
+from datagen.run.manifest import Manifest
+from datagen.run.plan import plan_build
+from datagen.run.store import LocalStore
+from datagen.run.tables import about, from_parquet, to_parquet
+from datagen.run.worker import Worker
+from tests.conftest import make_recipe
+
+ROOT = Path(__file__).parent.parent.parent
+DATAGEN = str(Path(sys.executable).with_name("datagen"))
+SPLITS = "splits={validation: 0.3, test: 0.3}"
+"""Shares that put a few dialogues into each split."""
+PATIENCE_S = 120
+
+
+def talk(*texts: str, id: object = None, **more: object) -> dict[str, object]:
+    """A record of alternating turns, the user's first."""
+    turns = [{"role": "assistant" if k % 2 else "user", "text": text} for k, text in enumerate(texts)]
+    return {**({} if id is None else {"id": id}), "language": "en", "turns": turns, **more}
+
+
+def talks(n: int) -> list[dict[str, object]]:
+    """Records `d0`, `d1`, ...; every third is a reject, for its second turn is code."""
+    return [
+        talk(
+            f"Tell me about {k} apples please.",
+            "Sure, they are red." if k % 3 else "```x = 1```",
+            "Stop it.",
+            "Yes.",
+            id=f"d{k}",
+        )
+        for k in range(n)
+    ]
+
+
+def write(path: Path, records: list[object]) -> Path:
+    """Write records, or lines given as bytes, as JSON Lines."""
+    lines = (line if isinstance(line, bytes) else json.dumps(line).encode() for line in records)
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def fake(folder: Path, *overrides: str, records: list[object] | None = None, n: int = 6) -> Recipe:
+    """The fake recipe on an input of its own, two records a unit, two tasks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = write(folder / "in.jsonl", talks(n) if records is None else records)
+    own = (f"input.paths=[{path}]", SPLITS, "run.unit_dialogues=2", "flatten.tasks=[asr, three_stream]")
+    return make_recipe(*own, *overrides)
+
+
+def made(folder: Path, *overrides: str, n_workers: int = 1, **source) -> tuple[Path, Manifest]:
+    """A finished build in `folder/out`."""
+    out = folder / "out"
+    return out, build(fake(folder, *overrides, **source), str(out), n_workers)
+
+
+def worker(recipe: Recipe, store: LocalStore) -> Worker:
+    """A worker in this process, its build planned."""
+    work = Build(recipe)
+    return Worker(work, plan_build(work, store), store)
+
+
+def faults(out: Path, conversations: Path | None = None) -> list[str]:
+    """What a check finds wrong."""
+    return check(LocalStore(out), LocalStore(conversations) if conversations else None).faults
+
+
+def read(out: Path, table: str) -> list[dict[str, object]]:
+    """All rows of a table, in the manifest's order."""
+    store = LocalStore(out)
+    files = Manifest.load(store).table(table)
+    return [row for file in files for row in from_parquet(store.read(file.key), file.key).to_pylist()]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+class Forger:
+    """Damages a finished output and mends its manifest, so that only a deeper check can find it."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.values = json.loads((out / "manifest.json").read_bytes())
+
+    def keys(self, table: str, split: str = "") -> list[str]:
+        return [f["key"] for f in self.values["files"] if f["table"] == table and split in ("", f["split"])]
+
+    def table(self, key: str) -> pa.Table:
+        return pq.read_table(pa.BufferReader((self.out / key).read_bytes()))
+
+    def write(self, key: str, table: pa.Table) -> None:
+        """Put another table into a file of the manifest, and set its entry right."""
+        data = to_parquet(table, about(self.table(key)))
+        (self.out / key).write_bytes(data)
+        (entry,) = [f for f in self.values["files"] if f["key"] == key]
+        n_tokens = sum(table.column("n_tokens").to_pylist()) if "n_tokens" in table.column_names else 0
+        sha256 = hashlib.sha256(data).hexdigest()
+        entry.update(n_bytes=len(data), sha256=sha256, n_rows=table.num_rows, n_tokens=n_tokens)
+
+    def edit(self, key: str, change: Callable[[list[dict[str, object]]], object]) -> None:
+        """Change the rows of a file in place."""
+        table = self.table(key)
+        rows = table.to_pylist()
+        change(rows)
+        self.write(key, pa.Table.from_pylist(rows, schema=table.schema))
+
+    def seal(self) -> None:
+        """Set digest and sums right and write the manifest."""
+        tables = [(f["table"], self.table(f["key"])) for f in self.values["files"]]
+        total = digest.total(h for name, table in tables for h in digest.row_hashes(name, table))
+        self.values["digest"] = digest.to_text(total)
+        for name, splits in self.values["tables"].items():
+            for split, sums in splits.items():
+                files = [f for f in self.values["files"] if f["table"] == name and (f["split"] or "all") == split]
+                sums.update({key: sum(f[key] for f in files) for key in sums})
+        (self.out / "manifest.json").write_text(json.dumps(self.values), "utf-8")
+
+
+# -- processes --------------------------------------------------------------------------------------------------
+
+
+def command(recipe: Recipe, folder: Path, out: Path, n_workers: int) -> list[str]:
+    """The command line of a build."""
+    path = folder / "recipe.yaml"
+    path.write_text(recipe.to_yaml(), "utf-8")
+    return [DATAGEN, "build", str(path), "--out", str(out), "--workers", str(n_workers)]
+
+
+def start(arguments: list[str], folder: Path, log: str = "log") -> subprocess.Popen[bytes]:
+    """Run a command in a process group of its own; what it prints goes to `folder/log`."""
+    with (folder / log).open("wb") as file:
+        return subprocess.Popen(arguments, stdout=file, stderr=file, env=environment(), start_new_session=True)
+
+
+def environment() -> dict[str, str]:
+    """Ours, with the engines of tests importable."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def until(happened: Callable[[], object], process: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until something happened; fail if it does not, or if the process ends before."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        assert process is None or process.poll() is None, "the process ended before"
+        time.sleep(0.005)
+
+
+def n_markers(out: Path) -> int:
+    """Units done."""
+    return len(list((out / "units").glob("*.json")))
+
+
+def children(pid: int) -> list[int]:
+    """Worker processes of a driver."""
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    pids = [int(word) for word in found.read_text().split()] if found.exists() else []
+    return [child for child in pids if b"spawn_main" in _command_line(child)]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    return bool(_command_line(pid))
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def markers_of(out: Path) -> Iterator[Marker]:
+    """All markers of a build."""
+    for path in sorted((out / "units").glob("*.json")):
+        yield Marker.from_json(path.read_bytes(), path.name)

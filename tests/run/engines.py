@@ -1,0 +1,40 @@
+"""Fake voices that misbehave, named in recipes as `tests.run.engines:NAME`."""
+
+import os
+import time
+from pathlib import Path
+
+from datagen.engines.base import Speech
+from datagen.engines.tone import ToneVoice
+
+
+class Gated(ToneVoice):
+    """Stops at the word `gate`, until a file opens it."""
+
+    def __init__(self, gate: str) -> None:
+        super().__init__()
+        self._gate = Path(gate)
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        while "gate" in text and not self._gate.exists():
+            time.sleep(0.005)
+        return super().speak(text, voice, seed)
+
+
+class Fickle(ToneVoice):
+    """Speaks at another speed every time one is made: no two attempts at a unit agree."""
+
+    n_made = 0
+
+    def __init__(self) -> None:
+        Fickle.n_made += 1
+        super().__init__(ms_per_letter=30 + 5 * (Fickle.n_made % 10))
+
+
+class Deadly(ToneVoice):
+    """Takes its process down at the word `die`."""
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        if "die" in text.split():
+            os._exit(9)
+        return super().speak(text, voice, seed)
