@@ -111,8 +111,7 @@ def synthesize(head: Floats, f0: Floats, rng: np.random.Generator) -> Floats:
     train = np.zeros((n_frames + 3, HOP_SAMPLES), np.float32)
     train[2:-1] = _pulses(f0)
     windows = sliding_window_view(train.reshape(-1), N_FFT)[::HOP_SAMPLES]
-    sounding: NDArray[np.bool_] = np.any(train, axis=1)
-    voiced = sliding_window_view(sounding, 4).any(axis=1)
+    voiced: NDArray[np.bool_] = np.any(sliding_window_view(np.any(train, axis=1), 4), axis=1)
     overlapped = np.zeros((n_frames + 3, HOP_SAMPLES), np.float32)
     for start in range(0, n_frames, _BLOCK_FRAMES):
         stop = min(start + _BLOCK_FRAMES, n_frames)

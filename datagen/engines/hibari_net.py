@@ -70,17 +70,18 @@ class Network:
         """Load nothing yet."""
         self._heads: dict[Voice, Any] = {}
 
-    def run(self, ids: Sequence[int], voice: Voice) -> Frames:
+    def run(self, ids: Sequence[int], voice: Voice, pace: float = 1.0) -> Frames:
         """Predict the frames of a phrase.
 
         Args:
             ids: Phonemes, with a pad at both ends.
             voice: Who speaks.
+            pace: 1 as the voice is, 1.1 a tenth faster.
 
         Raises:
             EngineError: If the network is not the one known.
         """
-        inputs = {_IDS: np.array([ids], np.int64), _SPEED: np.array([voice.speed], np.float32)}
+        inputs = {_IDS: np.array([ids], np.int64), _SPEED: np.array([voice.speed * pace], np.float32)}
         hidden, f0, units = self._body.run([_HIDDEN, _F0, _UNITS], inputs)
         if voice not in self._heads:
             self._heads[voice] = _session(_voiced_head(self._model, voice))

@@ -71,7 +71,8 @@ class LogMel:
         low = spectrum.reshape(2 * BLOCK, -1)[:, : len(self._mel)]
         power = low.real**2
         power += low.imag**2
-        return np.log(power @ self._mel + self._floor).reshape(BLOCK, self.n_features)
+        features: Floats = np.log(power @ self._mel + self._floor).reshape(BLOCK, self.n_features)
+        return features
 
 
 class KMeansTokenizer:
@@ -166,12 +167,14 @@ class KMeansTokenizer:
     def _nearest(self, block: NDArray[np.int16]) -> NDArray[np.intp]:
         """Codes of exactly one block of windows, [BLOCK]."""
         points = project(self._mel(block), self._projection, self._offset)
-        return np.argmax(with_one(points) @ self._search, axis=1)
+        codes: NDArray[np.intp] = np.argmax(with_one(points) @ self._search, axis=1)
+        return codes
 
 
 def project(features: Floats, projection: Floats, offset: Floats) -> Floats:
     """Features [n, n_features] as points [n, n_dims]: whole numbers from -127 to 127."""
-    return np.clip(np.rint(features @ projection + offset), -127, 127)
+    points: Floats = np.clip(np.rint(features @ projection + offset), -127, 127)
+    return points
 
 
 def with_one(points: Floats) -> Floats:
@@ -193,7 +196,7 @@ def search_matrix(codebook: NDArray[np.int8]) -> Floats:
 def _heard(audio: NDArray[np.int16], overhang: int) -> NDArray[np.intp]:
     """Indices of the frames whose windows hold a sample that is not zero."""
     frames = audio.reshape(-1, HOP)
-    heard = frames.any(axis=1)
+    heard: NDArray[np.bool_] = np.any(frames, axis=1)
     heard[1:] |= frames[:-1, HOP - overhang :].any(axis=1)
     heard[:-1] |= frames[1:, :overhang].any(axis=1)
     return np.flatnonzero(heard)
@@ -234,7 +237,8 @@ class Decoder:
         """Predicted log-mel, float32 [n_frames * 4, n_bands]."""
         inputs = self._embedding[codes[neighbours([len(codes)], self._context)]].reshape(len(codes), -1)
         hidden = np.maximum(inputs @ self._weight_1 + self._bias_1, 0)
-        return (hidden @ self._weight_2 + self._bias_2).reshape(-1, self._bands.shape[1])
+        log_mel: Floats = (hidden @ self._weight_2 + self._bias_2).reshape(-1, self._bands.shape[1])
+        return log_mel
 
 
 def neighbours(lengths: Sequence[int], context: int) -> NDArray[np.intp]:

@@ -13,6 +13,7 @@ of noisy speech, to the log-mel of the clean speech, so that it also takes noise
 import argparse
 import hashlib
 import io
+import itertools
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from datagen import seeds
 from datagen.engines import kmeans
-from datagen.engines.base import TTS, Audio
+from datagen.engines.base import TTS, Audio, Loop, Speech
 from datagen.engines.hibari import Hibari
 from datagen.engines.kmeans import BLOCK, HOP, SAMPLE_RATE_HZ, Floats, LogMel
 from datagen.engines.noise import GeneratedNoise
@@ -37,12 +38,13 @@ MEL_RANGE_HZ = (60.0, 8000.0)
 SPEECH_DBFS = -24.0
 """Level of active speech that mixing aims at, here drawn within ±`LEVEL_SPREAD_DB`."""
 LEVEL_SPREAD_DB = 3.0
-FLOOR_DB = -40.0
+FLOOR_DB = -30.0
 """Power per band, relative to that level, below which spectra look alike."""
-SNR_DB = (12.0, 35.0)
+SNR_DB = (10.0, 32.0)
 N_DIMS = 40
 CODEBOOK_SIZE = 4096
 LLOYD_POINTS = 120_000
+NOISY_SHARE = 0.5
 LLOYD_ROUNDS = 12
 HEART_WEIGHT = 3
 """The assistant's voice counts this many times: it is what a model trained on the shards will say."""
@@ -105,36 +107,46 @@ def train(clips: Sequence[Clip], seed: int) -> dict[str, NDArray[np.generic]]:
     say(f"codes used: {len(np.unique(codes))}, by heart, clean: {len(np.unique(codes[: len(heart)][heart]))}")
     decoder = train_decoder(clips, codes, heart, seeds.rng(seed, "decoder"))
     return {
-        "format": np.int64(1), "window": window, "mel": mel, "floor": np.float64(floor),
+        "format": np.array(1), "window": window, "mel": mel, "floor": np.array(floor),
         "projection": projection, "offset": offset, "codebook": codebook, **decoder,
     }  # fmt: skip
 
 
 def make_clips(tts: TTS, sentences: Sequence[str], minutes: float, seed: int) -> list[Clip]:
     """All sentences by the default voice, then by the others in turn, until there is enough speech."""
-    spoken = [tts.speak(sentence, tts.voices[0], number) for number, sentence in enumerate(sentences)]
-    first_instant = np.cumsum([0, *(len(speech.audio) // HOP + 2 for speech in spoken)])
-    audios: list[Audio] = []
-    instants: list[Ints] = []
-    n_samples = 0
-    for turn in range(len(tts.voices)):
-        for number, sentence in enumerate(sentences):
-            if n_samples > minutes * 60 * SAMPLE_RATE_HZ and turn:
-                break
-            voice = tts.voices[turn and 1 + (number + 5 * turn) % (len(tts.voices) - 1)]
-            speech = tts.speak(sentence, voice, number) if turn else spoken[number]
-            audio = np.pad(speech.audio, (0, -len(speech.audio) % HOP))
-            times = [
-                [time for word in s.words for time in (word.start_samples, word.end_samples)]
-                for s in (speech, spoken[number])
-            ]
-            ends = [[0, *t, len(s.audio)] for t, s in zip(times, (speech, spoken[number]), strict=True)]
-            heart_time = np.interp((np.arange(len(audio) // HOP) + 0.5) * HOP, *ends)
-            audios.append(audio)
-            instants.append(first_instant[number] + (heart_time / HOP).astype(np.intp))
-            n_samples += len(audio)
+    heart = [tts.speak(sentence, tts.voices[0], number) for number, sentence in enumerate(sentences)]
+    firsts = np.cumsum([0, *(len(speech.audio) // HOP + 2 for speech in heart)])
+    audios = [whole_frames(speech.audio) for speech in heart]
+    instants = [align(speech, speech) + first for speech, first in zip(heart, firsts, strict=False)]
+    others = tts.voices[1:]
+    missing = minutes * 60 * SAMPLE_RATE_HZ - sum(map(len, audios))
+    for turn, (number, sentence) in itertools.product(range(len(others)), enumerate(sentences)):
+        if missing <= 0:
+            break
+        speech = tts.speak(sentence, others[(number + 5 * turn) % len(others)], number)
+        audios.append(whole_frames(speech.audio))
+        instants.append(align(speech, heart[number]) + firsts[number])
+        missing -= len(audios[-1])
     say(f"{len(audios)} clips spoken")
     return list(mix(audios, instants, len(sentences), seed))
+
+
+def whole_frames(audio: Audio) -> Audio:
+    """Fill the last frame with silence."""
+    return np.pad(audio, (0, -len(audio) % HOP))
+
+
+def align(speech: Speech, heart: Speech) -> Ints:
+    """For each frame of a speech the frame of the same sentence by another voice, by their word times."""
+    times, heart_times = (
+        np.array(
+            [0, *(t for word in s.words for t in (word.start_samples, word.end_samples)), len(s.audio)], np.float64
+        )
+        for s in (speech, heart)
+    )
+    centres = (np.arange(-(-len(speech.audio) // HOP)) + 0.5) * HOP
+    frames: Ints = (np.interp(centres, times, heart_times) / HOP).astype(np.intp)
+    return frames
 
 
 def mix(audios: Sequence[Audio], instants: Sequence[Ints], n_heart: int, seed: int) -> Iterator[Clip]:
@@ -143,13 +155,14 @@ def mix(audios: Sequence[Audio], instants: Sequence[Ints], n_heart: int, seed: i
     kinds = (*noises.kinds(), "babble")
     for number, audio in enumerate(audios):
         rng = seeds.rng(seed, "mix", number)
-        clean = audio * 10 ** ((SPEECH_DBFS + rng.uniform(-LEVEL_SPREAD_DB, LEVEL_SPREAD_DB)) / 20) / active_rms(audio)
+        level_db = SPEECH_DBFS + rng.uniform(-LEVEL_SPREAD_DB, LEVEL_SPREAD_DB)
+        clean = audio * (10 ** (level_db / 20) / active_rms(audio))
         kind = kinds[rng.integers(len(kinds))]
         if kind == "babble":
-            others = [audios[other] for other in rng.integers(len(audios), size=5)]
-            noise = np.sum([np.resize(np.roll(o, int(rng.integers(len(o)))), len(audio)) for o in others], axis=0)
+            voices = [Loop(audios[other], 7919 * k) for k, other in enumerate(rng.integers(len(audios), size=5))]
         else:
-            noise = noises.take(kind, len(audio), rng)
+            voices = [noises.take(kind, rng)]
+        noise = np.sum([np.resize(np.roll(v.audio, -v.start_samples), len(audio)) for v in voices], axis=0)
         gain = active_rms(clean) / np.sqrt(np.mean(noise**2)) * 10 ** (-rng.uniform(*SNR_DB) / 20)
         yield Clip(number < n_heart, to_int16(clean), to_int16(clean + gain * noise), instants[number])
 
@@ -157,7 +170,7 @@ def mix(audios: Sequence[Audio], instants: Sequence[Ints], n_heart: int, seed: i
 def active_rms(audio: Audio) -> float:
     """RMS over the 20 ms pieces within 40 dB of the loudest."""
     power = np.mean(audio[: len(audio) // 480 * 480].reshape(-1, 480) ** 2, axis=1)
-    return float(np.sqrt(np.mean(power[power > 1e-4 * power.max()])))
+    return float(np.sqrt(np.mean(power[power >= 1e-4 * power.max()])))
 
 
 def to_int16(audio: Audio) -> NDArray[np.int16]:
@@ -168,7 +181,8 @@ def to_int16(audio: Audio) -> NDArray[np.int16]:
 def hann(width: int) -> Floats:
     """A periodic Hann window for int16 samples, such that the power of a bin is that of the (white) signal."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)
-    return (window / np.sqrt(np.sum(window**2)) / 32768).astype(np.float32)
+    unit: Floats = (window / np.sqrt(np.sum(window**2)) / 32768).astype(np.float32)
+    return unit
 
 
 def mel_weights(n_mels: int, n_fft: int) -> Floats:
@@ -181,7 +195,8 @@ def mel_weights(n_mels: int, n_fft: int) -> Floats:
     rising = (bins_hz - centre) / np.maximum(centre - left, width_hz) + 1
     falling = (centre - bins_hz) / np.maximum(right - centre, width_hz) + 1
     weights = np.maximum(np.minimum(rising, falling), 0)
-    return (weights / weights.sum(axis=0)).astype(np.float32)
+    unit: Floats = (weights / weights.sum(axis=0)).astype(np.float32)
+    return unit
 
 
 def log_mel(analysis: LogMel, audio: NDArray[np.int16]) -> Floats:
@@ -193,7 +208,7 @@ def log_mel(analysis: LogMel, audio: NDArray[np.int16]) -> Floats:
 
 
 def discriminants(features: Floats, instants: Ints) -> tuple[Floats, Floats]:
-    """Directions that tell instants apart, scaled by how well they do: projection [n_features, N_DIMS], offset [N_DIMS]."""
+    """Directions that tell instants apart, and scale: projection [n_features, N_DIMS], offset [N_DIMS]."""
     mean = features.mean(axis=0)
     within = features - class_means(features, instants)
     within_cov = within.T @ within / len(within)
@@ -220,10 +235,11 @@ def class_means(values: Floats, classes: Ints) -> Floats:
 
 
 def draw_points(clean: Floats, noisy: Floats, heart: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
-    """Points to learn the codebook from: two clean to one noisy, the assistant's voice favoured."""
+    """Points to learn the codebook from: clean ones, the assistant's voice favoured, and noisy ones of the others."""
+    n_noisy = int(LLOYD_POINTS * NOISY_SHARE)
     weight = np.where(heart, HEART_WEIGHT, 1.0)
-    from_clean = rng.choice(len(clean), LLOYD_POINTS * 2 // 3, p=weight / weight.sum())
-    from_noisy = rng.choice(len(noisy), LLOYD_POINTS // 3)
+    from_clean = rng.choice(len(clean), LLOYD_POINTS - n_noisy, p=weight / weight.sum())
+    from_noisy = rng.choice(np.flatnonzero(~heart), n_noisy)
     return rng.permutation(np.concatenate([clean[from_clean], noisy[from_noisy]]))
 
 
@@ -295,13 +311,12 @@ def train_decoder(
 
 def decoder_target(audio: NDArray[np.int16], bands: Floats) -> Floats:
     """Log-mel at the decoder's hop, float32 [n_frames, 4 * N_BANDS]."""
-    width = kmeans.DECODER_WINDOW
+    width, hop = kmeans.DECODER_WINDOW, kmeans.DECODER_HOP
     padded = np.pad(audio, (width // 2, width))  # as librosa centres its frames: the first on sample 0
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[:: kmeans.DECODER_HOP][
-        : len(audio) // kmeans.DECODER_HOP
-    ]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::hop][: len(audio) // hop]
     spectrum = scipy.fft.rfft(windows * hann(width), n=kmeans.DECODER_FFT, axis=1)[:, : len(bands)]
-    return np.log(np.abs(spectrum) ** 2 @ bands + DECODER_FLOOR).astype(np.float32).reshape(-1, 4 * bands.shape[1])
+    target: Floats = np.log(np.abs(spectrum) ** 2 @ bands + DECODER_FLOOR).astype(np.float32)
+    return target.reshape(-1, HOP // hop * bands.shape[1])
 
 
 def spread(bands: Floats) -> Floats:

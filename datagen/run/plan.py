@@ -85,6 +85,8 @@ def plan_build(build: Build, store: Store) -> Plan:
         ResumeError: If the output belongs to another build; says which value differs.
         SourceError: If an input cannot be read or holds no record.
     """
+    if not build.recipe.input.paths:
+        raise SourceError("nothing to read: give --input PATH, or input.paths in the recipe")
     wanted = identity(build)
     plan = load_plan(store)
     if plan is None:
@@ -111,15 +113,11 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
-    if not recipe.input.paths:
-        raise SourceError("nothing to read: give --input PATH, or input.paths in the recipe")
     n_records, shas = 0, []
     for part, (n_in_part, data) in enumerate(_parts(_units(recipe), recipe.run.unit_dialogues)):
         store.replace(part_key(part), data)
         shas.append(hashlib.sha256(data).hexdigest())
         n_records += n_in_part
-    if not n_records:
-        raise SourceError(f"no record in {', '.join(recipe.input.paths)}")
     return Plan(wanted, n_records, recipe.run.unit_dialogues, tuple(shas))
 
 

@@ -129,7 +129,8 @@ class _Scratch:
                 out.flush()
                 os.fsync(out.fileno())
         except OSError as error:
-            self._file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._file.unlink()
             raise _unwritten(self._root / self._key, error) from error
         return self._file
 

@@ -95,11 +95,18 @@ def test_it_sounds_as_the_package_itself_does(spoken: Speech) -> None:
         bands = (np.abs(np.fft.rfft(frames))[:, :600] ** 2).reshape(len(frames), 30, 20).mean(axis=2)
         return 10 * np.log10(bands + 1e-5)
 
-    theirs = Package()(TEXT, seed=0)
+    pace = 1 + 0.03 * (2 * np.random.Generator(np.random.Philox(3)).random() - 1)
+    theirs = Package()(TEXT, speed=pace, seed=0)
     assert len(theirs) == len(spoken.audio)
     difference = loudness(spoken.audio) - loudness(theirs)
     assert np.abs(difference).mean() < 1
     assert abs(difference.mean()) < 0.2
+
+
+def test_another_seed_has_another_pace_within_three_percent(engine: Hibari) -> None:
+    lengths = [len(engine.speak(TEXT, "heart", seed).audio) for seed in range(6)]
+    assert len(set(lengths)) > 1
+    assert max(lengths) < 1.1 * min(lengths)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "...", "?! -- “”", "\u200b", "你好"])

@@ -38,3 +38,10 @@ class Deadly(ToneVoice):
         if "die" in text.split():
             os._exit(9)
         return super().speak(text, voice, seed)
+
+
+class Broken(ToneVoice):
+    """Fails as nobody foresaw."""
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        raise ValueError("broken")

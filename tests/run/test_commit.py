@@ -1,0 +1,188 @@
+"""Exactly once: whatever dies wherever, running again gives the same content, nothing lost, nothing doubled."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from datagen.errors import StoreError
+from datagen.recipe import Recipe
+from datagen.run.build import build
+from datagen.run.manifest import MANIFEST
+from datagen.run.store import LocalStore
+from tests.run.builds import Forger, fake, faults, made, markers_of, read, tree, worker
+
+N = 4
+
+
+class Died(BaseException):
+    """Like a kill: nothing may catch it."""
+
+
+def small(folder: Path, *overrides: str) -> Recipe:
+    return fake(folder, "flatten.tasks=[three_stream]", "splits={validation: 0.5, test: 0}", *overrides, n=N)
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, call: int, after: bool) -> list[str]:
+    """Let the store die at its `call`-th write, before or after the file is there; gives the keys written."""
+    written: list[str] = []
+
+    def wrap(name: str) -> None:
+        real = getattr(LocalStore, name)
+
+        def write(store: LocalStore, key: str, data: bytes) -> object:
+            if len(written) == call and not after:
+                raise Died
+            result = real(store, key, data)
+            written.append(key)
+            if len(written) == call + 1 and after:
+                raise Died
+            return result
+
+        monkeypatch.setattr(LocalStore, name, write)
+
+    wrap("create")
+    wrap("replace")
+    return written
+
+
+def run(recipe: Recipe, out: Path, call: int, after: bool) -> bool:
+    """Build until the store dies; tells whether it did."""
+    with pytest.MonkeyPatch.context() as patch:
+        written = dying(patch, call, after)
+        try:
+            build(recipe, str(out))
+        except Died:
+            return True
+        assert len(written) <= call + after
+        return False
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_dying_at_any_write_and_running_again_changes_no_byte(tmp_path, after):
+    recipe = small(tmp_path)
+    clean = build(recipe, str(tmp_path / "clean"))
+    call, out = 0, tmp_path / "out"
+    while run(recipe, out := tmp_path / f"out{call}", call, after):
+        assert (out / MANIFEST).exists() == (after and call == n_writes(tmp_path) - 1)
+        assert build(recipe, str(out)).values["digest"] == clean.values["digest"]
+        assert tree(out) == tree(tmp_path / "clean")  # so nothing is lost, double or stray
+        call += 1
+    assert call == n_writes(tmp_path)
+    assert faults(out) == []
+
+
+def n_writes(folder: Path) -> int:
+    return len(tree(folder / "clean"))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_engine_that_never_repeats_itself_still_gives_one_content(tmp_path, after):
+    """Two attempts disagree on every byte of speech; the conversations file, written first, decides."""
+    recipe = small(tmp_path, "engines.tts={name: 'tests.run.engines:Fickle'}")
+    call = 0
+    while run(recipe, out := tmp_path / f"out{call}", call, after):
+        before = tree(out)
+        manifest = build(recipe, str(out))
+        assert faults(out) == []
+        assert manifest.values["n_records"] == N
+        after_all = tree(out)
+        data = {key for key in before if not key.startswith(("input/", "recipe", "README"))}
+        assert {key: before[key] for key in data} == {key: after_all[key] for key in data}
+        call += 1
+    assert call > 10
+
+
+def test_the_fickle_engine_is_fickle(tmp_path):
+    fickle = "engines.tts={name: 'tests.run.engines:Fickle'}"
+    digests = {made(tmp_path / str(k), fickle, n=2)[1].values["digest"] for k in range(2)}
+    assert len(digests) == 2
+
+
+def test_two_workers_at_one_unit_agree_on_the_first_ones_content(tmp_path):
+    """Neither knows of the other: both have made the unit's content before either writes."""
+    recipe = small(tmp_path, "engines.tts={name: 'tests.run.engines:Fickle'}")
+    store = LocalStore(tmp_path / "out")
+    first, second = worker(recipe, store), worker(recipe, store)
+    done = first.run(0)
+    before = tree(tmp_path / "out")
+    assert second.run(0) == done
+    assert tree(tmp_path / "out") == before
+
+
+def test_the_marker_comes_last_and_names_every_file(tmp_path):
+    order: list[str] = []
+
+    class Recording(LocalStore):
+        def create(self, key: str, data: bytes) -> bool:
+            order.append(key)
+            return super().create(key, data)
+
+    marker = worker(fake(tmp_path), Recording(tmp_path / "out")).run(0)
+    assert order[0] == "plan.json"
+    assert order[1] == "conversations/000000.parquet"
+    assert order[-1] == "units/000000.json"
+    assert order[1:-1] == [file.key for file in marker.files]
+    assert [marker] == list(markers_of(tmp_path / "out"))
+
+
+def test_a_marker_counts_what_its_unit_holds(tmp_path):
+    store = LocalStore(tmp_path / "out")
+    marker = worker(fake(tmp_path, "run.unit_dialogues=6"), store).run(0)
+    assert (marker.n_records, marker.n_kept) == (6, 4)
+    assert marker.rejects == {"select/code": 2}
+    rows = {file.table: 0 for file in marker.files}
+    for file in marker.files:
+        rows[file.table] += file.n_rows
+        assert file.n_bytes == len(store.read(file.key))
+    assert rows["conversations"] == 4
+    assert rows["rejects"] == 2
+    assert rows["three_stream"] == 4
+
+
+def test_a_unit_of_nothing_but_rejects_is_a_unit(tmp_path):
+    out, manifest = made(tmp_path, records=[b"{", b"[]", b"null"])
+    assert (manifest.values["n_records"], manifest.values["n_rejects"]) == (3, 3)
+    assert [row["reason"] for row in read(out, "rejects")] == ["broken_json", "not_an_object", "not_an_object"]
+    assert faults(out) == []
+
+
+def test_rows_of_another_version_are_not_mixed_in(tmp_path):
+    """The file is whole but not what follows from the unit's conversations: as after an upgrade in mid-build."""
+    recipe = small(tmp_path)
+    out = tmp_path / "out"
+    assert run(recipe, out, 4, after=True)
+    key = next(key for key in tree(out) if key.startswith("three_stream/"))
+    (out / key).write_bytes(b"old")
+    with pytest.raises(StoreError, match=rf"{key} was written by another version"):
+        build(recipe, str(out))
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"files": [{}]}', b"[]"])
+def test_a_damaged_marker_is_named(tmp_path, damage):
+    recipe = small(tmp_path)
+    build(recipe, str(tmp_path / "out"))
+    (tmp_path / "out" / MANIFEST).unlink()
+    (tmp_path / "out" / "units" / "000001.json").write_bytes(damage)
+    with pytest.raises(StoreError, match=r"units/000001\.json is damaged"):
+        build(recipe, str(tmp_path / "out"))
+
+
+def test_tracebacks_stay_with_rejects_through_a_crash(tmp_path):
+    """The reject's traceback is taken from the first attempt's file, not made anew."""
+    recipe = small(tmp_path, "speak.attempts=1", "engines.tts={name: 'tests.run.engines:Broken'}")
+    assert run(recipe, tmp_path / "out", 2, after=True)
+    build(recipe, str(tmp_path / "out"))
+    kept = [row for row in read(tmp_path / "out", "rejects") if row["stage"] == "speak"]
+    assert kept
+    assert all(row["detail"] == "ValueError: broken" and "engines.py" in row["traceback"] for row in kept)
+
+
+def test_every_file_explains_itself(tmp_path):
+    out, manifest = made(tmp_path)
+    forger = Forger(out)
+    for file in manifest.files:
+        about = json.loads(forger.table(file.key).schema.metadata[b"datagen"])
+        for name in ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence"):
+            assert about[name] == manifest.values[name]
+        assert about["flatten"] == manifest.values["recipe"]["flatten"]
