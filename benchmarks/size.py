@@ -32,6 +32,11 @@ class Layout:
     level: int = 3
     dictionary: bool = True
     """For all other columns."""
+    statistics: bool = True
+    arrow_schema: bool = True
+    """Store the Arrow schema with the units of fields, as base64 in the footer."""
+    header_in_schema: bool = True
+    """The `datagen` header lies in the Arrow schema as well as in the footer; else in the footer alone."""
     rows: int | None = None
     """Rows a row group; None: all."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -44,20 +49,28 @@ class Layout:
             others.append(_IDS)
         else:
             encodings[_IDS] = self.ids
+        header = table.schema.metadata
+        if not self.header_in_schema:
+            table = table.replace_schema_metadata(None)
         file = BytesIO()
-        pq.write_table(
-            table,
+        with pq.ParquetWriter(
             file,
-            row_group_size=self.rows,
+            table.schema,
             compression="zstd",
             compression_level=self.level,
             use_dictionary=others,
             column_encoding=encodings,
+            write_statistics=self.statistics,
+            store_schema=self.arrow_schema,
             **self.options,
-        )
+        ) as writer:
+            writer.write_table(table, row_group_size=self.rows)
+            if header and not self.header_in_schema:
+                writer.add_key_value_metadata(header)
         return file.getvalue()
 
 
+_LEAN = {"dictionary": False, "statistics": False, "header_in_schema": False}
 LAYOUTS = (
     Layout("ids plain", ids="PLAIN"),
     Layout("ids dictionary", ids="DICTIONARY"),
@@ -66,13 +79,17 @@ LAYOUTS = (
     Layout("  mask RLE", mask="RLE"),
     Layout("  zstd 1", level=1),
     Layout("  zstd 9", level=9),
-    Layout("  zstd 19", level=19),
-    Layout("  zstd 9, mask RLE", level=9, mask="RLE"),
     Layout("  8 rows a row group", rows=8),
-    Layout("  no dictionaries elsewhere", dictionary=False),
-    Layout("  no Arrow schema, no statistics", options={"store_schema": False, "write_statistics": False}),
     Layout("  data pages v2", options={"data_page_version": "2.0"}),
     Layout("  pages of 64 KiB", options={"data_page_size": 1 << 16}),
+    Layout("  no dictionaries elsewhere", dictionary=False),
+    Layout("  no statistics", statistics=False),
+    Layout("  header in the footer alone", header_in_schema=False),
+    Layout("  these three", **_LEAN),
+    Layout("    zstd 5, mask RLE", level=5, mask="RLE", **_LEAN),
+    Layout("    zstd 5, mask RLE, no Arrow schema", level=5, mask="RLE", arrow_schema=False, **_LEAN),
+    Layout("    zstd 9, mask RLE, no Arrow schema", level=9, mask="RLE", arrow_schema=False, **_LEAN),
+    Layout("    zstd 19, mask RLE, no Arrow schema", level=19, mask="RLE", arrow_schema=False, **_LEAN),
 )
 
 
@@ -109,14 +126,14 @@ def read_back(layout: Layout, table: pa.Table, folder: Path) -> None:
 def compare(tables: list[pa.Table], folder: Path, times: int) -> None:
     """Size and speed of every layout on the same tables."""
     tokens = n_tokens(tables)
-    print(f"{'layout':<34} {'bytes/token':>11} {'write Mtok/s':>12} {'read Mtok/s':>11}   ({tokens / 1e6:.1f} M tokens, CPU time)")
+    print(f"{'layout':<38} {'bytes/token':>11} {'write Mtok/s':>12} {'read Mtok/s':>11}   ({tokens / 1e6:.1f} M tokens, CPU time)")
     ways = [("datagen.run.tables.to_parquet", to_parquet), *((layout.name, layout.write) for layout in LAYOUTS)]
     for name, write in ways:
         files = [write(table) for table in tables]
         took_write = min(_cpu(lambda write=write: [write(t) for t in tables]) for _ in range(times))  # type: ignore[misc]
         took_read = min(_cpu(lambda files=files: [from_parquet(f, "") for f in files]) for _ in range(times))  # type: ignore[misc]
         size = sum(map(len, files)) / tokens
-        print(f"{name:<34} {size:11.3f} {tokens / took_write / 1e6:12.1f} {tokens / took_read / 1e6:11.1f}", flush=True)
+        print(f"{name:<38} {size:11.3f} {tokens / took_write / 1e6:12.1f} {tokens / took_read / 1e6:11.1f}", flush=True)
     for layout in LAYOUTS:
         read_back(layout, tables[0], folder)
     print(f"all {len(LAYOUTS)} layouts read back the same by pyarrow {pa.__version__} and datasets {datasets.__version__}")
@@ -136,7 +153,6 @@ def main() -> None:
     parser.add_argument("--build", type=Path, help="measure this finished build instead")
     options = parser.parse_args()
     datasets.disable_progress_bars()
-    pa.set_cpu_count(1)
     with TemporaryDirectory() as name:
         folder = Path(name)
         out = options.build or folder / "build"
@@ -153,10 +169,8 @@ def main() -> None:
                 table = from_parquet(store.read(file.key), file.key)
                 tables.setdefault(file.table, []).append(table)
         for task, parts in tables.items():
-            whole = pa.concat_tables(parts).combine_chunks()
             footers = sum(pq.ParquetFile(pa.BufferReader(to_parquet(part))).metadata.serialized_size for part in parts)
-            print(f"\n{task}, train: {len(parts)} files, {footers / n_tokens(parts):.3f} bytes/token of it are footers")
-            show(f"{task}, train, one file of all units", len(to_parquet(whole)) / n_tokens(parts), "bytes/token")
+            print(f"{task}, train: {n_tokens(parts) // len(parts):,} tokens a file, {footers / n_tokens(parts):.3f} bytes/token are footers")
         print()
         compare([part for parts in tables.values() for part in parts], folder, options.times)
 

@@ -141,7 +141,7 @@ def test_a_quote_after_a_full_stop_loses_no_word(engine: Hibari) -> None:
 class ReadOnly(Network):
     """Stands in for the network: each phoneme lasts a unit. Makes many texts cheap to try."""
 
-    def run(self, ids, voice):  # type: ignore[no-untyped-def]
+    def run(self, ids, voice, pace=1.0):  # type: ignore[no-untyped-def]
         from datagen.engines.hibari_net import Frames
 
         assert len(ids) <= _MAX_PHONEMES + 2
