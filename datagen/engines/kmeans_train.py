@@ -38,9 +38,9 @@ MEL_RANGE_HZ = (60.0, 8000.0)
 SPEECH_DBFS = -24.0
 """Level of active speech that mixing aims at, here drawn within ±`LEVEL_SPREAD_DB`."""
 LEVEL_SPREAD_DB = 3.0
-FLOOR_DB = -30.0
+FLOOR_DB = -28.0
 """Power per band, relative to that level, below which spectra look alike."""
-SNR_DB = (10.0, 32.0)
+SNR_DB = (12.0, 35.0)
 N_DIMS = 40
 CODEBOOK_SIZE = 4096
 LLOYD_POINTS = 120_000
@@ -76,7 +76,7 @@ def main() -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(description="Train the k-means speech tokenizer.")
     parser.add_argument("--out", type=Path, default=kmeans.MODEL_FILE, help="model file to write")
-    parser.add_argument("--minutes", type=float, default=90.0, help="clean speech to synthesize")
+    parser.add_argument("--minutes", type=float, default=60.0, help="clean speech to synthesize")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sentences = kmeans.MODEL_FILE.with_name("codebook_sentences.txt").read_text("utf-8").splitlines()

@@ -137,7 +137,7 @@ def card(manifest: Manifest) -> str:
         if name != "rejects":
             paths = [
                 {
-                    "split": "all" if split == "all" else split,
+                    "split": "full" if split == "all" else split,  # `datasets` keeps the name `all` to itself
                     "path": f"{name}/{'' if split == 'all' else split + '-'}*.parquet",
                 }
                 for split in sorted(splits, key=lambda s: _SPLITS.index(s) if s in _SPLITS else 0)

@@ -1,0 +1,111 @@
+"""Scripts: every decision keyed on its own, splits by id, voices kept apart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datagen.recipe import Splits
+from datagen.records import Dialogue, Reject, Script
+from datagen.stages.script import WriteScript, split_of, voices_by_split
+from tests.conftest import dialogue, make_recipe
+
+VOICES = [f"v{k}" for k in range(8)]
+
+
+def script(d: Dialogue, *overrides: str) -> Script | Reject:
+    return WriteScript(make_recipe(*overrides), VOICES)([d])[0]
+
+
+def talk(id: str = "d1") -> Dialogue:
+    return dialogue("Hi there.", "It costs $5.", "Really?", "Yes.", "Great, thanks.", "Bye now.", id=id)
+
+
+def test_text_is_spoken_and_the_original_is_kept():
+    utterance = script(talk()).utterances[1]
+    assert (utterance.text, utterance.spoken) == ("It costs $5.", "It costs five dollars.")
+
+
+def test_the_assistant_has_one_voice_and_each_user_one_of_its_split():
+    found = [script(talk(f"d{k}")) for k in range(200)]
+    users: dict[str, set[str]] = {}
+    for s in found:
+        assert {u.voice for u in s.utterances if u.role == "assistant"} == {"tone-0"}
+        (voice,) = {u.voice for u in s.utterances if u.role == "user"}
+        users.setdefault(s.split, set()).add(voice)
+    assert users["train"] == set(voices_by_split(VOICES, Splits(validation=0.1, test=0.1))["train"])
+    assert not users["train"] & (users["validation"] | users["test"])
+
+
+def test_the_users_first_turn_never_interrupts_and_the_assistants_never_do():
+    s = script(talk(), "timing.barge_in_probability=1")
+    assert [u.barge_in is not None for u in s.utterances] == [False, False, True, False, True, False]
+    s = script(talk(), "timing.barge_in_probability=0")
+    assert not any(u.barge_in for u in s.utterances)
+
+
+def test_barge_ins_come_as_often_as_asked():
+    found = [script(talk(f"d{k}"), "timing.barge_in_probability=0.25") for k in range(300)]
+    drawn = [u.barge_in is not None for s in found for u in s.utterances[2::2]]
+    assert 0.2 < sum(drawn) / len(drawn) < 0.3
+
+
+def test_offsets_follow_their_distributions_in_samples():
+    fixed = ("timing.lead_in=100", "timing.response=200", "timing.user_pause=300")
+    assert [u.offset_samples for u in script(talk(), *fixed).utterances] == [2400, 4800, 7200, 4800, 7200, 4800]
+    spread = [script(talk(f"d{k}"), "timing.response={kind: uniform, low: 100, high: 200}") for k in range(50)]
+    offsets = [s.utterances[1].offset_samples for s in spread]
+    assert 2400 <= min(offsets) < 2900 < 4300 < max(offsets) <= 4800
+
+
+def test_no_draw_of_one_decision_shifts_another():
+    plain = script(talk(), "timing.barge_in_probability=0")
+    busy = script(talk(), "timing.barge_in_probability=1", "timing.reaction=999", "timing.user_pause=1")
+    assert [u.voice for u in plain.utterances] == [u.voice for u in busy.utterances]
+    assert [u.offset_samples for u in plain.utterances[1::2]] == [u.offset_samples for u in busy.utterances[1::2]]
+    assert plain.utterances[0] == busy.utterances[0]
+    longer = script(dialogue(*[t.text for t in talk().turns], "More?", "No."))
+    assert longer.utterances[:6] == script(talk()).utterances
+
+
+def test_another_seed_or_dialogue_draws_anew():
+    first = [u.offset_samples for u in script(talk()).utterances]
+    assert first != [u.offset_samples for u in script(talk("d2")).utterances]
+    assert first != [u.offset_samples for u in script(talk(), "seed=8").utterances]
+    assert first == [u.offset_samples for u in script(talk()).utterances]
+
+
+def test_a_turn_without_anything_to_say_is_a_reject_that_names_it():
+    found = script(dialogue("Hello.", "***"))
+    assert isinstance(found, Reject)
+    assert (found.reason, found.detail) == ("unspeakable", "turn 1 (assistant) has nothing to say aloud")
+
+
+@given(st.sets(st.text(min_size=1, max_size=6), min_size=3, max_size=40), st.floats(0, 0.4), st.floats(0, 0.4))
+def test_no_voice_is_in_two_splits_and_none_is_left_out(voices, validation, test):
+    splits = Splits(validation=validation, test=test)
+    try:
+        pools = voices_by_split(sorted(voices), splits)
+    except ValueError:
+        return
+    dealt = [voice for pool in pools.values() for voice in pool]
+    assert sorted(dealt) == sorted(voices)
+    assert pools["train"]
+    assert all(bool(pools[name]) == (share > 0) for name, share in (("validation", validation), ("test", test)))
+
+
+def test_too_few_voices_are_refused_unless_they_may_be_shared():
+    with pytest.raises(ValueError, match="2 user voices cannot be kept apart"):
+        voices_by_split(["a", "b"], Splits())
+    pools = voices_by_split(["a", "b"], Splits(share_voices=True))
+    assert all(sorted(pool) == ["a", "b"] for pool in pools.values())
+
+
+def test_splits_have_their_shares_and_depend_on_the_id_alone():
+    found = [split_of(f"id-{k}", Splits(validation=0.1, test=0.2)) for k in range(4000)]
+    assert 0.08 < found.count("validation") / 4000 < 0.12
+    assert 0.18 < found.count("test") / 4000 < 0.22
+    assert all(
+        split_of(f"id-{k}", Splits(validation=0.1, test=0.3)) == "validation"
+        for k, s in enumerate(found)
+        if s == "validation"
+    )

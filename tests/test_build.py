@@ -1,0 +1,74 @@
+"""A recipe that cannot run is refused before any work, and every recipe key reaches the code."""
+
+import pytest
+
+from datagen.build import Build
+from datagen.errors import RecipeError
+from datagen.recipe import Recipe
+from tests.conftest import make_recipe
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("voices.assistant=bella", "voices.assistant: 'bella' is not a voice of tone"),
+        ("voices.users=[tone-1, x]", "voices.users: 'x' is not a voice"),
+        ("select.languages=[en, fr]", "does not speak 'fr'"),
+        ("voices.users=[tone-1, tone-2]", "voices.users: 2 user voices cannot be kept apart"),
+        ("sample_rate_hz=24001", "not a whole number of samples"),
+        ("engines.tts={name: nonesuch}", "no tts engine 'nonesuch'"),
+        ("mix.noise=[{name: directory, options: {path: /nonesuch}}]", "does not exist"),
+    ],
+)
+def test_a_recipe_that_cannot_run_is_refused(override, says):
+    with pytest.raises(RecipeError) as error:
+        Build(make_recipe(override)).check()
+    assert says in str(error.value)
+
+
+def test_steps_are_the_stages_in_flow_order(work):
+    assert [step.name for step in work.steps()] == ["select", "script", "speak", "place", "mix", "encode"]
+
+
+def test_users_are_all_voices_but_the_assistants(work):
+    assert work.user_voices == tuple(f"tone-{k}" for k in range(1, 9))
+
+
+def test_qwen2_ids_leave_room_in_the_padding_of_its_embedding():
+    vocabulary = Build(make_recipe("engines.text_tokenizer={name: qwen2}")).vocabulary
+    assert (vocabulary.special_offset, vocabulary.speech_offset) == (151_665, 151_936)
+    other = Build(make_recipe()).vocabulary
+    assert (other.n_text, other.special_offset, other.speech_offset) == (256, 256, 264)
+
+
+def test_describe_names_every_engine_the_clock_and_the_silence(work):
+    found = work.describe()
+    assert {kind: e["name"] for kind, e in found["engines"].items()} == {
+        "tts": "tone",
+        "speech_tokenizer": "tone",
+        "text_tokenizer": "bytes",
+        "noise.0": "generated",
+    }
+    assert found["clock"] == {"sample_rate_hz": 24_000, "frame_rate_hz": 25, "hop_samples": 960}
+    assert found["silence"] == {"assistant": "special", "user": "codes", "silence_code": 0}
+
+
+def test_every_recipe_key_is_read_somewhere():
+    from pathlib import Path
+
+    import datagen
+
+    source = "\n".join(
+        file.read_text("utf-8") for file in Path(datagen.__file__).parent.rglob("*.py") if file.name != "recipe.py"
+    )
+
+    def keys(model) -> list[str]:
+        found = []
+        for name, field in model.model_fields.items():
+            inner = field.annotation
+            found += keys(inner) if hasattr(inner, "model_fields") else [name]
+        return found
+
+    named = {"name", "description", "profile"}  # for people and manifests
+    unread = [key for key in keys(Recipe) if key.removeprefix("max_") not in source and key not in named]
+    assert not unread
