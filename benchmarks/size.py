@@ -126,7 +126,8 @@ def read_back(layout: Layout, table: pa.Table, folder: Path) -> None:
 def compare(tables: list[pa.Table], folder: Path, times: int) -> None:
     """Size and speed of every layout on the same tables."""
     tokens = n_tokens(tables)
-    print(f"{'layout':<38} {'bytes/token':>11} {'write Mtok/s':>12} {'read Mtok/s':>11}   ({tokens / 1e6:.1f} M tokens, CPU time)")
+    print(f"{tokens / 1e6:.1f} M tokens, CPU time")
+    print(f"{'layout':<38} {'bytes/token':>11} {'write Mtok/s':>12} {'read Mtok/s':>11}")
     ways = [("datagen.run.tables.to_parquet", to_parquet), *((layout.name, layout.write) for layout in LAYOUTS)]
     for name, write in ways:
         files = [write(table) for table in tables]
@@ -136,7 +137,9 @@ def compare(tables: list[pa.Table], folder: Path, times: int) -> None:
         print(f"{name:<38} {size:11.3f} {tokens / took_write / 1e6:12.1f} {tokens / took_read / 1e6:11.1f}", flush=True)
     for layout in LAYOUTS:
         read_back(layout, tables[0], folder)
-    print(f"all {len(LAYOUTS)} layouts read back the same by pyarrow {pa.__version__} and datasets {datasets.__version__}")
+    print(
+        f"all {len(LAYOUTS)} layouts read back the same by pyarrow {pa.__version__} and datasets {datasets.__version__}"
+    )
 
 
 def _cpu(run: Any) -> float:
@@ -170,7 +173,8 @@ def main() -> None:
                 tables.setdefault(file.table, []).append(table)
         for task, parts in tables.items():
             footers = sum(pq.ParquetFile(pa.BufferReader(to_parquet(part))).metadata.serialized_size for part in parts)
-            print(f"{task}, train: {n_tokens(parts) // len(parts):,} tokens a file, {footers / n_tokens(parts):.3f} bytes/token are footers")
+            share = footers / n_tokens(parts)
+            print(f"{task}, train: {n_tokens(parts) // len(parts):,} tokens a file, footers {share:.3f} bytes/token")
         print()
         compare([part for parts in tables.values() for part in parts], folder, options.times)
 

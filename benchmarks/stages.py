@@ -16,7 +16,6 @@ from datagen.run.commit import commit_unit
 from datagen.run.store import LocalStore
 from datagen.schema import conversations_table
 from datagen.spoken import normalizer, to_spoken
-from datagen.stages.place import Place
 
 _USERS = ("heart-f1", "heart-f4", "heart-m1", "heart-m6")
 
@@ -73,7 +72,11 @@ def voices(build: Build, scripts: Sequence[object], times: int) -> None:
             speak(voice)
             took = seconds(lambda voice=voice: speak(voice), times)  # type: ignore[misc]
             speeds.append(n_samples / build.tts.sample_rate_hz / took)
-        show(f"voice, {names[0] if len(names) == 1 else f'{len(names)} user voices'}", sum(speeds) / len(speeds), "x realtime")
+        show(
+            f"voice, {names[0] if len(names) == 1 else f'{len(names)} user voices'}",
+            sum(speeds) / len(speeds),
+            "x realtime",
+        )
 
 
 def long_takes(takes: Sequence[Takes], build: Build, length_s: int) -> Takes:
@@ -140,7 +143,11 @@ def main() -> None:
         voices(build, scripts, max(3, options.times // 3))
         takes = run_stage(stages["speak"], scripts)
         audio(build, takes, options.times)  # type: ignore[arg-type]
-        talks = [talk for talk in run_stage(stages["mix"], run_stage(stages["place"], takes)) if isinstance(talk, Conversation)]
+        talks = [
+            talk
+            for talk in run_stage(stages["mix"], run_stage(stages["place"], takes))
+            if isinstance(talk, Conversation)
+        ]
         begin = time.perf_counter()
         streams = run_stage(stages["encode"], talks)
         unit = [s for s in streams if isinstance(s, Streams)][: build.recipe.run.unit_dialogues]

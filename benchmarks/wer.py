@@ -9,7 +9,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from common import read_streams, recipe_for, run_build, show
-from hearing import Heard, Recognizer, decoded_audio, errors, hear_all, normalize, pause_levels_db, stored_audio, word_offsets_ms
+from hearing import (
+    Heard,
+    Recognizer,
+    decoded_audio,
+    errors,
+    hear_all,
+    normalize,
+    pause_levels_db,
+    stored_audio,
+    word_offsets_ms,
+)
 
 from datagen.build import Build
 from datagen.records import Streams
@@ -18,6 +28,7 @@ from datagen.run.store import open_store
 
 TARGETS = {("audio", "user"): 5, ("audio", "assistant"): 5, ("tokens", "user"): 25, ("tokens", "assistant"): 15}
 """Most word errors in percent, by what is heard and whose it is."""
+
 
 def report(what: str, heard: list[Heard], n_worst: int) -> None:
     """Word errors by role and voice, and the utterances heard worst."""
@@ -40,7 +51,8 @@ def report(what: str, heard: list[Heard], n_worst: int) -> None:
                 print(f"  {voice:<20} {100 * e.rate:6.1f} % of {e.n_words} words")
     for h in sorted(heard, key=_n_errors, reverse=True)[:n_worst]:
         u = h.clip.utterance
-        print(f"  {_n_errors(h)} errors, {h.clip.dialogue_id}, {u.role}, {u.voice}\n    said  {normalize(u.said)}\n    heard {normalize(h.text)}")
+        print(f"  {_n_errors(h)} errors, {h.clip.dialogue_id}, {u.role}, {u.voice}")
+        print(f"    said  {normalize(u.said)}\n    heard {normalize(h.text)}")
 
 
 def word_times(heard: list[Heard], streams: list[Streams], rate: int) -> None:
@@ -48,12 +60,21 @@ def word_times(heard: list[Heard], streams: list[Streams], rate: int) -> None:
     print("\nword times:")
     for name, offsets in zip(("start", "end"), word_offsets_ms(heard, rate), strict=True):
         middle = float(np.median(offsets))
-        show(f"{name} of {len(offsets)} words, stored against heard, median", float(np.median(np.abs(offsets))), "ms", most=100)
-        show(f"  heard minus stored, median {middle:.0f} ms; spread about it", float(np.median(np.abs(offsets - middle))), "ms")
+        show(
+            f"{name} of {len(offsets)} words, stored against heard, median",
+            float(np.median(np.abs(offsets))),
+            "ms",
+            most=100,
+        )
+        show(
+            f"  heard minus stored, median {middle:.0f} ms; spread about it",
+            float(np.median(np.abs(offsets - middle))),
+            "ms",
+        )
     shifts = list(range(-100, 101, 10))
     levels = pause_levels_db(streams, shifts)
-    show("assistant's pauses against its words", levels[shifts.index(0)], "dB", most=-20)
-    show("shift of words at which pauses are quietest", shifts[levels.index(min(levels))], "ms")
+    show("assistant's pauses against its words", levels[shifts.index(0)], "dB")
+    show("shift of words at which pauses are quietest, size", abs(shifts[levels.index(min(levels))]), "ms", most=30)
 
 
 def _n_errors(heard: Heard) -> int:

@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_N_CORES = os.cpu_count() or 1
 _Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
 
 
@@ -43,7 +44,7 @@ def build(
         list[str] | None, typer.Option("--input", help="File, directory or hf:NAME to read; may be repeated.")
     ] = None,
     out: Annotated[str | None, typer.Option("--out", help="Output directory; by default out/RECIPE.")] = None,
-    workers: _Workers = os.cpu_count() or 1,
+    workers: _Workers = _N_CORES,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
@@ -79,7 +80,7 @@ def flatten(
     chunk: Annotated[str | None, typer.Option("--chunk", help="Speech/text tokens a chunk, such as 5/1.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks; may be repeated.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest dialogue row.")] = None,
-    workers: _Workers = os.cpu_count() or 1,
+    workers: _Workers = _N_CORES,
 ) -> None:
     """Make new shards from the conversations of a build, without speaking anything again."""
     from datagen.progress import print_summary

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -57,7 +58,7 @@ class Progress:
         self._before_ms, self._began = self._made_ms, time.monotonic()
         self._bar.update(self._task, total=plan.n_units, completed=len(done))
         already = f", {len(done)} units done before" if done else ""
-        _console.print(f"[bold]{self._out}[/]: {plan.n_records} records in {plan.n_units} units{already}")
+        _console.print(f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}")
 
     def unit_done(self, marker: Marker) -> None:
         """Show one more unit."""
@@ -129,7 +130,7 @@ def print_summary(manifest: Manifest, out: str) -> None:
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(values["rejects"].items(), key=lambda r: -r[1]))
     _console.print(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}", soft_wrap=True)
     _console.print(f"digest {values['digest']}\n")
-    tasks = manifest.tasks
+    tasks, out = manifest.tasks, escape(out)
     if tasks:
         best = "three_stream" if "three_stream" in tasks else tasks[0]
         _console.print(f"Next:  datagen show {out} --task {best}     look at a training row", soft_wrap=True)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", ""},
     {"records", "vocab", "distributions"},
-    {"recipe", "schema"},
+    {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken"},
     {"sources", "duplicates", "stages"},
     {"build"},

@@ -20,7 +20,9 @@ def test_a_wheel_holds_recipes_prompts_schemas_and_models(tmp_path):
         for file in (ROOT / folder).iterdir():
             assert f"datagen/{folder}/{file.name}" in names
     assert {"datagen/data/quickstart.jsonl", "datagen/data/kmeans_25hz.npz", "datagen/data/card.md.j2"} <= names
-    code = "import datagen, sys; assert datagen.__file__.startswith(sys.argv.pop(1)); from datagen.cli import main; main()"
+    code = (
+        "import datagen, sys; assert datagen.__file__.startswith(sys.argv.pop(1)); from datagen.cli import main; main()"
+    )
     listed = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), "recipes"],
         cwd=tmp_path,
@@ -29,4 +31,6 @@ def test_a_wheel_holds_recipes_prompts_schemas_and_models(tmp_path):
         text=True,
         check=True,
     ).stdout
-    assert [line.split()[0] for line in listed.splitlines()] == sorted(f.stem for f in (ROOT / "pipelines").glob("*.yaml"))
+    assert [line.split()[0] for line in listed.splitlines()] == sorted(
+        f.stem for f in (ROOT / "pipelines").glob("*.yaml")
+    )

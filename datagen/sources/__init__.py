@@ -93,7 +93,7 @@ class _Maker:
         self.ids = Ids()
         self._roles = roles
 
-    def make(self, raw: formats.Raw, file: Input, record: int, fallback_id: str) -> Dialogue | Reject:
+    def make(self, raw: fields.Raw, file: Input, record: int, fallback_id: str) -> Dialogue | Reject:
         """One record's dialogue, or why there is none."""
         name = fallback_id
         try:

@@ -5,10 +5,20 @@ A record that cannot become a dialogue raises `UnfitError`. Text is only ever da
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 ID_KEYS = ("id", "conversation_id", "dialogue_id", "uuid")
 MAX_ID_CHARS = 200
 _QUOTE_CHARS = 80
+
+
+class Raw(NamedTuple):
+    """One record as parsed, or why it could not be."""
+
+    value: object
+    """A JSON value, or an `UnfitError`."""
+    place: str
+    """Where in the file it is, such as `line 3` (from 1) or `record 2` (from 0)."""
 
 
 class UnfitError(Exception):

@@ -10,24 +10,15 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 from datagen.errors import SourceError
 from datagen.sources.arrays import cut, too_large
-from datagen.sources.fields import UnfitError, quote
+from datagen.sources.fields import Raw, UnfitError, quote
 from datagen.sources.inputs import Input
 
 _CHUNK_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
-
-
-class Raw(NamedTuple):
-    """One record as parsed, or why it could not be."""
-
-    value: object
-    """A JSON value, or an `UnfitError`."""
-    place: str
-    """Where in the file it is, such as `line 3` (from 1) or `record 2` (from 0)."""
 
 
 def records(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:

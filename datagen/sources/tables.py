@@ -5,8 +5,7 @@ from typing import Any
 
 from datagen.errors import SourceError
 from datagen.sources.arrays import too_large
-from datagen.sources.fields import UnfitError
-from datagen.sources.formats import Raw
+from datagen.sources.fields import Raw, UnfitError
 from datagen.sources.inputs import Input
 from datagen.sources.shapes import FIELDS, usable
 

@@ -228,7 +228,10 @@ def utterance(change):
         (utterance(lambda u: u.update(unsaid="more")), "said and unsaid together are not what was scripted"),
         (utterance(lambda u: u.update(role="narrator")), "utterance 1: 'narrator' is no role"),
         (lambda c: c["utterances"][2].update(start_samples=0), "utterance 2: the user overlaps itself"),
-        (lambda c: c["events"].append(dict(kind="x", role="user", start_samples=5, end_samples=4)), "event x lies"),
+        (
+            lambda c: c["events"].append({"kind": "x", "role": "user", "start_samples": 5, "end_samples": 4}),
+            "event x lies",
+        ),
     ],
 )
 def test_a_broken_law_of_time(forger, change, says):
@@ -254,18 +257,10 @@ def test_a_dialogue_moved_to_another_split_is_heard_by_its_voice(forger):
 
     forger.edit(CONVERSATIONS, relabel)
     for table in ("asr", "three_stream"):
-        moved = []
         key = f"{table}/train-000000.parquet"
-        forger.edit(key, lambda rows, moved=moved: moved.extend(row for row in rows if row["dialogue_id"] == name))
-        forger.edit(key, lambda rows: rows.__setitem__(slice(None), [r for r in rows if r["dialogue_id"] != name]))
-        order = list(splits)
-        key = f"{table}/validation-000000.parquet"
-        forger.edit(
-            key,
-            lambda rows, moved=moved: rows.__setitem__(
-                slice(None), sorted(rows + moved, key=lambda r: (order.index(r["dialogue_id"])))
-            ),
-        )
+        moved = [row for row in forger.table(key).to_pylist() if row["dialogue_id"] == name]
+        forger.edit(key, lambda rows: drop(rows, name))
+        forger.edit(f"{table}/validation-000000.parquet", lambda rows, moved=moved: rows.extend(moved))
     forger.seal()
     one(faults(forger.out), "user voice 'tone-", "is in splits ['train', 'validation']")
 

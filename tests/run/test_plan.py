@@ -124,7 +124,7 @@ def test_another_build_does_not_resume_and_is_told_what_differs(tmp_path, overri
     assert tree(tmp_path / "out") == before
 
 
-def NewTokenizer():  # noqa: N802  (named in a recipe like a class)
+def NewTokenizer():
     from datagen.engines.base import EngineInfo
     from datagen.engines.tone import ToneTokenizer
 
@@ -198,7 +198,7 @@ def test_a_slower_planner_of_another_build_refuses(tmp_path, monkeypatch):
         return real(store, key, data)
 
     monkeypatch.setattr(LocalStore, "create", create)
-    with pytest.raises(ResumeError, match="recipe.seed is 8 there and 7 now"):
+    with pytest.raises(ResumeError, match=r"recipe\.seed is 8 there and 7 now"):
         plan(recipe, tmp_path)
 
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.chunks import windows
 from datagen.recipe import Flatten as Recipe
 from datagen.records import Event, Mixing, Spoken, Streams
-from datagen.stages.flatten import Flatten, windows
+from datagen.stages.flatten import Flatten
 from datagen.vocab import Vocabulary
 
 HOP = 960

@@ -1,0 +1,292 @@
+"""Every command does what it says; what a user can mend is one line and exit status 1, never a traceback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from datagen import cli, resources
+from datagen.run.manifest import Manifest
+from datagen.run.store import LocalStore
+from tests.run.builds import DATAGEN, faults, read, talk, talks, write
+
+FAST = ("--set", "flatten.tasks=[asr, three_stream]", "--set", "splits={validation: 0, test: 0}", "--workers", "1")
+
+
+class Cli:
+    """Runs the program's `main` in this process, in a folder of its own."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capsys, self._monkeypatch = capsys, monkeypatch
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, standard output and standard error."""
+        self._capsys.readouterr()
+        self._monkeypatch.setattr(sys, "argv", ["datagen", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code or 0
+        said = self._capsys.readouterr()
+        return status, said.out, said.err
+
+    def ok(self, *arguments: str) -> str:
+        status, out, err = self.run(*arguments)
+        assert (status, err) == (0, "")
+        return out
+
+    def fails(self, *arguments: str) -> str:
+        """The one line of an error."""
+        status, out, err = self.run(*arguments)
+        assert (status, out) == (1, ""), (out, err)
+        assert err.startswith("datagen: ")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        return err
+
+
+@pytest.fixture
+def datagen(capsys, monkeypatch, tmp_path) -> Cli:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return Cli(capsys, monkeypatch)
+
+
+@pytest.fixture
+def talks_file(tmp_path) -> Path:
+    return write(tmp_path / "in.jsonl", talks(5))
+
+
+@pytest.fixture
+def built(datagen, talks_file) -> Path:
+    datagen.ok("build", "fake", "--input", talks_file, "--out", "out", *FAST)
+    return Path("out")
+
+
+# -- what works -------------------------------------------------------------------------------------------------
+
+
+def test_build_says_what_was_made_and_what_to_do_next(datagen, talks_file):
+    said = datagen.ok("build", "fake", "--input", talks_file, "--out", "out", *FAST)
+    assert "out: 5 records in 2 units" in said
+    assert "3 dialogues kept, 2 rejected: select/code 2" in said
+    assert "datagen show out --task three_stream" in said
+    assert Manifest.load(LocalStore("out")).values["digest"] in said
+
+
+def test_build_again_says_it_was_done_before(datagen, built, talks_file):
+    said = datagen.ok("build", "fake", "--input", talks_file, "--out", "out", *FAST)
+    assert "2 units done before" in said
+
+
+def test_without_out_a_build_goes_to_a_folder_of_its_recipes_name(datagen, talks_file):
+    datagen.ok("build", "fake", "--input", talks_file, *FAST)
+    assert Path("out/fake/manifest.json").exists()
+
+
+def test_limit_reads_only_the_first_records(datagen, talks_file):
+    datagen.ok("build", "fake", "--input", talks_file, "--out", "out", "--limit", "2", *FAST)
+    assert Manifest.load(LocalStore("out")).values["n_records"] == 2
+
+
+def test_input_may_be_repeated_and_is_read_in_order(datagen, talks_file, tmp_path):
+    other = write(tmp_path / "more, [of] 'it'.jsonl", [talk("One more thing please.", "Yes, of course.", id="more")])
+    datagen.ok("build", "fake", "--input", other, "--input", talks_file, "--out", "out", *FAST)
+    records = {
+        row["record"]: row["dialogue_id"] for table in ("conversations", "rejects") for row in read(Path("out"), table)
+    }
+    assert [records[k] for k in range(6)] == ["more", "d0", "d1", "d2", "d3", "d4"]
+
+
+def test_set_reaches_the_recipe(datagen, talks_file):
+    datagen.ok("build", "fake", "--input", talks_file, "--out", "out", "--set", "seed=99", *FAST)
+    assert Manifest.load(LocalStore("out")).values["recipe"]["seed"] == 99
+
+
+def test_check_tells_digest_and_counts(datagen, built):
+    manifest = Manifest.load(LocalStore(built))
+    said = datagen.ok("check", built)
+    assert f"{len(manifest.files)} files" in said
+    assert f"digest {manifest.values['digest']}" in said
+
+
+def test_check_names_faults_and_exits_1(datagen, built):
+    file = Manifest.load(LocalStore(built)).table("asr")[0]
+    (built / file.key).unlink()
+    status, out, err = datagen.run("check", built)
+    assert (status, out) == (1, "")
+    assert file.key in err
+    assert "faults" in err.splitlines()[-1]
+
+
+def test_flatten_makes_new_shards(datagen, built):
+    said = datagen.ok("flatten", built, "--out", "new", "--chunk", "5/1", "--task", "three_stream", "--workers", "1")
+    assert "three_stream" in said
+    recipe = Manifest.load(LocalStore("new")).values["recipe"]["flatten"]
+    assert (recipe["speech_chunk_tokens"], recipe["text_chunk_tokens"], recipe["tasks"]) == (5, 1, ["three_stream"])
+    assert faults(Path("new"), built) == []
+    assert "all as they should be" in datagen.ok("check", "new", "--conversations", built)
+
+
+def test_flatten_takes_the_longest_row(datagen, built):
+    datagen.ok("flatten", built, "--out", "new", "--max-tokens", "64", "--workers", "1")
+    assert max(row["n_tokens"] for row in read(Path("new"), "three_stream")) <= 64
+
+
+@pytest.mark.parametrize("task", ["three_stream", "asr"])
+def test_show_paints_a_row_with_its_text(datagen, built, task):
+    said = datagen.ok("show", built, "--task", task, "--row", "1", "--chunks", "3")
+    assert f"#{task}#" in said
+    assert "learned" in said
+    plain = datagen.ok("show", built, "--task", task, "--row", "1", "--codes")
+    assert plain.count("\n") >= said.count("\n")
+
+
+def test_show_says_how_to_see_the_rest(datagen, built):
+    assert "more chunks; --chunks" in datagen.ok("show", built, "--chunks", "1")
+
+
+def test_decode_writes_both_channels(datagen, built):
+    conversation = read(built, "conversations")[0]
+    datagen.ok("decode", built, "--dialogue", conversation["dialogue_id"], "--to", "talk.wav")
+    audio, rate = soundfile.read("talk.wav")
+    assert audio.shape == (conversation["n_samples"], 2)
+    assert rate == 24_000
+
+
+def test_recipes_lists_all_that_ship(datagen):
+    said = datagen.ok("recipes")
+    assert [line.split()[0] for line in said.splitlines()] == resources.recipes()
+
+
+def test_no_command_is_help(datagen):
+    status, out, err = datagen.run()
+    assert status == 2
+    assert all(name in out + err for name in ("build", "flatten", "check", "show", "decode", "recipes"))
+
+
+# -- what does not ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("build", "nonesuch"), "cannot read recipe nonesuch"),
+        (("build", "fake", "--set", "sede=1"), "sede: unknown key"),
+        (("build", "fake", "--set", "seed"), "write it as key=value"),
+        (("build", "fake", "--set", "engines.tts.name=nobody"), "no tts engine 'nobody'"),
+        (("build", "fake", "--set", "voices.assistant=nobody"), "'nobody' is not a voice of tone"),
+        (("build", "fake", "--set", "select.languages=[fr]"), "does not speak 'fr'"),
+        (("build", "fake", "--set", "engines.tts.options={x: 1}"), "does not take these options"),
+        (("build", "fake", "--set", "input.paths=[]"), "give --input PATH"),
+        (("build", "fake", "--input", "missing.jsonl"), "missing.jsonl: no such file"),
+        (("build", "fake", "--input", "empty.jsonl"), "empty.jsonl: no record in it"),
+        (("build", "fake", "--input", "notes.txt"), "notes.txt: not a known format"),
+        (("build", "fake", "--out", "notes.txt"), "cannot write notes.txt"),
+        (("build", "fake", "--out", "s3://bucket/x"), "only local directories"),
+        (("check", "nowhere"), "no build is there"),
+        (("show", "nowhere"), "no build is there"),
+        (("decode", "nowhere", "--dialogue", "x", "--to", "x.wav"), "no build is there"),
+        (("flatten", "nowhere", "--out", "x"), "no build is there"),
+    ],
+)
+def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
+    Path("empty.jsonl").touch()
+    Path("notes.txt").touch()
+    assert says in datagen.fails(*arguments, *(("--workers", "1") if arguments[0] in ("build", "flatten") else ()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("build", "fake", "--input", "in.jsonl", "--out", "out", "--set", "seed=8", *FAST), "recipe.seed is 7 there"),
+        (("show", "out", "--task", "tts"), "no rows of task 'tts'; it has asr, three_stream"),
+        (("show", "out", "--task", "rejects"), "no rows of task 'rejects'"),
+        (("show", "out", "--row", "99"), "three_stream has 3 rows"),
+        (("decode", "out", "--dialogue", "zz", "--to", "x.wav"), "no conversation of dialogue 'zz'"),
+        (("decode", "out", "--dialogue", "d1", "--to", "nowhere/x.wav"), "cannot write x.wav"),
+        (("decode", "out", "--dialogue", "d1", "--to", "x.doc"), "cannot write x.doc"),
+        (("flatten", "out", "--out", "out"), "holds another build"),
+        (("flatten", "out", "--out", "new", "--task", "five_stream"), "flatten.tasks"),
+    ],
+)
+def test_an_error_about_a_build_is_one_line_too(datagen, built, arguments, says):
+    assert says in datagen.fails(*arguments)
+
+
+def test_an_unfinished_build_is_said_to_be_so(datagen, built):
+    (built / "manifest.json").unlink()
+    for command in (("check", built), ("show", built), ("flatten", built, "--out", "new")):
+        assert "the build is unfinished: run `datagen build` again" in datagen.fails(*command)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("build",),
+        ("build", "fake", "--workers", "0"),
+        ("build", "fake", "--limit", "0"),
+        ("build", "fake", "--limt", "3"),
+        ("flatten", "out", "--out", "new", "--chunk", "5"),
+        ("flatten", "out", "--out", "new", "--chunk", "a/b"),
+        ("show", "out", "--row", "-1"),
+        ("nonesuch",),
+    ],
+)
+def test_a_wrong_command_line_is_status_2(datagen, arguments):
+    status, out, err = datagen.run(*arguments)
+    assert (status, out) == (2, "")
+    assert "Error" in err
+    assert "Traceback" not in err
+
+
+def test_a_developer_can_ask_for_the_traceback(datagen, monkeypatch):
+    from datagen.errors import StoreError
+
+    monkeypatch.setenv("DATAGEN_TRACEBACK", "1")
+    with pytest.raises(StoreError):
+        datagen.run("check", "nowhere")
+
+
+def test_markup_in_names_is_printed_as_it_is(datagen, tmp_path):
+    write(tmp_path / "x.jsonl", [talk("Hello there my friend.", "Hello to you too.", id="[bold red]x[/] {0} %s")])
+    said = datagen.ok("build", "fake", "--input", "x.jsonl", "--out", "[bold]o", *FAST)
+    assert "[bold]o: 1 records" in said
+    assert "datagen show [bold]o" in said
+    assert 'load_dataset("[bold]o"' in said
+    assert "[bold red]x[/] {0} %s#three_stream#0" in datagen.ok("show", "[bold]o")
+
+
+# -- as a program -----------------------------------------------------------------------------------------------
+
+
+def test_help_loads_nothing_heavy():
+    heavy = "numpy", "pyarrow", "pydantic", "scipy", "rich.progress", "datasets", "datagen.build", "datagen.recipe"
+    look = f"import sys, atexit; atexit.register(lambda: print([m for m in {heavy} if m in sys.modules]))"
+    code = f"{look}; sys.argv = ['datagen', '--help']; from datagen.cli import main; main()"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "build" in said
+    assert said.splitlines()[-1] == "[]"
+
+
+def test_the_installed_program_says_errors_and_status():
+    said = subprocess.run([DATAGEN, "check", "/nowhere"], capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr == "datagen: /nowhere has no manifest.json; no build is there\n"
+
+
+def test_output_into_a_closed_pipe_is_no_traceback(built):
+    said = subprocess.run(f"{DATAGEN} show {built} --chunks 9999 | head -1", shell=True, capture_output=True, text=True)
+    assert "Traceback" not in said.stderr
+
+
+def test_recipe_files_are_taken_by_path(datagen, talks_file):
+    from tests.conftest import make_recipe
+
+    Path("mine.yaml").write_text(make_recipe("name=mine").to_yaml(), "utf-8")
+    datagen.ok("build", "mine.yaml", "--input", talks_file, *FAST)
+    assert json.loads(Path("out/mine/manifest.json").read_bytes())["recipe"]["name"] == "mine"

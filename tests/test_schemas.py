@@ -1,0 +1,67 @@
+"""The checked-in contract is that of the code, and what is written keeps it."""
+
+import json
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from datagen import schemas
+from datagen.run.manifest import Manifest
+from tests.run.builds import ROOT, made, markers_of, talk
+
+CHECKED_IN = ROOT / "schemas"
+
+
+def test_the_checked_in_schemas_are_those_of_the_code():
+    documents = schemas.documents()
+    assert {path.name for path in CHECKED_IN.glob("*.json")} == set(documents)
+    for name, document in documents.items():
+        assert (CHECKED_IN / name).read_text("utf-8") == schemas.render(document), (
+            f"{name} is stale: run `make schemas`"
+        )
+
+
+def test_the_command_writes_all_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["schemas", str(tmp_path)])
+    schemas.main()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        path.name: path.read_bytes() for path in CHECKED_IN.glob("*.json")
+    }
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("built"))
+
+
+def test_a_manifest_keeps_its_schema(built):
+    """Every key is known, each value of its type."""
+    _, manifest = built
+    schemas._Manifest.model_validate_json(json.dumps(manifest.values), strict=True)
+    known = set(schemas._Manifest.model_fields)
+    assert set(manifest.values) == known
+    for name in ("vocabulary", "clock", "silence"):
+        assert set(manifest.values[name]) == set(schemas._Manifest.model_fields[name].annotation.__annotations__)
+    with pytest.raises(ValidationError):
+        schemas._Manifest.model_validate({**manifest.values, "digest": "x"})
+
+
+def test_markers_keep_their_schema(built):
+    out, _ = built
+    for marker in markers_of(out):
+        TypeAdapter(type(marker)).validate_json(marker.to_json())
+
+
+def test_tables_keep_their_schema(built):
+    out, manifest = built
+    documents = {name: json.loads((CHECKED_IN / f"{name}.arrow.json").read_text()) for name in schemas.SCHEMAS}
+    for file in Manifest(manifest.values).files:
+        kind = file.table if file.table in documents else "rows"
+        found = [schemas._describe(field) for field in pq.read_schema(out / file.key)]
+        assert json.dumps(found).replace("element: ", "item: ") == json.dumps(documents[kind])  # Parquet's word for it
+
+
+def test_a_dialogue_of_our_shape_keeps_its_schema():
+    schemas._Dialogue.model_validate(talk("Hello.", "Hi.", id="x"))
