@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from scipy.special import ndtr, ndtri
 
 
 class _Distribution(BaseModel):
@@ -75,6 +74,8 @@ class Normal(_Ranged):
 
     def at(self, u: float) -> float:
         """The quantile `u` of the truncated distribution."""
+        from scipy.special import ndtr, ndtri
+
         low, high = ndtr((self.low - self.mean) / self.sd), ndtr((self.high - self.mean) / self.sd)
         value = self.mean + self.sd * float(ndtri(low + (high - low) * u))
         return min(max(value, self.low), self.high)
@@ -94,6 +95,8 @@ class LogNormal(_Ranged):
 
     def at(self, u: float) -> float:
         """The quantile `u` of the truncated distribution."""
+        from scipy.special import ndtr, ndtri
+
         middle = np.log(self.median)
         low, high = (ndtr((np.log(edge) - middle) / self.sigma) for edge in (self.low, self.high))
         value = float(np.exp(middle + self.sigma * ndtri(low + (high - low) * u)))

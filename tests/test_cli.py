@@ -146,6 +146,12 @@ def test_show_paints_a_row_with_its_text(datagen, built, task):
     assert plain.count("\n") >= said.count("\n")
 
 
+def test_show_counts_rows_over_all_files(datagen, built):
+    assert len(Manifest.load(LocalStore(built)).table("three_stream")) > 1
+    for number, row in enumerate(read(built, "three_stream")):
+        assert datagen.ok("show", built, "--row", str(number)).startswith(f"{row['row_id']}  train  ")
+
+
 def test_show_says_how_to_see_the_rest(datagen, built):
     assert "more chunks; --chunks" in datagen.ok("show", built, "--chunks", "1")
 

@@ -6,7 +6,7 @@ Only this repository and the engine `hibari` are needed. On one machine the same
 
 Projection: linear discriminants. The same instant of a sentence, spoken in another voice or heard in noise, is one
 class; directions in which instants differ more than voices and noises do are kept and weigh more. This spends the
-codes on what is said. Codebook: Lloyd's k-means over the rounded points. Decoder: regression from codes, of clean and
+codes on what is said. Codebook: mini-batch k-means, centroids rounded. Decoder: regression from codes, of clean and
 of noisy speech, to the log-mel of the clean speech, so that it also takes noise away.
 """
 
@@ -24,6 +24,7 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from datagen import seeds
 from datagen.engines import kmeans
@@ -31,6 +32,7 @@ from datagen.engines.base import TTS, Audio, Loop, Speech
 from datagen.engines.hibari import Hibari
 from datagen.engines.kmeans import BLOCK, HOP, SAMPLE_RATE_HZ, Floats, LogMel
 from datagen.engines.noise import GeneratedNoise
+from datagen.errors import EngineMissingError
 
 WINDOW = 640
 N_MELS = 48
@@ -38,14 +40,14 @@ MEL_RANGE_HZ = (60.0, 8000.0)
 SPEECH_DBFS = -24.0
 """Level of active speech that mixing aims at, here drawn within ±`LEVEL_SPREAD_DB`."""
 LEVEL_SPREAD_DB = 3.0
-FLOOR_DB = -28.0
+FLOOR_DB = -32.0
 """Power per band, relative to that level, below which spectra look alike."""
 SNR_DB = (12.0, 35.0)
 N_DIMS = 40
 CODEBOOK_SIZE = 4096
-LLOYD_POINTS = 120_000
-NOISY_SHARE = 0.5
-LLOYD_ROUNDS = 12
+CLUSTER_POINTS = 120_000
+NOISY_SHARE = 1 / 3
+ROUNDS = 12
 HEART_WEIGHT = 3
 """The assistant's voice counts this many times: it is what a model trained on the shards will say."""
 
@@ -102,7 +104,7 @@ def train(clips: Sequence[Clip], seed: int) -> dict[str, NDArray[np.generic]]:
     projection, offset = discriminants(np.concatenate(features), np.concatenate([instants, instants]))
     clean, noisy = (kmeans.project(part, projection, offset) for part in features)
     drawn = draw_points(clean, noisy, heart, seeds.rng(seed, "points"))
-    codebook = lloyd(drawn, seeds.rng(seed, "lloyd"))
+    codebook = cluster(drawn, seeds.seed32(seed, "cluster"))
     codes = np.concatenate([nearest(clean, codebook), nearest(noisy, codebook)])
     say(f"codes used: {len(np.unique(codes))}, by heart, clean: {len(np.unique(codes[: len(heart)][heart]))}")
     decoder = train_decoder(clips, codes, heart, seeds.rng(seed, "decoder"))
@@ -236,27 +238,40 @@ def class_means(values: Floats, classes: Ints) -> Floats:
 
 def draw_points(clean: Floats, noisy: Floats, heart: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
     """Points to learn the codebook from: clean ones, the assistant's voice favoured, and noisy ones of the others."""
-    n_noisy = int(LLOYD_POINTS * NOISY_SHARE)
+    n_noisy = int(CLUSTER_POINTS * NOISY_SHARE)
     weight = np.where(heart, HEART_WEIGHT, 1.0)
-    from_clean = rng.choice(len(clean), LLOYD_POINTS - n_noisy, p=weight / weight.sum())
+    from_clean = rng.choice(len(clean), CLUSTER_POINTS - n_noisy, p=weight / weight.sum())
     from_noisy = rng.choice(np.flatnonzero(~heart), n_noisy)
     return rng.permutation(np.concatenate([clean[from_clean], noisy[from_noisy]]))
 
 
-def lloyd(points: Floats, rng: np.random.Generator) -> NDArray[np.int8]:
-    """K-means with whole-numbered centroids; those of few points are put elsewhere until near the end."""
-    codebook = rng.permutation(np.unique(points, axis=0))[:CODEBOOK_SIZE].astype(np.int8)
-    for remaining in reversed(range(LLOYD_ROUNDS)):
-        codes = nearest(points, codebook)
-        counts = np.bincount(codes, minlength=CODEBOOK_SIZE)
-        sums = sum_by_code(points, codes)
-        codebook = np.where(counts[:, None] > 0, np.rint(sums / np.maximum(counts, 1)[:, None]), codebook).astype(
-            np.int8
-        )
-        poor = np.flatnonzero(counts < 0.1 * len(points) / CODEBOOK_SIZE)
-        if remaining > 2:
-            codebook[poor] = rng.choice(points, len(poor)).astype(np.int8)
-    return codebook
+def cluster(points: Floats, seed: int) -> NDArray[np.int8]:
+    """K-means with whole-numbered centroids, int8 [CODEBOOK_SIZE, N_DIMS]; scikit-learn, one thread, so repeatable.
+
+    The most frequent code is 0: small numbers compress better in a shard.
+
+    Raises:
+        EngineMissingError: If scikit-learn is not installed.
+    """
+    try:
+        from sklearn.cluster import MiniBatchKMeans
+    except ImportError as error:
+        raise EngineMissingError("training a codebook needs: pip install 'duplex-datagen[codebook]'") from error
+    unlike = np.random.default_rng(seed).permutation(np.unique(points, axis=0))[:CODEBOOK_SIZE]
+    search = MiniBatchKMeans(
+        CODEBOOK_SIZE,
+        init=unlike.astype(np.float32),  # as drawn, many would be the same quiet frame
+        n_init=1,
+        batch_size=8192,
+        max_iter=ROUNDS,
+        max_no_improvement=None,
+        random_state=seed,
+    )
+    with threadpool_limits(1):
+        search.fit(points)
+    centroids: NDArray[np.int8] = np.clip(np.rint(search.cluster_centers_), -127, 127).astype(np.int8)
+    often = np.bincount(nearest(points, centroids), minlength=CODEBOOK_SIZE)
+    return centroids[np.argsort(-often, kind="stable")]
 
 
 def nearest(points: Floats, codebook: NDArray[np.int8]) -> Ints:

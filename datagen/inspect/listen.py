@@ -36,6 +36,9 @@ def decode(out: str, dialogue_id: str, to: str) -> str:
     manifest = Manifest.load(store)
     streams = find(store, manifest, dialogue_id)
     tokenizer = Build(Recipe.model_validate(manifest.values["recipe"])).speech_tokenizer
+    made_with, here = manifest.values["engines"]["speech_tokenizer"]["version"], tokenizer.info.version
+    if made_with != here:
+        raise DatagenError(f"the codes of {out} are those of tokenizer version {made_with}; {here} is installed")
     channels = [tokenizer.decode(codes) for codes in (streams.user_codes, streams.assistant_codes)]
     audio = np.clip(np.stack(channels, axis=1), -1, 1)
     try:

@@ -12,7 +12,7 @@ from datagen.records import CHANNEL, Row, Spoken, Streams
 from datagen.run import digest
 from datagen.run.commit import File
 from datagen.run.manifest import Manifest
-from datagen.run.reflatten import flattener
+from datagen.run.reflatten import conversations_of, flattener
 from datagen.run.store import Store
 from datagen.run.tables import from_parquet
 from datagen.schema import CONVERSATIONS, REJECTS, ROWS, rows_table, streams_of
@@ -72,7 +72,6 @@ def _faults(
     units: dict[str, list[File]] = {}
     for file in manifest.files:
         units.setdefault(_unit_of(file.key), []).append(file)
-    stored = {_unit_of(file.key): file for file in origin.table("conversations")} if origin else {}
     for name, files in sorted(units.items()):
         tables: dict[tuple[str, str], list[pa.Table]] = {}
         for file in files:
@@ -81,8 +80,9 @@ def _faults(
                 tables.setdefault((file.table, file.split), []).append(table)
                 report.n_rows += table.num_rows
         streams = [s for table in tables.get(("conversations", ""), ()) for s in streams_of(table)]
-        if elsewhere and name in stored:
-            streams = streams_of(from_parquet(elsewhere.read(stored[name].key), stored[name].key))
+        if elsewhere and origin:
+            keys = conversations_of(origin, int(name))
+            streams = [s for key in keys for s in streams_of(from_parquet(elsewhere.read(key), key))]
         yield from _unit_faults(manifest, seen, streams)
         if streams or not manifest.values.get("from"):
             yield from _row_faults(flatten, streams, tables)

@@ -9,7 +9,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +23,8 @@ from datagen.run.store import Store
 from datagen.run.tables import about, from_parquet, to_parquet
 from datagen.schema import conversations_table, rejects_table, rows_table, streams_of
 from datagen.stages.flatten import Flatten
+
+_N_WRITERS = 8
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,10 @@ def _finish(
     hashes: list[int],
 ) -> Marker:
     """Write what follows from a unit's conversations and rejects, then the marker."""
-    for table, split, content in [*_row_tables(flatten(streams)), *_reject_table(rejects)]:
-        files.append(_create(store, unit, table, split, content, header))
+    tables = [*_row_tables(flatten(streams)), *_reject_table(rejects)]
+    with ThreadPoolExecutor(_N_WRITERS) as writers:  # a store is waited for more than worked on: once, not file by file
+        files.extend(writers.map(partial(_create, store, unit, header), tables))
+    for table, _, content in tables:
         hashes.extend(digest.row_hashes(table, content))
     by_reason = Counter(f"{r.stage}/{r.reason}" for r in rejects)
     marker = Marker(
@@ -158,7 +164,8 @@ def _reject_table(rejects: Sequence[Reject]) -> Iterator[tuple[str, str, pa.Tabl
         yield "rejects", "", rejects_table(rejects)
 
 
-def _create(store: Store, unit: int, table: str, split: str, content: pa.Table, header: dict[str, Any]) -> File:
+def _create(store: Store, unit: int, header: dict[str, Any], made: tuple[str, str, pa.Table]) -> File:
+    table, split, content = made
     key = data_key(table, unit, split)
     data = to_parquet(content, header)
     if not store.create(key, data) and store.read(key) != data:

@@ -15,8 +15,8 @@ from datagen.run.commit import Marker
 from datagen.run.worker import Worker
 
 _worker: Worker | None = None
-_MAX_CRASHES = 3
-"""Worker deaths without a unit finished in between, after which a build stops."""
+_MAX_DEADLY = 3
+"""Units that killed a worker twice, once alone in it, after which a build stops."""
 
 Done = Callable[[Marker], None]
 
@@ -31,25 +31,34 @@ def run_local(worker_arguments: tuple[dict[str, Any], str], units: Iterable[int]
         done: Called here with the marker of each unit as it ends, in any order.
 
     Raises:
-        EngineError: If workers keep dying.
+        EngineError: If a unit kills its worker again when it has one to itself; all others are done first.
     """
     if n_workers == 1:
         worker = Worker.open(*worker_arguments)
         for unit in units:
             done(worker.run(unit))
         return
-    left, crashes = sorted(units), 0
-    while left:
-        finished = _run_pool(worker_arguments, left, n_workers, done)
-        crashes = 0 if finished else crashes + 1
-        left = [unit for unit in left if unit not in finished]
-        if crashes == _MAX_CRASHES:
-            raise EngineError(f"workers died {crashes} times in a row at units {left[:n_workers]}; run again to go on")
+    left, deadly = sorted(units), list[int]()
+    while left and len(deadly) < _MAX_DEADLY:
+        finished, suspects = _run_pool(worker_arguments, left, n_workers, done)
+        for unit in suspects:  # a worker died; which of them was it?
+            alone, _ = _run_pool(worker_arguments, [unit], 1, done)
+            if not alone:
+                deadly.append(unit)
+        left = [unit for unit in left if unit not in finished and unit not in suspects]
+    if deadly:
+        raise EngineError(
+            f"units {deadly} kill their worker, and what they hold is not built (out of memory?). "
+            "Everything else so far is kept; run the same command again to go on"
+        )
 
 
-def _run_pool(worker_arguments: tuple[dict[str, Any], str], units: list[int], n_workers: int, done: Done) -> set[int]:
-    """Run units until all are done or a worker dies; tells which are done."""
+def _run_pool(
+    worker_arguments: tuple[dict[str, Any], str], units: list[int], n_workers: int, done: Done
+) -> tuple[set[int], list[int]]:
+    """Run units until all are done or a worker dies; tells which are done, and which were under way at its death."""
     finished: set[int] = set()
+    begun: list[int] = []
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _start, worker_arguments)
     try:
@@ -57,19 +66,20 @@ def _run_pool(worker_arguments: tuple[dict[str, Any], str], units: list[int], n_
         running: set[Future[Marker]] = set()
         while True:
             for unit in queue:
+                begun.append(unit)
                 with interrupts_held():
                     running.add(pool.submit(_run, unit))
                 if len(running) == 2 * n_workers:
                     break
             if not running:
-                return finished
+                return finished, []
             ended, running = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
                 marker = future.result()
                 finished.add(marker.unit)
                 done(marker)
     except BrokenProcessPool:
-        return finished
+        return finished, [unit for unit in begun if unit not in finished]
     finally:
         _end(pool)
 

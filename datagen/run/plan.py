@@ -115,8 +115,8 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
 def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
     n_records, shas = 0, []
     for part, (n_in_part, data) in enumerate(_parts(_units(recipe), recipe.run.unit_dialogues)):
-        store.replace(part_key(part), data)
         shas.append(hashlib.sha256(data).hexdigest())
+        store.create(part_key(part, shas[-1]), data)
         n_records += n_in_part
     return Plan(wanted, n_records, recipe.run.unit_dialogues, tuple(shas))
 
@@ -155,9 +155,9 @@ def mark_duplicates(records: Iterable[Dialogue | Reject], source: Input) -> Iter
         yield record
 
 
-def part_key(part: int) -> str:
-    """Name of a file of planned input."""
-    return f"input/{part:05d}.parquet"
+def part_key(part: int, sha256: str) -> str:
+    """Name of a file of planned input; it holds the content's hash, so drivers that plan at once do not collide."""
+    return f"input/{part:05d}-{sha256[:12]}.parquet"
 
 
 def _parts(units: Iterator[list[Dialogue | Reject]], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
@@ -190,10 +190,9 @@ class PlannedInput:
         """
         part, group = divmod(index, _UNITS_PER_PART)
         if part != self._part:
-            data = self._store.read(part_key(part))
+            key = part_key(part, self._plan.parts[part])
+            data = self._store.read(key)
             if hashlib.sha256(data).hexdigest() != self._plan.parts[part]:
-                raise StoreError(
-                    f"{self._store.url}/{part_key(part)} is not what {PLAN} froze; delete the output and build anew"
-                )
+                raise StoreError(f"{self._store.url}/{key} is not what {PLAN} froze; delete the output and build anew")
             self._part, self._file = part, pq.ParquetFile(pa.BufferReader(data))
         return records_of(self._file.read_row_group(group, use_threads=False))

@@ -26,6 +26,10 @@ NEEDED = [
 """What flattening reads of the conversations table; the rest stays on the disk."""
 
 
+_UNIT_DIALOGUES = 256
+"""Records a unit of reflattened shards, about."""
+
+
 def flattener(identity: dict[str, Any]) -> Flatten:
     """The last stage of a build from its plan or manifest alone; needs no engine."""
     recipe = Recipe.model_validate(identity["recipe"])
@@ -53,13 +57,14 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 1
     if load_plan(store) != plan:
         raise ResumeError(f"{out} holds another build; use another --out")
     left = [unit for unit, marker in enumerate(markers(store, plan.n_units)) if marker is None]
-    arguments = [source] * len(left), [out] * len(left), left
+    groups = [conversations_of(old, unit) for unit in left]
+    arguments = [source] * len(left), [out] * len(left), left, groups
     if n_workers == 1 or len(left) < 2:
         list(map(_run, *arguments))
     else:
         with ProcessPoolExecutor(n_workers, get_context("spawn"), end_with_driver) as pool:
             with interrupts_held():
-                results = pool.map(_run, *arguments, chunksize=4)
+                results = pool.map(_run, *arguments)
             list(results)
     if store.exists(MANIFEST):
         return Manifest.load(store)
@@ -76,13 +81,21 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     identity = {name: old.values[name] for name in kept}
     identity |= {"recipe": recipe.identity(), "recipe_sha256": recipe.sha256(), "conversations": old.values["digest"]}
     identity["silence"] = {**identity["silence"], "assistant": recipe.flatten.assistant_silence}
-    return Plan(identity, old.values["n_records"], recipe.run.unit_dialogues, ())
+    n_together = max(1, _UNIT_DIALOGUES // recipe.run.unit_dialogues)
+    return Plan(identity, old.values["n_records"], n_together * recipe.run.unit_dialogues, ())
 
 
-def _run(source: str, out: str, unit: int) -> None:
-    store, key = open_store(out), data_key("conversations", unit)
+def conversations_of(old: Manifest, unit: int) -> list[str]:
+    """Keys of the conversations that go into a unit: those of several units of the build, since they cost so little."""
+    n_together = max(1, _UNIT_DIALOGUES // old.values["recipe"]["run"]["unit_dialogues"])
+    first = unit * n_together
+    return [data_key("conversations", k) for k in range(first, min(first + n_together, old.values["n_units"]))]
+
+
+def _run(source: str, out: str, unit: int, keys: list[str]) -> None:
+    store, origin = open_store(out), open_store(source)
     plan = load_plan(store)
     if plan is None:
         raise ResumeError(f"{out} lost its {PLAN}")
-    streams = streams_of(from_parquet(open_store(source).read(key), key, NEEDED))
+    streams = [s for key in keys for s in streams_of(from_parquet(origin.read(key), key, NEEDED))]
     commit_rows(store, unit, streams, flattener(plan.identity), header(plan))

@@ -1,8 +1,10 @@
 """Small builds on the fake engines, and what is needed to run, read and damage them."""
 
+import contextlib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from datagen.build import Build
 from datagen.recipe import Recipe
@@ -30,6 +31,7 @@ DATAGEN = str(Path(sys.executable).with_name("datagen"))
 SPLITS = "splits={validation: 0.3, test: 0.3}"
 """Shares that put a few dialogues into each split."""
 PATIENCE_S = 120
+STARTED: list[subprocess.Popen[bytes]] = []
 
 
 def talk(*texts: str, id: object = None, **more: object) -> dict[str, object]:
@@ -92,8 +94,12 @@ def read(out: Path, table: str) -> list[dict[str, object]]:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    """Every file below a folder; one that vanishes while it is read was being written."""
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            found[file.relative_to(folder).as_posix()] = file.read_bytes()
+    return found
 
 
 class Forger:
@@ -107,7 +113,11 @@ class Forger:
         return [f["key"] for f in self.values["files"] if f["table"] == table and split in ("", f["split"])]
 
     def table(self, key: str) -> pa.Table:
-        return pq.read_table(pa.BufferReader((self.out / key).read_bytes()))
+        return self.table_of(self.out / key)
+
+    @staticmethod
+    def table_of(path: Path) -> pa.Table:
+        return from_parquet(path.read_bytes(), path.name)
 
     def write(self, key: str, table: pa.Table) -> None:
         """Put another table into a file of the manifest, and set its entry right."""
@@ -150,7 +160,17 @@ def command(recipe: Recipe, folder: Path, out: Path, n_workers: int) -> list[str
 def start(arguments: list[str], folder: Path, log: str = "log") -> subprocess.Popen[bytes]:
     """Run a command in a process group of its own; what it prints goes to `folder/log`."""
     with (folder / log).open("wb") as file:
-        return subprocess.Popen(arguments, stdout=file, stderr=file, env=environment(), start_new_session=True)
+        STARTED.append(subprocess.Popen(arguments, stdout=file, stderr=file, env=environment(), start_new_session=True))
+    return STARTED[-1]
+
+
+def end_all() -> None:
+    """End what a failed test left running."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def environment() -> dict[str, str]:
@@ -177,6 +197,12 @@ def children(pid: int) -> list[int]:
     found = Path(f"/proc/{pid}/task/{pid}/children")
     pids = [int(word) for word in found.read_text().split()] if found.exists() else []
     return [child for child in pids if b"spawn_main" in _command_line(child)]
+
+
+def hears_ctrl_c(pid: int) -> bool:
+    """Whether a process does not block SIGINT."""
+    (blocked,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigBlk")]
+    return not int(blocked.split()[1], 16) & 1 << signal.SIGINT - 1
 
 
 def alive(pid: int) -> bool:

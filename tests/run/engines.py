@@ -41,7 +41,13 @@ class Deadly(ToneVoice):
 
 
 class Broken(ToneVoice):
-    """Fails as nobody foresaw."""
+    """Fails as nobody foresaw, and in other words every time one is made."""
+
+    n_made = 0
+
+    def __init__(self) -> None:
+        Broken.n_made += 1
+        super().__init__()
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
-        raise ValueError("broken")
+        raise ValueError(f"broken {self.n_made}")

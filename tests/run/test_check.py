@@ -224,6 +224,7 @@ def utterance(change):
         (utterance(lambda u: u.update(end_samples=10**9)), "utterance 1: it lies outside the conversation"),
         (utterance(lambda u: u["words"].pop()), "utterance 1: 3 word times for 4 words"),
         (utterance(lambda u: u["words"][1].update(start_samples=0)), "lies outside it or before the word before"),
+        (utterance(lambda u: u["words"][2].update(u["words"][0])), "lies outside it or before the word before"),
         (utterance(lambda u: u["words"][-1].update(end_samples=10**9)), "lies outside it or before the word before"),
         (utterance(lambda u: u.update(unsaid="more")), "said and unsaid together are not what was scripted"),
         (utterance(lambda u: u.update(role="narrator")), "utterance 1: 'narrator' is no role"),

@@ -87,10 +87,18 @@ def test_order_chunks_and_files_do_not_show(batch, chance):
 
 def row(**changes: object) -> Row:
     values = {
-        **{"task": "tts", "row_id": "d#tts#0", "dialogue_id": "d", "language": "en", "split": "train"},
+        "task": "tts",
+        "row_id": "d#tts#0",
+        "dialogue_id": "d",
+        "language": "en",
+        "split": "train",
         "input_ids": np.array([1, 2, 3], np.int32),
         "loss_mask": np.array([False, True, True]),
-        **{"start_frames": 0, "n_frames": 9, "n_text_tokens": 1, "n_late_text_tokens": 0, "n_pad_tokens": 0},
+        "start_frames": 0,
+        "n_frames": 9,
+        "n_text_tokens": 1,
+        "n_late_text_tokens": 0,
+        "n_pad_tokens": 0,
         "user_turn_ends": np.array([2], np.int32),
         "barge_ins": np.zeros(0, np.int32),
     }
@@ -176,8 +184,12 @@ def test_the_hash_is_that_of_the_format_document():
         "language": b"en",
         "input_ids": np.array([1, 2, 3], "<i4").tobytes(),
         "loss_mask": b"\0\1\1",
-        **{"n_tokens": b"3", "start_frames": b"0", "n_frames": b"9", "n_text_tokens": b"1"},
-        **{"n_late_text_tokens": b"0", "n_pad_tokens": b"0"},
+        "n_tokens": b"3",
+        "start_frames": b"0",
+        "n_frames": b"9",
+        "n_text_tokens": b"1",
+        "n_late_text_tokens": b"0",
+        "n_pad_tokens": b"0",
         "user_turn_ends": np.array([2], "<i4").tobytes(),
         "barge_ins": b"",
     }

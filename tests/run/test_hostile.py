@@ -175,7 +175,7 @@ def test_each_record_gives_exactly_one_result(hands, records, rejected):
 @settings(max_examples=10, deadline=None)
 def test_lines_of_anything_are_all_accounted_for(tmp_path_factory, values):
     lines = [value.replace(b"\n", b"") if isinstance(value, bytes) else json.dumps(value).encode() for value in values]
-    lines = [line for line in lines if line.strip()] + [b"{}"]
+    lines = [b"{}", *(line for line in lines if line.strip())]
     out, manifest = made(tmp_path_factory.mktemp("any"), records=lines)
     assert manifest.values["n_records"] == len(lines) == manifest.values["n_rejects"]
     assert faults(out) == []

@@ -48,8 +48,8 @@ def test_many_units_span_several_files_of_input(tmp_path):
 
 
 def test_a_row_group_is_a_unit(tmp_path):
-    plan(fake(tmp_path, "run.unit_dialogues=2", n=5), tmp_path)
-    file = pq.ParquetFile(tmp_path / "out" / part_key(0))
+    made, _ = plan(fake(tmp_path, "run.unit_dialogues=2", n=5), tmp_path)
+    file = pq.ParquetFile(tmp_path / "out" / part_key(0, made.parts[0]))
     assert [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)] == [2, 2, 1]
 
 
@@ -89,18 +89,18 @@ def test_records_come_back_from_the_plan_as_they_were_read(tmp_path):
 
 def test_planned_input_that_changed_is_not_used(tmp_path):
     made, store = plan(fake(tmp_path), tmp_path)
-    path = tmp_path / "out" / part_key(0)
+    path = tmp_path / "out" / part_key(0, made.parts[0])
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(StoreError, match=r"input/00000.parquet is not what plan.json froze"):
+    with pytest.raises(StoreError, match=r"input/00000-.*\.parquet is not what plan.json froze"):
         PlannedInput(made, store).unit(0)
 
 
 def test_the_plan_holds_the_hashes_of_input_and_parts(tmp_path):
     made, _ = plan(fake(tmp_path), tmp_path)
     assert made.identity["inputs"][0]["sha256"] == hashlib.sha256((tmp_path / "in.jsonl").read_bytes()).hexdigest()
-    assert made.parts == (hashlib.sha256((tmp_path / "out" / part_key(0)).read_bytes()).hexdigest(),)
+    assert made.parts == (hashlib.sha256((tmp_path / "out" / part_key(0, made.parts[0])).read_bytes()).hexdigest(),)
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_planning_that_died_before_its_end_is_done_again(tmp_path, monkeypatch):
     class Died(Exception):
         pass
 
-    def replace(store, key, data, real=LocalStore.replace):
-        real(store, key, data[: len(data) // 2] if key == part_key(0) else data)
+    def create(store, key, data, real=LocalStore.create):
+        real(store, key, data)
         raise Died
 
     recipe = fake(tmp_path / "b", n=130)
     with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "replace", replace)
+        patch.setattr(LocalStore, "create", create)
         with pytest.raises(Died):
             plan(recipe, tmp_path / "b")
     assert load_plan(LocalStore(tmp_path / "b" / "out")) is None

@@ -3,6 +3,7 @@
 import pytest
 
 from datagen.errors import RecipeError, ResumeError, StoreError
+from datagen.run import reflatten as module
 from datagen.run.build import build
 from datagen.run.manifest import MANIFEST
 from datagen.run.reflatten import reflatten
@@ -84,6 +85,7 @@ def test_digest_and_files_do_not_depend_on_workers(source, tmp_path):
 
 
 def test_one_cut_short_goes_on(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_UNIT_DIALOGUES", 1)
     whole = reflatten(str(source), str(tmp_path / "whole"), {"tasks": ["asr"]})
     made_ = []
 

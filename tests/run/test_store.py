@@ -24,6 +24,12 @@ def test_a_file_is_created_once_and_never_changes(store):
     assert store.read("a/b.bin") == b"one"
 
 
+def test_what_is_there_is_not_even_tried(store, monkeypatch):
+    store.create("f", b"one")
+    break_at(monkeypatch, os, "fsync")
+    assert not store.create("f", b"two")
+
+
 def test_of_many_writers_one_wins_whole(store):
     """All meet at a barrier behind the first look at the target, so that it is the link that decides."""
     barrier, won = threading.Barrier(8), []

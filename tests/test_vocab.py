@@ -1,0 +1,76 @@
+"""Ids of text, special tokens and speech never meet, and stay where they were given out."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datagen.build import Build
+from datagen.vocab import SPECIALS, Vocabulary
+from tests.conftest import make_recipe
+
+sizes = st.integers(1, 500)
+
+
+@st.composite
+def vocabularies(draw) -> Vocabulary:
+    n_text = draw(sizes)
+    special_offset = n_text + draw(st.integers(0, 9))
+    speech_offset = special_offset + len(SPECIALS) + draw(st.integers(0, 9))
+    return Vocabulary(n_text, special_offset, speech_offset, draw(sizes))
+
+
+@given(vocabularies())
+def test_every_id_is_of_one_kind_and_all_are_counted(v):
+    kinds = [v.kind(token) for token in range(-1, v.size + 1)]
+    assert (kinds[0], kinds[-1]) == ("unused", "unused")
+    counts = {kind: kinds.count(kind) for kind in ("text", "special", "speech")}
+    assert counts == {"text": v.n_text, "special": len(SPECIALS), "speech": v.codebook_size}
+    assert [v.kind(v[name]) for name in SPECIALS] == ["special"] * len(SPECIALS)
+    assert len({v[name] for name in SPECIALS}) == len(SPECIALS)
+
+
+@given(vocabularies())
+def test_codes_come_back_from_ids_and_nothing_else_does(v):
+    codes = np.arange(v.codebook_size, dtype=np.uint16)
+    ids = v.speech(codes)
+    assert ids.dtype == np.int32
+    assert np.array_equal(v.codes(ids), codes)
+    others = np.array([token for token in range(v.size + 5) if v.kind(token) != "speech"], np.int32)
+    assert set(v.codes(others).tolist()) == {-1}
+
+
+def test_the_largest_code_of_16_bits_does_not_wrap():
+    v = Vocabulary(151_646, 151_665, 151_936, 1 << 16)
+    assert v.speech(np.array([65_535], np.uint16)).tolist() == [151_936 + 65_535]
+
+
+@given(vocabularies())
+def test_a_manifest_gives_the_vocabulary_back(v):
+    stored = v.as_dict()
+    assert Vocabulary.from_dict(stored) == v
+    assert stored["specials"] == {name: v[name] for name in SPECIALS}
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [(0, 0, 8, 1), (10, 9, 20, 1), (10, 10, 17, 1), (10, 30, 20, 1)],
+    ids=["no text", "special in text", "speech in special", "speech before special"],
+)
+def test_ranges_that_meet_are_refused(ranges):
+    with pytest.raises(ValueError, match="overlap"):
+        Vocabulary(*ranges)
+
+
+def test_the_special_tokens_are_those_of_the_format_document():
+    """Their order is the data's: a token inserted or moved changes every id behind it."""
+    names = "asr tts sos eos sot eot text_silence speech_silence"
+    assert [f"<|{name}|>" for name in names.split()] == list(SPECIALS)
+
+
+def test_ids_lie_in_the_padding_of_qwen2_and_behind_other_tokenizers():
+    """With the ids of docs/format.md; Qwen2 has 151,646 ids and 151,936 rows of its embedding."""
+    work = Build(make_recipe("engines.text_tokenizer.name=qwen2"))
+    assert work.vocabulary == Vocabulary(151_646, 151_665, 151_936, 512)
+    assert work.vocabulary["<|speech_silence|>"] < 151_936
+    assert Build(make_recipe()).vocabulary == Vocabulary(256, 256, 264, 512)
