@@ -22,6 +22,7 @@ from datagen.recipe import Recipe
 from datagen.records import Conversation, Takes
 from datagen.run import commit, digest
 from datagen.run.commit import commit_unit
+from datagen.run.memory import keep_freed_memory
 from datagen.run.plan import PlannedInput, load_plan
 from datagen.run.store import open_store
 from datagen.run.worker import header
@@ -48,6 +49,7 @@ def open_work(recipe: Recipe, out: str) -> None:
     """Load engines and speak once, so that nothing is left to load."""
     global _work
     threadpool_limits(1)
+    keep_freed_memory()  # as a worker does, so that the ideal has no handicap
     store = open_store(out)
     plan = load_plan(store)
     if plan is None:

@@ -130,7 +130,7 @@ def _finish(
     hashes: list[int],
 ) -> Marker:
     """Write what follows from a unit's conversations and rejects, then the marker."""
-    tables = [*_row_tables(flatten(streams)), *_reject_table(rejects)]
+    tables = [*row_tables(flatten(streams)), *_reject_table(rejects)]
     with ThreadPoolExecutor(_N_WRITERS) as writers:  # a store is waited for more than worked on: once, not file by file
         files.extend(writers.map(partial(_create, store, unit, header), tables))
     for table, _, content in tables:
@@ -149,7 +149,7 @@ def _finish(
     return marker
 
 
-def _row_tables(rows_by_conversation: list[list[Row]]) -> Iterator[tuple[str, str, pa.Table]]:
+def row_tables(rows_by_conversation: list[list[Row]]) -> Iterator[tuple[str, str, pa.Table]]:
     """Rows grouped into one table per task and split, in a fixed order."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for rows in rows_by_conversation:
