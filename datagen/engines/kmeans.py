@@ -159,6 +159,8 @@ class KMeansTokenizer:
         """
         if len(codes) == 0:
             return np.zeros(0, np.float32)
+        if len(codes) == 1:  # shorter than one spectrum of the decoder
+            return self.decode(np.repeat(codes, 2))[:HOP]
         if int(codes.max()) >= self.codebook_size:
             raise ValueError(f"code {int(codes.max())} is not below the codebook size {self.codebook_size}")
         with self._threads.limit(limits=1, user_api="blas"):
