@@ -18,7 +18,7 @@ _VERSION = str(DATA_VERSION)
 
 
 class ToneVoice:
-    """Fake TTS: each word is a tone of 60 ms a letter, words 60 ms apart, pitch by voice and seed."""
+    """Fake TTS: each word is a tone of 60 ms a byte, words 60 ms apart, pitch by voice and seed."""
 
     sample_rate_hz = 24_000
     languages: tuple[str, ...] = ("en", "zh")
@@ -43,7 +43,7 @@ class ToneVoice:
         pitch_hz = 100 + 40 * self.voices.index(voice) + seed % 7
         gap, at, words = self._letter_samples, 0, []
         for name in names:
-            end = at + len(name) * self._letter_samples
+            end = at + len(name.encode()) * self._letter_samples  # three bytes a Chinese character
             words.append(Word(name, at, end))
             at = end + gap
         audio = np.zeros(at - gap, np.float32)
