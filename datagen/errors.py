@@ -6,8 +6,7 @@ DatagenError                 all errors a user can mend; the command line prints
 ├── EngineError              an engine cannot be loaded, or failed on one piece of work
 │   └── EngineMissingError   the package or the weights of an engine are not installed
 ├── StoreError               the output cannot be read or written
-├── ResumeError              the output belongs to another recipe, input or version
-└── CheckError               a finished output is not what its manifest says
+└── ResumeError              the output belongs to another recipe, input or version
 """
 
 
@@ -37,7 +36,3 @@ class StoreError(DatagenError):
 
 class ResumeError(DatagenError):
     """The output belongs to another recipe, input or version."""
-
-
-class CheckError(DatagenError):
-    """A finished output is not what its manifest says."""

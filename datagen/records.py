@@ -234,10 +234,6 @@ class Reject:
     """Of an unforeseen exception only; not part of the content digest."""
 
 
-Item = Dialogue | Script | Takes | Timeline | Conversation | Streams
-"""Anything that flows from stage to stage."""
-
-
 def dialogue_of(item: Dialogue | Script | Takes | Timeline | Conversation) -> Dialogue:
     """The dialogue an item was made from.
 

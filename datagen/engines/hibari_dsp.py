@@ -16,7 +16,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Complexes = NDArray[np.complex64]
 
 SAMPLE_RATE_HZ = 24_000
 HOP_SAMPLES = 300

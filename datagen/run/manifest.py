@@ -9,6 +9,7 @@ import jinja2
 import yaml
 
 from datagen.errors import StoreError
+from datagen.recipe import Recipe
 from datagen.run import digest
 from datagen.run.commit import File, Marker, marker_key
 from datagen.run.plan import Plan
@@ -88,7 +89,7 @@ def finish(store: Store, plan: Plan, origin: dict[str, Any] | None = None) -> Ma
             )
         found.append(marker)
     values = {**plan.identity, **summary(found, plan), **({"from": origin} if origin else {})}
-    store.replace("recipe.yaml", yaml.safe_dump(plan.identity["recipe"], sort_keys=False, allow_unicode=True).encode())
+    store.replace("recipe.yaml", Recipe.model_validate(plan.identity["recipe"]).to_yaml().encode())
     manifest = Manifest(values)
     store.replace("README.md", card(manifest).encode())
     store.create(MANIFEST, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode())
