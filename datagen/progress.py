@@ -65,6 +65,10 @@ class Progress:
         self._count(marker)
         self._bar.advance(self._task)
 
+    def notice(self, line: str) -> None:
+        """Show what went wrong and was mended."""
+        _console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+
     def _count(self, marker: Marker) -> None:
         self._rejects.update(marker.rejects)
         self._made_ms += samples_to_ms(marker.n_samples, int(self._rate))
