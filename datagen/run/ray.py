@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from datagen import errors
 from datagen.build import Build
@@ -86,10 +86,10 @@ def _rows(
         if type(handler).__name__ == "SessionFileHandler":
             continue
         handler.setLevel(logging.CRITICAL)  # what a user needs to know comes through `notice`
-    data = ray.data.from_items([{"unit": unit} for unit in units], override_num_blocks=len(units))
+    data: ray.data.Dataset = ray.data.from_items([{"unit": unit} for unit in units], override_num_blocks=len(units))
     for index, (pool, names) in enumerate(zip(pools, groups, strict=True)):
         data = data.map(
-            UnitActor,
+            cast(Any, UnitActor),
             fn_constructor_args=(recipe.dump(), out, names, index == 0, index == len(groups) - 1),
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
@@ -168,7 +168,10 @@ def _cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
     if ray.is_initialized():  # by whoever called us
         yield
         return
-    own = {"num_cpus": n_workers or os.cpu_count(), "include_dashboard": False} if address == "local" else {}
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ side writes to the terminal by itself
+    own: dict[str, Any] = (
+        {"num_cpus": n_workers or os.cpu_count(), "include_dashboard": False} if address == "local" else {}
+    )
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except ConnectionError as error:
@@ -186,8 +189,9 @@ def _cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
 @contextmanager
 def _ray_speaks_through(notice: Notice) -> Iterator[None]:
     """Have what Ray would print of lost workers and nodes come as notices of a line each."""
-    import ray._private.worker as internals
+    import ray._private.worker
 
+    internals: Any = ray._private.worker
     said: set[str] = set()
 
     def hear(data: dict[str, Any], **_: object) -> None:
@@ -209,7 +213,8 @@ def _nodes() -> list[dict[str, float]]:
     """Cores and GPUs of each node that is alive."""
     import ray
 
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes: list[dict[str, Any]] = cast(Any, ray).nodes()
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
     return [{kind: float(node.get(kind, 0)) for kind in ("CPU", "GPU")} for node in alive]
 
 
