@@ -10,10 +10,13 @@ an actor. Ray may repeat a unit, or drop it: success is judged from markers, and
 import logging
 import os
 import pickle
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 from datagen import errors
@@ -168,7 +171,6 @@ def _cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
     if ray.is_initialized():  # by whoever called us
         yield
         return
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ side writes to the terminal by itself
     own: dict[str, Any] = (
         {"num_cpus": n_workers or os.cpu_count(), "include_dashboard": False} if address == "local" else {}
     )
@@ -180,10 +182,30 @@ def _cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
             "or leave --address away. docs/cluster.md tells more"
         ) from error
     try:
-        with _ray_speaks_through(notice):
+        with _native_messages_aside(), _ray_speaks_through(notice):
             yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _native_messages_aside() -> Iterator[None]:
+    """Send what Ray's C++ side writes to the terminal to `datagen-ray-PID.log` among the temporary files.
+
+    It stays there if that side takes the driver down; otherwise nobody needs it.
+    """
+    log = Path(tempfile.gettempdir(), f"datagen-ray-{os.getpid()}.log")
+    before, python = os.dup(2), sys.stderr
+    with log.open("wb") as file, os.fdopen(before, "w", buffering=1) as terminal:
+        os.dup2(file.fileno(), 2)
+        if python is sys.__stderr__:
+            sys.stderr = terminal
+        try:
+            yield
+        finally:
+            sys.stderr = python
+            os.dup2(before, 2)
+    log.unlink()
 
 
 @contextmanager
