@@ -58,7 +58,8 @@ class Progress:
         self._before_ms, self._began = self._made_ms, time.monotonic()
         self._bar.update(self._task, total=plan.n_units, completed=len(done))
         already = f", {len(done)} units done before" if done else ""
-        _console.print(f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}")
+        line = f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}"
+        _console.print(line, soft_wrap=True)
 
     def unit_done(self, marker: Marker) -> None:
         """Show one more unit."""
