@@ -33,7 +33,8 @@ _SAID_AT_TRY = 5
 _TIMEOUT = "2min"
 """Of one call, unless `AWS_TIMEOUT` and the like say otherwise; obstore's 30 s are short for a file on a slow line."""
 _PROBE = ".writing/probe"
-_PAGE = 1000
+_LISTED_AT_ONCE = 100
+"""Less than a page of any store, so that a listing that broke off has something to go on from."""
 _STREAM_BYTES = 4 << 20
 
 _ENVIRONMENT = {
@@ -172,7 +173,7 @@ class Bucket:
 
         def more() -> None:  # a listing that broke off goes on behind what it gave: stores list in order
             offset = found[-1] if found else None
-            for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=_PAGE):
+            for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=_LISTED_AT_ONCE):
                 found.extend(each["path"] for each in page)
 
         self._try("list", prefix, more)
