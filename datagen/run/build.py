@@ -38,7 +38,7 @@ def build(recipe: Recipe, out: str, n_workers: int = 1, watcher: Watcher | None 
 
     Args:
         recipe: What to make.
-        out: Directory to write to.
+        out: Directory or URL to write to.
         n_workers: Processes; with one, the work is done in this process.
         watcher: Told of progress.
 

@@ -64,7 +64,7 @@ def _parquet(file: Input, _split: str) -> Iterator[Batch]:
     """Batches of a Parquet file, of the columns of use; the first is empty and has all, to be judged by."""
     import pyarrow.parquet as pq
 
-    source = file.open() if file.url else file.path  # pyarrow reads local files faster by itself
+    source = file.open().detach() if file.url else file.path  # pyarrow itself decides what to read, and buffers it
     with pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
         columns = [name for name in table.schema_arrow.names if name in FIELDS]
