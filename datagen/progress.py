@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from datagen.bucket import is_url
 from datagen.run.commit import Marker
 from datagen.run.manifest import Manifest
 from datagen.run.plan import Plan
@@ -140,4 +141,5 @@ def print_summary(manifest: Manifest, out: str) -> None:
         best = "three_stream" if "three_stream" in tasks else tasks[0]
         _console.print(f"Next:  datagen show {out} --task {best}     look at a training row", soft_wrap=True)
         _console.print(f"       datagen check {out}     verify every file", soft_wrap=True)
-        _console.print(f'       datasets.load_dataset("{out}", "{best}")     in Python', soft_wrap=True)
+        if not is_url(out):
+            _console.print(f'       datasets.load_dataset("{out}", "{best}")     in Python', soft_wrap=True)
