@@ -26,7 +26,8 @@ class Progress:
     def __init__(self, out: str) -> None:
         """Show progress of a build into `out`."""
         self._out, self._rejects = out, Counter[str]()
-        self._rate = self._made_ms = self._before_ms = 0.0
+        self._rate = self._made_ms = 0.0
+        self._n_before = 0
         self._began = time.monotonic()
         self._bar = Bar(
             SpinnerColumn(), BarColumn(28), MofNCompleteColumn(), TextColumn("units"), _Speed(self), console=_console
@@ -50,41 +51,35 @@ class Progress:
         worst = ", ".join(f"{reason} {count}" for reason, count in self._rejects.most_common(4))
         return Group(self._bar, Text(f"  rejects: {worst}" if worst else "", style="dim", overflow="ellipsis"))
 
-    def planned(self, plan: Plan, done: list[Marker]) -> None:
-        """Show what is there already."""
+    def planned(self, plan: Plan, n_done: int) -> None:
+        """Show what is there already. Hours and rejects are those of this run; `datagen status` adds up all."""
         self._rate = plan.identity["clock"]["sample_rate_hz"]
-        for marker in done:
-            self._count(marker)
-        self._before_ms, self._began = self._made_ms, time.monotonic()
-        self._bar.update(self._task, total=plan.n_units, completed=len(done))
-        already = f", {len(done)} units done before" if done else ""
+        self._n_before, self._began = n_done, time.monotonic()
+        self._bar.update(self._task, total=plan.n_units, completed=n_done)
+        already = f", {n_done} units done before" if n_done else ""
         _console.print(f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}")
 
     def unit_done(self, marker: Marker) -> None:
         """Show one more unit."""
-        self._count(marker)
         self._bar.advance(self._task)
-
-    def _count(self, marker: Marker) -> None:
         self._rejects.update(marker.rejects)
         self._made_ms += samples_to_ms(marker.n_samples, int(self._rate))
 
     def speed(self, done: float, total: float | None) -> str:
         """Hours made, speed against real time, and time left."""
         seconds = max(time.monotonic() - self._began, 1e-9)
-        made_ms = self._made_ms - self._before_ms
-        if not made_ms or not total:
+        n_now = done - self._n_before
+        if not n_now or not total:
             return "planning and loading engines ..." if total is None else "first units under way ..."
-        left_ms = self._made_ms / done * (total - done)
-        left_s = left_ms / (made_ms / seconds)
-        hours = self._made_ms / 3_600_000
-        return f"{hours:.2f} h of conversation, {made_ms / 1000 / seconds:.0f}x realtime, {_clock(left_s)} left"
+        left_s = seconds / n_now * (total - done)
+        hours, speed = self._made_ms / 3_600_000, self._made_ms / 1000 / seconds
+        return f"{hours:.2f} h of conversation, {speed:.0f}x realtime, {clock(left_s)} left"
 
     def summarize(self, manifest: Manifest) -> None:
         """Say what was made and what to do with it."""
         seconds = time.monotonic() - self._began
-        made_s = (self._made_ms - self._before_ms) / 1000
-        speed = f" in {_clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
+        made_s = self._made_ms / 1000
+        speed = f" in {clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
         _console.print(f"[green]Done[/]: {manifest.values['hours'] * 60:.1f} minutes of conversation{speed}")
         print_summary(manifest, self._out)
 
@@ -99,10 +94,10 @@ class _Speed(ProgressColumn):
         return Text(self._progress.speed(task.completed, task.total), style="cyan")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Seconds as a person reads them.
 
-    >>> _clock(5.2), _clock(3725)
+    >>> clock(5.2), clock(3725)
     ('5 s', '1:02:05')
     """
     if seconds < 60:

@@ -115,7 +115,18 @@ INPUT = pa.schema(
         _field("detail", pa.string(), "set if the record is a reject"),
     ]
 )
-SCHEMAS = {"conversations": CONVERSATIONS, "rows": ROWS, "rejects": REJECTS, "input": INPUT}
+FILES = pa.schema(
+    [
+        _field("key", pa.string(), "path below the output"),
+        _field("table", pa.string()),
+        _field("split", pa.string(), "empty if the table has none"),
+        _field("n_rows", pa.int64(), "rows"),
+        _field("n_tokens", pa.int64(), "tokens"),
+        _field("n_bytes", pa.int64(), "bytes"),
+        _field("sha256", pa.string(), "of the file's bytes, hexadecimal"),
+    ]
+)
+SCHEMAS = {"conversations": CONVERSATIONS, "rows": ROWS, "rejects": REJECTS, "input": INPUT, "files": FILES}
 HEAVY = ("audio_flac",)
 """Columns of conversations that no training format needs."""
 

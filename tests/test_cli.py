@@ -110,12 +110,12 @@ def test_set_reaches_the_recipe(datagen, talks_file):
 def test_check_tells_digest_and_counts(datagen, built):
     manifest = Manifest.load(LocalStore(built))
     said = datagen.ok("check", built)
-    assert f"{len(manifest.files)} files" in said
+    assert f"{len(list(manifest.files()))} files" in said
     assert f"digest {manifest.values['digest']}" in said
 
 
 def test_check_names_faults_and_exits_1(datagen, built):
-    file = Manifest.load(LocalStore(built)).table("asr")[0]
+    file = next(Manifest.load(LocalStore(built)).files("asr"))
     (built / file.key).unlink()
     status, out, err = datagen.run("check", built)
     assert (status, out) == (1, "")
@@ -147,7 +147,7 @@ def test_show_paints_a_row_with_its_text(datagen, built, task):
 
 
 def test_show_counts_rows_over_all_files(datagen, built):
-    assert len(Manifest.load(LocalStore(built)).table("three_stream")) > 1
+    assert len(list(Manifest.load(LocalStore(built)).files("three_stream"))) > 1
     for number, row in enumerate(read(built, "three_stream")):
         assert datagen.ok("show", built, "--row", str(number)).startswith(f"{row['row_id']}  train  ")
 

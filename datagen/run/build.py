@@ -6,7 +6,8 @@ from datagen.build import Build
 from datagen.recipe import Recipe
 from datagen.run.commit import Marker
 from datagen.run.local import run_local
-from datagen.run.manifest import MANIFEST, Manifest, finish, markers
+from datagen.run.manifest import MANIFEST, Manifest, finish
+from datagen.run.markers import missing
 from datagen.run.plan import Plan, plan_build
 from datagen.run.store import open_store
 
@@ -14,8 +15,8 @@ from datagen.run.store import open_store
 class Watcher(Protocol):
     """Someone who wants to know how a build goes."""
 
-    def planned(self, plan: Plan, done: list[Marker]) -> None:
-        """The plan stands; these units were done before."""
+    def planned(self, plan: Plan, n_done: int) -> None:
+        """The plan stands; so many units were done before."""
         ...
 
     def unit_done(self, marker: Marker) -> None:
@@ -26,7 +27,7 @@ class Watcher(Protocol):
 class Silent:
     """A watcher who does not look."""
 
-    def planned(self, plan: Plan, done: list[Marker]) -> None:
+    def planned(self, plan: Plan, n_done: int) -> None:
         """Do nothing."""
 
     def unit_done(self, marker: Marker) -> None:
@@ -54,9 +55,8 @@ def build(recipe: Recipe, out: str, n_workers: int = 1, watcher: Watcher | None 
     work = Build(recipe)
     work.check()
     plan = plan_build(work, store)
-    found = list(markers(store, plan.n_units))
-    watcher.planned(plan, [marker for marker in found if marker])
-    left = [unit for unit, marker in enumerate(found) if marker is None]
+    left = missing(store, plan.n_units)
+    watcher.planned(plan, plan.n_units - len(left))
     if left:
         run_local((recipe.identity(), out), left, min(n_workers, len(left)), watcher.unit_done)
     return Manifest.load(store) if store.exists(MANIFEST) else finish(store, plan)

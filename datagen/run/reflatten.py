@@ -10,7 +10,8 @@ from datagen.errors import RecipeError, ResumeError
 from datagen.recipe import Recipe, explain
 from datagen.run.commit import commit_rows, data_key
 from datagen.run.local import end_with_driver, interrupts_held
-from datagen.run.manifest import MANIFEST, Manifest, finish, markers
+from datagen.run.manifest import MANIFEST, Manifest, finish
+from datagen.run.markers import missing
 from datagen.run.plan import PLAN, Plan, load_plan
 from datagen.run.store import open_store
 from datagen.run.tables import from_parquet
@@ -56,7 +57,7 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 1
     store.create(PLAN, plan.to_json())
     if load_plan(store) != plan:
         raise ResumeError(f"{out} holds another build; use another --out")
-    left = [unit for unit, marker in enumerate(markers(store, plan.n_units)) if marker is None]
+    left = missing(store, plan.n_units)
     groups = [conversations_of(old, unit) for unit in left]
     arguments = [source] * len(left), [out] * len(left), left, groups
     if n_workers == 1 or len(left) < 2:
@@ -68,7 +69,8 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 1
             list(results)
     if store.exists(MANIFEST):
         return Manifest.load(store)
-    return finish(store, plan, {"url": source, "digest": old.values["digest"]})
+    origin = {"url": source, "digest": old.values["digest"]}
+    return finish(store, plan, {"from": origin, "reproducible": old.values["reproducible"]})
 
 
 def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:

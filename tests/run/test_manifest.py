@@ -76,12 +76,12 @@ def test_counts_add_up(built):
     assert values["rejects"] == {"select/code": 5}
     markers = list(markers_of(out))
     assert values["n_units"] == len(markers) == 5
-    assert [file.key for file in manifest.files] == sorted(file.key for marker in markers for file in marker.files)
+    assert list(manifest.files()) == [file for marker in markers for file in marker.files]
     conversations = read(out, "conversations")
     assert values["hours"] == round(sum(c["n_samples"] for c in conversations) / 24_000 / 3600, 4)
     for table, splits in values["tables"].items():
         for split, sums in splits.items():
-            files = manifest.table(table, "" if split == "all" else split)
+            files = list(manifest.files(table, "" if split == "all" else split))
             assert sums["n_rows"] == sum(pq.read_metadata(out / file.key).num_rows for file in files)
             assert sums["n_bytes"] == sum((out / file.key).stat().st_size for file in files)
             rows = [row for file in files for row in pq.read_table(out / file.key).to_pylist()]
@@ -91,7 +91,8 @@ def test_counts_add_up(built):
 def test_files_are_named_by_the_manifest_all_and_only(built):
     out, manifest = built
     there = {p.relative_to(out).as_posix() for p in out.rglob("*.parquet")}
-    assert {file.key for file in manifest.files} == {key for key in there if not key.startswith("input/")}
+    assert {file.key for file in manifest.files()} == {k for k in there if not k.startswith(("input/", "index/"))}
+    assert {part["key"] for part in manifest.values["index"]} == {k for k in there if k.startswith("index/")}
 
 
 def test_the_manifest_is_enough_to_make_the_data_again(built, tmp_path):
@@ -120,11 +121,11 @@ def test_the_card_says_what_is_there(built):
 def test_pandas_and_pyarrow_read_it(built):
     out, manifest = built
     n_rows = manifest.values["tables"]["three_stream"]["train"]["n_rows"]
-    frame = pd.concat(pd.read_parquet(out / file.key) for file in manifest.table("three_stream", "train"))
+    frame = pd.concat(pd.read_parquet(out / file.key) for file in manifest.files("three_stream", "train"))
     assert len(frame) == n_rows
     assert (frame["input_ids"].map(len) == frame["n_tokens"]).all()
     assert (frame["loss_mask"].map(len) == frame["n_tokens"]).all()
-    files = [str(out / file.key) for file in manifest.table("three_stream", "train")]
+    files = [str(out / file.key) for file in manifest.files("three_stream", "train")]
     assert pyarrow.dataset.dataset(files).to_table().num_rows == n_rows
 
 
@@ -150,7 +151,7 @@ def test_datasets_loads_every_split_offline(built, tmp_path):
     assert set(configs) == {"conversations", "three_stream", "tts"}
     assert set(rows) == {"train", "validation", "test"}
     for split, found in rows.items():
-        files = manifest.table("three_stream", split)
+        files = list(manifest.files("three_stream", split))
         wanted = [row for file in files for row in pq.read_table(out / file.key).to_pylist()]
         assert sorted(found) == sorted([row["row_id"], row["input_ids"]] for row in wanted)
     assert n_train == manifest.values["tables"]["tts"]["train"]["n_rows"]
