@@ -81,9 +81,9 @@ def test_an_index_of_many_parts_names_the_same_files(tmp_path, monkeypatch):
     assert len(manifest.values["index"]) == 3
     assert list(manifest.files()) == wanted
     assert sum(part["n_files"] for part in manifest.values["index"]) == len(wanted)
-    test = [file for file in wanted if (file.table, file.split) == ("asr", "test")]
-    assert test
-    assert list(manifest.files("asr", "test")) == test
+    train = [file for file in wanted if (file.table, file.split) == ("asr", "train")]
+    assert train
+    assert list(manifest.files("asr", "train")) == test
 
 
 def test_an_index_that_changed_is_not_believed(tmp_path):
