@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,8 @@ from datagen.schema import INPUT, input_table, records_of
 
 PLAN = "plan.json"
 _UNITS_PER_PART = 64
+_UNITS_AT_ONCE = 4
+"""Units held as records while planning: few, so that even the largest records fit in memory."""
 
 
 @dataclass(frozen=True)
@@ -114,22 +117,12 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
 
 def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
     n_records, shas = 0, []
-    for part, (n_in_part, data) in enumerate(_parts(_units(recipe), recipe.run.unit_dialogues)):
+    records = mark_duplicates(_read(recipe.input), recipe.input)
+    for part, (n_in_part, data) in enumerate(_parts(records, recipe.run.unit_dialogues)):
         shas.append(hashlib.sha256(data).hexdigest())
         store.create(part_key(part, shas[-1]), data)
         n_records += n_in_part
     return Plan(wanted, n_records, recipe.run.unit_dialogues, tuple(shas))
-
-
-def _units(recipe: Recipe) -> Iterator[list[Dialogue | Reject]]:
-    unit: list[Dialogue | Reject] = []
-    for record in mark_duplicates(_read(recipe.input), recipe.input):
-        unit.append(record)
-        if len(unit) == recipe.run.unit_dialogues:
-            yield unit
-            unit = []
-    if unit:
-        yield unit
 
 
 def _read(source: Input) -> Iterator[Dialogue | Reject]:
@@ -160,14 +153,16 @@ def part_key(part: int, sha256: str) -> str:
     return f"input/{part:05d}-{sha256[:12]}.parquet"
 
 
-def _parts(units: Iterator[list[Dialogue | Reject]], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
-    """Pack units into files, a row group each."""
+def _parts(records: Iterator[Dialogue | Reject], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
+    """Pack records into files, a row group a unit; gives the number of records and the bytes of each file."""
     while True:
         file, n_records = BytesIO(), 0
-        with pq.ParquetWriter(file, INPUT, compression="zstd") as writer:
-            for _, unit in zip(range(_UNITS_PER_PART), units, strict=False):
-                writer.write_table(input_table(unit), row_group_size=unit_dialogues)
-                n_records += len(unit)
+        with pq.ParquetWriter(file, INPUT, compression="zstd", use_dictionary=False, write_statistics=False) as writer:
+            for _ in range(_UNITS_PER_PART // _UNITS_AT_ONCE):
+                if not (batch := list(islice(records, _UNITS_AT_ONCE * unit_dialogues))):
+                    break
+                writer.write_table(input_table(batch), row_group_size=unit_dialogues)
+                n_records += len(batch)
         if not n_records:
             return
         yield n_records, file.getvalue()

@@ -83,7 +83,7 @@ def test_an_index_of_many_parts_names_the_same_files(tmp_path, monkeypatch):
     assert sum(part["n_files"] for part in manifest.values["index"]) == len(wanted)
     train = [file for file in wanted if (file.table, file.split) == ("asr", "train")]
     assert train
-    assert list(manifest.files("asr", "train")) == test
+    assert list(manifest.files("asr", "train")) == train
 
 
 def test_an_index_that_changed_is_not_believed(tmp_path):
