@@ -27,6 +27,8 @@ from datagen.schema import INPUT, input_table, records_of
 
 PLAN = "plan.json"
 _UNITS_PER_PART = 64
+_MAX_TOLD = 3
+"""Differing values that a refusal names."""
 _UNITS_AT_ONCE = 4
 """Units held as records while planning: few, so that even the largest records fit in memory."""
 
@@ -98,21 +100,45 @@ def plan_build(build: Build, store: Store) -> Plan:
         plan = load_plan(store)  # that of another driver, if it was faster
     if plan is None:
         raise StoreError(f"{store.url}: {PLAN} vanished while planning")
-    differing = list(_differences("", plan.identity, wanted))
-    if differing:
+    if differing := differences(plan.identity, wanted):
+        more = f"; and {len(differing) - _MAX_TOLD} more" if len(differing) > _MAX_TOLD else ""
         raise ResumeError(
-            f"{store.url} holds another build: {'; '.join(differing[:3])}. "
+            f"{store.url} holds another build: {'; '.join(differing[:_MAX_TOLD])}{more}. "
             "Use another --out, or the values it was made with"
         )
     return plan
 
 
-def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Which values of two identities differ, and how.
+
+    Lists of named things, such as inputs, are compared thing by thing. An absent value counts as none, as in JSON.
+
+    >>> differences({"recipe": {"seed": 7}}, {"recipe": {"seed": 8}})
+    ['recipe.seed is 7 there and 8 now']
+    >>> differences({"inputs": [{"name": "a.jsonl"}]}, {"inputs": []})
+    ['inputs.a.jsonl is there but not now']
+    """
+    if old == new:
+        return []
+    if isinstance(old, list) and isinstance(new, list):
+        return differences(_by_name(old), _by_name(new), path) or [f"{path} is in another order now"]
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new} - {"recipe_sha256"}):
-            yield from _differences(f"{path}.{key}" if path else key, old.get(key), new.get(key))
-    elif old != new:
-        yield f"{path} is {old!r} there and {new!r} now"
+        keys = [key for key in sorted({*old, *new}) if key != "recipe_sha256"]  # the values say it better
+        below = [differences(old.get(key), new.get(key), f"{path}.{key}" if path else key) for key in keys]
+        return [difference for each in below for difference in each]
+    if isinstance(old, dict) or isinstance(new, dict):
+        return [f"{path} is there but not now" if isinstance(old, dict) else f"{path} is now but not there"]
+    return [f"{path} is {old!r} there and {new!r} now"]
+
+
+def _by_name(values: list[Any]) -> dict[str, Any]:
+    """A list as a dict of names, so that one thing more or less does not make all that follow differ."""
+    found: dict[str, Any] = {}
+    for position, value in enumerate(values):
+        name = str(value["name"]) if isinstance(value, dict) and "name" in value else str(position)
+        found[f"{name}~{position}" if name in found else name] = value
+    return found
 
 
 def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
