@@ -15,6 +15,7 @@ from rich.text import Text
 from datagen.run.commit import Marker
 from datagen.run.manifest import Manifest
 from datagen.run.plan import Plan
+from datagen.run.status import Status
 from datagen.units import samples_to_ms
 
 _console = Console(highlight=False)
@@ -73,13 +74,13 @@ class Progress:
             return "planning and loading engines ..." if total is None else "first units under way ..."
         left_s = seconds / n_now * (total - done)
         hours, speed = self._made_ms / 3_600_000, self._made_ms / 1000 / seconds
-        return f"{hours:.2f} h of conversation, {speed:.0f}x realtime, {clock(left_s)} left"
+        return f"{hours:.2f} h of conversation, {speed:.0f}x realtime, {_clock(left_s)} left"
 
     def summarize(self, manifest: Manifest) -> None:
         """Say what was made and what to do with it."""
         seconds = time.monotonic() - self._began
         made_s = self._made_ms / 1000
-        speed = f" in {clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
+        speed = f" in {_clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
         _console.print(f"[green]Done[/]: {manifest.values['hours'] * 60:.1f} minutes of conversation{speed}")
         print_summary(manifest, self._out)
 
@@ -94,10 +95,10 @@ class _Speed(ProgressColumn):
         return Text(self._progress.speed(task.completed, task.total), style="cyan")
 
 
-def clock(seconds: float) -> str:
+def _clock(seconds: float) -> str:
     """Seconds as a person reads them.
 
-    >>> clock(5.2), clock(3725)
+    >>> _clock(5.2), _clock(3725)
     ('5 s', '1:02:05')
     """
     if seconds < 60:
@@ -105,6 +106,37 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def print_status(status: Status) -> None:
+    """How far a build is, in a few lines."""
+    share = f"{100 * status.n_units_done / max(status.n_units, 1):.1f}%"
+    _console.print(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {status.n_units} units done, {share}")
+    reasons = _by_count(status.rejects)
+    lines = [
+        f"made   {status.n_conversations} conversations, {status.hours:.2f} hours",
+        f"       {status.n_rejects} records rejected{f': {reasons}' if reasons else ''}",
+    ]
+    if status.last_unit_at is not None:
+        age = _clock(max(time.time() - status.last_unit_at, 0))
+        speed = f"{status.realtime:.0f}x realtime lately" if status.realtime is not None else "not known yet"
+        lines.append(f"speed  {speed}; the last unit was done {age} ago")
+    if not status.finished and status.hours_left is not None:
+        at_speed = f", {_clock(status.seconds_left)} at that speed" if status.seconds_left is not None else ""
+        lines.append(
+            f"left   {status.n_units - status.n_units_done} units, about {status.hours_left:.2f} hours{at_speed}"
+        )
+    finished = "finished: the manifest is there" if status.finished else "no manifest yet: the same command goes on"
+    _console.print("\n".join([*lines, finished]), markup=False, soft_wrap=True)
+
+
+def _by_count(rejects: dict[str, int]) -> str:
+    """Rejects, the most frequent reason first.
+
+    >>> _by_count({"select/code": 2, "select/too_short": 5})
+    'select/too_short 5, select/code 2'
+    """
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items(), key=lambda r: -r[1]))
 
 
 def print_summary(manifest: Manifest, out: str) -> None:
@@ -122,7 +154,7 @@ def print_summary(manifest: Manifest, out: str) -> None:
             )
     _console.print(table)
     kept, n_rejects = values["n_conversations"], values["n_rejects"]
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(values["rejects"].items(), key=lambda r: -r[1]))
+    reasons = _by_count(values["rejects"])
     _console.print(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}", soft_wrap=True)
     _console.print(f"digest {values['digest']}\n")
     tasks, out = manifest.tasks, escape(out)

@@ -114,6 +114,26 @@ def test_check_tells_digest_and_counts(datagen, built):
     assert f"digest {manifest.values['digest']}" in said
 
 
+def test_status_tells_how_far_a_build_is(datagen, built):
+    said = datagen.ok("status", built)
+    assert "out: 2 of 2 units done, 100.0%" in said
+    assert "2 records rejected: select/code 2" in said
+    assert "finished: the manifest is there" in said
+    (built / "manifest.json").unlink()
+    (built / "units" / "000001.json").unlink()
+    said = datagen.ok("status", built)
+    assert "out: 1 of 2 units done, 50.0%" in said
+    assert "speed  not known yet; the last unit was done" in said
+    assert "left   1 units, about 0.00 hours\n" in said
+    assert "no manifest yet: the same command goes on" in said
+    found = json.loads(datagen.ok("status", built, "--json"))
+    assert (found["finished"], found["n_units_done"], found["seconds_left"]) == (False, 1, None)
+
+
+def test_status_where_nothing_is(datagen):
+    assert "no build is there" in datagen.fails("status", "nowhere")
+
+
 def test_check_names_faults_and_exits_1(datagen, built):
     file = next(Manifest.load(LocalStore(built)).files("asr"))
     (built / file.key).unlink()

@@ -100,13 +100,22 @@ def plan_build(build: Build, store: Store) -> Plan:
         plan = load_plan(store)  # that of another driver, if it was faster
     if plan is None:
         raise StoreError(f"{store.url}: {PLAN} vanished while planning")
+    refuse_another(store, plan, wanted)
+    return plan
+
+
+def refuse_another(store: Store, plan: Plan, wanted: dict[str, Any]) -> None:
+    """Go on only with the build that lies in an output.
+
+    Raises:
+        ResumeError: If its identity is not the wanted one; says which values differ.
+    """
     if differing := differences(plan.identity, wanted):
         more = f"; and {len(differing) - _MAX_TOLD} more" if len(differing) > _MAX_TOLD else ""
         raise ResumeError(
             f"{store.url} holds another build: {'; '.join(differing[:_MAX_TOLD])}{more}. "
             "Use another --out, or the values it was made with"
         )
-    return plan
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

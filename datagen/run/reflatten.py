@@ -12,7 +12,7 @@ from datagen.run.commit import commit_rows, data_key
 from datagen.run.local import end_with_driver, interrupts_held
 from datagen.run.manifest import MANIFEST, Manifest, finish
 from datagen.run.markers import missing
-from datagen.run.plan import PLAN, Plan, load_plan
+from datagen.run.plan import PLAN, Plan, load_plan, refuse_another
 from datagen.run.store import open_store
 from datagen.run.tables import from_parquet
 from datagen.run.worker import header
@@ -55,8 +55,11 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 1
     old, store = Manifest.load(open_store(source)), open_store(out)
     plan = _plan(old, changes)
     store.create(PLAN, plan.to_json())
-    if load_plan(store) != plan:
-        raise ResumeError(f"{out} holds another build; use another --out")
+    standing = load_plan(store)
+    if standing:
+        refuse_another(store, standing, plan.identity)
+    if standing != plan:
+        raise ResumeError(f"{out} was cut into other units, by another version of datagen; use another --out")
     left = missing(store, plan.n_units)
     groups = [conversations_of(old, unit) for unit in left]
     arguments = [source] * len(left), [out] * len(left), left, groups

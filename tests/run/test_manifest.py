@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,13 @@ import yaml
 from datagen.build import Build
 from datagen.errors import StoreError
 from datagen.recipe import Recipe
-from datagen.run.manifest import MANIFEST, Manifest, finish
+from datagen.run.build import build
+from datagen.run.manifest import MANIFEST, Manifest, finish, reproducible
 from datagen.run.plan import plan_build
+from datagen.run.processor import processor
 from datagen.run.store import LocalStore
 from datagen.run.worker import Worker
-from tests.run.builds import fake, made, markers_of, read
+from tests.run.builds import fake, made, markers_of, read, worker
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +45,9 @@ def test_the_manifest_is_written_last_and_the_card_before_it(tmp_path):
 
     store, work = Recording(tmp_path / "out"), Build(fake(tmp_path))
     plan = plan_build(work, store)
-    worker = Worker(work, plan, store)
+    run = Worker(work, plan, store).run
     for unit in range(plan.n_units):
-        worker.run(unit)
+        run(unit)
     finish(store, plan)
     assert order[-3:] == ["recipe.yaml", "README.md", MANIFEST]
 
@@ -53,9 +56,9 @@ def test_a_unit_without_its_marker_is_no_success(tmp_path):
     """Whatever an engine said: all files of the unit are there, but not its marker."""
     store, work = LocalStore(tmp_path / "out"), Build(fake(tmp_path))
     plan = plan_build(work, store)
-    worker = Worker(work, plan, store)
+    run = Worker(work, plan, store).run
     for unit in range(plan.n_units):
-        worker.run(unit)
+        run(unit)
     (tmp_path / "out" / "units" / "000001.json").unlink()
     with pytest.raises(StoreError, match="unit 1 of 3 is not done; run the same command again"):
         finish(store, plan)
@@ -100,6 +103,46 @@ def test_the_manifest_is_enough_to_make_the_data_again(built, tmp_path):
     recipe = Recipe.model_validate(manifest.values["recipe"])
     again = made(tmp_path, *[f"{k}={json.dumps(v)}" for k, v in recipe.identity().items() if k != "input"], n=14)
     assert again[1].values["digest"] == manifest.values["digest"]
+
+
+def test_the_manifest_says_what_its_digest_is_worth(built):
+    out, manifest = built
+    said = manifest.values["reproducible"]
+    assert said["promise"] == "machine"
+    assert said["because"] == ["noise.0 generated", "speech_tokenizer tone", "tts tone"]
+    assert said["processors"] == {processor(): 5}
+    assert processor().startswith(platform.machine())
+    assert "same kind of processor" in (out / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("promises", "promise", "because"),
+    [
+        (("all", "all"), "all", []),
+        (("all", "machine"), "machine", ["b y"]),
+        (("no", "machine"), "no", ["a x"]),
+        (("no", "no"), "no", ["a x", "b y"]),
+    ],
+)
+def test_the_weakest_engine_decides(promises, promise, because):
+    engines = {
+        k: {"name": name, "bit_exact": p} for (k, name), p in zip((("a", "x"), ("b", "y")), promises, strict=True)
+    }
+    said = reproducible(engines, {"z": 1, "y": 2})
+    assert (said["promise"], said["because"]) == (promise, because)
+    assert list(said["processors"]) == ["y", "z"]
+
+
+def test_machines_of_two_kinds_make_one_build_and_are_both_named(tmp_path, monkeypatch):
+    recipe = fake(tmp_path)
+    clean = build(recipe, str(tmp_path / "clean"))
+    store = LocalStore(tmp_path / "out")
+    for unit, kind in enumerate(("aarch64 neoversen1", "x86_64 Haswell", "x86_64 Haswell")):
+        monkeypatch.setattr("datagen.run.commit.processor", lambda kind=kind: kind)
+        worker(recipe, store).run(unit)
+    mixed = build(recipe, str(tmp_path / "out"))
+    assert mixed.values["reproducible"]["processors"] == {"aarch64 neoversen1": 1, "x86_64 Haswell": 2}
+    assert mixed.values["digest"] == clean.values["digest"]
 
 
 def test_the_recipe_beside_it_spells_out_every_value(built):
