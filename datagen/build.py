@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from datagen.engines import load
 from datagen.engines.base import TTS, Noise, SpeechTokenizer, TextTokenizer
 from datagen.errors import RecipeError
-from datagen.recipe import Recipe
+from datagen.recipe import Pool, Recipe
 from datagen.stages.encode import Encode
 from datagen.stages.flatten import Flatten
 from datagen.stages.mix import Mix
@@ -45,6 +46,12 @@ class Build:
                 "encode", lambda: Encode(self.speech_tokenizer, self.text_tokenizer, r.sample_rate_hz, r.mix.keep_audio)
             ),
         ]
+
+    def pools(self) -> list[tuple[Pool, tuple[str, ...]]]:
+        """Names of the steps, grouped: neighbours that need the same of a worker run in one."""
+        pools = {str(name): pool for name, pool in self.recipe.pools.items()}
+        named = [(pools.get(step.name, Pool()), step.name) for step in self.steps()]
+        return [(pool, tuple(name for _, name in steps)) for pool, steps in groupby(named, key=lambda step: step[0])]
 
     def flatten(self) -> Flatten:
         """The last stage: streams → rows."""

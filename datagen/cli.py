@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import typer.core
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Engine = Literal["local", "ray"]
 _N_CORES = os.cpu_count() or 1
 _Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
 
@@ -44,7 +45,15 @@ def build(
         list[str] | None, typer.Option("--input", help="File, directory or hf:NAME to read; may be repeated.")
     ] = None,
     out: Annotated[str | None, typer.Option("--out", help="Output directory; by default out/RECIPE.")] = None,
-    workers: _Workers = _N_CORES,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Workers; by default one a core, on Ray what there is room for."),
+    ] = None,
+    engine: Annotated[Engine, typer.Option("--engine", help="Processes of this machine, or a Ray cluster.")] = "local",
+    address: Annotated[
+        str,
+        typer.Option("--address", help="Ray: `auto` for the cluster this machine is in, `local` for one of its own."),
+    ] = "local",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
@@ -58,7 +67,8 @@ def build(
     values = recipes.load(recipe, _overrides(set_, input, limit))
     target = out or str(Path("out") / values.name)
     with Progress(target) as progress:
-        manifest = run(values, target, workers, progress)
+        n_workers = workers or (0 if engine == "ray" else _N_CORES)
+        manifest = run(values, target, n_workers, progress, engine, address)
     progress.summarize(manifest)
 
 

@@ -66,6 +66,10 @@ class Progress:
         self._rejects.update(marker.rejects)
         self._made_ms += samples_to_ms(marker.n_samples, int(self._rate))
 
+    def notice(self, line: str) -> None:
+        """Show what went wrong and was mended."""
+        _console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+
     def speed(self, done: float, total: float | None) -> str:
         """Hours made, speed against real time, and time left."""
         seconds = max(time.monotonic() - self._began, 1e-9)

@@ -28,6 +28,16 @@ def missing(store: Store, n_units: int) -> list[int]:
     return [unit for unit in range(n_units) if not there[unit]]
 
 
+def all_but(left: Iterable[int], n_units: int) -> Iterator[int]:
+    """The units that are done, if these are left.
+
+    >>> list(all_but([1, 3], 5))
+    [0, 2, 4]
+    """
+    skip = set(left)
+    return (unit for unit in range(n_units) if unit not in skip)
+
+
 def markers(store: Store, units: Iterable[int]) -> Iterator[Marker]:
     """The marker of each of these units, in their order.
 

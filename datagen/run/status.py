@@ -6,7 +6,7 @@ from typing import Any
 from datagen.errors import StoreError
 from datagen.run.commit import Marker
 from datagen.run.manifest import MANIFEST, Manifest
-from datagen.run.markers import Tally, markers, missing
+from datagen.run.markers import Tally, all_but, markers, missing
 from datagen.run.plan import PLAN, Plan, load_plan
 from datagen.run.store import Store
 from datagen.units import samples_to_ms
@@ -53,9 +53,8 @@ def status(store: Store) -> Status:
         raise StoreError(f"{store.url} has no {PLAN}: no build is there, or its input is still being read")
     if store.exists(MANIFEST):
         return _finished(store.url, Manifest.load(store).values)
-    left = set(missing(store, plan.n_units))
     tally, recent = Tally(), _Recent()
-    for marker in markers(store, (unit for unit in range(plan.n_units) if unit not in left)):
+    for marker in markers(store, all_but(missing(store, plan.n_units), plan.n_units)):
         tally.add(marker)
         recent.add(marker)
     return _unfinished(store.url, plan, tally, recent)
