@@ -58,13 +58,13 @@ def write_markers(out: Path, n_units: int) -> None:
     (out / PLAN).write_bytes(plan.to_json())
     places = [("conversations", ""), *((task, split) for task in _TASKS for split in _SPLITS), ("rejects", "")]
     for unit in range(n_units):
-        sha256 = hashlib.sha256(b"%d" % unit).hexdigest()
-        files = [
-            File(data_key(table, unit, split), table, split, 30, 30_000, 50_000 + unit % 997, sha256[k:] + sha256[:k])
-            for k, (table, split) in enumerate(places)
-        ]
+        hashes = [hashlib.sha256(b"%d %d" % (unit, k)).hexdigest() for k in range(len(places))]
+        files = tuple(
+            File(data_key(table, unit, split), table, split, 30, int(sha256[:4], 16), int(sha256[4:8], 16), sha256)
+            for (table, split), sha256 in zip(places, hashes, strict=True)
+        )
         rejects = {"select/code": 1, "select/too_long": 1}
-        marker = Marker(unit, 32, 30, 15_000_000, sha256[:32], rejects, tuple(files), "x86_64 SkylakeX", 10**9 + unit)
+        marker = Marker(unit, 32, 30, 15_000_000, hashes[0][:32], rejects, files, "x86_64 SkylakeX", 10**9 + unit)
         (out / marker_key(unit)).write_bytes(marker.to_json())
 
 

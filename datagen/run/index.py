@@ -7,7 +7,7 @@ at once do not collide.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -30,7 +30,8 @@ class IndexPart:
 
 def write_part(store: Store, number: int, files: Sequence[File]) -> IndexPart:
     """Write the index of some units' files."""
-    data = to_parquet(pa.Table.from_pylist([asdict(file) for file in files], schema=FILES))
+    columns = {name: [getattr(file, name) for file in files] for name in FILES.names}
+    data = to_parquet(pa.table(columns, schema=FILES))
     sha256 = hashlib.sha256(data).hexdigest()
     part = IndexPart(f"index/{number:05d}-{sha256[:12]}.parquet", len(files), len(data), sha256)
     store.create(part.key, data)

@@ -23,7 +23,7 @@ from datagen.units import samples_to_ms
 MANIFEST = "manifest.json"
 _SPLITS = ("train", "validation", "test")
 _WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
-_UNITS_PER_PART = 1024
+_UNITS_PER_PART = 256
 """Units whose files stand in one file of the index; so many markers are held at once when a build ends."""
 
 
