@@ -11,17 +11,19 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from common import DATAGEN, recipe_for, show
 
 from datagen.build import Build
-from datagen.recipe import Recipe
+from datagen.recipe import Limits, Recipe
 from datagen.recipe import load as load_recipe
+from datagen.run.build import FailureLimit
 from datagen.run.commit import File, Marker, data_key, marker_key
 from datagen.run.manifest import MANIFEST, finish
-from datagen.run.markers import missing
+from datagen.run.markers import all_but, markers, missing
 from datagen.run.plan import PLAN, Plan, load_plan, plan_build
 from datagen.run.status import status
 from datagen.run.store import open_store
@@ -83,11 +85,14 @@ def plan(folder: Path) -> None:
 
 
 def resume(folder: Path) -> None:
-    """Find what is left to do, in a build of which every other unit is done."""
+    """Find what is left to do, and what failed before, in a build of which the first half is done."""
     store = open_store(str(folder))
     found = load_plan(store)
-    if found is None or not missing(store, 2 * found.n_units):
-        raise SystemExit("nothing to do")
+    if found is None:
+        raise SystemExit("no plan")
+    left, limit = missing(store, 2 * found.n_units), FailureLimit(Limits())
+    for marker in markers(store, all_but(left, 2 * found.n_units)):
+        limit.count(marker)
 
 
 def end(folder: Path) -> None:
@@ -107,8 +112,17 @@ def look(folder: Path) -> None:
 PARTS = {part.__name__: part for part in (nothing, plan, resume, end, look)}
 
 
-def measured(part: str, folder: Path) -> tuple[float, float]:
-    """Run a part in a process of its own: its seconds without start-up, and the peak of the process in MB."""
+@dataclass(frozen=True)
+class Cost:
+    """What a part took in a process of its own, start-up left out but for memory."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def measured(part: str, folder: Path) -> Cost:
+    """Run a part in a process of its own."""
     command = [sys.executable, __file__, "--part", part, "--folder", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         said = process.stdout.read() if process.stdout else ""
@@ -116,18 +130,19 @@ def measured(part: str, folder: Path) -> tuple[float, float]:
         process.returncode = os.waitstatus_to_exitcode(code)
     if process.returncode:
         raise SystemExit(f"{part} failed")
-    return float(said), usage.ru_maxrss / 1024
+    return Cost(*map(float, said.split()), peak_mb=usage.ru_maxrss / 1024)
 
 
 def show_plan(folder: Path, n: int, base_mb: float) -> None:
     """Planning of short dialogues, the targets for a million."""
     folder.mkdir()
     write_talks(folder / "talks.jsonl", n)
-    took, peak = measured("plan", folder)
+    cost = measured("plan", folder)
     size = sum(file.stat().st_size for file in (folder / "out").rglob("*.*"))
-    show(f"plan {n:,} short dialogues", took, "s", most=60 * n / 1e6)
-    show("  peak memory", peak, "MB", most=500)
-    show("  memory a dialogue", (peak - base_mb) * 1e6 / n, "bytes")
+    show(f"plan {n:,} short dialogues", cost.wall_s, "s", most=60 * n / 1e6)
+    show("  CPU time", cost.cpu_s, "s")
+    show("  peak memory", cost.peak_mb, "MB", most=500)
+    show("  memory a dialogue", (cost.peak_mb - base_mb) * 1e6 / n, "bytes")
     show("  input/ and plan.json a dialogue", size / n, "bytes")
 
 
@@ -140,11 +155,12 @@ def show_units(folder: Path, n_units: int, base_mb: float) -> float:
         ("status", "look", 5.0),
         ("end a build", "end", None),
     ):
-        took, peak = measured(part, folder)
-        show(f"{name}, {n_units:,} units", took, "s", most=most if n_units <= 10_000 else None)
-        show("  peak memory above the start's", peak - base_mb, "MB")
+        cost = measured(part, folder)
+        show(f"{name}, {n_units:,} units", cost.wall_s, "s", most=most if n_units <= 10_000 else None)
+        show("  CPU time", cost.cpu_s, "s")
+        show("  peak memory above the start's", cost.peak_mb - base_mb, "MB")
         if part != "look":  # not the driver's
-            peaks.append(peak)
+            peaks.append(cost.peak_mb)
     index = sum(file.stat().st_size for file in (folder / "index").iterdir())
     show("  manifest.json", (folder / MANIFEST).stat().st_size / 1000, "KB")
     show("  index a file of 17 a unit", index / n_units / 17, "bytes")
@@ -152,8 +168,8 @@ def show_units(folder: Path, n_units: int, base_mb: float) -> float:
     return max(peaks)
 
 
-def show_build(folder: Path, n_units: int) -> None:
-    """A whole build of units of one dialogue: what a unit costs beyond its speech, and the driver's own peak."""
+def show_build(folder: Path, n_units: int) -> float:
+    """A whole build of units of one dialogue: what a unit costs beyond speech; gives the peak of the driver in MB."""
     folder.mkdir()
     write_talks(folder / "talks.jsonl", n_units)
     recipe = folder / "recipe.yaml"
@@ -172,6 +188,7 @@ def show_build(folder: Path, n_units: int) -> None:
     show("  a unit, one core", 2 * took / n_units * 1000, "ms")
     show("  files a unit", len(files) / n_units)
     show("  peak memory of the driver", peak_mb, "MB")
+    return peak_mb
 
 
 def _peak_mb(pid: int) -> float:
@@ -186,26 +203,29 @@ def _peak_mb(pid: int) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dialogues", type=int, default=1_000_000, help="dialogues to plan")
-    parser.add_argument("--units", type=int, default=10_000, help="units to end, and ten times as many")
+    parser.add_argument("--dialogues", type=int, default=1_000_000, help="dialogues to plan; 0: none")
+    parser.add_argument("--units", type=int, default=10_000, help="units to end, and ten times as many; 0: none")
     parser.add_argument("--build", type=int, default=0, help="units to build for true, and ten times as many")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
-        begin = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         PARTS[options.part](options.folder)
-        print(time.perf_counter() - begin)
+        print(time.perf_counter() - wall, time.process_time() - cpu)
         return
     with TemporaryDirectory() as name:
         folder = Path(name)
-        _, base_mb = measured("nothing", folder)
+        base_mb = measured("nothing", folder).peak_mb
         show("peak memory of a driver that does nothing", base_mb, "MB")
-        show_plan(folder / "plan", options.dialogues, base_mb)
-        peaks = [show_units(folder / str(n), n, base_mb) for n in (options.units, 10 * options.units)]
-        show("driver's peak with ten times the units / with one", peaks[1] / peaks[0], "", most=1.1)
-        for n in (options.build, 10 * options.build) if options.build else ():
-            show_build(folder / f"build-{n}", n)
+        if options.dialogues:
+            show_plan(folder / "plan", options.dialogues, base_mb)
+        if options.units:
+            peaks = [show_units(folder / f"units-{k}", k * options.units, base_mb) for k in (1, 10)]
+            show("driver's peak with ten times the units / with one", peaks[1] / peaks[0], "", most=1.1)
+        if options.build:
+            peaks = [show_build(folder / f"build-{k}", k * options.build) for k in (1, 10)]
+            show("driver's peak with ten times the units / with one", peaks[1] / peaks[0], "", most=1.1)
 
 
 if __name__ == "__main__":
