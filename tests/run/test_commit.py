@@ -189,7 +189,7 @@ def test_rejects_are_those_of_the_first_attempt_too(tmp_path):
 def test_every_file_explains_itself(tmp_path):
     out, manifest = made(tmp_path)
     forger = Forger(out)
-    for file in manifest.files:
+    for file in manifest.files():
         about = json.loads(forger.table(file.key).schema.metadata[b"datagen"])
         for name in ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence"):
             assert about[name] == manifest.values[name]
