@@ -15,7 +15,7 @@ from tests.run.builds import environment, until
 
 RAY = str(Path(sys.executable).with_name("ray"))
 _OBJECT_STORE_BYTES = 80 << 20
-_TOKEN = "a-token-of-the-tests-and-of-nothing-else"  # noqa: S105
+_TOKEN = "a-token-of-the-tests-and-of-nothing-else"
 
 
 @dataclass
@@ -23,7 +23,6 @@ class Node:
     """A raylet, and the `ray start --block` that watches over it."""
 
     process: subprocess.Popen[bytes]
-    folder: Path
 
     @property
     def raylet(self) -> int:
@@ -37,7 +36,8 @@ class Cluster:
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="ray-")))
     nodes: list[Node] = field(default_factory=list)
-    _known: dict[int, str] = field(default_factory=dict)
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _known: set[tuple[int, str]] = field(default_factory=set)
     """Processes seen so far, with when they were started: a process id may be used again."""
 
     def __post_init__(self) -> None:
@@ -47,7 +47,11 @@ class Cluster:
             port = free.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
         self.head = self._start(
-            "--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={self.folder / 'head'}"
+            "--head",
+            f"--port={port}",
+            "--num-cpus=0",
+            "--include-dashboard=false",
+            f"--temp-dir={self.folder / 'head'}",
         )
 
     def add(self, n_cpus: float = 1, n_gpus: int = 0) -> Node:
@@ -56,8 +60,7 @@ class Cluster:
         return self.nodes[-1]
 
     def _start(self, *options: str) -> Node:
-        folder = Path(tempfile.mkdtemp(dir=self.folder))
-        log = folder / "log"
+        log = self.folder / f"log{len(self._started)}"
         common = ("--node-ip-address=127.0.0.1", f"--object-store-memory={_OBJECT_STORE_BYTES}", "--block")
         ports = ("--dashboard-agent-listen-port=0", "--disable-usage-stats")
         with log.open("wb") as file:
@@ -68,12 +71,14 @@ class Cluster:
                 env=self.environment(),
                 start_new_session=True,
             )
-        node = Node(process, folder)
+        self._started.append(process)
         try:
             until(lambda: b"Ray runtime started" in log.read_bytes(), process)
         except AssertionError as error:
-            raise AssertionError(log.read_text()) from error
-        return node
+            said = log.read_text()
+            self.close()
+            raise AssertionError(said) from error
+        return Node(process)
 
     @staticmethod
     def environment() -> dict[str, str]:
@@ -88,10 +93,10 @@ class Cluster:
 
     def processes(self) -> list[int]:
         """All living processes of the cluster, those it has lost track of included."""
-        for node in (self.head, *self.nodes):
-            for pid in (node.process.pid, *descendants(node.process.pid)):
-                self._known[pid] = started(pid)
-        return [pid for pid, when in self._known.items() if when and started(pid) == when]
+        for process in self._started:
+            for pid in (process.pid, *descendants(process.pid)):
+                self._known.add((pid, started(pid)))
+        return [pid for pid, when in self._known if when and started(pid) == when]
 
     def running(self, name: bytes) -> list[int]:
         """Its processes whose command line holds a name."""
@@ -103,8 +108,8 @@ class Cluster:
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            for node in (self.head, *self.nodes):
-                node.process.poll()
+        for process in self._started:
+            process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
