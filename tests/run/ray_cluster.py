@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,6 +112,19 @@ class Cluster:
         for process in self._started:
             process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def cluster_of(n_nodes: int) -> Iterator[Cluster]:
+    """A cluster of so many nodes of a core each; nothing of it runs on at the end."""
+    cluster = Cluster()
+    try:
+        for _ in range(n_nodes):
+            cluster.add()
+        yield cluster
+    finally:
+        cluster.close()
+    assert cluster.processes() == []
 
 
 def descendants(pid: int) -> list[int]:

@@ -6,13 +6,14 @@ import random
 import signal
 import subprocess
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from datagen.recipe import Recipe
 from tests.run.builds import alive, children, command, end_all, fake, start, talk, until
-from tests.run.ray_cluster import Cluster
+from tests.run.ray_cluster import cluster_of
 from tests.run.test_parity import finish, gated, same_as_never_stopped
 
 pytestmark = pytest.mark.slow
@@ -32,14 +33,8 @@ def nothing_runs_on():
 @pytest.fixture(scope="module")
 def cluster():
     pytest.importorskip("ray")
-    cluster = Cluster()
-    try:
-        for _ in range(2):
-            cluster.add()
+    with cluster_of(2) as cluster:
         yield cluster
-    finally:
-        cluster.close()
-    assert cluster.processes() == []
 
 
 class Storm:
@@ -48,7 +43,7 @@ class Storm:
     def __init__(self, folder: Path, seed: int, *overrides: str) -> None:
         self.folder, self.out, self.tickets = folder, folder / "out", folder / "tickets"
         self.tickets.mkdir()
-        self.chance, self.killed = random.Random(seed), list[str]()
+        self.chance, self.killed, self._numbers = random.Random(seed), list[str](), count()
         answer = "Here is a ticket for you."
         records = [talk(f"Tell me about {k} apples please.", answer, id=f"d{k}") for k in range(5 * N_KILLS)]
         voice = f"engines.tts={{name: 'tests.run.engines:Ticketed', options: {{tickets: {self.tickets}}}}}"
@@ -67,9 +62,7 @@ class Storm:
             if process is None or process.poll() is not None:
                 process = start(arguments, self.folder, f"log{len(self.killed)}")
             wanted = self.n_files() + self.chance.randint(1, 7)
-            for k in range(2):
-                (self.tickets / f"t{len(self.killed)}-{k}").touch()
-            self._wait(lambda wanted=wanted: self.n_files() >= wanted, process)
+            self._wait(wanted, process)
             for pid in victims[names[-1]](process.pid)[:1]:
                 killed(names[-1], pid)
                 self.killed.append(names.pop())
@@ -82,9 +75,16 @@ class Storm:
         finish(arguments, self.folder)
         same_as_never_stopped(self.recipe, self.folder)
 
-    def _wait(self, happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    def _wait(self, n_wanted: int, process: subprocess.Popen[bytes]) -> None:
+        """Give out tickets until so many files are there; a killed worker takes its tickets with it."""
+
+        def there() -> bool:
+            if not any(self.tickets.iterdir()):
+                (self.tickets / f"t{next(self._numbers)}").touch()
+            return self.n_files() >= n_wanted
+
         try:
-            until(happened, process)
+            until(there, process)
         except AssertionError as error:
             raise AssertionError(f"{error}, after {self.killed}:\n{self._said()}") from error
 
