@@ -42,9 +42,12 @@ _Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by d
 def build(
     recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one (see `datagen recipes`).")],
     input: Annotated[
-        list[str] | None, typer.Option("--input", help="File, directory or hf:NAME to read; may be repeated.")
+        list[str] | None,
+        typer.Option("--input", help="File, directory, URL or hf:NAME to read; may be repeated."),
     ] = None,
-    out: Annotated[str | None, typer.Option("--out", help="Output directory; by default out/RECIPE.")] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Output directory or URL (docs/stores.md); by default out/RECIPE.")
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, help="Workers; by default one a core, on Ray what there is room for."),
@@ -86,7 +89,7 @@ def _overrides(set_: list[str] | None, paths: list[str] | None, limit: int | Non
 @app.command()
 def flatten(
     source: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
-    out: Annotated[str, typer.Option("--out", help="Directory for the new shards.")],
+    out: Annotated[str, typer.Option("--out", help="Directory or URL for the new shards.")],
     chunk: Annotated[str | None, typer.Option("--chunk", help="Speech/text tokens a chunk, such as 5/1.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks; may be repeated.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest dialogue row.")] = None,

@@ -27,7 +27,7 @@ class Input(_Part):
     """What to read."""
 
     paths: tuple[str, ...] = Field(
-        (), description="Files, directories, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`"
+        (), description="Files, directories, their URLs, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`"
     )
     shape: str = Field("auto", description="Shape of the records, or `auto` to detect it per record")
     hf_split: str = Field("train", description="Split of a Hugging Face data set")

@@ -10,6 +10,7 @@ an actor. Ray may repeat a unit, or drop it: success is judged from markers, and
 import logging
 import os
 import pickle
+import socket
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ _PASSES = 3
 _UNITS_A_PASS = 20_000
 """Units in one Ray data set: the driver's memory does not grow with the build."""
 _POLL_SECONDS = 1.0
+_CONNECT_SECONDS = 10.0
 
 
 def run_ray(
@@ -171,21 +173,40 @@ def _cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
     if ray.is_initialized():  # by whoever called us
         yield
         return
+    _reach(address)
     own: dict[str, Any] = (
         {"num_cpus": n_workers or os.cpu_count(), "include_dashboard": False} if address == "local" else {}
     )
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except ConnectionError as error:
-        raise ClusterError(
-            f"no Ray cluster at {address!r} ({str(error).splitlines()[0]}); start one with `ray start --head`, "
-            "or leave --address away. docs/cluster.md tells more"
-        ) from error
+        raise _no_cluster(address, error) from error
     try:
         with _native_messages_aside(), _ray_speaks_through(notice):
             yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Look whether anything listens at HOST:PORT; Ray itself would try for minutes.
+
+    Raises:
+        ClusterError: If nothing does.
+    """
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host.removeprefix("ray://"), int(port)), _CONNECT_SECONDS).close()
+        except OSError as error:
+            raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: OSError) -> ClusterError:
+    return ClusterError(
+        f"no Ray cluster at {address!r} ({str(error).splitlines()[0]}); start one with `ray start --head`, "
+        "or leave --address away. docs/cluster.md tells more"
+    )
 
 
 @contextmanager
