@@ -1,7 +1,6 @@
 """Workers, unit sizes, kills and interrupts change no byte of the content."""
 
 import os
-import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -271,41 +270,6 @@ def test_ctrl_c_while_workers_start_is_quiet(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait() == 130
     assert "Traceback" not in (tmp_path / "log").read_text()
-
-
-@pytest.mark.slow
-def test_a_storm_of_kills_changes_nothing(tmp_path):
-    """Killed as soon as so many new files lie there, again and again, workers or driver or all."""
-    recipe, gate = gated(tmp_path, n=40)
-    gate.touch()
-    out, chance = tmp_path / "out", random.Random(5)
-    arguments = command(recipe, tmp_path, out, 2)
-    for _ in range(15):
-        process = start(arguments, tmp_path)
-        wanted = len(tree(out)) + chance.randint(1, 7)
-        until(lambda process=process, wanted=wanted: len(tree(out)) >= wanted or process.poll() is not None)
-        workers = children(process.pid)
-        victim = chance.choice(["driver", "worker", "all"])
-        if victim == "worker" and workers:
-            os.kill(workers[0], signal.SIGKILL)
-        if victim != "all" and process.poll() is None:
-            process.kill()
-        elif process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        until(lambda workers=workers: not any(map(alive, workers)))
-    finish(arguments, tmp_path)
-    same_as_never_stopped(recipe, tmp_path)
-
-
-@pytest.mark.slow
-def test_two_drivers_at_one_output_agree(tmp_path):
-    recipe, gate = gated(tmp_path, n=12)
-    gate.touch()
-    arguments = command(recipe, tmp_path, tmp_path / "out", 1)
-    processes = [start(arguments, tmp_path, f"log{k}") for k in range(2)]
-    assert [process.wait() for process in processes] == [0, 0]
-    same_as_never_stopped(recipe, tmp_path)
 
 
 def test_scratch_of_a_killed_writer_is_no_data(tmp_path):
