@@ -160,6 +160,14 @@ def test_a_file_that_changes_while_it_is_read(s3: str):
             stream.read()
 
 
+def test_a_part_that_comes_short_is_asked_for_again(flaky_s3: FlakyS3, s3: str):
+    store = Bucket(s3)
+    store.create("f", bytes(range(100)))
+    flaky_s3.plan = lambda method, path, n: "short" if method == "GET" and n < 2 else ""
+    assert store.open("f").read() == bytes(range(100))
+    assert flaky_s3.faults["short"] == 2
+
+
 def test_a_store_that_overwrites_is_refused(s3: str, monkeypatch):
     """As servers do that do not know `If-None-Match`."""
     import obstore

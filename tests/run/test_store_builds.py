@@ -16,8 +16,21 @@ from datagen.run.check import check
 from datagen.run.reflatten import reflatten
 from datagen.run.store import open_store
 from tests.flaky_s3 import AFTER, BEFORE, FlakyS3, at_random
-from tests.run.builds import DATAGEN, children, command, end_all, environment, fake, start, talks, tree, until, write
-from tests.run.test_parity import alive, finish, gated
+from tests.run.builds import (
+    DATAGEN,
+    alive,
+    children,
+    command,
+    end_all,
+    environment,
+    fake,
+    start,
+    talks,
+    tree,
+    until,
+    write,
+)
+from tests.run.test_parity import finish, gated
 from tests.stores import SECRET, contents
 
 
