@@ -27,7 +27,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_create_whose_answer_is_lost_is_still_ours(flaky_s3: FlakyS3, s3: str, monkeypatch, fault):
     """409 is what S3 answers while another's conditional write is under way, which may yet fail: no proof of a file."""
     if "hang" in fault:
-        monkeypatch.setenv("AWS_TIMEOUT", "200ms")
+        monkeypatch.setenv("AWS_TIMEOUT", "1s")
     store = Bucket(s3)
     flaky_s3.plan = once(fault, "PUT")
     assert store.create("f", b"ours")

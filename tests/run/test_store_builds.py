@@ -103,7 +103,7 @@ def test_faults_on_a_third_of_the_calls_change_nothing(small, s3, flaky_s3: Flak
 
 def test_calls_that_hang_change_nothing(small, s3, flaky_s3: FlakyS3, clean, monkeypatch):
     """Both before and after the store did what it was asked."""
-    monkeypatch.setenv("AWS_TIMEOUT", "500ms")
+    monkeypatch.setenv("AWS_TIMEOUT", "1s")
 
     def watched(method: str, path: str) -> bool:
         return method == "PUT" and "/conversations/" in path
@@ -116,7 +116,8 @@ def test_calls_that_hang_change_nothing(small, s3, flaky_s3: FlakyS3, clean, mon
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
-def test_every_kind_of_fault_with_processes_and_kills(s3, flaky_s3: FlakyS3, tmp_path, seed):
+def test_every_kind_of_fault_with_processes_and_kills(s3, flaky_s3: FlakyS3, tmp_path, monkeypatch, seed):
+    monkeypatch.setenv("AWS_TIMEOUT", "2s")
     recipe, gate = gated(tmp_path, n=12)
     gate.touch()
     flaky_s3.plan = at_random(1 / 3, *(fault for fault in (*BEFORE, *AFTER) if fault != "403"), seed=seed)
@@ -164,7 +165,7 @@ def datagen(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_lost_credentials_are_one_line_on_the_terminal(s3, flaky_s3: FlakyS3, tmp_path):
     """With workers, which meet it first."""
     source = write(tmp_path / "in.jsonl", talks(6))
-    flaky_s3.plan = lambda method, path, n: "403" if "/conversations/" in path else ""
+    flaky_s3.plan = lambda method, path, n: "403" if "/conversations/" in path and method == "PUT" else ""
     ended = datagen("build", "fake", "--input", source, "--out", s3, "--set", "run.unit_dialogues=2", "--workers", 2)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
