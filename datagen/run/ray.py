@@ -131,10 +131,10 @@ class UnitActor:
             if self._first and self._last:
                 made["marker"] = _shown(self._warden.unit(unit))
             else:
-                items = self._warden.call("records", unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
+                items = self._warden.records(unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
                 results = self._warden.batch(f"unit {unit}", items)
                 if self._last:
-                    made["marker"] = _shown(self._warden.call("commit", unit, results))
+                    made["marker"] = _shown(self._warden.commit(unit, results))
                 else:
                     made["items"] = pickle.dumps(results, protocol=5)
         except Exception as error:
@@ -189,17 +189,30 @@ def _cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
 
 
 def _reach(address: str) -> None:
-    """Look whether anything listens at HOST:PORT; Ray itself would try for minutes.
+    """Look whether a cluster listens at HOST:PORT and takes our token; Ray itself would try for minutes.
 
     Raises:
-        ClusterError: If nothing does.
+        ClusterError: If it does not.
     """
+    import ray._raylet
+    from ray.exceptions import AuthenticationError
+
+    internals: Any = ray._raylet
+
     host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal():
-        try:
-            socket.create_connection((host.removeprefix("ray://"), int(port)), _CONNECT_SECONDS).close()
-        except OSError as error:
-            raise _no_cluster(address, error) from error
+    if not colon or not port.isdecimal() or "://" in address:
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+        with _native_messages_aside():
+            internals.GcsClient(address=address)
+    except OSError as error:
+        raise _no_cluster(address, error) from error
+    except AuthenticationError as error:
+        raise ClusterError(
+            f"the Ray cluster at {address!r} does not take our token. Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN (or "
+            "~/.ray/auth_token) to what `ray get-auth-token` says on its head. docs/cluster.md tells more"
+        ) from error
 
 
 def _no_cluster(address: str, error: OSError) -> ClusterError:
