@@ -101,7 +101,7 @@ def _rows(
             compute=ray.data.ActorPoolStrategy(
                 min_size=pool.min_workers,
                 max_size=pool.max_workers,
-                initial_size=pool.max_workers if len(pools) == 1 else pool.min_workers,
+                initial_size=_at_first(pools, index),
             ),
         )
     yield from data.iter_rows()
@@ -275,13 +275,19 @@ def _nodes() -> list[dict[str, float]]:
 
 
 def _sized(pools: Sequence[Pool], n_workers: int, n_units: int) -> list[Pool]:
-    """The pools, each with its most workers named."""
-    nodes = _nodes()
-    sized = []
-    for pool in pools:
-        most = min(pool.max_workers or n_workers or n_units, n_units, max(room(pool, nodes), 1))
-        sized.append(pool.model_copy(update={"max_workers": max(most, pool.min_workers)}))
-    return sized
+    """The pools, each with its most workers named: also more than there is room for now, since nodes may come."""
+    mosts = [min(pool.max_workers or n_workers or n_units, n_units) for pool in pools]
+    return [
+        pool.model_copy(update={"max_workers": max(most, pool.min_workers)})
+        for pool, most in zip(pools, mosts, strict=True)
+    ]
+
+
+def _at_first(pools: Sequence[Pool], index: int) -> int:
+    """How many workers of a pool to start with: all there is room for if nobody else wants it."""
+    pool = pools[index]
+    most = pool.max_workers or 1
+    return pool.min_workers if len(pools) > 1 else max(min(most, room(pool, _nodes())), pool.min_workers)
 
 
 def room(pool: Pool, nodes: Sequence[dict[str, float]]) -> int:
