@@ -153,6 +153,22 @@ def test_a_storm_on_a_cluster_changes_nothing(cluster, monkeypatch, tmp_path, se
     until(lambda: not cluster.running(b"UnitActor"))  # a driver's actors end with it
 
 
+def test_a_node_that_comes_later_is_put_to_work(monkeypatch, tmp_path):
+    pytest.importorskip("ray")
+    storm = Storm(tmp_path, 0)
+    with cluster_of(1) as cluster:
+        for name, value in cluster.environment().items():
+            monkeypatch.setenv(name, value)
+        arguments = [*command(storm.recipe, tmp_path, storm.out, 2), "--engine", "ray", "--address", cluster.address]
+        process = start(arguments, tmp_path)
+        until(lambda: len(cluster.running(b"UnitActor")) == 1, process)
+        cluster.add()
+        until(lambda: len(cluster.running(b"UnitActor")) == 2, process)
+        (storm.tickets / "all").touch()
+        assert process.wait() == 0, (tmp_path / "log").read_text()
+    same_as_never_stopped(storm.recipe, tmp_path)
+
+
 def test_two_drivers_at_one_output_agree(tmp_path):
     recipe, gate = gated(tmp_path, n=12)
     gate.touch()
