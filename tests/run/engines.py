@@ -5,6 +5,7 @@ import ctypes
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from datagen.engines.base import Speech
@@ -104,3 +105,12 @@ class Picky(ToneVoice):
         if "broken" in text.replace(",", " ").split():
             raise EngineError("it is broken")
         return super().speak(text, voice, seed)
+
+
+class Newer(ToneVoice):
+    """Has another version in a worker than in the driver, as on a node that was set up later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if "pytest" not in sys.modules:
+            self.info = replace(self.info, version="2")
