@@ -89,7 +89,7 @@ def test_what_kills_a_pool_in_the_middle_is_a_reject_and_its_neighbours_are_kept
     on_ray, tmp_path, voice, last_words, detail
 ):
     records = dialogues("Sure, I go on.", "Sure, I go on.", last_words, "Sure, I go on.", "Sure, I go on.")
-    limits = "limits={attempts: 2, dialogue_seconds: 3}"
+    limits = "limits={attempts: 1, dialogue_seconds: 10}"
     engine = f"engines.tts={{name: 'tests.run.engines:{voice}'}}"
     recipe = fake(tmp_path, engine, limits, POOLS, "run.unit_dialogues=4", records=records)
     manifest = built(recipe, tmp_path, 2, *on_ray)
