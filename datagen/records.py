@@ -15,6 +15,47 @@ Role = Literal["user", "assistant"]
 CHANNEL: dict[Role, int] = {"user": 0, "assistant": 1}
 """Audio row of each role in a conversation."""
 
+Kind = Literal["turn", "filler", "backchannel", "attempt"]
+KINDS: dict[Kind, str] = {
+    "turn": "holds the floor: a turn, or a piece of one",
+    "filler": "a sound within one's own turn, such as `um`; holds the floor and says nothing",
+    "backchannel": "a listener's short token, such as `mm-hm`; claims no floor, and nobody yields to it",
+    "attempt": "claims the floor and does not get it",
+}
+"""What an utterance does. Several of one speaker may follow each other; only turns and fillers hold the floor."""
+FLOOR: frozenset[Kind] = frozenset(("turn", "filler"))
+"""Kinds of utterances that hold the floor."""
+
+EVENTS = {
+    "gap": "the floor changes after a silence: from the end of the other's turn to the start of one's own",
+    "overlap": "the floor changes before the other has ended, both finish: from one's start to the other's end",
+    "barge_in": "one starts inside the other's turn and takes the floor: from the start to the other's stop",
+    "competition": "such a barge-in to which the other did not yield at once; same time as its `barge_in`",
+    "correction": "the opener of a barge-in that corrects, such as `no, wait`: from its start to its end",
+    "failed_barge_in": "one starts inside the other's turn and gives up; the other goes on",
+    "backchannel": "a listener's token; the other goes on",
+    "hesitation": "a pause inside one's own turn, fillers included: from the last word before to the first after it",
+    "overlapping_start": "one starts as the other starts too, and gives way: from the start to the giving up",
+    "user_silent": "the user says nothing for long where a turn is due: from the assistant's end to the next speech",
+    "prompt": "the assistant asks whether the silent user is still there",
+    "noise_burst": "a sudden noise in the user's channel",
+    "other_talker": "somebody else's voice in the user's channel",
+}
+"""Kinds of events, with what their times mean. The role of an event is who did it: who starts, pauses or is silent."""
+
+HARD_NEGATIVES = frozenset(
+    (
+        ("backchannel", "user"),
+        ("failed_barge_in", "user"),
+        ("overlapping_start", "user"),
+        ("hesitation", "user"),
+        ("user_silent", "user"),
+        ("noise_burst", "user"),
+        ("other_talker", "user"),
+    )
+)
+"""Events, by kind and role, that must change nothing: a speaking assistant goes on, a silent one stays silent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -40,12 +81,28 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class BargeIn:
-    """A user turn starts inside the assistant's turn before it and takes the floor."""
+    """An utterance starts inside the other's utterance before it and takes the floor."""
 
     at: float
     """Where it starts, as a share of the interrupted take's length, in (0, 1)."""
     reaction_samples: int
-    """How long the assistant goes on after the user has started."""
+    """How long the other goes on after the start."""
+    finish_word: bool = False
+    """Whether the other ends the word it is in."""
+    competition: bool = False
+    """Whether the other at first does not yield; the reaction is then as long as that takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """An utterance heard beside the other's utterance before it, which nobody yields to."""
+
+    at_characters: int
+    """Place in the other's spoken text, in characters from its beginning."""
+    delay_samples: int
+    """Start, from the time at which that place is spoken; may be negative."""
+    give_up_samples: int | None = None
+    """How long it goes on before it is given up; none if it is said to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +111,22 @@ class Utterance:
 
     role: Role
     text: str
-    """As written."""
+    """As written; empty for what the dialogue does not hold, and for all but the first piece of a turn."""
     spoken: str
     """As people would say it."""
     voice: str
     offset_samples: int
-    """Scripted floor-transfer offset: start minus the end of the utterance before; unused with a barge-in."""
+    """Scripted start minus the end of the floor-holder's utterance before: the floor-transfer offset, or a pause.
+
+    Used too if there is no room for a barge-in, unused with `within`."""
     barge_in: BargeIn | None = None
+    kind: Kind = "turn"
+    turn: int = 0
+    """Index of the dialogue's turn of which it is a part, or during which it is heard."""
+    within: Within | None = None
+    """Where a backchannel or attempt is heard; none for what holds the floor."""
+    event: str = ""
+    """Event that the time before it is, or that it is itself, if that is not plain from the kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +183,17 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, and who did it."""
+    """Something that happened, or was scripted to, and who did it."""
 
     kind: str
+    """One of EVENTS."""
     role: Role
     start_samples: int
     end_samples: int
+    utterance: int = -1
+    """Index of the utterance that did it or ended it; -1 if none."""
+    placed: bool = True
+    """False if there was no room: what was scripted did not happen, or not quite as drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +243,11 @@ class Spoken:
     n_cut_samples: int
     attempt: int
     words: tuple[Word, ...]
+    kind: Kind = "turn"
+    turn: int = 0
+    """Index of the dialogue's turn of which it is a part, or during which it is heard."""
+    offset_samples: int = 0
+    """As scripted; see `Utterance`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +289,18 @@ class Row:
     n_pad_tokens: int
     """Tokens added to fill the last chunk or to let late text finish."""
     user_turn_ends: NDArray[np.int32]
-    """Positions in `input_ids` of the first assistant speech token at or after each end of a user's turn."""
+    """Positions in `input_ids` of the first assistant speech token at or after each end of a user's turn that the
+    assistant answers."""
     barge_ins: NDArray[np.int32]
-    """Positions in `input_ids` of the first assistant speech token at or after each start of a barge-in."""
+    """Positions in `input_ids` of the first assistant speech token at or after each start of a user's barge-in."""
+    event_kinds: tuple[str, ...]
+    """Kind of each event that begins in the row, in order of time; see EVENTS."""
+    event_roles: tuple[str, ...]
+    """Who did it."""
+    event_starts: NDArray[np.int32]
+    """Positions in `input_ids` of the first assistant speech token at or after each event's start."""
+    event_ends: NDArray[np.int32]
+    """Same for its end; the length of the row if it ends later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", ""},
     {"records", "vocab", "distributions"},
+    {"behaviours"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken"},
     {"sources", "duplicates", "stages"},

@@ -70,6 +70,9 @@ class Encode:
                 n_cut_samples=placed.n_cut_samples,
                 attempt=take.attempt,
                 words=placed.words,
+                kind=utterance.kind,
+                turn=utterance.turn,
+                offset_samples=utterance.offset_samples,
             )
             for utterance, take, placed in zip(
                 timeline.takes.script.utterances, timeline.takes.takes, timeline.placed, strict=True

@@ -10,6 +10,7 @@ up (relaxed alignment); text that is not used up goes on in the next chunks, bef
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,8 +141,7 @@ class Flatten:
                 n_text_tokens=text.count(first, last),
                 n_late_text_tokens=text.count_late(first, last),
                 n_pad_tokens=n_pad,
-                user_turn_ends=clock.positions(talk.user_turn_ends),
-                barge_ins=clock.positions(talk.barge_ins),
+                **_labels(talk, clock),
             )
 
     def _row(
@@ -171,4 +171,33 @@ class Flatten:
             n_pad_tokens=0,
             user_turn_ends=_NO_POSITIONS,
             barge_ins=_NO_POSITIONS,
+            event_kinds=(),
+            event_roles=(),
+            event_starts=_NO_POSITIONS,
+            event_ends=_NO_POSITIONS,
         )
+
+
+class _Labels(TypedDict):
+    user_turn_ends: NDArray[np.int32]
+    barge_ins: NDArray[np.int32]
+    event_kinds: tuple[str, ...]
+    event_roles: tuple[str, ...]
+    event_starts: NDArray[np.int32]
+    event_ends: NDArray[np.int32]
+
+
+def _labels(talk: Talk, clock: Clock) -> _Labels:
+    """What happens in a row and where: events that begin in it, and ends of the user's turns."""
+    inside = clock.holds(talk.event_starts)
+    events = [event for event, here in zip(talk.events, inside, strict=True) if here]
+    starts = clock.positions(talk.event_starts[inside])
+    barges_in = np.array([(e.kind, e.role) == ("barge_in", "user") for e in events], np.bool_)
+    return {
+        "user_turn_ends": clock.positions(talk.user_turn_ends[clock.holds(talk.user_turn_ends)]),
+        "barge_ins": starts[barges_in],
+        "event_kinds": tuple(event.kind for event in events),
+        "event_roles": tuple(event.role for event in events),
+        "event_starts": starts,
+        "event_ends": clock.positions(talk.event_ends[inside]),
+    }

@@ -53,7 +53,7 @@ class Place:
             return None
         stop = min(start + barge_in.reaction_samples, other.end_samples)
         placed[-1] = cut(other, stop)
-        events.append(Event("barge_in", "user", start, stop))
+        events.append(Event("barge_in", "user", start, stop, len(placed)))
         return start
 
 

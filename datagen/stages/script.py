@@ -82,18 +82,20 @@ class WriteScript:
 
     def _utterance(self, dialogue: Dialogue, index: int, turn: Turn, spoken: str, voice: str) -> Utterance:
         timing, key = self._recipe.timing, (dialogue.id, "script", index)
-        offset = timing.lead_in if index == 0 else timing.response if turn.role == "assistant" else timing.user_pause
+        offset = timing.lead_in if index == 0 else timing.assistant_fto if turn.role == "assistant" else timing.user_fto
         offset_ms = offset.draw(seeds.rng(self._recipe.seed, *key, "offset"))
         barge_in = None
         if turn.role == "user" and index > 0 and self._draws_barge_in(*key):
             barge_in = BargeIn(
-                at=timing.barge_in_at.draw(seeds.rng(self._recipe.seed, *key, "barge_in_at")),
-                reaction_samples=self._samples(timing.reaction.draw(seeds.rng(self._recipe.seed, *key, "reaction"))),
+                at=timing.barge_in.at.draw(seeds.rng(self._recipe.seed, *key, "barge_in_at")),
+                reaction_samples=self._samples(
+                    timing.barge_in.reaction.draw(seeds.rng(self._recipe.seed, *key, "reaction"))
+                ),
             )
-        return Utterance(turn.role, turn.text, spoken, voice, self._samples(offset_ms), barge_in)
+        return Utterance(turn.role, turn.text, spoken, voice, self._samples(offset_ms), barge_in, turn=index)
 
     def _draws_barge_in(self, *key: str | int) -> bool:
-        return bool(seeds.rng(self._recipe.seed, *key, "barge_in").random() < self._recipe.timing.barge_in_probability)
+        return bool(seeds.rng(self._recipe.seed, *key, "barge_in").random() < self._recipe.timing.barge_in.probability)
 
     def _samples(self, ms: float) -> int:
         return ms_to_samples(ms, self._recipe.sample_rate_hz)

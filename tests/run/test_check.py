@@ -230,7 +230,7 @@ def utterance(change):
         (utterance(lambda u: u.update(role="narrator")), "utterance 1: 'narrator' is no role"),
         (lambda c: c["utterances"][2].update(start_samples=0), "utterance 2: the user overlaps itself"),
         (
-            lambda c: c["events"].append({"kind": "x", "role": "user", "start_samples": 5, "end_samples": 4}),
+            lambda c: c["events"].append({**c["events"][0], "kind": "x", "start_samples": 5, "end_samples": 4}),
             "event x lies",
         ),
     ],
