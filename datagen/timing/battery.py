@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from datagen.timing.durations import Durations
-from datagen.timing.intervals import ASSISTANT, BOTH, SILENT, USER, Intervals, Stretch, bridge, stretches, transfers
+from datagen.timing.intervals import (
+    ASSISTANT,
+    BOTH,
+    SILENT,
+    USER,
+    Intervals,
+    Stretch,
+    bridge,
+    intervals,
+    stretches,
+    turns,
+)
 from datagen.units import ms_to_samples
 
 IPU_SILENCE_MS = 200
@@ -24,11 +35,14 @@ class Speaker:
     """What one speaker says in a conversation, in samples; intervals lie within it."""
 
     turns: Intervals
+    """Speech that holds the floor, or takes it."""
     backchannels: Intervals
+    attempts: Intervals = field(default_factory=lambda: intervals(()))
+    """Speech known to claim the floor in vain."""
 
     def ipus(self, n_least: int) -> Intervals:
         """IPUs of all that is said."""
-        return bridge(np.concatenate([self.turns, self.backchannels]), n_least)
+        return bridge(np.concatenate([self.turns, self.backchannels, self.attempts]), n_least)
 
 
 @dataclass
@@ -67,8 +81,9 @@ class Battery:
             self.parts[part] += stretch.end - stretch.start
             if kind:
                 self._count(kind, [stretch.end - stretch.start])
-        for transfer in transfers(bridge(user.turns, n_least), bridge(assistant.turns, n_least)):
-            self._count("fto_assistant" if transfer.to else "fto_user", [transfer.fto])
+        for turn in turns(bridge(user.turns, n_least), bridge(assistant.turns, n_least)):
+            if turn.fto is not None:
+                self._count("fto_assistant" if turn.who else "fto_user", [turn.fto])
 
     def _count(self, kind: str, samples: Iterable[int]) -> None:
         self.durations[kind].add(samples, self.rate_hz)
@@ -109,11 +124,12 @@ def _figures(b: Battery) -> Iterator[tuple[str, float | None]]:
     n_speech = b.parts["user"] + b.parts["assistant"] + b.parts["overlap"]
     yield "fto_median_ms", fto.median()
     yield "fto_mean_ms", fto.mean()
+    yield "fto_mode_ms", fto.mode(100)
     yield "fto_below_200_share", fto.share_below(200)
-    yield "fto_within_500_share", _share_within(fto, 500)
+    yield "fto_below_500_share", fto.share_below(500)
     yield "gap_median_ms", b.durations["gap"].median()
     yield "pause_median_ms", b.durations["pause"].median()
-    yield "overlap_mode_ms", _mode_ms(overlap)
+    yield "overlap_mode_ms", overlap.mode(50)
     yield "overlap_below_1000_share", overlap.share_below(1000)
     yield "overlap_of_signal_share", _ratio(b.parts["overlap"], b.n_samples)
     yield "overlap_of_speech_share", _ratio(b.parts["overlap"], n_speech)
@@ -123,6 +139,8 @@ def _figures(b: Battery) -> Iterator[tuple[str, float | None]]:
         yield f"{kind}s_a_minute", _ratio(found.n, b.minutes)
         yield f"{kind}_seconds_a_minute", _ratio(_seconds(b, kind), b.minutes)
     yield "transfers_a_minute", _ratio(fto.n, b.minutes)
+    for role, n in b.n_backchannels.items():
+        yield f"{role}_backchannels_a_minute", _ratio(n, b.minutes)
     yield "backchannels_a_minute", _ratio(sum(b.n_backchannels.values()), b.minutes)
     yield "barge_ins_a_minute", _ratio(b.n_barge_ins, b.minutes)
 
@@ -136,19 +154,3 @@ def _seconds(b: Battery, kind: str) -> float:
 
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
-
-
-def _share_within(fto: Durations, ms: int) -> float | None:
-    """The share of values whose size is below `ms`."""
-    return sum(count for value, count in fto.counts.items() if abs(value) < ms) / fto.n if fto.n else None
-
-
-def _mode_ms(durations: Durations, width_ms: int = 50) -> float | None:
-    """Middle of the fullest bin of `width_ms`."""
-    if not durations.n:
-        return None
-    bins: dict[int, int] = {}
-    for value, count in durations.counts.items():
-        bins[value // width_ms] = bins.get(value // width_ms, 0) + count
-    fullest = max(sorted(bins), key=bins.__getitem__)
-    return (fullest + 0.5) * width_ms

@@ -1,10 +1,10 @@
 """Annotations of two-party recordings: RTTM, CTM, Lhotse supervisions and CSV, each also as .gz.
 
-    RTTM     SPEAKER recording channel start duration <NA> <NA> speaker <NA> <NA>     lines of other types are left out
-    CTM      recording channel start duration word [confidence]                       the channel is the speaker
-    Lhotse   {"recording_id": ..., "start": ..., "duration": ..., "speaker": ...}     a line; "text" if there; the channel
-                                                                                      is the speaker if there is none
-    CSV      recording,speaker,start,end[,text]                                       the first line names the columns
+    RTTM     SPEAKER recording channel start duration <NA> <NA> speaker <NA> <NA>; lines of other types are left out
+    CTM      recording channel start duration word [confidence]; the channel is the speaker
+    Lhotse   {"recording_id": ..., "start": ..., "duration": ..., "speaker": ..., "text": ...}, a supervision a line;
+             the channel is the speaker if none is named
+    CSV      recording,speaker,start,end[,text]; the first line names the columns
 
 Times are in seconds. The format is told by the name's ending, or by the first line.
 """
@@ -70,7 +70,9 @@ def read(paths: Iterable[str], skipped: Callable[[str], None]) -> Iterator[Recor
         if len(speakers) == 2:
             yield _recording(name, *(speakers[speaker] for speaker in sorted(speakers)))
         else:
-            skipped(f"recording {name!r} has {len(speakers)} speakers ({', '.join(sorted(speakers))}), not two: left out")
+            skipped(
+                f"recording {name!r} has {len(speakers)} speakers ({', '.join(sorted(speakers))}), not two: left out"
+            )
 
 
 def _recording(name: str, *speakers: list[Segment]) -> Recording:
@@ -135,7 +137,9 @@ def _format(path: str, lines: list[str]) -> str:
         return "rttm"
     if len(fields) in (5, 6) and all(_number(text) is not None for text in fields[2:4]):
         return "ctm"
-    raise SourceError(f"{path}: neither RTTM, CTM, Lhotse supervisions (JSON Lines) nor CSV with the column `recording`")
+    raise SourceError(
+        f"{path}: neither RTTM, CTM, Lhotse supervisions (JSON Lines) nor CSV with the column `recording`"
+    )
 
 
 def _rttm(path: str, lines: list[str]) -> Iterator[Segment]:
@@ -183,7 +187,9 @@ def _csv(path: str, lines: list[str]) -> Iterator[Segment]:
     rows = csv.DictReader(lines, skipinitialspace=True)
     missing = [name for name in ("recording", "speaker", "start", "end") if name not in (rows.fieldnames or ())]
     if missing:
-        raise SourceError(f"{path}, line 1: column {missing[0]!r} is missing; the columns are recording,speaker,start,end")
+        raise SourceError(
+            f"{path}, line 1: column {missing[0]!r} is missing; the columns are recording,speaker,start,end"
+        )
     for row in rows:
         place = f"{path}, line {rows.line_num}"
         if any(row[name] is None for name in ("speaker", "start", "end")):

@@ -7,11 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datagen.distributions import Distribution
-
-_N_STEPS = 4000
-"""Quantiles that stand for a distribution of a recipe; their W1 to it is far below a millisecond."""
-
 
 @dataclass
 class Durations:
@@ -27,11 +22,6 @@ class Durations:
         True
         """
         return cls(Counter(np.rint(np.asarray(values_ms, np.float64)).astype(np.int64).tolist()))
-
-    @classmethod
-    def drawn_from(cls, asked: Distribution) -> "Durations":
-        """What many draws from a distribution of a recipe come to."""
-        return cls.of([asked.at((k + 0.5) / _N_STEPS) for k in range(_N_STEPS)])
 
     def add(self, samples: Iterable[int], rate_hz: int) -> None:
         """Count durations in samples of a clock of `rate_hz`."""
@@ -72,7 +62,8 @@ class Durations:
         found = []
         for share in shares:
             place = share * (self.n - 1)
-            low, high = (values[np.searchsorted(reached, k, "right")] for k in (int(place), min(int(place) + 1, self.n - 1)))
+            around = (int(place), min(int(place) + 1, self.n - 1))
+            low, high = (values[np.searchsorted(reached, k, "right")] for k in around)
             found.append(float(low + (high - low) * (place - int(place))))
         return found
 
@@ -87,6 +78,17 @@ class Durations:
         0.5
         """
         return sum(count for value, count in self.counts.items() if value < ms) / self.n if self.n else None
+
+    def mode(self, width_ms: int) -> float | None:
+        """The middle of the fullest bin of `width_ms`, the lowest of equally full ones; None if there are none.
+
+        >>> Durations.of([10, 120, 180, 190]).mode(100)
+        150.0
+        """
+        bins: Counter[int] = Counter()
+        for value, count in self.counts.items():
+            bins[value // width_ms] += count
+        return (max(sorted(bins), key=bins.__getitem__) + 0.5) * width_ms if bins else None
 
     def w1(self, other: "Durations") -> float | None:
         """The Wasserstein-1 distance in milliseconds; None if either is empty.

@@ -71,7 +71,9 @@ def stretches(user: Intervals, assistant: Intervals, n_samples: int) -> Iterator
     6 8 0
     """
     edges = np.unique(np.r_[0, n_samples, user.ravel(), assistant.ravel()])
-    speaks = [int(u + a) for u, a in zip(USER * _inside(edges, user), ASSISTANT * _inside(edges, assistant), strict=True)]
+    speaks = [
+        int(u + a) for u, a in zip(USER * _inside(edges, user), ASSISTANT * _inside(edges, assistant), strict=True)
+    ]
     last = len(speaks) - 1
     for k, now in enumerate(speaks):
         before, after = speaks[k - 1] if k else SILENT, speaks[k + 1] if k < last else SILENT
@@ -85,35 +87,41 @@ def _inside(edges: Intervals, speech: Intervals) -> NDArray[np.int64]:
     return started - ended
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """The floor goes over to another speaker."""
+@dataclass(frozen=True)
+class Turn:
+    """One speaker's holding of the floor, as far as intervals tell."""
 
-    start: int
-    """Where the new holder starts."""
-    fto: int
-    """The start against the end of the holder before; negative if it comes first."""
-    to: int
-    """Channel that takes the floor: 0 user, 1 assistant."""
+    who: int
+    """Channel: 0 user, 1 assistant."""
+    fto: int | None
+    """Its start against the end of the holder's speech before, negative if it comes first; None for the first turn."""
+    speech: list[tuple[int, int]]
+    """The holder's IPUs."""
+    inside: list[tuple[int, int]]
+    """The other's IPUs that start and end within them and so take nothing."""
 
 
-def transfers(user: Intervals, assistant: Intervals) -> list[Transfer]:
-    """Floor transfers between two speakers' IPUs, which hold no backchannels.
+def turns(user: Intervals, assistant: Intervals) -> list[Turn]:
+    """Who holds the floor, from two speakers' IPUs, which hold no backchannels.
 
     Who speaks past the end of the holder's speech takes the floor; who starts and ends within it does not.
 
-    >>> transfers(intervals([(0, 10), (18, 30)]), intervals([(4, 6), (12, 20)]))
-    [Transfer(start=12, fto=2, to=1), Transfer(start=18, fto=-2, to=0)]
+    >>> [(t.who, t.fto) for t in turns(intervals([(0, 10), (18, 30)]), intervals([(4, 6), (12, 20)]))]
+    [(0, None), (1, 2), (0, -2)]
     """
-    found: list[Transfer] = []
-    spoken = sorted((*map(int, pair), who) for who, speech in enumerate((user, assistant)) for pair in speech)
-    holder, held_until = -1, 0
-    for start, end, who in spoken:
-        if holder in (-1, who):
-            holder, held_until = who, max(held_until, end)
-        elif end > held_until:
-            found.append(Transfer(start, start - held_until, who))
-            holder, held_until = who, end
+    found: list[Turn] = []
+    held_until = 0
+    for start, end, who in sorted(
+        (*map(int, pair), who) for who, ipus in enumerate((user, assistant)) for pair in ipus
+    ):
+        if found and found[-1].who == who:
+            found[-1].speech.append((start, end))
+            held_until = max(held_until, end)
+        elif not found or end > held_until:
+            found.append(Turn(who, start - held_until if found else None, [(start, end)], []))
+            held_until = end
+        else:
+            found[-1].inside.append((start, end))
     return found
 
 
@@ -146,4 +154,4 @@ def _touches(begin: Intervals, end: Intervals, speech: Intervals) -> NDArray[np.
     """Whether any interval of `speech` has a sample in [begin, end)."""
     started = np.searchsorted(speech[:, 0], end, "left")
     ended = np.searchsorted(speech[:, 1], begin, "right")
-    return started > ended
+    return np.asarray(started > ended, np.bool_)
