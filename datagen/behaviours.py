@@ -102,6 +102,7 @@ class Tokens(_Group):
     fillers: dict[str, float] = Field(min_length=1)
     corrections: dict[str, float] = Field(min_length=1)
     attempts: dict[str, float] = Field(min_length=1)
+    starts: dict[str, float] = Field(min_length=1)
     prompts: dict[str, float] = Field(min_length=1)
 
 

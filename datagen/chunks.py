@@ -4,7 +4,7 @@ What `stages/flatten.py` stands on; all in frames, chunks and slots, never in sa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
@@ -48,6 +48,7 @@ class Utterance:
 
     role: str
     kind: str
+    turn: int
     first: int
     last: int
     ids: Ids
@@ -75,7 +76,8 @@ class Talk:
         """The streams of a conversation; `silence` is the recipe's `assistant_silence`."""
         user, assistant = vocabulary.speech(streams.user_codes), vocabulary.speech(streams.assistant_codes)
         channels = {"user": user, "assistant": assistant}
-        utterances = tuple(_utterance(u, channels[u.role], hop) for u in streams.utterances)
+        heard = (u for u in streams.utterances if u.end_samples > u.start_samples)
+        utterances = tuple(_utterance(u, channels[u.role], hop) for u in heard)
         fill = vocabulary["<|speech_silence|>"]
         if silence == "special":
             speaks = np.zeros(len(assistant), np.bool_)
@@ -98,6 +100,19 @@ class Talk:
             np.array([ceil_div(e.start_samples, hop) for e in events], np.int64),
             np.array([ceil_div(e.end_samples, hop) for e in events], np.int64),
         )
+
+    def turns(self) -> tuple[Utterance, ...]:
+        """What holds the floor, the pieces of a turn joined with the pauses between them; nothing beside it."""
+        found: list[Utterance] = []
+        for u in self.utterances:
+            if u.kind not in FLOOR:
+                continue
+            if found and (found[-1].role, found[-1].turn) == (u.role, u.turn):
+                channel = self.user if u.role == "user" else self.assistant
+                u = replace(u, first=found[-1].first, ids=joined(found.pop().ids, u.ids))
+                u = replace(u, speech=channel[u.first : u.last])
+            found.append(u)
+        return tuple(found)
 
     def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:
         """How bad it is to cut before each chunk: 2 within the assistant's utterance, 1 within the user's."""
@@ -123,7 +138,7 @@ def user_turn_ends(streams: Streams) -> list[int]:
 
 def _utterance(spoken: Spoken, channel: Ids, hop: int) -> Utterance:
     first, last = spoken.start_samples // hop, ceil_div(spoken.end_samples, hop)
-    return Utterance(spoken.role, spoken.kind, first, last, spoken.text_ids, channel[first:last])
+    return Utterance(spoken.role, spoken.kind, spoken.turn, first, last, spoken.text_ids, channel[first:last])
 
 
 class TextStream:

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", ""},
     {"records", "vocab", "distributions"},
-    {"behaviours"},
+    {"behaviours", "phrases"},
     {"recipe", "schema", "chunks"},
-    {"step", "engines", "spoken"},
+    {"step", "engines", "spoken", "scripting"},
     {"sources", "duplicates", "stages"},
     {"build"},
     {"run"},

@@ -19,7 +19,7 @@ from datagen.schema import streams_of
 from datagen.stages.flatten import Flatten
 from datagen.vocab import Vocabulary
 
-_OF_UTTERANCES = ("role", "kind", "text_ids", "start_samples", "end_samples", "n_cut_samples")
+_OF_UTTERANCES = ("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples")
 NEEDED = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
     *(f"utterances.list.element.{name}" for name in _OF_UTTERANCES),

@@ -73,11 +73,12 @@ class Flatten:
 
     def _four_stream(self, talk: Talk) -> Iterator[Row]:
         """Turn by turn: user speech, user text, assistant text, assistant speech; rows are whole turns if they fit."""
-        turns = [self._turn(utterance) for utterance in talk.utterances]
+        whole = talk.turns()
+        turns = [self._turn(turn) for turn in whole]
         spans, first = [], 0
         for index, (ids, _) in enumerate(turns):
             pending = sum(len(turns[k][0]) for k in range(first, index))
-            starts_pair = talk.utterances[index].role == "user"
+            starts_pair = whole[index].role == "user"
             pair = len(ids) + (len(turns[index + 1][0]) if starts_pair and index + 1 < len(turns) else 0)
             if (
                 index > first
@@ -92,8 +93,8 @@ class Flatten:
         for first, last in spans:
             ids = np.concatenate([turns[k][0] for k in range(first, last)])
             mask = np.concatenate([turns[k][1] for k in range(first, last)])
-            n_text = sum(len(talk.utterances[k].ids) for k in range(first, last))
-            frames = talk.utterances[first].first, max(u.last for u in talk.utterances[first:last])
+            n_text = sum(len(whole[k].ids) for k in range(first, last))
+            frames = whole[first].first, max(u.last for u in whole[first:last])
             for begin in range(0, len(ids), self._recipe.max_tokens):  # one pair longer than a row is cut
                 piece = slice(begin, begin + self._recipe.max_tokens)
                 yield self._row(
