@@ -17,7 +17,8 @@ FLOORS = [
     {"sources", "duplicates", "stages"},
     {"build"},
     {"run"},
-    {"inspect", "progress", "schemas"},
+    {"evaluate"},
+    {"inspect", "timing", "progress", "schemas"},
     {"cli", "__main__"},
 ]
 ALLOWED = {
@@ -25,7 +26,7 @@ ALLOWED = {
     "ray": {"run/ray"},
     "torch": {"engines"},
     "typer": {"cli"},
-    "rich": {"progress", "inspect"},
+    "rich": {"progress", "inspect", "timing"},
     "hibari": {"engines"},
 }
 

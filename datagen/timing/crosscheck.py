@@ -1,7 +1,7 @@
 """Does the audio say what the timeline says? Starts and ends of IPUs against those a voice activity detector hears.
 
-A start or end agrees if the detector has one of its kind within 60 ms. The same silence of 200 ms can so be one of 80 ms
-to the other side; therefore the side that is looked up joins speech only over silences shorter than 80 ms.
+A start or end agrees if the detector has one of its kind within 60 ms. So a silence of 200 ms on one side can be one of
+80 ms on the other; therefore the side that is looked up joins speech only over silences shorter than 80 ms.
 """
 
 from collections.abc import Iterable, Iterator

@@ -114,7 +114,7 @@ class Fit:
 
     def _header(self, sources: Iterable[str]) -> Iterator[str]:
         b, figures = self.battery, self.battery.figures()
-        yield f"# A timing profile fitted by datagen {__version__} (datagen timing fit) to {', '.join(sorted(sources))}:"
+        yield f"# A timing profile, fitted by `datagen timing fit` ({__version__}) to {', '.join(sorted(sources))}:"
         yield f"# {b.n_conversations} recordings, {b.minutes / 60:.2f} hours, {b.fto.n} floor transfers,"
         n_backchannels = sum(b.n_backchannels.values())
         yield f"# {n_backchannels} backchannels and {b.n_barge_ins} barge-ins, told by the rules of docs/timing.md."
@@ -125,6 +125,19 @@ class Fit:
         for name, durations in measured(b).items():
             if durations.n:
                 yield f"{_MEASURED}{name}_ms: {quantiles(durations)['values']}"
+
+
+def write(fit: Fit, files: Iterable[str], to: Path) -> None:
+    """Write the profile of a fit, naming the files it was fitted to.
+
+    Raises:
+        SourceError: If there are too few floor transfers, or the file cannot be written.
+    """
+    text = fit.to_yaml(Path(file).name for file in files)
+    try:
+        to.write_text(text, "utf-8")
+    except OSError as error:
+        raise SourceError(f"cannot write {to}: {error.strerror}") from error
 
 
 def measured(b: Battery) -> dict[str, Durations]:

@@ -147,11 +147,12 @@ def backchannels(own: Intervals, other: Intervals, rate_hz: int) -> NDArray[np.b
     silence_before = starts - np.r_[-rate_hz, ends[:-1]]
     silence_after = np.r_[starts[1:], ends[-1] + rate_hz] - ends
     isolated = (ends - starts <= rate_hz) & (silence_before >= rate_hz) & (silence_after >= rate_hz)
-    return isolated & _touches(starts - rate_hz, starts, other) & _touches(ends, ends + rate_hz, other)
+    found: NDArray[np.bool_] = isolated & _touches(starts - rate_hz, starts, other)
+    return found & _touches(ends, ends + rate_hz, other)
 
 
 def _touches(begin: Intervals, end: Intervals, speech: Intervals) -> NDArray[np.bool_]:
     """Whether any interval of `speech` has a sample in [begin, end)."""
     started = np.searchsorted(speech[:, 0], end, "left")
     ended = np.searchsorted(speech[:, 1], begin, "right")
-    return np.asarray(started > ended, np.bool_)
+    return started > ended
