@@ -90,6 +90,18 @@ class Durations:
             bins[value // width_ms] += count
         return (max(sorted(bins), key=bins.__getitem__) + 0.5) * width_ms if bins else None
 
+    def chance_w1(self, n: int) -> float:
+        """What the W1 distance of `n` draws to this distribution comes to by chance alone, in milliseconds.
+
+        The mean of |F_n - F| is that of a normal variable of variance F (1 - F) / n (central limit theorem).
+
+        >>> round(Durations.of(range(1000)).chance_w1(100))
+        31
+        """
+        values, counts = self.sorted()
+        below = np.cumsum(counts)[:-1] / self.n
+        return float(np.sum(np.sqrt(below * (1 - below)) * np.diff(values)) * np.sqrt(2 / (np.pi * n)))
+
     def w1(self, other: "Durations") -> float | None:
         """The Wasserstein-1 distance in milliseconds; None if either is empty.
 

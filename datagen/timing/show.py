@@ -57,11 +57,11 @@ def _figures(figures: dict[str, Any]) -> Table:
 
 
 def _placement(placement: dict[str, Any]) -> Table:
-    table = _table("offset", "n", "W1 to what was drawn", "W1 to the recipe's distribution")
+    table = _table("offset", "n", "W1 to what was drawn", "W1 to the recipe's distribution", "that by chance")
     for name, figures in placement.items():
         if figures["n"]:
-            to_drawn, to_recipe = _ms(figures["w1_to_drawn_ms"]), _ms(figures["w1_to_recipe_ms"])
-            table.add_row(_words(name), f"{figures['n']:,}", to_drawn, to_recipe)
+            distances = (figures.get(f"w1_{to}_ms") for to in ("to_drawn", "to_recipe", "by_chance"))
+            table.add_row(_words(name), f"{figures['n']:,}", *map(_ms, distances))
     return table
 
 

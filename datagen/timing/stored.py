@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from datagen.distributions import Distribution
 from datagen.recipe import Recipe
 from datagen.records import FLOOR, Role, Spoken, Streams
 from datagen.run.manifest import Manifest
@@ -52,19 +51,18 @@ class Placement:
                 self.drawn[name].add([now.offset_samples], rate_hz)
 
     def figures(self, recipe: Recipe) -> dict[str, dict[str, float | int | None]]:
-        """W1 of what was placed to what was drawn, and to the distribution the recipe asks for, in milliseconds."""
-        asked: dict[str, Distribution] = {
-            "assistant_fto": recipe.timing.assistant_fto,
-            "user_fto": recipe.timing.user_fto,
-        }
-        return {
-            name: {
-                "n": placed.n,
-                "w1_to_drawn_ms": placed.w1(self.drawn[name]),
-                "w1_to_recipe_ms": placed.w1(Durations.of(asked[name].spread())) if name in asked else None,
-            }
-            for name, placed in self.placed.items()
-        }
+        """W1 of what was placed to what was drawn, and to what the recipe asks for, in milliseconds.
+
+        Draws of a distribution lie at a distance to it by chance; it is given beside.
+        """
+        asked = {"assistant_fto": recipe.timing.assistant_fto, "user_fto": recipe.timing.user_fto}
+        found: dict[str, dict[str, float | int | None]] = {}
+        for name, placed in self.placed.items():
+            found[name] = {"n": placed.n, "w1_to_drawn_ms": placed.w1(self.drawn[name])}
+            if name in asked and placed.n:
+                recipes = Durations.of(asked[name].spread())
+                found[name] |= {"w1_to_recipe_ms": placed.w1(recipes), "w1_by_chance_ms": recipes.chance_w1(placed.n)}
+        return found
 
 
 @dataclass
