@@ -104,22 +104,24 @@ class Turn:
 def turns(user: Intervals, assistant: Intervals) -> list[Turn]:
     """Who holds the floor, from two speakers' IPUs, which hold no backchannels.
 
-    Who speaks past the end of the holder's speech takes the floor; who starts and ends within it does not.
+    Who speaks past the end of the holder's speech takes the floor; who starts and ends within it does not. Of two who
+    start and end together, the holder keeps it.
 
     >>> [(t.who, t.fto) for t in turns(intervals([(0, 10), (18, 30)]), intervals([(4, 6), (12, 20)]))]
     [(0, None), (1, 2), (0, -2)]
     """
     found: list[Turn] = []
-    held_until = 0
-    for start, end, who in sorted(
-        (*map(int, pair), who) for who, ipus in enumerate((user, assistant)) for pair in ipus
-    ):
-        if found and found[-1].who == who:
+    held_until, holder = 0, 0
+    waiting = [[(int(start), int(end)) for start, end in reversed(ipus)] for ipus in (user, assistant)]
+    while any(waiting):
+        _, _, who = min((waiting[k][-1], k != holder, k) for k in (0, 1) if waiting[k])
+        start, end = waiting[who].pop()
+        if found and who == holder:
             found[-1].speech.append((start, end))
             held_until = max(held_until, end)
         elif not found or end > held_until:
             found.append(Turn(who, start - held_until if found else None, [(start, end)], []))
-            held_until = end
+            held_until, holder = end, who
         else:
             found[-1].inside.append((start, end))
     return found
