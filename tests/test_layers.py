@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
-    {"errors", "units", "seeds", "resources", ""},
+    {"errors", "units", "seeds", "resources", "events", ""},
     {"records", "vocab", "distributions"},
     {"behaviours", "phrases"},
     {"recipe", "schema", "chunks"},

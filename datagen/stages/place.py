@@ -149,7 +149,8 @@ class _Stage:
         if within.give_up_samples is not None:
             whole = cut(whole, start + within.give_up_samples)
         is_said = not turn.n_cut_samples or start < turn.end_samples
-        placed = is_said and earliest <= start and (latest is None or whole.end_samples <= latest)
+        fits = earliest <= start < whole.end_samples and (latest is None or whole.end_samples <= latest)
+        placed = is_said and fits
         if not placed:
             nowhere = max(min(start, turn.end_samples), earliest)
             nowhere = nowhere if latest is None else min(nowhere, latest)
