@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "size": ("--hours", "0.3", "--times", "1"),
     "memory": ("--hours", "0.1"),
     "wer": ("--dialogues", "4"),
+    "vad": ("--dialogues", "4"),
 }
 """Benchmarks in order, with what makes them short."""
 

@@ -33,6 +33,8 @@ class Agreement:
 
     role: Role
     clean: bool
+    margin_ms: float = 0
+    """Near silence that takes keep at both ends: the timeline says no speech is there."""
     n_conversations: int = 0
     n_timeline: dict[str, int] = field(default_factory=lambda: dict.fromkeys(EDGES, 0))
     """Starts and ends of the timeline's IPUs."""
@@ -49,7 +51,9 @@ class Agreement:
         """Count a conversation in which a detector found `speech` on the channel."""
         tolerance = ms_to_samples(TOLERANCE_MS, rate_hz)
         strict, loose = (ms_to_samples(ms, rate_hz) for ms in (IPU_SILENCE_MS, _LOOSE_MS))
-        told, told_loosely = (ipus(streams, self.role, rate_hz, ms) for ms in (IPU_SILENCE_MS, _LOOSE_MS))
+        told, told_loosely = (
+            ipus(streams, self.role, rate_hz, ms, self.margin_ms) for ms in (IPU_SILENCE_MS, _LOOSE_MS)
+        )
         self.n_conversations += 1
         for column, edge in enumerate(EDGES):
             late = nearest(told[:, column], bridge(speech, loose)[:, column])
@@ -78,13 +82,16 @@ class Agreement:
         }
 
 
-def cross_check(conversations: Iterable[Streams], detectors: dict[str, Detector], n_most: int) -> list[dict[str, Any]]:
+def cross_check(
+    conversations: Iterable[Streams], detectors: dict[str, Detector], n_most: int, margin_ms: float
+) -> list[dict[str, Any]]:
     """Hear the stored audio of conversations.
 
     Args:
         conversations: Those without audio are passed over.
         detectors: By name; `energy` is asked about clean channels only.
         n_most: Conversations to hear.
+        margin_ms: Near silence that takes keep at both ends (`speak.trim_margin_ms`).
 
     Returns:
         A table for each detector and channel, clean and noisy ones apart.
@@ -95,7 +102,7 @@ def cross_check(conversations: Iterable[Streams], detectors: dict[str, Detector]
             for role in ROLES:
                 clean = is_clean(streams, role)
                 if clean or name != "energy":
-                    agreement = found.setdefault((name, role, clean), Agreement(role, clean))
+                    agreement = found.setdefault((name, role, clean), Agreement(role, clean, margin_ms))
                     agreement.add(streams, detector(audio[CHANNEL[role]], rate_hz), rate_hz)
     return [{"detector": name, **found[name, role, clean].table()} for name, role, clean in sorted(found)]
 

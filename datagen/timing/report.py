@@ -28,9 +28,11 @@ def measure(store: Store, manifest: Manifest) -> Measured:
 
 def hear(store: Store, manifest: Manifest, detectors: dict[str, Detector], n_most: int) -> list[dict[str, Any]]:
     """Cross-check the first conversations of a build that have audio; nothing if it was built without."""
-    if not n_most or not manifest.values["recipe"]["mix"]["keep_audio"]:
+    recipe = manifest.values["recipe"]
+    if not n_most or not recipe["mix"]["keep_audio"]:
         return []
-    return cross_check(conversations(store, manifest, with_audio=True), detectors, n_most)
+    margin_ms = recipe["speak"]["trim_margin_ms"]
+    return cross_check(conversations(store, manifest, with_audio=True), detectors, n_most, margin_ms)
 
 
 def as_json(

@@ -93,8 +93,12 @@ def speaker(streams: Streams, role: Role) -> Speaker:
     return Speaker(**{name: intervals(pairs) for name, pairs in kinds.items()})
 
 
-def spoken_intervals(u: Spoken) -> list[tuple[int, int]]:
+def spoken_intervals(u: Spoken, margin: int = 0) -> list[tuple[int, int]]:
     """When an utterance is heard: its words, from its own start to its own end.
+
+    Args:
+        u: The utterance.
+        margin: Samples of near silence that its take keeps at both ends, not counted as heard; a cut end has none.
 
     >>> from datagen.records import Word
     >>> import numpy as np
@@ -102,18 +106,17 @@ def spoken_intervals(u: Spoken) -> list[tuple[int, int]]:
     >>> spoken_intervals(Spoken("user", "", "", "", "", "", np.zeros(0, np.int32), 10, 70, 0, 0, words))
     [(10, 20), (50, 70)]
     """
-    edges = [(w.start_samples, w.end_samples) for w in u.words] or [(u.start_samples, u.end_samples)]
-    edges[0] = (u.start_samples, edges[0][1])
-    edges[-1] = (edges[-1][0], u.end_samples)
+    begin, stop = u.start_samples + margin, u.end_samples - (0 if u.n_cut_samples else margin)
+    edges = [(max(w.start_samples, begin), min(w.end_samples, stop)) for w in u.words] or [(begin, stop)]
+    edges[0] = (begin, edges[0][1])
+    edges[-1] = (edges[-1][0], stop)
     return edges
 
 
-def ipus(streams: Streams, role: Role, rate_hz: int, silence_ms: int = IPU_SILENCE_MS) -> Intervals:
-    """IPUs of a speaker by the stored words, whatever they are for."""
-    pairs = [
-        pair
-        for u in streams.utterances
-        if u.role == role and u.end_samples > u.start_samples
-        for pair in spoken_intervals(u)
-    ]
+def ipus(
+    streams: Streams, role: Role, rate_hz: int, silence_ms: int = IPU_SILENCE_MS, margin_ms: float = 0
+) -> Intervals:
+    """IPUs of a speaker by the stored words, whatever they are for; see `spoken_intervals` for the margin."""
+    margin = ms_to_samples(margin_ms, rate_hz)
+    pairs = [pair for u in streams.utterances if u.role == role for pair in spoken_intervals(u, margin)]
     return bridge(intervals(pairs), ms_to_samples(silence_ms, rate_hz))

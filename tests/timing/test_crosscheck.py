@@ -29,7 +29,7 @@ def sound(shift: int = 0, noise: float = 0.0) -> bytes:
 def checked(audio: bytes | None, noise: str = "", n_most: int = 10, times: int = 1) -> dict[tuple[str, str], dict]:
     utterances = [spoken(role, start, end) for role in ("user", "assistant") for start, end in TURNS]
     talk = streams(*utterances, n_samples=64_000, noise=noise, audio=audio)
-    rows = cross_check([talk] * times, {"energy": vad.energy}, n_most)
+    rows = cross_check([talk] * times, {"energy": vad.energy}, n_most, margin_ms=0)
     return {(row["detector"], row["channel"]): row for row in rows}
 
 
@@ -61,6 +61,15 @@ def test_a_short_silence_on_one_side_may_be_a_pause_on_the_other():
     assert agreement.table()["share"] == 1
     agreement.add(talk, intervals([(0, 1070), (1140, 2000)]), 1000)  # 70 ms: less than both edges may be off
     assert agreement.table()["share"] == 6 / 8
+
+
+def test_the_margins_of_a_take_hold_no_speech_but_a_cut_end_has_none():
+    agreement = Agreement("user", clean=True, margin_ms=100)
+    agreement.add(
+        streams(spoken("user", 0, 1000), spoken("user", 2000, 3000, cut=1)), intervals([(100, 900), (2100, 3000)]), 1000
+    )
+    table = agreement.table()
+    assert (table["share"], table["onsets_late_median_ms"], table["offsets_late_median_ms"]) == (1, 0, 0)
 
 
 def test_nearest_edges_are_signed():
