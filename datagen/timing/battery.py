@@ -25,7 +25,7 @@ from datagen.timing.intervals import (
 from datagen.units import ms_to_samples
 
 IPU_SILENCE_MS = 200
-"""A speaker's shorter silences belong to the IPU (timing.md)."""
+"""A speaker's shorter silences belong to the IPU."""
 PARTS = ("user", "assistant", "overlap", "pause", "gap", "edge")
 KINDS = ("ipu", "pause", "gap", "overlap_within", "overlap_between", "fto_user", "fto_assistant")
 

@@ -28,7 +28,7 @@ from datagen.timing.intervals import Intervals, backchannels, bridge, intervals
 RATE_HZ = 1000
 """Recordings are measured in milliseconds: one sample each."""
 _MAX_BACKCHANNEL_WORDS = 3
-"""As in CANDOR (Reece et al. 2023)."""
+"""As in CANDOR (Reece et al. 2023*)."""
 
 
 @dataclass(frozen=True, slots=True)

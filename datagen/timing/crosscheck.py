@@ -5,7 +5,7 @@ A start or end agrees if the detector has one of its kind within 60 ms. So a sil
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -24,6 +24,7 @@ from datagen.units import ms_to_samples
 TOLERANCE_MS = 60
 _LOOSE_MS = IPU_SILENCE_MS - 2 * TOLERANCE_MS
 EDGES = ("onsets", "offsets")
+_LEVELS = ("user_gain_db", "assistant_gain_db")
 ROLES: tuple[Role, ...] = ("user", "assistant")
 
 
@@ -108,8 +109,9 @@ def cross_check(
 
 
 def is_clean(streams: Streams, role: Role) -> bool:
-    """Whether a channel holds nothing but its speaker's voice; the assistant's always does."""
-    return role == "assistant" or not streams.mixing.noise
+    """Whether a channel holds nothing but its speaker's voice, as loud as it was set; the assistant's always does."""
+    done = {name: value for name, value in asdict(streams.mixing).items() if name not in _LEVELS}
+    return role == "assistant" or not any(done.values())
 
 
 def nearest(edges: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.float64]:

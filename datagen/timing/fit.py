@@ -1,8 +1,7 @@
 """A timing profile from recordings of people: what a recipe takes as `timing.profile`.
 
-Recordings say when people speak, not what for. So two limits tell interruptions and hesitations from the rest; a
-terminal overlap is rarely as long as the one (Levinson & Torreira 2015*: three quarters are under 400 ms), and the
-other is where conversation analysis lets a silence be marked (timing.md).
+Recordings say when people speak, not what for. So two limits tell interruptions and hesitations from the rest: a
+length of overlap that early starts seldom have, and the silence that conversation analysis calls marked.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +27,7 @@ from datagen.timing.intervals import Turn, turns
 BARGE_IN_MS = 500
 """A floor transfer that overlaps by at least this is a barge-in, not an early start (ours)."""
 HESITATION_MS = 700
-"""A pause within a turn from this on is a hesitation (timing.md: marked silence)."""
+"""A pause within a turn from this on is a hesitation: marked silence (conversation analysis)."""
 WORDS_A_SECOND = 3.3
 """Words of a second of speech, to tell long turns from short ones (ours; conversational English)."""
 _N_STEPS = 40

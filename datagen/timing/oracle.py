@@ -28,7 +28,10 @@ _MAY_START = ("overlapping_start",)
 
 @dataclass(frozen=True)
 class Layout:
-    """How rows of a task are laid out, and which ids are silence."""
+    """How rows of a task are laid out, and which id is silence.
+
+    Where silence is the tokenizer's own codes, a digitally silent pause inside the assistant's speech is silence too.
+    """
 
     n_speech: int
     width: int

@@ -1,13 +1,15 @@
 """The voice check: a timeline agrees with its own sound and not with one that is shifted."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
 import soundfile
 
+from datagen.records import Mixing
 from datagen.timing import vad
-from datagen.timing.crosscheck import Agreement, cross_check, nearest
+from datagen.timing.crosscheck import Agreement, cross_check, is_clean, nearest
 from datagen.timing.intervals import intervals
 from tests.timing.test_stored import spoken, streams
 
@@ -47,6 +49,13 @@ def test_sound_elsewhere_does_not(shift_ms, agrees):
 
 def test_energy_is_not_asked_about_a_noisy_channel():
     assert set(checked(sound(noise=0.01), noise="babble")) == {("energy", "assistant")}
+
+
+def test_a_channel_is_clean_if_only_its_level_was_set():
+    talk = streams(spoken("user", 0, 10))
+    assert is_clean(replace(talk, mixing=Mixing("", None, -3.0, 0.0)), "user")
+    assert not is_clean(replace(talk, mixing=Mixing("", 20.0, 0.0, 0.0)), "user")
+    assert is_clean(replace(talk, mixing=Mixing("hum", 20.0, 0.0, 0.0)), "assistant")
 
 
 def test_conversations_without_audio_are_passed_over_and_no_more_are_heard_than_asked_for():
