@@ -21,6 +21,17 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What is the same for all turns of a dialogue."""
+
+    timing: Timing
+    tokens: Tokens | None
+    """Words for all that the dialogue does not hold; none: nothing that needs them happens."""
+    voices: dict[Role, str]
+    draws: Draws
+
+
+@dataclass(frozen=True)
 class Piece:
     """An utterance that holds the floor, and where its text lies in that of the turn."""
 
@@ -31,20 +42,13 @@ class Piece:
     """Characters at its beginning that were said before."""
 
 
-def floor_of(part: Part, timing: Timing, tokens: Tokens | None, voices: dict[Role, str], draws: Draws) -> list[Piece]:
-    """The pieces of a turn in order, with all that comes between the turn before and its own first words.
-
-    Args:
-        part: The turn.
-        timing: Rates and distributions.
-        tokens: Words for openers, prompts and fillers; none: nothing that needs them happens.
-        voices: Voice of each role.
-        draws: Chance.
-    """
+def floor_of(part: Part, setting: Setting) -> list[Piece]:
+    """The pieces of a turn in order, with all that comes between the turn before and its own first words."""
+    timing, tokens, voices, draws = setting.timing, setting.tokens, setting.voices, setting.draws
     k, role = part.index, part.role
     fto = timing.lead_in if k == 0 else timing.assistant_fto if role == "assistant" else timing.user_fto
     whole = Utterance(role, part.text, part.spoken, voices[role], draws.samples(fto, k, "offset"), turn=k)
-    whole = replace(whole, barge_in=_barge_in(part, timing, draws))
+    whole = replace(whole, barge_in=_barge_in(part, setting))
     before: list[Piece] = []
     if role == "user" and k > 0:
         if whole.barge_in and tokens and draws.happens(timing.barge_in.correction_probability, k, "correction"):
@@ -60,11 +64,12 @@ def floor_of(part: Part, timing: Timing, tokens: Tokens | None, voices: dict[Rol
                 before = [Piece(Utterance("assistant", "", words, voice, silence, turn=k, event="prompt"))]
             else:
                 whole = replace(whole, offset_samples=silence, event="user_silent")
-    return before + (_hesitate(whole, timing, tokens, draws) if role == "user" else [Piece(whole)])
+    return before + (_hesitate(whole, setting) if role == "user" else [Piece(whole)])
 
 
-def _barge_in(part: Part, timing: Timing, draws: Draws) -> BargeIn | None:
+def _barge_in(part: Part, setting: Setting) -> BargeIn | None:
     """How the turn interrupts the one before, if it does."""
+    timing, draws = setting.timing, setting.draws
     k, n_words = part.index, count_words(part.before)
     if k > 0 and part.role == "user":
         rule = timing.barge_in
@@ -87,9 +92,10 @@ def _barge_in(part: Part, timing: Timing, draws: Draws) -> BargeIn | None:
     return None
 
 
-def _hesitate(whole: Utterance, timing: Timing, tokens: Tokens | None, draws: Draws) -> list[Piece]:
+def _hesitate(whole: Utterance, setting: Setting) -> list[Piece]:
     """The user's turn, cut in two by a pause if a hesitation is drawn; with a filler or a restart if those are."""
-    rule, k, places = timing.hesitation, whole.turn, units(whole.spoken)
+    rule, tokens, draws = setting.timing.hesitation, setting.tokens, setting.draws
+    k, places = whole.turn, units(whole.spoken)
     if count_words(whole.spoken) < rule.min_words or not draws.happens(rule.probability, k, "hesitation"):
         return [Piece(whole)]
     last = 1 + int(draws.uniform(k, "hesitation_at") * (len(places) - 2))  # at least two units before, one after
