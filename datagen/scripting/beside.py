@@ -62,7 +62,7 @@ def _within_piece(utterance: Utterance, piece: Piece, place: int) -> Utterance:
     return replace(utterance, within=replace(within, at_characters=place - piece.first + piece.n_again))
 
 
-def _backchannels(part: Part, timing: Timing, tokens: Tokens, voices: dict[Role, str], draws: Draws) -> list[Utterance]:
+def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
     rule, draws, listener = setting.timing.backchannel, setting.draws, _OTHER[part.role]
     probability = rule.user_probability if listener == "user" else rule.assistant_probability
     if not probability:
