@@ -86,7 +86,7 @@ def _failed_barge_in(part: Part, setting: Setting, tokens: Tokens) -> list[Utter
         return []
     wanted = draws.value(rule.at, *key, "at") * len(part.spoken)
     place = min((unit.end for unit in units(part.spoken)), key=lambda end: abs(end - wanted))
-    within = Within(place, 0, draws.samples(rule.give_up, *key, "give_up"))
+    within = Within(place, 0, draws.length(rule.give_up, *key, "give_up"))
     words = draws.pick(tokens.attempts, *key, "words")
     return [_token("user", words, setting, part, "failed_barge_in", within)]
 
@@ -97,7 +97,7 @@ def _overlapping_start(part: Part, pieces: Sequence[Piece], setting: Setting, to
     probability = rule.user_probability if goes_on == "user" else rule.assistant_probability
     if part.index == 0 or first.barge_in or first.event or not draws.happens(probability, *key):
         return []
-    within = Within(0, draws.samples(rule.delay, *key, "delay"), draws.samples(rule.give_up, *key, "give_up"))
+    within = Within(0, draws.samples(rule.delay, *key, "delay"), draws.length(rule.give_up, *key, "give_up"))
     words = draws.pick(tokens.starts, *key, "words")
     return [_token(goes_on, words, setting, part, "overlapping_start", within)]
 

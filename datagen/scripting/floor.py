@@ -54,10 +54,10 @@ def floor_of(part: Part, setting: Setting) -> list[Piece]:
         if whole.barge_in and tokens and draws.happens(timing.barge_in.correction_probability, k, "correction"):
             opener = draws.pick(tokens.corrections, k, "correction_words")
             before = [Piece(replace(whole, text="", spoken=opener, event="correction"))]
-            pause = draws.samples(timing.barge_in.correction_pause, k, "correction_pause")
+            pause = draws.length(timing.barge_in.correction_pause, k, "correction_pause")
             whole = replace(whole, barge_in=None, offset_samples=pause)
         elif not whole.barge_in and draws.happens(timing.silence.probability, k, "silence"):
-            silence = draws.samples(timing.silence.silence, k, "silence_length")
+            silence = draws.length(timing.silence.silence, k, "silence_length")
             if tokens and draws.happens(timing.silence.prompt_probability, k, "prompt"):
                 words = draws.pick(tokens.prompts, k, "prompt_words")
                 voice = voices["assistant"]
@@ -79,7 +79,7 @@ def _barge_in(part: Part, setting: Setting) -> BargeIn | None:
         yielding = (rule.competition, "competition_length") if competes else (rule.reaction, "reaction")
         return BargeIn(
             at=draws.value(rule.at, k, "barge_in_at"),
-            reaction_samples=draws.samples(yielding[0], k, yielding[1]),
+            reaction_samples=draws.length(yielding[0], k, yielding[1]),
             finish_word=draws.happens(rule.finish_word_probability, k, "finish_word"),
             competition=competes,
         )
@@ -87,7 +87,7 @@ def _barge_in(part: Part, setting: Setting) -> BargeIn | None:
     if k > 0 and n_words >= cut_in.min_words and draws.happens(cut_in.probability, k, "assistant_barge_in"):
         return BargeIn(
             at=draws.value(cut_in.at, k, "assistant_barge_in_at"),
-            reaction_samples=draws.samples(cut_in.reaction, k, "user_reaction"),
+            reaction_samples=draws.length(cut_in.reaction, k, "user_reaction"),
         )
     return None
 
@@ -106,10 +106,10 @@ def _hesitate(whole: Utterance, setting: Setting) -> list[Piece]:
         again = whole.spoken[places[last + 1 - n_again].start : places[last].end]
     resumed = joined(again, whole.spoken[rest:])
     goes_on = replace(whole, text="", barge_in=None, spoken=resumed, event="hesitation")
-    goes_on = replace(goes_on, offset_samples=draws.samples(rule.pause, k, "hesitation_pause"))
+    goes_on = replace(goes_on, offset_samples=draws.length(rule.pause, k, "hesitation_pause"))
     pieces = [Piece(replace(whole, spoken=whole.spoken[: places[last].end]))]
     if tokens and draws.happens(rule.filler_probability, k, "filler"):
-        delay = draws.samples(rule.filler_delay, k, "filler_delay")
+        delay = draws.length(rule.filler_delay, k, "filler_delay")
         words = draws.pick(tokens.fillers, k, "filler_words")
         filler = replace(goes_on, spoken=words, kind="filler", offset_samples=delay, event="")
         pieces.append(Piece(filler, rest))
