@@ -115,7 +115,7 @@ def test_lengths_are_never_negative():
     below = "{kind: uniform, low: -900, high: -800}"
     s = script(
         f"timing.barge_in={{probability: 1, reaction: {below}, correction_probability: 1, correction_pause: {below}}}",
-        f"timing.hesitation={{probability: 1, min_words: 3, pause: {below}, filler_probability: 1, filler_delay: {below}}}",
+        f"timing.hesitation={{probability: 1, pause: {below}, filler_probability: 1, filler_delay: {below}}}",
         f"timing.failed_barge_in={{probability: 1, give_up: {below}}}",
     )
     assert {u.barge_in.reaction_samples for u in s.utterances if u.barge_in} == {0}
