@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "stages": ("--times", "3"),
     "reflatten": ("--hours", "5", "--rounds", "1"),
     "size": ("--hours", "0.3", "--times", "1"),
+    "timing": ("--hours", "1"),
     "memory": ("--hours", "0.1"),
     "wer": ("--dialogues", "4"),
     "vad": ("--dialogues", "4"),

@@ -60,7 +60,7 @@ class Hesitations(_Group):
     """The user pauses inside a turn; the assistant must not take over."""
 
     probability: float = Field(0, ge=0, le=1, description="For each user's turn that is long enough")
-    min_words: int = Field(6, ge=2, description="Fewest words of such a turn")
+    min_words: int = Field(6, ge=3, description="Fewest words of such a turn")
     pause: Distribution = Field(_uniform(500, 1500), description="Silence; with a filler, after the filler")
     filler_probability: float = Field(0, ge=0, le=1, description="That the pause begins with a filler such as `um`")
     filler_delay: Distribution = Field(_uniform(50, 300), description="Last word to filler")

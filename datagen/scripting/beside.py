@@ -3,34 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from datagen.behaviours import Timing, Tokens
+from datagen.behaviours import Tokens
 from datagen.phrases import count_words, phrase_ends, units
-from datagen.records import Role, Utterance, Within
-from datagen.scripting.draws import Draws
-from datagen.scripting.floor import Part, Piece
+from datagen.records import Kind, Role, Utterance, Within
+from datagen.scripting.floor import Part, Piece, Setting
 
 _OTHER: dict[Role, Role] = {"user": "assistant", "assistant": "user"}
 _TOO_LATE_WORDS = 1.5
 """A listener's token needs some of the turn to come after it."""
 
 
-def beside(
-    part: Part, pieces: Sequence[Piece], timing: Timing, tokens: Tokens, voices: dict[Role, str], draws: Draws
-) -> list[Utterance]:
-    """All that is heard during a turn, by place in its text.
+def beside(part: Part, pieces: Sequence[Piece], setting: Setting) -> list[Utterance]:
+    """All that is heard during a turn, by place in its text; nothing if the language has no words for it.
 
     Args:
         part: The turn.
-        pieces: Its utterances; those that belong to a place follow the piece that says it.
-        timing: Rates and distributions.
-        tokens: Words.
-        voices: Voice of each role.
-        draws: Chance.
+        pieces: Its utterances.
+        setting: Rates, distributions, words, voices and chance.
     """
+    if setting.tokens is None:
+        return []
     found = [
-        *_backchannels(part, timing, tokens, voices, draws),
-        *_failed_barge_in(part, timing, tokens, voices, draws),
-        *_overlapping_start(part, pieces, timing, tokens, voices, draws),
+        *_backchannels(part, setting, setting.tokens),
+        *_failed_barge_in(part, setting, setting.tokens),
+        *_overlapping_start(part, pieces, setting, setting.tokens),
     ]
     return sorted(found, key=_place)
 
@@ -66,8 +62,8 @@ def _within_piece(utterance: Utterance, piece: Piece, place: int) -> Utterance:
     return replace(utterance, within=replace(within, at_characters=place - piece.first + piece.n_again))
 
 
-def _backchannels(part: Part, timing: Timing, tokens: Tokens, voices: dict[Role, str], draws: Draws) -> list[Utterance]:
-    rule, listener = timing.backchannel, _OTHER[part.role]
+def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
+    rule, draws, listener = setting.timing.backchannel, setting.draws, _OTHER[part.role]
     probability = rule.user_probability if listener == "user" else rule.assistant_probability
     if not probability:
         return []
@@ -80,36 +76,32 @@ def _backchannels(part: Part, timing: Timing, tokens: Tokens, voices: dict[Role,
             before = n_before
             within = Within(place, draws.samples(rule.delay, *key, "delay"))
             words = draws.pick(tokens.backchannels, *key, "words")
-            found.append(_token(listener, words, voices, part, "backchannel", within))
+            found.append(_token(listener, words, setting, part, "backchannel", within))
     return found
 
 
-def _failed_barge_in(
-    part: Part, timing: Timing, tokens: Tokens, voices: dict[Role, str], draws: Draws
-) -> list[Utterance]:
-    rule, key = timing.failed_barge_in, (part.index, "failed_barge_in")
+def _failed_barge_in(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
+    rule, draws, key = setting.timing.failed_barge_in, setting.draws, (part.index, "failed_barge_in")
     if part.role == "user" or count_words(part.spoken) < rule.min_words or not draws.happens(rule.probability, *key):
         return []
     wanted = draws.value(rule.at, *key, "at") * len(part.spoken)
     place = min((unit.end for unit in units(part.spoken)), key=lambda end: abs(end - wanted))
-    within = Within(place, 0, draws.samples(rule.give_up, *key, "give_up"))
+    within = Within(place, 0, draws.length(rule.give_up, *key, "give_up"))
     words = draws.pick(tokens.attempts, *key, "words")
-    return [_token("user", words, voices, part, "failed_barge_in", within)]
+    return [_token("user", words, setting, part, "failed_barge_in", within)]
 
 
-def _overlapping_start(
-    part: Part, pieces: Sequence[Piece], timing: Timing, tokens: Tokens, voices: dict[Role, str], draws: Draws
-) -> list[Utterance]:
-    rule, goes_on, key = timing.overlapping_start, _OTHER[part.role], (part.index, "overlapping_start")
-    first = pieces[0].utterance
+def _overlapping_start(part: Part, pieces: Sequence[Piece], setting: Setting, tokens: Tokens) -> list[Utterance]:
+    rule, draws, goes_on = setting.timing.overlapping_start, setting.draws, _OTHER[part.role]
+    key, first = (part.index, "overlapping_start"), pieces[0].utterance
     probability = rule.user_probability if goes_on == "user" else rule.assistant_probability
     if part.index == 0 or first.barge_in or first.event or not draws.happens(probability, *key):
         return []
-    within = Within(0, draws.samples(rule.delay, *key, "delay"), draws.samples(rule.give_up, *key, "give_up"))
+    within = Within(0, draws.samples(rule.delay, *key, "delay"), draws.length(rule.give_up, *key, "give_up"))
     words = draws.pick(tokens.starts, *key, "words")
-    return [_token(goes_on, words, voices, part, "overlapping_start", within)]
+    return [_token(goes_on, words, setting, part, "overlapping_start", within)]
 
 
-def _token(role: Role, words: str, voices: dict[Role, str], part: Part, event: str, within: Within) -> Utterance:
-    kind = "backchannel" if event == "backchannel" else "attempt"
-    return Utterance(role, "", words, voices[role], 0, None, kind, part.index, within, event)  # type: ignore[arg-type]
+def _token(role: Role, words: str, setting: Setting, part: Part, event: str, within: Within) -> Utterance:
+    kind: Kind = "backchannel" if event == "backchannel" else "attempt"
+    return Utterance(role, "", words, setting.voices[role], 0, None, kind, part.index, within, event)

@@ -30,8 +30,12 @@ class Draws:
         return distribution.draw(self._rng(*purpose))
 
     def samples(self, distribution_ms: Distribution, *purpose: str | int) -> int:
-        """A time in samples from a distribution in milliseconds."""
+        """A time in samples from a distribution in milliseconds, negative if that is."""
         return ms_to_samples(self.value(distribution_ms, *purpose), self.sample_rate_hz)
+
+    def length(self, distribution_ms: Distribution, *purpose: str | int) -> int:
+        """A length in samples, never negative."""
+        return max(self.samples(distribution_ms, *purpose), 0)
 
     def pick(self, weights: dict[str, float], *purpose: str | int) -> str:
         """One of the keys, each as often as its share of the weights."""

@@ -7,7 +7,7 @@ from datagen.recipe import Recipe, Splits
 from datagen.records import Dialogue, Reject, Role, Script, Utterance, reject
 from datagen.scripting.beside import beside, merged
 from datagen.scripting.draws import Draws
-from datagen.scripting.floor import Part, floor_of
+from datagen.scripting.floor import Part, Setting, floor_of
 from datagen.spoken import to_spoken
 
 SPLITS = ("train", "validation", "test")
@@ -85,6 +85,7 @@ class WriteScript:
     def _utterances(self, dialogue: Dialogue, parts: Sequence[Part], voices: dict[Role, str]) -> Iterator[Utterance]:
         timing, tokens = self._recipe.timing, self._recipe.timing.tokens.get(dialogue.language or "en")
         draws = Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz)
+        setting = Setting(timing, tokens, voices, draws)
         for part in parts:
-            pieces = floor_of(part, timing, tokens, voices, draws)
-            yield from merged(pieces, beside(part, pieces, timing, tokens, voices, draws) if tokens else ())
+            pieces = floor_of(part, setting)
+            yield from merged(pieces, beside(part, pieces, setting))

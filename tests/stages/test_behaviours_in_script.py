@@ -111,6 +111,23 @@ def test_a_correction_opens_a_barge_in():
     assert following.offset_samples == 2400
 
 
+def test_lengths_are_never_negative():
+    below = "{kind: uniform, low: -900, high: -800}"
+    s = script(
+        f"timing.barge_in={{probability: 1, reaction: {below}, correction_probability: 1, correction_pause: {below}}}",
+        f"timing.hesitation={{probability: 1, pause: {below}, filler_probability: 1, filler_delay: {below}}}",
+        f"timing.failed_barge_in={{probability: 1, give_up: {below}}}",
+    )
+    assert {u.barge_in.reaction_samples for u in s.utterances if u.barge_in} == {0}
+    assert {u.within.give_up_samples for u in s.utterances if u.within} == {0}
+    assert {u.offset_samples for u in s.utterances if u.event == "hesitation" or u.kind == "filler"} == {0}
+
+
+def test_the_shortest_turn_that_may_hesitate():
+    s = script("timing.hesitation={probability: 1, min_words: 3}", texts=("One two three.", ANSWER))
+    assert [u.spoken for u in s.utterances if u.turn == 0] == ["One two", "three."]
+
+
 def test_a_competition_lasts_as_long_as_asked():
     s = script("timing.barge_in={probability: 1, reaction: 100, competition_probability: 1, competition: 900}")
     (barge_in,) = [u.barge_in for u in s.utterances if u.barge_in]
