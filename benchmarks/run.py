@@ -15,8 +15,10 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "size": ("--hours", "0.3", "--times", "1"),
     "scale": ("--dialogues", "20000", "--units", "200", "--build", "20"),
     "cluster": ("--units", "40", "--minutes", "2", "--naps", "8"),
+    "timing": ("--hours", "1"),
     "memory": ("--hours", "0.1"),
     "wer": ("--dialogues", "4"),
+    "vad": ("--dialogues", "4"),
 }
 """Benchmarks in order, with what makes them short."""
 

@@ -4,12 +4,13 @@ What `stages/flatten.py` stands on; all in frames, chunks and slots, never in sa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.records import Spoken, Streams
+from datagen.records import FLOOR, Event, Spoken, Streams
 from datagen.units import ceil_div
 from datagen.vocab import Ids, Vocabulary
 
@@ -46,6 +47,8 @@ class Utterance:
     """An utterance in frames, with its ids."""
 
     role: str
+    kind: str
+    turn: int
     first: int
     last: int
     ids: Ids
@@ -63,14 +66,18 @@ class Talk:
     assistant_fill: int
     utterances: tuple[Utterance, ...]
     user_turn_ends: Frames
-    barge_ins: Frames
+    events: tuple[Event, ...]
+    """Those that happened, in order of time."""
+    event_starts: Frames
+    event_ends: Frames
 
     @classmethod
     def of(cls, streams: Streams, vocabulary: Vocabulary, hop: int, silence: str, silence_code: int) -> "Talk":
         """The streams of a conversation; `silence` is the recipe's `assistant_silence`."""
         user, assistant = vocabulary.speech(streams.user_codes), vocabulary.speech(streams.assistant_codes)
         channels = {"user": user, "assistant": assistant}
-        utterances = tuple(_utterance(u, channels[u.role], hop) for u in streams.utterances)
+        heard = (u for u in streams.utterances if u.end_samples > u.start_samples)
+        utterances = tuple(_utterance(u, channels[u.role], hop) for u in heard)
         fill = vocabulary["<|speech_silence|>"]
         if silence == "special":
             speaks = np.zeros(len(assistant), np.bool_)
@@ -80,10 +87,7 @@ class Talk:
             assistant = np.where(speaks, assistant, np.int32(fill))
         else:
             fill = vocabulary.speech_offset + silence_code
-        turn_ends = [ceil_div(u.end_samples, hop) for u in streams.utterances if u.role == "user"]
-        barge_ins = [
-            ceil_div(e.start_samples, hop) for e in streams.events if e.kind == "barge_in" and e.role == "user"
-        ]
+        events = sorted((e for e in streams.events if e.placed), key=lambda e: (e.start_samples, e.end_samples))
         return cls(
             streams,
             len(user),
@@ -91,9 +95,24 @@ class Talk:
             assistant,
             fill,
             utterances,
-            np.array(turn_ends, np.int64),
-            np.array(barge_ins, np.int64),
+            np.array([ceil_div(end, hop) for end in user_turn_ends(streams)], np.int64),
+            tuple(events),
+            np.array([ceil_div(e.start_samples, hop) for e in events], np.int64),
+            np.array([ceil_div(e.end_samples, hop) for e in events], np.int64),
         )
+
+    def turns(self) -> tuple[Utterance, ...]:
+        """What holds the floor, the pieces of a turn joined with the pauses between them; nothing beside it."""
+        found: list[Utterance] = []
+        for u in self.utterances:
+            if u.kind not in FLOOR:
+                continue
+            if found and (found[-1].role, found[-1].turn) == (u.role, u.turn):
+                channel = self.user if u.role == "user" else self.assistant
+                u = replace(u, first=found[-1].first, ids=joined(found.pop().ids, u.ids))
+                u = replace(u, speech=channel[u.first : u.last])
+            found.append(u)
+        return tuple(found)
 
     def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:
         """How bad it is to cut before each chunk: 2 within the assistant's utterance, 1 within the user's."""
@@ -103,9 +122,23 @@ class Talk:
         return busy
 
 
+def user_turn_ends(streams: Streams) -> list[int]:
+    """Samples at which a user's turn ends and the assistant takes the floor, or nobody does any more.
+
+    Not the pauses of a hesitation, where the user goes on, nor turns that the assistant cuts short.
+    """
+    floor = [u for u in streams.utterances if u.kind in FLOOR]
+    followed = zip_longest(floor, floor[1:])
+    return [
+        u.end_samples
+        for u, following in followed
+        if u.role == "user" and not u.n_cut_samples and (following is None or following.role == "assistant")
+    ]
+
+
 def _utterance(spoken: Spoken, channel: Ids, hop: int) -> Utterance:
     first, last = spoken.start_samples // hop, ceil_div(spoken.end_samples, hop)
-    return Utterance(spoken.role, first, last, spoken.text_ids, channel[first:last])
+    return Utterance(spoken.role, spoken.kind, spoken.turn, first, last, spoken.text_ids, channel[first:last])
 
 
 class TextStream:
@@ -151,11 +184,17 @@ class Clock:
     width: int
     n_frames: int
 
+    def holds(self, frames: Frames) -> NDArray[np.bool_]:
+        """Which frames lie in the row."""
+        return (frames >= self.first * self.n_speech) & (frames < min(self.last * self.n_speech, self.n_frames))
+
     def positions(self, frames: Frames) -> NDArray[np.int32]:
-        """Position of the assistant's speech token of each frame that lies in the row, int32."""
-        inside = (frames >= self.first * self.n_speech) & (frames < min(self.last * self.n_speech, self.n_frames))
-        chunk, slot = np.divmod(frames[inside], self.n_speech)
-        return ((chunk - self.first) * self.width + (self.width - self.n_speech) + slot).astype(np.int32)
+        """Position of each frame's assistant speech token, int32; the row's length if it lies after the row."""
+        chunk, slot = np.divmod(frames, self.n_speech)
+        position = (chunk - self.first) * self.width + (self.width - self.n_speech) + slot
+        return np.where(frames < self.last * self.n_speech, position, (self.last - self.first) * self.width).astype(
+            np.int32
+        )
 
 
 def _overlap(begin: int, end: int, first: int, last: int) -> int:

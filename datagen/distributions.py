@@ -1,11 +1,14 @@
-"""Distributions of times as a recipe writes them, each drawn by inverse transform from one uniform number.
+"""Distributions of times as a recipe writes them, each drawn from one uniform number.
 
-One number per draw keeps chance keyed: a distribution can be replaced without shifting any other draw.
+One number per draw keeps chance keyed: a distribution can be replaced without shifting any other draw. The unit is
+that of the recipe's key, milliseconds for times.
 """
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
@@ -13,12 +16,28 @@ class _Distribution(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def at(self, u: float) -> float:
-        """The quantile `u` in [0, 1), in the unit of the parameters."""
+        """The value that the number `u` in [0, 1) stands for; uniform `u` give the distribution."""
         raise NotImplementedError
 
     def draw(self, rng: np.random.Generator) -> float:
         """One draw, using exactly one uniform number of `rng`."""
         return self.at(rng.random())
+
+    def spread(self, n: int = 4096) -> NDArray[np.float64]:
+        """Values in the middle of `n` equally likely parts, float64 [n], ascending: what draws are compared with.
+
+        >>> Uniform(kind="uniform", low=0, high=4).spread(2).tolist()
+        [1.0, 3.0]
+        """
+        return np.sort([self.at((k + 0.5) / n) for k in range(n)])
+
+    def quantile(self, share: float) -> float:
+        """The value below which lies `share` of the distribution, in [0, 1].
+
+        >>> round(Uniform(kind="uniform", low=0, high=200).quantile(0.5))
+        100
+        """
+        return float(np.quantile(self.spread(), share))
 
 
 class Constant(_Distribution):
@@ -103,11 +122,78 @@ class LogNormal(_Ranged):
         return min(max(value, self.low), self.high)
 
 
+class Quantiles(_Distribution):
+    """As measured: values at equally spaced shares from 0 to 1, straight lines between them.
+
+    >>> Quantiles(kind="quantiles", values=(-200, 100, 900)).at(0.75)
+    500.0
+    """
+
+    kind: Literal["quantiles"]
+    values: tuple[float, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Quantiles":
+        if list(self.values) != sorted(self.values):
+            raise ValueError("the values of quantiles must not fall")
+        return self
+
+    def at(self, u: float) -> float:
+        """The quantile `u`."""
+        steps = len(self.values) - 1
+        below = min(int(u * steps), steps - 1)
+        low, high = self.values[below], self.values[below + 1]
+        return low + (high - low) * (u * steps - below)
+
+
 def _number_is_constant(value: Any) -> Any:
     return Constant(value=value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+Simple = Annotated[
+    Constant | Uniform | Normal | LogNormal | Quantiles,
+    Field(discriminator="kind"),
+    BeforeValidator(_number_is_constant),
+]
+"""A distribution that is no mixture."""
+
+
+class Part(BaseModel):
+    """One part of a mixture."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(gt=0)
+    value: Simple
+
+
+class Mixture(_Distribution):
+    """One of several distributions, each as often as its share of the weights.
+
+    >>> two = Mixture(kind="mixture", parts=(Part(weight=1, value=0), Part(weight=3, value=100)))
+    >>> two.at(0.2), two.at(0.3), float(two.spread().mean())
+    (0.0, 100.0, 75.0)
+    """
+
+    kind: Literal["mixture"]
+    parts: tuple[Part, ...] = Field(min_length=1)
+
+    @cached_property
+    def _edges(self) -> list[float]:
+        weights = np.cumsum([part.weight for part in self.parts])
+        return [0.0, *(weights / weights[-1]).tolist()]
+
+    def at(self, u: float) -> float:
+        """The value of the part whose share `u` lies in."""
+        edges = self._edges
+        index = next(k for k in range(len(self.parts)) if u < edges[k + 1] or k + 1 == len(self.parts))
+        inside = (u - edges[index]) / (edges[index + 1] - edges[index])
+        return self.parts[index].value.at(min(inside, 1 - 2**-53))
+
+
 Distribution = Annotated[
-    Constant | Uniform | Normal | LogNormal, Field(discriminator="kind"), BeforeValidator(_number_is_constant)
+    Constant | Uniform | Normal | LogNormal | Quantiles | Mixture,
+    Field(discriminator="kind"),
+    BeforeValidator(_number_is_constant),
 ]
 """A distribution, or a plain number for a constant."""

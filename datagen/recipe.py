@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from datagen import resources
+from datagen.behaviours import Timing as Timing
 from datagen.distributions import Constant, Distribution, Uniform
 from datagen.errors import RecipeError
 
@@ -97,34 +98,6 @@ class Voices(_Part):
 
     assistant: str = Field("heart", description="The assistant's voice, fixed (omniflatten.md: N)")
     users: tuple[str, ...] = Field((), description="User voices to draw from; empty: all voices but the assistant's")
-
-
-class Timing(_Part):
-    """When things happen. All distributions in milliseconds."""
-
-    profile: str = Field("omniflatten", description="A name for reports")
-    lead_in: Distribution = Field(
-        Uniform(kind="uniform", low=200, high=1000), description="Silence before the first turn"
-    )
-    response: Distribution = Field(
-        Constant(value=0), description="User ends to assistant starts; the paper: at once (omniflatten.md: N)"
-    )
-    user_pause: Distribution = Field(
-        Uniform(kind="uniform", low=500, high=2000),
-        description="Assistant ends to user starts; sampled in the paper, distribution unknown (omniflatten.md: ?)",
-    )
-    tail: Distribution = Field(Uniform(kind="uniform", low=500, high=1500), description="Silence after the last turn")
-    barge_in_probability: float = Field(
-        0.2, ge=0, le=1, description="That a user turn interrupts the assistant's before it (omniflatten.md: ?)"
-    )
-    barge_in_at: Distribution = Field(
-        Uniform(kind="uniform", low=0.3, high=0.9), description="Where, as a share of the interrupted turn's length"
-    )
-    reaction: Distribution = Field(
-        Uniform(kind="uniform", low=120, high=400),
-        description="User starts to assistant stops; `at once` in the paper, a model needs to hear the user first",
-    )
-    fade_ms: float = Field(30, ge=0, le=500, description="Fade-out of an interrupted take, before its end")
 
 
 class Speak(_Part):
@@ -300,7 +273,7 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
 
     Args:
         path: A YAML file, or the name of a recipe shipped with the package, such as `quickstart`.
-        overrides: `key=value` pairs; the key is dotted (`timing.barge_in_probability`), the value YAML.
+        overrides: `key=value` pairs; the key is dotted (`timing.barge_in.probability`), the value YAML.
 
     Raises:
         RecipeError: If there is no such recipe, or a key or value is wrong; names file, key and mend.
@@ -336,7 +309,7 @@ def _read(path: str) -> str:
 def _set(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise RecipeError(f"--set {override}: write it as key=value, for example timing.barge_in_probability=0.5")
+        raise RecipeError(f"--set {override}: write it as key=value, for example timing.barge_in.probability=0.5")
     *parents, last = key.strip().split(".")
     for parent in parents:
         values = values.setdefault(parent, {})

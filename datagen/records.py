@@ -11,6 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.events import EVENTS as EVENTS
+from datagen.events import FLOOR as FLOOR
+from datagen.events import HARD_NEGATIVES as HARD_NEGATIVES
+from datagen.events import KINDS as KINDS
+from datagen.events import Kind as Kind
+
 Role = Literal["user", "assistant"]
 CHANNEL: dict[Role, int] = {"user": 0, "assistant": 1}
 """Audio row of each role in a conversation."""
@@ -40,12 +46,28 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class BargeIn:
-    """A user turn starts inside the assistant's turn before it and takes the floor."""
+    """An utterance starts inside the other's utterance before it and takes the floor."""
 
     at: float
     """Where it starts, as a share of the interrupted take's length, in (0, 1)."""
     reaction_samples: int
-    """How long the assistant goes on after the user has started."""
+    """How long the other goes on after the start."""
+    finish_word: bool = False
+    """Whether the other ends the word it is in."""
+    competition: bool = False
+    """Whether the other at first does not yield; the reaction is then as long as that takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """An utterance heard beside the other's utterance before it, which nobody yields to."""
+
+    at_characters: int
+    """Place in the other's spoken text, in characters from its beginning."""
+    delay_samples: int
+    """Start, from the time at which that place is spoken; may be negative."""
+    give_up_samples: int | None = None
+    """How long it goes on before it is given up; none if it is said to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +76,22 @@ class Utterance:
 
     role: Role
     text: str
-    """As written."""
+    """As written; empty for what the dialogue does not hold, and for all but the first piece of a turn."""
     spoken: str
     """As people would say it."""
     voice: str
     offset_samples: int
-    """Scripted floor-transfer offset: start minus the end of the utterance before; unused with a barge-in."""
+    """Scripted start minus the end of the floor-holder's utterance before: the floor-transfer offset, or a pause.
+
+    Used too if there is no room for a barge-in, unused with `within`."""
     barge_in: BargeIn | None = None
+    kind: Kind = "turn"
+    turn: int = 0
+    """Index of the dialogue's turn of which it is a part, or during which it is heard."""
+    within: Within | None = None
+    """Where a backchannel or attempt is heard; none for what holds the floor."""
+    event: str = ""
+    """Event that the time before it is, or that it is itself, if that is not plain from the kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +148,17 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, and who did it."""
+    """Something that happened, or was scripted to, and who did it."""
 
     kind: str
+    """One of EVENTS."""
     role: Role
     start_samples: int
     end_samples: int
+    utterance: int = -1
+    """Index of the utterance that did it or ended it; -1 if none."""
+    placed: bool = True
+    """False if there was no room: what was scripted did not happen, or not quite as drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +208,11 @@ class Spoken:
     n_cut_samples: int
     attempt: int
     words: tuple[Word, ...]
+    kind: Kind = "turn"
+    turn: int = 0
+    """Index of the dialogue's turn of which it is a part, or during which it is heard."""
+    offset_samples: int = 0
+    """As scripted; see `Utterance`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +254,18 @@ class Row:
     n_pad_tokens: int
     """Tokens added to fill the last chunk or to let late text finish."""
     user_turn_ends: NDArray[np.int32]
-    """Positions in `input_ids` of the first assistant speech token at or after each end of a user's turn."""
+    """Positions in `input_ids` of the first assistant speech token at or after each end of a user's turn that the
+    assistant answers."""
     barge_ins: NDArray[np.int32]
-    """Positions in `input_ids` of the first assistant speech token at or after each start of a barge-in."""
+    """Positions in `input_ids` of the first assistant speech token at or after each start of a user's barge-in."""
+    event_kinds: tuple[str, ...]
+    """Kind of each event that begins in the row, in order of time; see EVENTS."""
+    event_roles: tuple[str, ...]
+    """Who did it."""
+    event_starts: NDArray[np.int32]
+    """Positions in `input_ids` of the first assistant speech token at or after each event's start."""
+    event_ends: NDArray[np.int32]
+    """Same for its end; the length of the row if it ends later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ _UTTERANCE = pa.struct(
         _field("n_cut_samples", pa.int64(), "samples"),
         _field("attempt", pa.int32(), "0 = first"),
         _field("words", pa.list_(_WORD)),
+        _field("kind", pa.string()),
+        _field("turn", pa.int32(), "index of the dialogue's turn"),
+        _field("offset_samples", pa.int64(), "samples"),
     ]
 )
 _EVENT = pa.struct(
@@ -48,6 +51,8 @@ _EVENT = pa.struct(
         _field("role", pa.string()),
         _field("start_samples", pa.int64(), "samples"),
         _field("end_samples", pa.int64(), "samples"),
+        _field("utterance", pa.int32(), "index in utterances, -1 if none"),
+        _field("placed", pa.bool_(), "false: it was scripted and did not fit"),
     ]
 )
 _MIXING = pa.struct(
@@ -89,6 +94,10 @@ ROWS = pa.schema(
         _field("n_pad_tokens", pa.int32(), "tokens"),
         _field("user_turn_ends", pa.list_(pa.int32()), "positions in input_ids"),
         _field("barge_ins", pa.list_(pa.int32()), "positions in input_ids"),
+        _field("event_kinds", pa.list_(pa.string())),
+        _field("event_roles", pa.list_(pa.string())),
+        _field("event_starts", pa.list_(pa.int32()), "positions in input_ids"),
+        _field("event_ends", pa.list_(pa.int32()), "positions in input_ids"),
     ]
 )
 REJECTS = pa.schema(
@@ -193,6 +202,9 @@ def _spoken(values: dict[str, Any]) -> Spoken:
         n_cut_samples=values.get("n_cut_samples", 0),
         attempt=values.get("attempt", 0),
         words=words,
+        kind=values.get("kind", "turn"),
+        turn=values.get("turn", 0),
+        offset_samples=values.get("offset_samples", 0),
         **texts,
     )
 
@@ -208,11 +220,10 @@ def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
 
 def rows_table(rows: Sequence[Row]) -> pa.Table:
     """One training sequence a row, of schema ROWS."""
-    lists = {"input_ids": pa.int32(), "loss_mask": pa.bool_(), "user_turn_ends": pa.int32(), "barge_ins": pa.int32()}
     columns: dict[str, Any] = {}
     for field in ROWS:
-        if field.name in lists:
-            columns[field.name] = _lists([getattr(row, field.name) for row in rows], lists[field.name])
+        if pa.types.is_list(field.type) and not pa.types.is_string(field.type.value_type):
+            columns[field.name] = _lists([getattr(row, field.name) for row in rows], field.type.value_type)
         elif field.name == "n_tokens":
             columns["n_tokens"] = [len(row.input_ids) for row in rows]
         else:

@@ -21,6 +21,7 @@ def main(out: str, dialogue: str, file: str, seconds: float) -> None:
     """Two lanes of sound, words above them, barge-ins marked."""
     store = open_store(out)
     streams = find(store, Manifest.load(store), dialogue)
+    barge_ins = [event for event in streams.events if event.kind == "barge_in" and event.placed]
     audio, rate = soundfile.read(BytesIO(streams.audio_flac), dtype="float32")
     figure, lanes = plt.subplots(2, 1, figsize=(13, 4.2), sharex=True, gridspec_kw={"hspace": 0.08})
     for channel, (lane, name, colour) in enumerate(zip(lanes, ("user", "assistant"), (USER, ASSISTANT), strict=True)):
@@ -36,9 +37,9 @@ def main(out: str, dialogue: str, file: str, seconds: float) -> None:
         for utterance in streams.utterances:
             if utterance.role == name:
                 _words(lane, utterance, rate, seconds, colour)
-        for event in streams.events:
+        for event in barge_ins:
             lane.axvspan(event.start_samples / rate, event.end_samples / rate, color=MARK, alpha=0.35, linewidth=0)
-    for event in streams.events:
+    for event in barge_ins:
         if event.start_samples / rate < seconds:
             lanes[0].text(event.start_samples / rate, 0.78, "barge-in", color=INK, fontsize=10, va="bottom")
     lanes[1].set_xlabel("seconds; every tick a chunk of 400 ms")

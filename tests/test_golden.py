@@ -15,7 +15,7 @@ def test_the_golden_file_shows_what_matters():
     """A golden file without an interruption, a reject or a late text would hold little."""
     values = json.loads(FILE.read_text("utf-8"))
     (conversation,) = values["conversations"]
-    assert [event["kind"] for event in conversation["events"]] == ["barge_in"]
+    assert [event["kind"] for event in conversation["events"]] == ["gap", "barge_in", "gap"]
     assert conversation["utterances"][1]["unsaid"]
     assert {"asr", "tts", "four_stream", "three_stream", "two_stream", "rejects"} <= set(values)
     assert values["three_stream"][0]["barge_ins"]

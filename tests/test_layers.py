@@ -9,14 +9,16 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
-    {"errors", "units", "seeds", "resources", ""},
+    {"errors", "units", "seeds", "resources", "events", ""},
     {"records", "vocab", "distributions", "bucket"},
+    {"behaviours", "phrases"},
     {"recipe", "schema", "chunks"},
-    {"step", "engines", "spoken"},
+    {"step", "engines", "spoken", "scripting"},
     {"sources", "duplicates", "stages"},
     {"build"},
     {"run"},
-    {"inspect", "progress", "schemas"},
+    {"evaluate"},
+    {"inspect", "timing", "progress", "schemas"},
     {"cli", "__main__"},
 ]
 ALLOWED = {
@@ -24,7 +26,7 @@ ALLOWED = {
     "ray": {"run/ray"},
     "torch": {"engines"},
     "typer": {"cli"},
-    "rich": {"progress", "inspect"},
+    "rich": {"progress", "inspect", "timing"},
     "hibari": {"engines"},
     "obstore": {"bucket"},
 }

@@ -31,7 +31,10 @@ def test_commands_exist_with_their_options(page):
     for line in commands(page):
         _, name, *arguments = shlex.split(line)
         assert name in known, line
-        options = {option for parameter in known[name].params for option in parameter.opts}
+        command = known[name]
+        if hasattr(command, "commands"):
+            command = command.commands[arguments.pop(0)]
+        options = {option for parameter in command.params for option in parameter.opts}
         assert {a.split("=")[0] for a in arguments if a.startswith("--")} <= options, line
 
 

@@ -15,9 +15,9 @@ def test_shipped_recipes_load(name):
 
 
 def test_overrides_reach_their_value():
-    recipe = load("fake", ("timing.barge_in_probability=0.5", "seed=9", "mix.noise=[]", "timing.response=150"))
-    assert (recipe.timing.barge_in_probability, recipe.seed, recipe.mix.noise) == (0.5, 9, ())
-    assert recipe.timing.response.at(0.3) == 150
+    recipe = load("fake", ("timing.barge_in.probability=0.5", "seed=9", "mix.noise=[]", "timing.assistant_fto=150"))
+    assert (recipe.timing.barge_in.probability, recipe.seed, recipe.mix.noise) == (0.5, 9, ())
+    assert recipe.timing.assistant_fto.at(0.3) == 150
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ def test_overrides_reach_their_value():
         ("seed=-1", "seed: Input should be greater than or equal to 0"),
         ("seed", "write it as key=value"),
         ("seed.x=1", "seed holds a value"),
-        ("timing.response={kind: normal}", "timing.response.normal"),
-        ("timing.response={kind: uniform, low: 5, high: 1}", "low 5.0 is above high 1.0"),
+        ("timing.assistant_fto={kind: normal}", "timing.assistant_fto.normal"),
+        ("timing.assistant_fto={kind: uniform, low: 5, high: 1}", "low 5.0 is above high 1.0"),
         ("splits={validation: 0.5, test: 0.5}", "leave nothing to train on"),
         ("name=../evil", "name: String should match pattern"),
         ("flatten.tasks=[]", "flatten.tasks"),

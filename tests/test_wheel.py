@@ -17,8 +17,8 @@ def test_a_wheel_holds_recipes_prompts_schemas_and_models(tmp_path):
         names = set(wheel.namelist())
         wheel.extractall(tmp_path / "site")
     for folder in ("pipelines", "prompts", "schemas"):
-        for file in (ROOT / folder).iterdir():
-            assert f"datagen/{folder}/{file.name}" in names
+        for file in (ROOT / folder).rglob("*.*"):
+            assert f"datagen/{file.relative_to(ROOT).as_posix()}" in names
     assert {"datagen/data/quickstart.jsonl", "datagen/data/kmeans_25hz.npz", "datagen/data/card.md.j2"} <= names
     code = (
         "import datagen, sys; assert datagen.__file__.startswith(sys.argv.pop(1)); from datagen.cli import main; main()"

@@ -66,6 +66,26 @@ def paint(out: str, task: str, index: int, n_chunks: int, codes: bool) -> None:
     )
 
 
+def marks_of(row: dict[str, Any], width: int) -> dict[int, str]:
+    """What happens in each chunk of a row: ends of the user's turns, and events but floor transfers.
+
+    >>> row = {"user_turn_ends": [3], "event_kinds": ["gap", "barge_in"], "event_roles": ["assistant", "user"]}
+    >>> marks_of({**row, "event_starts": [3, 25]}, 22)
+    {0: 'user ends', 1: 'barge-in'}
+    """
+    events = zip(row["event_kinds"], row["event_roles"], row["event_starts"], strict=True)
+    named = [(position, "user ends") for position in row["user_turn_ends"]]
+    for kind, role, position in events:
+        if kind not in ("gap", "overlap"):
+            whose = " (assistant)" if role == "assistant" else ""
+            named.append((position, kind.replace("_", "-" if kind == "barge_in" else " ") + whose))
+    marks: dict[int, str] = {}
+    for position, name in sorted(named):
+        chunk = position // width
+        marks[chunk] = f"{marks[chunk]}, {name}" if chunk in marks else name
+    return marks
+
+
 class _Painter:
     def __init__(self, vocabulary: Vocabulary, tokenizer: TextTokenizer, codes: bool) -> None:
         self._vocabulary, self._tokenizer, self._codes = vocabulary, tokenizer, codes
@@ -74,9 +94,7 @@ class _Painter:
         """A table of chunks: time, marks, user speech, assistant text, assistant speech."""
         width = 2 * n_speech + n_text
         table = Table("s", "user speech", "assistant text", "assistant speech", box=None, header_style="bold")
-        marks = {p // width: "user ends" for p in row["user_turn_ends"]} | {
-            p // width: "barge-in" for p in row["barge_ins"]
-        }
+        marks = marks_of(row, width)
         table.add_column("")
         for chunk in range(min(row["n_tokens"] // width, n_chunks)):
             ids = row["input_ids"][chunk * width : (chunk + 1) * width]

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from datagen.errors import StoreError
-from datagen.records import CHANNEL, Row, Spoken, Streams
+from datagen.records import Row, Streams
 from datagen.run import digest
 from datagen.run.commit import File, unit_of
+from datagen.run.laws import conversation_faults
 from datagen.run.manifest import Manifest
 from datagen.run.reflatten import conversations_of, flattener
 from datagen.run.store import Store
@@ -155,43 +156,6 @@ def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Ite
             if u.role == "user":
                 seen.voices.setdefault(u.voice, set()).add(s.split)
         yield from (f"conversation {s.dialogue_id!r}: {fault}" for fault in conversation_faults(s, hop, n_codes))
-
-
-def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
-    """What breaks the laws of time and tokens in one conversation."""
-    if len(s.user_codes) != len(s.assistant_codes):
-        yield f"{len(s.user_codes)} user codes, {len(s.assistant_codes)} assistant codes"
-    if len(s.user_codes) * hop != s.n_samples:
-        yield f"{len(s.user_codes)} codes of {hop} samples are not {s.n_samples} samples"
-    for codes in (s.user_codes, s.assistant_codes):
-        if len(codes) and int(codes.max()) >= n_codes:
-            yield f"code {int(codes.max())} is outside the codebook of {n_codes}"
-    ends = {"user": 0, "assistant": 0}
-    for index, u in enumerate(s.utterances):
-        if u.role not in CHANNEL:
-            yield f"utterance {index}: {u.role!r} is no role"
-            continue
-        if u.start_samples < ends[u.role]:
-            yield f"utterance {index}: the {u.role} overlaps itself"
-        ends[u.role] = u.end_samples
-        yield from (f"utterance {index}: {fault}" for fault in _utterance_faults(u, s.n_samples))
-    for event in s.events:
-        if not 0 <= event.start_samples <= event.end_samples <= s.n_samples:
-            yield f"event {event.kind} lies outside the conversation"
-
-
-def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
-    if not 0 <= u.start_samples <= u.end_samples <= n_samples:
-        yield "it lies outside the conversation"
-    at = u.start_samples
-    for word in u.words:
-        if not at <= word.start_samples <= word.end_samples <= u.end_samples:
-            yield f"word {word.text!r} lies outside it or before the word before"
-        at = word.start_samples
-    if len(u.words) != len(u.said.split()):
-        yield f"{len(u.words)} word times for {len(u.said.split())} words"
-    if f"{u.said} {u.unsaid}".split() != u.spoken.split():
-        yield "said and unsaid together are not what was scripted"
 
 
 def _row_faults(

@@ -18,9 +18,10 @@ from datagen.schema import streams_of
 from datagen.stages.flatten import Flatten
 from datagen.vocab import Vocabulary
 
+_OF_UTTERANCES = ("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples")
 NEEDED = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
-    *(f"utterances.list.element.{name}" for name in ("role", "text_ids", "start_samples", "end_samples")),
+    *(f"utterances.list.element.{name}" for name in _OF_UTTERANCES),
 ]
 """What flattening reads of the conversations table; the rest stays on the disk."""
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
-from datagen.records import CHANNEL, Conversation, Reject, Spoken, Streams
+from datagen.phrases import joined
+from datagen.records import CHANNEL, FLOOR, Conversation, Reject, Role, Spoken, Streams, Timeline
 
 
 class Encode:
@@ -56,6 +57,7 @@ class Encode:
 
     def _spoken(self, conversation: Conversation) -> tuple[Spoken, ...]:
         timeline = conversation.timeline
+        texts = token_texts(timeline)
         return tuple(
             Spoken(
                 role=utterance.role,
@@ -64,17 +66,34 @@ class Encode:
                 spoken=utterance.spoken,
                 said=placed.said,
                 unsaid=placed.unsaid,
-                text_ids=np.array(self._text.encode(placed.said), np.int32),
+                text_ids=np.array(self._text.encode(text), np.int32),
                 start_samples=placed.start_samples,
                 end_samples=placed.end_samples,
                 n_cut_samples=placed.n_cut_samples,
                 attempt=take.attempt,
                 words=placed.words,
+                kind=utterance.kind,
+                turn=utterance.turn,
+                offset_samples=utterance.offset_samples,
             )
-            for utterance, take, placed in zip(
-                timeline.takes.script.utterances, timeline.takes.takes, timeline.placed, strict=True
+            for utterance, take, placed, text in zip(
+                timeline.takes.script.utterances, timeline.takes.takes, timeline.placed, texts, strict=True
             )
         )
+
+
+def token_texts(timeline: Timeline) -> list[str]:
+    """What is said in each utterance, with a space before it where it goes on a turn, so that ids join to its text."""
+    texts, before = [], dict[Role, tuple[int, str]]()
+    for utterance, placed in zip(timeline.takes.script.utterances, timeline.placed, strict=True):
+        text = placed.said
+        if utterance.kind in FLOOR:
+            turn, said = before.get(utterance.role, (-1, ""))
+            if turn == utterance.turn:
+                text = joined(said, text)[len(said) :]
+            before[utterance.role] = utterance.turn, placed.said
+        texts.append(text)
+    return texts
 
 
 def to_flac(audio: NDArray[np.int16], sample_rate_hz: int) -> bytes:

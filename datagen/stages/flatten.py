@@ -10,6 +10,7 @@ up (relaxed alignment); text that is not used up goes on in the next chunks, bef
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,11 +73,12 @@ class Flatten:
 
     def _four_stream(self, talk: Talk) -> Iterator[Row]:
         """Turn by turn: user speech, user text, assistant text, assistant speech; rows are whole turns if they fit."""
-        turns = [self._turn(utterance) for utterance in talk.utterances]
+        whole = talk.turns()
+        turns = [self._turn(turn) for turn in whole]
         spans, first = [], 0
         for index, (ids, _) in enumerate(turns):
             pending = sum(len(turns[k][0]) for k in range(first, index))
-            starts_pair = talk.utterances[index].role == "user"
+            starts_pair = whole[index].role == "user"
             pair = len(ids) + (len(turns[index + 1][0]) if starts_pair and index + 1 < len(turns) else 0)
             if (
                 index > first
@@ -91,8 +93,8 @@ class Flatten:
         for first, last in spans:
             ids = np.concatenate([turns[k][0] for k in range(first, last)])
             mask = np.concatenate([turns[k][1] for k in range(first, last)])
-            n_text = sum(len(talk.utterances[k].ids) for k in range(first, last))
-            frames = talk.utterances[first].first, max(u.last for u in talk.utterances[first:last])
+            n_text = sum(len(whole[k].ids) for k in range(first, last))
+            frames = whole[first].first, max(u.last for u in whole[first:last])
             for begin in range(0, len(ids), self._recipe.max_tokens):  # one pair longer than a row is cut
                 piece = slice(begin, begin + self._recipe.max_tokens)
                 yield self._row(
@@ -140,8 +142,7 @@ class Flatten:
                 n_text_tokens=text.count(first, last),
                 n_late_text_tokens=text.count_late(first, last),
                 n_pad_tokens=n_pad,
-                user_turn_ends=clock.positions(talk.user_turn_ends),
-                barge_ins=clock.positions(talk.barge_ins),
+                **_labels(talk, clock),
             )
 
     def _row(
@@ -171,4 +172,33 @@ class Flatten:
             n_pad_tokens=0,
             user_turn_ends=_NO_POSITIONS,
             barge_ins=_NO_POSITIONS,
+            event_kinds=(),
+            event_roles=(),
+            event_starts=_NO_POSITIONS,
+            event_ends=_NO_POSITIONS,
         )
+
+
+class _Labels(TypedDict):
+    user_turn_ends: NDArray[np.int32]
+    barge_ins: NDArray[np.int32]
+    event_kinds: tuple[str, ...]
+    event_roles: tuple[str, ...]
+    event_starts: NDArray[np.int32]
+    event_ends: NDArray[np.int32]
+
+
+def _labels(talk: Talk, clock: Clock) -> _Labels:
+    """What happens in a row and where: events that begin in it, and ends of the user's turns."""
+    inside = clock.holds(talk.event_starts)
+    events = [event for event, here in zip(talk.events, inside, strict=True) if here]
+    starts = clock.positions(talk.event_starts[inside])
+    barges_in = np.array([(e.kind, e.role) == ("barge_in", "user") for e in events], np.bool_)
+    return {
+        "user_turn_ends": clock.positions(talk.user_turn_ends[clock.holds(talk.user_turn_ends)]),
+        "barge_ins": starts[barges_in],
+        "event_kinds": tuple(event.kind for event in events),
+        "event_roles": tuple(event.role for event in events),
+        "event_starts": starts,
+        "event_ends": clock.positions(talk.event_ends[inside]),
+    }

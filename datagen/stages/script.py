@@ -1,12 +1,14 @@
 """Dialogue → Script: spoken text, voices, and what will happen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from datagen import seeds
 from datagen.recipe import Recipe, Splits
-from datagen.records import BargeIn, Dialogue, Reject, Script, Turn, Utterance, reject
+from datagen.records import Dialogue, Reject, Role, Script, Utterance, reject
+from datagen.scripting.beside import beside, merged
+from datagen.scripting.draws import Draws
+from datagen.scripting.floor import Part, Setting, floor_of
 from datagen.spoken import to_spoken
-from datagen.units import ms_to_samples
 
 SPLITS = ("train", "validation", "test")
 
@@ -71,29 +73,19 @@ class WriteScript:
         split = split_of(dialogue.id, self._recipe.splits)
         pool = self._voices[split]
         user_voice = pool[int(seeds.rng(self._recipe.seed, dialogue.id, "voice").integers(len(pool)))]
-        utterances = []
+        voices: dict[Role, str] = {"user": user_voice, "assistant": self._recipe.voices.assistant}
+        parts: list[Part] = []
         for index, turn in enumerate(dialogue.turns):
             spoken = to_spoken(turn.text, dialogue.language)
             if not spoken:
                 return reject(dialogue, "script", "unspeakable", f"turn {index} ({turn.role}) has nothing to say aloud")
-            voice = user_voice if turn.role == "user" else self._recipe.voices.assistant
-            utterances.append(self._utterance(dialogue, index, turn, spoken, voice))
-        return Script(dialogue, split, tuple(utterances))
+            parts.append(Part(index, turn.role, turn.text, spoken, parts[-1].spoken if parts else ""))
+        return Script(dialogue, split, tuple(self._utterances(dialogue, parts, voices)))
 
-    def _utterance(self, dialogue: Dialogue, index: int, turn: Turn, spoken: str, voice: str) -> Utterance:
-        timing, key = self._recipe.timing, (dialogue.id, "script", index)
-        offset = timing.lead_in if index == 0 else timing.response if turn.role == "assistant" else timing.user_pause
-        offset_ms = offset.draw(seeds.rng(self._recipe.seed, *key, "offset"))
-        barge_in = None
-        if turn.role == "user" and index > 0 and self._draws_barge_in(*key):
-            barge_in = BargeIn(
-                at=timing.barge_in_at.draw(seeds.rng(self._recipe.seed, *key, "barge_in_at")),
-                reaction_samples=self._samples(timing.reaction.draw(seeds.rng(self._recipe.seed, *key, "reaction"))),
-            )
-        return Utterance(turn.role, turn.text, spoken, voice, self._samples(offset_ms), barge_in)
-
-    def _draws_barge_in(self, *key: str | int) -> bool:
-        return bool(seeds.rng(self._recipe.seed, *key, "barge_in").random() < self._recipe.timing.barge_in_probability)
-
-    def _samples(self, ms: float) -> int:
-        return ms_to_samples(ms, self._recipe.sample_rate_hz)
+    def _utterances(self, dialogue: Dialogue, parts: Sequence[Part], voices: dict[Role, str]) -> Iterator[Utterance]:
+        timing, tokens = self._recipe.timing, self._recipe.timing.tokens.get(dialogue.language or "en")
+        draws = Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz)
+        setting = Setting(timing, tokens, voices, draws)
+        for part in parts:
+            pieces = floor_of(part, setting)
+            yield from merged(pieces, beside(part, pieces, setting))

@@ -18,11 +18,11 @@ from tests.run.builds import made, read, talk  # noqa: E402
 FILE = Path(__file__).parent / "golden.json"
 TALK = talk("Hi, 3 teas.", "Sure, coming up.", "Oh wait, two.", "Fine, two.", id="tea")
 OVERRIDES = (
-    "timing.barge_in_probability=1",
-    "timing.barge_in_at=0.4",
-    "timing.reaction=150",
+    "timing.barge_in.probability=1",
+    "timing.barge_in.at=0.4",
+    "timing.barge_in.reaction=150",
     "timing.tail=200",
-    "timing.user_pause=300",
+    "timing.user_fto=300",
     "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream]",
     "engines.tts={name: tone, options: {ms_per_letter: 40}}",
 )

@@ -231,9 +231,16 @@ def utterance(change):
         (utterance(lambda u: u.update(role="narrator")), "utterance 1: 'narrator' is no role"),
         (lambda c: c["utterances"][2].update(start_samples=0), "utterance 2: the user overlaps itself"),
         (
-            lambda c: c["events"].append({"kind": "x", "role": "user", "start_samples": 5, "end_samples": 4}),
-            "event x lies",
+            lambda c: c["events"].append({**c["events"][0], "kind": "x", "start_samples": 5, "end_samples": 4}),
+            "event x: it lies outside the conversation",
         ),
+        (lambda c: c["events"][0].update(kind="shrug"), "event shrug: that is no kind of event"),
+        (lambda c: c["events"][0].update(role="narrator"), "event gap: 'narrator' is no role"),
+        (lambda c: c["events"][0].update(utterance=99), "event gap: there is no utterance 99"),
+        (lambda c: c["events"][0].update(start_samples=0, end_samples=0), "event gap: it does not lie where"),
+        (utterance(lambda u: u.update(kind="sigh")), "utterance 1: 'sigh' is no kind of utterance"),
+        (utterance(lambda u: u.update(kind="backchannel")), "utterance 1: no event says whether its backchannel"),
+        (utterance(lambda u: u.update(n_cut_samples=5)), "utterance 1: it is cut where no barge-in ends"),
     ],
 )
 def test_a_broken_law_of_time(forger, change, says):

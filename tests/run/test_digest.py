@@ -101,6 +101,10 @@ def row(**changes: object) -> Row:
         "n_pad_tokens": 0,
         "user_turn_ends": np.array([2], np.int32),
         "barge_ins": np.zeros(0, np.int32),
+        "event_kinds": ("gap",),
+        "event_roles": ("user",),
+        "event_starts": np.array([1], np.int32),
+        "event_ends": np.array([2], np.int32),
     }
     return Row(**{**values, **changes})
 
@@ -115,13 +119,17 @@ OTHER = {
     "loss_mask": np.array([True, True, True]),
     "user_turn_ends": np.zeros(0, np.int32),
     "barge_ins": np.array([2], np.int32),
+    "event_kinds": ("overlap",),
+    "event_roles": ("assistant",),
+    "event_starts": np.array([2], np.int32),
+    "event_ends": np.array([3], np.int32),
 }
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS.names if name != "n_tokens"])
 def test_any_cell_of_a_row_changes_its_hash(name):
     value = getattr(row(), name)
-    other = OTHER.get(name, value + ("x" if isinstance(value, str) else 1))
+    other = OTHER[name] if name in OTHER else value + ("x" if isinstance(value, str) else 1)
     assert hash_of(rows_table([row(**{name: other})])) != hash_of(rows_table([row()]))
 
 
@@ -192,6 +200,10 @@ def test_the_hash_is_that_of_the_format_document():
         "n_pad_tokens": b"0",
         "user_turn_ends": np.array([2], "<i4").tobytes(),
         "barge_ins": b"",
+        "event_kinds": b'["gap"]',
+        "event_roles": b'["user"]',
+        "event_starts": np.array([1], "<i4").tobytes(),
+        "event_ends": np.array([2], "<i4").tobytes(),
     }
     data = b"".join(f"{name}:{len(cells[name])}:".encode() + cells[name] for name in sorted(cells))
     wanted = hashlib.blake2b(b"tts" + data, digest_size=16).digest()

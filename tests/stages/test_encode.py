@@ -1,6 +1,7 @@
 """Tokens = samples / hop on both channels; text ids are those of what was said."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,19 @@ def test_text_ids_are_those_of_what_was_said():
     assert bytes(cut.text_ids.astype(np.uint8)).decode() == "w0 w1"
     assert cut.words[-1].end_samples <= cut.end_samples
     assert (streams.split, streams.language, streams.mixing.snr_db) == ("train", "en", 20.0)
+
+
+def test_ids_of_a_turn_in_pieces_join_to_its_text():
+    c = conversation()
+    takes = c.timeline.takes
+    pieces = tuple(replace(u, role="user", turn=0) for u in takes.script.utterances)
+    beside = replace(pieces[1], kind="backchannel")
+    for middle, wanted in ((pieces[1], ["w0 w1", " w0 w1", " w0"]), (beside, ["w0 w1", "w0 w1", " w0"])):
+        script = replace(takes.script, utterances=(pieces[0], middle, pieces[2]))
+        timeline = replace(c.timeline, takes=replace(takes, script=script))
+        (streams,) = Encode(ToneTokenizer(), ByteTokenizer(), RATE)([replace(c, timeline=timeline)])
+        assert [bytes(u.text_ids.astype(np.uint8)).decode() for u in streams.utterances] == wanted
+        assert [u.kind for u in streams.utterances] == ["turn", middle.kind, "turn"]
 
 
 def test_audio_is_kept_if_asked_for():

@@ -1,5 +1,7 @@
 """Flattening loses nothing: every code and text id can be read back from the rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,6 +98,73 @@ def test_positions_are_those_of_the_assistants_next_token():
     assert row.user_turn_ends.tolist() == [1 * 22 + 12 + 2]  # frame 12 = chunk 1, slot 2; frame 40 is past the end
     assert row.barge_ins.tolist() == [2 * 22 + 12 + 6]  # the first frame wholly after the start: 26
     assert row.input_ids[row.barge_ins[0]] == V.speech(np.array([27]))[0]
+
+
+def event(kind: str, role: str, first: float, last: float, placed: bool = True) -> Event:
+    return Event(kind, role, round(first * HOP), round(last * HOP), -1, placed)
+
+
+def test_events_are_labelled_where_they_begin_and_end():
+    events = [
+        event("backchannel", "user", 21.5, 24),
+        event("gap", "assistant", 12, 15),
+        event("failed_barge_in", "user", 22, 25, placed=False),
+        event("backchannel", "user", 38, 40),
+    ]
+    (row,) = flatten(streams(40, TALK, events), "three_stream")
+    assert row.event_kinds == ("gap", "backchannel", "backchannel")
+    assert row.event_roles == ("assistant", "user", "user")
+    assert row.event_starts.tolist() == [1 * 22 + 12 + 2, 2 * 22 + 12 + 2, 3 * 22 + 12 + 8]
+    assert row.event_ends.tolist() == [1 * 22 + 12 + 5, 2 * 22 + 12 + 4, len(row.input_ids)]  # frame 40 is past it
+
+
+def test_an_event_belongs_to_the_row_in_which_it_begins():
+    events = [event("barge_in", "user", 115, 130), event("gap", "user", 120, 125), event("gap", "user", 121, 400)]
+    first, second = flatten(streams(200, [], events), "two_stream", max_tokens=240)  # 12 chunks a row
+    assert (first.event_kinds, second.event_kinds) == (("barge_in",), ("gap", "gap"))
+    assert first.barge_ins.tolist() == first.event_starts.tolist() == [11 * 20 + 10 + 5]
+    assert first.event_ends.tolist() == [240]
+    assert second.event_starts.tolist() == [10, 11]
+    assert second.event_ends.tolist() == [15, len(second.input_ids)]
+
+
+def test_a_users_turn_ends_where_the_assistant_is_to_answer():
+    hesitates = [spoken("user", 2, 6, 1), spoken("user", 9, 12, 1), spoken("assistant", 15, 20, 1)]
+    (row,) = flatten(streams(40, hesitates), "two_stream")
+    assert row.user_turn_ends.tolist() == [1 * 20 + 10 + 2]
+    listened = [hesitates[0], replace(spoken("assistant", 4, 5, 1), kind="backchannel"), *hesitates[1:]]
+    (row,) = flatten(streams(40, listened), "two_stream")
+    assert row.user_turn_ends.tolist() == [1 * 20 + 10 + 2]
+    cut_short = [replace(spoken("user", 2, 12, 1), n_cut_samples=5), hesitates[2]]
+    (row,) = flatten(streams(40, cut_short), "two_stream")
+    assert row.user_turn_ends.tolist() == []
+
+
+def test_what_is_not_heard_leaves_no_trace():
+    nothing = replace(spoken("assistant", 3, 3, 0), start_samples=3 * HOP + 7, end_samples=3 * HOP + 7)
+    for task in ("asr", "tts", "four_stream", "three_stream", "two_stream"):
+        with_it = flatten(streams(40, [TALK[0], nothing, *TALK[1:]]), task)
+        for row, plain in zip(with_it, flatten(streams(40, TALK), task), strict=True):
+            assert np.array_equal(row.input_ids, plain.input_ids)
+
+
+def test_a_backchannel_of_the_assistant_has_speech_and_text():
+    token = replace(spoken("assistant", 5, 8, 1, 900), kind="backchannel")
+    (row,) = flatten(streams(40, [TALK[0], token, *TALK[1:]]), "three_stream")
+    grid = row.input_ids.reshape(-1, 22)
+    assert grid[0, 10:12].tolist() == [900, TS]
+    assert grid[0, 12:].tolist() == [*[SS] * 5, *V.speech(np.arange(6, 9)), *[SS] * 2]
+    assert [len(flatten(streams(40, [TALK[0], token, *TALK[1:]]), task)) for task in ("asr", "tts")] == [4, 2]
+
+
+def test_four_stream_joins_the_pieces_of_a_turn_and_leaves_tokens_out():
+    pieces = [spoken("user", 2, 6, 2, 100), spoken("user", 9, 12, 2, 102)]
+    token = replace(spoken("assistant", 4, 5, 1, 900), kind="backchannel")
+    (joined,) = flatten(streams(40, [pieces[0], token, pieces[1], replace(TALK[1], turn=1)]), "four_stream")
+    (whole,) = flatten(streams(40, [TALK[0], TALK[1]]), "four_stream")
+    assert joined.input_ids.tolist() == whole.input_ids.tolist()
+    assert joined.loss_mask.tolist() == whole.loss_mask.tolist()
+    assert joined.n_text_tokens == whole.n_text_tokens == 9
 
 
 def test_asr_and_tts_rows():

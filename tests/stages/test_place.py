@@ -1,12 +1,14 @@
 """Laws of time: placed FTO = drawn FTO, cuts cut everywhere, nobody overlaps themselves, nothing is lost."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.distributions import Constant
 from datagen.recipe import Timing
-from datagen.records import BargeIn, Placed, Takes, Timeline, Word
+from datagen.records import BargeIn, Dialogue, Placed, Script, Take, Takes, Timeline, Utterance, Within, Word
 from datagen.stages.place import Place, cut
 from tests.conftest import RATE, take, takes_of
 
@@ -15,6 +17,10 @@ CHUNK = 9600
 
 def place(takes: Takes, tail_ms: float = 500) -> Timeline:
     return Place(Timing(tail=Constant(value=tail_ms)), RATE, CHUNK, 0)([takes])[0]
+
+
+def events(timeline: Timeline) -> list[tuple[str, str, int, int, bool]]:
+    return [(e.kind, e.role, e.start_samples, e.end_samples, e.placed) for e in timeline.events]
 
 
 def test_offsets_are_placed_as_scripted():
@@ -43,9 +49,7 @@ def test_a_barge_in_cuts_audio_words_and_text_at_one_place():
     assert [w.text for w in assistant.words] == ["w0", "w1"]  # w2 began at 2200, only 250 of 1000 are heard
     assert (assistant.said, assistant.unsaid) == ("w0 w1", "w2 w3")
     assert assistant.n_cut_samples == 4300 - 2450
-    assert [(e.kind, e.role, e.start_samples, e.end_samples) for e in timeline.events] == [
-        ("barge_in", "user", 2650, 2950)
-    ]
+    assert events(timeline)[1:] == [("barge_in", "user", 2650, 2950, True)]
 
 
 def test_a_word_more_than_half_heard_is_said_and_ends_at_the_cut():
@@ -76,7 +80,7 @@ def test_a_reaction_longer_than_the_rest_cuts_nothing():
     timeline = place(takes)
     assert timeline.placed[1].n_cut_samples == 0
     assert timeline.placed[1].unsaid == ""
-    assert timeline.events[0].end_samples == timeline.placed[1].end_samples
+    assert timeline.events[-1].end_samples == timeline.placed[1].end_samples
 
 
 lengths = st.lists(st.integers(1, 4000), min_size=1, max_size=6)
@@ -115,3 +119,172 @@ def test_input_is_untouched():
     before = [t.audio.copy() for t in takes.takes]
     place(takes)
     assert all(np.array_equal(b, t.audio) for b, t in zip(before, takes.takes, strict=True))
+
+
+# -- beside the floor, and pauses inside a turn ---------------------------------------------------------------------
+
+
+def said(role: str, t: Take, offset: int = 0, **more) -> tuple[Utterance, Take]:
+    """An utterance that says the words of a take."""
+    spoken = " ".join(word.text for word in t.words)
+    return Utterance(role, spoken, spoken, f"{role}-voice", offset, **more), t
+
+
+def staged(*parts: tuple[Utterance, Take]) -> Timeline:
+    script = Script(Dialogue("d1", (), "test", "en"), "train", tuple(u for u, _ in parts))
+    return place(Takes(script, tuple(t for _, t in parts)))
+
+
+def token(at_characters: int, delay: int = 0, length: int = 400, give_up: int | None = None, **more):
+    more = {"kind": "backchannel", "event": "backchannel", **more}
+    return said("user", take(length), within=Within(at_characters, delay, give_up), **more)
+
+
+ANSWER = take(1000, 1000, 1000, 1000)  # "w0 w1 w2 w3", words at 0, 1100, 2200, 3300
+
+
+def test_a_backchannel_comes_after_its_word_and_nobody_yields():
+    timeline = staged(
+        said("user", take(500)), said("assistant", ANSWER), token(5, delay=50), said("user", take(700), 90)
+    )
+    assert [(p.start_samples, p.end_samples) for p in timeline.placed] == [
+        (0, 500),
+        (500, 4800),
+        (500 + 2100 + 50, 500 + 2100 + 450),
+        (4890, 5590),
+    ]
+    assert timeline.placed[1].n_cut_samples == 0
+    assert ("backchannel", "user", 2650, 3050, True) in events(timeline)
+
+
+def test_a_token_without_room_is_cut_to_nothing_and_noted():
+    """The user's own barge-in comes too soon after it, or the place in the other's turn is never reached."""
+    barge_in = said("user", take(900), barge_in=BargeIn(0.5, 100))
+    for beside in (token(5, delay=10), token(11)):
+        timeline = staged(said("user", take(500)), said("assistant", ANSWER), beside, barge_in)
+        alone = staged(said("user", take(500)), said("assistant", ANSWER), barge_in)
+        assert timeline.placed[:2] + timeline.placed[3:] == alone.placed
+        nothing = timeline.placed[2]
+        assert nothing.start_samples == nothing.end_samples <= timeline.placed[3].start_samples
+        assert (nothing.words, nothing.said, nothing.unsaid, nothing.n_cut_samples) == ((), "", "w0", 400)
+        assert ("backchannel", "user", nothing.start_samples, nothing.start_samples, False) in events(timeline)
+
+
+def test_an_attempt_is_given_up():
+    attempt = said("user", take(300, 300, 300), within=Within(2, 0, 500), kind="attempt", event="failed_barge_in")
+    timeline = staged(said("user", take(500)), said("assistant", ANSWER), attempt)
+    user = timeline.placed[2]
+    assert (user.start_samples, user.end_samples, user.said, user.unsaid) == (1500, 2000, "w0", "w1 w2")
+    assert timeline.placed[1].n_cut_samples == 0
+    assert ("failed_barge_in", "user", 1500, 2000, True) in events(timeline)
+
+
+def test_an_interrupted_speaker_may_end_the_word():
+    for finish, end in ((False, 2500), (True, 2600)):
+        barge_in = BargeIn(0.4, 280, finish_word=finish)
+        assistant = staged(
+            said("user", take(500)), said("assistant", ANSWER), said("user", take(9), 0, barge_in=barge_in)
+        )
+        assert assistant.placed[1].end_samples == end
+        assert assistant.placed[1].said == "w0 w1"
+
+
+def test_a_competition_is_a_barge_in_too():
+    barge_in = said("user", take(900), barge_in=BargeIn(0.5, 1000, competition=True))
+    timeline = staged(said("user", take(500)), said("assistant", ANSWER), barge_in)
+    assert {e[0] for e in events(timeline) if e[2:4] == (2650, 3650)} == {"barge_in", "competition"}
+
+
+def test_a_barge_in_without_room_follows_and_is_noted():
+    barge_in = said("user", take(900), 240, barge_in=BargeIn(0.99, 100))
+    timeline = staged(said("user", take(500)), said("assistant", take(5)), barge_in)
+    assert timeline.placed[2].start_samples == 505 + 240
+    assert ("barge_in", "user", 745, 745, False) in events(timeline)
+    assert ("gap", "user", 505, 745, True) in events(timeline)
+
+
+def test_an_overlap_longer_than_ones_own_utterance_is_not_as_drawn():
+    timeline = staged(said("user", take(5000)), said("assistant", take(300), -900), said("user", take(2000), -500))
+    assert events(timeline)[:2] == [("overlap", "assistant", 4700, 5000, False), ("gap", "user", 5000, 5000, False)]
+
+
+def test_a_hesitation_lasts_from_word_to_word():
+    pieces = (
+        said("user", take(500)),
+        said("user", take(200), 30, kind="filler"),
+        said("user", take(600), 1000, event="hesitation"),
+    )
+    timeline = staged(*pieces, said("assistant", take(9), 240))
+    assert [(p.start_samples, p.end_samples) for p in timeline.placed[:3]] == [(0, 500), (530, 730), (1730, 2330)]
+    assert events(timeline) == [("hesitation", "user", 500, 1730, True), ("gap", "assistant", 2330, 2570, True)]
+
+
+def test_a_silent_user_and_a_prompt():
+    silent = staged(
+        said("user", take(5)), said("assistant", take(95)), said("user", take(9), 9000, event="user_silent")
+    )
+    assert events(silent)[1:] == [("user_silent", "user", 100, 9100, True)]
+    prompt = said("assistant", take(500), 9000, event="prompt")
+    asked = staged(said("user", take(5)), said("assistant", take(95)), prompt, said("user", take(9), 300))
+    assert events(asked)[1:] == [
+        ("user_silent", "user", 100, 9100, True),
+        ("prompt", "assistant", 9100, 9600, True),
+        ("gap", "user", 9600, 9900, True),
+    ]
+
+
+def test_the_assistant_interrupts_the_user():
+    ramble = said("assistant", take(900), barge_in=BargeIn(0.5, 100))
+    timeline = staged(said("user", ANSWER), ramble)
+    assert timeline.placed[0].end_samples == 2250
+    assert events(timeline) == [("barge_in", "assistant", 2150, 2250, True)]
+
+
+def test_chinese_is_cut_at_a_character():
+    whole = Placed(0, 400, (Word("今天，很好。", 0, 400),), "今天，很好。", "", 0)
+    half = cut(whole, 230)
+    assert (half.said, half.unsaid, half.words) == ("今天，", "很好。", (Word("今天，", 0, 230),))
+    assert cut(half, 50).unsaid == "天， 很好。"  # a second cut keeps what the first left
+
+
+places = st.integers(0, 12)
+tokens = st.tuples(places, st.integers(-800, 800), st.integers(1, 900), st.none() | st.integers(0, 900))
+
+
+@given(
+    st.lists(
+        st.tuples(lengths, st.integers(-3000, 5000), barge_ins, st.lists(tokens, max_size=2), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_laws_of_time_with_all_behaviours(turns):
+    parts: list[tuple[Utterance, Take]] = []
+    for k, (words, offset, barge_in, beside, pauses) in enumerate(turns):
+        role, other = ("assistant", "user") if k % 2 else ("user", "assistant")
+        parts.append(said(role, take(*words), offset, barge_in=barge_in if k else None))
+        for at, delay, length, give_up in beside:
+            spoken, t = token(at, delay, length, give_up)
+            parts.append((replace(spoken, role=other), t))
+        if pauses:
+            parts.append(said(role, take(*words), abs(offset), event="hesitation"))
+    timeline = staged(*parts)
+    ends = {"user": 0, "assistant": 0}
+    for index, ((u, t), p) in enumerate(zip(parts, timeline.placed, strict=True)):
+        assert ends[u.role] <= p.start_samples <= p.end_samples <= timeline.n_samples
+        ends[u.role] = p.end_samples
+        assert p.end_samples - p.start_samples + p.n_cut_samples == len(t.audio)
+        assert f"{p.said} {p.unsaid}".split() == u.spoken.split()
+        assert len(p.words) == len(p.said.split())
+        named = [e for e in timeline.events if e.utterance == index]
+        if u.kind == "backchannel":
+            assert [(e.kind, e.placed) for e in named] == [("backchannel", p.end_samples > p.start_samples)]
+        elif u.barge_in:
+            assert [e.kind for e in named].count("barge_in") == 1
+        elif index:
+            assert len(named) == 1
+    for e in timeline.events:
+        assert 0 <= e.start_samples <= e.end_samples <= timeline.n_samples
+    floor = [p for (u, _), p in zip(parts, timeline.placed, strict=True) if u.kind == "turn"]
+    bare = staged(*(part for part in parts if part[0].kind == "turn"))
+    assert floor == list(bare.placed)  # what is heard beside the floor moves nothing

@@ -37,29 +37,29 @@ def test_the_assistant_has_one_voice_and_each_user_one_of_its_split():
 
 
 def test_the_users_first_turn_never_interrupts_and_the_assistants_never_do():
-    s = script(talk(), "timing.barge_in_probability=1")
+    s = script(talk(), "timing.barge_in.probability=1")
     assert [u.barge_in is not None for u in s.utterances] == [False, False, True, False, True, False]
-    s = script(talk(), "timing.barge_in_probability=0")
+    s = script(talk(), "timing.barge_in.probability=0")
     assert not any(u.barge_in for u in s.utterances)
 
 
 def test_barge_ins_come_as_often_as_asked():
-    found = [script(talk(f"d{k}"), "timing.barge_in_probability=0.25") for k in range(300)]
+    found = [script(talk(f"d{k}"), "timing.barge_in.probability=0.25") for k in range(300)]
     drawn = [u.barge_in is not None for s in found for u in s.utterances[2::2]]
     assert 0.2 < sum(drawn) / len(drawn) < 0.3
 
 
 def test_offsets_follow_their_distributions_in_samples():
-    fixed = ("timing.lead_in=100", "timing.response=200", "timing.user_pause=300")
+    fixed = ("timing.lead_in=100", "timing.assistant_fto=200", "timing.user_fto=300")
     assert [u.offset_samples for u in script(talk(), *fixed).utterances] == [2400, 4800, 7200, 4800, 7200, 4800]
-    spread = [script(talk(f"d{k}"), "timing.response={kind: uniform, low: 100, high: 200}") for k in range(50)]
+    spread = [script(talk(f"d{k}"), "timing.assistant_fto={kind: uniform, low: 100, high: 200}") for k in range(50)]
     offsets = [s.utterances[1].offset_samples for s in spread]
     assert 2400 <= min(offsets) < 2900 < 4300 < max(offsets) <= 4800
 
 
 def test_no_draw_of_one_decision_shifts_another():
-    plain = script(talk(), "timing.barge_in_probability=0")
-    busy = script(talk(), "timing.barge_in_probability=1", "timing.reaction=999", "timing.user_pause=1")
+    plain = script(talk(), "timing.barge_in.probability=0")
+    busy = script(talk(), "timing.barge_in.probability=1", "timing.barge_in.reaction=999", "timing.user_fto=1")
     assert [u.voice for u in plain.utterances] == [u.voice for u in busy.utterances]
     assert [u.offset_samples for u in plain.utterances[1::2]] == [u.offset_samples for u in busy.utterances[1::2]]
     assert plain.utterances[0] == busy.utterances[0]

@@ -1,0 +1,125 @@
+"""Places in spoken text: words, ends of phrases, and when a place is spoken.
+
+A word is what whitespace parts; Chinese has no spaces, so there every character is a unit that counts half a word.
+Places are in characters from the beginning of the text, so one number fits both.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datagen.records import Word
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_MARKS = ",.?!;:，。？！；："
+_UNIT = re.compile(rf"[{_HAN}][{_MARKS}]*|[^\s{_HAN}]+")
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A word, or a Chinese character, with the punctuation after it."""
+
+    start: int
+    end: int
+    n_words: float
+
+
+def units(spoken: str) -> list[Unit]:
+    """The units of a text, in order.
+
+    >>> [spoken[u.start : u.end] for spoken in ("Well, it's on.", "好，来吧") for u in units(spoken)]
+    ['Well,', "it's", 'on.', '好，', '来', '吧']
+    """
+    return [
+        Unit(found.start(), found.end(), 0.5 if re.match(f"[{_HAN}]", found[0]) else 1.0)
+        for found in _UNIT.finditer(spoken)
+    ]
+
+
+def count_words(spoken: str) -> float:
+    """How many words a text has; two Chinese characters count as one.
+
+    >>> count_words("Well, it's on."), count_words("好，来吧")
+    (3.0, 1.5)
+    """
+    return sum(unit.n_words for unit in units(spoken))
+
+
+def phrase_ends(spoken: str, most_words: int) -> list[tuple[int, float]]:
+    """Where phrases end inside a text: at punctuation, and after so many words without any; never at its end.
+
+    Returns:
+        Place in characters and number of words up to it, in order.
+
+    >>> phrase_ends("Turn left, then go straight on and over the bridge. Then stop.", 4)
+    [(10, 2.0), (30, 6.0), (51, 10.0)]
+    """
+    found, n_words, n_here = [], 0.0, 0.0
+    for unit in units(spoken)[:-1]:
+        n_words += unit.n_words
+        n_here += unit.n_words
+        if spoken[unit.end - 1] in _MARKS or n_here >= most_words:
+            found.append((unit.end, n_words))
+            n_here = 0.0
+    return found
+
+
+def joined(first: str, second: str) -> str:
+    """Two texts in a row, with a space between them unless one is Chinese where they meet.
+
+    >>> joined("I want to", "go"), joined("我想", "去")
+    ('I want to go', '我想去')
+    """
+    chinese = first and second and re.match(f"[{_HAN}{_MARKS[6:]}]", first[-1]) and re.match(f"[{_HAN}]", second)
+    return f"{first}{'' if chinese or not first or not second else ' '}{second}"
+
+
+def time_at(words: Sequence[Word], spoken: str, at_characters: int) -> int:
+    """When a place of a text is spoken; within a word, as far into its time as into its letters.
+
+    Args:
+        words: Times of the words of `spoken`, as whitespace parts them.
+        spoken: The text.
+        at_characters: The place.
+
+    Returns:
+        Samples, in the time of `words`; 0 if there are none.
+
+    >>> time_at((Word("It", 0, 40), Word("is.", 50, 80)), "It is.", 2)
+    40
+    >>> time_at((Word("好来吧", 0, 60),), "好来吧", 2)
+    40
+    """
+    time = 0
+    for word, found in zip(words, _WORD.finditer(spoken), strict=True):
+        if at_characters <= found.start():
+            return max(time, word.start_samples) if at_characters == found.start() else time
+        n_into = min(at_characters, found.end()) - found.start()
+        time = word.start_samples + (word.end_samples - word.start_samples) * n_into // (found.end() - found.start())
+    return time
+
+
+def heard(word: Word, stop_samples: int) -> int:
+    """How many characters of a word are said if it stops at a time: those units of which more than half is heard.
+
+    >>> heard(Word("morning", 50, 100), 76), heard(Word("morning", 50, 100), 75), heard(Word("好来吧", 0, 60), 35)
+    (7, 0, 2)
+    """
+    start, length, n = word.start_samples, word.end_samples - word.start_samples, len(word.text)
+    said = 0
+    for unit in units(word.text) or [Unit(0, n, 1.0)]:
+        if 2 * n * (stop_samples - start) > length * (unit.start + unit.end):
+            said = unit.end
+    return said
+
+
+def end_of_unit(word: Word, at_samples: int) -> int:
+    """When the unit of a word that is spoken at a time inside the word ends.
+
+    >>> end_of_unit(Word("morning", 50, 100), 60), end_of_unit(Word("好来吧", 0, 60), 35)
+    (100, 40)
+    """
+    start, length, n = word.start_samples, word.end_samples - word.start_samples, len(word.text)
+    ends = (start + length * unit.end // n for unit in units(word.text))
+    return next((end for end in ends if end >= at_samples), word.end_samples)

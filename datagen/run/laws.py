@@ -1,0 +1,95 @@
+"""The laws of time and tokens that every stored conversation keeps.
+
+No time is negative or outside the conversation, nobody overlaps himself, words lie within their utterance, said and
+unsaid together are what was scripted, every event lies where its utterance does, and nothing that was scripted is cut
+or left out without an event that says so.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from datagen.records import CHANNEL, EVENTS, FLOOR, KINDS, Event, Spoken, Streams
+
+_BEFORE = frozenset(("gap", "hesitation", "user_silent"))
+"""Events that end where their utterance starts."""
+_FROM_START = frozenset(("overlap", "barge_in", "competition"))
+"""Events that begin where their utterance starts."""
+_BESIDE = frozenset(("backchannel", "failed_barge_in", "overlapping_start"))
+_WHOLE = _BESIDE | {"correction", "prompt"}
+"""Events as long as their utterance."""
+
+
+def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
+    """What breaks the laws of time and tokens in one conversation.
+
+    Args:
+        s: The conversation.
+        hop: Samples a frame.
+        n_codes: Size of the codebook.
+    """
+    if len(s.user_codes) != len(s.assistant_codes):
+        yield f"{len(s.user_codes)} user codes, {len(s.assistant_codes)} assistant codes"
+    if len(s.user_codes) * hop != s.n_samples:
+        yield f"{len(s.user_codes)} codes of {hop} samples are not {s.n_samples} samples"
+    for codes in (s.user_codes, s.assistant_codes):
+        if len(codes) and int(codes.max()) >= n_codes:
+            yield f"code {int(codes.max())} is outside the codebook of {n_codes}"
+    ends = {"user": 0, "assistant": 0}
+    for index, u in enumerate(s.utterances):
+        if u.role not in CHANNEL:
+            yield f"utterance {index}: {u.role!r} is no role"
+            continue
+        if u.start_samples < ends[u.role]:
+            yield f"utterance {index}: the {u.role} overlaps itself"
+        ends[u.role] = u.end_samples
+        yield from (f"utterance {index}: {fault}" for fault in _utterance_faults(u, s.n_samples))
+    for event in s.events:
+        yield from (f"event {event.kind}: {fault}" for fault in _event_faults(event, s))
+    yield from _unnoted(s)
+
+
+def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
+    if u.kind not in KINDS:
+        yield f"{u.kind!r} is no kind of utterance"
+    if not 0 <= u.start_samples <= u.end_samples <= n_samples:
+        yield "it lies outside the conversation"
+    at = u.start_samples
+    for word in u.words:
+        if not at <= word.start_samples <= word.end_samples <= u.end_samples:
+            yield f"word {word.text!r} lies outside it or before the word before"
+        at = word.start_samples
+    if len(u.words) != len(u.said.split()):
+        yield f"{len(u.words)} word times for {len(u.said.split())} words"
+    if "".join(f"{u.said} {u.unsaid}".split()) != "".join(u.spoken.split()):  # Chinese is cut within its only word
+        yield "said and unsaid together are not what was scripted"
+
+
+def _event_faults(e: Event, s: Streams) -> Iterator[str]:
+    if e.kind not in EVENTS:
+        yield "that is no kind of event"
+    if e.role not in CHANNEL:
+        yield f"{e.role!r} is no role"
+    if not 0 <= e.start_samples <= e.end_samples <= s.n_samples:
+        yield "it lies outside the conversation"
+    if not -1 <= e.utterance < len(s.utterances):
+        yield f"there is no utterance {e.utterance}"
+    elif e.placed and e.utterance >= 0:
+        u = s.utterances[e.utterance]
+        starts, ends = e.start_samples == u.start_samples, e.end_samples == u.end_samples
+        meets = e.end_samples == u.start_samples
+        apart = (e.kind in _BEFORE and not meets) or (e.kind in _FROM_START and not starts)
+        if apart or (e.kind in _WHOLE and not (starts and ends)):
+            yield f"it does not lie where utterance {e.utterance} does"
+
+
+def _unnoted(s: Streams) -> Iterator[str]:
+    """Utterances that are cut, or not heard beside the floor, without an event that says so."""
+    beside = Counter(e.utterance for e in s.events if e.kind in _BESIDE)
+    placed = {e.utterance for e in s.events if e.kind in _BESIDE and e.placed}
+    stops = {(e.role, e.end_samples) for e in s.events if e.kind == "barge_in" and e.placed}
+    for index, u in enumerate(s.utterances):
+        if u.kind not in FLOOR:
+            if beside[index] != 1 or (index in placed) != (u.end_samples > u.start_samples):
+                yield f"utterance {index}: no event says whether its {u.kind} is heard"
+        elif u.n_cut_samples and not any(role != u.role and end == u.end_samples for role, end in stops):
+            yield f"utterance {index}: it is cut where no barge-in ends"

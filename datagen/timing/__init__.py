@@ -1,0 +1,1 @@
+"""How conversations are timed: fitted to recordings, measured in a build, compared with people."""

@@ -1,0 +1,107 @@
+"""The timing report of a build: the battery beside people's figures, what was asked for, events, and a voice check."""
+
+from typing import Any
+
+from datagen.recipe import Recipe
+from datagen.run.manifest import Manifest
+from datagen.run.store import Store
+from datagen.timing.battery import Battery
+from datagen.timing.crosscheck import cross_check
+from datagen.timing.durations import Durations
+from datagen.timing.fit import measured
+from datagen.timing.people import PEOPLE
+from datagen.timing.stored import Measured, conversations
+from datagen.timing.vad import Detector
+
+VERSION = 1
+"""Of the shape of `as_json`."""
+_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def measure(store: Store, manifest: Manifest) -> Measured:
+    """Measure the stored timelines of a build, a file at a time."""
+    found = Measured(Battery(manifest.values["clock"]["sample_rate_hz"]))
+    for streams in conversations(store, manifest):
+        found.add(streams)
+    return found
+
+
+def hear(store: Store, manifest: Manifest, detectors: dict[str, Detector], n_most: int) -> list[dict[str, Any]]:
+    """Cross-check the first conversations of a build that have audio; nothing if it was built without."""
+    recipe = manifest.values["recipe"]
+    if not n_most or not recipe["mix"]["keep_audio"]:
+        return []
+    margin_ms = recipe["speak"]["trim_margin_ms"]
+    return cross_check(conversations(store, manifest, with_audio=True), detectors, n_most, margin_ms)
+
+
+def as_json(
+    found: Measured,
+    manifest: Manifest,
+    voice: list[dict[str, Any]],
+    compared: tuple[str, dict[str, Durations]] | None = None,
+) -> dict[str, Any]:
+    """All of a report as plain values; docs/timing.md describes the shape.
+
+    Args:
+        found: What was measured.
+        manifest: Of the build.
+        voice: What `hear` found.
+        compared: Name and distributions of a reference profile.
+    """
+    battery, recipe = found.battery, Recipe.model_validate(manifest.values["recipe"])
+    return {
+        "version": VERSION,
+        "recipe": recipe.name,
+        "profile": recipe.timing.profile,
+        "n_conversations": battery.n_conversations,
+        "hours": battery.minutes / 60,
+        "figures": {name: _figure(name, value) for name, value in battery.figures().items()},
+        "parts_share": {part: n / battery.n_samples for part, n in battery.parts.items() if battery.n_samples},
+        "durations": {name: _spread(durations) for name, durations in _all(battery).items()},
+        "placement": found.placement.figures(recipe),
+        "events": _events(found),
+        "reference": compared and _compare(battery, *compared),
+        "voice": voice,
+    }
+
+
+def _figure(name: str, value: float | None) -> dict[str, Any]:
+    people = PEOPLE.get(name)
+    return {
+        "value": value,
+        "people": people and {"low": people.low, "high": people.high, "source": people.source},
+        "inside": people.holds(value) if people and value is not None else None,
+    }
+
+
+def _all(battery: Battery) -> dict[str, Durations]:
+    return {"fto": battery.fto, **battery.durations, "overlap": battery.overlap}
+
+
+def _spread(durations: Durations) -> dict[str, Any]:
+    values = durations.quantiles(_SHARES) if durations.n else [None] * len(_SHARES)
+    return {
+        "n": durations.n,
+        "mean_ms": durations.mean(),
+        "quantiles_ms": {f"{share:g}": value for share, value in zip(_SHARES, values, strict=True)},
+    }
+
+
+def _events(found: Measured) -> list[dict[str, Any]]:
+    names = sorted({(kind, role) for kind, role, _ in found.events})
+    return [
+        {
+            "kind": kind,
+            "role": role,
+            "n": found.events[kind, role, True],
+            "n_without_room": found.events[kind, role, False],
+            "a_minute": found.events[kind, role, True] / found.battery.minutes,
+        }
+        for kind, role in names
+    ]
+
+
+def _compare(battery: Battery, name: str, reference: dict[str, Durations]) -> dict[str, Any]:
+    ours = measured(battery)
+    return {"profile": name, "w1_ms": {what: ours[what].w1(theirs) for what, theirs in reference.items()}}

@@ -1,0 +1,88 @@
+"""Profiles: shipped ones load, a recipe's own keys override them, and a stored recipe needs no profile any more."""
+
+import pytest
+import yaml
+
+from datagen.behaviours import Timing, profile_values, profiles
+from datagen.errors import RecipeError
+from datagen.recipe import Recipe, load
+from datagen.spoken import to_spoken
+
+
+@pytest.mark.parametrize("name", profiles())
+def test_shipped_profiles_load(name):
+    assert Timing(profile=name).profile == name
+
+
+def test_the_defaults_are_those_of_omniflatten():
+    spelled_out = Timing().model_dump()
+    assert Timing.model_validate({**spelled_out, **profile_values("omniflatten")}) == Timing()
+    assert Timing(profile="omniflatten") == Timing()
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in Timing.model_fields.items()}
+    assert Timing.model_construct(**defaults) == Timing()
+
+
+def test_a_recipes_own_keys_override_the_profile_key_by_key():
+    recipe = load("natural", ("timing.backchannel.min_words=9", "timing.user_fto={kind: uniform, low: 1, high: 2}"))
+    plain = load("natural").timing
+    assert recipe.timing.backchannel == plain.backchannel.model_copy(update={"min_words": 9})
+    assert recipe.timing.user_fto.at(0.5) == 1.5
+    assert recipe.timing.assistant_fto == plain.assistant_fto
+
+
+def test_a_profile_may_be_a_file_and_is_not_needed_once_spelled_out(tmp_path):
+    file = tmp_path / "ours.yaml"
+    file.write_text(
+        "description: fitted\nuser_fto: {kind: quantiles, values: [0, 100, 400]}\nsilence: {probability: 0.5}"
+    )
+    recipe = load("fake", (f"timing={{profile: {file}}}",))
+    assert recipe.timing.user_fto.at(0.75) == 250
+    assert recipe.timing.silence.probability == 0.5
+    assert recipe.timing.barge_in == Timing().barge_in
+    file.unlink()
+    assert Recipe.model_validate(recipe.identity()) == recipe
+    assert Recipe.model_validate(yaml.safe_load(recipe.to_yaml())).sha256() == recipe.sha256()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("silense: {}", "timing.silense: unknown key"),
+        ("- 1", "must hold keys and values"),
+        ("[", "cannot read"),
+        ("backchannel: {user_probability: 2}", "timing.backchannel.user_probability"),
+    ],
+)
+def test_faults_of_a_profile_are_named(tmp_path, text, says):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(RecipeError, match=r".") as error:
+        load("fake", (f"timing={{profile: {file}}}",))
+    assert says in str(error.value)
+
+
+def test_an_unknown_profile_names_the_shipped_ones():
+    with pytest.raises(RecipeError, match="shipped: half_duplex, hard, natural, omniflatten"):
+        load("fake", ("timing={profile: nonesuch}",))
+
+
+def test_tokens_are_spoken_as_they_stand():
+    for language, tokens in Timing().tokens.items():
+        for words in (words for kind in tokens.model_dump().values() for words in kind):
+            assert to_spoken(words, language) == words
+
+
+def test_half_duplex_asks_for_no_overlap():
+    timing = Timing(profile="half_duplex")
+    assert min(timing.assistant_fto.at(0), timing.user_fto.at(0)) > 0
+    assert not any(
+        (
+            timing.barge_in.probability,
+            timing.failed_barge_in.probability,
+            timing.assistant_barge_in.probability,
+            timing.backchannel.user_probability,
+            timing.backchannel.assistant_probability,
+            timing.overlapping_start.user_probability,
+            timing.overlapping_start.assistant_probability,
+        )
+    )
