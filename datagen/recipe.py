@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from datagen import resources
 from datagen.distributions import Constant, Distribution, Uniform
 from datagen.errors import RecipeError
+from datagen.recipe_mix import Engine, Mix
+from datagen.recipe_mix import Part as _Part
 
 Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
 Role = Literal["user", "assistant"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Input(_Part):
@@ -75,13 +73,6 @@ class Select(_Part):
     max_repeated_share: float = Field(
         0.4, ge=0, le=1, description="most of a turn's word groups that may have occurred in it before (ours)"
     )
-
-
-class Engine(_Part):
-    """An engine by name, or outside the package as `module:Class`, with its own options."""
-
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Engines(_Part):
@@ -141,37 +132,6 @@ class Speak(_Part):
         -45, lt=0, description="Ends quieter than this against the take's own level are trimmed"
     )
     trim_margin_ms: float = Field(20, ge=0, description="Kept on both sides of what is heard")
-
-
-class Level(_Part):
-    """How loud a channel's speech is, over the time it is heard."""
-
-    unit: Literal["dbfs", "lufs"] = Field(
-        "dbfs", description="RMS of speech against full scale, or ITU-R BS.1770 loudness"
-    )
-    value: Distribution = Constant(value=-23)
-
-
-class NoiseSource(_Part):
-    """One supply of noise and its share of conversations."""
-
-    name: str = Field("generated", description="`generated`, `directory`, or `module:Class`")
-    weight: float = Field(1, gt=0)
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class Mix(_Part):
-    """Levels and noise."""
-
-    user_level: Level = Level(value=Uniform(kind="uniform", low=-26, high=-20))
-    assistant_level: Level = Level()
-    peak_dbfs: float = Field(-0.5, lt=0, description="No sample is louder; the channel is turned down before")
-    noise_probability: float = Field(
-        1, ge=0, le=1, description="Share of conversations with noise on the user's channel"
-    )
-    snr_db: Distribution = Field(Uniform(kind="uniform", low=15, high=30), description="15-30 dB (omniflatten.md: N)")
-    noise: tuple[NoiseSource, ...] = (NoiseSource(),)
-    keep_audio: bool = Field(False, description="Store the audio in `conversations` as FLAC")
 
 
 class Flatten(_Part):

@@ -56,6 +56,22 @@ _MIXING = pa.struct(
         _field("snr_db", pa.float64(), "dB", nullable=True),
         _field("user_gain_db", pa.float64(), "dB"),
         _field("assistant_gain_db", pa.float64(), "dB"),
+        _field("babble", pa.list_(pa.string()), "voices"),
+        _field("babble_snr_db", pa.float64(), "dB", nullable=True),
+        _field("other_talkers", pa.list_(pa.string()), "voices, one an event other_talker"),
+        _field("other_talkers_db", pa.float64(), "dB against the user's speech", nullable=True),
+        _field("bursts", pa.list_(pa.string()), "kinds, one an event noise_burst"),
+        _field("bursts_db", pa.float64(), "dB against the user's speech", nullable=True),
+        _field("room", pa.int32(), "number", nullable=True),
+        _field("rt60_ms", pa.float64(), "ms", nullable=True),
+        _field("distance_db", pa.float64(), "dB", nullable=True),
+        _field("cutoff_hz", pa.float64(), "Hz", nullable=True),
+        _field("drift_db", pa.float64(), "dB, quietest to loudest", nullable=True),
+        _field("drift_period_samples", pa.int64(), "samples", nullable=True),
+        _field("echo_delay_samples", pa.int64(), "samples", nullable=True),
+        _field("echo_gain_db", pa.float64(), "dB against the assistant's channel", nullable=True),
+        _field("line", pa.string(), "codec, empty for none"),
+        _field("compression", pa.float64(), "0 best, 1 smallest", nullable=True),
     ]
 )
 CONVERSATIONS = pa.schema(
@@ -164,11 +180,16 @@ def streams_of(table: pa.Table) -> list[Streams]:
             assistant_codes=codes["assistant_codes"][index],
             utterances=tuple(_spoken(u) for u in row["utterances"]),
             events=tuple(Event(**event) for event in row["events"]),
-            mixing=Mixing(**row["mixing"]) if "mixing" in row else Mixing("", None, 0.0, 0.0),
+            mixing=_mixing(row["mixing"]) if "mixing" in row else Mixing("", None, 0.0, 0.0),
             audio_flac=row.get("audio_flac"),
         )
         for index, row in enumerate(light.to_pylist())
     ]
+
+
+def _mixing(values: dict[str, Any]) -> Mixing:
+    known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Mixing(**known)
 
 
 def _spoken(values: dict[str, Any]) -> Spoken:

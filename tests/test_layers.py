@@ -11,8 +11,10 @@ PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", ""},
     {"records", "vocab", "distributions"},
+    {"recipe_mix"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken"},
+    {"acoustics"},
     {"sources", "duplicates", "stages"},
     {"build"},
     {"run"},
@@ -26,6 +28,7 @@ ALLOWED = {
     "typer": {"cli"},
     "rich": {"progress", "inspect"},
     "hibari": {"engines"},
+    "pyroomacoustics": {"engines"},
 }
 
 
