@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from datagen.acoustics.line import line_info
@@ -11,7 +12,7 @@ from datagen.acoustics.scene import Supplies
 from datagen.engines import load
 from datagen.engines.base import TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import RecipeError
-from datagen.recipe import Recipe
+from datagen.recipe import Pool, Recipe
 from datagen.recipe_mix import NoiseSource, Room
 from datagen.stages.encode import Encode
 from datagen.stages.flatten import Flatten
@@ -56,6 +57,12 @@ class Build:
         background = Background(r.mix, voices_by_split(self.user_voices, r.splits))
         made_with = json.dumps([tts.name, tts.options], sort_keys=True)
         return Speak(r.speak, self.tts, r.sample_rate_hz, r.seed, background, self._shelf, made_with)
+
+    def pools(self) -> list[tuple[Pool, tuple[str, ...]]]:
+        """Names of the steps, grouped: neighbours that need the same of a worker run in one."""
+        pools = {str(name): pool for name, pool in self.recipe.pools.items()}
+        named = [(pools.get(step.name, Pool()), step.name) for step in self.steps()]
+        return [(pool, tuple(name for _, name in steps)) for pool, steps in groupby(named, key=lambda step: step[0])]
 
     def flatten(self) -> Flatten:
         """The last stage: streams → rows."""

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import typer.core
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Engine = Literal["local", "ray"]
 _N_CORES = os.cpu_count() or 1
 _Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
 
@@ -41,10 +42,21 @@ _Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by d
 def build(
     recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one (see `datagen recipes`).")],
     input: Annotated[
-        list[str] | None, typer.Option("--input", help="File, directory or hf:NAME to read; may be repeated.")
+        list[str] | None,
+        typer.Option("--input", help="File, directory, URL or hf:NAME to read; may be repeated."),
     ] = None,
-    out: Annotated[str | None, typer.Option("--out", help="Output directory; by default out/RECIPE.")] = None,
-    workers: _Workers = _N_CORES,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Output directory or URL (docs/stores.md); by default out/RECIPE.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Workers; by default one a core, on Ray what there is room for."),
+    ] = None,
+    engine: Annotated[Engine, typer.Option("--engine", help="Processes of this machine, or a Ray cluster.")] = "local",
+    address: Annotated[
+        str,
+        typer.Option("--address", help="Ray: `auto` for the cluster this machine is in, `local` for one of its own."),
+    ] = "local",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
@@ -58,7 +70,8 @@ def build(
     values = recipes.load(recipe, _overrides(set_, input, limit))
     target = out or str(Path("out") / values.name)
     with Progress(target) as progress:
-        manifest = run(values, target, workers, progress)
+        n_workers = workers or (0 if engine == "ray" else _N_CORES)
+        manifest = run(values, target, n_workers, progress, engine, address)
     progress.summarize(manifest)
 
 
@@ -76,7 +89,7 @@ def _overrides(set_: list[str] | None, paths: list[str] | None, limit: int | Non
 @app.command()
 def flatten(
     source: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
-    out: Annotated[str, typer.Option("--out", help="Directory for the new shards.")],
+    out: Annotated[str, typer.Option("--out", help="Directory or URL for the new shards.")],
     chunk: Annotated[str | None, typer.Option("--chunk", help="Speech/text tokens a chunk, such as 5/1.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks; may be repeated.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest dialogue row.")] = None,

@@ -6,7 +6,9 @@ DatagenError                 all errors a user can mend; the command line prints
 ├── EngineError              an engine cannot be loaded, or failed on one piece of work
 │   └── EngineMissingError   the package or the weights of an engine are not installed
 ├── StoreError               the output cannot be read or written
-└── ResumeError              the output belongs to another recipe, input or version
+├── ResumeError              the output belongs to another recipe, input or version
+├── LimitError               too many dialogues fail
+└── ClusterError             the cluster is not there, or cannot hold the build
 """
 
 
@@ -36,3 +38,11 @@ class StoreError(DatagenError):
 
 class ResumeError(DatagenError):
     """The output belongs to another recipe, input or version."""
+
+
+class LimitError(DatagenError):
+    """Too many dialogues fail."""
+
+
+class ClusterError(DatagenError):
+    """The cluster is not there, or cannot hold the build."""

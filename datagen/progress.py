@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from datagen.bucket import is_url
 from datagen.run.commit import Marker
 from datagen.run.manifest import Manifest
 from datagen.run.plan import Plan
@@ -58,12 +59,17 @@ class Progress:
         self._before_ms, self._began = self._made_ms, time.monotonic()
         self._bar.update(self._task, total=plan.n_units, completed=len(done))
         already = f", {len(done)} units done before" if done else ""
-        _console.print(f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}")
+        line = f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}"
+        _console.print(line, soft_wrap=True)
 
     def unit_done(self, marker: Marker) -> None:
         """Show one more unit."""
         self._count(marker)
         self._bar.advance(self._task)
+
+    def notice(self, line: str) -> None:
+        """Show what went wrong and was mended."""
+        _console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
 
     def _count(self, marker: Marker) -> None:
         self._rejects.update(marker.rejects)
@@ -135,4 +141,5 @@ def print_summary(manifest: Manifest, out: str) -> None:
         best = "three_stream" if "three_stream" in tasks else tasks[0]
         _console.print(f"Next:  datagen show {out} --task {best}     look at a training row", soft_wrap=True)
         _console.print(f"       datagen check {out}     verify every file", soft_wrap=True)
-        _console.print(f'       datasets.load_dataset("{out}", "{best}")     in Python', soft_wrap=True)
+        if not is_url(out):
+            _console.print(f'       datasets.load_dataset("{out}", "{best}")     in Python', soft_wrap=True)

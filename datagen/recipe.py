@@ -25,7 +25,7 @@ class Input(_Part):
     """What to read."""
 
     paths: tuple[str, ...] = Field(
-        (), description="Files, directories, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`"
+        (), description="Files, directories, their URLs, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`"
     )
     shape: str = Field("auto", description="Shape of the records, or `auto` to detect it per record")
     hf_split: str = Field("train", description="Split of a Hugging Face data set")
@@ -181,6 +181,43 @@ class Run(_Part):
     )
 
 
+class Limits(_Part):
+    """When to give up. They decide no content, so they may change from one run of a build to the next."""
+
+    attempts: int = Field(
+        3, ge=1, le=20, description="How often a worker may die on one unit, and then on one dialogue of it"
+    )
+    dialogue_seconds: float = Field(
+        600,
+        gt=0,
+        le=86_400,
+        description="A dialogue that takes longer has hung: its worker is ended, and it tried again",
+    )
+    max_failed_share: float = Field(
+        0.2, gt=0, le=1, description="Stop when more of the dialogues that were selected fail later on"
+    )
+    min_dialogues: int = Field(100, ge=1, description="... of at least so many")
+    cluster_seconds: float = Field(30, ge=0, description="How long to wait for nodes that the pools need, on Ray")
+
+
+class Pool(_Part):
+    """What one worker of a step needs on Ray, and how many there may be; neighbouring steps with equal pools share."""
+
+    cpus: float = Field(1, ge=0, description="Cores a worker")
+    gpus: float = Field(0, ge=0, description="GPUs a worker; a fraction shares one")
+    min_workers: int = Field(1, ge=1)
+    max_workers: int | None = Field(None, ge=1, description="Empty: as many as the cluster holds")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Pool":
+        if self.max_workers is not None and self.max_workers < self.min_workers:
+            raise ValueError("max_workers is below min_workers")
+        return self
+
+
+StepName = Literal["select", "script", "speak", "place", "mix", "encode"]
+
+
 class Recipe(_Part):
     """All values of a build."""
 
@@ -198,9 +235,15 @@ class Recipe(_Part):
     flatten: Flatten = Flatten()
     splits: Splits = Splits()
     run: Run = Run()
+    limits: Limits = Limits()
+    pools: dict[StepName, Pool] = Field(default_factory=dict, description="By step; one core a worker where not given")
 
     def identity(self) -> dict[str, Any]:
-        """The recipe as plain values: what a plan freezes and a manifest stores."""
+        """What decides the content, as plain values: what a plan freezes and a manifest stores."""
+        return self.model_dump(mode="json", exclude={"limits", "pools"})
+
+    def dump(self) -> dict[str, Any]:
+        """All values, as can be sent to a worker."""
         return self.model_dump(mode="json")
 
     def sha256(self) -> str:
@@ -209,7 +252,7 @@ class Recipe(_Part):
 
     def to_yaml(self) -> str:
         """The recipe with all its defaults spelled out."""
-        return yaml.safe_dump(self.identity(), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True)
 
 
 def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:

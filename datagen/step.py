@@ -13,13 +13,11 @@ Stage = Callable[[Sequence[Any]], Sequence[Any]]
 
 @dataclass(frozen=True)
 class Step:
-    """How to make a stage, and what one worker of it needs."""
+    """How to make a stage, and how many items it takes at a time."""
 
     name: str
     make: Callable[[], Stage]
     batch_size: int = 1
-    cpus: float = 1
-    gpus: float = 0
 
 
 def apply(name: str, stage: Stage, batch: Sequence[Any]) -> list[Any]:

@@ -1,11 +1,15 @@
 """Small builders shared by the tests. Engines here are the shipped fakes: they serve tests of logic only."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from datagen.build import Build
 from datagen.recipe import Recipe, load
 from datagen.records import BargeIn, Dialogue, Script, Take, Takes, Turn, Utterance, Word
+from tests import stores
+from tests.flaky_s3 import FlakyS3, flaky
 
 RATE = 24_000
 
@@ -25,6 +29,57 @@ def recipe() -> Recipe:
 def work(recipe: Recipe) -> Build:
     """The fake recipe with its engines."""
     return Build(recipe)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A running S3 server."""
+    with stores.s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of an empty folder of the S3 server, with credentials in the environment."""
+    for name, value in stores.s3_environment(s3_endpoint).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{stores.BUCKET}/{stores.next_folder()}"
+
+
+@pytest.fixture
+def gs(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of an empty folder of a server that passes for Google Cloud Storage."""
+    for name, value in stores.gcs_environment(s3_endpoint).items():
+        monkeypatch.setenv(name, value)
+    return f"gs://{stores.BUCKET}/{stores.next_folder()}"
+
+
+@pytest.fixture(scope="session")
+def azure_endpoint() -> Iterator[str]:
+    """A running emulator of Azure, if there is one."""
+    program = stores.azurite()
+    if not program:
+        pytest.skip("needs azurite: npm install azurite, then set AZURITE to its azurite-blob")
+    with stores.azure_server(program) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def az(azure_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of an empty folder of the emulator."""
+    for name, value in stores.azure_environment(azure_endpoint).items():
+        monkeypatch.setenv(name, value)
+    return f"az://{stores.BUCKET}/{stores.next_folder()}"
+
+
+@pytest.fixture
+def flaky_s3(s3: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlakyS3]:
+    """A proxy before the S3 server that breaks what it is told to; waits between tries are short."""
+    monkeypatch.setattr("datagen.bucket._FIRST_WAIT_S", 0.001)
+    with flaky(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        monkeypatch.setenv("AWS_TIMEOUT", "1s")
+        yield proxy
 
 
 def dialogue(*texts: str, id: str = "d1", record: int = 0) -> Dialogue:

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", ""},
-    {"records", "vocab", "distributions"},
+    {"records", "vocab", "distributions", "bucket"},
     {"recipe_mix"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken"},
@@ -29,6 +29,7 @@ ALLOWED = {
     "rich": {"progress", "inspect"},
     "hibari": {"engines"},
     "pyroomacoustics": {"engines"},
+    "obstore": {"bucket"},
 }
 
 

@@ -1,14 +1,21 @@
 """A build from recipe to manifest."""
 
-from typing import Protocol
+from collections import Counter
+from typing import Literal, Protocol
 
 from datagen.build import Build
-from datagen.recipe import Recipe
+from datagen.errors import LimitError
+from datagen.recipe import Limits, Recipe
 from datagen.run.commit import Marker
-from datagen.run.local import run_local
+from datagen.run.local import Done, run_local
 from datagen.run.manifest import MANIFEST, Manifest, finish, markers
 from datagen.run.plan import Plan, plan_build
-from datagen.run.store import open_store
+from datagen.run.store import Store, open_store
+from datagen.run.worker import Worker
+
+Engine = Literal["local", "ray"]
+_BEFORE_SPEECH = ("source", "plan", "select")
+"""Stages whose rejects are a matter of the input, not of a build gone wrong."""
 
 
 class Watcher(Protocol):
@@ -22,6 +29,10 @@ class Watcher(Protocol):
         """Another unit is done."""
         ...
 
+    def notice(self, line: str) -> None:
+        """Something went wrong and was mended. May be called in any thread."""
+        ...
+
 
 class Silent:
     """A watcher who does not look."""
@@ -32,23 +43,62 @@ class Silent:
     def unit_done(self, marker: Marker) -> None:
         """Do nothing."""
 
+    def notice(self, line: str) -> None:
+        """Do nothing."""
 
-def build(recipe: Recipe, out: str, n_workers: int = 1, watcher: Watcher | None = None) -> Manifest:
+
+class FailureLimit:
+    """Stops a build in which too many selected dialogues fail."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Take the limit."""
+        self._limits, self._n_kept, self._failed = limits, 0, Counter[str]()
+
+    def count(self, marker: Marker) -> None:
+        """Take one more unit into account.
+
+        Raises:
+            LimitError: If the share of failures is over the limit; says what failed and how to go on.
+        """
+        self._n_kept += marker.n_kept
+        self._failed.update({r: n for r, n in marker.rejects.items() if r.split("/")[0] not in _BEFORE_SPEECH})
+        n_failed = self._failed.total()
+        n_selected = self._n_kept + n_failed
+        if n_selected >= self._limits.min_dialogues and n_failed > self._limits.max_failed_share * n_selected:
+            worst = ", ".join(f"{reason} {n}" for reason, n in self._failed.most_common(3))
+            raise LimitError(
+                f"{n_failed} of {n_selected} selected dialogues failed ({worst}), more than limits.max_failed_share "
+                f"({self._limits.max_failed_share:g}) allows. `rejects/` says why. What is done is kept: to go on all "
+                "the same, run the same command with --set limits.max_failed_share=1; after a mend, use a new --out"
+            )
+
+
+def build(
+    recipe: Recipe,
+    out: str,
+    n_workers: int = 0,
+    watcher: Watcher | None = None,
+    engine: Engine = "local",
+    address: str = "local",
+) -> Manifest:
     """Build, or go on with a build that was interrupted.
 
     Args:
         recipe: What to make.
-        out: Directory to write to.
-        n_workers: Processes; with one, the work is done in this process.
+        out: Where to write to: a directory or the URL of an object store.
+        n_workers: Processes. With 0 the work is done in this process, and what crashes it ends the build. On
+            Ray: the most workers of a pool for which the recipe names no number; 0 for as many as there is room for.
         watcher: Told of progress.
+        engine: What runs the workers.
+        address: Of the Ray cluster; `local` starts one on this machine.
 
     Returns:
         The manifest of the finished build.
 
     Raises:
-        DatagenError: What the user can mend: recipe, inputs, engines, output.
+        DatagenError: What the user can mend: recipe, inputs, engines, output, cluster.
     """
-    watcher = watcher or Silent()
+    watcher, limit = watcher or Silent(), FailureLimit(recipe.limits)
     store = open_store(out)
     store.sweep()
     work = Build(recipe)
@@ -57,6 +107,28 @@ def build(recipe: Recipe, out: str, n_workers: int = 1, watcher: Watcher | None 
     found = list(markers(store, plan.n_units))
     watcher.planned(plan, [marker for marker in found if marker])
     left = [unit for unit, marker in enumerate(found) if marker is None]
+
+    def done(marker: Marker) -> None:
+        watcher.unit_done(marker)
+        limit.count(marker)
+
     if left:
-        run_local((recipe.identity(), out), left, min(n_workers, len(left)), watcher.unit_done)
+        for marker in filter(None, found):
+            limit.count(marker)
+        match engine:
+            case "ray":
+                from datagen.run.ray import run_ray
+
+                run_ray(work, out, left, n_workers, address, done, watcher.notice)
+            case "local" if n_workers:
+                arguments, n_needed = (recipe.dump(), out), min(n_workers, len(left))
+                run_local(Worker.open, arguments, left, n_needed, recipe.limits.attempts, done, watcher.notice)
+            case _:
+                _run_here(work, plan, store, left, done)
     return Manifest.load(store) if store.exists(MANIFEST) else finish(store, plan)
+
+
+def _run_here(work: Build, plan: Plan, store: Store, units: list[int], done: Done) -> None:
+    worker = Worker(work, plan, store)
+    for unit in units:
+        done(worker.run(unit))

@@ -99,17 +99,33 @@ def commit_unit(
     """
     streams = [result for result in results if isinstance(result, Streams)]
     rejects = [result for result in results if isinstance(result, Reject)]
-    key = data_key("conversations", unit)
     conversations = conversations_table(streams)
     data = to_parquet(conversations, {**header, "rejects": [asdict(r) for r in rejects]})
-    if not store.create(key, data):
-        data = store.read(key)
-        conversations = from_parquet(data, key)
-        streams = streams_of(conversations)
-        rejects = [Reject(**values) for values in about(conversations)["rejects"]]
-    first = _file(key, "conversations", "", conversations, data)
-    hashes = digest.row_hashes("conversations", conversations)
-    return _finish(store, unit, streams, rejects, flatten, header, [first], hashes)
+    if not store.create(data_key("conversations", unit), data):
+        return _go_on(store, unit, flatten, header)
+    return _finish(store, unit, streams, rejects, flatten, header, *_decided(unit, conversations, data))
+
+
+def found_unit(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]) -> Marker | None:
+    """Finish a unit from the conversations an earlier attempt has left; None if it left none."""
+    return _go_on(store, unit, flatten, header) if store.exists(data_key("conversations", unit)) else None
+
+
+def _go_on(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]) -> Marker:
+    """Finish a unit from its conversations as they stand in the store."""
+    key = data_key("conversations", unit)
+    data = store.read(key)
+    conversations = from_parquet(data, key)
+    rejects = [Reject(**values) for values in about(conversations)["rejects"]]
+    return _finish(
+        store, unit, streams_of(conversations), rejects, flatten, header, *_decided(unit, conversations, data)
+    )
+
+
+def _decided(unit: int, conversations: pa.Table, data: bytes) -> tuple[list[File], list[int]]:
+    """The file that decides a unit, and the hashes of its rows."""
+    file = _file(data_key("conversations", unit), "conversations", "", conversations, data)
+    return [file], digest.row_hashes("conversations", conversations)
 
 
 def commit_rows(

@@ -1,15 +1,13 @@
 """New shards from stored conversations: another chunk size or other tasks, and no speech."""
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from datagen.errors import RecipeError, ResumeError
+from datagen.errors import RecipeError, ResumeError, StoreError
 from datagen.recipe import Recipe, explain
-from datagen.run.commit import commit_rows, data_key
-from datagen.run.local import end_with_driver, interrupts_held
+from datagen.run.commit import Marker, commit_rows, data_key
+from datagen.run.local import run_local
 from datagen.run.manifest import MANIFEST, Manifest, finish, markers
 from datagen.run.plan import PLAN, Plan, load_plan
 from datagen.run.store import open_store
@@ -37,14 +35,14 @@ def flattener(identity: dict[str, Any]) -> Flatten:
     return Flatten(recipe.flatten, vocabulary, identity["clock"]["hop_samples"], identity["silence"]["silence_code"])
 
 
-def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 1) -> Manifest:
+def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0) -> Manifest:
     """Flatten the conversations of a finished build again.
 
     Args:
         source: Output of a finished build.
         out: Where the new shards go; another directory.
         changes: New values of the recipe's `flatten` part.
-        n_workers: Processes.
+        n_workers: Processes; with 0 the work is done in this one.
 
     Raises:
         StoreError: If the source is unfinished or damaged.
@@ -57,15 +55,12 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 1
     if load_plan(store) != plan:
         raise ResumeError(f"{out} holds another build; use another --out")
     left = [unit for unit, marker in enumerate(markers(store, plan.n_units)) if marker is None]
-    groups = [conversations_of(old, unit) for unit in left]
-    arguments = [source] * len(left), [out] * len(left), left, groups
-    if n_workers == 1 or len(left) < 2:
-        list(map(_run, *arguments))
+    if n_workers and left:
+        run_local(_Flattener, (source, out), left, min(n_workers, len(left)), 1, lambda _: None, lambda _: None)
     else:
-        with ProcessPoolExecutor(n_workers, get_context("spawn"), end_with_driver) as pool:
-            with interrupts_held():
-                results = pool.map(_run, *arguments)
-            list(results)
+        worker = _Flattener(source, out)
+        for unit in left:
+            worker.run(unit)
     if store.exists(MANIFEST):
         return Manifest.load(store)
     return finish(store, plan, {"url": source, "digest": old.values["digest"]})
@@ -92,10 +87,26 @@ def conversations_of(old: Manifest, unit: int) -> list[str]:
     return [data_key("conversations", k) for k in range(first, min(first + n_together, old.values["n_units"]))]
 
 
-def _run(source: str, out: str, unit: int, keys: list[str]) -> None:
-    store, origin = open_store(out), open_store(source)
-    plan = load_plan(store)
-    if plan is None:
-        raise ResumeError(f"{out} lost its {PLAN}")
-    streams = [s for key in keys for s in streams_of(from_parquet(origin.read(key), key, NEEDED))]
-    commit_rows(store, unit, streams, flattener(plan.identity), header(plan))
+class _Flattener:
+    """A worker whose units are conversations to flatten."""
+
+    def __init__(self, source: str, out: str) -> None:
+        self._origin, self._store = open_store(source), open_store(out)
+        self._old, plan = Manifest.load(self._origin), load_plan(self._store)
+        if plan is None:
+            raise ResumeError(f"{out} lost its {PLAN}")
+        self._flatten, self._header = flattener(plan.identity), header(plan)
+
+    def run(self, unit: int) -> Marker:
+        """Flatten and commit a unit."""
+        keys = conversations_of(self._old, unit)
+        streams = [s for key in keys for s in streams_of(from_parquet(self._origin.read(key), key, NEEDED))]
+        return commit_rows(self._store, unit, streams, self._flatten, self._header)
+
+    def records(self, unit: int) -> NoReturn:
+        """Nothing can be left out of a unit that ends its worker.
+
+        Raises:
+            StoreError: Always.
+        """
+        raise StoreError(f"unit {unit}: its worker died while flattening it (out of memory?)")

@@ -1,9 +1,10 @@
-"""Where a build is written: one small interface, and a local directory behind it.
+"""Where a build is written: one small interface, and a local directory or an object store (`datagen.bucket`) behind it.
 
 Keys are relative, with slashes. A file appears whole or not at all, and never changes once created.
 """
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -11,12 +12,24 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from datagen.bucket import Bucket, is_url
 from datagen.errors import StoreError
 
 _SCRATCH = ".writing"
 """Folder of half-written files, apart from all data; what a killed process leaves there is swept at the next start."""
 
 _STALE_SECONDS = 3600
+
+_GO_ON = "then run the same command again to go on"
+_MENDS = {
+    errno.ENOSPC: f"free some space, {_GO_ON}",
+    errno.EDQUOT: f"free some space or raise the quota, {_GO_ON}",
+    errno.EFBIG: f"raise the limit on the size of files, {_GO_ON}",
+    errno.EROFS: f"mount it for writing, {_GO_ON}",
+    errno.EACCES: f"mend its permissions, {_GO_ON}",
+    errno.EPERM: f"mend its permissions, or use a file system with hard links, {_GO_ON}",
+    errno.EIO: f"check the disk, {_GO_ON}",
+}
 
 
 class Store(Protocol):
@@ -25,7 +38,13 @@ class Store(Protocol):
     url: str
 
     def create(self, key: str, data: bytes) -> bool:
-        """Write a file unless it is there; tells whether this call created it. Whole or not at all."""
+        """Write a file unless it is there; tells whether this call created it. Whole or not at all.
+
+        False means that a whole file is there: its content counts, so read it. True means that it holds `data`.
+
+        Raises:
+            StoreError: If it cannot be written; it may have been written all the same, so run again and see.
+        """
         ...
 
     def replace(self, key: str, data: bytes) -> None:
@@ -54,7 +73,7 @@ class Store(Protocol):
 
 
 class LocalStore:
-    """A directory on a local disk. A file is written aside, synced, then linked to its name."""
+    """A directory on a local disk. A file is written aside, synced, then linked to its name, and the name is synced."""
 
     def __init__(self, root: str | Path) -> None:
         """Take the directory; it is made when first written to."""
@@ -64,27 +83,27 @@ class LocalStore:
     def create(self, key: str, data: bytes) -> bool:
         """Link a synced file to its name unless the name is taken."""
         target = self._root / key
-        if target.exists():
-            return False
-        with self._scratch(data, key) as written:
-            try:
-                os.link(written, target)
-            except FileExistsError:
+        with _writing(target):
+            if target.exists():
+                _sync_directory(target.parent)  # its writer may have died before it did so
                 return False
-            except OSError as error:
-                raise _unwritten(target, error) from error
-        _sync_directory(target.parent)
-        return True
+            with self._scratch(data, key) as written:
+                try:
+                    os.link(written, target)
+                except FileExistsError:
+                    created = False
+                else:
+                    created = True
+            _sync_directory(target.parent)
+        return created
 
     def replace(self, key: str, data: bytes) -> None:
         """Rename a synced file over its name."""
         target = self._root / key
-        with self._scratch(data, key) as written:
-            try:
+        with _writing(target):
+            with self._scratch(data, key) as written:
                 written.replace(target)
-            except OSError as error:
-                raise _unwritten(target, error) from error
-        _sync_directory(target.parent)
+            _sync_directory(target.parent)
 
     def read(self, key: str) -> bytes:
         """Read a file."""
@@ -109,37 +128,39 @@ class LocalStore:
                 if time.time() - file.stat().st_mtime > _STALE_SECONDS:
                     file.unlink()
 
-    def _scratch(self, data: bytes, key: str) -> "_Scratch":
-        return _Scratch(self._root, data, key)
-
-
-class _Scratch:
-    """A synced file aside, removed again at the end."""
-
-    def __init__(self, root: Path, data: bytes, key: str) -> None:
-        self._root, self._data, self._key = root, data, key
-        self._file = root / _SCRATCH / uuid4().hex
-
-    def __enter__(self) -> Path:
+    @contextlib.contextmanager
+    def _scratch(self, data: bytes, key: str) -> Iterator[Path]:
+        """A synced file aside, removed again at the end."""
+        file = self._root / _SCRATCH / uuid4().hex
+        _make_directory((self._root / key).parent)
+        _make_directory(file.parent)
         try:
-            (self._root / self._key).parent.mkdir(parents=True, exist_ok=True)
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("wb") as out:
-                out.write(self._data)
+            with file.open("wb") as out:
+                out.write(data)
                 out.flush()
                 os.fsync(out.fileno())
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                self._file.unlink()
-            raise _unwritten(self._root / self._key, error) from error
-        return self._file
-
-    def __exit__(self, *_: object) -> None:
-        self._file.unlink(missing_ok=True)
+            yield file
+        finally:
+            with contextlib.suppress(OSError):  # of no weight: what stays is swept
+                file.unlink()
 
 
-def _unwritten(target: Path, error: OSError) -> StoreError:
-    return StoreError(f"cannot write {target}: {error.strerror}")
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Make what the system says one clear error."""
+    try:
+        yield
+    except OSError as error:
+        mend = _MENDS.get(error.errno or 0)
+        raise StoreError(f"cannot write {target}: {error.strerror}{f'; {mend}' if mend else ''}") from error
+
+
+def _make_directory(directory: Path) -> None:
+    """Make a directory, and its name survive a power cut."""
+    if not directory.is_dir():
+        _make_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _sync_directory(directory.parent)
 
 
 def _sync_directory(directory: Path) -> None:
@@ -151,14 +172,10 @@ def _sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def open_store(path: str) -> Store:
-    """The store behind a path.
+def open_store(url: str) -> Store:
+    """The store behind a path of this machine, or behind a URL of an object store.
 
     Raises:
-        StoreError: If the path is a URL, which this version does not write to.
+        StoreError: If a URL is of no known kind, or carries credentials.
     """
-    if "://" in path:
-        raise StoreError(
-            f"{path}: only local directories can be written so far; copy the finished output to an object store"
-        )
-    return LocalStore(path)
+    return Bucket(url) if is_url(url) else LocalStore(url)

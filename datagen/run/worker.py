@@ -1,56 +1,90 @@
 """What one worker does with one unit: read its records, run the steps, commit. The same on every engine."""
 
+import faulthandler
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from datagen.build import Build
+from datagen.errors import StoreError
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
-from datagen.run.commit import Marker, commit_unit
+from datagen.run.commit import Marker, commit_unit, found_unit
 from datagen.run.memory import keep_freed_memory
-from datagen.run.plan import Plan, PlannedInput, load_plan
+from datagen.run.plan import PLAN, Plan, PlannedInput, load_plan
 from datagen.run.store import Store, open_store
-from datagen.step import Stage, apply
+from datagen.stages.flatten import Flatten
+from datagen.step import Stage, Step, apply
 
 
 class Worker:
     """Stages built once, then any number of units."""
 
-    def __init__(self, build: Build, plan: Plan, store: Store) -> None:
-        """Build every stage; this is where engines are loaded."""
+    def __init__(self, build: Build, plan: Plan, store: Store, names: Sequence[str] = ()) -> None:
+        """Build the stages; this is where engines are loaded.
+
+        Args:
+            build: The pipeline.
+            plan: The plan whose units are run.
+            store: Where the plan lies and the units go.
+            names: Steps to run, all by default; a pipeline over several pools has a worker run some of them.
+        """
         self._limits = threadpool_limits(1)  # one worker a core, and results that do not depend on the machine's cores
         keep_freed_memory()
-        self._store = store
+        self._build, self._store = build, store
         self._input = PlannedInput(plan, store)
-        self._stages: list[tuple[str, Stage]] = [(step.name, step.make()) for step in build.steps()]
-        self._batch_size = max(step.batch_size for step in build.steps())
-        self._flatten = build.flatten()
+        steps: list[Step] = [step for step in build.steps() if not names or step.name in names]
+        self._stages: list[tuple[str, Stage]] = [(step.name, step.make()) for step in steps]
+        self._batch_size = max(step.batch_size for step in steps)
         self._header = header(plan)
+        self._dialogue_seconds: float | None = None
 
     @classmethod
-    def open(cls, recipe: dict[str, Any], url: str) -> "Worker":
-        """A worker in a process of its own, from what can be sent there."""
-        store = open_store(url)
+    def open(cls, recipe: dict[str, Any], url: str, names: Sequence[str] = ()) -> "Worker":
+        """A worker that has its process to itself, from what can be sent there.
+
+        A dialogue that takes longer than `limits.dialogue_seconds` ends the process.
+        """
+        store, values = open_store(url), Recipe.model_validate(recipe)
         plan = load_plan(store)
         if plan is None:
-            raise RuntimeError(f"{url} holds no plan")
-        return cls(Build(Recipe.model_validate(recipe)), plan, store)
+            raise StoreError(f"a worker finds no {PLAN} in {url}; on a cluster, --out must be seen by every node")
+        worker = cls(Build(values), plan, store, names)
+        worker._dialogue_seconds = values.limits.dialogue_seconds
+        return worker
+
+    @cached_property
+    def _flatten(self) -> Flatten:
+        return self._build.flatten()
 
     def run(self, unit: int) -> Marker:
-        """Make and commit a unit."""
-        return commit_unit(self._store, unit, self.results(self._input.unit(unit)), self._flatten, self._header)
+        """Make and commit a unit; what an earlier attempt has decided is not made again."""
+        found = found_unit(self._store, unit, self._flatten, self._header)
+        return found or self.commit(unit, self.apply(self.records(unit)))
 
-    def results(self, records: Sequence[Dialogue | Reject]) -> list[Streams | Reject]:
-        """Run all steps over the records, a small batch from end to end at a time, so audio never piles up."""
-        done: list[Streams | Reject] = []
-        for begin in range(0, len(records), self._batch_size):
-            batch: list[Any] = list(records[begin : begin + self._batch_size])
+    def records(self, unit: int) -> list[Dialogue | Reject]:
+        """The records of a unit as planned."""
+        return self._input.unit(unit)
+
+    def apply(self, items: Sequence[Any]) -> list[Any]:
+        """Run the steps over items, a small batch from end to end at a time, so audio never piles up."""
+        done: list[Any] = []
+        for begin in range(0, len(items), self._batch_size):
+            batch: list[Any] = list(items[begin : begin + self._batch_size])
+            if self._dialogue_seconds:  # its watch needs no lock that a hung engine could hold
+                faulthandler.dump_traceback_later(self._dialogue_seconds * len(batch), exit=True)
             for name, stage in self._stages:
                 batch = apply(name, stage, batch)
             done.extend(batch)
+        if self._dialogue_seconds:
+            faulthandler.cancel_dump_traceback_later()
         return done
+
+    def commit(self, unit: int, results: Sequence[Streams | Reject]) -> Marker:
+        """Write a unit's files and its marker."""
+        return commit_unit(self._store, unit, results, self._flatten, self._header)
 
 
 def header(plan: Plan) -> dict[str, Any]:

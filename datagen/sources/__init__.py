@@ -55,7 +55,7 @@ def read(
     """Read dialogues.
 
     Args:
-        inputs: Files, folders, `package:NAME` or `hf:org/name[:config][@revision]`.
+        inputs: Files, folders, their URLs (`s3://...`), `package:NAME` or `hf:org/name[:config][@revision]`.
         shape: One of `SHAPES`, or "auto" to see for each record.
         split: Split of Hugging Face data sets; of no meaning to files.
         limit: Stop after this many records.

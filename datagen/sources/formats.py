@@ -10,9 +10,8 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, cast
 
-from datagen.errors import SourceError
+from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import cut, too_large
 from datagen.sources.fields import Raw, UnfitError, quote
 from datagen.sources.inputs import Input
@@ -50,23 +49,26 @@ def records(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw
         where = f"after record {n_records - 1}" if n_records else "at all"
         mend = "check that it is whole and yours to read, and fetch or pack it again"
         raise SourceError(f"{file.place}: cannot be read {where}: {error}; {mend}") from error
+    except StoreError as error:
+        raise SourceError(str(error)) from None
     if not n_records:
         raise SourceError(f"{file.place}: no record in it; remove it from the inputs or fill it")
 
 
 @contextmanager
-def _opened(file: Input) -> Iterator[IO[bytes]]:
+def _opened(file: Input) -> Iterator[io.BufferedReader]:
     """Open a file for reading, decompressed."""
-    packing = {".gz": "gzip", ".zst": "zstd"}.get(file.path.suffix.lower())
-    if packing is None:
-        with file.path.open("rb", buffering=_CHUNK_BYTES) as plain:
-            yield plain
-        return
-    # pyarrow, for it reads several frames and says when a stream is cut; zstandard just ends there.
-    import pyarrow as pa
+    packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix)
+    with file.open() as packed:
+        if packing is None:
+            yield packed
+            return
+        # pyarrow, for it reads several frames and says when a stream is cut; zstandard just ends there.
+        import pyarrow as pa
 
-    with io.BufferedReader(pa.input_stream(str(file.path), compression=packing), _CHUNK_BYTES) as unpacked:
-        yield cast(IO[bytes], unpacked)
+        stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), packing)
+        with io.BufferedReader(stream, _CHUNK_BYTES) as unpacked:
+            yield unpacked
 
 
 def _parse(data: bytes) -> object:
@@ -88,10 +90,10 @@ def _lines(file: Input, max_bytes: int) -> Iterator[Raw]:
     """JSON Lines: a record a line, blank lines skipped, a broken line unfit."""
     with _opened(file) as stream:
         number = 0
+        if stream.peek(len(_BOM)).startswith(_BOM):
+            stream.read(len(_BOM))
         while line := stream.readline(max_bytes + 1):
             number += 1
-            if number == 1:
-                line = line.removeprefix(_BOM)
             whole = len(line) <= max_bytes or line.endswith(b"\n")
             if whole and (not line or line.isspace()):
                 continue

@@ -2,19 +2,22 @@
 
 chat.jsonl, chat.json.gz, chat.parquet    one file; see `SUFFIXES`
 talks/                                    every file below, in sorted order, or what `save_to_disk` left there
+s3://bucket/talks, gs://..., az://...     the same on an object store: one file, or every file below
 package:NAME                              a file shipped in datagen/data/
 hf:org/name[:config][@revision]           a data set of the Hugging Face hub
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from datagen.errors import SourceError
+from datagen.bucket import Bucket, is_url
+from datagen.errors import SourceError, StoreError
 
 Format = Literal["json", "jsonl", "parquet", "saved", "hub"]
 
@@ -57,13 +60,29 @@ class Input:
     """Name without folder and suffix, made unique among the inputs; begins the ids of dialogues that have none."""
     format: Format
     path: Path = Path()
-    """Empty for a hub data set."""
+    """Empty for a hub data set and for a file on an object store."""
+    url: str = ""
+    """Of a file on an object store."""
     hub: HubName | None = None
 
     @property
     def place(self) -> str:
         """Where it is, for error messages."""
-        return self.name if self.hub else str(self.path)
+        return self.name if self.hub else self.url or str(self.path)
+
+    @property
+    def suffix(self) -> str:
+        """The last suffix of its name, in lower case."""
+        return PurePosixPath(self.place).suffix.lower()
+
+    def open(self) -> BufferedReader:
+        """The bytes of a file as they lie there; seekable, never held as a whole.
+
+        Raises:
+            OSError: If a local file cannot be read.
+            StoreError: If an object store cannot be read; reading may raise it too.
+        """
+        return Bucket(self.url).open() if self.url else self.path.open("rb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,8 @@ def _resolve(name: str) -> Iterator[Input]:
         yield _hub(name)
     elif name.startswith("package:"):
         yield _file(_shipped(name), name)
+    elif is_url(name):
+        yield from _remote(name)
     elif not (path := Path(name).expanduser()).exists():
         raise SourceError(f"{name}: no such file or folder; check the name, or write hf:org/name for a hub data set")
     elif not path.is_dir():
@@ -121,24 +142,65 @@ def _resolve(name: str) -> Iterator[Input]:
 
 
 def _folder(folder: Path) -> Iterator[Input]:
-    """Every file of a folder and those below; hidden files, readmes and licences are not data."""
-    names = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-    data = {
-        below.as_posix(): path for below, path in names.items() if not any(_NOT_DATA.fullmatch(p) for p in below.parts)
-    }
+    """Every file of a folder and those below."""
+    names = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    for below in _data(names, str(folder)):
+        yield _file(names[below], f"{folder.resolve().name}/{below}")
+
+
+def _data(names: Iterable[str], folder: str) -> list[str]:
+    """The names of a folder's data, sorted; hidden files, readmes and licences are none.
+
+    Raises:
+        SourceError: If there are none.
+    """
+    data = sorted(name for name in names if not any(map(_NOT_DATA.fullmatch, name.split("/"))))
     if not data:
         raise SourceError(f"{folder}: a folder without data; known are {_known()}")
-    for below in sorted(data):
-        yield _file(data[below], f"{folder.resolve().name}/{below}")
+    return data
 
 
 def _file(path: Path, name: str) -> Input:
-    suffix = next((known for known in SUFFIXES if path.name.lower().endswith(known)), None)
-    if suffix is None:
-        raise SourceError(f"{path}: not a known format; known are {_known()}")
+    suffix = _suffix(path.name, str(path))
     if not path.is_file():
         raise SourceError(f"{path}: not a regular file; write its contents to one")
     return Input(_clean(name), _clean(path.name[: -len(suffix)]), SUFFIXES[suffix], path)
+
+
+def _remote(url: str) -> Iterator[Input]:
+    """A file of an object store, or every file below a folder there."""
+    try:
+        bucket = Bucket(url)
+        here = bucket.url.rpartition("/")[2]
+        if bucket.exists(""):
+            yield _remote_file(bucket.url, here)
+            return
+        names = set(bucket.keys(""))
+    except StoreError as error:
+        raise SourceError(str(error)) from None
+    folders = {name[:at] for name in names for at, char in enumerate(name) if char == "/"}
+    if not names:
+        raise SourceError(f"{bucket.url}: no such file or folder; check the name")
+    for below in _data(names - folders, bucket.url):  # consoles of stores make folders appear as empty files
+        yield _remote_file(f"{bucket.url}/{below}", f"{here}/{below}")
+
+
+def _remote_file(url: str, name: str) -> Input:
+    base = url.rpartition("/")[2]
+    suffix = _suffix(base, url)
+    return Input(_clean(name), _clean(base[: -len(suffix)]), SUFFIXES[suffix], url=url)
+
+
+def _suffix(name: str, place: str) -> str:
+    """What a file's name says of its format.
+
+    Raises:
+        SourceError: If nothing that is known.
+    """
+    suffix = next((known for known in SUFFIXES if name.lower().endswith(known)), None)
+    if suffix is None:
+        raise SourceError(f"{place}: not a known format; known are {_known()}")
+    return suffix
 
 
 def _shipped(name: str) -> Path:
@@ -162,19 +224,26 @@ def _hub(name: str) -> Input:
 def _fingerprint(each: Input) -> Iterator[InputFile]:
     if each.hub:
         yield _hub_fingerprint(each.hub)
-        return
-    files = [each.path] if each.path.is_file() else sorted(path for path in each.path.rglob("*") if path.is_file())
-    for path in files:
-        name = each.name if path == each.path else f"{each.name}/{_clean(path.relative_to(each.path).as_posix())}"
-        digest, n_bytes = hashlib.sha256(), 0
-        try:
-            with path.open("rb") as stream:
-                while chunk := stream.read(_HASH_BYTES):
-                    digest.update(chunk)
-                    n_bytes += len(chunk)
-        except OSError as error:
-            raise SourceError(f"{path}: cannot be read: {error}; check that it is there and yours to read") from error
-        yield InputFile(name, digest.hexdigest(), n_bytes)
+    elif each.format != "saved":
+        yield _hashed(each.name, each)
+    else:
+        for path in sorted(path for path in each.path.rglob("*") if path.is_file()):
+            yield _hashed(f"{each.name}/{_clean(path.relative_to(each.path).as_posix())}", replace(each, path=path))
+
+
+def _hashed(name: str, file: Input) -> InputFile:
+    """Read a file through; the hash of its bytes is the same wherever they lie, unlike a store's tags."""
+    digest, n_bytes = hashlib.sha256(), 0
+    try:
+        with file.open() as stream:
+            while chunk := stream.read(_HASH_BYTES):
+                digest.update(chunk)
+                n_bytes += len(chunk)
+    except OSError as error:
+        raise SourceError(f"{file.place}: cannot be read: {error}; check that it is there and yours to read") from error
+    except StoreError as error:
+        raise SourceError(str(error)) from None
+    return InputFile(name, digest.hexdigest(), n_bytes)
 
 
 def _hub_fingerprint(hub: HubName) -> InputFile:

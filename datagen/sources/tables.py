@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from datagen.errors import SourceError
+from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import too_large
 from datagen.sources.fields import Raw, UnfitError
 from datagen.sources.inputs import Input
@@ -51,6 +51,8 @@ def _guarded(file: Input, split: str) -> Iterator[Batch]:
             n_rows += batch.num_rows
     except SourceError:
         raise
+    except StoreError as error:
+        raise SourceError(str(error)) from None
     except Exception as error:  # a damaged file or an absent hub can raise nearly anything
         detail = f"{type(error).__name__}: {str(error)[:300]}"
         where = f"after record {n_rows - 1}" if n_rows else "at all"
@@ -62,7 +64,8 @@ def _parquet(file: Input, _split: str) -> Iterator[Batch]:
     """Batches of a Parquet file, of the columns of use; the first is empty and has all, to be judged by."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
+    source = file.open().detach() if file.url else file.path  # pyarrow itself decides what to read, and buffers it
+    with pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
         columns = [name for name in table.schema_arrow.names if name in FIELDS]
         yield from table.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)

@@ -69,7 +69,7 @@ def fake(folder: Path, *overrides: str, records: list[object] | None = None, n: 
     return make_recipe(*own, *overrides)
 
 
-def made(folder: Path, *overrides: str, n_workers: int = 1, **source) -> tuple[Path, Manifest]:
+def made(folder: Path, *overrides: str, n_workers: int = 0, **source) -> tuple[Path, Manifest]:
     """A finished build in `folder/out`."""
     out = folder / "out"
     return out, build(fake(folder, *overrides, **source), str(out), n_workers)
@@ -193,16 +193,12 @@ def n_markers(out: Path) -> int:
 
 
 def children(pid: int) -> list[int]:
-    """Worker processes of a driver."""
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    pids = [int(word) for word in found.read_text().split()] if found.exists() else []
-    return [child for child in pids if b"spawn_main" in _command_line(child)]
-
-
-def hears_ctrl_c(pid: int) -> bool:
-    """Whether a process does not block SIGINT."""
-    (blocked,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigBlk")]
-    return not int(blocked.split()[1], 16) & 1 << signal.SIGINT - 1
+    """Worker processes of a driver, whichever of its threads started them."""
+    pids = []
+    for found in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            pids.extend(int(word) for word in found.read_text().split())
+    return [child for child in pids if b"datagen.run.child" in _command_line(child)]
 
 
 def alive(pid: int) -> bool:

@@ -1,11 +1,14 @@
 """Fake voices that misbehave, named in recipes as `tests.run.engines:NAME`."""
 
+import ctypes
 import os
+import sys
 import time
 from pathlib import Path
 
 from datagen.engines.base import Speech
 from datagen.engines.tone import ToneVoice
+from datagen.errors import EngineError
 
 
 class Gated(ToneVoice):
@@ -36,6 +39,7 @@ class Deadly(ToneVoice):
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         if "die" in text.split():
+            print("the last words", file=sys.stderr, flush=True)
             os._exit(9)
         return super().speak(text, voice, seed)
 
@@ -51,3 +55,31 @@ class Broken(ToneVoice):
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         raise ValueError(f"broken {self.n_made}")
+
+
+class Hanging(ToneVoice):
+    """Hangs at the word `hang`, in C and with the interpreter's lock held."""
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        if "hang" in text.split():
+            ctypes.PyDLL(None).sleep(3600)
+        return super().speak(text, voice, seed)
+
+
+class Stillborn(ToneVoice):
+    """Takes a worker's process down while it is made; the driver may make it."""
+
+    def __init__(self) -> None:
+        if "datagen.run.child" in sys.modules and "pytest" not in sys.modules:
+            print("cannot load", file=sys.stderr, flush=True)
+            os._exit(7)
+        super().__init__()
+
+
+class Picky(ToneVoice):
+    """Refuses the word `broken`."""
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        if "broken" in text.replace(",", " ").split():
+            raise EngineError("it is broken")
+        return super().speak(text, voice, seed)

@@ -162,7 +162,7 @@ def test_each_record_gives_exactly_one_result(hands, records, rejected):
         said = tuple(Turn("assistant" if i % 2 else "user", text) for i, text in enumerate(texts))
         kept = Dialogue(name, said, "s", spoken_in, k)
         batch.append(Reject(k, name, "s", "source", "broken_json", "") if k in rejected else kept)
-    found = hands.results(batch)
+    found = hands.apply(batch)
     assert [result.record for result in found] == list(range(len(batch)))
     for item, result in zip(batch, found, strict=True):
         if isinstance(item, Reject):

