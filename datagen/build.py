@@ -34,9 +34,12 @@ _QWEN2_EMBEDDINGS = 151_936
 class Build:
     """A recipe with its engines, each built when first needed and once per process."""
 
-    def __init__(self, recipe: Recipe, shelf: Shelf | None = None) -> None:
-        """Take the recipe, and where takes are kept, if they are; nothing heavy happens yet."""
-        self.recipe, self._shelf = recipe, shelf
+    shelf: Shelf | None = None
+    """Where takes are kept and found again, if they are."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Take the recipe; nothing heavy happens yet."""
+        self.recipe = recipe
 
     def steps(self) -> list[Step]:
         """The pipeline, in flow order."""
@@ -56,7 +59,7 @@ class Build:
         r, tts = self.recipe, self.recipe.engines.tts
         background = Background(r.mix, voices_by_split(self.user_voices, r.splits))
         made_with = json.dumps([tts.name, tts.options], sort_keys=True)
-        return Speak(r.speak, self.tts, r.sample_rate_hz, r.seed, background, self._shelf, made_with)
+        return Speak(r.speak, self.tts, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
 
     def pools(self) -> list[tuple[Pool, tuple[str, ...]]]:
         """Names of the steps, grouped: neighbours that need the same of a worker run in one."""

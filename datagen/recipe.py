@@ -181,6 +181,13 @@ class Run(_Part):
     )
 
 
+class Takes(_Part):
+    """Speech that is kept beyond a build, and found again. Decides no content, so it may change from run to run."""
+
+    keep: bool = Field(False, description="Keep every take under `takes/`")
+    reuse: tuple[str, ...] = Field((), description="Outputs whose kept takes are used instead of speaking them again")
+
+
 class Limits(_Part):
     """When to give up. They decide no content, so they may change from one run of a build to the next."""
 
@@ -235,12 +242,13 @@ class Recipe(_Part):
     flatten: Flatten = Flatten()
     splits: Splits = Splits()
     run: Run = Run()
+    takes: Takes = Takes()
     limits: Limits = Limits()
     pools: dict[StepName, Pool] = Field(default_factory=dict, description="By step; one core a worker where not given")
 
     def identity(self) -> dict[str, Any]:
         """What decides the content, as plain values: what a plan freezes and a manifest stores."""
-        return self.model_dump(mode="json", exclude={"limits", "pools"})
+        return self.model_dump(mode="json", exclude={"takes", "limits", "pools"})
 
     def dump(self) -> dict[str, Any]:
         """All values, as can be sent to a worker."""

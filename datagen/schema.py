@@ -118,6 +118,20 @@ REJECTS = pa.schema(
         _field("traceback", pa.string()),
     ]
 )
+TAKES = pa.schema(
+    [
+        _field("key", pa.string(), "hash of engine, options, seed, voice, text"),
+        _field("text", pa.string(), "as spoken"),
+        _field("voice", pa.string()),
+        _field("seed", pa.int64(), "given to the engine"),
+        _field("attempt", pa.int32(), "0 = first"),
+        _field("trimmed_samples", pa.int64(), "samples"),
+        _field("n_samples", pa.int64(), "samples"),
+        _field("exponent", pa.int32(), "audio = FLAC's 16-bit integers x 2 ** -exponent"),
+        _field("words", pa.list_(_WORD)),
+        _field("audio_flac", pa.binary(), "mono FLAC file"),
+    ]
+)
 _TURN = pa.struct([_field("role", pa.string()), _field("text", pa.string())])
 INPUT = pa.schema(
     [
@@ -131,7 +145,7 @@ INPUT = pa.schema(
         _field("detail", pa.string(), "set if the record is a reject"),
     ]
 )
-SCHEMAS = {"conversations": CONVERSATIONS, "rows": ROWS, "rejects": REJECTS, "input": INPUT}
+SCHEMAS = {"conversations": CONVERSATIONS, "rows": ROWS, "rejects": REJECTS, "input": INPUT, "takes": TAKES}
 HEAVY = ("audio_flac",)
 """Columns of conversations that no training format needs."""
 
@@ -228,6 +242,11 @@ def rows_table(rows: Sequence[Row]) -> pa.Table:
         else:
             columns[field.name] = [getattr(row, field.name) for row in rows]
     return pa.table(columns, schema=ROWS)
+
+
+def takes_table(takes: Sequence[dict[str, Any]]) -> pa.Table:
+    """One kept take a row, of schema TAKES."""
+    return pa.Table.from_pylist(list(takes), schema=TAKES)
 
 
 def rejects_table(rejects: Iterable[Reject]) -> pa.Table:

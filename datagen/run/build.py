@@ -11,6 +11,7 @@ from datagen.run.local import Done, run_local
 from datagen.run.manifest import MANIFEST, Manifest, finish, markers
 from datagen.run.plan import Plan, plan_build
 from datagen.run.store import Store, open_store
+from datagen.run.takes import Index, check_takes
 from datagen.run.worker import Worker
 
 Engine = Literal["local", "ray"]
@@ -103,6 +104,7 @@ def build(
     store.sweep()
     work = Build(recipe)
     work.check()
+    check_takes(recipe.takes)
     plan = plan_build(work, store)
     found = list(markers(store, plan.n_units))
     watcher.planned(plan, [marker for marker in found if marker])
@@ -125,6 +127,8 @@ def build(
                 run_local(Worker.open, arguments, left, n_needed, recipe.limits.attempts, done, watcher.notice)
             case _:
                 _run_here(work, plan, store, left, done)
+    if left and recipe.takes.keep:
+        Index.gather(store).write()
     return Manifest.load(store) if store.exists(MANIFEST) else finish(store, plan)
 
 

@@ -117,7 +117,7 @@ class Speak:
         if self._background is None:
             return Takes(script, tuple(takes))
         lines = self._background.others(script, self._seed)
-        others = [self._clip(self._background, line, self._take_of(line)) for line in lines]
+        others = [self._clip(self._background, line) for line in lines]
         return Takes(script, tuple(takes), self._babble(self._background, script), tuple(others))
 
     def _take(self, text: str, voice: str, often: bool = False) -> Take | str:
@@ -158,17 +158,16 @@ class Speak:
         if number is None:
             return None
         key = (script.split, script.dialogue.language, number)
-        rng = seeds.rng(self._seed, "babble", *key)
-        lines = babble_lines(background.mix, rng, background.sentences(script), background.voices[script.split])
-        takes = [self._take_of(line) for line in lines]  # asked for each time: a unit keeps all takes that it uses
         if key not in self._babbles:
-            clips = [self._clip(background, *heard) for heard in zip(lines, takes, strict=True)]
-            starts = [rng.random() for _ in clips]
+            rng = seeds.rng(self._seed, "babble", *key)
+            lines = babble_lines(background.mix, rng, background.sentences(script), background.voices[script.split])
+            starts = [rng.random() for _ in lines]
+            clips = [self._clip(background, line) for line in lines]
             self._babbles[key] = babble_of(clips, ms_to_samples(_BABBLE_MS, self._rate), starts)
         return self._babbles[key]
 
-    def _take_of(self, line: Line) -> Take:
-        """The take of someone in the background.
+    def _clip(self, background: Background, line: Line) -> Clip:
+        """Someone in the background, faster and higher than a user who has that voice.
 
         Raises:
             EngineError: If the voice engine cannot speak a sentence of the recipe.
@@ -177,12 +176,8 @@ class Speak:
         take = self._take(text, voice, often=True)
         if isinstance(take, str):
             raise EngineError(f"mix.sentences: {voice} cannot say {text!r}: {take}")
-        return take
-
-    def _clip(self, background: Background, line: Line, take: Take) -> Clip:
-        """Someone in the background, faster and higher than a user who has that voice."""
-        pace = background.mix.talker_pace.draw(seeds.rng(self._seed, "pace", *line))
-        return Clip(line[:1], resample(take.audio, round(pace * self._rate), self._rate))
+        pace = background.mix.talker_pace.draw(seeds.rng(self._seed, "pace", voice, text))
+        return Clip((voice,), resample(take.audio, round(pace * self._rate), self._rate))
 
     def _fault(self, text: str, speech: Speech) -> str:
         """What makes the take implausible, or nothing."""

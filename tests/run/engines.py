@@ -5,8 +5,9 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
-from datagen.engines.base import Speech
+from datagen.engines.base import EngineInfo, Speech
 from datagen.engines.tone import ToneVoice
 from datagen.errors import EngineError
 
@@ -82,4 +83,18 @@ class Picky(ToneVoice):
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         if "broken" in text.replace(",", " ").split():
             raise EngineError("it is broken")
+        return super().speak(text, voice, seed)
+
+
+class Counting(ToneVoice):
+    """Remembers what it was asked to speak. Another version makes it another engine."""
+
+    asked: ClassVar[list[tuple[str, str]]] = []
+
+    def __init__(self, version: str = "1", **options: int) -> None:
+        super().__init__(**options)
+        self.info = EngineInfo("counting", version, "none", "all")
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        Counting.asked.append((voice, text))
         return super().speak(text, voice, seed)
