@@ -107,7 +107,7 @@ def run_command(*arguments: str) -> tuple[float, float]:
 def read_streams(out: Path, columns: Sequence[str] | None = None) -> list[Streams]:
     """All conversations of a finished build."""
     store = open_store(str(out))
-    files = Manifest.load(store).table("conversations")
+    files = Manifest.load(store).files("conversations")
     wanted = list(columns) if columns else None
     return [s for file in files for s in streams_of(from_parquet(store.read(file.key), file.key, wanted))]
 

@@ -13,7 +13,9 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "stages": ("--times", "3"),
     "reflatten": ("--hours", "5", "--rounds", "1"),
     "size": ("--hours", "0.3", "--times", "1"),
+    "scale": ("--dialogues", "20000", "--units", "200", "--build", "20"),
     "memory": ("--hours", "0.1"),
+    "takes": ("--hours", "0.3"),
     "wer": ("--dialogues", "4"),
 }
 """Benchmarks in order, with what makes them short."""

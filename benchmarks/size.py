@@ -102,7 +102,7 @@ def as_built(manifest: Manifest) -> None:
     """What the manifest says, per task and split, and for all."""
     total_bytes = total_tokens = 0
     for task in manifest.tasks:
-        files = manifest.table(task)
+        files = list(manifest.files(task))
         n_bytes, tokens = sum(f.n_bytes for f in files), sum(f.n_tokens for f in files)
         total_bytes, total_tokens = total_bytes + n_bytes, total_tokens + tokens
         show(f"{task}, as built ({len(files)} files)", n_bytes / tokens, "bytes/token", most=1.6)
@@ -167,7 +167,7 @@ def main() -> None:
         manifest = Manifest.load(store)
         as_built(manifest)
         tables: dict[str, list[pa.Table]] = {}
-        for file in manifest.files:
+        for file in manifest.files():
             if file.table in manifest.tasks and file.split == "train":
                 table = from_parquet(store.read(file.key), file.key)
                 tables.setdefault(file.table, []).append(table)

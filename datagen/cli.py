@@ -1,4 +1,4 @@
-"""The command line: build, flatten, check, show, recipes."""
+"""The command line: build, flatten, check, status, show, decode, recipes."""
 
 import os
 import sys
@@ -138,6 +138,26 @@ def check(
         typer.echo(f"{out}: {len(report.faults)} faults", err=True)
         raise typer.Exit(1)
     typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, all as they should be\ndigest {report.digest}")
+
+
+@app.command()
+def status(
+    out: Annotated[str, typer.Argument(help="Output of a build, running, interrupted or finished.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Tell how far a build is: units, hours, rejects, recent speed, what is left."""
+    from datagen.progress import print_status
+    from datagen.run.status import status as run
+    from datagen.run.store import open_store
+
+    found = run(open_store(out))
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        print_status(found)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from datagen.records import Dialogue
 from datagen.seeds import rng
 
 _IGNORED = re.compile(r"[\s!\"#%&'()*,\-./:;?@\[\\\]_{}¡§«¶·»¿\u2010-\u2027\u2030-\u205e\u3001-\u3011\u3014-\u301f]+")
+_IGNORED_ASCII = bytes(code for code in range(128) if _IGNORED.fullmatch(chr(code)))
 
 _N_HASHES = 64
 _SHINGLE = 5
@@ -31,8 +32,8 @@ def exact_key(dialogue: Dialogue) -> bytes:
     >>> exact_key(a) == exact_key(b)
     True
     """
-    said = "\0".join(f"{turn.role}\1{_essence(turn.text)}" for turn in dialogue.turns)
-    return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    said = "\0".join([f"{turn.role}\1{turn.text}" for turn in dialogue.turns])
+    return hashlib.blake2b(_essence(said).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class NearDuplicates:
@@ -118,9 +119,6 @@ class NearDuplicates:
 
 def _essence(text: str) -> str:
     """Drop what is not heard; symbols and marks stay, for 2+2 is not 2-2 and vowels may be marks."""
-    folded = (
-        text.casefold()
-        if text.isascii()
-        else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    )
-    return _IGNORED.sub("", folded)
+    if text.isascii():
+        return text.encode().lower().translate(None, _IGNORED_ASCII).decode()
+    return _IGNORED.sub("", unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))

@@ -16,6 +16,7 @@ from datagen.bucket import is_url
 from datagen.run.commit import Marker
 from datagen.run.manifest import Manifest
 from datagen.run.plan import Plan
+from datagen.run.status import Status
 from datagen.units import samples_to_ms
 
 _console = Console(highlight=False)
@@ -27,7 +28,8 @@ class Progress:
     def __init__(self, out: str) -> None:
         """Show progress of a build into `out`."""
         self._out, self._rejects = out, Counter[str]()
-        self._rate = self._made_ms = self._before_ms = 0.0
+        self._rate = self._made_ms = 0.0
+        self._n_before = 0
         self._began = time.monotonic()
         self._bar = Bar(
             SpinnerColumn(), BarColumn(28), MofNCompleteColumn(), TextColumn("units"), _Speed(self), console=_console
@@ -51,45 +53,39 @@ class Progress:
         worst = ", ".join(f"{reason} {count}" for reason, count in self._rejects.most_common(4))
         return Group(self._bar, Text(f"  rejects: {worst}" if worst else "", style="dim", overflow="ellipsis"))
 
-    def planned(self, plan: Plan, done: list[Marker]) -> None:
-        """Show what is there already."""
+    def planned(self, plan: Plan, n_done: int) -> None:
+        """Show what is there already. Hours and rejects are those of this run; `datagen status` adds up all."""
         self._rate = plan.identity["clock"]["sample_rate_hz"]
-        for marker in done:
-            self._count(marker)
-        self._before_ms, self._began = self._made_ms, time.monotonic()
-        self._bar.update(self._task, total=plan.n_units, completed=len(done))
-        already = f", {len(done)} units done before" if done else ""
+        self._n_before, self._began = n_done, time.monotonic()
+        self._bar.update(self._task, total=plan.n_units, completed=n_done)
+        already = f", {n_done} units done before" if n_done else ""
         line = f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}"
         _console.print(line, soft_wrap=True)
 
     def unit_done(self, marker: Marker) -> None:
         """Show one more unit."""
-        self._count(marker)
         self._bar.advance(self._task)
+        self._rejects.update(marker.rejects)
+        self._made_ms += samples_to_ms(marker.n_samples, int(self._rate))
 
     def notice(self, line: str) -> None:
         """Show what went wrong and was mended."""
         _console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
 
-    def _count(self, marker: Marker) -> None:
-        self._rejects.update(marker.rejects)
-        self._made_ms += samples_to_ms(marker.n_samples, int(self._rate))
-
     def speed(self, done: float, total: float | None) -> str:
         """Hours made, speed against real time, and time left."""
         seconds = max(time.monotonic() - self._began, 1e-9)
-        made_ms = self._made_ms - self._before_ms
-        if not made_ms or not total:
+        n_now = done - self._n_before
+        if not n_now or not total:
             return "planning and loading engines ..." if total is None else "first units under way ..."
-        left_ms = self._made_ms / done * (total - done)
-        left_s = left_ms / (made_ms / seconds)
-        hours = self._made_ms / 3_600_000
-        return f"{hours:.2f} h of conversation, {made_ms / 1000 / seconds:.0f}x realtime, {_clock(left_s)} left"
+        left_s = seconds / n_now * (total - done)
+        hours, speed = self._made_ms / 3_600_000, self._made_ms / 1000 / seconds
+        return f"{hours:.2f} h of conversation, {speed:.0f}x realtime, {_clock(left_s)} left"
 
     def summarize(self, manifest: Manifest) -> None:
         """Say what was made and what to do with it."""
         seconds = time.monotonic() - self._began
-        made_s = (self._made_ms - self._before_ms) / 1000
+        made_s = self._made_ms / 1000
         speed = f" in {_clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
         _console.print(f"[green]Done[/]: {manifest.values['hours'] * 60:.1f} minutes of conversation{speed}")
         print_summary(manifest, self._out)
@@ -118,6 +114,37 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def print_status(status: Status) -> None:
+    """How far a build is, in a few lines."""
+    share = f"{100 * status.n_units_done / max(status.n_units, 1):.1f}%"
+    _console.print(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {status.n_units} units done, {share}")
+    reasons = _by_count(status.rejects)
+    lines = [
+        f"made   {status.n_conversations} conversations, {status.hours:.2f} hours",
+        f"       {status.n_rejects} records rejected{f': {reasons}' if reasons else ''}",
+    ]
+    if status.last_unit_at is not None:
+        age = _clock(max(time.time() - status.last_unit_at, 0))
+        speed = f"{status.realtime:.0f}x realtime lately" if status.realtime is not None else "not known yet"
+        lines.append(f"speed  {speed}; the last unit was done {age} ago")
+    if not status.finished and status.hours_left is not None:
+        at_speed = f", {_clock(status.seconds_left)} at that speed" if status.seconds_left is not None else ""
+        lines.append(
+            f"left   {status.n_units - status.n_units_done} units, about {status.hours_left:.2f} hours{at_speed}"
+        )
+    finished = "finished: the manifest is there" if status.finished else "no manifest yet: the same command goes on"
+    _console.print("\n".join([*lines, finished]), markup=False, soft_wrap=True)
+
+
+def _by_count(rejects: dict[str, int]) -> str:
+    """Rejects, the most frequent reason first.
+
+    >>> _by_count({"select/code": 2, "select/too_short": 5})
+    'select/too_short 5, select/code 2'
+    """
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items(), key=lambda r: -r[1]))
+
+
 def print_summary(manifest: Manifest, out: str) -> None:
     """A table of what an output holds, rejects by reason, and what to do next."""
     values = manifest.values
@@ -133,7 +160,7 @@ def print_summary(manifest: Manifest, out: str) -> None:
             )
     _console.print(table)
     kept, n_rejects = values["n_conversations"], values["n_rejects"]
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(values["rejects"].items(), key=lambda r: -r[1]))
+    reasons = _by_count(values["rejects"])
     _console.print(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}", soft_wrap=True)
     _console.print(f"digest {values['digest']}\n")
     tasks, out = manifest.tasks, escape(out)

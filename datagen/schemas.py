@@ -12,9 +12,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from datagen.engines.base import EngineInfo
+from datagen.engines.base import BitExact, EngineInfo
 from datagen.recipe import Recipe
-from datagen.run.commit import File, Marker
+from datagen.run.commit import Marker
+from datagen.run.index import IndexPart
 from datagen.schema import SCHEMAS
 from datagen.sources import InputFile
 
@@ -61,6 +62,12 @@ class _Silence(TypedDict):
     silence_code: int
 
 
+class _Reproducible(TypedDict):
+    promise: BitExact
+    because: list[str]
+    processors: dict[str, int]
+
+
 class _Manifest(BaseModel):
     """manifest.json: written last, so its existence means the build is complete."""
 
@@ -82,7 +89,11 @@ class _Manifest(BaseModel):
     n_units: int
     digest: str = Field(pattern="^[0-9a-f]{32}$", description="Order-independent hash over all rows and rejects")
     tables: dict[str, dict[str, _Sums]]
-    files: list[File]
+    reproducible: _Reproducible = Field(
+        description="What the digest can be held against: the promise of the weakest engine, which engines those are, "
+        "and units by the kind of processor that finished them"
+    )
+    index: list[IndexPart] = Field(description="Files of the index, which has a row a data file")
 
 
 def documents() -> dict[str, Any]:

@@ -110,12 +110,32 @@ def test_set_reaches_the_recipe(datagen, talks_file):
 def test_check_tells_digest_and_counts(datagen, built):
     manifest = Manifest.load(LocalStore(built))
     said = datagen.ok("check", built)
-    assert f"{len(manifest.files)} files" in said
+    assert f"{len(list(manifest.files()))} files" in said
     assert f"digest {manifest.values['digest']}" in said
 
 
+def test_status_tells_how_far_a_build_is(datagen, built):
+    said = datagen.ok("status", built)
+    assert "out: 2 of 2 units done, 100.0%" in said
+    assert "2 records rejected: select/code 2" in said
+    assert "finished: the manifest is there" in said
+    (built / "manifest.json").unlink()
+    (built / "units" / "000001.json").unlink()
+    said = datagen.ok("status", built)
+    assert "out: 1 of 2 units done, 50.0%" in said
+    assert "speed  not known yet; the last unit was done" in said
+    assert "left   1 units, about 0.00 hours\n" in said
+    assert "no manifest yet: the same command goes on" in said
+    found = json.loads(datagen.ok("status", built, "--json"))
+    assert (found["finished"], found["n_units_done"], found["seconds_left"]) == (False, 1, None)
+
+
+def test_status_where_nothing_is(datagen):
+    assert "no build is there" in datagen.fails("status", "nowhere")
+
+
 def test_check_names_faults_and_exits_1(datagen, built):
-    file = Manifest.load(LocalStore(built)).table("asr")[0]
+    file = next(Manifest.load(LocalStore(built)).files("asr"))
     (built / file.key).unlink()
     status, out, err = datagen.run("check", built)
     assert (status, out) == (1, "")
@@ -147,7 +167,7 @@ def test_show_paints_a_row_with_its_text(datagen, built, task):
 
 
 def test_show_counts_rows_over_all_files(datagen, built):
-    assert len(Manifest.load(LocalStore(built)).table("three_stream")) > 1
+    assert len(list(Manifest.load(LocalStore(built)).files("three_stream"))) > 1
     for number, row in enumerate(read(built, "three_stream")):
         assert datagen.ok("show", built, "--row", str(number)).startswith(f"{row['row_id']}  train  ")
 

@@ -1,8 +1,11 @@
 import random
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from datagen.duplicates import NearDuplicates, exact_key
+from datagen.duplicates import _IGNORED, NearDuplicates, _essence, exact_key
 from datagen.records import Dialogue, Turn
 
 WORDS = [f"{a}{b}{c}" for a in "bcdfghjklm" for b in "aeiou" for c in ("nt", "rk", "st")]
@@ -42,6 +45,20 @@ def test_same_but_for_case_space_and_punctuation(one, other):
 )
 def test_different_dialogues_have_different_keys(one, other):
     assert exact_key(dialogue(*one)) != exact_key(dialogue(*other))
+
+
+TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from(" .,!\t\x1c\x85ΣςßＡé\u0301\0\1"))
+
+
+@given(TEXT, TEXT)
+def test_turns_are_folded_alike_together_and_alone(one, other):
+    """So a key is that of the turns one by one, though it is made in one go."""
+    assert _essence(f"{one}\0{other}") == f"{_essence(one)}\0{_essence(other)}"
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_short_way_of_ascii_leads_to_the_same(text):
+    assert _essence(text) == _IGNORED.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 def test_roles_count():

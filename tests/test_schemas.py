@@ -8,7 +8,6 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from datagen import schemas
-from datagen.run.manifest import Manifest
 from tests.run.builds import ROOT, made, markers_of, talk
 
 CHECKED_IN = ROOT / "schemas"
@@ -57,7 +56,7 @@ def test_markers_keep_their_schema(built):
 def test_tables_keep_their_schema(built):
     out, manifest = built
     documents = {name: json.loads((CHECKED_IN / f"{name}.arrow.json").read_text()) for name in schemas.SCHEMAS}
-    for file in Manifest(manifest.values).files:
+    for file in manifest.files():
         kind = file.table if file.table in documents else "rows"
         found = [schemas._describe(field) for field in pq.read_schema(out / file.key)]
         assert json.dumps(found).replace("element: ", "item: ") == json.dumps(documents[kind])  # Parquet's word for it

@@ -6,11 +6,12 @@ same arguments give the same result, whatever was asked of it before.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.errors import EngineError
 from datagen.records import Word
 
 Audio = NDArray[np.float32]
@@ -20,15 +21,28 @@ Codes = NDArray[np.uint16]
 """Speech codes, uint16 [n_frames], each below the codebook size."""
 
 
+BitExact = Literal["machine", "all", "no"]
+""""machine": the same bytes on one kind of processor; "all": on every one; "no": never promised."""
+
+
 @dataclass(frozen=True)
 class EngineInfo:
-    """What a manifest says of an engine."""
+    """What a manifest says of an engine.
+
+    Raises:
+        EngineError: If it promises nothing that is known.
+    """
 
     name: str
     version: str
     licence: str
-    bit_exact: str
-    """"machine": same bytes on one kind of processor; "all": on every one; "no": never promised."""
+    bit_exact: BitExact
+
+    def __post_init__(self) -> None:
+        """Refuse another word: what a digest is worth rests on this one."""
+        if self.bit_exact not in get_args(BitExact):
+            known = ", ".join(get_args(BitExact))
+            raise EngineError(f"engine {self.name}: bit_exact is {self.bit_exact!r}; it must be one of {known}")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def find(store: Store, manifest: Manifest, dialogue_id: str) -> Streams:
     Raises:
         DatagenError: If the output holds none of that id.
     """
-    for file in manifest.table("conversations"):
+    for file in manifest.files("conversations"):
         ids = from_parquet(store.read(file.key), file.key, ["dialogue_id"]).column("dialogue_id").to_pylist()
         if dialogue_id in ids:
             table = from_parquet(store.read(file.key), file.key)

@@ -28,16 +28,15 @@ def read_row(store: Store, manifest: Manifest, task: str, index: int) -> dict[st
     Raises:
         DatagenError: If there is no such task or row.
     """
-    files = manifest.table(task)
     if task not in manifest.tasks:
         raise DatagenError(f"{store.url} has no rows of task {task!r}; it has {', '.join(manifest.tasks)}")
     left = index
-    for file in files:
+    for file in manifest.files(task):
         if left < file.n_rows:
             row: dict[str, Any] = from_parquet(store.read(file.key), file.key).slice(left, 1).to_pylist()[0]
             return {**row, "split": file.split}
         left -= file.n_rows
-    raise DatagenError(f"{task} has {sum(file.n_rows for file in files)} rows; --row counts from 0")
+    raise DatagenError(f"{task} has {index - left} rows; --row counts from 0")
 
 
 def paint(out: str, task: str, index: int, n_chunks: int, codes: bool) -> None:

@@ -8,7 +8,8 @@ from datagen.errors import LimitError
 from datagen.recipe import Limits, Recipe
 from datagen.run.commit import Marker
 from datagen.run.local import Done, run_local
-from datagen.run.manifest import MANIFEST, Manifest, finish, markers
+from datagen.run.manifest import MANIFEST, Manifest, finish
+from datagen.run.markers import all_but, markers, missing
 from datagen.run.plan import Plan, plan_build
 from datagen.run.store import Store, open_store
 from datagen.run.takes import Index, check_takes
@@ -22,8 +23,8 @@ _BEFORE_SPEECH = ("source", "plan", "select")
 class Watcher(Protocol):
     """Someone who wants to know how a build goes."""
 
-    def planned(self, plan: Plan, done: list[Marker]) -> None:
-        """The plan stands; these units were done before."""
+    def planned(self, plan: Plan, n_done: int) -> None:
+        """The plan stands; so many units were done before."""
         ...
 
     def unit_done(self, marker: Marker) -> None:
@@ -38,7 +39,7 @@ class Watcher(Protocol):
 class Silent:
     """A watcher who does not look."""
 
-    def planned(self, plan: Plan, done: list[Marker]) -> None:
+    def planned(self, plan: Plan, n_done: int) -> None:
         """Do nothing."""
 
     def unit_done(self, marker: Marker) -> None:
@@ -106,16 +107,17 @@ def build(
     work.check()
     check_takes(recipe.takes)
     plan = plan_build(work, store)
-    found = list(markers(store, plan.n_units))
-    watcher.planned(plan, [marker for marker in found if marker])
-    left = [unit for unit, marker in enumerate(found) if marker is None]
+    left = missing(store, plan.n_units)
+    watcher.planned(plan, plan.n_units - len(left))
 
     def done(marker: Marker) -> None:
         watcher.unit_done(marker)
         limit.count(marker)
 
     if left:
-        for marker in filter(None, found):
+        if recipe.takes.keep:
+            Index.gather(store).write()  # of an earlier run: workers read it in one request
+        for marker in markers(store, all_but(left, plan.n_units)):
             limit.count(marker)
         match engine:
             case "ray":
@@ -127,7 +129,7 @@ def build(
                 run_local(Worker.open, arguments, left, n_needed, recipe.limits.attempts, done, watcher.notice)
             case _:
                 _run_here(work, plan, store, left, done)
-    if left and recipe.takes.keep:
+    if recipe.takes.keep and not store.exists(MANIFEST):
         Index.gather(store).write()
     return Manifest.load(store) if store.exists(MANIFEST) else finish(store, plan)
 

@@ -1,16 +1,17 @@
 """Is a finished output what its manifest says? Finds what is lost, doubled, damaged or inconsistent, and where."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
+import numpy as np
 import pyarrow as pa
 
 from datagen.errors import StoreError
 from datagen.records import CHANNEL, Row, Spoken, Streams
 from datagen.run import digest
-from datagen.run.commit import File
+from datagen.run.commit import File, unit_of
 from datagen.run.manifest import Manifest
 from datagen.run.reflatten import conversations_of, flattener
 from datagen.run.store import Store
@@ -33,18 +34,41 @@ class Report:
     """What is wrong and where, one line each; empty if all is well."""
 
 
-@dataclass
 class _Seen:
-    """What is gathered over all files."""
+    """What is gathered over all files: a byte a record, and about 70 bytes a dialogue."""
 
-    records: Counter[int] = field(default_factory=Counter)
-    dialogues: Counter[str] = field(default_factory=Counter)
-    voices: dict[str, set[str]] = field(default_factory=dict)
-    hashes: list[int] = field(default_factory=list)
+    def __init__(self, n_records: int) -> None:
+        self.records = np.zeros(n_records, np.uint8)
+        """How often each record was found, at most 255."""
+        self.strangers: set[int] = set()
+        """Records that are not in the input."""
+        self.n_records = 0
+        self.n_dialogues = 0
+        self.dialogues: set[bytes] = set()
+        """Hashes of the ids found; 64 bits make a false clash among a million as likely as 1 in 37 million."""
+        self.voices: dict[str, set[str]] = {}
+        self.digest = 0
+
+    def record(self, index: int) -> None:
+        """Count a record found in conversations or rejects."""
+        self.n_records += 1
+        if not 0 <= index < len(self.records):
+            self.strangers.add(index)
+        elif self.records[index] < 255:
+            self.records[index] += 1
+
+    def again(self, dialogue_id: str) -> bool:
+        """Count a conversation; tells whether its dialogue was there before."""
+        self.n_dialogues += 1
+        mark = hashlib.blake2b(dialogue_id.encode(), digest_size=8).digest()
+        if mark in self.dialogues:
+            return True
+        self.dialogues.add(mark)
+        return False
 
 
 def check(store: Store, conversations: Store | None = None) -> Report:
-    """Check a finished output, one unit at a time, so memory does not grow with it.
+    """Check a finished output, one unit at a time.
 
     Args:
         store: The output.
@@ -54,7 +78,7 @@ def check(store: Store, conversations: Store | None = None) -> Report:
         StoreError: If there is no manifest, or it is damaged.
     """
     manifest = Manifest.load(store)
-    report, seen = Report(n_files=len(manifest.files)), _Seen()
+    report, seen = Report(), _Seen(manifest.values["n_records"])
     origin = Manifest.load(conversations) if conversations else None
     for fault in _faults(store, manifest, seen, report, conversations, origin):
         report.faults.append(fault)
@@ -69,40 +93,32 @@ def _faults(
 ) -> Iterator[str]:
     yield from _strays(store, manifest)
     flatten = flattener(manifest.values)
-    units: dict[str, list[File]] = {}
-    for file in manifest.files:
-        units.setdefault(_unit_of(file.key), []).append(file)
-    for name, files in sorted(units.items()):
+    for unit, files in groupby(manifest.files(), lambda file: unit_of(file.key)):
         tables: dict[tuple[str, str], list[pa.Table]] = {}
         for file in files:
+            report.n_files += 1
             table = yield from _read(store, file, seen)
             if table is not None:
                 tables.setdefault((file.table, file.split), []).append(table)
                 report.n_rows += table.num_rows
         streams = [s for table in tables.get(("conversations", ""), ()) for s in streams_of(table)]
-        if elsewhere and origin:
-            keys = conversations_of(origin, int(name))
+        if elsewhere and origin and unit is not None:
+            keys = conversations_of(origin, unit)
             streams = [s for key in keys for s in streams_of(from_parquet(elsewhere.read(key), key))]
         yield from _unit_faults(manifest, seen, streams)
         if streams or not manifest.values.get("from"):
             yield from _row_faults(flatten, streams, tables)
     yield from _total_faults(manifest, seen)
-    report.digest = digest.to_text(digest.total(seen.hashes))
+    report.digest = digest.to_text(seen.digest)
     if report.digest != manifest.values["digest"]:
         yield f"content digest is {report.digest}, the manifest says {manifest.values['digest']}"
 
 
-def _unit_of(key: str) -> str:
-    return key.rsplit("/", 1)[-1].removesuffix(".parquet").rsplit("-", 1)[-1]
-
-
 def _strays(store: Store, manifest: Manifest) -> Iterator[str]:
-    """Files that a reader could take for data but no manifest names."""
-    named = {file.key for file in manifest.files}
-    for table in {file.table for file in manifest.files} | {*_NO_TASKS}:
-        for key in store.keys(table):
-            if key not in named:
-                yield f"{key}: not in the manifest"
+    """Files that a reader could take for data but no manifest names; table by table, so that few names are held."""
+    for table in sorted({*manifest.values["tables"], *_NO_TASKS}):
+        named = {file.key for file in manifest.files(table)}
+        yield from (f"{key}: not in the manifest" for key in store.keys(table) if key not in named)
 
 
 def _read(store: Store, file: File, seen: _Seen) -> Generator[str, None, pa.Table | None]:
@@ -123,16 +139,18 @@ def _read(store: Store, file: File, seen: _Seen) -> Generator[str, None, pa.Tabl
         yield f"{file.key}: {table.num_rows} rows, the manifest says {file.n_rows}"
     if "n_tokens" in table.column_names and sum(table.column("n_tokens").to_pylist()) != file.n_tokens:
         yield f"{file.key}: its rows do not have the {file.n_tokens} tokens of the manifest"
-    seen.hashes.extend(digest.row_hashes(file.table, table))
+    seen.digest = digest.total((seen.digest, *digest.row_hashes(file.table, table)))
     if file.table in _NO_TASKS:
-        seen.records.update(table.column("record").to_pylist())
+        for record in table.column("record").to_pylist():
+            seen.record(record)
     return table
 
 
 def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Iterator[str]:
     hop, n_codes = manifest.values["clock"]["hop_samples"], manifest.values["vocabulary"]["codebook_size"]
     for s in streams:
-        seen.dialogues[s.dialogue_id] += 1
+        if seen.again(s.dialogue_id):
+            yield f"dialogue {s.dialogue_id!r} is there more than once"
         for u in s.utterances:
             if u.role == "user":
                 seen.voices.setdefault(u.voice, set()).add(s.split)
@@ -207,17 +225,13 @@ def _flattened(flatten: Flatten, s: Streams) -> Generator[str, None, list[Row]]:
 def _total_faults(manifest: Manifest, seen: _Seen) -> Iterator[str]:
     values = manifest.values
     if not values.get("from"):
-        n_kept = seen.dialogues.total()
-        counts = {"n_conversations": n_kept, "n_rejects": seen.records.total() - n_kept}
+        counts = {"n_conversations": seen.n_dialogues, "n_rejects": seen.n_records - seen.n_dialogues}
         for name, n in counts.items():
             if n != values[name]:
                 yield f"{name} is {n}, the manifest says {values[name]}"
-        for record in range(values["n_records"]):
+        for record in np.flatnonzero(seen.records != 1).tolist():
             count = seen.records[record]
-            if count != 1:
-                yield f"record {record} of the input: {count} times in conversations and rejects, must be once"
-        extra = [record for record in seen.records if not 0 <= record < values["n_records"]]
-        yield from (f"record {record} is not in the input" for record in extra)
-    yield from (f"dialogue {name!r} is there {count} times" for name, count in seen.dialogues.items() if count > 1)
+            yield f"record {record} of the input: {count} times in conversations and rejects, must be once"
+        yield from (f"record {record} is not in the input" for record in sorted(seen.strangers))
     if not values["recipe"]["splits"]["share_voices"]:
         yield from (f"user voice {v!r} is in splits {sorted(s)}" for v, s in sorted(seen.voices.items()) if len(s) > 1)

@@ -7,6 +7,8 @@ other files follow from it by integer arithmetic. So even an engine that is not 
 
 import hashlib
 import json
+import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +21,14 @@ import pyarrow as pa
 from datagen.errors import StoreError
 from datagen.records import Reject, Row, Streams
 from datagen.run import digest
+from datagen.run.processor import processor
 from datagen.run.store import Store
 from datagen.run.tables import about, from_parquet, to_parquet
 from datagen.schema import conversations_table, rejects_table, rows_table, streams_of
 from datagen.stages.flatten import Flatten
 
 _N_WRITERS = 8
+_UNIT = re.compile(r"[/-]([0-9]{6,})\.(?:json|parquet)\Z")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,10 @@ class Marker:
     rejects: dict[str, int] = field(default_factory=dict)
     """Rejects by `stage/reason`."""
     files: tuple[File, ...] = ()
+    processor: str = ""
+    """Kind of processor of the worker that finished it; not part of the digest."""
+    finished_at: int = 0
+    """When that was, in seconds since 1970 by the worker's clock; not part of the digest."""
 
     def to_json(self) -> bytes:
         """As stored."""
@@ -75,6 +83,16 @@ class Marker:
 def marker_key(unit: int) -> str:
     """Name of a unit's marker."""
     return f"units/{unit:06d}.json"
+
+
+def unit_of(key: str) -> int | None:
+    """The unit that a marker or a data file belongs to, None for any other file.
+
+    >>> unit_of(marker_key(7)), unit_of(data_key("asr", 12, "train")), unit_of("units/.DS_Store")
+    (7, 12, None)
+    """
+    match = _UNIT.search(key)
+    return int(match[1]) if match else None
 
 
 def data_key(table: str, unit: int, split: str = "") -> str:
@@ -160,8 +178,12 @@ def _finish(
         digest=digest.to_text(digest.total(hashes)),
         rejects=dict(sorted(by_reason.items())),
         files=tuple(files),
+        processor=processor(),
+        finished_at=int(time.time()),
     )
-    store.create(marker_key(unit), marker.to_json())
+    key = marker_key(unit)
+    if not store.create(key, marker.to_json()):
+        return Marker.from_json(store.read(key), key)  # of an attempt that was faster
     return marker
 
 

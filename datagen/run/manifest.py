@@ -1,23 +1,30 @@
 """The manifest and the dataset card: written last, so their existence means the build is complete."""
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 import jinja2
 import yaml
 
+from datagen.engines.base import BitExact
 from datagen.errors import StoreError
 from datagen.recipe import Recipe
 from datagen.run import digest
-from datagen.run.commit import File, Marker, marker_key
+from datagen.run.commit import File
+from datagen.run.index import IndexPart, read_part, write_part
+from datagen.run.markers import Tally, markers, missing
 from datagen.run.plan import Plan
 from datagen.run.store import Store
 from datagen.units import samples_to_ms
 
 MANIFEST = "manifest.json"
 _SPLITS = ("train", "validation", "test")
+_WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
+_UNITS_PER_PART = 256
+"""Units whose files stand in one file of the index; so many markers are held at once when a build ends."""
 
 
 @dataclass(frozen=True)
@@ -25,20 +32,20 @@ class Manifest:
     """What a finished build holds and how it was made."""
 
     values: dict[str, Any]
+    store: Store = field(repr=False, compare=False)
+    """Where it lies."""
 
-    @property
-    def files(self) -> tuple[File, ...]:
-        """All data files, in order of table, split and unit."""
-        return tuple(File(**values) for values in self.values["files"])
-
-    def table(self, name: str, split: str = "") -> list[File]:
-        """Files of a table, of one split or of all."""
-        return [file for file in self.files if file.table == name and split in ("", file.split)]
+    def files(self, table: str = "", split: str = "") -> Iterator[File]:
+        """Data files in order of units: all, or those of a table, or of one split of it. Read as they are asked for."""
+        for part in self.values["index"]:
+            for file in read_part(self.store, IndexPart(**part)):
+                if table in ("", file.table) and split in ("", file.split):
+                    yield file
 
     @property
     def tasks(self) -> list[str]:
         """Tasks that have rows."""
-        return sorted({file.table for file in self.files} - {"conversations", "rejects"})
+        return sorted(self.values["tables"].keys() - {"conversations", "rejects"})
 
     @classmethod
     def load(cls, store: Store) -> "Manifest":
@@ -55,79 +62,80 @@ class Manifest:
             )
             raise StoreError(f"{store.url} has no {MANIFEST}; {hint}")
         try:
-            manifest = cls(json.loads(store.read(MANIFEST)))
-            manifest.files  # noqa: B018  (proves that the entries are whole)
+            manifest = cls(json.loads(store.read(MANIFEST)), store)
+            for part in manifest.values["index"]:
+                IndexPart(**part)  # proves that the entries are whole
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{store.url}/{MANIFEST} is damaged ({error})") from error
         return manifest
 
 
-def markers(store: Store, n_units: int) -> Iterator[Marker | None]:
-    """The marker of each unit in order, None where it is missing."""
-    there = set(store.keys("units"))
-    for unit in range(n_units):
-        key = marker_key(unit)
-        yield Marker.from_json(store.read(key), key) if key in there else None
-
-
 def finish(store: Store, plan: Plan, origin: dict[str, Any] | None = None) -> Manifest:
-    """Write recipe, card and manifest from the markers.
+    """Write index, recipe, card and manifest from the markers, which are read as a stream.
 
     Args:
         store: The output.
         plan: Its plan.
-        origin: For shards flattened anew, the build whose conversations they come from.
+        origin: For shards flattened anew, what to say of the build whose conversations they come from.
 
     Raises:
         StoreError: If a unit has no marker: success is judged from markers, not from what an engine said.
     """
-    found: list[Marker] = []
-    for unit, marker in enumerate(markers(store, plan.n_units)):
-        if marker is None:
-            raise StoreError(
-                f"{store.url}: unit {unit} of {plan.n_units} is not done; run the same command again to go on"
-            )
-        found.append(marker)
-    values = {**plan.identity, **summary(found, plan), **({"from": origin} if origin else {})}
+    if left := missing(store, plan.n_units):
+        raise StoreError(
+            f"{store.url}: unit {left[0]} of {plan.n_units} is not done; run the same command again to go on"
+        )
+    tally, index = Tally(), list[IndexPart]()
+    found = markers(store, range(plan.n_units))
+    while batch := list(islice(found, _UNITS_PER_PART)):
+        for marker in batch:
+            tally.add(marker)
+        index.append(write_part(store, len(index), [file for marker in batch for file in marker.files]))
+    values = {**plan.identity, **summary(tally, plan), "index": [asdict(part) for part in index], **(origin or {})}
     store.replace("recipe.yaml", Recipe.model_validate(plan.identity["recipe"]).to_yaml().encode())
-    manifest = Manifest(values)
+    manifest = Manifest(values, store)
     store.replace("README.md", card(manifest).encode())
     store.create(MANIFEST, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode())
     return manifest
 
 
-def summary(found: Iterable[Marker], plan: Plan) -> dict[str, Any]:
-    """Counts, files and content digest of a build from its markers."""
-    found = list(found)
-    rejects: dict[str, int] = {}
-    for marker in found:
-        for reason, count in marker.rejects.items():
-            rejects[reason] = rejects.get(reason, 0) + count
-    files = sorted((file for marker in found for file in marker.files), key=lambda f: (f.table, f.split, f.key))
+def summary(tally: Tally, plan: Plan) -> dict[str, Any]:
+    """Counts, content digest and what the digest is worth."""
     rate = plan.identity["clock"]["sample_rate_hz"]
     return {
-        "n_records": sum(marker.n_records for marker in found),
-        "n_conversations": sum(marker.n_kept for marker in found),
-        "n_rejects": sum(marker.n_records - marker.n_kept for marker in found),
-        "rejects": dict(sorted(rejects.items())),
-        "hours": round(samples_to_ms(sum(marker.n_samples for marker in found), rate) / 3_600_000, 4),
+        "n_records": tally.n_records,
+        "n_conversations": tally.n_kept,
+        "n_rejects": tally.n_records - tally.n_kept,
+        "rejects": dict(sorted(tally.rejects.items())),
+        "hours": round(samples_to_ms(tally.n_samples, rate) / 3_600_000, 4),
         "n_units": plan.n_units,
-        "digest": digest.to_text(digest.total(int(marker.digest, 16) for marker in found)),
-        "tables": _tables(files),
-        "files": [asdict(file) for file in files],
+        "digest": digest.to_text(tally.digest),
+        "reproducible": reproducible(plan.identity["engines"], tally.processors),
+        "tables": {
+            table: {split: dict(sums) for split, sums in sorted(splits.items())}
+            for table, splits in sorted(tally.tables.items())
+        },
     }
 
 
-def _tables(files: Iterable[File]) -> dict[str, dict[str, dict[str, int]]]:
-    """Rows, tokens and bytes by table and split."""
-    tables: dict[str, dict[str, dict[str, int]]] = {}
-    for file in files:
-        sums = tables.setdefault(file.table, {}).setdefault(
-            file.split or "all", {"n_rows": 0, "n_tokens": 0, "n_bytes": 0}
-        )
-        for name in sums:
-            sums[name] += getattr(file, name)
-    return tables
+def reproducible(engines: Mapping[str, Mapping[str, Any]], processors: Mapping[str, int]) -> dict[str, Any]:
+    """What the digest can be held against: the promise of the weakest engine, and where the units were made.
+
+    Args:
+        engines: What each engine says of itself, as in a plan.
+        processors: Units by kind of processor.
+
+    >>> tone, qwen2 = {"name": "tone", "bit_exact": "machine"}, {"name": "qwen2", "bit_exact": "all"}
+    >>> reproducible({"tts": tone, "text_tokenizer": qwen2}, {"x86_64 Haswell": 3})
+    {'promise': 'machine', 'because': ['tts tone'], 'processors': {'x86_64 Haswell': 3}}
+    """
+    promise = min((info["bit_exact"] for info in engines.values()), key=_WEAKEST_FIRST.index, default="all")
+    because = [f"{kind} {info['name']}" for kind, info in sorted(engines.items()) if info["bit_exact"] == promise]
+    return {
+        "promise": promise,
+        "because": because if promise != "all" else [],
+        "processors": dict(sorted(processors.items())),
+    }
 
 
 def card(manifest: Manifest) -> str:

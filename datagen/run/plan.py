@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,10 @@ from datagen.schema import INPUT, input_table, records_of
 
 PLAN = "plan.json"
 _UNITS_PER_PART = 64
+_MAX_TOLD = 3
+"""Differing values that a refusal names."""
+_UNITS_AT_ONCE = 4
+"""Units held as records while planning: few, so that even the largest records fit in memory."""
 
 
 @dataclass(frozen=True)
@@ -95,41 +100,64 @@ def plan_build(build: Build, store: Store) -> Plan:
         plan = load_plan(store)  # that of another driver, if it was faster
     if plan is None:
         raise StoreError(f"{store.url}: {PLAN} vanished while planning")
-    differing = list(_differences("", plan.identity, wanted))
-    if differing:
-        raise ResumeError(
-            f"{store.url} holds another build: {'; '.join(differing[:3])}. "
-            "Use another --out, or the values it was made with"
-        )
+    refuse_another(store, plan, wanted)
     return plan
 
 
-def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
+def refuse_another(store: Store, plan: Plan, wanted: dict[str, Any]) -> None:
+    """Go on only with the build that lies in an output.
+
+    Raises:
+        ResumeError: If its identity is not the wanted one; says which values differ.
+    """
+    if differing := differences(plan.identity, wanted):
+        more = f"; and {len(differing) - _MAX_TOLD} more" if len(differing) > _MAX_TOLD else ""
+        raise ResumeError(
+            f"{store.url} holds another build: {'; '.join(differing[:_MAX_TOLD])}{more}. "
+            "Use another --out, or the values it was made with"
+        )
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Which values of two identities differ, and how.
+
+    Lists of named things, such as inputs, are compared thing by thing. An absent value counts as none, as in JSON.
+
+    >>> differences({"recipe": {"seed": 7}}, {"recipe": {"seed": 8}})
+    ['recipe.seed is 7 there and 8 now']
+    >>> differences({"inputs": [{"name": "a.jsonl"}]}, {"inputs": []})
+    ['inputs.a.jsonl is there but not now']
+    """
+    if old == new:
+        return []
+    if isinstance(old, list) and isinstance(new, list):
+        return differences(_by_name(old), _by_name(new), path) or [f"{path} is in another order now"]
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new} - {"recipe_sha256"}):
-            yield from _differences(f"{path}.{key}" if path else key, old.get(key), new.get(key))
-    elif old != new:
-        yield f"{path} is {old!r} there and {new!r} now"
+        keys = [key for key in sorted({*old, *new}) if key != "recipe_sha256"]  # the values say it better
+        below = [differences(old.get(key), new.get(key), f"{path}.{key}" if path else key) for key in keys]
+        return [difference for each in below for difference in each]
+    if isinstance(old, dict) or isinstance(new, dict):
+        return [f"{path} is there but not now" if isinstance(old, dict) else f"{path} is now but not there"]
+    return [f"{path} is {old!r} there and {new!r} now"]
+
+
+def _by_name(values: list[Any]) -> dict[str, Any]:
+    """A list as a dict of names, so that one thing more or less does not make all that follow differ."""
+    found: dict[str, Any] = {}
+    for position, value in enumerate(values):
+        name = str(value["name"]) if isinstance(value, dict) and "name" in value else str(position)
+        found[f"{name}~{position}" if name in found else name] = value
+    return found
 
 
 def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
     n_records, shas = 0, []
-    for part, (n_in_part, data) in enumerate(_parts(_units(recipe), recipe.run.unit_dialogues)):
+    records = mark_duplicates(_read(recipe.input), recipe.input)
+    for part, (n_in_part, data) in enumerate(_parts(records, recipe.run.unit_dialogues)):
         shas.append(hashlib.sha256(data).hexdigest())
         store.create(part_key(part, shas[-1]), data)
         n_records += n_in_part
     return Plan(wanted, n_records, recipe.run.unit_dialogues, tuple(shas))
-
-
-def _units(recipe: Recipe) -> Iterator[list[Dialogue | Reject]]:
-    unit: list[Dialogue | Reject] = []
-    for record in mark_duplicates(_read(recipe.input), recipe.input):
-        unit.append(record)
-        if len(unit) == recipe.run.unit_dialogues:
-            yield unit
-            unit = []
-    if unit:
-        yield unit
 
 
 def _read(source: Input) -> Iterator[Dialogue | Reject]:
@@ -160,14 +188,16 @@ def part_key(part: int, sha256: str) -> str:
     return f"input/{part:05d}-{sha256[:12]}.parquet"
 
 
-def _parts(units: Iterator[list[Dialogue | Reject]], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
-    """Pack units into files, a row group each."""
+def _parts(records: Iterator[Dialogue | Reject], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
+    """Pack records into files, a row group a unit; gives the number of records and the bytes of each file."""
     while True:
         file, n_records = BytesIO(), 0
-        with pq.ParquetWriter(file, INPUT, compression="zstd") as writer:
-            for _, unit in zip(range(_UNITS_PER_PART), units, strict=False):
-                writer.write_table(input_table(unit), row_group_size=unit_dialogues)
-                n_records += len(unit)
+        with pq.ParquetWriter(file, INPUT, compression="zstd", use_dictionary=False, write_statistics=False) as writer:
+            for _ in range(_UNITS_PER_PART // _UNITS_AT_ONCE):
+                if not (batch := list(islice(records, _UNITS_AT_ONCE * unit_dialogues))):
+                    break
+                writer.write_table(input_table(batch), row_group_size=unit_dialogues)
+                n_records += len(batch)
         if not n_records:
             return
         yield n_records, file.getvalue()

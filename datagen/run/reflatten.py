@@ -8,8 +8,9 @@ from datagen.errors import RecipeError, ResumeError, StoreError
 from datagen.recipe import Recipe, explain
 from datagen.run.commit import Marker, commit_rows, data_key
 from datagen.run.local import run_local
-from datagen.run.manifest import MANIFEST, Manifest, finish, markers
-from datagen.run.plan import PLAN, Plan, load_plan
+from datagen.run.manifest import MANIFEST, Manifest, finish
+from datagen.run.markers import missing
+from datagen.run.plan import PLAN, Plan, load_plan, refuse_another
 from datagen.run.store import open_store
 from datagen.run.tables import from_parquet
 from datagen.run.worker import header
@@ -52,9 +53,12 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
     old, store = Manifest.load(open_store(source)), open_store(out)
     plan = _plan(old, changes)
     store.create(PLAN, plan.to_json())
-    if load_plan(store) != plan:
-        raise ResumeError(f"{out} holds another build; use another --out")
-    left = [unit for unit, marker in enumerate(markers(store, plan.n_units)) if marker is None]
+    standing = load_plan(store)
+    if standing:
+        refuse_another(store, standing, plan.identity)
+    if standing != plan:
+        raise ResumeError(f"{out} was cut into other units, by another version of datagen; use another --out")
+    left = missing(store, plan.n_units)
     if n_workers and left:
         run_local(_Flattener, (source, out), left, min(n_workers, len(left)), 1, lambda _: None, lambda _: None)
     else:
@@ -63,7 +67,8 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
             worker.run(unit)
     if store.exists(MANIFEST):
         return Manifest.load(store)
-    return finish(store, plan, {"url": source, "digest": old.values["digest"]})
+    origin = {"url": source, "digest": old.values["digest"]}
+    return finish(store, plan, {"from": origin, "reproducible": old.values["reproducible"]})
 
 
 def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:

@@ -2,9 +2,9 @@
 
     takes/HASH.parquet        takes that one worker made in one go, of schema TAKES; HASH is that of their keys
     takes/keys/HASH           SHA-256 of that file, then the 16-byte keys in it
-    takes/index.parquet       all keys with their files, written when the build is done
+    takes/index.parquet       all keys with their files, written by the driver: when it starts, and at the end
 
-A reader gets the index in one request, or from `takes/keys/` while a build is unfinished, then the files it needs.
+A reader gets the index in one request (one a file of keys if a build never came to write it), then the files it needs.
 Takes are a saving and no content: what is missing or damaged is spoken again; they are not part of the digest.
 """
 
@@ -74,7 +74,9 @@ class Index:
         return cls(store, files, np.concatenate(keys), np.concatenate(of))
 
     def write(self) -> None:
-        """Write the index of the output."""
+        """Write the index of an output that keeps any takes."""
+        if not len(self.keys):
+            return
         table = pa.table({"key": _padded(self.keys), "file": self.of}, schema=_INDEX_SCHEMA)
         self._store.replace(_INDEX, to_parquet(table, {"files": self.files}))
 
@@ -120,10 +122,10 @@ class KeptTakes:
     def __init__(self, own: Store | None, others: Sequence[Store], sample_rate_hz: int) -> None:
         """Take where this build keeps takes, if it does, outputs whose takes may be used, and the rate of takes."""
         self._own, self._rate = own, sample_rate_hz
-        self._found = [Index.gather(own)] if own else []
-        self._there = {*self._found[0].keys.tolist()} if own else set()
-        self._found += [Index.load(store) for store in others]
+        self._there = Index.load(own) if own else None
+        self._found = [*([self._there] if self._there else []), *(Index.load(store) for store in others)]
         self._new: dict[str, dict[str, Any]] = {}
+        self._kept: set[str] = set()
 
     def find(self, key: str) -> Take | None:
         """The take of a key from wherever it is kept."""
@@ -131,10 +133,9 @@ class KeptTakes:
 
     def keep(self, key: str, text: str, voice: str, seed: int, take: Take) -> None:
         """Keep a take that was used, unless this build has it already."""
-        if self._own is None or bytes.fromhex(key).rstrip(b"\0") in self._there:
-            return
-        self._there.add(bytes.fromhex(key).rstrip(b"\0"))
-        self._new[key] = _row(key, text, voice, seed, take, self._rate)
+        if self._there is not None and key not in self._kept and key not in self._there:
+            self._kept.add(key)
+            self._new[key] = _row(key, text, voice, seed, take, self._rate)
 
     def flush(self) -> None:
         """Write the takes that were made since the last time."""

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.engines import load
+from datagen.engines.base import EngineInfo
 from datagen.errors import EngineError, RecipeError
 
 TTS = ("hibari", "tone")
@@ -29,6 +30,11 @@ def test_the_table_and_the_suite_agree_and_infos_are_whole(kind, names):
         assert info.version
         assert info.licence
         assert info.bit_exact in ("machine", "all", "no")
+
+
+def test_an_engine_that_promises_something_unknown_is_refused():
+    with pytest.raises(EngineError, match=r"engine mine: bit_exact is 'mostly'; it must be one of machine, all, no"):
+        EngineInfo("mine", "1", "MIT", "mostly")
 
 
 @pytest.mark.parametrize("name", TTS)

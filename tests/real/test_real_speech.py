@@ -41,7 +41,7 @@ def out(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def conversations(out: Path) -> list[Streams]:
     store = open_store(str(out))
-    files = Manifest.load(store).table("conversations")
+    files = Manifest.load(store).files("conversations")
     return [s for file in files for s in streams_of(from_parquet(store.read(file.key), file.key))]
 
 

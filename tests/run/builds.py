@@ -4,11 +4,13 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +21,7 @@ from datagen.run import digest
 from datagen.run.build import build
 from datagen.run.check import check
 from datagen.run.commit import Marker
+from datagen.run.index import write_part
 from datagen.run.manifest import Manifest
 from datagen.run.plan import plan_build
 from datagen.run.store import LocalStore
@@ -31,6 +34,7 @@ DATAGEN = str(Path(sys.executable).with_name("datagen"))
 SPLITS = "splits={validation: 0.3, test: 0.3}"
 """Shares that put a few dialogues into each split."""
 PATIENCE_S = 120
+_TIME = re.compile(rb'"finished_at": [0-9]+, ')
 STARTED: list[subprocess.Popen[bytes]] = []
 
 
@@ -89,28 +93,29 @@ def faults(out: Path, conversations: Path | None = None) -> list[str]:
 def read(out: Path, table: str) -> list[dict[str, object]]:
     """All rows of a table, in the manifest's order."""
     store = LocalStore(out)
-    files = Manifest.load(store).table(table)
+    files = Manifest.load(store).files(table)
     return [row for file in files for row in from_parquet(store.read(file.key), file.key).to_pylist()]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder; one that vanishes while it is read was being written."""
+    """Every file below a folder, markers without their time; one that vanishes while it is read was being written."""
     found = {}
     for file in sorted(folder.rglob("*")):
         with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-            found[file.relative_to(folder).as_posix()] = file.read_bytes()
+            found[file.relative_to(folder).as_posix()] = _TIME.sub(b"", file.read_bytes())
     return found
 
 
 class Forger:
-    """Damages a finished output and mends its manifest, so that only a deeper check can find it."""
+    """Damages a finished output and mends its index and manifest, so that only a deeper check can find it."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
         self.values = json.loads((out / "manifest.json").read_bytes())
+        self.files = list(Manifest.load(LocalStore(out)).files())
 
     def keys(self, table: str, split: str = "") -> list[str]:
-        return [f["key"] for f in self.values["files"] if f["table"] == table and split in ("", f["split"])]
+        return [file.key for file in self.files if file.table == table and split in ("", file.split)]
 
     def table(self, key: str) -> pa.Table:
         return self.table_of(self.out / key)
@@ -123,10 +128,13 @@ class Forger:
         """Put another table into a file of the manifest, and set its entry right."""
         data = to_parquet(table, about(self.table(key)))
         (self.out / key).write_bytes(data)
-        (entry,) = [f for f in self.values["files"] if f["key"] == key]
         n_tokens = sum(table.column("n_tokens").to_pylist()) if "n_tokens" in table.column_names else 0
         sha256 = hashlib.sha256(data).hexdigest()
-        entry.update(n_bytes=len(data), sha256=sha256, n_rows=table.num_rows, n_tokens=n_tokens)
+        self.enter(key, n_bytes=len(data), sha256=sha256, n_rows=table.num_rows, n_tokens=n_tokens)
+
+    def enter(self, key: str, **values: object) -> None:
+        """Change a file's entry in the index."""
+        self.files = [replace(file, **values) if file.key == key else file for file in self.files]
 
     def edit(self, key: str, change: Callable[[list[dict[str, object]]], object]) -> None:
         """Change the rows of a file in place."""
@@ -136,14 +144,19 @@ class Forger:
         self.write(key, pa.Table.from_pylist(rows, schema=table.schema))
 
     def seal(self) -> None:
-        """Set digest and sums right and write the manifest."""
-        tables = [(f["table"], self.table(f["key"])) for f in self.values["files"]]
+        """Set digest and sums right, and write index and manifest."""
+        tables = [(file.table, self.table(file.key)) for file in self.files]
         total = digest.total(h for name, table in tables for h in digest.row_hashes(name, table))
         self.values["digest"] = digest.to_text(total)
         for name, splits in self.values["tables"].items():
             for split, sums in splits.items():
-                files = [f for f in self.values["files"] if f["table"] == name and (f["split"] or "all") == split]
-                sums.update({key: sum(f[key] for f in files) for key in sums})
+                files = [f for f in self.files if f.table == name and (f.split or "all") == split]
+                sums.update({key: sum(getattr(f, key) for f in files) for key in sums})
+        self.publish()
+
+    def publish(self) -> None:
+        """Write index and manifest as they are."""
+        self.values["index"] = [asdict(write_part(LocalStore(self.out), 0, self.files))]
         (self.out / "manifest.json").write_text(json.dumps(self.values), "utf-8")
 
 

@@ -1,5 +1,6 @@
 """Fake voices that misbehave, named in recipes as `tests.run.engines:NAME`."""
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -23,6 +24,26 @@ class Gated(ToneVoice):
         while "gate" in text and not self._gate.exists():
             time.sleep(0.005)
         return super().speak(text, voice, seed)
+
+
+class Ticketed(ToneVoice):
+    """Needs one of the files in a folder for each text with the word `ticket`, and uses it up; `all` is for all."""
+
+    def __init__(self, tickets: str) -> None:
+        super().__init__()
+        self._tickets = Path(tickets)
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        while "ticket" in text and not (self._taken() or (self._tickets / "all").exists()):
+            time.sleep(0.005)
+        return super().speak(text, voice, seed)
+
+    def _taken(self) -> bool:
+        for ticket in self._tickets.glob("t*"):
+            with contextlib.suppress(FileNotFoundError):
+                ticket.unlink()
+                return True
+        return False
 
 
 class Fickle(ToneVoice):

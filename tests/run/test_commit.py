@@ -1,13 +1,21 @@
 """Exactly once: whatever dies wherever, running again gives the same content, nothing lost, nothing doubled."""
 
 import json
+import os
+import shutil
+from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
+from stat import S_ISDIR
 from threading import Lock
+from types import SimpleNamespace
 
 import pytest
 
 from datagen.errors import StoreError
 from datagen.recipe import Recipe
+from datagen.run import commit
+from datagen.run import store as store_module
 from datagen.run.build import build
 from datagen.run.manifest import MANIFEST
 from datagen.run.store import LocalStore
@@ -15,6 +23,7 @@ from datagen.run.tables import about
 from tests.run.builds import Forger, fake, faults, made, markers_of, read, tree, worker
 
 N = 4
+SPLIT_NOT = "splits={validation: 0, test: 0}"
 
 
 class Died(BaseException):
@@ -95,6 +104,120 @@ def test_an_engine_that_never_repeats_itself_still_gives_one_content(tmp_path, a
         assert {key: before[key] for key in data} == {key: after_all[key] for key in data}
         call += 1
     assert call > 10
+
+
+class Steps:
+    """What the operating system is asked to do for a store; from one step on, nothing more is done."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, last: int) -> None:
+        self._n_left, self._lock = last, Lock()
+        steps = self
+
+        class MortalPath(type(Path())):
+            def mkdir(self, *arguments: object, **options: object) -> None:
+                steps.take()
+                super().mkdir(*arguments, **options)
+
+            def unlink(self, *arguments: object, **options: object) -> None:
+                steps.take()
+                super().unlink(*arguments, **options)
+
+            def replace(self, target: Path) -> Path:
+                steps.take()
+                return super().replace(target)
+
+            def read_bytes(self) -> bytes:
+                steps.take()
+                return super().read_bytes()
+
+            def open(self, mode: str, *_: object) -> "HalfFile":
+                steps.take()
+                return HalfFile(self, mode)
+
+        class HalfFile(FileIO):
+            def write(self, data: bytes) -> int:
+                super().write(data[: len(data) // 2])
+                steps.take()
+                return super().write(data[len(data) // 2 :])
+
+        patch.setattr(store_module, "Path", MortalPath)
+        mortal = {name: self._mortal(getattr(os, name)) for name in ("link", "fsync", "open")}
+        patch.setattr(store_module, "os", SimpleNamespace(**{**vars(os), **mortal}))
+
+    def take(self) -> None:
+        with self._lock:
+            self._n_left -= 1
+            if self._n_left < 0:
+                raise Died
+
+    def _mortal(self, real: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object) -> object:
+            self.take()
+            return real(*arguments)
+
+        return run
+
+
+def test_dying_at_any_step_of_a_commit_leaves_whole_files_or_none(tmp_path):
+    """Between any two of: make a directory, open, half a write, the rest, sync, link, sync of the directory, unlink."""
+    recipe = fake(tmp_path, "input.limit=2")
+    worker(recipe, LocalStore(tmp_path / "planned"))
+    shutil.copytree(tmp_path / "planned", tmp_path / "clean")
+    worker(recipe, LocalStore(tmp_path / "clean")).run(0)
+    clean, last, died = data(tmp_path / "clean"), 0, True
+    assert {key.split("/")[0] for key in clean} >= {"conversations", "rejects", "three_stream", "units"}
+    while died:
+        out, died = tmp_path / f"out{last}", False
+        shutil.copytree(tmp_path / "planned", out)
+        with pytest.MonkeyPatch.context() as patch:
+            mortal = worker(recipe, LocalStore(out))
+            Steps(patch, last)
+            mortal._store = store_module.LocalStore(out)
+            try:
+                mortal.run(0)
+            except Died:
+                died = True
+        left = data(out)
+        assert left.items() <= clean.items()
+        assert "units/000000.json" not in left or left == clean  # the marker comes last
+        worker(recipe, LocalStore(out)).run(0)
+        assert data(out) == clean
+        last += 1
+    assert last > 8 * (len(clean) - len(data(tmp_path / "planned")))
+
+
+def data(out: Path) -> dict[str, bytes]:
+    """All files but those that are being written."""
+    return {key: content for key, content in tree(out).items() if not key.startswith(".writing/")}
+
+
+def test_a_name_is_durable_before_the_marker(tmp_path, monkeypatch):
+    """Each file is synced, then linked, then its directory is synced; the marker only after all others."""
+    order: list[str] = []
+    directories: dict[int, str] = {}
+
+    def opened(path: Path, *flags: int) -> int:
+        handle = os.open(path, *flags)
+        directories[handle] = Path(path).name
+        return handle
+
+    def synced(handle: int) -> None:
+        order.append(f"sync {directories[handle] if S_ISDIR(os.fstat(handle).st_mode) else 'file'}")
+        os.fsync(handle)
+
+    def linked(written: Path, target: Path) -> None:
+        order.append(f"link {target.parent.name}")
+        os.link(written, target)
+
+    made = worker(fake(tmp_path, "flatten.tasks=[asr]", SPLIT_NOT), LocalStore(tmp_path / "out"))
+    watched = {"open": opened, "fsync": synced, "link": linked}
+    monkeypatch.setattr(store_module, "os", SimpleNamespace(**{**vars(os), **watched}))
+    monkeypatch.setattr(commit, "_N_WRITERS", 1)
+    made.run(0)
+    marker = order.index("link units")
+    for name in ("conversations", "asr", "rejects"):
+        assert order.index(f"link {name}") < order.index(f"sync {name}") < marker < order.index("sync units")
+    assert all(order[k - 1] == "sync file" for k, step in enumerate(order) if step.startswith("link"))
 
 
 def test_the_fickle_engine_is_fickle(tmp_path):
@@ -189,7 +312,7 @@ def test_rejects_are_those_of_the_first_attempt_too(tmp_path):
 def test_every_file_explains_itself(tmp_path):
     out, manifest = made(tmp_path)
     forger = Forger(out)
-    for file in manifest.files:
+    for file in manifest.files():
         about = json.loads(forger.table(file.key).schema.metadata[b"datagen"])
         for name in ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence"):
             assert about[name] == manifest.values[name]

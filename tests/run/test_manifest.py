@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,13 @@ import yaml
 from datagen.build import Build
 from datagen.errors import StoreError
 from datagen.recipe import Recipe
-from datagen.run.manifest import MANIFEST, Manifest, finish
+from datagen.run.build import build
+from datagen.run.manifest import MANIFEST, Manifest, finish, reproducible
 from datagen.run.plan import plan_build
+from datagen.run.processor import processor
 from datagen.run.store import LocalStore
 from datagen.run.worker import Worker
-from tests.run.builds import fake, made, markers_of, read
+from tests.run.builds import fake, made, markers_of, read, worker
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +45,9 @@ def test_the_manifest_is_written_last_and_the_card_before_it(tmp_path):
 
     store, work = Recording(tmp_path / "out"), Build(fake(tmp_path))
     plan = plan_build(work, store)
-    worker = Worker(work, plan, store)
+    run = Worker(work, plan, store).run
     for unit in range(plan.n_units):
-        worker.run(unit)
+        run(unit)
     finish(store, plan)
     assert order[-3:] == ["recipe.yaml", "README.md", MANIFEST]
 
@@ -53,9 +56,9 @@ def test_a_unit_without_its_marker_is_no_success(tmp_path):
     """Whatever an engine said: all files of the unit are there, but not its marker."""
     store, work = LocalStore(tmp_path / "out"), Build(fake(tmp_path))
     plan = plan_build(work, store)
-    worker = Worker(work, plan, store)
+    run = Worker(work, plan, store).run
     for unit in range(plan.n_units):
-        worker.run(unit)
+        run(unit)
     (tmp_path / "out" / "units" / "000001.json").unlink()
     with pytest.raises(StoreError, match="unit 1 of 3 is not done; run the same command again"):
         finish(store, plan)
@@ -76,12 +79,12 @@ def test_counts_add_up(built):
     assert values["rejects"] == {"select/code": 5}
     markers = list(markers_of(out))
     assert values["n_units"] == len(markers) == 5
-    assert [file.key for file in manifest.files] == sorted(file.key for marker in markers for file in marker.files)
+    assert list(manifest.files()) == [file for marker in markers for file in marker.files]
     conversations = read(out, "conversations")
     assert values["hours"] == round(sum(c["n_samples"] for c in conversations) / 24_000 / 3600, 4)
     for table, splits in values["tables"].items():
         for split, sums in splits.items():
-            files = manifest.table(table, "" if split == "all" else split)
+            files = list(manifest.files(table, "" if split == "all" else split))
             assert sums["n_rows"] == sum(pq.read_metadata(out / file.key).num_rows for file in files)
             assert sums["n_bytes"] == sum((out / file.key).stat().st_size for file in files)
             rows = [row for file in files for row in pq.read_table(out / file.key).to_pylist()]
@@ -91,7 +94,8 @@ def test_counts_add_up(built):
 def test_files_are_named_by_the_manifest_all_and_only(built):
     out, manifest = built
     there = {p.relative_to(out).as_posix() for p in out.rglob("*.parquet")}
-    assert {file.key for file in manifest.files} == {key for key in there if not key.startswith("input/")}
+    assert {file.key for file in manifest.files()} == {k for k in there if not k.startswith(("input/", "index/"))}
+    assert {part["key"] for part in manifest.values["index"]} == {k for k in there if k.startswith("index/")}
 
 
 def test_the_manifest_is_enough_to_make_the_data_again(built, tmp_path):
@@ -99,6 +103,46 @@ def test_the_manifest_is_enough_to_make_the_data_again(built, tmp_path):
     recipe = Recipe.model_validate(manifest.values["recipe"])
     again = made(tmp_path, *[f"{k}={json.dumps(v)}" for k, v in recipe.identity().items() if k != "input"], n=14)
     assert again[1].values["digest"] == manifest.values["digest"]
+
+
+def test_the_manifest_says_what_its_digest_is_worth(built):
+    out, manifest = built
+    said = manifest.values["reproducible"]
+    assert said["promise"] == "machine"
+    assert said["because"] == ["noise.0 generated", "speech_tokenizer tone", "tts tone"]
+    assert said["processors"] == {processor(): 5}
+    assert processor().startswith(platform.machine())
+    assert "same kind of processor" in (out / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("promises", "promise", "because"),
+    [
+        (("all", "all"), "all", []),
+        (("all", "machine"), "machine", ["b y"]),
+        (("no", "machine"), "no", ["a x"]),
+        (("no", "no"), "no", ["a x", "b y"]),
+    ],
+)
+def test_the_weakest_engine_decides(promises, promise, because):
+    engines = {
+        k: {"name": name, "bit_exact": p} for (k, name), p in zip((("a", "x"), ("b", "y")), promises, strict=True)
+    }
+    said = reproducible(engines, {"z": 1, "y": 2})
+    assert (said["promise"], said["because"]) == (promise, because)
+    assert list(said["processors"]) == ["y", "z"]
+
+
+def test_machines_of_two_kinds_make_one_build_and_are_both_named(tmp_path, monkeypatch):
+    recipe = fake(tmp_path)
+    clean = build(recipe, str(tmp_path / "clean"))
+    store = LocalStore(tmp_path / "out")
+    for unit, kind in enumerate(("aarch64 neoversen1", "x86_64 Haswell", "x86_64 Haswell")):
+        monkeypatch.setattr("datagen.run.commit.processor", lambda kind=kind: kind)
+        worker(recipe, store).run(unit)
+    mixed = build(recipe, str(tmp_path / "out"))
+    assert mixed.values["reproducible"]["processors"] == {"aarch64 neoversen1": 1, "x86_64 Haswell": 2}
+    assert mixed.values["digest"] == clean.values["digest"]
 
 
 def test_the_recipe_beside_it_spells_out_every_value(built):
@@ -121,11 +165,11 @@ def test_the_card_says_what_is_there(built):
 def test_pandas_and_pyarrow_read_it(built):
     out, manifest = built
     n_rows = manifest.values["tables"]["three_stream"]["train"]["n_rows"]
-    frame = pd.concat(pd.read_parquet(out / file.key) for file in manifest.table("three_stream", "train"))
+    frame = pd.concat(pd.read_parquet(out / file.key) for file in manifest.files("three_stream", "train"))
     assert len(frame) == n_rows
     assert (frame["input_ids"].map(len) == frame["n_tokens"]).all()
     assert (frame["loss_mask"].map(len) == frame["n_tokens"]).all()
-    files = [str(out / file.key) for file in manifest.table("three_stream", "train")]
+    files = [str(out / file.key) for file in manifest.files("three_stream", "train")]
     assert pyarrow.dataset.dataset(files).to_table().num_rows == n_rows
 
 
@@ -151,7 +195,7 @@ def test_datasets_loads_every_split_offline(built, tmp_path):
     assert set(configs) == {"conversations", "three_stream", "tts"}
     assert set(rows) == {"train", "validation", "test"}
     for split, found in rows.items():
-        files = manifest.table("three_stream", split)
+        files = list(manifest.files("three_stream", split))
         wanted = [row for file in files for row in pq.read_table(out / file.key).to_pylist()]
         assert sorted(found) == sorted([row["row_id"], row["input_ids"]] for row in wanted)
     assert n_train == manifest.values["tables"]["tts"]["train"]["n_rows"]

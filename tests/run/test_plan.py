@@ -11,7 +11,7 @@ from datagen.errors import ResumeError, SourceError, StoreError
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject
 from datagen.run.build import build
-from datagen.run.plan import PlannedInput, load_plan, part_key, plan_build
+from datagen.run.plan import PlannedInput, differences, load_plan, part_key, plan_build
 from datagen.run.store import LocalStore
 from tests.run.builds import fake, talk, tree, write
 
@@ -109,8 +109,12 @@ def test_the_plan_holds_the_hashes_of_input_and_parts(tmp_path):
         ("seed=8", "recipe.seed is 7 there and 8 now"),
         ("run.unit_dialogues=3", "recipe.run.unit_dialogues is 2 there and 3 now"),
         ("engines.tts={name: tone, options: {n_voices: 8}}", "recipe.engines.tts.options.n_voices is None there"),
-        ("engines.speech_tokenizer={name: 'tests.run.test_plan:NewTokenizer'}", "engines.speech_tokenizer.version"),
-        ("flatten.tasks=[tts]", "recipe.flatten.tasks"),
+        (
+            "engines.speech_tokenizer={name: 'tests.run.test_plan:NewTokenizer'}",
+            "engines.speech_tokenizer.version is '1' there and '99' now",
+        ),
+        ("flatten.tasks=[tts]", "recipe.flatten.tasks.0 is 'asr' there and 'tts' now"),
+        ("mix.noise=[{name: generated}, {name: generated, weight: 3}]", "recipe.mix.noise.generated~1 is now but"),
         ("input.limit=3", "recipe.input.limit is None there and 3 now"),
     ],
 )
@@ -133,12 +137,52 @@ def NewTokenizer():
     return engine
 
 
+@pytest.mark.parametrize("version", ["__version__", "DATA_VERSION"])
+def test_another_version_of_datagen_does_not_resume(tmp_path, monkeypatch, version):
+    plan(fake(tmp_path), tmp_path)
+    monkeypatch.setattr(f"datagen.run.plan.{version}", "99")
+    with pytest.raises(ResumeError, match=r"(datagen|data_version) is \S+ there and '99' now"):
+        plan(fake(tmp_path), tmp_path)
+
+
 def test_another_input_does_not_resume(tmp_path):
     recipe = fake(tmp_path)
     plan(recipe, tmp_path)
     write(tmp_path / "in.jsonl", [talk(*TEXTS)])
-    with pytest.raises(ResumeError, match=r"inputs is .*sha256"):
+    with pytest.raises(
+        ResumeError, match=r"inputs\.in\.jsonl\.n_bytes is \d+ there .* inputs\.in\.jsonl\.sha256 is '\w{64}'"
+    ):
         plan(recipe, tmp_path)
+
+
+def test_an_input_more_less_or_moved_does_not_resume(tmp_path):
+    """The same folder holds more, fewer or renamed files: the recipe is the same."""
+    folder = tmp_path / "talks"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write(folder / f"{name}.jsonl", [talk(*TEXTS, id=name)])
+    recipe = fake(tmp_path, f"input.paths=[{folder}]")
+    plan(recipe, tmp_path)
+    write(folder / "c.jsonl", [talk(*TEXTS, id="c")])
+    with pytest.raises(ResumeError, match=r"another build: inputs\.talks/c\.jsonl is now but not there\."):
+        plan(recipe, tmp_path)
+    (folder / "c.jsonl").unlink()
+    (folder / "a.jsonl").unlink()
+    with pytest.raises(ResumeError, match=r"another build: inputs\.talks/a\.jsonl is there but not now\."):
+        plan(recipe, tmp_path)
+
+
+def test_inputs_in_another_order_differ():
+    """Records are numbered through all inputs."""
+    files = [{"name": "a"}, {"name": "b"}]
+    assert differences({"inputs": files}, {"inputs": files[::-1]}) == ["inputs is in another order now"]
+
+
+def test_a_refusal_names_three_values_and_counts_the_rest(tmp_path):
+    plan(fake(tmp_path), tmp_path)
+    many = [f"flatten.{key}=77" for key in ("speech_chunk_tokens", "text_chunk_tokens", "max_alignment_tokens")]
+    with pytest.raises(ResumeError, match=r"(recipe\.flatten\.\w+ is .* and 77 now; ){3}and 1 more\. Use"):
+        plan(fake(tmp_path, "seed=8", *many), tmp_path)
 
 
 def test_the_same_build_resumes_with_the_plan_that_stands(tmp_path):

@@ -151,7 +151,7 @@ def datagen(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_lost_credentials_are_one_line_on_the_terminal(s3, flaky_s3: FlakyS3, tmp_path):
     """With workers, which meet it first."""
     source = write(tmp_path / "in.jsonl", talks(6))
-    flaky_s3.plan = lambda method, path, n: "403" if "/conversations/" in path else ""
+    flaky_s3.plan = lambda method, path, n: "403" if "/conversations/" in path and method == "PUT" else ""
     ended = datagen("build", "fake", "--input", source, "--out", s3, "--set", "run.unit_dialogues=2", "--workers", 2)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1

@@ -1,0 +1,117 @@
+"""How far a build is, from what lies in its output: whoever runs it, wherever, and however it ended."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from datagen.errors import StoreError
+from datagen.run.commit import Marker
+from datagen.run.manifest import MANIFEST, Manifest
+from datagen.run.markers import Tally, all_but, markers, missing
+from datagen.run.plan import PLAN, Plan, load_plan
+from datagen.run.store import Store
+from datagen.units import samples_to_ms
+
+_RECENT_SECONDS = 900
+_RECENT_UNITS = 20
+"""Speed is that of the last quarter of an hour, or of this many units if they took longer."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a build stands."""
+
+    url: str
+    finished: bool
+    """Whether the manifest is there."""
+    n_units: int
+    n_units_done: int
+    n_records: int
+    n_conversations: int
+    n_rejects: int
+    rejects: dict[str, int]
+    """Count by `stage/reason`."""
+    hours: float
+    """Of conversation made."""
+    hours_left: float | None
+    """Of conversation, if what is left is like what is done; None before the first unit."""
+    realtime: float | None = None
+    """Seconds of conversation a second of recent wall time, all workers together; None if too little is known."""
+    seconds_left: float | None = None
+    """At that speed."""
+    last_unit_at: int | None = None
+    """When the newest unit was finished, in seconds since 1970 by its worker's clock."""
+
+
+def status(store: Store) -> Status:
+    """Look at an output: its manifest if it has one, else one listing, and every marker once.
+
+    Raises:
+        StoreError: If no build was planned there.
+    """
+    plan = load_plan(store)
+    if plan is None:
+        raise StoreError(f"{store.url} has no {PLAN}: no build is there, or its input is still being read")
+    if store.exists(MANIFEST):
+        return _finished(store.url, Manifest.load(store).values)
+    tally, recent = Tally(), _Recent()
+    for marker in markers(store, all_but(missing(store, plan.n_units), plan.n_units)):
+        tally.add(marker)
+        recent.add(marker)
+    return _unfinished(store.url, plan, tally, recent)
+
+
+def _finished(url: str, values: dict[str, Any]) -> Status:
+    names = ("n_units", "n_records", "n_conversations", "n_rejects", "rejects", "hours")
+    return Status(url, True, n_units_done=values["n_units"], hours_left=0.0, **{name: values[name] for name in names})
+
+
+def _unfinished(url: str, plan: Plan, tally: Tally, recent: "_Recent") -> Status:
+    rate = plan.identity["clock"]["sample_rate_hz"]
+    hours, n_left = samples_to_ms(tally.n_samples, rate) / 3_600_000, plan.n_units - tally.n_units
+    n_units, n_samples, seconds = recent.speed()
+    return Status(
+        url=url,
+        finished=False,
+        n_units=plan.n_units,
+        n_units_done=tally.n_units,
+        n_records=plan.n_records,
+        n_conversations=tally.n_kept,
+        n_rejects=tally.n_records - tally.n_kept,
+        rejects=dict(sorted(tally.rejects.items())),
+        hours=round(hours, 4),
+        hours_left=round(hours / tally.n_units * n_left, 4) if tally.n_units else None,
+        realtime=round(n_samples / rate / seconds, 1) if seconds else None,
+        seconds_left=round(seconds / n_units * n_left, 1) if seconds else None,
+        last_unit_at=recent.newest(),
+    )
+
+
+class _Recent:
+    """Speed from the times at which units were finished.
+
+    Markers come in order of units, not of time, and from many workers. Between the oldest and the newest of the
+    recent ones lies wall time in which all but the oldest were finished, whoever made them; a pause in it counts.
+    """
+
+    def __init__(self) -> None:
+        self._units: list[tuple[int, int]] = []
+        """When each was finished, and its samples."""
+
+    def add(self, marker: Marker) -> None:
+        if marker.finished_at:
+            self._units.append((marker.finished_at, marker.n_samples))
+
+    def newest(self) -> int | None:
+        return max(self._units)[0] if self._units else None
+
+    def speed(self) -> tuple[int, int, int]:
+        """Units, their samples, and the seconds they took; no seconds if too few units are done to tell."""
+        latest_first = sorted(self._units, reverse=True)
+        recent = [
+            unit
+            for k, unit in enumerate(latest_first)
+            if k < _RECENT_UNITS or latest_first[0][0] - unit[0] <= _RECENT_SECONDS
+        ]
+        if len(recent) < 2:
+            return 0, 0, 0
+        return len(recent) - 1, sum(n for _, n in recent[:-1]), recent[0][0] - recent[-1][0]

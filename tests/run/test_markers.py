@@ -1,0 +1,94 @@
+"""Markers as a whole: one listing tells what is missing, and reading them holds only a few."""
+
+import threading
+
+import pytest
+
+from datagen.errors import StoreError
+from datagen.run import manifest as manifest_module
+from datagen.run.commit import Marker, marker_key
+from datagen.run.markers import _READ_AHEAD, Tally, markers, missing
+from datagen.run.store import LocalStore
+from tests.run.builds import made, markers_of
+
+
+class Counting(LocalStore):
+    """Counts what is asked of it."""
+
+    def __init__(self, root) -> None:
+        super().__init__(root)
+        self.n_reads = self.n_listings = 0
+        self._lock = threading.Lock()
+
+    def read(self, key: str) -> bytes:
+        with self._lock:
+            self.n_reads += 1
+        return super().read(key)
+
+    def keys(self, prefix: str):
+        self.n_listings += 1
+        return super().keys(prefix)
+
+
+def store_of(tmp_path, units) -> Counting:
+    store = Counting(tmp_path)
+    for unit in units:
+        path = tmp_path / marker_key(unit)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(Marker(unit, 2, 1, 960, f"{unit:032x}", {"select/code": 1}).to_json())
+    return store
+
+
+def test_one_listing_and_no_read_tells_what_is_missing(tmp_path):
+    store = store_of(tmp_path, {0, 2, 5})
+    (tmp_path / "units" / ".DS_Store").write_bytes(b"")
+    (tmp_path / "units" / "000099.json").write_bytes(b"")
+    assert missing(store, 7) == [1, 3, 4, 6]
+    assert (store.n_reads, store.n_listings) == (0, 1)
+
+
+def test_nothing_is_there_at_the_start(tmp_path):
+    assert missing(LocalStore(tmp_path), 3) == [0, 1, 2]
+
+
+def test_markers_come_in_order_and_are_not_read_far_ahead(tmp_path):
+    n_units = 3 * _READ_AHEAD
+    store = store_of(tmp_path, range(n_units))
+    found = markers(store, range(n_units))
+    assert [next(found).unit for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert store.n_reads <= _READ_AHEAD + 5
+    assert [marker.unit for marker in found] == list(range(5, n_units))
+    assert store.n_reads == n_units
+
+
+def test_a_missing_marker_is_named(tmp_path):
+    with pytest.raises(StoreError, match=r"units/000001\.json"):
+        list(markers(store_of(tmp_path, {0, 2}), range(3)))
+
+
+def test_a_tally_adds_up(tmp_path):
+    tally = Tally()
+    for marker in markers(store_of(tmp_path, range(4)), range(4)):
+        tally.add(marker)
+    assert (tally.n_units, tally.n_records, tally.n_kept, tally.n_samples) == (4, 8, 4, 3840)
+    assert (tally.digest, tally.rejects) == (0 + 1 + 2 + 3, {"select/code": 4})
+
+
+def test_an_index_of_many_parts_names_the_same_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest_module, "_UNITS_PER_PART", 2)
+    out, manifest = made(tmp_path, n=10)
+    wanted = [file for marker in markers_of(out) for file in marker.files]
+    assert len(manifest.values["index"]) == 3
+    assert list(manifest.files()) == wanted
+    assert sum(part["n_files"] for part in manifest.values["index"]) == len(wanted)
+    train = [file for file in wanted if (file.table, file.split) == ("asr", "train")]
+    assert train
+    assert list(manifest.files("asr", "train")) == train
+
+
+def test_an_index_that_changed_is_not_believed(tmp_path):
+    out, manifest = made(tmp_path)
+    path = out / manifest.values["index"][0]["key"]
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(StoreError, match=r"index/00000-.*\.parquet is damaged"):
+        list(manifest.files())
