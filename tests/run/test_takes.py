@@ -17,7 +17,7 @@ from datagen.run.store import LocalStore
 from datagen.run.tables import from_parquet
 from datagen.run.takes import Index, KeptTakes
 from datagen.schema import TAKES
-from tests.run.builds import fake, made, talk, worker
+from tests.run.builds import fake, made, read, talk, worker
 from tests.run.engines import Counting
 
 VOICE = "engines.tts={name: 'tests.run.engines:Counting'}"
@@ -48,13 +48,8 @@ def test_another_profile_speaks_nothing_again_and_gives_what_a_build_from_nothin
     assert not asked_again
     fresh, scratch, _ = counted(tmp_path / "c", *OTHER_PROFILE)
     assert again.values["digest"] == scratch.values["digest"]
-    cuts = [u["n_cut_samples"] for row in _conversations(fresh) for u in row["utterances"]]
+    cuts = [u["n_cut_samples"] for row in read(fresh, "conversations") for u in row["utterances"]]
     assert any(cuts)  # the same takes, cut elsewhere
-
-
-def _conversations(out: Path) -> list[dict]:
-    files = Manifest.load(LocalStore(out)).table("conversations")
-    return [row for f in files for row in from_parquet((out / f.key).read_bytes(), f.key).to_pylist()]
 
 
 def test_only_what_is_not_there_is_spoken(tmp_path):
@@ -173,9 +168,9 @@ def test_takes_in_the_background_are_kept_too(tmp_path):
     assert asked
     assert not asked_again
     assert again.values["digest"] == kept.values["digest"]
-    kinds = {e["kind"] for row in _conversations(first) for e in row["events"]}
+    kinds = {e["kind"] for row in read(first, "conversations") for e in row["events"]}
     assert {"noise_burst", "other_talker"} <= kinds
-    assert all(row["mixing"]["babble"] for row in _conversations(first))
+    assert all(row["mixing"]["babble"] for row in read(first, "conversations"))
 
 
 def test_workers_and_one_process_keep_what_gives_one_content(tmp_path):

@@ -166,6 +166,14 @@ def test_noise_from_recordings_of_any_rate_and_format(tmp_path):
     assert kinds == {"a.flac", "deep/b.ogg"}
 
 
+def test_a_recording_is_heard_from_its_start_where_that_is_asked(tmp_path):
+    soundfile.write(tmp_path / "door.wav", np.linspace(0.1, 0.9, RATE), RATE)
+    for from_start, starts in ((True, {0}), (False, None)):
+        engine = DirectoryNoise(str(tmp_path), from_start=from_start)
+        found = {engine.take("door.wav", np.random.default_rng(k)).start_samples for k in range(5)}
+        assert found == starts if starts else len(found) == 5
+
+
 def test_noise_sources_are_drawn_by_weight():
     recipe = Mix(noise=(NoiseSource(weight=1), NoiseSource(weight=9)))
     noises = [GeneratedNoise(kinds=["white"]), GeneratedNoise(kinds=["brown"])]
