@@ -54,8 +54,8 @@ bench: $(ASR)
 	$(BIN)/python benchmarks/run.py
 
 lock:
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray -o requirements.lock
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra asr --extra codebook --extra plots --extra vad -c requirements.lock -o requirements-asr.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra asr --extra codebook --extra plots --extra vad -c requirements.lock -o requirements-asr.lock
 
 clean:
 	rm -rf .venv out

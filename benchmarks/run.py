@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "cluster": ("--units", "40", "--minutes", "2", "--naps", "8"),
     "timing": ("--hours", "1"),
     "memory": ("--hours", "0.1"),
+    "takes": ("--hours", "0.3"),
     "wer": ("--dialogues", "4"),
     "vad": ("--dialogues", "4"),
 }

@@ -92,7 +92,7 @@ def long_takes(takes: Sequence[Takes], build: Build, length_s: int) -> Takes:
         if n_samples >= length_s * rate:
             break
     script = type(takes[0].script)(takes[0].script.dialogue, "train", tuple(utterances))
-    return Takes(script, tuple(found))
+    return Takes(script, tuple(found), takes[0].babble, takes[0].other_talkers)
 
 
 def audio(build: Build, takes: Sequence[Takes], times: int, least: float) -> None:
@@ -109,6 +109,32 @@ def audio(build: Build, takes: Sequence[Takes], times: int, least: float) -> Non
         show(f"place and mix, {name}", talked / took, "x realtime", least=least)
         took = seconds(lambda: run_stage(stages["encode"], mixed), times)  # noqa: B023
         show(f"encode, both channels, {name}", talked / took, "x realtime", least=1500)
+
+
+CHEAP = ("babble", "other_talkers", "bursts", "distance", "drift")
+"""Behaviours of the user's channel that must not slow mixing down; all others are shown apart."""
+APART = {
+    "echo": ("mix.echo.probability=1",),
+    "a room": ("mix.room.probability=1",),
+    **{
+        f"the line, {codec}": ("mix.line.probability=1", f"mix.line.codecs={{{codec}: 1}}")
+        for codec in ("band", "pcmu", "gsm", "vorbis", "mp3", "opus")
+    },
+}
+
+
+def acoustics(scripts: Sequence[object], times: int) -> None:
+    """Placing and mixing with acoustics on in every conversation, over conversations of one minute with noise."""
+    cheap = tuple(f"mix.{name}.probability=1" for name in CHEAP)
+    for name, changes in {"noise alone": (), f"{', '.join(CHEAP)}": cheap, **APART}.items():
+        build = Build(recipe_for("omniflatten", None, *changes))
+        stages, rate = stages_of(build), build.recipe.sample_rate_hz
+        takes = [made for made in run_stage(stages["speak"], scripts) if isinstance(made, Takes)]
+        batch = [long_takes(takes[k:] + takes[:k], build, 60) for k in range(0, len(takes), max(1, len(takes) // 8))]
+        talked = sum(t.n_samples for t in run_stage(stages["place"], batch) if isinstance(t, Timeline)) / rate
+        run_stage(stages["mix"], run_stage(stages["place"], batch))  # rooms are computed once a worker
+        took = seconds(lambda: run_stage(stages["mix"], run_stage(stages["place"], batch)), times)  # noqa: B023
+        show(f"place and mix, {name}", talked / took, "x realtime", least=5000 if changes is cheap else None)
 
 
 def rows(build: Build, streams: list[Streams], head: dict[str, object], folder: Path, times: int) -> None:
@@ -151,6 +177,7 @@ def main() -> None:
         voices(build, scripts, max(3, options.times // 3))
         takes = run_stage(stages["speak"], scripts)
         audio(build, takes, options.times, 8000 if options.recipe == "omniflatten" else 5000)  # type: ignore[arg-type]
+        acoustics(scripts[:24], options.times)
         talks = [
             talk
             for talk in run_stage(stages["mix"], run_stage(stages["place"], takes))

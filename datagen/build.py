@@ -1,21 +1,26 @@
 """The whole pipeline: recipe → steps, from a dialogue to its token streams, and the rows made of them."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from datagen.acoustics.line import line_info
+from datagen.acoustics.scene import Supplies
 from datagen.engines import load
-from datagen.engines.base import TTS, Noise, SpeechTokenizer, TextTokenizer
+from datagen.engines.base import TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import RecipeError
 from datagen.recipe import Pool, Recipe
+from datagen.recipe_mix import NoiseSource, Room
 from datagen.stages.encode import Encode
 from datagen.stages.flatten import Flatten
 from datagen.stages.mix import Mix
 from datagen.stages.place import Place
 from datagen.stages.script import WriteScript, voices_by_split
 from datagen.stages.select import Select
-from datagen.stages.speak import Speak
+from datagen.stages.speak import Background, Shelf, Speak
 from datagen.step import Step
 from datagen.units import hop_samples
 from datagen.vocab import SPECIALS, Vocabulary
@@ -30,6 +35,9 @@ _QWEN2_EMBEDDINGS = 151_936
 class Build:
     """A recipe with its engines, each built when first needed and once per process."""
 
+    shelf: Shelf | None = None
+    """Where takes are kept and found again, if they are."""
+
     def __init__(self, recipe: Recipe) -> None:
         """Take the recipe; nothing heavy happens yet."""
         self.recipe = recipe
@@ -40,13 +48,19 @@ class Build:
         return [
             Step("select", lambda: Select(r.select)),
             Step("script", lambda: WriteScript(r, self.user_voices)),
-            Step("speak", lambda: Speak(r.speak, self.tts, r.sample_rate_hz, r.seed)),
+            Step("speak", self._speak),
             Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
-            Step("mix", lambda: Mix(r.mix, self.noises, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
+            Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
             Step(
                 "encode", lambda: Encode(self.speech_tokenizer, self.text_tokenizer, r.sample_rate_hz, r.mix.keep_audio)
             ),
         ]
+
+    def _speak(self) -> Speak:
+        r, tts = self.recipe, self.recipe.engines.tts
+        background = Background(r.mix, voices_by_split(self.user_voices, r.splits))
+        made_with = json.dumps([tts.name, tts.options], sort_keys=True)
+        return Speak(r.speak, self.tts, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
 
     def pools(self) -> list[tuple[Pool, tuple[str, ...]]]:
         """Names of the steps, grouped: neighbours that need the same of a worker run in one."""
@@ -75,10 +89,21 @@ class Build:
         return load.text_tokenizer(self.recipe.engines.text_tokenizer.name, self.recipe.engines.text_tokenizer.options)
 
     @cached_property
-    def noises(self) -> list[Noise]:
-        """One noise engine per source of the recipe, at the rate of the conversation."""
+    def supplies(self) -> Supplies:
+        """Engines the mix stage draws from: one a source of noise and, where they may happen, of bursts, and rooms."""
+        mix = self.recipe.mix
+        bursts = mix.bursts.sources if mix.bursts.probability else ()
+        return Supplies(self._noises(mix.noise), self._noises(bursts), self._rooms(mix.room))
+
+    def _noises(self, sources: Sequence[NoiseSource]) -> list[Noise]:
         rate = self.recipe.sample_rate_hz
-        return [load.noise(source.name, {"sample_rate_hz": rate, **source.options}) for source in self.recipe.mix.noise]
+        return [load.noise(source.name, {"sample_rate_hz": rate, **source.options}) for source in sources]
+
+    def _rooms(self, room: Room) -> Rooms | None:
+        if not room.probability:
+            return None
+        given = {"room": room, "sample_rate_hz": self.recipe.sample_rate_hz, "run_seed": self.recipe.seed}
+        return load.rooms(room.engine.name, {**given, **room.engine.options})
 
     @cached_property
     def hop(self) -> int:
@@ -122,6 +147,10 @@ class Build:
                 f"select.languages: {self.tts.info.name} does not speak {unspoken[0]!r}, "
                 f"only {', '.join(self.tts.languages)}"
             )
+        talk = self.recipe.mix.babble.probability or self.recipe.mix.other_talkers.probability
+        mute = [name for name in self.recipe.select.languages if talk and not self.recipe.mix.sentences.get(name)]
+        if mute:
+            raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {mute[0]!r}")
         try:
             voices_by_split(self.user_voices, self.recipe.splits)
         except ValueError as error:
@@ -137,7 +166,12 @@ class Build:
         for kind in _ENGINES:
             getattr(self, kind)
         engines = self.loaded()
-        engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.noises)}
+        engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.supplies.noises)}
+        engines |= {f"bursts.{index}": asdict(burst.info) for index, burst in enumerate(self.supplies.bursts)}
+        if self.supplies.rooms:
+            engines["rooms"] = asdict(self.supplies.rooms.info)
+        if self.recipe.mix.line.probability:
+            engines["line"] = asdict(line_info())
         return {
             "engines": engines,
             "vocabulary": self.vocabulary.as_dict(),

@@ -65,6 +65,10 @@ def build(
         typer.Option("--address", help="Ray: `auto` for the cluster this machine is in, `local` for one of its own."),
     ] = "local",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
+    takes: Annotated[
+        list[str] | None,
+        typer.Option("--takes", metavar="OUT", help="Output of a build with takes.keep=true: speak nothing twice."),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
     ] = None,
@@ -74,7 +78,7 @@ def build(
     from datagen.progress import Progress
     from datagen.run.build import build as run
 
-    values = recipes.load(recipe, _overrides(set_, input, limit))
+    values = recipes.load(recipe, _overrides(set_, input, limit, takes))
     target = out or str(Path("out") / values.name)
     with Progress(target) as progress:
         n_workers = workers or (0 if engine == "ray" else _N_CORES)
@@ -82,7 +86,9 @@ def build(
     progress.summarize(manifest)
 
 
-def _overrides(set_: list[str] | None, paths: list[str] | None, limit: int | None) -> tuple[str, ...]:
+def _overrides(
+    set_: list[str] | None, paths: list[str] | None, limit: int | None, takes: list[str] | None
+) -> tuple[str, ...]:
     import json
 
     chosen = list(set_ or ())
@@ -90,6 +96,8 @@ def _overrides(set_: list[str] | None, paths: list[str] | None, limit: int | Non
         chosen.append(f"input.paths={json.dumps(paths)}")
     if limit is not None:
         chosen.append(f"input.limit={limit}")
+    if takes:
+        chosen.append(f"takes.reuse={json.dumps(takes)}")
     return tuple(chosen)
 
 

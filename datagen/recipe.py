@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from datagen import resources
 from datagen.behaviours import Timing as Timing
 from datagen.distributions import Constant, Distribution, Uniform
 from datagen.errors import RecipeError
+from datagen.recipe_mix import Engine, Mix
+from datagen.recipe_mix import Part as _Part
 
 Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
 Role = Literal["user", "assistant"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Input(_Part):
@@ -78,13 +76,6 @@ class Select(_Part):
     )
 
 
-class Engine(_Part):
-    """An engine by name, or outside the package as `module:Class`, with its own options."""
-
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
 class Engines(_Part):
     """Which engine does what."""
 
@@ -114,37 +105,6 @@ class Speak(_Part):
         -45, lt=0, description="Ends quieter than this against the take's own level are trimmed"
     )
     trim_margin_ms: float = Field(20, ge=0, description="Kept on both sides of what is heard")
-
-
-class Level(_Part):
-    """How loud a channel's speech is, over the time it is heard."""
-
-    unit: Literal["dbfs", "lufs"] = Field(
-        "dbfs", description="RMS of speech against full scale, or ITU-R BS.1770 loudness"
-    )
-    value: Distribution = Constant(value=-23)
-
-
-class NoiseSource(_Part):
-    """One supply of noise and its share of conversations."""
-
-    name: str = Field("generated", description="`generated`, `directory`, or `module:Class`")
-    weight: float = Field(1, gt=0)
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class Mix(_Part):
-    """Levels and noise."""
-
-    user_level: Level = Level(value=Uniform(kind="uniform", low=-26, high=-20))
-    assistant_level: Level = Level()
-    peak_dbfs: float = Field(-0.5, lt=0, description="No sample is louder; the channel is turned down before")
-    noise_probability: float = Field(
-        1, ge=0, le=1, description="Share of conversations with noise on the user's channel"
-    )
-    snr_db: Distribution = Field(Uniform(kind="uniform", low=15, high=30), description="15-30 dB (omniflatten.md: N)")
-    noise: tuple[NoiseSource, ...] = (NoiseSource(),)
-    keep_audio: bool = Field(False, description="Store the audio in `conversations` as FLAC")
 
 
 class Flatten(_Part):
@@ -192,6 +152,13 @@ class Run(_Part):
     unit_dialogues: int = Field(
         32, ge=1, le=4096, description="Records a unit: what is done, committed and resumed as one"
     )
+
+
+class Takes(_Part):
+    """Speech that is kept beyond a build, and found again. Decides no content, so it may change from run to run."""
+
+    keep: bool = Field(False, description="Keep every take under `takes/`")
+    reuse: tuple[str, ...] = Field((), description="Outputs whose kept takes are used instead of speaking them again")
 
 
 class Limits(_Part):
@@ -248,12 +215,13 @@ class Recipe(_Part):
     flatten: Flatten = Flatten()
     splits: Splits = Splits()
     run: Run = Run()
+    takes: Takes = Takes()
     limits: Limits = Limits()
     pools: dict[StepName, Pool] = Field(default_factory=dict, description="By step; one core a worker where not given")
 
     def identity(self) -> dict[str, Any]:
         """What decides the content, as plain values: what a plan freezes and a manifest stores."""
-        return self.model_dump(mode="json", exclude={"limits", "pools"})
+        return self.model_dump(mode="json", exclude={"takes", "limits", "pools"})
 
     def dump(self) -> dict[str, Any]:
         """All values, as can be sent to a worker."""

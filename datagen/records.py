@@ -125,11 +125,22 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """What people in the background say."""
+
+    voices: tuple[str, ...]
+    audio: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Takes:
-    """A script and one take per utterance."""
+    """A script and one take per utterance, and what people in the background say."""
 
     script: Script
     takes: tuple[Take, ...]
+    babble: Clip | None = None
+    """A loop of many who talk at once."""
+    other_talkers: tuple[Clip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +184,41 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """How the user's channel was made noisy and both levels were set."""
+    """How the user's channel came to sound as it does, and how levels were set. None or empty: it did not happen."""
 
     noise: str
     """Kind of noise, empty if none."""
     snr_db: float | None
     user_gain_db: float
     assistant_gain_db: float
+    babble: tuple[str, ...] = ()
+    """Voices of the babble."""
+    babble_snr_db: float | None = None
+    other_talkers: tuple[str, ...] = ()
+    """Voices of the other talkers, one an event `other_talker`."""
+    other_talkers_db: float | None = None
+    """Level of the other talkers against the user's speech."""
+    bursts: tuple[str, ...] = ()
+    """Kinds of the noise bursts, one an event `noise_burst`."""
+    bursts_db: float | None = None
+    """Level of the bursts against the user's speech."""
+    room: int | None = None
+    """Number of the room."""
+    rt60_ms: float | None = None
+    """Its reverberation time as asked for."""
+    distance_db: float | None = None
+    cutoff_hz: float | None = None
+    """Where the talker's distance makes speech dull."""
+    drift_db: float | None = None
+    """From the quietest to the loudest."""
+    drift_period_samples: int | None = None
+    echo_delay_samples: int | None = None
+    echo_gain_db: float | None = None
+    """Of the echo against the assistant's channel."""
+    line: str = ""
+    """Codec of the line, `band` for a telephone's band alone, empty for none."""
+    compression: float | None = None
+    """Of a codec that knows it: 0 best, 1 smallest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +228,8 @@ class Conversation:
     timeline: Timeline
     audio: NDArray[np.int16]
     mixing: Mixing
+    events: tuple[Event, ...] = ()
+    """Sounds in the user's channel that are nobody's turn, in order of time: `noise_burst`, `other_talker`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,22 @@ _MIXING = pa.struct(
         _field("snr_db", pa.float64(), "dB", nullable=True),
         _field("user_gain_db", pa.float64(), "dB"),
         _field("assistant_gain_db", pa.float64(), "dB"),
+        _field("babble", pa.list_(pa.string()), "voices"),
+        _field("babble_snr_db", pa.float64(), "dB", nullable=True),
+        _field("other_talkers", pa.list_(pa.string()), "voices, one an event other_talker"),
+        _field("other_talkers_db", pa.float64(), "dB against the user's speech", nullable=True),
+        _field("bursts", pa.list_(pa.string()), "kinds, one an event noise_burst"),
+        _field("bursts_db", pa.float64(), "dB against the user's speech", nullable=True),
+        _field("room", pa.int32(), "number", nullable=True),
+        _field("rt60_ms", pa.float64(), "ms", nullable=True),
+        _field("distance_db", pa.float64(), "dB", nullable=True),
+        _field("cutoff_hz", pa.float64(), "Hz", nullable=True),
+        _field("drift_db", pa.float64(), "dB, quietest to loudest", nullable=True),
+        _field("drift_period_samples", pa.int64(), "samples", nullable=True),
+        _field("echo_delay_samples", pa.int64(), "samples", nullable=True),
+        _field("echo_gain_db", pa.float64(), "dB against the assistant's channel", nullable=True),
+        _field("line", pa.string(), "codec, empty for none"),
+        _field("compression", pa.float64(), "0 best, 1 smallest", nullable=True),
     ]
 )
 CONVERSATIONS = pa.schema(
@@ -111,6 +127,20 @@ REJECTS = pa.schema(
         _field("traceback", pa.string()),
     ]
 )
+TAKES = pa.schema(
+    [
+        _field("key", pa.string(), "hash of engine, options, seed, voice, text"),
+        _field("text", pa.string(), "as spoken"),
+        _field("voice", pa.string()),
+        _field("seed", pa.int64(), "given to the engine"),
+        _field("attempt", pa.int32(), "0 = first"),
+        _field("trimmed_samples", pa.int64(), "samples"),
+        _field("n_samples", pa.int64(), "samples"),
+        _field("exponent", pa.int32(), "audio = FLAC's 16-bit integers x 2 ** -exponent"),
+        _field("words", pa.list_(_WORD)),
+        _field("audio_flac", pa.binary(), "mono FLAC file"),
+    ]
+)
 _TURN = pa.struct([_field("role", pa.string()), _field("text", pa.string())])
 INPUT = pa.schema(
     [
@@ -135,7 +165,14 @@ FILES = pa.schema(
         _field("sha256", pa.string(), "of the file's bytes, hexadecimal"),
     ]
 )
-SCHEMAS = {"conversations": CONVERSATIONS, "rows": ROWS, "rejects": REJECTS, "input": INPUT, "files": FILES}
+SCHEMAS = {
+    "conversations": CONVERSATIONS,
+    "rows": ROWS,
+    "rejects": REJECTS,
+    "input": INPUT,
+    "files": FILES,
+    "takes": TAKES,
+}
 HEAVY = ("audio_flac",)
 """Columns of conversations that no training format needs."""
 
@@ -184,11 +221,16 @@ def streams_of(table: pa.Table) -> list[Streams]:
             assistant_codes=codes["assistant_codes"][index],
             utterances=tuple(_spoken(u) for u in row["utterances"]),
             events=tuple(Event(**event) for event in row["events"]),
-            mixing=Mixing(**row["mixing"]) if "mixing" in row else Mixing("", None, 0.0, 0.0),
+            mixing=_mixing(row["mixing"]) if "mixing" in row else Mixing("", None, 0.0, 0.0),
             audio_flac=row.get("audio_flac"),
         )
         for index, row in enumerate(light.to_pylist())
     ]
+
+
+def _mixing(values: dict[str, Any]) -> Mixing:
+    known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Mixing(**known)
 
 
 def _spoken(values: dict[str, Any]) -> Spoken:
@@ -229,6 +271,11 @@ def rows_table(rows: Sequence[Row]) -> pa.Table:
         else:
             columns[field.name] = [getattr(row, field.name) for row in rows]
     return pa.table(columns, schema=ROWS)
+
+
+def takes_table(takes: Sequence[dict[str, Any]]) -> pa.Table:
+    """One kept take a row, of schema TAKES."""
+    return pa.Table.from_pylist(list(takes), schema=TAKES)
 
 
 def rejects_table(rejects: Iterable[Reject]) -> pa.Table:

@@ -93,6 +93,17 @@ def test_limit_reads_only_the_first_records(datagen, talks_file):
     assert Manifest.load(LocalStore("out")).values["n_records"] == 2
 
 
+def test_takes_of_another_build_are_used(datagen, talks_file):
+    datagen.ok("build", "fake", "--input", talks_file, "--out", "kept", "--set", "takes.keep=true", *FAST)
+    other = ("build", "fake", "--input", talks_file, "--set", "timing.user_pause=700", *FAST)
+    datagen.ok(*other, "--out", "new", "--takes", "kept")
+    assert not Path("new/takes").exists()
+    datagen.ok(*other, "--out", "scratch")
+    digests = {Manifest.load(LocalStore(out)).values["digest"] for out in ("new", "scratch")}
+    assert len(digests) == 1
+    assert "keeps no takes" in datagen.fails(*other, "--out", "third", "--takes", "new")
+
+
 def test_input_may_be_repeated_and_is_read_in_order(datagen, talks_file, tmp_path):
     other = write(tmp_path / "more, [of] 'it'.jsonl", [talk("One more thing please.", "Yes, of course.", id="more")])
     datagen.ok("build", "fake", "--input", other, "--input", talks_file, "--out", "out", *FAST)

@@ -11,9 +11,10 @@ PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", "events", ""},
     {"records", "vocab", "distributions", "bucket"},
-    {"behaviours", "phrases"},
+    {"behaviours", "phrases", "recipe_mix"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken", "scripting"},
+    {"acoustics"},
     {"sources", "duplicates", "stages"},
     {"build"},
     {"run"},
@@ -28,6 +29,7 @@ ALLOWED = {
     "typer": {"cli"},
     "rich": {"progress", "inspect", "timing"},
     "hibari": {"engines"},
+    "pyroomacoustics": {"engines"},
     "obstore": {"bucket"},
 }
 

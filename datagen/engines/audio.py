@@ -55,3 +55,29 @@ def resample(audio: NDArray[np.float32], from_hz: int, to_hz: int) -> Audio:
     import soxr
 
     return np.asarray(soxr.resample(audio, from_hz, to_hz), np.float32)
+
+
+def quantize(audio: NDArray[np.float32]) -> tuple[NDArray[np.int16], int]:
+    """Round float32 [n_samples] to 16 bits with an exponent of its own, so that quiet audio keeps its detail.
+
+    Returns:
+        int16 [n_samples] and the exponent: audio is about int16 x 2 ** -exponent. Quantizing what `dequantize`
+        makes of them gives them again.
+
+    >>> quantized, exponent = quantize(np.array([0.25, -0.5, 1e-4], np.float32))
+    >>> quantized.tolist(), exponent
+    ([8192, -16384, 3], 15)
+    """
+    peak = max(float(np.abs(audio).max(initial=0)), 2.0**-40)
+    exponent = int(np.floor(np.log2(32767.49 / peak)))
+    return np.rint(np.ldexp(audio, exponent)).astype(np.int16), exponent
+
+
+def dequantize(quantized: NDArray[np.int16], exponent: int) -> Audio:
+    """The audio of `quantize`, exactly: float32 [n_samples].
+
+    >>> dequantize(np.array([8192], np.int16), 15).tolist()
+    [0.25]
+    """
+    audio: Audio = np.ldexp(quantized.astype(np.float32), -exponent)
+    return audio

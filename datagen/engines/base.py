@@ -134,5 +134,31 @@ class Noise(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Response:
+    """How a room answers an impulse."""
+
+    audio: Audio
+    """float32 [n_samples]."""
+    onset_samples: int
+    """Where the direct sound lies."""
+    rt60_ms: float
+    """Time in which the reverberation falls by 60 dB, as asked for."""
+
+
+class Rooms(Protocol):
+    """A supply of rooms."""
+
+    info: EngineInfo
+
+    def response(self, number: int) -> Response:
+        """The response of room `number`, from 0: the same whoever asks.
+
+        Raises:
+            EngineError: If there is no such room.
+        """
+        ...
+
+
 Options = dict[str, Any]
 """Keyword arguments of an engine as a recipe gives them."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, cast
 
-from datagen.engines.base import TTS, Noise, Options, SpeechTokenizer, TextTokenizer
+from datagen.engines.base import TTS, Noise, Options, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import EngineError, RecipeError
 
 ENGINES: dict[str, dict[str, str]] = {
@@ -23,6 +23,10 @@ ENGINES: dict[str, dict[str, str]] = {
     "noise": {
         "generated": "datagen.engines.noise:GeneratedNoise",
         "directory": "datagen.engines.noise:DirectoryNoise",
+        "bursts": "datagen.engines.bursts:GeneratedBursts",
+    },
+    "rooms": {
+        "pyroomacoustics": "datagen.engines.rooms:ShoeBoxes",
     },
 }
 """Kind → name → `module:Class`. An engine outside the package is named by its `module:Class` itself."""
@@ -74,3 +78,8 @@ def text_tokenizer(name: str, options: Options) -> TextTokenizer:
 def noise(name: str, options: Options) -> Noise:
     """A supply of noise."""
     return cast(Noise, load("noise", name, options))
+
+
+def rooms(name: str, options: Options) -> Rooms:
+    """A supply of rooms."""
+    return cast(Rooms, load("rooms", name, options))

@@ -70,8 +70,8 @@ def _generated_loop(kind: str, slope: float, sample_rate_hz: int) -> Audio:
 class DirectoryNoise:
     """Recordings below a directory, in any audio format, such as MUSAN. A kind is a path below it."""
 
-    def __init__(self, path: str = "", sample_rate_hz: int = 24_000) -> None:
-        """List the recordings.
+    def __init__(self, path: str = "", sample_rate_hz: int = 24_000, from_start: bool = False) -> None:
+        """List the recordings; `from_start` hears each from its beginning, as noise bursts want it.
 
         Raises:
             RecipeError: If the directory is missing or holds no audio.
@@ -89,7 +89,7 @@ class DirectoryNoise:
             )
         listing = "\n".join(f"{kind}:{(self._root / kind).stat().st_size}" for kind in self._kinds)
         self.info = EngineInfo("directory", f"{seeds.digest(listing):032x}"[:12], "as the recordings", "machine")
-        self._rate = sample_rate_hz
+        self._rate, self._from_start = sample_rate_hz, from_start
 
     def kinds(self) -> tuple[str, ...]:
         """Paths of all recordings below the directory, sorted."""
@@ -102,6 +102,8 @@ class DirectoryNoise:
             EngineError: If the recording is empty, silent or cannot be read.
         """
         recording = _recording(self._root / kind, self._rate)
+        if self._from_start:
+            return Loop(recording)
         start = int(rng.integers(len(recording)))
         ahead = recording[start : start + self._rate]
         return Loop(recording, start if _audible(ahead) else int(np.argmax(np.abs(recording))))

@@ -12,6 +12,7 @@ from datagen.run.manifest import MANIFEST, Manifest, finish
 from datagen.run.markers import all_but, markers, missing
 from datagen.run.plan import Plan, plan_build
 from datagen.run.store import Store, open_store
+from datagen.run.takes import Index, check_takes
 from datagen.run.worker import Worker
 
 Engine = Literal["local", "ray"]
@@ -104,6 +105,7 @@ def build(
     store.sweep()
     work = Build(recipe)
     work.check()
+    check_takes(recipe.takes)
     plan = plan_build(work, store)
     left = missing(store, plan.n_units)
     watcher.planned(plan, plan.n_units - len(left))
@@ -113,6 +115,8 @@ def build(
         limit.count(marker)
 
     if left:
+        if recipe.takes.keep:
+            Index.gather(store).write()  # of an earlier run: workers read it in one request
         for marker in markers(store, all_but(left, plan.n_units)):
             limit.count(marker)
         match engine:
@@ -125,6 +129,8 @@ def build(
                 run_local(Worker.open, arguments, left, n_needed, recipe.limits.attempts, done, watcher.notice)
             case _:
                 _run_here(work, plan, store, left, done)
+    if recipe.takes.keep and not store.exists(MANIFEST):
+        Index.gather(store).write()
     return Manifest.load(store) if store.exists(MANIFEST) else finish(store, plan)
 
 

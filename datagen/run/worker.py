@@ -16,6 +16,7 @@ from datagen.run.commit import Marker, commit_unit, found_unit
 from datagen.run.memory import keep_freed_memory
 from datagen.run.plan import PLAN, Plan, PlannedInput, differences, load_plan
 from datagen.run.store import Store, open_store
+from datagen.run.takes import kept_takes
 from datagen.stages.flatten import Flatten
 from datagen.step import Stage, Step, apply
 
@@ -35,6 +36,7 @@ class Worker:
         self._limits = threadpool_limits(1)  # one worker a core, and results that do not depend on the machine's cores
         keep_freed_memory()
         self._build, self._store = build, store
+        self._takes = build.shelf = kept_takes(build.recipe, store)
         self._input = PlannedInput(plan, store)
         steps: list[Step] = [step for step in build.steps() if not names or step.name in names]
         self._stages: list[tuple[str, Stage]] = [(step.name, step.make()) for step in steps]
@@ -85,6 +87,8 @@ class Worker:
             done.extend(batch)
         if self._dialogue_seconds:
             faulthandler.cancel_dump_traceback_later()
+        if self._takes:
+            self._takes.flush()
         return done
 
     def commit(self, unit: int, results: Sequence[Streams | Reject]) -> Marker:

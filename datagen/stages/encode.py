@@ -40,7 +40,7 @@ class Encode:
             user_codes=user,
             assistant_codes=assistant,
             utterances=self._spoken(conversation),
-            events=timeline.events,
+            events=timeline.events + conversation.events,
             mixing=conversation.mixing,
             audio_flac=to_flac(conversation.audio, self._rate) if self._keep_audio else None,
         )

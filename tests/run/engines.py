@@ -7,8 +7,9 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
-from datagen.engines.base import Speech
+from datagen.engines.base import EngineInfo, Speech
 from datagen.engines.tone import ToneVoice
 from datagen.errors import EngineError
 
@@ -114,3 +115,17 @@ class Newer(ToneVoice):
         super().__init__()
         if "pytest" not in sys.modules:
             self.info = replace(self.info, version="2")
+
+
+class Counting(ToneVoice):
+    """Remembers what it was asked to speak. Another version makes it another engine."""
+
+    asked: ClassVar[list[tuple[str, str]]] = []
+
+    def __init__(self, version: str = "1", **options: int) -> None:
+        super().__init__(**options)
+        self.info = EngineInfo("counting", version, "none", "all")
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        Counting.asked.append((voice, text))
+        return super().speak(text, voice, seed)

@@ -6,13 +6,16 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.acoustics.levels import fade_out
+from datagen.acoustics.render import power_of
+from datagen.acoustics.scene import Supplies
 from datagen.distributions import Constant
 from datagen.engines.base import Loop
 from datagen.engines.noise import DirectoryNoise, GeneratedNoise
-from datagen.recipe import Level, Mix, NoiseSource, Timing
+from datagen.recipe import Timing
+from datagen.recipe_mix import Level, Mix, NoiseSource
 from datagen.records import BargeIn, Conversation
 from datagen.stages.mix import Mix as MixStage
-from datagen.stages.mix import fade_out, power_of
 from datagen.stages.place import Place
 from tests.conftest import RATE, take, takes_of
 
@@ -27,7 +30,7 @@ def mix(recipe: Mix, *, noises=None, level=0.1, barge_in=None, id="d1", fade_ms=
     ]
     timeline = Place(Timing(tail=Constant(value=300)), RATE, 9600, 0)([takes_of(turns, id)])[0]
     engines = [GeneratedNoise()] if noises is None else noises
-    return MixStage(recipe, engines, RATE, fade_ms, 3)([timeline])[0]
+    return MixStage(recipe, Supplies(engines), RATE, fade_ms, 3)([timeline])[0]
 
 
 def quiet(**changes) -> Mix:
@@ -161,6 +164,14 @@ def test_noise_from_recordings_of_any_rate_and_format(tmp_path):
     source = NoiseSource(name="directory", options={"path": str(tmp_path)})
     kinds = {mix(Mix(noise=(source,)), noises=[engine], id=f"d{k}").mixing.noise for k in range(12)}
     assert kinds == {"a.flac", "deep/b.ogg"}
+
+
+def test_a_recording_is_heard_from_its_start_where_that_is_asked(tmp_path):
+    soundfile.write(tmp_path / "door.wav", np.linspace(0.1, 0.9, RATE), RATE)
+    for from_start, starts in ((True, {0}), (False, None)):
+        engine = DirectoryNoise(str(tmp_path), from_start=from_start)
+        found = {engine.take("door.wav", np.random.default_rng(k)).start_samples for k in range(5)}
+        assert found == starts if starts else len(found) == 5
 
 
 def test_noise_sources_are_drawn_by_weight():

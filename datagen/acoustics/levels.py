@@ -1,0 +1,127 @@
+"""How loud speech is: power, peak and loudness of what is heard of one speaker."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from datagen.engines.base import Audio
+
+Segments = list[tuple[int, Audio]]
+"""Where each stretch of one speaker's audio starts, in samples, and the stretch."""
+
+FULL_SCALE = 32767
+_LEAST_POWER = 1e-20
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What one speaker is heard saying, with its power over the time it is heard, and its peak."""
+
+    segments: Segments
+    heard: Sequence[Audio]
+    """What levels are measured on: each utterance from its start to its end."""
+    power: float
+    peak: float
+
+    @classmethod
+    def of(cls, segments: Segments, heard: Sequence[Audio] | None = None) -> "Speech":
+        """Measure segments that do not overlap; `heard` is each as long as its utterance if they are longer."""
+        measured = [audio for _, audio in segments] if heard is None else heard
+        energy, peak = 0.0, 0.0
+        for audio in measured:  # both in one pass, while the audio is in the cache
+            energy += energy_of(audio)
+            peak = max(peak, peak_of(audio))
+        if heard is not None:
+            peak = max((peak_of(audio) for _, audio in segments), default=0.0)
+        n_samples = sum(len(audio) for audio in measured)
+        return cls(segments, measured, max(energy / max(n_samples, 1), _LEAST_POWER), peak)
+
+
+def fade_out(audio: Audio, n_fade: int) -> Audio:
+    """A copy of float32 [n_samples] whose last `n_fade` samples fall to silence as a raised cosine.
+
+    >>> [round(float(x), 2) for x in fade_out(np.ones(4, np.float32), 2)]
+    [1.0, 1.0, 0.85, 0.15]
+    """
+    n_fade = min(n_fade, len(audio))
+    faded = audio.copy()
+    if n_fade:
+        ramp = 0.5 + 0.5 * np.cos(np.pi * (np.arange(n_fade) + 0.5) / n_fade)
+        faded[len(faded) - n_fade :] *= ramp.astype(np.float32)
+    return faded
+
+
+def joined(segments: Segments) -> Segments:
+    """Segments in order of time, those that overlap added up into one, so that their peaks are true.
+
+    >>> one = np.ones(3, np.float32)
+    >>> [(start, audio.tolist()) for start, audio in joined([(7, one), (0, one), (2, one)])]
+    [(0, [1.0, 1.0, 2.0, 1.0, 1.0]), (7, [1.0, 1.0, 1.0])]
+    """
+    found: Segments = []
+    for start, audio in sorted(segments, key=lambda segment: segment[0]):
+        if found and start < found[-1][0] + len(found[-1][1]):
+            first, before = found[-1]
+            both = np.zeros(max(len(before), start - first + len(audio)), np.float32)
+            both[: len(before)] = before
+            both[start - first : start - first + len(audio)] += audio
+            found[-1] = (first, both)
+        else:
+            found.append((start, audio))
+    return found
+
+
+def energy_of(audio: Audio) -> float:
+    """Sum of squares of float32 [n_samples].
+
+    >>> energy_of(np.array([1, -2], np.float32))
+    5.0
+    """
+    return float(np.dot(audio, audio))
+
+
+def peak_of(audio: Audio) -> float:
+    """The largest magnitude in float32 [n_samples], n_samples > 0.
+
+    >>> peak_of(np.array([1, -2], np.float32))
+    2.0
+    """
+    return max(float(audio.max()), -float(audio.min()))
+
+
+def unit_power(audio: Audio) -> Audio:
+    """The same sound at root mean square 1; silence stays silence.
+
+    >>> unit_power(np.array([3, -3], np.float32)).tolist()
+    [1.0, -1.0]
+    """
+    power = energy_of(audio) / max(len(audio), 1)
+    return audio / np.float32(np.sqrt(power)) if power > 0 else audio
+
+
+def amplitude(db: float) -> float:
+    """The factor that decibels stand for.
+
+    >>> amplitude(-20)
+    0.1
+    """
+    return float(10 ** (db / 20))
+
+
+def decibels(factor: float) -> float:
+    """The decibels of a factor, to three digits; -inf for 0.
+
+    >>> decibels(0.1)
+    -20.0
+    """
+    return round(20 * float(np.log10(factor)), 3) if factor > 0 else float("-inf")
+
+
+def loudness_lufs(speech: Speech, sample_rate_hz: int) -> float:
+    """Loudness of all that is heard of a speaker joined, by ITU-R BS.1770-4 (pyloudnorm)."""
+    import pyloudnorm
+
+    audio = np.concatenate(speech.heard)
+    n_least = int(0.4 * sample_rate_hz) + 1  # one gating block
+    return float(pyloudnorm.Meter(sample_rate_hz).integrated_loudness(np.resize(audio, max(len(audio), n_least))))

@@ -1,0 +1,207 @@
+"""Kept takes: speech that later builds find instead of speaking it again, whatever their timing.
+
+    takes/HASH.parquet        takes that one worker made in one go, of schema TAKES; HASH is that of their keys
+    takes/keys/HASH           SHA-256 of that file, then the 16-byte keys in it
+    takes/index.parquet       all keys with their files, written by the driver: when it starts, and at the end
+
+A reader gets the index in one request (one a file of keys if a build never came to write it), then the files it needs.
+Takes are a saving and no content: what is missing or damaged is spoken again; they are not part of the digest.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from datagen import seeds
+from datagen.engines.audio import dequantize, quantize
+from datagen.errors import StoreError
+from datagen.recipe import Recipe, Takes
+from datagen.records import Take, Word
+from datagen.run.store import Store, open_store
+from datagen.run.tables import about, from_parquet, to_parquet
+from datagen.schema import takes_table
+
+_INDEX = "takes/index.parquet"
+_KEYS = "takes/keys"
+_KEY_BYTES = 16
+_SHA_BYTES = 32
+_OPEN_FILES = 4
+_INDEX_SCHEMA = pa.schema([pa.field("key", pa.binary(_KEY_BYTES), False), pa.field("file", pa.int32(), False)])
+
+
+class Index:
+    """Which file of an output holds which take. About 20 bytes of memory a take."""
+
+    def __init__(
+        self, store: Store, files: Sequence[tuple[str, str]], keys: NDArray[np.bytes_], of: NDArray[Any]
+    ) -> None:
+        """Take the files as (name, SHA-256), and the keys, S16 [n_takes], with the number of the file of each."""
+        order = np.argsort(keys, kind="stable")
+        self._store, self.files, self.keys, self.of = store, files, keys[order], of[order]
+        self._open: OrderedDict[int, tuple[pa.Table, dict[str, int]] | None] = OrderedDict()
+
+    @classmethod
+    def load(cls, store: Store) -> "Index":
+        """Read the index of an output, or gather it from the parts of an unfinished build.
+
+        Raises:
+            StoreError: If the index is damaged.
+        """
+        if not store.exists(_INDEX):
+            return cls.gather(store)
+        table = from_parquet(store.read(_INDEX), f"{store.url}/{_INDEX}")
+        if not table.schema.equals(_INDEX_SCHEMA):
+            raise StoreError(f"{store.url}/{_INDEX} is no index of takes; delete it, it is made anew from {_KEYS}")
+        files = [(str(name), str(sha)) for name, sha in about(table)["files"]]
+        return cls(store, files, np.array(table.column("key").to_pylist(), "S16"), table.column("file").to_numpy())
+
+    @classmethod
+    def gather(cls, store: Store) -> "Index":
+        """Read the parts that workers have left so far; one that is damaged counts for nothing."""
+        files, keys, of = list[tuple[str, str]](), [np.zeros(0, "S16")], [np.zeros(0, np.int32)]
+        for part in store.keys(_KEYS):
+            data = store.read(part)
+            if len(data) > _SHA_BYTES and (len(data) - _SHA_BYTES) % _KEY_BYTES == 0:
+                keys.append(np.frombuffer(data, "S16", offset=_SHA_BYTES))
+                of.append(np.full(len(keys[-1]), len(files), np.int32))
+                files.append((part.rsplit("/", 1)[-1], data[:_SHA_BYTES].hex()))
+        return cls(store, files, np.concatenate(keys), np.concatenate(of))
+
+    def write(self) -> None:
+        """Write the index of an output that keeps any takes."""
+        if not len(self.keys):
+            return
+        table = pa.table({"key": _padded(self.keys), "file": self.of}, schema=_INDEX_SCHEMA)
+        self._store.replace(_INDEX, to_parquet(table, {"files": self.files}))
+
+    def __contains__(self, key: str) -> bool:
+        return self._file_of(key) is not None
+
+    def find(self, key: str) -> Take | None:
+        """The take of a key; None if it is not there, or its file is missing or damaged."""
+        number = self._file_of(key)
+        opened = None if number is None else self._opened(number)
+        if opened is None or key not in opened[1]:
+            return None
+        return _take(opened[0].slice(opened[1][key], 1).to_pylist()[0])
+
+    def _file_of(self, key: str) -> int | None:
+        wanted = np.array([bytes.fromhex(key)], "S16")
+        at = int(np.searchsorted(self.keys, wanted)[0])
+        return int(self.of[at]) if at < len(self.keys) and self.keys[at] == wanted[0] else None
+
+    def _opened(self, number: int) -> tuple[pa.Table, dict[str, int]] | None:
+        """A file with the row of each key; the last used ones stay open."""
+        if number not in self._open:
+            self._open[number] = self._read(*self.files[number])
+            if len(self._open) > _OPEN_FILES:
+                self._open.popitem(last=False)
+        self._open.move_to_end(number)
+        return self._open[number]
+
+    def _read(self, name: str, sha256: str) -> tuple[pa.Table, dict[str, int]] | None:
+        try:
+            data = self._store.read(_file(name))
+            if hashlib.sha256(data).hexdigest() != sha256:
+                return None
+            table = from_parquet(data, _file(name))
+        except StoreError:
+            return None
+        return table, {key: row for row, key in enumerate(table.column("key").to_pylist())}
+
+
+class KeptTakes:
+    """Takes of this build and of others. One worker's; `flush` writes what it made."""
+
+    def __init__(self, own: Store | None, others: Sequence[Store], sample_rate_hz: int) -> None:
+        """Take where this build keeps takes, if it does, outputs whose takes may be used, and the rate of takes."""
+        self._own, self._rate = own, sample_rate_hz
+        self._there = Index.load(own) if own else None
+        self._found = [*([self._there] if self._there else []), *(Index.load(store) for store in others)]
+        self._new: dict[str, dict[str, Any]] = {}
+        self._kept: set[str] = set()
+
+    def find(self, key: str) -> Take | None:
+        """The take of a key from wherever it is kept."""
+        return next((take for index in self._found if (take := index.find(key))), None)
+
+    def keep(self, key: str, text: str, voice: str, seed: int, take: Take) -> None:
+        """Keep a take that was used, unless this build has it already."""
+        if self._there is not None and key not in self._kept and key not in self._there:
+            self._kept.add(key)
+            self._new[key] = _row(key, text, voice, seed, take, self._rate)
+
+    def flush(self) -> None:
+        """Write the takes that were made since the last time."""
+        if self._own is None or not self._new:
+            return
+        keys = sorted(self._new)
+        name = f"{seeds.digest(*keys):032x}"
+        data = to_parquet(takes_table([self._new[key] for key in keys]))
+        if not self._own.create(_file(name), data):
+            data = self._own.read(_file(name))
+        self._own.create(f"{_KEYS}/{name}", hashlib.sha256(data).digest() + bytes.fromhex("".join(keys)))
+        self._new.clear()
+
+
+def kept_takes(recipe: Recipe, store: Store) -> KeptTakes | None:
+    """Where a worker finds and keeps takes; None if the recipe wants neither."""
+    takes = recipe.takes
+    if not takes.keep and not takes.reuse:
+        return None
+    own = store if takes.keep else None
+    return KeptTakes(own, [open_store(url) for url in takes.reuse], recipe.sample_rate_hz)
+
+
+def check_takes(takes: Takes) -> None:
+    """Look whether the takes that are to be used are there, before any work.
+
+    Raises:
+        StoreError: If an output keeps none, or its index is damaged.
+    """
+    for url in takes.reuse:
+        if not len(Index.load(open_store(url)).keys):
+            raise StoreError(f"{url} keeps no takes; build it with --set takes.keep=true, or leave --takes away")
+
+
+def _file(name: str) -> str:
+    return f"takes/{name}.parquet"
+
+
+def _padded(keys: NDArray[np.bytes_]) -> list[bytes]:
+    return [key.ljust(_KEY_BYTES, b"\0") for key in keys.tolist()]
+
+
+def _row(key: str, text: str, voice: str, seed: int, take: Take, sample_rate_hz: int) -> dict[str, Any]:
+    """A take as a row of schema TAKES; its 16 bits fit FLAC without loss."""
+    import soundfile
+
+    quantized, exponent = quantize(take.audio)
+    file = BytesIO()
+    soundfile.write(file, quantized, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    return {
+        "key": key,
+        "text": text,
+        "voice": voice,
+        "seed": seed,
+        "attempt": take.attempt,
+        "trimmed_samples": take.trimmed_samples,
+        "n_samples": len(quantized),
+        "exponent": exponent,
+        "words": [{name: getattr(word, name) for name in Word.__slots__} for word in take.words],
+        "audio_flac": file.getvalue(),
+    }
+
+
+def _take(row: dict[str, Any]) -> Take:
+    import soundfile
+
+    quantized, _ = soundfile.read(BytesIO(row["audio_flac"]), dtype="int16")
+    words = tuple(Word(**word) for word in row["words"])
+    return Take(dequantize(quantized, row["exponent"]), words, row["attempt"], row["trimmed_samples"])

@@ -1,0 +1,42 @@
+"""Noise bursts: short, of many kinds, and the same wherever they are made."""
+
+import numpy as np
+import pytest
+
+from datagen.engines.bursts import GeneratedBursts
+from datagen.errors import RecipeError
+from tests.conftest import RATE
+
+KINDS = GeneratedBursts().kinds()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_burst_is_short_has_power_1_and_comes_in_variants(kind):
+    engine = GeneratedBursts(RATE)
+    heard = {engine.take(kind, np.random.default_rng(k)).audio.tobytes() for k in range(40)}
+    assert len(heard) == 8
+    for data in heard:
+        audio = np.frombuffer(data, np.float32)
+        assert 0.08 * RATE < len(audio) < 0.75 * RATE
+        assert np.sqrt(np.mean(audio.astype(float) ** 2)) == pytest.approx(1, abs=1e-3)
+        assert abs(audio[0]) < 0.01
+        assert abs(audio[-1]) < 0.01
+
+
+def test_kinds_differ_in_colour():
+    """A door is dull, keys are bright."""
+
+    def centre_hz(kind: str) -> float:
+        audio = GeneratedBursts(RATE).take(kind, np.random.default_rng(0)).audio
+        power = np.abs(np.fft.rfft(audio)) ** 2
+        return float(np.sum(np.fft.rfftfreq(len(audio), 1 / RATE) * power) / np.sum(power))
+
+    assert centre_hz("door") < 600 < 1500 < centre_hz("keys")
+
+
+def test_any_rate_will_do_and_an_unknown_kind_will_not():
+    for rate in (8000, 48_000):
+        for kind in KINDS:
+            assert np.isfinite(GeneratedBursts(rate, [kind]).take(kind, np.random.default_rng(0)).audio).all()
+    with pytest.raises(RecipeError, match="thunder"):
+        GeneratedBursts(kinds=["thunder"])

@@ -1,0 +1,186 @@
+"""A take depends on what is said and by whom, never for whom; and who may talk in the background."""
+
+import numpy as np
+import pytest
+
+from datagen.acoustics.beside import babble_of
+from datagen.build import Build
+from datagen.distributions import Constant
+from datagen.engines.base import EngineInfo
+from datagen.engines.tone import ToneVoice
+from datagen.errors import EngineError, RecipeError
+from datagen.recipe import Speak as Recipe
+from datagen.recipe_mix import Babble, Mix, OtherTalkers
+from datagen.records import Clip, Dialogue, Script, Takes, Utterance
+from datagen.stages.speak import Background, Speak
+from tests.conftest import RATE, make_recipe
+
+ALWAYS = Mix(babble=Babble(probability=1), other_talkers=OtherTalkers(probability=1))
+
+
+class Listening(ToneVoice):
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, str, int]] = []
+
+    def speak(self, text, voice, seed):
+        self.asked.append((text, voice, seed))
+        return super().speak(text, voice, seed)
+
+
+def script(*spoken: str, id: str = "d1", voice: str = "tone-1", split: str = "train", language: str = "en") -> Script:
+    utterances = tuple(Utterance("user", text, text, voice, 0) for text in spoken)
+    return Script(Dialogue(id, (), "s", language), split, utterances)
+
+
+def stage(voice, mix: Mix | None = None, voices=("tone-1", "tone-2", "tone-3"), seed: int = 5, **more) -> Speak:
+    background = Background(mix, {"train": voices, "test": ("tone-8",)}) if mix else None
+    return Speak(Recipe(), voice, RATE, seed, background, **more)
+
+
+def test_the_same_words_by_the_same_voice_are_the_same_take_in_any_dialogue():
+    voice = Listening()
+    first = stage(voice)([script("what a nice long sentence this is", id="a")])[0]
+    other = stage(voice)([script("well", "what a nice long sentence this is", id="b")])[0]
+    assert np.array_equal(first.takes[0].audio, other.takes[1].audio)
+    assert len({seed for text, _, seed in voice.asked if text != "well"}) == 1
+    assert len({seed for _, _, seed in voice.asked}) == 2
+
+
+def test_voice_and_seed_make_another_take():
+    voice = Listening()
+    stage(voice)([script("hello")])
+    stage(voice)([script("hello", voice="tone-2")])
+    stage(voice, seed=6)([script("hello")])
+    assert len({seed for _, _, seed in voice.asked}) == 3
+
+
+def test_short_takes_are_remembered_and_long_ones_are_not():
+    voice = Listening()
+    speak = stage(voice)
+    speak([script("mhm", "mhm", "this here is a rather long one", "this here is a rather long one")])
+    assert [text for text, _, _ in voice.asked].count("mhm") == 1
+    assert len(voice.asked) == 3
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr("datagen.stages.speak._MEMORY_BYTES", 40_000)
+    voice = Listening()
+    speak = stage(voice)
+    speak([script("mhm", "aha", "yes", "mhm", "mhm")])  # 17,280 bytes each: two fit
+    assert [text for text, _, _ in voice.asked] == ["mhm", "aha", "yes", "mhm"]
+
+
+def test_takes_have_16_bits():
+    audio = stage(Listening())([script("hello there")])[0].takes[0].audio
+    scaled = audio * 2.0 ** np.floor(np.log2(32767.49 / np.abs(audio).max()))
+    assert np.array_equal(scaled, np.rint(scaled))
+    assert np.abs(scaled).max() > 16_000
+
+
+class Shelf:
+    def __init__(self) -> None:
+        self.takes = {}
+
+    def find(self, key):
+        return self.takes.get(key)
+
+    def keep(self, key, text, voice, seed, take):
+        self.takes[key] = take
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 6},
+        {"tts_options": "{x: 1}"},
+        {"rate": 16_000},
+        {"recipe": Recipe(trim_margin_ms=30)},
+        {"info": EngineInfo("tone", "other", "Apache-2.0", "machine")},
+        {"voice_of": "tone-2"},
+        {"text": "hello you"},
+    ],
+)
+def test_a_key_names_all_that_decides_a_take(change):
+    shelf = Shelf()
+
+    def keys(recipe=None, rate=RATE, seed=5, tts_options="", info=None, voice_of="tone-1", text="hello there") -> set:
+        voice = Listening()
+        voice.info = info or voice.info
+        Speak(recipe or Recipe(), voice, rate, seed, None, shelf, tts_options)([script(text, voice=voice_of)])
+        found = set(shelf.takes)
+        shelf.takes.clear()
+        return found
+
+    assert keys() == keys()
+    assert not keys() & keys(**change)
+
+
+# -- the background ---------------------------------------------------------------------------------------------
+
+
+def test_people_in_the_background_are_of_the_split_and_not_the_user():
+    voice = Listening()
+    takes: Takes = stage(voice, ALWAYS)([script("hello there")])[0]
+    assert {clip.voices[0] for clip in takes.other_talkers} <= {"tone-2", "tone-3"}
+    assert set(takes.babble.voices) <= {"tone-1", "tone-2", "tone-3"}
+    assert {text for text, _, _ in voice.asked} <= {"hello there", *ALWAYS.sentences["en"]}
+    lonely: Takes = stage(Listening(), ALWAYS)([script("hello", voice="tone-8", split="test")])[0]
+    assert {clip.voices for clip in lonely.other_talkers} == {("tone-8",)}
+
+
+def test_they_speak_faster_and_higher():
+    mix = ALWAYS.model_copy(update={"talker_pace": Constant(value=1.25), "sentences": {"en": ("hello there",)}})
+    takes = stage(Listening(), mix)([script("hello there", voice="tone-2")])[0]
+    clip = takes.other_talkers[0]
+    own = stage(Listening())([script("hello there", voice=clip.voices[0])])[0].takes[0]
+    assert len(clip.audio) == pytest.approx(len(own.audio) / 1.25, abs=2)
+
+
+def test_without_them_nothing_more_is_spoken():
+    voice = Listening()
+    takes = stage(voice, Mix())([script("hello there")])[0]
+    assert len(voice.asked) == 1
+    assert takes.babble is None
+    assert takes.other_talkers == ()
+
+
+def test_babbles_are_made_once_and_drawn_again():
+    voice = Listening()
+    speak = stage(voice, Mix(babble=Babble(probability=1, n_babbles=2)))
+    found = {id(speak([script("hello", id=f"d{k}")])[0].babble) for k in range(12)}
+    assert len(found) == 2
+    assert len(voice.asked) == len(set(voice.asked))
+
+
+def test_the_same_dialogue_has_the_same_background_whatever_came_before():
+    fresh, used = stage(Listening(), ALWAYS), stage(Listening(), ALWAYS)
+    used([script("other", id=f"x{k}") for k in range(5)])
+    one, two = fresh([script("hello")])[0], used([script("hello")])[0]
+    assert np.array_equal(one.babble.audio, two.babble.audio)
+    assert [clip.voices for clip in one.other_talkers] == [clip.voices for clip in two.other_talkers]
+
+
+def test_a_babble_repeats_whole_sentences_around_its_loop():
+    clips = [Clip(("a",), np.ones(30, np.float32)), Clip(("b",), 2 * np.ones(45, np.float32))]
+    loop = babble_of(clips, 100, (0.0, 0.9)).audio
+    assert len(loop) == 100
+    assert loop.sum() == pytest.approx(3 * 30 + 2 * 45)
+    assert len(babble_of(clips, 10, (0.0, 0.0)).audio) == 45
+
+
+def test_a_language_without_sentences_is_said_at_the_start_and_again_where_it_happens():
+    recipe = make_recipe("mix.babble.probability=0.1", "mix.sentences={en: [hello]}", "select.languages=[en, zh]")
+    with pytest.raises(RecipeError, match=r"mix.sentences: babble and other talkers have nothing to say in 'zh'"):
+        Build(recipe).check()
+    with pytest.raises(EngineError, match=r"mix.sentences: there are none in 'fr'"):
+        stage(Listening(), ALWAYS)([script("bonjour", language="fr")])
+
+
+def test_a_plan_names_all_that_acoustics_are_made_with():
+    on = [f"mix.{name}.probability=0.1" for name in ("room", "bursts", "line")]
+    engines = Build(make_recipe(*on)).describe()["engines"]
+    assert {"rooms", "bursts.0", "line", "noise.0"} <= set(engines)
+    assert not {"rooms", "bursts.0", "line"} & set(Build(make_recipe()).describe()["engines"])
