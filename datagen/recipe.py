@@ -13,7 +13,6 @@ from pydantic import Field, ValidationError, model_validator
 
 from datagen import resources
 from datagen.behaviours import Timing as Timing
-from datagen.distributions import Constant, Distribution, Uniform
 from datagen.errors import RecipeError
 from datagen.recipe_mix import Engine, Mix
 from datagen.recipe_mix import Part as _Part

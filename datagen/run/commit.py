@@ -58,7 +58,7 @@ class Marker:
     files: tuple[File, ...] = ()
     processor: str = ""
     """Kind of processor of the worker that finished it; not part of the digest."""
-    finished_at: int = 0
+    finished_at: int = field(default=0, compare=False)
     """When that was, in seconds since 1970 by the worker's clock; not part of the digest."""
 
     def to_json(self) -> bytes:

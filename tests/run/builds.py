@@ -34,7 +34,7 @@ DATAGEN = str(Path(sys.executable).with_name("datagen"))
 SPLITS = "splits={validation: 0.3, test: 0.3}"
 """Shares that put a few dialogues into each split."""
 PATIENCE_S = 120
-_TIME = re.compile(rb'"finished_at": [0-9]+, ')
+TIME = re.compile(rb'"finished_at": [0-9]+, ')
 STARTED: list[subprocess.Popen[bytes]] = []
 
 
@@ -102,7 +102,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     found = {}
     for file in sorted(folder.rglob("*")):
         with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-            found[file.relative_to(folder).as_posix()] = _TIME.sub(b"", file.read_bytes())
+            found[file.relative_to(folder).as_posix()] = TIME.sub(b"", file.read_bytes())
     return found
 
 

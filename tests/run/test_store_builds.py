@@ -214,7 +214,7 @@ def test_new_shards_on_a_store_are_those_on_disk(small, s3, tmp_path):
 
 def test_damage_on_a_store_is_found(small, s3):
     manifest, store = build(small, s3), open_store(s3)
-    broken, stray = manifest.table("three_stream")[0].key, "three_stream/train-000099.parquet"
+    broken, stray = next(manifest.files("three_stream")).key, "three_stream/train-000099.parquet"
     store.replace(broken, b"PAR1")
     store.create(stray, b"PAR1")
     said = "\n".join(check(store).faults)
@@ -239,7 +239,7 @@ def test_a_limit_on_files_of_this_machine_ends_in_one_line_and_a_build_that_goes
     """A real fault of the system, met by workers: no file may be larger than what the first ones need."""
     recipe = fake(tmp_path, "flatten.tasks=[three_stream]", n=6)
     clean = build(recipe, str(tmp_path / "clean"))
-    sizes = sorted(file.n_bytes for file in clean.files)
+    sizes = sorted(file.n_bytes for file in clean.files())
     arguments = command(recipe, tmp_path, tmp_path / "out", 2)
     ended = subprocess.run(
         arguments,
