@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from datagen.build import Build
 from datagen.recipe import Recipe, load
 from datagen.records import BargeIn, Dialogue, Script, Take, Takes, Turn, Utterance, Word
 
 RATE = 24_000
+
+settings.register_profile("datagen", deadline=None)  # a busy machine is no failure
+settings.load_profile("datagen")
 
 
 def make_recipe(*overrides: str) -> Recipe:
