@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from datagen.build import Build
 from datagen.recipe import Recipe, load
@@ -12,6 +13,9 @@ from tests import stores
 from tests.flaky_s3 import FlakyS3, flaky
 
 RATE = 24_000
+
+settings.register_profile("datagen", deadline=None)  # a busy machine is no failure
+settings.load_profile("datagen")
 
 
 def make_recipe(*overrides: str) -> Recipe:

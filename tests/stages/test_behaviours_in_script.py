@@ -1,7 +1,7 @@
 """What a script holds beside plain turns: each behaviour as asked for, and none moved by another."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.phrases import count_words, units
@@ -208,6 +208,7 @@ def test_no_behaviour_shifts_another(switched, name):
     assert with_it != without
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from([LONG, ANSWER, "Yes.", "No, never.", *CHINESE]), min_size=2, max_size=6),
     st.integers(0, 99),
