@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -28,13 +27,13 @@ from datagen.run.store import LocalStore
 from datagen.run.tables import about, from_parquet, to_parquet
 from datagen.run.worker import Worker
 from tests.conftest import make_recipe
+from tests.stores import TIME
 
 ROOT = Path(__file__).parent.parent.parent
 DATAGEN = str(Path(sys.executable).with_name("datagen"))
 SPLITS = "splits={validation: 0.3, test: 0.3}"
 """Shares that put a few dialogues into each split."""
 PATIENCE_S = 120
-TIME = re.compile(rb'"finished_at": [0-9]+, ')
 STARTED: list[subprocess.Popen[bytes]] = []
 
 
