@@ -17,11 +17,11 @@ _NAP_S = 0.25
 _QUICKSTART_DIALOGUES = 40
 
 
-def run(recipe: Recipe, out: Path, *options: str) -> tuple[float, float]:
-    """Run `datagen build` with options; gives wall and CPU seconds of the whole command."""
+def run(recipe: Recipe, out: Path, *options: str) -> float:
+    """Run `datagen build` with options; gives wall seconds of the whole command."""
     file = out.with_suffix(".yaml")
     file.write_text(recipe.to_yaml(), "utf-8")
-    return run_command("build", str(file), "--out", str(out), *options)
+    return run_command("build", str(file), "--out", str(out), *options)[0]
 
 
 def overhead(folder: Path, n_units: int) -> None:
@@ -34,7 +34,7 @@ def overhead(folder: Path, n_units: int) -> None:
         for n in (few, n_units):
             recipe = recipe_for("fake", source, f"input.limit={n}", "run.unit_dialogues=1")
             options = ("--engine", engine, "--workers", str(_N_WORKERS))
-            walls.append(run(recipe, folder / f"{engine}-{n}", *options)[0])
+            walls.append(run(recipe, folder / f"{engine}-{n}", *options))
         unit_ms[engine] = (walls[1] - walls[0]) / (n_units - few) * _N_WORKERS * 1000
         show(f"{engine}: a worker's time a tiny unit, {n_units} units", unit_ms[engine], "ms")
         show(f"{engine}: a build of {few} units", walls[0], "s")
@@ -50,15 +50,13 @@ def speech(folder: Path, minutes: float) -> None:
     recipe = recipe_for("omniflatten", source, "run.unit_dialogues=4")
     small = recipe_for("omniflatten", source, "input.limit=2", "run.unit_dialogues=1")
     options = ("--engine", "ray", "--workers", str(_N_WORKERS))
-    start_up = run(small, folder / "small", *options)[0]
-    wall, cpu = run(recipe, folder / "speech", *options)
+    start_up, wall = run(small, folder / "small", *options), run(recipe, folder / "speech", *options)
     compute = ideal(recipe, folder / "speech", -(-n // recipe.run.unit_dialogues))
     best = compute.voice + compute.tokenizer
     show("Ray, 2 cores: conversation made", compute.talked / 60, "minutes")
     show("Ray, 2 cores: start-up, a build of two dialogues", start_up, "s")
     show("Ray, 2 cores: wall; the engines alone", wall, f"s; {best:.1f} s")
     show("Ray, 2 cores: engines alone / build after start-up", best / (wall - start_up), least=0.93)
-    show("Ray, 2 cores: engines alone / build, by CPU time", compute.cpu / cpu)
 
 
 def nodes(folder: Path, n_units: int) -> None:
@@ -72,7 +70,7 @@ def nodes(folder: Path, n_units: int) -> None:
         walls, naps = [], []
         for n in (_N_NODES, n_units):
             out = folder / f"naps-{n}"
-            walls.append(run(recipe_for("fake", source, *own, f"input.limit={4 * n}"), out, *options)[0])
+            walls.append(run(recipe_for("fake", source, *own, f"input.limit={4 * n}"), out, *options))
             naps.append(_NAP_S * sum(len(s.utterances) for s in read_streams(out)) / _N_NODES)
     show(f"4 nodes, {n_units} units: wall; the naps alone", walls[1], f"s; {naps[1]:.1f} s")
     show("4 nodes: naps / build after start-up", naps[1] / (walls[1] - (walls[0] - naps[0])), least=0.9)

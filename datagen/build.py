@@ -25,6 +25,7 @@ from datagen.step import Step
 from datagen.units import hop_samples
 from datagen.vocab import SPECIALS, Vocabulary
 
+_ENGINES = ("tts", "speech_tokenizer", "text_tokenizer")
 _QWEN2_IDS = 151_646
 _QWEN2_SPECIAL_OFFSET = 151_665
 _QWEN2_EMBEDDINGS = 151_936
@@ -156,14 +157,15 @@ class Build:
             raise RecipeError(f"voices.users: {error}") from error
         self.describe()
 
+    def loaded(self) -> dict[str, Any]:
+        """What the engines that are loaded by now say of themselves."""
+        return {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if kind in self.__dict__}
+
     def describe(self) -> dict[str, Any]:
         """Engines, vocabulary, clock and silence policy as plans and manifests store them."""
-        named: dict[str, TTS | SpeechTokenizer | TextTokenizer] = {
-            "tts": self.tts,
-            "speech_tokenizer": self.speech_tokenizer,
-            "text_tokenizer": self.text_tokenizer,
-        }
-        engines = {kind: asdict(engine.info) for kind, engine in named.items()}
+        for kind in _ENGINES:
+            getattr(self, kind)
+        engines = self.loaded()
         engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.supplies.noises)}
         engines |= {f"bursts.{index}": asdict(burst.info) for index, burst in enumerate(self.supplies.bursts)}
         if self.supplies.rooms:

@@ -78,7 +78,6 @@ def flaky_s3(s3: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr("datagen.bucket._FIRST_WAIT_S", 0.001)
     with flaky(s3_endpoint) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
-        monkeypatch.setenv("AWS_TIMEOUT", "1s")
         yield proxy
 
 

@@ -16,7 +16,7 @@ from datagen.seeds import rng
 BEFORE = ("500", "503", "409", "403", "reset", "hang")
 """Faults that keep a call from the server."""
 AFTER = ("500 after", "reset after", "hang after", "half")
-"""Faults of the answer alone: what was asked is done."""
+"""Faults of the answer alone: what was asked is done. Besides: `short`, a cut answer that says nothing of the cut."""
 
 Plan = Callable[[str, str, int], str]
 """The fault of the n-th call (from 0) of a method on a path, or nothing."""
@@ -86,7 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(fault)
             return
         status, headers, data = self._forward(body)
-        if fault in ("", "half"):
+        if fault == "short":
+            data = data[: len(data) // 2]
+        if fault in ("", "half", "short"):
             self._send(status, headers, data, half=fault == "half")
         else:
             self._fail(fault.removesuffix(" after"))

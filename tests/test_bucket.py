@@ -27,7 +27,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_create_whose_answer_is_lost_is_still_ours(flaky_s3: FlakyS3, s3: str, monkeypatch, fault):
     """409 is what S3 answers while another's conditional write is under way, which may yet fail: no proof of a file."""
     if "hang" in fault:
-        monkeypatch.setenv("AWS_TIMEOUT", "200ms")
+        monkeypatch.setenv("AWS_TIMEOUT", "1s")
     store = Bucket(s3)
     flaky_s3.plan = once(fault, "PUT")
     assert store.create("f", b"ours")
@@ -158,6 +158,14 @@ def test_a_file_that_changes_while_it_is_read(s3: str):
         store.replace("f", bytes([1]) * (9 << 20))
         with pytest.raises(StoreError, match="changed while it was read"):
             stream.read()
+
+
+def test_a_part_that_comes_short_is_asked_for_again(flaky_s3: FlakyS3, s3: str):
+    store = Bucket(s3)
+    store.create("f", bytes(range(100)))
+    flaky_s3.plan = lambda method, path, n: "short" if method == "GET" and n < 2 else ""
+    assert store.open("f").read() == bytes(range(100))
+    assert flaky_s3.faults["short"] == 2
 
 
 def test_a_store_that_overwrites_is_refused(s3: str, monkeypatch):

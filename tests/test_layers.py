@@ -94,5 +94,16 @@ def test_packages_stay_in_their_places(path):
 def test_the_command_line_starts_without_heavy_packages():
     code = "import datagen.cli, sys; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"numpy", "pyarrow", "scipy", "pydantic", "pandas", "datasets", "onnxruntime", "librosa", "soundfile"}
+    heavy = {
+        "numpy",
+        "pyarrow",
+        "scipy",
+        "pydantic",
+        "pandas",
+        "datasets",
+        "onnxruntime",
+        "librosa",
+        "soundfile",
+        "obstore",
+    }
     assert not heavy & set(loaded)

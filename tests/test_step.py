@@ -111,4 +111,4 @@ def test_a_step_builds_its_stage_when_asked():
     step = Step("name", lambda: made.append(1) or list)
     assert made == []
     assert step.make()([1]) == [1]
-    assert (step.batch_size, step.cpus, step.gpus) == (1, 1, 0)
+    assert step.batch_size == 1

@@ -101,7 +101,7 @@ def _rows(
             compute=ray.data.ActorPoolStrategy(
                 min_size=pool.min_workers,
                 max_size=pool.max_workers,
-                initial_size=pool.max_workers if len(pools) == 1 else pool.min_workers,
+                initial_size=_at_first(pools, index),
             ),
         )
     yield from data.iter_rows()
@@ -131,10 +131,10 @@ class UnitActor:
             if self._first and self._last:
                 made["marker"] = _shown(self._warden.unit(unit))
             else:
-                items = self._warden.call("records", unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
+                items = self._warden.records(unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
                 results = self._warden.batch(f"unit {unit}", items)
                 if self._last:
-                    made["marker"] = _shown(self._warden.call("commit", unit, results))
+                    made["marker"] = _shown(self._warden.commit(unit, results))
                 else:
                     made["items"] = pickle.dumps(results, protocol=5)
         except Exception as error:
@@ -189,17 +189,30 @@ def _cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
 
 
 def _reach(address: str) -> None:
-    """Look whether anything listens at HOST:PORT; Ray itself would try for minutes.
+    """Look whether a cluster listens at HOST:PORT and takes our token; Ray itself would try for minutes.
 
     Raises:
-        ClusterError: If nothing does.
+        ClusterError: If it does not.
     """
+    import ray._raylet
+    from ray.exceptions import AuthenticationError
+
+    internals: Any = ray._raylet
+
     host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal():
-        try:
-            socket.create_connection((host.removeprefix("ray://"), int(port)), _CONNECT_SECONDS).close()
-        except OSError as error:
-            raise _no_cluster(address, error) from error
+    if not colon or not port.isdecimal() or "://" in address:
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+        with _native_messages_aside():
+            internals.GcsClient(address=address)
+    except OSError as error:
+        raise _no_cluster(address, error) from error
+    except AuthenticationError as error:
+        raise ClusterError(
+            f"the Ray cluster at {address!r} does not take our token. Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN (or "
+            "~/.ray/auth_token) to what `ray get-auth-token` says on its head. docs/cluster.md tells more"
+        ) from error
 
 
 def _no_cluster(address: str, error: OSError) -> ClusterError:
@@ -262,13 +275,19 @@ def _nodes() -> list[dict[str, float]]:
 
 
 def _sized(pools: Sequence[Pool], n_workers: int, n_units: int) -> list[Pool]:
-    """The pools, each with its most workers named."""
-    nodes = _nodes()
-    sized = []
-    for pool in pools:
-        most = min(pool.max_workers or n_workers or n_units, n_units, max(room(pool, nodes), 1))
-        sized.append(pool.model_copy(update={"max_workers": max(most, pool.min_workers)}))
-    return sized
+    """The pools, each with its most workers named: also more than there is room for now, since nodes may come."""
+    mosts = [min(pool.max_workers or n_workers or n_units, n_units) for pool in pools]
+    return [
+        pool.model_copy(update={"max_workers": max(most, pool.min_workers)})
+        for pool, most in zip(pools, mosts, strict=True)
+    ]
+
+
+def _at_first(pools: Sequence[Pool], index: int) -> int:
+    """How many workers of a pool to start with: all there is room for if nobody else wants it."""
+    pool = pools[index]
+    most = pool.max_workers or 1
+    return pool.min_workers if len(pools) > 1 else max(min(most, room(pool, _nodes())), pool.min_workers)
 
 
 def room(pool: Pool, nodes: Sequence[dict[str, float]]) -> int:

@@ -26,7 +26,7 @@ class Warden:
         self._child: Child | None = None
         self._lock, self._stopped = threading.Lock(), False
 
-    def call(self, method: str, *arguments: object) -> Any:
+    def _call(self, method: str, *arguments: object) -> Any:
         """Call a method of the worker, in a new process if the last one died.
 
         Raises:
@@ -63,15 +63,37 @@ class Warden:
             EngineError: If not even reading or committing it goes without a death.
         """
         try:
-            try:
-                marker: Marker = self._persist(f"unit {unit}", "run", unit)
-            except Died:
-                self._raise_if_stopped()
-                self._notice(f"unit {unit}: its dialogues are run one by one")
-                marker = self.call("commit", unit, self.each(self.call("records", unit)))
-        except Died as death:
-            raise EngineError(f"unit {unit} kills its worker ({death.reason}):\n{death.told}") from death
+            marker: Marker = self._persist(f"unit {unit}", "run", unit)
+        except Died:
+            self._raise_if_stopped()
+            self._notice(f"unit {unit}: its dialogues are run one by one")
+            marker = self.commit(unit, self.each(self.records(unit)))
         return marker
+
+    def records(self, unit: int) -> list[Any]:
+        """The records of a unit, read in the worker.
+
+        Raises:
+            EngineError: If the worker dies of it each time.
+        """
+        records: list[Any] = self._must(unit, "records", unit)
+        return records
+
+    def commit(self, unit: int, results: Sequence[Any]) -> Marker:
+        """Have the worker write a unit.
+
+        Raises:
+            EngineError: If the worker dies of it each time.
+        """
+        marker: Marker = self._must(unit, "commit", unit, results)
+        return marker
+
+    def _must(self, unit: int, method: str, *arguments: object) -> Any:
+        try:
+            return self._persist(f"unit {unit}", method, *arguments)
+        except Died as death:
+            self._raise_if_stopped()
+            raise EngineError(f"unit {unit} kills its worker ({death.reason}):\n{death.told}") from death
 
     def batch(self, what: str, items: Sequence[Any]) -> list[Any]:
         """Run the worker's steps over items; one by one if it dies of them together."""
@@ -103,7 +125,7 @@ class Warden:
         """
         for attempt in range(1, self._attempts + 1):
             try:
-                return self.call(method, *arguments)
+                return self._call(method, *arguments)
             except Died as death:
                 if attempt == self._attempts or self._stopped:
                     raise

@@ -1,6 +1,7 @@
 """What one worker does with one unit: read its records, run the steps, commit. The same on every engine."""
 
 import faulthandler
+import platform
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -8,12 +9,12 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from datagen.build import Build
-from datagen.errors import StoreError
+from datagen.errors import EngineError, StoreError
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
 from datagen.run.commit import Marker, commit_unit, found_unit
 from datagen.run.memory import keep_freed_memory
-from datagen.run.plan import PLAN, Plan, PlannedInput, load_plan
+from datagen.run.plan import PLAN, Plan, PlannedInput, differences, load_plan
 from datagen.run.store import Store, open_store
 from datagen.run.takes import kept_takes
 from datagen.stages.flatten import Flatten
@@ -53,7 +54,11 @@ class Worker:
         plan = load_plan(store)
         if plan is None:
             raise StoreError(f"a worker finds no {PLAN} in {url}; on a cluster, --out must be seen by every node")
-        worker = cls(Build(values), plan, store, names)
+        build = Build(values)
+        worker = cls(build, plan, store, names)
+        loaded = build.loaded()
+        if faults := differences({kind: plan.identity["engines"][kind] for kind in loaded}, loaded, "engines"):
+            raise EngineError(f"{platform.node()} has another engine than the build was planned with: {faults[0]}")
         worker._dialogue_seconds = values.limits.dialogue_seconds
         return worker
 

@@ -89,7 +89,7 @@ def test_what_kills_a_pool_in_the_middle_is_a_reject_and_its_neighbours_are_kept
     on_ray, tmp_path, voice, last_words, detail
 ):
     records = dialogues("Sure, I go on.", "Sure, I go on.", last_words, "Sure, I go on.", "Sure, I go on.")
-    limits = "limits={attempts: 2, dialogue_seconds: 3}"
+    limits = "limits={attempts: 1, dialogue_seconds: 10}"
     engine = f"engines.tts={{name: 'tests.run.engines:{voice}'}}"
     recipe = fake(tmp_path, engine, limits, POOLS, "run.unit_dialogues=4", records=records)
     manifest = built(recipe, tmp_path, 2, *on_ray)
@@ -97,3 +97,12 @@ def test_what_kills_a_pool_in_the_middle_is_a_reject_and_its_neighbours_are_kept
     assert (crashed["dialogue_id"], crashed["reason"], crashed["detail"]) == ("d2", "crashed_worker", detail)
     assert {row["dialogue_id"] for row in read(tmp_path / "out", "conversations")} == {"d0", "d1", "d3", "d4"}
     assert build(recipe, str(tmp_path / "local"), 1).values["digest"] == manifest.values["digest"]
+
+
+def test_a_cluster_that_refuses_our_token_is_one_clear_error(on_ray, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a-token-of-another-cluster-altogether")
+    process = start([*command(fake(tmp_path), tmp_path, tmp_path / "out", 1), *on_ray], tmp_path)
+    assert process.wait() == 1
+    said = (tmp_path / "log").read_text()
+    assert "does not take our token. Set RAY_AUTH_MODE=token" in said.splitlines()[-1]
+    assert "Traceback" not in said

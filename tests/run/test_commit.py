@@ -253,6 +253,14 @@ def test_the_marker_comes_last_and_names_every_file(tmp_path):
     assert [marker] == list(markers_of(tmp_path / "out"))
 
 
+def test_a_slower_attempt_gets_the_marker_that_stands(tmp_path, monkeypatch):
+    """Its own would tell another time; what is returned is what others read."""
+    attempts = [worker(small(tmp_path), LocalStore(tmp_path / "out")) for _ in range(2)]
+    first = attempts[0].run(0)
+    monkeypatch.setattr("datagen.run.commit.time.time", lambda: first.finished_at + 60)
+    assert attempts[1].run(0).finished_at == first.finished_at > 10**9
+
+
 def test_a_marker_counts_what_its_unit_holds(tmp_path):
     store = LocalStore(tmp_path / "out")
     marker = worker(fake(tmp_path, "run.unit_dialogues=6"), store).run(0)

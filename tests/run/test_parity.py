@@ -164,6 +164,13 @@ def test_workers_that_die_while_they_start_end_the_build_with_what_they_said(tmp
         build(fake(tmp_path, voice), str(tmp_path / "out"), 2)
 
 
+def test_a_node_with_another_engine_refuses_to_work(tmp_path):
+    voice = "engines.tts={name: 'tests.run.engines:Newer'}"
+    with pytest.raises(EngineError, match=r"another engine than the build was planned with: engines\.tts\.version is"):
+        build(fake(tmp_path, voice), str(tmp_path / "out"), 1)
+    assert n_markers(tmp_path / "out") == 0
+
+
 def test_too_many_failures_stop_a_build_and_it_can_go_on(tmp_path):
     records = dialogues(*["All is broken here.", "All is broken, too.", "Sure, I go on."] * 2)
     voice = "engines.tts={name: 'tests.run.engines:Picky'}"

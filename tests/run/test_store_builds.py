@@ -16,8 +16,21 @@ from datagen.run.check import check
 from datagen.run.reflatten import reflatten
 from datagen.run.store import open_store
 from tests.flaky_s3 import AFTER, BEFORE, FlakyS3, at_random
-from tests.run.builds import DATAGEN, children, command, end_all, environment, fake, start, talks, tree, until, write
-from tests.run.test_parity import alive, finish, gated
+from tests.run.builds import (
+    DATAGEN,
+    alive,
+    children,
+    command,
+    end_all,
+    environment,
+    fake,
+    start,
+    talks,
+    tree,
+    until,
+    write,
+)
+from tests.run.test_parity import finish, gated
 from tests.stores import SECRET, contents
 
 
@@ -90,7 +103,7 @@ def test_faults_on_a_third_of_the_calls_change_nothing(small, s3, flaky_s3: Flak
 
 def test_calls_that_hang_change_nothing(small, s3, flaky_s3: FlakyS3, clean, monkeypatch):
     """Both before and after the store did what it was asked."""
-    monkeypatch.setenv("AWS_TIMEOUT", "500ms")
+    monkeypatch.setenv("AWS_TIMEOUT", "1s")
 
     def watched(method: str, path: str) -> bool:
         return method == "PUT" and "/conversations/" in path
@@ -103,7 +116,8 @@ def test_calls_that_hang_change_nothing(small, s3, flaky_s3: FlakyS3, clean, mon
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
-def test_every_kind_of_fault_with_processes_and_kills(s3, flaky_s3: FlakyS3, tmp_path, seed):
+def test_every_kind_of_fault_with_processes_and_kills(s3, flaky_s3: FlakyS3, tmp_path, monkeypatch, seed):
+    monkeypatch.setenv("AWS_TIMEOUT", "2s")
     recipe, gate = gated(tmp_path, n=12)
     gate.touch()
     flaky_s3.plan = at_random(1 / 3, *(fault for fault in (*BEFORE, *AFTER) if fault != "403"), seed=seed)

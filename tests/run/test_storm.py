@@ -40,12 +40,12 @@ def cluster():
 class Storm:
     """A build whose units go on only as far as tickets are given out, so that a kill always finds it under way."""
 
-    def __init__(self, folder: Path, seed: int, *overrides: str) -> None:
+    def __init__(self, folder: Path, seed: int, *overrides: str, n: int = 5 * N_KILLS) -> None:
         self.folder, self.out, self.tickets = folder, folder / "out", folder / "tickets"
         self.tickets.mkdir()
         self.chance, self.killed, self._numbers = random.Random(seed), list[str](), count()
         answer = "Here is a ticket for you."
-        records = [talk(f"Tell me about {k} apples please.", answer, id=f"d{k}") for k in range(5 * N_KILLS)]
+        records = [talk(f"Tell me about {k} apples please.", answer, id=f"d{k}") for k in range(n)]
         voice = f"engines.tts={{name: 'tests.run.engines:Ticketed', options: {{tickets: {self.tickets}}}}}"
         own = ("run.unit_dialogues=1", "limits.attempts=20")
         self.recipe: Recipe = fake(folder, voice, *own, *overrides, records=records)
@@ -121,9 +121,9 @@ def test_a_storm_on_one_machine_changes_nothing(tmp_path, n_workers):
 POOLS = "pools={speak: {cpus: 0.4}, place: {cpus: 0.3}, mix: {cpus: 0.3}, encode: {cpus: 0.3}}"
 
 
-@pytest.mark.parametrize(("seed", "pools"), [(1, "pools={}"), (2, "pools={}"), (3, POOLS)])
-def test_a_storm_on_a_cluster_changes_nothing(cluster, monkeypatch, tmp_path, seed, pools):
-    storm = Storm(tmp_path, seed, pools)
+@pytest.mark.parametrize(("seed", "pools", "n"), [(1, "pools={}", 60), (2, "pools={}", 60), (3, POOLS, 160)])
+def test_a_storm_on_a_cluster_changes_nothing(cluster, monkeypatch, tmp_path, seed, pools, n):
+    storm = Storm(tmp_path, seed, pools, n=n)  # what waits between pools is committed in bursts, so they need more
 
     def running(name: bytes) -> Callable[[int], list[int]]:
         def found(driver: int) -> list[int]:
@@ -151,6 +151,22 @@ def test_a_storm_on_a_cluster_changes_nothing(cluster, monkeypatch, tmp_path, se
         monkeypatch.setenv(name, value)
     storm.run(arguments, victims, killed)
     until(lambda: not cluster.running(b"UnitActor"))  # a driver's actors end with it
+
+
+def test_a_node_that_comes_later_is_put_to_work(monkeypatch, tmp_path):
+    pytest.importorskip("ray")
+    storm = Storm(tmp_path, 0)
+    with cluster_of(1) as cluster:
+        for name, value in cluster.environment().items():
+            monkeypatch.setenv(name, value)
+        arguments = [*command(storm.recipe, tmp_path, storm.out, 2), "--engine", "ray", "--address", cluster.address]
+        process = start(arguments, tmp_path)
+        until(lambda: len(cluster.running(b"UnitActor")) == 1, process)
+        cluster.add()
+        until(lambda: len(cluster.running(b"UnitActor")) == 2, process)
+        (storm.tickets / "all").touch()
+        assert process.wait() == 0, (tmp_path / "log").read_text()
+    same_as_never_stopped(storm.recipe, tmp_path)
 
 
 def test_two_drivers_at_one_output_agree(tmp_path):
