@@ -4,7 +4,7 @@ Every behaviour has a probability a conversation and distributions; all are off 
 unless a source is given. `datagen.acoustics` says in which order they are applied.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -122,7 +122,7 @@ Codec = Literal["band", "pcmu", "pcma", "gsm", "opus", "vorbis", "mp3"]
 class Line(Behaviour):
     """The user's channel comes over a telephone or a codec."""
 
-    codecs: dict[Codec, float] = Field(
+    codecs: dict[Codec, Annotated[float, Field(gt=0)]] = Field(
         {"band": 1, "pcmu": 1, "pcma": 1},
         min_length=1,
         description="Weights. `band`, `pcmu`, `pcma`, `gsm` have a telephone's band; opus, vorbis, mp3 cost much time",

@@ -11,13 +11,11 @@ from datagen.acoustics.line import CODECS
 from datagen.acoustics.scene import Noisy, Scene, Speaker, Supplies
 from datagen.distributions import Distribution
 from datagen.engines.base import Audio, Loop, Noise, Rooms
-from datagen.recipe_mix import Behaviour, Bursts, Mix
-from datagen.recipe_mix import Line as LineRecipe
+from datagen.recipe_mix import Behaviour, Bursts, Line, Mix
 from datagen.records import Clip, Takes
 from datagen.units import ms_to_samples
 
 _FADE_MS = 5
-_N_OTHER_LINES = 3
 
 
 class Draws:
@@ -69,7 +67,7 @@ class Draws:
             for clip in [clips[k % len(clips)]]
         ]
         level_db = self.value(recipe.other_talkers.level_db, "talkers", "level")
-        return _in_order(sounds, level_db, n_samples)
+        return _single(sounds, level_db, n_samples)
 
     def bursts(self, recipe: Bursts, engines: Sequence[Noise], n_samples: int) -> Noisy | None:
         """Noise bursts."""
@@ -83,7 +81,7 @@ class Draws:
             kinds = engine.kinds()
             kind = kinds[int(rng.integers(len(kinds)))]
             sounds.append((start, once(engine.take(kind, rng), longest, fade), kind))
-        return _in_order(sounds, self.value(recipe.level_db, "bursts", "level"), n_samples)
+        return _single(sounds, self.value(recipe.level_db, "bursts", "level"), n_samples)
 
     def _starts(self, name: str, per_minute: Distribution, n_samples: int) -> list[int]:
         """Starts of a Poisson process over the conversation; another length of it moves none but adds or drops some."""
@@ -111,7 +109,7 @@ class Draws:
             found["drift_phase"] = self.rng("drift", "phase").random()
         return Speaker(**found)
 
-    def line(self, recipe: LineRecipe) -> tuple[str, float | None]:
+    def line(self, recipe: Line) -> tuple[str, float | None]:
         """Codec of the line and its compression, or nothing."""
         if not self.happens("line", recipe):
             return "", None
@@ -137,42 +135,10 @@ class Draws:
         )
 
 
-Line = tuple[str, str]
-"""A voice and what it says."""
-
-
-def babble_number(recipe: Mix, run_seed: int, dialogue_id: str) -> int | None:
-    """Which babble is heard in a conversation, if any."""
-    draws = Draws(run_seed, dialogue_id)
-    happens = draws.happens("babble", recipe.babble)
-    return int(draws.rng("babble", "number").integers(recipe.babble.n_babbles)) if happens else None
-
-
-def babble_lines(recipe: Mix, rng: np.random.Generator, sentences: Sequence[str], voices: Sequence[str]) -> list[Line]:
-    """What the talkers of a babble say."""
-    n_talkers = max(1, round(recipe.babble.n_talkers.draw(rng)))
-    return [_line(rng, sentences, voices) for _ in range(n_talkers)]
-
-
-def other_lines(
-    recipe: Mix, run_seed: int, dialogue_id: str, sentences: Sequence[str], voices: Sequence[str]
-) -> list[Line]:
-    """What the other talkers of a conversation say, if any; the lines go round, however long it is."""
-    draws = Draws(run_seed, dialogue_id)
-    if not draws.happens("talkers", recipe.other_talkers):
-        return []
-    return [_line(draws.rng("talkers", "line", k), sentences, voices) for k in range(_N_OTHER_LINES)]
-
-
-def _line(rng: np.random.Generator, sentences: Sequence[str], voices: Sequence[str]) -> Line:
-    return voices[int(rng.integers(len(voices)))], sentences[int(rng.integers(len(sentences)))]
-
-
-def _in_order(sounds: list[tuple[int, Audio, str]], level_db: float, n_samples: int) -> Noisy:
-    """Sounds with their names, sorted by start and cut at the end of the conversation."""
-    inside = sorted((sound for sound in sounds if sound[0] < n_samples), key=lambda sound: sound[0])
-    segments = [(start, audio[: n_samples - start]) for start, audio, _ in inside]
-    return Noisy(segments, level_db, tuple(name for _, _, name in inside))
+def _single(sounds: list[tuple[int, Audio, str]], level_db: float, n_samples: int) -> Noisy:
+    """Sounds (start, audio, name) in order of time, cut at the end of the conversation."""
+    segments = [(start, audio[: n_samples - start]) for start, audio, _ in sounds]
+    return Noisy(segments, level_db, tuple(name for _, _, name in sounds))
 
 
 def _index(weights: Sequence[float], u: float) -> int:

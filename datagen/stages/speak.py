@@ -9,7 +9,7 @@ import numpy as np
 
 from datagen import seeds
 from datagen.acoustics.beside import babble_of
-from datagen.acoustics.draws import Line, babble_lines, babble_number, other_lines
+from datagen.acoustics.people import Line, babble_lines, babble_number, other_lines
 from datagen.engines.audio import dequantize, quantize, resample
 from datagen.engines.base import TTS, Audio, Speech
 from datagen.errors import EngineError
