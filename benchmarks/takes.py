@@ -9,7 +9,7 @@ from common import recipe_for, run_build, show, write_dialogues
 from datagen.run.manifest import Manifest
 from datagen.run.store import LocalStore
 
-_OTHER_PROFILE = ("timing.barge_in_probability=0.5", "timing.response=200", "mix.bursts.probability=0.5")
+_OTHER_PROFILE = ("timing.barge_in.probability=0.5", "timing.assistant_fto=200", "mix.bursts.probability=0.5")
 
 
 def main() -> None:

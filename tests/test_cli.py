@@ -95,7 +95,7 @@ def test_limit_reads_only_the_first_records(datagen, talks_file):
 
 def test_takes_of_another_build_are_used(datagen, talks_file):
     datagen.ok("build", "fake", "--input", talks_file, "--out", "kept", "--set", "takes.keep=true", *FAST)
-    other = ("build", "fake", "--input", talks_file, "--set", "timing.user_pause=700", *FAST)
+    other = ("build", "fake", "--input", talks_file, "--set", "timing.user_fto=700", *FAST)
     datagen.ok(*other, "--out", "new", "--takes", "kept")
     assert not Path("new/takes").exists()
     datagen.ok(*other, "--out", "scratch")

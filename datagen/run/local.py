@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from queue import SimpleQueue
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from datagen.run.commit import Marker
 from datagen.run.warden import Notice, Warden
 
 Done = Callable[[Marker], None]
+_AWAKE_SECONDS = 0.5
 
 
 def run_local(
@@ -55,13 +56,20 @@ def run_local(
     with _crew([Warden(make, arguments, attempts, notice) for _ in range(n_workers)], keep):
         n_left = n_workers
         while n_left:
-            match ended.get():
+            match _next(ended):
                 case None:
                     n_left -= 1
                 case Marker() as marker:
                     done(marker)
                 case BaseException() as error:
                     raise error
+
+
+def _next(ended: "SimpleQueue[Marker | BaseException | None]") -> Marker | BaseException | None:
+    """The next thing in a queue, awake now and then: a signal that comes just before a wait does not end it."""
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=_AWAKE_SECONDS)
 
 
 @contextmanager

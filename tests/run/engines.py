@@ -93,7 +93,7 @@ class Stillborn(ToneVoice):
     """Takes a worker's process down while it is made; the driver may make it."""
 
     def __init__(self) -> None:
-        if "datagen.run.child" in sys.modules and "pytest" not in sys.modules:
+        if "datagen.run.child" in " ".join(sys.orig_argv):
             print("cannot load", file=sys.stderr, flush=True)
             os._exit(7)
         super().__init__()
@@ -113,8 +113,8 @@ class Newer(ToneVoice):
 
     def __init__(self) -> None:
         super().__init__()
-        if "pytest" not in sys.modules:
-            self.info = replace(self.info, version="2")
+        if "datagen.run.child" in " ".join(sys.orig_argv):
+            self.info = replace(self.info, version="99")
 
 
 class Counting(ToneVoice):

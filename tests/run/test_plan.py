@@ -6,6 +6,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from datagen import DATA_VERSION
 from datagen.build import Build
 from datagen.errors import ResumeError, SourceError, StoreError
 from datagen.recipe import Recipe
@@ -111,7 +112,7 @@ def test_the_plan_holds_the_hashes_of_input_and_parts(tmp_path):
         ("engines.tts={name: tone, options: {n_voices: 8}}", "recipe.engines.tts.options.n_voices is None there"),
         (
             "engines.speech_tokenizer={name: 'tests.run.test_plan:NewTokenizer'}",
-            "engines.speech_tokenizer.version is '1' there and '99' now",
+            f"engines.speech_tokenizer.version is '{DATA_VERSION}' there and '99' now",
         ),
         ("flatten.tasks=[tts]", "recipe.flatten.tasks.0 is 'asr' there and 'tts' now"),
         ("mix.noise=[{name: generated}, {name: generated, weight: 3}]", "recipe.mix.noise.generated~1 is now but"),

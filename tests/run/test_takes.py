@@ -22,7 +22,7 @@ from tests.run.engines import Counting
 
 VOICE = "engines.tts={name: 'tests.run.engines:Counting'}"
 KEEP = "takes.keep=true"
-OTHER_PROFILE = ("timing.barge_in_probability=1", "timing.barge_in_at=0.4", "timing.reaction=90", "timing.tail=2000")
+OTHER_PROFILE = ("timing.barge_in={probability: 1, at: 0.4, reaction: 90}", "timing.tail=2000")
 
 
 @pytest.fixture(autouse=True)
