@@ -26,6 +26,7 @@ from datagen.errors import ClusterError
 from datagen.recipe import Pool, Recipe
 from datagen.run.commit import Marker
 from datagen.run.local import Done
+from datagen.run.pools import missing, room, sized
 from datagen.run.warden import Notice, Warden
 from datagen.run.worker import Worker
 
@@ -59,7 +60,7 @@ def run_ray(
         groups = [names for _, names in build.pools()]
         pools = [pool for pool, _ in build.pools()]
         _wait_for_room(pools, build.recipe.limits.cluster_seconds, notice)
-        pools = _sized(pools, n_workers, len(units))
+        pools = sized(pools, n_workers, len(units))
         for begin in range(0, len(units), _UNITS_A_PASS):
             left = set(units[begin : begin + _UNITS_A_PASS])
             for _ in range(_PASSES):
@@ -274,54 +275,11 @@ def _nodes() -> list[dict[str, float]]:
     return [{kind: float(node.get(kind, 0)) for kind in ("CPU", "GPU")} for node in alive]
 
 
-def _sized(pools: Sequence[Pool], n_workers: int, n_units: int) -> list[Pool]:
-    """The pools, each with its most workers named: also more than there is room for now, since nodes may come."""
-    mosts = [min(pool.max_workers or n_workers or n_units, n_units) for pool in pools]
-    return [
-        pool.model_copy(update={"max_workers": max(most, pool.min_workers)})
-        for pool, most in zip(pools, mosts, strict=True)
-    ]
-
-
 def _at_first(pools: Sequence[Pool], index: int) -> int:
     """How many workers of a pool to start with: all there is room for if nobody else wants it."""
     pool = pools[index]
     most = pool.max_workers or 1
     return pool.min_workers if len(pools) > 1 else max(min(most, room(pool, _nodes())), pool.min_workers)
-
-
-def room(pool: Pool, nodes: Sequence[dict[str, float]]) -> int:
-    """How many workers of a pool empty nodes hold, at most a million.
-
-    >>> room(Pool(cpus=2), [{"CPU": 5, "GPU": 0}, {"CPU": 1, "GPU": 0}]), room(Pool(gpus=1), [{"CPU": 5, "GPU": 0}])
-    (2, 0)
-    """
-    needs = [(kind, each) for kind, each in _needs(pool).items() if each]
-    return sum(min([int(node[kind] / each + 1e-6) for kind, each in needs], default=1_000_000) for node in nodes)
-
-
-def missing(pools: Sequence[Pool], nodes: Sequence[dict[str, float]]) -> str:
-    """What keeps the least number of workers of all pools from running at once; empty if nothing does.
-
-    >>> missing([Pool(min_workers=2), Pool(gpus=1)], [{"CPU": 4, "GPU": 1}])
-    ''
-    >>> missing([Pool(gpus=1, min_workers=2)], [{"CPU": 4, "GPU": 1}])
-    'no room for worker 2 of 2 that needs 1 CPU, 1 GPU beside the others; there are 1 nodes: 4 CPU, 1 GPU'
-    """
-    left = [dict(node) for node in nodes]
-    for pool in sorted(pools, key=lambda pool: (-pool.gpus, -pool.cpus)):
-        for k in range(pool.min_workers):
-            needs = _needs(pool)
-            node = next((n for n in left if all(n[kind] + 1e-6 >= each for kind, each in needs.items())), None)
-            if node is None:
-                there = "; ".join(_spelled(node) for node in nodes[:8])
-                return (
-                    f"no room for worker {k + 1} of {pool.min_workers} that needs {_spelled(needs)} beside the others; "
-                    f"there are {len(nodes)} nodes: {there}"
-                )
-            for kind, each in needs.items():
-                node[kind] -= each
-    return ""
 
 
 def _wait_for_room(pools: Sequence[Pool], seconds: float, notice: Notice) -> None:
@@ -339,11 +297,3 @@ def _wait_for_room(pools: Sequence[Pool], seconds: float, notice: Notice) -> Non
                 f"{fault}. Add nodes, or ask for less in `pools` of the recipe (limits.cluster_seconds waits)"
             )
         time.sleep(_POLL_SECONDS)
-
-
-def _needs(pool: Pool) -> dict[str, float]:
-    return {"CPU": pool.cpus, "GPU": pool.gpus}
-
-
-def _spelled(resources: dict[str, float]) -> str:
-    return ", ".join(f"{amount:g} {kind}" for kind, amount in resources.items())

@@ -11,7 +11,7 @@ from datagen.build import Build
 from datagen.errors import ClusterError, EngineError, StoreError
 from datagen.recipe import Pool
 from datagen.run.build import build
-from datagen.run.ray import missing
+from datagen.run.pools import missing
 from tests.run.builds import command, environment, fake, faults, read, start, tree
 from tests.run.test_parity import Watching, dialogues, gated
 
