@@ -172,6 +172,9 @@ class Limits(_Part):
         le=86_400,
         description="A dialogue that takes longer has hung: its worker is ended, and it tried again",
     )
+    start_seconds: float = Field(
+        1800, gt=0, le=86_400, description="Engines that take longer to load have hung; the same"
+    )
     max_failed_share: float = Field(
         0.2, gt=0, le=1, description="Stop when more of the dialogues that were selected fail later on"
     )

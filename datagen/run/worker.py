@@ -48,9 +48,11 @@ class Worker:
     def open(cls, recipe: dict[str, Any], url: str, names: Sequence[str] = ()) -> "Worker":
         """A worker that has its process to itself, from what can be sent there.
 
-        A dialogue that takes longer than `limits.dialogue_seconds` ends the process.
+        A dialogue that takes longer than `limits.dialogue_seconds` ends the process, and so do engines that take longer
+        than `limits.start_seconds` to load.
         """
         store, values = open_store(url), Recipe.model_validate(recipe)
+        faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)
         plan = load_plan(store)
         if plan is None:
             raise StoreError(f"a worker finds no {PLAN} in {url}; on a cluster, --out must be seen by every node")
@@ -59,6 +61,7 @@ class Worker:
         loaded = build.loaded()
         if faults := differences({kind: plan.identity["engines"][kind] for kind in loaded}, loaded, "engines"):
             raise EngineError(f"{platform.node()} has another engine than the build was planned with: {faults[0]}")
+        faulthandler.cancel_dump_traceback_later()
         worker._dialogue_seconds = values.limits.dialogue_seconds
         return worker
 

@@ -99,6 +99,15 @@ class Stillborn(ToneVoice):
         super().__init__()
 
 
+class Sleepy(ToneVoice):
+    """Never gets made in a worker's process."""
+
+    def __init__(self) -> None:
+        if "datagen.run.child" in " ".join(sys.orig_argv):
+            ctypes.PyDLL(None).sleep(3600)
+        super().__init__()
+
+
 class Picky(ToneVoice):
     """Refuses the word `broken`."""
 

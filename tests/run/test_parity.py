@@ -149,7 +149,7 @@ def test_a_dialogue_that_kills_its_worker_is_a_reject_and_its_neighbours_are_kep
 def test_an_engine_that_hangs_is_ended(tmp_path):
     voice = "engines.tts={name: 'tests.run.engines:Hanging'}"
     records = dialogues("Sure, I go on.", "No, I hang here.", "Sure, I go on.")
-    limits = "limits={attempts: 1, dialogue_seconds: 2}"
+    limits = "limits={attempts: 1, dialogue_seconds: 4}"
     build(fake(tmp_path, voice, limits, "run.unit_dialogues=3", records=records), str(tmp_path / "out"), 1)
     (hung,) = read(tmp_path / "out", "rejects")
     assert (hung["dialogue_id"], hung["reason"]) == ("d1", "crashed_worker")
@@ -162,6 +162,14 @@ def test_workers_that_die_while_they_start_end_the_build_with_what_they_said(tmp
     voice = "engines.tts={name: 'tests.run.engines:Stillborn'}"
     with pytest.raises(EngineError, match=r"(?s)workers die while they start \(ended with status 7\).*cannot load"):
         build(fake(tmp_path, voice), str(tmp_path / "out"), 2)
+
+
+def test_engines_that_hang_while_they_load_end_the_build(tmp_path):
+    voice = "engines.tts={name: 'tests.run.engines:Sleepy'}"
+    with pytest.raises(
+        EngineError, match=r"(?s)workers die while they start \(hung until its time was up\).*in __init__"
+    ):
+        build(fake(tmp_path, voice, "limits={attempts: 1, start_seconds: 4}"), str(tmp_path / "out"), 1)
 
 
 def test_a_node_with_another_engine_refuses_to_work(tmp_path):
