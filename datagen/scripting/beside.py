@@ -82,7 +82,7 @@ def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utteranc
 
 def _failed_barge_in(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
     rule, draws, key = setting.timing.failed_barge_in, setting.draws, (part.index, "failed_barge_in")
-    if part.role == "user" or count_words(part.spoken) < rule.min_words or not draws.happens(rule.probability, *key):
+    if part.role == "user" or not draws.happens(rule.probability, *key) or count_words(part.spoken) < rule.min_words:
         return []
     wanted = draws.value(rule.at, *key, "at") * len(part.spoken)
     place = min((unit.end for unit in units(part.spoken)), key=lambda end: abs(end - wanted))

@@ -70,10 +70,10 @@ def floor_of(part: Part, setting: Setting) -> list[Piece]:
 def _barge_in(part: Part, setting: Setting) -> BargeIn | None:
     """How the turn interrupts the one before, if it does."""
     timing, draws = setting.timing, setting.draws
-    k, n_words = part.index, count_words(part.before)
+    k = part.index
     if k > 0 and part.role == "user":
         rule = timing.barge_in
-        if n_words < rule.min_words or not draws.happens(rule.probability, k, "barge_in"):
+        if not draws.happens(rule.probability, k, "barge_in") or count_words(part.before) < rule.min_words:
             return None
         competes = draws.happens(rule.competition_probability, k, "competition")
         yielding = (rule.competition, "competition_length") if competes else (rule.reaction, "reaction")
@@ -84,7 +84,8 @@ def _barge_in(part: Part, setting: Setting) -> BargeIn | None:
             competition=competes,
         )
     cut_in = timing.assistant_barge_in
-    if k > 0 and n_words >= cut_in.min_words and draws.happens(cut_in.probability, k, "assistant_barge_in"):
+    happens = k > 0 and draws.happens(cut_in.probability, k, "assistant_barge_in")
+    if happens and count_words(part.before) >= cut_in.min_words:
         return BargeIn(
             at=draws.value(cut_in.at, k, "assistant_barge_in_at"),
             reaction_samples=draws.length(cut_in.reaction, k, "user_reaction"),
