@@ -47,7 +47,7 @@ def speech(folder: Path, minutes: float) -> None:
 
     source = folder / "speech.jsonl"
     n = write_dialogues(source, minutes / 60)
-    recipe = recipe_for("omniflatten", source, "run.unit_dialogues=4")
+    recipe = recipe_for("omniflatten", source, "run.unit_dialogues=16")
     small = recipe_for("omniflatten", source, "input.limit=2", "run.unit_dialogues=1")
     options = ("--engine", "ray", "--workers", str(_N_WORKERS))
     start_up, wall = run(small, folder / "small", *options), run(recipe, folder / "speech", *options)
