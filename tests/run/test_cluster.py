@@ -8,18 +8,12 @@ from datagen.recipe import Recipe
 from datagen.run.build import build
 from datagen.run.manifest import Manifest
 from datagen.run.store import LocalStore
-from tests.run.builds import command, end_all, fake, faults, n_markers, read, start
+from tests.run.builds import command, fake, faults, n_markers, read, start
 from tests.run.ray_cluster import Cluster, cluster_of
 from tests.run.test_parity import dialogues
 
 pytestmark = pytest.mark.slow
 N = 33
-
-
-@pytest.fixture(autouse=True)
-def nothing_runs_on():
-    yield
-    end_all()
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from tests.run.builds import (
     alive,
     children,
     command,
-    end_all,
     fake,
     faults,
     made,
@@ -30,12 +29,6 @@ from tests.run.builds import (
 )
 
 KILLED = -signal.SIGKILL
-
-
-@pytest.fixture(autouse=True)
-def nothing_runs_on():
-    yield
-    end_all()
 
 
 @pytest.mark.parametrize("size", [1, 3, 32])

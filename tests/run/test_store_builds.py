@@ -3,7 +3,6 @@
 import json
 import resource
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from tests.run.builds import (
     alive,
     children,
     command,
-    end_all,
     environment,
     fake,
     start,
@@ -32,12 +30,6 @@ from tests.run.builds import (
 )
 from tests.run.test_parity import finish, gated
 from tests.stores import SECRET, contents
-
-
-@pytest.fixture(autouse=True)
-def nothing_runs_on() -> Iterator[None]:
-    yield
-    end_all()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from datagen.recipe import Recipe
-from tests.run.builds import alive, children, command, end_all, fake, start, talk, until
+from tests.run.builds import alive, children, command, fake, start, talk, until
 from tests.run.ray_cluster import cluster_of
 from tests.run.test_parity import finish, gated, same_as_never_stopped
 
@@ -22,12 +22,6 @@ Victims = dict[str, Callable[[int], list[int]]]
 """What may be killed, and its processes for the process id of a driver."""
 N_KILLS = 12
 """In each of six builds."""
-
-
-@pytest.fixture(autouse=True)
-def nothing_runs_on():
-    yield
-    end_all()
 
 
 @pytest.fixture(scope="module")
