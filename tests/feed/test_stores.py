@@ -1,0 +1,45 @@
+"""A feed of a build in an object store."""
+
+from itertools import islice
+
+import pytest
+from torch.utils.data import DataLoader
+
+from datagen.errors import FeedError
+from datagen.feed import Feed
+from datagen.run.store import open_store
+from tests.feed.conftest import sequences, stage
+
+
+@pytest.fixture
+def url(out, s3) -> str:
+    """The build, copied file by file."""
+    source, target = open_store(out), open_store(s3)
+    for key in source.keys(""):
+        target.create(key, source.read(key))
+    return s3
+
+
+def test_an_object_store_gives_the_same_batches(out, url):
+    local, remote = Feed(out, stage(), lanes=4), Feed(url, stage(), lanes=4)
+    assert sequences(remote, islice(remote, 40)) == sequences(local, islice(local, 40))
+
+
+def test_files_are_read_ahead(url, monkeypatch):
+    feed = Feed(url, stage(batch_size=1, max_tokens=700), lanes=1)
+    files = feed._source.shards["three_stream"]._files
+    batches = iter(feed)
+    next(batches)
+    coming = set(files._coming)
+    assert len(coming) == 2
+    asked = []
+    monkeypatch.setattr(type(files._store), "read", lambda store, key: asked.append(key))  # no file is fetched any more
+    assert files.read(coming.pop()) and not asked
+
+
+def test_workers_that_are_forked_are_refused_and_spawned_ones_work(url):
+    feed = Feed(url, stage(n_sequences=8), lanes=2)
+    with pytest.raises(FeedError, match='multiprocessing_context="spawn"'):
+        list(DataLoader(feed, batch_size=None, num_workers=1, multiprocessing_context="fork"))
+    spawned = DataLoader(feed, batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    assert sequences(feed, spawned) == sequences(feed, feed)
