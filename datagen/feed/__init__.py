@@ -26,19 +26,20 @@ class Batch(NamedTuple):
     """Sequences to train on, of one rank."""
 
     inputs: dict[str, Any]
-    """For `model(**batch.inputs)`: `input_ids`, `labels` (-100 where not learned; not shifted) and `position_ids` (from 0 in
-    every row), each int64 [n_sequences, max_tokens]. Models of transformers see by the positions that attention must not cross
-    rows, but only without a cache, so `use_cache` is there too, False."""
+    """For `model(**batch.inputs)`: `input_ids`, `labels` (-100 where not learned; not shifted) and `position_ids` (from
+    0 in every row), each int64 [n_sequences, max_tokens]. Models of transformers see by the positions that attention
+    must not cross rows, but only without a cache, so `use_cache` is there too, False."""
     boundaries: torch.Tensor
     """`cu_seqlens` of the batch laid out flat: where rows begin, and the end; int32 [n + 1]."""
     tasks: tuple[str, ...]
     """Of each sequence."""
     rows: torch.Tensor
-    """Where each row comes from: sequence in the batch, file, row of the file; int64 [n_rows, 3]. `Feed.key` names files."""
+    """Where each row comes from: sequence in the batch, file, row of the file; int64 [n_rows, 3]. `Feed.key` names the
+    files."""
 
 
 class Feed(IterableDataset[Batch]):
-    """The batches of one rank. Give it to a `DataLoader` or a `StatefulDataLoader` with `batch_size=None`, or iterate over it.
+    """The batches of one rank: for a `DataLoader` or `StatefulDataLoader` with `batch_size=None`, or to iterate over.
 
     The order is shuffled by the seed and the same for any number of ranks and workers. `state_dict` after a batch holds
     all that is needed to go on with the next one.
@@ -66,8 +67,8 @@ class Feed(IterableDataset[Batch]):
             split: `train`, `validation` or `test`.
             seed: Of the order.
             shuffle: False keeps the manifest's order, packing apart.
-            epochs: End after so many passes over the rows; by default stages end by their `n_sequences`. With it, every rank
-                reads all files, which suits validation.
+            epochs: End after so many passes over the rows; by default stages end by their `n_sequences`. With it,
+                every rank reads all files, which suits validation.
             lanes: Files that are read side by side. Ranks whose number divides it read nothing in common; more lanes
                 shuffle better and hold more memory (about 4 MB each for sequences of 8,192).
             rank: Which of the ranks; by default as `torch.distributed` says, else 0.
@@ -140,7 +141,8 @@ class Feed(IterableDataset[Batch]):
 def _batch(found: Arrays) -> Batch:
     inputs = {"input_ids": found.ids, "labels": found.labels, "position_ids": found.positions}
     tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in inputs.items()}
-    return Batch({**tensors, "use_cache": False}, torch.from_numpy(found.boundaries), found.tasks, torch.from_numpy(found.rows))
+    boundaries, rows = torch.from_numpy(found.boundaries), torch.from_numpy(found.rows)
+    return Batch({**tensors, "use_cache": False}, boundaries, found.tasks, rows)
 
 
 def _check(stages: Sequence[Stage], epochs: int | None, lanes: int) -> None:

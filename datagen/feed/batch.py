@@ -18,7 +18,8 @@ class Arrays:
     ids: NDArray[np.int64]
     """Tokens; [n_sequences, max_tokens]."""
     labels: NDArray[np.int64]
-    """The same where a token is learned, else `IGNORED`; not shifted: models of transformers do that themselves."""
+    """The same where a token is learned, else `IGNORED`, as at the first token of every row; not shifted: models of
+    transformers do that themselves."""
     positions: NDArray[np.int64]
     """Of each token in its row, from 0 in every row and in the fill at the end; [n_sequences, max_tokens]."""
     boundaries: NDArray[np.int32]
@@ -53,9 +54,11 @@ def arrays(sequences: Many[Sequence], max_tokens: int, fill_id: int) -> Arrays:
         mask_of.append((shard.mask if shard else fill_mask)[start:stop])
     ids = np.concatenate(ids_of).astype(np.int64)
     positions = ramp - np.repeat(begins, lengths)
+    labels = np.where(np.concatenate(mask_of), ids, IGNORED)
+    labels[begins] = IGNORED  # nothing of its own row stands before it
     return Arrays(
         ids.reshape(n_sequences, max_tokens),
-        np.where(np.concatenate(mask_of), ids, IGNORED).reshape(n_sequences, max_tokens),
+        labels.reshape(n_sequences, max_tokens),
         positions.reshape(n_sequences, max_tokens),
         np.append(begins, len(ids)).astype(np.int32),
         tuple(sequence.task for sequence in sequences),
@@ -64,5 +67,8 @@ def arrays(sequences: Many[Sequence], max_tokens: int, fill_id: int) -> Arrays:
 
 
 @lru_cache(4)
-def _constants(n_sequences: int, max_tokens: int, fill_id: int) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int64]]:
+def _constants(
+    n_sequences: int, max_tokens: int, fill_id: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int64]]:
+    """Ids and mask of a fill, and the places of a flat batch."""
     return np.full(max_tokens, fill_id, np.int32), np.zeros(max_tokens, np.bool_), np.arange(n_sequences * max_tokens)

@@ -1,9 +1,9 @@
 """The batches of one reader: which sequences of the global order are its own, and how it goes on after a stop.
 
-The global order deals sequences from the lanes in turn: sequence k is the next of lane k mod n_lanes. Rank r of R takes k = r,
-r + R, r + 2R, ..., in batches of consecutive ones, and its loader's workers take the batches in turn. So the sequences of a
-step are the same for any R as long as R x batch_size is. A rank whose number of ranks divides the lanes reads its own lanes
-alone; any other number works as well, but then ranks read files in common.
+The global order deals sequences from the lanes in turn: sequence k is the next of lane k mod n_lanes. Rank r of R takes
+k = r, r + R, r + 2R, ..., in batches of consecutive ones, and its loader's workers take the batches in turn. So the
+sequences of a step are the same for any R as long as R x batch_size is. If the number of ranks divides that of lanes, a
+rank reads its own lanes alone; any other number works as well, but then ranks read files in common.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,9 +119,7 @@ class Reader:
         which, place = k % n_lanes, k // n_lanes
         if which not in self._lanes:
             source = self._source
-            self._lanes[which] = Lane(
-                stage, files, which, source.n_epochs, source.seed, self._saved.get(str(which))
-            )
+            self._lanes[which] = Lane(stage, files, which, source.n_epochs, source.seed, self._saved.get(str(which)))
         lane = self._lanes[which]
         while lane.n_taken < place:
             if lane.take() is None:

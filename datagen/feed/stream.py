@@ -1,7 +1,7 @@
 """The rows of one task in one lane, as an endless run of packed sequences that can be taken up anywhere.
 
-A lane reads every n-th file of an epoch's shuffled order, the rows of each file shuffled too. Rows are packed a window at
-a time, some sequences' worth of them. Everything follows from the seed, so four numbers say where a stream is.
+A lane reads every n-th file of an epoch's shuffled order, the rows of each file shuffled too. Rows are packed a window
+at a time, some sequences' worth of them. Everything follows from the seed, so four numbers say where a stream is.
 """
 
 from collections.abc import Callable

@@ -16,8 +16,8 @@ TASK = "three_stream"
 def out(tmp_path_factory) -> str:
     """160 dialogues, one a file."""
     tasks = "flatten.tasks=[asr, tts, three_stream]"
-    folder = tmp_path_factory.mktemp("feed")
-    return str(made(folder, tasks, "run.unit_dialogues=1", "splits={validation: 0.1, test: 0.1}", records=talks(160))[0])
+    splits = "splits={validation: 0.1, test: 0.1}"
+    return str(made(tmp_path_factory.mktemp("feed"), tasks, splits, "run.unit_dialogues=1", records=talks(160))[0])
 
 
 def stage(n_sequences: int | None = None, batch_size: int = 2, max_tokens: int = 2048, **tasks: float) -> Stage:

@@ -100,7 +100,7 @@ def test_a_model_with_too_few_embeddings(out):
 
 
 def test_a_row_longer_than_a_sequence(out):
-    with pytest.raises(FeedError, match=r"three_stream/train-.*row 0: .* do not fit .*datagen flatten OUT --max-tokens 50"):
+    with pytest.raises(FeedError, match=r"/train-.*row 0: .* do not fit .*datagen flatten OUT --max-tokens 50"):
         next(iter(Feed(out, stage(max_tokens=50))))
 
 

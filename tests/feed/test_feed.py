@@ -1,4 +1,4 @@
-"""The laws of a feed: what a batch holds, that nothing is lost or doubled, and that the order depends on the seed alone."""
+"""The laws of a feed: what a batch holds, nothing lost or doubled, and an order of the seed alone."""
 
 import json
 from collections import Counter
@@ -44,7 +44,7 @@ def test_a_batch_holds_rows_as_they_are_stored(out):
                 here = slice(at, at + row["n_tokens"])
                 assert ids[index, here].tolist() == row["input_ids"]
                 learned = [i if m else -100 for i, m in zip(row["input_ids"], row["loss_mask"], strict=True)]
-                assert labels[index, here].tolist() == learned
+                assert labels[index, here].tolist() == [-100, *learned[1:]]  # nothing stands before the first
                 assert positions[index, here].tolist() == list(range(row["n_tokens"]))
                 at += row["n_tokens"]
             assert (labels[index, at:] == -100).all()
