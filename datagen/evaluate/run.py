@@ -140,7 +140,7 @@ class Evaluation:
                 getattr(self.free_running, name).add_one(stream if is_silence else ~stream, begin - first, n_lead)
 
     def _events(self, row: dict[str, Any], name: str, true: Mask) -> Iterator[tuple[int, int, int]]:
-        """Events that the row itself reacts to: where each counts from, the reaction, tokens before that must not be so yet.
+        """Events that the row reacts to: where each counts from, the reaction, tokens before that must not be so yet.
 
         An event counts from the reaction where that comes a little before the event, as in an overlap.
         """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from datagen.bucket import is_url
 from datagen.errors import FeedError
 from datagen.run.manifest import Manifest
-from datagen.run.store import Store, open_store
+from datagen.run.store import open_store
 from datagen.run.tables import about, from_parquet
 
 IGNORED = -100
@@ -33,22 +33,16 @@ class Shard:
     """Where each row begins, and where the last one ends; [n_rows + 1]."""
 
 
-_N_READERS = 8
+_N_READERS = 4
 
 
 class Files:
-    """Reads whole files, those of an object store ahead of time in threads. Each process opens its own store."""
+    """Reads whole files of an output, in threads if asked. Each process opens its own store."""
 
     def __init__(self, url: str) -> None:
         """Take the output's directory or URL."""
         self.url = url
-        self._process = os.getpid()
-        self._start()
-
-    def _start(self) -> None:
-        self._store: Store | None = None
-        self._readers: ThreadPoolExecutor | None = None
-        self._coming: dict[str, Future[bytes]] = {}
+        self._process, self._store, self._threads = os.getpid(), open_store(url), ThreadPoolExecutor(_N_READERS)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url}
@@ -56,34 +50,28 @@ class Files:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["url"])  # type: ignore[misc]
 
-    def expect(self, key: str) -> None:
-        """Begin to read a file that will be asked for soon; on a local disk the system does so by itself."""
-        if not is_url(self.url) or key in self._coming:
-            return
-        store = self._open()
-        self._readers = self._readers or ThreadPoolExecutor(_N_READERS, "datagen-feed")
-        self._coming[key] = self._readers.submit(store.read, key)
-
     def read(self, key: str) -> bytes:
         """The content of a file.
 
         Raises:
             StoreError: If it is not there or cannot be read.
         """
-        coming = self._coming.pop(key, None)
-        return coming.result() if coming else self._open().read(key)
+        return self._store.read(key)
 
-    def _open(self) -> Store:
+    def threads(self) -> ThreadPoolExecutor:
+        """Threads of this process.
+
+        Raises:
+            FeedError: If this process was forked from one that had opened an object store.
+        """
         if self._process != os.getpid():
             if is_url(self.url):
                 raise FeedError(
                     "a client of an object store does not survive a fork: "
                     'give the DataLoader multiprocessing_context="spawn", or num_workers=0'
                 )
-            self._process = os.getpid()
-            self._start()
-        self._store = self._store or open_store(self.url)
-        return self._store
+            self.__init__(self.url)  # type: ignore[misc]
+        return self._threads
 
 
 class Shards:
@@ -109,6 +97,10 @@ class Shards:
         self._n_ids = self._vocabulary["speech_offset"] + self._vocabulary["codebook_size"]
         self._files = files
         self._said = b""
+        self._coming: dict[tuple[int, int], Future[Shard]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_coming": {}}
 
     def __len__(self) -> int:
         return len(self._n_rows)
@@ -119,16 +111,23 @@ class Shards:
         return found
 
     def expect(self, number: int) -> None:
-        """Begin to read a file."""
-        self._files.expect(self.key(number))
+        """Begin to read and decode a file in a thread, if that was not begun."""
+        threads = self._files.threads()
+        place = os.getpid(), number  # what was begun before a fork never ends after it
+        if place not in self._coming:
+            self._coming[place] = threads.submit(self._read, number)
 
     def read(self, number: int) -> Shard:
-        """Read a file.
+        """A file's rows, decoded now or ahead of time.
 
         Raises:
             FeedError: If its tokens are of another vocabulary than the build's, or it is not what the index says.
             StoreError: If it is missing or damaged.
         """
+        self.expect(number)
+        return self._coming.pop((os.getpid(), number)).result()
+
+    def _read(self, number: int) -> Shard:
         key = self.key(number)
         place = f"{self._files.url}/{key}"
         table = from_parquet(self._files.read(key), place, ["input_ids", "loss_mask"])

@@ -25,16 +25,15 @@ def test_an_object_store_gives_the_same_batches(out, url):
     assert sequences(remote, islice(remote, 40)) == sequences(local, islice(local, 40))
 
 
-def test_files_are_read_ahead(url, monkeypatch):
-    feed = Feed(url, stage(batch_size=1, max_tokens=700), lanes=1)
-    files = feed._source.shards["three_stream"]._files
+def test_files_are_read_ahead_of_need(out, monkeypatch):
+    feed = Feed(out, stage(batch_size=1, max_tokens=700), lanes=1)
+    shards = feed._source.shards["three_stream"]
     batches = iter(feed)
     next(batches)
-    coming = set(files._coming)
-    assert len(coming) == 2
-    asked = []
-    monkeypatch.setattr(type(files._store), "read", lambda store, key: asked.append(key))  # no file is fetched any more
-    assert files.read(coming.pop()) and not asked
+    ahead = {number: future.result() for (_, number), future in shards._coming.items()}
+    assert len(ahead) == 2
+    monkeypatch.setattr(type(shards), "_read", None)  # nothing is read any more
+    assert all(shards.read(number) is shard for number, shard in ahead.items())
 
 
 def test_workers_that_are_forked_are_refused_and_spawned_ones_work(url):
