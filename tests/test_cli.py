@@ -186,6 +186,14 @@ def test_show_counts_rows_over_all_files(datagen, built):
         assert datagen.ok("show", built, "--row", str(number)).startswith(f"{row['row_id']}  train  ")
 
 
+def test_show_prints_a_conversation(datagen, built):
+    said = datagen.ok("show", built, "--dialogue", "d1")
+    assert said.startswith("d1, train, ")
+    assert "Tell me about" in said
+    assert datagen.run("show", built, "--dialogue", "d1", "--row", "1")[0] == 2
+    assert datagen.run("show", built, "--dialogue", "d1", "--task", "asr")[0] == 2
+
+
 def test_show_says_how_to_see_the_rest(datagen, built):
     assert "more chunks; --chunks" in datagen.ok("show", built, "--chunks", "1")
 
@@ -262,6 +270,7 @@ def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
         (("show", "out", "--task", "tts"), "no rows of task 'tts'; it has asr, three_stream"),
         (("show", "out", "--task", "rejects"), "no rows of task 'rejects'"),
         (("show", "out", "--row", "99"), "three_stream has 3 rows"),
+        (("show", "out", "--dialogue", "zz"), "no conversation of dialogue 'zz'"),
         (("listen", "out", "--dialogue", "zz", "--out", "x.wav"), "no conversation of dialogue 'zz'"),
         (
             ("listen", "out", "--dialogue", "d1", "--out", "x.wav"),
