@@ -1,4 +1,4 @@
-"""The command line: build, flatten, check, status, show, listen, recipes, and the group timing."""
+"""The command line: build, flatten, check, status, show, listen, export, recipes, and the group timing."""
 
 import os
 import sys
@@ -212,6 +212,27 @@ def listen(
     from datagen.inspect.listen import listen as run
 
     typer.echo(run(datagen.inspect.open(out).conversation(dialogue), to, channel, decoded))
+
+
+@app.command()
+def export(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
+    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory; a stopped export goes on.")],
+    format: Annotated[Literal["lhotse", "moshi", "datasets"], typer.Option("--format", help="Whose format.")],
+    decoded: Annotated[bool, typer.Option("--decoded", help="Sound made of the tokens.")] = False,
+) -> None:
+    """Write conversations as sound files and lists for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
+    import datagen.inspect
+    from datagen.export import export as run
+
+    output = datagen.inspect.open(out)
+    if sys.stderr.isatty():
+        n_conversations = output.manifest.values["n_conversations"]
+        with typer.progressbar(length=n_conversations, label=to, file=sys.stderr) as bar:
+            said = run(output, to, format, decoded, bar.update)
+    else:
+        said = run(output, to, format, decoded)
+    typer.echo(said)
 
 
 @app.command()
