@@ -134,6 +134,24 @@ def test_the_timeline_shows_every_utterance_and_event_where_it_is(talk):
     assert "barge-in" in {span.text for line in lines for span in line.events}
 
 
+def test_labels_of_events_do_not_cover_each_other(talk):
+    """Two rows of labels; of three events at once, one has only what the pointer shows."""
+    from dataclasses import replace
+
+    from datagen.records import Event
+
+    starts = {"noise_burst": 0, "other_talker": 2_400, "backchannel": 4_800, "prompt": 240_000}
+    events = tuple(Event(kind, "user", at, at + 24_000) for kind, at in starts.items())
+    (line, *_) = lines_of(replace(talk, streams=replace(talk.streams, events=events)), None)
+    assert [(span.text, span.row) for span in line.events] == [
+        ("noise burst", 0),
+        ("other talker", 1),
+        ("", 0),
+        ("prompt", 0),
+    ]
+    assert [span.title for span in line.events][2] == "0.20 s backchannel"
+
+
 def test_waves_are_loud_where_the_channel_is(talk):
     (line, *_) = lines_of(talk, talk.audio)
     for channel, lane in enumerate(line.lanes):
