@@ -101,6 +101,17 @@ def test_without_kept_sound_the_error_names_both_mends(silent_out):
     assert "<polygon" not in page
 
 
+def test_showing_a_conversation_reads_no_sound(output, capsys):
+    from datagen.inspect.show import show
+
+    talk = output.conversation("d1")
+    show(talk)
+    assert "with its sound" in capsys.readouterr().out
+    assert "audio" not in vars(talk._file)
+    assert len(talk.audio.samples)
+    assert "audio" in vars(talk._file)
+
+
 def test_rows_of_a_conversation_are_all_its_rows_and_no_others(out, output):
     for talk in output.conversations():
         for task in ("asr", "three_stream"):
