@@ -88,7 +88,7 @@ def test_a_notebook_shows_text_codes_and_marks(output):
     assert isinstance(row, Row)
 
 
-@pytest.mark.parametrize("text", ["plain", "中文。", 'a "b" c', "naïve ☕"])
+@pytest.mark.parametrize("text", ["plain", "中文。", 'a "b" c', "naïve ☕", "你好\u3000吗\u00a0"])
 def test_readable_text_stays_as_it_is(text):
     assert inert(text) == text
 
