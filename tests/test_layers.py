@@ -20,10 +20,11 @@ FLOORS = [
     {"run"},
     {"evaluate", "feed"},
     {"inspect", "timing", "progress", "schemas"},
+    {"export"},
     {"cli", "__main__"},
 ]
 ALLOWED = {
-    "pyarrow": {"schema", "sources", "run", "feed", "inspect"},
+    "pyarrow": {"schema", "sources", "run", "feed", "inspect", "export"},
     "ray": {"run/ray"},
     "torch": {"engines", "feed", "evaluate"},
     "transformers": {"evaluate"},
