@@ -98,13 +98,14 @@ def steps(feed: Feed, everything: list[Stage]) -> Iterator[tuple[str, Batch]]:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Run the curriculum."""
+    """Run the curriculum, from the beginning or from where `last.pt` says."""
+    torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     to, plan = Path(arguments.to), stages(arguments.tokens, arguments.max_tokens, arguments.batch_size)
     to.mkdir(parents=True, exist_ok=True)
     model, token_ids = new_model(arguments.model, arguments.out, arguments.max_tokens, plan)
     model.to("cuda" if torch.cuda.is_available() else "cpu").train()
-    rows = torch.zeros(int(token_ids.max()) + 1, dtype=torch.int64)
+    rows = torch.zeros(int(token_ids.max()) + 1, dtype=torch.int64)  # of the embedding, by id
     rows[torch.from_numpy(token_ids)] = torch.arange(len(token_ids))
     rows = rows.to(model.device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.1)
@@ -112,12 +113,11 @@ def train(arguments: argparse.Namespace) -> None:
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * min(step / n_steps, 0.95)))
     )
-    feed, last = Feed(arguments.out, plan, seed=arguments.seed), to / "last.pt"
+    feed = Feed(arguments.out, plan, seed=arguments.seed)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "feed": feed}
-    if last.exists():
-        for name, state in torch.load(last, weights_only=True).items():
+    if (to / "last.pt").exists():
+        for name, state in torch.load(to / "last.pt", weights_only=True).items():
             parts[name].load_state_dict(state)
-    curve = csv.writer((to / "loss.csv").open("a", buffering=1))
     began, n_seen, previous = time.monotonic(), 0, None
     for name, batch in steps(feed, plan):
         if previous not in (None, name):
@@ -128,17 +128,21 @@ def train(arguments: argparse.Namespace) -> None:
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        previous, n_seen = name, n_seen + batch.inputs["input_ids"].numel()
-        step = schedule.last_epoch
+        step, previous, n_seen = schedule.last_epoch, name, n_seen + batch.inputs["input_ids"].numel()
         if step % 20 == 0 or step == n_steps:
-            rate = n_seen / (time.monotonic() - began)
-            curve.writerow([step, name, round(loss.item(), 4)])
-            print(f"{step:6} of {n_steps}  {name:12}  loss {loss.item():.3f}  {rate:,.0f} tokens/s", flush=True)
-        if step % 500 == 0 or step == n_steps:
-            torch.save({key: part.state_dict() for key, part in parts.items()}, last)
+            log(to, step, n_steps, name, loss.item(), n_seen / (time.monotonic() - began))
+        if step % arguments.save_every == 0 or step == n_steps:
+            torch.save({key: part.state_dict() for key, part in parts.items()}, to / "last.pt")
     save(model, token_ids, to / plan[-1].name)
     loss = test_loss(model.eval(), arguments.out, rows, arguments.max_tokens, "two_stream")
     print(f"test loss of two_stream: {loss:.4f}")
+
+
+def log(to: Path, step: int, n_steps: int, stage: str, loss: float, rate: float) -> None:
+    """A line for people, and one for the loss curve."""
+    print(f"{step:6} of {n_steps}  {stage:12}  loss {loss:.3f}  {rate:,.0f} tokens/s", flush=True)
+    with (to / "loss.csv").open("a") as file:
+        csv.writer(file).writerow([step, stage, round(loss, 4)])
 
 
 def save(model: transformers.PreTrainedModel, token_ids: np.ndarray, to: Path) -> None:
@@ -147,7 +151,7 @@ def save(model: transformers.PreTrainedModel, token_ids: np.ndarray, to: Path) -
     np.save(to / "token_ids.npy", token_ids)
 
 
-def main() -> None:
+def options(line: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", help="finished build with all five tasks")
@@ -158,12 +162,11 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=4, help="sequences a step")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=200, help="steps after which a stopped run can go on")
     parser.add_argument("--shuffle-users", action="store_true", help="a control: users of other conversations")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    train(arguments)
+    return parser.parse_args(line)
 
 
 if __name__ == "__main__":
-    main()
+    train(options())
