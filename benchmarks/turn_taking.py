@@ -1,0 +1,111 @@
+"""Does a tiny model learn to take turns from a build, and does it do so by listening?
+
+    python benchmarks/turn_taking.py --input chats.jsonl [--input ...] --to runs/turns
+
+Makes a build of the given dialogues, runs `examples/train.py` on it twice, once as it is and once with every user's
+channel taken from another conversation, and scores both and an untrained model on the test split. What is there already
+is kept, so a stopped run goes on.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import run_command
+
+from datagen.evaluate.models import load
+from datagen.evaluate.run import evaluate
+from datagen.run.manifest import Manifest
+from datagen.run.store import open_store
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "train.py"
+SETTINGS = (
+    "timing.assistant_fto={kind: uniform, low: 80, high: 320}",
+    "timing.barge_in.probability=0.6",
+    "splits={validation: 0.05, test: 0.15, share_voices: true}",
+    "flatten.max_tokens=2048",
+)
+"""Answers after what a person needs, many barge-ins, many test conversations, and rows that a small model can hold."""
+MAX_TOKENS = "2048"
+
+
+def build(inputs: list[str], out: Path) -> None:
+    """Make the build, if it is not there."""
+    if not (out / "manifest.json").exists():
+        settings = [part for setting in SETTINGS for part in ("--set", setting)]
+        sources = [part for name in inputs for part in ("--input", name)]
+        run_command("build", "omniflatten", *sources, "--out", str(out), *settings)
+
+
+def train(out: Path, to: Path, tokens: str, *more: str) -> subprocess.Popen[bytes]:
+    """Start a training on one core, or go on with it."""
+    line = [sys.executable, str(EXAMPLE), str(out), "--to", str(to), "--tokens", tokens, "--threads", "1"]
+    to.mkdir(parents=True, exist_ok=True)
+    with (to / "log").open("ab") as log:
+        return subprocess.Popen([*line, "--max-tokens", MAX_TOKENS, *more], stdout=log, stderr=log)
+
+
+def untrained(out: Path, to: Path, example: Any) -> None:
+    """A model as it is before the first step."""
+    torch.manual_seed(0)
+    plan = example.stages(1e6, int(MAX_TOKENS), 4)
+    model, token_ids = example.new_model("tiny", str(out), int(MAX_TOKENS), plan)
+    example.save(model, token_ids, to / "two_stream")
+
+
+def loss(out: Path, checkpoint: Path, example: Any) -> float:
+    """Test loss of two_stream."""
+    found = load(str(checkpoint))
+    rows = torch.from_numpy(found._row_of)
+    return float(example.test_loss(found._model, str(out), rows, int(MAX_TOKENS), "two_stream"))
+
+
+def main() -> None:
+    """Build, train, score, print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--input", action="append", default=[], help="dialogues; needed if the build is not there yet")
+    parser.add_argument("--to", type=Path, required=True, help="directory of the build and of the models")
+    parser.add_argument("--tokens", default="4e6", help="tokens of each training")
+    options = parser.parse_args()
+    sys.path.insert(0, str(EXAMPLE.parent))
+    import train as example
+
+    out = options.to / "build"
+    options.to.mkdir(parents=True, exist_ok=True)
+    build(options.input, out)
+    runs = [
+        train(out, options.to / "trained", options.tokens),
+        train(out, options.to / "shuffled", options.tokens, "--shuffle-users"),
+    ]
+    if any(run.wait() for run in runs):
+        raise SystemExit(f"a training failed: see {options.to}/*/log")
+    untrained(out, options.to / "untrained", example)
+    store = open_store(str(out))
+    manifest = Manifest.load(store)
+    n_rows = manifest.values["tables"]["two_stream"]["test"]["n_rows"]
+    print(f"{manifest.values['hours']:.1f} h of conversation, {n_rows} test rows")
+    torch.set_num_threads(2)
+    for name in ("untrained", "shuffled", "trained"):
+        checkpoint = options.to / name / "two_stream"
+        scores = evaluate(store, manifest, load(str(checkpoint)))
+        (options.to / f"{name}.json").write_text(json.dumps(scores, indent=1), "utf-8")
+        print_row(name, loss(out, checkpoint, example), scores)
+
+
+def print_row(name: str, test_loss: float, scores: dict[str, Any]) -> None:
+    """One line a way of scoring."""
+    for way, found in scores.items():
+        turns, yields = found["assistant_turn_taking"], found["user_turn_taking"]
+        figures = [f"{side['acc_within'][k]:.1%}" for side in (turns, yields) for k in ("1", "5", "10", "25")]
+        early = f"{turns['n_early']} of {turns['n']}"
+        means = (side["response_ms"]["mean"] for side in (turns, yields))
+        times = " / ".join("-" if mean is None else f"{mean:.0f}" for mean in means)
+        print(f"| {name} | {way} | {test_loss:.3f} | {' | '.join(figures)} | {early} | {times} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
