@@ -56,14 +56,20 @@ def seconds(run: Callable[[], object], times: int, clock: Callable[[], float] = 
     return statistics.median(found)
 
 
-def write_dialogues(file: Path, hours: float) -> int:
+def write_dialogues(file: Path, hours: float, which: slice = slice(None)) -> int:
     """Write at least `hours` of dialogues: the shipped ones, each time with another first sentence and other ids.
+
+    Args:
+        file: Where to.
+        hours: Of conversation.
+        which: Only these of the shipped dialogues.
 
     Returns:
         How many dialogues were written.
     """
     lines = (resources.directory("data") / "quickstart.jsonl").read_text("utf-8").splitlines()
-    shipped = [json.loads(line) for line in lines]
+    shipped = [json.loads(line) for line in lines[which]]
+    hours *= len(lines) / len(shipped)
     greetings = [f"Hi, it's {name} from {day} {part}." for part, day, name in product(_PARTS, _DAYS, _NAMES)]
     n_rounds = max(1, -(-int(hours * 1000) // int(QUICKSTART_HOURS * 1000)))
     if n_rounds > len(greetings):

@@ -1,10 +1,10 @@
 """Does a tiny model learn to take turns from a build, and does it do so by listening?
 
-    python benchmarks/turn_taking.py --input chats.jsonl [--input ...] --to runs/turns
+    python benchmarks/turn_taking.py --to runs/turns
 
-Makes a build of the given dialogues, runs `examples/train.py` on it twice, once as it is and once with every user's
-channel taken from another conversation, and scores both and an untrained model on the test split. What is there already
-is kept, so a stopped run goes on.
+Builds conversations of 32 of the shipped dialogues to train on and of the other 8 to test on, runs `examples/train.py`
+twice, once as it is and once with every user channel taken from another conversation, and scores both and an untrained
+model. What is there already is kept, so a stopped run goes on.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import run_command
+from common import recipe_for, run_build, write_dialogues
 
 from datagen.evaluate.models import load
 from datagen.evaluate.run import evaluate
@@ -25,20 +25,22 @@ from datagen.run.store import open_store
 EXAMPLE = Path(__file__).parent.parent / "examples" / "train.py"
 SETTINGS = (
     "timing.assistant_fto={kind: uniform, low: 80, high: 320}",
-    "timing.barge_in.probability=0.6",
-    "splits={validation: 0.05, test: 0.15, share_voices: true}",
+    "timing.barge_in.probability=0.5",
     "flatten.max_tokens=2048",
 )
-"""Answers after what a person needs, many barge-ins, many test conversations, and rows that a small model can hold."""
+"""Answers after what a person needs, many barge-ins, and rows that a small model can hold."""
 MAX_TOKENS = "2048"
+TRAIN, TEST = slice(0, 32), slice(32, 40)
+"""Which of the shipped dialogues; nothing that is said in a test is said in training. All rows of the held-out build
+are tested on, though their split is called `train`."""
 
 
-def build(inputs: list[str], out: Path) -> None:
-    """Make the build, if it is not there."""
+def build(out: Path, hours: float, which: slice) -> None:
+    """Make a build, if it is not there."""
     if not (out / "manifest.json").exists():
-        settings = [part for setting in SETTINGS for part in ("--set", setting)]
-        sources = [part for name in inputs for part in ("--input", name)]
-        run_command("build", "omniflatten", *sources, "--out", str(out), *settings)
+        source = out.with_suffix(".jsonl")
+        write_dialogues(source, hours, which)
+        run_build(recipe_for("omniflatten", source, *SETTINGS), out)
 
 
 def train(out: Path, to: Path, tokens: str, *more: str) -> subprocess.Popen[bytes]:
@@ -61,22 +63,24 @@ def loss(out: Path, checkpoint: Path, example: Any) -> float:
     """Test loss of two_stream."""
     found = load(str(checkpoint))
     rows = torch.from_numpy(found._row_of)
-    return float(example.test_loss(found._model, str(out), rows, int(MAX_TOKENS), "two_stream"))
+    return float(example.test_loss(found._model, str(out), rows, int(MAX_TOKENS), "train"))
 
 
 def main() -> None:
     """Build, train, score, print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--input", action="append", default=[], help="dialogues; needed if the build is not there yet")
+    parser.add_argument("--hours", type=float, default=7, help="conversation to train on; a tenth of it is tested on")
     parser.add_argument("--to", type=Path, required=True, help="directory of the build and of the models")
-    parser.add_argument("--tokens", default="4e6", help="tokens of each training")
+    parser.add_argument("--tokens", default="5e6", help="tokens of each training")
+    parser.add_argument("--rows", type=int, default=100, help="held-out rows of the build to score on")
     options = parser.parse_args()
     sys.path.insert(0, str(EXAMPLE.parent))
     import train as example
 
-    out = options.to / "build"
+    out, held_out = options.to / "build", options.to / "held-out"
     options.to.mkdir(parents=True, exist_ok=True)
-    build(options.input, out)
+    build(out, options.hours, TRAIN)
+    build(held_out, options.hours / 10, TEST)
     runs = [
         train(out, options.to / "trained", options.tokens),
         train(out, options.to / "shuffled", options.tokens, "--shuffle-users"),
@@ -84,16 +88,16 @@ def main() -> None:
     if any(run.wait() for run in runs):
         raise SystemExit(f"a training failed: see {options.to}/*/log")
     untrained(out, options.to / "untrained", example)
-    store = open_store(str(out))
+    store = open_store(str(held_out))
     manifest = Manifest.load(store)
-    n_rows = manifest.values["tables"]["two_stream"]["test"]["n_rows"]
+    n_rows = manifest.values["tables"]["two_stream"]["train"]["n_rows"]
     print(f"{manifest.values['hours']:.1f} h of conversation, {n_rows} test rows")
     torch.set_num_threads(2)
     for name in ("untrained", "shuffled", "trained"):
         checkpoint = options.to / name / "two_stream"
-        scores = evaluate(store, manifest, load(str(checkpoint)))
+        scores = evaluate(store, manifest, load(str(checkpoint)), split="train", n_rows=options.rows)
         (options.to / f"{name}.json").write_text(json.dumps(scores, indent=1), "utf-8")
-        print_row(name, loss(out, checkpoint, example), scores)
+        print_row(name, loss(held_out, checkpoint, example), scores)
 
 
 def print_row(name: str, test_loss: float, scores: dict[str, Any]) -> None:
