@@ -1,4 +1,4 @@
-"""The command line: build, flatten, check, status, show, decode, recipes, and the group timing."""
+"""The command line: build, flatten, check, status, show, listen, recipes, and the group timing."""
 
 import os
 import sys
@@ -178,21 +178,27 @@ def show(
     codes: Annotated[bool, typer.Option("--codes", help="Speech as numbers instead of coloured cells.")] = False,
 ) -> None:
     """Paint one training row by stream and chunk, with its text."""
+    import datagen.inspect
     from datagen.inspect.paint import paint
 
-    paint(out, task, row, chunks, codes)
+    paint(datagen.inspect.open(out).row(task, row), chunks, codes)
 
 
 @app.command()
-def decode(
-    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+def listen(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
     dialogue: Annotated[str, typer.Option("--dialogue", help="Id of a conversation.")],
-    to: Annotated[str, typer.Option("--to", help="WAV or FLAC file to write, left the user, right the assistant.")],
+    to: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write, .wav, .flac, .opus, .mp3 ...")],
+    channel: Annotated[
+        Literal["user", "assistant", "both"], typer.Option("--channel", help="Which; of both, left is the user.")
+    ] = "both",
+    decoded: Annotated[bool, typer.Option("--decoded", help="The tokens, as a model gets to hear them.")] = False,
 ) -> None:
-    """Make the tokens of a conversation audible: what a model gets to hear."""
-    from datagen.inspect.listen import decode as run
+    """Write the sound of a conversation, as it was mixed or as a model hears it."""
+    import datagen.inspect
+    from datagen.inspect.listen import listen as run
 
-    typer.echo(run(out, dialogue, to))
+    typer.echo(run(datagen.inspect.open(out).conversation(dialogue), to, channel, decoded))
 
 
 @app.command()

@@ -273,6 +273,18 @@ def rows_table(rows: Sequence[Row]) -> pa.Table:
     return pa.table(columns, schema=ROWS)
 
 
+def rows_of(table: pa.Table, task: str, split: str) -> list[Row]:
+    """Read training sequences of a task and split back."""
+    arrays = ("input_ids", "loss_mask", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
+    columns: dict[str, Any] = {name: _arrays(table.column(name)) for name in arrays}
+    for name in set(ROWS.names) - {*arrays, "n_tokens"}:
+        columns[name] = table.column(name).to_pylist()
+    for name in ("event_kinds", "event_roles"):
+        columns[name] = [tuple(each) for each in columns[name]]
+    found = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [Row(task=task, split=split, **values) for values in found]
+
+
 def takes_table(takes: Sequence[dict[str, Any]]) -> pa.Table:
     """One kept take a row, of schema TAKES."""
     return pa.Table.from_pylist(list(takes), schema=TAKES)

@@ -1,28 +1,24 @@
 """Draws the picture of a conversation in the README: `python docs/figure.py OUT DIALOGUE FILE [SECONDS]`."""
 
 import sys
-from io import BytesIO
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-import soundfile
 
-from datagen.inspect.listen import find
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
+import datagen.inspect
 
 INK, USER, ASSISTANT, MARK = "#333333", "#c8553d", "#2a6f97", "#e9a23b"
 
 
 def main(out: str, dialogue: str, file: str, seconds: float) -> None:
     """Two lanes of sound, words above them, barge-ins marked."""
-    store = open_store(out)
-    streams = find(store, Manifest.load(store), dialogue)
+    talk = datagen.inspect.open(out).conversation(dialogue)
+    streams, rate = talk.streams, talk.sample_rate_hz
     barge_ins = [event for event in streams.events if event.kind == "barge_in" and event.placed]
-    audio, rate = soundfile.read(BytesIO(streams.audio_flac), dtype="float32")
+    audio = talk.audio.samples / 32768
     figure, lanes = plt.subplots(2, 1, figsize=(13, 4.2), sharex=True, gridspec_kw={"hspace": 0.08})
     for channel, (lane, name, colour) in enumerate(zip(lanes, ("user", "assistant"), (USER, ASSISTANT), strict=True)):
         sound = audio[: int(seconds * rate), channel]

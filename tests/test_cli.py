@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -13,6 +15,7 @@ from datagen.run.manifest import Manifest
 from datagen.run.store import LocalStore
 from tests.run.builds import DATAGEN, faults, read, talk, talks, write
 
+LISTEN = ("listen", "out", "--dialogue", "d1", "--decoded")
 FAST = ("--set", "flatten.tasks=[asr, three_stream]", "--set", "splits={validation: 0, test: 0}", "--workers", "1")
 
 
@@ -187,12 +190,25 @@ def test_show_says_how_to_see_the_rest(datagen, built):
     assert "more chunks; --chunks" in datagen.ok("show", built, "--chunks", "1")
 
 
-def test_decode_writes_both_channels(datagen, built):
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "opus", "mp3"])
+def test_listen_decodes_both_channels(datagen, built, ending):
     conversation = read(built, "conversations")[0]
-    datagen.ok("decode", built, "--dialogue", conversation["dialogue_id"], "--to", "talk.wav")
-    audio, rate = soundfile.read("talk.wav")
-    assert audio.shape == (conversation["n_samples"], 2)
+    datagen.ok("listen", built, "--dialogue", conversation["dialogue_id"], "--decoded", "--out", f"talk.{ending}")
+    audio, rate = soundfile.read(f"talk.{ending}")
+    assert audio.shape == (pytest.approx(conversation["n_samples"], abs=2_500), 2)
     assert rate == 24_000
+
+
+def test_listen_writes_the_kept_sound_of_one_channel_or_both(datagen, talks_file):
+    datagen.ok("build", "fake", "--input", talks_file, "--out", "out", "--set", "mix.keep_audio=true", *FAST)
+    kept, _ = soundfile.read(BytesIO(read(Path("out"), "conversations")[0]["audio_flac"]), dtype="int16")
+    told = datagen.ok("listen", "out", "--dialogue", "d1", "--out", "both.wav")
+    assert told.strip().endswith("s, left the user, right the assistant")
+    assert np.array_equal(soundfile.read("both.wav", dtype="int16")[0], kept)
+    for k, channel in enumerate(("user", "assistant")):
+        told = datagen.ok("listen", "out", "--dialogue", "d1", "--out", "one.flac", "--channel", channel)
+        assert told.strip().endswith(f"s, the {channel}")
+        assert np.array_equal(soundfile.read("one.flac", dtype="int16")[0], kept[:, k])
 
 
 def test_recipes_lists_all_that_ship(datagen):
@@ -203,7 +219,7 @@ def test_recipes_lists_all_that_ship(datagen):
 def test_no_command_is_help(datagen):
     status, out, err = datagen.run()
     assert status == 2
-    assert all(name in out + err for name in ("build", "flatten", "check", "show", "decode", "recipes"))
+    assert all(name in out + err for name in ("build", "flatten", "check", "show", "listen", "recipes"))
 
 
 # -- what does not ----------------------------------------------------------------------------------------------
@@ -229,7 +245,7 @@ def test_no_command_is_help(datagen):
         (("check", "s3://bucket/x?signature=secret"), "a URL with credentials"),
         (("check", "nowhere"), "no build is there"),
         (("show", "nowhere"), "no build is there"),
-        (("decode", "nowhere", "--dialogue", "x", "--to", "x.wav"), "no build is there"),
+        (("listen", "nowhere", "--dialogue", "x", "--out", "x.wav"), "no build is there"),
         (("flatten", "nowhere", "--out", "x"), "no build is there"),
     ],
 )
@@ -246,9 +262,14 @@ def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
         (("show", "out", "--task", "tts"), "no rows of task 'tts'; it has asr, three_stream"),
         (("show", "out", "--task", "rejects"), "no rows of task 'rejects'"),
         (("show", "out", "--row", "99"), "three_stream has 3 rows"),
-        (("decode", "out", "--dialogue", "zz", "--to", "x.wav"), "no conversation of dialogue 'zz'"),
-        (("decode", "out", "--dialogue", "d1", "--to", "nowhere/x.wav"), "cannot write x.wav"),
-        (("decode", "out", "--dialogue", "d1", "--to", "x.doc"), "cannot write x.doc"),
+        (("listen", "out", "--dialogue", "zz", "--out", "x.wav"), "no conversation of dialogue 'zz'"),
+        (
+            ("listen", "out", "--dialogue", "d1", "--out", "x.wav"),
+            "kept no audio: build with --set mix.keep_audio=true",
+        ),
+        ((*LISTEN, "--out", "nowhere/x.wav"), "cannot write nowhere/x.wav"),
+        ((*LISTEN, "--out", "x.doc"), "x.doc: cannot write .doc"),
+        ((*LISTEN, "--out", "x"), "x: cannot write"),
         (("flatten", "out", "--out", "out"), "holds another build"),
         (("flatten", "out", "--out", "new", "--task", "five_stream"), "flatten.tasks"),
     ],

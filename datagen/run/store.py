@@ -8,6 +8,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -53,6 +54,14 @@ class Store(Protocol):
 
     def read(self, key: str) -> bytes:
         """The content of a file.
+
+        Raises:
+            StoreError: If it is not there or cannot be read.
+        """
+        ...
+
+    def open(self, key: str) -> BufferedReader:
+        """A seekable stream over a file, for who needs only parts of it.
 
         Raises:
             StoreError: If it is not there or cannot be read.
@@ -109,6 +118,13 @@ class LocalStore:
         """Read a file."""
         try:
             return (self._root / key).read_bytes()
+        except OSError as error:
+            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
+
+    def open(self, key: str) -> BufferedReader:
+        """Open a file."""
+        try:
+            return (self._root / key).open("rb")
         except OSError as error:
             raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
 

@@ -1,7 +1,7 @@
 """Tables to Parquet bytes and back: the one place that chooses encodings."""
 
 import json
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from typing import Any
 
 import pyarrow as pa
@@ -43,16 +43,23 @@ def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
     return file.getvalue()
 
 
-def from_parquet(data: bytes, name: str, columns: list[str] | None = None) -> pa.Table:
+def from_parquet(data: bytes | BufferedReader, name: str, columns: list[str] | None = None) -> pa.Table:
     """Read a Parquet file, or only some columns of it (`a.list.element.b` for one within a list of structs).
+
+    Args:
+        data: Its bytes, or a stream of which only the asked-for columns are read; it is closed.
+        name: For messages.
+        columns: Which; by default all.
 
     Raises:
         StoreError: If the bytes are damaged; names the file.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
-        table = file.read(columns=columns, use_threads=False)
-        said = (file.metadata.metadata or {}).get(_KEY.encode(), b"{}")
+        # of a stream, pyarrow itself decides what to read
+        with pa.BufferReader(data) if isinstance(data, bytes) else data.detach() as source:
+            file = pq.ParquetFile(source)
+            table = file.read(columns=columns, use_threads=False)
+            said = (file.metadata.metadata or {}).get(_KEY.encode(), b"{}")
         return table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: said})
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{name} is damaged: {str(error).splitlines()[0]}") from error

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
+import datagen.inspect
 from benchmarks.hearing import Audio, Heard, Recognizer, decoded_audio, errors, hear_all, stored_audio, word_offsets_ms
 from datagen.build import Build
-from datagen.inspect.listen import decode
 from datagen.recipe import Recipe, load
 from datagen.records import Streams
 from datagen.run.build import build
@@ -101,7 +101,7 @@ def test_words_are_heard_where_they_are_stored(heard_audio: list[Heard], recipe:
 
 def test_tokens_can_be_heard(out: Path, conversations: list[Streams], tmp_path: Path):
     talk = conversations[0]
-    decode(str(out), talk.dialogue_id, str(tmp_path / "talk.wav"))
+    datagen.inspect.open(str(out)).conversation(talk.dialogue_id).decoded.write(tmp_path / "talk.wav")
     audio, rate = soundfile.read(tmp_path / "talk.wav", dtype="float32")
     assert audio.shape == (talk.n_samples * rate // 24_000, 2)
     for channel, role in enumerate(("user", "assistant")):

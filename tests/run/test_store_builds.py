@@ -175,7 +175,7 @@ def test_every_command_takes_a_url(s3, tmp_path):
     for arguments in (
         ("check", s3),
         ("show", s3, "--row", 1),
-        ("decode", s3, "--dialogue", "d1", "--to", tmp_path / "heard.wav"),
+        ("listen", s3, "--dialogue", "d1", "--decoded", "--out", tmp_path / "heard.wav"),
         ("flatten", s3, "--chunk", "5/1", "--out", f"{s3}-new", "--workers", 1),
         ("check", f"{s3}-new", "--conversations", s3),
     ):

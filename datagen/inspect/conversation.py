@@ -1,0 +1,191 @@
+"""One conversation of a build: sound, timeline and rows."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from datagen.errors import DatagenError
+from datagen.inspect.rows import Row
+from datagen.inspect.sound import Sound
+from datagen.records import Streams
+from datagen.run.commit import File, unit_of
+from datagen.run.tables import from_parquet
+from datagen.schema import CONVERSATIONS, HEAVY, streams_of
+
+if TYPE_CHECKING:
+    import pandas
+
+    from datagen.inspect.output import Output
+
+_LIGHT = [name for name in CONVERSATIONS.names if name not in HEAVY]
+
+
+@dataclass(eq=False)
+class ConversationFile:
+    """The conversations of a data file. Their audio is read once, when the first of them is asked for it."""
+
+    output: "Output"
+    file: File
+
+    def find(self, dialogue_id: str) -> int | None:
+        """Place of a dialogue's conversation in the file; reads the ids alone."""
+        ids = self._read(["dialogue_id"]).column("dialogue_id").to_pylist()
+        return ids.index(dialogue_id) if dialogue_id in ids else None
+
+    def __iter__(self) -> Iterator["Conversation"]:
+        return (Conversation(streams, self, index) for index, streams in enumerate(streams_of(self._light)))
+
+    def __getitem__(self, index: int) -> "Conversation":
+        (streams,) = streams_of(self._light.slice(index, 1))
+        return Conversation(streams, self, index)
+
+    @cached_property
+    def _light(self) -> Any:
+        return self._read(_LIGHT)
+
+    @cached_property
+    def audio(self) -> list[bytes | None]:
+        """The kept audio of each conversation as FLAC."""
+        found: list[bytes | None] = self._read(["audio_flac"]).column("audio_flac").to_pylist()
+        return found
+
+    def _read(self, columns: list[str]) -> Any:
+        return from_parquet(self.output.store.open(self.file.key), self.file.key, columns)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conversation:
+    """A conversation of a build, with rich display in a notebook.
+
+    Example:
+        >>> talk = output.conversation("concert-parking")  # doctest: +SKIP
+        >>> talk.audio.write("talk.mp3"); talk.utterances[["role", "start_ms", "said"]]  # doctest: +SKIP
+    """
+
+    streams: Streams
+    """As stored: codes, utterances, events, mixing."""
+    _file: ConversationFile
+    _index: int
+
+    @property
+    def output(self) -> "Output":
+        """The build it is part of."""
+        return self._file.output
+
+    @property
+    def dialogue_id(self) -> str:
+        """Id of its dialogue."""
+        return self.streams.dialogue_id
+
+    @property
+    def split(self) -> str:
+        """Split it was dealt to."""
+        return self.streams.split
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples a second of all its times."""
+        return self.output.sample_rate_hz
+
+    @property
+    def unit(self) -> int:
+        """Unit of the build it was made in."""
+        return unit_of(self._file.file.key) or 0
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return self.streams.n_samples / self.sample_rate_hz
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether its sound was kept."""
+        return bool(self.output.recipe.mix.keep_audio) and self._file.audio[self._index] is not None
+
+    @property
+    def audio(self) -> Sound:
+        """The sound of both channels as it was mixed and encoded.
+
+        Raises:
+            DatagenError: If the build kept none.
+        """
+        flac = self._file.audio[self._index] if self.has_audio else None
+        if flac is None:
+            raise DatagenError(
+                f"{self.output.url} kept no audio: build with --set mix.keep_audio=true, "
+                "or take the sound decoded from the tokens (--decoded, `.decoded`)"
+            )
+        return Sound.of_flac(flac, f"{self.output.url}: audio of {self.dialogue_id!r}")
+
+    @cached_property
+    def decoded(self) -> Sound:
+        """The sound of both channels as a model gets to hear it: decoded from their codes. Takes seconds.
+
+        Raises:
+            DatagenError: If another version of the speech tokenizer is installed.
+        """
+        tokenizer = self.output.speech_tokenizer
+        channels = [tokenizer.decode(codes) for codes in (self.streams.user_codes, self.streams.assistant_codes)]
+        return Sound.of_floats(np.stack(channels, axis=1), tokenizer.sample_rate_hz)
+
+    @property
+    def utterances(self) -> "pandas.DataFrame":
+        """One line an utterance, in the stored order; times from the conversation's start."""
+        skipped = ("words", "text_ids")
+        return self._frame(_plain(self.streams.utterances, skipped))
+
+    @property
+    def events(self) -> "pandas.DataFrame":
+        """One line an event, placed or not."""
+        return self._frame(_plain(self.streams.events))
+
+    @property
+    def words(self) -> "pandas.DataFrame":
+        """One line a word that is heard, with the place of its utterance in `utterances`."""
+        lines = [
+            {"utterance": index, "role": u.role, "kind": u.kind, **line}
+            for index, u in enumerate(self.streams.utterances)
+            for line in _plain(u.words)
+        ]
+        return self._frame(lines, ["utterance", "role", "kind", "text"])
+
+    def rows(self, task: str) -> list[Row]:
+        """The rows of a task made from this conversation, in order.
+
+        Raises:
+            DatagenError: If the build has no rows of the task.
+        """
+        return self.output.rows_of(self, task)
+
+    def _frame(self, lines: list[dict[str, Any]], columns: list[str] | None = None) -> "pandas.DataFrame":
+        """Lines with times in samples as a data frame that has them in milliseconds too."""
+        import pandas
+
+        names = columns or (list(lines[0]) if lines else [])
+        frame = pandas.DataFrame(lines, columns=list(dict.fromkeys([*names, "start_samples", "end_samples"])))
+        for name in ("end", "start"):
+            at = frame[f"{name}_samples"].astype("int64")
+            frame.insert(2, f"{name}_ms", (at * 1000 / self.sample_rate_hz).round().astype("int64"))
+        return frame
+
+    def __repr__(self) -> str:
+        n = len(self.streams.utterances)
+        return f"Conversation({self.dialogue_id!r}, {self.split}, {self.seconds:.1f} s, {n} utterances)"
+
+    def _repr_html_(self) -> str:
+        from datagen.inspect.html import render
+        from datagen.inspect.timeline import lines_of
+
+        sound = self.audio if self.has_audio else None
+        return render("conversation", talk=self, lines=lines_of(self, sound), sound=sound)
+
+
+def _plain(records: Iterable[Any], skipped: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Fields of flat records by name."""
+    return [
+        {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in skipped}
+        for record in records
+    ]

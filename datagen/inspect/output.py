@@ -1,0 +1,283 @@
+"""A finished build, opened: its tables, conversations and rows. The one reader of all that shows or exports.
+
+Files are found by the manifest and read one at a time, and of each only the columns asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+import pyarrow as pa
+
+from datagen.build import Build
+from datagen.engines.base import SpeechTokenizer, TextTokenizer
+from datagen.errors import DatagenError
+from datagen.inspect.conversation import Conversation, ConversationFile
+from datagen.inspect.rows import Row
+from datagen.recipe import Recipe
+from datagen.run.commit import File, unit_of
+from datagen.run.manifest import Manifest
+from datagen.run.store import open_store
+from datagen.run.tables import from_parquet
+from datagen.schema import CONVERSATIONS, HEAVY, REJECTS, ROWS, rows_of
+from datagen.stages.script import SPLITS
+from datagen.vocab import Vocabulary
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+
+_SPLIT = pa.field("split", pa.string(), nullable=False)
+_BATCH_ROWS = 1024
+
+
+def open_output(out: str) -> "Output":
+    """Open the output of a finished build.
+
+    Args:
+        out: Its directory, or its URL (docs/stores.md).
+
+    Raises:
+        StoreError: If there is no finished build, or its manifest is damaged.
+    """
+    return Output(str(out))
+
+
+class Output:
+    """A finished build. Nothing is read before it is asked for.
+
+    Example:
+        >>> output = open("out/quickstart")  # doctest: +SKIP
+        >>> output.table("three_stream", split="train", columns=["n_tokens"]).describe()  # doctest: +SKIP
+    """
+
+    def __init__(self, url: str) -> None:
+        """Read the manifest.
+
+        Raises:
+            StoreError: If there is no finished build, or its manifest is damaged.
+        """
+        self.store = open_store(url)
+        self.url = self.store.url
+        self.manifest = Manifest.load(self.store)
+
+    # -- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks that have rows."""
+        return self.manifest.tasks
+
+    @property
+    def hours(self) -> float:
+        """Hours of conversation."""
+        return float(self.manifest.values["hours"])
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples a second of all times in samples."""
+        return int(self.manifest.values["clock"]["sample_rate_hz"])
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What it was built by, with all defaults spelled out."""
+        return Recipe.model_validate(self.manifest.values["recipe"])
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Where token ids lie."""
+        return Vocabulary.from_dict(self.manifest.values["vocabulary"])
+
+    @cached_property
+    def _build(self) -> Build:
+        return Build(self.recipe)
+
+    @cached_property
+    def text_tokenizer(self) -> TextTokenizer:
+        """The text tokenizer that made the ids.
+
+        Raises:
+            DatagenError: If another version of it is installed.
+        """
+        return cast(TextTokenizer, self._same_version("text_tokenizer"))
+
+    @cached_property
+    def speech_tokenizer(self) -> SpeechTokenizer:
+        """The speech tokenizer that made the codes.
+
+        Raises:
+            DatagenError: If another version of it is installed.
+        """
+        return cast(SpeechTokenizer, self._same_version("speech_tokenizer"))
+
+    def _same_version(self, kind: str) -> SpeechTokenizer | TextTokenizer:
+        engine: SpeechTokenizer | TextTokenizer = getattr(self._build, kind)
+        made_with, here = self.manifest.values["engines"][kind]["version"], engine.info.version
+        if made_with != here:
+            raise DatagenError(
+                f"{self.url} was made with version {made_with} of its {kind.replace('_', ' ')}; "
+                f"{here} is installed and would read other tokens: install that version"
+            )
+        return engine
+
+    def __repr__(self) -> str:
+        m = self.manifest.values
+        return (
+            f"Output({self.url!r}: {m['recipe']['name']}, {m['n_conversations']:,} conversations, "
+            f"{self.hours:.2f} hours, {', '.join(self.tasks)})"
+        )
+
+    def _repr_html_(self) -> str:
+        from datagen.inspect.html import render
+
+        return render("output", output=self, m=self.manifest.values)
+
+    # -- tables -------------------------------------------------------------------------------------------------
+
+    def schema(self, table: str) -> pa.Schema:
+        """Columns of a table: `conversations`, `rejects`, or a task, whose rows say their `split` too.
+
+        Raises:
+            DatagenError: If there is no such table.
+        """
+        if table in self.tasks:
+            return ROWS.append(_SPLIT)
+        if table in ("conversations", "rejects"):
+            self._need(table)
+            return CONVERSATIONS if table == "conversations" else REJECTS
+        raise DatagenError(f"{self.url} has no table {table!r}; it has {', '.join(self.manifest.values['tables'])}")
+
+    def batches(self, table: str, split: str = "", columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """A table as Arrow record batches, one file in memory at a time.
+
+        Args:
+            table: `conversations`, `rejects`, or a task.
+            split: Only this one; by default all.
+            columns: Only these; by default all but the heavy `audio_flac`.
+
+        Raises:
+            DatagenError: If there is no such table, split or column.
+        """
+        wanted = self._columns(table, split, columns)
+        return self._batches(table, split, wanted)
+
+    def _batches(self, table: str, split: str, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+        is_task = table in self.tasks
+        stored = [name for name in wanted if not (is_task and name == "split")]
+        if split and not is_task:
+            stored = list(dict.fromkeys([*stored, "split"]))
+        for file in self.manifest.files(table, split if is_task else ""):
+            found = from_parquet(self.store.open(file.key), file.key, stored)
+            if is_task:
+                splits = pa.array([file.split] * file.n_rows, pa.string())
+                found = pa.table([*found.columns, splits], pa.schema([*found.schema, _SPLIT]))
+            elif split:
+                found = found.filter(pa.compute.equal(found.column("split"), split))
+            yield from found.select(wanted).replace_schema_metadata(None).to_batches(_BATCH_ROWS)
+
+    def arrow(
+        self, table: str, split: str = "", columns: Sequence[str] | None = None, limit: int | None = None
+    ) -> pa.Table:
+        """A table as Arrow, in memory; see `batches`. With `limit`, files after the first so many rows stay unread."""
+        wanted = self._columns(table, split, columns)
+        schema = pa.schema([self.schema(table).field(name) for name in wanted])
+        found, n_rows = [], 0
+        for batch in self._batches(table, split, wanted):
+            found.append(batch)
+            n_rows += batch.num_rows
+            if limit is not None and n_rows >= limit:
+                break
+        return pa.Table.from_batches(found, schema if not found else None).slice(0, limit)
+
+    def table(
+        self, table: str, split: str = "", columns: Sequence[str] | None = None, limit: int | None = None
+    ) -> "pandas.DataFrame":
+        """A table as a pandas data frame, in memory; see `arrow`."""
+        frame: pandas.DataFrame = self.arrow(table, split, columns, limit).to_pandas()
+        return frame
+
+    def dataset(self, task: str) -> "datasets.DatasetDict | datasets.IterableDatasetDict":
+        """A task as Hugging Face `datasets` by split: memory-mapped, or streamed out of an object store.
+
+        Raises:
+            DatagenError: If there are no rows of the task.
+        """
+        from datagen.inspect.hugging_face import dataset
+
+        self._need_task(task)
+        return dataset(self, task)
+
+    # -- one of many --------------------------------------------------------------------------------------------
+
+    def conversations(self, split: str = "") -> Iterator[Conversation]:
+        """All conversations in the order of the input, one file in memory at a time; audio only if asked for."""
+        self._columns("conversations", split, None)
+        return (talk for file in self._conversation_files() for talk in file if split in ("", talk.split))
+
+    def conversation(self, dialogue_id: str) -> Conversation:
+        """The conversation of a dialogue. Ids are searched for file by file; nothing else is read of the others.
+
+        Raises:
+            DatagenError: If there is none.
+        """
+        self._need("conversations")
+        for file in self._conversation_files():
+            if (index := file.find(dialogue_id)) is not None:
+                return file[index]
+        raise DatagenError(
+            f"{self.url} holds no conversation of dialogue {dialogue_id!r}; "
+            "see the column dialogue_id of its conversations and rejects"
+        )
+
+    def _conversation_files(self) -> Iterator[ConversationFile]:
+        return (ConversationFile(self, file) for file in self.manifest.files("conversations"))
+
+    def row(self, task: str, index: int = 0) -> Row:
+        """Row `index` of a task, counted over all its files in the manifest's order.
+
+        Raises:
+            DatagenError: If there is no such task or row.
+        """
+        self._need_task(task)
+        left = index
+        for file in self.manifest.files(task):
+            if 0 <= left < file.n_rows:
+                return self._rows(file)[left]
+            left -= file.n_rows
+        raise DatagenError(f"{task} has {index - left:,} rows; {index} is not one of them, they count from 0")
+
+    def rows_of(self, talk: Conversation, task: str) -> list[Row]:
+        """Rows of a task made from a conversation; see `Conversation.rows`."""
+        self._need_task(task)
+        for file in self.manifest.files(task, talk.split):
+            if unit_of(file.key) == talk.unit:
+                return [row for row in self._rows(file) if row.dialogue_id == talk.dialogue_id]
+        return []
+
+    def _rows(self, file: File) -> list[Row]:
+        table = from_parquet(self.store.open(file.key), file.key)
+        return [Row.of(self, row) for row in rows_of(table, file.table, file.split)]
+
+    # -- what can be asked for ----------------------------------------------------------------------------------
+
+    def _need_task(self, task: str) -> None:
+        if task not in self.tasks:
+            raise DatagenError(f"{self.url} has no rows of task {task!r}; it has {', '.join(self.tasks)}")
+
+    def _need(self, table: str) -> None:
+        origin = self.manifest.values.get("from")
+        if table == "conversations" and origin:
+            raise DatagenError(
+                f"{self.url} was flattened from {origin['url']} and holds rows only; open that for its conversations"
+            )
+
+    def _columns(self, table: str, split: str, columns: Sequence[str] | None) -> list[str]:
+        """The columns that a call names, once everything it names is known to be there."""
+        names = self.schema(table).names
+        if split and (split not in SPLITS or table == "rejects"):
+            has = f"splits are {', '.join(SPLITS)}" if table != "rejects" else "rejects have none"
+            raise DatagenError(f"{table} has no split {split!r}: {has}")
+        for name in columns or ():
+            if name not in names:
+                raise DatagenError(f"{table} has no column {name!r}; it has {', '.join(names)}")
+        return list(columns) if columns is not None else [name for name in names if name not in HEAVY]

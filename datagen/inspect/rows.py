@@ -1,0 +1,182 @@
+"""One training row, taken apart for people: chunks of the streamed tasks, runs of the others."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen import records
+from datagen.vocab import SPECIALS
+
+if TYPE_CHECKING:
+    from datagen.inspect.output import Output
+
+_SILENT = {"<|speech_silence|>", "<|text_silence|>"}
+_STREAMED = ("three_stream", "two_stream")
+_SHOWN_CODES = 6
+_HTML_CHUNKS = 60
+"""Chunks that a notebook shows; all are in `Row.chunks`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk of `three_stream` or `two_stream`."""
+
+    start_samples: int
+    """When it begins in the conversation."""
+    user: tuple[int | None, ...]
+    """Speech codes of the user; None is silence."""
+    text: str
+    """Text of the assistant, control characters spelled out; empty if no text is due."""
+    assistant: tuple[int | None, ...]
+    """Speech codes of the assistant; None is silence."""
+    marks: tuple[str, ...]
+    """What happens in it: ends of the user's turns, and events but floor transfers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring tokens of a row that are of one kind and learned or not."""
+
+    kind: str
+    """`text`, `special`, `speech` or `unused`."""
+    learned: bool
+    shown: str
+    """As a person reads it, control characters spelled out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Row(records.Row):
+    """A training row of a build: all columns, and a painting of it for terminals and notebooks.
+
+    Example:
+        >>> row = output.row("three_stream", 0)  # doctest: +SKIP
+        >>> print(row); row.input_ids, [chunk.text for chunk in row.chunks()]  # doctest: +SKIP
+    """
+
+    output: "Output"
+
+    @classmethod
+    def of(cls, output: "Output", row: records.Row) -> "Row":
+        """A stored row of a build."""
+        return cls(**{field.name: getattr(row, field.name) for field in fields(row)}, output=output)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether it is made of chunks."""
+        return self.task in _STREAMED
+
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        """Speech and text tokens a chunk."""
+        flatten = self.output.recipe.flatten
+        return flatten.speech_chunk_tokens, flatten.text_chunk_tokens if self.task == "three_stream" else 0
+
+    @property
+    def n_chunks(self) -> int:
+        """Chunks; 0 if the task has none."""
+        n_speech, n_text = self._sizes
+        return len(self.input_ids) // (2 * n_speech + n_text) if self.is_streamed else 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Chunks in order; none of a task that has none."""
+        n_speech, n_text = self._sizes
+        width, hop = 2 * n_speech + n_text, int(self.output.manifest.values["clock"]["hop_samples"])
+        marks = marks_of(self, width)
+        for index in range(self.n_chunks):
+            ids = self.input_ids[index * width : (index + 1) * width]
+            yield Chunk(
+                start_samples=(self.start_frames + index * n_speech) * hop,
+                user=self._codes(ids[:n_speech]),
+                text=self._text(ids[n_speech : n_speech + n_text].tolist()),
+                assistant=self._codes(ids[n_speech + n_text :]),
+                marks=tuple(marks.get(index, ())),
+            )
+
+    def runs(self) -> Iterator[Run]:
+        """The row as runs of text, special tokens and speech."""
+        kind = self.output.vocabulary.kind
+        tokens = zip(self.input_ids.tolist(), self.loss_mask.tolist(), strict=True)
+        for (name, learned), run in groupby(tokens, key=lambda token: (kind(token[0]), token[1])):
+            yield Run(name, learned, self._shown(name, [token for token, _ in run]))
+
+    def _shown(self, kind: str, ids: list[int]) -> str:
+        if kind == "text":
+            return self._text(ids)
+        if kind == "special":
+            return "".join(self._special(token) for token in ids)
+        codes = [token - self.output.vocabulary.speech_offset for token in ids]
+        rest = f" ... {len(codes)} codes" if len(codes) > _SHOWN_CODES else ""
+        return " ".join(map(str, codes[:_SHOWN_CODES])) + rest
+
+    def _codes(self, ids: NDArray[np.int32]) -> tuple[int | None, ...]:
+        return tuple(None if code < 0 else code for code in self.output.vocabulary.codes(ids).tolist())
+
+    def _text(self, ids: list[int]) -> str:
+        """The text of ids, with control characters spelled out so that data cannot steer a terminal."""
+        text = [token for token in ids if self.output.vocabulary.kind(token) == "text"]
+        return inert(self.output.text_tokenizer.decode(text)) if text else ""
+
+    def _special(self, token: int) -> str:
+        name = SPECIALS[token - self.output.vocabulary.special_offset]
+        return "·" if name in _SILENT else name
+
+    @property
+    def title(self) -> str:
+        """What it is, in a line."""
+        learned = int(self.loss_mask.sum())
+        return f"{inert(self.row_id)}  {self.split}  {len(self.input_ids):,} tokens, {learned:,} of them learned"
+
+    def __str__(self) -> str:
+        from datagen.inspect.paint import painted
+
+        return painted(self)
+
+    def __repr__(self) -> str:
+        return f"Row({self.row_id!r}, {self.split}, {len(self.input_ids):,} tokens)"
+
+    def _repr_html_(self) -> str:
+        from datagen.inspect.html import render
+
+        return render("row", row=self, n_most=_HTML_CHUNKS)
+
+
+def inert(text: str) -> str:
+    r"""Text with control characters spelled out, so that data cannot steer a terminal.
+
+    Those that only turn the direction of writing, or break a line, are spelled out too.
+
+    >>> print(inert("a\x1b[2J\u202eb"))
+    a\u001b[2J\u202eb
+    """
+    spelled = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in spelled)
+
+
+def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
+    """What happens in each chunk of a row: ends of the user's turns, and events but floor transfers.
+
+    Args:
+        row: Of a streamed task.
+        width: Tokens a chunk.
+    """
+    events = zip(row.event_kinds, row.event_roles, row.event_starts.tolist(), strict=True)
+    named = [(position, "user ends") for position in row.user_turn_ends.tolist()]
+    named += [(position, event_name(kind, role)) for kind, role, position in events if kind not in ("gap", "overlap")]
+    marks: dict[int, list[str]] = {}
+    for position, name in sorted(named):
+        marks.setdefault(position // width, []).append(name)
+    return marks
+
+
+def event_name(kind: str, role: str) -> str:
+    """An event as a person reads it.
+
+    >>> event_name("barge_in", "user"), event_name("failed_barge_in", "assistant")
+    ('barge-in', 'failed barge-in (assistant)')
+    """
+    return kind.replace("barge_in", "barge-in").replace("_", " ") + (" (assistant)" if role == "assistant" else "")

@@ -1,0 +1,128 @@
+"""A conversation laid out in lines of twenty seconds, two lanes each, for drawing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.inspect.rows import event_name
+from datagen.inspect.sound import Sound
+from datagen.records import CHANNEL, Role
+from datagen.units import samples_to_ms
+
+if TYPE_CHECKING:
+    from datagen.inspect.conversation import Conversation
+
+LINE_S = 20
+_WIDTH = 1000
+"""Of a line, in units of the drawing."""
+_BINS = 500
+_QUIETEST = 0.1
+"""Peak below which a conversation is not drawn larger."""
+_UNSHOWN = ("gap", "overlap")
+"""Events that every change of speakers is, seen in the lanes themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something in a line, in units of the drawing."""
+
+    x: float
+    width: float
+    text: str
+    kind: str
+    title: str = ""
+    """What a pointer that rests on it shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One channel within a line."""
+
+    role: Role
+    utterances: tuple[Span, ...]
+    wave: str
+    """Points of its outline around 0, from -1 to 1, for a polygon; empty without sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Twenty seconds of a conversation."""
+
+    start_s: int
+    lanes: tuple[Lane, ...]
+    events: tuple[Span, ...]
+    ticks: tuple[tuple[float, str], ...]
+    """Place and label of each second."""
+
+
+def lines_of(talk: "Conversation", sound: Sound | None) -> Iterator[Line]:
+    """The lines of a conversation, with the outline of its sound if there is one."""
+    n_line = LINE_S * talk.sample_rate_hz
+    n_lines = -(-talk.streams.n_samples // n_line)
+    waves = _waves(sound, n_lines) if sound else None
+    for index in range(n_lines):
+        begin = index * n_line
+        lanes = (
+            Lane(role, tuple(_utterances(talk, role, begin, n_line)), _outline(waves, index, CHANNEL[role]))
+            for role in ("user", "assistant")
+        )
+        seconds = range(min(LINE_S, -(-(talk.streams.n_samples - begin) // talk.sample_rate_hz)) + 1)
+        ticks = tuple((s * _WIDTH / LINE_S, str(index * LINE_S + s) if s % 2 == 0 else "") for s in seconds)
+        yield Line(index * LINE_S, tuple(lanes), tuple(_events(talk, begin, n_line)), ticks)
+
+
+def _utterances(talk: "Conversation", role: Role, begin: int, n_line: int) -> Iterator[Span]:
+    for u in talk.streams.utterances:
+        if u.role == role and u.end_samples > u.start_samples:
+            place = _place(u.start_samples, u.end_samples, begin, n_line)
+            if place:
+                unsaid = f" [not heard: {u.unsaid}]" if u.unsaid else ""
+                title = f"{_seconds(talk, u.start_samples)} {u.kind}, {u.voice}: {u.said}{unsaid}"
+                yield Span(*place, u.said, u.kind, title)
+
+
+def _events(talk: "Conversation", begin: int, n_line: int) -> Iterator[Span]:
+    for event in talk.streams.events:
+        if event.placed and event.kind not in _UNSHOWN:
+            place = _place(event.start_samples, event.end_samples, begin, n_line)
+            if place:
+                name = event_name(event.kind, event.role)
+                yield Span(*place, name, event.kind, f"{_seconds(talk, event.start_samples)} {name}")
+
+
+def _seconds(talk: "Conversation", samples: int) -> str:
+    return f"{samples_to_ms(samples, talk.sample_rate_hz) / 1000:.2f} s"
+
+
+def _place(start: int, end: int, begin: int, n_line: int) -> tuple[float, float] | None:
+    """Left edge and width of what lies in a line.
+
+    >>> _place(30, 60, 0, 40), _place(30, 60, 40, 40), _place(30, 60, 80, 40)
+    ((750.0, 250.0), (0.0, 500.0), None)
+    """
+    left, right = max(start - begin, 0), min(end - begin, n_line)
+    if right < left or left >= n_line or right <= 0:
+        return None
+    return round(left * _WIDTH / n_line, 1), round((right - left) * _WIDTH / n_line, 1)
+
+
+def _waves(sound: Sound, n_lines: int) -> NDArray[np.float32]:
+    """Peaks of all lines, the loudest 1: float32 [n_lines, _BINS, n_channels]."""
+    n_line = LINE_S * sound.rate_hz
+    padded = np.zeros((n_lines * n_line, sound.samples.shape[1]), np.int16)
+    padded[: len(sound.samples)] = sound.samples[: len(padded)]
+    peaks = Sound(padded, sound.rate_hz).peaks(n_lines * _BINS)
+    found: NDArray[np.float32] = peaks / max(float(peaks.max(initial=0)), _QUIETEST)
+    return found.reshape(n_lines, _BINS, -1)
+
+
+def _outline(waves: NDArray[np.float32] | None, line: int, channel: int) -> str:
+    if waves is None:
+        return ""
+    peaks, step = waves[line, :, channel], _WIDTH / _BINS
+    upper = [f"{k * step:g},{-peak:.2f}" for k, peak in enumerate(peaks)]
+    lower = [f"{k * step:g},{peak:.2f}" for k, peak in reversed(list(enumerate(peaks)))]
+    return " ".join(upper + lower)
