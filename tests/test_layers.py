@@ -20,6 +20,7 @@ FLOORS = [
     {"run"},
     {"evaluate"},
     {"inspect", "timing", "progress", "schemas"},
+    {"report"},
     {"cli", "__main__"},
 ]
 ALLOWED = {

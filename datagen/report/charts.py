@@ -117,7 +117,9 @@ def row_lengths(task: str, sums: TaskSums) -> Chart:
     counts, _ = np.histogram(values, edges, weights=[sums.lengths[int(value)] for value in values])
     x = Axis(0, longest, "tokens", thousands)
     y = Axis(0, float(counts.max()) / sums.n_rows, "", percent)
-    svg = chart(f"Histogram of the lengths of {task} rows", x, y, bars(x, y, edges, [("fill-here", counts / sums.n_rows)]))
+    svg = chart(
+        f"Histogram of the lengths of {task} rows", x, y, bars(x, y, edges, [("fill-here", counts / sums.n_rows)])
+    )
     return Chart(task, svg, (), f"{sums.n_rows:,} rows by length")
 
 

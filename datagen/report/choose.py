@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from datagen.records import Streams
+from datagen.run.commit import File
 from datagen.seeds import digest
 
-LONGEST_S = 120
-"""Longest stretch of a conversation that is shown; shorter conversations are preferred."""
+_LONG_S = 60
+"""Conversations that are shorter are preferred."""
 _FIRST = ("barge_in", "backchannel")
 """What a listener asks for first, so it counts twice."""
 
@@ -18,19 +19,18 @@ class Candidate:
     """A conversation, where it lies, and what it has to show."""
 
     dialogue_id: str
-    key: str
-    """File it lies in."""
+    file: File
     index: int
     """Its row of that file."""
     traits: frozenset[str]
     too_long: bool
 
     @classmethod
-    def of(cls, streams: Streams, key: str, index: int, rate_hz: int) -> "Candidate":
+    def of(cls, streams: Streams, file: File, index: int, rate_hz: int) -> "Candidate":
         """What a conversation has to show: its events by kind and role, and its language."""
         events = {f"{event.kind} {event.role}" for event in streams.events if event.placed}
         traits = frozenset((*events, f"language {streams.language}"))
-        return cls(streams.dialogue_id, key, index, traits, streams.n_samples > LONGEST_S * rate_hz)
+        return cls(streams.dialogue_id, file, index, traits, streams.n_samples > _LONG_S * rate_hz)
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -69,13 +69,19 @@ def _worth(traits: Iterable[str], shown: Counter[str]) -> float:
     return sum((2 if trait.split()[0] in _FIRST else 1) / (shown[trait] + 1) for trait in sorted(traits))
 
 
-def stretch(streams: Streams, rate_hz: int, hop_samples: int) -> tuple[int, int]:
+def stretch(streams: Streams, n_most: int, rate_hz: int, hop_samples: int) -> tuple[int, int]:
     """Which frames of a conversation to show: all, or of a long one the stretch in which most kinds of things happen.
+
+    Args:
+        streams: The conversation.
+        n_most: Frames to show at most.
+        rate_hz: Samples a second.
+        hop_samples: Samples a frame.
 
     Returns:
         First frame and frame after the last.
     """
-    n_frames, n_most = streams.n_samples // hop_samples, LONGEST_S * rate_hz // hop_samples
+    n_frames = streams.n_samples // hop_samples
     if n_frames <= n_most:
         return 0, n_frames
     lead = 5 * rate_hz // hop_samples

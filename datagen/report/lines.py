@@ -1,15 +1,14 @@
 """Training rows as lines of a table, each with the time it stands for: chunks, or runs of text, codes and markers."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.engines.base import TextTokenizer
-from datagen.inspect.paint import marks_of
+from datagen.inspect import Row
+from datagen.records import Streams
 from datagen.vocab import SPECIALS, Vocabulary
 
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"
@@ -18,75 +17,58 @@ _N_CODES = 10
 """Codes in a line of a run of speech."""
 
 Line = dict[str, Any]
-"""`from_frame` and `to_frame` of the conversation (none for text and markers, which take no time), and what it holds:
-`user`, `text`, `assistant`, `marks` of a chunk; `kind`, `text` or `codes`, and `learned` of a run."""
+"""`start_samples` and `end_samples` (none for text and markers, which take no time), and what it holds: `user`,
+`text`, `assistant`, `marks` of a chunk; `kind`, `text` or `codes`, and `learned` of a run. Silence has code None."""
 
 
-@dataclass(frozen=True)
-class Painter:
-    """Turns rows of a build into lines."""
+def lines_of(row: Row, streams: Streams) -> Iterator[Line]:
+    """The lines of a row; the conversation tells which time a run of speech stands for."""
+    return _chunks(row) if row.is_streamed else _runs(row, streams)
 
-    vocabulary: Vocabulary
-    tokenizer: TextTokenizer
-    n_speech: int
-    """Speech tokens a chunk."""
-    n_text: int
-    """Text tokens a chunk of `three_stream`."""
 
-    def lines(self, row: dict[str, Any], channels: dict[str, NDArray[np.uint16]]) -> list[Line]:
-        """The lines of a row.
+def _chunks(row: Row) -> Iterator[Line]:
+    vocabulary, width = row.output.vocabulary, len(row.input_ids) // max(row.n_chunks, 1)
+    grid = row.input_ids.reshape(-1, width).tolist()
+    texts = pieces(row.output.text_tokenizer.decode, [[t for t in ids if vocabulary.kind(t) == "text"] for ids in grid])
+    hop_samples = row.output.manifest.values["clock"]["hop_samples"]
+    for chunk, text in zip(row.chunks(), texts, strict=True):
+        yield {
+            "start_samples": chunk.start_samples,
+            "end_samples": chunk.start_samples + len(chunk.user) * hop_samples,
+            "user": chunk.user,
+            "text": text,
+            "assistant": chunk.assistant,
+            "marks": ", ".join(chunk.marks),
+        }
 
-        Args:
-            row: As its table has it, with its `task`.
-            channels: Codes of the conversation by role, to find out which time a run of speech stands for.
-        """
-        if row["task"] in ("three_stream", "two_stream"):
-            return list(self._chunks(row))
-        return list(self._runs(row, channels))
 
-    def _chunks(self, row: dict[str, Any]) -> Iterator[Line]:
-        n_speech, n_text = self.n_speech, self.n_text if row["task"] == "three_stream" else 0
-        grid = np.array(row["input_ids"], np.int32).reshape(-1, 2 * n_speech + n_text)
-        marks = marks_of(row, grid.shape[1])
-        codes = self.vocabulary.codes(grid)
-        texts = pieces(self.tokenizer.decode, [self._texts(ids[n_speech : n_speech + n_text]) for ids in grid.tolist()])
-        for k, text in enumerate(texts):
-            first = row["start_frames"] + k * n_speech
-            yield {
-                "from_frame": first,
-                "to_frame": first + n_speech,
-                "user": codes[k, :n_speech].tolist(),
-                "text": text,
-                "assistant": codes[k, n_speech + n_text :].tolist(),
-                "marks": marks.get(k, ""),
-            }
-
-    def _texts(self, ids: Sequence[int]) -> list[int]:
-        return [token for token in ids if self.vocabulary.kind(token) == "text"]
-
-    def _runs(self, row: dict[str, Any], channels: dict[str, NDArray[np.uint16]]) -> Iterator[Line]:
-        tokens = zip(row["input_ids"], row["loss_mask"], strict=True)
-        at = row["start_frames"]
-        for (kind, learned), run in groupby(tokens, key=lambda pair: (self.vocabulary.kind(pair[0]), pair[1])):
-            ids = [token for token, _ in run]
-            if kind == "text":
-                yield {"kind": "text", "text": self.tokenizer.decode(ids), "learned": learned}
-                continue
-            if kind != "speech":
-                names = (self._name(token) for token in ids)
-                yield {"kind": "marker", "text": " ".join(names), "learned": learned}
-                continue
-            codes = self.vocabulary.codes(np.array(ids, np.int32))
+def _runs(row: Row, streams: Streams) -> Iterator[Line]:
+    vocabulary, hop_samples = row.output.vocabulary, row.output.manifest.values["clock"]["hop_samples"]
+    channels = {"user": streams.user_codes, "assistant": streams.assistant_codes}
+    tokens = zip(row.input_ids.tolist(), row.loss_mask.tolist(), strict=True)
+    at = row.start_frames
+    for (kind, learned), run in groupby(tokens, key=lambda pair: (vocabulary.kind(pair[0]), pair[1])):
+        ids = [token for token, _ in run]
+        if kind == "text":
+            yield {"kind": "text", "text": row.output.text_tokenizer.decode(ids), "learned": learned}
+        elif kind == "speech":
+            codes = vocabulary.codes(np.array(ids, np.int32))
             role, first = place(codes, channels, at)
             at = first + len(codes)
             for k in range(0, len(codes), _N_CODES):
                 some = codes[k : k + _N_CODES].tolist()
-                times = {"from_frame": first + k, "to_frame": first + k + len(some)}
+                times = {
+                    "start_samples": (first + k) * hop_samples,
+                    "end_samples": (first + k + len(some)) * hop_samples,
+                }
                 yield {**times, "kind": f"{role} speech".strip(), "codes": some, "learned": learned}
+        else:
+            yield {"kind": "marker", "text": " ".join(_name(token, vocabulary) for token in ids), "learned": learned}
 
-    def _name(self, token: int) -> str:
-        index = token - self.vocabulary.special_offset
-        return SPECIALS[index] if 0 <= index < len(SPECIALS) else str(token)
+
+def _name(token: int, vocabulary: Vocabulary) -> str:
+    index = token - vocabulary.special_offset
+    return SPECIALS[index] if 0 <= index < len(SPECIALS) else str(token)
 
 
 def place(codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], at: int) -> tuple[str, int]:

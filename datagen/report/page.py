@@ -12,9 +12,9 @@ import jinja2
 from markupsafe import Markup
 
 from datagen.events import EVENTS
+from datagen.inspect.rows import event_name
 from datagen.recipe import Recipe
 from datagen.report.charts import Chart
-from datagen.report.player import label
 from datagen.report.svg import span, strip
 from datagen.timing.show import number, words
 
@@ -80,7 +80,7 @@ def render(content: Content) -> str:
         "hours": hours,
         "clock": clock,
         "short": shorten,
-        "label": label,
+        "label": lambda kind: event_name(kind, ""),
         "words": words,
     }
     template = Path(__file__).parent / "template"

@@ -2,95 +2,108 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.engines.base import SpeechTokenizer
+from datagen.errors import DatagenError
 from datagen.events import EVENTS, HARD_NEGATIVES
+from datagen.inspect import Conversation, Row, Sound
+from datagen.inspect.rows import event_name
 from datagen.records import Event, Mixing, Spoken, Streams
 from datagen.report.choose import stretch
-from datagen.report.lines import Painter
-from datagen.report.sound import PEAK_MS, mp3, peaks
+from datagen.report.lines import lines_of
+from datagen.report.sound import PEAK_MS, mp3, waves
+from datagen.report.tokens import speaks
 from datagen.units import samples_to_ms
 
-Audio = NDArray[np.float32]
 _TASKS = ("three_stream", "two_stream", "four_stream", "asr", "tts")
 """Order in which rows are offered."""
 
 
-@dataclass(frozen=True)
-class Studio:
-    """Turns conversations of a build into what the player needs."""
+def player(talk: Conversation, longest_s: int) -> dict[str, Any]:
+    """Everything of a conversation, or of a stretch of it, as plain values; times are milliseconds from its start."""
+    streams, rate_hz = talk.streams, talk.sample_rate_hz
+    hop_samples = talk.output.manifest.values["clock"]["hop_samples"]
+    first, last = stretch(streams, longest_s * rate_hz // hop_samples, rate_hz, hop_samples)
+    clock = Clock(rate_hz, first * hop_samples, last * hop_samples)
+    return {
+        "id": streams.dialogue_id,
+        "split": streams.split,
+        "language": streams.language,
+        "source": streams.source,
+        "record": streams.record,
+        "voices": {role: _voices(streams, role) for role in ("user", "assistant")},
+        "mixing": mixing(streams.mixing),
+        "first_ms": round(samples_to_ms(clock.first, clock.rate_hz)),
+        "n_ms": clock.ms(clock.last),
+        "total_ms": round(samples_to_ms(streams.n_samples, clock.rate_hz)),
+        "peak_ms": PEAK_MS,
+        "sounds": {
+            name: {"mp3": b64encode(mp3(sound)).decode(), "waves": waves(sound)}
+            for name, sound in sounds(talk, first, last).items()
+        },
+        "utterances": [_utterance(u, clock) for u in streams.utterances if clock.shows(u)],
+        "events": [_event(event, clock) for event in streams.events if event.placed and clock.shows(event)],
+        "rows": _rows(talk, clock),
+    }
 
-    rate_hz: int
-    hop_samples: int
-    painter: Painter
-    tokenizer: SpeechTokenizer | None
-    """Makes codes audible; none if it is not the one that made them."""
 
-    def conversation(self, streams: Streams, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Everything of a conversation as plain values; times are milliseconds from the start of what is shown."""
-        first, last = stretch(streams, self.rate_hz, self.hop_samples)
-        clock = Clock(self.rate_hz, first * self.hop_samples, last * self.hop_samples)
-        return {
-            "id": streams.dialogue_id,
-            "split": streams.split,
-            "language": streams.language,
-            "source": streams.source,
-            "record": streams.record,
-            "voices": {role: _voices(streams, role) for role in ("user", "assistant")},
-            "mixing": mixing(streams.mixing),
-            "first_ms": round(samples_to_ms(clock.first, self.rate_hz)),
-            "n_ms": round(samples_to_ms(clock.last - clock.first, self.rate_hz)),
-            "total_ms": round(samples_to_ms(streams.n_samples, self.rate_hz)),
-            "peak_ms": PEAK_MS,
-            "sounds": self._sounds(streams, first, last),
-            "utterances": [_utterance(u, clock) for u in streams.utterances if clock.shows(u)],
-            "unheard": [
-                {"role": u.role, "kind": u.kind, "unsaid": u.unsaid}
-                for u in streams.utterances
-                if u.end_samples == u.start_samples
-            ],
-            "events": [_event(event, clock) for event in streams.events if event.placed and clock.shows(event)],
-            "rows": self._rows(streams, rows, clock),
-        }
+def sounds(talk: Conversation, first: int, last: int) -> dict[str, Sound]:
+    """Frames `first` to `last` as `recorded`, if the build kept it, and `decoded` from the tokens, if that can be."""
+    found = {}
+    if talk.has_audio:
+        audio, hop_samples = talk.audio, talk.output.manifest.values["clock"]["hop_samples"]
+        found["recorded"] = Sound(audio.samples[first * hop_samples : last * hop_samples], audio.rate_hz)
+    if not silent_because(talk):
+        channels = [decoded(talk, role, first, last) for role in ("user", "assistant")]
+        found["decoded"] = Sound.of_floats(np.stack(channels, axis=1), talk.output.speech_tokenizer.sample_rate_hz)
+    return found
 
-    def _sounds(self, streams: Streams, first: int, last: int) -> dict[str, dict[str, Any]]:
-        """By name: `recorded`, if the build kept it, and `decoded` from the tokens."""
-        sounds: dict[str, tuple[Audio, int]] = {}
-        if streams.audio_flac is not None:
-            import soundfile
 
-            audio, rate_hz = soundfile.read(BytesIO(streams.audio_flac), dtype="float32")
-            sounds["recorded"] = audio[first * self.hop_samples : last * self.hop_samples], rate_hz
-        if self.tokenizer:
-            codes = (streams.user_codes[first:last], streams.assistant_codes[first:last])
-            channels = [self.tokenizer.decode(channel) for channel in codes]
-            sounds["decoded"] = np.stack(channels, axis=1).astype(np.float32), self.tokenizer.sample_rate_hz
-        return {
-            name: {"mp3": b64encode(mp3(audio, rate_hz)).decode(), "peaks": peaks(audio, rate_hz)}
-            for name, (audio, rate_hz) in sounds.items()
-        }
+def decoded(talk: Conversation, role: str, first: int, last: int) -> NDArray[np.float32]:
+    """Frames of a channel as a model gets to hear them: nothing where it reads a silence token instead of a code."""
+    values, tokenizer = talk.output.manifest.values, talk.output.speech_tokenizer
+    hop_samples = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
+    codes = {"user": talk.streams.user_codes, "assistant": talk.streams.assistant_codes}[role][first:last]
+    if values["silence"][role] != "special":
+        return tokenizer.decode(codes)
+    audio = np.zeros(len(codes) * hop_samples, np.float32)
+    for run in runs(speaks(talk.streams, role, values["clock"]["hop_samples"])[first:last]):
+        audio[run.start * hop_samples : run.stop * hop_samples] = tokenizer.decode(codes[run])
+    return audio
 
-    def _rows(self, streams: Streams, rows: list[dict[str, Any]], clock: "Clock") -> list[dict[str, Any]]:
-        channels = {"user": streams.user_codes, "assistant": streams.assistant_codes}
-        ordered = sorted(rows, key=lambda row: _TASKS.index(row["task"]) if row["task"] in _TASKS else len(_TASKS))
-        shown = []
-        for row in ordered:
-            lines = [self._timed(line, clock) for line in self.painter.lines(row, channels)]
-            if any("start_ms" not in line or clock.holds_ms(line["start_ms"], line["end_ms"]) for line in lines):
-                about = {name: row[name] for name in ("row_id", "task", "split", "n_tokens")}
-                shown.append({**about, "n_learned": sum(row["loss_mask"]), "lines": lines})
-        return shown
 
-    def _timed(self, line: dict[str, Any], clock: "Clock") -> dict[str, Any]:
-        if "from_frame" not in line:
-            return line
-        first, last = line.pop("from_frame"), line.pop("to_frame")
-        return {"start_ms": clock.ms(first * self.hop_samples), "end_ms": clock.ms(last * self.hop_samples), **line}
+def runs(mask: NDArray[np.bool_]) -> list[slice]:
+    """Where a mask is true.
+
+    >>> runs(np.array([True, True, False, True]))
+    [slice(0, 2, None), slice(3, 4, None)]
+    """
+    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(np.int8), 0]))
+    return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def silent_because(talk: Conversation) -> str:
+    """Why the tokens of a conversation cannot be made audible here; empty if they can."""
+    try:
+        return "" if talk.output.speech_tokenizer else "there is none"
+    except DatagenError as error:
+        return str(error)
+
+
+def _rows(talk: Conversation, clock: "Clock") -> list[dict[str, Any]]:
+    """The rows of a conversation of which something lies in the stretch that is shown."""
+    tasks = sorted(talk.output.tasks, key=lambda task: (*_TASKS, task).index(task))
+    found = [_row(row, talk.streams, clock) for task in tasks for row in talk.rows(task)]
+    return [row for row in found if any(clock.holds(line) for line in row["lines"])]
+
+
+def _row(row: Row, streams: Streams, clock: "Clock") -> dict[str, Any]:
+    lines = [clock.timed(line) for line in lines_of(row, streams)]
+    about = {"row_id": row.row_id, "task": row.task, "split": row.split}
+    return {**about, "n_tokens": len(row.input_ids), "n_learned": int(row.loss_mask.sum()), "lines": lines}
 
 
 @dataclass(frozen=True)
@@ -111,9 +124,14 @@ class Clock:
         moment = isinstance(item, Event) and item.start_samples == item.end_samples
         return item.start_samples < self.last and (item.end_samples > max(self.first, item.start_samples) or moment)
 
-    def holds_ms(self, start_ms: int, end_ms: int) -> bool:
-        """Whether these milliseconds touch the stretch."""
-        return end_ms > 0 and start_ms < self.ms(self.last)
+    def timed(self, line: dict[str, Any]) -> dict[str, Any]:
+        """A line of a row with its times as milliseconds of the stretch."""
+        times = {f"{end}_ms": self.ms(line[f"{end}_samples"]) for end in ("start", "end") if f"{end}_samples" in line}
+        return {**times, **{name: value for name, value in line.items() if not name.endswith("_samples")}}
+
+    def holds(self, line: dict[str, Any]) -> bool:
+        """Whether a line with times touches the stretch."""
+        return "start_ms" in line and line["end_ms"] > 0 and line["start_ms"] < self.ms(self.last)
 
 
 def _utterance(u: Spoken, clock: Clock) -> dict[str, Any]:
@@ -136,19 +154,10 @@ def _event(event: Event, clock: Clock) -> dict[str, Any]:
         "role": event.role,
         "start_ms": clock.ms(event.start_samples),
         "end_ms": clock.ms(event.end_samples),
-        "label": label(event.kind),
+        "label": event_name(event.kind, event.role),
         "meaning": EVENTS.get(event.kind, ""),
         "hard_negative": (event.kind, event.role) in HARD_NEGATIVES,
     }
-
-
-def label(kind: str) -> str:
-    """An event's kind as a person reads it.
-
-    >>> label("failed_barge_in"), label("user_silent")
-    ('failed barge-in', 'user silent')
-    """
-    return kind.replace("barge_in", "barge-in").replace("_", " ")
 
 
 def _voices(streams: Streams, role: str) -> list[str]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from datagen.records import Streams
 from datagen.units import ceil_div
 
-ROW_COLUMNS = ["dialogue_id", "loss_mask", "n_tokens", "n_text_tokens", "n_late_text_tokens", "n_pad_tokens"]
-"""Columns of a table of rows that `TaskSums.add` needs, and which dialogue each row is of."""
+ROW_COLUMNS = ["loss_mask", "n_tokens", "n_text_tokens", "n_late_text_tokens", "n_pad_tokens"]
+"""Columns of a table of rows that `TaskSums.add` needs."""
 
 
 @dataclass
