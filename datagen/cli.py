@@ -1,4 +1,4 @@
-"""The command line: build, flatten, check, status, show, listen, report, recipes, and the group timing."""
+"""The command line: build, flatten, check, status, show, listen, report, export, recipes, and the group timing."""
 
 import os
 import sys
@@ -170,18 +170,31 @@ def status(
 @app.command()
 def show(
     out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+    dialogue: Annotated[str | None, typer.Option("--dialogue", help="Id of a conversation, to see that.")] = None,
     task: Annotated[
-        str, typer.Option("--task", help="asr, tts, four_stream, three_stream or two_stream.")
-    ] = "three_stream",
-    row: Annotated[int, typer.Option("--row", min=0, help="Which row of the task, counted over all its files.")] = 0,
+        str | None,
+        typer.Option("--task", help="asr, tts, four_stream, three_stream or two_stream; by default three_stream."),
+    ] = None,
+    row: Annotated[
+        int | None, typer.Option("--row", min=0, help="Which row of the task, counted over all its files; default 0.")
+    ] = None,
     chunks: Annotated[int, typer.Option("--chunks", min=1, help="Chunks to paint.")] = 60,
     codes: Annotated[bool, typer.Option("--codes", help="Speech as numbers instead of coloured cells.")] = False,
 ) -> None:
-    """Paint one training row by stream and chunk, with its text."""
+    """Paint one training row by stream and chunk with its text, or a conversation as it runs."""
     import datagen.inspect
-    from datagen.inspect.paint import paint
 
-    paint(datagen.inspect.open(out).row(task, row), chunks, codes)
+    output = datagen.inspect.open(out)
+    if dialogue is None:
+        from datagen.inspect.paint import paint
+
+        paint(output.row(task or "three_stream", row or 0), chunks, codes)
+    elif task is not None or row is not None:
+        raise typer.BadParameter("shows a conversation; for a row leave it out", param_hint="--dialogue")
+    else:
+        from datagen.inspect.show import show as run
+
+        run(output.conversation(dialogue))
 
 
 @app.command()
@@ -221,6 +234,27 @@ def report_page(
         import webbrowser
 
         webbrowser.open(file.resolve().as_uri())
+
+
+@app.command()
+def export(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
+    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory; a stopped export goes on.")],
+    format: Annotated[Literal["lhotse", "moshi", "datasets"], typer.Option("--format", help="Whose format.")],
+    decoded: Annotated[bool, typer.Option("--decoded", help="Sound made of the tokens.")] = False,
+) -> None:
+    """Write conversations as sound files and lists for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
+    import datagen.inspect
+    from datagen.export import export as run
+
+    output = datagen.inspect.open(out)
+    if sys.stderr.isatty():
+        n_conversations = output.manifest.values["n_conversations"]
+        with typer.progressbar(length=n_conversations, label=to, file=sys.stderr) as bar:
+            said = run(output, to, format, decoded, bar.update)
+    else:
+        said = run(output, to, format, decoded)
+    typer.echo(said)
 
 
 @app.command()

@@ -186,6 +186,14 @@ def test_show_counts_rows_over_all_files(datagen, built):
         assert datagen.ok("show", built, "--row", str(number)).startswith(f"{row['row_id']}  train  ")
 
 
+def test_show_prints_a_conversation(datagen, built):
+    said = datagen.ok("show", built, "--dialogue", "d1")
+    assert said.startswith("d1, train, ")
+    assert "Tell me about" in said
+    assert datagen.run("show", built, "--dialogue", "d1", "--row", "1")[0] == 2
+    assert datagen.run("show", built, "--dialogue", "d1", "--task", "asr")[0] == 2
+
+
 def test_show_says_how_to_see_the_rest(datagen, built):
     assert "more chunks; --chunks" in datagen.ok("show", built, "--chunks", "1")
 
@@ -211,6 +219,13 @@ def test_listen_writes_the_kept_sound_of_one_channel_or_both(datagen, talks_file
         assert np.array_equal(soundfile.read("one.flac", dtype="int16")[0], kept[:, k])
 
 
+@pytest.mark.parametrize("format", ["lhotse", "moshi", "datasets"])
+def test_export_says_what_it_wrote_and_how_to_read_it(datagen, built, format):
+    said = datagen.ok("export", built, "--to", "to", "--format", format, "--decoded")
+    assert said.startswith(f"to: 3 conversations (train 3, validation 0, test 0) for {format}\nNext:  ")
+    assert datagen.ok("export", built, "--to", "to", "--format", format, "--decoded") == said
+
+
 def test_recipes_lists_all_that_ship(datagen):
     said = datagen.ok("recipes")
     assert [line.split()[0] for line in said.splitlines()] == resources.recipes()
@@ -219,7 +234,7 @@ def test_recipes_lists_all_that_ship(datagen):
 def test_no_command_is_help(datagen):
     status, out, err = datagen.run()
     assert status == 2
-    assert all(name in out + err for name in ("build", "flatten", "check", "show", "listen", "recipes"))
+    assert all(name in out + err for name in ("build", "flatten", "check", "show", "listen", "export", "recipes"))
 
 
 # -- what does not ----------------------------------------------------------------------------------------------
@@ -262,6 +277,7 @@ def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
         (("show", "out", "--task", "tts"), "no rows of task 'tts'; it has asr, three_stream"),
         (("show", "out", "--task", "rejects"), "no rows of task 'rejects'"),
         (("show", "out", "--row", "99"), "three_stream has 3 rows"),
+        (("show", "out", "--dialogue", "zz"), "no conversation of dialogue 'zz'"),
         (("listen", "out", "--dialogue", "zz", "--out", "x.wav"), "no conversation of dialogue 'zz'"),
         (
             ("listen", "out", "--dialogue", "d1", "--out", "x.wav"),
@@ -270,6 +286,8 @@ def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
         ((*LISTEN, "--out", "nowhere/x.wav"), "cannot write nowhere/x.wav"),
         ((*LISTEN, "--out", "x.doc"), "x.doc: cannot write .doc"),
         ((*LISTEN, "--out", "x"), "x: cannot write"),
+        (("export", "out", "--to", "x", "--format", "moshi"), "kept no audio to export"),
+        (("export", "out", "--to", "out", "--format", "moshi", "--decoded"), "out holds other files"),
         (("flatten", "out", "--out", "out"), "holds another build"),
         (("flatten", "out", "--out", "new", "--task", "five_stream"), "flatten.tasks"),
     ],

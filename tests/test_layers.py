@@ -20,11 +20,11 @@ FLOORS = [
     {"run"},
     {"evaluate"},
     {"inspect", "timing", "progress", "schemas"},
-    {"report"},
+    {"report", "export"},
     {"cli", "__main__"},
 ]
 ALLOWED = {
-    "pyarrow": {"schema", "sources", "run", "inspect"},
+    "pyarrow": {"schema", "sources", "run", "inspect", "export"},
     "ray": {"run/ray"},
     "torch": {"engines"},
     "typer": {"cli"},

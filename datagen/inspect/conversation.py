@@ -135,12 +135,12 @@ class Conversation:
     def utterances(self) -> "pandas.DataFrame":
         """One line an utterance, in the stored order; times from the conversation's start."""
         skipped = ("words", "text_ids")
-        return self._frame(_plain(self.streams.utterances, skipped))
+        return self._frame(plain(self.streams.utterances, skipped))
 
     @property
     def events(self) -> "pandas.DataFrame":
         """One line an event, placed or not."""
-        return self._frame(_plain(self.streams.events))
+        return self._frame(plain(self.streams.events))
 
     @property
     def words(self) -> "pandas.DataFrame":
@@ -148,7 +148,7 @@ class Conversation:
         lines = [
             {"utterance": index, "role": u.role, "kind": u.kind, **line}
             for index, u in enumerate(self.streams.utterances)
-            for line in _plain(u.words)
+            for line in plain(u.words)
         ]
         return self._frame(lines, ["utterance", "role", "kind", "text"])
 
@@ -183,7 +183,7 @@ class Conversation:
         return render("conversation", talk=self, lines=lines_of(self, sound), sound=sound)
 
 
-def _plain(records: Iterable[Any], skipped: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def plain(records: Iterable[Any], skipped: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """Fields of flat records by name."""
     return [
         {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in skipped}

@@ -11,9 +11,12 @@ from datagen.inspect.rows import inert
 @cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("datagen", "data/html")
-    found = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    found.filters["inert"] = inert
-    return found
+    return jinja2.Environment(loader=loader, autoescape=True, finalize=_inert, trim_blocks=True, lstrip_blocks=True)
+
+
+def _inert(value: Any) -> Any:
+    """A value as it is put into a page: of a text, nothing may steer how it is read."""
+    return inert(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def render(template: str, **values: Any) -> str:

@@ -153,6 +153,8 @@ def inert(text: str) -> str:
     >>> print(inert("a\x1b[2J\u202eb"))
     a\u001b[2J\u202eb
     """
+    if text.isprintable() and "\\" not in text:
+        return text
     spelled = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in spelled)
 

@@ -16,6 +16,7 @@ from datagen.inspect.rows import event_name
 from datagen.recipe import Recipe
 from datagen.report.charts import Chart
 from datagen.report.svg import span, strip
+from datagen.stages.script import SPLITS
 from datagen.timing.show import number, words
 
 _LONGEST_TEXT = 600
@@ -98,6 +99,7 @@ def render(content: Content) -> str:
         parts=_parts(content.timing) if content.timing else None,
         events=EVENTS,
         voices=_voices(content.survey) if content.survey else [],
+        order=lambda splits: sorted(splits.items(), key=lambda item: (*SPLITS, item[0]).index(item[0])),
         picks=[_pick(talk) for talk in content.talks],
     )
 
@@ -171,13 +173,13 @@ def _pick(talk: dict[str, Any]) -> dict[str, Any]:
 def percent(share: float | None) -> str:
     """A share for a table.
 
-    >>> percent(0.1234), percent(0.00002), percent(0), percent(None)
-    ('12.3%', '<0.1%', '0%', '–')
+    >>> percent(0.1234), percent(0.00002), percent(1), percent(None)
+    ('12.3%', '<0.1%', '100%', '–')
     """
     if share is None:
         return "–"
-    if share == 0:
-        return "0%"
+    if share in (0, 1):
+        return f"{share:.0%}"
     return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 

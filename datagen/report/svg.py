@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 _WIDTH, _HEIGHT = 380, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 12, 12, 38
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 20, 12, 38
 _N_TICKS = 4
 
 Series = tuple[str, NDArray[np.float64], NDArray[np.float64]]
@@ -48,13 +48,13 @@ class Axis:
 
 
 def _round_step(least: float) -> float:
-    """The smallest of 1, 2, 5, 10, ... that is at least `least`.
+    """The smallest of 1, 2, 2.5, 5, 10, ... that is at least `least`.
 
     >>> _round_step(625), _round_step(0.03)
     (1000, 0.05)
     """
     power = 10 ** int(np.floor(np.log10(least)))
-    step = next(m for m in (1, 2, 5, 10) if m * power >= least * (1 - 1e-9))
+    step = next(m for m in (1, 2, 2.5, 5, 10) if m * power >= least * (1 - 1e-9))
     return round(step * power, 12)
 
 

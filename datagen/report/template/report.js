@@ -104,7 +104,7 @@ class Sound {
 
 // -- player ---------------------------------------------------------------------------------------------------------
 
-const LABEL_GAP_PX = 6, LANE_EVENT_PX = 23, COARSE = 0.06, ZOOMS = [0.03, 0.06, 0.12, 0.2, 0.35];
+const LABEL_GAP_PX = 6, LANE_EVENT_PX = 23, COARSE = 0.06, ZOOMS = [0.03, 0.06, 0.14, 0.24, 0.4];
 const TONES = {
   barge_in: "strong", competition: "strong", correction: "strong", failed_barge_in: "strong",
   overlapping_start: "strong", backchannel: "listen",
@@ -114,7 +114,7 @@ const SOUND_NAMES = ["recorded", "decoded"];
 
 const talks = [...document.querySelectorAll("script.talk")];
 const sound = new Sound();
-const state = { talk: null, ms: 0, playing: false, channel: "both", sound: "decoded", zoom: 0.12, lines: [], words: [] };
+const state = { talk: null, ms: 0, playing: false, channel: "both", sound: "decoded", zoom: 0.14, lines: [], words: [] };
 
 function clock(ms) {
   const tenths = Math.max(0, Math.round(ms / 100));
@@ -135,7 +135,8 @@ function wave(text, role) {
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("aria-hidden", "true");
   path.setAttribute("class", `wave ${role}`);
-  const side = (sign) => (h, i) => `${i + 0.5},${(sign * Math.max(h / 255, 0.012)).toFixed(3)}`;
+  const height = (h) => Math.max((h / 255) ** 0.6, 0.015); // quiet sound can be seen beside loud
+  const side = (sign) => (h, i) => `${i + 0.5},${(sign * height(h)).toFixed(3)}`;
   const up = Array.from(heights, side(-1)), down = Array.from(heights, side(1)).reverse();
   if (up.length) path.setAttribute("d", `M${up.join("L")}L${down.join("L")}Z`);
   svg.append(path);
@@ -156,8 +157,8 @@ function lane(role) {
   }
   node.append(...waves(role));
   for (const u of own) {
-    for (const [text, start_ms, end_ms] of u.words) {
-      const word = place(make("span", "word", text), start_ms, end_ms);
+    for (const [index, [text, start_ms, end_ms]] of u.words.entries()) { // in two rows, so that each has room
+      const word = place(make("span", index % 2 ? "word low" : "word", text), start_ms, end_ms);
       word.title = text;
       state.words.push({ node: word, start_ms, end_ms });
       node.append(word);
@@ -285,7 +286,7 @@ function drawLine(line) {
   } else {
     const role = line.kind.startsWith("user") ? "user" : "assistant";
     row.append(make("td", "", line.kind));
-    row.append(line.codes ? codes(line.codes, role) : make("td", "said", line.text));
+    row.append(line.codes ? codes(line.codes, role) : make("td", "said long", line.text));
     row.append(make("td", "", line.learned ? "learned" : ""));
   }
   if (timed) row.addEventListener("click", () => seek(line.start_ms));

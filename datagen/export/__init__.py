@@ -1,0 +1,69 @@
+"""Conversations of a build in the formats of other packages: sound files and what is said in them.
+
+    export(output, "out/moshi", "moshi")
+
+Sound is written file by file, whole or not at all, and what is there is not made again; the lists that name it come
+last. So an export that was stopped goes on when run again, and ends with the same files.
+"""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from datagen.errors import DatagenError
+from datagen.export.hugging_face import HuggingFace
+from datagen.export.lhotse import Lhotse
+from datagen.export.moshi import Moshi
+from datagen.export.target import Clip, Target
+from datagen.inspect import Output
+from datagen.stages.script import SPLITS
+
+Format = Literal["lhotse", "moshi", "datasets"]
+
+
+class Exporter(Protocol):
+    """A format."""
+
+    def add(self, clip: Clip) -> None:
+        """Write a conversation."""
+        ...
+
+    def finish(self) -> str:
+        """Write what makes the export complete; tells how to read it."""
+        ...
+
+
+_EXPORTERS: dict[str, Callable[[Target], Exporter]] = {"lhotse": Lhotse, "moshi": Moshi, "datasets": HuggingFace}
+
+
+def export(
+    output: Output, to: str, format: Format, decoded: bool = False, tell: Callable[[int], None] = lambda _: None
+) -> str:
+    """Export all conversations of a build; tells what was written and how to read it.
+
+    Args:
+        output: The build.
+        to: A directory: a new one, or that of the same export, which is then finished.
+        format: Whose.
+        decoded: Take the sound decoded from tokens instead of the kept one.
+        tell: Is called with 1 after each conversation.
+
+    Raises:
+        DatagenError: If the build kept no sound and `decoded` is not asked for, or `to` holds something else.
+    """
+    if not decoded and not output.recipe.mix.keep_audio:
+        raise DatagenError(
+            f"{output.url} kept no audio to export: build with --set mix.keep_audio=true, "
+            "or export the sound decoded from the tokens with --decoded"
+        )
+    conversations = output.conversations()
+    identity = {"format": format, "decoded": decoded, "digest": output.manifest.values["digest"]}
+    n_conversations = dict.fromkeys(SPLITS, 0)
+    with Target(to, identity) as target:
+        exporter = _EXPORTERS[format](target)
+        for talk in conversations:
+            exporter.add(Clip.of(talk, decoded))
+            n_conversations[talk.split] += 1
+            tell(1)
+        how = exporter.finish()
+    counts = ", ".join(f"{split} {n:,}" for split, n in n_conversations.items())
+    return f"{to}: {sum(n_conversations.values()):,} conversations ({counts}) for {format}\n{how}"

@@ -1,0 +1,135 @@
+"""Where an export is written, and what every format takes of a conversation."""
+
+import gzip
+import io
+import json
+import re
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+from datagen.bucket import is_url
+from datagen.errors import DatagenError
+from datagen.inspect import Conversation, Sound
+from datagen.run.store import LocalStore
+
+EXPORT = "export.json"
+"""What an export is of; written first."""
+_WRITING = ".writing"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_NAME_CHARACTERS = 40
+
+
+def file_name(dialogue_id: str) -> str:
+    """A file's name for an id: what is plain of it, and a hash, so that any id is safe and no two share one.
+
+    >>> file_name("../../x"), file_name("tea")
+    ('x-358ee4953c66a869', 'tea-ba6587c1bb84c490')
+    """
+    plain = _UNSAFE.sub("_", dialogue_id).strip("_-")[:_NAME_CHARACTERS]
+    return f"{plain or 'id'}-{blake2b(dialogue_id.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A conversation and its sound, which is made only when asked for."""
+
+    talk: Conversation
+    decoded: bool
+    name: str
+    """Of its files, without ending; safe for every file system."""
+    rate_hz: int
+    """Of the sound."""
+    n_samples: int
+    """Of the sound, each channel."""
+
+    @classmethod
+    def of(cls, talk: Conversation, decoded: bool) -> "Clip":
+        """The sound to export of a conversation."""
+        rate_hz, n_samples = talk.sample_rate_hz, talk.streams.n_samples
+        if decoded:
+            tokenizer = talk.output.speech_tokenizer
+            rate_hz = tokenizer.sample_rate_hz
+            n_samples = len(talk.streams.user_codes) * (rate_hz // tokenizer.frame_rate_hz)
+        return cls(talk, decoded, f"{talk.unit:06d}/{file_name(talk.dialogue_id)}", rate_hz, n_samples)
+
+    @property
+    def sound(self) -> Sound:
+        """Both channels, left the user."""
+        return self.talk.decoded if self.decoded else self.talk.audio
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound."""
+        return self.n_samples / self.rate_hz
+
+    def at(self, samples: int) -> float:
+        """A time of the conversation in seconds."""
+        return samples / self.talk.sample_rate_hz
+
+
+class Target:
+    """The directory of an export. Use it as a context: lists appear when it ends without an error."""
+
+    def __init__(self, to: str, identity: dict[str, Any]) -> None:
+        """Take the directory, or refuse one that holds something else.
+
+        Raises:
+            DatagenError: If it is a URL, cannot be written, or holds something else.
+        """
+        if is_url(to):
+            raise DatagenError(f"{to}: an export is read by packages that need files; export to a directory, then copy")
+        self.root = Path(to)
+        self._store = LocalStore(to)
+        self._lists = dict[str, IO[str]]()
+        self._aside = self.root / _WRITING / uuid4().hex
+        self._open = ExitStack()
+        self._claim(json.dumps(identity, indent=1, sort_keys=True).encode())
+
+    def _claim(self, identity: bytes) -> None:
+        if not self._store.exists(EXPORT):
+            if self.root.is_dir() and any(file.name != _WRITING for file in self.root.iterdir()):
+                raise DatagenError(f"{self.root} holds other files; use another --to")
+            self._store.create(EXPORT, identity)
+        if self._store.read(EXPORT) != identity:
+            raise DatagenError(
+                f"{self.root} holds another export: of another build, in another format, or of other sound; "
+                "use another --to"
+            )
+
+    def exists(self, key: str) -> bool:
+        """Whether a file is there, from an earlier attempt say."""
+        return self._store.exists(key)
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a file unless it is there; whole or not at all."""
+        self._store.create(key, data)
+
+    def line(self, name: str, value: dict[str, Any]) -> None:
+        """Add a line to a list in JSON Lines, packed if its name ends in `.gz`. It appears when the export ends."""
+        if name not in self._lists:
+            self._aside.mkdir(parents=True, exist_ok=True)
+            self._lists[name] = self._writer(self._aside / name)
+        self._lists[name].write(json.dumps(value, ensure_ascii=False) + "\n")
+
+    def _writer(self, path: Path) -> IO[str]:
+        """A text file, packed if its name says so; packing is the same at any time."""
+        file = self._open.enter_context(path.open("wb"))
+        if path.suffix == ".gz":
+            packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=5)
+            return self._open.enter_context(io.TextIOWrapper(packed, "utf-8"))
+        return self._open.enter_context(io.TextIOWrapper(file, "utf-8"))
+
+    def __enter__(self) -> "Target":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._open.close()
+        if kind is None:
+            for name in self._lists:
+                (self._aside / name).replace(self.root / name)
+        shutil.rmtree(self._aside, ignore_errors=True)

@@ -1,0 +1,83 @@
+"""A conversation in a terminal: who says what when, in two lanes, and what happens in it."""
+
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from datagen.inspect.paint import console
+from datagen.inspect.rows import event_name, inert
+from datagen.records import Event, Spoken
+from datagen.units import samples_to_ms
+
+if TYPE_CHECKING:
+    from datagen.inspect.conversation import Conversation
+
+_PIPED_WIDTH = 120
+_STYLES = {"user": "cyan", "assistant": "green"}
+
+
+def show(talk: "Conversation") -> None:
+    """Print a conversation, as wide as the terminal."""
+    to = console(_PIPED_WIDTH)
+    to.print(Text(title(talk), style="bold"))
+    table = Table("s", "user", "assistant", "", box=None, header_style="bold", pad_edge=False)
+    for column, ratio in zip(table.columns[1:], (5, 5, 3), strict=True):
+        column.ratio, column.overflow = ratio, "fold"
+    table.expand = True
+    for _, start_samples, cells in sorted(_lines(talk), key=itemgetter(1, 0)):
+        seconds = samples_to_ms(start_samples, talk.sample_rate_hz) / 1000
+        table.add_row(f"{seconds:6.2f}", *cells)
+    to.print(table)
+    to.print(Text("[...] was cut and is not heard; ( ) was scripted and did not fit", style="dim"))
+
+
+def title(talk: "Conversation") -> str:
+    """What a conversation is, in a line."""
+    streams, voices = talk.streams, dict[str, str]()
+    for u in streams.utterances:
+        voices.setdefault(u.role, u.voice)
+    parts = [streams.dialogue_id, streams.split, f"{talk.seconds:.1f} s", streams.language]
+    parts += [f"{role}: {voice}" for role, voice in voices.items()]
+    mixing = streams.mixing
+    if mixing.noise:
+        snr = f" at {mixing.snr_db:.0f} dB" if mixing.snr_db is not None else ""
+        parts.append(f"noise: {mixing.noise}{snr}")
+    if mixing.line:
+        parts.append(f"line: {mixing.line}")
+    parts.append("with its sound" if talk.has_audio else "no sound kept")
+    return ", ".join(map(inert, parts))
+
+
+def _lines(talk: "Conversation") -> Iterator[tuple[int, int, tuple[Text, Text, Text]]]:
+    """Order, start in samples, and cells of every line: one an utterance, and one an event that no utterance did."""
+    of_utterance: dict[int, list[str]] = {}
+    for event in talk.streams.events:
+        if event.utterance >= 0:
+            of_utterance.setdefault(event.utterance, []).append(_event(talk, event))
+        else:
+            yield -1, event.start_samples, (Text(""), Text(""), Text(_event(talk, event), style="yellow"))
+    for index, u in enumerate(talk.streams.utterances):
+        said = _said(u)
+        lanes = (said, Text("")) if u.role == "user" else (Text(""), said)
+        yield index, u.start_samples, (*lanes, Text("\n".join(of_utterance.get(index, ())), style="yellow"))
+
+
+def _said(u: Spoken) -> Text:
+    """What is heard, its kind before it unless it is a turn, and what is not heard after it."""
+    text = Text()
+    text.append(f"{u.kind}: " if u.kind != "turn" else "", style="dim")
+    text.append(inert(u.said), style=_STYLES[u.role])
+    if u.unsaid:
+        text.append(f"{' ' if u.said else ''}[{inert(u.unsaid)}]", style="dim")
+    return text
+
+
+def _event(talk: "Conversation", event: Event) -> str:
+    name = event_name(event.kind, event.role if event.utterance < 0 else "user")
+    if not event.placed:
+        return f"({name})"
+    length_ms = samples_to_ms(event.end_samples - event.start_samples, talk.sample_rate_hz)
+    return f"{name} {length_ms:.0f} ms"

@@ -1,0 +1,107 @@
+"""What holds for every format: each conversation once, in its split; stopped and run again, the same files."""
+
+from pathlib import Path
+
+import pytest
+
+import datagen.inspect
+from datagen.errors import DatagenError
+from datagen.export import export
+from datagen.export.target import EXPORT
+from datagen.inspect import Conversation
+from tests.export.conftest import IDS
+from tests.run.builds import made, tree
+
+FORMATS = ["lhotse", "moshi", "datasets"]
+
+
+class StopError(Exception):
+    """Someone pressed Ctrl-C."""
+
+
+def stop_after(n: int):
+    left = iter(range(n))
+
+    def tell(_: int) -> None:
+        if next(left, None) is None:
+            raise StopError
+
+    return tell
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_stopped_export_goes_on_to_the_same_files(output, tmp_path, format, monkeypatch):
+    export(output, str(tmp_path / "whole"), format)
+    for n in (0, 3, 7):
+        with pytest.raises(StopError):
+            export(output, str(tmp_path / "again"), format, tell=stop_after(n))
+        found = tree(tmp_path / "again")
+        assert not any(".json" in Path(name).suffixes and "/" not in name for name in set(found) - {EXPORT})
+        assert "README.md" not in found
+    said = export(output, str(tmp_path / "again"), format)
+    wanted = {name.replace("whole", "again") for name in tree(tmp_path / "whole")}
+    assert set(tree(tmp_path / "again")) == wanted
+    if format != "lhotse":  # whose lists name places
+        assert tree(tmp_path / "again") == tree(tmp_path / "whole")
+    assert said.startswith(f"{tmp_path / 'again'}: 9 conversations (train ")
+    assert not list((tmp_path / "again" / ".writing").iterdir())
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_there_is_not_made_again(output, tmp_path, format, monkeypatch):
+    export(output, str(tmp_path / "to"), format)
+    before = tree(tmp_path / "to")
+
+    def never(self):
+        raise AssertionError("its sound is there")
+
+    monkeypatch.setattr(Conversation, "audio", property(never))
+    export(output, str(tmp_path / "to"), format)
+    assert tree(tmp_path / "to") == before
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_id_leaves_the_directory_or_takes_another_ones_place(hostile_out, tmp_path, format):
+    export(datagen.inspect.open(str(hostile_out)), str(tmp_path / "a" / "to"), format)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["to"]
+    names = [path.relative_to(tmp_path / "a" / "to").as_posix() for path in (tmp_path / "a").rglob("*")]
+    assert all(name.isascii() and max(map(len, name.split("/"))) < 100 for name in names)
+    if format == "moshi":
+        sounds = [name.lower() for name in names if name.endswith(".wav")]
+        assert len(set(sounds)) == len(IDS)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_without_kept_sound_both_mends_are_named_and_nothing_is_written(silent, tmp_path, format):
+    with pytest.raises(DatagenError, match=r"--set mix\.keep_audio=true, or export .* with --decoded"):
+        export(silent, str(tmp_path / "to"), format)
+    assert not (tmp_path / "to").exists()
+    assert "2 conversations" in export(silent, str(tmp_path / "to"), format, decoded=True)
+
+
+@pytest.fixture
+def silent(tmp_path):
+    return datagen.inspect.open(str(made(tmp_path / "silent", n=3)[0]))
+
+
+def test_a_directory_with_something_else_in_it_is_refused(output, silent, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").touch()
+    with pytest.raises(DatagenError, match="holds other files; use another --to"):
+        export(output, str(tmp_path / "full"), "moshi")
+    export(output, str(tmp_path / "to"), "moshi")
+    for arguments in ((output, "lhotse", False), (output, "moshi", True), (silent, "moshi", True)):
+        with pytest.raises(DatagenError, match="holds another export"):
+            export(arguments[0], str(tmp_path / "to"), *arguments[1:])
+    with pytest.raises(DatagenError, match="export to a directory, then copy"):
+        export(output, "s3://bucket/to", "moshi")
+
+
+def test_shards_flattened_anew_have_nothing_to_export(out, tmp_path):
+    from datagen.run.reflatten import reflatten
+
+    reflatten(str(out), str(tmp_path / "new"), {})
+    with pytest.raises(DatagenError, match="was flattened from"):
+        export(datagen.inspect.open(str(tmp_path / "new")), str(tmp_path / "to"), "moshi")
+    assert not (tmp_path / "to").exists()

@@ -1,0 +1,52 @@
+"""Hugging Face datasets, read back by the package itself."""
+
+from io import BytesIO
+
+import datasets
+import numpy as np
+import pytest
+import soundfile
+
+from datagen.export import export
+
+
+@pytest.fixture
+def rows(output, tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    export(output, str(tmp_path / "to"), "datasets")
+    return datasets.load_dataset(str(tmp_path / "to"))
+
+
+def test_sound_is_an_audio_feature_and_its_bytes_are_the_kept_sound(output, rows):
+    assert set(rows) == {"train", "validation", "test"}
+    for split, found in rows.items():
+        assert found.features["audio"] == datasets.Audio(sampling_rate=24_000)
+        talks = {talk.dialogue_id: talk for talk in output.conversations(split)}
+        raw = found.cast_column("audio", datasets.Audio(decode=False))
+        assert sorted(raw["dialogue_id"]) == sorted(talks)
+        for row in raw:
+            samples, rate = soundfile.read(BytesIO(row["audio"]["bytes"]), dtype="int16")
+            assert rate == 24_000
+            assert np.array_equal(samples, talks[row["dialogue_id"]].audio.samples)
+            assert row["audio"]["path"].endswith(".flac")
+
+
+def test_utterances_and_events_come_along(output, rows):
+    for split, found in rows.items():
+        for row in found.remove_columns("audio"):
+            talk = output.conversation(row["dialogue_id"])
+            assert row["split"] == split == talk.split
+            assert [u["said"] for u in row["utterances"]] == talk.utterances["said"].tolist()
+            assert [w["text"] for u in row["utterances"] for w in u["words"]] == talk.words["text"].tolist()
+            assert [e["start_samples"] for e in row["events"]] == talk.events["start_samples"].tolist()
+
+
+def test_sound_plays(output, rows):
+    pytest.importorskip(
+        "torchcodec", reason="datasets decodes sound with torchcodec", exc_type=(ImportError, RuntimeError)
+    )
+    row = rows["train"][0]
+    samples = row["audio"].get_all_samples()
+    talk = output.conversation(row["dialogue_id"])
+    assert samples.sample_rate == 24_000
+    assert np.allclose(samples.data.numpy().T, talk.audio.samples / 32768, atol=1e-4)

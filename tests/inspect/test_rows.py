@@ -1,0 +1,90 @@
+"""A row taken apart: every token of it is shown once, in its stream."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from datagen.inspect import Row
+from datagen.inspect.rows import inert, marks_of
+
+
+@pytest.mark.parametrize("task", ["three_stream", "two_stream"])
+def test_chunks_hold_every_token_of_the_row(output, work, task):
+    row = output.row(task, 0)
+    vocabulary, flatten = work.vocabulary, work.recipe.flatten
+    n_text = flatten.text_chunk_tokens if task == "three_stream" else 0
+    chunks = list(row.chunks())
+    assert len(chunks) == row.n_chunks
+    width = 2 * flatten.speech_chunk_tokens + n_text
+    assert row.n_chunks * width == len(row.input_ids)
+    silence = vocabulary["<|speech_silence|>"]
+    for index, chunk in enumerate(chunks):
+        ids = row.input_ids[index * width : (index + 1) * width].tolist()
+        for codes, found in ((chunk.user, ids[:10]), (chunk.assistant, ids[10 + n_text :])):
+            assert [silence if code is None else code + vocabulary.speech_offset for code in codes] == found
+        text = [t for t in ids[10 : 10 + n_text] if vocabulary.kind(t) == "text"]
+        assert chunk.text == inert(work.text_tokenizer.decode(text))
+        assert chunk.start_samples == (row.start_frames + 10 * index) * 960
+    assert any(chunk.text for chunk in chunks) == (task == "three_stream")
+    marks = [mark for chunk in chunks for mark in chunk.marks]
+    assert marks.count("user ends") == len(row.user_turn_ends)
+    assert marks.count("barge-in") == len(row.barge_ins)
+    assert all("user ends" in chunks[position // width].marks for position in row.user_turn_ends)
+
+
+def test_marks_name_what_happens_by_chunk(output):
+    row = output.row("three_stream", 0)
+    events = {
+        "user_turn_ends": np.array([3]),
+        "event_kinds": ("gap", "barge_in", "backchannel"),
+        "event_roles": ("assistant", "user", "assistant"),
+        "event_starts": np.array([3, 25, 30]),
+    }
+    from dataclasses import replace
+
+    assert marks_of(replace(row, **events), 22) == {0: ["user ends"], 1: ["barge-in", "backchannel (assistant)"]}
+
+
+def test_runs_join_to_the_row(output, work):
+    row = output.row("four_stream", 0)
+    assert list(row.chunks()) == []
+    runs = list(row.runs())
+    assert [run.kind for run in runs[:3]] == ["special", "speech", "special"]
+    assert all((a.kind, a.learned) != (b.kind, b.learned) for a, b in pairwise(runs))
+    said = [run.shown for run in runs if run.kind == "text"]
+    texts = [u.said for u in output.conversation(row.dialogue_id).streams.utterances if u.said]
+    assert said == texts
+
+
+def test_print_shows_what_the_terminal_command_paints(output, capsys):
+    from datagen.inspect.paint import paint
+
+    for task in ("asr", "three_stream"):
+        row = output.row(task, 1)
+        paint(row, 60, codes=False)
+        painted = capsys.readouterr().out
+        print(row)
+        assert capsys.readouterr().out == painted
+        assert painted.startswith(f"{row.row_id}  {row.split}  {len(row.input_ids):,} tokens")
+        assert repr(row) == f"Row({row.row_id!r}, {row.split}, {len(row.input_ids):,} tokens)"
+
+
+def test_a_notebook_shows_text_codes_and_marks(output):
+    row = output.row("three_stream", 0)
+    page = row._repr_html_()
+    for chunk in row.chunks():
+        assert all(f">{code}<" in page for code in chunk.user if code is not None)
+        assert all(mark in page for mark in chunk.marks)
+    assert isinstance(row, Row)
+
+
+@pytest.mark.parametrize("text", ["plain", "中文。", 'a "b" c', "naïve ☕"])
+def test_readable_text_stays_as_it_is(text):
+    assert inert(text) == text
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m", "a\u202eb", "a\x00", "\u2066", "a\nb\r", "\x9b1m", "\u200b"])
+def test_steering_text_is_spelled_out(text):
+    assert inert(text).isprintable()
+    assert inert(text) != text
