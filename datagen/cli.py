@@ -222,7 +222,7 @@ def report_page(
     ] = None,
     conversations: Annotated[
         int, typer.Option("--conversations", min=0, help="Conversations to hear, at most; the more, the less of each.")
-    ] = 6,
+    ] = 5,
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
     """Write one HTML file that shows a build: what it holds, its timing beside people's, its tokens, and a player."""

@@ -1,6 +1,8 @@
 """What the player of a report is given: a stretch of a conversation with its sound, its timeline and its rows."""
 
 from base64 import b64encode
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +20,39 @@ from datagen.report.sound import PEAK_MS, mp3, waves
 from datagen.report.tokens import speaks
 from datagen.units import samples_to_ms
 
+_FEWEST_S, _MOST_S = 20, 120
+"""How much of a conversation is shown at least and at most, if it is as long."""
 _TASKS = ("three_stream", "two_stream", "four_stream", "asr", "tts")
 """Order in which rows are offered."""
 
 
-def player(talk: Conversation, longest_s: int) -> dict[str, Any]:
-    """Everything of a conversation, or of a stretch of it, as plain values; times are milliseconds from its start."""
+def players(talks: Sequence[Conversation], sound_s: int) -> list[dict[str, Any]]:
+    """What the player is given of each conversation: all of it, or a stretch so long that `sound_s` is enough for all.
+
+    One thread compresses sound, outside of Python, while this one decodes the next.
+    """
+    longest_s = min(max(sound_s // max(len(talks), 1), _FEWEST_S), _MOST_S)
+    shown = [_stretch(talk, longest_s) for talk in talks]
+    with ThreadPoolExecutor(1) as packer:
+        packed = [packer.submit(pack, sounds(talk, *frames)) for talk, frames in zip(talks, shown, strict=True)]
+        timelines = [timeline(talk, *frames) for talk, frames in zip(talks, shown, strict=True)]
+        return [{**values, "sounds": sound.result()} for values, sound in zip(timelines, packed, strict=True)]
+
+
+def _stretch(talk: Conversation, longest_s: int) -> tuple[int, int]:
+    rate_hz, hop_samples = talk.sample_rate_hz, talk.output.manifest.values["clock"]["hop_samples"]
+    return stretch(talk.streams, longest_s * rate_hz // hop_samples, rate_hz, hop_samples)
+
+
+def pack(sounds: dict[str, Sound]) -> dict[str, dict[str, Any]]:
+    """Sounds as a page holds them: MP3 as base64, and the waveform of each channel."""
+    return {name: {"mp3": b64encode(mp3(sound)).decode(), "waves": waves(sound)} for name, sound in sounds.items()}
+
+
+def timeline(talk: Conversation, first: int, last: int) -> dict[str, Any]:
+    """Frames `first` to `last` as plain values but their sound; times are milliseconds from the first."""
     streams, rate_hz = talk.streams, talk.sample_rate_hz
     hop_samples = talk.output.manifest.values["clock"]["hop_samples"]
-    first, last = stretch(streams, longest_s * rate_hz // hop_samples, rate_hz, hop_samples)
     clock = Clock(rate_hz, first * hop_samples, last * hop_samples)
     return {
         "id": streams.dialogue_id,
@@ -40,10 +66,6 @@ def player(talk: Conversation, longest_s: int) -> dict[str, Any]:
         "n_ms": clock.ms(clock.last),
         "total_ms": round(samples_to_ms(streams.n_samples, clock.rate_hz)),
         "peak_ms": PEAK_MS,
-        "sounds": {
-            name: {"mp3": b64encode(mp3(sound)).decode(), "waves": waves(sound)}
-            for name, sound in sounds(talk, first, last).items()
-        },
         "utterances": [_utterance(u, clock) for u in streams.utterances if clock.shows(u)],
         "events": [_event(event, clock) for event in streams.events if event.placed and clock.shows(event)],
         "rows": _rows(talk, clock),

@@ -30,7 +30,7 @@ class Axis:
     def share(self, value: float) -> float:
         """Where a value lies, 0 at `low` and 1 at `high`."""
         if self.log:
-            return float(math.log(value / self.low) / math.log(self.high / self.low))
+            return math.log(value / self.low, self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
@@ -54,8 +54,8 @@ def _round_step(least: float) -> float:
     (1000, 0.05)
     """
     power = 10 ** int(np.floor(np.log10(least)))
-    step = next(m for m in (1, 2, 2.5, 5, 10) if m * power >= least * (1 - 1e-9))
-    return round(step * power, 12)
+    step: float = next(m for m in (1, 2, 2.5, 5, 10) if m * power >= least * (1 - 1e-9)) * power
+    return round(step, 12)
 
 
 def _x(axis: Axis, value: float) -> float:

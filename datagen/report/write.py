@@ -12,20 +12,20 @@ from datagen.inspect.conversation import ConversationFile
 from datagen.report.charts import Chart, code_use, floor_transfers, lengths, row_lengths
 from datagen.report.choose import Candidate
 from datagen.report.page import Content, render
-from datagen.report.player import player, silent_because
+from datagen.report.player import players, silent_because
 from datagen.report.survey import Survey, count_rows, rejects, survey
 from datagen.run.markers import markers
 from datagen.run.store import Store
 from datagen.timing.fit import reference
 from datagen.timing.report import as_json
 
-_SOUND_S, _FEWEST_S, _MOST_S = 360, 20, 120
-"""Sound of a page, shared out among its conversations, and how much of one is shown at least and at most."""
+_SOUND_S = 200
+"""Sound of a page, shared out among its conversations: decoding it is most of the work, and compressed it is 5 MB."""
 _PEOPLE = "natural"
 """Profile of people's timing that charts show beside a build's."""
 
 
-def write_report(out: str, to: str | None = None, n_conversations: int = 6) -> Path:
+def write_report(out: str, to: str | None = None, n_conversations: int = 5) -> Path:
     """Write the report of a finished build.
 
     Args:
@@ -87,9 +87,8 @@ def read(output: Output, n_conversations: int) -> Content:
 
 def _talks(output: Output, chosen: list[Candidate]) -> tuple[list[dict[str, Any]], str]:
     """What the player is given, and why tokens cannot be heard if they cannot."""
-    longest_s = min(max(_SOUND_S // max(len(chosen), 1), _FEWEST_S), _MOST_S)
     talks = [ConversationFile(output, candidate.file)[candidate.index] for candidate in chosen]
-    return [player(talk, longest_s) for talk in talks], silent_because(talks[0]) if talks else ""
+    return players(talks, _SOUND_S), silent_because(talks[0]) if talks else ""
 
 
 def _facts(found: Survey) -> dict[str, Any]:

@@ -205,9 +205,10 @@ function between() {
 function axis() {
   const node = make("div", "axis");
   const step = [500, 1000, 2000, 5000, 10000, 30000].find((ms) => ms * state.zoom >= 56);
-  for (let ms = 0; ms < state.talk.n_ms; ms += step) {
-    const tick = make("span", "", clock(state.talk.first_ms + ms).replace(/\.0$/, ""));
-    tick.style.left = `${ms * state.zoom}px`;
+  const { first_ms, n_ms } = state.talk;
+  for (let ms = Math.ceil(first_ms / step) * step; ms < first_ms + n_ms; ms += step) {
+    const tick = make("span", "", clock(ms).replace(/\.0$/, ""));
+    tick.style.left = `${(ms - first_ms) * state.zoom}px`;
     node.append(tick);
   }
   return node;
@@ -318,7 +319,18 @@ function drawRow() {
   table.append(top, body);
   lines.replaceChildren(table);
   lines.scrollTop = 0;
-  return show(state.ms, true);
+  return showLine(state.ms);
+}
+
+// When time leaves the chosen row, goes on with the row of the same task that has it.
+function followRow(ms) {
+  const rows = state.talk.rows, chosen = rows[$("row").value];
+  const holds = (row) => row.lines.some((line) => ms >= line.start_ms && ms < line.end_ms);
+  if (!chosen || holds(chosen)) return;
+  const next = rows.findIndex((row) => row.task === chosen.task && holds(row));
+  if (next < 0) return;
+  $("row").value = next;
+  drawRow();
 }
 
 function drawRows() {
@@ -371,6 +383,7 @@ function show(ms, follow = state.playing) {
   for (const item of $("script").children) {
     if (mark(item, at >= item.dataset.start && at < item.dataset.end)) into($("script"), item);
   }
+  if (state.playing || follow) followRow(at);
   showLine(at);
   showView();
 }
@@ -489,7 +502,11 @@ if (talks.length) {
   $("lanes").addEventListener("keydown", onKey);
   $("lanes").addEventListener("scroll", showView, { passive: true });
   $("track").addEventListener("click", (event) => seek((event.clientX - $("track").getBoundingClientRect().left) / state.zoom));
-  $("row").addEventListener("change", drawRow);
+  $("row").addEventListener("change", () => {
+    drawRow();
+    const { start_ms } = state.lines.find((line) => line.end_ms > state.ms) ?? state.lines.at(0) ?? {};
+    if (start_ms > state.ms || (state.lines.length && state.lines.at(-1).end_ms <= state.ms)) seek(start_ms);
+  });
   $("zoom-all").addEventListener("click", () => zoomTo($("lanes").clientWidth / state.talk.n_ms));
   $("zoom-in").addEventListener("click", () => zoomTo(ZOOMS.find((zoom) => zoom > state.zoom * 1.01) ?? ZOOMS.at(-1)));
   $("zoom-out").addEventListener("click", () => zoomTo(ZOOMS.findLast((zoom) => zoom < state.zoom * 0.99) ?? smallest()));
