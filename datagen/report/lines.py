@@ -46,17 +46,22 @@ def _runs(row: Row, streams: Streams) -> Iterator[Line]:
     vocabulary, hop_samples = row.output.vocabulary, row.output.manifest.values["clock"]["hop_samples"]
     channels = {"user": streams.user_codes, "assistant": streams.assistant_codes}
     tokens = zip(row.input_ids.tolist(), row.loss_mask.tolist(), strict=True)
-    at = row.start_frames
-    for (kind, learned), run in groupby(tokens, key=lambda pair: (vocabulary.kind(pair[0]), pair[1])):
+    silence, after = vocabulary["<|speech_silence|>"], dict.fromkeys(channels, row.start_frames)
+
+    def sort(pair: tuple[int, bool]) -> tuple[str, bool]:
+        token, learned = pair
+        return "speech" if token == silence else vocabulary.kind(token), learned
+
+    for (kind, learned), run in groupby(tokens, key=sort):
         ids = [token for token, _ in run]
         if kind == "text":
             yield {"kind": "text", "text": row.output.text_tokenizer.decode(ids), "learned": learned}
         elif kind == "speech":
             codes = vocabulary.codes(np.array(ids, np.int32))
-            role, first = place(codes, channels, at)
-            at = first + len(codes)
+            role, first = place(codes, channels, after)
+            after[role] = first + len(codes)
             for k in range(0, len(codes), _N_CODES):
-                some = codes[k : k + _N_CODES].tolist()
+                some = [None if code < 0 else code for code in codes[k : k + _N_CODES].tolist()]
                 times = {
                     "start_samples": (first + k) * hop_samples,
                     "end_samples": (first + k + len(some)) * hop_samples,
@@ -71,23 +76,31 @@ def _name(token: int, vocabulary: Vocabulary) -> str:
     return SPECIALS[index] if 0 <= index < len(SPECIALS) else str(token)
 
 
-def place(codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], at: int) -> tuple[str, int]:
-    """Whose speech a run of codes is, and at which frame it begins: the first place from frame `at` on that has it.
+def place(
+    codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], after: dict[str, int]
+) -> tuple[str, int]:
+    """Whose speech a run of codes is, and at which frame it begins: the first place of a channel that has it.
 
-    A run that neither channel holds has no role and begins at `at`.
+    A code of -1 is silence and fits any. A run that neither channel holds has no role and begins behind all others.
+
+    Args:
+        codes: The run.
+        channels: Codes of the conversation by role.
+        after: From which frame on to look in each channel.
 
     >>> channels = {"user": np.array([1, 2, 3, 2, 3], np.uint16), "assistant": np.array([9, 9, 9, 9, 9], np.uint16)}
-    >>> place(np.array([2, 3], np.int32), channels, 2), place(np.array([9], np.int32), channels, 1)
+    >>> place(np.array([2, 3]), channels, {"user": 2, "assistant": 0}), place(np.array([9]), channels, {"assistant": 1})
     (('user', 3), ('assistant', 1))
     """
     found = []
-    for role, stream in channels.items():
-        if len(stream) - at >= len(codes) > 0:
-            windows = np.lib.stride_tricks.sliding_window_view(stream[at:], len(codes))
-            (starts,) = np.nonzero((windows == codes).all(axis=1))
+    for role, at in after.items():
+        stream = channels[role][at:]
+        if len(stream) >= len(codes) > 0:
+            windows = np.lib.stride_tricks.sliding_window_view(stream, len(codes))
+            (starts,) = np.nonzero(((windows == codes) | (codes < 0)).all(axis=1))
             if len(starts):
                 found.append((at + int(starts[0]), role))
-    first, role = min(found, default=(at, ""))
+    first, role = min(found, default=(max(after.values()), ""))
     return role, first
 
 
