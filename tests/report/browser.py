@@ -22,8 +22,9 @@ class Browser:
 
     def __init__(self, driver: Any, profile: str, width: int, dark: bool) -> None:
         self._driver, self._profile = driver, profile
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        features = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+        media = [{"name": name, "value": value} for name, value in features.items()]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
@@ -44,7 +45,12 @@ class Browser:
         return self.run("return document.querySelector(arguments[0]).textContent", selector)
 
     def click(self, selector: str) -> None:
+        self._show(selector)
         self.find(selector).click()
+
+    def _show(self, selector: str) -> None:
+        """Scroll to an element, away from what sticks to the top."""
+        self.run("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", selector)
 
     def press(self, selector: str, *keys: str) -> None:
         """Focus an element and press keys."""
@@ -56,6 +62,7 @@ class Browser:
         """Click a place within an element, in pixels from its upper left corner."""
         from selenium.webdriver.common.action_chains import ActionChains
 
+        self._show(selector)
         element = self.find(selector)
         size = element.size
         chain = ActionChains(self._driver)

@@ -310,8 +310,10 @@ function drawRow() {
     head.append(cell);
   }
   top.append(head);
+  const { first_ms, n_ms, total_ms } = state.talk;
+  const end_ms = first_ms + n_ms < total_ms ? n_ms : Infinity; // late text goes on when the conversation has ended
   for (const line of row.lines) {
-    if (line.end_ms <= 0 || line.start_ms >= state.talk.n_ms) continue;
+    if (line.end_ms <= 0 || line.start_ms >= end_ms) continue;
     const node = drawLine(line);
     body.append(node);
     if (line.start_ms !== undefined) state.lines.push({ node, ...line });
