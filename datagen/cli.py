@@ -228,7 +228,11 @@ def report_page(
     """Write one HTML file that shows a build: what it holds, its timing beside people's, its tokens, and a player."""
     from datagen.report.write import write_report
 
-    file = write_report(out, to, conversations)
+    def say(message: str) -> None:
+        if sys.stderr.isatty():
+            typer.echo(message, err=True)
+
+    file = write_report(out, to, conversations, say)
     typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, needs no network")
     if open_:
         import webbrowser

@@ -76,9 +76,7 @@ def _name(token: int, vocabulary: Vocabulary) -> str:
     return SPECIALS[index] if 0 <= index < len(SPECIALS) else str(token)
 
 
-def place(
-    codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], after: dict[str, int]
-) -> tuple[str, int]:
+def place(codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], after: dict[str, int]) -> tuple[str, int]:
     """Whose speech a run of codes is, and at which frame it begins: the first place of a channel that has it.
 
     A code of -1 is silence and fits any. A run that neither channel holds has no role and begins behind all others.

@@ -1,6 +1,7 @@
 """From a finished build to its report: what is read, in which order, and where the page goes."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,26 @@ _PEOPLE = "natural"
 """Profile of people's timing that charts show beside a build's."""
 
 
-def write_report(out: str, to: str | None = None, n_conversations: int = 5) -> Path:
+Say = Callable[[str], object]
+
+
+def _silently(message: str) -> None:
+    """Say nothing."""
+
+
+def write_report(out: str, to: str | None = None, n_conversations: int = 5, say: Say = _silently) -> Path:
     """Write the report of a finished build.
 
     Args:
         out: Directory or URL of the build.
         to: File to write; by default `report.html` in the build, or `NAME-report.html` here if the build is remote.
         n_conversations: How many conversations to let one hear, at most.
+        say: Told what is being done, which may take a minute.
 
     Raises:
         DatagenError: If the build is unfinished or damaged, or the file cannot be written.
     """
-    page = render(read(datagen.inspect.open(out), n_conversations))
+    page = render(read(datagen.inspect.open(out), n_conversations, say))
     file = Path(to) if to else default_file(out)
     scratch = file.with_name(f".{file.name}.writing")
     try:
@@ -62,12 +71,15 @@ def default_file(out: str) -> Path:
     return Path(out) / "report.html"
 
 
-def read(output: Output, n_conversations: int) -> Content:
+def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
     """Go through all tables once, and choose and load the conversations of the player."""
     values = output.manifest.values
+    say(f"reading {values['hours']:,.1f} hours ...")
     found = survey(output, n_conversations) if "conversations" in values["tables"] else None
     tasks = {task: sums for task, sums in count_rows(output).items() if sums.n_rows}
-    talks, mute = _talks(output, found.sample.chosen()) if found else ([], "")
+    chosen = found.sample.chosen() if found else []
+    say(f"making {len(chosen)} conversations audible ...")
+    talks, mute = _talks(output, chosen)
     return Content(
         values=values,
         place=output.url,

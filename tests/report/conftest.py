@@ -22,7 +22,9 @@ LIVELY = (
     "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream]",
     "select.max_turns=8",
 )
-HOSTILE_ID = "../../x</script><script>window.hit=1</script><!--\"'&[bold]{0}%s{{ 7 * 7 }}]]></svg><img src=x onerror=hit=1>"
+HOSTILE_ID = (
+    "../../x</script><script>window.hit=1</script><!--\"'&[bold]{0}%s{{ 7 * 7 }}]]></svg><img src=x onerror=hit=1>"
+)
 """As hostile as the input lets an id be."""
 HOSTILE = HOSTILE_ID + "\u202e\u2028\x1b[2J\x07"
 
@@ -85,7 +87,9 @@ def _poison(row: dict) -> None:
 def talks_of(page: Path) -> list[dict]:
     """What the player of a page is given."""
     text = page.read_text("utf-8")
-    return [json.loads(found) for found in re.findall(r'<script type="application/json" class="talk">(.*?)</script>', text)]
+    return [
+        json.loads(found) for found in re.findall(r'<script type="application/json" class="talk">(.*?)</script>', text)
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ for (const node of document.querySelectorAll("body *")) {
   let [a, b] = [light(ink), light(below)];
   const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   const large = parseFloat(style.fontSize) >= 24;
-  if (ratio < (large ? 3 : 4.5)) bad.push(`${ratio.toFixed(2)} ${node.tagName}.${node.className}: ${text[0].data.trim().slice(0, 30)}`);
+  const name = `${node.tagName}.${node.className}: ${text[0].data.trim().slice(0, 30)}`;
+  if (ratio < (large ? 3 : 4.5)) bad.push(`${ratio.toFixed(2)} ${name}`);
 }
 return bad;
 """
@@ -155,7 +156,8 @@ def test_the_table_follows_the_cursor_to_the_frame(seen, at, page):
         wanted = [lines[k]["user"][frame], lines[k]["assistant"][frame]]
         assert shown == ["·" if code is None else str(code) for code in wanted]
         box, row = seen.run(
-            "const r = (n) => n.getBoundingClientRect(), b = r($('lines')), t = r(document.querySelector('#lines tr.now'));"
+            "const r = (n) => n.getBoundingClientRect();"
+            "const b = r($('lines')), t = r(document.querySelector('#lines tr.now'));"
             "return [[b.top, b.bottom], [t.top, t.bottom]]"
         )
         assert box[0] <= row[0]
@@ -194,7 +196,9 @@ def test_when_an_utterance_ends_the_next_row_of_its_task_is_shown(seen, at, page
     rows = talks_of(page)[0]["rows"]
     index, row = next((k, row) for k, row in enumerate(rows) if row["task"] == "asr")
     seen.run("$('row').value = arguments[0]; $('row').dispatchEvent(new Event('change'))", index)
-    last_ms = max(line["end_ms"] for other in rows if other["task"] == "asr" for line in other["lines"] if "end_ms" in line)
+    last_ms = max(
+        line["end_ms"] for other in rows if other["task"] == "asr" for line in other["lines"] if "end_ms" in line
+    )
     seen.run("seek(arguments[0])", last_ms - 1)
     chosen = rows[int(seen.run("return $('row').value"))]
     assert chosen["task"] == "asr"
@@ -208,7 +212,9 @@ def test_a_channel_alone_is_heard_in_both_ears(seen, at, channel, gains):
     seen.click("#play")
     seen.until(lambda: at() > 0)
     seen.click(f"[data-channel={channel}]")
-    pressed = seen.run("return [...document.querySelectorAll('[data-channel][aria-pressed=true]')].map((b) => b.textContent)")
+    pressed = seen.run(
+        "return [...document.querySelectorAll('[data-channel][aria-pressed=true]')].map((b) => b.textContent)"
+    )
     assert pressed == [channel.capitalize()]
     assert seen.run("return sound.routing") == gains
     seen.click("#play")
@@ -252,7 +258,8 @@ def test_events_are_drawn_where_they_happen(seen, at, page):
     events = [e for e in talks_of(page)[0]["events"] if e["kind"] not in ("gap", "overlap", "competition")]
     drawn = seen.run(
         "const left = $('track').getBoundingClientRect().left;"
-        "return [...document.querySelectorAll('.event')].map((e) => [e.textContent, (e.getBoundingClientRect().left - left) / state.zoom])"
+        "const ms = (e) => (e.getBoundingClientRect().left - left) / state.zoom;"
+        "return [...document.querySelectorAll('.event')].map((e) => [e.textContent, ms(e)])"
     )
     wanted = sorted((e["label"].removesuffix(" (assistant)"), max(e["start_ms"], 0)) for e in events)
     assert [name for name, _ in sorted(drawn)] == [name for name, _ in wanted]
@@ -286,7 +293,9 @@ def test_text_has_contrast_and_controls_have_names(browse, page, dark):
     assert len(nodes) > 30
     assert [node for node in nodes if not node.get("name", {}).get("value", "").strip()] == []
     assert seen.run("return [...document.querySelectorAll('h1,h2,h3,h4')].map((h) => +h.tagName[1])")[0] == 1
-    small = seen.run("return [...document.querySelectorAll('button')].filter((b) => b.offsetParent && b.offsetHeight < 24).length")
+    small = seen.run(
+        "return [...document.querySelectorAll('button')].filter((b) => b.offsetParent && b.offsetHeight < 24).length"
+    )
     assert small == 0
 
 
