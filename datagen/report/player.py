@@ -31,12 +31,22 @@ def players(talks: Sequence[Conversation], sound_s: int) -> list[dict[str, Any]]
 
     One thread compresses sound, outside of Python, while this one decodes the next.
     """
-    longest_s = min(max(sound_s // max(len(talks), 1), _FEWEST_S), _MOST_S)
+    longest_s = longest([talk.seconds for talk in talks], sound_s)
     shown = [_stretch(talk, longest_s) for talk in talks]
     with ThreadPoolExecutor(1) as packer:
         packed = [packer.submit(pack, sounds(talk, *frames)) for talk, frames in zip(talks, shown, strict=True)]
         timelines = [timeline(talk, *frames) for talk, frames in zip(talks, shown, strict=True)]
         return [{**values, "sounds": sound.result()} for values, sound in zip(timelines, packed, strict=True)]
+
+
+def longest(lengths_s: Sequence[float], sound_s: int) -> int:
+    """How many seconds to show of a conversation at most, so that all together have `sound_s`; short ones need less.
+
+    >>> longest([30, 30, 500], 160), longest([500] * 10, 100), longest([30], 900)
+    (100, 20, 120)
+    """
+    fitting = (n for n in range(_MOST_S, _FEWEST_S, -1) if sum(min(length, n) for length in lengths_s) <= sound_s)
+    return next(fitting, _FEWEST_S)
 
 
 def _stretch(talk: Conversation, longest_s: int) -> tuple[int, int]:

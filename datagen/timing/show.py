@@ -122,7 +122,7 @@ def words(name: str) -> str:
     >>> words("fto_below_200_share"), words("user_fto")
     ('FTO below 200', 'user FTO')
     """
-    plain = name.removesuffix("_ms").removesuffix("_share").replace("_", " ")
+    plain = name.removesuffix("_ms").removesuffix("_share").replace("barge_in", "barge-in").replace("_", " ")
     return plain.replace("fto", "FTO").replace("ipu", "IPU")
 
 

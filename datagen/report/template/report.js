@@ -58,11 +58,16 @@ class Sound {
     return this.#decoded.get(key);
   }
 
+  // Browsers want to be asked for sound while a key or button is down, before anything else is waited for.
+  wake() {
+    this.#context ??= new AudioContext();
+    this.#context.resume();
+  }
+
   // Play from a time on; of one channel alone, both ears hear it.
   start(buffer, talk, ms, channel) {
     this.stop();
-    const context = this.#context ??= new AudioContext();
-    context.resume();
+    const context = this.#context;
     const splitter = context.createChannelSplitter(2), merger = context.createChannelMerger(2);
     this.#gains = [0, 1].flatMap((from) => [0, 1].map((to) => {
       const gain = context.createGain();
@@ -194,7 +199,7 @@ function between() {
   for (const e of state.talk.events) {
     if (e.kind !== "gap" && e.kind !== "overlap") continue;
     const n_ms = e.end_ms - e.start_ms;
-    const text = n_ms * state.zoom > 34 ? `${e.kind === "gap" ? "" : "−"}${n_ms}` : "";
+    const text = n_ms * state.zoom > 24 ? `${e.kind === "gap" ? "" : "−"}${n_ms}` : "";
     const bar = place(make("span", e.kind === "gap" ? "" : "overlap", text), e.start_ms, e.end_ms);
     bar.title = `${e.label} of ${n_ms} ms`;
     node.append(bar);
@@ -416,6 +421,7 @@ async function play() {
   if (state.ms >= talk.n_ms) show(0, true);
   showPlaying(true);
   try {
+    sound.wake();
     const buffer = await sound.decode(talk, name);
     if (!state.playing || state.talk !== talk || state.sound !== name) return; // something else was chosen meanwhile
     sound.start(buffer, talk, state.ms, state.channel);
