@@ -58,12 +58,15 @@ def export(
     conversations = output.conversations()
     identity = {"format": format, "decoded": decoded, "digest": output.manifest.values["digest"]}
     n_conversations = dict.fromkeys(SPLITS, 0)
-    with Target(to, identity) as target:
-        exporter = _EXPORTERS[format](target)
-        for talk in conversations:
-            exporter.add(Clip.of(talk, decoded))
-            n_conversations[talk.split] += 1
-            tell(1)
-        how = exporter.finish()
+    try:
+        with Target(to, identity) as target:
+            exporter = _EXPORTERS[format](target)
+            for talk in conversations:
+                exporter.add(Clip.of(talk, decoded))
+                n_conversations[talk.split] += 1
+                tell(1)
+            how = exporter.finish()
+    except OSError as error:
+        raise DatagenError(f"cannot write {to}: {error.strerror}; mend that, then run it again to go on") from error
     counts = ", ".join(f"{split} {n:,}" for split, n in n_conversations.items())
     return f"{to}: {sum(n_conversations.values()):,} conversations ({counts}) for {format}\n{how}"

@@ -103,7 +103,7 @@ class Conversation:
     @property
     def has_audio(self) -> bool:
         """Whether its sound was kept."""
-        return bool(self.output.recipe.mix.keep_audio) and self._file.audio[self._index] is not None
+        return self.output.recipe.mix.keep_audio
 
     @property
     def audio(self) -> Sound:

@@ -116,7 +116,7 @@ class Sound:
         )
         file = BytesIO()
         try:
-            segment.export(file, format=names.get(ending, ending)).close()
+            segment.export(file, format=names.get(ending, ending))
         except CouldntEncodeError as error:
             raise DatagenError(f"cannot write .{ending}: ffmpeg does not either; use .wav, .flac or .mp3") from error
         return file.getvalue()

@@ -21,6 +21,9 @@ _WIDTH = 1000
 _BINS = 500
 _QUIETEST = 0.1
 """Peak below which a conversation is not drawn larger."""
+_LABEL_ROWS = 2
+_CHARACTER = 5.6
+"""Width of a character of a label, about."""
 _UNSHOWN = ("gap", "overlap")
 """Events that every change of speakers is, seen in the lanes themselves."""
 
@@ -35,6 +38,8 @@ class Span:
     kind: str
     title: str = ""
     """What a pointer that rests on it shows."""
+    row: int = 0
+    """Of an event: in which of the rows above the lanes its text stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,17 @@ def _utterances(talk: "Conversation", role: Role, begin: int, n_line: int) -> It
 
 
 def _events(talk: "Conversation", begin: int, n_line: int) -> Iterator[Span]:
-    for event in talk.streams.events:
-        if event.placed and event.kind not in _UNSHOWN:
-            place = _place(event.start_samples, event.end_samples, begin, n_line)
-            if place:
-                name = event_name(event.kind, event.role)
-                yield Span(*place, name, event.kind, f"{_seconds(talk, event.start_samples)} {name}")
+    """Events of a line. A label that would cover another stands in the next row; if all are taken, it is left out."""
+    free = [0.0] * _LABEL_ROWS
+    for event in sorted(talk.streams.events, key=lambda event: event.start_samples):
+        place = _place(event.start_samples, event.end_samples, begin, n_line)
+        if place and event.placed and event.kind not in _UNSHOWN:
+            name = event_name(event.kind, event.role)
+            row = next((k for k in range(_LABEL_ROWS) if free[k] <= place[0]), None)
+            if row is not None:
+                free[row] = place[0] + _CHARACTER * (len(name) + 1)
+            label = name if row is not None else ""
+            yield Span(*place, label, event.kind, f"{_seconds(talk, event.start_samples)} {name}", row or 0)
 
 
 def _seconds(talk: "Conversation", samples: int) -> str:

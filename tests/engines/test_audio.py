@@ -30,7 +30,8 @@ def test_odd_formats_go_through_ffmpeg(tmp_path):
     from pydub import AudioSegment
 
     samples = (tone(24_000, 24_000, 440) * 32_767).astype(np.int16)
-    AudioSegment(samples.tobytes(), frame_rate=24_000, sample_width=2, channels=1).export(tmp_path / "a.m4a", "ipod")
+    segment = AudioSegment(samples.tobytes(), frame_rate=24_000, sample_width=2, channels=1)
+    segment.export(tmp_path / "a.m4a", "ipod").close()
     assert abs(len(read_audio(tmp_path / "a.m4a", 24_000)) - 24_000) < 3000
 
 

@@ -98,6 +98,14 @@ def test_a_directory_with_something_else_in_it_is_refused(output, silent, tmp_pa
         export(output, "s3://bucket/to", "moshi")
 
 
+def test_a_list_that_cannot_be_written_is_one_clear_error(output, tmp_path):
+    export(output, str(tmp_path / "to"), "moshi")
+    (tmp_path / "to" / "train.jsonl").unlink()
+    (tmp_path / "to" / "train.jsonl").mkdir()
+    with pytest.raises(DatagenError, match=r"cannot write .*/to: .*; mend that, then run it again to go on"):
+        export(output, str(tmp_path / "to"), "moshi")
+
+
 def test_shards_flattened_anew_have_nothing_to_export(out, tmp_path):
     from datagen.run.reflatten import reflatten
 

@@ -103,3 +103,9 @@ def test_decoded_lengths_are_those_of_the_files(output, tmp_path):
     cut = cuts[0]
     talk = output.conversation(cut.dialogue_id)
     assert np.array_equal(integers(cut.load_target_audio())[0], talk.decoded.samples[:, 1])
+
+
+def test_an_export_that_was_moved_is_mended_by_running_it_again(output, exported, tmp_path):
+    exported.rename(tmp_path / "moved")
+    export(output, str(tmp_path / "moved"), "lhotse")
+    lhotse.validate(cuts_of(tmp_path / "moved", "train"), read_data=True)

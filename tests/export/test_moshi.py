@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
+import sphn
 
 from datagen.export import export
-
-sphn = pytest.importorskip("sphn")
 
 
 @pytest.fixture

@@ -101,6 +101,17 @@ def test_without_kept_sound_the_error_names_both_mends(silent_out):
     assert "<polygon" not in page
 
 
+def test_showing_a_conversation_reads_no_sound(output, capsys):
+    from datagen.inspect.show import show
+
+    talk = output.conversation("d1")
+    show(talk)
+    assert "with its sound" in capsys.readouterr().out
+    assert "audio" not in vars(talk._file)
+    assert len(talk.audio.samples)
+    assert "audio" in vars(talk._file)
+
+
 def test_rows_of_a_conversation_are_all_its_rows_and_no_others(out, output):
     for talk in output.conversations():
         for task in ("asr", "three_stream"):
@@ -132,6 +143,24 @@ def test_the_timeline_shows_every_utterance_and_event_where_it_is(talk):
     events = [e for e in talk.streams.events if e.placed and e.kind not in ("gap", "overlap")]
     assert sum(len(line.events) for line in lines) >= len(events)
     assert "barge-in" in {span.text for line in lines for span in line.events}
+
+
+def test_labels_of_events_do_not_cover_each_other(talk):
+    """Two rows of labels; of three events at once, one has only what the pointer shows."""
+    from dataclasses import replace
+
+    from datagen.records import Event
+
+    starts = {"noise_burst": 0, "other_talker": 2_400, "backchannel": 4_800, "prompt": 240_000}
+    events = tuple(Event(kind, "user", at, at + 24_000) for kind, at in starts.items())
+    (line, *_) = lines_of(replace(talk, streams=replace(talk.streams, events=events)), None)
+    assert [(span.text, span.row) for span in line.events] == [
+        ("noise burst", 0),
+        ("other talker", 1),
+        ("", 0),
+        ("prompt", 0),
+    ]
+    assert [span.title for span in line.events][2] == "0.20 s backchannel"
 
 
 def test_waves_are_loud_where_the_channel_is(talk):

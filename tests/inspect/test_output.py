@@ -226,3 +226,16 @@ def test_a_damaged_file_is_named(out, tmp_path):
     (tmp_path / "out" / key).write_bytes(b"no parquet")
     with pytest.raises(DatagenError, match=f"{key} is damaged"):
         output.conversation("d1")
+
+
+def test_a_store_that_fails_midway_is_named_not_called_damaged(out, flaky_s3, s3):
+    from datagen.run.store import open_store
+
+    bucket = open_store(s3)
+    for path in out.rglob("*"):
+        if path.is_file():
+            bucket.create(path.relative_to(out).as_posix(), path.read_bytes())
+    there = datagen.inspect.open(s3)
+    flaky_s3.plan = lambda method, path, n: "403" if "/conversations/" in path and method == "GET" else ""
+    with pytest.raises(DatagenError, match="refuses the credentials"):
+        there.conversation("d1")
