@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from datagen.errors import DatagenError
 from datagen.events import EVENTS, HARD_NEGATIVES
 from datagen.inspect import Conversation, Row, Sound
-from datagen.inspect.rows import event_name
+from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Mixing, Spoken, Streams
 from datagen.report.choose import stretch
 from datagen.report.lines import lines_of
@@ -186,7 +186,7 @@ def _event(event: Event, clock: Clock) -> dict[str, Any]:
         "role": event.role,
         "start_ms": clock.ms(event.start_samples),
         "end_ms": clock.ms(event.end_samples),
-        "label": event_name(event.kind, event.role),
+        "label": inert(event_name(event.kind, event.role)),
         "meaning": EVENTS.get(event.kind, ""),
         "hard_negative": (event.kind, event.role) in HARD_NEGATIVES,
     }
@@ -197,20 +197,20 @@ def _voices(streams: Streams, role: str) -> list[str]:
 
 
 def mixing(m: Mixing) -> list[str]:
-    """What was done to the sound, in words; levels in dB.
+    """What was done to the sound, in words; levels in dB. Control characters in names are spelled out.
 
     >>> mixing(Mixing("office", 18.25, 0.0, 0.0, line="gsm"))
     ['noise office, SNR 18.2 dB', 'line gsm']
     """
     found = [
-        m.snr_db is not None and f"noise {m.noise}, SNR {m.snr_db:.1f} dB",
+        m.snr_db is not None and f"noise {inert(m.noise)}, SNR {m.snr_db:.1f} dB",
         m.babble_snr_db is not None and f"babble of {len(m.babble)} voices, SNR {m.babble_snr_db:.1f} dB",
         m.other_talkers_db is not None and f"{len(m.other_talkers)} other talkers at {m.other_talkers_db:.1f} dB",
-        m.bursts_db is not None and f"bursts ({', '.join(m.bursts)}) at {m.bursts_db:.1f} dB",
+        m.bursts_db is not None and f"bursts ({', '.join(map(inert, m.bursts))}) at {m.bursts_db:.1f} dB",
         m.room is not None and f"room {m.room}" + (f", RT60 {m.rt60_ms:.0f} ms" if m.rt60_ms is not None else ""),
         m.distance_db is not None and f"distance {m.distance_db:.1f} dB",
         m.drift_db is not None and f"level drifts by {m.drift_db:.1f} dB",
         m.echo_gain_db is not None and f"echo at {m.echo_gain_db:.1f} dB",
-        m.line and f"line {m.line}",
+        m.line and f"line {inert(m.line)}",
     ]
     return [words for words in found if words]

@@ -98,4 +98,6 @@ def test_hostile_text_is_shown_and_does_nothing(browse, hostile_page):
     for name in ("#script", "#rejects", "#origin", "#overview", "#talk-facts", ".word"):
         assert HOSTILE in seen.text(name).replace("\ufffd", "\x1b"), name
     assert shown.count("window.hit=1") > 20
+    facts = [fact.text for fact in seen.all("#talk-facts dd")]
+    assert [fact for fact in facts if fact.startswith("noise ") and "\\u202e" in fact and "\u202e" not in fact]
     assert seen.messages() == []

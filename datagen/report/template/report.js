@@ -257,7 +257,7 @@ function drawScript() {
 }
 
 function drawFacts() {
-  const t = state.talk, facts = [["split", t.split], ["language", t.language], ["source", `${t.source}, record ${t.record}`],
+  const t = state.talk, facts = [["split", t.split], ["language", t.language], ["source", t.source], ["record", t.record],
     ["user", t.voices.user.join(", ")], ["assistant", t.voices.assistant.join(", ")], ["user's channel", t.mixing.join("; ") || "clean"]];
   if (t.n_ms < t.total_ms) {
     facts.push(["shown", `${clock(t.first_ms)} to ${clock(t.first_ms + t.n_ms)} of ${clock(t.total_ms)}`]);
