@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.done
 ASR := .venv/.asr
+TRAIN := .venv/.train
+# What trains and scores models is tested with; another build of torch: make test TORCH='torch --index-url ...'
+TORCH ?= torch==2.13.0
 OUT ?= out
 
 .PHONY: setup demo test test-all browser fmt check schemas golden bench lock clean
@@ -20,13 +23,18 @@ $(ASR): $(SETUP) requirements-asr.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-asr.lock
 	touch $@
 
+$(TRAIN): $(SETUP) requirements-train.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-train.lock
+	touch $@
+
 # The main job on real speech: shipped dialogues to training shards, then a check and a look at one row.
 demo: setup
 	$(BIN)/datagen build quickstart --out $(OUT)/quickstart
 	$(BIN)/datagen check $(OUT)/quickstart
 	$(BIN)/datagen show $(OUT)/quickstart --task three_stream --chunks 24
 
-test: setup
+test: setup $(TRAIN)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -45,7 +53,7 @@ fmt: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: setup
+check: setup $(TRAIN)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
@@ -62,6 +70,7 @@ bench: $(ASR)
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra asr --extra codebook --extra plots --extra vad -c requirements.lock -o requirements-asr.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --extra train --group lhotse --overrides overrides.txt -c requirements.lock -o requirements-train.lock
 
 clean:
 	rm -rf .venv out

@@ -1,4 +1,4 @@
-"""The command line: build, flatten, check, status, show, listen, report, export, recipes, and the group timing."""
+"""The command line: a function a command, and the group timing."""
 
 import os
 import sys
@@ -262,6 +262,34 @@ def export(
 
 
 @app.command()
+def evaluate(
+    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+    model: Annotated[str, typer.Option("--model", help="Directory of a causal model of transformers.")],
+    task: Annotated[str, typer.Option("--task", help="three_stream or two_stream.")] = "two_stream",
+    split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Only the first N rows.")] = None,
+    free: Annotated[
+        bool, typer.Option("--free/--no-free", help="Let the model run free as well: a step for every token.")
+    ] = True,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Score a model's turn-taking on held-out rows: Acc@K, response times, hard negatives (docs/training.md)."""
+    from datagen.evaluate.models import load
+    from datagen.evaluate.run import evaluate as run
+    from datagen.evaluate.show import console, print_json, show_scores
+    from datagen.run.manifest import Manifest
+    from datagen.run.store import open_store
+
+    store = open_store(out)
+    scores = run(store, Manifest.load(store), load(model), task, split, rows, free)
+    if json:
+        print_json(scores)
+    else:
+        for name, found in scores.items():
+            show_scores(console(), f"{model} on {out} {task} {split}, {name.replace('_', ' ')}", found)
+
+
+@app.command()
 def recipes() -> None:
     """List the recipes shipped with the package."""
     from datagen import recipe, resources
@@ -300,11 +328,12 @@ def report(
     voice: Annotated[int, typer.Option("--voice", min=0, help="Conversations whose stored audio is heard.")] = 100,
 ) -> None:
     """Measure the timing of a build, beside people's, and check it against the sound."""
+    from datagen.evaluate.show import print_json
     from datagen.run.manifest import Manifest
     from datagen.run.store import open_store
     from datagen.timing import report as reports
     from datagen.timing.fit import reference as reference_of
-    from datagen.timing.show import print_json, show_report
+    from datagen.timing.show import show_report
     from datagen.timing.vad import detectors
 
     store = open_store(out)
@@ -326,10 +355,11 @@ def oracle(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """What a perfect model would score on turn-taking, and how late the labels themselves are."""
+    from datagen.evaluate.show import print_json
     from datagen.run.manifest import Manifest
     from datagen.run.store import open_store
     from datagen.timing.oracle import oracle as run
-    from datagen.timing.show import print_json, show_oracle
+    from datagen.timing.show import show_oracle
 
     store = open_store(out)
     scores = run(store, Manifest.load(store))

@@ -57,6 +57,8 @@ class Responses:
     frame_ms: float
     """Length of a speech token."""
     n: int = 0
+    n_early: int = 0
+    """Events before which it was already so, without cause: they count as failures."""
     at: Counter[int] = field(default_factory=Counter)
     """Events whose K-th token is as wanted, by K."""
     within: Counter[int] = field(default_factory=Counter)
@@ -79,12 +81,28 @@ class Responses:
             self.within[k] += int(((took > 0) & (took <= k)).sum())
         self.tokens.update(took[(took > 0) & (took * self.frame_ms <= PATIENCE_MS)].tolist())
 
+    def add_one(self, wanted: Mask, at: int, n_lead: int) -> None:
+        """Count one event; none of the `n_lead` tokens before it may be as wanted yet.
+
+        >>> responses = Responses(frame_ms=40)
+        >>> for stream in ([False, False, True], [True, False, True]):
+        ...     responses.add_one(np.array(stream), at=1, n_lead=1)
+        >>> responses.n, responses.n_early, responses.within[5]
+        (2, 1, 1)
+        """
+        if wanted[max(at - n_lead, 0) : at].any():
+            self.n += 1
+            self.n_early += 1
+        else:
+            self.add(wanted, np.array([at]))
+
     def table(self) -> dict[str, Any]:
         """The scores: shares by K, response times in milliseconds over the successes, and the failures."""
         n_reached = self.tokens.total()
         times_ms = np.repeat(sorted(self.tokens), [self.tokens[k] for k in sorted(self.tokens)]) * self.frame_ms
         return {
             "n": self.n,
+            "n_early": self.n_early,
             "acc_at": {str(k): self.at[k] / self.n if self.n else None for k in ACC_TOKENS},
             "acc_within": {str(k): self.within[k] / self.n if self.n else None for k in ACC_TOKENS},
             "response_ms": {

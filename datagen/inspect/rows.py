@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,7 @@ def inert(text: str) -> str:
     if text.isprintable() and "\\" not in text:
         return text
     spelled = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in spelled)
+    return "".join(c if c.isprintable() or category(c) == "Zs" else f"\\u{ord(c):04x}" for c in spelled)
 
 
 def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:

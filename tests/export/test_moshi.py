@@ -1,12 +1,15 @@
 """moshi-finetune, read back by sphn, the package it reads its data with."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import sphn
 
 from datagen.export import export
+from datagen.export.moshi import alignments
+from datagen.export.target import Clip
 
 
 @pytest.fixture
@@ -52,6 +55,13 @@ def test_words_are_the_assistants_in_order_of_time(output, exported):
         assert path.with_suffix(".wav").exists()
         n_words += len(alignments)
     assert n_words > 20
+
+
+def test_words_are_sorted_whatever_the_order_of_utterances(output):
+    """Its loader searches them by halves."""
+    talk = output.conversation("d1")
+    turned = replace(talk, streams=replace(talk.streams, utterances=talk.streams.utterances[::-1]))
+    assert alignments(Clip.of(turned, False)) == alignments(Clip.of(talk, False))
 
 
 def test_decoded_sound_is_what_the_tokens_sound_like(output, tmp_path):

@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from datagen.inspect import Row
+from datagen.inspect import Output, Row
 from datagen.inspect.rows import inert, marks_of
+from tests.run.builds import made
 
 
 @pytest.mark.parametrize("task", ["three_stream", "two_stream"])
@@ -31,6 +32,14 @@ def test_chunks_hold_every_token_of_the_row(output, work, task):
     assert marks.count("user ends") == len(row.user_turn_ends)
     assert marks.count("barge-in") == len(row.barge_ins)
     assert all("user ends" in chunks[position // width].marks for position in row.user_turn_ends)
+
+
+def test_chunks_of_a_later_part_begin_where_it_does(tmp_path):
+    output = Output(str(made(tmp_path, "flatten.max_tokens=66", n=3)[0]))
+    rows = output.conversation("d1").rows("three_stream")
+    assert len(rows) > 1
+    starts = [chunk.start_samples for row in rows for chunk in row.chunks()]
+    assert starts[: rows[0].n_chunks + 1] == [k * 9_600 for k in range(rows[0].n_chunks + 1)]
 
 
 def test_marks_name_what_happens_by_chunk(output):
@@ -79,7 +88,7 @@ def test_a_notebook_shows_text_codes_and_marks(output):
     assert isinstance(row, Row)
 
 
-@pytest.mark.parametrize("text", ["plain", "中文。", 'a "b" c', "naïve ☕"])
+@pytest.mark.parametrize("text", ["plain", "中文。", 'a "b" c', "naïve ☕", "你好\u3000吗\u00a0"])
 def test_readable_text_stays_as_it_is(text):
     assert inert(text) == text
 

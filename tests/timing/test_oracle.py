@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from datagen.errors import DatagenError
+from datagen.evaluate.rows import Layout
+from datagen.evaluate.scores import Scores
 from datagen.run.store import LocalStore
-from datagen.timing.oracle import Layout, Scores, oracle
+from datagen.timing.oracle import oracle
 from tests.run.builds import made
 
 LAYOUT = Layout(n_speech=2, width=5, silence_id=7, frame_ms=40)

@@ -1,0 +1,157 @@
+"""How fast shards become training batches, beside a plain scan and other loaders, on one core in one run.
+
+    python benchmarks/feed.py                  # on a build by the fake engines, made first
+    python benchmarks/feed.py --out OUT        # on one of yours
+
+litdata is measured where it is installed: pip install --no-deps litdata==0.2.76 lightning-utilities
+"""
+
+import argparse
+import importlib.util
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import torch
+from common import recipe_for, run_build, show, write_dialogues
+
+from datagen.feed import Feed, Stage
+from datagen.run.manifest import Manifest
+from datagen.run.store import open_store
+
+SEQUENCES = {"asr": (1024, 16), "tts": (1024, 16)}
+"""Tokens of a sequence and sequences a batch, as in the paper's stages."""
+DIALOGUE = (8192, 4)
+COLUMNS = ["input_ids", "loss_mask"]
+
+
+def paths(out: str, task: str) -> list[str]:
+    """The train files of a task."""
+    manifest = Manifest.load(open_store(out))
+    return [str(Path(out) / file.key) for file in manifest.files(task, "train") if file.n_rows]
+
+
+def read_table(files: list[str]) -> int:
+    """Plain pyarrow, file by file."""
+    return sum(len(pq.read_table(f, columns=COLUMNS, use_threads=False)["input_ids"].chunk(0).values) for f in files)
+
+
+def parquet_file(files: list[str]) -> int:
+    """Plain pyarrow, file by file, by its leanest call."""
+    tables = (pq.ParquetFile(f).read(columns=COLUMNS, use_threads=False) for f in files)
+    return sum(len(table["input_ids"].chunk(0).values) for table in tables)
+
+
+def scanner(files: list[str]) -> int:
+    """The scanner of pyarrow's datasets."""
+    batches = ds.dataset(files).scanner(columns=COLUMNS, use_threads=False).to_batches()
+    return sum(len(batch["input_ids"].values) for batch in batches)
+
+
+def huggingface(files: list[str]) -> int:
+    """Streaming by `datasets`, shuffled in a buffer, rows as tensors."""
+    rows = datasets.load_dataset("parquet", data_files=files, split="train", streaming=True, columns=COLUMNS)
+    return sum(len(row["input_ids"]) for row in rows.shuffle(0, buffer_size=256).with_format("torch"))
+
+
+def litdata_of(folder: str) -> int:
+    """Streaming by litdata from its own format, shuffled."""
+    import litdata
+
+    return sum(len(row["input_ids"]) for row in litdata.StreamingDataset(folder, shuffle=True))
+
+
+def rows_of(file: str) -> Iterator[dict[str, np.ndarray]]:
+    """What litdata is given of a file."""
+    for row in pq.read_table(file, columns=COLUMNS).to_pylist():
+        yield {"input_ids": np.array(row["input_ids"], np.int32), "loss_mask": np.array(row["loss_mask"])}
+
+
+def measure(out: str, task: str, rounds: int, folder: str) -> dict[str, float]:
+    """Tokens a second of every way, the median of rounds in which all take their turn."""
+    files = paths(out, task)
+    n_tokens = parquet_file(files)
+    max_tokens, batch_size = SEQUENCES.get(task, DIALOGUE)
+    feed = Feed(out, Stage("bench", {task: 1}, max_tokens, batch_size), epochs=1)
+    ways: dict[str, Callable[[], object]] = {
+        "ParquetFile.read": lambda: parquet_file(files),
+        "read_table": lambda: read_table(files),
+        "dataset scanner": lambda: scanner(files),
+        "datagen.feed": lambda: sum(1 for _ in feed),
+        "datasets streaming": lambda: huggingface(files),
+    }
+    if importlib.util.find_spec("litdata"):
+        import litdata
+
+        litdata.optimize(rows_of, files, folder, chunk_bytes="64MB", num_workers=1)
+        ways["litdata"] = lambda: litdata_of(folder)
+    slow = {"datasets streaming", "litdata"}
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
+        for name, run in ways.items():
+            if name in slow and number:
+                continue
+            begin = time.perf_counter()
+            run()
+            found[name].append(n_tokens / (time.perf_counter() - begin))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def memory(out: str, n_batches: int) -> tuple[float, float]:
+    """The peak of this process after a tenth of a long run, and after all of it, in MB."""
+    mixed = dict.fromkeys(("asr", "tts", "four_stream", "three_stream", "two_stream"), 1.0)
+    peaks = []
+    for number, _ in enumerate(Feed(out, Stage("long", mixed, *DIALOGUE))):
+        if number in (n_batches // 10, n_batches):
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        if number == n_batches:
+            return peaks[0], peaks[1]
+    raise AssertionError
+
+
+def main() -> None:
+    """Print tokens a second by task and way, ratios, and the memory of a long run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", help="a finished build with all five tasks; by default one is made")
+    parser.add_argument("--hours", type=float, default=50, help="conversation of the build that is made")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of which the median is shown")
+    parser.add_argument("--batches", type=int, default=5000, help="batches of the run whose memory is watched")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        out = options.out
+        if not out:
+            write_dialogues(Path(name) / "in.jsonl", options.hours)
+            run_build(recipe_for("fake", Path(name) / "in.jsonl", "run.unit_dialogues=32"), Path(name) / "out")
+            out = str(Path(name) / "out")
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        torch.set_num_threads(1)
+        pa.set_cpu_count(1)
+        early, late = memory(out, options.batches)
+        show(f"peak after {options.batches // 10:,} batches of 32,768 tokens", early, "MB")
+        show(f"peak after {options.batches:,}, against that", late / early, most=1.05)
+        for task in ("asr", "tts", "four_stream", "three_stream", "two_stream"):
+            report(task, measure(out, task, options.rounds, str(Path(name) / task)))
+
+
+def report(task: str, rates: dict[str, float]) -> None:
+    """Print what was measured of a task."""
+    for name, rate in rates.items():
+        show(f"{task}: {name}", rate / 1e6, "M tokens/s")
+    ours = rates["datagen.feed"]
+    for other in ("ParquetFile.read", "read_table", "dataset scanner"):
+        show(f"{task}: feed / {other}", ours / rates[other], least=0.9)
+    for other in rates.keys() & {"datasets streaming", "litdata"}:
+        show(f"{task}: feed / {other}", ours / rates[other], least=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What is asked of a model that is scored, and causal language models of transformers behind it."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import DatagenError
+
+TOKEN_IDS = "token_ids.npy"  # noqa: S105
+"""Beside a checkpoint with a vocabulary of its own: which id each row of its embedding stands for, int64 [n_rows]."""
+
+
+_CACHES = ("cache", "past_key_values")
+"""What transformers calls a model's cache: the first name where it knows it, the second before."""
+
+
+class Model(Protocol):
+    """Hears tokens one after the other and says what it expects next."""
+
+    def restart(self) -> None:
+        """Forget what was heard."""
+        ...
+
+    def hear(self, ids: NDArray[np.integer[Any]], choices: NDArray[np.int64], n_last: int) -> NDArray[np.float32]:
+        """Hear more tokens, and score what may come after the last ones of them.
+
+        Args:
+            ids: What comes next in the sequence; int [n].
+            choices: The ids that may follow; [n_choices].
+            n_last: After how many of the last tokens to score, 1 to n.
+
+        Returns:
+            Log-probabilities, up to a constant for each token; [n_last, n_choices].
+        """
+        ...
+
+
+class CausalModel:
+    """A causal language model of transformers, with its cache."""
+
+    def __init__(self, model: Any, token_ids: NDArray[np.int64] | None = None) -> None:
+        """Take the model.
+
+        Args:
+            model: Any `...ForCausalLM`, on the device where it is to run.
+            token_ids: Which id each row of its embedding stands for, if not its number; see `TOKEN_IDS`.
+        """
+        self._model = model.eval()
+        self._row_of: NDArray[np.int64] | None = None
+        if token_ids is not None:
+            self._row_of = np.zeros(int(token_ids.max()) + 1, np.int64)
+            self._row_of[token_ids] = np.arange(len(token_ids))
+        self._cache: dict[str, Any] = {}
+
+    def restart(self) -> None:
+        """Drop the cache."""
+        self._cache = {}
+
+    def hear(self, ids: NDArray[np.integer[Any]], choices: NDArray[np.int64], n_last: int) -> NDArray[np.float32]:
+        """Run the model on what is new."""
+        import torch
+
+        with torch.inference_mode():
+            heard = torch.from_numpy(self._rows(np.asarray(ids, np.int64)))[None].to(self._model.device)
+            found = self._model(input_ids=heard, use_cache=True, logits_to_keep=n_last, **self._cache)
+            name = next(name for name in _CACHES if name in found)
+            self._cache = {name: found[name]}
+            rows = torch.from_numpy(self._rows(choices)).to(found.logits.device)
+            scores: NDArray[np.float32] = found.logits[0, :, rows].float().cpu().numpy()
+        return scores
+
+    def _rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the embedding; an id that the model does not know is heard as its row 0."""
+        return ids if self._row_of is None else self._row_of[np.minimum(ids, len(self._row_of) - 1)]
+
+
+def load(directory: str) -> CausalModel:
+    """A checkpoint of transformers, with its `token_ids.npy` if it has one.
+
+    Raises:
+        DatagenError: If transformers is not installed, or the directory holds no model.
+    """
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM
+    except ImportError as error:
+        raise DatagenError("to load a model needs transformers: pip install 'duplex-datagen[train]'") from error
+    if not (Path(directory) / "config.json").is_file():
+        raise DatagenError(f"{directory} holds no model: it has no config.json")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(directory, local_files_only=True, dtype="auto")
+    except (OSError, ValueError) as error:
+        raise DatagenError(f"cannot load the model of {directory}: {error}") from error
+    names = Path(directory) / TOKEN_IDS
+    return CausalModel(model.to(device), np.load(names, allow_pickle=False) if names.is_file() else None)

@@ -1,0 +1,167 @@
+"""Shards as training batches for torch: shuffled, packed, mixed, split over ranks, and resumable at any batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from datagen.errors import FeedError
+from datagen.feed.batch import Arrays
+from datagen.feed.reader import Reader, Share, Source
+from datagen.feed.shards import IGNORED, Files, Shards
+from datagen.feed.stages import Stage
+from datagen.feed.states import merge_states
+from datagen.run.manifest import Manifest
+from datagen.run.store import open_store
+from datagen.vocab import Vocabulary
+
+try:
+    import torch
+    from torch.utils.data import IterableDataset, get_worker_info
+except ImportError as error:
+    raise FeedError("datagen.feed needs torch: pip install 'duplex-datagen[train]'") from error
+
+__all__ = ["IGNORED", "Batch", "Feed", "Stage", "merge_states"]
+
+
+class Batch(NamedTuple):
+    """Sequences to train on, of one rank."""
+
+    inputs: dict[str, Any]
+    """For `model(**batch.inputs)`: `input_ids`, `labels` (-100 where not learned; not shifted) and `position_ids` (from
+    0 in every row), each int64 [n_sequences, max_tokens]. Models of transformers see by the positions that attention
+    must not cross rows, but only without a cache, so `use_cache` is there too, False."""
+    boundaries: torch.Tensor
+    """`cu_seqlens` of the batch laid out flat: where rows begin, and the end; int32 [n + 1]."""
+    tasks: tuple[str, ...]
+    """Of each sequence."""
+    rows: torch.Tensor
+    """Where each row comes from: sequence in the batch, file, row of the file; int64 [n_rows, 3]. `Feed.key` names the
+    files."""
+
+
+class Feed(IterableDataset[Batch]):
+    """The batches of one rank: for a `DataLoader` or `StatefulDataLoader` with `batch_size=None`, or to iterate over.
+
+    The order is shuffled by the seed and the same for any number of ranks and workers. `state_dict` after a batch holds
+    all that is needed to go on with the next one.
+    """
+
+    def __init__(
+        self,
+        out: str,
+        stages: Stage | Sequence[Stage],
+        *,
+        split: str = "train",
+        seed: int = 0,
+        shuffle: bool = True,
+        epochs: int | None = None,
+        lanes: int = 16,
+        rank: int | None = None,
+        n_ranks: int | None = None,
+        n_embeddings: int | None = None,
+    ) -> None:
+        """Open a finished build.
+
+        Args:
+            out: Its directory or URL.
+            stages: What to train on, in this order; only the last may be without end.
+            split: `train`, `validation` or `test`.
+            seed: Of the order.
+            shuffle: False keeps the manifest's order, packing apart.
+            epochs: End after so many passes over the rows; by default stages end by their `n_sequences`. With it,
+                every rank reads all files, which suits validation.
+            lanes: Files that are read side by side. Ranks whose number divides it read nothing in common; more lanes
+                shuffle better and hold more memory (about 4 MB each for sequences of 8,192).
+            rank: Which of the ranks; by default as `torch.distributed` says, else 0.
+            n_ranks: How many there are.
+            n_embeddings: Rows of the model's embedding, to refuse data whose ids go beyond it.
+
+        Raises:
+            StoreError: If the build is unfinished, damaged or not there.
+            FeedError: If it does not hold what the stages need, or has ids beyond the model's.
+        """
+        manifest = Manifest.load(open_store(out))
+        self.vocabulary = Vocabulary.from_dict(manifest.values["vocabulary"])
+        if n_embeddings is not None and self.vocabulary.size > n_embeddings:
+            raise FeedError(
+                f"{out} has ids up to {self.vocabulary.size:,}, the model {n_embeddings:,} embeddings: "
+                f"model.resize_token_embeddings({self.vocabulary.size})"
+            )
+        stages = [stages] if isinstance(stages, Stage) else list(stages)
+        _check(stages, epochs, lanes)
+        files = Files(out)
+        tasks = sorted({task for stage in stages for task in stage.tasks})
+        shards = {task: Shards(manifest, task, split, files) for task in tasks}
+        fill_id = self.vocabulary["<|text_silence|>"]
+        self._source = Source(stages, shards, seed, lanes, epochs, shuffle, fill_id)
+        self._ranks = _ranks(rank, n_ranks)
+        for stage in stages:
+            stage.n_batches(self._ranks[1])  # refuses what ranks cannot share
+        self._identity = {
+            "digest": manifest.values["digest"],
+            "split": split,
+            "seed": seed,
+            "shuffle": shuffle,
+            "epochs": epochs,
+            "lanes": lanes,
+            "stages": [[s.name, dict(s.tasks), s.max_tokens, s.n_sequences] for s in stages],
+        }
+        self._state: dict[str, Any] | None = None
+        self._reader: Reader | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches from the beginning, or from behind the state that was loaded last."""
+        info = get_worker_info()
+        share = Share(*self._ranks, *((info.id, info.num_workers) if info else (0, 1)))
+        state, self._state = self._state, None
+        self._reader = reader = Reader(self._source, share, state)
+        return map(_batch, reader)
+
+    def key(self, task: str, file: int) -> str:
+        """Path below the output of a file that `Batch.rows` names."""
+        return self._source.shards[task].key(file)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the last iteration is: plain numbers and strings, of a few hundred bytes a lane."""
+        state = self._reader.state() if self._reader else self._state
+        return {"of": self._identity, "at": state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next iteration go on behind a state, with any number of ranks if ranks x batch_size stays.
+
+        Raises:
+            FeedError: If the state is of another build, split, seed, or of other stages; names what differs.
+        """
+        other = [key for key, value in self._identity.items() if state["of"].get(key) != value]
+        if other:
+            ours, theirs = self._identity[other[0]], state["of"].get(other[0])
+            raise FeedError(f"this state is of another feed: {other[0]} was {theirs}, is {ours}")
+        self._reader, self._state = None, state["at"]
+
+
+def _batch(found: Arrays) -> Batch:
+    inputs = {"input_ids": found.ids, "labels": found.labels, "position_ids": found.positions}
+    tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    boundaries, rows = torch.from_numpy(found.boundaries), torch.from_numpy(found.rows)
+    return Batch({**tensors, "use_cache": False}, boundaries, found.tasks, rows)
+
+
+def _check(stages: Sequence[Stage], epochs: int | None, lanes: int) -> None:
+    names = [stage.name for stage in stages]
+    endless = [stage.name for stage in stages[:-1] if stage.n_sequences is None and epochs is None]
+    if not stages or len(set(names)) < len(names):
+        raise FeedError(f"stages need names of their own; these are {names}")
+    if endless:
+        raise FeedError(f"stage {endless[0]} has no end, so none can follow: give it n_sequences")
+    if lanes < 1 or (epochs is not None and epochs < 1):
+        raise FeedError("lanes and epochs must be at least 1")
+
+
+def _ranks(rank: int | None, n_ranks: int | None) -> tuple[int, int]:
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if rank is None:
+        rank = torch.distributed.get_rank() if distributed else 0
+    if n_ranks is None:
+        n_ranks = torch.distributed.get_world_size() if distributed else 1
+    if not 0 <= rank < n_ranks:
+        raise FeedError(f"rank {rank} of {n_ranks}: ranks count from 0")
+    return rank, n_ranks

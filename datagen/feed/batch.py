@@ -1,0 +1,74 @@
+"""Sequences → one batch of arrays."""
+
+from collections.abc import Sequence as Many
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.feed.shards import IGNORED
+from datagen.feed.stream import Sequence
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A batch in numpy."""
+
+    ids: NDArray[np.int64]
+    """Tokens; [n_sequences, max_tokens]."""
+    labels: NDArray[np.int64]
+    """The same where a token is learned, else `IGNORED`, as at the first token of every row; not shifted: models of
+    transformers do that themselves."""
+    positions: NDArray[np.int64]
+    """Of each token in its row, from 0 in every row and in the fill at the end; [n_sequences, max_tokens]."""
+    boundaries: NDArray[np.int32]
+    """Where rows (and fills) begin in the batch laid out flat, and its end: `cu_seqlens`; [n_rows + n_fills + 1]."""
+    tasks: tuple[str, ...]
+    """Of each sequence."""
+    rows: NDArray[np.int64]
+    """Sequence in the batch, file (of its task and split, in the manifest's order) and row of the file; [n_rows, 3]."""
+
+
+def arrays(sequences: Many[Sequence], max_tokens: int, fill_id: int) -> Arrays:
+    """Lay sequences out side by side.
+
+    Args:
+        sequences: At least one, each of `max_tokens` with its fill.
+        max_tokens: Length of all.
+        fill_id: Token behind the last row; never learned.
+    """
+    n_sequences = len(sequences)
+    pieces = np.concatenate([sequence.pieces for sequence in sequences])
+    of = np.repeat(np.arange(n_sequences), [len(sequence.pieces) for sequence in sequences])
+    is_there = pieces[:, 4] > 0  # a full sequence has no fill
+    pieces, of = pieces[is_there], of[is_there]
+    which, starts, lengths = pieces[:, 0], pieces[:, 3], pieces[:, 4]
+    begins = np.cumsum(lengths) - lengths
+    fill_ids, fill_mask, ramp = _constants(n_sequences, max_tokens, fill_id)
+    ids_of, mask_of = [], []
+    spans = zip(of.tolist(), which.tolist(), starts.tolist(), (starts + lengths).tolist(), strict=True)
+    for sequence, place, start, stop in spans:
+        shard = sequences[sequence].shards[place] if place >= 0 else None
+        ids_of.append((shard.ids if shard else fill_ids)[start:stop])
+        mask_of.append((shard.mask if shard else fill_mask)[start:stop])
+    ids = np.concatenate(ids_of).astype(np.int64)
+    positions = ramp - np.repeat(begins, lengths)
+    labels = np.where(np.concatenate(mask_of), ids, IGNORED)
+    labels[begins] = IGNORED  # nothing of its own row stands before it
+    return Arrays(
+        ids.reshape(n_sequences, max_tokens),
+        labels.reshape(n_sequences, max_tokens),
+        positions.reshape(n_sequences, max_tokens),
+        np.append(begins, len(ids)).astype(np.int32),
+        tuple(sequence.task for sequence in sequences),
+        np.column_stack([of, pieces[:, 1:3]])[which >= 0],
+    )
+
+
+@lru_cache(4)
+def _constants(
+    n_sequences: int, max_tokens: int, fill_id: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int64]]:
+    """Ids and mask of a fill, and the places of a flat batch."""
+    return np.full(max_tokens, fill_id, np.int32), np.zeros(max_tokens, np.bool_), np.arange(n_sequences * max_tokens)

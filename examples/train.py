@@ -1,0 +1,172 @@
+"""The paper's curriculum on a causal language model: alignment, half duplex, three streams, two streams.
+
+    python examples/train.py OUT --to runs/tiny                                                    # tiny, on a CPU
+    python examples/train.py OUT --to runs/qwen --model Qwen/Qwen2-0.5B --tokens 2e9 --batch-size 8  # on a GPU
+
+OUT is a finished build with all five tasks. A stopped run goes on when it is started again. It leaves a checkpoint of
+transformers for each stage, and `loss.csv`. Next: datagen evaluate OUT --model runs/tiny/two_stream
+"""
+
+import argparse
+import csv
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+from datagen.feed import Batch, Feed, Stage
+from datagen.vocab import SPECIALS
+
+CURRICULUM = {  # stage: tasks and their shares, share of all training tokens
+    "alignment": ({"asr": 1, "tts": 1}, 0.15),
+    "half_duplex": ({"four_stream": 1}, 0.15),
+    "three_stream": ({"three_stream": 1}, 0.3),
+    "two_stream": ({"two_stream": 1}, 0.4),
+}
+
+
+def stages(n_tokens: float, max_tokens: int, batch_size: int, n_ranks: int = 1) -> list[Stage]:
+    """The curriculum in whole steps of all ranks."""
+    step = batch_size * n_ranks
+    n_steps = {name: max(round(n_tokens * share / max_tokens / step), 1) for name, (_, share) in CURRICULUM.items()}
+    return [Stage(name, tasks, max_tokens, batch_size, n_steps[name] * step) for name, (tasks, _) in CURRICULUM.items()]
+
+
+def new_model(
+    name: str, out: str, max_tokens: int, plan: list[Stage]
+) -> tuple[transformers.PreTrainedModel, np.ndarray]:
+    """A model, and which id each row of its embedding stands for.
+
+    A pretrained model keeps its rows and gets new ones for speech. A tiny one has rows for what the build holds.
+    """
+    vocabulary = Feed(out, plan).vocabulary
+    if name != "tiny":
+        model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=torch.bfloat16)
+        model.resize_token_embeddings(vocabulary.size)
+        return model, np.arange(vocabulary.size)
+    once = Stage("all", {task: 1 for stage in plan for task in stage.tasks}, max_tokens, 16)
+    seen = [np.unique(batch.inputs["input_ids"]) for batch in Feed(out, once, epochs=1)]
+    speech = np.arange(vocabulary.speech_offset, vocabulary.size)
+    token_ids = np.unique(np.concatenate([*seen, speech, [vocabulary[name] for name in SPECIALS]]))
+    config = transformers.Qwen2Config(
+        vocab_size=len(token_ids), hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=4, max_position_embeddings=8192, tie_word_embeddings=True,
+    )  # fmt: skip
+    return transformers.Qwen2ForCausalLM(config), token_ids
+
+
+def loss_of(model: transformers.PreTrainedModel, batch: Batch, rows: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the learned tokens. Logits are made for those alone, which halves the work."""
+    inputs = {name: batch.inputs[name].to(model.device) for name in ("input_ids", "labels", "position_ids")}
+    hidden = model.model(input_ids=rows[inputs["input_ids"]], position_ids=inputs["position_ids"], use_cache=False)[0]
+    labels = inputs["labels"][:, 1:]
+    learned = labels != -100
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[:, :-1][learned]).float(), rows[labels[learned]])
+
+
+def shuffle_users(batch: Batch) -> Batch:
+    """A control: every sequence gets the user's channel of another one, so there is nothing to listen to."""
+    ids = batch.inputs["input_ids"]
+    users = batch.inputs["labels"] == -100
+    return batch._replace(inputs={**batch.inputs, "input_ids": torch.where(users, ids.roll(1, 0), ids)})
+
+
+@torch.inference_mode()
+def test_loss(model: transformers.PreTrainedModel, out: str, rows: torch.Tensor, max_tokens: int, task: str) -> float:
+    """Mean cross-entropy over the learned tokens of the test split."""
+    total, n = 0.0, 0
+    for batch in Feed(out, Stage("test", {task: 1}, max_tokens, 4), split="test", epochs=1):
+        n_here = int((batch.inputs["labels"] != -100).sum())
+        total += float(loss_of(model, batch, rows)) * n_here
+        n += n_here
+    return total / n
+
+
+def steps(feed: Feed, everything: list[Stage]) -> Iterator[tuple[str, Batch]]:
+    """Batches with the stage they are of; the feed knows where it goes on."""
+    done = feed.state_dict()["at"]
+    names = [stage.name for stage in everything for _ in range(stage.n_batches(1) or 0)]
+    n_done = 0
+    if done:
+        earlier = everything[: done["stage"]]
+        n_done = sum(s.n_batches(1) or 0 for s in earlier) + done["n_sequences"] // everything[0].batch_size
+    return zip(names[n_done:], feed, strict=True)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Run the curriculum, from the beginning or from where `last.pt` says."""
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    to, plan = Path(arguments.to), stages(arguments.tokens, arguments.max_tokens, arguments.batch_size)
+    to.mkdir(parents=True, exist_ok=True)
+    model, token_ids = new_model(arguments.model, arguments.out, arguments.max_tokens, plan)
+    model.to("cuda" if torch.cuda.is_available() else "cpu").train()
+    rows = torch.zeros(int(token_ids.max()) + 1, dtype=torch.int64)  # of the embedding, by id
+    rows[torch.from_numpy(token_ids)] = torch.arange(len(token_ids))
+    rows = rows.to(model.device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.1)
+    n_steps = sum(stage.n_batches(1) or 0 for stage in plan)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * min(step / n_steps, 0.95)))
+    )
+    feed = Feed(arguments.out, plan, seed=arguments.seed)
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "feed": feed}
+    if (to / "last.pt").exists():
+        for name, state in torch.load(to / "last.pt", weights_only=True).items():
+            parts[name].load_state_dict(state)
+    began, n_seen, previous = time.monotonic(), 0, None
+    for name, batch in steps(feed, plan):
+        if previous not in (None, name):
+            save(model, token_ids, to / previous)
+        loss = loss_of(model, shuffle_users(batch) if arguments.shuffle_users else batch, rows)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        step, previous, n_seen = schedule.last_epoch, name, n_seen + batch.inputs["input_ids"].numel()
+        if step % 20 == 0 or step == n_steps:
+            log(to, step, n_steps, name, loss.item(), n_seen / (time.monotonic() - began))
+        if step % arguments.save_every == 0 or step == n_steps:
+            torch.save({key: part.state_dict() for key, part in parts.items()}, to / "last.pt")
+    save(model, token_ids, to / plan[-1].name)
+    loss = test_loss(model.eval(), arguments.out, rows, arguments.max_tokens, "two_stream")
+    print(f"test loss of two_stream: {loss:.4f}")
+
+
+def log(to: Path, step: int, n_steps: int, stage: str, loss: float, rate: float) -> None:
+    """A line for people, and one for the loss curve."""
+    print(f"{step:6} of {n_steps}  {stage:12}  loss {loss:.3f}  {rate:,.0f} tokens/s", flush=True)
+    with (to / "loss.csv").open("a") as file:
+        csv.writer(file).writerow([step, stage, round(loss, 4)])
+
+
+def save(model: transformers.PreTrainedModel, token_ids: np.ndarray, to: Path) -> None:
+    """A checkpoint of transformers, and what its rows stand for."""
+    model.save_pretrained(to)
+    np.save(to / "token_ids.npy", token_ids)
+
+
+def options(line: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("out", help="finished build with all five tasks")
+    parser.add_argument("--to", required=True, help="directory for checkpoints and losses")
+    parser.add_argument("--model", default="tiny", help="name or directory of a causal model, or `tiny`")
+    parser.add_argument("--tokens", type=float, default=6e6, help="tokens to train on, fills included")
+    parser.add_argument("--max-tokens", type=int, default=8192, help="of a sequence; rows must not be longer")
+    parser.add_argument("--batch-size", type=int, default=4, help="sequences a step")
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=200, help="steps after which a stopped run can go on")
+    parser.add_argument("--shuffle-users", action="store_true", help="a control: users of other conversations")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    return parser.parse_args(line)
+
+
+if __name__ == "__main__":
+    train(options())

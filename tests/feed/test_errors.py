@@ -1,0 +1,157 @@
+"""What a feed refuses, and how it says so."""
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from datagen.errors import FeedError, StoreError
+from datagen.feed import Feed, Stage
+from datagen.run.tables import to_parquet
+from tests.feed.conftest import TASK, stage
+from tests.run.builds import Forger
+
+
+@pytest.fixture
+def copy(out, tmp_path) -> Path:
+    """A build of one's own, to damage."""
+    return Path(shutil.copytree(out, tmp_path / "copy"))
+
+
+def one_file(copy: Path) -> Path:
+    return sorted((copy / TASK).glob("train-*"))[0]
+
+
+def all_of(copy: Path) -> None:
+    for _ in Feed(str(copy), stage(), epochs=1):
+        pass
+
+
+def test_an_unfinished_build(copy):
+    (copy / "manifest.json").unlink()
+    with pytest.raises(StoreError, match="unfinished"):
+        Feed(str(copy), stage())
+
+
+def test_tasks_and_splits_that_are_not_there(out):
+    with pytest.raises(FeedError, match=r"no rows of task 'two_stream'; it has asr, three_stream, tts"):
+        Feed(out, stage(two_stream=1))
+    with pytest.raises(FeedError, match="no dev rows of three_stream; it has test, train, validation"):
+        Feed(out, stage(), split="dev")
+
+
+def test_a_truncated_shard_is_named(copy):
+    file = one_file(copy)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(StoreError, match=f"{file.name} is damaged"):
+        all_of(copy)
+
+
+def test_a_missing_shard_is_named(copy):
+    file = one_file(copy)
+    file.unlink()
+    with pytest.raises(StoreError, match=file.name):
+        all_of(copy)
+
+
+def test_a_shard_with_other_rows_than_the_index_says(copy):
+    file, forger = one_file(copy), Forger(copy)
+    table = forger.table_of(file)
+    file.write_bytes(to_parquet(pa.concat_tables([table, table]), {"vocabulary": forger.values["vocabulary"]}))
+    with pytest.raises(FeedError, match=f"{file.name} does not hold what the index says; `datagen check"):
+        all_of(copy)
+
+
+def test_a_shard_of_another_vocabulary(copy):
+    file, forger = one_file(copy), Forger(copy)
+    foreign = {**forger.values["vocabulary"], "codebook_size": 6561}
+    file.write_bytes(to_parquet(forger.table_of(file), {"vocabulary": foreign}))
+    with pytest.raises(FeedError, match=rf"{file.name} has the vocabulary .*6561.* it was not made by it"):
+        all_of(copy)
+
+
+@pytest.mark.parametrize("token", [-1, 10**6])
+def test_ids_beyond_the_vocabulary(copy, token):
+    file, forger = one_file(copy), Forger(copy)
+    rows = forger.table_of(file).to_pylist()
+    rows[0]["input_ids"][3] = token
+    table = pa.Table.from_pylist(rows, schema=forger.table_of(file).schema)
+    file.write_bytes(to_parquet(table, {"vocabulary": forger.values["vocabulary"]}))
+    with pytest.raises(FeedError, match=f"{file.name} holds ids beyond its vocabulary"):
+        all_of(copy)
+
+
+def test_a_mask_of_another_length_than_its_ids(copy):
+    file, forger = one_file(copy), Forger(copy)
+    rows = forger.table_of(file).to_pylist()
+    rows[0]["loss_mask"].pop()
+    table = pa.Table.from_pylist(rows, schema=forger.table_of(file).schema)
+    file.write_bytes(to_parquet(table, {"vocabulary": forger.values["vocabulary"]}))
+    with pytest.raises(FeedError, match=f"{file.name} does not hold"):
+        all_of(copy)
+
+
+def test_a_model_with_too_few_embeddings(out):
+    size = Feed(out, stage()).vocabulary.size
+    with pytest.raises(FeedError, match=rf"model.resize_token_embeddings\({size}\)"):
+        Feed(out, stage(), n_embeddings=size - 1)
+    Feed(out, stage(), n_embeddings=size)
+
+
+def test_a_row_longer_than_a_sequence(out):
+    with pytest.raises(FeedError, match=r"/train-.*row 0: .* do not fit .*datagen flatten OUT --max-tokens 50"):
+        next(iter(Feed(out, stage(max_tokens=50))))
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ({"tasks": {}}, "tasks must name"),
+        ({"tasks": {"asr": 0}}, "above 0"),
+        ({"tasks": {"asr": float("nan")}}, "above 0"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"n_sequences": 0}, "n_sequences"),
+    ],
+)
+def test_stages_that_cannot_be_meant(values, fault):
+    with pytest.raises(FeedError, match=f"stage odd: .*{fault}"):
+        Stage(**{"name": "odd", "tasks": {"asr": 1}, "max_tokens": 8, "batch_size": 1, **values})
+
+
+def test_a_stage_that_ranks_cannot_share(out):
+    with pytest.raises(FeedError, match="4 ranks x 2; the nearest is n_sequences=96"):
+        Feed(out, stage(n_sequences=99), rank=0, n_ranks=4)
+
+
+def test_stages_that_nothing_can_follow(out):
+    endless = Stage("first", {TASK: 1}, 2048, 1)
+    with pytest.raises(FeedError, match="stage first has no end"):
+        Feed(out, [endless, stage()])
+    with pytest.raises(FeedError, match="names of their own"):
+        Feed(out, [stage(4), stage()])
+    with pytest.raises(FeedError, match="names of their own"):
+        Feed(out, [])
+
+
+@pytest.mark.parametrize("values", [{"lanes": 0}, {"epochs": 0}, {"rank": 2, "n_ranks": 2}])
+def test_numbers_out_of_range(out, values):
+    with pytest.raises(FeedError):
+        Feed(out, stage(), **values)
+
+
+def test_a_state_of_another_feed(out):
+    feed = Feed(out, stage(), seed=1)
+    next(iter(feed))
+    with pytest.raises(FeedError, match="seed was 1, is 2"):
+        Feed(out, stage(), seed=2).load_state_dict(feed.state_dict())
+
+
+def test_ranks_that_do_not_divide_what_was_done(out):
+    feed = Feed(out, stage(batch_size=2))
+    next(iter(feed))
+    again = Feed(out, stage(batch_size=3))
+    again.load_state_dict(feed.state_dict())
+    with pytest.raises(FeedError, match="ranks x batch_size as before"):
+        next(iter(again))

@@ -1,0 +1,83 @@
+"""The example runs its curriculum, goes on after a crash as if nothing had happened, and leaves what can be scored."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from typer.testing import CliRunner
+
+from datagen.cli import app
+from tests.run.builds import made
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "train.py"
+ALL_TASKS = "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream]"
+
+
+@pytest.fixture(scope="module")
+def example():
+    """The example as a module."""
+    spec = importlib.util.spec_from_file_location("example_train", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop("example_train", None)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> str:
+    return str(made(tmp_path_factory.mktemp("example"), ALL_TASKS, "flatten.max_tokens=512", n=20)[0])
+
+
+def run(example, out: str, to: Path, *more: str) -> None:
+    sizes = ("--tokens", "30000", "--max-tokens", "512", "--batch-size", "2", "--threads", "1", "--save-every", "4")
+    example.train(example.options([out, "--to", str(to), *sizes, *more]))
+
+
+def weights(to: Path) -> dict[str, torch.Tensor]:
+    return transformers.AutoModelForCausalLM.from_pretrained(to / "two_stream").state_dict()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_crashed_run_goes_on_as_if_nothing_had_happened(example, out, tmp_path, monkeypatch, capsys):
+    run(example, out, tmp_path / "whole")
+    assert "test loss of two_stream" in capsys.readouterr().out
+    loss_of, steps = example.loss_of, []
+
+    def crashing(*arguments):
+        steps.append(1)
+        if len(steps) == 18:
+            raise RuntimeError("a crash")
+        return loss_of(*arguments)
+
+    monkeypatch.setattr(example, "loss_of", crashing)
+    with pytest.raises(RuntimeError, match="a crash"):
+        run(example, out, tmp_path / "again")
+    monkeypatch.setattr(example, "loss_of", loss_of)
+    run(example, out, tmp_path / "again")
+    whole, again = weights(tmp_path / "whole"), weights(tmp_path / "again")
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    for name in ("alignment", "half_duplex", "three_stream", "two_stream"):
+        assert (tmp_path / "whole" / name / "model.safetensors").exists()
+    token_ids = np.load(tmp_path / "whole" / "two_stream" / "token_ids.npy")
+    scores = CliRunner().invoke(
+        app, ["evaluate", out, "--model", str(tmp_path / "whole" / "two_stream"), "--split", "train", "--json"]
+    )
+    assert json.loads(scores.stdout)["free_running"]["assistant_turn_taking"]["n"] > 0
+    assert whole["model.embed_tokens.weight"].shape[0] == len(token_ids)
+
+
+def test_the_control_hears_other_users_and_learns_the_same(example, out):
+    feed = example.Feed(out, example.Stage("s", {"two_stream": 1}, 512, 2), seed=1)
+    batch = next(iter(feed))
+    shuffled = example.shuffle_users(batch)
+    learned = batch.inputs["labels"] != -100
+    ids, other = batch.inputs["input_ids"], shuffled.inputs["input_ids"]
+    assert torch.equal(shuffled.inputs["labels"], batch.inputs["labels"])
+    assert torch.equal(other[learned], ids[learned])
+    assert torch.equal(other[~learned], ids.roll(1, 0)[~learned])
+    assert not torch.equal(other, ids)
