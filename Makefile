@@ -8,7 +8,7 @@ TRAIN := .venv/.train
 TORCH ?= torch==2.13.0
 OUT ?= out
 
-.PHONY: setup demo test test-all fmt check schemas golden bench lock clean
+.PHONY: setup demo test test-all browser fmt check schemas golden bench lock clean
 
 setup: $(SETUP)
 
@@ -40,8 +40,14 @@ test: setup $(TRAIN)
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not slow"
 
-test-all: test $(ASR)
+test-all: test $(ASR) browser
 	$(BIN)/pytest -m slow
+
+# Tests of reports use a real Chromium; without one, and without the right to install it, they are skipped.
+browser:
+	@command -v chromium chromedriver >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+		apt-get update -qq && apt-get install -yqq --no-install-recommends chromium chromium-driver; } || \
+		echo "no Chromium: tests in a browser are skipped; install chromium and chromium-driver"
 
 fmt: setup
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "efficiency": ("--hours", "0.3", "--rounds", "1"),
     "stages": ("--times", "3"),
     "reflatten": ("--hours", "5", "--rounds", "1"),
+    "report": ("--hours", "5", "--rounds", "1"),
     "size": ("--hours", "0.3", "--times", "1"),
     "scale": ("--dialogues", "20000", "--units", "200", "--build", "20"),
     "cluster": ("--units", "40", "--minutes", "2", "--naps", "8"),

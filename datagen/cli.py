@@ -1,4 +1,4 @@
-"""The command line: build, flatten, check, status, show, listen, export, evaluate, recipes, and the group timing."""
+"""The command line: a function a command, and the group timing."""
 
 import os
 import sys
@@ -212,6 +212,32 @@ def listen(
     from datagen.inspect.listen import listen as run
 
     typer.echo(run(datagen.inspect.open(out).conversation(dialogue), to, channel, decoded))
+
+
+@app.command("report")
+def report_page(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="FILE", help="File to write; by default OUT/report.html.")
+    ] = None,
+    conversations: Annotated[
+        int, typer.Option("--conversations", min=0, help="Conversations to hear, at most; the more, the less of each.")
+    ] = 5,
+    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+) -> None:
+    """Write one HTML file that shows a build: what it holds, its timing beside people's, its tokens, and a player."""
+    from datagen.report.write import write_report
+
+    def say(message: str) -> None:
+        if sys.stderr.isatty():
+            typer.echo(message, err=True)
+
+    file = write_report(out, to, conversations, say)
+    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, needs no network")
+    if open_:
+        import webbrowser
+
+        webbrowser.open(file.resolve().as_uri())
 
 
 @app.command()

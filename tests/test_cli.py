@@ -226,6 +226,18 @@ def test_export_says_what_it_wrote_and_how_to_read_it(datagen, built, format):
     assert datagen.ok("export", built, "--to", "to", "--format", format, "--decoded") == said
 
 
+def test_report_writes_a_page_and_opens_it(datagen, built, monkeypatch):
+    shown = []
+    monkeypatch.setattr("webbrowser.open", shown.append)
+    assert datagen.ok("report", built).endswith("MB, needs no network\n")
+    assert (built / "report.html").read_text("utf-8").startswith("<!doctype html>")
+    assert shown == []
+    datagen.ok("report", built, "--to", "page.html", "--conversations", "1", "--open")
+    assert shown == [Path("page.html").resolve().as_uri()]
+    assert Path("page.html").read_text("utf-8").count('class="talk"') == 1
+    assert "no build is there" in datagen.fails("report", "nowhere")
+
+
 def test_recipes_lists_all_that_ship(datagen):
     said = datagen.ok("recipes")
     assert [line.split()[0] for line in said.splitlines()] == resources.recipes()
@@ -234,7 +246,9 @@ def test_recipes_lists_all_that_ship(datagen):
 def test_no_command_is_help(datagen):
     status, out, err = datagen.run()
     assert status == 2
-    assert all(name in out + err for name in ("build", "flatten", "check", "show", "listen", "export", "recipes"))
+    assert all(
+        name in out + err for name in ("build", "flatten", "check", "show", "listen", "report", "export", "recipes")
+    )
 
 
 # -- what does not ----------------------------------------------------------------------------------------------

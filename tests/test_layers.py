@@ -20,7 +20,7 @@ FLOORS = [
     {"run"},
     {"evaluate", "feed"},
     {"inspect", "timing", "progress", "schemas"},
-    {"export"},
+    {"report", "export"},
     {"cli", "__main__"},
 ]
 ALLOWED = {

@@ -20,6 +20,8 @@ def test_a_wheel_holds_recipes_prompts_schemas_and_models(tmp_path):
         for file in (ROOT / folder).rglob("*.*"):
             assert f"datagen/{file.relative_to(ROOT).as_posix()}" in names
     assert {"datagen/data/quickstart.jsonl", "datagen/data/kmeans_25hz.npz", "datagen/data/card.md.j2"} <= names
+    for file in (ROOT / "datagen" / "report" / "template").iterdir():
+        assert file.relative_to(ROOT).as_posix() in names
     code = (
         "import datagen, sys; assert datagen.__file__.startswith(sys.argv.pop(1)); from datagen.cli import main; main()"
     )

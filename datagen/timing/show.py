@@ -33,10 +33,10 @@ def _figures(figures: dict[str, Any]) -> Table:
     table = table_of("", "here", "people", "", "source")
     for name, figure in figures.items():
         people, inside = figure["people"], figure["inside"]
-        scope = f"{_number(name, people['low'])} to {_number(name, people['high'])}" if people else ""
+        scope = f"{number(name, people['low'])} to {number(name, people['high'])}" if people else ""
         mark = {True: "[green]in[/]", False: "[yellow]out[/]", None: ""}[inside]
         source = f"[dim]{people['source']}[/]" if people else ""
-        table.add_row(_words(name), _number(name, figure["value"]), scope, mark, source)
+        table.add_row(words(name), number(name, figure["value"]), scope, mark, source)
     return table
 
 
@@ -45,14 +45,14 @@ def _placement(placement: dict[str, Any]) -> Table:
     for name, figures in placement.items():
         if figures["n"]:
             distances = (figures.get(f"w1_{to}_ms") for to in ("to_drawn", "to_recipe", "by_chance"))
-            table.add_row(_words(name), f"{figures['n']:,}", *map(ms, distances))
+            table.add_row(words(name), f"{figures['n']:,}", *map(ms, distances))
     return table
 
 
 def _events(events: list[dict[str, Any]]) -> Table:
     table = table_of("event", "by", "n", "a minute", "had no room")
     for event in events:
-        row = (_words(event["kind"]), event["role"], f"{event['n']:,}", f"{event['a_minute']:.2f}")
+        row = (words(event["kind"]), event["role"], f"{event['n']:,}", f"{event['a_minute']:.2f}")
         table.add_row(*row, f"{event['n_without_room']:,}")
     return table
 
@@ -73,7 +73,7 @@ def show_oracle(scores: dict[str, Any], out: str) -> None:
         show_scores(printer, f"{out} {task}", found)
 
 
-def _number(name: str, value: float | None) -> str:
+def number(name: str, value: float | None) -> str:
     """A figure in the unit its name ends in."""
     if value is None:
         return "-"
@@ -82,11 +82,11 @@ def _number(name: str, value: float | None) -> str:
     return f"{value:.0f} ms" if name.endswith("_ms") else f"{value:.2f}"
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
     """A name as a person reads it, without its unit.
 
-    >>> _words("fto_below_200_share"), _words("user_fto")
+    >>> words("fto_below_200_share"), words("user_fto")
     ('FTO below 200', 'user FTO')
     """
-    plain = name.removesuffix("_ms").removesuffix("_share").replace("_", " ")
+    plain = name.removesuffix("_ms").removesuffix("_share").replace("barge_in", "barge-in").replace("_", " ")
     return plain.replace("fto", "FTO").replace("ipu", "IPU")

@@ -16,11 +16,12 @@ from datagen.timing.durations import Durations
 from datagen.timing.intervals import Intervals, bridge, intervals
 from datagen.units import ms_to_samples
 
-_COLUMNS = [
+COLUMNS = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events", "mixing"),
     *(f"utterances.list.element.{name}" for name in ("role", "kind", "start_samples", "end_samples", "n_cut_samples")),
     *(f"utterances.list.element.{name}" for name in ("offset_samples", "text_ids", "words")),
 ]
+"""Columns of `conversations` that `Measured.add` needs."""
 _OWN_TIME = frozenset(("barge_in", "user_silent", "prompt"))
 """Events whose utterance starts by another rule than its scripted offset."""
 OFFSETS = ("assistant_fto", "user_fto", "pause")
@@ -28,7 +29,7 @@ OFFSETS = ("assistant_fto", "user_fto", "pause")
 
 def conversations(store: Store, manifest: Manifest, with_audio: bool = False) -> Iterator[Streams]:
     """Conversations of a build one file at a time, with their audio only if asked for."""
-    columns = [*_COLUMNS, *(["audio_flac"] if with_audio else [])]
+    columns = [*COLUMNS, *(["audio_flac"] if with_audio else [])]
     for file in manifest.files("conversations"):
         yield from streams_of(from_parquet(store.read(file.key), file.key, columns))
 

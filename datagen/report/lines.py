@@ -1,0 +1,118 @@
+"""Training rows as lines of a table, each with the time it stands for: chunks, or runs of text, codes and markers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.inspect import Row
+from datagen.records import Streams
+from datagen.vocab import SPECIALS, Vocabulary
+
+_UNFINISHED = "\N{REPLACEMENT CHARACTER}"
+"""What a decoder makes of bytes that are no whole character."""
+_N_CODES = 10
+"""Codes in a line of a run of speech."""
+
+Line = dict[str, Any]
+"""`start_samples` and `end_samples` (none for text and markers, which take no time), and what it holds: `user`,
+`text`, `assistant`, `marks` of a chunk; `kind`, `text` or `codes`, and `learned` of a run. Silence has code None."""
+
+
+def lines_of(row: Row, streams: Streams) -> Iterator[Line]:
+    """The lines of a row; the conversation tells which time a run of speech stands for."""
+    return _chunks(row) if row.is_streamed else _runs(row, streams)
+
+
+def _chunks(row: Row) -> Iterator[Line]:
+    vocabulary, width = row.output.vocabulary, len(row.input_ids) // max(row.n_chunks, 1)
+    grid = row.input_ids.reshape(-1, width).tolist()
+    texts = pieces(row.output.text_tokenizer.decode, [[t for t in ids if vocabulary.kind(t) == "text"] for ids in grid])
+    hop_samples = row.output.manifest.values["clock"]["hop_samples"]
+    for chunk, text in zip(row.chunks(), texts, strict=True):
+        yield {
+            "start_samples": chunk.start_samples,
+            "end_samples": chunk.start_samples + len(chunk.user) * hop_samples,
+            "user": chunk.user,
+            "text": text,
+            "assistant": chunk.assistant,
+            "marks": ", ".join(chunk.marks),
+        }
+
+
+def _runs(row: Row, streams: Streams) -> Iterator[Line]:
+    vocabulary, hop_samples = row.output.vocabulary, row.output.manifest.values["clock"]["hop_samples"]
+    channels = {"user": streams.user_codes, "assistant": streams.assistant_codes}
+    tokens = zip(row.input_ids.tolist(), row.loss_mask.tolist(), strict=True)
+    silence, after = vocabulary["<|speech_silence|>"], dict.fromkeys(channels, row.start_frames)
+
+    def sort(pair: tuple[int, bool]) -> tuple[str, bool]:
+        token, learned = pair
+        return "speech" if token == silence else vocabulary.kind(token), learned
+
+    for (kind, learned), run in groupby(tokens, key=sort):
+        ids = [token for token, _ in run]
+        if kind == "text":
+            yield {"kind": "text", "text": row.output.text_tokenizer.decode(ids), "learned": learned}
+        elif kind == "speech":
+            codes = vocabulary.codes(np.array(ids, np.int32))
+            role, first = place(codes, channels, after)
+            after[role] = first + len(codes)
+            for k in range(0, len(codes), _N_CODES):
+                some = [None if code < 0 else code for code in codes[k : k + _N_CODES].tolist()]
+                times = {
+                    "start_samples": (first + k) * hop_samples,
+                    "end_samples": (first + k + len(some)) * hop_samples,
+                }
+                yield {**times, "kind": f"{role} speech".strip(), "codes": some, "learned": learned}
+        else:
+            yield {"kind": "marker", "text": " ".join(_name(token, vocabulary) for token in ids), "learned": learned}
+
+
+def _name(token: int, vocabulary: Vocabulary) -> str:
+    index = token - vocabulary.special_offset
+    return SPECIALS[index] if 0 <= index < len(SPECIALS) else str(token)
+
+
+def place(codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], after: dict[str, int]) -> tuple[str, int]:
+    """Whose speech a run of codes is, and at which frame it begins: the first place of a channel that has it.
+
+    A code of -1 is silence and fits any. A run that neither channel holds has no role and begins behind all others.
+
+    Args:
+        codes: The run.
+        channels: Codes of the conversation by role.
+        after: From which frame on to look in each channel.
+
+    >>> channels = {"user": np.array([1, 2, 3, 2, 3], np.uint16), "assistant": np.array([9, 9, 9, 9, 9], np.uint16)}
+    >>> place(np.array([2, 3]), channels, {"user": 2, "assistant": 0}), place(np.array([9]), channels, {"assistant": 1})
+    (('user', 3), ('assistant', 1))
+    """
+    found = []
+    for role, at in after.items():
+        stream = channels[role][at:]
+        if len(stream) >= len(codes) > 0:
+            windows = np.lib.stride_tricks.sliding_window_view(stream, len(codes))
+            (starts,) = np.nonzero(((windows == codes) | (codes < 0)).all(axis=1))
+            if len(starts):
+                found.append((at + int(starts[0]), role))
+    first, role = min(found, default=(max(after.values()), ""))
+    return role, first
+
+
+def pieces(decode: Callable[[Sequence[int]], str], chunks: Sequence[Sequence[int]]) -> list[str]:
+    """The text that each chunk of ids adds: a character whose bytes lie in two chunks belongs to the later one.
+
+    >>> pieces(lambda ids: bytes(ids).decode("utf-8", "replace"), [[104, 105], [], [0xE5, 0x97], [0xAF]])
+    ['hi', '', '', '嗯']
+    """
+    said, ids, shown = [], list[int](), ""
+    for chunk in chunks:
+        ids.extend(chunk)
+        text = decode(ids) if chunk else shown
+        whole = text.rstrip(_UNFINISHED)
+        said.append(whole[len(shown) :])
+        shown = whole if len(whole) > len(shown) else shown
+    return said

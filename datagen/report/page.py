@@ -1,0 +1,227 @@
+"""Putting a report together: one HTML file with its styles, its script and its sound in it."""
+
+from base64 import b64encode
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from datagen.events import EVENTS
+from datagen.inspect.rows import event_name
+from datagen.recipe import Recipe
+from datagen.report.charts import Chart
+from datagen.report.svg import span, strip
+from datagen.stages.script import SPLITS
+from datagen.timing.show import number, words
+
+_LONGEST_TEXT = 600
+"""Characters of a text of a reject that are shown."""
+_N_VOICES = 12
+_FIGURES = {
+    "fto_median_ms": "Floor-transfer offset, median",
+    "fto_mean_ms": "Floor-transfer offset, mean",
+    "fto_mode_ms": "Floor-transfer offset, most frequent",
+    "fto_below_200_share": "Transfers before 200 ms",
+    "fto_below_500_share": "Transfers before 500 ms",
+    "gap_median_ms": "Gap, median",
+    "overlap_mode_ms": "Overlap, most frequent length",
+    "overlap_below_1000_share": "Overlaps shorter than 1 s",
+    "overlap_of_signal_share": "Overlap, of all time",
+    "overlap_of_speech_share": "Overlap, of the time anyone speaks",
+    "overlap_of_transfers_share": "Transfers that overlap",
+    "backchannels_a_minute": "Backchannels a minute",
+}
+"""Figures that the literature has for people, as a reader wants them called."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that a page shows."""
+
+    values: dict[str, Any]
+    """Of the manifest."""
+    place: str
+    """Path or URL of the build."""
+    built_at: int | None
+    """When its last unit was finished, in seconds since 1970."""
+    survey: dict[str, Any] | None
+    """Hours, languages, splits, voices; none if the output holds no conversations, as one flattened anew."""
+    timing: dict[str, Any] | None
+    """As `datagen.timing.report.as_json` gives it."""
+    timing_charts: list[Chart]
+    codes: dict[str, dict[str, Any]]
+    tasks: dict[str, dict[str, Any]]
+    token_charts: list[Chart]
+    length_charts: list[Chart]
+    rejects: list[dict[str, Any]]
+    talks: list[dict[str, Any]]
+    """Conversations of the player."""
+    mute: str
+    """Why tokens cannot be made audible here; empty if they can."""
+
+
+def render(content: Content) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("datagen.report", "template"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "n": lambda value: f"{value:,}",
+        "percent": percent,
+        "bytes": size,
+        "hours": hours,
+        "clock": clock,
+        "short": shorten,
+        "label": lambda kind: event_name(kind, ""),
+        "words": words,
+    }
+    template = Path(__file__).parent / "template"
+    style, script = ((template / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    return environment.get_template("page.html.j2").render(
+        c=content,
+        v=content.values,
+        recipe=Recipe.model_validate(content.values["recipe"]).to_yaml(),
+        built=content.built_at and datetime.fromtimestamp(content.built_at, timezone.utc),
+        policy=policy(style, script),
+        style=Markup(style),  # noqa: S704 our own files
+        script=Markup(script),  # noqa: S704
+        figures=_figures(content.timing) if content.timing else [],
+        others=_others(content.timing) if content.timing else [],
+        parts=_parts(content.timing) if content.timing else None,
+        events=EVENTS,
+        voices=_voices(content.survey) if content.survey else [],
+        order=lambda splits: sorted(splits.items(), key=lambda item: (*SPLITS, item[0]).index(item[0])),
+        picks=[_pick(talk) for talk in content.talks],
+    )
+
+
+def policy(style: str, script: str) -> str:
+    """What the browser may do with the page: run this script and this style, and nothing else; load nothing."""
+
+    def source(text: str) -> str:
+        return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; script-src {source(script)}; style-src {source(style)}; img-src data:; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'"
+    )
+
+
+def _figures(timing: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for name, title in _FIGURES.items():
+        figure = timing["figures"][name]
+        people, value = figure["people"], figure["value"]
+        range_ = f"{number(name, people['low'])} to {number(name, people['high'])}"
+        found.append(
+            {
+                "title": title,
+                "value": number(name, value),
+                "range": range_,
+                "inside": figure["inside"],
+                "source": people["source"],
+                "svg": value is not None
+                and span(f"{number(name, value)}, people {range_}", value, people["low"], people["high"]),
+            }
+        )
+    return found
+
+
+def _others(timing: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (words(name), number(name, figure["value"]))
+        for name, figure in timing["figures"].items()
+        if name not in _FIGURES
+    ]
+
+
+def _parts(timing: dict[str, Any]) -> dict[str, Any]:
+    named = [(f"part-{name}", name, share) for name, share in timing["parts_share"].items()]
+    return {
+        "svg": strip("Share of the time by who speaks", [(css, share) for css, _, share in named]),
+        "key": [(css, name, percent(share)) for css, name, share in named],
+    }
+
+
+def _voices(survey: dict[str, Any]) -> list[dict[str, Any]]:
+    """By role: how many voices, and the most heard of them."""
+    found = []
+    for role in ("user", "assistant"):
+        heard = Counter({voice: n for (whose, voice), n in survey["voices"].items() if whose == role and n})
+        top = heard.most_common(_N_VOICES)
+        most = top[0][1] if top else 1
+        shown = [{"name": name, "hours": n / survey["rate_hz"] / 3600, "share": n / most} for name, n in top]
+        found.append({"role": role, "n": len(heard), "shown": shown, "n_more": len(heard) - len(shown)})
+    return found
+
+
+def _pick(talk: dict[str, Any]) -> dict[str, Any]:
+    """A conversation in the list: how often what happens in it, floor transfers left out."""
+    kinds = Counter(event["label"] for event in talk["events"] if event["kind"] not in ("gap", "overlap"))
+    return {**{name: talk[name] for name in ("id", "split", "language", "n_ms")}, "kinds": kinds.most_common()}
+
+
+def percent(share: float | None) -> str:
+    """A share for a table.
+
+    >>> percent(0.1234), percent(0.00002), percent(1), percent(None)
+    ('12.3%', '<0.1%', '100%', '–')
+    """
+    if share is None:
+        return "–"
+    if share in (0, 1):
+        return f"{share:.0%}"
+    return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
+
+
+def size(n_bytes: int) -> str:
+    """Bytes for a person.
+
+    >>> size(999), size(48_816_154)
+    ('999 B', '48.8 MB')
+    """
+    value, unit = float(n_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def hours(n: float) -> str:
+    """Hours for a person, minutes and seconds where there are few.
+
+    >>> hours(123.4), hours(2.34), hours(0.34), hours(0.004)
+    ('123 h', '2.3 h', '20.4 min', '14 s')
+    """
+    if n >= 1:
+        return f"{n:,.0f} h" if n >= 100 else f"{n:.1f} h"
+    return f"{n * 60:.1f} min" if n * 60 >= 1 else f"{n * 3600:.0f} s"
+
+
+def clock(ms: int) -> str:
+    """Milliseconds as minutes and seconds.
+
+    >>> clock(74_900)
+    '1:15'
+    """
+    minutes, seconds = divmod(round(ms / 1000), 60)
+    return f"{minutes}:{seconds:02}"
+
+
+def shorten(text: str, n_most: int = _LONGEST_TEXT) -> str:
+    """A text cut to what fits, with a sign that it was.
+
+    >>> shorten("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= n_most else text[: n_most - 1] + "…"

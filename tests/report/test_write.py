@@ -1,0 +1,105 @@
+"""The page as a file: all in one, the same again, and clear errors."""
+
+import html
+import re
+
+import pytest
+
+import datagen.inspect
+from datagen.errors import DatagenError
+from datagen.report.write import default_file, read, write_report
+from datagen.run.reflatten import reflatten
+from tests.report.conftest import HOSTILE, talks_of
+from tests.run.builds import faults, made
+
+
+def test_the_page_holds_everything_in_itself(page):
+    text = page.read_text("utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", text)
+    assert "url(" not in text
+    assert "default-src 'none'" in html.unescape(text)
+    assert len(talks_of(page)) == 3
+
+
+def test_the_same_build_gives_the_same_page(out, page, tmp_path):
+    again = write_report(str(out), str(tmp_path / "again.html"), 3)
+    assert again.read_bytes() == page.read_bytes()
+
+
+def test_it_says_what_was_built_from_what(page, output):
+    text = page.read_text("utf-8")
+    m = output.manifest.values
+    for said in (m["digest"], "package:quickstart.jsonl", "tone-0", f"{m['n_conversations']} conversations", "bytes"):
+        assert said in text
+    assert text.count("<svg") > 12
+
+
+def test_by_default_it_lies_in_the_build_which_stays_whole(tmp_path):
+    out, _ = made(tmp_path, n=2)
+    assert write_report(str(out)) == out / "report.html" == default_file(str(out))
+    assert faults(out) == []
+
+
+def test_a_page_without_conversations_to_hear(tmp_path):
+    out, _ = made(tmp_path, n=2)
+    text = write_report(str(out), None, 0).read_text("utf-8")
+    assert "There are no conversations to hear" in text
+
+
+def test_a_build_without_audio_says_so_and_has_the_decoded_sound(tmp_path):
+    page = write_report(str(made(tmp_path, n=2)[0]))
+    assert "kept no audio" in page.read_text("utf-8")
+    assert [set(talk["sounds"]) for talk in talks_of(page)] == [{"decoded"}]
+
+
+def test_another_tokenizer_version_is_named_and_nothing_decoded(tmp_path):
+    out, _ = made(tmp_path, n=2)
+    output = datagen.inspect.open(str(out))
+    output.manifest.values["engines"]["speech_tokenizer"]["version"] = "of old"
+    content = read(output, 1)
+    assert "of old" in content.mute
+    assert [talk["sounds"] for talk in content.talks] == [{}]
+
+
+def test_a_build_of_rejects_alone(tmp_path):
+    page = write_report(str(made(tmp_path, records=["nonsense", 3])[0]))
+    assert "2 of 2 records did not become data" in page.read_text("utf-8")
+
+
+def test_shards_flattened_anew_have_rows_only(tmp_path):
+    out, _ = made(tmp_path, n=3)
+    reflatten(str(out), str(tmp_path / "flat"), {"tasks": ["two_stream"]}, 0)
+    text = write_report(str(tmp_path / "flat")).read_text("utf-8")
+    assert "flattened anew" in text
+    assert "Histogram of the lengths of two_stream rows" in text
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
+    out, _ = made(tmp_path, n=2)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatagenError, match=r"cannot write .*report\.html.*--to"):
+        write_report(str(out), str(tmp_path / "file" / "report.html"))
+    with pytest.raises(DatagenError, match=r"cannot write"):
+        write_report(str(out), str(tmp_path))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_object_store(tmp_path, s3, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from datagen.run.build import build
+    from tests.run.builds import fake
+
+    build(fake(tmp_path / "in", n=2), s3, 0)
+    page = write_report(s3)
+    assert page.name == f"{s3.rpartition('/')[2]}-report.html"
+    assert len(talks_of(page)) == 1
+
+
+def test_hostile_text_stays_data(hostile_page):
+    text = hostile_page.read_text("utf-8")
+    assert text.count("<script") == 2 + text.count('<script type="application/json"') - 1
+    assert HOSTILE not in text
+    assert "<img" not in text
+    assert "\u2028" not in "".join(re.findall(r"<script.*?</script>", text, re.DOTALL))
+    (talk,) = talks_of(hostile_page)
+    assert talk["utterances"][0]["said"] == HOSTILE
