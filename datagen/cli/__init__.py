@@ -1,0 +1,23 @@
+"""The command line: a function a command, in order of their use, and the group timing."""
+
+import os
+import sys
+
+import typer
+
+from datagen.cli import build, look, timing
+from datagen.cli.app import app
+from datagen.errors import DatagenError
+
+__all__ = ["app", "build", "look", "main", "timing"]
+
+
+def main() -> None:
+    """Run the command line; a `DatagenError` becomes one message, everything else a traceback."""
+    try:
+        app()
+    except DatagenError as error:
+        if os.environ.get("DATAGEN_TRACEBACK"):
+            raise
+        typer.echo(f"datagen: {error}", err=True)
+        sys.exit(1)
