@@ -48,7 +48,7 @@ def train(out: Path, to: Path, tokens: str, *more: str) -> subprocess.Popen[byte
     line = [sys.executable, str(EXAMPLE), str(out), "--to", str(to), "--tokens", tokens, "--threads", "1"]
     to.mkdir(parents=True, exist_ok=True)
     with (to / "log").open("ab") as log:
-        return subprocess.Popen([*line, "--max-tokens", MAX_TOKENS, *more], stdout=log, stderr=log)
+        return subprocess.Popen([*line, "--max-tokens", MAX_TOKENS, "--batch-size", "2", *more], stdout=log, stderr=log)
 
 
 def untrained(out: Path, to: Path, example: Any) -> None:

@@ -15,7 +15,16 @@ from datagen.run.tables import from_parquet
 from datagen.vocab import Vocabulary
 
 TASKS = ("three_stream", "two_stream")
-_COLUMNS = ["input_ids", "user_turn_ends", "barge_ins", "event_kinds", "event_roles", "event_starts", "event_ends"]
+_COLUMNS = [
+    "row_id",
+    "input_ids",
+    "user_turn_ends",
+    "barge_ins",
+    "event_kinds",
+    "event_roles",
+    "event_starts",
+    "event_ends",
+]
 
 
 @dataclass(frozen=True)
@@ -82,8 +91,8 @@ def rows(store: Store, manifest: Manifest, task: str, split: str = "") -> Iterat
 
 
 def _lists(column: Any) -> list[Any]:
-    """One array a row, or a list of strings."""
-    if str(column.type.value_type) == "string":
+    """One array a row; text and lists of it as they are."""
+    if str(column.type) == "string" or str(column.type.value_type) == "string":
         found: list[Any] = column.to_pylist()
         return found
     return [array for chunk in column.chunks for array in np.split(chunk.flatten().to_numpy(), _inner(chunk))]

@@ -2,10 +2,13 @@
 
 Three ways, of growing difficulty to fool:
 
-    teacher_forced   the model sees the row as it is, and each prediction counts: what the paper seems to do. From the
-                     true reaction on it sees that reaction, so a model that goes on with what it sees scores well
-    unaided          the same predictions, but only up to the token of the true reaction, and none before the event
+    teacher_forced   the model sees the row as it is, and its likeliest choice counts: what the paper seems to do. From
+                     the true reaction on it sees that reaction, so a model that goes on with what it sees scores well
+    unaided          the same predictions, drawn, and only up to the token of the true reaction; none before the event
     free_running     the row up to shortly before the event, then only the user's channel: it hears its own tokens
+
+Drawn: speech or silence, and the code, as likely as the model finds them, which is how such models run. Their likeliest
+token is nearly always that nothing changes: one answers somewhere in half a second, at no token more likely than not.
 """
 
 from collections.abc import Iterator
@@ -23,6 +26,7 @@ from datagen.evaluate.scores import MAY_START, Scores, hard_negatives
 from datagen.evaluate.turns import PATIENCE_MS, Mask, swayed
 from datagen.run.manifest import Manifest
 from datagen.run.store import Store
+from datagen.seeds import Key, rng
 from datagen.units import ceil_div
 from datagen.vocab import Vocabulary
 
@@ -55,15 +59,15 @@ class Player:
     def _texts(self) -> NDArray[np.int64]:
         return np.append(np.arange(self.vocabulary.n_text), self.vocabulary["<|text_silence|>"])
 
-    def forced(self, ids: NDArray[np.int32]) -> Mask:
-        """Where it predicts silence, given all tokens before as they are; bool [n_chunks x n_speech]."""
+    def forced(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+        """How likely silence is, given all tokens before as they are; [n_chunks x n_speech]."""
         self.model.restart()
-        silent = _is_silent(self.model.hear(ids, self._codes, len(ids)))
-        after = np.append(False, silent[:-1])  # what is predicted after a token is about the next
-        return np.asarray(after.reshape(-1, self.layout.width)[:, -self.layout.n_speech :].reshape(-1), np.bool_)
+        silence = _silence(self.model.hear(ids, self._codes, len(ids)))
+        after = np.append(0.0, silence[:-1])  # what is predicted after a token is about the next
+        return after.reshape(-1, self.layout.width)[:, -self.layout.n_speech :].reshape(-1)
 
-    def free(self, ids: NDArray[np.int32], first: int, n_chunks: int) -> Mask:
-        """Where it is silent when it goes on by itself from a chunk on; bool [n_chunks x n_speech]."""
+    def free(self, ids: NDArray[np.int32], first: int, n_chunks: int, chance: np.random.Generator) -> Mask:
+        """Where it is silent when it goes on from a chunk on by drawing every token; bool [n_chunks x n_speech]."""
         width, n_speech = self.layout.width, self.layout.n_speech
         chunks = ids.reshape(-1, width)
         earliest = max(first - _CONTEXT_TOKENS // width, 0)
@@ -74,19 +78,27 @@ class Player:
         for chunk in range(n_chunks):
             heard = np.append(heard, chunks[first + chunk, :n_speech])
             for _ in range(width - 2 * n_speech):
-                heard = texts[self.model.hear(heard, texts, 1).argmax(axis=1)]
+                heard = texts[[_drawn(self.model.hear(heard, texts, 1), chance)]]
             for slot in range(n_speech):
-                scores = self.model.hear(heard, codes, 1)
-                silent[chunk, slot] = _is_silent(scores)[0]
-                heard = codes[[0 if silent[chunk, slot] else 1 + int(scores[0, 1:].argmax())]]
+                choice = _drawn(self.model.hear(heard, codes, 1), chance)
+                silent[chunk, slot] = choice == 0
+                heard = codes[[choice]]
         return silent.reshape(-1)
 
 
-def _is_silent(scores: NDArray[np.float32]) -> Mask:
-    """Whether silence, the first choice, is likelier than all codes together: one code seldom is, among thousands."""
-    most = scores.max(axis=1, keepdims=True)
-    likely = np.exp(scores - most)
-    return np.asarray(likely[:, 0] >= likely[:, 1:].sum(axis=1), np.bool_)
+def _silence(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probability of the first choice, which is silence, against all codes together.
+
+    >>> _silence(np.log(np.array([[2, 1, 1]], np.float32))).round(6).tolist()
+    [0.5]
+    """
+    likely = np.exp(scores - scores.max(axis=1, keepdims=True), dtype=np.float64)
+    return np.asarray(likely[:, 0] / likely.sum(axis=1), np.float64)
+
+
+def _drawn(scores: NDArray[np.float32], chance: np.random.Generator) -> int:
+    """One of the choices, each as likely as its score says."""
+    return int((scores[0] + chance.gumbel(size=scores.shape[1])).argmax())
 
 
 def _run_start(true: Mask, at: int) -> int:
@@ -104,6 +116,7 @@ class Evaluation:
     """The scores of one model on one task."""
 
     player: Player
+    seed: int = 0
     teacher_forced: Scores = field(init=False)
     unaided: Scores = field(init=False)
     free_running: Scores = field(init=False)
@@ -116,9 +129,9 @@ class Evaluation:
     def add(self, row: dict[str, Any], free: bool) -> None:
         """Let the model play a row in all ways, or in all but the slow one."""
         truth = self.player.layout.silent(row["input_ids"])
-        found = self.player.forced(row["input_ids"])
-        self.teacher_forced.add_stream(row, found)
-        self._unaided(row, found, truth)
+        silence = self.player.forced(row["input_ids"])
+        self.teacher_forced.add_stream(row, silence >= 0.5)
+        self._unaided(row, self._chance(row, "unaided").random(len(silence)) < silence, truth)
         if free:
             self._free_turns(row, truth)
             self._free_hard_negatives(row)
@@ -170,7 +183,12 @@ class Evaluation:
         n_all = len(row["input_ids"]) // self.player.layout.width
         first = max(start, 0) // n_speech
         last = min(ceil_div(end, n_speech), n_all)
-        return first * n_speech, self.player.free(row["input_ids"], first, max(last - first, 0))
+        chance = self._chance(row, "free", start)
+        return first * n_speech, self.player.free(row["input_ids"], first, max(last - first, 0), chance)
+
+    def _chance(self, row: dict[str, Any], *about: Key) -> np.random.Generator:
+        """Draws of a row: the same for every model, so that models are compared on equal luck."""
+        return rng(self.seed, "evaluate", row["row_id"], *about)
 
     def table(self) -> dict[str, Any]:
         """All scores, as plain values."""

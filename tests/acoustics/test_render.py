@@ -39,6 +39,7 @@ def test_a_channel_is_the_sum_of_its_layers(first, second, n_loop, start, gain):
     loops = [Loop(rng.uniform(-1, 1, n_loop).astype(np.float32), start % n_loop) for _ in range(2)]
     sounds = [joined(segments_of(places, k)) for k, places in enumerate((first, second))]
     channel = np.zeros(500, np.int16)
+    gain = min(gain, 1 / sum(Layer(sound, 1.0).peak for sound in (*sounds, *loops)))  # as is asked of callers
     layers = [Layer(sound, gain) for sound in (*sounds, *loops)]
     render(channel, layers)
     looped = sum(np.resize(np.roll(loop.audio, -loop.start_samples), 500).astype(float) for loop in loops)

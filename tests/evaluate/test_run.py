@@ -39,7 +39,7 @@ class FakeListener:
         scores = []
         for token in ids.tolist():
             self.heard.append(token)
-            scores.append(np.where((choices == SILENCE) ^ self.speaks(), 0.0, -9.0))
+            scores.append(np.where((choices == SILENCE) ^ self.speaks(), 0.0, -99.0))
         return np.array(scores[-n_last:], np.float32)
 
     def speaks(self) -> bool:
@@ -58,7 +58,7 @@ def row(user: str, assistant: str, **events) -> dict:
     ]
     chunks = np.concatenate([stream.reshape(-1, 4) for stream in streams], axis=1)
     at = {name: np.array([k // 4 * 8 + 4 + k % 4 for k in events.get(name, [])], np.int64) for name in PLACES}
-    return {"input_ids": chunks.reshape(-1), "event_kinds": [], "event_roles": [], **events, **at}
+    return {"row_id": "r", "input_ids": chunks.reshape(-1), "event_kinds": [], "event_roles": [], **events, **at}
 
 
 PLACES = ("user_turn_ends", "barge_ins", "event_starts", "event_ends")
