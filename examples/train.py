@@ -101,6 +101,7 @@ def steps(feed: Feed, everything: list[Stage]) -> Iterator[tuple[str, Batch]]:
 
 def train(arguments: argparse.Namespace) -> None:
     """Run the curriculum, from the beginning or from where `last.pt` says."""
+    transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     to, plan = Path(arguments.to), stages(arguments.tokens, arguments.max_tokens, arguments.batch_size)
