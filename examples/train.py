@@ -4,7 +4,7 @@
     python examples/train.py OUT --to runs/qwen --model Qwen/Qwen2-0.5B --tokens 2e9 --batch-size 8  # on a GPU
 
 OUT is a finished build with all five tasks. A stopped run goes on when it is started again. It leaves a checkpoint of
-transformers for each stage, and `loss.csv`. Next: datagen evaluate OUT --model runs/tiny/two_stream
+transformers for each stage, `loss.csv` and `loss.png`. Next: datagen evaluate OUT --model runs/tiny/two_stream
 """
 
 import argparse
@@ -137,6 +137,7 @@ def train(arguments: argparse.Namespace) -> None:
         if step % arguments.save_every == 0 or step == n_steps:
             torch.save({key: part.state_dict() for key, part in parts.items()}, to / "last.pt")
     save(model, token_ids, to / plan[-1].name)
+    draw(to)
     loss = test_loss(model.eval(), arguments.out, rows, arguments.max_tokens)
     print(f"test loss of two_stream: {loss:.4f}")
 
@@ -146,6 +147,23 @@ def log(to: Path, step: int, n_steps: int, stage: str, loss: float, rate: float)
     print(f"{step:6} of {n_steps}  {stage:12}  loss {loss:.3f}  {rate:,.0f} tokens/s", flush=True)
     with (to / "loss.csv").open("a") as file:
         csv.writer(file).writerow([step, stage, round(loss, 4)])
+
+
+def draw(to: Path) -> None:
+    """`loss.png`: the loss over the steps, a colour a stage; where matplotlib is installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return
+    with (to / "loss.csv").open() as file:
+        lines = [(int(step), stage, float(loss)) for step, stage, loss in csv.reader(file)]
+    figure = Figure((8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name in CURRICULUM:
+        axes.plot(*zip(*((step, loss) for step, stage, loss in lines if stage == name), strict=True), label=name)
+    axes.set(xlabel="step", ylabel="loss", title="cross-entropy of learned tokens")
+    axes.legend()
+    figure.savefig(to / "loss.png", dpi=120)
 
 
 def save(model: transformers.PreTrainedModel, token_ids: np.ndarray, to: Path) -> None:

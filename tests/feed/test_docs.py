@@ -1,4 +1,4 @@
-"""What docs/training.md shows runs, on a small build and a tiny model."""
+"""What README.md and docs/training.md show runs, on a small build and a tiny model."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from datagen.feed import Feed
 from tests.feed.conftest import stage
 from tests.run.builds import made
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "training.md"
+ROOT = Path(__file__).parent.parent.parent
 ALL_TASKS = "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream]"
 SPLITS = "splits={validation: 0.3, test: 0.1}"
 
@@ -25,10 +25,14 @@ def test_every_block_of_python_runs(tmp_path, monkeypatch):
     )  # fmt: skip
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    pages = "".join((ROOT / page).read_text("utf-8") for page in ("README.md", "docs/training.md"))
+    blocks = re.findall(r"^```python\n(.*?)^```", pages, re.MULTILINE | re.DOTALL)
+    blocks = [block for block in blocks if "model" in block]
+    assert len(blocks) == 3
     names = {"model": transformers.Qwen2ForCausalLM(config)}
     for block in blocks:
-        short = block.replace("out/mine", out).replace("max_steps=1000", "max_steps=2, report_to=[], use_cpu=True")
-        exec(compile(short.replace(".inputs).loss\n", ".inputs).loss\n    break\n"), PAGE.name, "exec"), names)
+        short = re.sub("out/(mine|quickstart)", out, block).replace(
+            "max_steps=1000", "max_steps=2, report_to=[], use_cpu=True"
+        )
+        exec(compile(short.replace(".inputs).loss\n", ".inputs).loss\n    break\n"), "docs", "exec"), names)
     assert names["loss"].item() > 0
