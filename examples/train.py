@@ -69,9 +69,15 @@ def loss_of(model: transformers.PreTrainedModel, batch: Batch, rows: torch.Tenso
 
 
 def shuffle_users(batch: Batch) -> Batch:
-    """A control: every sequence gets the user's channel of another one, so there is nothing to listen to."""
+    """A control: in full duplex every sequence gets the user channel of another one, which is not meant for it.
+
+    Chunks of packed rows lie on one grid, so users stay in the slots of users.
+    """
+    full_duplex = [task in ("three_stream", "two_stream") for task in batch.tasks]
+    if len(full_duplex) < 2:
+        raise SystemExit("--shuffle-users needs a --batch-size of 2 or more")
     ids = batch.inputs["input_ids"]
-    users = batch.inputs["labels"] == -100
+    users = (batch.inputs["labels"] == -100) & torch.tensor(full_duplex)[:, None]
     return batch._replace(inputs={**batch.inputs, "input_ids": torch.where(users, ids.roll(1, 0), ids)})
 
 

@@ -1,12 +1,13 @@
 """Shards as training batches for torch: shuffled, packed, mixed, split over ranks, and resumable at any batch."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from datagen.errors import FeedError
 from datagen.feed.batch import Arrays
-from datagen.feed.reader import Reader, Share, Source
-from datagen.feed.shards import IGNORED, Files, Shards
+from datagen.feed.reader import Plan, Reader, Share
+from datagen.feed.shards import IGNORED, Shards, Source
 from datagen.feed.stages import Stage
 from datagen.feed.states import merge_states
 from datagen.run.manifest import Manifest
@@ -28,7 +29,7 @@ class Batch(NamedTuple):
     inputs: dict[str, Any]
     """For `model(**batch.inputs)`: `input_ids`, `labels` (-100 where not learned; not shifted) and `position_ids` (from
     0 in every row), each int64 [n_sequences, max_tokens]. Models of transformers see by the positions that attention
-    must not cross rows, but only without a cache, so `use_cache` is there too, False."""
+    must not cross rows, but only without a cache, so `use_cache=False` is there too; for flash attention: `flat`."""
     boundaries: torch.Tensor
     """`cu_seqlens` of the batch laid out flat: where rows begin, and the end; int32 [n + 1]."""
     tasks: tuple[str, ...]
@@ -36,6 +37,19 @@ class Batch(NamedTuple):
     rows: torch.Tensor
     """Where each row comes from: sequence in the batch, file, row of the file; int64 [n_rows, 3]. `Feed.key` names the
     files."""
+
+    def to(self, device: Any) -> "Batch":
+        """The same with its inputs and boundaries on a device."""
+        inputs = {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in self.inputs.items()}
+        return self._replace(inputs=inputs, boundaries=self.boundaries.to(device, non_blocking=True))
+
+    def flat(self) -> "Batch":
+        """The same as one sequence, [1, n_sequences x max_tokens].
+
+        For flash attention: there transformers minds the positions in batches of one only.
+        """
+        inputs = {k: v.reshape(1, -1) if torch.is_tensor(v) else v for k, v in self.inputs.items()}
+        return self._replace(inputs=inputs)
 
 
 class Feed(IterableDataset[Batch]):
@@ -71,7 +85,7 @@ class Feed(IterableDataset[Batch]):
                 every rank reads all files, which suits validation.
             lanes: Files that are read side by side. Ranks whose number divides it read nothing in common; more lanes
                 shuffle better and hold more memory (about 4 MB each for sequences of 8,192).
-            rank: Which of the ranks; by default as `torch.distributed` says, else 0.
+            rank: Which of the ranks; by default as `torch.distributed` says, else RANK of the environment, else 0.
             n_ranks: How many there are.
             n_embeddings: Rows of the model's embedding, to refuse data whose ids go beyond it.
 
@@ -88,11 +102,11 @@ class Feed(IterableDataset[Batch]):
             )
         stages = [stages] if isinstance(stages, Stage) else list(stages)
         _check(stages, epochs, lanes)
-        files = Files(out)
+        source = Source(out)
         tasks = sorted({task for stage in stages for task in stage.tasks})
-        shards = {task: Shards(manifest, task, split, files) for task in tasks}
+        shards = {task: Shards(manifest, task, split, source) for task in tasks}
         fill_id = self.vocabulary["<|text_silence|>"]
-        self._source = Source(stages, shards, seed, lanes, epochs, shuffle, fill_id)
+        self._plan = Plan(stages, shards, seed, lanes, epochs, shuffle, fill_id)
         self._ranks = _ranks(rank, n_ranks)
         for stage in stages:
             stage.n_batches(self._ranks[1])  # refuses what ranks cannot share
@@ -113,12 +127,12 @@ class Feed(IterableDataset[Batch]):
         info = get_worker_info()
         share = Share(*self._ranks, *((info.id, info.num_workers) if info else (0, 1)))
         state, self._state = self._state, None
-        self._reader = reader = Reader(self._source, share, state)
+        self._reader = reader = Reader(self._plan, share, state)
         return map(_batch, reader)
 
     def key(self, task: str, file: int) -> str:
         """Path below the output of a file that `Batch.rows` names."""
-        return self._source.shards[task].key(file)
+        return self._plan.shards[task].key(file)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the last iteration is: plain numbers and strings, of a few hundred bytes a lane."""
@@ -152,16 +166,18 @@ def _check(stages: Sequence[Stage], epochs: int | None, lanes: int) -> None:
         raise FeedError(f"stages need names of their own; these are {names}")
     if endless:
         raise FeedError(f"stage {endless[0]} has no end, so none can follow: give it n_sequences")
+    if epochs is not None and len(stages) > 1:
+        raise FeedError("with epochs there can be one stage only: stages that end by n_sequences can follow each other")
     if lanes < 1 or (epochs is not None and epochs < 1):
         raise FeedError("lanes and epochs must be at least 1")
 
 
 def _ranks(rank: int | None, n_ranks: int | None) -> tuple[int, int]:
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if rank is None:
-        rank = torch.distributed.get_rank() if distributed else 0
-    if n_ranks is None:
-        n_ranks = torch.distributed.get_world_size() if distributed else 1
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        ours = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    else:  # started by torchrun, say, and not yet initialized
+        ours = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    rank, n_ranks = ours[0] if rank is None else rank, ours[1] if n_ranks is None else n_ranks
     if not 0 <= rank < n_ranks:
         raise FeedError(f"rank {rank} of {n_ranks}: ranks count from 0")
     return rank, n_ranks

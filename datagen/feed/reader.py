@@ -14,10 +14,10 @@ from datagen.errors import FeedError
 from datagen.feed.batch import Arrays, arrays
 from datagen.feed.shards import Shards
 from datagen.feed.stages import Lane, Stage
-from datagen.feed.stream import Files, as_they_lie, shuffled
+from datagen.feed.stream import Deal, as_they_lie, shuffled
 
 _FILES_PER_LANE = 4
-"""At least; a small build has fewer lanes, or windows would end before they are filled."""
+"""At least; a small build has fewer lanes, a power of two, or windows would end before they are filled."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Source:
+class Plan:
     """What all readers have in common."""
 
     stages: Sequence[Stage]
@@ -46,13 +46,14 @@ class Source:
     def lanes_of(self, stage: Stage) -> int:
         """How many lanes a stage has."""
         fewest = min(len(self.shards[task]) for task in stage.tasks)
-        return 1 if self.n_epochs is not None else max(min(self.n_lanes, fewest // _FILES_PER_LANE), 1)
+        most = max(fewest // _FILES_PER_LANE, 1)
+        return 1 if self.n_epochs is not None else min(self.n_lanes, 1 << (most.bit_length() - 1))
 
-    def files(self, stage: Stage) -> dict[str, Files]:
+    def deals(self, stage: Stage) -> dict[str, Deal]:
         """The files of a stage in its order."""
         n_lanes = self.lanes_of(stage)
         return {
-            task: Files(
+            task: Deal(
                 task,
                 self.shards[task],
                 shuffled(self.seed, stage.name, task) if self.shuffle else as_they_lie,
@@ -65,14 +66,16 @@ class Source:
 class Reader:
     """Iterates over the batches of one share; `state()` says after any batch how to go on behind it."""
 
-    def __init__(self, source: Source, share: Share, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, plan: Plan, share: Share, state: Mapping[str, Any] | None = None) -> None:
         """Begin, or go on from a state of the same source.
 
         Raises:
             FeedError: If the ranks cannot share a stage evenly.
         """
-        self._source, self._share = source, share
-        self._n_batches = [stage.n_batches(share.n_ranks) for stage in source.stages]
+        self._plan, self._share = plan, share
+        for shards in plan.shards.values():
+            shards.forget()
+        self._n_batches = [stage.n_batches(share.n_ranks) for stage in plan.stages]
         self._stage: int = state["stage"] if state else 0
         self._n_sequences: int = state["n_sequences"] if state else 0
         self._lanes: dict[int, Lane] = {}
@@ -84,8 +87,8 @@ class Reader:
         return {"stage": self._stage, "n_sequences": self._n_sequences, "lanes": lanes}
 
     def __iter__(self) -> Iterator[Arrays]:
-        while self._stage < len(self._source.stages):
-            yield from self._run(self._source.stages[self._stage])
+        while self._stage < len(self._plan.stages):
+            yield from self._run(self._plan.stages[self._stage])
             self._stage, self._n_sequences, self._lanes, self._saved = self._stage + 1, 0, {}, {}
 
     def _run(self, stage: Stage) -> Iterator[Arrays]:
@@ -96,30 +99,30 @@ class Reader:
                 f"stage {stage.name}: {self._n_sequences} sequences are done, no whole number of steps of {n_step}; "
                 "go on with as many ranks x batch_size as before"
             )
-        files, n_lanes = self._source.files(stage), self._source.lanes_of(stage)
+        deals, n_lanes = self._plan.deals(stage), self._plan.lanes_of(stage)
         n_earlier = sum(n or 0 for n in self._n_batches[: self._stage])
         n_batches = self._n_batches[self._stage]
         number = self._n_sequences // n_step
         while n_batches is None or number < n_batches:
             if (n_earlier + number) % share.n_workers == share.worker:
                 first = number * n_step + share.rank
-                taken = [self._take(stage, files, n_lanes, first + k * share.n_ranks) for k in range(stage.batch_size)]
+                taken = [self._take(stage, deals, n_lanes, first + k * share.n_ranks) for k in range(stage.batch_size)]
                 sequences = [sequence for sequence in taken if sequence is not None]
                 if not sequences:
                     return
                 self._n_sequences = (number + 1) * n_step
-                yield arrays(sequences, stage.max_tokens, self._source.fill_id)
+                yield arrays(sequences, stage.max_tokens, self._plan.fill_id)
             number += 1
 
-    def _take(self, stage: Stage, files: Mapping[str, Files], n_lanes: int, k: int) -> Any:
+    def _take(self, stage: Stage, deals: Mapping[str, Deal], n_lanes: int, k: int) -> Any:
         """Sequence k of the global order; those of its lane before it that are others' are passed over.
 
         A lane that the state does not know, for other ranks had it, is passed through from its beginning.
         """
         which, place = k % n_lanes, k // n_lanes
         if which not in self._lanes:
-            source = self._source
-            self._lanes[which] = Lane(stage, files, which, source.n_epochs, source.seed, self._saved.get(str(which)))
+            plan = self._plan
+            self._lanes[which] = Lane(stage, deals, which, plan.n_epochs, plan.seed, self._saved.get(str(which)))
         lane = self._lanes[which]
         while lane.n_taken < place:
             if lane.take() is None:

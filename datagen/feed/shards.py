@@ -1,5 +1,6 @@
 """The data files of a task as a feed reads them: by the manifest, checked against it, as plain arrays."""
 
+import hashlib
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ class Shard:
 _N_READERS = 4
 
 
-class Files:
-    """Reads whole files of an output, in threads if asked. Each process opens its own store."""
+class Source:
+    """The output that files are read from, in threads. Each process opens its own store."""
 
     def __init__(self, url: str) -> None:
         """Take the output's directory or URL."""
@@ -77,7 +78,7 @@ class Files:
 class Shards:
     """The files of one task and split, by number."""
 
-    def __init__(self, manifest: Manifest, task: str, split: str, files: Files) -> None:
+    def __init__(self, manifest: Manifest, task: str, split: str, source: Source) -> None:
         """Take their names from the index, and what reads them.
 
         Raises:
@@ -85,22 +86,28 @@ class Shards:
         """
         if task not in manifest.tasks:
             raise FeedError(f"{manifest.store.url} has no rows of task {task!r}; it has {', '.join(manifest.tasks)}")
-        found = [(file.key, file.n_rows) for file in manifest.files(task, split) if file.n_rows]
+        found = [(f.key, f.n_rows, bytes.fromhex(f.sha256)) for f in manifest.files(task, split) if f.n_rows]
         if not found:
             raise FeedError(
                 f"{manifest.store.url} has no {split} rows of {task}; "
                 f"it has {', '.join(sorted(manifest.values['tables'][task]))}"
             )
-        self._keys = pa.array([key for key, _ in found])  # up to millions: plain strings would be five times as large
-        self._n_rows = np.array([n for _, n in found], np.int64)
+        self._keys = pa.array([key for key, *_ in found])  # up to millions: plain strings would be five times as large
+        self._n_rows = np.array([n for _, n, _ in found], np.int64)
+        self._hashes = pa.array([sha256 for *_, sha256 in found])
+        self._is_checked = np.zeros(len(found), np.bool_)
         self._vocabulary = manifest.values["vocabulary"]
         self._n_ids = self._vocabulary["speech_offset"] + self._vocabulary["codebook_size"]
-        self._files = files
+        self._source = source
         self._said = b""
         self._coming: dict[tuple[int, int], Future[Shard]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_coming": {}}
+
+    def forget(self) -> None:
+        """Drop what was begun and not asked for."""
+        self._coming = {}
 
     def __len__(self) -> int:
         return len(self._n_rows)
@@ -112,7 +119,7 @@ class Shards:
 
     def expect(self, number: int) -> None:
         """Begin to read and decode a file in a thread, if that was not begun."""
-        threads = self._files.threads()
+        threads = self._source.threads()
         place = os.getpid(), number  # what was begun before a fork never ends after it
         if place not in self._coming:
             self._coming[place] = threads.submit(self._read, number)
@@ -129,13 +136,18 @@ class Shards:
 
     def _read(self, number: int) -> Shard:
         key = self.key(number)
-        place = f"{self._files.url}/{key}"
-        table = from_parquet(self._files.read(key), place, ["input_ids", "loss_mask"])
+        place = f"{self._source.url}/{key}"
+        data = self._source.read(key)
+        if not self._is_checked[number]:  # once in a process
+            if hashlib.sha256(data).digest() != self._hashes[number].as_py():
+                raise FeedError(f"{place} is not what the index says; `datagen check {self._source.url}` tells more")
+            self._is_checked[number] = True
+        table = from_parquet(data, place, ["input_ids", "loss_mask"])
         self._check_vocabulary(table, place)
         offsets, ids = _flat(table.column("input_ids"))
-        mask_offsets, mask = _flat(table.column("loss_mask"))
-        if len(offsets) != self._n_rows[number] + 1 or not np.array_equal(offsets, mask_offsets):
-            raise FeedError(f"{place} does not hold what the index says; `datagen check {self._files.url}` tells more")
+        _, mask = _flat(table.column("loss_mask"))
+        if len(offsets) != self._n_rows[number] + 1 or len(ids) != len(mask):
+            raise FeedError(f"{place} does not hold what the index says; `datagen check {self._source.url}` tells more")
         if int(ids.view(np.uint32).max()) >= self._n_ids:  # as unsigned, negative ids are large
             raise FeedError(f"{place} holds ids beyond its vocabulary of {self._n_ids:,}")
         return Shard(number, ids, mask, offsets)

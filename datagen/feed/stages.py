@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datagen.errors import FeedError
-from datagen.feed.stream import Files, Place, Sequence, Stream
+from datagen.feed.stream import Deal, Place, Sequence, Stream
 from datagen.seeds import rng
 
 
@@ -19,7 +19,7 @@ class Stage:
 
     name: str
     tasks: Mapping[str, float]
-    """Share of the tokens that each task gets, relative to the others."""
+    """Share of the sequences that each task gets, relative to the others; all are of one length."""
     max_tokens: int
     """Tokens of a sequence; shorter rows are packed together."""
     batch_size: int
@@ -65,20 +65,20 @@ class Lane:
     """The sequences of one lane in one stage: always of the task that is furthest behind its share."""
 
     def __init__(
-        self, stage: Stage, files: Mapping[str, Files], number: int, n_epochs: int | None, seed: int, state: Any = None
+        self, stage: Stage, deals: Mapping[str, Deal], number: int, n_epochs: int | None, seed: int, state: Any = None
     ) -> None:
         """Begin a lane, or take it up where a state was saved."""
         self.n_taken: int = state["n_taken"] if state else 0
         places = {task: Place(**(state["places"][task] if state else {})) for task in stage.tasks}
         self._streams = {
-            task: Stream(files[task], number, stage.max_tokens, n_epochs, place) for task, place in places.items()
+            task: Stream(deals[task], number, stage.max_tokens, n_epochs, place) for task, place in places.items()
         }
         self._weights = stage.tasks
         if state:
             self._spent: dict[str, float] = dict(state["spent"])
-        else:  # lanes begin at different tasks, or every first batch would be of one
-            ahead = rng(seed, "feed", stage.name, "ahead", number).random(len(stage.tasks)).tolist()
-            self._spent = {task: a * stage.tasks[task] for task, a in zip(sorted(stage.tasks), ahead, strict=True)}
+        else:  # a random place in each task's cycle, or all lanes would give it in the same steps
+            begin = rng(seed, "feed", stage.name, "begin", number).random(len(stage.tasks))
+            self._spent = dict(zip(sorted(stage.tasks), begin.tolist(), strict=True))
 
     def take(self) -> Sequence | None:
         """The next sequence; None when all tasks have ended."""
@@ -86,7 +86,7 @@ class Lane:
         for _, task in sorted(behind):
             sequence = self._streams[task].take()
             if sequence is not None:
-                self._spent[task] += sequence.n_tokens
+                self._spent[task] += 1
                 self.n_taken += 1
                 return sequence
         return None

@@ -21,7 +21,7 @@ _WINDOW = 32
 """Sequences' worth of rows that are packed together: more pad less and hold more memory."""
 
 _AHEAD = 2
-"""Files that a lane of an object store reads ahead of need."""
+"""Files that a lane reads ahead of need."""
 
 Order = Callable[..., NDArray[np.int64]]
 """The order of n things for a purpose: `order(n, *keys)`."""
@@ -59,8 +59,6 @@ class Sequence(NamedTuple):
     """Rows that are trained on as one sequence, and the fill behind them."""
 
     task: str
-    n_tokens: int
-    """Without the fill."""
     shards: list[Shard]
     """What the rows lie in; the fill is not among them."""
     pieces: NDArray[np.int64]
@@ -78,34 +76,41 @@ class Place:
     n_given: int = 0
 
 
-class Files:
+class Deal:
     """The files of a task in the order of each epoch, dealt to the lanes in turn."""
 
     def __init__(self, task: str, shards: Shards, order: Order, n_lanes: int) -> None:
         """Take the files, how they are shuffled, and how many lanes share them."""
         self.task, self.shards, self.order, self._n_lanes = task, shards, order, n_lanes
-        self._epoch = lru_cache(2)(lambda epoch: order(len(shards), "files", epoch))  # lanes are within one epoch
+        self._epoch = lru_cache(4)(lambda epoch: order(len(shards), "files", epoch))  # lanes are about as far
 
     def number(self, lane: int, epoch: int, index: int) -> int | None:
         """Which file is the index-th of a lane in an epoch; None behind its last."""
-        place = lane + index * self._n_lanes
+        place = (lane + epoch) % self._n_lanes + index * self._n_lanes  # in turn, lanes get a file more than others
         return int(self._epoch(epoch)[place]) if place < len(self.shards) else None
+
+
+def _shorter(task: str, capacity: int) -> str:
+    """What to do about rows that are too long."""
+    if task in ("asr", "tts"):
+        return "raise max_tokens (their limit is the recipe's flatten.max_alignment_tokens)"
+    return f"raise max_tokens, or make shorter rows: datagen flatten OUT --max-tokens {capacity}"
 
 
 class Stream:
     """Packed sequences of one task from one lane's files."""
 
-    def __init__(self, files: Files, lane: int, capacity: int, n_epochs: int | None, place: Place) -> None:
+    def __init__(self, deal: Deal, lane: int, capacity: int, n_epochs: int | None, place: Place) -> None:
         """Begin at a place.
 
         Args:
-            files: Of the task.
+            deal: The files of the task.
             lane: Which of the lanes.
             capacity: Tokens a sequence.
             n_epochs: After how many to end; None for never.
             place: Where to begin, or to go on.
         """
-        self._files, self._lane, self._capacity, self._n_epochs = files, lane, capacity, n_epochs
+        self._deal, self._lane, self._capacity, self._n_epochs = deal, lane, capacity, n_epochs
         self._at = place
         self._next: Place | None = None
         self._window: list[Sequence] = []
@@ -130,11 +135,11 @@ class Stream:
     def _fill(self) -> None:
         """Pack the window that begins here; an empty one if nothing is left."""
         at = self._at
-        if self._files.number(self._lane, at.epoch, at.file) is None:
+        if self._deal.number(self._lane, at.epoch, at.file) is None:
             at.epoch, at.file, at.row = at.epoch + 1, 0, 0
         parts, left, file, row = list[Rows](), _WINDOW * self._capacity, at.file, at.row
         while left > 0 and at.epoch != self._n_epochs:
-            number = self._files.number(self._lane, at.epoch, file)
+            number = self._deal.number(self._lane, at.epoch, file)
             if number is None:
                 break
             self._expect(at.epoch, file)
@@ -150,9 +155,11 @@ class Stream:
 
     def _expect(self, epoch: int, file: int) -> None:
         """Begin to read the files after one."""
+        if epoch == self._n_epochs:
+            return
         for index in range(file + 1, file + 1 + _AHEAD):
-            if (number := self._files.number(self._lane, epoch, index)) is not None:
-                self._files.shards.expect(number)
+            if (number := self._deal.number(self._lane, epoch, index)) is not None:
+                self._deal.shards.expect(number)
 
     def _packed(self, parts: list[Rows]) -> list[Sequence]:
         lengths = np.concatenate([part.lengths for part in parts])
@@ -164,11 +171,11 @@ class Stream:
         longest = int(lengths.argmax())
         if lengths[longest] > self._capacity:
             raise FeedError(
-                f"{self._files.shards.key(int(files[longest]))}, row {rows[longest]}: "
+                f"{self._deal.shards.key(int(files[longest]))}, row {rows[longest]}: "
                 f"{lengths[longest]:,} tokens do not fit into sequences of {self._capacity:,}; "
-                f"raise max_tokens, or make shorter rows: datagen flatten OUT --max-tokens {self._capacity}"
+                f"{_shorter(self._deal.task, self._capacity)}"
             )
-        order = self._files.order
+        order = self._deal.order
         packed = pack(lengths, self._capacity)
         turns = order(len(packed), "window", self._lane, self._at.epoch, self._at.file, self._at.row).tolist()
         fill = len(lengths)
@@ -178,13 +185,13 @@ class Stream:
         begins = np.append(0, ends[:-1] + 1)
         n_tokens = np.add.reduceat(table[:, 4], begins)
         table[ends, 4] = self._capacity - n_tokens
-        task = self._files.task
-        spans = zip(n_tokens.tolist(), begins.tolist(), ends.tolist(), strict=True)
-        return [Sequence(task, n, shards, table[begin : end + 1]) for n, begin, end in spans]
+        task = self._deal.task
+        spans = zip(begins.tolist(), ends.tolist(), strict=True)
+        return [Sequence(task, shards, table[begin : end + 1]) for begin, end in spans]
 
     def _rows(self, number: int, epoch: int) -> Rows:
         """A file's rows in their order; the last file stays open, for a window may end inside it."""
         if self._open is None or (self._open[0], self._open[1].shard.number) != (epoch, number):
-            shard = self._files.shards.read(number)
-            self._open = epoch, Rows(shard, self._files.order(len(shard.offsets) - 1, "rows", epoch, number))
+            shard = self._deal.shards.read(number)
+            self._open = epoch, Rows(shard, self._deal.order(len(shard.offsets) - 1, "rows", epoch, number))
         return self._open[1]

@@ -1,5 +1,6 @@
 """What a feed refuses, and how it says so."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from datagen.errors import FeedError, StoreError
 from datagen.feed import Feed, Stage
 from datagen.run.tables import to_parquet
-from tests.feed.conftest import TASK, stage
+from tests.feed.conftest import TASK, sequences, stage
 from tests.run.builds import Forger
 
 
@@ -41,9 +42,32 @@ def test_tasks_and_splits_that_are_not_there(out):
         Feed(out, stage(), split="dev")
 
 
-def test_a_truncated_shard_is_named(copy):
+def put(copy: Path, file: Path, data: bytes) -> None:
+    """Another content for a file, with its entry in the index set right."""
+    forger = Forger(copy)
+    file.write_bytes(data)
+    forger.enter(f"{TASK}/{file.name}", n_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    forger.publish()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "one bit", "another file of as many rows"])
+def test_a_shard_that_is_not_the_indexs_is_named(copy, damage):
     file = one_file(copy)
-    file.write_bytes(file.read_bytes()[:-100])
+    data = file.read_bytes()
+    others = [other for other in sorted((copy / TASK).glob("train-*"))[1:] if Forger.table_of(other).num_rows == 1]
+    data = {
+        "truncated": data[:-100],
+        "one bit": data[:50] + bytes([data[50] ^ 1]) + data[51:],
+        "another file of as many rows": others[0].read_bytes(),
+    }[damage]
+    file.write_bytes(data)
+    with pytest.raises(FeedError, match=f"{file.name} is not what the index says; `datagen check"):
+        all_of(copy)
+
+
+def test_a_shard_that_cannot_be_decoded_is_named(copy):
+    file = one_file(copy)
+    put(copy, file, file.read_bytes()[:-100])
     with pytest.raises(StoreError, match=f"{file.name} is damaged"):
         all_of(copy)
 
@@ -58,7 +82,7 @@ def test_a_missing_shard_is_named(copy):
 def test_a_shard_with_other_rows_than_the_index_says(copy):
     file, forger = one_file(copy), Forger(copy)
     table = forger.table_of(file)
-    file.write_bytes(to_parquet(pa.concat_tables([table, table]), {"vocabulary": forger.values["vocabulary"]}))
+    put(copy, file, to_parquet(pa.concat_tables([table, table]), {"vocabulary": forger.values["vocabulary"]}))
     with pytest.raises(FeedError, match=f"{file.name} does not hold what the index says; `datagen check"):
         all_of(copy)
 
@@ -66,7 +90,7 @@ def test_a_shard_with_other_rows_than_the_index_says(copy):
 def test_a_shard_of_another_vocabulary(copy):
     file, forger = one_file(copy), Forger(copy)
     foreign = {**forger.values["vocabulary"], "codebook_size": 6561}
-    file.write_bytes(to_parquet(forger.table_of(file), {"vocabulary": foreign}))
+    put(copy, file, to_parquet(forger.table_of(file), {"vocabulary": foreign}))
     with pytest.raises(FeedError, match=rf"{file.name} has the vocabulary .*6561.* it was not made by it"):
         all_of(copy)
 
@@ -77,7 +101,7 @@ def test_ids_beyond_the_vocabulary(copy, token):
     rows = forger.table_of(file).to_pylist()
     rows[0]["input_ids"][3] = token
     table = pa.Table.from_pylist(rows, schema=forger.table_of(file).schema)
-    file.write_bytes(to_parquet(table, {"vocabulary": forger.values["vocabulary"]}))
+    put(copy, file, to_parquet(table, {"vocabulary": forger.values["vocabulary"]}))
     with pytest.raises(FeedError, match=f"{file.name} holds ids beyond its vocabulary"):
         all_of(copy)
 
@@ -87,7 +111,7 @@ def test_a_mask_of_another_length_than_its_ids(copy):
     rows = forger.table_of(file).to_pylist()
     rows[0]["loss_mask"].pop()
     table = pa.Table.from_pylist(rows, schema=forger.table_of(file).schema)
-    file.write_bytes(to_parquet(table, {"vocabulary": forger.values["vocabulary"]}))
+    put(copy, file, to_parquet(table, {"vocabulary": forger.values["vocabulary"]}))
     with pytest.raises(FeedError, match=f"{file.name} does not hold"):
         all_of(copy)
 
@@ -133,12 +157,21 @@ def test_stages_that_nothing_can_follow(out):
         Feed(out, [stage(4), stage()])
     with pytest.raises(FeedError, match="names of their own"):
         Feed(out, [])
+    with pytest.raises(FeedError, match="one stage only"):
+        Feed(out, [stage(4), Stage("second", {TASK: 1}, 2048, 1)], epochs=1)
 
 
 @pytest.mark.parametrize("values", [{"lanes": 0}, {"epochs": 0}, {"rank": 2, "n_ranks": 2}])
 def test_numbers_out_of_range(out, values):
     with pytest.raises(FeedError):
         Feed(out, stage(), **values)
+
+
+def test_processes_that_are_not_yet_initialized_are_ranks_all_the_same(out, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    second, explicit = Feed(out, stage(4)), Feed(out, stage(4), rank=1, n_ranks=2)
+    assert sequences(second, second) == sequences(explicit, explicit)
 
 
 def test_a_state_of_another_feed(out):

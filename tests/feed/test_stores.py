@@ -27,7 +27,7 @@ def test_an_object_store_gives_the_same_batches(out, url):
 
 def test_files_are_read_ahead_of_need(out, monkeypatch):
     feed = Feed(out, stage(batch_size=1, max_tokens=700), lanes=1)
-    shards = feed._source.shards["three_stream"]
+    shards = feed._plan.shards["three_stream"]
     batches = iter(feed)
     next(batches)
     ahead = {number: future.result() for (_, number), future in shards._coming.items()}

@@ -35,6 +35,18 @@ def test_attention_does_not_cross_rows(out, model):
             torch.testing.assert_close(packed[begin:end], alone, atol=1e-4, rtol=1e-4)
 
 
+def test_a_flat_batch_says_the_same_and_is_seen_as_packed(out, model):
+    from transformers.modeling_flash_attention_utils import _is_packed_sequence
+
+    batch = next(iter(Feed(out, stage(batch_size=2))))
+    flat = batch.flat().to("cpu")
+    assert _is_packed_sequence(flat.inputs["position_ids"], 1)
+    with torch.no_grad():
+        expected = model(**batch.inputs).logits.flatten(0, 1)
+        torch.testing.assert_close(model(**flat.inputs).logits[0], expected, atol=1e-4, rtol=1e-4)
+    assert flat.boundaries.tolist()[-1] == flat.inputs["input_ids"].shape[1]
+
+
 def test_a_batch_trains_a_model(out, model):
     optimizer = torch.optim.AdamW(model.train().parameters(), lr=3e-3)
     losses = []
