@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from common import recipe_for, run_build, write_dialogues
 
@@ -21,6 +22,7 @@ from datagen.evaluate.models import load
 from datagen.evaluate.run import evaluate
 from datagen.run.manifest import Manifest
 from datagen.run.store import open_store
+from datagen.vocab import Vocabulary
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "train.py"
 SETTINGS = (
@@ -59,10 +61,10 @@ def untrained(out: Path, to: Path, example: Any) -> None:
     example.save(model, token_ids, to / "two_stream")
 
 
-def loss(out: Path, checkpoint: Path, example: Any) -> float:
+def loss(out: Path, checkpoint: Path, n_ids: int, example: Any) -> float:
     """Test loss of two_stream."""
-    found = load(str(checkpoint))
-    rows = torch.from_numpy(found._row_of)
+    found = load(str(checkpoint), n_ids)
+    rows = torch.from_numpy(np.maximum(found._row_of, 0))
     return float(example.test_loss(found._model, str(out), rows, int(MAX_TOKENS), "train"))
 
 
@@ -88,16 +90,16 @@ def main() -> None:
     if any(run.wait() for run in runs):
         raise SystemExit(f"a training failed: see {options.to}/*/log")
     untrained(out, options.to / "untrained", example)
-    store = open_store(str(held_out))
-    manifest = Manifest.load(store)
+    manifest = Manifest.load(open_store(str(held_out)))
+    n_ids = Vocabulary.from_dict(manifest.values["vocabulary"]).size
     n_rows = manifest.values["tables"]["two_stream"]["train"]["n_rows"]
     print(f"{manifest.values['hours']:.1f} h of conversation, {n_rows} test rows")
     torch.set_num_threads(2)
     for name in ("untrained", "shuffled", "trained"):
         checkpoint = options.to / name / "two_stream"
-        scores = evaluate(store, manifest, load(str(checkpoint)), split="train", n_rows=options.rows)
+        scores = evaluate(manifest, load(str(checkpoint), n_ids), split="train", n_rows=options.rows)
         (options.to / f"{name}.json").write_text(json.dumps(scores, indent=1), "utf-8")
-        print_row(name, loss(held_out, checkpoint, example), scores)
+        print_row(name, loss(held_out, checkpoint, n_ids, example), scores)
 
 
 def print_row(name: str, test_loss: float, scores: dict[str, Any]) -> None:

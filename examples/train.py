@@ -11,7 +11,6 @@ import argparse
 import csv
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,9 @@ def new_model(
     """
     vocabulary = Feed(out, plan).vocabulary
     if name != "tiny":
-        model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=torch.bfloat16)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            name, dtype=torch.float32
+        )  # trained in bfloat16 by autocast
         model.resize_token_embeddings(vocabulary.size)
         return model, np.arange(vocabulary.size)
     once = Stage("all", {task: 1 for stage in plan for task in stage.tasks}, max_tokens, 16)
@@ -62,10 +63,13 @@ def new_model(
 def loss_of(model: transformers.PreTrainedModel, batch: Batch, rows: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy of the learned tokens. Logits are made for those alone, which halves the work."""
     inputs = {name: batch.inputs[name].to(model.device) for name in ("input_ids", "labels", "position_ids")}
-    hidden = model.model(input_ids=rows[inputs["input_ids"]], position_ids=inputs["position_ids"], use_cache=False)[0]
     labels = inputs["labels"][:, 1:]
     learned = labels != -100
-    return torch.nn.functional.cross_entropy(model.lm_head(hidden[:, :-1][learned]).float(), rows[labels[learned]])
+    ids, positions = rows[inputs["input_ids"]], inputs["position_ids"]
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda"):
+        hidden = model.model(input_ids=ids, position_ids=positions, use_cache=False)[0]
+        logits = model.lm_head(hidden[:, :-1][learned])
+    return torch.nn.functional.cross_entropy(logits.float(), rows[labels[learned]])
 
 
 def shuffle_users(batch: Batch) -> Batch:
@@ -94,17 +98,6 @@ def test_loss(
     return total / n
 
 
-def steps(feed: Feed, everything: list[Stage]) -> Iterator[tuple[str, Batch]]:
-    """Batches with the stage they are of; the feed knows where it goes on."""
-    done = feed.state_dict()["at"]
-    names = [stage.name for stage in everything for _ in range(stage.n_batches(1) or 0)]
-    n_done = 0
-    if done:
-        earlier = everything[: done["stage"]]
-        n_done = sum(s.n_batches(1) or 0 for s in earlier) + done["n_sequences"] // everything[0].batch_size
-    return zip(names[n_done:], feed, strict=True)
-
-
 def train(arguments: argparse.Namespace) -> None:
     """Run the curriculum, from the beginning or from where `last.pt` says."""
     transformers.utils.logging.disable_progress_bar()
@@ -117,59 +110,77 @@ def train(arguments: argparse.Namespace) -> None:
     rows = torch.zeros(int(token_ids.max()) + 1, dtype=torch.int64)  # of the embedding, by id
     rows[torch.from_numpy(token_ids)] = torch.arange(len(token_ids))
     rows = rows.to(model.device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.1)
-    n_steps = sum(stage.n_batches(1) or 0 for stage in plan)
+    names = [stage.name for stage in plan for _ in range(stage.n_batches(1) or 0)]  # of the stage, by step
+    lr = arguments.lr or (2e-3 if arguments.model == "tiny" else 2e-5)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * min(step / n_steps, 0.95)))
+        optimizer, lambda step: min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * min(step / len(names), 0.95)))
     )
-    feed = Feed(arguments.out, plan, seed=arguments.seed)
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "feed": feed}
+    feed, curve = Feed(arguments.out, plan, seed=arguments.seed), Curve(to / "loss.csv")
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "feed": feed, "curve": curve}
     if (to / "last.pt").exists():
         for name, state in torch.load(to / "last.pt", weights_only=True).items():
             parts[name].load_state_dict(state)
-    began, n_seen, previous = time.monotonic(), 0, None
-    for name, batch in steps(feed, plan):
-        if previous not in (None, name):
-            save(model, token_ids, to / previous)
+    for batch in feed:
+        name = names[schedule.last_epoch]
         loss = loss_of(model, shuffle_users(batch) if arguments.shuffle_users else batch, rows)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        step, previous, n_seen = schedule.last_epoch, name, n_seen + batch.inputs["input_ids"].numel()
-        if step % 20 == 0 or step == n_steps:
-            log(to, step, n_steps, name, loss.item(), n_seen / (time.monotonic() - began))
-        if step % arguments.save_every == 0 or step == n_steps:
-            torch.save({key: part.state_dict() for key, part in parts.items()}, to / "last.pt")
-    save(model, token_ids, to / plan[-1].name)
-    draw(to)
+        step = schedule.last_epoch
+        ends = step == len(names) or names[step] != name
+        if step % 20 == 0 or ends:
+            curve.add(step, name, loss.item())
+            print(
+                f"{time.strftime('%H:%M:%S')}  {step:6} of {len(names)}  {name:12}  loss {loss.item():.3f}", flush=True
+            )
+        if ends:
+            save(model, token_ids, to / name)
+        if step % arguments.save_every == 0 or ends:
+            torch.save({key: part.state_dict() for key, part in parts.items()}, to / "writing.pt")
+            (to / "writing.pt").replace(to / "last.pt")  # a run that is stopped while it writes loses nothing
+    curve.draw()
     loss = test_loss(model.eval(), arguments.out, rows, arguments.max_tokens)
     print(f"test loss of two_stream: {loss:.4f}")
 
 
-def log(to: Path, step: int, n_steps: int, stage: str, loss: float, rate: float) -> None:
-    """A line for people, and one for the loss curve."""
-    print(f"{step:6} of {n_steps}  {stage:12}  loss {loss:.3f}  {rate:,.0f} tokens/s", flush=True)
-    with (to / "loss.csv").open("a") as file:
-        csv.writer(file).writerow([step, stage, round(loss, 4)])
+class Curve:
+    """The loss over the steps, as `loss.csv` and, where matplotlib is installed, `loss.png`."""
 
+    def __init__(self, file: Path) -> None:
+        """Begin a curve."""
+        self.file, self.points = file, list[tuple[int, str, float]]()
 
-def draw(to: Path) -> None:
-    """`loss.png`: the loss over the steps, a colour a stage; where matplotlib is installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return
-    with (to / "loss.csv").open() as file:
-        lines = [(int(step), stage, float(loss)) for step, stage, loss in csv.reader(file)]
-    figure = Figure((8, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for name in CURRICULUM:
-        axes.plot(*zip(*((step, loss) for step, stage, loss in lines if stage == name), strict=True), label=name)
-    axes.set(xlabel="step", ylabel="loss", title="cross-entropy of learned tokens")
-    axes.legend()
-    figure.savefig(to / "loss.png", dpi=120)
+    def add(self, step: int, stage: str, loss: float) -> None:
+        """Note a loss."""
+        self.points.append((step, stage, round(loss, 4)))
+        with self.file.open("w") as file:
+            csv.writer(file).writerows(self.points)
+
+    def state_dict(self) -> dict[str, list]:
+        """What a run goes on with."""
+        return {"points": self.points}
+
+    def load_state_dict(self, state: dict[str, list]) -> None:
+        """Go on; what came after is forgotten."""
+        self.points = list(state["points"])
+
+    def draw(self) -> None:
+        """Draw a line a stage."""
+        try:
+            from matplotlib.figure import Figure
+        except ImportError:
+            return
+        figure = Figure((8, 4.5), layout="constrained")
+        axes = figure.subplots()
+        for name in CURRICULUM:
+            own = [(step, loss) for step, stage, loss in self.points if stage == name]
+            axes.plot(*zip(*own, strict=True), label=name)
+        axes.set(xlabel="step", ylabel="loss", title="cross-entropy of learned tokens")
+        axes.legend()
+        figure.savefig(self.file.with_suffix(".png"), dpi=120)
 
 
 def save(model: transformers.PreTrainedModel, token_ids: np.ndarray, to: Path) -> None:
@@ -187,7 +198,7 @@ def options(line: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tokens", type=float, default=6e6, help="tokens to train on, fills included")
     parser.add_argument("--max-tokens", type=int, default=8192, help="of a sequence; rows must not be longer")
     parser.add_argument("--batch-size", type=int, default=4, help="sequences a step")
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, help="peak learning rate; by default 2e-3 for tiny, else 2e-5")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=200, help="steps after which a stopped run can go on")
     parser.add_argument("--shuffle-users", action="store_true", help="a control: users of other conversations")

@@ -120,9 +120,11 @@ def evaluate(
     from datagen.evaluate.show import console, print_json, show_scores
     from datagen.run.manifest import Manifest
     from datagen.run.store import open_store
+    from datagen.vocab import Vocabulary
 
-    store = open_store(out)
-    scores = run(store, Manifest.load(store), load(model), task, split, rows, free)
+    manifest = Manifest.load(open_store(out))
+    n_ids = Vocabulary.from_dict(manifest.values["vocabulary"]).size
+    scores = run(manifest, load(model, n_ids), task, split, rows, free)
     if json:
         print_json(scores)
     else:

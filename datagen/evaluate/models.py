@@ -50,7 +50,7 @@ class CausalModel:
         self._model = model.eval()
         self._row_of: NDArray[np.int64] | None = None
         if token_ids is not None:
-            self._row_of = np.zeros(int(token_ids.max()) + 1, np.int64)
+            self._row_of = np.full(int(token_ids.max()) + 1, -1, np.int64)
             self._row_of[token_ids] = np.arange(len(token_ids))
         self._cache: dict[str, Any] = {}
 
@@ -69,18 +69,31 @@ class CausalModel:
             self._cache = {name: found[name]}
             rows = torch.from_numpy(self._rows(choices)).to(found.logits.device)
             scores: NDArray[np.float32] = found.logits[0, :, rows].float().cpu().numpy()
+        scores[:, ~self._knows(choices)] = -np.inf
         return scores
+
+    def _knows(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which ids have a row of their own."""
+        if self._row_of is None:
+            return np.ones(len(ids), np.bool_)
+        return np.asarray((ids < len(self._row_of)) & (self._row_of[np.minimum(ids, len(self._row_of) - 1)] >= 0))
 
     def _rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the embedding; an id that the model does not know is heard as its row 0."""
-        return ids if self._row_of is None else self._row_of[np.minimum(ids, len(self._row_of) - 1)]
+        if self._row_of is None:
+            return ids
+        return np.where(self._knows(ids), self._row_of[np.minimum(ids, len(self._row_of) - 1)], 0)
 
 
-def load(directory: str) -> CausalModel:
+def load(directory: str, n_ids: int) -> CausalModel:
     """A checkpoint of transformers, with its `token_ids.npy` if it has one.
 
+    Args:
+        directory: Of the checkpoint.
+        n_ids: Size of the vocabulary that it is to hear.
+
     Raises:
-        DatagenError: If transformers is not installed, or the directory holds no model.
+        DatagenError: If transformers is not installed, or the directory holds no model, or one of another vocabulary.
     """
     try:
         import torch
@@ -95,4 +108,12 @@ def load(directory: str) -> CausalModel:
     except (OSError, ValueError) as error:
         raise DatagenError(f"cannot load the model of {directory}: {error}") from error
     names = Path(directory) / TOKEN_IDS
-    return CausalModel(model.to(device), np.load(names, allow_pickle=False) if names.is_file() else None)
+    token_ids = np.load(names, allow_pickle=False) if names.is_file() else None
+    size = model.config.vocab_size
+    if token_ids is None and size < n_ids:
+        raise DatagenError(
+            f"{directory} has {size:,} embeddings, the build {n_ids:,} ids: it was not trained on its like"
+        )
+    if token_ids is not None and (len(token_ids) != size or int(token_ids.max()) + 1 != n_ids):
+        raise DatagenError(f"{names} is not of this model of {size:,} embeddings and a build of {n_ids:,} ids")
+    return CausalModel(model.to(device), token_ids)

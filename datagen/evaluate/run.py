@@ -1,4 +1,4 @@
-"""Models scored on held-out rows: how they take turns, yield, and keep calm (omniflatten.md, docs/evaluate.md).
+"""Models scored on held-out rows: how they take turns, yield, and keep calm (omniflatten.md, docs/training.md).
 
 Three ways, of growing difficulty to fool:
 
@@ -25,7 +25,6 @@ from datagen.evaluate.rows import Layout, full_duplex_tasks, rows
 from datagen.evaluate.scores import MAY_START, Scores, hard_negatives
 from datagen.evaluate.turns import PATIENCE_MS, Mask, swayed
 from datagen.run.manifest import Manifest
-from datagen.run.store import Store
 from datagen.seeds import Key, rng
 from datagen.units import ceil_div
 from datagen.vocab import Vocabulary
@@ -36,6 +35,8 @@ _REACTIONS = (("user_turn_ends", False), ("barge_ins", True))
 """What is reacted to, and whether by silence."""
 _MOST_MS = 4000
 """Of a hard negative: a user who is silent for longer is waited for no longer than that."""
+_PIECE_TOKENS = 512
+"""Of a row that are heard at once: scores of all choices are held for each."""
 _CONTEXT_TOKENS = 4096
 """What a model that runs free has heard before, at most."""
 
@@ -62,7 +63,8 @@ class Player:
     def forced(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
         """How likely silence is, given all tokens before as they are; [n_chunks x n_speech]."""
         self.model.restart()
-        silence = _silence(self.model.hear(ids, self._codes, len(ids)))
+        pieces = np.split(ids, range(_PIECE_TOKENS, len(ids), _PIECE_TOKENS))
+        silence = np.concatenate([_silence(self.model.hear(piece, self._codes, len(piece))) for piece in pieces])
         after = np.append(0.0, silence[:-1])  # what is predicted after a token is about the next
         return after.reshape(-1, self.layout.width)[:, -self.layout.n_speech :].reshape(-1)
 
@@ -158,13 +160,14 @@ class Evaluation:
         An event counts from the reaction where that comes a little before the event, as in an overlap.
         """
         n_most = _LEAD_MS[name] // int(self.player.layout.frame_ms)
+        n_patience = ceil_div(PATIENCE_MS, int(self.player.layout.frame_ms))
         for at in self.player.layout.places(row[name]).tolist():
             begin = _run_start(true, at)
             if at - begin > n_most:
                 begin, n_lead = at, 0
             else:
                 n_lead = min(begin - _run_start(~true, begin), n_most)
-            if (reached := np.flatnonzero(true[begin:])).size:
+            if (reached := np.flatnonzero(true[begin : begin + n_patience])).size:
                 yield begin, begin + int(reached[0]), n_lead
 
     def _free_hard_negatives(self, row: dict[str, Any]) -> None:
@@ -193,38 +196,43 @@ class Evaluation:
     def table(self) -> dict[str, Any]:
         """All scores, as plain values."""
         found = {"teacher_forced": self.teacher_forced, "unaided": self.unaided, "free_running": self.free_running}
-        return {name: scores.table() for name, scores in found.items() if scores.n_rows}
+        tables = {name: scores.table() for name, scores in found.items() if scores.n_rows}
+        for name in ("assistant_turn_taking", "user_turn_taking"):  # behind the true reaction there is nothing to score
+            tables["unaided"][name]["acc_at"] = dict.fromkeys(tables["unaided"][name]["acc_at"])
+        return tables
 
 
 def evaluate(
-    store: Store,
     manifest: Manifest,
     model: Model,
     task: str = "two_stream",
     split: str = "test",
     n_rows: int | None = None,
     free: bool = True,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Score a model on rows of a full-duplex task.
 
     Args:
-        store: Where the build lies.
-        manifest: Of the build.
+        manifest: Of a build.
         model: What predicts.
         task: `three_stream` or `two_stream`.
         split: Which split.
         n_rows: Only the first so many rows.
         free: Whether to let it run free as well, which takes a step of the model for each token.
+        seed: Of what is drawn.
 
     Raises:
         DatagenError: If the build has no such rows.
     """
-    tasks = full_duplex_tasks(manifest)
-    if task not in tasks or split not in manifest.values["tables"][task]:
-        raise DatagenError(f"{store.url} has no {split} rows of {task}; it has {', '.join(tasks)}")
+    tasks, url = full_duplex_tasks(manifest), manifest.store.url
+    if task not in tasks:
+        raise DatagenError(f"{url} has no full-duplex rows of {task!r}; it has {', '.join(tasks)}")
+    if split not in (splits := manifest.values["tables"][task]):
+        raise DatagenError(f"{url} has no {split} rows of {task}; it has {', '.join(splits)}")
     layout = Layout.of(manifest, task)
-    found = Evaluation(Player(model, layout, Vocabulary.from_dict(manifest.values["vocabulary"])))
-    for number, row in enumerate(rows(store, manifest, task, split)):
+    found = Evaluation(Player(model, layout, Vocabulary.from_dict(manifest.values["vocabulary"])), seed)
+    for number, row in enumerate(rows(manifest.store, manifest, task, split)):
         if n_rows is not None and number >= n_rows:
             break
         found.add(row, free)

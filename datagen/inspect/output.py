@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from datagen.build import Build
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
@@ -172,7 +173,7 @@ class Output:
                 splits = pa.array([file.split] * file.n_rows, pa.string())
                 found = pa.table([*found.columns, splits], pa.schema([*found.schema, _SPLIT]))
             elif split:
-                found = found.filter(pa.compute.equal(found.column("split"), split))
+                found = found.filter(pc.equal(found.column("split"), split))
             yield from found.select(wanted).replace_schema_metadata(None).to_batches(_BATCH_ROWS)
 
     def arrow(

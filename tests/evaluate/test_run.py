@@ -116,8 +116,10 @@ def test_an_overlap_counts_from_where_the_conversation_itself_answers():
 
 
 def test_an_event_that_the_row_does_not_answer_is_not_asked_for():
-    unanswered = row("..xxxx..", "........", user_turn_ends=[6])
-    found = scores(FakeListener(), unanswered)
+    quiet = 18 * "."
+    unanswered = row(f"..xxxx{quiet}", f"......{quiet}", user_turn_ends=[6])
+    late = row(f"..xxxx{quiet}", f"......{quiet[:-1]}x", user_turn_ends=[6])  # 1.8 s: that is something else
+    found = scores(FakeListener(), unanswered, late)
     assert found["unaided"]["assistant_turn_taking"]["n"] == found["free_running"]["assistant_turn_taking"]["n"] == 0
 
 
@@ -201,8 +203,9 @@ def test_a_model_with_rows_of_its_own_hears_the_same_ids():
     found = own.hear(np.array([7, 40, 9]), np.array([2, 11]), 3)
     np.testing.assert_array_equal(found, direct.hear(np.array([1, 4, 2]), np.array([0, 3]), 3))
     own.restart(), direct.restart()
-    unknown = own.hear(np.array([8, 10**6]), np.array([2]), 1)
-    np.testing.assert_array_equal(unknown, direct.hear(np.array([0, 4]), np.array([0]), 1))
+    unknown = own.hear(np.array([8, 10**6]), np.array([2, 8, 41]), 1)  # heard as row 0, and never said
+    direct_found = direct.hear(np.array([0, 0]), np.array([0]), 1)
+    np.testing.assert_array_equal(unknown, [[direct_found[0, 0], -np.inf, -np.inf]])
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -222,16 +225,22 @@ def test_a_saved_model_is_scored_by_the_command_line(out, tmp_path, capsys):
 
 
 def test_what_cannot_be_scored(out, tmp_path):
-    store = open_store(out)
-    with pytest.raises(DatagenError, match="no dev rows of two_stream"):
-        evaluate(store, Manifest.load(store), FakeOracle(), split="dev")
-    with pytest.raises(DatagenError, match="no test rows of asr; it has three_stream, two_stream"):
-        evaluate(store, Manifest.load(store), FakeOracle(), task="asr")
+    manifest = Manifest.load(open_store(out))
+    with pytest.raises(DatagenError, match=r"no dev rows of two_stream; it has .*train"):
+        evaluate(manifest, FakeOracle(), split="dev")
+    with pytest.raises(DatagenError, match="no full-duplex rows of 'asr'; it has three_stream, two_stream"):
+        evaluate(manifest, FakeOracle(), task="asr")
     with pytest.raises(DatagenError, match="holds no model"):
-        load(str(tmp_path))
+        load(str(tmp_path), 50)
+    tiny(49).save_pretrained(tmp_path)
+    with pytest.raises(DatagenError, match="49 embeddings, the build 50 ids"):
+        load(str(tmp_path), 50)
+    np.save(tmp_path / TOKEN_IDS, np.arange(3))
+    with pytest.raises(DatagenError, match="not of this model of 49 embeddings"):
+        load(str(tmp_path), 50)
 
 
 def test_token_ids_are_read_beside_a_checkpoint(tmp_path):
     tiny(5).save_pretrained(tmp_path)
     np.save(tmp_path / TOKEN_IDS, np.array([2, 7, 9, 11, 40]))
-    assert load(str(tmp_path))._row_of.tolist()[40] == 4
+    assert load(str(tmp_path), 41)._row_of.tolist()[40] == 4

@@ -59,6 +59,8 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(example, out, tmp_path
         run(example, out, tmp_path / "again")
     monkeypatch.setattr(example, "loss_of", loss_of)
     run(example, out, tmp_path / "again")
+    assert (tmp_path / "whole" / "loss.csv").read_text() == (tmp_path / "again" / "loss.csv").read_text()
+    assert (tmp_path / "again" / "half_duplex" / "model.safetensors").exists()
     whole, again = weights(tmp_path / "whole"), weights(tmp_path / "again")
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     for name in ("alignment", "half_duplex", "three_stream", "two_stream"):
@@ -81,3 +83,7 @@ def test_the_control_hears_other_users_and_learns_the_same(example, out):
     assert torch.equal(other[learned], ids[learned])
     assert torch.equal(other[~learned], ids.roll(1, 0)[~learned])
     assert not torch.equal(other, ids)
+    alignment = next(iter(example.Feed(out, example.Stage("s", {"tts": 1}, 512, 2))))
+    assert torch.equal(example.shuffle_users(alignment).inputs["input_ids"], alignment.inputs["input_ids"])
+    with pytest.raises(SystemExit, match="batch-size"):
+        example.shuffle_users(next(iter(example.Feed(out, example.Stage("s", {"tts": 1}, 512, 1)))))

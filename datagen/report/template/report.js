@@ -401,12 +401,13 @@ function showView() {
   $("view").style.width = `${Math.min(100, 100 * lanes.clientWidth / whole)}%`;
 }
 
+let frame = 0; // the next one of the one loop that moves the cursor
+
 function tick() {
-  if (!state.playing) return;
   const ms = sound.now();
   show(ms);
   if (ms >= state.talk.n_ms) pause();
-  else requestAnimationFrame(tick);
+  else frame = requestAnimationFrame(tick);
 }
 
 function showPlaying(playing) {
@@ -415,24 +416,29 @@ function showPlaying(playing) {
   $("play").setAttribute("aria-label", playing ? "Pause" : "Play");
 }
 
+let plays = 0; // a play that was paused, or followed by another, must not start any more
+
 async function play() {
-  const { talk, sound: name } = state;
+  const { talk, sound: name } = state, number = ++plays;
   if (!talk.sounds[name] || state.playing) return;
   if (state.ms >= talk.n_ms) show(0, true);
   showPlaying(true);
   try {
     sound.wake();
     const buffer = await sound.decode(talk, name);
-    if (!state.playing || state.talk !== talk || state.sound !== name) return; // something else was chosen meanwhile
+    if (number !== plays) return;
     sound.start(buffer, talk, state.ms, state.channel);
     tick();
   } catch (error) {
+    if (number !== plays) return;
     showPlaying(false);
     $("said").textContent = `This browser cannot play the sound: ${error.message}`;
   }
 }
 
 function pause() {
+  plays += 1;
+  cancelAnimationFrame(frame);
   showPlaying(false);
   sound.stop();
 }
