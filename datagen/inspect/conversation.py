@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datagen.errors import DatagenError
+from datagen.inspect.decode import decoded
 from datagen.inspect.rows import Row
 from datagen.inspect.sound import Sound
 from datagen.records import Streams
@@ -122,14 +123,13 @@ class Conversation:
 
     @cached_property
     def decoded(self) -> Sound:
-        """The sound of both channels as a model gets to hear it: decoded from their codes. Takes seconds.
+        """The sound of both channels as a model gets to hear it: decoded from their tokens. Takes seconds.
 
         Raises:
             DatagenError: If another version of the speech tokenizer is installed.
         """
-        tokenizer = self.output.speech_tokenizer
-        channels = [tokenizer.decode(codes) for codes in (self.streams.user_codes, self.streams.assistant_codes)]
-        return Sound.of_floats(np.stack(channels, axis=1), tokenizer.sample_rate_hz)
+        channels = [decoded(self, role, slice(None)) for role in ("user", "assistant")]
+        return Sound.of_floats(np.stack(channels, axis=1), self.output.speech_tokenizer.sample_rate_hz)
 
     @property
     def utterances(self) -> "pandas.DataFrame":

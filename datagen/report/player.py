@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
 from datagen.events import EVENTS, HARD_NEGATIVES
 from datagen.inspect import Conversation, Row, Sound
+from datagen.inspect.decode import decoded
 from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Mixing, Spoken, Streams
 from datagen.report.choose import stretch
 from datagen.report.lines import lines_of
 from datagen.report.sound import PEAK_MS, mp3, waves
-from datagen.report.tokens import speaks
 from datagen.units import samples_to_ms
 
 _FEWEST_S, _MOST_S = 20, 120
@@ -89,32 +88,9 @@ def sounds(talk: Conversation, first: int, last: int) -> dict[str, Sound]:
         audio, hop_samples = talk.audio, talk.output.manifest.values["clock"]["hop_samples"]
         found["recorded"] = Sound(audio.samples[first * hop_samples : last * hop_samples], audio.rate_hz)
     if not silent_because(talk):
-        channels = [decoded(talk, role, first, last) for role in ("user", "assistant")]
+        channels = [decoded(talk, role, slice(first, last)) for role in ("user", "assistant")]
         found["decoded"] = Sound.of_floats(np.stack(channels, axis=1), talk.output.speech_tokenizer.sample_rate_hz)
     return found
-
-
-def decoded(talk: Conversation, role: str, first: int, last: int) -> NDArray[np.float32]:
-    """Frames of a channel as a model gets to hear them: nothing where it reads a silence token instead of a code."""
-    values, tokenizer = talk.output.manifest.values, talk.output.speech_tokenizer
-    hop_samples = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
-    codes = {"user": talk.streams.user_codes, "assistant": talk.streams.assistant_codes}[role][first:last]
-    if values["silence"][role] != "special":
-        return tokenizer.decode(codes)
-    audio = np.zeros(len(codes) * hop_samples, np.float32)
-    for run in runs(speaks(talk.streams, role, values["clock"]["hop_samples"])[first:last]):
-        audio[run.start * hop_samples : run.stop * hop_samples] = tokenizer.decode(codes[run])
-    return audio
-
-
-def runs(mask: NDArray[np.bool_]) -> list[slice]:
-    """Where a mask is true.
-
-    >>> runs(np.array([True, True, False, True]))
-    [slice(0, 2, None), slice(3, 4, None)]
-    """
-    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(np.int8), 0]))
-    return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def silent_because(talk: Conversation) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from datagen.inspect import Output
+from datagen.inspect.decode import speaks
 from datagen.records import Streams
 from datagen.report.choose import Candidate, Sample
-from datagen.report.tokens import ROW_COLUMNS, CodeUse, TaskSums, speaks
+from datagen.report.tokens import ROW_COLUMNS, CodeUse, TaskSums
 from datagen.run.tables import from_parquet
 from datagen.schema import streams_of
 from datagen.timing.battery import Battery

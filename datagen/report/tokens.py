@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.records import Streams
-from datagen.units import ceil_div
-
 ROW_COLUMNS = ["loss_mask", "n_tokens", "n_text_tokens", "n_late_text_tokens", "n_pad_tokens"]
 """Columns of a table of rows that `TaskSums.add` needs."""
 
@@ -54,15 +51,6 @@ class CodeUse:
             "quiet_share": self.n_quiet_frames / self.n_frames if self.n_frames else None,
             "special_silence": self.special_silence,
         }
-
-
-def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
-    """Which frames an utterance of this role touches: bool [n_frames]."""
-    heard = np.zeros(streams.n_samples // hop_samples, np.bool_)
-    for u in streams.utterances:
-        if u.role == role and u.end_samples > u.start_samples:
-            heard[u.start_samples // hop_samples : ceil_div(u.end_samples, hop_samples)] = True
-    return heard
 
 
 @dataclass

@@ -7,8 +7,9 @@ import numpy as np
 import soundfile
 
 from datagen.inspect import Sound
+from datagen.inspect.decode import decoded, runs
 from datagen.report.lines import lines_of
-from datagen.report.player import decoded, players, runs, sounds
+from datagen.report.player import players, sounds
 from datagen.report.sound import RATE_HZ, mp3
 
 
@@ -55,7 +56,7 @@ def test_the_stretch_is_cut_the_same_from_both_sounds_and_the_timeline(output):
 def test_decoded_is_silent_where_a_model_reads_silence(output):
     talk = next(output.conversations())
     n_frames = len(talk.streams.user_codes)
-    audio = decoded(talk, "assistant", 0, n_frames).reshape(n_frames, -1)
+    audio = decoded(talk, "assistant", slice(n_frames)).reshape(n_frames, -1)
     (row,) = talk.rows("two_stream")
     grid = row.input_ids.reshape(-1, 20)[:, 10:].reshape(-1)[:n_frames]
     silent = grid == output.vocabulary["<|speech_silence|>"]
