@@ -72,6 +72,7 @@ class Feed(IterableDataset[Batch]):
         rank: int | None = None,
         n_ranks: int | None = None,
         n_embeddings: int | None = None,
+        cache: str | None = None,
     ) -> None:
         """Open a finished build.
 
@@ -87,6 +88,8 @@ class Feed(IterableDataset[Batch]):
                 shuffle better and hold more memory (about 4 MB each for sequences of 8,192).
             rank: Which of the ranks; by default as `torch.distributed` says, else RANK of the environment, else 0.
             n_ranks: How many there are.
+            cache: Directory of a local disk to keep decoded files in, 4 bytes a token; from then on they are mapped
+                into memory, neither fetched nor decoded. Jobs may share it; delete it when you like.
             n_embeddings: Rows of the model's embedding, to refuse data whose ids go beyond it.
 
         Raises:
@@ -104,7 +107,7 @@ class Feed(IterableDataset[Batch]):
         _check(stages, epochs, lanes)
         source = Source(out)
         tasks = sorted({task for stage in stages for task in stage.tasks})
-        shards = {task: Shards(manifest, task, split, source) for task in tasks}
+        shards = {task: Shards(manifest, task, split, source, cache) for task in tasks}
         fill_id = self.vocabulary["<|text_silence|>"]
         self._plan = Plan(stages, shards, seed, lanes, epochs, shuffle, fill_id)
         self._ranks = _ranks(rank, n_ranks)

@@ -1,10 +1,13 @@
 """The data files of a task as a feed reads them: by the manifest, checked against it, as plain arrays."""
 
+import contextlib
 import hashlib
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -78,8 +81,8 @@ class Source:
 class Shards:
     """The files of one task and split, by number."""
 
-    def __init__(self, manifest: Manifest, task: str, split: str, source: Source) -> None:
-        """Take their names from the index, and what reads them.
+    def __init__(self, manifest: Manifest, task: str, split: str, source: Source, cache: str | None = None) -> None:
+        """Take their names from the index, what reads them, and where decoded ones are kept.
 
         Raises:
             FeedError: If the build has no such rows.
@@ -98,7 +101,7 @@ class Shards:
         self._is_checked = np.zeros(len(found), np.bool_)
         self._vocabulary = manifest.values["vocabulary"]
         self._n_ids = self._vocabulary["speech_offset"] + self._vocabulary["codebook_size"]
-        self._source = source
+        self._source, self._cache = source, cache
         self._said = b""
         self._coming: dict[tuple[int, int], Future[Shard]] = {}
 
@@ -135,14 +138,8 @@ class Shards:
         return self._coming.pop((os.getpid(), number)).result()
 
     def _read(self, number: int) -> Shard:
-        key = self.key(number)
-        place = f"{self._source.url}/{key}"
-        data = self._source.read(key)
-        if not self._is_checked[number]:  # once in a process
-            if hashlib.sha256(data).digest() != self._hashes[number].as_py():
-                raise FeedError(f"{place} is not what the index says; `datagen check {self._source.url}` tells more")
-            self._is_checked[number] = True
-        table = from_parquet(data, place, ["input_ids", "loss_mask"])
+        place = f"{self._source.url}/{self.key(number)}"
+        table = self._kept(number, Path(self._cache)) if self._cache else self._decoded(number)
         self._check_vocabulary(table, place)
         offsets, ids = _flat(table.column("input_ids"))
         _, mask = _flat(table.column("loss_mask"))
@@ -151,6 +148,29 @@ class Shards:
         if int(ids.view(np.uint32).max()) >= self._n_ids:  # as unsigned, negative ids are large
             raise FeedError(f"{place} holds ids beyond its vocabulary of {self._n_ids:,}")
         return Shard(number, ids, mask, offsets)
+
+    def _decoded(self, number: int) -> pa.Table:
+        key = self.key(number)
+        place = f"{self._source.url}/{key}"
+        data = self._source.read(key)
+        if not self._is_checked[number]:  # once in a process
+            if hashlib.sha256(data).digest() != self._hashes[number].as_py():
+                raise FeedError(f"{place} is not what the index says; `datagen check {self._source.url}` tells more")
+            self._is_checked[number] = True
+        return from_parquet(data, place, ["input_ids", "loss_mask"])
+
+    def _kept(self, number: int, cache: Path) -> pa.Table:
+        """A decoded file out of the cache, mapped into memory; it is put there if it is not."""
+        file = cache / f"{self._hashes[number].as_py().hex()}.arrow"
+        with contextlib.suppress(FileNotFoundError, pa.ArrowInvalid):
+            return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+        table = self._decoded(number).combine_chunks()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scratch = file.with_name(f".{uuid4().hex}")
+        with pa.ipc.new_file(str(scratch), table.schema) as writer:
+            writer.write_table(table)
+        scratch.replace(file)
+        return table
 
     def _check_vocabulary(self, table: pa.Table, place: str) -> None:
         said = table.schema.metadata.get(b"datagen")

@@ -42,3 +42,20 @@ def test_workers_that_are_forked_are_refused_and_spawned_ones_work(url):
         list(DataLoader(feed, batch_size=None, num_workers=1, multiprocessing_context="fork"))
     spawned = DataLoader(feed, batch_size=None, num_workers=1, multiprocessing_context="spawn")
     assert sequences(feed, spawned) == sequences(feed, feed)
+
+
+def test_a_cache_gives_the_same_batches_and_spares_the_store(out, tmp_path, monkeypatch):
+    plain, keeping = Feed(out, stage(), epochs=1), Feed(out, stage(), epochs=1, cache=str(tmp_path / "cache"))
+    expected = [batch.inputs["labels"].tolist() for batch in plain]
+    assert [batch.inputs["labels"].tolist() for batch in keeping] == expected
+    kept = sorted((tmp_path / "cache").iterdir())
+    assert len(kept) == len(keeping._plan.shards["three_stream"])
+    assert all(file.suffix == ".arrow" for file in kept)
+    kept[0].write_bytes(kept[0].read_bytes()[:100])  # damaged: made anew
+    again = Feed(out, stage(), epochs=1, cache=str(tmp_path / "cache"))
+    read = []
+    source = again._plan.shards["three_stream"]._source
+    store_read = source._store.read
+    monkeypatch.setattr(source._store, "read", lambda key: read.append(key) or store_read(key))
+    assert [batch.inputs["labels"].tolist() for batch in again] == expected
+    assert len(read) == 1
