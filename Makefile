@@ -64,7 +64,7 @@ schemas: setup
 golden: setup
 	$(BIN)/python tests/golden/refresh.py
 
-bench: $(ASR)
+bench: $(ASR) $(TRAIN)
 	$(BIN)/python benchmarks/run.py
 
 lock:

@@ -19,6 +19,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "timing": ("--hours", "1"),
     "memory": ("--hours", "0.1"),
     "takes": ("--hours", "0.3"),
+    "feed": ("--hours", "1", "--rounds", "1", "--batches", "100"),
+    "turn_taking": ("--hours", "0.3", "--tokens", "5e4", "--rows", "5"),
     "wer": ("--dialogues", "4"),
     "vad": ("--dialogues", "4"),
 }

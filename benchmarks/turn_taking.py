@@ -1,6 +1,6 @@
 """Does a tiny model learn to take turns from a build, and does it do so by listening?
 
-    python benchmarks/turn_taking.py --to runs/turns
+    python benchmarks/turn_taking.py --to out/turns
 
 Builds conversations of 32 of the shipped dialogues to train on and of the other 8 to test on, runs `examples/train.py`
 twice, once as it is and once with every user channel taken from another conversation, and scores both and an untrained
@@ -72,7 +72,7 @@ def main() -> None:
     """Build, train, score, print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=7, help="conversation to train on; a tenth of it is tested on")
-    parser.add_argument("--to", type=Path, required=True, help="directory of the build and of the models")
+    parser.add_argument("--to", type=Path, default=Path("out/turns"), help="directory of the build and of the models")
     parser.add_argument("--tokens", default="5e6", help="tokens of each training")
     parser.add_argument("--rows", type=int, default=100, help="held-out rows of the build to score on")
     options = parser.parse_args()
