@@ -42,6 +42,15 @@ def windows(n_chunks: int, n_most: int, busy: NDArray[np.int64]) -> list[tuple[i
     return found
 
 
+def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
+    """Which frames an utterance of this role touches: bool [n_frames]. Elsewhere a stream may carry special silence."""
+    heard = np.zeros(len(streams.user_codes), np.bool_)
+    for u in streams.utterances:
+        if u.role == role and u.end_samples > u.start_samples:
+            heard[u.start_samples // hop_samples : ceil_div(u.end_samples, hop_samples)] = True
+    return heard
+
+
 @dataclass(frozen=True)
 class Utterance:
     """An utterance in frames, with its ids."""
@@ -80,11 +89,7 @@ class Talk:
         utterances = tuple(_utterance(u, channels[u.role], hop) for u in heard)
         fill = vocabulary["<|speech_silence|>"]
         if silence == "special":
-            speaks = np.zeros(len(assistant), np.bool_)
-            for utterance in utterances:
-                if utterance.role == "assistant":
-                    speaks[utterance.first : utterance.last] = True
-            assistant = np.where(speaks, assistant, np.int32(fill))
+            assistant = np.where(speaks(streams, "assistant", hop), assistant, np.int32(fill))
         else:
             fill = vocabulary.speech_offset + silence_code
         events = sorted((e for e in streams.events if e.placed), key=lambda e: (e.start_samples, e.end_samples))

@@ -207,7 +207,7 @@ def _plain(record: Spoken | Event | Mixing | Word) -> dict[str, Any]:
 
 def streams_of(table: pa.Table) -> list[Streams]:
     """Read conversations back. Columns that the table lacks come back empty, so a reader loads what it needs."""
-    codes = {name: _arrays(table.column(name)) for name in ("user_codes", "assistant_codes")}
+    codes = {name: arrays_of(table.column(name)) for name in ("user_codes", "assistant_codes")}
     light = table.drop_columns([name for name in codes if name in table.column_names])
     return [
         Streams(
@@ -251,7 +251,7 @@ def _spoken(values: dict[str, Any]) -> Spoken:
     )
 
 
-def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
+def arrays_of(column: pa.ChunkedArray) -> list[NDArray[Any]]:
     """The numpy array of each list in a column of lists of numbers."""
     found: list[NDArray[Any]] = []
     for chunk in column.chunks:
@@ -275,9 +275,9 @@ def rows_table(rows: Sequence[Row]) -> pa.Table:
 
 def rows_of(table: pa.Table, task: str, split: str) -> list[Row]:
     """Read training sequences of a task and split back."""
-    arrays = ("input_ids", "loss_mask", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
-    columns: dict[str, Any] = {name: _arrays(table.column(name)) for name in arrays}
-    for name in set(ROWS.names) - {*arrays, "n_tokens"}:
+    names = ("input_ids", "loss_mask", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
+    columns: dict[str, Any] = {name: arrays_of(table.column(name)) for name in names}
+    for name in set(ROWS.names) - {*names, "n_tokens"}:
         columns[name] = table.column(name).to_pylist()
     for name in ("event_kinds", "event_roles"):
         columns[name] = [tuple(each) for each in columns[name]]

@@ -11,7 +11,6 @@ from datagen.errors import DatagenError
 TOKEN_IDS = "token_ids.npy"  # noqa: S105
 """Beside a checkpoint with a vocabulary of its own: which id each row of its embedding stands for, int64 [n_rows]."""
 
-
 _CACHES = ("cache", "past_key_values")
 """What transformers calls a model's cache: the first name where it knows it, the second before."""
 
@@ -50,7 +49,7 @@ class CausalModel:
         self._model = model.eval()
         self._row_of: NDArray[np.int64] | None = None
         if token_ids is not None:
-            self._row_of = np.full(int(token_ids.max()) + 1, -1, np.int64)
+            self._row_of = np.full(int(token_ids.max()) + 2, -1, np.int64)  # the last for all that lie beyond
             self._row_of[token_ids] = np.arange(len(token_ids))
         self._cache: dict[str, Any] = {}
 
@@ -63,26 +62,25 @@ class CausalModel:
         import torch
 
         with torch.inference_mode():
-            heard = torch.from_numpy(self._rows(np.asarray(ids, np.int64)))[None].to(self._model.device)
-            found = self._model(input_ids=heard, use_cache=True, logits_to_keep=n_last, **self._cache)
+            heard = np.maximum(self._rows(np.asarray(ids, np.int64)), 0)  # what it does not know is heard as its row 0
+            found = self._model(
+                input_ids=torch.from_numpy(heard)[None].to(self._model.device),
+                use_cache=True,
+                logits_to_keep=n_last,
+                **self._cache,
+            )
             name = next(name for name in _CACHES if name in found)
             self._cache = {name: found[name]}
-            rows = torch.from_numpy(self._rows(choices)).to(found.logits.device)
-            scores: NDArray[np.float32] = found.logits[0, :, rows].float().cpu().numpy()
-        scores[:, ~self._knows(choices)] = -np.inf
+            rows = self._rows(choices)
+            scores: NDArray[np.float32] = found.logits[0, :, np.maximum(rows, 0)].float().cpu().numpy()
+        scores[:, rows < 0] = -np.inf
         return scores
 
-    def _knows(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which ids have a row of their own."""
-        if self._row_of is None:
-            return np.ones(len(ids), np.bool_)
-        return np.asarray((ids < len(self._row_of)) & (self._row_of[np.minimum(ids, len(self._row_of) - 1)] >= 0))
-
     def _rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the embedding; an id that the model does not know is heard as its row 0."""
+        """Rows of the embedding; -1 for an id that the model does not know."""
         if self._row_of is None:
             return ids
-        return np.where(self._knows(ids), self._row_of[np.minimum(ids, len(self._row_of) - 1)], 0)
+        return self._row_of[np.minimum(ids, len(self._row_of) - 1)]
 
 
 def load(directory: str, n_ids: int) -> CausalModel:

@@ -12,19 +12,12 @@ from datagen.evaluate.turns import Mask, Places, places
 from datagen.run.manifest import Manifest
 from datagen.run.store import Store
 from datagen.run.tables import from_parquet
+from datagen.schema import arrays_of
 from datagen.vocab import Vocabulary
 
 TASKS = ("three_stream", "two_stream")
-_COLUMNS = [
-    "row_id",
-    "input_ids",
-    "user_turn_ends",
-    "barge_ins",
-    "event_kinds",
-    "event_roles",
-    "event_starts",
-    "event_ends",
-]
+_ARRAYS = ("input_ids", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
+_TEXTS = ("row_id", "event_kinds", "event_roles")
 
 
 @dataclass(frozen=True)
@@ -84,21 +77,8 @@ def full_duplex_tasks(manifest: Manifest) -> list[str]:
 def rows(store: Store, manifest: Manifest, task: str, split: str = "") -> Iterator[dict[str, Any]]:
     """Rows of a task, or of one split of it, with their lists of numbers as arrays; a file at a time."""
     for file in manifest.files(task, split):
-        table = from_parquet(store.read(file.key), file.key, _COLUMNS)
-        columns = {name: _lists(table.column(name)) for name in table.column_names}
+        table = from_parquet(store.read(file.key), file.key, [*_ARRAYS, *_TEXTS])
+        columns: dict[str, list[Any]] = {name: arrays_of(table.column(name)) for name in _ARRAYS}
+        columns |= {name: table.column(name).to_pylist() for name in _TEXTS}
         for k in range(table.num_rows):
             yield {name: column[k] for name, column in columns.items()}
-
-
-def _lists(column: Any) -> list[Any]:
-    """One array a row; text and lists of it as they are."""
-    if str(column.type) == "string" or str(column.type.value_type) == "string":
-        found: list[Any] = column.to_pylist()
-        return found
-    return [array for chunk in column.chunks for array in np.split(chunk.flatten().to_numpy(), _inner(chunk))]
-
-
-def _inner(chunk: Any) -> NDArray[np.int64]:
-    """Where one list ends and the next begins."""
-    offsets = chunk.offsets.to_numpy()
-    return np.asarray(offsets[1:-1] - offsets[0], np.int64)

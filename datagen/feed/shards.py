@@ -46,13 +46,17 @@ class Source:
     def __init__(self, url: str) -> None:
         """Take the output's directory or URL."""
         self.url = url
-        self._process, self._store, self._threads = os.getpid(), open_store(url), ThreadPoolExecutor(_N_READERS)
+        self._open()
+
+    def _open(self) -> None:
+        self._process, self._store, self._threads = os.getpid(), open_store(self.url), ThreadPoolExecutor(_N_READERS)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["url"])  # type: ignore[misc]
+        self.url = state["url"]
+        self._open()
 
     def read(self, key: str) -> bytes:
         """The content of a file.
@@ -74,7 +78,7 @@ class Source:
                     "a client of an object store does not survive a fork: "
                     'give the DataLoader multiprocessing_context="spawn", or num_workers=0'
                 )
-            self.__init__(self.url)  # type: ignore[misc]
+            self._open()
         return self._threads
 
 
@@ -138,7 +142,7 @@ class Shards:
         return self._coming.pop((os.getpid(), number)).result()
 
     def _read(self, number: int) -> Shard:
-        place = f"{self._source.url}/{self.key(number)}"
+        place = self._place(number)
         table = self._kept(number, Path(self._cache)) if self._cache else self._decoded(number)
         self._check_vocabulary(table, place)
         offsets, ids = _flat(table.column("input_ids"))
@@ -149,10 +153,12 @@ class Shards:
             raise FeedError(f"{place} holds ids beyond its vocabulary of {self._n_ids:,}")
         return Shard(number, ids, mask, offsets)
 
+    def _place(self, number: int) -> str:
+        """A file's name for messages."""
+        return f"{self._source.url}/{self.key(number)}"
+
     def _decoded(self, number: int) -> pa.Table:
-        key = self.key(number)
-        place = f"{self._source.url}/{key}"
-        data = self._source.read(key)
+        place, data = self._place(number), self._source.read(self.key(number))
         if not self._is_checked[number]:  # once in a process
             if hashlib.sha256(data).digest() != self._hashes[number].as_py():
                 raise FeedError(f"{place} is not what the index says; `datagen check {self._source.url}` tells more")

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.records import Streams
-from datagen.units import ceil_div
+from datagen.chunks import speaks
 
 if TYPE_CHECKING:
     from datagen.inspect.conversation import Conversation
@@ -23,15 +22,6 @@ def decoded(talk: "Conversation", role: str, frames: slice) -> NDArray[np.float3
     for run in runs(speaks(talk.streams, role, values["clock"]["hop_samples"])[frames]):
         audio[run.start * hop_samples : run.stop * hop_samples] = tokenizer.decode(codes[run])
     return audio
-
-
-def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
-    """Which frames an utterance of this role touches: bool [n_frames]."""
-    heard = np.zeros(streams.n_samples // hop_samples, np.bool_)
-    for u in streams.utterances:
-        if u.role == role and u.end_samples > u.start_samples:
-            heard[u.start_samples // hop_samples : ceil_div(u.end_samples, hop_samples)] = True
-    return heard
 
 
 def runs(mask: NDArray[np.bool_]) -> list[slice]:

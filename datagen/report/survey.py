@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from datagen.chunks import speaks
 from datagen.inspect import Output
-from datagen.inspect.decode import speaks
 from datagen.records import Streams
 from datagen.report.choose import Candidate, Sample
 from datagen.report.tokens import ROW_COLUMNS, CodeUse, TaskSums
