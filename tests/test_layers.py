@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
-    {"errors", "units", "seeds", "resources", "events", ""},
+    {"errors", "units", "seeds", "resources", "events", "terminal", ""},
     {"records", "vocab", "distributions", "bucket"},
     {"behaviours", "phrases", "recipe_mix"},
     {"recipe", "schema", "chunks"},
@@ -29,7 +29,7 @@ ALLOWED = {
     "torch": {"engines", "feed", "evaluate"},
     "transformers": {"evaluate"},
     "typer": {"cli"},
-    "rich": {"progress", "inspect", "timing", "evaluate"},
+    "rich": {"terminal", "progress", "inspect", "timing", "evaluate"},
     "hibari": {"engines"},
     "pyroomacoustics": {"engines"},
     "obstore": {"bucket"},

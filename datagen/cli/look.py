@@ -117,9 +117,10 @@ def evaluate(
     """Score a model's turn-taking on held-out rows: Acc@K, response times, hard negatives (docs/training.md)."""
     from datagen.evaluate.models import load
     from datagen.evaluate.run import evaluate as run
-    from datagen.evaluate.show import console, print_json, show_scores
+    from datagen.evaluate.show import print_json, show_scores
     from datagen.run.manifest import Manifest
     from datagen.run.store import open_store
+    from datagen.terminal import console
     from datagen.vocab import Vocabulary
 
     manifest = Manifest.load(open_store(out))

@@ -1,19 +1,11 @@
 """Printing turn-taking scores in a terminal."""
 
 import json
-import sys
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-_PIPED_WIDTH = 160
-
-
-def console() -> Console:
-    """A terminal, or wide enough lines for a file."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPED_WIDTH)
 
 
 def print_json(values: dict[str, Any]) -> None:

@@ -1,24 +1,17 @@
 """Painting a training row in a terminal: one line a chunk, one column a stream, text beside it."""
 
-import sys
 from collections.abc import Iterator
 from itertools import islice
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from datagen.inspect.rows import Row
+from datagen.terminal import console
 
 _STYLES = {"text": "green", "special": "magenta", "speech": "cyan", "unused": "red"}
-_PIPED_WIDTH = 160
 _PRINTED_CHUNKS = 60
 _LEGEND = "speech: a cell or number a code; · silence; green: text; magenta: special tokens; dim: not learned"
-
-
-def console(piped_width: int = _PIPED_WIDTH) -> Console:
-    """Standard output: as wide as the terminal, or of one width wherever it is piped to."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else piped_width)
 
 
 def paint(row: Row, n_chunks: int, codes: bool) -> None:

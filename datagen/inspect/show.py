@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from datagen.inspect.paint import console
 from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Spoken
+from datagen.terminal import console
 from datagen.units import samples_to_ms
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from datagen.evaluate.show import console, ms, percent, show_scores, table_of
+from datagen.evaluate.show import ms, percent, show_scores, table_of
+from datagen.terminal import console
 
 
 def show_report(report: dict[str, Any], out: str) -> None:

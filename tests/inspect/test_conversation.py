@@ -238,10 +238,11 @@ def test_show_says_who_says_what_when(tmp_path, capsys):
 
 
 def test_show_fits_eighty_columns(output, monkeypatch, capsys):
-    from datagen.inspect import paint, show
+    from datagen import terminal
+    from datagen.inspect import show
 
     monkeypatch.setattr(show, "_PIPED_WIDTH", 80)
-    assert paint._PIPED_WIDTH != 80
+    assert terminal._PIPED_WIDTH != 80
     show.show(output.conversation("d1"))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
