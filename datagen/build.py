@@ -26,10 +26,6 @@ from datagen.units import hop_samples
 from datagen.vocab import SPECIALS, Vocabulary
 
 _ENGINES = ("tts", "speech_tokenizer", "text_tokenizer")
-_QWEN2_IDS = 151_646
-_QWEN2_SPECIAL_OFFSET = 151_665
-_QWEN2_EMBEDDINGS = 151_936
-"""Qwen2 pads its embedding to this many rows; the special tokens lie in rows no Qwen2 model uses."""
 
 
 class Build:
@@ -121,11 +117,10 @@ class Build:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """Where ids lie: right behind the text, or in and behind the padding of Qwen2's embedding."""
-        n_text, codebook_size = self.text_tokenizer.vocabulary_size, self.speech_tokenizer.codebook_size
-        if n_text == _QWEN2_IDS:
-            return Vocabulary(n_text, _QWEN2_SPECIAL_OFFSET, _QWEN2_EMBEDDINGS, codebook_size)
-        return Vocabulary(n_text, n_text, n_text + len(SPECIALS), codebook_size)
+        """Where ids lie: special tokens in rows that a model's embedding pads if they fit, speech behind all rows."""
+        text = self.text_tokenizer
+        speech_offset = max(text.n_embeddings, text.special_offset + len(SPECIALS))
+        return Vocabulary(text.vocabulary_size, text.special_offset, speech_offset, self.speech_tokenizer.codebook_size)
 
     def check(self) -> None:
         """Build every engine and refuse a recipe that cannot run, before any expensive work.

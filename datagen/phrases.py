@@ -14,6 +14,8 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _MARKS = ",.?!;:，。？！；："
 _UNIT = re.compile(rf"[{_HAN}][{_MARKS}]*|[^\s{_HAN}]+")
 _WORD = re.compile(r"\S+")
+_LETTERS_PER_HAN = 3
+"""A Chinese character takes about as long to say as three Latin letters (250 against 75 ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,15 @@ def count_words(spoken: str) -> float:
     (3.0, 1.5)
     """
     return sum(unit.n_words for unit in units(spoken))
+
+
+def count_letters(text: str) -> int:
+    """Letters of a text as far as they take time to say; a Chinese character counts as three.
+
+    >>> count_letters("Hello, you."), count_letters("你好")
+    (8, 6)
+    """
+    return sum(_LETTERS_PER_HAN if "\u4e00" <= char <= "\u9fff" else char.isalnum() for char in text)
 
 
 def phrase_ends(spoken: str, most_words: int) -> list[tuple[int, float]]:

@@ -1,7 +1,8 @@
 """What an engine of each kind must offer. Stages know these protocols and no concrete engine.
 
 An engine is built once per worker process (engines need not be picklable) and must be deterministic: the
-same arguments give the same result, whatever was asked of it before.
+same arguments give the same result, whatever was asked of it before. One that can't be says so (`bit_exact`).
+A class that names its protocol as its base gets what has a default here.
 """
 
 from collections.abc import Sequence
@@ -54,6 +55,29 @@ class Speech:
     """One entry per whitespace-separated word of the text, in order, times within `audio`."""
 
 
+WordTimes = Literal["model", "estimated"]
+"""Where word times come from: the model's own durations, or letters spread over what is heard (`words.spread`)."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What is known of a voice, for provenance and for who may have it."""
+
+    name: str
+    speaker: str
+    """Voices of one speaker go to one split."""
+    languages: tuple[str, ...]
+    """ISO 639-1 codes of what it speaks well enough to be used."""
+    licence: str
+    sex: Literal["female", "male", ""] = ""
+    source: str = ""
+    """What it was made from: the name of the engine's own voice, or of a reference recording."""
+    source_sha256: str = ""
+    """Of the reference recording's bytes, hexadecimal."""
+    note: str = ""
+    """What a user should know, such as an accent."""
+
+
 class TTS(Protocol):
     """A voice: text in, audio and word times out."""
 
@@ -62,6 +86,19 @@ class TTS(Protocol):
     voices: tuple[str, ...]
     """All voices by name; the first is the default of the assistant."""
     languages: tuple[str, ...]
+    word_times: WordTimes = "estimated"
+    concurrency: int = 1
+    """How many calls of `speak` may be under way at once, from as many threads; 1: one after the other."""
+
+    def about(self, voice: str) -> Voice:
+        """What is known of a voice; if nothing else, that it is a speaker of its own.
+
+        Raises:
+            EngineError: If the voice is unknown.
+        """
+        if voice not in self.voices:
+            raise EngineError(f"{self.info.name} has no voice {voice!r}; it has {', '.join(self.voices)}")
+        return Voice(voice, voice, self.languages, self.info.licence)
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         """Speak `text` (already in spoken form, not empty).
@@ -80,14 +117,22 @@ class SpeechTokenizer(Protocol):
     frame_rate_hz: int
     codebook_size: int
     silence_code: int
-    """The code of digital silence, measured on this tokenizer."""
+    """The commonest code of digital silence, measured on this tokenizer."""
 
     def encode(self, audio: NDArray[np.int16]) -> Codes:
         """Encode int16 [n_samples], a whole number of frames, to uint16 [n_samples / hop]."""
         ...
 
+    def encode_batch(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
+        """Encode the channels of one conversation, at once where that is faster."""
+        return [self.encode(audio) for audio in audios]
+
     def decode(self, codes: Codes) -> Audio:
-        """Make codes audible: float32 [len(codes) * hop]."""
+        """Make codes audible: float32 [len(codes) * hop].
+
+        Raises:
+            EngineMissingError: If the tokenizer has no decoder, or its weights are not given.
+        """
         ...
 
 
@@ -97,6 +142,10 @@ class TextTokenizer(Protocol):
     info: EngineInfo
     vocabulary_size: int
     """Number of ids including the tokenizer's own special ones; all ids are below."""
+    special_offset: int
+    """The first id that no model of this tokenizer uses, at least `vocabulary_size`."""
+    n_embeddings: int
+    """Rows to which models of this tokenizer pad their embedding, at least `special_offset`."""
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, which is data: markers of special tokens in it are spelled out as plain text."""
@@ -157,6 +206,43 @@ class Rooms(Protocol):
         Raises:
             EngineError: If there is no such room.
         """
+        ...
+
+
+class ASR(Protocol):
+    """A recognizer: audio in, text out."""
+
+    info: EngineInfo
+    sample_rate_hz: int
+    languages: tuple[str, ...]
+
+    def transcribe(self, audio: Audio, language: str) -> str:
+        """What is said in float32 [n_samples], at most 10 minutes; empty if nothing is.
+
+        Raises:
+            EngineError: If the language is unknown.
+        """
+        ...
+
+
+class VAD(Protocol):
+    """A detector of speech."""
+
+    info: EngineInfo
+
+    def speech(self, audio: Audio, rate_hz: int) -> NDArray[np.int64]:
+        """Where there is speech in float32 [n_samples]: int64 [n, 2], samples [start, end), in order, apart."""
+        ...
+
+
+class MOS(Protocol):
+    """A judge of how speech sounds, as people would rate it."""
+
+    info: EngineInfo
+    sample_rate_hz: int
+
+    def score(self, audio: Audio) -> float:
+        """Mean opinion score of float32 [n_samples], 1 (bad) to 5 (excellent)."""
         ...
 
 

@@ -6,15 +6,16 @@ network, `hibari_dsp` makes audio of its frames.
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib import metadata, resources
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from datagen.engines import hibari_dsp as dsp
-from datagen.engines.base import Audio, EngineInfo, Speech
-from datagen.engines.hibari_net import Network, Voice
+from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
+from datagen.engines.hibari_net import Network, Variant
 from datagen.errors import EngineError, EngineMissingError
 from datagen.records import Word
 
@@ -36,27 +37,27 @@ Phrase = list[tuple[int, str]]
 _PACE_SPREAD = 0.03
 """A seed makes an utterance up to this share faster or slower: its noise alone would not mend a bad take."""
 VOICES = {
-    "heart": Voice(),
-    "heart-f1": Voice(f0=0.82, f0_range=0.80, vtl=0.94, tilt_db=-1.5, speed=0.94),
-    "heart-f2": Voice(f0=0.90, f0_range=1.25, vtl=1.06, tilt_db=1.0, speed=1.08),
-    "heart-f3": Voice(f0=0.98, f0_range=0.70, vtl=0.96, tilt_db=2.0, speed=1.03),
-    "heart-f4": Voice(f0=1.04, f0_range=1.30, vtl=1.11, tilt_db=-1.0, speed=0.97),
-    "heart-f5": Voice(f0=1.10, f0_range=0.90, vtl=1.03, tilt_db=-2.0, speed=1.12),
-    "heart-f6": Voice(f0=1.20, f0_range=1.00, vtl=1.12, tilt_db=1.5, speed=1.05),
-    "heart-f7": Voice(f0=0.86, f0_range=1.10, vtl=0.98, tilt_db=0.5, speed=0.90),
-    "heart-f8": Voice(f0=1.16, f0_range=0.75, vtl=1.07, tilt_db=0.0, speed=0.92),
-    "heart-m1": Voice(f0=0.48, f0_range=1.20, vtl=0.82, tilt_db=-1.0, speed=0.94),
-    "heart-m2": Voice(f0=0.52, f0_range=0.80, vtl=0.88, tilt_db=1.5, speed=1.08),
-    "heart-m3": Voice(f0=0.56, f0_range=1.30, vtl=0.84, tilt_db=2.0, speed=1.03),
-    "heart-m4": Voice(f0=0.60, f0_range=0.75, vtl=0.91, tilt_db=-1.5, speed=0.97),
-    "heart-m5": Voice(f0=0.64, f0_range=1.10, vtl=0.86, tilt_db=0.0, speed=1.12),
-    "heart-m6": Voice(f0=0.68, f0_range=0.90, vtl=0.92, tilt_db=1.0, speed=0.91),
-    "heart-m7": Voice(f0=0.50, f0_range=1.00, vtl=0.92, tilt_db=0.5, speed=1.00),
-    "heart-m8": Voice(f0=0.66, f0_range=1.35, vtl=0.83, tilt_db=-2.0, speed=1.05),
+    "heart": Variant(),
+    "heart-f1": Variant(f0=0.82, f0_range=0.80, vtl=0.94, tilt_db=-1.5, speed=0.94),
+    "heart-f2": Variant(f0=0.90, f0_range=1.25, vtl=1.06, tilt_db=1.0, speed=1.08),
+    "heart-f3": Variant(f0=0.98, f0_range=0.70, vtl=0.96, tilt_db=2.0, speed=1.03),
+    "heart-f4": Variant(f0=1.04, f0_range=1.30, vtl=1.11, tilt_db=-1.0, speed=0.97),
+    "heart-f5": Variant(f0=1.10, f0_range=0.90, vtl=1.03, tilt_db=-2.0, speed=1.12),
+    "heart-f6": Variant(f0=1.20, f0_range=1.00, vtl=1.12, tilt_db=1.5, speed=1.05),
+    "heart-f7": Variant(f0=0.86, f0_range=1.10, vtl=0.98, tilt_db=0.5, speed=0.90),
+    "heart-f8": Variant(f0=1.16, f0_range=0.75, vtl=1.07, tilt_db=0.0, speed=0.92),
+    "heart-m1": Variant(f0=0.48, f0_range=1.20, vtl=0.82, tilt_db=-1.0, speed=0.94),
+    "heart-m2": Variant(f0=0.52, f0_range=0.80, vtl=0.88, tilt_db=1.5, speed=1.08),
+    "heart-m3": Variant(f0=0.56, f0_range=1.30, vtl=0.84, tilt_db=2.0, speed=1.03),
+    "heart-m4": Variant(f0=0.60, f0_range=0.75, vtl=0.91, tilt_db=-1.5, speed=0.97),
+    "heart-m5": Variant(f0=0.64, f0_range=1.10, vtl=0.86, tilt_db=0.0, speed=1.12),
+    "heart-m6": Variant(f0=0.68, f0_range=0.90, vtl=0.92, tilt_db=1.0, speed=0.91),
+    "heart-m7": Variant(f0=0.50, f0_range=1.00, vtl=0.92, tilt_db=0.5, speed=1.00),
+    "heart-m8": Variant(f0=0.66, f0_range=1.35, vtl=0.83, tilt_db=-2.0, speed=1.05),
 }
 
 
-class Hibari:
+class Hibari(TTS):
     """The TTS engine `hibari`. Network and lexicon load at the first `speak`.
 
     >>> speech = Hibari().speak("Hello there.", "heart", seed=0)
@@ -67,6 +68,7 @@ class Hibari:
     sample_rate_hz = dsp.SAMPLE_RATE_HZ
     voices = tuple(VOICES)
     languages: tuple[str, ...] = ("en",)
+    word_times: WordTimes = "model"
 
     def __init__(self) -> None:
         """Look for the package.
@@ -80,6 +82,13 @@ class Hibari:
             raise EngineMissingError("hibari is not installed: pip install hibari-tts==0.2.1") from error
         self.info = EngineInfo("hibari", version, "Apache-2.0 (code and weights)", bit_exact="machine")
         self._network = Network()
+
+    def about(self, voice: str) -> Voice:
+        """A voice; all but `heart` are made of it, and count as speakers of their own."""
+        known = super().about(voice)
+        sex: Literal["female", "male"] = "male" if voice.startswith("heart-m") else "female"
+        note = "" if voice == "heart" else "pitch, vocal-tract length and tilt of heart changed"
+        return replace(known, sex=sex, source="heart", note=note)
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         """Speak `text`.
@@ -95,8 +104,7 @@ class Hibari:
         Raises:
             EngineError: If the voice is unknown or the text has nothing to speak.
         """
-        if voice not in VOICES:
-            raise EngineError(f"hibari has no voice {voice!r}; it has {', '.join(VOICES)}")
+        self.about(voice)
         words = text.split()
         sentences = self._read(words)
         if all(_PAUSES.issuperset(sounds) for sentence in sentences for sounds in sentence):

@@ -36,7 +36,7 @@ _F0_LIMITS_HZ = (50.0, 500.0)
 
 
 @dataclass(frozen=True)
-class Voice:
+class Variant:
     """How a speaker differs from the one the network was trained on."""
 
     f0: float = 1.0
@@ -68,9 +68,9 @@ class Network:
 
     def __init__(self) -> None:
         """Load nothing yet."""
-        self._heads: dict[Voice, Any] = {}
+        self._heads: dict[Variant, Any] = {}
 
-    def run(self, ids: Sequence[int], voice: Voice, pace: float = 1.0) -> Frames:
+    def run(self, ids: Sequence[int], voice: Variant, pace: float = 1.0) -> Frames:
         """Predict the frames of a phrase.
 
         Args:
@@ -107,7 +107,7 @@ class Network:
         return _session(_cut(self._model, [_IDS, _SPEED], [_HIDDEN, _F0, _UNITS]))
 
 
-def _intoned(f0: dsp.Floats, voice: Voice) -> dsp.Floats:
+def _intoned(f0: dsp.Floats, voice: Variant) -> dsp.Floats:
     """F0 as `voice` has it: voiced frames scaled about their geometric mean. Hz, float32 [n_frames]."""
     voiced = f0 > dsp.VOICED_HZ
     if voice.f0 == voice.f0_range == 1 or not voiced.any():
@@ -118,7 +118,7 @@ def _intoned(f0: dsp.Floats, voice: Voice) -> dsp.Floats:
     return intoned
 
 
-def _voiced_head(model: Any, voice: Voice) -> Any:
+def _voiced_head(model: Any, voice: Variant) -> Any:
     """The head with the formants, tilt and level of `voice` in its weights, as an ONNX model.
 
     The frequency axis is stretched by linear interpolation between columns; angles that wrap (phi) are taken from

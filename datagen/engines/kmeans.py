@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 from threadpoolctl import ThreadpoolController
 
-from datagen.engines.base import Audio, Codes, EngineInfo
+from datagen.engines.base import Audio, Codes, EngineInfo, SpeechTokenizer
 from datagen.errors import EngineError
 
 SAMPLE_RATE_HZ = 24_000
@@ -75,7 +75,7 @@ class LogMel:
         return features
 
 
-class KMeansTokenizer:
+class KMeansTokenizer(SpeechTokenizer):
     """The speech tokenizer engine `kmeans`.
 
     >>> tokenizer = KMeansTokenizer()

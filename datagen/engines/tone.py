@@ -10,18 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen import DATA_VERSION
-from datagen.engines.base import Audio, Codes, EngineInfo, Speech
+from datagen.engines.base import (
+    TTS,
+    Audio,
+    Codes,
+    EngineInfo,
+    Speech,
+    SpeechTokenizer,
+    TextTokenizer,
+    WordTimes,
+)
 from datagen.errors import EngineError
 from datagen.records import Word
 
 _VERSION = str(DATA_VERSION)
 
 
-class ToneVoice:
+class ToneVoice(TTS):
     """Fake TTS: each word is a tone of 60 ms a byte, words 60 ms apart, pitch by voice and seed."""
 
     sample_rate_hz = 24_000
     languages: tuple[str, ...] = ("en", "zh")
+    word_times: WordTimes = "model"
 
     def __init__(self, n_voices: int = 9, ms_per_letter: int = 60) -> None:
         """Make voices `tone-0` to `tone-<n_voices - 1>`."""
@@ -35,8 +45,7 @@ class ToneVoice:
         Raises:
             EngineError: If the voice is unknown or there is no word.
         """
-        if voice not in self.voices:
-            raise EngineError(f"tone has no voice {voice!r}; it has {', '.join(self.voices)}")
+        self.about(voice)
         names = text.split()
         if not names:
             raise EngineError("nothing to speak")
@@ -53,7 +62,7 @@ class ToneVoice:
         return Speech(audio, tuple(words))
 
 
-class ToneTokenizer:
+class ToneTokenizer(SpeechTokenizer):
     """Fake speech tokenizer: a code is the loudness of its frame, in steps of a quarter dB; 0 is silence."""
 
     sample_rate_hz = 24_000
@@ -82,10 +91,10 @@ class ToneTokenizer:
         return audio
 
 
-class ByteTokenizer:
+class ByteTokenizer(TextTokenizer):
     """Fake text tokenizer: ids are UTF-8 bytes."""
 
-    vocabulary_size = 256
+    vocabulary_size = special_offset = n_embeddings = 256
 
     def __init__(self) -> None:
         """Nothing to load."""

@@ -29,7 +29,7 @@ class Encode:
     def _streams(self, conversation: Conversation) -> Streams:
         timeline = conversation.timeline
         script = timeline.takes.script
-        user, assistant = (self._codes(conversation.audio[CHANNEL[role]]) for role in ("user", "assistant"))
+        user, assistant = self._codes([conversation.audio[CHANNEL[role]] for role in ("user", "assistant")])
         return Streams(
             dialogue_id=script.dialogue.id,
             record=script.dialogue.record,
@@ -45,15 +45,19 @@ class Encode:
             audio_flac=to_flac(conversation.audio, self._rate) if self._keep_audio else None,
         )
 
-    def _codes(self, channel: NDArray[np.int16]) -> NDArray[np.uint16]:
-        n_frames = len(channel) // self._hop
-        if self._speech.sample_rate_hz != self._rate:
-            wide = resample(channel.astype(np.float32), self._rate, self._speech.sample_rate_hz)
-            channel = np.clip(np.rint(wide), -32768, 32767).astype(np.int16)
-        codes = self._speech.encode(channel)
-        if len(codes) != n_frames:
-            raise ValueError(f"{len(codes)} codes for {n_frames} frames")
+    def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:
+        codes = self._speech.encode_batch([self._at_its_rate(channel) for channel in channels])
+        for channel, found in zip(channels, codes, strict=True):
+            n_frames = len(channel) // self._hop
+            if len(found) != n_frames:
+                raise ValueError(f"{len(found)} codes for {n_frames} frames")
         return codes
+
+    def _at_its_rate(self, channel: NDArray[np.int16]) -> NDArray[np.int16]:
+        if self._speech.sample_rate_hz == self._rate:
+            return channel
+        wide = resample(channel.astype(np.float32), self._rate, self._speech.sample_rate_hz)
+        return np.clip(np.rint(wide), -32768, 32767).astype(np.int16)
 
     def _spoken(self, conversation: Conversation) -> tuple[Spoken, ...]:
         timeline = conversation.timeline

@@ -13,14 +13,11 @@ from datagen.acoustics.people import Line, babble_lines, babble_number, other_li
 from datagen.engines.audio import dequantize, quantize, resample
 from datagen.engines.base import TTS, Audio, Speech
 from datagen.errors import EngineError
+from datagen.phrases import count_letters
 from datagen.recipe import Speak as SpeakRecipe
 from datagen.recipe_mix import Mix
 from datagen.records import Clip, Reject, Script, Take, Takes, Word, reject
 from datagen.units import ms_to_samples, samples_to_ms
-
-_LETTERS_PER_HAN = 3
-"""A Chinese character takes about as long to say as three Latin letters (250 against 75 ms)."""
-
 
 _TAKE_VERSION = 1
 """Raised when this stage makes other takes of the same speech: kept ones are then not found any more."""
@@ -238,15 +235,6 @@ class _Memory:
         while self._n_left < 0:
             _, oldest = self._takes.popitem(last=False)
             self._n_left += oldest.audio.nbytes
-
-
-def count_letters(text: str) -> int:
-    """Letters of a text as far as they take time to say; a Chinese character counts as three.
-
-    >>> count_letters("Hello, you."), count_letters("你好")
-    (8, 6)
-    """
-    return sum(_LETTERS_PER_HAN if "\u4e00" <= char <= "\u9fff" else char.isalnum() for char in text)
 
 
 def level_db(audio: Audio) -> float:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datagen.engines import hibari_dsp as dsp
 from datagen.engines.base import Speech
 from datagen.engines.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases, _spans
-from datagen.engines.hibari_net import Network, Voice, _cut, _intoned
+from datagen.engines.hibari_net import Network, Variant, _cut, _intoned
 from datagen.errors import EngineError, EngineMissingError
 
 TEXT = "Hello there, my good friend."
@@ -38,7 +38,7 @@ def assert_timed(speech: Speech, text: str) -> None:
 def test_there_are_eight_speakers_of_each_kind_after_the_default() -> None:
     numbers = range(1, 9)
     assert Hibari.voices == ("heart", *(f"heart-f{i}" for i in numbers), *(f"heart-m{i}" for i in numbers))
-    assert VOICES["heart"] == Voice()
+    assert VOICES["heart"] == Variant()
     assert len(set(VOICES.values())) == 17
 
 
@@ -197,10 +197,10 @@ def test_a_missing_tensor_says_which_release_is_known() -> None:
 
 def test_lengths_that_do_not_sum_to_the_audio_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network()
-    network.run([0, 50, 86, 0], Voice())
+    network.run([0, 50, 86, 0], Variant())
     monkeypatch.setattr("datagen.engines.hibari_net._UNIT_SAMPLES", 300)
     with pytest.raises(EngineError, match="do not sum to the audio"):
-        network.run([0, 50, 86, 0], Voice())
+        network.run([0, 50, 86, 0], Variant())
 
 
 def pitch_hz(audio: np.ndarray) -> float:
@@ -221,14 +221,14 @@ def test_voices_differ_in_pitch_rate_and_formants(engine: Hibari, spoken: Speech
 
 def test_a_vocal_tract_length_moves_the_spectrum_and_a_tilt_raises_its_top() -> None:
     network, ids = Network(), [0, 50, 86, 54, 156, 31, 0]
-    plain = network.run(ids, Voice()).head
-    long = network.run(ids, Voice(vtl=0.8)).head
+    plain = network.run(ids, Variant()).head
+    long = network.run(ids, Variant(vtl=0.8)).head
     np.testing.assert_allclose(long[:, 400], plain[:, 500], atol=0.15)
     angles = slice(dsp.PHI.start, dsp.PHI.start + 480, 4)
     np.testing.assert_allclose(long[:, angles], plain[:, dsp.PHI.start : dsp.PHI.start + 600 : 5], atol=1e-5)
     between = long[:, dsp.PHI.start + 401]
     np.testing.assert_allclose(between, plain[:, dsp.PHI.start + 501], atol=1e-5, err_msg="angles wrap: no mean of two")
-    tilted = network.run(ids, Voice(tilt_db=6, f0=0.5)).head
+    tilted = network.run(ids, Variant(tilt_db=6, f0=0.5)).head
     octave_up = tilted[:, 50] - tilted[:, 25] - (plain[:, 50] - plain[:, 25])
     np.testing.assert_allclose(octave_up, 6 / 20 * np.log(10), atol=1e-4)
     np.testing.assert_allclose(tilted[:, 5] - plain[:, 5], 0.5 * np.log(0.5), atol=1e-4)
@@ -236,10 +236,10 @@ def test_a_vocal_tract_length_moves_the_spectrum_and_a_tilt_raises_its_top() -> 
 
 def test_intonation_scales_about_the_geometric_mean_and_leaves_unvoiced_frames() -> None:
     f0 = np.array([0, 100, 400, 5], np.float32)
-    np.testing.assert_allclose(_intoned(f0, Voice(f0=0.5, f0_range=0.5)), [0, 70.71, 141.42, 5], rtol=1e-4)
-    np.testing.assert_allclose(_intoned(f0, Voice(f0=2.0)), [0, 200, 500, 5], rtol=1e-4)
+    np.testing.assert_allclose(_intoned(f0, Variant(f0=0.5, f0_range=0.5)), [0, 70.71, 141.42, 5], rtol=1e-4)
+    np.testing.assert_allclose(_intoned(f0, Variant(f0=2.0)), [0, 200, 500, 5], rtol=1e-4)
     silent = np.zeros(4, np.float32)
-    np.testing.assert_array_equal(_intoned(silent, Voice(f0=0.5)), silent)
+    np.testing.assert_array_equal(_intoned(silent, Variant(f0=0.5)), silent)
 
 
 def test_only_phonemes_of_words_have_spans() -> None:
