@@ -273,7 +273,7 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     if not isinstance(values, dict):
         raise RecipeError(f"{path} must hold keys and values at the top, not {type(values).__name__}")
     for override in overrides:
-        _set(values, override)
+        set_value(values, override)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
@@ -293,7 +293,12 @@ def _read(path: str) -> str:
         raise RecipeError(f"{path} is not UTF-8 text (byte {error.start})") from error
 
 
-def _set(values: dict[str, Any], override: str) -> None:
+def set_value(values: dict[str, Any], override: str) -> None:
+    """Set a dotted key of nested values, in place, from `key=value`; the value is YAML.
+
+    Raises:
+        RecipeError: If it is written otherwise.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(f"--set {override}: write it as key=value, for example timing.barge_in.probability=0.5")

@@ -29,7 +29,7 @@ ALLOWED = {
     "torch": {"engines", "feed", "evaluate"},
     "transformers": {"evaluate"},
     "typer": {"cli"},
-    "rich": {"terminal", "progress", "inspect", "timing", "evaluate"},
+    "rich": {"cli", "terminal", "progress", "inspect", "timing", "evaluate"},
     "hibari": {"engines"},
     "pyroomacoustics": {"engines"},
     "obstore": {"bucket"},
