@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
 from datagen.engines.base import Audio, Codes, EngineInfo, Options, SpeechTokenizer
-from datagen.engines.s3_nets import MEL_HOP, Model, Net, OnnxNet, TorchNet
+from datagen.engines.s3_nets import MEL_HOP, Model, Net, OnnxNet, TorchNet, file_sha256
 from datagen.engines.s3_windows import Window, windows
 from datagen.errors import EngineError, EngineMissingError, RecipeError
 
@@ -73,13 +73,14 @@ class S3Tokenizer(SpeechTokenizer):
             raise RecipeError(f"speech tokenizer s3: batch_size {batch_size} cannot be; with runtime onnx it is 1")
         if not Path(path).is_file():
             raise EngineMissingError(f"speech tokenizer s3: there is no file of weights {path}; give path to {model}")
+        sha256 = file_sha256(Path(path), model)
         self.frame_rate_hz = 50 if model == "speech_tokenizer_v1" else 25
         self._hop = self.sample_rate_hz // self.frame_rate_hz
         self._net: Net = (TorchNet if runtime == "torch" else OnnxNet)(model, Path(path), device)
         self._batch_size = 1 if runtime == "onnx" else batch_size or (1 if device == "cpu" else _GPU_BATCH)
         exact = device == "cpu" and self._batch_size == 1
         licence = "Apache-2.0 (code); weights: see the model card"
-        self.info = EngineInfo(model, self._net.version, licence, "machine" if exact else "no")
+        self.info = EngineInfo(model, f"{self._net.version}+{sha256[:12]}", licence, "machine" if exact else "no")
         self.codebook_size = self._net.codebook_size
         self._decoder, self._detokenizer = decoder, None
         silence = self.encode(np.zeros(_SILENCE_S * self.sample_rate_hz, np.int16))
@@ -120,7 +121,9 @@ class S3Tokenizer(SpeechTokenizer):
             EngineMissingError: If there is no decoder, or its model is not there.
         """
         if self._decoder is None:
-            raise EngineMissingError("this tokenizer has no decoder: give decoder.model_dir, a CosyVoice model directory")
+            raise EngineMissingError(
+                "this tokenizer has no decoder: give decoder.model_dir, a CosyVoice model directory"
+            )
         if self._detokenizer is None:
             self._detokenizer = import_module(_DECODER).Detokenizer(**self._decoder)
         heard = resample(self._detokenizer(codes), self._detokenizer.sample_rate_hz, self.sample_rate_hz)

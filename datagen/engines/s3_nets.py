@@ -18,6 +18,14 @@ from datagen.errors import EngineError, EngineMissingError
 Model = Literal[
     "speech_tokenizer_v1", "speech_tokenizer_v1_25hz", "speech_tokenizer_v2_25hz", "speech_tokenizer_v3_25hz"
 ]
+PUBLISHED: dict[str, Model] = {
+    "23b5a723ed9143aebfd9ffda14ac4c21231f31c35ef837b6a13bb9e5488abb1e": "speech_tokenizer_v1",
+    "56285ddd4a83e883ee0cb9f8d69c1089b53a94b1f78ff7e4a0224a27eb4cb486": "speech_tokenizer_v1_25hz",
+    "d43342aa12163a80bf07bffb94c9de2e120a8df2f9917cd2f642e7f4219c6f71": "speech_tokenizer_v2_25hz",
+    "23236a74175dbdda47afc66dbadd5bcb41303c467a57c261cb8539ad9db9208d": "speech_tokenizer_v3_25hz",
+}
+"""SHA-256 of the files that CosyVoice ships (source: s3tokenizer 0.3.0). Both kinds of v1 have weights of one shape and
+files of one name, so that nothing else tells them apart."""
 MEL_HOP = 160
 """Samples between two spectra."""
 _FFT = 400
@@ -29,7 +37,7 @@ class Net(Protocol):
     """A model that is ready to run."""
 
     version: str
-    """Of the code that runs it and, after a plus, the weights: the first 12 digits of their file's SHA-256."""
+    """Of the code that runs it."""
     codebook_size: int
 
     def mel(self, audio: NDArray[np.float32]) -> Any:
@@ -63,7 +71,7 @@ class TorchNet:
         except (RuntimeError, AssertionError) as error:
             raise EngineMissingError(f"speech tokenizer s3: no device {device!r}: {error}") from error
         self._library, self._device = library, device
-        self.version = f"{version('s3tokenizer')}+{_sha256(path)[:12]}"
+        self.version = version("s3tokenizer")
         self.codebook_size = int(self._net.config.n_codebook_size)
 
     def mel(self, audio: NDArray[np.float32]) -> Any:
@@ -124,7 +132,7 @@ class OnnxNet:
             raise EngineError(f"speech tokenizer s3: {path} is no ONNX file of {model}: {error}") from error
         self._names = spectra.name, lengths.name
         self._filters = mel_filters(spectra.shape[1] if isinstance(spectra.shape[1], int) else 128)
-        self.version = f"onnxruntime-{onnxruntime.__version__}+{_sha256(path)[:12]}"
+        self.version = f"onnxruntime-{onnxruntime.__version__}"
         self.codebook_size = 4096 if "v1" in model else 3**8
 
     def mel(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -165,6 +173,22 @@ def log_mel(audio: NDArray[np.float32], filters: NDArray[np.float32]) -> NDArray
     level = np.log10(np.maximum(mel, 1e-10))
     level = (np.maximum(level, level.max() - 8) + 4) / 4
     return np.ascontiguousarray(level, np.float32)
+
+
+def file_sha256(path: Path, model: Model) -> str:
+    """SHA-256 of a file of weights, hexadecimal.
+
+    Raises:
+        EngineError: If it is known to hold another model.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    found = PUBLISHED.get(digest.hexdigest(), model)
+    if found != model:
+        raise EngineError(f"speech tokenizer s3: {path} holds {found}, not {model}; set model: {found}")
+    return digest.hexdigest()
 
 
 def import_s3tokenizer() -> ModuleType:
@@ -233,11 +257,3 @@ def _built(library: ModuleType, model: Model, weights: dict[str, Any]) -> Any:
     if wrong:
         raise ValueError(f"{len(wrong)} weights are missing or unknown, such as {wrong[0]}")
     return net
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

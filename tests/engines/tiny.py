@@ -1,5 +1,6 @@
 """Real models of every kind with random weights, small enough for tests, in the files their makers use."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,37 @@ def s3_file(folder: Path, model: str, suffix: str = ".pt", full: bool = False) -
     return path
 
 
+def s3_graph(folder: Path, model: str) -> Path:
+    """A tiny v1 as an ONNX graph that runs: one channel of any length, as CosyVoice ships it.
+
+    torch cannot export v2 and v3 so (complex numbers), nor v1's masks, which say nothing of one channel alone.
+    """
+    import torch
+
+    path, net = folder / f"runs_{model}.onnx", s3_net(model)
+
+    class Alone(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.quantizer = net.encoder, net.quantizer
+
+        def forward(self, mel, length):
+            gelu = torch.nn.functional.gelu
+            x = gelu(self.encoder.conv2(gelu(self.encoder.conv1(mel)))).permute(0, 2, 1)
+            x = x + self.encoder.positional_embedding[: x.shape[1]] + 0 * length
+            for block in self.encoder.blocks:
+                x = block(x)
+            return self.quantizer.encode(x)
+
+    given = torch.randn(1, 80, 400), torch.tensor([400], dtype=torch.int32)
+    axes = {"feats": {2: "t"}, "indices": {1: "n"}}
+    names = {"input_names": ["feats", "feats_length"], "output_names": ["indices"], "dynamic_axes": axes}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # this exporter is the old one, which needs no other package
+        torch.onnx.export(Alone(), given, str(path), dynamo=False, opset_version=17, **names)
+    return path
+
+
 def _save_onnx(weights: dict, model: str, path: Path) -> None:
     """A graph whose nodes and initializers have the names by which s3tokenizer finds the weights in CosyVoice's files.
 
@@ -115,8 +147,7 @@ def _block(node, layer: str, kind: str, name: str, array: np.ndarray, model: str
             if kind == "weight":
                 node("LayerNormalization", f"{layer}/LayerNormalization", (name, array), (f"{layer}.bias", array * 0))
             return
-        suffix = "Mul" if kind == "weight" else ("Add_1" if "v1" in model else "Add_1")
-        node("Mul" if kind == "weight" else "Add", f"{layer}/{suffix}", (name, array))
+        node(*(("Mul", f"{layer}/Mul") if kind == "weight" else ("Add", f"{layer}/Add_1")), (name, array))
     elif kind == "weight":
         node("MatMul", f"{layer}/MatMul", (name, array.T))
     else:
