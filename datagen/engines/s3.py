@@ -9,7 +9,7 @@ Codes therefore depend on the whole channel, and on nothing beside it: batches h
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,8 @@ class S3Tokenizer(SpeechTokenizer):
         licence = "Apache-2.0 (code); weights: see the model card"
         self.info = EngineInfo(model, f"{self._net.version}+{sha256[:12]}", licence, "machine" if exact else "no")
         self.codebook_size = self._net.codebook_size
-        self._decoder, self._detokenizer = decoder, None
+        self._decoder = decoder
+        self._detokenizer: Any = None
         silence = self.encode(np.zeros(_SILENCE_S * self.sample_rate_hz, np.int16))
         self.silence_code = int(np.bincount(silence).argmax())
 
@@ -103,7 +104,9 @@ class S3Tokenizer(SpeechTokenizer):
         """
         frames = [self._n_frames(audio) for audio in audios]
         codes = [np.zeros(n, np.uint16) for n in frames]
-        mels = [self._net.mel(audio.astype(np.float32) / 32768) if len(audio) else None for audio in audios]
+        mels: list[Any] = [
+            self._net.mel(audio.astype(np.float32) / np.float32(32768)) if len(audio) else None for audio in audios
+        ]
         pieces = [_Piece(channel, window) for channel, n in enumerate(frames) for window in self._windows(n)]
         pieces.sort(key=lambda piece: -piece.length)  # like lengths together: little is padded
         step = self._hop // MEL_HOP

@@ -1,6 +1,7 @@
 """How long audio is cut for a model that hears at most 30 s at a time."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from datagen.units import ceil_div
 
@@ -39,6 +40,5 @@ def windows(n_frames: int, frame_rate_hz: int) -> list[Window]:
     n_windows = ceil_div(n_frames, WINDOW_S * frame_rate_hz - 2 * context)
     edges = [n_frames * k // n_windows for k in range(n_windows + 1)]
     return [
-        Window(max(first - context, 0), min(last + context, n_frames), first, last)
-        for first, last in zip(edges, edges[1:], strict=False)
+        Window(max(first - context, 0), min(last + context, n_frames), first, last) for first, last in pairwise(edges)
     ]

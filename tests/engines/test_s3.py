@@ -13,17 +13,11 @@ from hypothesis import strategies as st
 from datagen.engines import load, s3_nets
 from datagen.engines.s3_windows import CONTEXT_S, WINDOW_S, windows
 from datagen.errors import EngineError, EngineMissingError, RecipeError
-from tests.engines.tiny import S3_MODELS, s3_file, s3_graph, s3_net
+from tests.engines.tiny import S3_MODELS, need_s3tokenizer, s3_file, s3_graph, s3_net
 
-pytest.importorskip("torch")
-pytest.importorskip("einops")
-try:
-    s3_nets.import_s3tokenizer()
-except EngineMissingError as missing:
-    pytest.skip(str(missing), allow_module_level=True)
+need_s3tokenizer()
 
 RATE = 16_000
-S3 = "datagen.engines.s3:S3Tokenizer"
 
 
 @pytest.fixture(scope="session")

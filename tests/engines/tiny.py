@@ -1,9 +1,18 @@
 """Real models of every kind with random weights, small enough for tests, in the files their makers use."""
 
+import atexit
+import json
+import shutil
+import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+from datagen.engines.s3_nets import import_s3tokenizer
+from datagen.errors import EngineMissingError
 
 S3_MODELS = (
     "speech_tokenizer_v1",
@@ -13,11 +22,35 @@ S3_MODELS = (
 )
 
 
+def options(name: str) -> dict:
+    """What an engine is built with in tests: weights that are kept while they run, for one that needs them."""
+    if name == "s3":
+        need_s3tokenizer()
+        return {"path": str(s3_file(_folder(), S3_MODELS[2]))}
+    if name == "hf":
+        pytest.importorskip("transformers")
+        return {"path": str(text_tokenizer(_folder(), "byte_bpe"))}
+    return {}
+
+
+@cache
+def _folder() -> Path:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def need_s3tokenizer() -> None:
+    """Skip what comes where s3tokenizer cannot be imported."""
+    try:
+        import_s3tokenizer()
+    except EngineMissingError as missing:
+        pytest.skip(str(missing), allow_module_level=True)
+
+
 def s3_net(model: str, full: bool = False):
     """s3tokenizer's own class with random weights: one narrow layer, or the size of the published one."""
     import torch
-
-    from datagen.engines.s3_nets import import_s3tokenizer
 
     import_s3tokenizer()
     from s3tokenizer import model as v1
@@ -106,16 +139,7 @@ def _save_onnx(weights: dict, model: str, path: Path) -> None:
             initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), given))
         nodes.append(helper.make_node(op, ["x", *(given for given, _ in inputs)], [f"{name}_out"], name=name))
 
-    old = "v3" not in model
-    conv = {"v1": 1519, "v2": 2216}.get("v1" if model == S3_MODELS[0] else model.split("_")[2], 0)
-    for k, name in enumerate(["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias"]):
-        array = weights.pop(f"encoder.{name}")
-        given = f"encoders.{name}" if model == S3_MODELS[1] else f"onnx::Conv_{conv + k}"
-        if old:
-            node("Conv", f"/{name}", (given, array))
-        elif name.endswith("weight"):
-            layer = name.split(".")[0]
-            node("Conv", f"/{layer}/Conv", (name, array), (f"{layer}.bias", weights[f"encoder.{layer}.bias"]))
+    _convs(node, weights, model)
     for name, array in weights.items():
         parts = name.removeprefix("encoder.").split(".")
         if name == "encoder.positional_embedding":
@@ -136,6 +160,17 @@ def _save_onnx(weights: dict, model: str, path: Path) -> None:
     onnx.save(helper.make_model(graph), path)
 
 
+def _convs(node, weights: dict, model: str) -> None:
+    first = {"speech_tokenizer_v1": 1519, "speech_tokenizer_v2_25hz": 2216}.get(model)
+    for k, name in enumerate(["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias"]):
+        given = f"onnx::Conv_{first + k}" if first else f"encoders.{name}"
+        if "v3" not in model:
+            node("Conv", f"/{name}", (given, weights.pop(f"encoder.{name}")))
+    for layer in ("conv1", "conv2") if "v3" in model else ():
+        parts = [(f"{layer}.{part}", weights.pop(f"encoder.{layer}.{part}")) for part in ("weight", "bias")]
+        node("Conv", f"/{layer}/Conv", *parts)
+
+
 def _inner(parts: list[str]) -> list[str]:
     """The modules of a weight as a path of the graph: mlp, 0 → mlp, mlp.0."""
     return ["mlp", f"mlp.{parts[1]}"] if parts[0] == "mlp" else parts
@@ -152,3 +187,68 @@ def _block(node, layer: str, kind: str, name: str, array: np.ndarray, model: str
         node("MatMul", f"{layer}/MatMul", (name, array.T))
     else:
         node("Add", f"{layer}/Add", (name, array))
+
+
+TEXTS = ["hello world, how are you today?", "the quick brown fox jumps over the lazy dog", "it's 42 or 43."] * 4
+TEXT_KINDS = ("byte_bpe", "llama", "unigram", "wordpiece")
+
+
+def text_tokenizer(folder: Path, kind: str) -> Path:
+    """A small tokenizer of a kind in the directory that Hugging Face's libraries save and load."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
+    if kind == "byte_bpe":  # as GPT-2, Qwen2 and Llama 3
+        special, unknown = {"eos_token": "<|endoftext|>", "pad_token": "<|im_end|>"}, None
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    elif kind == "llama":  # sentencepiece BPE that falls back on bytes
+        unknown = "<unk>"
+        tokenizer = Tokenizer(models.BPE(unk_token=unknown, byte_fallback=True, fuse_unk=True))
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+        tokenizer.decoder = decoders.Sequence(
+            [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        )
+        first = [unknown, "<pad>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+        trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=first, show_progress=False)
+    elif kind == "unigram":  # as T5
+        unknown = "<unk>"
+        tokenizer = Tokenizer(models.Unigram())
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+        tokenizer.decoder = decoders.Metaspace()
+        first = ["<pad>", "</s>", unknown, "<s>"]
+        letters = list("</>s[]|_:;()pad" + "abcdefghijklmnopqrstuvwxyz")
+        trainer = trainers.UnigramTrainer(
+            vocab_size=120, special_tokens=first, unk_token=unknown, initial_alphabet=letters, show_progress=False
+        )
+    else:  # as BERT
+        special, unknown = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}, "[UNK]"
+        tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
+        tokenizer.normalizer = normalizers.BertNormalizer()
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece()
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=200,
+            special_tokens=[unknown, *special.values()],
+            show_progress=False,
+            initial_alphabet=list("[]<>/|_"),
+        )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    if kind == "llama":
+        spec = json.loads(tokenizer.to_str())  # bytes are pieces there, and no added tokens
+        spec["added_tokens"] = [t for t in spec["added_tokens"] if not t["content"].startswith("<0x")]
+        tokenizer = Tokenizer.from_str(json.dumps(spec))
+    first, last = next(iter(special.values())), list(special.values())[-1]
+    tokenizer.add_special_tokens(list(special.values()))
+    ends = [(token, tokenizer.token_to_id(token)) for token in (first, last)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{first} $A {last}", special_tokens=ends)
+    tokenizer.add_tokens(["<think>"])  # a marker that is not called special
+    tokenizer.enable_truncation(8)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special, **({"unk_token": unknown} if unknown else {}))
+    path = folder / kind
+    fast.save_pretrained(path)
+    return path
