@@ -46,16 +46,16 @@ class HfTokenizer(TextTokenizer):
         if not tokenizer.is_fast:
             raise EngineError(f"text tokenizer hf: {path} has no fast form; save one as tokenizer.json")
         self._whole = tokenizer.backend_tokenizer
-        spec = json.loads(self._whole.to_str())
+        text = self._whole.to_str()  # vocabulary and rules, always in one order
+        spec, sha256 = json.loads(text), hashlib.sha256(text.encode()).hexdigest()
         self._markers = _markers(spec)
-        self._plain = _without(spec, self._markers)
+        self._plain = _without(spec, self._markers, sha256)
         self.vocabulary_size = self.special_offset = max(self._whole.get_vocab().values()) + 1
         self.n_embeddings = n_embeddings or max(rows, self.special_offset)
         if self.n_embeddings < self.special_offset:
             raise EngineError(
                 f"text tokenizer hf: n_embeddings is {n_embeddings}, but {path} has {self.special_offset} ids"
             )
-        sha256 = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
         self.info = EngineInfo(f"hf:{_name(path)}", sha256[:12], "unknown: see the model card", "all")
 
     def encode(self, text: str) -> list[int]:
@@ -84,28 +84,26 @@ def _markers(spec: dict[str, Any]) -> dict[int, str]:
     return {k: t["content"] for k, t in added.items() if t["special"] or _MARKER.fullmatch(t["content"])}
 
 
-def _without(spec: dict[str, Any], markers: dict[int, str]) -> Any:
+def _without(spec: dict[str, Any], markers: dict[int, str], sha256: str) -> Any:
     """The tokenizer with names for its special tokens that no text holds, so that literal ones are spelled out.
 
     It is not enough to split special tokens: a vocabulary of whole pieces (Unigram) finds </s> among its pieces.
-    Names change and places do not, so every id stays what it is.
+    Names change and places do not, so every id stays what it is. The new ones hold the tokenizer's own `sha256`.
     """
     from tokenizers import Tokenizer
 
-    secret = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
     unknown = [t["content"] for t in spec["added_tokens"] if t["id"] not in markers and t["special"]]
-    names = {content: f"\0{secret}{content}" for content in (*markers.values(), *unknown)}
-    spec = json.loads(json.dumps(spec))
-    model, vocab = spec["model"], spec["model"]["vocab"]
+    names = {content: f"\0{sha256}{content}" for content in (*markers.values(), *unknown)}
+    model, vocab = dict(spec["model"]), spec["model"]["vocab"]
     if isinstance(vocab, dict):
         model["vocab"] = {names.get(piece, piece): k for piece, k in vocab.items()}
     else:
         model["vocab"] = [[names.get(piece, piece), score] for piece, score in vocab]
     if model.get("unk_token") in names:
         model["unk_token"] = names[model["unk_token"]]
-    for token in spec["added_tokens"]:
-        token["content"] = names.get(token["content"], token["content"])
-    spec |= {"post_processor": None, "truncation": None, "padding": None}
+    added = [{**token, "content": names.get(token["content"], token["content"])} for token in spec["added_tokens"]]
+    off = {"post_processor": None, "truncation": None, "padding": None}
+    spec = {**spec, "model": model, "added_tokens": added, **off}
     try:
         return Tokenizer.from_str(json.dumps(spec))
     except Exception as error:  # the library raises nothing more precise

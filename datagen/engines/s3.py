@@ -129,6 +129,8 @@ class S3Tokenizer(SpeechTokenizer):
             )
         if self._detokenizer is None:
             self._detokenizer = import_module(_DECODER).Detokenizer(**self._decoder)
+        if not len(codes):
+            return np.zeros(0, np.float32)
         heard = resample(self._detokenizer(codes), self._detokenizer.sample_rate_hz, self.sample_rate_hz)
         audio = np.zeros(len(codes) * self._hop, np.float32)
         audio[: len(heard)] = heard[: len(audio)]

