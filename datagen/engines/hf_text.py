@@ -102,8 +102,7 @@ def _without(spec: dict[str, Any], markers: dict[int, str], sha256: str) -> Any:
     if model.get("unk_token") in names:
         model["unk_token"] = names[model["unk_token"]]
     added = [{**token, "content": names.get(token["content"], token["content"])} for token in spec["added_tokens"]]
-    off = {"post_processor": None, "truncation": None, "padding": None}
-    spec = {**spec, "model": model, "added_tokens": added, **off}
+    spec = {**spec, "model": model, "added_tokens": added, "truncation": None, "padding": None}
     try:
         return Tokenizer.from_str(json.dumps(spec))
     except Exception as error:  # the library raises nothing more precise

@@ -70,7 +70,8 @@ def test_a_marker_is_spelled_out(tokenizer, reference, kind):
         ids = tokenizer(kind).encode(f"a {marker} a")
         spelled = tokenizer(kind).decode(ids).replace(" ", "")
         assert len(ids) > 4
-        assert spelled in (f"a{marker}a", f"a{marker}a".lower()) or kind == "unigram"
+        if kind != "unigram" or marker.islower():  # the small one has no capitals
+            assert spelled in (f"a{marker}a", f"a{marker}a".lower())
     assert special_ids(reference(kind)), "nothing was tested"
 
 
