@@ -128,7 +128,7 @@ class SpeechTokenizer(Protocol):
         return [self.encode(audio) for audio in audios]
 
     def decode(self, codes: Codes) -> Audio:
-        """Make codes audible: float32 [len(codes) * hop].
+        """Make codes audible: float32 [len(codes) * hop]. To ask for none is to ask whether it can.
 
         Raises:
             EngineMissingError: If the tokenizer has no decoder, or its weights are not given.

