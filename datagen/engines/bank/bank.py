@@ -106,6 +106,20 @@ def survey(
     return _distinct([_best(group, limits) for group in by_voice.values()])
 
 
+def write_table(path: str | Path, verdicts: Sequence[Verdict]) -> None:
+    """Write voices as a table, which `load_bank` reads without looking through all their other recordings.
+
+    Raises:
+        EngineError: If it is no .csv or .tsv, or cannot be written.
+    """
+    if Path(path).suffix.lower() not in _TABLES:
+        raise EngineError(f"{path}: name it .csv or .tsv")
+    try:
+        table.write(Path(path), [(verdict.voice, verdict.path, verdict.transcript) for verdict in verdicts])
+    except OSError as error:
+        raise EngineError(f"{path} cannot be written: {error}") from error
+
+
 def _best(group: Sequence[Recording], limits: Limits) -> Verdict:
     """The recording that serves a voice best: what is said is known, the length is best, the noise is least.
 

@@ -1,11 +1,21 @@
-"""Whether a recording can be the reference of a voice: what is measured of it, and the limits."""
+"""Whether a recording can be the reference of a voice: what is measured of it, and the limits.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Noise is estimated from loud and quiet windows. White noise added to eight recordings of LibriSpeech and AISHELL, 10 dB
+below the speech, gave estimates of 13 to 17 dB, and 5 dB below, of 10 to 12: some 6 dB more than there is.
+
+Whether one person alone speaks in a recording is not checked. Pitch cannot tell: its medians over a second range over
+5 to 13 semitones in those recordings, and over 3 to 20 where halves of two of them follow each other. It needs a model
+of speaker verification, or an ear. What is checked: two channels that differ, and one file given as two speakers.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from datagen.engines.base import Audio
+from datagen.errors import RecipeError
 
 _WINDOW_MS = 20
 _FULL_SCALE = 0.999
@@ -31,6 +41,25 @@ class Limits:
     transcript: bool = False
     """Whether it must be known what is said."""
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Limits":
+        """Limits as a recipe or a command line gives them; what is not given keeps its default.
+
+        Raises:
+            RecipeError: If one is unknown or of another type.
+
+        >>> Limits.of({"min_seconds": 1}).min_seconds
+        1
+        """
+        known = {each.name: each.default for each in fields(cls)}
+        for name, value in values.items():
+            if name not in known:
+                raise RecipeError(f"no limit of voices is called {name!r}; they are {', '.join(known)}")
+            if not _like(value, known[name]):
+                raise RecipeError(f"the limit {name} is {value!r}; write it like {known[name]!r}")
+        given: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
+        return cls(**given)
+
 
 @dataclass(frozen=True)
 class Measures:
@@ -45,6 +74,14 @@ class Measures:
     """Estimate: the loudest twentieth of windows of 20 ms against the quietest tenth; at most 100."""
     channel_difference_db: float
     """The channels' difference against their sum; -inf for one channel."""
+
+
+def _like(value: Any, default: Any) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return type(value) is type(default)
+    if isinstance(default, tuple):
+        return isinstance(value, list | tuple) and len(value) == 2 and all(_like(v, 0.0) for v in value)
+    return isinstance(value, int | float)
 
 
 def measure(audio: Audio, rate_hz: int) -> Measures:

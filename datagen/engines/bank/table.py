@@ -1,10 +1,12 @@
 """A voice bank as a table: one row a recording."""
 
 import csv
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from datagen.engines.bank.recordings import Recording, sex_of
+from datagen.engines.base import Voice
 
 COLUMNS = ("name", "path", "speaker", "sex", "language", "transcript", "licence")
 """Only `path` must be there. Several rows of one name are several recordings of one voice."""
@@ -37,6 +39,17 @@ def read(file: Path, languages: tuple[str, ...], licence: str) -> tuple[list[Rec
             found.append(_recording(values, file.parent, languages, licence))
     faults += _contradictions(found)
     return found, faults
+
+
+def write(file: Path, voices: Sequence[tuple[Voice, Path, str]]) -> None:
+    """Write a table of voices, each with its recording and what is said in it."""
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        rows = csv.writer(lines, dialect="excel-tab" if file.suffix.lower() == ".tsv" else "excel", lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for voice, path, transcript in voices:
+            source = Path(os.path.relpath(path, file.parent)).as_posix()
+            languages = " ".join(voice.languages)
+            rows.writerow([voice.name, source, voice.speaker, voice.sex, languages, transcript, voice.licence])
 
 
 def _faults(row: dict[str, str], values: dict[str, str], folder: Path) -> Iterator[str]:
