@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datagen import seeds
 from datagen.engines.audio import decode
 from datagen.engines.bank import recordings, table
 from datagen.engines.bank.checks import Limits, Measures, faults, fitness, measure
@@ -44,6 +45,15 @@ class Bank(Mapping[str, Reference]):
     references: Mapping[str, Reference]
     skipped: tuple[Verdict, ...] = field(default=(), compare=False)
     """Voices that were found and cannot be used."""
+
+    @property
+    def digest(self) -> str:
+        """What an engine's version says of its bank, so that two nodes with other recordings are told apart.
+
+        12 hexadecimal digits that depend on the voices in their order, the bytes of their recordings and transcripts.
+        """
+        told = (f"{name}:{r.voice.source_sha256}:{r.transcript}" for name, r in self.items())
+        return f"{seeds.digest(*told):032x}"[:12]
 
     def __getitem__(self, name: str) -> Reference:
         return self.references[name]

@@ -84,6 +84,17 @@ def test_of_very_many_recordings_the_right_length_is_found_by_header(put):
     assert load_bank(bank)["anna"].voice.source == "anna/40.wav"
 
 
+def test_a_digest_tells_banks_apart(put):
+    bank = put("anna.wav")
+    put("berta.wav")
+    first = load_bank(bank).digest
+    assert (len(first), load_bank(bank).digest) == (12, first)
+    (bank / "berta.txt").write_text("hello")
+    second = load_bank(bank).digest
+    put("berta.wav", noise=0.001)
+    assert len({first, second, load_bank(bank).digest}) == 3
+
+
 def test_a_table_must_be_right_in_every_row_and_a_directory_in_one(put):
     bank = put("good.wav")
     put("short.wav", seconds=1)
