@@ -257,9 +257,7 @@ class SpeechServer(TTS):
     def _key(self) -> str:
         key = os.environ.get(self._options.api_key_env, "").strip() or _NO_KEY
         if not (key.isascii() and key.isprintable()):
-            raise EngineError(
-                f"the environment variable {self._options.api_key_env} holds no key: odd characters in it"
-            )
+            raise EngineError(f"what the environment variable {self._options.api_key_env} holds is no key")
         return key
 
     @cached_property
