@@ -9,7 +9,7 @@ from datagen.engines.hibari import Hibari
 from datagen.errors import OutageError, ResumeError
 from datagen.run.build import build
 from tests.engines.speech_server.conftest import FAST
-from tests.run.builds import fake, faults, made, read
+from tests.run.builds import fake, faults, made, read, talk
 from tests.speech_server import SpeechHost
 
 WAYS = (
