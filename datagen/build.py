@@ -10,7 +10,7 @@ from typing import Any
 from datagen.acoustics.line import line_info
 from datagen.acoustics.scene import Supplies
 from datagen.engines import load
-from datagen.engines.base import TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import RecipeError
 from datagen.recipe import Pool, Recipe
 from datagen.recipe_mix import NoiseSource, Room
@@ -23,9 +23,10 @@ from datagen.stages.select import Select
 from datagen.stages.speak import Background, Shelf, Speak
 from datagen.step import Step
 from datagen.units import hop_samples
+from datagen.verify.gate import Gate
 from datagen.vocab import SPECIALS, Vocabulary
 
-_ENGINES = ("tts", "speech_tokenizer", "text_tokenizer")
+_ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")
 
 
 class Build:
@@ -55,8 +56,10 @@ class Build:
     def _speak(self) -> Speak:
         r, tts = self.recipe, self.recipe.engines.tts
         background = Background(r.mix, voices_by_split(self.user_voices, r.splits, self.speakers))
-        made_with = json.dumps([tts.name, tts.options], sort_keys=True)
-        return Speak(r.speak, self.tts, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
+        heard_by = [repr(engine.info) for engine in (self.asr, self.mos) if engine]
+        made_with = json.dumps([tts.name, tts.options, r.verify.model_dump(mode="json"), heard_by], sort_keys=True)
+        gate = Gate(r.verify, self.asr, self.mos)
+        return Speak(r.speak, self.tts, gate, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
 
     def pools(self) -> list[tuple[Pool, tuple[str, ...]]]:
         """Names of the steps, grouped: neighbours that need the same of a worker run in one."""
@@ -72,6 +75,18 @@ class Build:
     def tts(self) -> TTS:
         """The voice engine."""
         return load.tts(self.recipe.engines.tts.name, self.recipe.engines.tts.options)
+
+    @cached_property
+    def asr(self) -> ASR | None:
+        """The recognizer that listens to takes, if the recipe has one."""
+        engine = self.recipe.verify.asr
+        return load.asr(engine.name, engine.options) if engine else None
+
+    @cached_property
+    def mos(self) -> MOS | None:
+        """The judge of how takes sound, if the recipe has one."""
+        engine = self.recipe.verify.mos
+        return load.mos(engine.name, engine.options) if engine else None
 
     @cached_property
     def speech_tokenizer(self) -> SpeechTokenizer:
@@ -158,6 +173,9 @@ class Build:
         mute = [name for name in self.recipe.select.languages if talk and not self.recipe.mix.sentences.get(name)]
         if mute:
             raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {mute[0]!r}")
+        unheard = [name for name in self.recipe.select.languages if self.asr and name not in self.asr.languages]
+        if self.asr and unheard:
+            raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {unheard[0]!r}")
         try:
             voices_by_split(self.user_voices, self.recipe.splits, self.speakers)
         except ValueError as error:
@@ -166,7 +184,7 @@ class Build:
 
     def loaded(self) -> dict[str, Any]:
         """What the engines that are loaded by now say of themselves."""
-        return {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if kind in self.__dict__}
+        return {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if self.__dict__.get(kind)}
 
     def describe(self) -> dict[str, Any]:
         """Engines, voices, vocabulary, clock and silence policy as plans and manifests store them."""

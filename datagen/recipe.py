@@ -96,19 +96,35 @@ class Voices(_Part):
 
 
 class Speak(_Part):
-    """What makes a take implausible. A failing take is spoken again with the next seed."""
+    """How utterances are spoken. A take that fails, or that `verify` finds bad, is spoken again with another seed."""
 
-    attempts: int = Field(3, ge=1, le=20)
-    min_ms_per_letter: float = Field(
-        25, ge=0, description="Shorter: words are missing. A Chinese character counts as three"
-    )
-    max_ms_per_letter: float = Field(160, gt=0, description="Longer: repeats or runaway")
-    slack_ms: float = Field(600, ge=0, description="Added to the upper limit, for short texts")
-    min_level_dbfs: float = Field(-50, le=0, description="A quieter take is silent")
+    attempts: int = Field(3, ge=1, le=20, description="Then the dialogue is a reject")
     trim_below_db: float = Field(
         -45, lt=0, description="Ends quieter than this against the take's own level are trimmed"
     )
     trim_margin_ms: float = Field(20, ge=0, description="Kept on both sides of what is heard")
+
+
+class Verify(_Part):
+    """What makes a take bad. Limits are ours, set where good takes pass and broken ones don't (docs/engines.md)."""
+
+    min_ms_per_syllable: float = Field(70, ge=0, description="Less speech: words are missing. Of Chinese, a character")
+    max_ms_per_syllable: float = Field(420, gt=0, description="More speech: repeats, or a runaway voice")
+    slack_ms: float = Field(250, ge=0, description="By which both limits are wider, for short texts")
+    min_level_dbfs: float = Field(-50, le=0, description="A quieter take is silent")
+    max_pause_ms: float = Field(2000, gt=0, description="Longest silence within a take")
+    max_tail_ms: float = Field(1500, gt=0, description="Longest time after the last loud sound, silence included")
+    max_clipped_share: float = Field(0.002, ge=0, le=1, description="Share of samples that may be clipped")
+    max_floor_db: float = Field(0, le=0, description="Most noise between words, against loud speech; 0: not asked")
+    asr: Engine | None = Field(None, description="Recognizer that listens to every take, such as {name: whisper}")
+    min_units: int = Field(3, ge=1, description="Shorter texts (words, Chinese characters) are not judged by it")
+    max_error_rate: float = Field(0.3, ge=0, description="Errors a word (WER; of Chinese a character, CER)")
+    max_letter_error_rate: float = Field(
+        0.25, ge=0, description="Errors a letter; a take is bad if both are exceeded, so that spellings don't count"
+    )
+    max_repeated: int = Field(3, ge=0, description="Words said over again at once that the text does not repeat")
+    mos: Engine | None = Field(None, description="Judge of how speech sounds, such as {name: dnsmos}")
+    min_mos: float = Field(2.2, ge=1, le=5, description="Lowest score of that judge")
 
 
 class Flatten(_Part):
@@ -218,6 +234,7 @@ class Recipe(_Part):
     voices: Voices = Voices()
     timing: Timing = Timing()
     speak: Speak = Speak()
+    verify: Verify = Verify()
     mix: Mix = Mix()
     flatten: Flatten = Flatten()
     splits: Splits = Splits()
@@ -261,7 +278,7 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     if not isinstance(values, dict):
         raise RecipeError(f"{path} must hold keys and values at the top, not {type(values).__name__}")
     for override in overrides:
-        _set(values, override)
+        set_value(values, override)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
@@ -281,7 +298,12 @@ def _read(path: str) -> str:
         raise RecipeError(f"{path} is not UTF-8 text (byte {error.start})") from error
 
 
-def _set(values: dict[str, Any], override: str) -> None:
+def set_value(values: dict[str, Any], override: str) -> None:
+    """Set a dotted key of nested values, in place, from `key=value`; the value is YAML.
+
+    Raises:
+        RecipeError: If it is written otherwise.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(f"--set {override}: write it as key=value, for example timing.barge_in.probability=0.5")

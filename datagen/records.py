@@ -113,6 +113,23 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """What was measured on a take before it was used. `datagen.verify` says how."""
+
+    ms_per_syllable: float
+    longest_pause_ms: float
+    tail_ms: float
+    clipped_share: float
+    floor_db: float
+    error_rate: float | None = None
+    """Of words, or of characters in Chinese; None if no recognizer listened."""
+    letter_error_rate: float | None = None
+    n_repeated: int | None = None
+    heard: str | None = None
+    mos: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Take:
     """One synthesized utterance, silence at both ends trimmed."""
 
@@ -122,6 +139,7 @@ class Take:
     """0 if the first seed gave it."""
     trimmed_samples: int
     """Silence removed at both ends together."""
+    scores: Scores | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +272,8 @@ class Spoken:
     """Index of the dialogue's turn of which it is a part, or during which it is heard."""
     offset_samples: int = 0
     """As scripted; see `Utterance`."""
+    scores: Scores | None = None
+    """Of its take, before anything was cut."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from datagen.records import Dialogue, Event, Mixing, Reject, Role, Row, Spoken, Streams, Turn, Word
+from datagen.records import Dialogue, Event, Mixing, Reject, Role, Row, Scores, Spoken, Streams, Turn, Word
 
 
 def _field(name: str, kind: pa.DataType, unit: str = "", nullable: bool = False) -> pa.Field:
@@ -24,6 +24,20 @@ _WORD = pa.struct(
         _field("text", pa.string()),
         _field("start_samples", pa.int64(), "samples"),
         _field("end_samples", pa.int64(), "samples"),
+    ]
+)
+_SCORES = pa.struct(
+    [
+        _field("ms_per_syllable", pa.float64(), "ms of speech, pauses left out"),
+        _field("longest_pause_ms", pa.float64(), "ms"),
+        _field("tail_ms", pa.float64(), "ms after the last loud sound"),
+        _field("clipped_share", pa.float64(), "of samples"),
+        _field("floor_db", pa.float64(), "dB, quietest windows against loud ones"),
+        _field("error_rate", pa.float64(), "errors a word; Chinese: a character", nullable=True),
+        _field("letter_error_rate", pa.float64(), "errors a letter", nullable=True),
+        _field("n_repeated", pa.int32(), "words", nullable=True),
+        _field("heard", pa.string(), nullable=True),
+        _field("mos", pa.float64(), "1 to 5", nullable=True),
     ]
 )
 _UTTERANCE = pa.struct(
@@ -43,6 +57,7 @@ _UTTERANCE = pa.struct(
         _field("kind", pa.string()),
         _field("turn", pa.int32(), "index of the dialogue's turn"),
         _field("offset_samples", pa.int64(), "samples"),
+        _field("scores", _SCORES, nullable=True),
     ]
 )
 _EVENT = pa.struct(
@@ -138,6 +153,7 @@ TAKES = pa.schema(
         _field("n_samples", pa.int64(), "samples"),
         _field("exponent", pa.int32(), "audio = FLAC's 16-bit integers x 2 ** -exponent"),
         _field("words", pa.list_(_WORD)),
+        _field("scores", _SCORES, nullable=True),
         _field("audio_flac", pa.binary(), "mono FLAC file"),
     ]
 )
@@ -202,6 +218,7 @@ def _plain(record: Spoken | Event | Mixing | Word) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(record, name) for name in record.__dataclass_fields__}
     if isinstance(record, Spoken):
         values["words"] = [_plain(word) for word in record.words]
+        values["scores"] = asdict(record.scores) if record.scores else None
     return values
 
 
@@ -247,6 +264,7 @@ def _spoken(values: dict[str, Any]) -> Spoken:
         kind=values.get("kind", "turn"),
         turn=values.get("turn", 0),
         offset_samples=values.get("offset_samples", 0),
+        scores=Scores(**values["scores"]) if values.get("scores") else None,
         **texts,
     )
 

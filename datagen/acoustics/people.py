@@ -1,6 +1,7 @@
 """Who talks in the background of a conversation, and what they say: decided before speech is made."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,8 +10,12 @@ from datagen.recipe_mix import Mix
 
 _N_OTHER_LINES = 3
 
-Line = tuple[str, str]
-"""A voice and what it says."""
+
+class Line(NamedTuple):
+    """A voice and what it says."""
+
+    voice: str
+    text: str
 
 
 def babble_number(recipe: Mix, run_seed: int, dialogue_id: str) -> int | None:
@@ -37,4 +42,4 @@ def other_lines(
 
 
 def _line(rng: np.random.Generator, sentences: Sequence[str], voices: Sequence[str]) -> Line:
-    return voices[int(rng.integers(len(voices)))], sentences[int(rng.integers(len(sentences)))]
+    return Line(voices[int(rng.integers(len(voices)))], sentences[int(rng.integers(len(sentences)))])

@@ -1,15 +1,15 @@
-"""The command line: a function a command, in order of their use, and the group timing."""
+"""The command line: a function a command, in order of their use, and the groups engines and timing."""
 
 import os
 import sys
 
 import typer
 
-from datagen.cli import build, look, timing, voices
+from datagen.cli import build, engines, look, timing, voices
 from datagen.cli.app import app
 from datagen.errors import DatagenError
 
-__all__ = ["app", "build", "look", "main", "timing", "voices"]
+__all__ = ["app", "build", "engines", "look", "main", "timing", "voices"]
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, cast
 
-from datagen.engines.base import TTS, Noise, Options, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.engines.base import ASR, MOS, TTS, VAD, Noise, Options, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import EngineError, RecipeError
 
 ENGINES: dict[str, dict[str, str]] = {
@@ -25,6 +25,16 @@ ENGINES: dict[str, dict[str, str]] = {
         "generated": "datagen.engines.noise:GeneratedNoise",
         "directory": "datagen.engines.noise:DirectoryNoise",
         "bursts": "datagen.engines.bursts:GeneratedBursts",
+    },
+    "asr": {
+        "whisper": "datagen.engines.whisper:Whisper",
+    },
+    "vad": {
+        "energy": "datagen.engines.vad:Energy",
+        "silero": "datagen.engines.vad:Silero",
+    },
+    "mos": {
+        "dnsmos": "datagen.engines.dnsmos:Dnsmos",
     },
     "rooms": {
         "pyroomacoustics": "datagen.engines.rooms:ShoeBoxes",
@@ -84,3 +94,18 @@ def noise(name: str, options: Options) -> Noise:
 def rooms(name: str, options: Options) -> Rooms:
     """A supply of rooms."""
     return cast(Rooms, load("rooms", name, options))
+
+
+def asr(name: str, options: Options) -> ASR:
+    """A recognizer."""
+    return cast(ASR, load("asr", name, options))
+
+
+def vad(name: str, options: Options) -> VAD:
+    """A detector of speech."""
+    return cast(VAD, load("vad", name, options))
+
+
+def mos(name: str, options: Options) -> MOS:
+    """A judge of how speech sounds."""
+    return cast(MOS, load("mos", name, options))

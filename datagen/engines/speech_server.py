@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from weakref import finalize
 
 from pydantic import Field, ValidationError
 
@@ -113,7 +114,9 @@ class SpeechServer(TTS):
         if urlsplit(o.base_url).username or urlsplit(o.base_url).password:
             raise RecipeError("engine speech_server: base_url must hold no password; put it where api_key_env says")
         self._bank = load_bank(o.bank, Limits.of(o.bank_limits), o.languages, o.licence) if o.bank else Bank({})
-        self.voices = o.voices or tuple(self._bank)
+        self.voices = o.voices or tuple(v for v, r in self._bank.items() if {*r.voice.languages} & {*o.languages})
+        if not self.voices:
+            raise RecipeError(f"engine speech_server: no voice of the bank speaks {' or '.join(o.languages)}")
         self.languages, self.sample_rate_hz, self.concurrency = o.languages, o.sample_rate_hz, o.concurrency
         version = f"{_VERSION} {o.model}" + (f" bank {self._bank.digest}" if o.bank else "")
         self.info = EngineInfo("speech_server", version, o.licence, o.bit_exact)
@@ -121,9 +124,12 @@ class SpeechServer(TTS):
         self._client  # noqa: B018  (what is missing is said before work begins)
 
     def about(self, voice: str) -> Voice:
-        """A voice of the bank, or one of the server's own."""
+        """A voice of the bank, in the languages of the engine, or one of the server's own."""
         known = super().about(voice)
-        return self._bank[voice].voice if voice in self._bank else replace(known, source=f"voice {voice} of the server")
+        if voice not in self._bank:
+            return replace(known, source=f"voice {voice} of the server")
+        recorded = self._bank[voice].voice
+        return replace(recorded, languages=tuple(name for name in recorded.languages if name in self.languages))
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         """Let the server speak `text`; word times are estimated.
@@ -269,7 +275,9 @@ class SpeechServer(TTS):
                 "the engine speech_server needs the package openai: pip install 'duplex-datagen[server]'"
             ) from error
         o = self._options
-        return openai.OpenAI(api_key=self._key, base_url=o.base_url, timeout=o.timeout_seconds, max_retries=0)
+        made = openai.OpenAI(api_key=self._key, base_url=o.base_url, timeout=o.timeout_seconds, max_retries=0)
+        finalize(self, made.close)
+        return made
 
 
 def asked_wait(headers: Mapping[str, str]) -> float | None:

@@ -11,6 +11,7 @@ Takes are a saving and no content: what is missing or damaged is spoken again; t
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import asdict
 from io import BytesIO
 from typing import Any
 
@@ -22,7 +23,7 @@ from datagen import seeds
 from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
 from datagen.recipe import Recipe, Takes
-from datagen.records import Take, Word
+from datagen.records import Scores, Take, Word
 from datagen.run.store import Store, open_store
 from datagen.run.tables import about, from_parquet, to_parquet
 from datagen.schema import takes_table
@@ -195,6 +196,7 @@ def _row(key: str, text: str, voice: str, seed: int, take: Take, sample_rate_hz:
         "n_samples": len(quantized),
         "exponent": exponent,
         "words": [{name: getattr(word, name) for name in Word.__slots__} for word in take.words],
+        "scores": asdict(take.scores) if take.scores else None,
         "audio_flac": file.getvalue(),
     }
 
@@ -204,4 +206,5 @@ def _take(row: dict[str, Any]) -> Take:
 
     quantized, _ = soundfile.read(BytesIO(row["audio_flac"]), dtype="int16")
     words = tuple(Word(**word) for word in row["words"])
-    return Take(dequantize(quantized, row["exponent"]), words, row["attempt"], row["trimmed_samples"])
+    scores = Scores(**row["scores"]) if row["scores"] else None
+    return Take(dequantize(quantized, row["exponent"]), words, row["attempt"], row["trimmed_samples"], scores)

@@ -79,6 +79,7 @@ class Encode:
                 kind=utterance.kind,
                 turn=utterance.turn,
                 offset_samples=utterance.offset_samples,
+                scores=take.scores,
             )
             for utterance, take, placed, text in zip(
                 timeline.takes.script.utterances, timeline.takes.takes, timeline.placed, texts, strict=True

@@ -2,24 +2,24 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
-
-import numpy as np
 
 from datagen import seeds
 from datagen.acoustics.beside import babble_of
 from datagen.acoustics.people import Line, babble_lines, babble_number, other_lines
 from datagen.engines.audio import dequantize, quantize, resample
-from datagen.engines.base import TTS, Audio, Speech
+from datagen.engines.base import TTS, Speech
 from datagen.errors import EngineError
-from datagen.phrases import count_letters
 from datagen.recipe import Speak as SpeakRecipe
 from datagen.recipe_mix import Mix
 from datagen.records import Clip, Reject, Script, Take, Takes, Word, reject
-from datagen.units import ms_to_samples, samples_to_ms
+from datagen.units import ms_to_samples
+from datagen.verify.gate import Gate
+from datagen.verify.signal import heard_span
 
-_TAKE_VERSION = 1
+_TAKE_VERSION = 2
 """Raised when this stage makes other takes of the same speech: kept ones are then not found any more."""
 _SHORT_MS = 1000
 """Takes up to this length, backchannels above all, are remembered, for they come again."""
@@ -76,28 +76,31 @@ class Speak:
         self,
         recipe: SpeakRecipe,
         tts: TTS,
+        gate: Gate,
         sample_rate_hz: int,
         run_seed: int,
         background: Background | None = None,
         shelf: Shelf | None = None,
-        tts_options: str = "",
+        made_with: str = "",
     ) -> None:
-        """Take the limits, the engine, the rate of the conversation and the seed of the recipe.
+        """Take the engine, the gate, the rate of the conversation and the seed of the recipe.
 
         Args:
-            recipe: What makes a take implausible, and what is trimmed.
+            recipe: How often a bad take is spoken again, and what is trimmed.
             tts: The engine.
+            gate: Tells which takes are bad.
             sample_rate_hz: Of the conversation.
             run_seed: Of the recipe.
             background: Who else may talk; None: nobody.
             shelf: Kept takes; None: none.
-            tts_options: What the engine was made with, for the keys of kept takes.
+            made_with: What engine and gate were made with, for the keys of kept takes.
         """
-        self._recipe, self._tts, self._rate, self._seed = recipe, tts, sample_rate_hz, run_seed
+        self._recipe, self._tts, self._gate, self._rate, self._seed = recipe, tts, gate, sample_rate_hz, run_seed
+        self._threads = ThreadPoolExecutor(tts.concurrency) if tts.concurrency > 1 else None
         self._background, self._shelf = background, shelf
         self._memory = _Memory(_MEMORY_BYTES)
         self._babbles: dict[tuple[str, str, int], Clip] = {}
-        made_by = (_TAKE_VERSION, repr(tts.info), tts_options, recipe.model_dump_json(), sample_rate_hz, run_seed)
+        made_by = (_TAKE_VERSION, repr(tts.info), made_with, recipe.model_dump_json(), sample_rate_hz, run_seed)
         self._made_by = f"{seeds.digest(*made_by):032x}"
 
     def __call__(self, batch: Sequence[Script]) -> list[Takes | Reject]:
@@ -105,48 +108,68 @@ class Speak:
         return [self._takes(script) for script in batch]
 
     def _takes(self, script: Script) -> Takes | Reject:
-        takes = []
-        for index, utterance in enumerate(script.utterances):
-            take = self._take(utterance.spoken, utterance.voice)
-            if isinstance(take, str):
-                return reject(script, "speak", "bad_take", f"turn {index} ({utterance.role}): {take}")
-            takes.append(take)
+        language = script.dialogue.language
+        lines = [Line(utterance.voice, utterance.spoken) for utterance in script.utterances]
+        found = self._spoken_lines(lines, language)
+        for index, (utterance, line) in enumerate(zip(script.utterances, lines, strict=True)):
+            if isinstance(fault := found[line], str):
+                return reject(script, "speak", "bad_take", f"turn {index} ({utterance.role}): {fault}")
+        takes = tuple(take for line in lines if isinstance(take := found[line], Take))
         if self._background is None:
-            return Takes(script, tuple(takes))
-        lines = self._background.others(script, self._seed)
-        others = [self._clip(self._background, line) for line in lines]
-        return Takes(script, tuple(takes), self._babble(self._background, script), tuple(others))
+            return Takes(script, takes)
+        others = self._background.others(script, self._seed)
+        clips = tuple(self._clip(self._background, line, language) for line in others)
+        return Takes(script, takes, self._babble(self._background, script), clips)
 
-    def _take(self, text: str, voice: str, often: bool = False) -> Take | str:
-        """The take from memory or the shelf, else the first plausible one, or what was wrong with the last one."""
-        key = self._key(text, voice)
-        take = self._memory.find(key) or (self._shelf.find(key) if self._shelf else None) or self._spoken(text, voice)
-        if isinstance(take, str):
-            return take
+    def _spoken_lines(self, lines: Sequence[Line], language: str, often: bool = False) -> dict[Line, Take | str]:
+        """The take of each line from memory or the shelf, else spoken; or what is wrong with it.
+
+        As many are under way at once as the engine bears. Without threads, nothing is spoken after the first bad one.
+        """
+        found: dict[Line, Take | str] = {}
+        missing = []
+        for line in dict.fromkeys(lines):
+            key = self._key(line, language)
+            if known := self._memory.find(key) or (self._shelf.find(key) if self._shelf else None):
+                found[line] = known
+            else:
+                missing.append(line)
+        over = self._threads.map if self._threads else map
+        for line, take in zip(missing, over(lambda line: self._spoken(line, language), missing), strict=False):
+            found[line] = take
+            if isinstance(take, str) and not self._threads:
+                return {**dict.fromkeys(lines, take), **found}
+        for line, take in found.items():
+            if isinstance(take, Take):
+                self._remember(line, language, take, often)
+        return found
+
+    def _remember(self, line: Line, language: str, take: Take, often: bool) -> None:
+        key = self._key(line, language)
         if self._shelf:
-            self._shelf.keep(key, text, voice, self._seed_of(text, voice, take.attempt), take)
+            self._shelf.keep(key, line.text, line.voice, self._seed_of(line, take.attempt), take)
         if often or len(take.audio) <= ms_to_samples(_SHORT_MS, self._rate):
             self._memory.keep(key, take)
-        return take
 
-    def _key(self, text: str, voice: str) -> str:
+    def _key(self, line: Line, language: str) -> str:
         """Name of a take by all that decides its content; 32 hexadecimal digits."""
-        return f"{seeds.digest(self._made_by, voice, text):032x}"
+        return f"{seeds.digest(self._made_by, language, line.voice, line.text):032x}"
 
-    def _seed_of(self, text: str, voice: str, attempt: int) -> int:
-        return seeds.seed32(self._seed, "take", voice, text, attempt)
+    def _seed_of(self, line: Line, attempt: int) -> int:
+        return seeds.seed32(self._seed, "take", line.voice, line.text, attempt)
 
-    def _spoken(self, text: str, voice: str) -> Take | str:
+    def _spoken(self, line: Line, language: str) -> Take | str:
+        """The first take that passes the gate, or what is wrong with the last one."""
         fault = ""
         for attempt in range(self._recipe.attempts):
             try:
-                speech = self._tts.speak(text, voice, self._seed_of(text, voice, attempt))
+                speech = self._tts.speak(line.text, line.voice, self._seed_of(line, attempt))
             except EngineError as error:
                 fault = str(error)
                 continue
-            fault = self._fault(text, speech)
+            fault, scores = self._gate(speech.audio, self._tts.sample_rate_hz, line.text, language)
             if not fault:
-                return self._trim(self._at_our_rate(speech), attempt)
+                return replace(self._trim(self._at_our_rate(speech), attempt), scores=scores)
         return fault
 
     def _babble(self, background: Background, script: Script) -> Clip | None:
@@ -159,35 +182,21 @@ class Speak:
             rng = seeds.rng(self._seed, "babble", *key)
             lines = babble_lines(background.mix, rng, background.sentences(script), background.voices[script.split])
             starts = [rng.random() for _ in lines]
-            clips = [self._clip(background, line) for line in lines]
+            clips = [self._clip(background, line, script.dialogue.language) for line in lines]
             self._babbles[key] = babble_of(clips, ms_to_samples(_BABBLE_MS, self._rate), starts)
         return self._babbles[key]
 
-    def _clip(self, background: Background, line: Line) -> Clip:
+    def _clip(self, background: Background, line: Line, language: str) -> Clip:
         """Someone in the background, faster and higher than a user who has that voice.
 
         Raises:
             EngineError: If the voice engine cannot speak a sentence of the recipe.
         """
-        voice, text = line
-        take = self._take(text, voice, often=True)
+        take = self._spoken_lines([line], language, often=True)[line]
         if isinstance(take, str):
-            raise EngineError(f"mix.sentences: {voice} cannot say {text!r}: {take}")
-        pace = background.mix.talker_pace.draw(seeds.rng(self._seed, "pace", voice, text))
-        return Clip((voice,), resample(take.audio, round(pace * self._rate), self._rate))
-
-    def _fault(self, text: str, speech: Speech) -> str:
-        """What makes the take implausible, or nothing."""
-        n_letters = count_letters(text)
-        length_ms = samples_to_ms(len(speech.audio), self._tts.sample_rate_hz)
-        if length_ms < n_letters * self._recipe.min_ms_per_letter:
-            return f"{length_ms:.0f} ms is too short for {n_letters} letters"
-        if length_ms > n_letters * self._recipe.max_ms_per_letter + self._recipe.slack_ms:
-            return f"{length_ms:.0f} ms is too long for {n_letters} letters"
-        level_dbfs = level_db(speech.audio)
-        if not np.isfinite(level_dbfs) or level_dbfs < self._recipe.min_level_dbfs:
-            return f"the take is silent ({level_dbfs:.0f} dBFS)"
-        return ""
+            raise EngineError(f"mix.sentences: {line.voice} cannot say {line.text!r}: {take}")
+        pace = background.mix.talker_pace.draw(seeds.rng(self._seed, "pace", line.voice, line.text))
+        return Clip((line.voice,), resample(take.audio, round(pace * self._rate), self._rate))
 
     def _at_our_rate(self, speech: Speech) -> Speech:
         if self._tts.sample_rate_hz == self._rate:
@@ -235,35 +244,3 @@ class _Memory:
         while self._n_left < 0:
             _, oldest = self._takes.popitem(last=False)
             self._n_left += oldest.audio.nbytes
-
-
-def level_db(audio: Audio) -> float:
-    """Root mean square of float32 [n_samples] against full scale, in dB; -inf for silence.
-
-    >>> round(level_db(np.full(100, 0.1, np.float32)))
-    -20
-    """
-    power = float(np.dot(audio, audio)) / max(len(audio), 1)
-    return 10 * float(np.log10(power)) if power > 0 else float("-inf")
-
-
-def heard_span(audio: Audio, below_db: float, window: int, margin: int) -> tuple[int, int]:
-    """The span [start, end) from the first to the last window that is heard, in samples.
-
-    Args:
-        audio: float32 [n_samples], not silent.
-        below_db: A window quieter than the whole take's level by more than this is not heard; negative.
-        window: Samples a window.
-        margin: Samples kept on both sides.
-
-    >>> quiet, loud = np.zeros(100, np.float32), np.ones(100, np.float32)
-    >>> heard_span(np.concatenate([quiet, loud, quiet]), -45, window=10, margin=5)
-    (95, 205)
-    """
-    n_windows = -(-len(audio) // window)
-    padded = np.zeros(n_windows * window, np.float32)
-    padded[: len(audio)] = audio
-    power = np.einsum("ij,ij->i", *(padded.reshape(n_windows, window),) * 2) / window
-    floor = float(np.dot(audio, audio)) / len(audio) * 10 ** (below_db / 10)
-    heard = np.flatnonzero(power > floor)
-    return max(int(heard[0]) * window - margin, 0), min((int(heard[-1]) + 1) * window + margin, len(audio))

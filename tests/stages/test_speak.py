@@ -2,17 +2,19 @@
 
 import numpy as np
 
-from datagen.engines.base import EngineInfo, Speech
+from datagen.engines.base import TTS, EngineInfo, Speech
 from datagen.errors import EngineError
 from datagen.recipe import Speak as Recipe
+from datagen.recipe import Verify
 from datagen.records import Dialogue, Reject, Script, Takes, Utterance, Word
 from datagen.stages.speak import Speak
+from datagen.verify.gate import Gate
 from tests.conftest import RATE
 
 TEXT = "hello there my friend"
 
 
-class ScriptedVoice:
+class ScriptedVoice(TTS):
     """A fake voice that gives the takes it is told to, one an attempt."""
 
     info = EngineInfo("scripted", "1", "none", "all")
@@ -38,7 +40,8 @@ def speech(n_ms: int, level: float = 0.1, lead: int = 0, tail: int = 0, rate: in
 
 def speak(voice) -> Takes | Reject:
     utterance = Utterance("user", TEXT, TEXT, "v", 0)
-    return Speak(Recipe(), voice, RATE, 5)([Script(Dialogue("d", (), "s", "en"), "train", (utterance,))])[0]
+    script = Script(Dialogue("d", (), "s", "en"), "train", (utterance,))
+    return Speak(Recipe(), voice, Gate(Verify()), RATE, 5)([script])[0]
 
 
 def test_a_good_take_is_taken_at_once():

@@ -10,9 +10,11 @@ from datagen.engines.base import EngineInfo
 from datagen.engines.tone import ToneVoice
 from datagen.errors import EngineError, RecipeError
 from datagen.recipe import Speak as Recipe
+from datagen.recipe import Verify
 from datagen.recipe_mix import Babble, Mix, OtherTalkers
 from datagen.records import Clip, Dialogue, Script, Takes, Utterance
 from datagen.stages.speak import Background, Speak
+from datagen.verify.gate import Gate
 from tests.conftest import RATE, make_recipe
 
 ALWAYS = Mix(babble=Babble(probability=1), other_talkers=OtherTalkers(probability=1))
@@ -37,7 +39,7 @@ def script(*spoken: str, id: str = "d1", voice: str = "tone-1", split: str = "tr
 
 def stage(voice, mix: Mix | None = None, voices=("tone-1", "tone-2", "tone-3"), seed: int = 5, **more) -> Speak:
     background = Background(mix, {"train": voices, "test": ("tone-8",)}) if mix else None
-    return Speak(Recipe(), voice, RATE, seed, background, **more)
+    return Speak(Recipe(), voice, Gate(Verify()), RATE, seed, background, **more)
 
 
 def test_the_same_words_by_the_same_voice_are_the_same_take_in_any_dialogue():
@@ -95,7 +97,8 @@ class Shelf:
     "change",
     [
         {"seed": 6},
-        {"tts_options": "{x: 1}"},
+        {"made_with": "{x: 1}"},
+        {"language": "zh"},
         {"rate": 16_000},
         {"recipe": Recipe(trim_margin_ms=30)},
         {"info": EngineInfo("tone", "other", "Apache-2.0", "machine")},
@@ -106,10 +109,14 @@ class Shelf:
 def test_a_key_names_all_that_decides_a_take(change):
     shelf = Shelf()
 
-    def keys(recipe=None, rate=RATE, seed=5, tts_options="", info=None, voice_of="tone-1", text="hello there") -> set:
+    def keys(
+        recipe=None, rate=RATE, seed=5, made_with="", info=None, voice_of="tone-1", text="hello there", language="en"
+    ):
         voice = Listening()
         voice.info = info or voice.info
-        Speak(recipe or Recipe(), voice, rate, seed, None, shelf, tts_options)([script(text, voice=voice_of)])
+        gate = Gate(Verify())
+        speak = Speak(recipe or Recipe(), voice, gate, rate, seed, None, shelf, made_with)
+        speak([script(text, voice=voice_of, language=language)])
         found = set(shelf.takes)
         shelf.takes.clear()
         return found

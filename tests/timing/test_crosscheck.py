@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from datagen.engines import vad
 from datagen.records import Mixing
-from datagen.timing import vad
 from datagen.timing.crosscheck import Agreement, cross_check, is_clean, nearest
 from datagen.timing.intervals import intervals
 from tests.timing.test_stored import spoken, streams
@@ -31,7 +31,7 @@ def sound(shift: int = 0, noise: float = 0.0) -> bytes:
 def checked(audio: bytes | None, noise: str = "", n_most: int = 10, times: int = 1) -> dict[tuple[str, str], dict]:
     utterances = [spoken(role, start, end) for role in ("user", "assistant") for start, end in TURNS]
     talk = streams(*utterances, n_samples=64_000, noise=noise, audio=audio)
-    rows = cross_check([talk] * times, {"energy": vad.energy}, n_most, margin_ms=0)
+    rows = cross_check([talk] * times, {"energy": vad.Energy().speech}, n_most, margin_ms=0)
     return {(row["detector"], row["channel"]): row for row in rows}
 
 
@@ -87,8 +87,8 @@ def test_nearest_edges_are_signed():
 
 
 def test_silence_holds_no_speech():
-    assert vad.energy(np.zeros(16_000, np.float32), RATE).tolist() == []
-    assert vad.energy(np.zeros(0, np.float32), RATE).tolist() == []
+    assert vad.Energy().speech(np.zeros(16_000, np.float32), RATE).tolist() == []
+    assert vad.Energy().speech(np.zeros(0, np.float32), RATE).tolist() == []
 
 
 def test_silero_hears_a_voice_and_no_noise():
@@ -99,9 +99,9 @@ def test_silero_hears_a_voice_and_no_noise():
     speech = voice.speak("The quick brown fox jumps over the lazy dog.", "heart", 1)
     rate = voice.sample_rate_hz
     silence = np.random.default_rng(1).normal(0, 0.003, rate).astype(np.float32)
-    found = vad.silero(np.concatenate([silence, speech.audio, silence]), rate)
+    found = vad.Silero().speech(np.concatenate([silence, speech.audio, silence]), rate)
     assert len(found) >= 1
     first, last = speech.words[0].start_samples, speech.words[-1].end_samples
     assert abs(found[0, 0] - rate - first) < 0.2 * rate
     assert abs(found[-1, 1] - rate - last) < 0.2 * rate
-    assert vad.silero(silence, rate).tolist() == []
+    assert vad.Silero().speech(silence, rate).tolist() == []

@@ -9,11 +9,19 @@ import pytest
 import soundfile
 
 from datagen.engines import load
+from datagen.engines.conformance import check
 from datagen.engines.pace import Pace
 from datagen.errors import EngineError, OutageError, RecipeError
 from tests.engines.speech_server.conftest import FAST, at_first
 
 TEXT = "well, that is good news"
+
+
+def test_the_engine_keeps_all_laws_of_its_kind(engine, bank):
+    for voice in (engine(bit_exact="machine"), engine(voices=[], bank=str(bank))):
+        found = list(check("tts", voice))
+        assert len(found) > 15
+        assert [finding for finding in found if not finding.holds] == []
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "pcm", "mp3", "opus"])
@@ -161,6 +169,16 @@ def test_a_voice_of_a_bank_is_sent_as_a_recording(host, engine, bank):
     (bank / "anna.wav").unlink()
     with pytest.raises(OutageError, match=r"anna\.wav of voice anna cannot be read"):
         voice.speak(TEXT, "anna", 7)
+
+
+def test_only_voices_that_speak_its_languages_are_voices(engine, bank):
+    table = bank / "voices.csv"
+    table.write_text("path,language\nanna.wav,zh\nberta.flac,fr en\n")
+    found = engine(voices=[], bank=str(table), languages=["de", "en"])
+    assert found.voices == ("berta",)
+    assert found.about("berta").languages == ("en",)
+    with pytest.raises(RecipeError, match="no voice of the bank speaks de or ja"):
+        engine(voices=[], bank=str(table), languages=["de", "ja"])
 
 
 def test_another_bank_is_another_version_of_the_engine(engine, bank):

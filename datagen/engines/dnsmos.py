@@ -1,0 +1,51 @@
+"""How speech sounds, by DNSMOS P.835 (the package speechmos): a network that rates as listeners do."""
+
+from importlib import metadata, resources
+from math import ceil
+
+import numpy as np
+
+from datagen.engines.base import MOS, Audio, EngineInfo
+from datagen.errors import EngineMissingError
+
+_SECONDS = 9.01
+"""What the network listens to at once."""
+_OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
+"""From the network's third output to the scale of listeners; of Microsoft's own code, dnsmos_local.py."""
+
+
+class Dnsmos(MOS):
+    """The overall score of DNSMOS P.835, the mean over windows of 9 s, one each second; short clips are looped.
+
+    The package is only asked for its weights: it starts threads as it likes and warns of what does not matter here.
+    """
+
+    sample_rate_hz = 16_000
+
+    def __init__(self) -> None:
+        """Load the network.
+
+        Raises:
+            EngineMissingError: If the extra `mos` is not installed.
+        """
+        import onnxruntime
+
+        try:
+            model = resources.files("speechmos").joinpath("dnsmos_models", "sig_bak_ovr.onnx").read_bytes()
+        except (ModuleNotFoundError, OSError) as error:
+            raise EngineMissingError("DNSMOS needs the extra `mos`: pip install 'duplex-datagen[mos]'") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.info = EngineInfo("dnsmos", metadata.version("speechmos"), "MIT (code and weights)", "machine")
+
+    def score(self, audio: Audio) -> float:
+        """Overall quality of float32 [n_samples], n > 0, at 16 kHz: 1 to 5."""
+        n_window = int(_SECONDS * self.sample_rate_hz)
+        looped = np.tile(np.clip(audio, -1, 1), max(ceil(n_window / len(audio)), 1))
+        n_windows = int(len(looped) / self.sample_rate_hz - _SECONDS) + 1
+        scores = []
+        for k in range(n_windows):
+            window = looped[k * self.sample_rate_hz :][:n_window]
+            scores.append(float(self._session.run(None, {"input_1": window[None].astype(np.float32)})[0][0][2]))
+        return float(_OVERALL(np.array(scores)).mean())

@@ -1,0 +1,98 @@
+"""A take against the limits of a recipe: what is measured, what is wrong, and in which order that is asked."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Lock
+
+from datagen.engines.audio import resample
+from datagen.engines.base import ASR, MOS, Audio
+from datagen.recipe import Verify
+from datagen.records import Scores
+from datagen.verify.signal import Signal, measure
+from datagen.verify.words import compare, count_syllables
+
+
+class Gate:
+    """Measures takes. Cheap questions are asked first; a recognizer listens only to what passes them.
+
+    Threads may ask at once; engines are asked by one at a time.
+    """
+
+    def __init__(self, recipe: Verify, asr: ASR | None = None, mos: MOS | None = None) -> None:
+        """Take the limits, and the engines that the recipe names."""
+        self._recipe, self._asr, self._mos = recipe, asr, mos
+        self._lock = Lock()
+
+    def __call__(self, audio: Audio, rate_hz: int, text: str, language: str) -> tuple[str, Scores]:
+        """Judge a take.
+
+        Args:
+            audio: float32 [n_samples], as the voice engine gave it.
+            rate_hz: Of the audio.
+            text: What was to be said, in spoken form.
+            language: Of the text, ISO 639-1.
+
+        Returns:
+            What is wrong, empty if nothing is, and what was measured up to there.
+        """
+        signal = measure(audio, rate_hz)
+        n_syllables = count_syllables(text)
+        scores = Scores(
+            ms_per_syllable=round(signal.speech_ms / n_syllables, 1),
+            longest_pause_ms=signal.longest_pause_ms,
+            tail_ms=signal.tail_ms,
+            clipped_share=round(signal.clipped_share, 6),
+            floor_db=round(signal.floor_db, 1),
+        )
+        if fault := next(self._faults(signal, n_syllables), ""):
+            return fault, scores
+        if self._asr:
+            fault, scores = self._heard(self._asr, audio, rate_hz, text, language, scores)
+        if self._mos and not fault:
+            fault, scores = self._rated(self._mos, audio, rate_hz, scores)
+        return fault, scores
+
+    def _faults(self, signal: Signal, n_syllables: int) -> Iterator[str]:
+        limits = self._recipe
+        if signal.level_dbfs < limits.min_level_dbfs:
+            yield f"the take is silent ({signal.level_dbfs:.0f} dBFS)"
+        spoken = f"{signal.speech_ms:.0f} ms of speech is too"
+        if signal.speech_ms + limits.slack_ms < n_syllables * limits.min_ms_per_syllable:
+            yield f"{spoken} short for {n_syllables} syllables"
+        if signal.speech_ms > n_syllables * limits.max_ms_per_syllable + limits.slack_ms:
+            yield f"{spoken} long for {n_syllables} syllables"
+        if signal.longest_pause_ms > limits.max_pause_ms:
+            yield f"a pause of {signal.longest_pause_ms:.0f} ms"
+        if signal.tail_ms > limits.max_tail_ms:
+            yield f"{signal.tail_ms:.0f} ms after the last word"
+        if signal.clipped_share > limits.max_clipped_share:
+            yield f"{signal.clipped_share:.2%} of the samples are clipped"
+        if signal.floor_db > limits.max_floor_db:
+            yield f"noise between words ({signal.floor_db:.0f} dB)"
+
+    def _heard(
+        self, asr: ASR, audio: Audio, rate_hz: int, text: str, language: str, scores: Scores
+    ) -> tuple[str, Scores]:
+        limits = self._recipe
+        with self._lock:
+            heard = asr.transcribe(resample(audio, rate_hz, asr.sample_rate_hz), language)
+        found = compare(text, heard, language)
+        scores = replace(
+            scores,
+            error_rate=round(found.error_rate, 4),
+            letter_error_rate=round(found.letter_error_rate, 4),
+            n_repeated=found.n_repeated,
+            heard=heard,
+        )
+        if found.n_repeated > limits.max_repeated:
+            return f"{found.n_repeated} words are repeated: heard {heard[:200]!r}", scores
+        wrong = found.error_rate > limits.max_error_rate and found.letter_error_rate > limits.max_letter_error_rate
+        if wrong and found.n_units >= limits.min_units:
+            return f"{found.error_rate:.0%} of the words are wrong: heard {heard[:200]!r}", scores
+        return "", scores
+
+    def _rated(self, mos: MOS, audio: Audio, rate_hz: int, scores: Scores) -> tuple[str, Scores]:
+        with self._lock:
+            score = round(mos.score(resample(audio, rate_hz, mos.sample_rate_hz)), 3)
+        fault = f"it sounds bad (MOS {score:.2f})" if score < self._recipe.min_mos else ""
+        return fault, replace(scores, mos=score)

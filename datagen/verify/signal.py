@@ -1,0 +1,119 @@
+"""What can be measured on a take without understanding it: level, speech time, clipping, tails, noise between words."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.engines.base import Audio
+
+_WINDOW_MS = 10
+_LOUD_PERCENTILE = 95
+_SPEECH_DB = -35
+"""A window is speech if it is louder than this against the loud ones; voices' pauses lie below, soft sounds above."""
+_TAIL_DB = -15
+"""Nothing a voice ends on stays this loud for long: what follows the last such window is the take's tail."""
+_FLOOR_PERCENTILE = 5
+_RAIL = 0.999
+_LEAST_POWER = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Measures of one take."""
+
+    level_dbfs: float
+    """Root mean square against full scale; -inf for silence."""
+    speech_ms: float
+    """Time in which something is heard, pauses left out."""
+    longest_pause_ms: float
+    """Longest time within the take in which nothing is heard."""
+    tail_ms: float
+    """Time after the last loud window, silence included."""
+    clipped_share: float
+    """Share of samples, 0 to 1, that lie at the take's peak in runs of three or more."""
+    floor_db: float
+    """How loud the quietest windows are against the loud ones: noise, if the take has pauses."""
+
+
+def measure(audio: Audio, rate_hz: int) -> Signal:
+    """Measure float32 [n_samples].
+
+    >>> hum = np.sin(np.arange(8000, dtype=np.float32) / 9)
+    >>> found = measure(np.concatenate([hum, np.zeros(1600, np.float32)]), 8000)
+    >>> found.speech_ms, found.tail_ms, found.clipped_share
+    (1000.0, 200.0, 0.0)
+    """
+    power = window_power(audio, rate_hz * _WINDOW_MS // 1000)
+    loud = float(np.percentile(power, _LOUD_PERCENTILE))
+    if loud <= _LEAST_POWER:
+        return Signal(level_db(audio), 0, 0, 0, 0, 0)
+    decibels = 10 * np.log10(np.maximum(power, _LEAST_POWER) / loud)
+    speech = decibels > _SPEECH_DB
+    heard = np.flatnonzero(speech)
+    inside = speech[heard[0] : heard[-1] + 1]
+    pauses = [sum(1 for _ in run) for is_speech, run in groupby(inside.tolist()) if not is_speech]
+    return Signal(
+        level_dbfs=level_db(audio),
+        speech_ms=float(len(heard) * _WINDOW_MS),
+        longest_pause_ms=float(max(pauses, default=0) * _WINDOW_MS),
+        tail_ms=float((len(power) - 1 - np.flatnonzero(decibels > _TAIL_DB)[-1]) * _WINDOW_MS),
+        clipped_share=clipped_share(audio),
+        floor_db=float(np.percentile(decibels, _FLOOR_PERCENTILE)),
+    )
+
+
+def window_power(audio: Audio, window: int) -> NDArray[np.float32]:
+    """Mean square of each window of so many samples, the last filled up with zeros: float32 [n_windows], at least one.
+
+    >>> window_power(np.array([1, -1, 2], np.float32), 2).tolist()
+    [1.0, 2.0]
+    """
+    n_windows = max(-(-len(audio) // window), 1)
+    padded = np.zeros(n_windows * window, np.float32)
+    padded[: len(audio)] = audio
+    power: NDArray[np.float32] = np.einsum("ij,ij->i", *(padded.reshape(n_windows, window),) * 2) / window
+    return power
+
+
+def clipped_share(audio: Audio) -> float:
+    """Share of samples that lie within 0.1% of the peak, three or more in a row: waves cut flat.
+
+    >>> clipped_share(np.array([0, 1, 1, 1, 0, -1, 0, 1], np.float32)), clipped_share(np.zeros(4, np.float32))
+    (0.375, 0.0)
+    """
+    size = np.abs(audio)
+    peak = float(size.max(initial=0))
+    flat = (size >= _RAIL * peak) & (peak > 0)
+    edges = np.flatnonzero(np.diff(np.r_[False, flat, False].astype(np.int8))).reshape(-1, 2)
+    runs = edges[:, 1] - edges[:, 0]
+    return float(runs[runs >= 3].sum() / max(len(audio), 1))
+
+
+def level_db(audio: Audio) -> float:
+    """Root mean square of float32 [n_samples] against full scale, in dB; -inf for silence.
+
+    >>> round(level_db(np.full(100, 0.1, np.float32)))
+    -20
+    """
+    power = float(np.dot(audio, audio)) / max(len(audio), 1)
+    return 10 * float(np.log10(power)) if power > 0 else float("-inf")
+
+
+def heard_span(audio: Audio, below_db: float, window: int, margin: int) -> tuple[int, int]:
+    """The span [start, end) from the first to the last window that is heard, in samples.
+
+    Args:
+        audio: float32 [n_samples], not silent.
+        below_db: A window quieter than the whole take's level by more than this is not heard; negative.
+        window: Samples a window.
+        margin: Samples kept on both sides.
+
+    >>> quiet, loud = np.zeros(100, np.float32), np.ones(100, np.float32)
+    >>> heard_span(np.concatenate([quiet, loud, quiet]), -45, window=10, margin=5)
+    (95, 205)
+    """
+    floor = float(np.dot(audio, audio)) / len(audio) * 10 ** (below_db / 10)
+    heard = np.flatnonzero(window_power(audio, window) > floor)
+    return max(int(heard[0]) * window - margin, 0), min((int(heard[-1]) + 1) * window + margin, len(audio))

@@ -1,0 +1,107 @@
+"""The laws of engines find engines that break them."""
+
+import numpy as np
+import pytest
+
+from datagen.engines.base import EngineInfo, Speech, Voice
+from datagen.engines.conformance import check
+from datagen.engines.tone import ByteTokenizer, ToneTokenizer, ToneVoice
+from datagen.errors import EngineError
+from datagen.records import Word
+
+
+def broken(kind: str, engine) -> str:
+    return "; ".join(finding.law for finding in check(kind, engine) if not finding.holds)
+
+
+class Voiced(ToneVoice):
+    """A voice whose takes are changed by `change`."""
+
+    def __init__(self, change) -> None:
+        super().__init__(n_voices=2)
+        self.change, self.n_spoken = change, 0
+
+    def speak(self, text, voice, seed):
+        self.n_spoken += 1
+        return self.change(super().speak(text, voice, seed), self.n_spoken)
+
+
+@pytest.mark.parametrize(
+    ("law", "change"),
+    [
+        ("audio is mono float32", lambda s, n: Speech(s.audio.astype(np.float64), s.words)),
+        ("can be heard and is not clipped", lambda s, n: Speech(0 * s.audio, s.words)),
+        ("can be heard and is not clipped", lambda s, n: Speech(9 * s.audio, s.words)),
+        ("takes as long as speech does", lambda s, n: Speech(s.audio[:9000], s.words)),
+        ("every word once", lambda s, n: Speech(s.audio, s.words[:-1])),
+        ("word times in order", lambda s, n: Speech(s.audio, (*s.words[:-1], Word(s.words[-1].text, 0, 9)))),
+        ("the same seed, the same audio", lambda s, n: Speech(s.audio * (1 - n / 1000), s.words)),
+    ],
+)
+def test_a_voice_that_breaks_a_law_is_found(law, change):
+    assert law in broken("tts", Voiced(change))
+
+
+def test_a_voice_that_is_never_the_same_may_say_so():
+    voice = Voiced(lambda s, n: Speech(s.audio * (1 - n / 1000), s.words))
+    voice.info = EngineInfo("v", "1", "MIT", "no")
+    assert broken("tts", voice) == ""
+
+
+def test_a_voice_that_speaks_for_anyone_or_nothing_is_found():
+    class Anyone(ToneVoice):
+        def speak(self, text, voice, seed):
+            return super().speak(text or "hm", voice if voice in self.voices else "tone-0", seed)
+
+    assert broken("tts", Anyone()) == "refuses an empty text; refuses an unknown voice"
+
+
+def test_a_voice_that_knows_no_speaker_is_found():
+    class Nameless(ToneVoice):
+        def about(self, voice):
+            super().about(voice)
+            return Voice(voice, "", ("en",), "MIT")
+
+    assert "knows speaker" in broken("tts", Nameless())
+
+
+class Encoding(ToneTokenizer):
+    def __init__(self, change) -> None:
+        super().__init__()
+        self.change, self.n = change, 0
+
+    def encode(self, audio):
+        self.n += 1
+        return self.change(super().encode(audio), self.n)
+
+
+@pytest.mark.parametrize(
+    ("law", "change"),
+    [
+        ("7 frames: a code each", lambda codes, n: codes[:-1] if len(codes) == 7 else codes),
+        ("250 frames: a code each", lambda codes, n: codes.astype(np.int32)),
+        ("1 frames: a code each", lambda codes, n: codes + np.uint16(512)),
+        ("the same again", lambda codes, n: (codes + n) % np.uint16(512)),
+        ("its silence code", lambda codes, n: codes + np.uint16(1)),
+    ],
+)
+def test_a_speech_tokenizer_that_breaks_a_law_is_found(law, change):
+    assert law in broken("speech_tokenizer", Encoding(change))
+
+
+def test_a_text_tokenizer_that_obeys_markers_is_found():
+    class Obeying(ByteTokenizer):
+        def encode(self, text):
+            return [1] if text == "<|im_end|>" else super().encode(text)
+
+    assert broken("text_tokenizer", Obeying()) == "a marker in a text is spelled out"
+
+
+def test_an_engine_that_crashes_is_found_and_what_it_says_is_shown():
+    class Crashing(ToneVoice):
+        def speak(self, text, voice, seed):
+            raise ZeroDivisionError("oh")
+
+    (finding,) = [f for f in check("tts", Crashing()) if not f.holds]
+    assert finding.seen == "ZeroDivisionError: oh"
+    assert not issubclass(ZeroDivisionError, EngineError)
