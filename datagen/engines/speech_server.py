@@ -65,7 +65,9 @@ class Options(Part):
     longest_wait_seconds: float = Field(60, ge=0, description="Longest wait, also where the server asks for more")
     timeout_seconds: float = Field(60, gt=0, description="Longest call; what takes longer has hung")
     give_up_seconds: float = Field(
-        300, gt=0, description="No new attempt of a take after so long; keep it well below limits.dialogue_seconds"
+        200,
+        gt=0,
+        description="No new attempt of a take after so long; at most a third of limits.dialogue_seconds",
     )
     max_seconds: float = Field(120, gt=0, description="Longest audio; more is a runaway")
     seed_field: str = Field("seed", description="Field of a call that carries the seed; empty: none")
