@@ -1,5 +1,6 @@
 """A real speech server on this machine that speaks OpenAI's protocol with a voice of ours, and fails as it is told."""
 
+import contextlib
 import json
 import socket
 import struct
@@ -167,6 +168,15 @@ class _Handler(BaseHTTPRequestHandler):
             if self.host.over.wait(0.02):
                 break
         self._hang_up()
+
+    def _flood(self, body: dict[str, Any]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "audio/wav")
+        self._hang_up()
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while not self.host.over.is_set():
+                self.wfile.write(bytes(4096))
 
     def _cut(self, body: dict[str, Any]) -> None:
         """The header of the answer promises more."""

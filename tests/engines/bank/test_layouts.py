@@ -40,6 +40,7 @@ def test_3d_speaker_prefers_standard_mandarin_and_leaves_out_device_09(put):
     put(name.format("002", 9, 0))
     put(name.format("003", 3, 0), noise=0.01)
     put("train/3D_SPK_00007/3D_SPK_00007_004_Device01_Distance02_Dialect05.wav")
+    put("train/3D_SPK_00009/3D_SPK_00009_001_Device09_Distance00_Dialect00.wav")
     (bank / "files").mkdir()
     (bank / "files/train_transcription.txt").write_text("3D_SPK_00001_001\t不是 这个\n3D_SPK_00001_003\t你 好\n")
     found = load_bank(bank)

@@ -51,10 +51,11 @@ def test_half_a_sample_of_raw_audio_is_no_audio(host, engine):
     assert len(host.calls) == 2
 
 
-def test_half_a_flac_file_is_no_audio(host, engine):
+@pytest.mark.parametrize("form", ["flac", "mp3"])
+def test_half_a_compressed_file_is_no_audio(host, engine, form):
     host.script = at_first("short")
-    found = engine(response_format="flac").speak(TEXT, "tone-1", 7)
-    assert len(found.audio) == len(host.voice.speak(TEXT, "tone-1", 7).audio)
+    found = engine(response_format=form).speak(TEXT, "tone-1", 7)
+    assert abs(len(found.audio) - len(host.voice.speak(TEXT, "tone-1", 7).audio)) <= 3000
     assert len(host.calls) == 2
 
 

@@ -49,6 +49,12 @@ def test_a_call_that_takes_too_long_is_made_again(host, engine, fault):
     assert len(host.calls) == 2
 
 
+def test_an_answer_without_end_is_not_read_to_its_end(host, engine):
+    host.script = lambda number, body: "flood"
+    with pytest.raises(OutageError, match="the answer has over 0 MiB: a runaway"):
+        engine(attempts=1, max_seconds=0.5).speak(TEXT, "tone-1", 7)
+
+
 @pytest.mark.parametrize("fault", HEARD)
 def test_a_fault_that_stays_while_other_texts_are_spoken_is_the_texts(host, engine, fault):
     host.script = lambda number, body: fault if body["input"] == TEXT else ""
