@@ -108,19 +108,19 @@ class Speak(_Part):
 class Verify(_Part):
     """What makes a take bad. Limits are ours, set where good takes pass and broken ones don't (docs/engines.md)."""
 
-    min_ms_per_syllable: float = Field(70, ge=0, description="Less speech: words are missing. Of Chinese, a character")
-    max_ms_per_syllable: float = Field(420, gt=0, description="More speech: repeats, or a runaway voice")
-    slack_ms: float = Field(250, ge=0, description="By which both limits are wider, for short texts")
+    min_ms_per_syllable: float = Field(100, ge=0, description="Less speech: words are missing. Of Chinese, a character")
+    max_ms_per_syllable: float = Field(300, gt=0, description="More speech: repeats, or a runaway voice")
+    slack_ms: float = Field(200, ge=0, description="By which both limits are wider, for short texts")
     min_level_dbfs: float = Field(-50, le=0, description="A quieter take is silent")
     max_pause_ms: float = Field(2000, gt=0, description="Longest silence within a take")
     max_tail_ms: float = Field(1500, gt=0, description="Longest time after the last loud sound, silence included")
-    max_clipped_share: float = Field(0.002, ge=0, le=1, description="Share of samples that may be clipped")
-    max_floor_db: float = Field(0, le=0, description="Most noise between words, against loud speech; 0: not asked")
+    max_clipped_share: float = Field(0.005, ge=0, le=1, description="Share of samples that may be clipped")
+    max_floor_db: float = Field(-12, le=0, description="Most noise between words, against loud speech")
     asr: Engine | None = Field(None, description="Recognizer that listens to every take, such as {name: whisper}")
     min_units: int = Field(3, ge=1, description="Shorter texts (words, Chinese characters) are not judged by it")
-    max_error_rate: float = Field(0.3, ge=0, description="Errors a word (WER; of Chinese a character, CER)")
+    max_error_rate: float = Field(0.1, ge=0, description="Errors a word (WER; of Chinese a character, CER)")
     max_letter_error_rate: float = Field(
-        0.25, ge=0, description="Errors a letter; a take is bad if both are exceeded, so that spellings don't count"
+        0.16, ge=0, description="Errors a letter; a take is bad if both are exceeded, so that spellings don't count"
     )
     max_repeated: int = Field(3, ge=0, description="Words said over again at once that the text does not repeat")
     mos: Engine | None = Field(None, description="Judge of how speech sounds, such as {name: dnsmos}")

@@ -4,7 +4,7 @@ Units stand in the metadata of each field. `docs/format.md` explains every colum
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from itertools import accumulate, pairwise
 from typing import Any, cast
 
@@ -203,23 +203,29 @@ def _lists(arrays: Sequence[NDArray[Any]], kind: pa.DataType) -> pa.ListArray:
 
 def conversations_table(streams: Sequence[Streams]) -> pa.Table:
     """One row a conversation, of schema CONVERSATIONS."""
-    plain = ("dialogue_id", "record", "source", "language", "split", "n_samples", "audio_flac")
-    columns: dict[str, Any] = {name: [getattr(s, name) for s in streams] for name in plain}
+    flat = ("dialogue_id", "record", "source", "language", "split", "n_samples", "audio_flac")
+    columns: dict[str, Any] = {name: [getattr(s, name) for s in streams] for name in flat}
     columns["user_codes"] = _lists([s.user_codes for s in streams], pa.uint16())
     columns["assistant_codes"] = _lists([s.assistant_codes for s in streams], pa.uint16())
-    columns["utterances"] = [[_plain(u) for u in s.utterances] for s in streams]
-    columns["events"] = [[_plain(e) for e in s.events] for s in streams]
-    columns["mixing"] = [_plain(s.mixing) for s in streams]
+    columns["utterances"] = [[plain(u) for u in s.utterances] for s in streams]
+    columns["events"] = [[plain(e) for e in s.events] for s in streams]
+    columns["mixing"] = [plain(s.mixing) for s in streams]
     return pa.table(columns, schema=CONVERSATIONS)
 
 
-def _plain(record: Spoken | Event | Mixing | Word) -> dict[str, Any]:
-    """The fields of a flat record; word lists are turned with it."""
-    values: dict[str, Any] = {name: getattr(record, name) for name in record.__dataclass_fields__}
-    if isinstance(record, Spoken):
-        values["words"] = [_plain(word) for word in record.words]
-        values["scores"] = asdict(record.scores) if record.scores else None
-    return values
+def plain(record: Any, skipped: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Fields of a record by name, those of records within it with it.
+
+    >>> plain(Word("oh", 0, 9), skipped=("start_samples",))
+    {'text': 'oh', 'end_samples': 9}
+    """
+    return {name: _plain(getattr(record, name)) for name in record.__dataclass_fields__ if name not in skipped}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return plain(value)
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def streams_of(table: pa.Table) -> list[Streams]:

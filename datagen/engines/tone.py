@@ -27,7 +27,7 @@ _VERSION = str(DATA_VERSION)
 
 
 class ToneVoice(TTS):
-    """Fake TTS: each word is a tone of 60 ms a byte, words 60 ms apart, pitch by voice and seed."""
+    """Fake TTS: a byte is a tone of 50 ms and a rest of 10, words lie 60 ms apart, pitch by voice and seed."""
 
     sample_rate_hz = 24_000
     languages: tuple[str, ...] = ("en", "zh")
@@ -57,6 +57,7 @@ class ToneVoice(TTS):
             at = end + gap
         audio = np.zeros(at - gap, np.float32)
         tone = 0.2 * np.sin(2 * np.pi * pitch_hz / self.sample_rate_hz * np.arange(len(audio), dtype=np.float32))
+        tone[np.arange(len(tone)) % gap >= gap - gap // 6] = 0  # voices have rests between sounds
         for word in words:
             audio[word.start_samples : word.end_samples] = tone[word.start_samples : word.end_samples]
         return Speech(audio, tuple(words))

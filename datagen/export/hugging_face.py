@@ -12,9 +12,8 @@ import pyarrow as pa
 import yaml
 
 from datagen.export.target import Clip, Target
-from datagen.inspect.conversation import plain
 from datagen.run.tables import to_parquet
-from datagen.schema import CONVERSATIONS
+from datagen.schema import CONVERSATIONS, plain
 from datagen.stages.script import SPLITS
 
 _KEPT = ("dialogue_id", "language", "split", "n_samples", "utterances", "events")
@@ -68,8 +67,8 @@ def _table(clips: list[Clip]) -> pa.Table:
 def _row(clip: Clip) -> dict[str, Any]:
     streams = clip.talk.streams
     row = {name: getattr(streams, name) for name in _KEPT}
-    row["utterances"] = [{**u, "words": plain(u["words"])} for u in plain(streams.utterances)]
-    row["events"] = plain(streams.events)
+    row["utterances"] = [plain(u) for u in streams.utterances]
+    row["events"] = [plain(event) for event in streams.events]
     return {**row, "audio": {"bytes": clip.sound.encode("flac"), "path": f"{clip.name.rpartition('/')[2]}.flac"}}
 
 

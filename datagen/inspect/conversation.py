@@ -1,6 +1,6 @@
 """One conversation of a build: sound, timeline and rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from datagen.inspect.sound import Sound
 from datagen.records import Streams
 from datagen.run.commit import File, unit_of
 from datagen.run.tables import from_parquet
-from datagen.schema import CONVERSATIONS, HEAVY, streams_of
+from datagen.schema import CONVERSATIONS, HEAVY, plain, streams_of
 
 if TYPE_CHECKING:
     import pandas
@@ -133,14 +133,15 @@ class Conversation:
 
     @property
     def utterances(self) -> "pandas.DataFrame":
-        """One line an utterance, in the stored order; times from the conversation's start."""
-        skipped = ("words", "text_ids")
-        return self._frame(plain(self.streams.utterances, skipped))
+        """One line an utterance, in the stored order, with the scores of its take; times from the start."""
+        lines = [plain(u, skipped=("words", "text_ids")) for u in self.streams.utterances]
+        scores = [line.pop("scores") or {} for line in lines]
+        return self._frame([{**line, **measured} for line, measured in zip(lines, scores, strict=True)])
 
     @property
     def events(self) -> "pandas.DataFrame":
         """One line an event, placed or not."""
-        return self._frame(plain(self.streams.events))
+        return self._frame([plain(event) for event in self.streams.events])
 
     @property
     def words(self) -> "pandas.DataFrame":
@@ -148,7 +149,7 @@ class Conversation:
         lines = [
             {"utterance": index, "role": u.role, "kind": u.kind, **line}
             for index, u in enumerate(self.streams.utterances)
-            for line in plain(u.words)
+            for line in map(plain, u.words)
         ]
         return self._frame(lines, ["utterance", "role", "kind", "text"])
 
@@ -181,11 +182,3 @@ class Conversation:
 
         sound = self.audio if self.has_audio else None
         return render("conversation", talk=self, lines=lines_of(self, sound), sound=sound)
-
-
-def plain(records: Iterable[Any], skipped: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """Fields of flat records by name."""
-    return [
-        {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in skipped}
-        for record in records
-    ]

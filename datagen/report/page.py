@@ -83,6 +83,9 @@ def render(content: Content) -> str:
         "short": shorten,
         "label": lambda kind: event_name(kind, ""),
         "words": words,
+        "score": lambda value, of: (
+            percent(value) if of.endswith("rate") else f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+        ),
     }
     template = Path(__file__).parent / "template"
     style, script = ((template / name).read_text("utf-8") for name in ("report.css", "report.js"))

@@ -10,13 +10,14 @@ from datagen.chunks import speaks
 from datagen.inspect import Output
 from datagen.records import Streams
 from datagen.report.choose import Candidate, Sample
+from datagen.report.takes import TakeSums
 from datagen.report.tokens import ROW_COLUMNS, CodeUse, TaskSums
 from datagen.run.tables import from_parquet
 from datagen.schema import streams_of
 from datagen.timing.battery import Battery
 from datagen.timing.stored import COLUMNS, Measured
 
-_COLUMNS = [*COLUMNS, "utterances.list.element.voice"]
+_COLUMNS = [*COLUMNS, *(f"utterances.list.element.{name}" for name in ("voice", "attempt", "scores"))]
 _N_EXAMPLES = 3
 """Rejects shown of each reason."""
 
@@ -38,6 +39,7 @@ class Survey:
     """Conversations by split."""
     voices: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Samples heard by role and voice."""
+    takes: TakeSums = field(default_factory=TakeSums)
 
     def add(self, streams: Streams) -> None:
         """Count a conversation."""
@@ -47,6 +49,7 @@ class Survey:
         self.n_of_split[streams.split] += 1
         for u in streams.utterances:
             self.voices[u.role, u.voice] += u.end_samples - u.start_samples
+            self.takes.add(u)
         for role, codes in (("user", streams.user_codes), ("assistant", streams.assistant_codes)):
             self.codes[role].add(codes, speaks(streams, role, self.hop_samples))
 

@@ -110,6 +110,7 @@ def _facts(found: Survey) -> dict[str, Any]:
         "languages": dict(found.languages.most_common()),
         "splits": {name: (found.n_of_split[name], n) for name, n in found.splits.most_common()},
         "voices": found.voices,
+        "takes": found.takes.figures(),
     }
 
 

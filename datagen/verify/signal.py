@@ -15,7 +15,7 @@ _SPEECH_DB = -35
 _TAIL_DB = -15
 """Nothing a voice ends on stays this loud for long: what follows the last such window is the take's tail."""
 _FLOOR_PERCENTILE = 5
-_RAIL = 0.999
+_RAIL = 0.9999
 _LEAST_POWER = 1e-12
 
 
@@ -78,7 +78,7 @@ def window_power(audio: Audio, window: int) -> NDArray[np.float32]:
 
 
 def clipped_share(audio: Audio) -> float:
-    """Share of samples that lie within 0.1% of the peak, three or more in a row: waves cut flat.
+    """Share of samples that lie within 0.01% of the peak, three or more in a row: waves cut flat.
 
     >>> clipped_share(np.array([0, 1, 1, 1, 0, -1, 0, 1], np.float32)), clipped_share(np.zeros(4, np.float32))
     (0.375, 0.0)

@@ -22,7 +22,7 @@ class Compared:
     """A take's words against its text."""
 
     n_units: int
-    """Words of the text, or characters where it is Chinese, after normalization."""
+    """Words of the text, or characters where it is Chinese, as it is spoken."""
     error_rate: float
     """Errors a unit (WER, or CER for Chinese); may exceed 1."""
     letter_error_rate: float
@@ -38,13 +38,14 @@ def compare(said: str, heard: str, language: str) -> Compared:
         EngineMissingError: If the extra `asr` is not installed.
     """
     jiwer = _need("jiwer")
+    n_units = len(_units(said, language))
     said, heard = normalized(said, language), normalized(heard, language)
     said_units, heard_units = _units(said, language), _units(heard, language)
     said_letters, heard_letters = said.replace(" ", ""), heard.replace(" ", "")
     if not said_units:
-        return Compared(0, float(len(heard_units) > 0), float(len(heard_units) > 0), repeated(heard_units))
+        return Compared(n_units, float(len(heard_units) > 0), float(len(heard_units) > 0), repeated(heard_units))
     return Compared(
-        len(said_units),
+        n_units,
         float(jiwer.wer(" ".join(said_units), " ".join(heard_units))),
         float(jiwer.cer(said_letters, heard_letters)),
         max(repeated(heard_units) - repeated(said_units), 0),

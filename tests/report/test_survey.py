@@ -42,6 +42,19 @@ def test_hours_languages_splits_and_voices(found, out):
     assert found.voices == voices
 
 
+def test_scores_of_takes(found, out):
+    spoken = [u for row in read(out, "conversations") for u in row["utterances"]]
+    figures = found.takes.figures()
+    assert (figures["n"], figures["n_again"]) == (len(spoken), sum(u["attempt"] > 0 for u in spoken))
+    by_name = {figure["of"]: figure for figure in figures["measured"]}
+    assert set(by_name) == {"ms_per_syllable", "longest_pause_ms", "tail_ms"}  # no recognizer, no judge
+    values = sorted(u["scores"]["ms_per_syllable"] for u in spoken)
+    assert by_name["ms_per_syllable"]["mean"] == pytest.approx(np.mean(values), abs=0.5)
+    for name, share in (("p5", 0.05), ("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        nearest = values[math.ceil(share * len(values)) - 1]
+        assert by_name["ms_per_syllable"][name] == pytest.approx(nearest, abs=0.5)
+
+
 def test_use_of_codes(found, out, output):
     hop = output.manifest.values["clock"]["hop_samples"]
     for role in ("user", "assistant"):

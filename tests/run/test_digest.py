@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from datagen.build import Build
 from datagen.errors import StoreError
-from datagen.records import Dialogue, Event, Mixing, Reject, Row, Spoken, Streams, Turn, Word
+from datagen.records import Dialogue, Event, Mixing, Reject, Row, Scores, Spoken, Streams, Turn, Word
 from datagen.run.digest import row_hashes, total
 from datagen.run.store import LocalStore
 from datagen.run.tables import about, from_parquet, to_parquet
@@ -35,8 +35,11 @@ role = st.sampled_from(["user", "assistant"])
 words = st.lists(st.builds(Word, text, samples, samples), max_size=3).map(tuple)
 ids = st.lists(st.integers(0, 2**31 - 1), max_size=6).map(lambda values: np.array(values, np.int32))
 codes = st.lists(st.integers(0, 2**16 - 1), max_size=6).map(lambda values: np.array(values, np.uint16))
-spoken = st.builds(Spoken, role, *[text] * 5, ids, samples, samples, samples, st.integers(0, 9), words)
 level = st.floats(-90, 90)
+scores = st.builds(
+    Scores, *[level] * 5, st.none() | level, st.none() | level, st.none() | st.integers(0, 9), st.none() | text
+)
+spoken = st.builds(Spoken, role, *[text] * 5, ids, *[samples] * 3, st.integers(0, 9), words, scores=st.none() | scores)
 mixing = st.builds(Mixing, text, st.none() | level, level, level)
 event = st.builds(Event, text, role, samples, samples)
 streams = st.builds(
@@ -65,6 +68,7 @@ def test_conversations_come_back_from_bytes_as_they_were(batch):
         assert np.array_equal(s.user_codes, was.user_codes)
         assert np.array_equal(s.assistant_codes, was.assistant_codes)
         assert [u.text_ids.tolist() for u in s.utterances] == [u.text_ids.tolist() for u in was.utterances]
+        assert [u.scores for u in s.utterances] == [u.scores for u in was.utterances]
         assert (s.events, s.mixing, s.audio_flac) == (was.events, was.mixing, was.audio_flac)
     assert to_parquet(conversations_table(back), {"a": 1}) == data
     assert table.schema.equals(CONVERSATIONS)

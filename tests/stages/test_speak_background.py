@@ -62,7 +62,8 @@ def test_voice_and_seed_make_another_take():
 def test_short_takes_are_remembered_and_long_ones_are_not():
     voice = Listening()
     speak = stage(voice)
-    speak([script("mhm", "mhm", "this here is a rather long one", "this here is a rather long one")])
+    for _ in range(2):
+        speak([script("mhm", "mhm", "this here is a rather long one", "this here is a rather long one")])
     assert [text for text, _, _ in voice.asked].count("mhm") == 1
     assert len(voice.asked) == 3
 
@@ -71,7 +72,8 @@ def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr("datagen.stages.speak._MEMORY_BYTES", 40_000)
     voice = Listening()
     speak = stage(voice)
-    speak([script("mhm", "aha", "yes", "mhm", "mhm")])  # 17,280 bytes each: two fit
+    for text in ("mhm", "aha", "yes", "mhm", "mhm"):  # 17,280 bytes each: two fit
+        speak([script(text)])
     assert [text for text, _, _ in voice.asked] == ["mhm", "aha", "yes", "mhm"]
 
 

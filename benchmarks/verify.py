@@ -1,0 +1,88 @@
+"""Does the gate find bad takes, and leave good ones alone? The embedded voice, whole and broken in fourteen ways.
+
+    python benchmarks/verify.py --takes 300 --every 3
+
+Good takes are sentences of the shipped dialogues by all voices, and the short words of the tokens. Every third is
+broken in each way too. `signal` asks what costs nothing, `asr` lets the embedded recognizer listen as well.
+"""
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import yaml
+from rich.table import Table
+
+from datagen import resources
+from datagen.engines.base import Audio
+from datagen.engines.hibari import Hibari
+from datagen.engines.whisper import Whisper
+from datagen.recipe import Verify
+from datagen.spoken import to_spoken
+from datagen.terminal import console
+from datagen.verify.gate import Gate
+from tests.verify.breaks import BREAKS
+
+Case = tuple[str, Audio, str]
+"""Kind, audio, and what was to be said."""
+
+
+def sentences() -> list[str]:
+    """What the shipped English dialogues say, turn by turn."""
+    lines = (resources.directory("data") / "quickstart.jsonl").read_text("utf-8").splitlines()
+    return [to_spoken(turn["text"], "en") for line in lines for turn in json.loads(line)["turns"]]
+
+
+def tokens() -> list[str]:
+    """Backchannels, fillers and the like."""
+    words = yaml.safe_load((resources.directory("data") / "tokens.yaml").read_text("utf-8"))["en"]
+    return [to_spoken(token, "en") or token for group in words.values() for token in group]
+
+
+def cases(n_takes: int, every: int) -> Iterator[Case]:
+    """Good takes, each followed by its broken ones."""
+    voice, rng = Hibari(), np.random.default_rng(0)
+    texts = [sentences()[k] for k in rng.permutation(len(sentences()))]
+    for k in range(min(n_takes, len(texts))):
+        who, other = voice.voices[k % len(voice.voices)], texts[(k + 7) % len(texts)]
+        good = voice.speak(texts[k], who, k).audio
+        yield "good", good, texts[k]
+        if k % every == 0:
+            another = voice.speak(other, who, k).audio
+            yield from ((b.__name__, b(good, another, voice.sample_rate_hz, rng), texts[k]) for b in BREAKS)
+    for k, token in enumerate(tokens()):
+        yield "token", voice.speak(token, voice.voices[k % len(voice.voices)], k).audio, token
+
+
+def main() -> None:
+    """Print how many of each kind are found bad."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--takes", type=int, default=300)
+    parser.add_argument("--every", type=int, default=3)
+    options = parser.parse_args()
+    gates = {"signal": Gate(Verify()), "asr": Gate(Verify(), Whisper())}
+    n, found, seconds = Counter[str](), Counter[tuple[str, str]](), Counter[str]()
+    audio_seconds, examples = 0.0, list[str]()
+    for kind, audio, text in cases(options.takes, options.every):
+        n[kind] += 1
+        audio_seconds += len(audio) / 24_000
+        for name, gate in gates.items():
+            begin = time.perf_counter()
+            fault, _ = gate(audio, 24_000, text, "en")
+            seconds[name] += time.perf_counter() - begin
+            found[kind, name] += bool(fault)
+        if (fault != "") == (kind in ("good", "token")):
+            examples.append(f"{kind}: {text[:60]!r}: {fault or 'not found'}")
+    table = Table("kind", "takes", *(f"found by {name}" for name in gates), box=None)
+    for kind in n:
+        table.add_row(kind, str(n[kind]), *(f"{found[kind, name] / n[kind]:.1%}" for name in gates))
+    console().print(table)
+    print(*(f"{name}: {audio_seconds / seconds[name]:.0f} x real time" for name in gates), sep="; ")
+    print(*examples, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
