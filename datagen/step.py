@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from datagen.errors import OutageError
 from datagen.records import Reject, reject
 
 Stage = Callable[[Sequence[Any]], Sequence[Any]]
@@ -23,6 +24,8 @@ class Step:
 def apply(name: str, stage: Stage, batch: Sequence[Any]) -> list[Any]:
     """Run a stage over a batch: rejects pass through, an exception becomes a reject of the item that raised it.
 
+    An outage is no item's fault and passes through as it is: it must not decide what a build contains.
+
     Args:
         name: Name of the step, for rejects.
         stage: The stage.
@@ -30,6 +33,9 @@ def apply(name: str, stage: Stage, batch: Sequence[Any]) -> list[Any]:
 
     Returns:
         One result or reject for each item, in order.
+
+    Raises:
+        OutageError: As the stage raised it.
     """
     items = [item for item in batch if not isinstance(item, Reject)]
     results = iter(_run(name, stage, items))
@@ -41,6 +47,8 @@ def _run(name: str, stage: Stage, items: list[Any]) -> list[Any]:
         return []
     try:
         results = list(stage(items))
+    except OutageError:
+        raise
     except Exception as error:
         if len(items) > 1:  # find the culprit, keep its neighbours
             return [result for item in items for result in _run(name, stage, [item])]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.errors import OutageError
 from datagen.records import Dialogue, Reject, reject
 from datagen.step import Step, apply
 from tests.conftest import dialogue
@@ -112,3 +113,12 @@ def test_a_step_builds_its_stage_when_asked():
     assert made == []
     assert step.make()([1]) == [1]
     assert step.batch_size == 1
+
+
+def test_an_outage_decides_nothing():
+    def stage(batch):
+        raise OutageError("the server is gone")
+
+    for n in (1, 2):
+        with pytest.raises(OutageError, match="the server is gone"):
+            apply("stage", stage, [talk(k) for k in range(n)])

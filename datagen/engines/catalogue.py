@@ -37,6 +37,14 @@ CARDS: dict[tuple[str, str], Card] = {
         rates="24 kHz",
         voices="17, en, of one speaker",
     ),
+    ("tts", "speech_server"): Card(
+        "a server with OpenAI's speech API; option base_url",
+        ("openai",),
+        needs="duplex-datagen[server]",
+        weights="the server's",
+        rates="the server's",
+        voices="the server's, or a bank",
+    ),
     ("tts", "tone"): Card("fake: tones, for tests of logic", rates="24 kHz", voices="9"),
     ("speech_tokenizer", "kmeans"): Card(
         "acoustic, embedded: the default; decodes",

@@ -10,6 +10,7 @@ from datagen.errors import EngineError, RecipeError
 ENGINES: dict[str, dict[str, str]] = {
     "tts": {
         "hibari": "datagen.engines.hibari:Hibari",
+        "speech_server": "datagen.engines.speech_server:SpeechServer",
         "tone": "datagen.engines.tone:ToneVoice",
     },
     "speech_tokenizer": {

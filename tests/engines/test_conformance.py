@@ -18,8 +18,11 @@ from tests.engines import tiny
 
 GIVEN = {"rooms": {"room": Room(), "sample_rate_hz": 24_000, "run_seed": 0}}
 """What a build gives engines of a kind."""
-ELSEWHERE = {("noise", "directory"): "tests/stages/test_mix.py"}
-"""Engines that need files of the user, and where they are tested."""
+ELSEWHERE = {
+    ("noise", "directory"): "tests/stages/test_mix.py",
+    ("tts", "speech_server"): "tests/engines/speech_server/test_calls.py",
+}
+"""Engines that need files or a server of the user, and where they are tested."""
 _built = {}
 
 
@@ -95,7 +98,7 @@ def test_qwen2_ids_are_those_of_qwen2():
 def test_engines_are_named_in_one_table_or_by_class():
     assert load.tts("datagen.engines.tone:ToneVoice", {"n_voices": 2}).voices == ("tone-0", "tone-1")
     for name, options, says in [
-        ("nonesuch", {}, "known: hibari, tone.*, or module:Class"),
+        ("nonesuch", {}, "known: hibari, .*tone.*, or module:Class"),
         ("datagen.engines.tone:Missing", {}, "cannot be imported"),
         ("no.such.module:X", {}, "cannot be imported"),
         ("tone", {"volume": 3}, "does not take these options"),

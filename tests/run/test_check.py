@@ -341,3 +341,11 @@ def test_many_faults_are_cut_short(forger):
     found = faults(forger.out)
     assert len(found) == 101
     assert "more" in found[-1]
+
+
+def test_voices_of_one_speaker_are_in_one_split(forger):
+    """As the manifest knows them: two voices, heard in two splits, of one speaker."""
+    for voice in forger.values["voices"].values():
+        voice["speaker"] = "anna"
+    forger.seal()
+    one(faults(forger.out), "user voice 'anna' is in splits ['test', 'train', 'validation']")

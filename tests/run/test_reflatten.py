@@ -1,5 +1,7 @@
 """New shards from stored conversations: the same as if built so, without any speech."""
 
+import shutil
+
 import pytest
 
 from datagen.errors import RecipeError, ResumeError, StoreError
@@ -153,3 +155,12 @@ def test_damage_is_found_against_the_source(source, tmp_path):
     forger.seal()
     assert len(faults(tmp_path / "new", source)) == 1
     assert "is not what flattening its conversation gives" in faults(tmp_path / "new", source)[0]
+
+
+def test_what_is_known_of_voices_goes_along_and_older_builds_knew_nothing(source, tmp_path):
+    new = reflatten(str(source), str(tmp_path / "new"), {})
+    assert new.values["voices"]["tone-1"]["speaker"] == "tone-1"
+    old = Forger(shutil.copytree(source, tmp_path / "old"))
+    del old.values["voices"]
+    old.seal()
+    assert reflatten(str(old.out), str(tmp_path / "newer"), {}).values["voices"] == {}
