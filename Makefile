@@ -68,9 +68,9 @@ bench: $(ASR) $(TRAIN)
 	$(BIN)/python benchmarks/run.py
 
 lock:
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms -o requirements.lock
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra asr --extra codebook --extra plots --extra vad -c requirements.lock -o requirements-asr.lock
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --extra train --group lhotse --overrides overrides.txt -c requirements.lock -o requirements-train.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra server -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra server --extra asr --extra mos --extra codebook --extra plots --extra vad -c requirements.lock -o requirements-asr.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --extra train --extra text --extra s3 --group lhotse --overrides overrides.txt -c requirements.lock -o requirements-train.lock
 
 clean:
 	rm -rf .venv out
