@@ -43,7 +43,7 @@ class Build:
         r = self.recipe
         return [
             Step("select", lambda: Select(r.select)),
-            Step("script", lambda: WriteScript(r, self.user_voices)),
+            Step("script", lambda: WriteScript(r, self.user_voices, self.speakers)),
             Step("speak", self._speak),
             Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
             Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
@@ -54,7 +54,7 @@ class Build:
 
     def _speak(self) -> Speak:
         r, tts = self.recipe, self.recipe.engines.tts
-        background = Background(r.mix, voices_by_split(self.user_voices, r.splits))
+        background = Background(r.mix, voices_by_split(self.user_voices, r.splits, self.speakers))
         made_with = json.dumps([tts.name, tts.options], sort_keys=True)
         return Speak(r.speak, self.tts, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
 
@@ -111,9 +111,21 @@ class Build:
 
     @cached_property
     def user_voices(self) -> tuple[str, ...]:
-        """Voices a user may have."""
-        chosen = self.recipe.voices.users
-        return chosen or tuple(voice for voice in self.tts.voices if voice != self.recipe.voices.assistant)
+        """Voices a user may have; by default all but those of the assistant's speaker."""
+        if chosen := self.recipe.voices.users:
+            return chosen
+        speaker = self.tts.about(self.recipe.voices.assistant).speaker
+        return tuple(voice for voice in self.tts.voices if self.tts.about(voice).speaker != speaker)
+
+    @cached_property
+    def speakers(self) -> dict[str, str]:
+        """Whose voices those are."""
+        return {voice: self.tts.about(voice).speaker for voice in self.user_voices}
+
+    def voices(self) -> dict[str, dict[str, Any]]:
+        """What is known of each voice that may be heard, by name: its fields as JSON has them."""
+        known = (self.tts.about(voice) for voice in dict.fromkeys((self.recipe.voices.assistant, *self.user_voices)))
+        return {voice.name: {**asdict(voice), "languages": list(voice.languages)} for voice in known}
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -147,7 +159,7 @@ class Build:
         if mute:
             raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {mute[0]!r}")
         try:
-            voices_by_split(self.user_voices, self.recipe.splits)
+            voices_by_split(self.user_voices, self.recipe.splits, self.speakers)
         except ValueError as error:
             raise RecipeError(f"voices.users: {error}") from error
         self.describe()
@@ -157,7 +169,7 @@ class Build:
         return {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if kind in self.__dict__}
 
     def describe(self) -> dict[str, Any]:
-        """Engines, vocabulary, clock and silence policy as plans and manifests store them."""
+        """Engines, voices, vocabulary, clock and silence policy as plans and manifests store them."""
         for kind in _ENGINES:
             getattr(self, kind)
         engines = self.loaded()
@@ -169,6 +181,7 @@ class Build:
             engines["line"] = asdict(line_info())
         return {
             "engines": engines,
+            "voices": self.voices(),
             "vocabulary": self.vocabulary.as_dict(),
             "clock": {
                 "sample_rate_hz": self.recipe.sample_rate_hz,

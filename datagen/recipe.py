@@ -87,7 +87,12 @@ class Voices(_Part):
     """Who speaks."""
 
     assistant: str = Field("heart", description="The assistant's voice, fixed (omniflatten.md: N)")
-    users: tuple[str, ...] = Field((), description="User voices to draw from; empty: all voices but the assistant's")
+    users: tuple[str, ...] = Field((), description="User voices to draw from; empty: all but the assistant's speaker's")
+    deal: Literal["hash", "even"] = Field(
+        "hash",
+        description="How a dialogue gets its user voice: by its id alone, or evenly by its place in the input, where "
+        "counts differ by no more than one but for rejects and splits",
+    )
 
 
 class Speak(_Part):

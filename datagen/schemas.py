@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from datagen.engines.base import BitExact, EngineInfo
+from datagen.engines.base import BitExact, EngineInfo, Voice
 from datagen.recipe import Recipe
 from datagen.run.commit import Marker
 from datagen.run.index import IndexPart
@@ -78,6 +78,7 @@ class _Manifest(BaseModel):
     recipe_sha256: str
     inputs: list[InputFile]
     engines: dict[str, EngineInfo]
+    voices: dict[str, Voice] = Field(description="What is known of each voice that may be heard, by name")
     vocabulary: _Vocabulary
     clock: _Clock
     silence: _Silence

@@ -1,11 +1,16 @@
 """A recipe that cannot run is refused before any work, and every recipe key reaches the code."""
 
+import json
+
 import pytest
 
 from datagen.build import Build
 from datagen.errors import RecipeError
 from datagen.recipe import Recipe
 from tests.conftest import make_recipe
+
+PAIRS = {"assistant": "tone-0", "users": ["tone-2", "tone-3", "tone-4", "tone-5"]}
+"""Of the engine `Paired`: two speakers."""
 
 
 @pytest.mark.parametrize(
@@ -14,7 +19,7 @@ from tests.conftest import make_recipe
         ("voices.assistant=bella", "voices.assistant: 'bella' is not a voice of tone"),
         ("voices.users=[tone-1, x]", "voices.users: 'x' is not a voice"),
         ("select.languages=[en, fr]", "does not speak 'fr'"),
-        ("voices.users=[tone-1, tone-2]", "voices.users: 2 user voices cannot be kept apart"),
+        ("voices.users=[tone-1, tone-2]", "voices.users: user voices of 2 speakers cannot be kept apart"),
         ("sample_rate_hz=24001", "not a whole number of samples"),
         ("engines.tts={name: nonesuch}", "no tts engine 'nonesuch'"),
         ("mix.noise=[{name: directory, options: {path: /nonesuch}}]", "does not exist"),
@@ -32,6 +37,34 @@ def test_steps_are_the_stages_in_flow_order(work):
 
 def test_users_are_all_voices_but_the_assistants(work):
     assert work.user_voices == tuple(f"tone-{k}" for k in range(1, 9))
+
+
+def test_voices_of_the_assistants_speaker_are_no_users_and_speakers_stay_together():
+    work = Build(make_recipe("engines.tts={name: 'tests.run.engines:Paired'}"))
+    assert work.user_voices == tuple(f"tone-{k}" for k in range(2, 9))
+    scripts = dict(zip(("script", "speak"), work.steps()[1:3], strict=True))
+    for pools in (scripts["script"].make()._voices, scripts["speak"].make()._background.voices):
+        heard = [{work.speakers[voice] for voice in pool} for pool in pools.values()]
+        assert sum(map(len, heard)) == len(set.union(*heard)) == 4
+    with pytest.raises(RecipeError, match="user voices of 2 speakers cannot be kept apart"):
+        Build(work.recipe.model_validate({**work.recipe.dump(), "voices": PAIRS})).check()
+
+
+def test_describe_tells_what_is_known_of_every_voice_that_may_be_heard():
+    work = Build(make_recipe("voices.users=[tone-3, tone-1, tone-2]"))
+    found = work.describe()["voices"]
+    assert list(found) == ["tone-0", "tone-3", "tone-1", "tone-2"]
+    assert json.loads(json.dumps(found)) == found  # as a plan that is read back is compared with it
+    assert found["tone-3"] == {
+        "name": "tone-3",
+        "speaker": "tone-3",
+        "languages": ["en", "zh"],
+        "licence": "Apache-2.0",
+        "sex": "",
+        "source": "",
+        "source_sha256": "",
+        "note": "",
+    }
 
 
 def test_qwen2_ids_leave_room_in_the_padding_of_its_embedding():

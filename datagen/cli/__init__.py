@@ -5,11 +5,11 @@ import sys
 
 import typer
 
-from datagen.cli import build, look, timing
+from datagen.cli import build, look, timing, voices
 from datagen.cli.app import app
 from datagen.errors import DatagenError
 
-__all__ = ["app", "build", "look", "main", "timing"]
+__all__ = ["app", "build", "look", "main", "timing", "voices"]
 
 
 def main() -> None:

@@ -22,11 +22,20 @@ def read_audio(file: Path, sample_rate_hz: int) -> Audio:
     Raises:
         EngineError: If the file cannot be read; names it.
     """
+    audio, rate = decode(file)
+    return resample(np.ascontiguousarray(audio.mean(axis=1, dtype=np.float32)), rate, sample_rate_hz)
+
+
+def decode(file: Path) -> tuple[NDArray[np.float32], int]:
+    """Read a file as it is: float32 [n_samples, n_channels], and its sample rate in Hz.
+
+    Raises:
+        EngineError: If the file cannot be read; names it.
+    """
     try:
-        audio, rate = _by_ffmpeg(file) if file.suffix.lower() in _FFMPEG_SUFFIXES else _by_soundfile(file)
+        return _by_ffmpeg(file) if file.suffix.lower() in _FFMPEG_SUFFIXES else _by_soundfile(file)
     except Exception as error:
         raise EngineError(f"cannot read audio file {file.name}: {error}") from error
-    return resample(np.ascontiguousarray(audio.mean(axis=1, dtype=np.float32)), rate, sample_rate_hz)
 
 
 def _by_soundfile(file: Path) -> tuple[NDArray[np.float32], int]:

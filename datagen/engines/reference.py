@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from datagen.engines.audio import resample
+from datagen.engines.audio import read_audio
 from datagen.engines.base import Audio, Voice
 
 
@@ -22,9 +20,6 @@ class Reference:
         """The recording, mixed to mono: float32 [n_samples] at `rate_hz`.
 
         Raises:
-            OSError: If it is gone since the bank was read.
+            EngineError: If it cannot be read any more.
         """
-        import soundfile
-
-        audio, rate = soundfile.read(self.path, dtype="float32", always_2d=True)
-        return resample(np.ascontiguousarray(audio.mean(axis=1)), rate, rate_hz)
+        return read_audio(self.path, rate_hz)

@@ -47,7 +47,7 @@ class _Seen:
         self.n_dialogues = 0
         self.dialogues: set[bytes] = set()
         """Hashes of the ids found; 64 bits make a false clash among a million as likely as 1 in 37 million."""
-        self.voices: dict[str, set[str]] = {}
+        self.speakers: dict[str, set[str]] = {}
         self.digest = 0
 
     def record(self, index: int) -> None:
@@ -154,7 +154,8 @@ def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Ite
             yield f"dialogue {s.dialogue_id!r} is there more than once"
         for u in s.utterances:
             if u.role == "user":
-                seen.voices.setdefault(u.voice, set()).add(s.split)
+                speaker = manifest.values.get("voices", {}).get(u.voice, {}).get("speaker", u.voice)
+                seen.speakers.setdefault(speaker, set()).add(s.split)
         yield from (f"conversation {s.dialogue_id!r}: {fault}" for fault in conversation_faults(s, hop, n_codes))
 
 
@@ -198,4 +199,5 @@ def _total_faults(manifest: Manifest, seen: _Seen) -> Iterator[str]:
             yield f"record {record} of the input: {count} times in conversations and rejects, must be once"
         yield from (f"record {record} is not in the input" for record in sorted(seen.strangers))
     if not values["recipe"]["splits"]["share_voices"]:
-        yield from (f"user voice {v!r} is in splits {sorted(s)}" for v, s in sorted(seen.voices.items()) if len(s) > 1)
+        several = ((speaker, sorted(found)) for speaker, found in sorted(seen.speakers.items()) if len(found) > 1)
+        yield from (f"user voice {speaker!r} is in splits {found}" for speaker, found in several)

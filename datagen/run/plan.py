@@ -38,7 +38,7 @@ class Plan:
     """A planned build."""
 
     identity: dict[str, Any]
-    """All that decides the content: versions, recipe, inputs, engines, vocabulary, clock, silence."""
+    """All that decides the content: versions, recipe, inputs, engines, voices, vocabulary, clock, silence."""
     n_records: int
     unit_dialogues: int
     parts: tuple[str, ...]

@@ -79,7 +79,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     except ValidationError as error:
         raise RecipeError(explain(error)) from error
     kept = ("datagen", "data_version", "inputs", "engines", "vocabulary", "clock", "silence")
-    identity = {name: old.values[name] for name in kept}
+    identity = {**{name: old.values[name] for name in kept}, "voices": old.values.get("voices", {})}
     identity |= {"recipe": recipe.identity(), "recipe_sha256": recipe.sha256(), "conversations": old.values["digest"]}
     identity["silence"] = {**identity["silence"], "assistant": recipe.flatten.assistant_silence}
     n_together = max(1, _UNIT_DIALOGUES // recipe.run.unit_dialogues)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from datagen.engines.base import EngineInfo, Speech
+from datagen.engines.base import EngineInfo, Speech, Voice
 from datagen.engines.tone import ToneVoice
 from datagen.errors import EngineError
 
@@ -25,6 +25,13 @@ class Gated(ToneVoice):
         while "gate" in text and not self._gate.exists():
             time.sleep(0.005)
         return super().speak(text, voice, seed)
+
+
+class Paired(ToneVoice):
+    """Two voices a speaker."""
+
+    def about(self, voice: str) -> Voice:
+        return replace(super().about(voice), speaker=f"speaker-{int(voice.removeprefix('tone-')) // 2}")
 
 
 class Ticketed(ToneVoice):

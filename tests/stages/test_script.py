@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.recipe import Splits
-from datagen.records import Dialogue, Reject, Script
+from datagen.records import Dialogue, Reject, Script, Turn
 from datagen.stages.script import WriteScript, split_of, voices_by_split
 from tests.conftest import dialogue, make_recipe
 
 VOICES = [f"v{k}" for k in range(8)]
+VOICES_OF_MANY = [f"voice-{k}" for k in range(12)]
 
 
 def script(d: Dialogue, *overrides: str) -> Script | Reject:
@@ -93,8 +94,45 @@ def test_no_voice_is_in_two_splits_and_none_is_left_out(voices, validation, test
     assert all(bool(pools[name]) == (share > 0) for name, share in (("validation", validation), ("test", test)))
 
 
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.floats(0, 0.4), st.floats(0, 0.4), st.booleans())
+def test_no_speaker_is_in_two_splits_whatever_voices_they_have(whose, validation, test, share):
+    speakers = {f"v{k}": f"s{speaker}" for k, speaker in enumerate(whose)}
+    splits = Splits(validation=validation, test=test, share_voices=share)
+    try:
+        pools = voices_by_split(list(speakers), splits, speakers)
+    except ValueError:
+        assert len(set(whose)) <= 2  # one a split that has a share, and one left to train on
+        return
+    if share:
+        assert all(sorted(pool) == sorted(speakers) for pool in pools.values())
+        return
+    assert sorted(voice for pool in pools.values() for voice in pool) == sorted(speakers)
+    heard = [{speakers[voice] for voice in pool} for pool in pools.values()]
+    assert sum(map(len, heard)) == len(set(whose))
+    names = voices_by_split(sorted(set(speakers.values())), splits)  # speakers are dealt as voices of that name
+    assert [set(pool) for pool in names.values()] == heard
+
+
+@given(st.integers(1, 12), st.integers(1, 60), st.integers(0, 2**32))
+def test_dealt_evenly_no_voice_is_heard_twice_more_than_another(n_voices, n_dialogues, seed):
+    recipe = make_recipe("voices.deal=even", "splits={validation: 0, test: 0}", f"seed={seed}")
+    stage = WriteScript(recipe, VOICES_OF_MANY[:n_voices])
+    dealt = [stage([Dialogue(f"d{k}", (Turn("user", "Hi."),), record=k)])[0] for k in range(n_dialogues)]
+    voices = [s.utterances[0].voice for s in dealt]
+    counts = [voices.count(voice) for voice in VOICES_OF_MANY[:n_voices]]
+    assert max(counts) - min(counts) <= 1
+    again = stage([Dialogue("other", (Turn("user", "Hi."),), record=n_dialogues - 1)])[0]
+    assert again.utterances[0].voice == voices[-1]  # by its place, whoever comes before or beside it
+
+
+def test_dealt_evenly_the_order_is_drawn_anew_each_turn():
+    stage = WriteScript(make_recipe("voices.deal=even", "splits={validation: 0, test: 0}"), VOICES)
+    dealt = [stage([Dialogue("d", (Turn("user", "Hi."),), record=k)])[0].utterances[0].voice for k in range(32)]
+    assert len({tuple(dealt[k : k + 8]) for k in range(0, 32, 8)}) == 4
+
+
 def test_too_few_voices_are_refused_unless_they_may_be_shared():
-    with pytest.raises(ValueError, match="2 user voices cannot be kept apart"):
+    with pytest.raises(ValueError, match="user voices of 2 speakers cannot be kept apart"):
         voices_by_split(["a", "b"], Splits())
     pools = voices_by_split(["a", "b"], Splits(share_voices=True))
     assert all(sorted(pool) == ["a", "b"] for pool in pools.values())
