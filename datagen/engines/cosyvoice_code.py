@@ -63,8 +63,10 @@ def find_model(model_dir: str | Path, version: str | int) -> tuple[Path, Version
     if len(found) > 1:
         raise EngineError(f"cosyvoice: {folder} holds several versions; say which: version: {found[-1]}")
     if not found:
-        wanted = ", ".join(YAML.values()) if str(version) == "auto" else next(
-            name for known, name in YAML.items() if str(known) == str(version)
+        wanted = (
+            ", ".join(YAML.values())
+            if str(version) == "auto"
+            else next(name for known, name in YAML.items() if str(known) == str(version))
         )
         raise EngineMissingError(f"cosyvoice: {folder} has no {wanted}")
     return folder, found[0]
@@ -138,6 +140,16 @@ def import_code(code_dir: str | Path) -> ModuleType:
         raise EngineError(f"cosyvoice: one is imported from {found} already; start anew to use {code_dir}")
     vars(module)["tqdm"] = iter
     return module
+
+
+def forget_windows() -> None:
+    """Empty Matcha-TTS's cache of windows and filters, whose keys lack their length.
+
+    Else a model of version 1 and one of version 2 or 3 in one process would use each other's.
+    """
+    audio = import_module("matcha.utils.audio")
+    audio.mel_basis.clear()
+    audio.hann_window.clear()
 
 
 def _put_on_path(code: Path) -> None:

@@ -74,24 +74,26 @@ def tiny_cosyvoice(root: Path, version: int, code: Path, speakers: tuple[str, ..
     import_code(code)
     root.mkdir(parents=True)
     yaml = _LLM[version] + _FLOW[version] + _REST
-    sizes = {1: dict(rate=22050, fft=1024, hop=256, ups="[8, 8]", kernels="[16, 16]", n="[3, 3]", dil="[[1], [1]]"),
-             2: dict(rate=24000, fft=1920, hop=480, ups="[8, 5, 3]", kernels="[16, 11, 7]", n="[3, 3, 3]",
-                     dil="[[1], [1], [1]]")}  # fmt: skip
-    for name, value in sizes[version].items():
-        yaml = yaml.replace(f"${name}", str(value))
+    sizes = {
+        1: "rate=22050 fft=1024 hop=256 ups=[8,8] kernels=[16,16] n=[3,3] dil=[[1],[1]]",
+        2: "rate=24000 fft=1920 hop=480 ups=[8,5,3] kernels=[16,11,7] n=[3,3,3] dil=[[1],[1],[1]]",
+    }[version]
+    for name, value in (size.split("=") for size in sizes.split()):
+        yaml = yaml.replace(f"${name}", value)
     (root / YAML[version]).write_text(yaml)
     if version == 2:
         _tiny_qwen2(root / "CosyVoice-BlankEN")
-    configs = load_hyperpyyaml(yaml, overrides={"qwen_pretrain_path": str(root / "CosyVoice-BlankEN")})
+    qwen = {"qwen_pretrain_path": str(root / "CosyVoice-BlankEN")} if version == 2 else {}
+    configs = load_hyperpyyaml(yaml, overrides=qwen)
     torch.manual_seed(5)
     for name in ("llm", "flow", "hift"):
         weights = configs[name].state_dict()
-        if name == "llm":  # without this, half of a random model's utterances end at once
-            weights["llm_decoder.bias"][configs["llm"].speech_token_size :] = -1
+        if name == "llm":  # an end likely enough to come
+            weights["llm_decoder.bias"][configs["llm"].speech_token_size] += {1: 0.3, 2: 0.8}[version]
         if name == "hift":  # a random vocoder whispers
-            weights["conv_post.bias"][:9] += 1.5
+            weights["conv_post.bias"][:9] += 0.7
         torch.save(weights, root / f"{name}.pt")
-        torch.save(weights, root / f"{name}-original.pt")  # as this copy of the code calls them
+        (root / f"{name}-original.pt").symlink_to(f"{name}.pt")  # as this copy of the code calls them
     torch.save({name: {"embedding": torch.randn(1, 192)} for name in speakers}, root / "spk2info.pt")
     _tiny_onnx(root, version)
     return root
@@ -167,6 +169,7 @@ _CONFORMER = """
         macaron_style: False
         input_size: 16
         output_size: 16"""
+_WIDE = _CONFORMER.replace("put_size: 16", "put_size: 512")  # as wide as the real one: the code allows no other
 _LLM = {
     1: f"""
 llm: !new:cosyvoice.llm.llm.TransformerLM
@@ -254,13 +257,13 @@ flow: !new:cosyvoice.flow.flow.MaskedDiffWithXvec
 """,
     2: f"""
 flow: !new:cosyvoice.flow.flow.CausalMaskedDiffWithXvec
-    input_size: 16
+    input_size: 512
     output_size: 80
     vocab_size: 64
     input_frame_rate: 25
     token_mel_ratio: 2
     pre_lookahead_len: 3
-    encoder: !new:cosyvoice.transformer.upsample_encoder.UpsampleConformerEncoder{_CONFORMER}
+    encoder: !new:cosyvoice.transformer.upsample_encoder.UpsampleConformerEncoder{_WIDE}
         static_chunk_size: 25
     decoder: !new:cosyvoice.flow.flow_matching.CausalConditionalCFM{_CFM}
         estimator: !new:cosyvoice.flow.decoder.CausalConditionalDecoder{_ESTIMATOR}
