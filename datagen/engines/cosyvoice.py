@@ -1,14 +1,15 @@
 """CosyVoice 1, 2 and 3 as a voice engine, from the user's checkout and model directory.
 
-Source: https://github.com/FunAudioLLM/CosyVoice (Apache-2.0, as are the published weights). What it is known to do wrong
-is met here as far as one take shows it: audio that runs away, that is empty or no number is an error, so the take is
-spoken again with another seed. Wrong and repeated words are for the checks of takes to hear.
+Source: https://github.com/FunAudioLLM/CosyVoice (Apache-2.0). What it is known to do wrong is met here as far as one take
+shows it: audio that runs away, that is empty or no number is an error, so the take is spoken again with another seed.
+Wrong and repeated words are for the checks of takes to hear.
 """
 
 import hashlib
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -28,7 +29,7 @@ from datagen.engines.cosyvoice_code import (
 from datagen.engines.cosyvoice_voices import Prompts, references, text_prompt
 from datagen.engines.reference import Reference
 from datagen.engines.words import spread
-from datagen.errors import EngineError
+from datagen.errors import EngineError, EngineMissingError
 from datagen.phrases import count_letters
 
 Mode = Literal["zero_shot", "sft", "cross_lingual", "instruct"]
@@ -36,6 +37,7 @@ Mode = Literal["zero_shot", "sft", "cross_lingual", "instruct"]
 _LANGUAGES = {1: ("zh", "en", "ja", "ko"), 2: ("zh", "en", "ja", "ko"),
               3: ("zh", "en", "ja", "ko", "de", "es", "fr", "it", "ru")}  # fmt: skip
 """ISO 639-1 codes, as the model cards have them; their dialects and Cantonese left out."""
+_LICENCE = "Apache-2.0 (code); weights: see the model card"
 _MAX_MS_PER_LETTER, _SLACK_MS = 250, 2000
 """Longer takes have run away. Slow speech has 120 ms a letter; CosyVoice itself stops at about 200."""
 
@@ -110,7 +112,7 @@ class CosyVoice(TTS):
         self._references = {} if own else references(bank, mode, bank_languages, bank_licence)
         self._instruct = plain(instruct)
         self._model = self._load(folder, code_dir, given)
-        _all_or_nothing(self._model.model)
+        self._failures = _all_or_nothing(self._model.model)
         self.sample_rate_hz = int(self._model.sample_rate)
         self.languages = _LANGUAGES[self._version]
         prompt = text_prompt(self._version, mode, self._instruct)
@@ -119,7 +121,7 @@ class CosyVoice(TTS):
         self._numbers = count()
         exact = where == "cpu" and concurrency == 1
         made_of = _digest(folder, YAML[self._version], self._references)
-        self.info = EngineInfo("cosyvoice", f"{self._version}.{made_of}", "Apache-2.0", "machine" if exact else "no")
+        self.info = EngineInfo("cosyvoice", f"{self._version}.{made_of}", _LICENCE, "machine" if exact else "no")
 
     def about(self, voice: str) -> Voice:
         """What the bank says of a voice, or that it is one of the model's own.
@@ -145,10 +147,10 @@ class CosyVoice(TTS):
         if self.concurrency == 1:
             _seed_all(seed)
         try:
-            pieces = [piece["tts_speech"].float().cpu().numpy().reshape(-1) for piece in self._pieces(said, voice)]
+            audio = _joined([piece["tts_speech"] for piece in self._pieces(said, voice)])
         except Exception as error:
-            raise EngineError(f"cosyvoice failed on {len(said)} characters as {voice}: {error}") from error
-        audio = _joined(pieces)
+            cause = self._failures.pop() if self._failures else error
+            raise EngineError(f"cosyvoice failed on {len(said)} characters as {voice}: {cause}") from error
         length_ms, n_letters = len(audio) * 1000 / self.sample_rate_hz, count_letters(said)
         if length_ms > (n_letters * _MAX_MS_PER_LETTER + _SLACK_MS) / min(self._speed, 1):
             raise EngineError(f"cosyvoice ran away: {length_ms:.0f} ms for {n_letters} letters")
@@ -213,30 +215,33 @@ def _require_all(folder: Path, version: int, own: bool) -> None:
     require(folder, (*fixed, *qwen, *speakers))
 
 
-def _all_or_nothing(model: Any) -> None:
-    """Make a failing language model leave no tokens.
+def _all_or_nothing(model: Any) -> list[str]:
+    """Make a failing language model leave no tokens, and say why: into the list that is returned.
 
     It runs in a thread of its own whose errors nobody hears: what it had by then would be taken for all there is, and
     the take would end in the middle of a word.
     """
-    job = model.llm_job
+    job, failures = model.llm_job, []
 
     def whole(*args: Any, **kwargs: Any) -> None:
         try:
             job(*args, **kwargs)
-        except Exception:  # the caller finds that nothing was spoken
+        except Exception as error:
+            failures.append(f"its language model: {error}")
             model.tts_speech_token_dict[args[-1]].clear()
 
     model.llm_job = whole
+    return failures
 
 
-def _joined(pieces: list[Audio]) -> Audio:
-    audio = np.concatenate(pieces).astype(np.float32) if pieces else np.zeros(0, np.float32)
-    if not np.isfinite(audio).all():
-        raise EngineError("cosyvoice made audio that is no number")
-    if not len(audio) or not np.abs(audio).max() > 0:
-        raise EngineError("cosyvoice made no sound")
-    return np.clip(audio, -1, 1)
+def _joined(pieces: Sequence[Any]) -> Audio:
+    """Tensors [1, n] in a row: float32 [n_samples], in [-1, 1], with some sound in it."""
+    import torch
+
+    audio = torch.cat([piece.float().cpu().reshape(-1) for piece in pieces]) if pieces else torch.zeros(0)
+    if not len(audio) or not bool(torch.isfinite(audio).all()) or float(audio.abs().max()) == 0:
+        raise EngineError("there is no sound, or not a number")
+    return np.array(audio.clamp(-1, 1).numpy())
 
 
 def _seed_all(seed: int) -> None:
@@ -248,11 +253,12 @@ def _seed_all(seed: int) -> None:
 
 def _register_with_vllm() -> None:
     """As its own vllm_example.py does, for the model to be found by its name."""
-    from vllm import ModelRegistry
-
-    from cosyvoice.vllm.cosyvoice2 import CosyVoice2ForCausalLM  # type: ignore[import-not-found]
-
-    ModelRegistry.register_model("CosyVoice2ForCausalLM", CosyVoice2ForCausalLM)
+    name = "CosyVoice2ForCausalLM"
+    try:
+        registry = import_module("vllm").ModelRegistry
+        registry.register_model(name, getattr(import_module("cosyvoice.vllm.cosyvoice2"), name))
+    except ImportError as error:
+        raise EngineMissingError(f"cosyvoice: load_vllm needs vllm: {error}; pip install vllm") from error
 
 
 def _digest(folder: Path, yaml: str, known: Mapping[str, Reference]) -> str:

@@ -147,9 +147,9 @@ def forget_windows() -> None:
 
     Else a model of version 1 and one of version 2 or 3 in one process would use each other's.
     """
-    audio = import_module("matcha.utils.audio")
-    audio.mel_basis.clear()
-    audio.hann_window.clear()
+    audio = vars(import_module("matcha.utils.audio"))
+    for name in ("mel_basis", "hann_window"):
+        audio.get(name, {}).clear()
 
 
 def _put_on_path(code: Path) -> None:

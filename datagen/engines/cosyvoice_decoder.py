@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.engines.base import Audio, Codes
+from datagen.engines.base import Audio, Codes, Voice
 from datagen.engines.cosyvoice_code import (
     SOUND_FILES,
     YAML,
@@ -43,7 +43,7 @@ class Detokenizer:
         self,
         model_dir: str,
         code_dir: str = "",
-        reference: Reference | None = None,
+        reference: Reference | str | None = None,
         device: str = "auto",
         version: str | int = "auto",
     ) -> None:
@@ -52,7 +52,7 @@ class Detokenizer:
         Args:
             model_dir: Directory of a CosyVoice model.
             code_dir: Checkout of CosyVoice; empty: `cosyvoice` and `matcha` can be imported.
-            reference: Whose voice is heard; up to 30 s.
+            reference: Whose voice is heard: a recording of up to 30 s, or the path of one.
             device: "auto", "cuda" or "cpu", as in `CosyVoice`.
             version: 1, 2 or 3; "auto": by the name of the yaml file.
 
@@ -60,6 +60,8 @@ class Detokenizer:
             EngineError: If something contradicts the model, or the weights do not fit the code.
             EngineMissingError: If the code, a file of the model or a GPU is missing, or there is no voice.
         """
+        if isinstance(reference, str):
+            reference = Reference(Voice(reference, reference, (), ""), Path(reference), "") if reference else None
         folder, self._version = find_model(model_dir, version)
         encoders = ("campplus.onnx", f"speech_tokenizer_v{self._version}.onnx")
         require(folder, (*SOUND_FILES, *(encoders if reference else ("spk2info.pt",))))
@@ -132,7 +134,7 @@ def pieces(n: int, most: int, overlap: int) -> list[tuple[int, int]]:
         return [(0, n)] if n else []
     n_pieces = -(-(n - overlap) // (most - overlap))
     marks = [round(k * (n - overlap) / n_pieces) for k in range(n_pieces + 1)]
-    return [(start, end + overlap) for start, end in zip(marks, marks[1:], strict=False)]
+    return [(start, end + overlap) for start, end in zip(marks[:-1], marks[1:], strict=True)]
 
 
 def _rise(n_overlap: int, n_fade: int) -> NDArray[np.float32]:

@@ -1,11 +1,13 @@
 """A CosyVoice that fits a test: the real code, and model directories of the real format with tiny random weights.
 
-The code is that of `cosyvoice2-eu` (PyPI, Apache-2.0), a complete copy of CosyVoice 1 and 2. It is laid out as upstream's
+The code is that of `cosyvoice2-eu` (PyPI, Apache-2.0), a complete copy of CosyVoice 1 and 2, laid out as upstream's
 checkout is. What it imports and never uses here is replaced by empty modules: downloads, text normalization, training.
 """
 
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +27,7 @@ _UNUSED = {
     "lightning/pytorch/__init__.py": "",
     "lightning/pytorch/utilities.py": "def rank_zero_only(function):\n    return function\n",
 }
+_FAKED = {name.removesuffix(".py").split("/")[0] for name in _UNUSED}
 NEEDS = ("torch", "transformers", "torchaudio", "whisper", "hyperpyyaml", "omegaconf", "einops", "inflect", "conformer")
 
 
@@ -49,6 +52,20 @@ def _python_half_of_torchaudio() -> None:
             half._IS_TORCHAUDIO_EXT_AVAILABLE = half._IS_RIR_AVAILABLE = half._IS_ALIGN_AVAILABLE = False
             half.fail_if_no_align = lambda function: function
             sys.modules[half.__name__] = half
+
+
+@contextmanager
+def lent_code(root: Path) -> Iterator[Path]:
+    """A checkout for a while; at the end nothing of it is left in this process."""
+    path, before = list(sys.path), set(sys.modules)
+    try:
+        need_code()
+        yield checkout(root)
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - before:
+            if name.split(".")[0] in ("cosyvoice", "matcha", "torchaudio", *_FAKED):
+                del sys.modules[name]
 
 
 def checkout(root: Path) -> Path:
