@@ -1,6 +1,6 @@
 """CosyVoice 1, 2 and 3 as a voice engine, from the user's checkout and model directory.
 
-Source: https://github.com/FunAudioLLM/CosyVoice (Apache-2.0). What it is known to do wrong is met here as far as one take
+Source: https://github.com/FunAudioLLM/CosyVoice (Apache-2.0). What it is known to do wrong is met as far as one take
 shows it: audio that runs away, that is empty or no number is an error, so the take is spoken again with another seed.
 Wrong and repeated words are for the checks of takes to hear.
 """

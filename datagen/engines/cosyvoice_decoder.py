@@ -134,7 +134,7 @@ def pieces(n: int, most: int, overlap: int) -> list[tuple[int, int]]:
         return [(0, n)] if n else []
     n_pieces = -(-(n - overlap) // (most - overlap))
     marks = [round(k * (n - overlap) / n_pieces) for k in range(n_pieces + 1)]
-    return [(start, end + overlap) for start, end in zip(marks[:-1], marks[1:], strict=True)]
+    return [(marks[k], marks[k + 1] + overlap) for k in range(n_pieces)]
 
 
 def _rise(n_overlap: int, n_fade: int) -> NDArray[np.float32]:

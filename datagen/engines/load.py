@@ -9,9 +9,9 @@ from datagen.errors import EngineError, RecipeError
 
 ENGINES: dict[str, dict[str, str]] = {
     "tts": {
-        "cosyvoice": "datagen.engines.cosyvoice:CosyVoice",
         "hibari": "datagen.engines.hibari:Hibari",
         "tone": "datagen.engines.tone:ToneVoice",
+        "cosyvoice": "datagen.engines.cosyvoice:CosyVoice",
     },
     "speech_tokenizer": {
         "kmeans": "datagen.engines.kmeans:KMeansTokenizer",
