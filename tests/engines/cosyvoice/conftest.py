@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from datagen.engines import load
 from datagen.engines.base import Voice
 from datagen.engines.reference import Reference
 from tests.engines.tiny_cosyvoice import lent_code, tiny_cosyvoice
@@ -42,3 +43,20 @@ def bank(tmp_path_factory) -> dict[str, Reference]:
         voice = Voice(name, f"speaker of {name}", ("en",), "CC0-1.0", source_sha256=str(k) * 64)
         found[name] = Reference(voice, root / f"{name}.wav", f"I am {name} and this is how I talk.")
     return found
+
+
+@pytest.fixture(scope="package")
+def engine(code, models, bank):
+    """Loaded engines, by version, mode and further options."""
+    built = {}
+
+    def build(version, mode, **options):
+        key = (version, mode, *sorted(options.items()))
+        if key not in built:
+            own = mode == "sft" or (version, mode) == (1, "instruct")
+            given = {"bank": {} if own else bank, "instruct": "Speak fast." if mode == "instruct" else ""}
+            given |= {"model_dir": str(models[version]), "code_dir": str(code), "mode": mode, **options}
+            built[key] = load.tts("cosyvoice", given)
+        return built[key]
+
+    return build
