@@ -7,9 +7,14 @@ instructions with <|endofprompt|>. Written to a folder it is laid out as a check
 from pathlib import Path
 
 _CODE = """
+import logging
+
 import soundfile
 import torch
 from tqdm import tqdm
+
+logging.getLogger().setLevel(logging.DEBUG)  # what upstream's basicConfig comes to in a process without handlers
+logging.getLogger().addHandler(logging.NullHandler())
 
 
 class Frontend:

@@ -1,5 +1,6 @@
 """What version 3 and the code of its time changed, on a fake of that code: prompts, files, ends of instructions."""
 
+import logging
 import sys
 
 import pytest
@@ -39,6 +40,13 @@ def test_version_3_gets_its_system_prompt_and_a_file(fake, bank, tmp_path, mode,
         assert len(tts.speak(TEXT, "eve", 1).audio) == 960 * len(text)
     assert tts._model.model.heard == [(text, prompt, 72_000 if has_codes else 0, 24_000)] * 2
     assert set(tts._model.frontend.spk2info) == {"anna"}
+
+
+def test_the_log_of_the_process_stays_as_it_was(fake, bank, tmp_path):
+    root = logging.getLogger()
+    before = (root.level, root.handlers[:])
+    CosyVoice(str(fake_model(tmp_path / "model", 3)), str(fake), bank=bank)
+    assert (root.level, root.handlers) == before
 
 
 def test_without_the_system_prompt_the_fake_refuses_as_version_3_does(fake, bank, tmp_path, monkeypatch):
