@@ -86,6 +86,8 @@ def require(folder: Path, names: tuple[str, ...]) -> None:
 def find_device(device: str, gpu_switches: tuple[str, ...] = ()) -> Literal["cuda", "cpu"]:
     """Where CosyVoice will run. It takes a GPU if there is one, and cannot be told otherwise.
 
+    On a CPU torch is held to one thread in this process: with more, audio depends on their number.
+
     Args:
         device: "auto", "cuda" or "cpu".
         gpu_switches: Names of options that are on and need a GPU; CosyVoice itself drops them without one.
@@ -105,6 +107,8 @@ def find_device(device: str, gpu_switches: tuple[str, ...] = ()) -> Literal["cud
         raise EngineMissingError(f"cosyvoice: {', '.join(gpu_switches) or 'device: cuda'} needs a GPU; torch sees none")
     if device == "cpu" and found == "cuda":
         raise EngineError("cosyvoice: device is cpu, but it takes a GPU where it sees one: set CUDA_VISIBLE_DEVICES=")
+    if found == "cpu":
+        torch.set_num_threads(1)
     return found
 
 

@@ -103,8 +103,8 @@ def tiny_cosyvoice(root: Path, version: int, code: Path, speakers: tuple[str, ..
     if version == 2:
         _tiny_qwen2(root / "CosyVoice-BlankEN")
     qwen = {"qwen_pretrain_path": str(root / "CosyVoice-BlankEN")} if version == 2 else {}
-    configs = load_hyperpyyaml(yaml, overrides=qwen)
     torch.manual_seed(5)
+    configs = load_hyperpyyaml(yaml, overrides=qwen)
     for name in ("llm", "flow", "hift"):
         weights = configs[name].state_dict()
         if name == "llm":  # utterances of some seconds

@@ -20,7 +20,6 @@ def code(tmp_path_factory) -> Iterator[Path]:
         import torch
 
         n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
         yield found
         torch.set_num_threads(n_threads)
 

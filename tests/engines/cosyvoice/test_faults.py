@@ -144,3 +144,11 @@ def test_code_that_is_not_whole_is_named(tmp_path, models):
     (tmp_path / "third_party" / "Matcha-TTS" / "matcha").mkdir(parents=True)
     with pytest.raises(EngineError, match=r"is imported from .* already; start anew to use"):
         CosyVoice(str(models[1]), str(tmp_path), mode="sft")
+
+
+def test_slow_speech_may_take_its_time(engine, monkeypatch):
+    import torch
+
+    tts = engine(2, "sft", speed=0.5)
+    monkeypatch.setattr(tts._model.model, "tts", lambda **_: iter([{"tts_speech": torch.full((1, 9 * 24_000), 0.1)}]))
+    assert len(tts.speak(TEXT, "anna", 1).audio) == 9 * 24_000  # at speed 1 it would have run away

@@ -42,6 +42,19 @@ def test_version_3_gets_its_system_prompt_and_a_file(fake, bank, tmp_path, mode,
     assert set(tts._model.frontend.spk2info) == {"anna"}
 
 
+def test_the_number_of_threads_decides_nothing(fake, bank, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    CosyVoice(str(fake_model(tmp_path / "model", 3)), str(fake), bank=bank)
+    n_left = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    assert n_left == 1
+
+
 def test_the_log_of_the_process_stays_as_it_was(fake, bank, tmp_path):
     root = logging.getLogger()
     before = (root.level, root.handlers[:])
