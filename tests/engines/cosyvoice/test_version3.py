@@ -9,7 +9,7 @@ from datagen.engines.cosyvoice import CosyVoice
 from datagen.errors import EngineError
 from tests.engines.cosyvoice.fake_cosyvoice3 import fake_checkout, fake_model
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 TEXT = "well, that is good."
 SYSTEM = "You are a helpful assistant."
 
@@ -19,7 +19,9 @@ def fake(tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] in ("cosyvoice", "matcha")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    n_threads = torch.get_num_threads()
     yield fake_checkout(tmp_path / "code")
+    torch.set_num_threads(n_threads)
     for name in [name for name in sys.modules if name.split(".")[0] in ("cosyvoice", "matcha")]:
         del sys.modules[name]
 
@@ -43,16 +45,11 @@ def test_version_3_gets_its_system_prompt_and_a_file(fake, bank, tmp_path, mode,
 
 
 def test_the_number_of_threads_decides_nothing(fake, bank, tmp_path):
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    n_threads = torch.get_num_threads()
     torch.set_num_threads(2)
     CosyVoice(str(fake_model(tmp_path / "model", 3)), str(fake), bank=bank)
-    n_left = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    assert n_left == 1
+    assert torch.get_num_threads() == 1
 
 
 def test_the_log_of_the_process_stays_as_it_was(fake, bank, tmp_path):
@@ -76,8 +73,6 @@ def test_newer_code_wants_instructions_of_version_1_ended(fake, tmp_path):
 
 
 def test_options_that_version_3_lacks_are_named(fake, tmp_path, bank, monkeypatch):
-    import torch
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     model_dir = str(fake_model(tmp_path / "model", 3))
     with pytest.raises(EngineError, match=r"CosyVoice3 of .*cosyvoice\.py knows no load_jit"):
