@@ -4,6 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.done
 ASR := .venv/.asr
 TRAIN := .venv/.train
+COSYVOICE := .venv/.cosyvoice
 # What trains and scores models is tested with; another build of torch: make test TORCH='torch --index-url ...'
 TORCH ?= torch==2.13.0
 OUT ?= out
@@ -28,6 +29,11 @@ $(TRAIN): $(SETUP) requirements-train.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-train.lock
 	touch $@
 
+# CosyVoice's own code, without all that its packages say they need: what the engine uses is in the lock.
+$(COSYVOICE): $(TRAIN) requirements-cosyvoice.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r requirements-cosyvoice.lock
+	touch $@
+
 # The main job on real speech: shipped dialogues to training shards, then a check and a look at one row.
 demo: setup
 	$(BIN)/datagen build quickstart --out $(OUT)/quickstart
@@ -40,7 +46,7 @@ test: setup $(TRAIN)
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not slow"
 
-test-all: test $(ASR) browser
+test-all: test $(ASR) $(COSYVOICE) browser
 	$(BIN)/pytest -m slow
 
 # Tests of reports use a real Chromium; without one, and without the right to install it, they are skipped.
@@ -71,6 +77,7 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra server -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra server --extra asr --extra mos --extra codebook --extra plots --extra vad -c requirements.lock -o requirements-asr.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --extra train --extra text --extra s3 --group lhotse --overrides overrides.txt -c requirements.lock -o requirements-train.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --no-deps --group cosyvoice -c requirements.lock -o requirements-cosyvoice.lock
 
 clean:
 	rm -rf .venv out

@@ -46,6 +46,14 @@ CARDS: dict[tuple[str, str], Card] = {
         voices="the server's, or a bank",
     ),
     ("tts", "tone"): Card("fake: tones, for tests of logic", rates="24 kHz", voices="9"),
+    ("tts", "cosyvoice"): Card(
+        "CosyVoice 1, 2, 3; options model_dir, code_dir",
+        ("torch", "transformers"),
+        needs="torch, a checkout and a model directory",
+        weights="Apache-2.0; see the model card",
+        rates="22.05 or 24 kHz",
+        voices="your recordings', or the model's",
+    ),
     ("speech_tokenizer", "kmeans"): Card(
         "acoustic, embedded: the default; decodes",
         weights="Apache-2.0",

@@ -12,6 +12,7 @@ ENGINES: dict[str, dict[str, str]] = {
         "hibari": "datagen.engines.hibari:Hibari",
         "speech_server": "datagen.engines.speech_server:SpeechServer",
         "tone": "datagen.engines.tone:ToneVoice",
+        "cosyvoice": "datagen.engines.cosyvoice:CosyVoice",
     },
     "speech_tokenizer": {
         "kmeans": "datagen.engines.kmeans:KMeansTokenizer",

@@ -21,8 +21,9 @@ GIVEN = {"rooms": {"room": Room(), "sample_rate_hz": 24_000, "run_seed": 0}}
 ELSEWHERE = {
     ("noise", "directory"): "tests/stages/test_mix.py",
     ("tts", "speech_server"): "tests/engines/speech_server/test_calls.py",
+    ("tts", "cosyvoice"): "tests/engines/cosyvoice/test_speech.py",
 }
-"""Engines that need files or a server of the user, and where they are tested."""
+"""Engines that need files, code or a server of the user, and where they are tested."""
 _built = {}
 
 
