@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from datagen.records import Word
 
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+"""Chinese characters, for a class of a regular expression."""
 _MARKS = ",.?!;:，。？！；："
-_UNIT = re.compile(rf"[{_HAN}][{_MARKS}]*|[^\s{_HAN}]+")
+_UNIT = re.compile(rf"[{HAN}][{_MARKS}]*|[^\s{HAN}]+")
 _WORD = re.compile(r"\S+")
 _LETTERS_PER_HAN = 3
 """A Chinese character takes about as long to say as three Latin letters (250 against 75 ms)."""
@@ -34,7 +35,7 @@ def units(spoken: str) -> list[Unit]:
     ['Well,', "it's", 'on.', '好，', '来', '吧']
     """
     return [
-        Unit(found.start(), found.end(), 0.5 if re.match(f"[{_HAN}]", found[0]) else 1.0)
+        Unit(found.start(), found.end(), 0.5 if re.match(f"[{HAN}]", found[0]) else 1.0)
         for found in _UNIT.finditer(spoken)
     ]
 
@@ -82,7 +83,7 @@ def joined(first: str, second: str) -> str:
     >>> joined("I want to", "go"), joined("我想", "去")
     ('I want to go', '我想去')
     """
-    chinese = first and second and re.match(f"[{_HAN}{_MARKS[6:]}]", first[-1]) and re.match(f"[{_HAN}]", second)
+    chinese = first and second and re.match(f"[{HAN}{_MARKS[6:]}]", first[-1]) and re.match(f"[{HAN}]", second)
     return f"{first}{'' if chinese or not first or not second else ' '}{second}"
 
 

