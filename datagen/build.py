@@ -18,7 +18,7 @@ from datagen.stages.encode import Encode
 from datagen.stages.flatten import Flatten
 from datagen.stages.mix import Mix
 from datagen.stages.place import Place
-from datagen.stages.script import WriteScript, voices_by_split
+from datagen.stages.script import WriteScript, voices_by_language
 from datagen.stages.select import Select
 from datagen.stages.speak import Background, Shelf, Speak
 from datagen.step import Step
@@ -43,7 +43,7 @@ class Build:
         r = self.recipe
         return [
             Step("select", lambda: Select(r.select)),
-            Step("script", lambda: WriteScript(r, self.user_voices)),
+            Step("script", lambda: WriteScript(r, self.user_voices, self.spoken)),
             Step("speak", self._speak),
             Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
             Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
@@ -54,7 +54,7 @@ class Build:
 
     def _speak(self) -> Speak:
         r, tts = self.recipe, self.recipe.engines.tts
-        background = Background(r.mix, voices_by_split(self.user_voices, r.splits))
+        background = Background(r.mix, voices_by_language(self.user_voices, r.splits, self.spoken))
         made_with = json.dumps([tts.name, tts.options], sort_keys=True)
         return Speak(r.speak, self.tts, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
 
@@ -112,8 +112,15 @@ class Build:
     @cached_property
     def user_voices(self) -> tuple[str, ...]:
         """Voices a user may have."""
-        chosen = self.recipe.voices.users
-        return chosen or tuple(voice for voice in self.tts.voices if voice != self.recipe.voices.assistant)
+        voices = self.recipe.voices
+        return voices.users or tuple(voice for voice in self.tts.voices if voice not in voices.assistants)
+
+    @cached_property
+    def spoken(self) -> dict[str, tuple[str, ...]]:
+        """Which of the languages of the build each user voice speaks."""
+        wanted = self.recipe.select.languages
+        known = {voice: self.tts.about(voice).languages for voice in self.user_voices}
+        return {voice: tuple(language for language in wanted if language in known[voice]) for voice in known}
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -130,7 +137,7 @@ class Build:
             EngineMissingError: If an engine is not installed.
         """
         known, voices = self.tts.voices, self.recipe.voices
-        for key, wanted in (("assistant", (voices.assistant,)), ("users", voices.users)):
+        for key, wanted in (("assistant", voices.assistants), ("users", voices.users)):
             unknown = [voice for voice in wanted if voice not in known]
             if unknown:
                 raise RecipeError(
@@ -146,11 +153,28 @@ class Build:
         mute = [name for name in self.recipe.select.languages if talk and not self.recipe.mix.sentences.get(name)]
         if mute:
             raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {mute[0]!r}")
+        self._check_languages()
+        self.describe()
+
+    def _check_languages(self) -> None:
+        """Refuse a language that the assistant, or no user, speaks.
+
+        Raises:
+            RecipeError: If there is one; says which voices speak it.
+        """
         try:
-            voices_by_split(self.user_voices, self.recipe.splits)
+            pools = voices_by_language(self.user_voices, self.recipe.splits, self.spoken)
         except ValueError as error:
             raise RecipeError(f"voices.users: {error}") from error
-        self.describe()
+        for language in self.recipe.select.languages:
+            able = [voice for voice in self.tts.voices if language in self.tts.about(voice).languages]
+            named = ", ".join(able) or f"there are none in {self.tts.info.name}"
+            assistant = self.recipe.voices.assistant_of(language)
+            if assistant not in able:
+                fault = f"{assistant!r} does not speak {language!r}" if assistant else f"none is given for {language!r}"
+                raise RecipeError(f"voices.assistant: {fault}; name one a language, as {{{language}: NAME}}: {named}")
+            if language not in pools:
+                raise RecipeError(f"voices.users: nobody speaks {language!r}; add some who do: {named}")
 
     def loaded(self) -> dict[str, Any]:
         """What the engines that are loaded by now say of themselves."""

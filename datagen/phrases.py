@@ -101,8 +101,10 @@ def places(words: Sequence[Word], spoken: str) -> list[tuple[int, int]]:
     Raises:
         ValueError: If the words are not those of the text.
 
-    >>> places((Word("It", 0, 1), Word("is.", 1, 2)), "It is."), places((Word("好，", 0, 1), Word("吧", 1, 2)), "好，吧")
-    ([(0, 2), (3, 6)], [(0, 2), (2, 3)])
+    >>> places((Word("It", 0, 1), Word("is.", 1, 2)), "It is.")
+    [(0, 2), (3, 6)]
+    >>> places((Word("好，", 0, 1), Word("吧", 1, 2)), "好，吧")
+    [(0, 2), (2, 3)]
     """
     whole = [found.span() for found in _WORD.finditer(spoken)]
     if len(words) == len(whole):

@@ -5,6 +5,7 @@ All have a Japanese accent in Chinese. `kokoro_text` makes phonemes of text, `ko
 
 from dataclasses import dataclass, replace
 from importlib import metadata
+from typing import Literal
 
 import numpy as np
 
@@ -71,7 +72,7 @@ class Kokoro(TTS):
         known = super().about(voice)
         mixture = VOICES[voice]
         source = mixture.sound if mixture.sound == mixture.use else f"{mixture.sound}, used as {mixture.use}"
-        sex = "male" if voice.startswith("kokoro-m") else "female"
+        sex: Literal["female", "male"] = "male" if voice.startswith("kokoro-m") else "female"
         return replace(known, sex=sex, source=source, note="accented: Japanese style vectors")
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:

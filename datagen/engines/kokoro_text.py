@@ -21,7 +21,15 @@ _STRETCH = re.compile(f"[{HAN}]+|[^{HAN}]")
 _MARKS = str.maketrans("，。！？：；、", ",.!?:;,")
 PAUSES = frozenset(';:,.!?—…"()“” ')
 """Phonemes that are silence, not a sound of a word."""
-_RETONED = (("˧˩˧", "↓"), ("˧˥", "↗"), ("˥˩", "↘"), ("˥", "→"), ("\u027b\u0329", "ɨ"), ("\u0279\u0329", "ɨ"), ("\u032f", ""))
+_RETONED = (
+    ("˧˩˧", "↓"),
+    ("˧˥", "↗"),
+    ("˥˩", "↘"),
+    ("˥", "→"),
+    ("\u027b\u0329", "ɨ"),
+    ("\u0279\u0329", "ɨ"),
+    ("\u032f", ""),
+)
 """misaki's tone letters, syllabic consonants and glides, and what Kokoro's vocabulary has for them."""
 _SENTENCE_END, _CLAUSE_END = frozenset(".!?…"), frozenset(",;:—")
 
@@ -79,7 +87,7 @@ class Reader:
         """
         from pypinyin import Style, lazy_pinyin
 
-        read = lazy_pinyin(word, Style.TONE3, errors=list, neutral_tone_with_five=True)
+        read = lazy_pinyin(word, Style.TONE3, neutral_tone_with_five=True)
         if unread := [pinyin for pinyin in read if _HAN.match(pinyin)]:
             raise EngineError(f"kokoro knows no reading of {unread[0]!r}")
         return [self._ipa(pinyin) for pinyin in read]
@@ -94,10 +102,10 @@ class Reader:
 
     @cached_property
     def _cutter(self) -> Any:
-        """jieba's dictionary, read here: jieba itself would keep and trust a copy in the folder of temporary files."""
+        """Jieba's dictionary, read here: jieba itself would keep and trust a copy in the folder of temporary files."""
         try:
             import jieba
-            import misaki.transcription
+            import misaki.transcription  # noqa: F401
             import pypinyin  # noqa: F401
         except ImportError as error:
             raise EngineMissingError(f"{MISSING} ({error})") from error

@@ -1,6 +1,6 @@
 """Dialogue → Script: spoken text, voices, and what will happen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from datagen import seeds
 from datagen.recipe import Recipe, Splits
@@ -11,6 +11,7 @@ from datagen.scripting.floor import Part, Setting, floor_of
 from datagen.spoken import to_spoken
 
 SPLITS = ("train", "validation", "test")
+_ANY = ""
 
 
 def split_of(dialogue_id: str, splits: Splits) -> str:
@@ -53,17 +54,52 @@ def voices_by_split(voices: Sequence[str], splits: Splits) -> dict[str, tuple[st
     }
 
 
+def voices_by_language(
+    voices: Sequence[str], splits: Splits, languages: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Deal the voices of each language into splits; those that speak the same are dealt together, so none is in two.
+
+    Args:
+        voices: User voices by name.
+        splits: Shares of the splits.
+        languages: What each voice speaks.
+
+    Returns:
+        By language, then by split.
+
+    Raises:
+        ValueError: If fewer voices speak the same languages than there are splits.
+
+    >>> pools = voices_by_language("abc", Splits(validation=0, test=0), {"a": ["zh"], "b": ["en"], "c": ["en"]})
+    >>> [(language, sorted(pool["train"])) for language, pool in pools.items()]
+    [('zh', ['a']), ('en', ['b', 'c'])]
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for voice in voices:
+        alike.setdefault(tuple(languages[voice]), []).append(voice)
+    pools: dict[str, dict[str, tuple[str, ...]]] = {}
+    for spoken, group in alike.items():
+        dealt = voices_by_split(group, splits)
+        for language in spoken:
+            pool = pools.setdefault(language, dict.fromkeys(SPLITS, ()))
+            pools[language] = {split: pool[split] + dealt[split] for split in SPLITS}
+    return pools
+
+
 class WriteScript:
     """Decide all that is to be heard; every decision is drawn under its own key."""
 
-    def __init__(self, recipe: Recipe, user_voices: Sequence[str]) -> None:
-        """Take the recipe and the names of the user voices to draw from.
+    def __init__(
+        self, recipe: Recipe, user_voices: Sequence[str], languages: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Take the recipe, the names of the user voices to draw from, and what each speaks; none: whatever comes.
 
         Raises:
             ValueError: If the voices are too few to be kept apart in the splits.
         """
         self._recipe = recipe
-        self._voices = voices_by_split(user_voices, recipe.splits)
+        spoken = languages or dict.fromkeys(user_voices, (_ANY,))
+        self._voices = voices_by_language(user_voices, recipe.splits, spoken)
 
     def __call__(self, batch: Sequence[Dialogue]) -> list[Script | Reject]:
         """Write a script for each dialogue."""
@@ -71,9 +107,10 @@ class WriteScript:
 
     def _script(self, dialogue: Dialogue) -> Script | Reject:
         split = split_of(dialogue.id, self._recipe.splits)
-        pool = self._voices[split]
+        language = dialogue.language or "en"
+        pool = self._voices.get(language, self._voices.get(_ANY, {}))[split]
         user_voice = pool[int(seeds.rng(self._recipe.seed, dialogue.id, "voice").integers(len(pool)))]
-        voices: dict[Role, str] = {"user": user_voice, "assistant": self._recipe.voices.assistant}
+        voices: dict[Role, str] = {"user": user_voice, "assistant": self._recipe.voices.assistant_of(language)}
         parts: list[Part] = []
         for index, turn in enumerate(dialogue.turns):
             spoken = to_spoken(turn.text, dialogue.language)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from datagen.engines import hibari_dsp as dsp
 from datagen.engines.base import Speech
 from datagen.engines.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases
-from datagen.engines.sounds import spans
 from datagen.engines.hibari_net import Network, Variant, _cut, _intoned
+from datagen.engines.sounds import spans
 from datagen.errors import EngineError, EngineMissingError
 
 TEXT = "Hello there, my good friend."
