@@ -11,8 +11,8 @@ import numpy as np
 
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
 from datagen.engines.kokoro_net import N_STYLE, PACKAGES, UNIT_SAMPLES, Network, Style
-from datagen.engines.kokoro_text import MISSING, PAUSES, Reader, phrases
-from datagen.engines.sounds import spans, timed
+from datagen.engines.kokoro_text import MISSING, Reader, phrases
+from datagen.engines.sounds import NO_WORD, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 from datagen.phrases import units
 
@@ -27,18 +27,31 @@ _PACE_SPREAD = 0.03
 
 @dataclass(frozen=True)
 class Mixture:
-    """Shares of the shipped style vectors, by the first letters of their names, and a pace."""
+    """What a voice is made of: names of shipped style vectors joined by `+`, in equal shares, twice if a name is."""
 
     sound: str
-    """How the voice sounds: names joined by `+`, in equal shares."""
+    """Whose timbre."""
     use: str
-    """How it is used: whose pace and melody."""
+    """Whose pitch, melody and rhythm."""
     pace: float = 1.0
 
 
+_ALL = "jf_alpha+jf_gongitsune+jf_nezumi+jf_tebukuro+jm_kumo"
 VOICES = {
-    "kokoro-f1": Mixture("jf_alpha", "jf_alpha"),
+    "kokoro-f1": Mixture(_ALL, _ALL),
+    "kokoro-f2": Mixture("jf_gongitsune", "jf_gongitsune"),
+    "kokoro-f3": Mixture("jf_nezumi", "jf_nezumi"),
+    "kokoro-f4": Mixture("jf_tebukuro", "jf_tebukuro"),
+    "kokoro-f5": Mixture("jf_gongitsune+jf_tebukuro", "jf_nezumi", 0.96),
+    "kokoro-f6": Mixture("jf_nezumi+jf_tebukuro", "jf_alpha+jf_gongitsune+jf_tebukuro", 0.94),
+    "kokoro-f7": Mixture("jf_gongitsune+jf_nezumi", "jf_nezumi+jf_tebukuro", 1.06),
+    "kokoro-m1": Mixture("jm_kumo", "jm_kumo"),
+    "kokoro-m2": Mixture("jm_kumo", "jm_kumo+jm_kumo+jf_gongitsune", 0.95),
+    "kokoro-m3": Mixture("jm_kumo+jf_gongitsune", "jm_kumo", 1.03),
+    "kokoro-m4": Mixture("jm_kumo+jf_nezumi", "jm_kumo+jm_kumo+jf_nezumi", 1.05),
+    "kokoro-m5": Mixture("jm_kumo+jf_tebukuro", "jm_kumo", 0.94),
 }
+"""Four true speakers (f2, f3, f4, m1) and what lies between them; jf_alpha alone is understood far worse."""
 
 
 class Kokoro(TTS):
@@ -87,12 +100,15 @@ class Kokoro(TTS):
             Audio at 24 kHz, and times of the words, each Chinese character one.
 
         Raises:
-            EngineError: If the voice is unknown, or the text has nothing to speak or a character without a reading.
+            EngineError: If the voice is unknown, the text has nothing to speak, or a word of it cannot be spoken.
         """
         self.about(voice)
         words = [text[unit.start : unit.end] for unit in units(text)]
         sounds = self._reader.read(words)
-        if all(sound in PAUSES for _, sound in sounds):
+        said = {word for word, _ in sounds}
+        if mute := [w for i, w in enumerate(words) if i not in said and any(map(str.isalpha, w))]:
+            raise EngineError(f"kokoro cannot say {mute[0]!r}")
+        if said <= {NO_WORD}:
             raise EngineError(f"kokoro finds nothing to speak in {text[:80]!r}")
         rng = np.random.Generator(np.random.Philox(seed))
         pace = VOICES[voice].pace * (1 + _PACE_SPREAD * (2 * rng.random() - 1))

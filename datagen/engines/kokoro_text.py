@@ -19,7 +19,7 @@ MISSING = "the packages of Chinese speech are not installed: pip install 'duplex
 _HAN = re.compile(f"[{HAN}]")
 _STRETCH = re.compile(f"[{HAN}]+|[^{HAN}]")
 _MARKS = str.maketrans("，。！？：；、", ",.!?:;,")
-PAUSES = frozenset(';:,.!?—…"()“” ')
+_PAUSES = frozenset(';:,.!?—…"()“” ')
 """Phonemes that are silence, not a sound of a word."""
 _RETONED = (
     ("˧˩˧", "↓"),
@@ -63,7 +63,7 @@ class Reader:
         words = [word.translate(_MARKS) for word in words]
         sentences = self._english.phonemes(words)
         for i, sounds in enumerate(sound for sentence in sentences for sound in sentence):
-            yield from ((NO_WORD if sound in PAUSES else first + i, sound) for sound in sounds)
+            yield from ((NO_WORD if sound in _PAUSES else first + i, sound) for sound in sounds)
             yield NO_WORD, " "
 
     def _read_chinese(self, characters: list[str], first: int) -> Iterator[tuple[int, str]]:
@@ -116,17 +116,17 @@ class Reader:
 
 
 def _tidy(sounds: Phrase) -> Phrase:
-    """No space at the ends, before a mark, or after another.
+    """No space at the ends, before a mark, or after another; one between words sounds like the word before it.
 
     >>> "".join(sound for _, sound in _tidy([(NO_WORD, s) for s in " a  b ,  c "]))
     'a b, c'
     """
     tidy: Phrase = []
     for word, sound in sounds:
-        if tidy and tidy[-1][1] == " " and sound in PAUSES:
+        if tidy and tidy[-1][1] == " " and sound in _PAUSES:
             tidy.pop()
         if tidy or sound != " ":
-            tidy.append((word, sound))
+            tidy.append((tidy[-1][0] if sound == " " else word, sound))
     return tidy[:-1] if tidy and tidy[-1][1] == " " else tidy
 
 
