@@ -12,7 +12,7 @@ import numpy as np
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
 from datagen.engines.kokoro_net import N_STYLE, PACKAGES, UNIT_SAMPLES, Network, Style
 from datagen.engines.kokoro_text import MISSING, Reader, phrases
-from datagen.engines.sounds import NO_WORD, spans, timed
+from datagen.engines.sounds import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 from datagen.phrases import units
 
@@ -20,7 +20,8 @@ _MAX_PHONEMES = 200
 """Most phonemes a phrase: the network hurries through longer ones."""
 _PAD_UNITS = 4
 """Silence kept at each end of a phrase: 100 ms."""
-_LEAD_SAMPLES = 0
+_EARLY_SAMPLES = 2 * UNIT_SAMPLES
+"""How far a voice starts, at most, before its first phoneme after a pause does by its length."""
 _PACE_SPREAD = 0.03
 """A seed makes an utterance up to this share faster or slower; the network itself leaves nothing to chance."""
 
@@ -119,7 +120,7 @@ class Kokoro(TTS):
             audio, ends = self._network.run([sound for _, sound in phrase], self._style(voice), pace)
             first = max(0, int(ends[0]) - _PAD_UNITS * UNIT_SAMPLES)
             last = min(len(audio), int(ends[-2]) + _PAD_UNITS * UNIT_SAMPLES)
-            for word, (start, end) in spans(phrase, ends.tolist(), audio, _LEAD_SAMPLES).items():
+            for word, (start, end) in spans(phrase, _starting_early(phrase, ends.tolist()), audio, 0).items():
                 start, end = (min(max(at, first), last) - first + offset for at in (start, end))
                 found[word] = (found.get(word, (start,))[0], end)
             parts.append(audio[first:last])
@@ -139,3 +140,16 @@ class Kokoro(TTS):
     def _mean(self, names: str) -> Style:
         mean: Style = np.mean([self._network.styles[name] for name in names.split("+")], axis=0, dtype=np.float32)
         return mean
+
+
+def _starting_early(phrase: Phrase, ends: list[int]) -> list[int]:
+    """Ends of phonemes, in samples, where a pause before a word ends earlier; what is silent of it is cut off later.
+
+    >>> _starting_early([(0, "a"), (NO_WORD, ","), (1, "b")], [3000, 4000, 9000, 9500])
+    [1800, 4000, 7800, 9500]
+    """
+    early = list(ends)
+    for i, (word, _) in enumerate(phrase):
+        if word != NO_WORD and (i == 0 or phrase[i - 1][0] == NO_WORD):
+            early[i] = max(ends[i] - _EARLY_SAMPLES, ends[i - 1] if i else 0)
+    return early

@@ -89,7 +89,7 @@ class Reader:
 
         read = lazy_pinyin(word, Style.TONE3, neutral_tone_with_five=True)
         if unread := [pinyin for pinyin in read if _HAN.match(pinyin)]:
-            raise EngineError(f"kokoro knows no reading of {unread[0]!r}")
+            raise EngineError(f"kokoro knows no reading of {unread[0][0]!r}")
         return [self._ipa(pinyin) for pinyin in read]
 
     def _ipa(self, pinyin: str) -> str:
