@@ -105,29 +105,47 @@ class Kokoro(TTS):
         """
         self.about(voice)
         words = [text[unit.start : unit.end] for unit in units(text)]
-        sounds = self._reader.read(words)
-        said = {word for word, _ in sounds}
-        if mute := [w for i, w in enumerate(words) if i not in said and any(map(str.isalpha, w))]:
-            raise EngineError(f"kokoro cannot say {mute[0]!r}")
-        if said <= {NO_WORD}:
-            raise EngineError(f"kokoro finds nothing to speak in {text[:80]!r}")
+        sounds = self._read(words)
         rng = np.random.Generator(np.random.Philox(seed))
         pace = VOICES[voice].pace * (1 + _PACE_SPREAD * (2 * rng.random() - 1))
         parts: list[Audio] = []
         found: dict[int, tuple[int, int]] = {}
         offset = 0
         for phrase in phrases(sounds, _MAX_PHONEMES):
-            audio, ends = self._network.run([sound for _, sound in phrase], self._style(voice), pace)
-            first = max(0, int(ends[0]) - _PAD_UNITS * UNIT_SAMPLES)
-            last = min(len(audio), int(ends[-2]) + _PAD_UNITS * UNIT_SAMPLES)
-            for word, (start, end) in spans(phrase, _starting_early(phrase, ends.tolist()), audio, 0).items():
-                start, end = (min(max(at, first), last) - first + offset for at in (start, end))
-                found[word] = (found.get(word, (start,))[0], end)
-            parts.append(audio[first:last])
-            offset += last - first
+            audio, times = self._phrase(phrase, voice, pace)
+            for word, (start, end) in times.items():
+                found[word] = (found.get(word, (offset + start,))[0], offset + end)
+            parts.append(audio)
+            offset += len(audio)
         audio = np.concatenate(parts)
         audio /= max(1, np.abs(audio).max())
         return Speech(audio, tuple(timed(words, found)))
+
+    def _read(self, words: list[str]) -> Phrase:
+        """Sounds of words.
+
+        Raises:
+            EngineError: If there are none, or a word has none.
+        """
+        sounds = self._reader.read(words)
+        said = {word for word, _ in sounds}
+        if mute := [w for i, w in enumerate(words) if i not in said and any(map(str.isalpha, w))]:
+            raise EngineError(f"kokoro cannot say {mute[0]!r}")
+        if said <= {NO_WORD}:
+            raise EngineError(f"kokoro finds nothing to speak in {' '.join(words)[:80]!r}")
+        return sounds
+
+    def _phrase(self, phrase: Phrase, voice: str, pace: float) -> tuple[Audio, dict[int, tuple[int, int]]]:
+        """Audio of a phrase with little silence at its ends, and where its words sound in it, in samples."""
+        audio, ends = self._network.run([sound for _, sound in phrase], self._style(voice), pace)
+        first = max(0, int(ends[0]) - _PAD_UNITS * UNIT_SAMPLES)
+        last = min(len(audio), int(ends[-2]) + _PAD_UNITS * UNIT_SAMPLES)
+        times = spans(phrase, _starting_early(phrase, ends.tolist()), audio, 0)
+
+        def at(samples: int) -> int:
+            return min(max(samples, first), last) - first
+
+        return audio[first:last], {word: (at(start), at(end)) for word, (start, end) in times.items()}
 
     def _style(self, voice: str) -> Style:
         """The style vectors of a voice."""
