@@ -5,6 +5,7 @@ misaki 0.9.4 (`zh.py`, legacy). English between Chinese goes to hibari, which wr
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -104,7 +105,9 @@ class Reader:
     def _cutter(self) -> Any:
         """Jieba's dictionary, read here: jieba itself would keep and trust a copy in the folder of temporary files."""
         try:
-            import jieba
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of old escapes and of pkg_resources, both jieba's
+                import jieba
             import misaki.transcription  # noqa: F401
             import pypinyin  # noqa: F401
         except ImportError as error:
