@@ -9,6 +9,7 @@ from typing import Any
 
 from datagen.acoustics.line import line_info
 from datagen.acoustics.scene import Supplies
+from datagen.casting import Pools, voices_by_language
 from datagen.engines import load
 from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import RecipeError
@@ -18,7 +19,7 @@ from datagen.stages.encode import Encode
 from datagen.stages.flatten import Flatten
 from datagen.stages.mix import Mix
 from datagen.stages.place import Place
-from datagen.stages.script import WriteScript, voices_by_split
+from datagen.stages.script import WriteScript
 from datagen.stages.select import Select
 from datagen.stages.speak import Background, Shelf, Speak
 from datagen.step import Step
@@ -44,7 +45,7 @@ class Build:
         r = self.recipe
         return [
             Step("select", lambda: Select(r.select)),
-            Step("script", lambda: WriteScript(r, self.user_voices, self.speakers)),
+            Step("script", lambda: WriteScript(r, self.casting)),
             Step("speak", self._speak),
             Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
             Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
@@ -55,7 +56,7 @@ class Build:
 
     def _speak(self) -> Speak:
         r, tts = self.recipe, self.recipe.engines.tts
-        background = Background(r.mix, voices_by_split(self.user_voices, r.splits, self.speakers))
+        background = Background(r.mix, self.casting)
         heard_by = [repr(engine.info) for engine in (self.asr, self.mos) if engine]
         made_with = json.dumps([tts.name, tts.options, r.verify.model_dump(mode="json"), heard_by], sort_keys=True)
         gate = Gate(r.verify, self.asr, self.mos)
@@ -129,17 +130,18 @@ class Build:
         """Voices a user may have; by default all but those of the assistant's speaker."""
         if chosen := self.recipe.voices.users:
             return chosen
-        speaker = self.tts.about(self.recipe.voices.assistant).speaker
-        return tuple(voice for voice in self.tts.voices if self.tts.about(voice).speaker != speaker)
+        assistants = {self.tts.about(voice).speaker for voice in self.recipe.voices.assistants}
+        return tuple(voice for voice in self.tts.voices if self.tts.about(voice).speaker not in assistants)
 
     @cached_property
-    def speakers(self) -> dict[str, str]:
-        """Whose voices those are."""
-        return {voice: self.tts.about(voice).speaker for voice in self.user_voices}
+    def casting(self) -> Pools:
+        """The same by language and split."""
+        users = [self.tts.about(voice) for voice in self.user_voices]
+        return voices_by_language(users, self.recipe.splits, self.recipe.select.languages)
 
     def voices(self) -> dict[str, dict[str, Any]]:
         """What is known of each voice that may be heard, by name: its fields as JSON has them."""
-        known = (self.tts.about(voice) for voice in dict.fromkeys((self.recipe.voices.assistant, *self.user_voices)))
+        known = map(self.tts.about, dict.fromkeys((*self.recipe.voices.assistants, *self.user_voices)))
         return {voice.name: {**asdict(voice), "languages": list(voice.languages)} for voice in known}
 
     @cached_property
@@ -157,7 +159,7 @@ class Build:
             EngineMissingError: If an engine is not installed.
         """
         known, voices = self.tts.voices, self.recipe.voices
-        for key, wanted in (("assistant", (voices.assistant,)), ("users", voices.users)):
+        for key, wanted in (("assistant", voices.assistants), ("users", voices.users)):
             unknown = [voice for voice in wanted if voice not in known]
             if unknown:
                 raise RecipeError(
@@ -176,11 +178,28 @@ class Build:
         unheard = [name for name in self.recipe.select.languages if self.asr and name not in self.asr.languages]
         if self.asr and unheard:
             raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {unheard[0]!r}")
+        self._check_languages()
+        self.describe()
+
+    def _check_languages(self) -> None:
+        """Refuse a language that the assistant, or no user, speaks.
+
+        Raises:
+            RecipeError: If there is one; says which voices speak it.
+        """
         try:
-            voices_by_split(self.user_voices, self.recipe.splits, self.speakers)
+            pools = self.casting
         except ValueError as error:
             raise RecipeError(f"voices.users: {error}") from error
-        self.describe()
+        for language in self.recipe.select.languages:
+            able = [voice for voice in self.tts.voices if language in self.tts.about(voice).languages]
+            named = ", ".join(able) or f"there are none in {self.tts.info.name}"
+            assistant = self.recipe.voices.assistant_of(language)
+            if assistant not in able:
+                fault = f"{assistant!r} does not speak {language!r}" if assistant else f"none is given for {language!r}"
+                raise RecipeError(f"voices.assistant: {fault}; name one a language, as {{{language}: NAME}}: {named}")
+            if language not in pools:
+                raise RecipeError(f"voices.users: nobody speaks {language!r}; add some who do: {named}")
 
     def loaded(self) -> dict[str, Any]:
         """What the engines that are loaded by now say of themselves."""

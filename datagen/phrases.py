@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from datagen.records import Word
 
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
-_MARKS = ",.?!;:，。？！；："
-_UNIT = re.compile(rf"[{_HAN}][{_MARKS}]*|[^\s{_HAN}]+")
+HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+"""Chinese characters, for a class of a regular expression."""
+_WIDE = "，。？！；："
+_MARKS = f",.?!;:{_WIDE}"
+_UNIT = re.compile(rf"[{HAN}][{_MARKS}]*|[^\s{HAN}{_WIDE}]+[{_WIDE}]*|[{_WIDE}]+")
 _WORD = re.compile(r"\S+")
 _LETTERS_PER_HAN = 3
 """A Chinese character takes about as long to say as three Latin letters (250 against 75 ms)."""
@@ -30,11 +32,11 @@ class Unit:
 def units(spoken: str) -> list[Unit]:
     """The units of a text, in order.
 
-    >>> [spoken[u.start : u.end] for spoken in ("Well, it's on.", "好，来吧") for u in units(spoken)]
-    ['Well,', "it's", 'on.', '好，', '来', '吧']
+    >>> [spoken[u.start : u.end] for spoken in ("Well, it's on.", "好，来app。OK") for u in units(spoken)]
+    ['Well,', "it's", 'on.', '好，', '来', 'app。', 'OK']
     """
     return [
-        Unit(found.start(), found.end(), 0.5 if re.match(f"[{_HAN}]", found[0]) else 1.0)
+        Unit(found.start(), found.end(), 0.5 if re.match(f"[{HAN}]", found[0]) else 1.0)
         for found in _UNIT.finditer(spoken)
     ]
 
@@ -82,15 +84,47 @@ def joined(first: str, second: str) -> str:
     >>> joined("I want to", "go"), joined("我想", "去")
     ('I want to go', '我想去')
     """
-    chinese = first and second and re.match(f"[{_HAN}{_MARKS[6:]}]", first[-1]) and re.match(f"[{_HAN}]", second)
+    chinese = first and second and re.match(f"[{HAN}{_WIDE}]", first[-1]) and re.match(f"[{HAN}]", second)
     return f"{first}{'' if chinese or not first or not second else ' '}{second}"
+
+
+def places(words: Sequence[Word], spoken: str) -> list[tuple[int, int]]:
+    """Where words lie in a text: each is what whitespace parts, or each a piece of that, such as a Chinese character.
+
+    Args:
+        words: Times of the words of `spoken`, in order.
+        spoken: The text.
+
+    Returns:
+        Start and end in characters of each word.
+
+    Raises:
+        ValueError: If the words are not those of the text.
+
+    >>> places((Word("It", 0, 1), Word("is.", 1, 2)), "It is.")
+    [(0, 2), (3, 6)]
+    >>> places((Word("好，", 0, 1), Word("吧", 1, 2)), "好，吧")
+    [(0, 2), (2, 3)]
+    """
+    whole = [found.span() for found in _WORD.finditer(spoken)]
+    if len(words) == len(whole):
+        return whole
+    found, at = [], 0
+    for word in words:
+        at += len(spoken[at:]) - len(spoken[at:].lstrip())
+        if not word.text or not spoken.startswith(word.text, at):
+            raise ValueError(f"word {word.text!r} is not at character {at} of {spoken[:80]!r}")
+        found.append((at, at := at + len(word.text)))
+    if spoken[at:].strip():
+        raise ValueError(f"no word has a time after character {at} of {spoken[:80]!r}")
+    return found
 
 
 def time_at(words: Sequence[Word], spoken: str, at_characters: int) -> int:
     """When a place of a text is spoken; within a word, as far into its time as into its letters.
 
     Args:
-        words: Times of the words of `spoken`, as whitespace parts them.
+        words: Times of the words of `spoken`, or of pieces of them.
         spoken: The text.
         at_characters: The place.
 
@@ -103,11 +137,11 @@ def time_at(words: Sequence[Word], spoken: str, at_characters: int) -> int:
     40
     """
     time = 0
-    for word, found in zip(words, _WORD.finditer(spoken), strict=True):
-        if at_characters <= found.start():
-            return max(time, word.start_samples) if at_characters == found.start() else time
-        n_into = min(at_characters, found.end()) - found.start()
-        time = word.start_samples + (word.end_samples - word.start_samples) * n_into // (found.end() - found.start())
+    for word, (first, last) in zip(words, places(words, spoken), strict=True):
+        if at_characters <= first:
+            return max(time, word.start_samples) if at_characters == first else time
+        n_into = min(at_characters, last) - first
+        time = word.start_samples + (word.end_samples - word.start_samples) * n_into // (last - first)
     return time
 
 

@@ -86,13 +86,28 @@ class Engines(_Part):
 class Voices(_Part):
     """Who speaks."""
 
-    assistant: str = Field("heart", description="The assistant's voice, fixed (omniflatten.md: N)")
+    assistant: str | dict[str, str] = Field(
+        "heart", description="The assistant's voice, fixed (omniflatten.md: N); or one a language: {en: NAME, zh: NAME}"
+    )
     users: tuple[str, ...] = Field((), description="User voices to draw from; empty: all but the assistant's speaker's")
     deal: Literal["hash", "even"] = Field(
         "hash",
         description="How a dialogue gets its user voice: by its id alone, or evenly by its place in the input, where "
         "counts differ by no more than one but for rejects and splits",
     )
+
+    def assistant_of(self, language: str) -> str:
+        """The assistant's voice in a language; empty if the recipe names none.
+
+        >>> Voices(assistant={"en": "heart"}).assistant_of("zh"), Voices().assistant_of("zh")
+        ('', 'heart')
+        """
+        return self.assistant if isinstance(self.assistant, str) else self.assistant.get(language, "")
+
+    @property
+    def assistants(self) -> tuple[str, ...]:
+        """All voices an assistant may have."""
+        return (self.assistant,) if isinstance(self.assistant, str) else tuple(dict.fromkeys(self.assistant.values()))
 
 
 class Speak(_Part):

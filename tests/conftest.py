@@ -7,6 +7,8 @@ import pytest
 from hypothesis import settings
 
 from datagen.build import Build
+from datagen.casting import Pools, voices_by_language
+from datagen.engines.base import Voice
 from datagen.recipe import Recipe, load
 from datagen.records import BargeIn, Dialogue, Script, Take, Takes, Turn, Utterance, Word
 from tests import stores
@@ -16,6 +18,17 @@ RATE = 24_000
 
 settings.register_profile("datagen", deadline=None)  # a busy machine is no failure
 settings.load_profile("datagen")
+
+
+def known(*names: str, languages: tuple[str, ...] = ("en", "zh")) -> list[Voice]:
+    """Voices that are speakers of their own."""
+    return [Voice(name, name, languages, "none") for name in names]
+
+
+def pools_of(recipe: Recipe, *names: str) -> Pools:
+    """Those voices, dealt as the recipe wants it, whatever is spoken."""
+    languages = ("en", "zh", "fr", "de")
+    return voices_by_language(known(*names, languages=languages), recipe.splits, languages)
 
 
 def make_recipe(*overrides: str) -> Recipe:

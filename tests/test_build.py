@@ -43,8 +43,8 @@ def test_voices_of_the_assistants_speaker_are_no_users_and_speakers_stay_togethe
     work = Build(make_recipe("engines.tts={name: 'tests.run.engines:Paired'}"))
     assert work.user_voices == tuple(f"tone-{k}" for k in range(2, 9))
     scripts = dict(zip(("script", "speak"), work.steps()[1:3], strict=True))
-    for pools in (scripts["script"].make()._voices, scripts["speak"].make()._background.voices):
-        heard = [{work.speakers[voice] for voice in pool} for pool in pools.values()]
+    for pools in (scripts["script"].make()._pools["en"], scripts["speak"].make()._background.voices["en"]):
+        heard = [{work.tts.about(voice).speaker for voice in pool} for pool in pools.values()]
         assert sum(map(len, heard)) == len(set.union(*heard)) == 4
     with pytest.raises(RecipeError, match="user voices of 2 speakers cannot be kept apart"):
         Build(work.recipe.model_validate({**work.recipe.dump(), "voices": PAIRS})).check()

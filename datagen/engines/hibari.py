@@ -16,8 +16,8 @@ import numpy as np
 from datagen.engines import hibari_dsp as dsp
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
 from datagen.engines.hibari_net import Network, Variant
+from datagen.engines.sounds import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
-from datagen.records import Word
 
 _MAX_PHONEMES = 400
 """Most phonemes the network is given at once, as in hibari itself."""
@@ -27,12 +27,6 @@ _CLAUSE_ENDS = frozenset(",;:—")
 _PAD_ID = 0
 _LEAD_SAMPLES = 3 * dsp.HOP_SAMPLES
 """How far the sound of a phoneme leads the place its length gives it: words then hold most of the energy."""
-_QUIET = 3e-5
-"""Power of a frame, relative to the loudest of its phrase, below which nothing is heard: -45 dB."""
-_NO_WORD = -1
-
-Phrase = list[tuple[int, str]]
-"""Phonemes, each with the index of the word it is a sound of, or `_NO_WORD` for a pause."""
 
 _PACE_SPREAD = 0.03
 """A seed makes an utterance up to this share faster or slower: its noise alone would not mend a bad take."""
@@ -106,26 +100,26 @@ class Hibari(TTS):
         """
         self.about(voice)
         words = text.split()
-        sentences = self._read(words)
+        sentences = self.phonemes(words)
         if all(_PAUSES.issuperset(sounds) for sentence in sentences for sounds in sentence):
             raise EngineError(f"hibari finds nothing to speak in {text[:80]!r}")
         rng = np.random.Generator(np.random.Philox(seed))
         pace = 1 + _PACE_SPREAD * (2 * rng.random() - 1)
         parts: list[Audio] = []
-        spans: dict[int, tuple[int, int]] = {}
+        found: dict[int, tuple[int, int]] = {}
         offset = 0
         for phrase in _phrases(sentences):
             ids = [_PAD_ID, *(self._vocabulary[phoneme] for _, phoneme in phrase), _PAD_ID]
             frames = self._network.run(ids, VOICES[voice], pace)
             parts.append(dsp.synthesize(frames.head, frames.f0, rng))
-            for word, (start, end) in _spans(phrase, frames.ends.tolist(), parts[-1]).items():
-                spans[word] = (spans.get(word, (offset + start,))[0], offset + end)
+            for word, (start, end) in spans(phrase, frames.ends.tolist(), parts[-1], _LEAD_SAMPLES).items():
+                found[word] = (found.get(word, (offset + start,))[0], offset + end)
             offset += len(parts[-1])
         audio = np.concatenate(parts)
         audio /= max(1, np.abs(audio).max())
-        return Speech(audio, tuple(_timed(words, spans)))
+        return Speech(audio, tuple(timed(words, found)))
 
-    def _read(self, words: list[str]) -> list[list[str]]:
+    def phonemes(self, words: list[str]) -> list[list[str]]:
         """Phonemes of each word, by sentence: a word is read in the context of its sentence.
 
         hibari's own entry point obeys links such as `[word](/phonemes/)`. Here it only sees tokens, so a link in the
@@ -188,8 +182,8 @@ def _phrases(sentences: Sequence[Sequence[str]]) -> Iterator[Phrase]:
                     yield phrase[:gap]
                     phrase = phrase[gap + 1 :]
                 if phrase:
-                    phrase.append((_NO_WORD, " "))
-                phrase += [(_NO_WORD if phoneme in _PAUSES else word, phoneme) for phoneme in piece]
+                    phrase.append((NO_WORD, " "))
+                phrase += [(NO_WORD if phoneme in _PAUSES else word, phoneme) for phoneme in piece]
             word += 1
         if phrase:
             yield phrase
@@ -201,34 +195,3 @@ def _last_gap(phrase: Phrase) -> int:
         if phrase[i][1] == " " and phrase[i - 1][1] in _CLAUSE_ENDS:
             return i
     return len(phrase)
-
-
-def _spans(phrase: Phrase, ends: Sequence[int], audio: Audio) -> dict[int, tuple[int, int]]:
-    """Where the words of a phrase sound, in samples.
-
-    The network gives the silence before a pause to the last phoneme of the word, so quiet frames are cut off.
-
-    Args:
-        phrase: The phonemes between the two pads.
-        ends: Where the first pad and each phoneme end by their lengths, in samples.
-        audio: The phrase.
-    """
-    spans: dict[int, tuple[int, int]] = {}
-    for (word, _), start, end in zip(phrase, ends, ends[1:], strict=False):
-        if word != _NO_WORD:
-            spans[word] = (spans.get(word, (max(0, start - _LEAD_SAMPLES),))[0], max(0, end - _LEAD_SAMPLES))
-    power = np.square(audio).reshape(-1, dsp.HOP_SAMPLES).mean(axis=1)
-    loud = power > _QUIET * power.max()
-    for word, (start, end) in spans.items():
-        first = start // dsp.HOP_SAMPLES
-        if len(heard := np.flatnonzero(loud[first : end // dsp.HOP_SAMPLES])):
-            spans[word] = ((first + int(heard[0])) * dsp.HOP_SAMPLES, (first + int(heard[-1]) + 1) * dsp.HOP_SAMPLES)
-    return spans
-
-
-def _timed(words: Sequence[str], spans: dict[int, tuple[int, int]]) -> Iterator[Word]:
-    """Words with their times; one without a sound is a point at the end of the one before."""
-    at = 0
-    for i, word in enumerate(words):
-        start, at = spans.get(i, (at, at))
-        yield Word(word, start, at)

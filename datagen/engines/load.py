@@ -10,6 +10,8 @@ from datagen.errors import EngineError, RecipeError
 ENGINES: dict[str, dict[str, str]] = {
     "tts": {
         "hibari": "datagen.engines.hibari:Hibari",
+        "kokoro": "datagen.engines.kokoro:Kokoro",
+        "by_language": "datagen.engines.by_language:ByLanguage",
         "speech_server": "datagen.engines.speech_server:SpeechServer",
         "tone": "datagen.engines.tone:ToneVoice",
         "cosyvoice": "datagen.engines.cosyvoice:CosyVoice",

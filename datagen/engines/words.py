@@ -1,9 +1,11 @@
 """Word times for engines that tell none: letters spread evenly over what is heard."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from datagen.engines.base import Audio
-from datagen.phrases import count_letters
+from datagen.phrases import count_letters, units
 from datagen.records import Word
 
 _WINDOW_MS = 10
@@ -22,13 +24,14 @@ def spread(text: str, audio: Audio, rate_hz: int) -> tuple[Word, ...]:
         rate_hz: Of the audio.
 
     Returns:
-        One entry a whitespace-separated word, in order; pauses lie between words, as far as they fit.
+        One entry a whitespace-separated word, in Chinese a character, in order; pauses lie between words, as far as
+        they fit.
 
     >>> hum = np.sin(np.arange(800, dtype=np.float32))
     >>> [(w.start_samples, w.end_samples) for w in spread("ab ab", np.concatenate([hum, 0 * hum, hum]), 8000)]
     [(0, 800), (1600, 2400)]
     """
-    names = text.split()
+    names = [piece for word in text.split() for piece in pieces(word)]
     window = rate_hz * _WINDOW_MS // 1000
     heard = _heard(audio, window)
     letters = np.cumsum([0, *(max(count_letters(name), 1) for name in names)])
@@ -38,6 +41,16 @@ def spread(text: str, audio: Audio, rate_hz: int) -> tuple[Word, ...]:
         begin, end = _sample(heard, first, window), _sample(heard, last, window, ends=True)
         words.append(Word(name, min(begin, len(audio)), min(max(begin, end), len(audio))))
     return tuple(words)
+
+
+def pieces(word: str) -> list[str]:
+    """A word in its units, which together spell it: Chinese by the character, all else whole.
+
+    >>> pieces("well,"), pieces("“好！”来"), pieces("--")
+    (['well,'], ['“好！”', '来'], ['--'])
+    """
+    bounds = [0, *(unit.start for unit in units(word)[1:]), len(word)]
+    return [word[start:end] for start, end in pairwise(bounds)]
 
 
 def _heard(audio: Audio, window: int) -> "np.ndarray[tuple[int], np.dtype[np.intp]]":

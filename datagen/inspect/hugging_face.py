@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datagen.bucket import is_url
+from datagen.casting import SPLITS
 from datagen.schema import ROWS
-from datagen.stages.script import SPLITS
 
 if TYPE_CHECKING:
     import datasets

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datagen.build import Build
+from datagen.casting import SPLITS
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.errors import DatagenError
 from datagen.inspect.conversation import Conversation, ConversationFile
@@ -21,7 +22,6 @@ from datagen.run.manifest import Manifest
 from datagen.run.store import open_store
 from datagen.run.tables import from_parquet
 from datagen.schema import CONVERSATIONS, HEAVY, REJECTS, ROWS, rows_of
-from datagen.stages.script import SPLITS
 from datagen.vocab import Vocabulary
 
 if TYPE_CHECKING:

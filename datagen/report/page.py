@@ -11,12 +11,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from datagen.casting import SPLITS
 from datagen.events import EVENTS
 from datagen.inspect.rows import event_name
 from datagen.recipe import Recipe
 from datagen.report.charts import Chart
 from datagen.report.svg import span, strip
-from datagen.stages.script import SPLITS
 from datagen.timing.show import number, words
 
 _LONGEST_TEXT = 600

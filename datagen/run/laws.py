@@ -8,6 +8,7 @@ or left out without an event that says so.
 from collections import Counter
 from collections.abc import Iterator
 
+from datagen.phrases import places
 from datagen.records import CHANNEL, EVENTS, FLOOR, KINDS, Event, Spoken, Streams
 
 _BEFORE = frozenset(("gap", "hesitation", "user_silent"))
@@ -58,8 +59,10 @@ def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
         if not at <= word.start_samples <= word.end_samples <= u.end_samples:
             yield f"word {word.text!r} lies outside it or before the word before"
         at = word.start_samples
-    if len(u.words) != len(u.said.split()):
-        yield f"{len(u.words)} word times for {len(u.said.split())} words"
+    try:
+        places(u.words, u.said)
+    except ValueError as error:
+        yield f"{len(u.words)} word times for {len(u.said.split())} words: {error}"
     if "".join(f"{u.said} {u.unsaid}".split()) != "".join(u.spoken.split()):  # Chinese is cut within its only word
         yield "said and unsaid together are not what was scripted"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from datagen import seeds
-from datagen.phrases import end_of_unit, heard, time_at
+from datagen.phrases import end_of_unit, heard, places, time_at
 from datagen.recipe import Timing
 from datagen.records import FLOOR, BargeIn, Event, Placed, Reject, Role, Take, Takes, Timeline, Utterance, Word
 from datagen.units import ms_to_samples, round_up
@@ -180,15 +180,15 @@ def cut(placed: Placed, stop_samples: int) -> Placed:
     """
     if stop_samples >= placed.end_samples:
         return placed
-    said, words, unsaid = list[str](), list[Word](), list[str]()
-    for word, text in zip(placed.words, placed.said.split(), strict=True):
-        n_said = 0 if unsaid else heard(replace(word, text=text), stop_samples)
-        if n_said:
-            said.append(text[:n_said])
-            shown = word.text if n_said == len(text) else text[:n_said]
+    text, words, n_said = placed.said, list[Word](), 0
+    for word, (first, last) in zip(placed.words, places(placed.words, text), strict=True):
+        n_heard = heard(replace(word, text=text[first:last]), stop_samples)
+        if n_heard:
+            shown = word.text if n_heard == last - first else text[first : first + n_heard]
             words.append(Word(shown, word.start_samples, min(word.end_samples, stop_samples)))
-        if n_said < len(text):
-            unsaid.append(text[n_said:])
+            n_said = first + n_heard
+        if n_heard < last - first:
+            break
     n_cut_samples = placed.n_cut_samples + placed.end_samples - stop_samples
-    rest = " ".join([*unsaid, *placed.unsaid.split()])
-    return Placed(placed.start_samples, stop_samples, tuple(words), " ".join(said), rest, n_cut_samples)
+    said, unsaid = " ".join(text[:n_said].split()), " ".join([*text[n_said:].split(), *placed.unsaid.split()])
+    return Placed(placed.start_samples, stop_samples, tuple(words), said, unsaid, n_cut_samples)

@@ -41,15 +41,19 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True)
 class Background:
-    """Who may talk in the background: user voices by split, and what the recipe says of them."""
+    """Who may talk in the background: user voices by language and split, and what the recipe says of them."""
 
     mix: Mix
-    voices: Mapping[str, Sequence[str]]
+    voices: Mapping[str, Mapping[str, Sequence[str]]]
+
+    def pool(self, script: Script) -> Sequence[str]:
+        """Voices of the split of a conversation that speak its language."""
+        return self.voices.get(script.dialogue.language or "en", {}).get(script.split, ())
 
     def others(self, script: Script, run_seed: int) -> list[Line]:
         """What other talkers say in a conversation; voices of its split, not its user's if there are more."""
         own = {utterance.voice for utterance in script.utterances}
-        pool = self.voices[script.split]
+        pool = self.pool(script)
         pool = [voice for voice in pool if voice not in own] or pool
         return other_lines(self.mix, run_seed, script.dialogue.id, self.sentences(script), pool)
 
@@ -180,7 +184,7 @@ class Speak:
         key = (script.split, script.dialogue.language, number)
         if key not in self._babbles:
             rng = seeds.rng(self._seed, "babble", *key)
-            lines = babble_lines(background.mix, rng, background.sentences(script), background.voices[script.split])
+            lines = babble_lines(background.mix, rng, background.sentences(script), background.pool(script))
             starts = [rng.random() for _ in lines]
             clips = [self._clip(background, line, script.dialogue.language) for line in lines]
             self._babbles[key] = babble_of(clips, ms_to_samples(_BABBLE_MS, self._rate), starts)

@@ -18,6 +18,7 @@ from tests.engines import tiny
 
 GIVEN = {"rooms": {"room": Room(), "sample_rate_hz": 24_000, "run_seed": 0}}
 """What a build gives engines of a kind."""
+OPTIONS = {"by_language": {"en": {"name": "tone"}, "zh": {"name": "tone"}}}
 ELSEWHERE = {
     ("noise", "directory"): "tests/stages/test_mix.py",
     ("tts", "speech_server"): "tests/engines/speech_server/test_calls.py",
@@ -30,7 +31,7 @@ _built = {}
 def engine(kind: str, name: str):
     """An engine, built once; one that needs weights gets tiny random ones."""
     if (kind, name) not in _built:
-        _built[kind, name] = load.load(kind, name, GIVEN.get(kind, {}) | tiny.options(name))
+        _built[kind, name] = load.load(kind, name, GIVEN.get(kind, {}) | OPTIONS.get(name, {}) | tiny.options(name))
     return _built[kind, name]
 
 

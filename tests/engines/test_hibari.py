@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from datagen.engines import hibari_dsp as dsp
 from datagen.engines.base import Speech
-from datagen.engines.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases, _spans
+from datagen.engines.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases
 from datagen.engines.hibari_net import Network, Variant, _cut, _intoned
+from datagen.engines.sounds import spans
 from datagen.errors import EngineError, EngineMissingError
 
 TEXT = "Hello there, my good friend."
@@ -128,7 +129,7 @@ def test_a_word_without_a_sound_is_a_point_at_the_end_of_the_one_before(engine: 
 
 
 def test_text_cannot_command_phonemes(engine: Hibari) -> None:
-    (plain,) = engine._read(["[nice](/dˈɔɡ/)", "day"])
+    (plain,) = engine.phonemes(["[nice](/dˈɔɡ/)", "day"])
     assert plain[0].startswith("nˈIs"), "the link was obeyed"
     assert len(plain) == 2
 
@@ -244,8 +245,8 @@ def test_intonation_scales_about_the_geometric_mean_and_leaves_unvoiced_frames()
 
 def test_only_phonemes_of_words_have_spans() -> None:
     audio = np.ones(6 * 600, np.float32)
-    spans = _spans([(0, "a"), (-1, ","), (-1, " "), (2, "b")], [1_200, 1_800, 2_400, 3_000, 3_600], audio)
-    assert spans == {0: (300, 900), 2: (2_100, 2_700)}
+    found = spans([(0, "a"), (-1, ","), (-1, " "), (2, "b")], [1_200, 1_800, 2_400, 3_000, 3_600], audio, 900)
+    assert found == {0: (300, 900), 2: (2_100, 2_700)}
 
 
 def test_the_waveform_is_that_of_the_package_but_for_noise() -> None:

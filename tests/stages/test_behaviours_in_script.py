@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from datagen.phrases import count_words, units
 from datagen.records import FLOOR, BargeIn, Dialogue, Script, Turn, Utterance
 from datagen.stages.script import WriteScript
-from tests.conftest import make_recipe
+from tests.conftest import make_recipe, pools_of
 
 VOICES = [f"v{k}" for k in range(8)]
 LONG = "Well, I was thinking about the trip to Iceland in March, and whether we need a car, or a bus is enough for us."
@@ -17,7 +17,8 @@ CHINESE = ("我想去北京看一看，你觉得什么时候去最好呢？", "�
 
 def script(*overrides: str, texts: tuple[str, ...] = (LONG, ANSWER, LONG, ANSWER), language="en", id="d1") -> Script:
     turns = tuple(Turn("assistant" if k % 2 else "user", text) for k, text in enumerate(texts))
-    (found,) = WriteScript(make_recipe(*overrides), VOICES)([Dialogue(id, turns, "test", language)])
+    recipe = make_recipe(*overrides)
+    (found,) = WriteScript(recipe, pools_of(recipe, *VOICES))([Dialogue(id, turns, "test", language)])
     assert isinstance(found, Script)
     return found
 

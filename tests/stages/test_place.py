@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.distributions import Constant
+from datagen.phrases import places, time_at
 from datagen.recipe import Timing
 from datagen.records import BargeIn, Dialogue, Placed, Script, Take, Takes, Timeline, Utterance, Within, Word
 from datagen.stages.place import Place, cut
@@ -247,8 +249,39 @@ def test_chinese_is_cut_at_a_character():
     assert cut(half, 50).unsaid == "天， 很好。"  # a second cut keeps what the first left
 
 
-places = st.integers(0, 12)
-tokens = st.tuples(places, st.integers(-800, 800), st.integers(1, 900), st.none() | st.integers(0, 900))
+PIECES = (
+    Word("用", 0, 50),
+    Word("Python", 60, 160),
+    Word("好，", 170, 220),
+    Word("走", 400, 450),
+    Word("go", 460, 500),
+)
+MIXED = "用Python好，走 go"
+
+
+def test_words_in_pieces_are_cut_and_found_by_their_own_times():
+    whole = Placed(0, 500, PIECES, MIXED, "", 0)
+    after = cut(whole, 300)
+    assert (after.said, after.unsaid, after.words) == ("用Python好，", "走 go", PIECES[:3])
+    inside = cut(whole, 130)
+    assert (inside.said, inside.unsaid) == ("用Python", "好，走 go")
+    assert inside.words == (PIECES[0], Word("Python", 60, 130))
+    assert cut(whole, 440).said == "用Python好，走"
+    assert [time_at(PIECES, MIXED, at) for at in (0, 1, 4, 7, 9, 10, 11, 13)] == [0, 60, 110, 170, 400, 450, 460, 500]
+
+
+def test_pieces_that_do_not_spell_the_text_are_refused():
+    for words in (
+        PIECES[:4],
+        PIECES[1:],
+        (*PIECES, Word("on", 500, 510)),
+        (*PIECES[:2], Word("", 160, 160), *PIECES[2:]),
+    ):
+        with pytest.raises(ValueError, match="word"):
+            places(words, MIXED)
+
+
+tokens = st.tuples(st.integers(0, 12), st.integers(-800, 800), st.integers(1, 900), st.none() | st.integers(0, 900))
 
 
 @given(

@@ -4,17 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.casting import voices_by_split
+from datagen.engines.base import Voice
 from datagen.recipe import Splits
 from datagen.records import Dialogue, Reject, Script, Turn
-from datagen.stages.script import WriteScript, split_of, voices_by_split
-from tests.conftest import dialogue, make_recipe
+from datagen.stages.script import WriteScript, split_of
+from tests.conftest import dialogue, known, make_recipe, pools_of
 
 VOICES = [f"v{k}" for k in range(8)]
 VOICES_OF_MANY = [f"voice-{k}" for k in range(12)]
 
 
 def script(d: Dialogue, *overrides: str) -> Script | Reject:
-    return WriteScript(make_recipe(*overrides), VOICES)([d])[0]
+    recipe = make_recipe(*overrides)
+    return WriteScript(recipe, pools_of(recipe, *VOICES))([d])[0]
 
 
 def talk(id: str = "d1") -> Dialogue:
@@ -33,7 +36,7 @@ def test_the_assistant_has_one_voice_and_each_user_one_of_its_split():
         assert {u.voice for u in s.utterances if u.role == "assistant"} == {"tone-0"}
         (voice,) = {u.voice for u in s.utterances if u.role == "user"}
         users.setdefault(s.split, set()).add(voice)
-    assert users["train"] == set(voices_by_split(VOICES, Splits(validation=0.1, test=0.1))["train"])
+    assert users["train"] == set(voices_by_split(known(*VOICES), Splits(validation=0.1, test=0.1))["train"])
     assert not users["train"] & (users["validation"] | users["test"])
 
 
@@ -85,7 +88,7 @@ def test_a_turn_without_anything_to_say_is_a_reject_that_names_it():
 def test_no_voice_is_in_two_splits_and_none_is_left_out(voices, validation, test):
     splits = Splits(validation=validation, test=test)
     try:
-        pools = voices_by_split(sorted(voices), splits)
+        pools = voices_by_split(known(*voices), splits)
     except ValueError:
         return
     dealt = [voice for pool in pools.values() for voice in pool]
@@ -99,10 +102,10 @@ def test_no_speaker_is_in_two_splits_whatever_voices_they_have(whose, validation
     speakers = {f"v{k}": f"s{speaker}" for k, speaker in enumerate(whose)}
     splits = Splits(validation=validation, test=test, share_voices=share)
     try:
-        pools = voices_by_split(list(speakers), splits, speakers)
+        pools = voices_by_split([Voice(name, speaker, ("en",), "") for name, speaker in speakers.items()], splits)
     except ValueError:  # as it is with one voice a speaker
         with pytest.raises(ValueError, match=f"of {len(set(whose))} speakers"):
-            voices_by_split(sorted(set(speakers.values())), splits)
+            voices_by_split(known(*set(speakers.values())), splits)
         return
     if share:
         assert all(sorted(pool) == sorted(speakers) for pool in pools.values())
@@ -110,14 +113,14 @@ def test_no_speaker_is_in_two_splits_whatever_voices_they_have(whose, validation
     assert sorted(voice for pool in pools.values() for voice in pool) == sorted(speakers)
     heard = [{speakers[voice] for voice in pool} for pool in pools.values()]
     assert sum(map(len, heard)) == len(set(whose))
-    names = voices_by_split(sorted(set(speakers.values())), splits)  # speakers are dealt as voices of that name
+    names = voices_by_split(known(*set(speakers.values())), splits)  # speakers are dealt as voices of that name
     assert [set(pool) for pool in names.values()] == heard
 
 
 @given(st.integers(1, 12), st.integers(1, 60), st.integers(0, 2**32))
 def test_dealt_evenly_no_voice_is_heard_twice_more_than_another(n_voices, n_dialogues, seed):
     recipe = make_recipe("voices.deal=even", "splits={validation: 0, test: 0}", f"seed={seed}")
-    stage = WriteScript(recipe, VOICES_OF_MANY[:n_voices])
+    stage = WriteScript(recipe, pools_of(recipe, *VOICES_OF_MANY[:n_voices]))
     dealt = [stage([Dialogue(f"d{k}", (Turn("user", "Hi."),), record=k)])[0] for k in range(n_dialogues)]
     voices = [s.utterances[0].voice for s in dealt]
     counts = [voices.count(voice) for voice in VOICES_OF_MANY[:n_voices]]
@@ -127,15 +130,16 @@ def test_dealt_evenly_no_voice_is_heard_twice_more_than_another(n_voices, n_dial
 
 
 def test_dealt_evenly_the_order_is_drawn_anew_each_turn():
-    stage = WriteScript(make_recipe("voices.deal=even", "splits={validation: 0, test: 0}"), VOICES)
+    recipe = make_recipe("voices.deal=even", "splits={validation: 0, test: 0}")
+    stage = WriteScript(recipe, pools_of(recipe, *VOICES))
     dealt = [stage([Dialogue("d", (Turn("user", "Hi."),), record=k)])[0].utterances[0].voice for k in range(32)]
     assert len({tuple(dealt[k : k + 8]) for k in range(0, 32, 8)}) == 4
 
 
 def test_too_few_voices_are_refused_unless_they_may_be_shared():
     with pytest.raises(ValueError, match="user voices of 2 speakers cannot be kept apart"):
-        voices_by_split(["a", "b"], Splits())
-    pools = voices_by_split(["a", "b"], Splits(share_voices=True))
+        voices_by_split(known("a", "b"), Splits())
+    pools = voices_by_split(known("a", "b"), Splits(share_voices=True))
     assert all(sorted(pool) == ["a", "b"] for pool in pools.values())
 
 

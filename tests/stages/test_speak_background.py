@@ -38,7 +38,7 @@ def script(*spoken: str, id: str = "d1", voice: str = "tone-1", split: str = "tr
 
 
 def stage(voice, mix: Mix | None = None, voices=("tone-1", "tone-2", "tone-3"), seed: int = 5, **more) -> Speak:
-    background = Background(mix, {"train": voices, "test": ("tone-8",)}) if mix else None
+    background = Background(mix, {"en": {"train": voices, "test": ("tone-8",)}}) if mix else None
     return Speak(Recipe(), voice, Gate(Verify()), RATE, seed, background, **more)
 
 
