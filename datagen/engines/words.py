@@ -46,8 +46,8 @@ def spread(text: str, audio: Audio, rate_hz: int) -> tuple[Word, ...]:
 def pieces(word: str) -> list[str]:
     """A word in its units, which together spell it: Chinese by the character, all else whole.
 
-    >>> pieces("well,"), pieces("“好！”来"), pieces("--")
-    (['well,'], ['“好！”', '来'], ['--'])
+    >>> pieces("well,"), pieces("好！来"), pieces("--")
+    (['well,'], ['好！', '来'], ['--'])
     """
     bounds = [0, *(unit.start for unit in units(word)[1:]), len(word)]
     return [word[start:end] for start, end in pairwise(bounds)]
