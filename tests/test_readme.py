@@ -32,7 +32,7 @@ def test_commands_exist_with_their_options(page):
         _, name, *arguments = shlex.split(line)
         assert name in known, line
         command = known[name]
-        if hasattr(command, "commands"):
+        if hasattr(command, "commands") and arguments:
             command = command.commands[arguments.pop(0)]
         options = {option for parameter in command.params for option in parameter.opts}
         assert {a.split("=")[0] for a in arguments if a.startswith("--")} <= options, line

@@ -1,0 +1,39 @@
+"""What docs show as code runs."""
+
+import re
+from pathlib import Path
+
+from datagen.engines.conformance import check
+from datagen.recipe import Recipe, load
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_engine_of_the_engines_page_keeps_all_laws():
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "engines.md").read_text("utf-8"), re.DOTALL)
+    names: dict = {}
+    exec(compile(code, "engines.md", "exec"), names)
+    assert [finding for finding in check("tts", names["Humming"]()) if not finding.holds] == []
+
+
+def test_limits_of_the_gate_are_those_the_page_tells():
+    text = (DOCS / "engines.md").read_text("utf-8")
+    verify = Recipe(name="r").verify
+    told = [
+        f"below {verify.min_level_dbfs:g} dBFS",
+        f"{verify.min_ms_per_syllable:g} to {verify.max_ms_per_syllable:g} ms a syllable",
+        f"± {verify.slack_ms:g} ms",
+        f"over {verify.max_pause_ms / 1000:g} s, over {verify.max_tail_ms / 1000:g} s",
+        f"over {verify.max_clipped_share:.1%} of the samples",
+        f"over {verify.max_floor_db:g} dB",
+        f"over {verify.max_error_rate:g} errors a word **and** {verify.max_letter_error_rate:g} a letter",
+        f"texts of {verify.min_units} words",
+        f"more than {verify.max_repeated} that",
+        f"below MOS {verify.min_mos:g}",
+    ]
+    assert [line for line in told if line not in text] == []
+
+
+def test_the_recipes_of_the_engines_page_are_shipped():
+    for name in ("quickstart", "omniflatten", "natural", "hard", "chinese", "cosyvoice2", "speech_server"):
+        assert load(name).name == name
