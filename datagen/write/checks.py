@@ -9,16 +9,18 @@ from datagen.spoken import to_spoken
 from datagen.spoken.language import detect_language
 from datagen.write.answers import UnfitAnswerError
 
-_SORRY = r"(?:i'?m|i am) (?:very |really |so )?sorry|sorry|unfortunately|i apologi[sz]e"
-_CANNOT = r"(?:i )?(?:can(?:no|')?t|am (?:not able|unable)|won't|will not|must decline)"
-_DO = r"(?:to )?(?:help|assist|comply|fulfil|create|write|generate|provide|produce|engage|continue|do)"
-_REFUSAL = re.compile(
-    rf"\W*(?:(?:{_SORRY})[\s,.;:-]+(?:but )?{_CANNOT} {_DO}\b|i {_CANNOT.removeprefix('(?:i )?')} {_DO} (?:with )?(?:this|that)\b"
-    r"|as an? (?:ai|artificial intelligence|large language model|language model)\b"
-    r"|(?:很|非常)?(?:抱歉|对不起)[，,。\s]*(?:但)?我?(?:无法|不能|没有办法|没办法)|我(?:无法|不能)(?:帮助|协助|满足|完成|提供|生成)"
-    r"|作为(?:一个|一名|一款)?(?:AI|ai|人工智能|大?语言模型))",
-    re.IGNORECASE,
+_CANNOT = r"(?:can(?:no|')?t|am not able to|am unable to|won't|will not|must decline to)"
+_DO = r"(?:help|assist|comply|fulfil|create|write|generate|provide|produce|engage|continue|do)"
+_REFUSALS = (
+    rf"(?:i'm|i am) (?:very |really |so )?sorry\W+(?:but )?(?:i )?{_CANNOT} {_DO}\b",
+    rf"(?:sorry|unfortunately|i apologi[sz]e)\W+(?:but )?i {_CANNOT} {_DO}\b",
+    rf"i {_CANNOT} {_DO} (?:you )?(?:with )?(?:this|that)\b",
+    r"as an? (?:ai|artificial intelligence|large language model|language model)\b",
+    r"(?:很|非常)?(?:抱歉|对不起)\W*(?:但)?我?(?:无法|不能|没有办法|没办法)",
+    r"我(?:无法|不能)(?:帮助|协助|满足|完成|提供|生成)",
+    r"作为(?:一个|一名|一款)?(?:ai|人工智能|大?语言模型)",
 )
+_REFUSAL = re.compile(rf"\W*(?:{'|'.join(_REFUSALS)})", re.IGNORECASE)
 _MOST_TIMES_LONGER = 2.5
 _MOST_TIMES_SHORTER = 5.0
 _FREE_WORDS = 40
@@ -30,8 +32,8 @@ _FEWEST_UNITS = 6
 def refuses(text: str) -> bool:
     """Whether a text begins as a model's refusal does.
 
-    >>> refuses("I'm sorry, but I can't help with that."), refuses("作为一个人工智能，我…"), refuses("Sorry, can you repeat?")
-    (True, True, False)
+    >>> [refuses(text) for text in ("I’m sorry, but I can't help with that.", "作为一个人工智能，我…", "Sorry, again?")]
+    [True, True, False]
     """
     return bool(_REFUSAL.match(text.replace("’", "'")))
 

@@ -17,7 +17,7 @@ from datagen.write.faults import Fault, fault_of
 from datagen.write.pace import Clock, Pace, RealClock, wait_before
 from datagen.write.prompts import Message, as_json
 from datagen.write.recipe import Llm
-from datagen.write.spend import Bill, Meter, Usage, count_messages, count_tokens
+from datagen.write.spend import NOTHING, Bill, Meter, Usage, count_messages, count_tokens
 from datagen.write.wire import Reply, TooLargeError, read_reply
 
 _GO_ON = "all answers are kept; run the same command again to go on"
@@ -52,7 +52,12 @@ class Client:
     """Asks. Use it as `async with Client(...) as client`, in one event loop."""
 
     def __init__(
-        self, llm: Llm, shelf: Shelf, *, spent: Usage = Usage(), clock: Clock | None = None  # noqa: B008 - frozen
+        self,
+        llm: Llm,
+        shelf: Shelf,
+        *,
+        spent: Usage = NOTHING,
+        clock: Clock | None = None,
     ) -> None:
         """Connect to nothing yet.
 

@@ -51,9 +51,7 @@ class Dialect:
             return replace(self, form=_LOWER[self.form])
         return None
 
-    def body(
-        self, messages: tuple[Message, ...], name: str, schema: dict[str, Any], max_tokens: int
-    ) -> dict[str, Any]:
+    def body(self, messages: tuple[Message, ...], name: str, schema: dict[str, Any], max_tokens: int) -> dict[str, Any]:
         """The part of a request that depends on the dialect."""
         body: dict[str, Any] = {self.limit: max_tokens}
         if self.form == "json_schema":
@@ -69,5 +67,7 @@ class Dialect:
 def _with_schema(messages: tuple[Message, ...], schema: dict[str, Any]) -> tuple[Message, ...]:
     """The messages with the schema at the end of the instruction."""
     system, *others = messages
-    text = f"\n\nAnswer with one JSON object and nothing else. Its JSON schema:\n{json.dumps(schema, ensure_ascii=False)}"
+    text = (
+        f"\n\nAnswer with one JSON object and nothing else. Its JSON schema:\n{json.dumps(schema, ensure_ascii=False)}"
+    )
     return replace(system, content=system.content + text), *others

@@ -27,7 +27,7 @@ class Estimate:
 
 
 def estimate(recipe: WriteRecipe, items: Iterable[Item]) -> Estimate:
-    """Estimate a run over records. The interruptions that `follow_up` will find are taken to be as many as there may be.
+    """Estimate a run over records. `follow_up` is taken to find as many interruptions as there may be.
 
     Raises:
         RecipeError: If there is no prompt for a task and language.

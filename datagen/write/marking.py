@@ -1,9 +1,10 @@
-"""The tasks on places in a dialogue: script puts barge-ins, hesitations and backchannels; follow_up goes on after one."""
+"""The tasks on places in a dialogue: script puts barge-ins, hesitations, backchannels; follow_up goes on after one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel
+from typing_extensions import override
 
 from datagen.phrases import units
 from datagen.records import Role, Turn
@@ -12,46 +13,37 @@ from datagen.write.answers import BargeInAnswer, BesideAnswer, FollowUpAnswer, S
 from datagen.write.checks import check_language, check_sayable, refuses
 from datagen.write.places import word_after
 from datagen.write.prompts import shown
-from datagen.write.recipe import WriteRecipe
+from datagen.write.tasks import Task
 from datagen.write.written import OTHER, Mark, MarkKind, Written
 
 _MOST_UNITS_OF_A_BACKCHANNEL = 5
 _MOST_UNITS_OF_A_FILLER = 4
 
 
-class Script:
+class Script(Task):
     """Where somebody barges in, hesitates, or shows that they listen."""
 
     name = "script"
 
-    def __init__(self, recipe: WriteRecipe) -> None:
-        """Keep how many marks there may be."""
-        self._most = recipe.marks
-
+    @override
     def prepared(self, written: Written) -> Written:
         """The turns in spoken form: words are then the words that will be spoken."""
         check_sayable(written.turns, written.language)
         turns = tuple(Turn(turn.role, to_spoken(turn.text, written.language)) for turn in written.turns)
         return replace(written, turns=turns)
 
-    def questions(self, written: Written) -> Sequence[int]:
-        """One."""
-        return (0,)
-
-    def language(self, written: Written) -> str:
-        """The dialogue's."""
-        return written.language
-
+    @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
         """The turns and the most marks of each kind."""
-        most = {f"max_{name}": value for name, value in self._most.model_dump().items()}
+        most = {f"max_{name}": value for name, value in self._recipe.marks.model_dump().items()}
         return {"turns": shown(written.turns), **most}
 
+    @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
         """The dialogue with its marks, and with the turns that barge-ins add."""
         if not isinstance(answer, ScriptAnswer):
             raise UnfitAnswerError("wrong_schema", "not a script")
-        for name, most in self._most.model_dump().items():
+        for name, most in self._recipe.marks.model_dump().items():
             if (n := len(getattr(answer, name))) > most:
                 raise UnfitAnswerError("bad_size", f"{n} {name}; at most {most} were asked for")
         barge_ins = _barge_ins(written, answer.barge_ins)
@@ -61,18 +53,21 @@ class Script:
         ]
         return _inserted(written, answer.barge_ins, [*barge_ins.values(), *beside])
 
+    @override
     def example(self, written: Written, place: int) -> BaseModel:
         """As many marks as there may be."""
-        barge_in = BargeInAnswer(turn=1, why="x " * 15, after="a b c", occurrence=None, says="x " * 12, goes_on="x " * 20)
+        barge_in = BargeInAnswer(
+            turn=1, why="x " * 15, after="a b c", occurrence=None, says="x " * 12, goes_on="x " * 20
+        )
         beside = BesideAnswer(turn=1, why="x " * 10, after="a b c", occurrence=None, text="mm-hm")
         return ScriptAnswer(
-            barge_ins=[barge_in] * self._most.barge_ins,
-            hesitations=[beside] * self._most.hesitations,
-            backchannels=[beside] * self._most.backchannels,
+            barge_ins=[barge_in] * self._recipe.marks.barge_ins,
+            hesitations=[beside] * self._recipe.marks.hesitations,
+            backchannels=[beside] * self._recipe.marks.backchannels,
         )
 
 
-class FollowUp:
+class FollowUp(Task):
     """What the interrupted speaker says after an interruption, written anew in sight of what was left unsaid.
 
     A turn in which something is marked stays as it is: its places were chosen in its words.
@@ -80,13 +75,7 @@ class FollowUp:
 
     name = "follow_up"
 
-    def __init__(self, recipe: WriteRecipe) -> None:
-        """Nothing to keep."""
-
-    def prepared(self, written: Written) -> Written:
-        """As it is."""
-        return written
-
+    @override
     def questions(self, written: Written) -> Sequence[int]:
         """The interrupted turns."""
         marked = {mark.turn for mark in written.marks}
@@ -96,10 +85,7 @@ class FollowUp:
             if mark.kind == "barge_in" and mark.turn + 2 < len(written.turns) and mark.turn + 2 not in marked
         ]
 
-    def language(self, written: Written) -> str:
-        """The dialogue's."""
-        return written.language
-
+    @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
         """The dialogue up to the interruption, what was said and unsaid, and what comes after the turn asked for."""
         said, unsaid = split(written, place)
@@ -111,6 +97,7 @@ class FollowUp:
             "next": shown(written.turns)[place + 3 : place + 4],
         }
 
+    @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
         """The turn after the interruption, in spoken form."""
         if not isinstance(answer, FollowUpAnswer):
@@ -118,6 +105,7 @@ class FollowUp:
         turn = _said(written, written.turns[place].role, answer.text)
         return replace(written, turns=(*written.turns[: place + 2], turn, *written.turns[place + 3 :]))
 
+    @override
     def example(self, written: Written, place: int) -> BaseModel:
         """A turn of common length."""
         return FollowUpAnswer(text="x " * 30)

@@ -31,7 +31,7 @@ def make_task(name: TaskName, recipe: WriteRecipe) -> Task:
         "dialogue": WriteDialogue, "spoken": Spoken, "translate": Translate,
         "script": Script, "follow_up": FollowUp, "judge": Judge,
     }  # fmt: skip
-    return tasks[name](recipe)  # type: ignore[call-arg] # every task takes the recipe
+    return tasks[name](recipe)
 
 
 class Writer:
@@ -93,7 +93,9 @@ class Writer:
         messages = prompt.render(**task.variables(written, place))
         kind, fault, answer = ANSWERS[prompt.schema], "", None
         for attempt in range(self._recipe.llm.attempts):
-            question = question_of(prompt, _corrected(messages, fault, prompt), self._recipe.llm, written.sample, attempt)
+            question = question_of(
+                prompt, _corrected(messages, fault, prompt), self._recipe.llm, written.sample, attempt
+            )
             try:
                 answer = await self._client.ask(question)
                 given = task.applied(written, place, read(answer, kind))

@@ -1,9 +1,9 @@
 """Prompts: `prompts/NAME.LANGUAGE.md` → messages.
 
-A prompt is Markdown with front matter (name, version, variables, schema, temperature, max_tokens) and parts that begin
-with a line `<!-- system -->`, `<!-- user -->` or `<!-- assistant -->`: the instruction, examples as question and answer,
-and last the question. Parts are told apart before anything is filled in, so no text of a dialogue can make one. Texts of
-dialogues are filled in as JSON in which no `<` stands, between marks that begin with one.
+A prompt is Markdown with front matter (name, version, variables, schema, temperature, max_tokens) and parts that
+begin with a line `<!-- system -->`, `<!-- user -->` or `<!-- assistant -->`: the instruction, examples as question and
+answer, and last the question. Parts are told apart before anything is filled in, so no text of a dialogue can make one.
+Texts of dialogues are filled in as JSON in which no `<` stands, between marks that begin with one.
 """
 
 import hashlib
@@ -170,7 +170,7 @@ def _parts(body: str, name: str) -> tuple[Message, ...]:
 
 @cache
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - no HTML
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # no HTML
     environment.filters["data"] = environment.filters["tojson"] = data
     return environment
 
@@ -180,9 +180,7 @@ def template_variables(prompt: Prompt) -> set[str]:
     from jinja2 import meta
 
     return {
-        name
-        for part in prompt.parts
-        for name in meta.find_undeclared_variables(_environment().parse(part.content))
+        name for part in prompt.parts for name in meta.find_undeclared_variables(_environment().parse(part.content))
     }
 
 

@@ -120,7 +120,9 @@ class WriteRecipe(Part):
     seed: int = Field(0, ge=0, lt=2**63)
     input: WriteInput
     tasks: tuple[TaskName, ...] = Field(min_length=1, description="In this order")
-    languages: tuple[str, ...] = Field(("en",), min_length=1, description="Of dialogues from topics: each topic in each")
+    languages: tuple[str, ...] = Field(
+        ("en",), min_length=1, description="Of dialogues from topics: each topic in each"
+    )
     n_per_topic: int = Field(1, ge=1, le=100_000, description="Dialogues a topic and language")
     personas: tuple[str, ...] = Field((), description="Who the user is; one is drawn for each dialogue")
     styles: tuple[str, ...] = Field((), description="How they talk; one is drawn for each dialogue")

@@ -50,6 +50,9 @@ class Usage:
         return (self.input * prices.input_per_million + self.output * prices.output_per_million) / 1e6
 
 
+NOTHING = Usage()
+
+
 def count_tokens(text: str) -> int:
     """Tokens of a text by the vocabulary of Qwen2: an estimate for any other model.
 
@@ -72,7 +75,7 @@ def _tokenizer() -> Qwen2Tokenizer:
 class Meter:
     """What was spent, what requests under way may cost at most, and whether there is room for one more."""
 
-    def __init__(self, budget: Budget, prices: Prices, spent: Usage = Usage()) -> None:  # noqa: B008 - frozen
+    def __init__(self, budget: Budget, prices: Prices, spent: Usage = NOTHING) -> None:
         """Start.
 
         Args:

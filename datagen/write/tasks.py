@@ -1,10 +1,12 @@
 """The tasks on whole dialogues: dialogue, spoken, translate, judge. Each asks one question and checks its answer."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import ClassVar
 
 from pydantic import BaseModel
+from typing_extensions import override
 
 from datagen.records import Turn
 from datagen.write.answers import JudgeAnswer, ScoreAnswer, TurnAnswer, Turns, UnfitAnswerError
@@ -13,72 +15,61 @@ from datagen.write.prompts import LANGUAGE_NAMES, shown
 from datagen.write.recipe import WriteRecipe
 from datagen.write.written import Written
 
-_WORDS_OF_A_TURN = {"en": "Well, that is about as long as most people's turns are when they talk. ", "zh": "嗯，一般人说话每次差不多就这么长。"}
+_WORDS_OF_A_TURN = {
+    "en": "Well, that is about as long as most people's turns are when they talk. ",
+    "zh": "嗯，一般人说话每次差不多就这么长。",
+}
 
 
-class Task(Protocol):
+class Task(ABC):
     """A task on one record: its questions, and what their answers change."""
 
-    name: str
+    name: ClassVar[str]
+    """Of the task and of its prompt."""
+
+    def __init__(self, recipe: WriteRecipe) -> None:
+        """Take the recipe."""
+        self._recipe = recipe
 
     def prepared(self, written: Written) -> Written:
-        """The record as the questions are asked about it."""
-        ...
+        """The record as the questions are asked about it.
 
-    def questions(self, written: Written) -> Sequence[int]:
-        """The places that are asked about, one question each; (0,) for the whole dialogue."""
-        ...
+        Raises:
+            UnfitAnswerError: If they cannot be.
+        """
+        return written
+
+    def questions(self, written: Written) -> Sequence[int]:  # noqa: ARG002 - others ask about places
+        """The places that are asked about, one question each; one of 0 for the whole dialogue."""
+        return (0,)
 
     def language(self, written: Written) -> str:
         """Language of the prompt."""
-        ...
+        return written.language
 
-    def variables(self, written: Written, place: int) -> dict[str, object]:
+    def variables(self, written: Written, place: int) -> dict[str, object]:  # noqa: ARG002 - others ask about places
         """What the prompt is filled in with."""
-        ...
+        return {"turns": shown(written.turns)}
 
+    @abstractmethod
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
         """The record with an answer.
 
         Raises:
             UnfitAnswerError: If the answer does not fit what was asked.
         """
-        ...
 
+    @abstractmethod
     def example(self, written: Written, place: int) -> BaseModel:
         """An answer of about the length to expect, for estimates."""
-        ...
 
 
-class _WholeDialogue:
-    """What tasks have in common that ask one question about a dialogue."""
-
-    def __init__(self, recipe: WriteRecipe) -> None:
-        """Keep the recipe."""
-        self._recipe = recipe
-
-    def prepared(self, written: Written) -> Written:
-        """As it is."""
-        return written
-
-    def questions(self, written: Written) -> Sequence[int]:
-        """One."""
-        return (0,)
-
-    def language(self, written: Written) -> str:
-        """The dialogue's."""
-        return written.language
-
-    def variables(self, written: Written, place: int) -> dict[str, object]:
-        """The turns."""
-        return {"turns": shown(written.turns)}
-
-
-class WriteDialogue(_WholeDialogue):
+class WriteDialogue(Task):
     """A dialogue from a topic, a persona and a style."""
 
     name = "dialogue"
 
+    @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
         """Brief and size."""
         brief, size = written.brief, self._recipe.dialogues
@@ -87,12 +78,14 @@ class WriteDialogue(_WholeDialogue):
         given = {"topic": brief.topic, "persona": brief.persona, "style": brief.style}
         return {"brief": given, **size.model_dump()}
 
+    @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
         """The turns of the answer."""
         turns, size = _turns(answer), self._recipe.dialogues
         check_new_dialogue(turns, written.language, (size.min_turns, size.max_turns), size.max_words)
         return replace(written, turns=turns)
 
+    @override
     def example(self, written: Written, place: int) -> BaseModel:
         """Turns of common length."""
         size = self._recipe.dialogues
@@ -101,51 +94,58 @@ class WriteDialogue(_WholeDialogue):
         return Turns(turns=[TurnAnswer(role="assistant" if k % 2 else "user", text=text) for k in range(n_turns)])
 
 
-class Spoken(_WholeDialogue):
+class Spoken(Task):
     """A written dialogue as people would speak it."""
 
     name = "spoken"
 
+    @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
         """The same turns in other words."""
         turns = _turns(answer)
         check_rewritten(turns, written.turns, written.language)
         return replace(written, turns=turns)
 
+    @override
     def example(self, written: Written, place: int) -> BaseModel:
         """The same again."""
         return _same(written)
 
 
-class Translate(_WholeDialogue):
+class Translate(Task):
     """A dialogue in another language."""
 
     name = "translate"
 
+    @override
     def language(self, written: Written) -> str:
         """The one it is translated into."""
         return self._recipe.translate_to
 
+    @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
         """The turns and the language they are in."""
         return {"turns": shown(written.turns), "source_language": LANGUAGE_NAMES.get(written.language, "its language")}
 
+    @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
         """The same turns in the other language."""
         turns = _turns(answer)
         check_rewritten(turns, written.turns, self._recipe.translate_to, translated=True)
         return replace(written, turns=turns, language=self._recipe.translate_to)
 
+    @override
     def example(self, written: Written, place: int) -> BaseModel:
         """The same again."""
         return _same(written)
 
 
-class Judge(_WholeDialogue):
+class Judge(Task):
     """Scores of a dialogue from 1 to 10, with reasons."""
 
     name = "judge"
 
+    @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
         """The same with scores."""
         if not isinstance(answer, JudgeAnswer):
@@ -157,6 +157,7 @@ class Judge(_WholeDialogue):
             reasons={name: given.reason for name, given in found.items()},
         )
 
+    @override
     def example(self, written: Written, place: int) -> BaseModel:
         """Scores with reasons of common length."""
         given = ScoreAnswer(reason="x " * 30, score=5)
