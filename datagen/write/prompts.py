@@ -27,7 +27,6 @@ from datagen.recipe_mix import Part
 from datagen.records import Turn
 from datagen.write.answers import ANSWERS
 
-LANGUAGE_NAMES = {"en": "English", "zh": "Chinese", "de": "German", "fr": "French", "es": "Spanish", "ja": "Japanese"}
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _PART = re.compile(r"^<!-- (system|user|assistant) -->\n", re.MULTILINE)
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 from datagen.records import Turn
 from datagen.write.answers import JudgeAnswer, ScoreAnswer, TurnAnswer, Turns, UnfitAnswerError
 from datagen.write.checks import check_new_dialogue, check_rewritten
-from datagen.write.prompts import LANGUAGE_NAMES, shown
+from datagen.write.prompts import shown
 from datagen.write.recipe import WriteRecipe
 from datagen.write.written import Written
 
@@ -19,6 +19,12 @@ _WORDS_OF_A_TURN = {
     "en": "Well, that is about as long as most people's turns are when they talk. ",
     "zh": "嗯，一般人说话每次差不多就这么长。",
 }
+
+_LANGUAGE_NAMES = {
+    "en": {"zh": "Chinese", "de": "German", "fr": "French", "es": "Spanish", "ja": "Japanese", "ko": "Korean"},
+    "zh": {"en": "英语", "de": "德语", "fr": "法语", "es": "西班牙语", "ja": "日语", "ko": "韩语"},
+}
+"""In the language of the prompt."""
 
 
 class Task(ABC):
@@ -125,7 +131,8 @@ class Translate(Task):
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
         """The turns and the language they are in."""
-        return {"turns": shown(written.turns), "source_language": LANGUAGE_NAMES.get(written.language, "its language")}
+        names = _LANGUAGE_NAMES.get(self.language(written), {})
+        return {"turns": shown(written.turns), "source_language": names.get(written.language, written.language)}
 
     @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
