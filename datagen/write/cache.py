@@ -95,9 +95,9 @@ def key_of(question: dict[str, Any]) -> str:
 class Cache:
     """Answers on a shelf. One question is asked once at a time, however many wait for its answer."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        """Take the shelf."""
-        self._shelf = shelf
+    def __init__(self, shelf: Shelf, concurrency: int = 1) -> None:
+        """Take the shelf, and how many answers may be asked for or not yet kept."""
+        self._shelf, self._slots = shelf, asyncio.Semaphore(concurrency)
         self._asked: dict[str, asyncio.Future[Answer]] = {}
         self.n_found = 0
         """Answers that were there."""
@@ -119,9 +119,10 @@ class Cache:
         if found:
             self.n_found += 1
             return found
-        answer = await ask()
-        # what is on the shelf counts: another process may have been first
-        return await asyncio.to_thread(self._keep, key, answer)
+        async with self._slots:  # until it is kept, so that no more are lost than these
+            answer = await ask()
+            # what is on the shelf counts: another process may have been first
+            return await asyncio.to_thread(self._keep, key, answer)
 
     def spent(self) -> Usage:
         """What all answers on the shelf cost."""

@@ -83,9 +83,8 @@ class Client:
         self._openai = openai.AsyncOpenAI(
             api_key=self._key or "none", base_url=llm.base_url, max_retries=0, http_client=http
         )
-        self.cache = Cache(shelf)
+        self.cache = Cache(shelf, llm.concurrency)
         self.meter = Meter(llm.budget, llm.prices, spent)
-        self._slots = asyncio.Semaphore(llm.concurrency)
         self._requests = Pace(llm.requests_per_minute, self._clock)
         self._tokens = Pace(llm.tokens_per_minute, self._clock)
         self._dialect = Dialect() if llm.structured == "auto" else Dialect(form=llm.structured)
@@ -129,19 +128,18 @@ class Client:
     async def _answer(self, question: Question, key: str) -> Answer:
         """Send until there is an answer or no hope of one."""
         n_failures = 0
-        async with self._slots:
-            while True:
-                dialect = self._dialect
-                try:
-                    return await self._once(question, key, dialect)
-                except Exception as error:
-                    fault = fault_of(error, self._clock)
-                    if fault is None:
-                        raise
-                if fault.then == "simpler" and self._simplified(dialect, fault):
-                    continue
-                n_failures += 1
-                await self._wait_or_raise(fault, n_failures, key)
+        while True:
+            dialect = self._dialect
+            try:
+                return await self._once(question, key, dialect)
+            except Exception as error:
+                fault = fault_of(error, self._clock)
+                if fault is None:
+                    raise
+            if fault.then == "simpler" and self._simplified(dialect, fault):
+                continue
+            n_failures += 1
+            await self._wait_or_raise(fault, n_failures, key)
 
     async def _once(self, question: Question, key: str, dialect: Dialect) -> Answer:
         """Send one request and read its reply."""

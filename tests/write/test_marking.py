@@ -1,4 +1,4 @@
-"""Scripts: marks lie at the words that were quoted, turns that barge-ins add stand where they must; all else is unfit."""
+"""Scripts: marks lie at the words that were quoted, added turns stand where they must; all else is unfit."""
 
 import pytest
 from hypothesis import given
@@ -130,10 +130,9 @@ def test_any_quote_of_whole_words_is_found_where_it_was_taken(words, drawn):
     end = drawn.draw(st.integers(1, len(found)))
     start = drawn.draw(st.integers(0, end - 1))
     quote = text[found[start].start : found[end - 1].end]
-    n_before = [
-        k for k in range(end - start, len(found) + 1)
-        if [u.strip(",.").lower() for u in text.split()[k - (end - start) : k]] == [u.strip(",.").lower() for u in quote.split()]
-    ]  # fmt: skip
+    plain = [word.strip(",.").lower() for word in text.split()]
+    wanted = plain[start:end]
+    n_before = [k for k in range(len(wanted), len(plain) + 1) if plain[k - len(wanted) : k] == wanted]
     assert word_after(text, quote, n_before.index(end) + 1) == end
     if len(n_before) == 1:
         assert word_after(text, f" {quote.upper().strip(',.')} ", None) == end
