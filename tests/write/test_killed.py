@@ -36,7 +36,7 @@ class Store(LocalStore):
     def create(self, key, data):
         Store.n += 1
         if Store.n > n_kept:
-            os.write(1, b"paid, and not kept\n")
+            os.write(1, b"paid, and not kept\\n")
             threading.Event().wait()
         return super().create(key, data)
 
