@@ -22,6 +22,10 @@ class UnfitAnswerError(Exception):
         """A short stable name to count by."""
         self.detail = detail
 
+    def __str__(self) -> str:
+        """Reason and detail."""
+        return f"{self.reason}: {self.detail}"
+
 
 def _printable(text: str) -> str:
     """Text without control characters, halves of surrogate pairs and private use; stripped."""

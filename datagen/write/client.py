@@ -31,6 +31,10 @@ class NoAnswerError(Exception):
         self.reason = reason
         self.detail = detail
 
+    def __str__(self) -> str:
+        """Reason and detail."""
+        return f"{self.reason}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -87,7 +91,7 @@ class Client:
         self.meter = Meter(llm.budget, llm.prices, spent)
         self._requests = Pace(llm.requests_per_minute, self._clock)
         self._tokens = Pace(llm.tokens_per_minute, self._clock)
-        self._dialect = Dialect() if llm.structured == "auto" else Dialect(form=llm.structured)
+        self._fullest = self._dialect = Dialect() if llm.structured == "auto" else Dialect(form=llm.structured)
         self._proven = llm.structured != "auto"
         self._stopped: DatagenError | None = None
         self.n_requests = 0
@@ -211,6 +215,8 @@ class Client:
         fixed = self._llm.structured != "auto"
         simpler = dialect.without(fault.detail, proven=self._proven)
         if simpler is None or (fixed and simpler.form != dialect.form):
+            if not self._proven:  # turned down however it is asked: that says nothing of the server
+                self._dialect = self._fullest
             return False
         self._dialect = simpler
         return True

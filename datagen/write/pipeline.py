@@ -14,7 +14,7 @@ from datagen.write.cache import Answer
 from datagen.write.checks import refuses
 from datagen.write.client import Client, NoAnswerError, Question
 from datagen.write.marking import FollowUp, Script
-from datagen.write.prompts import Message, Prompt, load_prompt
+from datagen.write.prompts import Message, Prompt, load_prompt, names
 from datagen.write.recipe import Llm, TaskName, WriteRecipe
 from datagen.write.tasks import Judge, Spoken, Task, Translate, WriteDialogue
 from datagen.write.written import Item, Origin, Written, begun, rejected
@@ -34,6 +34,24 @@ def make_task(name: TaskName, recipe: WriteRecipe) -> Task:
     return tasks[name](recipe)
 
 
+def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
+    """All prompts that a recipe can need, by name and language; what a plan freezes by their hashes.
+
+    Raises:
+        RecipeError: If one is not what a prompt must be, or there is none for a language that the recipe names.
+    """
+    found: dict[tuple[str, str], Prompt] = {}
+    for stem in names(recipe.prompts):
+        name, language = stem.split(".", 1)
+        if name in recipe.tasks:
+            found[name, language] = load_prompt(name, language, recipe.prompts)
+    for language in recipe.languages if recipe.input.topics else ():
+        load_prompt("dialogue", language, recipe.prompts)
+    if recipe.translate_to:
+        load_prompt("translate", recipe.translate_to, recipe.prompts)
+    return found
+
+
 class Writer:
     """Takes records through the tasks of a recipe. What becomes of one depends on no other, nor on their order."""
 
@@ -41,6 +59,7 @@ class Writer:
         """Take recipe and client."""
         self._recipe, self._client = recipe, client
         self._tasks = [make_task(name, recipe) for name in recipe.tasks]
+        self._prompts = prompts_of(recipe)
 
     async def write_all(self, items: Sequence[Item]) -> list[Written | Reject]:
         """Write many at a time, as many as the client lets; results in the order of the records.
@@ -89,7 +108,9 @@ class Writer:
 
     async def _asked(self, task: Task, written: Written, place: int) -> Written:
         """Ask one question until an answer fits."""
-        prompt = load_prompt(task.name, task.language(written), self._recipe.prompts)
+        prompt = self._prompts.get((task.name, task.language(written)))
+        if prompt is None:
+            raise _GivenUpError("no_prompt", f"there is none in the language {task.language(written)!r}", "")
         messages = prompt.render(**task.variables(written, place))
         kind, fault, answer = ANSWERS[prompt.schema], "", None
         for attempt in range(self._recipe.llm.attempts):

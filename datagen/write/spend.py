@@ -109,7 +109,7 @@ class Meter:
                 await self._changed.wait()
             if self.stopped:
                 self._changed.notify_all()
-                raise BudgetError(self._advice())
+                raise BudgetError(self._advice(most))
             self._under_way += most
         bill = Bill()
         try:
@@ -124,12 +124,12 @@ class Meter:
         tokens, money = self._budget.tokens, self._budget.money
         return (tokens is None or usage.tokens <= tokens) and (money is None or usage.money(self._prices) <= money)
 
-    def _advice(self) -> str:
+    def _advice(self, most: Usage) -> str:
         spent = f"{self.spent.tokens:,} tokens"
         if self._prices.input_per_million or self._prices.output_per_million:
-            spent += f", {self.spent.money(self._prices):.4f} in money"
+            spent += f" for {self.spent.money(self._prices):.4f}"
         return (
-            f"the budget leaves no room for another request ({spent} spent; some may have been needed at most). "
+            f"the budget is used up: {spent} spent, and the next request may take {most.tokens:,} tokens. "
             "All answers are kept: raise llm.budget and run the same command again to go on"
         )
 

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from datagen.records import Dialogue, Reject, Role, Turn
+from datagen.spoken.language import detect_language
 
 MarkKind = Literal["barge_in", "hesitation", "backchannel"]
 OTHER: dict[Role, Role] = {"user": "assistant", "assistant": "user"}
@@ -100,7 +101,7 @@ Item = Dialogue | Brief
 
 
 def begun(item: Item) -> Written:
-    """A record before its first task: a brief has no turns yet.
+    """A record before its first task: a brief has no turns yet, a dialogue's language is told if it does not say.
 
     >>> begun(Brief("b-0", "tea", "en", sample=2)).turns
     ()
@@ -109,7 +110,8 @@ def begun(item: Item) -> Written:
         return Written(
             item.id, item.language, (), brief=item, source=item.source, record=item.record, sample=item.sample
         )
-    return Written(item.id, item.language, item.turns, source=item.source, record=item.record)
+    language = item.language or detect_language("\n".join(turn.text for turn in item.turns))
+    return Written(item.id, language, item.turns, source=item.source, record=item.record)
 
 
 def rejected(item: Item, reason: str, detail: str, answer: str = "") -> Reject:

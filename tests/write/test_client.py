@@ -278,11 +278,18 @@ def test_nothing_is_counted_or_awaited_without_limits(server):
     assert clock.waits == []
 
 
+class FrozenClock(FakeClock):
+    """Time that does not pass: every wait that is asked for is seen."""
+
+    async def sleep(self, seconds):
+        self.waits.append(seconds)
+
+
 def test_a_server_that_asks_to_wait_is_left_alone_by_all(server):
     server.faults = lambda ask: Fault(status=429, headers=(("retry-after", "9"),)) if server.n_calls == 1 else None
-    clock = FakeClock()
+    clock = FrozenClock()
     ask_with(lambda: Client(llm(server), Memory(), clock=clock), question(), question(sample=1))
-    assert clock.waits[0] == 9.0
+    assert clock.waits == [9.0, 9.0, 9.0]  # before it is sent again, then each request
 
 
 def test_once_stopped_no_more_is_sent(server):

@@ -234,6 +234,21 @@ def test_a_question_that_is_too_long_is_a_reject_and_teaches_nothing(server):
     assert "maximum context length" in found.detail
 
 
+def test_a_question_that_is_turned_down_in_every_form_says_nothing_of_the_server(server, unharmed):
+    other = type(TALK)("coffee", (TALK.turns[0], TALK.turns[3]), "talks.jsonl", "en", 4)
+    server.faults = lambda ask: Fault(status=400) if "litre" not in ask.question else None
+    found = write(recipe(server, *TASKS, llm=llm(server, concurrency=1)), [other, TALK])
+    assert (found[0].reason, content(found[1])) == ("turned_down", content(unharmed))
+    forms = [ask.body.get("response_format", {}).get("type") for ask in server.asks]
+    assert forms == ["json_schema", "json_object", None, *["json_schema"] * len(TASKS)]
+
+
+def test_a_gateway_that_has_no_model_for_structured_outputs_is_asked_in_words(server, unharmed):
+    said = {"error": {"message": "No endpoints found that support response_format"}}
+    server.faults = lambda ask: Fault(status=404, body=said) if "response_format" in ask.body else None
+    assert content(good(server)) == content(unharmed)
+
+
 def test_no_more_is_read_of_an_answer_than_is_allowed(server):
     shelf = Memory()
     server.faults = lambda ask: Fault(raw=b'{"choices": [{"message": {"content": "' + b"x" * 9_000_000 + b'"}}]}')

@@ -8,8 +8,10 @@ from datagen import sources
 from datagen.errors import RecipeError, SourceError
 from datagen.phrases import units
 from datagen.records import Dialogue, Reject, Turn
+from datagen.resources import directory
 from datagen.spoken import to_spoken
 from datagen.write.estimate import estimate
+from datagen.write.pipeline import prompts_of
 from datagen.write.prompts import load_prompt
 from datagen.write.recipe import Budget, Gates, Prices, parse
 from datagen.write.topics import briefs
@@ -228,3 +230,34 @@ def test_rejects_of_many_keep_their_places(server):
     found = write(recipe(server, "judge"), [ZH, TALK])
     assert [type(item) for item in found] == [Reject, Written]
     assert found[0].record == 1
+
+
+def test_a_language_without_a_prompt_is_a_reject(server):
+    german = Dialogue("d", (Turn("user", "Wie wird das Wetter heute?"), Turn("assistant", "Sonnig.")), "x", "de")
+    found = write(recipe(server, "spoken"), [german, TALK])
+    assert (found[0].reason, found[0].detail) == ("no_prompt", "spoken: there is none in the language 'de'")
+    assert isinstance(found[1], Written)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "values"), [(("dialogue",), {"languages": ("en", "de")}), (("translate",), {"translate_to": "de"})]
+)
+def test_a_language_that_the_recipe_names_must_have_its_prompt(server, tasks, values):
+    with pytest.raises(RecipeError, match=rf"no readable prompt {tasks[0]}\.de\.md"):
+        write(recipe(server, *tasks, **values), [])
+
+
+def test_a_dialogue_that_does_not_say_is_in_the_language_it_is_in(server):
+    (found,) = write(recipe(server, "judge"), [Dialogue("d", ZH.turns, "x", "")])
+    assert found.language == "zh"
+
+
+def test_prompts_of_ones_own_are_used_and_named_by_their_hash(server, tmp_path):
+    shipped = load_prompt("judge", "en")
+    text = (directory("prompts") / "judge.en.md").read_text("utf-8").replace("Use the whole scale", "Be strict")
+    (tmp_path / "judge.en.md").write_text(text, "utf-8")
+    own = recipe(server, "judge", prompts=str(tmp_path))
+    (found,) = write(own, [TALK])
+    assert "Be strict" in server.asks[0].body["messages"][0]["content"]
+    (prompt,) = prompts_of(own).values()
+    assert found.written_by[0].prompt_sha256 == prompt.sha256 != shipped.sha256
