@@ -1,6 +1,7 @@
 """What a model must answer: one type a task, with limits, and the JSON schema that is sent to the server."""
 
 import json
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -123,6 +124,7 @@ _UNSENT = frozenset(
 )
 
 
+@cache
 def strict_schema(answer: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of an answer in the subset that all servers with structured outputs take.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field, ValidationError
 
@@ -75,9 +75,7 @@ class Prompt:
         if set(variables) != set(self.variables):
             raise RecipeError(f"prompt {self.name}.{self.language} takes {self.variables}, not {sorted(variables)}")
         try:
-            return tuple(
-                Message(part.role, _environment().from_string(part.content).render(**variables)) for part in self.parts
-            )
+            return tuple(Message(part.role, _template(part.content).render(**variables)) for part in self.parts)
         except TemplateError as error:
             raise RecipeError(f"prompt {self.name}.{self.language}: {error}") from error
 
@@ -172,6 +170,11 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # no HTML
     environment.filters["data"] = environment.filters["tojson"] = data
     return environment
+
+
+@cache
+def _template(source: str) -> Template:
+    return _environment().from_string(source)
 
 
 def template_variables(prompt: Prompt) -> set[str]:

@@ -48,6 +48,8 @@ class Fault:
     """The connection closes in mid-answer."""
     hang: bool = False
     """Nothing is ever sent."""
+    trickle: bool = False
+    """Something is sent again and again, and never an answer."""
     text: str | None = None
     finish: str = "stop"
     refusal: str | None = None
@@ -141,6 +143,8 @@ class Server:
         fault = self.faults(ask) or Fault()
         if fault.hang:
             await asyncio.Event().wait()
+        if fault.trickle:
+            return await _trickle(writer)
         if fault.status:
             return await _send(writer, fault.status, json.dumps(fault.body or {}).encode(), fault.headers)
         if fault.raw is not None:
@@ -165,6 +169,14 @@ async def _send(writer: asyncio.StreamWriter, status: int, data: bytes, headers:
     writer.write(f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + data)
     await writer.drain()
     return True
+
+
+async def _trickle(writer: asyncio.StreamWriter) -> bool:
+    writer.write(b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        _chunk(writer, b": still here\n\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
 
 
 def _usage(body: Any, text: str) -> dict[str, int]:

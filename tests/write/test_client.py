@@ -41,9 +41,9 @@ def question(text: str = "<data>\n{}\n</data> Rate the assistant", **values) -> 
 @pytest.mark.parametrize("stream", [False, True])
 def test_256_requests_are_under_way_at_once(server, stream):
     server.barrier = 256  # nobody is answered before all of them are there
-    found = write(recipe(server, "spoken", llm=llm(server, concurrency=256, stream=stream)), talks(512))
+    found = write(recipe(server, "spoken", llm=llm(server, concurrency=256, stream=stream)), talks(300))
     assert all(isinstance(item, Written) for item in found)
-    assert (server.most_under_way, server.n_calls) == (256, 512)
+    assert (server.most_under_way, server.n_calls) == (256, 300)
 
 
 def test_no_more_are_under_way_than_the_recipe_says(server):

@@ -25,6 +25,7 @@ MENDED_BY_SENDING_AGAIN = {
     "503 without JSON": Fault(status=503, body="busy"),
     "drop": Fault(drop=True),
     "hang": Fault(hang=True),
+    "trickle": Fault(trickle=True),
     "not the protocol": Fault(raw=b"<html>gateway</html>"),
     "half a body": Fault(raw=b'{"choices": [{"message": {"content": "x'),
     "no choices": Fault(raw=b'{"choices": []}'),
@@ -92,7 +93,7 @@ def test_without_faults_streams_give_what_whole_answers_give(server, unharmed, s
 @pytest.mark.parametrize("name", MENDED_BY_SENDING_AGAIN)
 def test_sending_again_mends(server, unharmed, name, stream):
     server.faults = first(MENDED_BY_SENDING_AGAIN[name])
-    seconds = 0.4 if name == "hang" else 30
+    seconds = 0.4 if name in ("hang", "trickle") else 30
     assert good(server, stream=stream, timeout_seconds=seconds).to_json() == unharmed.to_json()
     assert server.n_calls >= 2 * len(TASKS)
 
@@ -241,6 +242,12 @@ def test_a_question_that_is_turned_down_in_every_form_says_nothing_of_the_server
     assert (found[0].reason, content(found[1])) == ("turned_down", content(unharmed))
     forms = [ask.body.get("response_format", {}).get("type") for ask in server.asks]
     assert forms == ["json_schema", "json_object", None, *["json_schema"] * len(TASKS)]
+
+
+def test_what_was_understood_before_is_not_doubted(server, unharmed):
+    server.faults = lambda ask: Fault(status=400) if "Judge" in ask.question else None
+    (found,) = write(recipe(server, *TASKS), [TALK])
+    assert (found.reason, server.n_calls) == ("turned_down", 3)
 
 
 def test_a_gateway_that_has_no_model_for_structured_outputs_is_asked_in_words(server, unharmed):
