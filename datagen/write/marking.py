@@ -88,7 +88,7 @@ class FollowUp(Task):
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
         """The dialogue up to the interruption, what was said and unsaid, and what comes after the turn asked for."""
-        said, unsaid = split(written, place)
+        said, unsaid = written.split(place)
         before = (*written.turns[:place], Turn(written.turns[place].role, said), written.turns[place + 1])
         return {
             "turns": shown(before),
@@ -109,19 +109,6 @@ class FollowUp(Task):
     def example(self, written: Written, place: int) -> BaseModel:
         """A turn of common length."""
         return FollowUpAnswer(text="x " * 30)
-
-
-def split(written: Written, turn: int) -> tuple[str, str]:
-    """What of an interrupted turn is said, and what is not.
-
-    >>> turns = (Turn("user", "Go on."), Turn("assistant", "First, boil the water."), Turn("user", "Done."))
-    >>> split(Written("d", "en", turns, (Mark("barge_in", 1, 2, "user"),)), 1)
-    ('First, boil', 'the water.')
-    """
-    text = written.turns[turn].text
-    (word,) = [mark.word for mark in written.marks if mark.kind == "barge_in" and mark.turn == turn]
-    end = units(text)[word - 1].end
-    return text[:end], text[end:].strip()
 
 
 def _barge_ins(written: Written, found: Sequence[BargeInAnswer]) -> dict[int, Mark]:

@@ -153,6 +153,12 @@ class Judge(Task):
     name = "judge"
 
     @override
+    def variables(self, written: Written, place: int) -> dict[str, object]:
+        """The turns as far as they are said."""
+        said = [Turn(turn.role, written.split(k)[0]) for k, turn in enumerate(written.turns)]
+        return {"turns": shown(said)}
+
+    @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
         """The same with scores."""
         if not isinstance(answer, JudgeAnswer):

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from datagen.phrases import units
 from datagen.records import Dialogue, Reject, Role, Turn
 from datagen.spoken.language import detect_language
 
@@ -91,6 +92,21 @@ class Written:
         record["scores"], record["reasons"] = dict(self.scores), dict(self.reasons)
         record["written_by"] = [asdict(origin) for origin in self.written_by]
         return record
+
+    def split(self, turn: int) -> tuple[str, str]:
+        """What of a turn is said, and what is not, for an interruption cuts it.
+
+        >>> turns = (Turn("user", "Go on."), Turn("assistant", "First, boil the water."), Turn("user", "Done."))
+        >>> talk = Written("d", "en", turns, (Mark("barge_in", 1, 2, "user"),))
+        >>> talk.split(1), talk.split(2)
+        (('First, boil', 'the water.'), ('Done.', ''))
+        """
+        text = self.turns[turn].text
+        for mark in self.marks:
+            if mark.kind == "barge_in" and mark.turn == turn:
+                end = units(text)[mark.word - 1].end
+                return text[:end], text[end:].strip()
+        return text, ""
 
     def by(self, origin: Origin) -> "Written":
         """The same with one more origin."""

@@ -8,7 +8,7 @@ from datagen.phrases import units
 from datagen.records import Turn
 from datagen.spoken import to_spoken
 from datagen.write.answers import ScriptAnswer, UnfitAnswerError
-from datagen.write.marking import FollowUp, Script, split
+from datagen.write.marking import FollowUp, Script
 from datagen.write.places import word_after
 from datagen.write.recipe import Llm, WriteRecipe
 from datagen.write.written import Mark, Written
@@ -56,7 +56,7 @@ def test_turns_of_a_barge_in_follow_the_turn_it_cuts():
         Mark("barge_in", 1, 6, "user", "", "w"),
         Mark("backchannel", 5, 7, "user", "mm hm", "w"),
     )
-    assert split(found, 1) == ("There are seats in row five,", "and there are seats in row nine near the door.")
+    assert found.split(1) == ("There are seats in row five,", "and there are seats in row nine near the door.")
 
 
 def test_the_next_turn_can_be_the_interruption():

@@ -57,6 +57,14 @@ def test_marks_lie_in_the_words_that_will_be_spoken(server, talk):
     assert (pause.role, pause.word, pause.text) == ("user", 0, "")
 
 
+def test_the_judge_sees_what_is_said_and_not_what_was_cut(server):
+    (found,) = write(recipe(server, "script", "judge"), [TALK])
+    cut = next(mark.turn for mark in found.marks if mark.kind == "barge_in")
+    texts = [turn["text"] for turn in server.asks[1].data]
+    assert texts[cut] == "Boil one litre of water," != found.turns[cut].text
+    assert texts[cut + 1 :] == [turn.text for turn in found.turns[cut + 1 :]]
+
+
 def test_each_answer_says_where_it_comes_from(server):
     (found,) = write(recipe(server, "spoken", "judge"), [TALK])
     spoken, judge = found.to_json()["written_by"]
