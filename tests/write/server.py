@@ -50,6 +50,8 @@ class Fault:
     """Nothing is ever sent."""
     trickle: bool = False
     """Something is sent again and again, and never an answer."""
+    endless: bytes = b""
+    """An answer that begins so, and never ends."""
     text: str | None = None
     finish: str = "stop"
     refusal: str | None = None
@@ -143,6 +145,8 @@ class Server:
         fault = self.faults(ask) or Fault()
         if fault.hang:
             await asyncio.Event().wait()
+        if fault.endless:
+            return await _endless(writer, fault)
         if fault.trickle:
             return await _trickle(writer)
         if fault.status:
@@ -177,6 +181,15 @@ async def _trickle(writer: asyncio.StreamWriter) -> bool:
         _chunk(writer, b": still here\n\n")
         await writer.drain()
         await asyncio.sleep(0.02)
+
+
+async def _endless(writer: asyncio.StreamWriter, fault: Fault) -> bool:
+    head = "".join(f"{name}: {value}\r\n" for name, value in fault.headers)
+    writer.write(f"HTTP/1.1 200 X\r\n{head}transfer-encoding: chunked\r\n\r\n".encode())
+    _chunk(writer, fault.endless)
+    while True:
+        _chunk(writer, b"x" * 65_536)
+        await writer.drain()
 
 
 def _usage(body: Any, text: str) -> dict[str, int]:

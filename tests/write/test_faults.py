@@ -256,11 +256,20 @@ def test_a_gateway_that_has_no_model_for_structured_outputs_is_asked_in_words(se
     assert content(good(server)) == content(unharmed)
 
 
-def test_no_more_is_read_of_an_answer_than_is_allowed(server):
+ENDLESS = {
+    "body": Fault(endless=b'{"choices": [{"message": {"content": "'),
+    "event": Fault(
+        endless=b'data: {"choices": [{"delta": {"content": "', headers=(("content-type", "text/event-stream"),)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_no_more_is_read_of_an_answer_than_is_allowed(server, kind):
     shelf = Memory()
-    server.faults = lambda ask: Fault(raw=b'{"choices": [{"message": {"content": "' + b"x" * 9_000_000 + b'"}}]}')
-    (found,) = write(recipe(server, "spoken"), [TALK], shelf)
-    assert found.reason == "too_large"
+    server.faults = lambda ask: ENDLESS[kind]
+    (found,) = write(recipe(server, "spoken", llm=llm(server, timeout_seconds=10, retries=0)), [TALK], shelf)
+    assert (found.reason, server.n_calls) == ("too_large", 3)
     assert all(len(shelf.read(key)) < 1000 for key in shelf.keys("answers"))
 
 
