@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("openai", reason="needs the extra llm")
-
 from datagen.records import Dialogue, Reject, Turn
 from datagen.write.cache import Memory, Shelf
 from datagen.write.client import Client

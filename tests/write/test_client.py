@@ -1,12 +1,15 @@
 """The client: many at a time, nothing asked twice, limits and budget kept, spending counted."""
 
 import asyncio
+import sys
 
 import pytest
+
+pytest.importorskip("openai", reason="needs the extra llm")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.errors import BudgetError, EngineError, StoreError
+from datagen.errors import BudgetError, EngineError, EngineMissingError, StoreError
 from datagen.records import Dialogue, Turn
 from datagen.run.store import LocalStore
 from datagen.write.cache import Cache, Memory
@@ -297,3 +300,9 @@ def test_once_stopped_no_more_is_sent(server):
     with pytest.raises(EngineError):
         write(recipe(server, "spoken", llm=llm(server, concurrency=1)), talks(20))
     assert server.n_calls == 1
+
+
+def test_without_the_package_there_is_a_line_to_install_it(server, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(EngineMissingError, match=r"pip install 'duplex-datagen\[llm\]'"):
+        Client(llm(server), Memory())

@@ -5,6 +5,8 @@ import logging
 
 import pytest
 
+pytest.importorskip("openai", reason="needs the extra llm")
+
 from datagen.errors import EngineError
 from datagen.records import Reject
 from datagen.write.cache import Memory
@@ -109,11 +111,12 @@ def test_asking_again_mends(server, unharmed, name, stream):
     assert sum("Your last answer" in ask.question for ask in server.asks) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("name", MENDED_BY_ASKING_AGAIN)
-def test_what_asking_again_does_not_mend_is_a_reject_with_its_answer(server, name):
+def test_what_asking_again_does_not_mend_is_a_reject_with_its_answer(server, name, stream):
     fault, reason = MENDED_BY_ASKING_AGAIN[name]
     server.faults = lambda ask: fault
-    (found,) = write(recipe(server, *TASKS), [TALK])
+    (found,) = write(recipe(server, *TASKS, llm=llm(server, stream=stream)), [TALK])
     assert isinstance(found, Reject)
     assert (found.stage, found.reason, found.dialogue_id, found.record) == ("write", reason, "tea", 3)
     assert server.n_calls == 3
@@ -122,12 +125,15 @@ def test_what_asking_again_does_not_mend_is_a_reject_with_its_answer(server, nam
         assert fault.text[:60] in found.detail
 
 
-@pytest.mark.parametrize("name", ["500", "drop", "hang", "not the protocol"])
+@pytest.mark.parametrize("name", ["500", "drop", "hang", "not the protocol", "an error with status 200"])
 def test_what_sending_again_does_not_mend_is_a_reject(server, name):
     server.faults = lambda ask: MENDED_BY_SENDING_AGAIN[name]
     (found,) = write(recipe(server, *TASKS, llm=llm(server, retries=2, timeout_seconds=0.3)), [TALK])
     assert isinstance(found, Reject)
-    assert found.reason in ("status_500", "dropped", "timeout", "broken_reply")
+    reasons = {"500": "status_500", "drop": "dropped", "hang": "timeout"}
+    assert found.reason == reasons.get(name, "broken_reply")
+    if "error" in name:
+        assert "overloaded" in found.detail
     assert server.n_calls == 3
 
 

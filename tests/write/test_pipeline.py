@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytest.importorskip("openai", reason="needs the extra llm")
+
 from datagen import sources
 from datagen.errors import RecipeError, SourceError
 from datagen.phrases import units
