@@ -152,7 +152,7 @@ class Server:
         if fault.status:
             return await _send(writer, fault.status, json.dumps(fault.body or {}).encode(), fault.headers)
         if fault.raw is not None:
-            return await _send(writer, 200, fault.raw, fault.headers)
+            return await _send(writer, 200, fault.raw, fault.headers, n_missing=100 if fault.drop else 0)
         text = self._text(ask, fault)
         finished = await (_stream if body.get("stream") else _whole)(writer, text, fault, body, self.usage)
         self.n_replies += 1
@@ -167,12 +167,14 @@ class Server:
         return text
 
 
-async def _send(writer: asyncio.StreamWriter, status: int, data: bytes, headers: tuple = ()) -> bool:
-    fields = {"content-type": "application/json", **dict(headers), "content-length": str(len(data))}
+async def _send(
+    writer: asyncio.StreamWriter, status: int, data: bytes, headers: tuple = (), n_missing: int = 0
+) -> bool:
+    fields = {"content-type": "application/json", **dict(headers), "content-length": str(len(data) + n_missing)}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     writer.write(f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + data)
     await writer.drain()
-    return True
+    return not n_missing
 
 
 async def _trickle(writer: asyncio.StreamWriter) -> bool:

@@ -262,6 +262,29 @@ def test_a_gateway_that_has_no_model_for_structured_outputs_is_asked_in_words(se
     assert content(good(server)) == content(unharmed)
 
 
+def events(*endings: str) -> bytes:
+    """A stream of a good answer of the judge, and what comes after it."""
+    text = json.dumps(json.dumps(model.judged(7, 8, 10)))
+    choices = ('{"delta": {"content": %s}}' % text, *endings)  # noqa: UP031 - braces
+    return "".join(f'data: {{"choices": [{choice}]}}\n\n' for choice in choices).encode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "drop"),
+    [
+        (events('{"delta": {}, "finish_reason": "stop"}'), True),
+        (events('{"delta": {}, "finish_reason": "stop"}'), False),
+        (events() + b"data: [DONE]\n\n", False),
+        (events() + b"data:[DONE]", False),
+    ],
+)
+def test_of_a_whole_answer_nothing_but_the_end_may_be_missing(server, raw, drop):
+    server.faults = lambda ask: Fault(raw=raw, headers=(("content-type", "text/event-stream"),), drop=drop)
+    (found,) = write(recipe(server, "judge", llm=llm(server, retries=0)), [TALK])
+    assert isinstance(found, Written)
+    assert server.n_calls == 1
+
+
 ENDLESS = {
     "body": Fault(endless=b'{"choices": [{"message": {"content": "'),
     "event": Fault(
