@@ -149,11 +149,11 @@ class Client:
         """Send one request and read its reply."""
         llm = self._llm
         most = self._most(question)
+        self._go_on()
         async with self.meter.request(most) as bill:
             await self._requests.take(1)
             await self._tokens.take(most.tokens)
-            if self._stopped:
-                raise self._stopped
+            self._go_on()
             self.n_requests += 1
             try:
                 reply = await asyncio.wait_for(self._exchange(question, key, dialect), llm.timeout_seconds)
@@ -167,6 +167,11 @@ class Client:
             answer = self._whole(question, reply)
             bill.usage = answer.usage
             return answer
+
+    def _go_on(self) -> None:
+        """Raise what stopped the run, if anything did."""
+        if self._stopped:
+            raise self._stopped
 
     async def _exchange(self, question: Question, key: str, dialect: Dialect) -> Reply:
         body = dialect.body(question.messages, question.name, question.schema, question.max_tokens)

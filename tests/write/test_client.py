@@ -295,11 +295,15 @@ def test_a_server_that_asks_to_wait_is_left_alone_by_all(server):
     assert clock.waits == [9.0, 9.0, 9.0]  # before it is sent again, then each request
 
 
-def test_once_stopped_no_more_is_sent(server):
+@pytest.mark.parametrize("concurrency", [1, 5])
+def test_once_stopped_no_more_is_sent_or_awaited(server, concurrency):
     server.faults = lambda ask: Fault(status=403)
+    clock = FakeClock()
+    slow = llm(server, concurrency=concurrency, requests_per_minute=1)
     with pytest.raises(EngineError):
-        write(recipe(server, "spoken", llm=llm(server, concurrency=1)), talks(20))
-    assert server.n_calls == 1
+        write(recipe(server, "spoken", llm=slow), talks(20), clock=clock)
+    assert server.n_calls <= concurrency
+    assert len(clock.waits) < concurrency
 
 
 def test_without_the_package_there_is_a_line_to_install_it(server, monkeypatch):
