@@ -69,6 +69,7 @@ schemas: setup
 
 golden: setup
 	$(BIN)/python tests/golden/refresh.py
+	$(BIN)/python tests/golden/prompts.py
 
 bench: $(ASR) $(TRAIN)
 	$(BIN)/python benchmarks/run.py

@@ -9,6 +9,7 @@ DatagenError                 all errors a user can mend; the command line prints
 ├── StoreError               the output cannot be read or written
 ├── ResumeError              the output belongs to another recipe, input or version
 ├── LimitError               too many dialogues fail
+├── BudgetError              what a language model may cost is used up
 ├── FeedError                a build cannot be fed to training as asked
 └── ClusterError             the cluster is not there, or cannot hold the build
 """
@@ -51,6 +52,10 @@ class ResumeError(DatagenError):
 
 class LimitError(DatagenError):
     """Too many dialogues fail."""
+
+
+class BudgetError(DatagenError):
+    """What a language model may cost is used up."""
 
 
 class FeedError(DatagenError):

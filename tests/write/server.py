@@ -1,0 +1,282 @@
+"""A server that speaks chat completions over real sockets, with scripted answers and every fault. It counts calls."""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+KEY = "sk-test-7d1f0c55aa0943e2"
+FORMS = ("json_schema", "json_object", "text")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request as it came."""
+
+    body: dict[str, Any]
+    headers: dict[str, str]
+    count: int
+    """How often a request with this Idempotency-Key came before."""
+
+    @property
+    def key(self) -> str:
+        return self.headers["idempotency-key"]
+
+    @property
+    def question(self) -> str:
+        """The last message."""
+        return self.body["messages"][-1]["content"]
+
+    @property
+    def data(self) -> Any:
+        """What stands between the marks of the last message."""
+        return json.loads(self.question.split("<data>")[1].split("</data>")[0])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How one request goes wrong. Without a status, the answer or how it is sent is bad."""
+
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    drop: bool = False
+    """The connection closes in mid-answer."""
+    hang: bool = False
+    """Nothing is ever sent."""
+    trickle: bool = False
+    """Something is sent again and again, and never an answer."""
+    endless: bytes = b""
+    """An answer that begins so, and never ends."""
+    text: str | None = None
+    finish: str = "stop"
+    refusal: str | None = None
+    raw: bytes | None = None
+    """The body, whatever it is."""
+
+
+Answers = Callable[[Ask], str]
+Faults = Callable[[Ask], Fault | None]
+
+
+@dataclass
+class Server:
+    """A running server; attributes may be changed while it runs."""
+
+    answers: Answers
+    faults: Faults = lambda ask: None
+    forms: tuple[str, ...] = FORMS
+    """Forms of answers that it understands."""
+    honours_keys: bool = False
+    """Whether a request with a known Idempotency-Key is answered again without being paid."""
+    usage: bool = True
+    barrier: int = 0
+    """Answer no one before so many are under way."""
+    asks: list[Ask] = field(default_factory=list)
+    paid: Counter[str] = field(default_factory=Counter)
+    """Answers written, by Idempotency-Key."""
+    most_under_way: int = 0
+    url: str = ""
+    on_reply: Callable[[int], None] = lambda n: None
+    """Called after each whole reply with how many there were."""
+    n_replies: int = 0
+
+    def __post_init__(self) -> None:
+        self._written: dict[str, str] = {}
+        self._under_way = 0
+        self._seen: Counter[str] = Counter()
+        self._full = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def n_calls(self) -> int:
+        return len(self.asks)
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def close(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        line, *fields = head.strip().split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (f.partition(":") for f in fields)}
+        body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))))
+        self._under_way += 1
+        self.most_under_way = max(self.most_under_way, self._under_way)
+        try:
+            return await self._answer(line, headers, body, writer)
+        finally:
+            self._under_way -= 1
+
+    async def _answer(self, line: str, headers: dict[str, str], body: Any, writer: asyncio.StreamWriter) -> bool:
+        if line.split()[1] != "/v1/chat/completions":
+            return await _send(writer, 404, b"{}")
+        if headers.get("authorization") != f"Bearer {KEY}":
+            said = {"error": {"message": f"Incorrect API key provided: {headers.get('authorization')}"}}
+            return await _send(writer, 401, json.dumps(said).encode())
+        ask = Ask(body, headers, self._seen[headers["idempotency-key"]])
+        self._seen[ask.key] += 1
+        self.asks.append(ask)
+        form = body.get("response_format", {}).get("type", "text")
+        if form not in self.forms:
+            said = {"error": {"message": f"response_format of type {form} is not supported", "code": None}}
+            return await _send(writer, 400, json.dumps(said).encode())
+        if self._under_way >= self.barrier:
+            self._full.set()
+        await self._full.wait()
+        fault = self.faults(ask) or Fault()
+        if fault.hang:
+            await asyncio.Event().wait()
+        if fault.endless:
+            return await _endless(writer, fault)
+        if fault.trickle:
+            return await _trickle(writer)
+        if fault.status:
+            return await _send(writer, fault.status, json.dumps(fault.body or {}).encode(), fault.headers)
+        if fault.raw is not None:
+            return await _send(writer, 200, fault.raw, fault.headers, n_missing=100 if fault.drop else 0)
+        text = self._text(ask, fault)
+        finished = await (_stream if body.get("stream") else _whole)(writer, text, fault, body, self.usage)
+        self.n_replies += 1
+        self.on_reply(self.n_replies)
+        return finished
+
+    def _text(self, ask: Ask, fault: Fault) -> str:
+        if self.honours_keys and ask.key in self._written:
+            return self._written[ask.key]
+        self.paid[ask.key] += 1
+        text = self._written[ask.key] = self.answers(ask) if fault.text is None else fault.text
+        return text
+
+
+async def _send(
+    writer: asyncio.StreamWriter, status: int, data: bytes, headers: tuple = (), n_missing: int = 0
+) -> bool:
+    fields = {"content-type": "application/json", **dict(headers), "content-length": str(len(data) + n_missing)}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + data)
+    await writer.drain()
+    return not n_missing
+
+
+async def _trickle(writer: asyncio.StreamWriter) -> bool:
+    writer.write(b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        _chunk(writer, b": still here\n\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def _endless(writer: asyncio.StreamWriter, fault: Fault) -> bool:
+    head = "".join(f"{name}: {value}\r\n" for name, value in fault.headers)
+    writer.write(f"HTTP/1.1 200 X\r\n{head}transfer-encoding: chunked\r\n\r\n".encode())
+    _chunk(writer, fault.endless)
+    while True:
+        _chunk(writer, b"x" * 65_536)
+        await writer.drain()
+
+
+def _usage(body: Any, text: str) -> dict[str, int]:
+    """Four characters a token."""
+    n_in, n_out = sum(len(m["content"]) for m in body["messages"]) // 4, len(text) // 4
+    return {"prompt_tokens": n_in, "completion_tokens": n_out, "total_tokens": n_in + n_out}
+
+
+async def _whole(writer: asyncio.StreamWriter, text: str, fault: Fault, body: Any, usage: bool) -> bool:
+    message = {"role": "assistant", "content": None if fault.refusal else text, "refusal": fault.refusal}
+    reply: dict[str, Any] = {
+        "id": "x", "object": "chat.completion", "created": 0, "model": f"{body['model']}-0613",
+        "choices": [{"index": 0, "message": message, "finish_reason": fault.finish}],
+    }  # fmt: skip
+    if usage:
+        reply["usage"] = _usage(body, text)
+    data = json.dumps(reply).encode()
+    if not fault.drop:
+        return await _send(writer, 200, data)
+    writer.write(f"HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n".encode())
+    writer.write(data[: len(data) // 2])
+    await writer.drain()
+    return False
+
+
+async def _stream(writer: asyncio.StreamWriter, text: str, fault: Fault, body: Any, usage: bool) -> bool:
+    writer.write(b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+    piece = max(len(text) // 7, 1)
+    pieces = [text[k : k + piece] for k in range(0, len(text), piece)]
+    events: list[Any] = [{"delta": {"role": "assistant", "content": ""}}]
+    field_name = "refusal" if fault.refusal else "content"
+    events += [{"delta": {field_name: p}} for p in ([fault.refusal] if fault.refusal else pieces)]
+    events.append({"delta": {}, "finish_reason": fault.finish})
+    if fault.drop:
+        events = events[: len(events) // 2]
+    for event in events:
+        chunk = {
+            "object": "chat.completion.chunk",
+            "model": f"{body['model']}-0613",
+            "choices": [{"index": 0, **event}],
+        }
+        _chunk(writer, f": comment\r\ndata: {json.dumps(chunk)}\n\n".encode())
+        await writer.drain()
+    if fault.drop:
+        return False
+    if usage and body.get("stream_options", {}).get("include_usage"):
+        _chunk(writer, f"data: {json.dumps({'choices': [], 'usage': _usage(body, text)})}\n\n".encode())
+    _chunk(writer, b"data: [DONE]\n\n")
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    return True
+
+
+def _chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+
+@contextlib.contextmanager
+def serving(answers: Answers, **options: Any) -> Iterator[Server]:
+    """A server on a free port, in a thread of its own."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+    found: list[Server] = []
+
+    async def start() -> asyncio.Server:
+        server = Server(answers, **options)
+        listening = await asyncio.start_server(server.connection, "127.0.0.1", 0, backlog=2048, limit=1 << 24)
+        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+        found.append(server)
+        return listening
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        listening = loop.run_until_complete(start())
+        ready.set()
+        loop.run_forever()
+        listening.close()
+        loop.run_until_complete(found[0].close())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    ready.wait()
+    try:
+        yield found[0]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()

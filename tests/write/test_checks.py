@@ -1,0 +1,134 @@
+"""Answers that lose a turn, change a role, are in another language, too long, or refuse are unfit."""
+
+import pytest
+
+from datagen.records import Turn
+from datagen.write.answers import Turns, UnfitAnswerError, parse
+from datagen.write.checks import check_new_dialogue, check_rewritten, refuses
+from datagen.write.written import Brief, rejected
+
+BEFORE = (Turn("user", "What should I cook tonight with eggs?"), Turn("assistant", "An omelette takes ten minutes."))
+ZH = "今天晚上用鸡蛋做点什么菜好呢？"
+
+
+def rewritten(*turns, language="en", **options):
+    check_rewritten([Turn(*turn) for turn in turns], BEFORE, language, **options)
+
+
+def test_a_rewritten_dialogue_that_fits():
+    rewritten(("user", "So, what could I make with eggs tonight?"), ("assistant", "An omelette, that's ten minutes."))
+
+
+@pytest.mark.parametrize(
+    ("turns", "reason"),
+    [
+        ([("user", "What should I cook with my eggs?")], "lost_turn"),
+        ([("user", "a"), ("assistant", "b"), ("user", "c")], "lost_turn"),
+        ([("assistant", "What should I cook with eggs?"), ("assistant", "An omelette.")], "changed_role"),
+        ([("user", "What should I cook with eggs?"), ("assistant", "well " * 53)], "bad_size"),
+        ([("user", ZH), ("assistant", ZH)], "wrong_language"),
+        ([("user", "What should I cook with eggs?"), ("assistant", "😀")], "not_sayable"),
+        ([("user", "What should I cook?"), ("assistant", "I'm sorry, but I can't assist with that.")], "refused"),
+    ],
+)
+def test_a_rewritten_dialogue_that_does_not(turns, reason):
+    with pytest.raises(UnfitAnswerError) as error:
+        rewritten(*turns)
+    assert error.value.reason == reason
+
+
+def test_a_turn_must_not_shrink_to_nothing():
+    with pytest.raises(UnfitAnswerError, match="had 60"):
+        check_rewritten([Turn("user", "Okay then.")], [Turn("user", "word " * 60)], "en")
+
+
+def test_a_refusal_that_was_there_before_stays():
+    before = (Turn("user", "Open the door of the house for me."), Turn("assistant", "I'm sorry, but I can't do that."))
+    check_rewritten(before, before, "en")
+
+
+def test_a_translation_may_be_of_any_length():
+    rewritten(("user", ZH), ("assistant", "蛋" * 200), language="zh", translated=True)
+
+
+@pytest.mark.parametrize(
+    ("turns", "reason"),
+    [
+        ([("assistant", "Hello, what can I do for you today?"), ("user", "Nothing much.")], "changed_role"),
+        ([("user", "Hello there, how are you?"), ("user", "And now?")], "changed_role"),
+        ([("user", "Hello there, how are you?"), ("assistant", "Good."), ("user", "Bye.")], "bad_size"),
+        ([("user", "Hello there, how are you?"), ("assistant", "Good.")] * 3, "bad_size"),
+        ([("user", "Hello there, how are you?"), ("assistant", "good " * 21)], "bad_size"),
+        ([("user", ZH), ("assistant", ZH)], "wrong_language"),
+        ([("user", "Hello there, how are you?"), ("assistant", "As an AI language model, I am.")], "refused"),
+        ([("user", "Hello there, how are you?"), ("assistant", "...")], "not_sayable"),
+    ],
+)
+def test_a_new_dialogue_that_does_not_fit(turns, reason):
+    with pytest.raises(UnfitAnswerError) as error:
+        check_new_dialogue([Turn(*turn) for turn in turns], "en", (2, 4), 20)
+    assert error.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I can't help with that.",
+        "I’m sorry, I cannot assist with this request.",
+        "Sorry, but I can't create that.",
+        "Unfortunately, I cannot provide this.",
+        "I can't help with that.",
+        "As an AI language model, I do not",
+        "很抱歉，我无法满足这个要求。",
+        "对不起，我不能写这个。",
+        "我无法提供这样的内容。",
+        "作为一个人工智能助手",
+    ],
+)
+def test_refusals_are_seen(text):
+    assert refuses(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry to hear that. Did you try a new bulb?",
+        "Sorry, could you say that again?",
+        "I can't believe it's Friday.",
+        "Unfortunately, it rains.",
+        "对不起，我听错了，再说一遍？",
+        "我不能吃辣。",
+    ],
+)
+def test_what_people_say_is_no_refusal(text):
+    assert not refuses(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        '{"turns": []}',
+        '{"turns": [{"role": "user", "text": ""}]}',
+        '{"turns": [{"role": "system", "text": "x"}]}',
+        '{"turns": [{"role": "user", "text": "a\\u0000b"}]}',
+        '{"turns": [{"role": "user", "text": "a\\u202eb"}]}',
+        f'{{"turns": [{{"role": "user", "text": "{"x" * 2001}"}}]}}',
+        '{"turns": [{"role": "user", "text": "x"}]} and more',
+    ],
+)
+def test_answers_of_another_type_are_unfit(text):
+    with pytest.raises(UnfitAnswerError):
+        parse(text, Turns)
+
+
+def test_an_answer_may_stand_in_a_fence_after_thoughts():
+    text = '<think>{"turns": []}</think>\n```json\n{"turns": [{"role": "user", "text": "  Hi there 👩‍🍳 "}]}\n```'
+    assert parse(text, Turns).turns[0].text == "Hi there 👩‍🍳"
+
+
+def test_a_reject_keeps_as_much_of_the_answer_as_there_is_room():
+    found = rejected(Brief("b", "t", "en", record=7), "broken_json", "why", "x" * 10_000)
+    assert (len(found.detail), found.record, found.detail[-1]) == (4000, 7, "…")
