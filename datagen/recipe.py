@@ -275,6 +275,10 @@ class Recipe(_Part):
         return yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True)
 
 
+WRITE = "write"
+"""The part of a recipe file that `datagen write` reads; it is no part of a build."""
+
+
 def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe.
 
@@ -285,13 +289,14 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     Raises:
         RecipeError: If there is no such recipe, or a key or value is wrong; names file, key and mend.
     """
-    text = _read(path)
+    text = read_text(path)
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{path} must hold keys and values at the top, not {type(values).__name__}")
+    values.pop(WRITE, None)
     for override in overrides:
         set_value(values, override)
     try:
@@ -300,7 +305,12 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         raise RecipeError(f"{path}: {explain(error)}") from error
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """The text of a recipe file, or of a shipped recipe by its name.
+
+    Raises:
+        RecipeError: If there is none.
+    """
     file = Path(path)
     if file.suffix not in (".yaml", ".yml") and not file.exists():
         file = Path(str(resources.directory("pipelines") / f"{path}.yaml"))

@@ -1,15 +1,15 @@
-"""The command line: a function a command, in order of their use, and the groups engines and timing."""
+"""The command line: a function a command, in order of their use, and the groups engines, prompts and timing."""
 
 import os
 import sys
 
 import typer
 
-from datagen.cli import build, engines, look, timing, voices
+from datagen.cli import build, engines, look, timing, voices, write
 from datagen.cli.app import app
 from datagen.errors import DatagenError
 
-__all__ = ["app", "build", "engines", "look", "main", "timing", "voices"]
+__all__ = ["app", "build", "engines", "look", "main", "timing", "voices", "write"]
 
 
 def main() -> None:

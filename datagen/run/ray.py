@@ -56,7 +56,7 @@ def run_ray(
         ClusterError: If the cluster is not there, cannot hold the build, or loses units again and again.
         DatagenError: As a worker raised it.
     """
-    with _cluster(address, n_workers, notice):
+    with cluster(address, n_workers, notice):
         groups = [names for _, names in build.pools()]
         pools = [pool for pool, _ in build.pools()]
         _wait_for_room(pools, build.recipe.limits.cluster_seconds, notice)
@@ -165,7 +165,7 @@ def _marker(row: dict[str, Any], notice: Notice) -> Marker:
 
 
 @contextmanager
-def _cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
+def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
     """Be connected to a cluster; one that was started here ends here."""
     try:
         import ray

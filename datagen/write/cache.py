@@ -126,7 +126,11 @@ class Cache:
 
     def spent(self) -> Usage:
         """What all answers on the shelf cost."""
-        return sum((_parsed(self._shelf.read(key), key).usage for key in self._shelf.keys("answers")), Usage())
+        return sum((answer.usage for answer in self.all()), Usage())
+
+    def all(self) -> Iterator[Answer]:
+        """All answers on the shelf."""
+        return (_parsed(self._shelf.read(key), key) for key in self._shelf.keys("answers"))
 
     def _find(self, key: str) -> Answer | None:
         name = _name(key)

@@ -128,6 +128,7 @@ class WriteRecipe(Part):
     styles: tuple[str, ...] = Field((), description="How they talk; one is drawn for each dialogue")
     translate_to: str = Field("", pattern="^([a-z]{2})?$", description="ISO 639-1; for the task translate")
     prompts: str = Field("", description="Folder of prompts of your own; empty: those shipped")
+    unit_records: int = Field(32, ge=1, le=4096, description="Records that are committed and resumed as one")
     llm: Llm
     dialogues: Dialogues = Dialogues()
     marks: Marks = Marks()
@@ -155,13 +156,17 @@ class WriteRecipe(Part):
         how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed", "max_tokens", "attempts"}
         return self.model_dump(mode="json", exclude={"llm": how})
 
+    def dump(self) -> dict[str, Any]:
+        """All values, as can be sent to a worker."""
+        return self.model_dump(mode="json")
+
     def sha256(self) -> str:
         """Hash of what decides the content."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
 
 def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
-    """Read a recipe from YAML.
+    """Read a recipe from YAML, or the part `write` of one from which a build reads the rest.
 
     Args:
         text: The YAML.
@@ -177,6 +182,7 @@ def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
         raise RecipeError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{name} must hold keys and values at the top, not {type(values).__name__}")
+    values = {"name": values.get("name"), **values["write"]} if isinstance(values.get("write"), dict) else values
     for override in overrides:
         set_value(values, override)
     try:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from datagen import seeds
+from datagen import resources, seeds
 from datagen.errors import SourceError
 from datagen.records import Reject
 from datagen.write.recipe import WriteRecipe
@@ -26,8 +26,8 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
     Raises:
         SourceError: If the file cannot be read.
     """
-    file, record = Path(recipe.input.topics), 0
-    for number, line in enumerate(_lines(file), 1):
+    file, record = topics_file(recipe), 0
+    for number, line in enumerate(read_topics(recipe).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -42,6 +42,13 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
                     return
                 yield _brief(recipe, given, language, sample, record, file)
                 record += 1
+
+
+def topics_file(recipe: WriteRecipe) -> Path:
+    """The file of topics; `package:NAME` is one that ships with the package."""
+    name = recipe.input.topics
+    shipped = name.removeprefix("package:")
+    return Path(name) if shipped == name else resources.directory("data") / Path(shipped).name
 
 
 def _brief(recipe: WriteRecipe, given: dict[str, str], language: str, sample: int, record: int, file: Path) -> Brief:
@@ -77,9 +84,15 @@ def _given(line: str) -> dict[str, str]:
     return found
 
 
-def _lines(file: Path) -> list[str]:
+def read_topics(recipe: WriteRecipe) -> str:
+    """The text of the file of topics.
+
+    Raises:
+        SourceError: If it cannot be read.
+    """
+    file = topics_file(recipe)
     try:
-        return file.read_text("utf-8-sig").split("\n")
+        return file.read_text("utf-8-sig")
     except OSError as error:
         raise SourceError(f"cannot read topics {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -1,0 +1,111 @@
+"""What is to be written, frozen before anything is asked: the records in units, and the identity of the run.
+
+As a build's plan (`datagen.run.plan`), with one file of `input/` a unit.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from datagen import __version__, sources
+from datagen.errors import SourceError, StoreError
+from datagen.records import Dialogue, Reject, Turn
+from datagen.run.plan import PLAN, Plan, load_plan, refuse_another
+from datagen.run.store import Store
+from datagen.write.pipeline import prompts_of
+from datagen.write.recipe import WriteRecipe
+from datagen.write.topics import briefs, read_topics
+from datagen.write.written import Brief, Item
+
+_FORMAT = 1
+"""Raised when the same answers come to other records."""
+
+
+def identity(recipe: WriteRecipe) -> dict[str, Any]:
+    """All that decides what is written, but for the answers: recipe, prompts, inputs."""
+    prompts = {f"{name}.{language}": prompt.sha256 for (name, language), prompt in prompts_of(recipe).items()}
+    return {
+        "datagen": __version__,
+        "write_format": _FORMAT,
+        "recipe": recipe.identity(),
+        "prompts": prompts,
+        "inputs": _inputs(recipe),
+    }
+
+
+def _inputs(recipe: WriteRecipe) -> list[dict[str, Any]]:
+    if recipe.input.topics:
+        return [{"name": recipe.input.topics, "sha256": hashlib.sha256(read_topics(recipe).encode()).hexdigest()}]
+    return [asdict(file) for file in sources.fingerprint(recipe.input.paths)]
+
+
+def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
+    """All records of the input, in order.
+
+    Raises:
+        SourceError: If it cannot be read.
+    """
+    if recipe.input.topics:
+        return briefs(recipe)
+    return sources.read(recipe.input.paths, recipe.input.shape, limit=recipe.input.limit)
+
+
+def plan_writing(recipe: WriteRecipe, store: Store) -> Plan:
+    """Plan a run, or find the plan of the one to resume.
+
+    Raises:
+        ResumeError: If the output belongs to another run; says which value differs.
+        SourceError: If the input cannot be read or holds no record.
+    """
+    wanted = identity(recipe)
+    plan = load_plan(store)
+    if plan is None:
+        n_records, shas, left = 0, list[str](), records(recipe)
+        while batch := list(islice(left, recipe.unit_records)):
+            data = "".join(f"{json.dumps(_plain(record), ensure_ascii=True)}\n" for record in batch).encode()
+            shas.append(hashlib.sha256(data).hexdigest())
+            store.create(_key(len(shas) - 1, shas[-1]), data)
+            n_records += len(batch)
+        if not n_records:
+            raise SourceError("there is nothing to write from: the input holds no record")
+        store.create(PLAN, Plan(wanted, n_records, recipe.unit_records, tuple(shas)).to_json())
+        plan = load_plan(store)  # that of another driver, if it was faster
+    if plan is None:
+        raise StoreError(f"{store.url}: {PLAN} vanished while planning")
+    refuse_another(store, plan, wanted)
+    return plan
+
+
+def planned(plan: Plan, store: Store, unit: int) -> list[Item | Reject]:
+    """The records of a unit.
+
+    Raises:
+        StoreError: If they are not what the plan froze.
+    """
+    key = _key(unit, plan.parts[unit])
+    data = store.read(key)
+    if hashlib.sha256(data).hexdigest() != plan.parts[unit]:
+        raise StoreError(f"{store.url}/{key} is not what {PLAN} froze; delete the output and write anew")
+    return [_record(json.loads(line)) for line in data.splitlines()]
+
+
+def _key(unit: int, sha256: str) -> str:
+    return f"input/{unit:06d}-{sha256[:12]}.jsonl"
+
+
+def _plain(record: Item | Reject) -> dict[str, Any]:
+    return {"is": type(record).__name__, **asdict(record)}
+
+
+def _record(values: dict[str, Any]) -> Item | Reject:
+    match values.pop("is"):
+        case "Brief":
+            return Brief(**values)
+        case "Reject":
+            return Reject(**values)
+        case _:
+            turns = tuple(Turn(**turn) for turn in values.pop("turns"))
+            return Dialogue(**{**values, "turns": turns})
