@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from datagen.errors import RecipeError
-from datagen.recipe import explain, set_value
+from datagen.recipe import WRITE, explain, set_value
 from datagen.recipe_mix import Part
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
@@ -182,7 +182,10 @@ def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
         raise RecipeError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{name} must hold keys and values at the top, not {type(values).__name__}")
-    values = {"name": values.get("name"), **values["write"]} if isinstance(values.get("write"), dict) else values
+    if isinstance(values.get(WRITE), dict):
+        values = {"name": values.get("name"), **values[WRITE]}
+    elif "llm" not in values:
+        raise RecipeError(f"{name} has no part `{WRITE}`; docs/writing.md says what belongs there")
     for override in overrides:
         set_value(values, override)
     try:
