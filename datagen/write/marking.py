@@ -24,6 +24,7 @@ class Script(Task):
     """Where somebody barges in, hesitates, or shows that they listen."""
 
     name = "script"
+    schema = "ScriptAnswer"
 
     @override
     def prepared(self, written: Written) -> Written:
@@ -74,6 +75,7 @@ class FollowUp(Task):
     """
 
     name = "follow_up"
+    schema = "FollowUpAnswer"
 
     @override
     def questions(self, written: Written) -> Sequence[int]:

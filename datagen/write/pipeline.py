@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from datagen.errors import DatagenError
+from datagen.errors import DatagenError, RecipeError
 from datagen.records import Reject
 from datagen.write.answers import ANSWERS, UnfitAnswerError, parse, strict_schema
 from datagen.write.cache import Answer
@@ -25,13 +25,14 @@ _AGAIN = {
 }
 
 
+_TASKS: dict[str, type[Task]] = {
+    task.name: task for task in (WriteDialogue, Spoken, Translate, Script, FollowUp, Judge)
+}
+
+
 def make_task(name: TaskName, recipe: WriteRecipe) -> Task:
     """A task by its name."""
-    tasks: dict[TaskName, type[Task]] = {
-        "dialogue": WriteDialogue, "spoken": Spoken, "translate": Translate,
-        "script": Script, "follow_up": FollowUp, "judge": Judge,
-    }  # fmt: skip
-    return tasks[name](recipe)
+    return _TASKS[name](recipe)
 
 
 def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
@@ -44,7 +45,9 @@ def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
     for stem in names(recipe.prompts):
         name, language = stem.split(".", 1)
         if name in recipe.tasks:
-            found[name, language] = load_prompt(name, language, recipe.prompts)
+            found[name, language] = prompt = load_prompt(name, language, recipe.prompts)
+            if prompt.schema != _TASKS[name].schema:
+                raise RecipeError(f"prompt {stem}: schema must be {_TASKS[name].schema}, not {prompt.schema}")
     for language in recipe.languages if recipe.input.topics else ():
         load_prompt("dialogue", language, recipe.prompts)
     if recipe.translate_to:

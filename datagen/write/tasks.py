@@ -32,6 +32,8 @@ class Task(ABC):
 
     name: ClassVar[str]
     """Of the task and of its prompt."""
+    schema: ClassVar[str] = "Turns"
+    """Name of the type of its answers."""
 
     def __init__(self, recipe: WriteRecipe) -> None:
         """Take the recipe."""
@@ -151,6 +153,7 @@ class Judge(Task):
     """Scores of a dialogue from 1 to 10, with reasons."""
 
     name = "judge"
+    schema = "JudgeAnswer"
 
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:

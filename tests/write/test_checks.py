@@ -3,7 +3,7 @@
 import pytest
 
 from datagen.records import Turn
-from datagen.write.answers import Turns, UnfitAnswerError, parse
+from datagen.write.answers import ScoreAnswer, Turns, UnfitAnswerError, parse
 from datagen.write.checks import check_new_dialogue, check_rewritten, refuses
 from datagen.write.written import Brief, rejected
 
@@ -122,6 +122,13 @@ def test_what_people_say_is_no_refusal(text):
 def test_answers_of_another_type_are_unfit(text):
     with pytest.raises(UnfitAnswerError):
         parse(text, Turns)
+
+
+@pytest.mark.parametrize("score", ['"7"', "7.0", "true", "0", "11", "null"])
+def test_a_score_is_a_whole_number_from_1_to_10(score):
+    assert parse('{"reason": "x", "score": 10}', ScoreAnswer).score == 10
+    with pytest.raises(UnfitAnswerError):
+        parse(f'{{"reason": "x", "score": {score}}}', ScoreAnswer)
 
 
 def test_an_answer_may_stand_in_a_fence_after_thoughts():

@@ -271,3 +271,11 @@ def test_prompts_of_ones_own_are_used_and_named_by_their_hash(server, tmp_path):
     assert "Be strict" in server.asks[0].body["messages"][0]["content"]
     (prompt,) = prompts_of(own).values()
     assert found.written_by[0].prompt_sha256 == prompt.sha256 != shipped.sha256
+
+
+def test_a_prompt_of_ones_own_must_ask_for_what_its_task_reads(server, tmp_path):
+    text = (directory("prompts") / "judge.en.md").read_text("utf-8").replace("schema: JudgeAnswer", "schema: Turns")
+    (tmp_path / "judge.en.md").write_text(text, "utf-8")
+    with pytest.raises(RecipeError, match=r"prompt judge\.en: schema must be JudgeAnswer"):
+        write(recipe(server, "judge", prompts=str(tmp_path)), [TALK])
+    assert server.n_calls == 0
