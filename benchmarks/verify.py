@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import yaml
-from rich.table import Table
+from common import show
 
 from datagen import resources
 from datagen.engines.base import Audio
@@ -22,7 +22,6 @@ from datagen.engines.hibari import Hibari
 from datagen.engines.whisper import Whisper
 from datagen.recipe import Verify
 from datagen.spoken import to_spoken
-from datagen.terminal import console
 from datagen.verify.gate import Gate
 from tests.verify.breaks import BREAKS
 
@@ -76,11 +75,13 @@ def main() -> None:
             found[kind, name] += bool(fault)
         if (fault != "") == (kind in ("good", "token")):
             examples.append(f"{kind}: {text[:60]!r}: {fault or 'not found'}")
-    table = Table("kind", "takes", *(f"found by {name}" for name in gates), box=None)
     for kind in n:
-        table.add_row(kind, str(n[kind]), *(f"{found[kind, name] / n[kind]:.1%}" for name in gates))
-    console().print(table)
-    print(*(f"{name}: {audio_seconds / seconds[name]:.0f} x real time" for name in gates), sep="; ")
+        for name in gates:
+            figure = 100 * found[kind, name] / n[kind]
+            limits = {"most": 2.0} if kind == "good" else {"least": 90.0} if name == "asr" and kind != "token" else {}
+            show(f"{kind} ({n[kind]} takes), found bad by {name}", figure, "%", **limits)
+    for name in gates:
+        show(f"speed of {name}", audio_seconds / seconds[name], "x realtime")
     print(*examples, sep="\n")
 
 

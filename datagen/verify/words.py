@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from datagen.errors import EngineMissingError
+from datagen.spoken import to_spoken
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _CHARACTERS = ("zh", "ja", "yue")
@@ -39,6 +40,7 @@ def compare(said: str, heard: str, language: str) -> Compared:
     """
     jiwer = _need("jiwer")
     n_units = len(_units(said, language))
+    heard = to_spoken(heard, language) or heard  # a recognizer writes "7 and a half" for what is said in words
     said, heard = normalized(said, language), normalized(heard, language)
     said_units, heard_units = _units(said, language), _units(heard, language)
     said_letters, heard_letters = said.replace(" ", ""), heard.replace(" ", "")

@@ -54,6 +54,7 @@ def test_spellings_and_digits_are_no_errors():
     for said, heard in [
         ("on july twentieth, nineteen sixty nine", "On July 20th, 1969."),
         ("that is fifty percent of it.", "That's 50% of it!"),
+        ("well, seven and a half.", "Well, 7 and a half."),
         ("I'm going to colour it grey.", "I am gonna color it gray"),
     ]:
         assert compare(said, heard, "en").error_rate == 0, said
