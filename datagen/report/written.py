@@ -34,7 +34,7 @@ class WrittenSums:
         """What the page shows: scripts, the share of each score, and the most frequent origins.
 
         >>> WrittenSums(Counter(rules=2)).figures()
-        {'scripted_by': {'rules': 2}, 'judged': [], 'origins': [], 'n_more': 0}
+        {'scripted_by': {'marks': 0, 'rules': 2}, 'judged': [], 'origins': [], 'n_more': 0}
         """
         judged = [
             {"of": name, "n": counts.total(), "mean": _mean(counts), "shares": _shares(counts)}
@@ -44,7 +44,7 @@ class WrittenSums:
         top = sorted(self.origins.items(), key=lambda item: (-item[1], item[0]))
         names = ("task", "prompt", "version", "sha256", "model")
         origins = [{**dict(zip(names, key, strict=True)), "n": n} for key, n in top[:_N_ORIGINS]]
-        scripted = dict(sorted(self.scripted_by.items()))
+        scripted = {name: self.scripted_by[name] for name in ("marks", "rules")}
         return {"scripted_by": scripted, "judged": judged, "origins": origins, "n_more": max(len(top) - _N_ORIGINS, 0)}
 
 
