@@ -68,11 +68,15 @@ def end_of_word(timeline: Timeline, turn: int, word: int) -> int:
     raise AssertionError("the turn has no such word")
 
 
-@pytest.mark.parametrize("profile", profiles())
+EARLY = "timing.user_fto=-1500", "timing.assistant_fto=-1500"
+"""Turns begin so early that who is to interrupt would still be speaking."""
+
+
+@pytest.mark.parametrize("timing", [*((f"timing={{profile: {name}}}",) for name in profiles()), EARLY], ids=str)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(dialogues(), st.integers(0, 10**6))
-def test_what_is_marked_happens_where_it_is_marked(profile, dialogue, seed):
-    script, timeline, streams, build = staged(dialogue, f"timing={{profile: {profile}}}", f"seed={seed}")
+def test_what_is_marked_happens_where_it_is_marked(timing, dialogue, seed):
+    script, timeline, streams, build = staged(dialogue, *timing, f"seed={seed}")
     assert list(conversation_faults(streams, build.hop, build.speech_tokenizer.codebook_size)) == []
     assert streams.scripted_by == "marks"
     starts = {}
