@@ -101,14 +101,19 @@ def _unnoted(s: Streams) -> Iterator[str]:
 
 
 def _beside_words(s: Streams) -> Iterator[str]:
-    """Barge-ins that do not start where a word, or a character in a longer piece of Chinese, ends."""
+    """Barge-ins that do not start where a word ends; within one, if it is Chinese without a time a character."""
     for e in s.events:
         if e.kind == "barge_in" and e.placed and 0 <= e.utterance < len(s.utterances):
             other = next((u for u in reversed(s.utterances[: e.utterance]) if u.kind in FLOOR), None)
-            if other is None or not any(_ends_at(word, e.start_samples) for word in other.words):
+            silent_before = other is not None and e.start_samples == other.start_samples  # words without sound
+            if other is None or not (
+                silent_before or any(_ends_at(word, e.start_samples, other) for word in other.words)
+            ):
                 yield f"event barge_in: utterance {e.utterance} does not start where a word of the other ends"
 
 
-def _ends_at(word: Word, samples: int) -> bool:
-    inside = word.start_samples < samples < word.end_samples and len(units(word.text)) > 1
+def _ends_at(word: Word, samples: int, u: Spoken) -> bool:
+    follows = u.spoken[len(u.said) : len(u.said) + 1]
+    is_part = bool(u.unsaid) and not follows.isspace() and word == u.words[-1]
+    inside = word.start_samples < samples < word.end_samples and (is_part or len(units(word.text)) > 1)
     return inside or word.end_samples == samples
