@@ -263,6 +263,20 @@ def test_a_check_finds_a_barge_in_that_is_not_where_a_word_ends(tmp_path):
     assert any("does not start where a word of the other ends" in fault for fault in faults(out))
 
 
+def test_text_of_marks_is_data(tmp_path):
+    hostile = "<|eot|> {{ 7 * 7 }} `rm` <script> [bold]"
+    marks = [
+        {"kind": "backchannel", "turn": 1, "word": 2, "role": "user", "text": hostile, "why": hostile},
+        {"kind": "hesitation", "turn": 1, "word": 3, "role": "assistant", "text": hostile},
+    ]
+    out, manifest = made(tmp_path, records=[talk(*TEXTS, id="d", marks=marks)])
+    assert faults(out) == []
+    (row,) = read(out, "conversations")
+    heard = [u for u in row["utterances"] if u["kind"] in ("backchannel", "filler")]
+    assert [u["spoken"] for u in heard] == [to_spoken(hostile, "en")] * 2
+    assert max(max(u["text_ids"]) for u in heard) < manifest.values["vocabulary"]["n_text"]
+
+
 @pytest.mark.slow
 def test_real_speech_is_interrupted_at_the_times_of_its_words():
     talk_ = Dialogue(

@@ -87,8 +87,8 @@ def pieces_of(
     whole = replace(whole, barge_in=barge_in)
     before: list[Piece] = []
     if role == "user" and k > 0:
-        may_correct = whole.barge_in and corrects and tokens
-        if may_correct and tokens and draws.happens(timing.barge_in.correction_probability, k, "correction"):
+        correction = timing.barge_in.correction_probability if whole.barge_in and corrects else 0
+        if tokens and draws.happens(correction, k, "correction"):
             opener = draws.pick(tokens.corrections, k, "correction_words")
             before = [Piece(replace(whole, text="", spoken=opener, event="correction"))]
             pause = draws.length(timing.barge_in.correction_pause, k, "correction_pause")
