@@ -121,7 +121,7 @@ def places(words: Sequence[Word], spoken: str) -> list[tuple[int, int]]:
 
 
 def time_at(words: Sequence[Word], spoken: str, at_characters: int) -> int:
-    """When a place of a text is spoken; within a word, as far into its time as into its letters.
+    """When the text after a place begins; within a word, as far into its time as into its letters.
 
     Args:
         words: Times of the words of `spoken`, or of pieces of them.
@@ -136,10 +136,32 @@ def time_at(words: Sequence[Word], spoken: str, at_characters: int) -> int:
     >>> time_at((Word("好来吧", 0, 60),), "好来吧", 2)
     40
     """
+    time = said_by(words, spoken, at_characters)
+    starts = (
+        w.start_samples for w, (first, _) in zip(words, places(words, spoken), strict=True) if first == at_characters
+    )
+    return max(time, next(starts, 0))
+
+
+def said_by(words: Sequence[Word], spoken: str, at_characters: int) -> int:
+    """When the text up to a place has been said: the end of a word's time, however long the next lets one wait.
+
+    Args:
+        words: Times of the words of `spoken`, or of pieces of them.
+        spoken: The text.
+        at_characters: The place.
+
+    Returns:
+        Samples, in the time of `words`; 0 if there are none.
+
+    >>> words = Word("好", 0, 40), Word("吧", 50, 80)
+    >>> said_by(words, "好吧", 1), time_at(words, "好吧", 1)
+    (40, 50)
+    """
     time = 0
     for word, (first, last) in zip(words, places(words, spoken), strict=True):
         if at_characters <= first:
-            return max(time, word.start_samples) if at_characters == first else time
+            break
         n_into = min(at_characters, last) - first
         time = word.start_samples + (word.end_samples - word.start_samples) * n_into // (last - first)
     return time

@@ -37,6 +37,14 @@ class Input(_Part):
     )
 
 
+class MinScores(_Part):
+    """The lowest scores of a judge that are kept, 1 to 10. Empty: not asked."""
+
+    spokenness: int | None = Field(None, ge=1, le=10)
+    coherence: int | None = Field(None, ge=1, le=10)
+    safety: int | None = Field(None, ge=1, le=10)
+
+
 class Select(_Part):
     """What a dialogue must be like to be spoken. (N): notes on the paper; (ours): tuned on Alpaca, MOSS, ShareGPT."""
 
@@ -72,6 +80,18 @@ class Select(_Part):
     max_word_length: int = Field(40, ge=10, description="most characters without a space, addresses aside (ours)")
     max_repeated_share: float = Field(
         0.4, ge=0, le=1, description="most of a turn's word groups that may have occurred in it before (ours)"
+    )
+    min_scores: MinScores = Field(
+        MinScores(), description="lowest scores of the judge of written dialogues, such as {spokenness: 6}"
+    )
+    require_scores: bool = Field(False, description="reject dialogues without a score that `min_scores` asks for")
+
+
+class Script(_Part):
+    """Who says what happens inside a dialogue's turns: the rules of `timing`, or marks that came with the dialogue."""
+
+    marked_share: float = Field(
+        1, ge=0, le=1, description="Of dialogues with marks, how many follow them; the rest, by their id, the rules"
     )
 
 
@@ -245,6 +265,7 @@ class Recipe(_Part):
     sample_rate_hz: int = Field(24_000, ge=8_000, le=48_000, description="Of the conversation's audio")
     input: Input = Input()
     select: Select = Select()
+    script: Script = Script()
     engines: Engines = Engines()
     voices: Voices = Voices()
     timing: Timing = Timing()

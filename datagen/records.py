@@ -16,6 +16,10 @@ from datagen.events import FLOOR as FLOOR
 from datagen.events import HARD_NEGATIVES as HARD_NEGATIVES
 from datagen.events import KINDS as KINDS
 from datagen.events import Kind as Kind
+from datagen.marks import Judged as Judged
+from datagen.marks import Mark as Mark
+from datagen.marks import Origin as Origin
+from datagen.marks import ScriptedBy as ScriptedBy
 
 Role = Literal["user", "assistant"]
 CHANNEL: dict[Role, int] = {"user": 0, "assistant": 1}
@@ -42,6 +46,16 @@ class Dialogue:
     """ISO 639-1 code; empty until known."""
     record: int = 0
     """Place among all records of the input, from 0."""
+    marks: tuple[Mark, ...] = ()
+    """Where people barge in, hesitate and show that they listen, if a writer says so."""
+    judged: Judged | None = None
+    written_by: tuple[Origin, ...] = ()
+    """In the order of writing; empty if no model wrote it."""
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether a writer said what happens in it, and be it nothing."""
+        return bool(self.marks) or any(origin.task == "script" for origin in self.written_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +63,15 @@ class BargeIn:
     """An utterance starts inside the other's utterance before it and takes the floor."""
 
     at: float
-    """Where it starts, as a share of the interrupted take's length, in (0, 1)."""
+    """Where it starts, as a share of the interrupted take's length, in (0, 1); unused with `at_characters`."""
     reaction_samples: int
     """How long the other goes on after the start."""
     finish_word: bool = False
     """Whether the other ends the word it is in."""
     competition: bool = False
     """Whether the other at first does not yield; the reaction is then as long as that takes."""
+    at_characters: int | None = None
+    """Place in the interrupted utterance's spoken text: it starts when the text up to there has been said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +117,7 @@ class Script:
     dialogue: Dialogue
     split: str
     utterances: tuple[Utterance, ...]
+    scripted_by: ScriptedBy = "rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +310,10 @@ class Streams:
     mixing: Mixing
     audio_flac: bytes | None = None
     """The audio as stereo FLAC, if the recipe keeps it."""
+    scripted_by: ScriptedBy = "rules"
+    judged: Judged | None = None
+    """Scores of the dialogue."""
+    written_by: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,22 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from datagen.records import Dialogue, Event, Mixing, Reject, Role, Row, Scores, Spoken, Streams, Turn, Word
+from datagen.records import (
+    Dialogue,
+    Event,
+    Judged,
+    Mark,
+    Mixing,
+    Origin,
+    Reject,
+    Role,
+    Row,
+    Scores,
+    Spoken,
+    Streams,
+    Turn,
+    Word,
+)
 
 
 def _field(name: str, kind: pa.DataType, unit: str = "", nullable: bool = False) -> pa.Field:
@@ -94,6 +109,28 @@ _MIXING = pa.struct(
         _field("compression", pa.float64(), "0 best, 1 smallest", nullable=True),
     ]
 )
+_JUDGED = pa.struct([_field(name, pa.int32(), "1 to 10", True) for name in ("spokenness", "coherence", "safety")])
+_ORIGIN = pa.struct(
+    [
+        _field("task", pa.string()),
+        _field("prompt", pa.string()),
+        _field("version", pa.int32(), "of the prompt"),
+        _field("prompt_sha256", pa.string()),
+        _field("model", pa.string()),
+        _field("answer_sha256", pa.string()),
+        _field("attempt", pa.int32(), "0 = first"),
+    ]
+)
+_MARK = pa.struct(
+    [
+        _field("kind", pa.string()),
+        _field("turn", pa.int32(), "index of the turn"),
+        _field("word", pa.int32(), "units of the turn before it: words, Chinese characters"),
+        _field("role", pa.string()),
+        _field("text", pa.string()),
+        _field("why", pa.string()),
+    ]
+)
 CONVERSATIONS = pa.schema(
     [
         _field("dialogue_id", pa.string()),
@@ -108,6 +145,9 @@ CONVERSATIONS = pa.schema(
         _field("events", pa.list_(_EVENT)),
         _field("mixing", _MIXING),
         _field("audio_flac", pa.binary(), "stereo FLAC file, left the user", nullable=True),
+        _field("scripted_by", pa.string(), "rules or marks"),
+        _field("judged", _JUDGED, nullable=True),
+        _field("written_by", pa.list_(_ORIGIN)),
     ]
 )
 ROWS = pa.schema(
@@ -168,6 +208,9 @@ INPUT = pa.schema(
         _field("stage", pa.string(), "set if the record is a reject"),
         _field("reason", pa.string(), "set if the record is a reject"),
         _field("detail", pa.string(), "set if the record is a reject"),
+        _field("marks", pa.list_(_MARK)),
+        _field("judged", _JUDGED, nullable=True),
+        _field("written_by", pa.list_(_ORIGIN)),
     ]
 )
 FILES = pa.schema(
@@ -203,13 +246,15 @@ def _lists(arrays: Sequence[NDArray[Any]], kind: pa.DataType) -> pa.ListArray:
 
 def conversations_table(streams: Sequence[Streams]) -> pa.Table:
     """One row a conversation, of schema CONVERSATIONS."""
-    flat = ("dialogue_id", "record", "source", "language", "split", "n_samples", "audio_flac")
+    flat = ("dialogue_id", "record", "source", "language", "split", "n_samples", "audio_flac", "scripted_by")
     columns: dict[str, Any] = {name: [getattr(s, name) for s in streams] for name in flat}
     columns["user_codes"] = _lists([s.user_codes for s in streams], pa.uint16())
     columns["assistant_codes"] = _lists([s.assistant_codes for s in streams], pa.uint16())
     columns["utterances"] = [[plain(u) for u in s.utterances] for s in streams]
     columns["events"] = [[plain(e) for e in s.events] for s in streams]
     columns["mixing"] = [plain(s.mixing) for s in streams]
+    columns["judged"] = [s.judged and plain(s.judged) for s in streams]
+    columns["written_by"] = [[plain(o) for o in s.written_by] for s in streams]
     return pa.table(columns, schema=CONVERSATIONS)
 
 
@@ -246,9 +291,20 @@ def streams_of(table: pa.Table) -> list[Streams]:
             events=tuple(Event(**event) for event in row["events"]),
             mixing=_mixing(row["mixing"]) if "mixing" in row else Mixing("", None, 0.0, 0.0),
             audio_flac=row.get("audio_flac"),
+            scripted_by=row.get("scripted_by", "rules"),
+            judged=_judged(row),
+            written_by=_origins(row),
         )
         for index, row in enumerate(light.to_pylist())
     ]
+
+
+def _judged(row: dict[str, Any]) -> Judged | None:
+    return Judged(**row["judged"]) if row.get("judged") else None
+
+
+def _origins(row: dict[str, Any]) -> tuple[Origin, ...]:
+    return tuple(Origin(**origin) for origin in row.get("written_by", ()))
 
 
 def _mixing(values: dict[str, Any]) -> Mixing:
@@ -321,7 +377,7 @@ def rejects_table(rejects: Iterable[Reject]) -> pa.Table:
 
 def input_table(records: Sequence[Dialogue | Reject]) -> pa.Table:
     """What was read, dialogues and rejects, of schema INPUT. Column by column: planning spends its time here."""
-    plain = [
+    rows = [
         (r.record, r.id, r.source, r.language, "", "", "")
         if isinstance(r, Dialogue)
         else (r.record, r.dialogue_id, r.source, "", r.stage, r.reason, r.detail)
@@ -335,7 +391,11 @@ def input_table(records: Sequence[Dialogue | Reject]) -> pa.Table:
     )
     offsets = pa.array(list(accumulate(map(len, turns_of), initial=0)), pa.int32())
     names = ("record", "dialogue_id", "source", "language", "stage", "reason", "detail")
-    columns = {name: [row[k] for row in plain] for k, name in enumerate(names)}
+    columns: dict[str, Any] = {name: [row[k] for row in rows] for k, name in enumerate(names)}
+    dialogues = [r if isinstance(r, Dialogue) else None for r in records]
+    columns["marks"] = [[plain(mark) for mark in d.marks] if d else [] for d in dialogues]
+    columns["judged"] = [plain(d.judged) if d and d.judged else None for d in dialogues]
+    columns["written_by"] = [[plain(origin) for origin in d.written_by] if d else [] for d in dialogues]
     return pa.table({**columns, "turns": pa.ListArray.from_arrays(offsets, said)}, schema=INPUT)
 
 
@@ -344,9 +404,10 @@ def records_of(table: pa.Table) -> list[Dialogue | Reject]:
     found: list[Dialogue | Reject] = []
     for row in table.to_pylist():
         if row["stage"]:
-            del row["turns"], row["language"]
-            found.append(Reject(**row))
+            found.append(Reject(**{name: row[name] for name in REJECTS.names if name != "traceback"}))
         else:
             turns = tuple(Turn(cast(Role, turn["role"]), turn["text"]) for turn in row["turns"])
-            found.append(Dialogue(row["dialogue_id"], turns, row["source"], row["language"], row["record"]))
+            marks = tuple(Mark(**mark) for mark in row["marks"])
+            given = (marks, _judged(row), _origins(row))
+            found.append(Dialogue(row["dialogue_id"], turns, row["source"], row["language"], row["record"], *given))
     return found

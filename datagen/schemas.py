@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from datagen.engines.base import BitExact, EngineInfo, Voice
+from datagen.marks import MarkKind
 from datagen.recipe import Recipe
 from datagen.run.commit import Marker
 from datagen.run.index import IndexPart
@@ -25,6 +26,33 @@ class _Turn(BaseModel):
     text: str
 
 
+class _Mark(BaseModel):
+    kind: MarkKind
+    turn: int = Field(ge=0, description="Index of the turn in which it happens")
+    word: int = Field(
+        ge=0, description="Units of the turn's spoken text before it: words, Chinese characters; 0 only of a hesitation"
+    )
+    role: Literal["user", "assistant"] = Field(description="Who interrupts, hesitates or listens")
+    text: str = Field("", max_length=200, description="A hesitation's filler, if any, or what the listener says")
+    why: str = Field("", max_length=1000)
+
+
+class _Scores(BaseModel):
+    spokenness: int | None = Field(None, ge=1, le=10)
+    coherence: int | None = Field(None, ge=1, le=10)
+    safety: int | None = Field(None, ge=1, le=10)
+
+
+class _Origin(BaseModel):
+    task: str
+    prompt: str
+    version: int = Field(ge=0)
+    prompt_sha256: str
+    model: str
+    answer_sha256: str
+    attempt: int = Field(0, ge=0)
+
+
 class _Dialogue(BaseModel):
     """One dialogue of our own shape; other shapes are read too, see docs/format.md."""
 
@@ -34,6 +62,9 @@ class _Dialogue(BaseModel):
     )
     language: str | None = Field(None, description="ISO 639-1; detected if missing")
     turns: list[_Turn] = Field(min_length=1)
+    marks: list[_Mark] | None = Field(None, description="What happens inside turns, instead of the rules of `timing`")
+    scores: _Scores | None = Field(None, description="A judge's, 1 to 10")
+    written_by: list[_Origin] | None = Field(None, max_length=100)
 
 
 class _Sums(TypedDict):

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
-    {"errors", "units", "seeds", "resources", "events", "terminal", ""},
+    {"errors", "units", "seeds", "resources", "events", "marks", "terminal", ""},
     {"records", "vocab", "distributions", "bucket"},
     {"behaviours", "phrases", "recipe_mix"},
     {"recipe", "schema", "chunks"},

@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 import pyarrow as pa
 import pytest
 
-from datagen.records import Event, Mixing, Reject, Row, Scores, Spoken, Streams, Word
+from datagen.records import Event, Judged, Mixing, Reject, Row, Scores, Spoken, Streams, Word
 from datagen.schema import CONVERSATIONS, HEAVY, REJECTS, ROWS, SCHEMAS
 
 UNITS = {
@@ -42,9 +42,9 @@ def test_a_unit_in_a_name_stands_in_the_metadata_too(name):
 
 def test_only_what_may_be_missing_is_nullable():
     nullable = {field.name for schema in SCHEMAS.values() for field in all_fields(schema) if field.nullable}
-    hints = {**get_type_hints(Mixing), **get_type_hints(Scores)}
+    hints = {**get_type_hints(Mixing), **get_type_hints(Scores), **get_type_hints(Judged)}
     optional = {name for name, kind in hints.items() if type(None) in get_args(kind)}
-    assert nullable == {"audio_flac", "scores", *optional}
+    assert nullable == {"audio_flac", "scores", "judged", *optional}
 
 
 def names(record: type) -> set[str]:

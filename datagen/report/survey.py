@@ -12,12 +12,16 @@ from datagen.records import Streams
 from datagen.report.choose import Candidate, Sample
 from datagen.report.takes import TakeSums
 from datagen.report.tokens import ROW_COLUMNS, CodeUse, TaskSums
+from datagen.report.written import WrittenSums
 from datagen.run.tables import from_parquet
 from datagen.schema import streams_of
 from datagen.timing.battery import Battery
 from datagen.timing.stored import COLUMNS, Measured
 
-_COLUMNS = [*COLUMNS, *(f"utterances.list.element.{name}" for name in ("voice", "attempt", "scores"))]
+_COLUMNS = [
+    *(*COLUMNS, "scripted_by", "judged", "written_by"),
+    *(f"utterances.list.element.{name}" for name in ("voice", "attempt", "scores")),
+]
 _N_EXAMPLES = 3
 """Rejects shown of each reason."""
 
@@ -40,6 +44,7 @@ class Survey:
     voices: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Samples heard by role and voice."""
     takes: TakeSums = field(default_factory=TakeSums)
+    written: WrittenSums = field(default_factory=WrittenSums)
 
     def add(self, streams: Streams) -> None:
         """Count a conversation."""
@@ -47,6 +52,7 @@ class Survey:
         self.languages[streams.language] += streams.n_samples
         self.splits[streams.split] += streams.n_samples
         self.n_of_split[streams.split] += 1
+        self.written.add(streams)
         for u in streams.utterances:
             self.voices[u.role, u.voice] += u.end_samples - u.start_samples
             self.takes.add(u)

@@ -111,6 +111,7 @@ def _facts(found: Survey) -> dict[str, Any]:
         "splits": {name: (found.n_of_split[name], n) for name, n in found.splits.most_common()},
         "voices": found.voices,
         "takes": found.takes.figures(),
+        "written": found.written.figures(),
     }
 
 

@@ -1,15 +1,15 @@
 """The laws of time and tokens that every stored conversation keeps.
 
 No time is negative or outside the conversation, nobody overlaps himself, words lie within their utterance, said and
-unsaid together are what was scripted, every event lies where its utterance does, and nothing that was scripted is cut
-or left out without an event that says so.
+unsaid together are what was scripted, every event lies where its utterance does, nothing that was scripted is cut
+or left out without an event that says so, and barge-ins by marks start where a word ends.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 
-from datagen.phrases import places
-from datagen.records import CHANNEL, EVENTS, FLOOR, KINDS, Event, Spoken, Streams
+from datagen.phrases import places, units
+from datagen.records import CHANNEL, EVENTS, FLOOR, KINDS, Event, Spoken, Streams, Word
 
 _BEFORE = frozenset(("gap", "hesitation", "user_silent"))
 """Events that end where their utterance starts."""
@@ -47,6 +47,8 @@ def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
     for event in s.events:
         yield from (f"event {event.kind}: {fault}" for fault in _event_faults(event, s))
     yield from _unnoted(s)
+    if s.scripted_by == "marks":
+        yield from _beside_words(s)
 
 
 def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
@@ -96,3 +98,22 @@ def _unnoted(s: Streams) -> Iterator[str]:
                 yield f"utterance {index}: no event says whether its {u.kind} is heard"
         elif u.n_cut_samples and not any(role != u.role and end == u.end_samples for role, end in stops):
             yield f"utterance {index}: it is cut where no barge-in ends"
+
+
+def _beside_words(s: Streams) -> Iterator[str]:
+    """Barge-ins that do not start where a word ends; within one, if it is Chinese without a time a character."""
+    for e in s.events:
+        if e.kind == "barge_in" and e.placed and 0 <= e.utterance < len(s.utterances):
+            other = next((u for u in reversed(s.utterances[: e.utterance]) if u.kind in FLOOR), None)
+            silent_before = other is not None and e.start_samples == other.start_samples  # words without sound
+            if other is None or not (
+                silent_before or any(_ends_at(word, e.start_samples, other) for word in other.words)
+            ):
+                yield f"event barge_in: utterance {e.utterance} does not start where a word of the other ends"
+
+
+def _ends_at(word: Word, samples: int, u: Spoken) -> bool:
+    follows = u.spoken[len(u.said) : len(u.said) + 1]
+    is_part = bool(u.unsaid) and not follows.isspace() and word == u.words[-1]
+    inside = word.start_samples < samples < word.end_samples and (is_part or len(units(word.text)) > 1)
+    return inside or word.end_samples == samples

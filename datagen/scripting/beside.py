@@ -14,7 +14,7 @@ _TOO_LATE_WORDS = 1.5
 
 
 def beside(part: Part, pieces: Sequence[Piece], setting: Setting) -> list[Utterance]:
-    """All that is heard during a turn, by place in its text; nothing if the language has no words for it.
+    """All that is heard during a turn, by place in its text, as drawn; nothing if the language has no words for it.
 
     Args:
         part: The turn.
@@ -26,8 +26,13 @@ def beside(part: Part, pieces: Sequence[Piece], setting: Setting) -> list[Uttera
     found = [
         *_backchannels(part, setting, setting.tokens),
         *_failed_barge_in(part, setting, setting.tokens),
-        *_overlapping_start(part, pieces, setting, setting.tokens),
+        *overlapping_start(part, pieces, setting),
     ]
+    return by_place(found)
+
+
+def by_place(found: Sequence[Utterance]) -> list[Utterance]:
+    """What is heard beside a turn, in order of its text."""
     return sorted(found, key=_place)
 
 
@@ -63,8 +68,8 @@ def _within_piece(utterance: Utterance, piece: Piece, place: int) -> Utterance:
 
 
 def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
-    rule, draws, listener = setting.timing.backchannel, setting.draws, _OTHER[part.role]
-    probability = rule.user_probability if listener == "user" else rule.assistant_probability
+    rule, draws = setting.timing.backchannel, setting.draws
+    probability = rule.user_probability if _OTHER[part.role] == "user" else rule.assistant_probability
     if not probability:
         return []
     n_words, before, found = count_words(part.spoken), 0.0, []
@@ -74,10 +79,14 @@ def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utteranc
             continue
         if draws.happens(probability, *key):
             before = n_before
-            within = Within(place, draws.samples(rule.delay, *key, "delay"))
             words = draws.pick(tokens.backchannels, *key, "words")
-            found.append(_token(listener, words, setting, part, "backchannel", within))
+            found.append(backchannel(part, setting, place, words, draws.samples(rule.delay, *key, "delay")))
     return found
+
+
+def backchannel(part: Part, setting: Setting, at_characters: int, words: str, delay_samples: int) -> Utterance:
+    """A listener's token at a place of a turn."""
+    return _token(_OTHER[part.role], words, setting, part, "backchannel", Within(at_characters, delay_samples))
 
 
 def _failed_barge_in(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
@@ -91,7 +100,11 @@ def _failed_barge_in(part: Part, setting: Setting, tokens: Tokens) -> list[Utter
     return [_token("user", words, setting, part, "failed_barge_in", within)]
 
 
-def _overlapping_start(part: Part, pieces: Sequence[Piece], setting: Setting, tokens: Tokens) -> list[Utterance]:
+def overlapping_start(part: Part, pieces: Sequence[Piece], setting: Setting) -> list[Utterance]:
+    """The one who spoke before the turn starts with it, and gives way, if that is drawn."""
+    tokens = setting.tokens
+    if tokens is None:
+        return []
     rule, draws, goes_on = setting.timing.overlapping_start, setting.draws, _OTHER[part.role]
     key, first = (part.index, "overlapping_start"), pieces[0].utterance
     probability = rule.user_probability if goes_on == "user" else rule.assistant_probability

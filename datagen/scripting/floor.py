@@ -1,9 +1,13 @@
-"""Who holds the floor: turns with their offsets, barge-ins, silences and hesitations."""
+"""Who holds the floor: turns with their offsets, silences, barge-ins and hesitations.
 
+Barge-ins and hesitations are drawn by rule here, or come from the marks of the dialogue (`marked`).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from datagen.behaviours import Timing, Tokens
-from datagen.phrases import count_words, joined, units
+from datagen.phrases import Unit, count_words, joined, units
 from datagen.records import BargeIn, Role, Utterance
 from datagen.scripting.draws import Draws
 
@@ -42,16 +46,49 @@ class Piece:
     """Characters at its beginning that were said before."""
 
 
+@dataclass(frozen=True)
+class Pause:
+    """A hesitation inside a turn."""
+
+    n_before: int
+    """Units of the turn that are said before it."""
+    pause_samples: int
+    """Silence; with a filler, after the filler."""
+    filler: str = ""
+    filler_delay_samples: int = 0
+    n_again: int = 0
+    """Units before it that are said again after it."""
+
+
 def floor_of(part: Part, setting: Setting) -> list[Piece]:
-    """The pieces of a turn in order, with all that comes between the turn before and its own first words."""
+    """The pieces of a turn in order, with all that comes between the turn before and its own first words.
+
+    Barge-ins and hesitations are drawn.
+    """
+    return pieces_of(part, setting, drawn_barge_in(part, setting), drawn_pauses(part, setting))
+
+
+def pieces_of(
+    part: Part, setting: Setting, barge_in: BargeIn | None, pauses: Sequence[Pause], corrects: bool = True
+) -> list[Piece]:
+    """The pieces of a turn in order, with all that comes between the turn before and its own first words.
+
+    Args:
+        part: The turn.
+        setting: Distributions, words, voices and chance.
+        barge_in: How it interrupts the turn before, if it does.
+        pauses: Hesitations inside it, by place.
+        corrects: Whether its barge-in may open with a correction.
+    """
     timing, tokens, voices, draws = setting.timing, setting.tokens, setting.voices, setting.draws
     k, role = part.index, part.role
     fto = timing.lead_in if k == 0 else timing.assistant_fto if role == "assistant" else timing.user_fto
     whole = Utterance(role, part.text, part.spoken, voices[role], draws.samples(fto, k, "offset"), turn=k)
-    whole = replace(whole, barge_in=_barge_in(part, setting))
+    whole = replace(whole, barge_in=barge_in)
     before: list[Piece] = []
     if role == "user" and k > 0:
-        if whole.barge_in and tokens and draws.happens(timing.barge_in.correction_probability, k, "correction"):
+        correction = timing.barge_in.correction_probability if whole.barge_in and corrects else 0
+        if tokens and draws.happens(correction, k, "correction"):
             opener = draws.pick(tokens.corrections, k, "correction_words")
             before = [Piece(replace(whole, text="", spoken=opener, event="correction"))]
             pause = draws.length(timing.barge_in.correction_pause, k, "correction_pause")
@@ -64,54 +101,97 @@ def floor_of(part: Part, setting: Setting) -> list[Piece]:
                 before = [Piece(Utterance("assistant", "", words, voice, silence, turn=k, event="prompt"))]
             else:
                 whole = replace(whole, offset_samples=silence, event="user_silent")
-    return before + (_hesitate(whole, setting) if role == "user" else [Piece(whole)])
+    return before + broken(whole, pauses)
 
 
-def _barge_in(part: Part, setting: Setting) -> BargeIn | None:
+def drawn_barge_in(part: Part, setting: Setting) -> BargeIn | None:
     """How the turn interrupts the one before, if it does."""
-    timing, draws = setting.timing, setting.draws
-    k = part.index
-    if k > 0 and part.role == "user":
+    timing, draws, k = setting.timing, setting.draws, part.index
+    if k == 0:
+        return None
+    if part.role == "user":
         rule = timing.barge_in
-        if not draws.happens(rule.probability, k, "barge_in") or count_words(part.before) < rule.min_words:
-            return None
-        competes = draws.happens(rule.competition_probability, k, "competition")
-        yielding = (rule.competition, "competition_length") if competes else (rule.reaction, "reaction")
-        return BargeIn(
-            at=draws.value(rule.at, k, "barge_in_at"),
-            reaction_samples=draws.length(yielding[0], k, yielding[1]),
-            finish_word=draws.happens(rule.finish_word_probability, k, "finish_word"),
-            competition=competes,
-        )
+        if draws.happens(rule.probability, k, "barge_in") and count_words(part.before) >= rule.min_words:
+            return yielded_to(part, setting, at=draws.value(rule.at, k, "barge_in_at"))
+        return None
     cut_in = timing.assistant_barge_in
-    happens = k > 0 and draws.happens(cut_in.probability, k, "assistant_barge_in")
-    if happens and count_words(part.before) >= cut_in.min_words:
-        return BargeIn(
-            at=draws.value(cut_in.at, k, "assistant_barge_in_at"),
-            reaction_samples=draws.length(cut_in.reaction, k, "user_reaction"),
-        )
+    if draws.happens(cut_in.probability, k, "assistant_barge_in") and count_words(part.before) >= cut_in.min_words:
+        return yielded_to(part, setting, at=draws.value(cut_in.at, k, "assistant_barge_in_at"))
     return None
 
 
-def _hesitate(whole: Utterance, setting: Setting) -> list[Piece]:
-    """The user's turn, cut in two by a pause if a hesitation is drawn; with a filler or a restart if those are."""
+def yielded_to(part: Part, setting: Setting, at: float = 0.0, at_characters: int | None = None) -> BargeIn:
+    """A barge-in of a turn at a place in the other's turn before it, with the other's reaction drawn.
+
+    Args:
+        part: The turn that interrupts.
+        setting: Distributions and chance.
+        at: Place as a share of the other's take, or
+        at_characters: in the other's last piece, in characters.
+    """
+    timing, draws, k = setting.timing, setting.draws, part.index
+    if part.role == "assistant":
+        reaction = draws.length(timing.assistant_barge_in.reaction, k, "user_reaction")
+        return BargeIn(at, reaction, at_characters=at_characters)
+    rule = timing.barge_in
+    competes = draws.happens(rule.competition_probability, k, "competition")
+    yielding = (rule.competition, "competition_length") if competes else (rule.reaction, "reaction")
+    reaction = draws.length(yielding[0], k, yielding[1])
+    finishes = draws.happens(rule.finish_word_probability, k, "finish_word")
+    return BargeIn(at, reaction, finishes, competes, at_characters)
+
+
+def drawn_pauses(part: Part, setting: Setting) -> list[Pause]:
+    """A pause in the user's turn if a hesitation is drawn; with a filler or a restart if those are."""
     rule, tokens, draws = setting.timing.hesitation, setting.tokens, setting.draws
-    k, places = whole.turn, units(whole.spoken)
-    if count_words(whole.spoken) < rule.min_words or not draws.happens(rule.probability, k, "hesitation"):
-        return [Piece(whole)]
-    last = 1 + int(draws.uniform(k, "hesitation_at") * (len(places) - 2))  # at least two units before, one after
-    rest = places[last + 1].start
-    again = ""
+    k = part.index
+    if part.role != "user" or count_words(part.spoken) < rule.min_words:
+        return []
+    if not draws.happens(rule.probability, k, "hesitation"):
+        return []
+    n_units = len(units(part.spoken))
+    n_before = 2 + int(draws.uniform(k, "hesitation_at") * (n_units - 2))  # at least two units before, one after
+    n_again = 0
     if draws.happens(rule.restart_probability, k, "restart"):
-        n_again = 1 + int(draws.uniform(k, "restart_words") * min(rule.restart_words, last + 1))
-        again = whole.spoken[places[last + 1 - n_again].start : places[last].end]
-    resumed = joined(again, whole.spoken[rest:])
-    goes_on = replace(whole, text="", barge_in=None, spoken=resumed, event="hesitation")
-    goes_on = replace(goes_on, offset_samples=draws.length(rule.pause, k, "hesitation_pause"))
-    pieces = [Piece(replace(whole, spoken=whole.spoken[: places[last].end]))]
+        n_again = 1 + int(draws.uniform(k, "restart_words") * min(rule.restart_words, n_before))
+    filler = ""
     if tokens and draws.happens(rule.filler_probability, k, "filler"):
-        delay = draws.length(rule.filler_delay, k, "filler_delay")
-        words = draws.pick(tokens.fillers, k, "filler_words")
-        filler = replace(goes_on, spoken=words, kind="filler", offset_samples=delay, event="")
-        pieces.append(Piece(filler, rest))
-    return [*pieces, Piece(goes_on, rest, len(resumed) - len(whole.spoken[rest:]))]
+        filler = draws.pick(tokens.fillers, k, "filler_words")
+    delay = draws.length(rule.filler_delay, k, "filler_delay") if filler else 0
+    return [Pause(n_before, draws.length(rule.pause, k, "hesitation_pause"), filler, delay, n_again)]
+
+
+def broken(whole: Utterance, pauses: Sequence[Pause]) -> list[Piece]:
+    """A turn, cut into pieces by pauses.
+
+    Before its first word, a filler opens the turn, and silence alone only makes it start later.
+
+    >>> turn = Utterance("user", "I think so", "I think so", "v", 0)
+    >>> [piece.utterance.spoken for piece in broken(turn, [Pause(0, 9, "um"), Pause(1, 9, "", 0, 1)])]
+    ['um', 'I', 'I think so']
+    """
+    spots, found = units(whole.spoken), list[Piece]()
+    goes_on, first, n_again = whole, 0, 0
+    for pause in pauses:
+        if not pause.n_before and not pause.filler:
+            goes_on = replace(goes_on, offset_samples=goes_on.offset_samples + pause.pause_samples)
+            continue
+        if pause.n_before:
+            found.append(_piece(goes_on, spots, first, pause.n_before, n_again))
+            goes_on = replace(goes_on, text="", barge_in=None, event="", offset_samples=pause.filler_delay_samples)
+        first, n_again = pause.n_before, pause.n_again
+        if pause.filler:
+            filler = replace(goes_on, text="", spoken=pause.filler, kind="filler")
+            found.append(Piece(filler, spots[first].start))
+        goes_on = replace(goes_on, barge_in=None, event="hesitation", offset_samples=pause.pause_samples)
+    return [*found, _piece(goes_on, spots, first, len(spots), n_again)]
+
+
+def _piece(whole: Utterance, spots: Sequence[Unit], first: int, stop: int, n_again: int) -> Piece:
+    """The units of a turn from `first` to before `stop`, after those that are said again."""
+    text = whole.spoken
+    begin = spots[first].start if first else 0
+    said = text[begin : spots[stop - 1].end if stop < len(spots) else len(text)]
+    again = text[spots[first - n_again].start : spots[first - 1].end] if n_again else ""
+    resumed = joined(again, said)
+    return Piece(replace(whole, spoken=resumed), begin, len(resumed) - len(said))

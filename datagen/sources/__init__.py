@@ -14,6 +14,7 @@ another but for its id. Formats are in `inputs`, shapes in `shapes`. What a dial
 - The user's last turn is dropped if no one answers: there is nothing in it to learn.
 - What remains has at least one user's turn with an answer, else it is the reject `no_turns`.
 - Names of roles are those of `shapes.ROLES` and any given as `roles`; another name is the reject `unknown_role`.
+- Records of the shape `turns` may bring marks, scores and origins along (`marks`); elsewhere such fields are ignored.
 - Text is data: markup, special tokens and control characters stay for later stages to judge.
 
 Ids: the record's own `id`, `conversation_id`, `dialogue_id` or `uuid`, else `<stem>-<record in the file>`, where
@@ -23,7 +24,7 @@ file it is `<stem>:<id>`.
 
 Reasons of rejects: not_an_object broken_json invalid_unicode too_deep bad_number bad_value record_too_large
 unknown_shape bad_turns bad_text not_text unknown_role too_many_speakers tool_turns no_turns bad_id duplicate_id
-bad_language.
+bad_language bad_mark bad_scores bad_written_by.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from datagen.sources import fields, formats, shapes
 from datagen.sources.fields import UnfitError
 from datagen.sources.ids import Ids
 from datagen.sources.inputs import Input, InputFile, fingerprint, resolve
+from datagen.sources.marks import given
 from datagen.sources.shapes import SHAPES
 
 __all__ = ["MAX_RECORD_BYTES", "SHAPES", "InputFile", "fingerprint", "read"]
@@ -102,7 +104,8 @@ class _Maker:
             shape = shapes.detect(found) if self.shape == "auto" else self.shape
             turns = shapes.turns(found, shape, self._roles)
             language = fields.language(found, shape)
-            return Dialogue(self.ids.take(name), turns, file.name, language, record)
+            more = given(found, shape, turns)
+            return Dialogue(self.ids.take(name), turns, file.name, language, record, *more)
         except UnfitError as unfit:
             return Reject(record, name, file.name, "source", unfit.reason, f"{file.name}, {raw.place}: {unfit.detail}")
 

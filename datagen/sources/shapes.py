@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, cast
 
 from datagen.errors import SourceError
 from datagen.records import Role, Turn
+from datagen.sources import marks
 from datagen.sources.fields import ID_KEYS, UnfitError, kind_of, names, quote, spoken_text
 
 Kind = Literal["user", "assistant", "system", "tool"]
@@ -242,3 +243,14 @@ FIELDS = frozenset(
     + [key for keys, _, _ in LISTS.values() for key in keys]
 )
 """All top-level fields any shape looks at; a table's other columns need not be read."""
+
+
+def read_columns(columns: Iterable[str]) -> list[str]:
+    """Those columns of a table that some shape looks at, given that the table has no others.
+
+    >>> read_columns(["turns", "marks", "age"]), read_columns(["messages", "scores"])
+    (['turns', 'marks'], ['messages'])
+    """
+    have = list(dict.fromkeys(columns))
+    wanted = FIELDS | set(marks.FIELDS) if "turns" in have else FIELDS
+    return [name for name in have if name in wanted]

@@ -7,7 +7,7 @@ from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import too_large
 from datagen.sources.fields import Raw, UnfitError
 from datagen.sources.inputs import Input
-from datagen.sources.shapes import FIELDS, usable
+from datagen.sources.shapes import read_columns, usable
 
 _BATCH_ROWS = 128
 """Small, so that rows of the largest size still fit in memory."""
@@ -36,7 +36,7 @@ def rows(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
             mend = "rename the columns, or convert to JSON Lines in one of the known shapes"
             wanted = "known shapes" if shape == "auto" else f"the shape {shape}"
             raise SourceError(f"{file.place}: no usable columns for {wanted} among {', '.join(names)}; {mend}")
-        for value in _values(batch.select([name for name in dict.fromkeys(names) if name in FIELDS]), max_bytes):
+        for value in _values(batch.select(read_columns(names)), max_bytes):
             yield Raw(value, f"record {number}")
             number += 1
 
@@ -67,7 +67,7 @@ def _parquet(file: Input, _split: str) -> Iterator[Batch]:
     source = file.open().detach() if file.url else file.path  # pyarrow itself decides what to read, and buffers it
     with pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
-        columns = [name for name in table.schema_arrow.names if name in FIELDS]
+        columns = read_columns(table.schema_arrow.names)
         yield from table.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
 
 

@@ -43,6 +43,9 @@ class Encode:
             events=timeline.events + conversation.events,
             mixing=conversation.mixing,
             audio_flac=to_flac(conversation.audio, self._rate) if self._keep_audio else None,
+            scripted_by=script.scripted_by,
+            judged=script.dialogue.judged,
+            written_by=script.dialogue.written_by,
         )
 
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from datagen import seeds
-from datagen.phrases import end_of_unit, heard, places, time_at
+from datagen.phrases import end_of_unit, heard, places, said_by, time_at
 from datagen.recipe import Timing
 from datagen.records import FLOOR, BargeIn, Event, Placed, Reject, Role, Take, Takes, Timeline, Utterance, Word
 from datagen.units import ms_to_samples, round_up
@@ -73,33 +73,46 @@ class _Stage:
             return max(utterance.offset_samples, 0)
         end = self.placed[self._floor[-1]].end_samples
         wanted = end + utterance.offset_samples
-        start = max(wanted, end - len(self.takes.takes[index].audio), self._ends[utterance.role])
+        in_time = self._in_time_for_next(index)
+        start = max(wanted, end - len(self.takes.takes[index].audio), self._ends[utterance.role], in_time)
         self._note_transfer(index, utterance, start, start == wanted)
         return start
+
+    def _in_time_for_next(self, index: int) -> int:
+        """Earliest start that lets the other, who may still speak, barge in at the very word that is named."""
+        utterances = self.takes.script.utterances
+        following = next((u for u in utterances[index + 1 :] if u.kind in FLOOR), None)
+        if following is None or following.barge_in is None or following.barge_in.at_characters is None:
+            return 0
+        words, spoken = self.takes.takes[index].words, utterances[index].spoken
+        return self._ends[following.role] - said_by(words, spoken, following.barge_in.at_characters)
 
     def _note_transfer(self, index: int, utterance: Utterance, start: int, as_drawn: bool) -> None:
         """The event that the time before an utterance is."""
         before = self._floor[-1]
         end = self.placed[before].end_samples
         if utterance.event == "hesitation":
-            said = next(k for k in reversed(self._floor) if self.takes.script.utterances[k].kind == "turn")
-            self._note("hesitation", utterance.role, self.placed[said].end_samples, start, index)
+            self._note("hesitation", utterance.role, self._stuck_since(utterance), start, index)
         elif utterance.event in ("user_silent", "prompt"):
             self._note("user_silent", "user", end, start, index)
         elif self.takes.script.utterances[before].role != utterance.role:
             kind = "gap" if start >= end else "overlap"
             self._note(kind, utterance.role, min(start, end), max(start, end), index, as_drawn)
 
+    def _stuck_since(self, utterance: Utterance) -> int:
+        """Where the words of a turn before a hesitation end; where its filler starts if there are none."""
+        utterances = self.takes.script.utterances
+        own = [k for k in self._floor if (utterances[k].turn, utterances[k].role) == (utterance.turn, utterance.role)]
+        said = [k for k in own if utterances[k].kind == "turn"]
+        return self.placed[said[-1]].end_samples if said else self.placed[own[0]].start_samples
+
     def _interrupt(self, index: int, utterance: Utterance, barge_in: BargeIn) -> int | None:
         """Cut the other's utterance, placed last, and tell where this one starts; None if there is no room."""
         if not self._floor:
             return None
         before = self._floor[-1]
-        other, n_samples = self.placed[before], len(self.takes.takes[before].audio)
-        earliest = next(
-            (end_of_unit(w, w.start_samples + 1) for w in other.words if w.end_samples > w.start_samples), 0
-        )
-        start = max(other.start_samples + int(barge_in.at * n_samples), earliest, self._ends[utterance.role])
+        other = self.placed[before]
+        start = max(self._place_of(barge_in, before), self._ends[utterance.role])
         if start >= other.end_samples:
             follows = max(other.end_samples + utterance.offset_samples, self._ends[utterance.role])
             self._note("barge_in", utterance.role, follows, follows, index, placed=False)
@@ -113,6 +126,16 @@ class _Stage:
         for kind in ("barge_in", "competition") if barge_in.competition else ("barge_in",):
             self._note(kind, utterance.role, start, stop, index)
         return start
+
+    def _place_of(self, barge_in: BargeIn, before: int) -> int:
+        """Where a barge-in is to start in an utterance: where a word ends, or at a share but after the first word."""
+        other, take = self.placed[before], self.takes.takes[before]
+        if barge_in.at_characters is not None:
+            spoken = self.takes.script.utterances[before].spoken
+            return other.start_samples + said_by(take.words, spoken, barge_in.at_characters)
+        words = (word for word in other.words if word.end_samples > word.start_samples)
+        earliest = next((end_of_unit(word, word.start_samples + 1) for word in words), 0)
+        return max(other.start_samples + int(barge_in.at * len(take.audio)), earliest)
 
     def place_beside(self) -> None:
         """Place what is heard beside the floor, each beside the last turn before it in the script."""

@@ -1,14 +1,16 @@
 """Dialogue → Script: spoken text, voices, and what will happen."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from datagen import seeds
 from datagen.casting import Pools
 from datagen.recipe import Recipe, Splits
-from datagen.records import Dialogue, Reject, Role, Script, Utterance, reject
+from datagen.records import Dialogue, Mark, Reject, Role, Script, Utterance, reject
 from datagen.scripting.beside import beside, merged
 from datagen.scripting.draws import Draws
 from datagen.scripting.floor import Part, Setting, floor_of
+from datagen.scripting.marked import faults, marked
 from datagen.spoken import to_spoken
 
 
@@ -22,6 +24,16 @@ def split_of(dialogue_id: str, splits: Splits) -> str:
     if u < splits.validation:
         return "validation"
     return "test" if u < splits.validation + splits.test else "train"
+
+
+def follows_marks(dialogue: Dialogue, share: float) -> bool:
+    """Whether a dialogue's marks say what happens in it, dealt by a hash of its id alone; the rules do if not.
+
+    >>> talk = Dialogue("d1", (), marks=(Mark("hesitation", 0, 1, "user"),))
+    >>> follows_marks(talk, 1), follows_marks(talk, 0), follows_marks(Dialogue("d1", ()), 1)
+    (True, False, False)
+    """
+    return dialogue.has_marks and seeds.fraction("marks", dialogue.id) < share
 
 
 class WriteScript:
@@ -46,7 +58,12 @@ class WriteScript:
             if not spoken:
                 return reject(dialogue, "script", "unspeakable", f"turn {index} ({turn.role}) has nothing to say aloud")
             parts.append(Part(index, turn.role, turn.text, spoken, parts[-1].spoken if parts else ""))
-        return Script(dialogue, split, tuple(self._utterances(dialogue, parts, voices)))
+        if not follows_marks(dialogue, self._recipe.script.marked_share):
+            return Script(dialogue, split, tuple(self._by_rule(parts, self._setting(dialogue, voices))))
+        marks = [replace(mark, text=to_spoken(mark.text, dialogue.language)) for mark in dialogue.marks]
+        for fault in _mark_faults(dialogue.marks, marks, parts):
+            return reject(dialogue, "script", "bad_mark", fault)
+        return Script(dialogue, split, tuple(marked(parts, marks, self._setting(dialogue, voices))), "marks")
 
     def _user_voice(self, dialogue: Dialogue, language: str, split: str) -> str:
         """By the dialogue's id alone, or by its place: every voice once, in drawn order, before any comes again."""
@@ -56,10 +73,19 @@ class WriteScript:
         turn, place = divmod(dialogue.record, len(pool))
         return pool[int(seeds.rng(self._recipe.seed, "deal", split, turn).permutation(len(pool))[place])]
 
-    def _utterances(self, dialogue: Dialogue, parts: Sequence[Part], voices: dict[Role, str]) -> Iterator[Utterance]:
+    def _setting(self, dialogue: Dialogue, voices: dict[Role, str]) -> Setting:
         timing, tokens = self._recipe.timing, self._recipe.timing.tokens.get(dialogue.language or "en")
-        draws = Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz)
-        setting = Setting(timing, tokens, voices, draws)
+        return Setting(timing, tokens, voices, Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz))
+
+    def _by_rule(self, parts: Sequence[Part], setting: Setting) -> Iterator[Utterance]:
         for part in parts:
             pieces = floor_of(part, setting)
             yield from merged(pieces, beside(part, pieces, setting))
+
+
+def _mark_faults(marks: Sequence[Mark], spoken: Sequence[Mark], parts: Sequence[Part]) -> Iterator[str]:
+    """What is wrong with marks now that is known what is said aloud."""
+    yield from faults(marks, [part.spoken for part in parts])
+    for k, (written, said) in enumerate(zip(marks, spoken, strict=True)):
+        if written.text and not said.text:
+            yield f"marks[{k}].text has nothing to say aloud: {written.text!r}; give words"

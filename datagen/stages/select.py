@@ -109,6 +109,7 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectRecipe) -> Iterator
     """Yield reasons and details of all that speaks against a dialogue, cheap checks first."""
     if language not in recipe.languages:
         yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
+    yield from _score_faults(dialogue, recipe)
     yield from _length_faults(dialogue, recipe)
     for reason, check in _CHECKS:
         for i, turn in enumerate(dialogue.turns):
@@ -122,6 +123,16 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectRecipe) -> Iterator
     for i, turn in enumerate(dialogue.turns):
         if not _speakable(turn.text, language):
             yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
+
+
+def _score_faults(dialogue: Dialogue, recipe: SelectRecipe) -> Iterator[tuple[str, str]]:
+    """What the dialogue's judge says against it."""
+    for name, least in recipe.min_scores:
+        score = getattr(dialogue.judged, name, None)
+        if least is not None and score is None and recipe.require_scores:
+            yield "no_score", f"it was not judged for {name}; select.require_scores asks for it"
+        if least is not None and score is not None and score < least:
+            yield "low_score", f"{name} {score}, at least {least} wanted"
 
 
 def _length_faults(dialogue: Dialogue, recipe: SelectRecipe) -> Iterator[tuple[str, str]]:

@@ -74,6 +74,9 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _poison(row: dict) -> None:
     row["language"] = row["source"] = HOSTILE
+    row["judged"] = {"spokenness": 7, "coherence": 8, "safety": None}
+    names = ("task", "prompt", "prompt_sha256", "model", "answer_sha256")
+    row["written_by"] = [{**dict.fromkeys(names, HOSTILE), "version": 1, "attempt": 0}]
     row["mixing"]["noise"], row["mixing"]["snr_db"], row["mixing"]["line"] = HOSTILE, 20.0, HOSTILE
     for utterance in row["utterances"]:
         for name in ("voice", "text", "spoken", "said", "unsaid"):

@@ -2,13 +2,15 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from datagen.records import Event, Mixing, Streams
+from datagen.records import Event, Judged, Mixing, Origin, Streams
 from datagen.report.choose import Candidate, Sample, stretch
 from datagen.report.survey import count_rows, rejects, survey
+from datagen.report.written import WrittenSums
 from datagen.run.commit import File
 from tests.run.builds import made, read
 
@@ -166,3 +168,21 @@ def test_the_stretch_of_a_long_conversation_is_where_most_happens():
     assert last - first == 200
     assert first * 100 <= 70_000 and last * 100 > 75_000
     assert stretch(streams(*events), 5000, 1000, 100) == (0, 1000)
+
+
+def test_who_wrote_scripted_and_judged():
+    sums = WrittenSums()
+    origin = Origin("script", "script", 2, "f" * 64, "m", "a")
+    sums.add(replace(streams(), scripted_by="marks", judged=Judged(7, None, 10), written_by=(origin, origin)))
+    sums.add(replace(streams(), scripted_by="marks", judged=Judged(8, None, 10), written_by=(origin,)))
+    sums.add(streams())
+    figures = sums.figures()
+    assert figures["scripted_by"] == {"marks": 2, "rules": 1}
+    assert [(j["of"], j["n"], j["mean"]) for j in figures["judged"]] == [("spokenness", 2, 7.5), ("safety", 2, 10)]
+    assert figures["judged"][0]["shares"] == [0, 0, 0, 0, 0, 0, 0.5, 0.5, 0, 0]
+    assert figures["origins"] == [
+        {"task": "script", "prompt": "script", "version": 2, "sha256": "f" * 64, "model": "m", "n": 2}
+    ]
+    for k in range(30):
+        sums.add(replace(streams(), written_by=(replace(origin, model=f"m{k}"),)))
+    assert (len(sums.figures()["origins"]), sums.figures()["n_more"]) == (20, 11)

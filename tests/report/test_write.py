@@ -10,7 +10,7 @@ from datagen.errors import DatagenError
 from datagen.report.write import default_file, read, write_report
 from datagen.run.reflatten import reflatten
 from tests.report.conftest import HOSTILE, talks_of
-from tests.run.builds import faults, made
+from tests.run.builds import faults, made, talk
 
 
 def test_the_page_holds_everything_in_itself(page):
@@ -103,3 +103,19 @@ def test_hostile_text_stays_data(hostile_page):
     assert "\u2028" not in "".join(re.findall(r"<script.*?</script>", text, re.DOTALL))
     (talk,) = talks_of(hostile_page)
     assert talk["utterances"][0]["said"] == HOSTILE
+
+
+def test_the_page_says_who_wrote_and_judged(tmp_path):
+    origin = {"task": "script", "prompt": "script", "version": 4, "prompt_sha256": "f" * 64, "model": "the-model"}
+    mark = {"kind": "backchannel", "turn": 1, "word": 2, "role": "user", "text": "okay"}
+    more = {"marks": [mark], "scores": {"safety": 9}, "written_by": [{**origin, "answer_sha256": "a"}]}
+    records = [
+        talk("Tell me more.", "It is red, as you see.", id="a", **more),
+        talk("And how are you?", "Fine, thank you.", id="b"),
+    ]
+    records += [talk("Tell me this.", "It is blue.", id="c")]
+    text = write_report(str(made(tmp_path, records=records)[0])).read_text("utf-8")
+    assert "Scripts: 1 by marks, 2 by rules" in text
+    for said in ("the-model", "f" * 12, ">safety<"):
+        assert said in text
+    assert "Scripts:" not in write_report(str(made(tmp_path / "plain", n=2)[0])).read_text("utf-8")

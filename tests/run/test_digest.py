@@ -11,7 +11,21 @@ from hypothesis import strategies as st
 
 from datagen.build import Build
 from datagen.errors import StoreError
-from datagen.records import Dialogue, Event, Mixing, Reject, Row, Scores, Spoken, Streams, Turn, Word
+from datagen.records import (
+    Dialogue,
+    Event,
+    Judged,
+    Mark,
+    Mixing,
+    Origin,
+    Reject,
+    Row,
+    Scores,
+    Spoken,
+    Streams,
+    Turn,
+    Word,
+)
 from datagen.run.digest import row_hashes, total
 from datagen.run.store import LocalStore
 from datagen.run.tables import about, from_parquet, to_parquet
@@ -42,6 +56,11 @@ scores = st.builds(
 spoken = st.builds(Spoken, role, *[text] * 5, ids, *[samples] * 3, st.integers(0, 9), words, scores=st.none() | scores)
 mixing = st.builds(Mixing, text, st.none() | level, level, level)
 event = st.builds(Event, text, role, samples, samples)
+number = st.integers(0, 2**31 - 1)
+score = st.none() | st.integers(1, 10)
+judged = st.none() | st.builds(Judged, score, score, score)
+origins = st.lists(st.builds(Origin, text, text, number, text, text, text, number), max_size=2).map(tuple)
+marks = st.builds(Mark, st.sampled_from(["barge_in", "hesitation", "backchannel"]), number, number, role, text, text)
 streams = st.builds(
     Streams,
     *[text, samples, text, text, text, samples, codes, codes],
@@ -49,7 +68,17 @@ streams = st.builds(
     st.lists(event, max_size=2).map(tuple),
     mixing,
     st.none() | st.binary(max_size=9),
+    st.sampled_from(["rules", "marks"]),
+    judged,
+    origins,
 )
+records = st.builds(
+    Dialogue,
+    *[text, st.lists(st.builds(Turn, role, text), max_size=3).map(tuple), text, text, samples],
+    st.lists(marks, max_size=3).map(tuple),
+    judged,
+    origins,
+) | st.builds(Reject, samples, text, text, text.filter(bool), text, text)
 
 
 def plain(s: Streams) -> dict[str, object]:
@@ -70,6 +99,7 @@ def test_conversations_come_back_from_bytes_as_they_were(batch):
         assert [u.text_ids.tolist() for u in s.utterances] == [u.text_ids.tolist() for u in was.utterances]
         assert [u.scores for u in s.utterances] == [u.scores for u in was.utterances]
         assert (s.events, s.mixing, s.audio_flac) == (was.events, was.mixing, was.audio_flac)
+        assert (s.scripted_by, s.judged, s.written_by) == (was.scripted_by, was.judged, was.written_by)
     assert to_parquet(conversations_table(back), {"a": 1}) == data
     assert table.schema.equals(CONVERSATIONS)
 
@@ -155,10 +185,17 @@ def one_conversation() -> dict[str, object]:
     return plain(Streams("d", 0, "s", "en", "train", 1920, zeros, zeros, (u,), events, Mixing("", None, 0.0, 0.0)))
 
 
+def plain_origin() -> dict[str, object]:
+    names = ("task", "prompt", "prompt_sha256", "model", "answer_sha256")
+    return {**dict.fromkeys(names, "x"), "version": 1, "attempt": 0}
+
+
 @pytest.mark.parametrize("name", CONVERSATIONS.names)
 def test_any_cell_of_a_conversation_changes_its_hash(name):
     values, was = one_conversation(), one_conversation()
     other = {"user_codes": [0, 1], "assistant_codes": [1, 0], "utterances": [], "events": [], "audio_flac": b"x"}
+    other["judged"] = {"spokenness": 1, "coherence": None, "safety": None}
+    other["written_by"] = [plain_origin()]
     mixing = {**was["mixing"], "snr_db": 0.0}
     values[name] = {**other, "mixing": mixing}.get(name, 77 if isinstance(was[name], int) else "other")
     tables = [pa.Table.from_pylist([v], schema=CONVERSATIONS) for v in (values, was)]
@@ -247,6 +284,12 @@ def test_planned_records_come_back_as_they_were():
     talk = Dialogue("d", (Turn("user", "a\u202e"), Turn("assistant", "")), "s", "", 5)
     rejected = Reject(6, "e", "s", "source", "broken_json", "x")
     assert records_of(input_table([talk, rejected])) == [talk, rejected]
+
+
+@given(st.lists(records, max_size=4))
+@settings(max_examples=50, deadline=None)
+def test_any_planned_records_come_back_as_they_were(batch):
+    assert records_of(from_parquet(to_parquet(input_table(batch)), "f")) == batch
 
 
 def test_some_columns_of_conversations_are_enough_to_flatten():

@@ -321,3 +321,35 @@ def test_laws_of_time_with_all_behaviours(turns):
     floor = [p for (u, _), p in zip(parts, timeline.placed, strict=True) if u.kind == "turn"]
     bare = staged(*(part for part in parts if part[0].kind == "turn"))
     assert floor == list(bare.placed)  # what is heard beside the floor moves nothing
+
+
+# -- barge-ins at a place of the text -------------------------------------------------------------------------------
+
+
+def test_a_marked_barge_in_starts_where_its_word_ends_whatever_pause_follows():
+    chinese = Take(np.zeros(1000, np.float32), (Word("好", 10, 90), Word("，", 90, 95), Word("吧", 300, 900)), 0, 0)
+    host = Utterance("assistant", "好，吧", "好，吧", "assistant-voice", 0), chinese
+    barge_in = BargeIn(0.9, 40, at_characters=2)
+    timeline = staged(said("user", take(500)), host, said("user", take(700), barge_in=barge_in))
+    assert timeline.placed[2].start_samples == 500 + 95
+    assert (timeline.placed[1].said, timeline.placed[1].unsaid) == ("好，", "吧")
+
+
+def test_a_turn_waits_so_that_its_interrupter_can_come_in_at_the_word():
+    """The user would still speak when the first word has been said."""
+    barge_in = said("user", take(700), barge_in=BargeIn(0.9, 40, at_characters=2))
+    early = said("assistant", ANSWER, -3000)
+    timeline = staged(said("user", take(5000)), early, barge_in)
+    assert timeline.placed[1].start_samples == 5000 - 1000
+    assert timeline.placed[2].start_samples == 5000
+    assert ("overlap", "assistant", 4000, 5000, False) in events(timeline)
+    late = staged(said("user", take(5000)), said("assistant", ANSWER, -500), barge_in)
+    assert late.placed[1].start_samples == 4500
+
+
+def test_a_barge_in_after_the_last_word_finds_no_room():
+    barge_in = said("user", take(700), 90, barge_in=BargeIn(0.9, 40, at_characters=11))
+    timeline = staged(said("user", take(500)), said("assistant", ANSWER), barge_in)
+    assert timeline.placed[1].n_cut_samples == 0
+    assert timeline.placed[2].start_samples == timeline.placed[1].end_samples + 90
+    assert timeline.events[-1].kind == "gap" or not timeline.events[-1].placed

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from datagen.recipe import Select as SelectRecipe
-from datagen.records import Dialogue, Reject, Turn
+from datagen.records import Dialogue, Judged, Mark, Reject, Turn
 from datagen.stages.select import Select, count_words
 
 GOOD = "That sounds like a very nice plan to me."
@@ -144,3 +146,32 @@ def test_unknown_and_impossible_settings_fail():
 def test_any_text_gets_a_verdict(text, language):
     out = judge(dialogue(text, language=language))
     assert isinstance(out, Dialogue | Reject)
+
+
+@pytest.mark.parametrize(
+    ("judged", "settings_", "wanted"),
+    [
+        (Judged(6, 8, 10), {"min_scores": {"spokenness": 6}}, "kept"),
+        (Judged(5, 8, 10), {"min_scores": {"spokenness": 6}}, "low_score"),
+        (Judged(5, 8, 10), {"min_scores": {"coherence": 8, "safety": 10}}, "kept"),
+        (Judged(9, 8, 9), {"min_scores": {"coherence": 8, "safety": 10}}, "low_score"),
+        (Judged(1, 1, 1), {}, "kept"),
+        (None, {"min_scores": {"safety": 10}}, "kept"),
+        (None, {"min_scores": {"safety": 10}, "require_scores": True}, "no_score"),
+        (Judged(spokenness=9), {"min_scores": {"safety": 10}, "require_scores": True}, "no_score"),
+        (Judged(spokenness=9), {"min_scores": {"safety": 10}}, "kept"),
+        (None, {"require_scores": True}, "kept"),
+    ],
+)
+def test_scores_of_a_judge_gate(judged, settings_, wanted):
+    assert reason(replace(dialogue(GOOD), judged=judged), **settings_) == wanted
+
+
+def test_a_low_score_is_named():
+    out = judge(replace(dialogue(GOOD), judged=Judged(safety=3)), min_scores={"safety": 7})
+    assert out.detail == "safety 3, at least 7 wanted"
+
+
+def test_what_came_with_a_dialogue_stays_with_it():
+    given_ = replace(dialogue(GOOD), judged=Judged(9, 9, 9), marks=(Mark("hesitation", 0, 1, "user"),))
+    assert judge(given_) == replace(given_, language="en")
