@@ -1,13 +1,13 @@
 """What a language model is asked to write from, and what it wrote."""
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
+from datagen.marks import Mark, Origin
 from datagen.phrases import units
 from datagen.records import Dialogue, Reject, Role, Turn
 from datagen.spoken.language import detect_language
 
-MarkKind = Literal["barge_in", "hesitation", "backchannel"]
 OTHER: dict[Role, Role] = {"user": "assistant", "assistant": "user"}
 _MOST_DETAIL = 4000
 
@@ -26,38 +26,6 @@ class Brief:
     source: str = ""
     record: int = 0
     """Place among all briefs of the input, from 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Something that happens at a place in a turn."""
-
-    kind: MarkKind
-    turn: int
-    """Index of the turn in which it happens."""
-    word: int
-    """How many units of the turn's text (`datagen.phrases.units`: words, Chinese characters) are said before it."""
-    role: Role
-    """Who does it: the interrupter, the one who hesitates, the listener."""
-    text: str = ""
-    """What is said, in spoken form: the filler of a hesitation (empty: a silent pause), a backchannel.
-    Empty for a barge-in: there the next turn is what is said, and the turn after that how the other goes on."""
-    why: str = ""
-    """The writer's reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Which task, prompt, model and answer a part of a dialogue comes from."""
-
-    task: str
-    prompt: str
-    version: int
-    prompt_sha256: str
-    model: str
-    answer_sha256: str
-    attempt: int
-    """0 if the first answer was good."""
 
 
 @dataclass(frozen=True, slots=True)
