@@ -22,7 +22,7 @@ def test_limits_of_the_gate_are_those_the_page_tells():
     told = [
         f"below {verify.min_level_dbfs:g} dBFS",
         f"{verify.min_ms_per_syllable:g} to {verify.max_ms_per_syllable:g} ms a syllable",
-        f"± {verify.slack_ms:g} ms",
+        f"{verify.short_slack_ms:g} ms less or {verify.long_slack_ms:g} ms more",
         f"over {verify.max_pause_ms / 1000:g} s, over {verify.max_tail_ms / 1000:g} s",
         f"over {verify.max_clipped_share:.1%} of the samples",
         f"over {verify.max_floor_db:g} dB",

@@ -57,9 +57,9 @@ class Gate:
         if signal.level_dbfs < limits.min_level_dbfs:
             yield f"the take is silent ({signal.level_dbfs:.0f} dBFS)"
         spoken = f"{signal.speech_ms:.0f} ms of speech is too"
-        if signal.speech_ms + limits.slack_ms < n_syllables * limits.min_ms_per_syllable:
+        if signal.speech_ms + limits.short_slack_ms < n_syllables * limits.min_ms_per_syllable:
             yield f"{spoken} short for {n_syllables} syllables"
-        if signal.speech_ms > n_syllables * limits.max_ms_per_syllable + limits.slack_ms:
+        if signal.speech_ms > n_syllables * limits.max_ms_per_syllable + limits.long_slack_ms:
             yield f"{spoken} long for {n_syllables} syllables"
         if signal.longest_pause_ms > limits.max_pause_ms:
             yield f"a pause of {signal.longest_pause_ms:.0f} ms"

@@ -73,8 +73,8 @@ def test_limits_are_those_of_the_recipe(takes):
     assert fault(takes[1], max_tail_ms=signal.tail_ms) == ""
     assert "after the last word" in fault(takes[1], max_tail_ms=signal.tail_ms - 1)
     assert "too short" in fault(takes[1], min_ms_per_syllable=250)
-    assert "too long" in fault(takes[1], max_ms_per_syllable=100, slack_ms=0)
-    assert fault(takes[1], min_ms_per_syllable=250, slack_ms=5000) == ""
+    assert "too long" in fault(takes[1], max_ms_per_syllable=100, long_slack_ms=0)
+    assert fault(takes[1], min_ms_per_syllable=250, short_slack_ms=5000) == ""
     assert "a pause" in fault(takes[1], max_pause_ms=10)
     assert "silent" in fault(takes[1], min_level_dbfs=0)
     assert "noise" in fault(takes[1], max_floor_db=-120)
