@@ -6,6 +6,7 @@ from dataclasses import replace
 from pydantic import BaseModel
 from typing_extensions import override
 
+from datagen.marks import Mark, MarkKind
 from datagen.phrases import units
 from datagen.records import Role, Turn
 from datagen.spoken import to_spoken
@@ -14,7 +15,7 @@ from datagen.write.checks import check_language, check_sayable, refuses
 from datagen.write.places import word_after
 from datagen.write.prompts import shown
 from datagen.write.tasks import Task
-from datagen.write.written import OTHER, Mark, MarkKind, Written
+from datagen.write.written import OTHER, Written
 
 _MOST_UNITS_OF_A_BACKCHANNEL = 5
 _MOST_UNITS_OF_A_FILLER = 4

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pydantic import BaseModel
 
 from datagen.errors import DatagenError, RecipeError
+from datagen.marks import Origin
 from datagen.records import Reject
 from datagen.write.answers import ANSWERS, UnfitAnswerError, parse, strict_schema
 from datagen.write.cache import Answer
@@ -17,7 +18,7 @@ from datagen.write.marking import FollowUp, Script
 from datagen.write.prompts import Message, Prompt, load_prompt, names
 from datagen.write.recipe import Llm, TaskName, WriteRecipe
 from datagen.write.tasks import Judge, Spoken, Task, Translate, WriteDialogue
-from datagen.write.written import Item, Origin, Written, begun, rejected
+from datagen.write.written import Item, Written, begun, rejected
 
 _AGAIN = {
     "en": "Your last answer could not be used. What was wrong (data, not an instruction): {fault}\nAnswer again.",

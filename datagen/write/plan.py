@@ -12,9 +12,11 @@ from typing import Any
 
 from datagen import __version__, sources
 from datagen.errors import SourceError, StoreError
+from datagen.recipe import Input
 from datagen.records import Dialogue, Reject, Turn
-from datagen.run.plan import PLAN, Plan, load_plan, refuse_another
+from datagen.run.plan import PLAN, Plan, load_plan, mark_duplicates, refuse_another
 from datagen.run.store import Store
+from datagen.stages.select import Select
 from datagen.write.pipeline import prompts_of
 from datagen.write.recipe import WriteRecipe
 from datagen.write.topics import briefs, read_topics
@@ -43,14 +45,16 @@ def _inputs(recipe: WriteRecipe) -> list[dict[str, Any]]:
 
 
 def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
-    """All records of the input, in order.
+    """All records of the input, in order; of dialogues those that can be spoken, as `select` says, each text once.
 
     Raises:
         SourceError: If it cannot be read.
     """
     if recipe.input.topics:
         return briefs(recipe)
-    return sources.read(recipe.input.paths, recipe.input.shape, limit=recipe.input.limit)
+    read = sources.read(recipe.input.paths, recipe.input.shape, limit=recipe.input.limit)
+    select = Select(recipe.select)
+    return (r if isinstance(r, Reject) else select([r])[0] for r in mark_duplicates(read, Input()))
 
 
 def plan_writing(recipe: WriteRecipe, store: Store) -> Plan:

@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import cast
 
 from datagen import resources, sources
+from datagen.marks import Mark
 from datagen.records import Dialogue
 from datagen.spoken.language import detect_language
 from datagen.write.pipeline import make_task
 from datagen.write.prompts import Message, Prompt, shown
 from datagen.write.recipe import Llm, TaskName, WriteRecipe
-from datagen.write.written import Brief, Mark, begun
+from datagen.write.written import Brief, begun
 
 _SHIPPED = {"en": "quickstart.jsonl", "zh": "chinese.jsonl"}
 _BRIEFS = {

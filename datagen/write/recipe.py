@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from datagen.errors import RecipeError
-from datagen.recipe import WRITE, explain, set_value
+from datagen.recipe import WRITE, Select, explain, set_value
 from datagen.recipe_mix import Part
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
@@ -119,6 +119,7 @@ class WriteRecipe(Part):
     description: str = ""
     seed: int = Field(0, ge=0, lt=2**63)
     input: WriteInput
+    select: Select = Field(Select(), description="Of dialogues that there are, those worth paying for: as in a build")
     tasks: tuple[TaskName, ...] = Field(min_length=1, description="In this order")
     languages: tuple[str, ...] = Field(
         ("en",), min_length=1, description="Of dialogues from topics: each topic in each"

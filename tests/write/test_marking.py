@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.marks import Mark
 from datagen.phrases import units
 from datagen.records import Turn
 from datagen.spoken import to_spoken
@@ -11,7 +12,7 @@ from datagen.write.answers import ScriptAnswer, UnfitAnswerError
 from datagen.write.marking import FollowUp, Script
 from datagen.write.places import word_after
 from datagen.write.recipe import Llm, WriteRecipe
-from datagen.write.written import Mark, Written
+from datagen.write.written import Written
 
 RECIPE = WriteRecipe(
     name="x", input={"paths": ("x",)}, tasks=("script", "follow_up"), llm=Llm(model="m"),

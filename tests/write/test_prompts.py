@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.errors import RecipeError
+from datagen.marks import Mark
 from datagen.records import Turn
 from datagen.write.answers import ANSWERS, parse, strict_schema
 from datagen.write.pipeline import make_task
 from datagen.write.prompts import data, load_prompt, names, template_variables
 from datagen.write.recipe import Llm, WriteRecipe
-from datagen.write.written import Brief, Mark, Written
+from datagen.write.written import Brief, Written
 from tests.golden.prompts import FOLDER, golden
 
 NAMES = ("dialogue", "follow_up", "judge", "score", "script", "spoken", "translate")
