@@ -73,8 +73,8 @@ def main() -> None:
             fault, _ = gate(audio, 24_000, text, "en")
             seconds[name] += time.perf_counter() - begin
             found[kind, name] += bool(fault)
-        if (fault != "") == (kind in ("good", "token")):
-            examples.append(f"{kind}: {text[:60]!r}: {fault or 'not found'}")
+        if bool(fault) == (kind in ("good", "token")):
+            examples.append(f"{kind}: {text[:60]!r}: {fault.detail if fault else 'not found'}")
     for kind in n:
         for name in gates:
             figure = 100 * found[kind, name] / n[kind]

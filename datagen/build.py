@@ -56,7 +56,8 @@ class Build:
 
     def _speak(self) -> Speak:
         r, tts = self.recipe, self.recipe.engines.tts
-        background = Background(r.mix, self.casting)
+        speakers = {voice: self.tts.about(voice).speaker for voice in (*r.voices.assistants, *self.user_voices)}
+        background = Background(r.mix, self.casting, speakers)
         heard_by = [repr(engine.info) for engine in (self.asr, self.mos) if engine]
         made_with = json.dumps([tts.name, tts.options, r.verify.model_dump(mode="json"), heard_by], sort_keys=True)
         gate = Gate(r.verify, self.asr, self.mos)
@@ -203,7 +204,10 @@ class Build:
 
     def loaded(self) -> dict[str, Any]:
         """What the engines that are loaded by now say of themselves."""
-        return {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if self.__dict__.get(kind)}
+        found = {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if self.__dict__.get(kind)}
+        if "tts" in found:
+            found["tts"]["word_times"] = self.tts.word_times
+        return found
 
     def describe(self) -> dict[str, Any]:
         """Engines, voices, vocabulary, clock and silence policy as plans and manifests store them."""

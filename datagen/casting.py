@@ -52,7 +52,8 @@ def voices_by_split(voices: Sequence[Voice], splits: Splits) -> dict[str, tuple[
 def voices_by_language(voices: Sequence[Voice], splits: Splits, languages: Sequence[str]) -> Pools:
     """Deal the voices of each language into splits.
 
-    Speakers of the same languages are dealt together, so that nobody is in two splits, whatever they speak there.
+    Speakers of the same languages are dealt together, so that nobody is in two splits, whatever they speak there. Where
+    they are too few to be kept apart, all of them go to `train`.
 
     Args:
         voices: Of users.
@@ -60,7 +61,7 @@ def voices_by_language(voices: Sequence[Voice], splits: Splits, languages: Seque
         languages: Of the build; one that nobody speaks has no pool.
 
     Raises:
-        ValueError: If fewer speakers share their languages than there are splits.
+        ValueError: If a language is left without a voice in a split that has a share.
 
     >>> voices = [Voice(name, name, spoken, "") for name, spoken in {"a": ("zh",), "b": ("en",), "c": ("en",)}.items()]
     >>> pools = voices_by_language(voices, Splits(validation=0, test=0), ["en", "zh"])
@@ -75,9 +76,28 @@ def voices_by_language(voices: Sequence[Voice], splits: Splits, languages: Seque
         alike.setdefault(frozenset(spoken[voice.speaker]), []).append(voice)
     pools: dict[str, dict[str, tuple[str, ...]]] = {}
     for shared, group in alike.items():
-        dealt, able = voices_by_split(group, splits), {voice.name: voice.languages for voice in group}
+        dealt, able = _dealt(group, splits), {voice.name: voice.languages for voice in group}
         for language in (name for name in languages if name in shared):
             pool = pools.setdefault(language, dict.fromkeys(SPLITS, ()))
             for split in SPLITS:
                 pool[split] += tuple(name for name in dealt[split] if language in able[name])
+    _refuse_empty(pools, voices, splits)
     return pools
+
+
+def _dealt(group: Sequence[Voice], splits: Splits) -> Pool:
+    try:
+        return voices_by_split(group, splits)
+    except ValueError:
+        return {**dict.fromkeys(SPLITS, ()), "train": tuple(voice.name for voice in group)}
+
+
+def _refuse_empty(pools: Pools, voices: Sequence[Voice], splits: Splits) -> None:
+    shares = {"train": 1.0, "validation": splits.validation, "test": splits.test}
+    for language, pool in pools.items():
+        if any(share and not pool[split] for split, share in shares.items()):
+            speakers = {voice.speaker for voice in voices if language in voice.languages}
+            raise ValueError(
+                f"user voices of {len(speakers)} speakers of {language!r} cannot be kept apart in the splits; "
+                "add voices of others or allow share_voices"
+            )

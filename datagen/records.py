@@ -144,6 +144,8 @@ class Scores:
     n_repeated: int | None = None
     heard: str | None = None
     mos: float | None = None
+    faults: tuple[str, ...] = ()
+    """What was wrong with the takes before this one, a word each."""
 
 
 @dataclass(frozen=True, slots=True)

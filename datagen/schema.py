@@ -53,6 +53,7 @@ _SCORES = pa.struct(
         _field("n_repeated", pa.int32(), "words", nullable=True),
         _field("heard", pa.string(), nullable=True),
         _field("mos", pa.float64(), "1 to 5", nullable=True),
+        _field("faults", pa.list_(pa.string())),
     ]
 )
 _UTTERANCE = pa.struct(
@@ -326,9 +327,14 @@ def _spoken(values: dict[str, Any]) -> Spoken:
         kind=values.get("kind", "turn"),
         turn=values.get("turn", 0),
         offset_samples=values.get("offset_samples", 0),
-        scores=Scores(**values["scores"]) if values.get("scores") else None,
+        scores=scores_of(values.get("scores")),
         **texts,
     )
+
+
+def scores_of(values: dict[str, Any] | None) -> Scores | None:
+    """Scores as stored in a row."""
+    return Scores(**{**values, "faults": tuple(values["faults"])}) if values else None
 
 
 def arrays_of(column: pa.ChunkedArray) -> list[NDArray[Any]]:

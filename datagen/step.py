@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from datagen.errors import OutageError
+from datagen.errors import EngineMissingError, OutageError
 from datagen.records import Reject, reject
 
 Stage = Callable[[Sequence[Any]], Sequence[Any]]
@@ -24,7 +24,8 @@ class Step:
 def apply(name: str, stage: Stage, batch: Sequence[Any]) -> list[Any]:
     """Run a stage over a batch: rejects pass through, an exception becomes a reject of the item that raised it.
 
-    An outage is no item's fault and passes through as it is: it must not decide what a build contains.
+    An outage, or a package that is missing, is no item's fault and passes through as it is: it must not decide what a
+    build contains.
 
     Args:
         name: Name of the step, for rejects.
@@ -35,7 +36,7 @@ def apply(name: str, stage: Stage, batch: Sequence[Any]) -> list[Any]:
         One result or reject for each item, in order.
 
     Raises:
-        OutageError: As the stage raised it.
+        OutageError, EngineMissingError: As the stage raised it.
     """
     items = [item for item in batch if not isinstance(item, Reject)]
     results = iter(_run(name, stage, items))
@@ -47,7 +48,7 @@ def _run(name: str, stage: Stage, items: list[Any]) -> list[Any]:
         return []
     try:
         results = list(stage(items))
-    except OutageError:
+    except (OutageError, EngineMissingError):
         raise
     except Exception as error:
         if len(items) > 1:  # find the culprit, keep its neighbours

@@ -19,7 +19,7 @@ PAIRS = {"assistant": "tone-0", "users": ["tone-2", "tone-3", "tone-4", "tone-5"
         ("voices.assistant=bella", "voices.assistant: 'bella' is not a voice of tone"),
         ("voices.users=[tone-1, x]", "voices.users: 'x' is not a voice"),
         ("select.languages=[en, fr]", "does not speak 'fr'"),
-        ("voices.users=[tone-1, tone-2]", "voices.users: user voices of 2 speakers cannot be kept apart"),
+        ("voices.users=[tone-1, tone-2]", "voices.users: user voices of 2 speakers of 'en' cannot be kept apart"),
         ("sample_rate_hz=24001", "not a whole number of samples"),
         ("engines.tts={name: nonesuch}", "no tts engine 'nonesuch'"),
         ("mix.noise=[{name: directory, options: {path: /nonesuch}}]", "does not exist"),
@@ -46,7 +46,7 @@ def test_voices_of_the_assistants_speaker_are_no_users_and_speakers_stay_togethe
     for pools in (scripts["script"].make()._pools["en"], scripts["speak"].make()._background.voices["en"]):
         heard = [{work.tts.about(voice).speaker for voice in pool} for pool in pools.values()]
         assert sum(map(len, heard)) == len(set.union(*heard)) == 4
-    with pytest.raises(RecipeError, match="user voices of 2 speakers cannot be kept apart"):
+    with pytest.raises(RecipeError, match="user voices of 2 speakers of 'en' cannot be kept apart"):
         Build(work.recipe.model_validate({**work.recipe.dump(), "voices": PAIRS})).check()
 
 

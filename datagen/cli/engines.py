@@ -10,6 +10,8 @@ from datagen.cli.app import app
 if TYPE_CHECKING:
     from datagen.engines.base import Audio
 
+_LOOK_SECONDS = 0.5
+
 engines = typer.Typer(
     help="What speaks, hears and encodes: all engines, or a check of one.",
     invoke_without_command=True,
@@ -23,16 +25,13 @@ def table(ctx: typer.Context) -> None:
     """Show all engines: what is installed, licences, rates; `datagen engines check NAME` loads one."""
     if ctx.invoked_subcommand:
         return
-    from rich.table import Table
-
     from datagen.engines.catalogue import cards
     from datagen.terminal import console
+    from datagen.terminal import table as plain
 
-    shown = Table("kind", "engine", "", "what", "licence: code", "weights", "rates", "voices", box=None)
-    for kind, name, card in cards():
-        there = f"pip install '{card.needs}'" if card.missing and card.needs else "missing" if card.missing else "ready"
-        shown.add_row(kind, name, there, card.about, card.licence, card.weights, card.rates, card.voices)
-    console().print(shown)
+    columns = ("kind", "engine", "state", "what", "licence: code", "weights", "rates", "voices")
+    rows = ((k, n, c.state, c.about, c.licence, c.weights, c.rates, c.voices) for k, n, c in cards())
+    console().print(plain(columns, rows))
     typer.echo("An engine of your own is named module:Class (docs/engines.md).")
 
 
@@ -138,4 +137,8 @@ def _speed(kind: str, engine: Any, speech: "tuple[Audio, int, str] | None") -> s
         ask = {"asr": lambda: engine.transcribe(audio, "en"), "mos": lambda: engine.score(audio)}
         ask.get(kind, lambda: engine.speech(audio, rate))()
         return f"speed: {len(audio) / rate / (perf_counter() - begin):.1f} x real time"
-    return "speed: not measured for this kind"
+    rng, n_calls = np.random.default_rng(1), 0
+    while perf_counter() - begin < _LOOK_SECONDS:
+        engine.take(engine.kinds()[0], rng) if kind == "noise" else engine.response(1 + n_calls)
+        n_calls += 1
+    return f"speed: {n_calls / (perf_counter() - begin):,.0f} a second"

@@ -90,3 +90,16 @@ def dequantize(quantized: NDArray[np.int16], exponent: int) -> Audio:
     """
     audio: Audio = np.ldexp(quantized.astype(np.float32), -exponent)
     return audio
+
+
+def window_power(audio: Audio, window: int) -> NDArray[np.float32]:
+    """Mean square of each window of so many samples, the last filled up with zeros: float32 [n_windows], at least one.
+
+    >>> window_power(np.array([1, -1, 2], np.float32), 2).tolist()
+    [1.0, 2.0]
+    """
+    n_windows = max(-(-len(audio) // window), 1)
+    padded = np.zeros(n_windows * window, np.float32)
+    padded[: len(audio)] = audio
+    power: NDArray[np.float32] = np.einsum("ij,ij->i", *(padded.reshape(n_windows, window),) * 2) / window
+    return power

@@ -22,11 +22,25 @@ class Card:
     """Licence of its weights; empty if it has none."""
     rates: str = ""
     voices: str = ""
+    asks: str = ""
+    """The option without which it cannot be loaded."""
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Modules that are not installed. Nothing is imported."""
         return tuple(module for module in self.modules if find_spec(module) is None)
+
+    @property
+    def state(self) -> str:
+        """What a user has to do to use it.
+
+        >>> Card("x", ("no_such_module",), needs="duplex-datagen[x]").state, Card("x", asks="path").state
+        ("pip install 'duplex-datagen[x]'", 'ready; give path')
+        """
+        if self.missing:
+            extra = self.needs.startswith("duplex-datagen[")
+            return f"pip install '{self.needs}'" if extra else f"needs {self.needs or ', '.join(self.missing)}"
+        return f"ready; give {self.asks}" if self.asks else "ready"
 
 
 CARDS: dict[tuple[str, str], Card] = {
@@ -54,14 +68,17 @@ CARDS: dict[tuple[str, str], Card] = {
         rates="24 kHz",
         voices="12, zh and en, of 4 speakers",
     ),
-    ("tts", "by_language"): Card("another engine a language", rates="of the first", voices="all of them"),
+    ("tts", "by_language"): Card(
+        "another engine a language", rates="the highest of theirs", voices="all of them", asks="an engine a language"
+    ),
     ("tts", "cosyvoice"): Card(
-        "CosyVoice 1, 2, 3; options model_dir, code_dir",
+        "CosyVoice 1, 2, 3",
         ("torch", "transformers"),
         needs="torch, a checkout and a model directory",
         weights="Apache-2.0; see the model card",
         rates="22.05 or 24 kHz",
         voices="your recordings', or the model's",
+        asks="model_dir",
     ),
     ("speech_tokenizer", "kmeans"): Card(
         "acoustic, embedded: the default; decodes",
@@ -70,11 +87,12 @@ CARDS: dict[tuple[str, str], Card] = {
     ),
     ("speech_tokenizer", "tone"): Card("fake: loudness", rates="24 kHz, 25 codes/s of 512"),
     ("speech_tokenizer", "s3"): Card(
-        "semantic, CosyVoice's v1, v2, v3; option path",
+        "semantic, CosyVoice's v1, v2, v3",
         ("s3tokenizer", "torch", "einops"),
         needs="duplex-datagen[s3]",
         weights="see the model card",
         rates="16 kHz, 25 or 50 codes/s of 4,096 or 6,561",
+        asks="model, path",
     ),
     ("text_tokenizer", "qwen2"): Card(
         "Qwen2's BPE, embedded: the default",
@@ -85,11 +103,12 @@ CARDS: dict[tuple[str, str], Card] = {
     ),
     ("text_tokenizer", "bytes"): Card("fake: UTF-8 bytes", rates="256 ids"),
     ("text_tokenizer", "hf"): Card(
-        "any of Hugging Face; option path",
+        "any of Hugging Face",
         ("transformers",),
         needs="duplex-datagen[text]",
         weights="see the model card",
         rates="its own ids",
+        asks="path",
     ),
     ("asr", "whisper"): Card(
         "Whisper base, embedded, or any CTranslate2 directory",
@@ -113,7 +132,7 @@ CARDS: dict[tuple[str, str], Card] = {
         rates="16 kHz",
     ),
     ("noise", "generated"): Card("five generated colours: the default", rates="any"),
-    ("noise", "directory"): Card("your recordings; option path", licence="Apache-2.0", weights="yours", rates="any"),
+    ("noise", "directory"): Card("your recordings", licence="Apache-2.0", weights="yours", rates="any", asks="path"),
     ("noise", "bursts"): Card("short generated sounds", rates="any"),
     ("rooms", "pyroomacoustics"): Card(
         "shoe boxes by image sources", ("pyroomacoustics",), needs="duplex-datagen[rooms]", licence="MIT", rates="any"

@@ -5,13 +5,14 @@ same.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from datagen.engines.base import ASR, MOS, TTS, VAD, Audio, EngineInfo, Noise, Rooms, SpeechTokenizer, TextTokenizer
-from datagen.errors import EngineError, EngineMissingError
+from datagen.errors import EngineError, EngineMissingError, OutageError
 
 SAMPLES = {
     "en": "well, that is good news for everyone.",
@@ -42,6 +43,8 @@ def check(kind: str, engine: Any, speech: tuple[Audio, int, str] | None = None) 
     yield _whole(engine.info)
     try:
         yield from _CHECKS[kind](engine, speech)
+    except OutageError:
+        raise  # it says nothing of the engine
     except Exception as error:
         yield Finding("answers, or fails with an EngineError", False, f"{type(error).__name__}: {error}"[:200])
 
@@ -58,6 +61,8 @@ def _tts(tts: TTS, _: Any) -> Iterator[Finding]:
     for voice in dict.fromkeys((tts.voices[0], tts.voices[-1])):
         text = SAMPLES.get(tts.about(voice).languages[0], SAMPLES["en"])
         yield from _spoken(tts, text, voice)
+    yield _at_once(tts)
+    yield _markup(tts)
     yield _refuses("refuses an empty text", lambda: tts.speak("", tts.voices[0], 0))
     yield _refuses("refuses an unknown voice", lambda: tts.speak(SAMPLES["en"], "nobody", 0))
 
@@ -81,6 +86,30 @@ def _spoken(tts: TTS, text: str, voice: str) -> Iterator[Finding]:
     promised = tts.info.bit_exact != "no"
     seen = "repeats exactly" if same else "differs from call to call"
     yield Finding(f"{voice}: the same seed, the same audio, if it is promised", same or not promised, seen)
+    other = not np.array_equal(audio, tts.speak(text, voice, 5).audio)
+    yield Finding(f"{voice}: another seed, another take, or a bad one is never mended", other or not promised, "")
+
+
+def _at_once(tts: TTS) -> Finding:
+    """Several calls from as many threads as the engine says it bears."""
+    voice = tts.voices[0]
+    texts = [f"{SAMPLES.get(tts.about(voice).languages[0], SAMPLES['en'])} {'and ' * k}" for k in range(4)]
+    alone = [tts.speak(text, voice, 3).audio for text in texts]
+    with ThreadPoolExecutor(max(tts.concurrency, 1)) as threads:
+        together = list(threads.map(lambda text: tts.speak(text, voice, 3).audio, texts))
+    same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+    law = f"speaks {tts.concurrency} at once as each alone, if it is promised"
+    return Finding(law, same or tts.info.bit_exact == "no", "the same" if same else "they differ")
+
+
+def _markup(tts: TTS) -> Finding:
+    """Text is data: whatever stands in it, it is spoken, or refused."""
+    try:
+        n_samples = len(tts.speak("well <|im_end|> [laughter] <break time='9s'/> then", tts.voices[0], 3).audio)
+    except EngineError as error:
+        return Finding("markup in a text is read or refused, never obeyed", True, str(error)[:80])
+    seconds = n_samples / tts.sample_rate_hz
+    return Finding("markup in a text is read or refused, never obeyed", seconds < 8, f"{seconds:.1f} s")
 
 
 def _refuses(law: str, call: Callable[[], Any]) -> Finding:

@@ -1,10 +1,14 @@
 """Engines by name: the one table, and how a name becomes an object."""
 
+import inspect
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
-from datagen.engines.base import ASR, MOS, TTS, VAD, Noise, Options, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.engines.base import ASR, MOS, TTS, VAD, EngineInfo, Noise, Options, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import EngineError, RecipeError
 
 ENGINES: dict[str, dict[str, str]] = {
@@ -55,18 +59,27 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
         RecipeError: If the name or an option is unknown.
         EngineMissingError: If the engine's package or weights are not there.
     """
+    if kind not in ENGINES:
+        raise RecipeError(f"there are no engines of the kind {kind!r}; kinds: {', '.join(ENGINES)}")
     target = ENGINES[kind].get(name, name)
     module_name, colon, class_name = target.partition(":")
     if not colon:
         raise RecipeError(f"no {kind} engine {name!r}; known: {', '.join(ENGINES[kind])}, or module:Class of your own")
+    if target == name and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # a module of one's own lies where the command is typed
     try:
         engine_class = getattr(import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise RecipeError(f"{kind} engine {name!r} cannot be imported: {error}") from error
     try:
-        return engine_class(**options)
+        with suppress(ValueError):  # what has no signature is no engine, as it turns out
+            inspect.signature(engine_class).bind(**options)
     except TypeError as error:
         raise RecipeError(f"{kind} engine {name!r} does not take these options: {error}") from error
+    engine = engine_class(**options)
+    if not isinstance(getattr(engine, "info", None), EngineInfo):
+        raise RecipeError(f"{kind} engine {name!r} is none: it has no `info`; docs/engines.md says what an engine has")
+    return engine
 
 
 def tts(name: str, options: Options) -> TTS:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from datagen.engines.audio import window_power
 from datagen.engines.base import Audio
 from datagen.phrases import count_letters, units
 from datagen.records import Word
@@ -55,12 +56,9 @@ def pieces(word: str) -> list[str]:
 
 def _heard(audio: Audio, window: int) -> "np.ndarray[tuple[int], np.dtype[np.intp]]":
     """Indices of the windows that are heard; all of them if none is."""
-    n_windows = max(len(audio) // window, 1)
-    padded = np.zeros(n_windows * window, np.float32)
-    padded[: len(audio)] = audio[: len(padded)]
-    power = np.square(padded.reshape(n_windows, window)).mean(axis=1)
+    power = window_power(audio, window)
     heard = np.flatnonzero(power > np.percentile(power, 95) * 10 ** (_QUIET_DB / 10))
-    return heard if len(heard) else np.arange(n_windows)
+    return heard if len(heard) else np.arange(len(power))
 
 
 def _sample(heard: "np.ndarray[tuple[int], np.dtype[np.intp]]", mark: float, window: int, ends: bool = False) -> int:

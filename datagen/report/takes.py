@@ -26,11 +26,14 @@ class TakeSums:
     n: int = 0
     n_again: int = 0
     """Utterances whose first take was bad."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """What was wrong with those takes."""
 
     def add(self, utterance: Spoken) -> None:
         """Count an utterance."""
         self.n += 1
         self.n_again += utterance.attempt > 0
+        self.faults.update(utterance.scores.faults if utterance.scores else ())
         for name, (_, step) in _MEASURES.items() if utterance.scores else ():
             value = getattr(utterance.scores, name)
             if value is not None:
@@ -43,7 +46,7 @@ class TakeSums:
             for name, (title, step) in _MEASURES.items()
             if (counts := self.counts[name])
         ]
-        return {"n": self.n, "n_again": self.n_again, "measured": measured}
+        return {"n": self.n, "n_again": self.n_again, "faults": self.faults.most_common(), "measured": measured}
 
 
 def _mean(counts: Counter[int]) -> float:

@@ -23,10 +23,10 @@ from datagen import seeds
 from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
 from datagen.recipe import Recipe, Takes
-from datagen.records import Scores, Take, Word
+from datagen.records import Take, Word
 from datagen.run.store import Store, open_store
 from datagen.run.tables import about, from_parquet, to_parquet
-from datagen.schema import takes_table
+from datagen.schema import scores_of, takes_table
 
 _INDEX = "takes/index.parquet"
 _KEYS = "takes/keys"
@@ -206,5 +206,5 @@ def _take(row: dict[str, Any]) -> Take:
 
     quantized, _ = soundfile.read(BytesIO(row["audio_flac"]), dtype="int16")
     words = tuple(Word(**word) for word in row["words"])
-    scores = Scores(**row["scores"]) if row["scores"] else None
-    return Take(dequantize(quantized, row["exponent"]), words, row["attempt"], row["trimmed_samples"], scores)
+    audio = dequantize(quantized, row["exponent"])
+    return Take(audio, words, row["attempt"], row["trimmed_samples"], scores_of(row["scores"]))

@@ -81,17 +81,19 @@ class Worker:
     def apply(self, items: Sequence[Any]) -> list[Any]:
         """Run the steps over items, a small batch from end to end at a time, so audio never piles up."""
         done: list[Any] = []
-        for begin in range(0, len(items), self._batch_size):
-            batch: list[Any] = list(items[begin : begin + self._batch_size])
-            if self._dialogue_seconds:  # its watch needs no lock that a hung engine could hold
-                faulthandler.dump_traceback_later(self._dialogue_seconds * len(batch), exit=True)
-            for name, stage in self._stages:
-                batch = apply(name, stage, batch)
-            done.extend(batch)
-        if self._dialogue_seconds:
-            faulthandler.cancel_dump_traceback_later()
-        if self._takes:
-            self._takes.flush()
+        try:
+            for begin in range(0, len(items), self._batch_size):
+                batch: list[Any] = list(items[begin : begin + self._batch_size])
+                if self._dialogue_seconds:  # its watch needs no lock that a hung engine could hold
+                    faulthandler.dump_traceback_later(self._dialogue_seconds * len(batch), exit=True)
+                for name, stage in self._stages:
+                    batch = apply(name, stage, batch)
+                done.extend(batch)
+        finally:  # an outage ends the unit, and what was spoken is worth keeping
+            if self._dialogue_seconds:
+                faulthandler.cancel_dump_traceback_later()
+            if self._takes:
+                self._takes.flush()
         return done
 
     def commit(self, unit: int, results: Sequence[Streams | Reject]) -> Marker:

@@ -1,9 +1,9 @@
 """Script → Takes: one waveform with word times per utterance, checked and trimmed."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from datagen import seeds
@@ -16,7 +16,7 @@ from datagen.recipe import Speak as SpeakRecipe
 from datagen.recipe_mix import Mix
 from datagen.records import Clip, Reject, Script, Take, Takes, Word, reject
 from datagen.units import ms_to_samples
-from datagen.verify.gate import Gate
+from datagen.verify.gate import Fault, Gate
 from datagen.verify.signal import heard_span
 
 _TAKE_VERSION = 2
@@ -45,6 +45,8 @@ class Background:
 
     mix: Mix
     voices: Mapping[str, Mapping[str, Sequence[str]]]
+    speakers: Mapping[str, str] = field(default_factory=dict)
+    """Whose a voice is; one that is not named is a speaker of its own."""
 
     def pool(self, script: Script) -> Sequence[str]:
         """Voices of the split of a conversation that speak its language."""
@@ -52,9 +54,9 @@ class Background:
 
     def others(self, script: Script, run_seed: int) -> list[Line]:
         """What other talkers say in a conversation; voices of its split, not its user's if there are more."""
-        own = {utterance.voice for utterance in script.utterances}
+        own = {self.speakers.get(utterance.voice, utterance.voice) for utterance in script.utterances}
         pool = self.pool(script)
-        pool = [voice for voice in pool if voice not in own] or pool
+        pool = [voice for voice in pool if self.speakers.get(voice, voice) not in own] or pool
         return other_lines(self.mix, run_seed, script.dialogue.id, self.sentences(script), pool)
 
     def sentences(self, script: Script) -> Sequence[str]:
@@ -138,15 +140,27 @@ class Speak:
                 found[line] = known
             else:
                 missing.append(line)
-        over = self._threads.map if self._threads else map
-        for line, take in zip(missing, over(lambda line: self._spoken(line, language), missing), strict=False):
-            found[line] = take
-            if isinstance(take, str) and not self._threads:
-                return {**dict.fromkeys(lines, take), **found}
         for line, take in found.items():
             if isinstance(take, Take):
                 self._remember(line, language, take, often)
+        for line, take in self._speak_all(missing, language):
+            found[line] = take
+            if isinstance(take, Take):
+                self._remember(line, language, take, often)
+            elif not self._threads:
+                return {**dict.fromkeys(lines, take), **found}
         return found
+
+    def _speak_all(self, lines: Sequence[Line], language: str) -> Iterator[tuple[Line, Take | str]]:
+        """Speak lines; with threads all at once, and what ended well is given before an error is raised."""
+        if not self._threads:
+            yield from ((line, self._spoken(line, language)) for line in lines)
+            return
+        spoken = {line: self._threads.submit(self._spoken, line, language) for line in lines}
+        wait(spoken.values())
+        yield from ((line, future.result()) for line, future in spoken.items() if not future.exception())
+        for future in spoken.values():
+            future.result()
 
     def _remember(self, line: Line, language: str, take: Take, often: bool) -> None:
         key = self._key(line, language)
@@ -164,17 +178,19 @@ class Speak:
 
     def _spoken(self, line: Line, language: str) -> Take | str:
         """The first take that passes the gate, or what is wrong with the last one."""
-        fault = ""
+        faults = list[Fault]()
         for attempt in range(self._recipe.attempts):
             try:
                 speech = self._tts.speak(line.text, line.voice, self._seed_of(line, attempt))
             except EngineError as error:
-                fault = str(error)
+                faults.append(Fault("engine", str(error)))
                 continue
             fault, scores = self._gate(speech.audio, self._tts.sample_rate_hz, line.text, language)
-            if not fault:
+            if fault is None:
+                scores = replace(scores, faults=tuple(fault.kind for fault in faults))
                 return replace(self._trim(self._at_our_rate(speech), attempt), scores=scores)
-        return fault
+            faults.append(fault)
+        return faults[-1].detail
 
     def _babble(self, background: Background, script: Script) -> Clip | None:
         """The babble of a conversation; those of a split and language are made once."""

@@ -3,13 +3,28 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
 
 from datagen.engines.audio import resample
 from datagen.engines.base import ASR, MOS, Audio
 from datagen.recipe import Verify
 from datagen.records import Scores
 from datagen.verify.signal import Signal, measure
-from datagen.verify.words import compare, count_syllables
+from datagen.verify.words import compare, count_syllables, need_comparison
+
+
+class Fault(NamedTuple):
+    """What is wrong with a take."""
+
+    kind: str
+    """One of a few words, to be counted."""
+    detail: str
+
+
+NOTHING = Scores(0, 0, 0, 0, 0)
+"""Of a take that cannot be measured."""
 
 
 class Gate:
@@ -19,11 +34,17 @@ class Gate:
     """
 
     def __init__(self, recipe: Verify, asr: ASR | None = None, mos: MOS | None = None) -> None:
-        """Take the limits, and the engines that the recipe names."""
+        """Take the limits, and the engines that the recipe names.
+
+        Raises:
+            EngineMissingError: If there is a recognizer, and no package to compare what it hears.
+        """
         self._recipe, self._asr, self._mos = recipe, asr, mos
+        if asr:
+            need_comparison()
         self._lock = Lock()
 
-    def __call__(self, audio: Audio, rate_hz: int, text: str, language: str) -> tuple[str, Scores]:
+    def __call__(self, audio: Audio, rate_hz: int, text: str, language: str) -> tuple[Fault | None, Scores]:
         """Judge a take.
 
         Args:
@@ -33,8 +54,10 @@ class Gate:
             language: Of the text, ISO 639-1.
 
         Returns:
-            What is wrong, empty if nothing is, and what was measured up to there.
+            What is wrong, if anything is, and what was measured up to there.
         """
+        if fault := _unusable(audio):
+            return fault, NOTHING
         signal = measure(audio, rate_hz)
         n_syllables = count_syllables(text)
         scores = Scores(
@@ -44,7 +67,7 @@ class Gate:
             clipped_share=round(signal.clipped_share, 6),
             floor_db=round(signal.floor_db, 1),
         )
-        if fault := next(self._faults(signal, n_syllables), ""):
+        if fault := next(self._faults(signal, n_syllables), None):
             return fault, scores
         if self._asr:
             fault, scores = self._heard(self._asr, audio, rate_hz, text, language, scores)
@@ -52,27 +75,27 @@ class Gate:
             fault, scores = self._rated(self._mos, audio, rate_hz, scores)
         return fault, scores
 
-    def _faults(self, signal: Signal, n_syllables: int) -> Iterator[str]:
+    def _faults(self, signal: Signal, n_syllables: int) -> Iterator[Fault]:
         limits = self._recipe
         if signal.level_dbfs < limits.min_level_dbfs:
-            yield f"the take is silent ({signal.level_dbfs:.0f} dBFS)"
+            yield Fault("silent", f"the take is silent ({signal.level_dbfs:.0f} dBFS)")
         spoken = f"{signal.speech_ms:.0f} ms of speech is too"
         if signal.speech_ms + limits.short_slack_ms < n_syllables * limits.min_ms_per_syllable:
-            yield f"{spoken} short for {n_syllables} syllables"
+            yield Fault("short", f"{spoken} short for {n_syllables} syllables")
         if signal.speech_ms > n_syllables * limits.max_ms_per_syllable + limits.long_slack_ms:
-            yield f"{spoken} long for {n_syllables} syllables"
+            yield Fault("long", f"{spoken} long for {n_syllables} syllables")
         if signal.longest_pause_ms > limits.max_pause_ms:
-            yield f"a pause of {signal.longest_pause_ms:.0f} ms"
+            yield Fault("pause", f"a pause of {signal.longest_pause_ms:.0f} ms")
         if signal.tail_ms > limits.max_tail_ms:
-            yield f"{signal.tail_ms:.0f} ms after the last word"
+            yield Fault("tail", f"{signal.tail_ms:.0f} ms after the last word")
         if signal.clipped_share > limits.max_clipped_share:
-            yield f"{signal.clipped_share:.2%} of the samples are clipped"
+            yield Fault("clipped", f"{signal.clipped_share:.2%} of the samples are clipped")
         if signal.floor_db > limits.max_floor_db:
-            yield f"noise between words ({signal.floor_db:.0f} dB)"
+            yield Fault("noise", f"noise between words ({signal.floor_db:.0f} dB)")
 
     def _heard(
         self, asr: ASR, audio: Audio, rate_hz: int, text: str, language: str, scores: Scores
-    ) -> tuple[str, Scores]:
+    ) -> tuple[Fault | None, Scores]:
         limits = self._recipe
         with self._lock:
             heard = asr.transcribe(resample(audio, rate_hz, asr.sample_rate_hz), language)
@@ -85,14 +108,23 @@ class Gate:
             heard=heard,
         )
         if found.n_repeated > limits.max_repeated:
-            return f"{found.n_repeated} words are repeated: heard {heard[:200]!r}", scores
+            return Fault("repeated", f"{found.n_repeated} words are repeated: heard {heard[:200]!r}"), scores
         wrong = found.error_rate > limits.max_error_rate and found.letter_error_rate > limits.max_letter_error_rate
         if wrong and found.n_units >= limits.min_units:
-            return f"{found.error_rate:.0%} of the words are wrong: heard {heard[:200]!r}", scores
-        return "", scores
+            return Fault("words", f"{found.error_rate:.0%} of the words are wrong: heard {heard[:200]!r}"), scores
+        return None, scores
 
-    def _rated(self, mos: MOS, audio: Audio, rate_hz: int, scores: Scores) -> tuple[str, Scores]:
+    def _rated(self, mos: MOS, audio: Audio, rate_hz: int, scores: Scores) -> tuple[Fault | None, Scores]:
         with self._lock:
             score = round(mos.score(resample(audio, rate_hz, mos.sample_rate_hz)), 3)
-        fault = f"it sounds bad (MOS {score:.2f})" if score < self._recipe.min_mos else ""
+        fault = Fault("mos", f"it sounds bad (MOS {score:.2f})") if score < self._recipe.min_mos else None
         return fault, replace(scores, mos=score)
+
+
+def _unusable(audio: Audio) -> Fault | None:
+    """What makes a take no audio at all."""
+    if audio.ndim != 1 or audio.dtype != np.float32:
+        return Fault("unusable", f"the take is no mono float32 but {audio.dtype} {audio.shape}")
+    if not len(audio):
+        return Fault("unusable", "the take is empty")
+    return None if np.isfinite(audio).all() else Fault("unusable", "the take holds NaN or infinite samples")

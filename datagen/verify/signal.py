@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
+from datagen.engines.audio import window_power
 from datagen.engines.base import Audio
 
 _WINDOW_MS = 10
@@ -62,19 +62,6 @@ def measure(audio: Audio, rate_hz: int) -> Signal:
         clipped_share=clipped_share(audio),
         floor_db=float(np.percentile(decibels, _FLOOR_PERCENTILE)),
     )
-
-
-def window_power(audio: Audio, window: int) -> NDArray[np.float32]:
-    """Mean square of each window of so many samples, the last filled up with zeros: float32 [n_windows], at least one.
-
-    >>> window_power(np.array([1, -1, 2], np.float32), 2).tolist()
-    [1.0, 2.0]
-    """
-    n_windows = max(-(-len(audio) // window), 1)
-    padded = np.zeros(n_windows * window, np.float32)
-    padded[: len(audio)] = audio
-    power: NDArray[np.float32] = np.einsum("ij,ij->i", *(padded.reshape(n_windows, window),) * 2) / window
-    return power
 
 
 def clipped_share(audio: Audio) -> float:

@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from datagen.errors import EngineMissingError
+from datagen.phrases import HAN
 from datagen.spoken import to_spoken
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_HAN = re.compile(f"[{HAN}]")
 _CHARACTERS = ("zh", "ja", "yue")
 """Languages written without spaces, whose units are characters."""
 _VOWELS = re.compile(r"[aeiouy]+")
@@ -23,7 +24,7 @@ class Compared:
     """A take's words against its text."""
 
     n_units: int
-    """Words of the text, or characters where it is Chinese, as it is spoken."""
+    """Words of the text, or characters where it is Chinese, as it is spoken; 0 if only hesitations are said."""
     error_rate: float
     """Errors a unit (WER, or CER for Chinese); may exceed 1."""
     letter_error_rate: float
@@ -44,8 +45,8 @@ def compare(said: str, heard: str, language: str) -> Compared:
     said, heard = normalized(said, language), normalized(heard, language)
     said_units, heard_units = _units(said, language), _units(heard, language)
     said_letters, heard_letters = said.replace(" ", ""), heard.replace(" ", "")
-    if not said_units:
-        return Compared(n_units, float(len(heard_units) > 0), float(len(heard_units) > 0), repeated(heard_units))
+    if not said_units:  # hesitations alone, which recognizers leave out as they like
+        return Compared(0, 0.0, 0.0, 0)
     return Compared(
         n_units,
         float(jiwer.wer(" ".join(said_units), " ".join(heard_units))),
@@ -116,6 +117,16 @@ def _chinese() -> Any:
     from wetext import Normalizer
 
     return Normalizer(lang="zh", operator="tn", traditional_to_simple=True, remove_erhua=True)
+
+
+def need_comparison() -> None:
+    """Look for the packages that comparing needs, before any speech is made.
+
+    Raises:
+        EngineMissingError: If the extra `asr` is not installed.
+    """
+    _need("jiwer")
+    _need("whisper_normalizer.english")
 
 
 def _need(module: str) -> Any:

@@ -159,3 +159,23 @@ def test_a_speaker_of_two_languages_by_two_voices_is_in_one_split():
         speakers = [{voice.split("-")[0] for voice in pools[language][split]} for language in ("en", "zh")]
         assert speakers[0] == speakers[1] != set()
         assert all(voice.endswith("-zh") for voice in pools["zh"][split])
+
+
+def test_one_speaker_of_both_languages_is_dealt_to_training_and_stops_nothing():
+    voices = [
+        *known(*(f"e{k}" for k in range(5)), languages=("en",)),
+        *known(*(f"z{k}" for k in range(5)), languages=("zh",)),
+    ]
+    pools = voices_by_language([*voices, *known("both")], recipe().splits, ["en", "zh"])
+    assert "both" in pools["en"]["train"]
+    assert "both" in pools["zh"]["train"]
+    assert all(pool[split] for pool in pools.values() for split in pool)
+
+
+def test_a_language_that_lacks_voices_for_a_split_is_named():
+    with pytest.raises(ValueError, match="voices of 2 speakers of 'zh' cannot be kept apart"):
+        voices_by_language(
+            [*known("a", "b", "c", languages=("en",)), *known("y", "z", languages=("zh",))],
+            recipe().splits,
+            ["en", "zh"],
+        )

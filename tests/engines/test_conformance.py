@@ -1,6 +1,9 @@
 """What every engine must do, real or fake, embedded or not: the laws that `datagen engines check` asks of any."""
 
+import subprocess
+import sys
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,9 +107,29 @@ def test_engines_are_named_in_one_table_or_by_class():
         ("datagen.engines.tone:Missing", {}, "cannot be imported"),
         ("no.such.module:X", {}, "cannot be imported"),
         ("tone", {"volume": 3}, "does not take these options"),
+        ("collections:OrderedDict", {}, "it has no `info`"),
     ]:
         with pytest.raises(RecipeError, match=says):
             load.tts(name, options)
+
+
+def test_a_kind_that_is_none_is_refused():
+    with pytest.raises(RecipeError, match="no engines of the kind 'voice'; kinds: tts, "):
+        load.load("voice", "hibari", {})
+
+
+def test_a_mistake_inside_an_engine_is_not_called_one_of_its_options():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        load.tts("tests.run.engines:Clumsy", {})
+
+
+def test_a_module_beside_the_command_is_found(tmp_path):
+    (tmp_path / "mine.py").write_text("from datagen.engines.tone import ToneVoice as Mine\n", "utf-8")
+    program = str(Path(sys.executable).with_name("datagen"))
+    run = subprocess.run(
+        [program, "engines", "check", "mine:Mine", "--kind", "tts"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout.splitlines()[-1]) == (0, "verdict: usable"), run.stderr
 
 
 def test_codes_must_fit_a_shard(monkeypatch):

@@ -1,17 +1,22 @@
 """The laws of engines find engines that break them."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from datagen.engines.base import EngineInfo, Speech, Voice
 from datagen.engines.conformance import check
 from datagen.engines.tone import ByteTokenizer, ToneTokenizer, ToneVoice
-from datagen.errors import EngineError
+from datagen.errors import EngineError, OutageError
 from datagen.records import Word
 
 
 def broken(kind: str, engine) -> str:
     return "; ".join(finding.law for finding in check(kind, engine) if not finding.holds)
+
+
+TONE = ToneVoice().speak("well, that is good news for everyone.", "tone-0", 0).audio
 
 
 class Voiced(ToneVoice):
@@ -35,6 +40,7 @@ class Voiced(ToneVoice):
         ("takes as long as speech does", lambda s, n: Speech(s.audio[:9000], s.words)),
         ("every word once", lambda s, n: Speech(s.audio, s.words[:-1])),
         ("word times in order", lambda s, n: Speech(s.audio, (*s.words[:-1], Word(s.words[-1].text, 0, 9)))),
+        ("another seed, another take", lambda s, n: Speech(np.roll(TONE, 0), s.words) if len(s.words) == 7 else s),
         ("the same seed, the same audio", lambda s, n: Speech(s.audio * (1 - n / 1000), s.words)),
     ],
 )
@@ -105,3 +111,40 @@ def test_an_engine_that_crashes_is_found_and_what_it_says_is_shown():
     (finding,) = [f for f in check("tts", Crashing()) if not f.holds]
     assert finding.seen == "ZeroDivisionError: oh"
     assert not issubclass(ZeroDivisionError, EngineError)
+
+
+def test_a_voice_that_mixes_up_threads_is_found():
+    class Shared(ToneVoice):
+        concurrency = 4
+
+        def __init__(self):
+            super().__init__()
+            self.n_inside, self.met = 0, threading.Barrier(4, timeout=60)
+
+        def speak(self, text, voice, seed):
+            spoken = super().speak(text, voice, seed)
+            if threading.current_thread() is threading.main_thread():
+                return spoken
+            self.met.wait()
+            return Speech(np.float32(0.5) * spoken.audio, spoken.words)
+
+    assert broken("tts", Shared()) == "speaks 4 at once as each alone, if it is promised"
+
+
+def test_a_voice_that_obeys_markup_is_found():
+    class Obeying(ToneVoice):
+        def speak(self, text, voice, seed):
+            spoken = super().speak(text, voice, seed)
+            pause = np.zeros(9 * 24_000 * ("<break" in text), np.float32)
+            return Speech(np.concatenate([spoken.audio, pause]), spoken.words)
+
+    assert broken("tts", Obeying()) == "markup in a text is read or refused, never obeyed"
+
+
+def test_an_outage_says_nothing_of_the_engine():
+    class Away(ToneVoice):
+        def speak(self, text, voice, seed):
+            raise OutageError("away")
+
+    with pytest.raises(OutageError):
+        list(check("tts", Away()))

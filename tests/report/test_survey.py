@@ -48,6 +48,7 @@ def test_scores_of_takes(found, out):
     spoken = [u for row in read(out, "conversations") for u in row["utterances"]]
     figures = found.takes.figures()
     assert (figures["n"], figures["n_again"]) == (len(spoken), sum(u["attempt"] > 0 for u in spoken))
+    assert dict(figures["faults"]) == Counter(fault for u in spoken for fault in u["scores"]["faults"])
     by_name = {figure["of"]: figure for figure in figures["measured"]}
     assert set(by_name) == {"ms_per_syllable", "longest_pause_ms", "tail_ms"}  # no recognizer, no judge
     values = sorted(u["scores"]["ms_per_syllable"] for u in spoken)

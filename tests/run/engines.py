@@ -145,3 +145,11 @@ class Counting(ToneVoice):
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         Counting.asked.append((voice, text))
         return super().speak(text, voice, seed)
+
+
+class Clumsy(ToneVoice):
+    """Cannot be made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.voices = 1 + "voices"

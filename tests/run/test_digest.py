@@ -51,7 +51,14 @@ ids = st.lists(st.integers(0, 2**31 - 1), max_size=6).map(lambda values: np.arra
 codes = st.lists(st.integers(0, 2**16 - 1), max_size=6).map(lambda values: np.array(values, np.uint16))
 level = st.floats(-90, 90)
 scores = st.builds(
-    Scores, *[level] * 5, st.none() | level, st.none() | level, st.none() | st.integers(0, 9), st.none() | text
+    Scores,
+    *[level] * 5,
+    st.none() | level,
+    st.none() | level,
+    st.none() | st.integers(0, 9),
+    st.none() | text,
+    st.none() | level,
+    st.lists(text, max_size=2).map(tuple),
 )
 spoken = st.builds(Spoken, role, *[text] * 5, ids, *[samples] * 3, st.integers(0, 9), words, scores=st.none() | scores)
 mixing = st.builds(Mixing, text, st.none() | level, level, level)

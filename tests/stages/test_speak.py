@@ -3,10 +3,11 @@
 import threading
 
 import numpy as np
+import pytest
 
 from datagen.engines.base import TTS, EngineInfo, Speech
 from datagen.engines.tone import ToneVoice
-from datagen.errors import EngineError
+from datagen.errors import EngineError, OutageError
 from datagen.recipe import Speak as Recipe
 from datagen.recipe import Verify
 from datagen.records import Dialogue, Reject, Script, Takes, Utterance, Word
@@ -110,6 +111,40 @@ def test_an_engine_that_bears_it_speaks_several_utterances_at_once_and_the_takes
     for a, b in zip(one([script])[0].takes, three([script])[0].takes, strict=True):
         assert np.array_equal(a.audio, b.audio)
         assert (a.words, a.attempt, a.scores) == (b.words, b.attempt, b.scores)
+
+
+class Failing(ToneVoice):
+    """Has an outage with some texts."""
+
+    concurrency = 3
+
+    def speak(self, text, voice, seed):
+        if text == "what a day":
+            raise OutageError("gone")
+        return super().speak(text, voice, seed)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_what_was_spoken_before_an_outage_is_kept(n_threads):
+    voice, kept = Failing(), []
+    voice.concurrency = n_threads
+
+    class Shelf:
+        def find(self, key):
+            return None
+
+        def keep(self, key, text, voice, seed, take):
+            kept.append(text)
+
+    speak = Speak(Recipe(), voice, Gate(Verify()), RATE, 5, shelf=Shelf())
+    with pytest.raises(OutageError):
+        speak([lines("hello there", "what a day", "let us go")])
+    assert kept == (["hello there", "let us go"] if n_threads > 1 else ["hello there"])
+
+
+def test_what_was_wrong_with_earlier_takes_is_counted_with_the_good_one():
+    voice = ScriptedVoice(speech(100), EngineError("no"), speech(1000))
+    assert speak(voice).takes[0].scores.faults == ("short", "engine")
 
 
 def test_with_several_at_once_the_first_bad_utterance_is_named():

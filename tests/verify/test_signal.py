@@ -23,7 +23,8 @@ def takes():
 
 
 def fault(audio, text=TEXTS[1], **limits) -> str:
-    return Gate(Verify(**limits))(audio, RATE, text, "en")[0]
+    found = Gate(Verify(**limits))(audio, RATE, text, "en")[0]
+    return found.detail if found else ""
 
 
 def test_good_takes_pass_whatever_they_are_scaled_to(takes):
@@ -78,3 +79,27 @@ def test_limits_are_those_of_the_recipe(takes):
     assert "a pause" in fault(takes[1], max_pause_ms=10)
     assert "silent" in fault(takes[1], min_level_dbfs=0)
     assert "noise" in fault(takes[1], max_floor_db=-120)
+
+
+@pytest.mark.parametrize(
+    ("audio", "says"),
+    [
+        (np.array([0.1, np.nan] * 9000, np.float32), "NaN"),
+        (np.array([0.1, np.inf] * 9000, np.float32), "infinite"),
+        (np.zeros(0, np.float32), "empty"),
+        (np.zeros(9000), "float64"),
+        (np.zeros((2, 9000), np.float32), "(2, 9000)"),
+    ],
+)
+def test_what_is_no_audio_is_a_bad_take_and_no_crash(audio, says):
+    found, _ = Gate(Verify())(audio, RATE, TEXTS[0], "en")
+    assert found.kind == "unusable"
+    assert says in found.detail
+
+
+def test_faults_have_a_kind_to_be_counted(takes):
+    kinds = {Gate(Verify(**limits))(takes[1], RATE, TEXTS[1], "en")[0].kind for limits in (
+        {"max_tail_ms": 1}, {"max_pause_ms": 1}, {"max_floor_db": -120}, {"min_level_dbfs": 0},
+        {"min_ms_per_syllable": 250}, {"max_ms_per_syllable": 10},
+    )}  # fmt: skip
+    assert kinds == {"tail", "pause", "noise", "silent", "short", "long"}

@@ -1,11 +1,14 @@
 """What a recognizer hears against what was to be said."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.engines.base import ASR, MOS, EngineInfo
+from datagen.errors import EngineMissingError
 from datagen.recipe import Verify
 from datagen.verify.gate import Gate
 from datagen.verify.words import compare, count_syllables, repeated
@@ -47,7 +50,8 @@ def hum(text: str) -> np.ndarray:
 
 
 def judge(said: str, heard: str, language: str = "en", **limits):
-    return Gate(Verify(**limits), Hearing(heard))(hum(said), RATE, said, language)
+    fault, scores = Gate(Verify(**limits), Hearing(heard))(hum(said), RATE, said, language)
+    return fault.detail if fault else "", scores
 
 
 def test_spellings_and_digits_are_no_errors():
@@ -111,8 +115,8 @@ def test_what_is_bad_by_its_sound_is_not_listened_to_and_what_says_wrong_words_i
     gate(hum("one two three four"), RATE, "one two three four", "en")  # the recognizer hears something else
     assert (asr.asked, mos.asked) == (1, 0)
     fault, scores = gate(hum("hello there you"), RATE, "hello there you", "en")
-    assert (fault, scores.mos, mos.asked) == ("", 3.0, 1)
-    assert "MOS 1.50" in Gate(Verify(), None, Rating(1.5))(hum("hello"), RATE, "hello", "en")[0]
+    assert (fault, scores.mos, mos.asked) == (None, 3.0, 1)
+    assert "MOS 1.50" in Gate(Verify(), None, Rating(1.5))(hum("hello"), RATE, "hello", "en")[0].detail
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=4), st.integers(2, 4))
@@ -127,3 +131,14 @@ def test_what_is_said_over_and_over_counts_once_less(group, times):
 def test_syllables_are_about_those_people_say():
     for word, n in {"cat": 1, "table": 2, "people": 2, "nineteen": 3, "you": 1, "的": 1, "hm": 2}.items():
         assert count_syllables(word) == n
+
+
+def test_hesitations_alone_are_not_judged():
+    assert judge("Hmm, um, uh.", "Hmm, um, uh, yeah.")[0] == ""
+
+
+def test_a_recognizer_without_the_packages_to_compare_is_refused_before_any_speech(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    Gate(Verify())
+    with pytest.raises(EngineMissingError, match=r"duplex-datagen\[asr\]"):
+        Gate(Verify(), Hearing("x"))
