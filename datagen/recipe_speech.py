@@ -56,9 +56,9 @@ class Verify(Part):
     """What makes a take bad. Limits are ours, set where good takes pass and broken ones don't (docs/engines.md)."""
 
     min_ms_per_syllable: float = Field(100, ge=0, description="Less speech: words are missing. Of Chinese, a character")
-    max_ms_per_syllable: float = Field(300, gt=0, description="More speech: repeats, or a runaway voice")
+    max_ms_per_syllable: float = Field(270, gt=0, description="More speech: repeats, or a runaway voice")
     short_slack_ms: float = Field(200, ge=0, description="Less speech than that limit by so much is still right")
-    long_slack_ms: float = Field(600, ge=0, description="More by so much: the last word of a short text is drawn out")
+    long_slack_ms: float = Field(500, ge=0, description="More by so much: the last word of a short text is drawn out")
     min_level_dbfs: float = Field(-50, le=0, description="A quieter take is silent")
     max_pause_ms: float = Field(2000, gt=0, description="Longest silence within a take")
     max_tail_ms: float = Field(1500, gt=0, description="Longest time after the last loud sound, silence included")
