@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from datagen.errors import DatagenError, RecipeError
 from datagen.marks import Origin
-from datagen.records import Reject
+from datagen.records import Dialogue, Reject
+from datagen.stages.select import Select
 from datagen.write.answers import ANSWERS, UnfitAnswerError, parse, strict_schema
 from datagen.write.cache import Answer
 from datagen.write.checks import refuses
@@ -95,15 +96,33 @@ class Writer:
                 written = await self._done(task, written)
             except _GivenUpError as error:
                 return rejected(item, error.reason, f"{task.name}: {error.detail}", error.answer)
+        try:
+            self._check_speakable(written)
+        except UnfitAnswerError as error:
+            return rejected(item, error.reason, error.detail)
         for name, least in self._recipe.gates.model_dump().items():
             if least is not None and written.scores[name] < least:
                 detail = f"judged {written.scores[name]}, at least {least} is asked for: {written.reasons[name]}"
                 return rejected(item, f"low_{name}", detail)
         return written
 
+    def _check_speakable(self, written: Written) -> None:
+        """Look whether a build would take a dialogue.
+
+        Raises:
+            UnfitAnswerError: If it would not.
+        """
+        select = Select(self._recipe.select.model_copy(update={"languages": (written.language,)}))
+        (found,) = select([Dialogue(written.id, written.turns, written.source, written.language, written.record)])
+        if isinstance(found, Reject):
+            raise UnfitAnswerError(found.reason, f"no build would speak it: {found.detail}")
+
     async def _done(self, task: Task, written: Written) -> Written:
         try:
-            written = task.prepared(written)
+            prepared = task.prepared(written)
+            if prepared != written:  # in spoken form it may be too long, and is not paid for then
+                self._check_speakable(prepared)
+            written = prepared
         except UnfitAnswerError as error:
             raise _GivenUpError(error.reason, error.detail, "") from None
         for place in task.questions(written):

@@ -279,3 +279,11 @@ def test_a_prompt_of_ones_own_must_ask_for_what_its_task_reads(server, tmp_path)
     with pytest.raises(RecipeError, match=r"prompt judge\.en: schema must be JudgeAnswer"):
         write(recipe(server, "judge", prompts=str(tmp_path)), [TALK])
     assert server.n_calls == 0
+
+
+def test_what_no_build_would_speak_is_a_reject_and_is_not_paid_for(server):
+    numbers = " ".join(str(k) for k in range(11_111, 11_161))  # 50 words as written, 300 as spoken
+    long = Dialogue("n", (Turn("user", f"Read me these, please: {numbers}."), TALK.turns[1]), "s", "en", 0)
+    (found,) = write(recipe(server, "script", "judge"), [long])
+    assert (found.stage, found.reason) == ("write", "turn_too_long")
+    assert server.n_calls == 0
