@@ -141,3 +141,48 @@ def test_killed_at_some_moment(server, tmp_path, unharmed):
 def test_a_storm_of_kills(server, tmp_path, unharmed):
     kills = [(kill, n) for n in (1, 3, 2) for kill in (killed_after, killed_with_an_answer_in_hand)]
     check(server, storm(server, tmp_path, kills), unharmed, len(kills))
+
+
+RECIPE = """
+name: k
+input: {{topics: "{topics}"}}
+tasks: [dialogue, spoken, script, judge]
+unit_records: 2
+dialogues: {{min_turns: 2}}
+llm: {{model: writer, base_url: "{url}", api_key_env: TEST_LLM_KEY, concurrency: {concurrency}}}
+"""
+
+
+@pytest.mark.slow
+def test_the_command_killed_again_and_again_writes_what_it_would_have(server, tmp_path):
+    topics, file = tmp_path / "topics.txt", tmp_path / "recipe.yaml"
+    topics.write_text("\n".join(f"a story of {k} ducks" for k in range(8)) + "\n", "utf-8")
+    file.write_text(RECIPE.format(topics=topics, url=server.url, concurrency=CONCURRENCY), "utf-8")
+
+    def start(out: Path) -> subprocess.Popen:
+        code = "from datagen.cli import main; main()"
+        command = [sys.executable, "-c", code, "write", str(file), "--out", str(out)]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def written(out: Path) -> dict[str, bytes]:
+        assert start(out).communicate(timeout=120) is not None
+        names = [*out.glob("dialogues/*"), *out.glob("rejects/*"), out / "written.json"]
+        return {name.name: name.read_bytes() for name in names}
+
+    whole = written(tmp_path / "whole")
+    n_questions, paid_before = server.n_calls, server.paid.copy()
+    assert n_questions == 8 * 4
+    out = tmp_path / "killed"
+    moments = (1, 6, 3, 9, 2)
+    for n in moments:
+        reached, before = threading.Event(), server.n_replies
+        server.faults = lambda ask, n=n, before=before: Fault(hang=True) if server.n_replies - before >= n else None
+        server.on_reply = lambda now, n=n, before=before, reached=reached: reached.set() if now - before >= n else None
+        child = start(out)
+        assert reached.wait(60)
+        killed(child)
+    server.faults, server.on_reply = lambda ask: None, lambda n: None
+    assert written(out) == whole
+    paid = {key: n - paid_before[key] for key, n in server.paid.items()}
+    assert set(paid) == set(paid_before)
+    assert sum(paid.values()) <= n_questions + len(moments) * CONCURRENCY
