@@ -156,7 +156,7 @@ class Build:
         """Build every engine and refuse a recipe that cannot run, before any expensive work.
 
         Raises:
-            RecipeError: If voices or languages do not fit the engines.
+            RecipeError: If voices, languages or limits do not fit the engines.
             EngineMissingError: If an engine is not installed.
         """
         known, voices = self.tts.voices, self.recipe.voices
@@ -180,6 +180,7 @@ class Build:
         if self.asr and unheard:
             raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {unheard[0]!r}")
         self._check_languages()
+        self._check_patience()
         self.describe()
 
     def _check_languages(self) -> None:
@@ -201,6 +202,20 @@ class Build:
                 raise RecipeError(f"voices.assistant: {fault}; name one a language, as {{{language}: NAME}}: {named}")
             if language not in pools:
                 raise RecipeError(f"voices.users: nobody speaks {language!r}; add some who do: {named}")
+
+    def _check_patience(self) -> None:
+        """Refuse a voice engine that tries for so long that its dialogue would be ended as one that hangs.
+
+        Raises:
+            RecipeError: If there is too little time for a call, the question whether the server is well, and the rest.
+        """
+        patience, limit = self.tts.give_up_seconds, self.recipe.limits.dialogue_seconds
+        if patience > limit / 3:
+            raise RecipeError(
+                f"engines.tts: give_up_seconds is {patience:g}, more than a third of limits.dialogue_seconds "
+                f"({limit:g}); set give_up_seconds to at most {limit / 3:g}, or limits.dialogue_seconds to at least "
+                f"{patience * 3:g}"
+            )
 
     def loaded(self) -> dict[str, Any]:
         """What the engines that are loaded by now say of themselves."""

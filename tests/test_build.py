@@ -5,6 +5,7 @@ import json
 import pytest
 
 from datagen.build import Build
+from datagen.engines.tone import ToneVoice
 from datagen.errors import RecipeError
 from datagen.recipe import Recipe
 from tests.conftest import make_recipe
@@ -105,3 +106,18 @@ def test_every_recipe_key_is_read_somewhere():
     named = {"name", "description", "profile"}  # for people and manifests
     unread = [key for key in keys(Recipe) if key.removeprefix("max_") not in source and key not in named]
     assert not unread
+
+
+class Patient(ToneVoice):
+    """A voice that would try for long."""
+
+    give_up_seconds = 201
+
+
+def test_an_engine_that_tries_longer_than_a_dialogue_may_take_is_refused():
+    engine = f"engines.tts={{name: '{__name__}:Patient'}}"
+    with pytest.raises(
+        RecipeError, match=r"give_up_seconds is 201, more than a third of limits\.dialogue_seconds \(600"
+    ):
+        Build(make_recipe(engine)).check()
+    Build(make_recipe(engine, "limits.dialogue_seconds=603")).check()
