@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
-from datagen.engines.base import Audio, Codes, EngineInfo, Options, SpeechTokenizer
+from datagen.engines.base import Audio, BitExact, Codes, EngineInfo, Options, SpeechTokenizer
 from datagen.engines.gpu import outages
 from datagen.engines.s3_nets import MEL_HOP, Model, Net, OnnxNet, TorchNet, file_sha256
 from datagen.engines.s3_windows import Window, windows
@@ -40,6 +40,7 @@ class S3Tokenizer(SpeechTokenizer):
     """The speech tokenizer engine `s3`. On a CPU it takes one core, and its codes are the same for any batch."""
 
     sample_rate_hz = 16_000
+    _detokenizer: Any
 
     def __init__(
         self,
@@ -74,11 +75,10 @@ class S3Tokenizer(SpeechTokenizer):
         self._hop = self.sample_rate_hz // self.frame_rate_hz
         self._net: Net = (TorchNet if runtime == "torch" else OnnxNet)(model, Path(path), device)
         self._batch_size = 1 if runtime == "onnx" else batch_size or (1 if device == "cpu" else _GPU_BATCH)
-        exact = device == "cpu" and self._batch_size == 1
-        self.info = EngineInfo(model, f"{self._net.version}+{sha256[:12]}", _LICENCE, "machine" if exact else "no")
+        exact: BitExact = "machine" if device == "cpu" and self._batch_size == 1 else "no"
+        self.info = EngineInfo(model, f"{self._net.version}+{sha256[:12]}", _LICENCE, exact)
         self.codebook_size = self._net.codebook_size
-        self._decoder = decoder
-        self._detokenizer: Any = None
+        self._decoder, self._detokenizer = decoder, None
         silence = self.encode(np.zeros(_SILENCE_S * self.sample_rate_hz, np.int16))
         self.silence_code = int(np.bincount(silence).argmax())
 
