@@ -16,13 +16,14 @@ from datagen.errors import EngineError
 
 
 class Counted(ToneVoice):
-    """Knows how many of its kind there are in this process."""
+    """Knows how many of its kind there are in this process; as real models do, it holds itself."""
 
     alive: ClassVar[WeakSet["Counted"]] = WeakSet()
 
     def __init__(self) -> None:
         super().__init__()
         self.alive.add(self)
+        self.itself = self
 
 
 class Gated(ToneVoice):
