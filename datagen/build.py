@@ -10,7 +10,7 @@ from typing import Any
 from datagen.acoustics.line import line_info
 from datagen.acoustics.scene import Supplies
 from datagen.casting import Pools, voices_by_language
-from datagen.engines import load
+from datagen.engines import gpu, load
 from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import RecipeError
 from datagen.recipe import Pool, Recipe
@@ -27,7 +27,7 @@ from datagen.units import hop_samples
 from datagen.verify.gate import Gate
 from datagen.vocab import SPECIALS, Vocabulary
 
-_ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")
+_ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
 
 
 class Build:
@@ -159,6 +159,7 @@ class Build:
             RecipeError: If voices, languages or limits do not fit the engines.
             EngineMissingError: If an engine is not installed.
         """
+        self._load()
         known, voices = self.tts.voices, self.recipe.voices
         for key, wanted in (("assistant", voices.assistants), ("users", voices.users)):
             unknown = [voice for voice in wanted if voice not in known]
@@ -182,6 +183,19 @@ class Build:
         self._check_languages()
         self._check_patience()
         self.describe()
+
+    def _load(self) -> None:
+        """Load all engines, the voice last: it is the slowest, and what another lacks is said before."""
+        self.supplies  # noqa: B018
+        for kind in reversed(_ENGINES):
+            getattr(self, kind)
+
+    def release(self) -> None:
+        """Forget the engines, for workers in other processes to have their memory; they are loaded anew if needed."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                self.__dict__.pop(name, None)
+        gpu.give_back()
 
     def _check_languages(self) -> None:
         """Refuse a language that the assistant, or no user, speaks.
@@ -226,8 +240,7 @@ class Build:
 
     def describe(self) -> dict[str, Any]:
         """Engines, voices, vocabulary, clock and silence policy as plans and manifests store them."""
-        for kind in _ENGINES:
-            getattr(self, kind)
+        self._load()
         engines = self.loaded()
         engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.supplies.noises)}
         engines |= {f"bursts.{index}": asdict(burst.info) for index, burst in enumerate(self.supplies.bursts)}
