@@ -29,7 +29,7 @@ from datagen.engines.cosyvoice_code import (
     plain,
     require,
 )
-from datagen.engines.cosyvoice_options import Options
+from datagen.engines.cosyvoice_options import options_of
 from datagen.engines.cosyvoice_voices import Prompts, references, text_prompt
 from datagen.engines.gpu import outage_of
 from datagen.engines.reference import Reference
@@ -68,11 +68,12 @@ class CosyVoice(TTS):
             **options: The others of `Options`.
 
         Raises:
+            RecipeError: If an option is unknown.
             EngineError: If options contradict each other or the model, or a voice cannot serve.
             EngineMissingError: If the code, the model directory, one of its files, torch or a GPU is missing.
             OutageError: If the GPU fails.
         """
-        self._options = o = Options(model_dir, code_dir, **options)
+        self._options = o = options_of(model_dir, code_dir, options)
         folder, self._version = find_model(model_dir, o.version)
         own = o.own_speakers(self._version)
         _require_all(folder, self._version, own)

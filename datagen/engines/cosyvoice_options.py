@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from datagen.engines.cosyvoice_code import Version, plain
 from datagen.engines.reference import Reference
-from datagen.errors import EngineError
+from datagen.errors import EngineError, RecipeError
 
 Mode = Literal["zero_shot", "sft", "cross_lingual", "instruct"]
 _SWITCHES = ("fp16", "load_jit", "load_trt", "load_vllm")
@@ -76,3 +76,18 @@ class Options:
     def own_speakers(self, version: Version) -> bool:
         """Whether it speaks in the voices of its model directory, not in those of a bank."""
         return self.mode == "sft" or (self.mode == "instruct" and version == 1)
+
+
+def options_of(model_dir: str, code_dir: str, given: Mapping[str, Any]) -> Options:
+    """The options of a recipe.
+
+    Raises:
+        RecipeError: If one is unknown.
+        EngineError: If they contradict each other.
+    """
+    known = Options.__dataclass_fields__
+    if unknown := sorted(set(given) - set(known)):
+        raise RecipeError(
+            f"tts engine 'cosyvoice' does not take these options: {', '.join(unknown)}; there are {', '.join(known)}"
+        )
+    return Options(model_dir, code_dir, **given)
