@@ -10,7 +10,7 @@ from typing import Any
 from datagen.acoustics.line import line_info
 from datagen.acoustics.scene import Supplies
 from datagen.casting import Pools, voices_by_language
-from datagen.engines import load
+from datagen.engines import gpu, load
 from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import RecipeError
 from datagen.recipe import Pool, Recipe
@@ -27,7 +27,7 @@ from datagen.units import hop_samples
 from datagen.verify.gate import Gate
 from datagen.vocab import SPECIALS, Vocabulary
 
-_ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")
+_ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
 
 
 class Build:
@@ -156,9 +156,10 @@ class Build:
         """Build every engine and refuse a recipe that cannot run, before any expensive work.
 
         Raises:
-            RecipeError: If voices or languages do not fit the engines.
+            RecipeError: If voices, languages or limits do not fit the engines.
             EngineMissingError: If an engine is not installed.
         """
+        self._load()
         known, voices = self.tts.voices, self.recipe.voices
         for key, wanted in (("assistant", voices.assistants), ("users", voices.users)):
             unknown = [voice for voice in wanted if voice not in known]
@@ -180,7 +181,21 @@ class Build:
         if self.asr and unheard:
             raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {unheard[0]!r}")
         self._check_languages()
+        self._check_patience()
         self.describe()
+
+    def _load(self) -> None:
+        """Load all engines, the voice last: it is the slowest, and what another lacks is said before."""
+        self.supplies  # noqa: B018
+        for kind in reversed(_ENGINES):
+            getattr(self, kind)
+
+    def release(self) -> None:
+        """Forget the engines, for workers in other processes to have their memory; they are loaded anew if needed."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                self.__dict__.pop(name, None)
+        gpu.give_back()
 
     def _check_languages(self) -> None:
         """Refuse a language that the assistant, or no user, speaks.
@@ -202,6 +217,20 @@ class Build:
             if language not in pools:
                 raise RecipeError(f"voices.users: nobody speaks {language!r}; add some who do: {named}")
 
+    def _check_patience(self) -> None:
+        """Refuse a voice engine that tries for so long that its dialogue would be ended as one that hangs.
+
+        Raises:
+            RecipeError: If there is too little time for a call, the question whether the server is well, and the rest.
+        """
+        patience, limit = self.tts.give_up_seconds, self.recipe.limits.dialogue_seconds
+        if patience > limit / 3:
+            raise RecipeError(
+                f"engines.tts: give_up_seconds is {patience:g}, more than a third of limits.dialogue_seconds "
+                f"({limit:g}); set give_up_seconds to at most {limit / 3:g}, or limits.dialogue_seconds to at least "
+                f"{patience * 3:g}"
+            )
+
     def loaded(self) -> dict[str, Any]:
         """What the engines that are loaded by now say of themselves."""
         found = {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if self.__dict__.get(kind)}
@@ -211,8 +240,7 @@ class Build:
 
     def describe(self) -> dict[str, Any]:
         """Engines, voices, vocabulary, clock and silence policy as plans and manifests store them."""
-        for kind in _ENGINES:
-            getattr(self, kind)
+        self._load()
         engines = self.loaded()
         engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.supplies.noises)}
         engines |= {f"bursts.{index}": asdict(burst.info) for index, burst in enumerate(self.supplies.bursts)}

@@ -5,7 +5,7 @@ DatagenError                 all errors a user can mend; the command line prints
 ├── SourceError              an input cannot be read at all (one bad record is a reject, not an error)
 ├── EngineError              an engine cannot be loaded, or failed on one piece of work
 │   └── EngineMissingError   the package or the weights of an engine are not installed
-├── OutageError             a service that an engine calls does not answer; what is done is kept
+├── OutageError              what an engine stands on fails, a server or a GPU; what is done is kept
 ├── StoreError               the output cannot be read or written
 ├── ResumeError              the output belongs to another recipe, input or version
 ├── LimitError               too many dialogues fail
@@ -36,7 +36,7 @@ class EngineMissingError(EngineError):
 
 
 class OutageError(DatagenError):
-    """A service that an engine calls does not answer.
+    """What an engine stands on fails: a server does not answer, a GPU has no memory left.
 
     No dialogue is at fault, so none becomes a reject: the build stops, and the same command goes on where it was.
     """

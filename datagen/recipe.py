@@ -281,24 +281,32 @@ def read_text(path: str) -> str:
         raise RecipeError(f"{path} is not UTF-8 text (byte {error.start})") from error
 
 
-def set_value(values: dict[str, Any], override: str) -> None:
+def set_value(
+    values: dict[str, Any], override: str, option: str = "--set", example: str = "timing.barge_in.probability=0.5"
+) -> None:
     """Set a dotted key of nested values, in place, from `key=value`; the value is YAML.
+
+    Args:
+        values: What is changed.
+        override: As the command line gives it.
+        option: What it was given to, and
+        example: ... how that is written right, for errors.
 
     Raises:
         RecipeError: If it is written otherwise.
     """
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise RecipeError(f"--set {override}: write it as key=value, for example timing.barge_in.probability=0.5")
+        raise RecipeError(f"{option} {override}: write it as key=value, for example {example}")
     *parents, last = key.strip().split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise RecipeError(f"--set {override}: {parent} holds a value, not keys")
+            raise RecipeError(f"{option} {override}: {parent} holds a value, not keys")
     try:
         values[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"--set {override}: the value is not valid YAML") from error
+        raise RecipeError(f"{option} {override}: the value is not valid YAML") from error
 
 
 def explain(error: ValidationError) -> str:

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from datagen.build import Build
-from datagen.errors import RecipeError
+from datagen.engines.tone import ToneVoice
+from datagen.errors import DatagenError, RecipeError
 from datagen.recipe import Recipe
 from tests.conftest import make_recipe
 
@@ -29,6 +30,30 @@ def test_a_recipe_that_cannot_run_is_refused(override, says):
     with pytest.raises(RecipeError) as error:
         Build(make_recipe(override)).check()
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("engines.speech_tokenizer={name: s3, options: {path: /nonesuch}}", "no file of weights /nonesuch"),
+        ("engines.text_tokenizer={name: nonesuch}", "no text_tokenizer engine"),
+        ("verify.asr={name: nonesuch}", "no asr engine"),
+        ("mix.noise=[{name: nonesuch}]", "no noise engine"),
+    ],
+)
+def test_the_voice_is_loaded_last_for_it_is_the_slowest(override, says):
+    with pytest.raises(DatagenError, match=says):
+        Build(make_recipe(override, "engines.tts={name: 'tests.run.engines:NoSuchVoice'}")).check()
+
+
+def test_engines_that_were_released_are_loaded_anew():
+    work = Build(make_recipe())
+    work.check()
+    told, voice = work.describe(), work.tts
+    work.release()
+    assert work.loaded() == {}
+    assert work.describe() == told
+    assert work.tts is not voice
 
 
 def test_steps_are_the_stages_in_flow_order(work):
@@ -105,3 +130,18 @@ def test_every_recipe_key_is_read_somewhere():
     named = {"name", "description", "profile"}  # for people and manifests
     unread = [key for key in keys(Recipe) if key.removeprefix("max_") not in source and key not in named]
     assert not unread
+
+
+class Patient(ToneVoice):
+    """A voice that would try for long."""
+
+    give_up_seconds = 201
+
+
+def test_an_engine_that_tries_longer_than_a_dialogue_may_take_is_refused():
+    engine = f"engines.tts={{name: '{__name__}:Patient'}}"
+    with pytest.raises(
+        RecipeError, match=r"give_up_seconds is 201, more than a third of limits\.dialogue_seconds \(600"
+    ):
+        Build(make_recipe(engine)).check()
+    Build(make_recipe(engine, "limits.dialogue_seconds=603")).check()

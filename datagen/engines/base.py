@@ -90,6 +90,8 @@ class TTS(Protocol):
     word_times: WordTimes = "estimated"
     concurrency: int = 1
     """How many calls of `speak` may be under way at once, from as many threads; 1: one after the other."""
+    give_up_seconds: float = 0
+    """How long a call of `speak` may try in vain, as one that needs a server does."""
 
     def about(self, voice: str) -> Voice:
         """What is known of a voice; if nothing else, that it is a speaker of its own.

@@ -45,6 +45,7 @@ class ByLanguage(TTS):
         self.sample_rate_hz = max(engine.sample_rate_hz for engine in parts)
         self.word_times: WordTimes = "model" if all(e.word_times == "model" for e in parts) else "estimated"
         self.concurrency = min(engine.concurrency for engine in parts)
+        self.give_up_seconds = max(engine.give_up_seconds for engine in parts)
 
     def _add(self, language: str, engine: TTS) -> None:
         """Note the voices of an engine that speak a language.

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from datagen.engines.files import sha256_of_all
+from datagen.engines.gpu import NO_GPU
 from datagen.errors import EngineError, EngineMissingError
 
 Version = Literal[1, 2, 3]
@@ -20,8 +22,13 @@ Device = Literal["auto", "cuda", "cpu"]
 
 YAML: dict[Version, str] = {1: "cosyvoice.yaml", 2: "cosyvoice2.yaml", 3: "cosyvoice3.yaml"}
 """What tells the versions apart."""
+OPTIONS = "engines.tts.options"
+"""Where a recipe names model and code of the voice engine."""
 SOUND_FILES = ("flow.pt", "hift.pt")
 """What makes sound of speech codes."""
+QWEN = "CosyVoice-BlankEN"
+"""Folder of the language model that versions 2 and 3 start from."""
+_WEIGHTS = (".pt", ".onnx", ".safetensors", ".yaml", ".zip")
 _MARKERS = re.compile(r"[<>|\[\]]+")
 
 
@@ -38,12 +45,13 @@ def plain(text: str) -> str:
     return " ".join(_MARKERS.sub(" ", text).split())
 
 
-def find_model(model_dir: str | Path, version: str | int) -> tuple[Path, Version]:
+def find_model(model_dir: str | Path, version: str | int, key: str = OPTIONS) -> tuple[Path, Version]:
     """A model directory and its version.
 
     Args:
         model_dir: The directory.
         version: 1, 2 or 3; "auto": as the name of its yaml file says.
+        key: Where a recipe says these.
 
     Raises:
         EngineError: If the version is unknown, or the directory holds no yaml file, or several.
@@ -52,8 +60,8 @@ def find_model(model_dir: str | Path, version: str | int) -> tuple[Path, Version
     folder = Path(model_dir)
     if not str(model_dir) or not folder.is_dir():
         raise EngineMissingError(
-            f"cosyvoice: model_dir {str(model_dir)!r} is no directory; download one, for example "
-            "https://huggingface.co/FunAudioLLM/CosyVoice2-0.5B"
+            f"cosyvoice: model_dir {str(model_dir)!r} is no directory; edit {key}.model_dir of the recipe. To download "
+            "one, for example: https://huggingface.co/FunAudioLLM/CosyVoice2-0.5B"
         )
     if str(version) not in ("auto", "1", "2", "3"):
         raise EngineError(f"cosyvoice: version is {version!r}; it must be auto, 1, 2 or 3")
@@ -68,7 +76,7 @@ def find_model(model_dir: str | Path, version: str | int) -> tuple[Path, Version
             if str(version) == "auto"
             else next(name for known, name in YAML.items() if str(known) == str(version))
         )
-        raise EngineMissingError(f"cosyvoice: {folder} has no {wanted}")
+        raise EngineMissingError(f"cosyvoice: {folder} has no {wanted}; edit {key}.model_dir of the recipe")
     return folder, found[0]
 
 
@@ -104,7 +112,9 @@ def find_device(device: str, gpu_switches: tuple[str, ...] = ()) -> Literal["cud
     if device not in ("auto", "cuda", "cpu"):
         raise EngineError(f"cosyvoice: device is {device!r}; it must be auto, cuda or cpu")
     if found == "cpu" and (device == "cuda" or gpu_switches):
-        raise EngineMissingError(f"cosyvoice: {', '.join(gpu_switches) or 'device: cuda'} needs a GPU; torch sees none")
+        raise EngineMissingError(
+            f"cosyvoice: {', '.join(gpu_switches) or 'device: cuda'} needs a GPU; torch sees none. {NO_GPU}"
+        )
     if device == "cpu" and found == "cuda":
         raise EngineError("cosyvoice: device is cpu, but it takes a GPU where it sees one: set CUDA_VISIBLE_DEVICES=")
     if found == "cpu":
@@ -125,7 +135,9 @@ def import_code(code_dir: str | Path) -> ModuleType:
         EngineMissingError: If there is none, or a package it needs is missing.
     """
     if str(code_dir):
-        _put_on_path(Path(code_dir))
+        for path in find_code(code_dir):
+            if str(path.resolve()) not in sys.path:
+                sys.path.insert(0, str(path.resolve()))
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     try:
@@ -156,17 +168,38 @@ def forget_windows() -> None:
         audio.get(name, {}).clear()
 
 
-def _put_on_path(code: Path) -> None:
+def model_digest(folder: Path) -> str:
+    """SHA-256 of all files of a model directory that decide a take; not of those that a start writes there."""
+    found = [file for file in folder.glob("*") if file.suffix in _WEIGHTS]
+    found += [file for file in (folder / QWEN).glob("*") if file.suffix in (*_WEIGHTS, ".json", ".txt")]
+    return sha256_of_all(filter(Path.is_file, found), folder)
+
+
+def code_digest() -> str:
+    """SHA-256 of the code that was imported: of CosyVoice, and of the Matcha-TTS that it stands on."""
+    packages = [
+        Path(str(import_module(name).__file__)).parents[1] for name in ("cosyvoice.cli.cosyvoice", "matcha.utils.audio")
+    ]
+    return " ".join(sha256_of_all(package.rglob("*.py"), package) for package in packages)
+
+
+def find_code(code_dir: str | Path) -> tuple[Path, ...]:
+    """Folders of a checkout from which to import; none where no checkout is given. Nothing is imported yet.
+
+    Raises:
+        EngineMissingError: If it is no whole checkout.
+    """
+    if not str(code_dir):
+        return ()
+    code = Path(code_dir)
     matcha = code / "third_party" / "Matcha-TTS"
     if not (code / "cosyvoice" / "cli" / "cosyvoice.py").is_file():
         raise EngineMissingError(
-            f"cosyvoice: code_dir {code} is no checkout of https://github.com/FunAudioLLM/CosyVoice: "
-            "it has no cosyvoice/cli/cosyvoice.py"
+            f"cosyvoice: code_dir {code} is no checkout of https://github.com/FunAudioLLM/CosyVoice: it has no "
+            f"cosyvoice/cli/cosyvoice.py; edit {OPTIONS}.code_dir of the recipe"
         )
     if not (matcha / "matcha").is_dir():
         raise EngineMissingError(
             f"cosyvoice: {matcha} is empty; in the checkout: git submodule update --init --recursive"
         )
-    for path in (str(matcha.resolve()), str(code.resolve())):
-        if path not in sys.path:
-            sys.path.insert(0, path)
+    return matcha, code

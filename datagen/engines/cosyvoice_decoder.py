@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from datagen.engines.base import Audio, Codes, Voice
 from datagen.engines.cosyvoice_code import (
+    QWEN,
     SOUND_FILES,
     YAML,
     Version,
@@ -23,6 +24,7 @@ from datagen.engines.cosyvoice_voices import as_prompt
 from datagen.engines.reference import Reference
 from datagen.errors import EngineError
 
+_OPTIONS = "engines.speech_tokenizer.options.decoder"
 _PIECE_SECONDS, _OVERLAP_SECONDS, _FADE_SECONDS = 15.0, 0.4, 0.04
 """Longer codes than the flow was trained on are decoded in pieces, each of which hears a little of its neighbours."""
 
@@ -62,7 +64,7 @@ class Detokenizer:
         """
         if isinstance(reference, str):
             reference = Reference(Voice(reference, reference, (), ""), Path(reference), "") if reference else None
-        folder, self._version = find_model(model_dir, version)
+        folder, self._version = find_model(model_dir, version, _OPTIONS)
         encoders = ("campplus.onnx", f"speech_tokenizer_v{self._version}.onnx")
         require(folder, (*SOUND_FILES, *(encoders if reference else ("spk2info.pt",))))
         self._device = find_device(device)
@@ -150,7 +152,7 @@ def _configs(folder: Path, version: Version) -> dict[str, Any]:
 
     overrides: dict[str, Any] = {"llm": None}
     if version > 1:
-        overrides["qwen_pretrain_path"] = str(folder / "CosyVoice-BlankEN")
+        overrides["qwen_pretrain_path"] = str(folder / QWEN)
     with (folder / YAML[version]).open(encoding="utf-8") as file:
         configs: dict[str, Any] = load_hyperpyyaml(file, overrides=overrides)
     return configs

@@ -4,10 +4,13 @@ import inspect
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datagen.engines.cosyvoice_code import forget_windows, plain
+from datagen.engines.bank import Limits, load_bank
+from datagen.engines.cosyvoice_code import OPTIONS, forget_windows, plain
+from datagen.engines.cosyvoice_options import Options
 from datagen.engines.reference import Reference
 from datagen.errors import EngineError
 
@@ -33,26 +36,51 @@ def text_prompt(version: int, mode: str, instruct: str) -> str:
     return f"{system}<|endofprompt|>" if system else ""
 
 
-def references(
-    bank: str | Path | Mapping[str, Reference], mode: str, languages: Sequence[str], licence: str
-) -> dict[str, Reference]:
+def references(options: Options, spoken: Sequence[str]) -> dict[str, Reference]:
     """The recordings to copy, as far as can be said without the model that they will serve.
+
+    With their transcripts, voices speak the language that is heard; without, any that the model speaks.
+
+    Args:
+        options: What the recipe says.
+        spoken: ISO 639-1 codes of what the model speaks.
 
     Raises:
         EngineError: If there are none, one is too long or cannot be read, or the mode needs a transcript it lacks.
     """
-    if isinstance(bank, (str, Path)):
-        if not str(bank):
-            raise EngineError(f"cosyvoice: mode {mode} copies recorded voices; name a directory or table: bank: ...")
-        from datagen.engines.bank import load_bank
-
-        bank = load_bank(bank, languages=tuple(languages), licence=licence)
+    mode = options.mode
+    bank = options.bank if isinstance(options.bank, Mapping) else _bank(options)
     if not bank:
         raise EngineError("cosyvoice: the bank has no voices")
     mute = [name for name, item in bank.items() if not plain(item.transcript)] if mode == "zero_shot" else []
     if mute:
         raise EngineError(f"cosyvoice: no transcript of voice {', '.join(mute[:5])}; add it, or use mode cross_lingual")
-    return dict(bank)
+    found = {}
+    for name, item in bank.items():
+        able = tuple(code for code in item.voice.languages if code in spoken) if mode == "zero_shot" else tuple(spoken)
+        if able:
+            found[name] = replace(item, voice=replace(item.voice, languages=able))
+    if not found:
+        raise EngineError(f"cosyvoice: no voice of the bank speaks {', '.join(spoken)}; use mode cross_lingual")
+    return found
+
+
+def _bank(options: Options) -> Mapping[str, Reference]:
+    mode, path, limits = options.mode, str(options.bank), Limits.of(options.bank_limits)
+    if not path:
+        raise EngineError(
+            f"cosyvoice: mode {mode} copies recorded voices; name a directory or table: bank: ... in {OPTIONS}"
+        )
+    if mode == "zero_shot":
+        limits = replace(limits, transcript=True)
+    try:
+        return load_bank(path, limits, tuple(options.bank_languages), options.bank_licence)
+    except EngineError as error:
+        needs = " --limit transcript=true" if limits.transcript else ""
+        raise EngineError(
+            f"{error}\nSee each with `datagen voices {path}{needs}`; the recipe names the bank in {OPTIONS}.bank"
+            + ("; mode cross_lingual needs no transcripts" if needs else "")
+        ) from error
 
 
 class Prompts:

@@ -1,6 +1,10 @@
 """What a speech server sent: audio, or something else that must not pass for it."""
 
+import math
 import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 
 import numpy as np
@@ -44,6 +48,27 @@ def audio_of(data: bytes, content_type: str, is_pcm: bool, rate_hz: int, max_sec
     if not audio.any():
         raise EngineError("the audio is silent")
     return audio
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """How many seconds a server asks to wait (Retry-After, RFC 9110), or None if it does not say; finite, at least 0.
+
+    >>> [asked_wait({"retry-after": said}) for said in ("1.5", "Fri, 31 Dec 1999 23:59:59 GMT")]
+    [1.5, 0.0]
+    >>> {asked_wait({"retry-after": said}) for said in ("soon", "nan", "inf", "-1", "", f"1 Jan {10**20} 00:00 GMT")}
+    {None}
+    """
+    said = headers.get("retry-after", "")
+    try:
+        seconds = float(said)
+    except ValueError:
+        pass
+    else:
+        return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    try:
+        return max(parsedate_to_datetime(said).timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _beginning(data: bytes) -> str:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
-from datagen.engines.base import Audio, Codes, EngineInfo, Options, SpeechTokenizer
+from datagen.engines.base import Audio, BitExact, Codes, EngineInfo, Options, SpeechTokenizer
+from datagen.engines.gpu import outages
 from datagen.engines.s3_nets import MEL_HOP, Model, Net, OnnxNet, TorchNet, file_sha256
 from datagen.engines.s3_windows import Window, windows
 from datagen.errors import EngineError, EngineMissingError, RecipeError
@@ -23,6 +24,7 @@ from datagen.errors import EngineError, EngineMissingError, RecipeError
 _SILENCE_S = 10
 _DECODER = "datagen.engines.cosyvoice_decoder"
 _GPU_BATCH = 16
+_LICENCE = "Apache-2.0 (code); weights: see the model card"
 
 
 class _Piece(NamedTuple):
@@ -38,6 +40,7 @@ class S3Tokenizer(SpeechTokenizer):
     """The speech tokenizer engine `s3`. On a CPU it takes one core, and its codes are the same for any batch."""
 
     sample_rate_hz = 16_000
+    _detokenizer: Any
 
     def __init__(
         self,
@@ -66,24 +69,16 @@ class S3Tokenizer(SpeechTokenizer):
             EngineMissingError: If a package, the file or the device is not there.
             EngineError: If the file does not hold the weights of such a model.
         """
-        for name, value, known in (("model", model, get_args(Model)), ("runtime", runtime, ("torch", "onnx"))):
-            if value not in known:
-                raise RecipeError(f"speech tokenizer s3: {name} {value!r} is not one of {', '.join(known)}")
-        if batch_size < 0 or (runtime == "onnx" and batch_size > 1):
-            raise RecipeError(f"speech tokenizer s3: batch_size {batch_size} cannot be; with runtime onnx it is 1")
-        if not Path(path).is_file():
-            raise EngineMissingError(f"speech tokenizer s3: there is no file of weights {path}; give path to {model}")
+        _refuse(path, model, runtime, batch_size)
         sha256 = file_sha256(Path(path), model)
         self.frame_rate_hz = 50 if model == "speech_tokenizer_v1" else 25
         self._hop = self.sample_rate_hz // self.frame_rate_hz
         self._net: Net = (TorchNet if runtime == "torch" else OnnxNet)(model, Path(path), device)
         self._batch_size = 1 if runtime == "onnx" else batch_size or (1 if device == "cpu" else _GPU_BATCH)
-        exact = device == "cpu" and self._batch_size == 1
-        licence = "Apache-2.0 (code); weights: see the model card"
-        self.info = EngineInfo(model, f"{self._net.version}+{sha256[:12]}", licence, "machine" if exact else "no")
+        exact: BitExact = "machine" if device == "cpu" and self._batch_size == 1 else "no"
+        self.info = EngineInfo(model, f"{self._net.version}+{sha256[:12]}", _LICENCE, exact)
         self.codebook_size = self._net.codebook_size
-        self._decoder = decoder
-        self._detokenizer: Any = None
+        self._decoder, self._detokenizer = decoder, None
         silence = self.encode(np.zeros(_SILENCE_S * self.sample_rate_hz, np.int16))
         self.silence_code = int(np.bincount(silence).argmax())
 
@@ -101,7 +96,12 @@ class S3Tokenizer(SpeechTokenizer):
         Raises:
             ValueError: If one is not int16 [n_samples] or has a part of a frame.
             EngineError: If the model does not give a code a frame.
+            OutageError: If the GPU fails.
         """
+        with outages():
+            return self._encoded(audios)
+
+    def _encoded(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
         frames = [self._n_frames(audio) for audio in audios]
         codes = [np.zeros(n, np.uint16) for n in frames]
         mels: list[Any] = [
@@ -154,3 +154,17 @@ class S3Tokenizer(SpeechTokenizer):
             )
         w = piece.window
         codes[w.first : w.last] = found[w.first - w.start : w.last - w.start]
+
+
+def _refuse(path: str, model: str, runtime: str, batch_size: int) -> None:
+    """Refuse options that cannot be, before anything is imported for them."""
+    for name, value, known in (("model", model, get_args(Model)), ("runtime", runtime, ("torch", "onnx"))):
+        if value not in known:
+            raise RecipeError(f"speech tokenizer s3: {name} {value!r} is not one of {', '.join(known)}")
+    if batch_size < 0 or (runtime == "onnx" and batch_size > 1):
+        raise RecipeError(f"speech tokenizer s3: batch_size {batch_size} cannot be; with runtime onnx it is 1")
+    if not Path(path).is_file():
+        raise EngineMissingError(
+            f"speech tokenizer s3: there is no file of weights {path}; edit engines.speech_tokenizer.options.path of "
+            f"the recipe: it names those of {model}"
+        )

@@ -1,6 +1,5 @@
 """What runs an S3 model: s3tokenizer on torch, or onnxruntime on the file that CosyVoice ships."""
 
-import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.engines.files import sha256_of
+from datagen.engines.gpu import NO_GPU, outage_of
 from datagen.errors import EngineError, EngineMissingError
 
 Model = Literal[
@@ -69,7 +70,8 @@ class TorchNet:
         try:
             self._net.to(torch.device(device))
         except (RuntimeError, AssertionError) as error:
-            raise EngineMissingError(f"speech tokenizer s3: no device {device!r}: {error}") from error
+            fault = EngineMissingError(f"speech tokenizer s3: no device {device!r}: {error}. {NO_GPU}")
+            raise outage_of(error) or fault from error
         self._library, self._device = library, device
         self.version = version("s3tokenizer")
         self.codebook_size = int(self._net.config.n_codebook_size)
@@ -118,7 +120,7 @@ class OnnxNet:
         wanted = "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
         if wanted not in onnxruntime.get_available_providers():
             raise EngineMissingError(
-                f"speech tokenizer s3: onnxruntime has no device {device!r}: pip install onnxruntime-gpu"
+                f"speech tokenizer s3: onnxruntime has no device {device!r}: pip install onnxruntime-gpu. {NO_GPU}"
             )
         number = int(device.partition(":")[2] or 0)
         options = onnxruntime.SessionOptions()
@@ -129,7 +131,8 @@ class OnnxNet:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
             spectra, lengths = self._session.get_inputs()
         except Exception as error:  # onnxruntime has exceptions of its own for every kind of bad file
-            raise EngineError(f"speech tokenizer s3: {path} is no ONNX file of {model}: {error}") from error
+            fault = EngineError(f"speech tokenizer s3: {path} is no ONNX file of {model}: {error}")
+            raise outage_of(error) or fault from error
         self._names = spectra.name, lengths.name
         self._filters = mel_filters(spectra.shape[1] if isinstance(spectra.shape[1], int) else 128)
         self.version = f"onnxruntime-{onnxruntime.__version__}"
@@ -181,14 +184,11 @@ def file_sha256(path: Path, model: Model) -> str:
     Raises:
         EngineError: If it is known to hold another model.
     """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    found = PUBLISHED.get(digest.hexdigest(), model)
+    digest = sha256_of(path)
+    found = PUBLISHED.get(digest, model)
     if found != model:
         raise EngineError(f"speech tokenizer s3: {path} holds {found}, not {model}; set model: {found}")
-    return digest.hexdigest()
+    return digest
 
 
 def import_s3tokenizer() -> ModuleType:

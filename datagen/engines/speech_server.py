@@ -1,18 +1,15 @@
 """Voices behind a server that speaks OpenAI's `POST /v1/audio/speech`: vLLM-Omni, SGLang-Omni, Kokoro-FastAPI, OpenAI.
 
 A fault of the server must not change what a build contains. So a call that fails is made again with the same seed,
-until the server has answered or the attempts are used up. Then, if the server can still say a short sentence in the
-same voice, it was the text: the take is bad, and tried with another seed. If it can't, the build stops
+until the server has answered, refuses the text, or the attempts are used up. Then, if the server can still say a short
+sentence in the same voice, it was the text: the take is bad, and tried with another seed. If it can't, the build stops
 (`OutageError`); the same command, run again, goes on where it was.
 """
 
-import base64
 import os
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -23,7 +20,9 @@ from pydantic import Field, ValidationError
 from datagen.engines.bank import Bank, Limits, load_bank
 from datagen.engines.base import TTS, Audio, BitExact, EngineInfo, Speech, Voice
 from datagen.engines.pace import Pace
-from datagen.engines.replies import audio_of
+from datagen.engines.probe import Probe
+from datagen.engines.replies import asked_wait, audio_of
+from datagen.engines.sent import What, as_fields
 from datagen.engines.words import spread
 from datagen.errors import EngineError, EngineMissingError, OutageError, RecipeError
 from datagen.recipe import explain
@@ -35,22 +34,21 @@ _TOLD = 200
 _BYTES_A_SECOND = 48_000 * 2 * 4
 """The most that audio takes: 48 kHz, two channels, 32 bits."""
 _PROBE = {"zh": "你好。"}
+_PROBE_ATTEMPTS = 3
 _BUSY = {408, 409, 425, 429, 503}
 """Answers of a server that has too much to do: all calls are held back, not just the one."""
 _TEXTS_FAULT = {400, 413, 422}
-_KINDS = {"mp3": "mpeg", "opus": "ogg"}
-"""Media types that are called otherwise than files."""
 
 
 class Options(Part):
     """What a recipe may say under `engines.tts.options`."""
 
-    base_url: str = Field("http://localhost:8000/v1", description="Of the server, with its /v1")
+    base_url: str = Field("http://localhost:8000/v1", description="Of the server, with its /v1 and without a key")
     model: str = Field("", description="What the server calls its model")
     voices: tuple[str, ...] = Field((), description="The server's own voices; or give a bank")
     bank: str = Field("", description="Voice bank whose recordings are sent along: a directory, CSV or TSV")
     bank_limits: dict[str, Any] = Field({}, description="What a recording must be like, as `datagen voices --limit`")
-    reference_fields: dict[str, Literal["data_url", "base64", "path", "transcript", "name"]] = Field(
+    reference_fields: dict[str, What] = Field(
         {"ref_audio": "data_url", "ref_text": "transcript"},
         description="Fields of a call that carry a recording of the bank; these suit vLLM-Omni and SGLang-Omni",
     )
@@ -71,7 +69,9 @@ class Options(Part):
     )
     max_seconds: float = Field(120, gt=0, description="Longest audio; more is a runaway")
     seed_field: str = Field("seed", description="Field of a call that carries the seed; empty: none")
-    extra_body: dict[str, Any] = Field({}, description="More fields of every call, such as {task_type: Base}")
+    extra_body: dict[str, Any] = Field(
+        {}, description="More fields of every call, such as {task_type: Base}; the manifest holds them, so no secrets"
+    )
     api_key_env: str = Field("DATAGEN_SPEECH_API_KEY", description="Environment variable that holds the key, if any")
     bit_exact: BitExact = Field("no", description="machine: you know that the server gives the same bytes for a seed")
 
@@ -113,16 +113,22 @@ class SpeechServer(TTS):
             raise RecipeError(f"engine speech_server: {explain(error)}") from error
         if bool(o.voices) == bool(o.bank):
             raise RecipeError("engine speech_server: give either voices, as the server names them, or a bank")
-        if urlsplit(o.base_url).username or urlsplit(o.base_url).password:
-            raise RecipeError("engine speech_server: base_url must hold no password; put it where api_key_env says")
+        if _may_hold_a_key(o.base_url):
+            raise RecipeError(
+                "engine speech_server: base_url must hold no password and nothing behind a ? or #, for the manifest "
+                "holds it; put the key where api_key_env says"
+            )
         self._bank = load_bank(o.bank, Limits.of(o.bank_limits), o.languages, o.licence) if o.bank else Bank({})
         self.voices = o.voices or tuple(v for v, r in self._bank.items() if {*r.voice.languages} & {*o.languages})
         if not self.voices:
             raise RecipeError(f"engine speech_server: no voice of the bank speaks {' or '.join(o.languages)}")
         self.languages, self.sample_rate_hz, self.concurrency = o.languages, o.sample_rate_hz, o.concurrency
+        self.give_up_seconds = o.give_up_seconds
         version = f"{_VERSION} {o.model}" + (f" bank {self._bank.digest}" if o.bank else "")
         self.info = EngineInfo("speech_server", version, o.licence, o.bit_exact)
-        self._pace = Pace(o.requests_per_minute)
+        self._pace, self._probe = Pace(o.requests_per_minute), Probe(self._probed)
+        self._sent: dict[str, dict[str, str]] = {}
+        """Fields of recordings, each made once."""
         self._client  # noqa: B018  (what is missing is said before work begins)
 
     def about(self, voice: str) -> Voice:
@@ -138,30 +144,40 @@ class SpeechServer(TTS):
 
         Raises:
             EngineError: If it cannot speak this text.
-            OutageError: If it can't speak anything.
+            OutageError: If it can't speak anything in this voice.
         """
         self.about(voice)
         if not text.split():
             raise EngineError("nothing to speak")
-        audio = self._spoken(text, voice, seed)
+        audio = self._spoken(text, voice, seed, self._options.attempts)
         if not isinstance(audio, _Fault):
             return Speech(audio, spread(text, audio, self.sample_rate_hz))
-        if audio.whose == "text" or (audio.whose == "call" and self._is_well(voice)):
+        if not (ill := self._illness(audio, voice)):
             raise EngineError(f"the server cannot speak this: {audio}")
+        said = f"{ill}; are voice, model, seed_field and extra_body right?" if ill.whose == "text" else f"{ill}."
         raise OutageError(
-            f"the speech server at {self._options.base_url} does not speak: {audio}. "
+            f"the speech server at {self._options.base_url} does not speak: {said} "
             "What is done is kept: run the same command again when it does"
         )
 
-    def _is_well(self, voice: str) -> bool:
-        probe = _PROBE.get(self.languages[0], "Hello.")
-        return not isinstance(self._spoken(probe, voice, 0), _Fault)
+    def _illness(self, fault: _Fault, voice: str) -> _Fault | None:
+        """What keeps the server from speaking, or None if the fault is of the text alone."""
+        if fault.whose == "server":
+            return fault
+        if fault.whose == "text":
+            return self._probe.illness(voice)
+        return self._probe.illness(voice, trusted_seconds=0)  # it may have gone this moment
 
-    def _spoken(self, text: str, voice: str, seed: int) -> Audio | _Fault:
+    def _probed(self, voice: str) -> _Fault | None:
+        text = _PROBE.get(self.languages[0], "Hello.")
+        said = self._spoken(text, voice, 0, min(_PROBE_ATTEMPTS, self._options.attempts))
+        return said if isinstance(said, _Fault) else None
+
+    def _spoken(self, text: str, voice: str, seed: int, attempts: int) -> Audio | _Fault:
         """What the server says in the end, or the last fault."""
         o = self._options
         give_up = time.monotonic() + o.give_up_seconds
-        for attempt in range(1, o.attempts + 1):
+        for attempt in range(1, attempts + 1):
             self._pace.wait()
             try:
                 return self._answer(text, voice, seed)
@@ -171,7 +187,7 @@ class SpeechServer(TTS):
             if wait is None:
                 wait = o.backoff_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1)
             wait = min(wait, o.longest_wait_seconds)
-            if fault.whose != "call" or attempt == o.attempts or time.monotonic() + wait > give_up:
+            if fault.whose != "call" or attempt == attempts or time.monotonic() + wait > give_up:
                 break
             if fault.busy:
                 self._pace.hold(wait)
@@ -244,22 +260,9 @@ class SpeechServer(TTS):
         return " ".join("".join(c if c.isprintable() else " " for c in said).split())[:_TOLD]
 
     def _reference(self, voice: str) -> dict[str, str]:
-        if voice not in self._bank:
-            return {}
-        reference, fields = self._bank[voice], self._options.reference_fields
-        try:
-            coded = base64.b64encode(reference.path.read_bytes()).decode()
-        except OSError as error:
-            raise OutageError(f"the recording {reference.path} of voice {voice} cannot be read: {error}") from error
-        kind = reference.path.suffix.lower()[1:]
-        values = {
-            "data_url": f"data:audio/{_KINDS.get(kind, kind)};base64,{coded}",
-            "base64": coded,
-            "path": str(reference.path.resolve()),
-            "transcript": reference.transcript,
-            "name": reference.voice.name,
-        }
-        return {field: values[what] for field, what in fields.items() if values[what]}
+        if voice in self._bank and voice not in self._sent:
+            self._sent[voice] = as_fields(self._bank[voice], self._options.reference_fields)
+        return self._sent.get(voice, {})
 
     @cached_property
     def _key(self) -> str:
@@ -282,18 +285,14 @@ class SpeechServer(TTS):
         return made
 
 
-def asked_wait(headers: Mapping[str, str]) -> float | None:
-    """How many seconds a server asks to wait (Retry-After, RFC 9110), or None if it does not say.
+def _may_hold_a_key(url: str) -> bool:
+    """Whether a URL has more than a host and a path, or cannot be told apart.
 
-    >>> asked_wait({"retry-after": "1.5"}), asked_wait({"retry-after": "soon"}), asked_wait({})
-    (1.5, None, None)
+    >>> [_may_hold_a_key(f"http://{rest}") for rest in ("host:8000/v1", "me@host/v1", "host/v1?key=1", "host/#1", "[x")]
+    [False, True, True, True, True]
     """
-    said = headers.get("retry-after", "")
     try:
-        return max(float(said), 0.0)
+        parts = urlsplit(url)
     except ValueError:
-        pass
-    try:
-        return max(parsedate_to_datetime(said).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError):
-        return None
+        return True
+    return "@" in parts.netloc or bool(parts.query or parts.fragment)

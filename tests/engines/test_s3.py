@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from datagen.engines import load, s3_nets
 from datagen.engines.s3_windows import CONTEXT_S, WINDOW_S, windows
-from datagen.errors import EngineError, EngineMissingError, RecipeError
+from datagen.errors import EngineError, EngineMissingError, OutageError, RecipeError
 from tests.engines.tiny import S3_MODELS, need_s3tokenizer, s3_file, s3_graph, s3_net
 
 need_s3tokenizer()
@@ -236,12 +236,12 @@ class _Bomb:
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
-        ({"path": "/nonesuch.pt"}, EngineMissingError, "no file of weights /nonesuch.pt"),
+        ({"path": "/nonesuch.pt"}, EngineMissingError, r"no file of weights /nonesuch\.pt; edit engines\.speech_tok"),
         ({"model": "speech_tokenizer_v9"}, RecipeError, "'speech_tokenizer_v9' is not one of speech_tokenizer_v1, "),
         ({"runtime": "tf"}, RecipeError, "runtime 'tf' is not one of torch, onnx"),
         ({"batch_size": -1}, RecipeError, "batch_size -1"),
         ({"runtime": "onnx", "batch_size": 2}, RecipeError, "with runtime onnx it is 1"),
-        ({"device": "nonesuch"}, EngineMissingError, "no device 'nonesuch'"),
+        ({"device": "nonesuch"}, EngineMissingError, "no device 'nonesuch'.*start it on a machine that has a GPU"),
     ],
 )
 def test_what_cannot_be_is_refused(folder, options, error, says):
@@ -261,6 +261,15 @@ def test_a_model_that_gives_too_few_codes_is_found_out(folder):
     tokenizer._net.codes = lambda mels: [codes[:-1] for codes in whole(mels)]
     with pytest.raises(EngineError, match="gave 49 codes for 50 frames"):
         tokenizer.encode(noise(RATE))
+
+
+@pytest.mark.parametrize("part", ["mel", "codes"])
+def test_a_gpu_that_fails_stops_the_build_and_is_no_fault_of_the_channel(folder, monkeypatch, part):
+    tokenizer = load.speech_tokenizer("s3", {"path": str(s3_file(folder, S3_MODELS[2]))})
+    for says, error in (("CUDA error: an illegal memory access", OutageError), ("shapes differ", RuntimeError)):
+        monkeypatch.setattr(tokenizer._net, part, lambda _, says=says: (_ for _ in ()).throw(RuntimeError(says)))
+        with pytest.raises(error, match=says):
+            tokenizer.encode(noise(RATE))
 
 
 def test_without_a_decoder_codes_cannot_be_heard(tiny):

@@ -8,10 +8,22 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
+from weakref import WeakSet
 
 from datagen.engines.base import EngineInfo, Speech, Voice
 from datagen.engines.tone import ToneVoice
 from datagen.errors import EngineError
+
+
+class Counted(ToneVoice):
+    """Knows how many of its kind there are in this process; as real models do, it holds itself."""
+
+    alive: ClassVar[WeakSet["Counted"]] = WeakSet()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive.add(self)
+        self.itself = self
 
 
 class Gated(ToneVoice):

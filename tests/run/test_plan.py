@@ -1,5 +1,6 @@
 """A plan is frozen before any speech is made: units, duplicates, hashes, and what may resume it."""
 
+import gc
 import hashlib
 import json
 
@@ -11,10 +12,11 @@ from datagen.build import Build
 from datagen.errors import ResumeError, SourceError, StoreError
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject
-from datagen.run.build import build
+from datagen.run.build import Silent, build
 from datagen.run.plan import PlannedInput, differences, load_plan, part_key, plan_build
 from datagen.run.store import LocalStore
 from tests.run.builds import fake, talk, tree, write
+from tests.run.engines import Counted
 
 TEXTS = ["Do you like tea in the morning?", "I like it more than coffee, I think."]
 
@@ -271,3 +273,17 @@ def test_the_plan_is_readable_json(tmp_path):
     values = json.loads((tmp_path / "out" / "plan.json").read_bytes())
     assert set(values) == {"identity", "n_records", "unit_dialogues", "parts"}
     assert values["identity"]["recipe"]["seed"] == 7
+
+
+@pytest.mark.parametrize(("n_workers", "n_engines"), [(0, 1), (1, 0)])
+def test_the_driver_keeps_no_engine_beside_workers_of_their_own_processes(tmp_path, n_workers, n_engines):
+    found = []
+    gc.collect()  # what earlier builds left
+
+    class Watcher(Silent):
+        def planned(self, plan, n_done):
+            found.append(len(Counted.alive))
+
+    recipe = fake(tmp_path, "engines.tts={name: 'tests.run.engines:Counted'}", n=2)
+    build(recipe, str(tmp_path / "out"), n_workers, Watcher())
+    assert found == [n_engines]

@@ -20,9 +20,9 @@ from datagen.errors import EngineError
 
 _TABLES = (".csv", ".tsv")
 _CANDIDATES = 8
-"""Recordings of one voice that are measured; corpora have hundreds of some speakers."""
+"""Recordings of one voice in a directory that are measured, of those of one rank; corpora have hundreds."""
 _HEADERS = 64
-"""Recordings of one voice whose length is read for that, spread evenly over all it has."""
+"""Recordings whose length is read for that, spread evenly over all of the rank."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def survey(
         EngineError: If there is no such bank, or a table is malformed; names every fault.
     """
     given, limits = Path(path), limits or Limits()
-    if given.suffix.lower() in _TABLES:
+    is_table = given.suffix.lower() in _TABLES
+    if is_table:
         found, wrong = table.read(given, tuple(languages), licence)
         if wrong:
             raise EngineError(f"voice bank {path}: {len(wrong)} faults:" + "".join(f"\n  {line}" for line in wrong))
@@ -113,7 +114,8 @@ def survey(
     by_voice: dict[str, list[Recording]] = {}
     for recording in found:
         by_voice.setdefault(recording.voice, []).append(recording)
-    return _distinct([_best(group, limits) for group in by_voice.values()])
+    choose = _of_rows if is_table else _best
+    return _distinct([choose(group, limits) for group in by_voice.values()])
 
 
 def write_table(path: str | Path, verdicts: Sequence[Verdict]) -> None:
@@ -142,6 +144,14 @@ def _best(group: Sequence[Recording], limits: Limits) -> Verdict:
             return min(good, key=lambda verdict: _order(verdict, limits))
         worst += judged
     return min(worst, key=lambda verdict: len(verdict.faults))
+
+
+def _of_rows(group: Sequence[Recording], limits: Limits) -> Verdict:
+    """The row of a table that serves a voice best, with the faults of all its rows."""
+    judged = [(_rank(row), _judge(row, limits)) for row in group]
+    _, best = min(judged, key=lambda one: (bool(one[1].faults), one[0], _order(one[1], limits)))
+    others = (f"{v.voice.source}: {fault}" for _, v in judged if v is not best for fault in v.faults)
+    return replace(best, faults=(*best.faults, *others))
 
 
 def _rank(recording: Recording) -> tuple[bool, bool]:

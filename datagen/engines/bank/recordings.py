@@ -7,16 +7,18 @@ Three corpora are known by the names of their files, wherever the files lie:
     3D-Speaker   3D_SPK_00001_001_Device03_Distance00_Dialect00.wav; transcripts in *transcri*, by utterance or segment
 
 A file of another name belongs to the speaker its folder is named after; one that lies at the top is a speaker of its
-own. A transcript may also lie beside its file, in NAME.txt.
+own. A transcript may also lie beside its file, in NAME.txt; tables of transcripts go by the names of utterances, which
+no two recordings of a corpus share.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from datagen.engines.audio import AUDIO_SUFFIXES
+from datagen.errors import EngineError
 
 Sex = Literal["female", "male", ""]
 _SEXES: dict[str, Sex] = {"f": "female", "female": "female", "m": "male", "male": "male", "": ""}
@@ -60,6 +62,8 @@ _CORPORA = (
         "unknown: see 3dspeaker.github.io",
     ),
 )
+_TABLES = (".txt", ".tsv", ".csv", ".scp", "")
+"""Endings of tables of transcripts: recordings and archives have such names too."""
 _STANDARD_MANDARIN = "00"
 _STEREO_DEVICE = "09"
 """3D-Speaker's own recipes leave out Device09."""
@@ -81,9 +85,12 @@ def find(directory: Path, languages: tuple[str, ...], licence: str) -> list[Reco
         directory: Of one of the layouts above.
         languages: What speakers of unknown corpora speak.
         licence: Of recordings of unknown corpora.
+
+    Raises:
+        EngineError: If two tables say different things of one utterance.
     """
     files = sorted(file for file in directory.rglob("*") if file.is_file())
-    transcripts, sexes = _transcripts(files), _sexes(directory)
+    transcripts, sexes = _Transcripts(files), _sexes(directory)
     found = (
         _recording(file, directory, languages, licence, transcripts, sexes)
         for file in files
@@ -97,7 +104,7 @@ def _recording(
     directory: Path,
     languages: tuple[str, ...],
     licence: str,
-    transcripts: Mapping[str, str],
+    transcripts: "_Transcripts",
     sexes: Mapping[str, Sex],
 ) -> Recording | None:
     source = file.relative_to(directory).as_posix()
@@ -106,13 +113,11 @@ def _recording(
             break
     else:
         speaker = file.stem if file.parent == directory else file.parent.name
-        text = transcripts.get(file.stem, "")
-        return Recording(speaker, speaker, file, source, languages, licence, transcript=text)
+        return Recording(speaker, speaker, file, source, languages, licence, transcript=transcripts.of(file))
     told = match.groupdict()
     if told.get("device") == _STEREO_DEVICE:
         return None
     voice, dialect = corpus.voice.format(told["speaker"]), told.get("dialect") or _STANDARD_MANDARIN
-    text = transcripts.get(file.stem) or transcripts.get(f"{told['speaker']}_{told.get('segment')}", "")
     return Recording(
         voice,
         voice,
@@ -121,23 +126,46 @@ def _recording(
         corpus.languages,
         corpus.licence,
         sex=sexes.get(told["speaker"], ""),
-        transcript=text,
+        transcript=transcripts.of(file, file.stem, f"{told['speaker']}_{told.get('segment')}"),
         note="" if dialect == _STANDARD_MANDARIN else f"dialect {dialect} of 3D-Speaker",
         last=dialect != _STANDARD_MANDARIN,
     )
 
 
-def _transcripts(files: list[Path]) -> dict[str, str]:
-    """What is said, by name of the utterance."""
-    found: dict[str, str] = {}
-    names = {file.stem for file in files if file.suffix.lower() in AUDIO_SUFFIXES}
-    for file in files:
-        lowered = file.name.lower()
-        if lowered.endswith(".trans.txt") or "transcri" in lowered or lowered == "text":
-            found.update(_pairs(file))
-        elif file.suffix == ".txt" and file.stem in names:
-            found[file.stem] = " ".join(_text(file).split())
-    return found
+class _Transcripts:
+    """What is said, by the place of a recording, or by the name of its utterance where a table tells it."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """Read all transcripts among the files of a bank."""
+        places = {file.with_suffix("") for file in files if file.suffix.lower() in AUDIO_SUFFIXES}
+        self._beside: dict[Path, str] = {}
+        self._told: dict[str, dict[str, Path]] = {}
+        for file in files:
+            if file.suffix.lower() == ".txt" and file.with_suffix("") in places:
+                self._beside[file.with_suffix("")] = " ".join(_text(file).split())
+            elif _is_table(file):
+                for name, text in _pairs(file):
+                    self._told.setdefault(name, {}).setdefault(text, file)
+
+    def of(self, file: Path, *names: str) -> str:
+        """What is said in a recording whose utterance has one of these names; empty if nobody knows.
+
+        Raises:
+            EngineError: If it is told in two ways.
+        """
+        if beside := self._beside.get(file.with_suffix("")):
+            return beside
+        texts = next((self._told[name] for name in names if name in self._told), {})
+        if len(texts) > 1:
+            first, second, *_ = texts.values()
+            raise EngineError(f"{first} and {second}: what is said in {file.name} is told in two ways; correct one")
+        return next(iter(texts), "")
+
+
+def _is_table(file: Path) -> bool:
+    name = file.name.lower()
+    named = name.endswith(".trans.txt") or "transcri" in name or name == "text"
+    return named and file.suffix.lower() in _TABLES
 
 
 def _pairs(file: Path) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from datagen.engines.bank.recordings import Recording, sex_of
 from datagen.engines.base import Voice
 
-COLUMNS = ("name", "path", "speaker", "sex", "language", "transcript", "licence")
+COLUMNS = ("name", "path", "speaker", "sex", "language", "transcript", "licence", "note")
 """Only `path` must be there. Several rows of one name are several recordings of one voice."""
 
 
@@ -49,7 +49,8 @@ def write(file: Path, voices: Sequence[tuple[Voice, Path, str]]) -> None:
         for voice, path, transcript in voices:
             source = Path(os.path.relpath(path, file.parent)).as_posix()
             languages = " ".join(voice.languages)
-            rows.writerow([voice.name, source, voice.speaker, voice.sex, languages, transcript, voice.licence])
+            cells = [voice.name, source, voice.speaker, voice.sex, languages, transcript, voice.licence, voice.note]
+            rows.writerow(cells)
 
 
 def _faults(row: dict[str, str], values: dict[str, str], folder: Path) -> Iterator[str]:
@@ -79,9 +80,23 @@ def _recording(values: dict[str, str], folder: Path, languages: tuple[str, ...],
         name,
         values["speaker"] or name,
         folder / values["path"],
-        values["path"],
+        _source(values["path"], folder),
         tuple(values["language"].split()) or languages,
         values["licence"] or licence,
         sex=sex_of(values["sex"]) or "",
         transcript=values["transcript"],
+        note=values["note"],
     )
+
+
+def _source(path: str, folder: Path) -> str:
+    """A path as provenance names it: within the table's folder, else no more than the file's name.
+
+    Nothing of where a bank lies on a machine is told, so a bank that was moved is the same bank.
+
+    >>> [_source(path, Path("/bank")) for path in ("a/../b/x.wav", "/bank/x.wav", "../x.wav")]
+    ['b/x.wav', 'x.wav', 'x.wav']
+    """
+    top = Path(os.path.normpath(folder.absolute()))
+    file = Path(os.path.normpath(top / path))
+    return file.relative_to(top).as_posix() if file.is_relative_to(top) else file.name

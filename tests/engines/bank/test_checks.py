@@ -109,6 +109,31 @@ def test_a_table_must_be_right_in_every_row_and_a_directory_in_one(put):
         load_bank(bank)
 
 
+def test_a_bad_row_of_a_voice_stops_a_table_and_no_directory(put):
+    bank = put("anna/good.wav")
+    put("anna/short.wav", seconds=1)
+    for k in range(9):
+        put(f"anna/good{k}.wav")
+    rows = "\n".join(f"anna,anna/{file.name}" for file in sorted((bank / "anna").iterdir()))
+    (bank / "voices.csv").write_text(f"name,path\n{rows}\n")
+    with pytest.raises(EngineError, match=r"1 of 1 voices cannot be used") as error:
+        load_bank(bank / "voices.csv")
+    assert "anna/short.wav: 1.0 s is too short" in str(error.value)
+    assert list(load_bank(bank)) == ["anna"]
+    (bank / "voices.csv").write_text(f"name,path\n{rows}\n".replace("anna,anna/short.wav\n", ""))
+    assert list(load_bank(bank / "voices.csv")) == ["anna"]
+
+
+def test_of_a_table_the_best_row_of_a_voice_is_taken(put):
+    bank = put("a.wav", seconds=2.5)
+    put("b.wav", seconds=5, noise=0.01)
+    put("c.wav", seconds=5, noise=0.001)
+    (bank / "voices.csv").write_text("name,path,transcript\nx,a.wav,\nx,b.wav,\nx,c.wav,\n")
+    assert load_bank(bank / "voices.csv")["x"].voice.source == "c.wav"
+    (bank / "voices.csv").write_text("name,path,transcript\nx,a.wav,hello\nx,b.wav,\nx,c.wav,\n")
+    assert load_bank(bank / "voices.csv")["x"].voice.source == "a.wav"
+
+
 def test_limits_are_options(put):
     bank = put("short.wav", seconds=1)
     assert list(load_bank(bank, Limits.of({"min_seconds": 0.5, "best_seconds": [1, 2]}))) == ["short"]
@@ -135,10 +160,17 @@ def test_the_command_shows_every_voice_and_fails_if_one_cannot_be_used(put, tmp_
     assert result.exit_code == 0
     assert "1 of 1 voices can be used" in result.stdout
     assert "is not checked" in result.stdout
-    assert (tmp_path / "good.csv").read_text().splitlines()[1] == "good,bank/good.wav,good,,de,,unknown"
+    assert (tmp_path / "good.csv").read_text().splitlines()[1] == "good,bank/good.wav,good,,de,,unknown,"
     put("short[red].wav", seconds=1)
     result = CliRunner().invoke(app, ["voices", str(bank)])
     assert result.exit_code == 1
     assert "short[red]" in result.stdout
     assert "1.0 s is too short" in " ".join(result.stdout.split())
     assert CliRunner().invoke(app, ["voices", str(bank), "--limit", "min_seconds=0.5"]).exit_code == 0
+    for limit, says in [
+        ("x=[", "--limit x=[: the value is not valid YAML"),
+        ("min_snr_db", "--limit min_snr_db: write it as key=value, for example min_snr_db=10"),
+    ]:
+        result = CliRunner().invoke(app, ["voices", str(bank), "--limit", limit])
+        assert isinstance(result.exception, RecipeError)
+        assert str(result.exception) == says

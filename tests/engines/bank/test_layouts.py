@@ -1,6 +1,7 @@
 """Banks as they lie on disk: corpora by the names of their files, folders of speakers, tables."""
 
 import hashlib
+import shutil
 
 import pytest
 
@@ -65,6 +66,56 @@ def test_other_files_belong_to_their_folder_or_to_themselves(put):
     assert [r.voice.languages for r in found.values()] == [("zh",), ("de",), ("de",)]
 
 
+def test_what_lies_beside_a_recording_is_said_in_no_other(put):
+    bank = put("alice/ref.flac")
+    put("bob/ref.flac")
+    (bank / "alice/ref.txt").write_text("I am Alice.")
+    assert {name: r.transcript for name, r in load_bank(bank).items()} == {"alice": "I am Alice.", "bob": ""}
+    (bank / "bob/ref.txt").write_text("I am Bob.")
+    assert {name: r.transcript for name, r in load_bank(bank).items()} == {"alice": "I am Alice.", "bob": "I am Bob."}
+
+
+def test_an_utterance_that_is_told_in_two_ways_is_a_fault(put):
+    bank = put("wav/BAC009S0764W0122.wav")
+    (bank / "transcript.txt").write_text("BAC009S0764W0122 甚至 出现\nHeader one\n")
+    (bank / "more").mkdir()
+    (bank / "more/text").write_text("BAC009S0764W0122 甚至 出现\nHeader two\n")
+    assert load_bank(bank)["aishell-S0764"].transcript == "甚至 出现"
+    (bank / "more/text").write_text("BAC009S0764W0122 别的\n")
+    with pytest.raises(EngineError, match=r"text and .*transcript\.txt: .*BAC009S0764W0122\.wav is told in two ways"):
+        load_bank(bank)
+
+
+def test_a_recording_or_an_archive_is_no_table_of_transcripts(put):
+    bank = put("BAC009S0764W0122.wav")
+    for name in ("transcripts.tar.gz", "transcription.wav", "transcripts.csv.zip"):
+        (bank / name).write_text("BAC009S0764W0122 nonsense\n")
+    assert load_bank(bank)["aishell-S0764"].transcript == ""
+    for suffix in (".tsv", ".csv", ".scp", ""):
+        file = bank / f"transcripts{suffix}"
+        file.write_text("BAC009S0764W0122,甚至 出现\n")
+        assert load_bank(bank)["aishell-S0764"].transcript == "甚至 出现"
+        file.unlink()
+
+
+def test_a_bank_that_moved_is_the_same_bank(put, tmp_path):
+    bank = put("in/one.wav")
+    put("in/two.wav")
+    shutil.copy(bank / "in/two.wav", tmp_path / "out.wav")
+    (bank / "in/two.wav").write_bytes((bank / "in/two.wav").read_bytes() + b"more")
+
+    def voices(folder):
+        """One path within the table's folder, an absolute one into it, and one that leads out of it."""
+        table = folder / "in/voices.csv"
+        table.write_text(f"path\n../in/one.wav\n{folder}/in/two.wav\n../../out.wav\n")
+        return [reference.voice for reference in load_bank(table).values()]
+
+    before = voices(bank)
+    assert [voice.source for voice in before] == ["one.wav", "two.wav", "out.wav"]
+    bank.rename(tmp_path / "moved")
+    assert voices(tmp_path / "moved") == before
+
+
 def test_a_table_names_its_voices_and_keeps_their_order(put):
     bank = put("z/one.wav")
     put("two.wav")
@@ -127,14 +178,17 @@ def test_what_is_no_bank_is_refused(tmp_path):
 def test_a_bank_that_was_written_as_a_table_is_the_same_bank(put, tmp_path):
     bank = put("84/1/84-1-0000.flac")
     put("anna/one.wav")
+    put("3D_SPK_00007_004_Device01_Distance02_Dialect05.wav")
     (bank / "84/1/84-1.trans.txt").write_text('84-1-0000 SAY "YES", PLEASE\n')
     verdicts = survey(bank)
     write_table(tmp_path / "chosen.csv", verdicts)
     again = survey(tmp_path / "chosen.csv")
-    assert [v.voice.name for v in again] == [v.voice.name for v in verdicts] == ["anna", "libri-84"]
+    assert [v.voice.name for v in again] == [v.voice.name for v in verdicts] == ["3D_SPK_00007", "anna", "libri-84"]
     for old, new in zip(verdicts, again, strict=True):
         assert new.voice.source == f"bank/{old.voice.source}"
         assert (new.voice.source_sha256, new.transcript) == (old.voice.source_sha256, old.transcript)
         assert (new.voice.languages, new.voice.licence) == (old.voice.languages, old.voice.licence)
+        assert new.voice.note == old.voice.note
+    assert again[0].voice.note == "dialect 05 of 3D-Speaker"
     with pytest.raises(EngineError, match=r"name it \.csv or \.tsv"):
         write_table(tmp_path / "chosen.txt", verdicts)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from datagen.engines.cosyvoice import CosyVoice
+from datagen.engines.cosyvoice import CosyVoice, _all_or_nothing
 from datagen.engines.reference import Reference
-from datagen.errors import EngineError, EngineMissingError
+from datagen.errors import EngineError, EngineMissingError, OutageError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours
 TEXT = "well, that is good."
@@ -28,6 +28,40 @@ def test_a_language_model_that_fails_in_the_middle_ends_no_word(engine, monkeypa
         tts.speak(TEXT, "anna", 1)
     monkeypatch.undo()
     assert len(tts.speak(TEXT, "anna", 1).audio)
+
+
+@pytest.mark.parametrize("part", ["llm", "flow"])
+def test_a_gpu_that_fails_stops_the_build_and_is_no_fault_of_the_text(engine, monkeypatch, part):
+    import torch
+
+    tts = engine(2, "sft")
+
+    def broken(**_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(getattr(tts._model.model, part), "inference", broken)
+    with pytest.raises(OutageError, match=r"CUDA out of memory\. Tried .* run the same command again"):
+        tts.speak(TEXT, "anna", 1)
+
+
+def test_each_call_hears_of_its_own_failure():
+    """Both have failed before either looks."""
+
+    class Model:
+        def llm_job(self, text, uuid):
+            self.tts_speech_token_dict[uuid].append(7)
+            if text:
+                raise RuntimeError(text)
+
+    model = Model()
+    _all_or_nothing(model)
+    for call, text in (("a", "this failed"), ("b", "that failed"), ("c", "")):
+        model.tts_speech_token_dict[call] = []
+        model.llm_job(text, call)
+    for call, text in (("a", "this failed"), ("b", "that failed")):
+        with pytest.raises(RuntimeError, match=f"its language model: {text}"):
+            model.tts_speech_token_dict[call]
+    assert model.tts_speech_token_dict["c"] == [7]
 
 
 @pytest.mark.parametrize(
@@ -63,9 +97,13 @@ def test_pieces_are_joined_and_kept_in_range(engine, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
-        ({"model_dir": "/no/such"}, EngineMissingError, "'/no/such' is no directory"),
+        (
+            {"model_dir": "/no/such"},
+            EngineMissingError,
+            r"'/no/such' is no directory; edit engines\.tts\.options\.model",
+        ),
         ({"model_dir": ""}, EngineMissingError, "'' is no directory"),
-        ({"version": 3}, EngineMissingError, "has no cosyvoice3.yaml"),
+        ({"version": 3}, EngineMissingError, r"has no cosyvoice3\.yaml; edit engines\.tts\.options\.model_dir"),
         ({"version": "4"}, EngineError, "it must be auto, 1, 2 or 3"),
         ({"mode": "sing"}, EngineError, "mode is 'sing'; it must be one of zero_shot, sft"),
         ({"mode": "zero_shot"}, EngineError, "name a directory or table: bank"),
@@ -74,9 +112,13 @@ def test_pieces_are_joined_and_kept_in_range(engine, monkeypatch):
         ({"instruct": "fast"}, EngineError, "only it takes one"),
         ({"speed": 3}, EngineError, "from 0.5 to 2"),
         ({"concurrency": 0}, EngineError, "at least 1"),
-        ({"code_dir": "/no/code"}, EngineMissingError, "/no/code is no checkout"),
+        (
+            {"code_dir": "/no/code"},
+            EngineMissingError,
+            r"/no/code is no checkout.* edit engines\.tts\.options\.code",
+        ),
         ({"device": "tpu"}, EngineError, "must be auto, cuda or cpu"),
-        ({"device": "cuda"}, EngineMissingError, "device: cuda needs a GPU"),
+        ({"device": "cuda"}, EngineMissingError, r"device: cuda needs a GPU.* start it on a machine that has a GPU"),
         ({"fp16": True, "load_trt": True}, EngineMissingError, "fp16, load_trt needs a GPU"),
     ],
 )

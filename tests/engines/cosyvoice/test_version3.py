@@ -2,11 +2,14 @@
 
 import logging
 import sys
+from dataclasses import replace
+from shutil import copy
 
 import pytest
 
+from datagen.engines import load
 from datagen.engines.cosyvoice import CosyVoice
-from datagen.errors import EngineError
+from datagen.errors import EngineError, EngineMissingError, RecipeError
 from tests.engines.cosyvoice.fake_cosyvoice3 import fake_checkout, fake_model
 
 torch = pytest.importorskip("torch")
@@ -92,3 +95,94 @@ def test_code_that_is_too_old_is_named(fake, tmp_path, bank, cut, says):
     file.write_text(file.read_text().replace(cut, f"{cut}Gone"))
     with pytest.raises(EngineError, match=says):
         CosyVoice(str(fake_model(tmp_path / "model", 3)), str(fake), bank=bank)
+
+
+def version(fake, model_dir, bank, **options):
+    return CosyVoice(str(model_dir), str(fake), bank=bank, **options).info.version
+
+
+@pytest.mark.parametrize("name", ["llm.pt", "campplus.onnx", "cosyvoice3.yaml", "CosyVoice-BlankEN/model.safetensors"])
+def test_other_weights_of_the_same_size_are_another_version(fake, tmp_path, bank, name):
+    model_dir = fake_model(tmp_path / "model", 3)
+    told = []
+    for data in (b"old", b"new", b"old"):
+        (model_dir / name).write_bytes(data)
+        told.append(version(fake, model_dir, bank))
+    assert told[0] == told[2] != told[1]
+    (model_dir / "vllm").mkdir()  # what a start writes there counts for nothing
+    (model_dir / "vllm" / "model.safetensors").write_bytes(b"new")
+    (model_dir / "flow.fp16.plan").write_bytes(b"new")
+    assert version(fake, model_dir, bank) == told[0]
+
+
+@pytest.mark.parametrize("name", ["cosyvoice/cli/cosyvoice.py", "third_party/Matcha-TTS/matcha/utils/audio.py"])
+def test_other_code_is_another_version(fake, tmp_path, bank, name):
+    model_dir = fake_model(tmp_path / "model", 3)
+    before = version(fake, model_dir, bank)
+    (fake / name).write_text((fake / name).read_text() + "# mended\n")
+    assert version(fake, model_dir, bank) != before
+
+
+@pytest.mark.parametrize("mode", ["cross_lingual", "instruct"])
+def test_without_its_transcript_a_voice_speaks_all_languages(fake, tmp_path, bank, mode):
+    known = {"bo": replace(bank["eve"], voice=replace(bank["eve"].voice, languages=("xx",)), transcript="")}
+    tts = CosyVoice(
+        str(fake_model(tmp_path / "model", 3)),
+        str(fake),
+        mode=mode,
+        bank=known,
+        instruct="Fast." * (mode == "instruct"),
+    )
+    assert tts.about("bo").languages == tts.languages
+    assert tts.about("bo").speaker == bank["eve"].voice.speaker
+
+
+def test_with_its_transcript_a_voice_speaks_what_is_heard_if_the_model_does(fake, tmp_path, bank):
+    model_dir = str(fake_model(tmp_path / "model", 3))
+    voices = {"a": ("fi", "de"), "b": ("fi",), "c": ("en",)}
+    known = {
+        name: replace(bank["eve"], voice=replace(bank["eve"].voice, languages=had)) for name, had in voices.items()
+    }
+    tts = CosyVoice(model_dir, str(fake), bank=known)
+    assert {name: tts.about(name).languages for name in tts.voices} == {"a": ("de",), "c": ("en",)}
+    with pytest.raises(EngineError, match=r"no voice of the bank speaks zh, en, .*; use mode cross_lingual"):
+        CosyVoice(model_dir, str(fake), bank={"b": known["b"]})
+
+
+def test_voices_without_transcripts_are_skipped_where_they_are_needed(fake, tmp_path, bank):
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    for name, item in bank.items():
+        copy(item.path, folder / f"{name}.wav")
+    model_dir = str(fake_model(tmp_path / "model", 3))
+    with pytest.raises(EngineError, match=rf"give a transcript[^$]*`datagen voices {folder} --limit transcript=true`"):
+        CosyVoice(model_dir, str(fake), bank=str(folder))
+    (folder / "eve.txt").write_text("I am eve.")
+    assert CosyVoice(model_dir, str(fake), bank=str(folder)).voices == ("eve",)
+    assert CosyVoice(model_dir, str(fake), bank=str(folder), mode="cross_lingual").voices == ("eve", "finn")
+
+
+def test_a_recipe_may_say_what_recordings_must_be_like(fake, tmp_path, bank):
+    given = {"code_dir": str(fake), "bank": str(bank["eve"].path.parent), "mode": "cross_lingual"}
+    given["model_dir"] = str(fake_model(tmp_path / "model", 3))
+    assert load.tts("cosyvoice", {**given, "bank_limits": {"max_seconds": 3.5}}).voices
+    with pytest.raises(EngineError, match=r"3\.0 s is too long[^$]*engines\.tts\.options\.bank"):
+        load.tts("cosyvoice", {**given, "bank_limits": {"max_seconds": 2.5}})
+    with pytest.raises(RecipeError, match=r"does not take these options: .*no_such"):
+        load.tts("cosyvoice", {**given, "no_such": 1})
+
+
+def test_all_that_is_missing_is_said_before_anything_heavy_is_imported(fake, tmp_path, monkeypatch):
+    """Without torch: what a recipe names is looked for first."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    model_dir = str(fake_model(tmp_path / "model", 3))
+    for given, says in (
+        (("/no/model", str(fake)), r"edit engines\.tts\.options\.model_dir"),
+        ((model_dir, "/no/code"), r"edit engines\.tts\.options\.code_dir"),
+        ((model_dir, str(fake), "/no/voices"), r"engines\.tts\.options\.bank"),
+        ((model_dir, str(fake), ""), "name a directory or table: bank"),
+    ):
+        with pytest.raises(EngineError, match=says):
+            CosyVoice(*given[:2], bank=given[2] if len(given) > 2 else "")
+    with pytest.raises(EngineMissingError, match="needs torch"):
+        CosyVoice(model_dir, str(fake), mode="sft")

@@ -91,6 +91,12 @@ def test_a_text_that_the_server_refuses_rejects_its_dialogue_alone(serve, tmp_pa
     assert len(seeds) == len(set(seeds)) == 3  # each attempt of the recipe with a seed of its own
 
 
+def test_a_server_that_refuses_every_text_makes_no_rejects_but_stops_the_build(serve, tmp_path):
+    host = serve(script=lambda number, body: "422")
+    with pytest.raises(OutageError, match="it is 422; are voice, model, seed_field and extra_body right"):
+        build(fake(tmp_path, *through(host)), str(tmp_path / "out"))
+
+
 def test_the_key_is_in_no_file_and_no_message(serve, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("DATAGEN_SPEECH_API_KEY", KEY)
     host = serve(script=lambda number, body: "tell" if " four " in body["input"] else "")

@@ -97,6 +97,28 @@ def test_turns_are_spaced_and_held_for_all(monkeypatch):
     assert [pace.turn(), pace.turn()] == [7, 7.5]
     free = Pace(0)
     assert [free.turn(), free.turn()] == [0, 0]
+    free.hold(7)
+    assert [free.turn(), free.turn(), free.turn()] == pytest.approx([7, 7.05, 7.1])  # not all at once
+    now[0] += 8
+    assert [free.turn(), free.turn()] == [0, 0]
+
+
+def test_those_who_wait_already_are_held_too(monkeypatch):
+    now, waits, pace = [100.0], [], Pace(60)
+
+    def sleep(seconds):
+        waits.append(seconds)
+        now[0] += seconds
+        if len(waits) == 1:
+            pace.hold(7)  # as another thread does meanwhile
+
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", sleep)
+    pace.wait()
+    pace.wait()
+    assert waits == [1, 7]
+    pace.wait()
+    assert waits == [1, 7, 1]
 
 
 def test_a_rate_limit_is_kept(host, engine, monkeypatch):
@@ -167,9 +189,22 @@ def test_a_voice_of_a_bank_is_sent_as_a_recording(host, engine, bank):
         "speaker": "anna",
         "prompt": coded,
     }
-    (bank / "anna.wav").unlink()
-    with pytest.raises(OutageError, match=r"anna\.wav of voice anna cannot be read"):
-        voice.speak(TEXT, "anna", 7)
+
+
+def test_a_recording_is_read_once_and_another_one_is_never_sent(host, engine, bank):
+    voice = engine(voices=[], bank=str(bank))
+    voice.speak(TEXT, "anna", 7)
+    (bank / "anna.wav").write_bytes((bank / "berta.flac").read_bytes())
+    voice.speak(TEXT, "anna", 7)
+    assert host.calls[0] == host.calls[1]
+    with (bank / "berta.flac").open("ab") as file:
+        file.write(b"!")
+    with pytest.raises(OutageError, match=r"berta\.flac of voice berta was changed during the build; put the old one"):
+        voice.speak(TEXT, "berta", 7)
+    (bank / "berta.flac").unlink()
+    with pytest.raises(OutageError, match=r"berta\.flac of voice berta cannot be read"):
+        voice.speak(TEXT, "berta", 7)
+    assert len(host.calls) == 2
 
 
 def test_only_voices_that_speak_its_languages_are_voices(engine, bank):
@@ -197,6 +232,8 @@ def test_another_bank_is_another_version_of_the_engine(engine, bank):
         ({"voice": "x"}, "engine speech_server: voice: unknown key"),
         ({"attempts": 0}, "attempts: Input should be greater than or equal to 1"),
         ({"base_url": "http://me:secret@127.0.0.1/v1"}, "base_url must hold no password"),
+        ({"base_url": "http://secret@127.0.0.1/v1"}, "base_url must hold no password"),
+        ({"base_url": "http://127.0.0.1/v1?api_key=secret"}, "nothing behind a [?] or #, for the manifest holds it"),
         ({"bit_exact": "mostly"}, "bit_exact"),
         ({"voices": [], "bank": ".", "bank_limits": {"loud": 1}}, "no limit of voices is called 'loud'"),
     ],

@@ -1,14 +1,16 @@
 """All that a server can do wrong: a passing fault changes nothing, a text's fault is the take's, an outage stops."""
 
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from datagen.engines.probe import Probe
 from datagen.errors import EngineError, OutageError
 from tests.engines.speech_server.conftest import at_first
-from tests.speech_server import SpeechHost
 
 TEXT = "well, that is good news"
 HEARD = {
@@ -85,10 +87,84 @@ def test_nobody_listening_is_an_outage_that_ends_when_somebody_does(engine):
 
 @pytest.mark.parametrize("status", ["400", "413", "422"])
 def test_a_text_that_is_refused_is_not_sent_again(host, engine, status):
+    host.script = lambda number, body: status if body["input"] == TEXT else ""
+    voice = engine()
+    for seed in (7, 8):
+        with pytest.raises(EngineError, match=f"the server cannot speak this: .*it is {status}"):
+            voice.speak(TEXT, "tone-1", seed)
+    assert [call["input"] for call in host.calls] == [TEXT, "Hello.", TEXT]  # the voice is known to be well
+    with pytest.raises(EngineError):
+        voice.speak(TEXT, "tone-2", 7)
+    assert [call["voice"] for call in host.calls[3:]] == ["tone-2", "tone-2"]
+
+
+@pytest.mark.parametrize("status", ["400", "413", "422"])
+def test_a_server_that_refuses_every_text_stops_the_build(host, engine, status):
     host.script = lambda number, body: status
-    with pytest.raises(EngineError, match=f"the server cannot speak this: .*it is {status}"):
+    with pytest.raises(OutageError, match=f"it is {status}; are voice, model, seed_field and extra_body right. What"):
         engine().speak(TEXT, "tone-1", 7)
-    assert len(host.calls) == 1
+    assert [call["input"] for call in host.calls] == [TEXT, "Hello."]
+
+
+def test_one_thread_asks_whether_the_server_is_well_for_all(host, engine):
+    n = 6
+    host.at_once = threading.Barrier(n)
+
+    def refuse(number, body):
+        if body["input"] != TEXT:
+            host.at_once = None
+        return "400" if host.at_once is None else "500"
+
+    host.script = refuse
+    voice = engine(attempts=1)
+
+    def speak(k):
+        with pytest.raises(OutageError, match="are voice, model, seed_field and extra_body right"):
+            voice.speak(TEXT, f"tone-{1 + k % 2}", k)
+
+    with ThreadPoolExecutor(n) as pool:
+        list(pool.map(speak, range(n)))
+    assert [call["input"] for call in host.calls] == [TEXT] * n + ["Hello."]
+
+
+def test_that_a_voice_was_well_is_believed_for_a_while_and_never_after_a_fault_of_the_server(monkeypatch):
+    now, asked, ill = [100.0], [], [None]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def ask(voice):
+        now[0] += 1
+        asked.append(voice)
+        return ill[0]
+
+    probe = Probe(ask)
+    assert [probe.illness("a"), probe.illness("a"), probe.illness("b")] == [None] * 3
+    assert asked == ["a", "b"]
+    ill[0] = "down"
+    assert probe.illness("a") is None
+    assert probe.illness("a", trusted_seconds=0) == "down"
+    assert probe.illness("b") == "down"  # though it was well a second ago
+    assert asked == ["a", "b", "a"]
+    now[0] += 11
+    ill[0] = None
+    assert probe.illness("a") is None
+    assert asked == ["a", "b", "a", "a"]
+
+
+def test_a_server_that_is_gone_a_moment_after_it_was_well_is_gone(host, engine):
+    host.script = lambda number, body: "400" if body["input"] == TEXT else ""
+    voice = engine(attempts=1)
+    with pytest.raises(EngineError):
+        voice.speak(TEXT, "tone-1", 7)
+    host.script = lambda number, body: "500"
+    with pytest.raises(OutageError, match="it is 500"):
+        voice.speak(TEXT, "tone-1", 7)
+
+
+def test_the_question_whether_a_server_is_well_is_asked_a_few_times_only(host, engine):
+    host.script = lambda number, body: "500"
+    with pytest.raises(OutageError, match="it is 500"):
+        engine(attempts=9).speak(TEXT, "tone-1", 7)
+    assert [call["input"] for call in host.calls] == [TEXT] * 9 + ["Hello."] * 3
 
 
 @pytest.mark.parametrize(
@@ -106,9 +182,8 @@ def test_a_server_that_would_refuse_everything_stops_the_build_at_once(host, eng
     assert len(host.calls) == 1
 
 
-def test_what_a_server_says_is_data_and_short(host, engine, monkeypatch):
-    monkeypatch.setattr(SpeechHost, "speak", lambda *_: pytest.fail("it spoke"))
-    host.script = lambda number, body: "long_refusal"
+def test_what_a_server_says_is_data_and_short(host, engine):
+    host.script = lambda number, body: "long_refusal" if body["input"] == TEXT else ""
     with pytest.raises(EngineError) as error:
         engine().speak(TEXT, "tone-1", 7)
     said = str(error.value)
