@@ -59,7 +59,8 @@ def _runs(row: Row, streams: Streams) -> Iterator[Line]:
         elif kind == "speech":
             codes = vocabulary.codes(np.array(ids, np.int32))
             role, first = place(codes, channels, after)
-            after[role] = first + len(codes)
+            if role:  # pieces of a turn that a pause parts lie at no one place
+                after[role] = first + len(codes)
             for k in range(0, len(codes), _N_CODES):
                 some = [None if code < 0 else code for code in codes[k : k + _N_CODES].tolist()]
                 times = {

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Literal
 
+from datagen.errors import ResumeError
 from datagen.records import Reject
 from datagen.run.commit import Marker
 from datagen.run.markers import Tally, markers, missing
 from datagen.run.plan import Plan
 from datagen.run.store import Store, open_store
 from datagen.write.cache import Cache
-from datagen.write.client import Client
+from datagen.write.client import Client, key_of_server
 from datagen.write.commit import commit_writing
 from datagen.write.pipeline import Writer
-from datagen.write.plan import plan_writing, planned
+from datagen.write.plan import hashes, plan_writing, planned
 from datagen.write.recipe import WriteRecipe
 from datagen.write.spend import NOTHING, Usage
 from datagen.write.written import Item, Written
@@ -75,6 +76,7 @@ def write(
         DatagenError: What the user can mend: recipe, input, output, server, budget.
     """
     watcher = watcher or Watcher()
+    key_of_server(recipe.llm)
     store = open_store(out)
     store.sweep()
     plan = plan_writing(recipe, store)
@@ -94,6 +96,8 @@ class Units:
 
     def __init__(self, recipe: WriteRecipe, plan: Plan, store: Store, spent: Usage) -> None:
         """Connect to nothing yet."""
+        if hashes(recipe) != plan.identity["prompts"]:
+            raise ResumeError("the prompts here are not those the run was planned with; every node must see the same")
         self._plan, self._store = plan, store
         self.client = Client(recipe.llm, store, spent=spent)
         self._writer = Writer(recipe, self.client)
@@ -128,20 +132,28 @@ async def _run(recipe: WriteRecipe, plan: Plan, store: Store, left: Iterable[int
 
 
 async def _in_turn(make: Callable[[int], Any], left: Any, n_at_once: int, done: Done) -> None:
-    """Make units, a few at a time. After an error none is begun, and those under way come to their end."""
+    """Make units, a few at a time. After an error none is begun, and those under way come to their end.
+
+    Whoever interrupts this ends them too, before the client is closed: without one a unit would decide wrongly.
+    """
     under_way: set[asyncio.Task[Marker]] = set()
     failed: BaseException | None = None
-    while True:
-        while failed is None and len(under_way) < n_at_once and (unit := next(left, None)) is not None:
-            under_way.add(asyncio.create_task(make(unit)))
-        if not under_way:
-            break
-        ended, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-        for task in ended:
-            if error := task.exception():
-                failed = failed or error
-            else:
-                done(task.result())
+    try:
+        while True:
+            while failed is None and len(under_way) < n_at_once and (unit := next(left, None)) is not None:
+                under_way.add(asyncio.create_task(make(unit)))
+            if not under_way:
+                break
+            ended, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                if error := task.exception():
+                    failed = failed or error
+                else:
+                    done(task.result())
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
     if failed:
         raise failed
 

@@ -10,13 +10,17 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Literal, Protocol
 
 from datagen.errors import StoreError
 from datagen.write.spend import Usage
 
 _FORMAT = 1
+_N_READERS = 32
+_READ_AHEAD = 1024
 Finish = Literal["stop", "length", "content_filter", "too_large"]
 
 
@@ -124,13 +128,23 @@ class Cache:
             # what is on the shelf counts: another process may have been first
             return await asyncio.to_thread(self._keep, key, answer)
 
+    async def close(self) -> None:
+        """Give up what is still asked for."""
+        futures = list(self._asked.values())
+        for future in futures:
+            future.cancel()
+        await asyncio.gather(*futures, return_exceptions=True)
+
     def spent(self) -> Usage:
         """What all answers on the shelf cost."""
         return sum((answer.usage for answer in self.all()), Usage())
 
     def all(self) -> Iterator[Answer]:
         """All answers on the shelf."""
-        return (_parsed(self._shelf.read(key), key) for key in self._shelf.keys("answers"))
+        keys = self._shelf.keys("answers")
+        with ThreadPoolExecutor(_N_READERS) as readers:  # a store may be far away
+            while some := list(islice(keys, _READ_AHEAD)):
+                yield from readers.map(lambda key: _parsed(self._shelf.read(key), key), some)
 
     def _find(self, key: str) -> Answer | None:
         name = _name(key)

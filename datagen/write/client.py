@@ -20,6 +20,8 @@ from datagen.write.recipe import Llm
 from datagen.write.spend import NOTHING, Bill, Meter, Usage, count_messages, count_tokens
 from datagen.write.wire import Reply, TooLargeError, read_reply
 
+PROBE = "Say hello."
+"""Asked where nothing else is answered, to tell a record's fault from the server's."""
 _GO_ON = "all answers are kept; run the same command again to go on"
 
 
@@ -81,7 +83,7 @@ class Client:
         except ImportError as error:
             raise EngineMissingError("language models need: pip install 'duplex-datagen[llm]' (openai>=3)") from error
         self._llm, self._clock = llm, clock or RealClock()
-        self._key = _key(llm)
+        self._key = key_of_server(llm)
         limits = httpx2.Limits(max_connections=llm.concurrency, max_keepalive_connections=llm.concurrency)
         http = openai.DefaultAsyncHttpxClient(limits=limits, timeout=httpx2.Timeout(llm.timeout_seconds))
         self._openai = openai.AsyncOpenAI(
@@ -94,6 +96,7 @@ class Client:
         self._fullest = self._dialect = Dialect() if llm.structured == "auto" else Dialect(form=llm.structured)
         self._proven = llm.structured != "auto"
         self._stopped: DatagenError | None = None
+        self._n_answered = 0
         self.n_requests = 0
         """Requests sent by this client, those that failed included."""
 
@@ -102,7 +105,8 @@ class Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close its connections."""
+        """Close its connections, after giving up what is under way."""
+        await self.cache.close()
         await self._openai.close()
 
     def key(self, question: Question) -> str:
@@ -131,7 +135,7 @@ class Client:
 
     async def _answer(self, question: Question, key: str) -> Answer:
         """Send until there is an answer or no hope of one."""
-        n_failures = 0
+        n_failures, n_before = 0, self._n_answered
         while True:
             dialect = self._dialect
             try:
@@ -143,7 +147,7 @@ class Client:
             if fault.then == "simpler" and self._simplified(dialect, fault):
                 continue
             n_failures += 1
-            await self._wait_or_raise(fault, n_failures, key)
+            await self._wait_or_raise(fault, n_failures, key, n_before)
 
     async def _once(self, question: Question, key: str, dialect: Dialect) -> Answer:
         """Send one request and read its reply."""
@@ -166,6 +170,7 @@ class Client:
             self._proven = self._proven or self._dialect == dialect
             answer = self._whole(question, reply)
             bill.usage = answer.usage
+            self._n_answered += 1
             return answer
 
     def _go_on(self) -> None:
@@ -226,13 +231,16 @@ class Client:
         self._dialect = simpler
         return True
 
-    async def _wait_or_raise(self, fault: Fault, n_failures: int, key: str) -> None:
+    async def _wait_or_raise(self, fault: Fault, n_failures: int, key: str, n_before: int) -> None:
         llm = self._llm
         wait = fault.wait_seconds
         too_long = wait is not None and wait > llm.max_wait_seconds
         lasts = n_failures > llm.retries or too_long
         then = fault.when_it_lasts if fault.then == "again" and lasts else fault.then
         detail = self._without_key(fault.detail)
+        # a record is at fault only if the server answers others; `n_before` had been answered when it was first asked
+        if lasts and then == "give_up" and self._n_answered == n_before and not await self._is_well():
+            then = "stop"
         if too_long:
             then, detail = "stop", f"{detail}; it asks to wait {wait:.0f} s"
         if then == "stop":
@@ -244,13 +252,28 @@ class Client:
             self._requests.hold(wait)
         await self._clock.sleep(max(wait or 0.0, wait_before(n_failures, key, llm.max_wait_seconds)))
 
+    async def _is_well(self) -> bool:
+        """Whether the server answers anything: three words, which cost next to nothing."""
+        self.n_requests += 1
+        ask = self._openai.chat.completions.create(model=self._llm.model, messages=[{"role": "user", "content": PROBE}])
+        try:
+            await asyncio.wait_for(ask, self._llm.timeout_seconds)
+        except Exception:
+            return False
+        return True
+
     def _advice(self, detail: str) -> str:
         llm = self._llm
         mend = f"check llm.base_url, llm.model and the key in ${llm.api_key_env or '(none)'}"
         return f"{llm.base_url}, model {llm.model}: {detail}. {mend}; {_GO_ON}"
 
 
-def _key(llm: Llm) -> str:
+def key_of_server(llm: Llm) -> str:
+    """The key from the environment, empty if the recipe names none.
+
+    Raises:
+        EngineError: If it is not there.
+    """
     if not llm.api_key_env:
         return ""
     key = os.environ.get(llm.api_key_env, "").strip()

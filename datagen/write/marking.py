@@ -14,7 +14,7 @@ from datagen.write.answers import BargeInAnswer, BesideAnswer, FollowUpAnswer, S
 from datagen.write.checks import check_language, check_sayable, refuses
 from datagen.write.places import word_after
 from datagen.write.prompts import shown
-from datagen.write.tasks import Task
+from datagen.write.tasks import Task, refuse_marks
 from datagen.write.written import OTHER, Written
 
 _MOST_UNITS_OF_A_BACKCHANNEL = 5
@@ -30,6 +30,7 @@ class Script(Task):
     @override
     def prepared(self, written: Written) -> Written:
         """The turns in spoken form: words are then the words that will be spoken."""
+        refuse_marks(written)
         check_sayable(written.turns, written.language)
         turns = tuple(Turn(turn.role, to_spoken(turn.text, written.language)) for turn in written.turns)
         return replace(written, turns=turns)
@@ -72,7 +73,7 @@ class Script(Task):
 class FollowUp(Task):
     """What the interrupted speaker says after an interruption, written anew in sight of what was left unsaid.
 
-    A turn in which something is marked stays as it is: its places were chosen in its words.
+    Asked only where the script added that turn: what was there before the script stays as it is.
     """
 
     name = "follow_up"
@@ -81,18 +82,15 @@ class FollowUp(Task):
     @override
     def questions(self, written: Written) -> Sequence[int]:
         """The interrupted turns."""
-        marked = {mark.turn for mark in written.marks}
-        return [
-            mark.turn
-            for mark in written.marks
-            if mark.kind == "barge_in" and mark.turn + 2 < len(written.turns) and mark.turn + 2 not in marked
-        ]
+        cut = (mark.turn for mark in written.marks if mark.kind == "barge_in")
+        return [turn for turn in cut if turn + 2 in written.added]
 
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
         """The dialogue up to the interruption, what was said and unsaid, and what comes after the turn asked for."""
         said, unsaid = written.split(place)
-        before = (*written.turns[:place], Turn(written.turns[place].role, said), written.turns[place + 1])
+        before = [Turn(turn.role, written.split(k)[0]) for k, turn in enumerate(written.turns[:place])]
+        before += [Turn(written.turns[place].role, said), written.turns[place + 1]]
         return {
             "turns": shown(before),
             "unsaid": unsaid,
@@ -177,16 +175,18 @@ def _inserted(written: Written, found: Sequence[BargeInAnswer], marks: Sequence[
     """The turns with those that barge-ins add, and the marks with the new numbers of their turns."""
     added = {barge_in.turn: (barge_in.says, barge_in.goes_on) for barge_in in found}
     turns: list[Turn] = []
+    new: list[int] = []
     number: dict[int, int] = {}
     for k, turn in enumerate(written.turns):
         number[k] = len(turns)
         turns.append(turn)
         says, goes_on = added.get(k, (None, None))
         if says is not None and goes_on is not None:
+            new += [len(turns), len(turns) + 1]
             turns += [_said(written, OTHER[turn.role], says), _said(written, turn.role, goes_on)]
     moved = [replace(mark, turn=number[mark.turn]) for mark in marks]
     in_order = sorted(moved, key=lambda mark: (mark.turn, mark.word, mark.kind))
-    return replace(written, turns=tuple(turns), marks=tuple(in_order))
+    return replace(written, turns=tuple(turns), marks=tuple(in_order), added=tuple(new))
 
 
 def _said(written: Written, role: Role, text: str) -> Turn:

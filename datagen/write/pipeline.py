@@ -50,10 +50,11 @@ def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
             found[name, language] = prompt = load_prompt(name, language, recipe.prompts)
             if prompt.schema != _TASKS[name].schema:
                 raise RecipeError(f"prompt {stem}: schema must be {_TASKS[name].schema}, not {prompt.schema}")
-    for language in recipe.languages if recipe.input.topics else ():
-        load_prompt("dialogue", language, recipe.prompts)
-    if recipe.translate_to:
-        load_prompt("translate", recipe.translate_to, recipe.prompts)
+    for first in recipe.languages if recipe.input.topics else recipe.select.languages:
+        language = first
+        for name in recipe.tasks:
+            language = recipe.translate_to if name == "translate" else language
+            load_prompt(name, language, recipe.prompts)
     return found
 
 
@@ -96,15 +97,21 @@ class Writer:
                 written = await self._done(task, written)
             except _GivenUpError as error:
                 return rejected(item, error.reason, f"{task.name}: {error.detail}", error.answer)
+            if task.name == "judge" and (fault := self._too_low(written)):
+                return rejected(item, *fault)
         try:
             self._check_speakable(written)
         except UnfitAnswerError as error:
             return rejected(item, error.reason, error.detail)
+        return written
+
+    def _too_low(self, written: Written) -> tuple[str, str] | None:
+        """Reason and detail, if the judge's scores are below a gate."""
         for name, least in self._recipe.gates.model_dump().items():
             if least is not None and written.scores[name] < least:
                 detail = f"judged {written.scores[name]}, at least {least} is asked for: {written.reasons[name]}"
-                return rejected(item, f"low_{name}", detail)
-        return written
+                return f"low_{name}", detail
+        return None
 
     def _check_speakable(self, written: Written) -> None:
         """Look whether a build would take a dialogue.
@@ -112,7 +119,7 @@ class Writer:
         Raises:
             UnfitAnswerError: If it would not.
         """
-        select = Select(self._recipe.select.model_copy(update={"languages": (written.language,)}))
+        select = Select(self._recipe.select.model_copy(update=open_to(written.language)))
         (found,) = select([Dialogue(written.id, written.turns, written.source, written.language, written.record)])
         if isinstance(found, Reject):
             raise UnfitAnswerError(found.reason, f"no build would speak it: {found.detail}")
@@ -159,6 +166,11 @@ class _GivenUpError(Exception):
     def __init__(self, reason: str, detail: str, answer: str) -> None:
         super().__init__(reason, detail)
         self.reason, self.detail, self.answer = reason, detail, answer
+
+
+def open_to(language: str) -> dict[str, object]:
+    """What a select asks that a dialogue under way cannot meet yet: a language of the recipe's, scores."""
+    return {"languages": (language,), "min_scores": {}, "require_scores": False}
 
 
 def read(answer: Answer, kind: type[BaseModel]) -> BaseModel:

@@ -12,6 +12,7 @@ from typing import Any
 
 from datagen import __version__, sources
 from datagen.errors import SourceError, StoreError
+from datagen.marks import Judged, Mark, Origin
 from datagen.recipe import Input
 from datagen.records import Dialogue, Reject, Turn
 from datagen.run.plan import PLAN, Plan, load_plan, mark_duplicates, refuse_another
@@ -28,14 +29,18 @@ _FORMAT = 1
 
 def identity(recipe: WriteRecipe) -> dict[str, Any]:
     """All that decides what is written, but for the answers: recipe, prompts, inputs."""
-    prompts = {f"{name}.{language}": prompt.sha256 for (name, language), prompt in prompts_of(recipe).items()}
     return {
         "datagen": __version__,
         "write_format": _FORMAT,
         "recipe": recipe.identity(),
-        "prompts": prompts,
+        "prompts": hashes(recipe),
         "inputs": _inputs(recipe),
     }
+
+
+def hashes(recipe: WriteRecipe) -> dict[str, str]:
+    """SHA-256 of each prompt that a recipe can need."""
+    return {f"{name}.{language}": prompt.sha256 for (name, language), prompt in prompts_of(recipe).items()}
 
 
 def _inputs(recipe: WriteRecipe) -> list[dict[str, Any]]:
@@ -112,4 +117,7 @@ def _record(values: dict[str, Any]) -> Item | Reject:
             return Reject(**values)
         case _:
             turns = tuple(Turn(**turn) for turn in values.pop("turns"))
-            return Dialogue(**{**values, "turns": turns})
+            marks = tuple(Mark(**mark) for mark in values.pop("marks"))
+            judged = Judged(**values["judged"]) if values["judged"] else None
+            origins = tuple(Origin(**origin) for origin in values.pop("written_by"))
+            return Dialogue(**{**values, "turns": turns, "marks": marks, "judged": judged, "written_by": origins})

@@ -1,10 +1,12 @@
 """A prompt as a model reads it, filled in with a dialogue at hand."""
 
 from dataclasses import replace
-from typing import cast
+from typing import cast, get_args
 
 from datagen import resources, sources
+from datagen.errors import RecipeError
 from datagen.marks import Mark
+from datagen.phrases import units
 from datagen.records import Dialogue
 from datagen.spoken.language import detect_language
 from datagen.write.pipeline import make_task
@@ -35,10 +37,17 @@ def preview(prompt: Prompt, dialogue: Dialogue | None = None) -> tuple[Message, 
     dialogue = dialogue or _shipped(of)
     if name == "score":
         return prompt.render(turns=shown(dialogue.turns))
+    if name not in get_args(TaskName):
+        raise RecipeError(f"{name!r} is no task; tasks: {', '.join(get_args(TaskName))}")
     task = make_task(cast(TaskName, name), _recipe(name, language))
     written = begun(_BRIEFS.get(language, _BRIEFS["en"]) if name == "dialogue" else dialogue)
     if name == "follow_up":
-        written = replace(written, marks=(Mark("barge_in", 1, 6, "user"),))
+        if len(written.turns) < 4 or len(units(written.turns[1].text)) < 4:
+            raise RecipeError(
+                "follow_up is shown on a dialogue of four turns or more, the second of four words or more"
+            )
+        place = min(6, len(units(written.turns[1].text)) - 1)
+        written = replace(written, marks=(Mark("barge_in", 1, place, "user"),), added=(2, 3))
     written = task.prepared(written)
     return prompt.render(**task.variables(written, task.questions(written)[0]))
 

@@ -146,6 +146,10 @@ class WriteRecipe(Part):
             raise ValueError("tasks: `spoken` and `translate` come before `script`, whose places they would move")
         if "follow_up" in tasks and "script" not in tasks[: tasks.index("follow_up")]:
             raise ValueError("tasks: `follow_up` comes after `script`")
+        if "judge" in tasks[:-1]:
+            raise ValueError("tasks: `judge` comes last, for it judges what is built")
+        if len(set(self.languages)) < len(self.languages):
+            raise ValueError("languages: each once")
         if ("translate" in tasks) != bool(self.translate_to):
             raise ValueError("translate_to belongs with the task translate")
         if any(score is not None for score in self.gates.model_dump().values()) and "judge" not in tasks:

@@ -102,10 +102,28 @@ class WriteDialogue(Task):
         return Turns(turns=[TurnAnswer(role="assistant" if k % 2 else "user", text=text) for k in range(n_turns)])
 
 
+def refuse_marks(written: Written) -> None:
+    """Refuse a dialogue whose marks a task would move.
+
+    Raises:
+        UnfitAnswerError: If it has any.
+    """
+    if written.marks:
+        raise UnfitAnswerError(
+            "has_marks", f"its {len(written.marks)} marks lie in the words as they are; judge it only"
+        )
+
+
 class Spoken(Task):
     """A written dialogue as people would speak it."""
 
     name = "spoken"
+
+    @override
+    def prepared(self, written: Written) -> Written:
+        """As it is."""
+        refuse_marks(written)
+        return written
 
     @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
@@ -124,6 +142,12 @@ class Translate(Task):
     """A dialogue in another language."""
 
     name = "translate"
+
+    @override
+    def prepared(self, written: Written) -> Written:
+        """As it is."""
+        refuse_marks(written)
+        return written
 
     @override
     def language(self, written: Written) -> str:

@@ -26,7 +26,7 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
     Raises:
         SourceError: If the file cannot be read.
     """
-    file, record = topics_file(recipe), 0
+    file, record, seen = topics_file(recipe), 0, set[tuple[str, ...]]()
     for number, line in enumerate(read_topics(recipe).split("\n"), 1):
         if not line.strip():
             continue
@@ -36,6 +36,11 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
             yield Reject(record, f"{file.stem}-{record}", file.name, "write", "bad_topic", f"line {number}: {error}")
             record += 1
             continue
+        if (same := tuple(given[name] for name in _FIELDS)) in seen:
+            yield Reject(record, f"{file.stem}-{record}", file.name, "write", "duplicate", f"line {number} came before")
+            record += 1
+            continue
+        seen.add(same)
         for language in [given["language"]] if given["language"] else recipe.languages:
             for sample in range(recipe.n_per_topic):
                 if recipe.input.limit is not None and record >= recipe.input.limit:

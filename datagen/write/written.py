@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from datagen.marks import Mark, Origin
+from datagen.marks import Judged, Mark, Origin
 from datagen.phrases import units
 from datagen.records import Dialogue, Reject, Role, Turn
 from datagen.spoken.language import detect_language
@@ -45,6 +45,8 @@ class Written:
     source: str = ""
     record: int = 0
     sample: int = 0
+    added: tuple[int, ...] = ()
+    """Turns that interruptions brought with them; not stored."""
 
     def to_json(self) -> dict[str, Any]:
         """The record that a build reads, in our own shape.
@@ -95,7 +97,15 @@ def begun(item: Item) -> Written:
             item.id, item.language, (), brief=item, source=item.source, record=item.record, sample=item.sample
         )
     language = item.language or detect_language("\n".join(turn.text for turn in item.turns))
-    return Written(item.id, language, item.turns, source=item.source, record=item.record)
+    return Written(
+        item.id, language, item.turns, item.marks, _scores(item.judged), written_by=item.written_by,
+        source=item.source, record=item.record,
+    )  # fmt: skip
+
+
+def _scores(judged: Judged | None) -> dict[str, int]:
+    """A judge's scores that are there."""
+    return {name: score for name, score in asdict(judged).items() if score is not None} if judged else {}
 
 
 def rejected(item: Item, reason: str, detail: str, answer: str = "") -> Reject:

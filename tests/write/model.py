@@ -3,6 +3,7 @@
 import json
 
 from datagen.phrases import units
+from datagen.write.client import PROBE
 from tests.write.server import Ask
 
 GOES_ON = "Okay, then let me put it another way for you."
@@ -11,6 +12,8 @@ GOES_ON_ZH = "好，那我换个说法再讲一遍给你听。"
 
 def answer(ask: Ask) -> str:
     """The answer to a question of any task."""
+    if ask.question == PROBE:
+        return "Hello."
     return json.dumps(answer_value(ask), ensure_ascii=False)
 
 

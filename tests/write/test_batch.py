@@ -1,6 +1,9 @@
 """The batch: units, each once, whatever stops it; the same files from any order, server faults and workers."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 pytest.importorskip("openai", reason="needs the extra llm")
 
 from datagen import sources
-from datagen.errors import BudgetError, EngineError, ResumeError, SourceError
+from datagen.errors import BudgetError, EngineError, RecipeError, ResumeError, SourceError
 from datagen.records import Reject
 from datagen.run.commit import marker_key
 from datagen.run.store import LocalStore, open_store
@@ -94,6 +97,55 @@ def test_a_finished_run_asks_nothing_again(whole, server, topics):
     assert write(recipe(server, topics), str(out)) == summary
     assert server.n_calls == n_calls
     assert files(out) == before
+
+
+def test_ctrl_c_decides_nothing_about_records_under_way(whole, server, topics, tmp_path):
+    """The client is closed behind units that are still asking: none of them may become rejects."""
+    summary, out = whole
+    asked = threading.Event()
+    n_before = server.n_replies
+    server.faults = lambda ask: Fault(hang=True) if server.n_replies > n_before + 5 else None
+    server.on_reply = lambda n: asked.set() if n > n_before + 5 else None
+    code = (
+        "import sys\nfrom datagen.write.batch import write\nfrom datagen.write.recipe import parse\n"
+        "write(parse(open(sys.argv[1]).read(), 'r'), sys.argv[2])"
+    )
+    values = recipe(server, topics).model_dump(mode="json")
+    (tmp_path / "r.yaml").write_text(json.dumps(values), "utf-8")
+    command = [sys.executable, "-c", code, str(tmp_path / "r.yaml"), str(tmp_path / "cut")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        assert asked.wait(60)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=60)
+    assert "KeyboardInterrupt" in said
+    assert "never retrieved" not in said
+    server.faults, server.on_reply = lambda ask: None, lambda n: None
+    assert write(recipe(server, topics), str(tmp_path / "cut")).digest == summary.digest
+    assert files(tmp_path / "cut") == files(out)
+
+
+def test_a_topic_that_comes_twice_is_written_once(server, topics, tmp_path):
+    topics.write_text("bees\nbees\n", "utf-8")
+    found = write(recipe(server, topics), str(tmp_path / "out"))
+    assert (found.n_kept, found.rejects) == (1, {"write/duplicate": 1})
+
+
+def test_marks_and_scores_that_a_dialogue_has_stay_with_it(whole, server, tmp_path):
+    _, out = whole
+    judged = WriteRecipe(name="j", input={"paths": (str(out / "dialogues"),)}, tasks=("judge",), llm=llm(server))
+    write(judged, str(tmp_path / "judged"))
+    before, after = kept(out), kept(tmp_path / "judged")
+    assert [record["marks"] for record in after] == [record["marks"] for record in before]
+    assert any(record["marks"] for record in after)
+    assert [len(r["written_by"]) for r in after] == [len(r["written_by"]) + 1 for r in before]
+    spoken = WriteRecipe(name="s", input={"paths": (str(out / "dialogues"),)}, tasks=("spoken",), llm=llm(server))
+    assert "write/has_marks" in write(spoken, str(tmp_path / "spoken")).rejects
+
+
+def test_prompts_that_will_be_missed_are_missed_before_anything_is_paid(server, topics, tmp_path):
+    with pytest.raises(RecipeError, match=r"there is no readable prompt dialogue\.de\.md"):
+        write(recipe(server, topics, languages=("en", "de")), str(tmp_path / "out"))
+    assert server.n_calls == 0
 
 
 @pytest.mark.parametrize("n_units", [1, 3])

@@ -9,7 +9,10 @@ pytest.importorskip("openai", reason="needs the extra llm")
 
 from datagen.errors import EngineError
 from datagen.records import Reject
+from datagen.write.batch import write as run_batch
 from datagen.write.cache import Memory
+from datagen.write.client import PROBE
+from datagen.write.recipe import WriteRecipe
 from datagen.write.written import Written
 from tests.write import model
 from tests.write.conftest import TALK, FakeClock, llm, recipe, write
@@ -127,14 +130,30 @@ def test_what_asking_again_does_not_mend_is_a_reject_with_its_answer(server, nam
 
 @pytest.mark.parametrize("name", ["500", "drop", "hang", "not the protocol", "an error with status 200"])
 def test_what_sending_again_does_not_mend_is_a_reject(server, name):
-    server.faults = lambda ask: MENDED_BY_SENDING_AGAIN[name]
+    server.faults = lambda ask: MENDED_BY_SENDING_AGAIN[name] if ask.question != PROBE else None
     (found,) = write(recipe(server, *TASKS, llm=llm(server, retries=2, timeout_seconds=0.3)), [TALK])
     assert isinstance(found, Reject)
     reasons = {"500": "status_500", "drop": "dropped", "hang": "timeout"}
     assert found.reason == reasons.get(name, "broken_reply")
     if "error" in name:
         assert "overloaded" in found.detail
-    assert server.n_calls == 3
+    assert server.n_calls == 4  # the last asks whether the server is well
+
+
+@pytest.mark.parametrize("name", ["500", "503 without JSON", "drop", "hang", "not the protocol"])
+def test_a_server_that_answers_nothing_stops_the_run_and_decides_nothing(server, tmp_path, name):
+    topics = tmp_path / "topics.txt"
+    topics.write_text("ducks\ngeese\nswans\n", "utf-8")
+    impatient = llm(server, retries=1, timeout_seconds=0.3, max_wait_seconds=0.01)
+    given = WriteRecipe(
+        name="t", input={"topics": str(topics)}, tasks=("dialogue",), llm=impatient, dialogues={"min_turns": 2}
+    )
+    server.faults = lambda ask: MENDED_BY_SENDING_AGAIN[name]
+    with pytest.raises(EngineError, match="run the same command again"):
+        run_batch(given, str(tmp_path / "out"))
+    assert not list((tmp_path / "out").glob("units/*"))
+    server.faults = lambda ask: None
+    assert run_batch(given, str(tmp_path / "out")).n_kept == 3
 
 
 def test_a_record_that_fails_costs_its_neighbours_nothing(server, unharmed):

@@ -1,5 +1,7 @@
 """Scripts: marks lie at the words that were quoted, added turns stand where they must; all else is unfit."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,7 +143,7 @@ def test_any_quote_of_whole_words_is_found_where_it_was_taken(words, drawn):
 
 def interrupted(*marks):
     turns = (*TALK.turns[:2], Turn("user", "Not in front."), Turn("assistant", "Old words."), Turn("user", "Fine."))
-    return Written("d", "en", turns, (Mark("barge_in", 1, 6, "user"), *marks))
+    return Written("d", "en", turns, (Mark("barge_in", 1, 6, "user"), *marks), added=(2, 3))
 
 
 def test_a_follow_up_replaces_the_turn_after_the_interruption():
@@ -156,5 +158,11 @@ def test_a_follow_up_replaces_the_turn_after_the_interruption():
     assert [turn.text for turn in found.turns[2:]] == ["Not in front.", "Then it's row nine.", "Fine."]
 
 
-def test_a_turn_with_marks_is_not_written_anew():
-    assert FollowUp(RECIPE).questions(interrupted(Mark("hesitation", 3, 1, "assistant"))) == []
+def test_a_turn_that_was_there_before_the_script_is_not_written_anew():
+    assert FollowUp(RECIPE).questions(replace(interrupted(), added=())) == []
+
+
+def test_what_was_cut_earlier_is_not_shown_as_said():
+    first = Mark("barge_in", 0, 2, "assistant")
+    shown = FollowUp(RECIPE).variables(interrupted(first), 1)["turns"]
+    assert shown[0]["text"] == " ".join(TALK.turns[0].text.split()[:2])
