@@ -255,7 +255,11 @@ class Client:
     async def _is_well(self) -> bool:
         """Whether the server answers anything: three words, which cost next to nothing."""
         self.n_requests += 1
-        ask = self._openai.chat.completions.create(model=self._llm.model, messages=[{"role": "user", "content": PROBE}])
+        ask = self._openai.chat.completions.create(
+            model=self._llm.model,
+            messages=[{"role": "user", "content": PROBE}],
+            extra_headers={"Idempotency-Key": f"datagen-probe-{self.n_requests}"},
+        )
         try:
             await asyncio.wait_for(ask, self._llm.timeout_seconds)
         except Exception:
