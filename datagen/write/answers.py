@@ -1,6 +1,7 @@
 """What a model must answer: one type a task, with limits, and the JSON schema that is sent to the server."""
 
 import json
+import unicodedata
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -29,7 +30,11 @@ class UnfitAnswerError(Exception):
 
 
 def _printable(text: str) -> str:
-    """Text without control characters, halves of surrogate pairs and private use; stripped."""
+    """Text without control characters, halves of surrogate pairs and private use; stripped.
+
+    Characters that only format, such as soft hyphens and zero-width spaces, are dropped.
+    """
+    text = "".join(c for c in text if c == _JOINER or unicodedata.category(c) != "Cf")
     for character in text:
         if not (character.isprintable() or character.isspace() or character == _JOINER):
             raise ValueError(f"holds the character U+{ord(character):04X}, which nobody can say")
@@ -165,17 +170,23 @@ def parse(text: str, answer: type[_A]) -> _A:
     >>> parse('<think>Hm.</think>\n```json\n{"text": "Sure."}\n```', FollowUpAnswer).text
     'Sure.'
     """
-    bare = text.rpartition("</think>")[2].strip()
-    if bare.startswith("```"):
-        bare = bare.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
-        value = json.loads(bare, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise UnfitAnswerError("broken_json", f"the answer is not one JSON object: {error}") from None
-    try:
-        return answer.model_validate(value)
+        return answer.model_validate(_value(text))
     except ValidationError as error:
         raise UnfitAnswerError("wrong_schema", explain(error)[:1000]) from None
+
+
+def _value(text: str) -> Any:
+    """What the JSON in an answer says; thoughts come off only if they must, for a text may name their mark."""
+    for bare in (text, text.partition("</think>")[2], text.rpartition("</think>")[2]):
+        bare = bare.strip()
+        if bare.startswith("```"):
+            bare = bare.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
+        try:
+            return json.loads(bare, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            fault = error
+    raise UnfitAnswerError("broken_json", f"the answer is not one JSON object: {fault}")
 
 
 def _no_constant(name: str) -> float:

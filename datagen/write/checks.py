@@ -9,18 +9,34 @@ from datagen.spoken import to_spoken
 from datagen.spoken.language import detect_language
 from datagen.write.answers import UnfitAnswerError
 
-_CANNOT = r"(?:can(?:no|')?t|am not able to|am unable to|won't|will not|must decline to)"
-_DO = r"(?:help|assist|comply|fulfil|create|write|generate|provide|produce|engage|continue|do)"
-_REFUSALS = (
-    rf"(?:i'm|i am) (?:very |really |so )?sorry\W+(?:but )?(?:i )?{_CANNOT} {_DO}\b",
-    rf"(?:sorry|unfortunately|i apologi[sz]e)\W+(?:but )?i {_CANNOT} {_DO}\b",
-    rf"i {_CANNOT} {_DO} (?:you )?(?:with )?(?:this|that)\b",
-    r"as an? (?:ai|artificial intelligence|large language model|language model)\b",
-    r"(?:很|非常)?(?:抱歉|对不起)\W*(?:但)?我?(?:无法|不能|没有办法|没办法)",
-    r"我(?:无法|不能)(?:帮助|协助|满足|完成|提供|生成)",
-    r"作为(?:一个|一名|一款)?(?:ai|人工智能|大?语言模型)",
+_CANNOT = (
+    r"i(?: can(?:no|')?t| can not| won't| will not|(?: am|'m) (?:unable|not able) to|(?: must| have to) decline to)"
 )
-_REFUSAL = re.compile(rf"\W*(?:{'|'.join(_REFUSALS)})", re.IGNORECASE)
+_THIS = r"(?:this|that|such|your)(?: (?:kind|type|sort) of)?"
+_ASKED = r"(?:requests?|contents?|material|prompts?|instructions?|conversations?|dialogues?|tasks?)\b"
+_END = r"\W*(?:$|[.,;:!?])"
+_SORRY = r"(?:i'm|i am)? ?(?:very |really |so )?(?:sorry|unfortunately|i apologi[sz]e)\W+(?:but )?"
+_AS_AI = r"as an? (?:ai|artificial intelligence|large language model|language model)\b[^,.]*,? ?"
+_REFUSALS = (
+    rf"(?:{_SORRY})?(?:{_AS_AI})?{_CANNOT} (?:"
+    rf"comply\b|assist{_END}|(?:help|assist) (?:you )?with (?:{_THIS}{_END}|(?:\w+ ){{0,8}}{_ASKED})"
+    r"|(?:fulfill?|create|write|generate|provide|produce|engage in|continue) "
+    rf"(?:with )?{_THIS} (?:\w+ ){{0,3}}{_ASKED})",
+    rf"{_SORRY}{_CANNOT} (?:help|(?:create|write|generate|provide|produce) (?:this|that))\W*$",
+    rf"(?:{_SORRY})?i (?:must|have to) decline {_THIS} (?:\w+ ){{0,3}}{_ASKED}",
+)
+_SORRY_ZH = r"(?:很|非常|十分|实在)?(?:抱歉|对不起|不好意思)\W*(?:但是?|不过)?\W*"
+_AS_AI_ZH = r"作为(?:一个|一名|一款)?(?:ai|人工智能|大?语言模型)\w*\W*"
+_CANNOT_ZH = r"我?(?:无法|不能|没有办法|没办法)"
+_THIS_ZH = r"(?:这|那|该|此|你|您|任何)\w{0,8}?"
+_ASKED_ZH = r"(?:请求|要求|内容|指令|对话|任务)"
+_REFUSALS_ZH = (
+    rf"(?:{_SORRY_ZH})?(?:{_AS_AI_ZH})?{_CANNOT_ZH}(?:为你|为您|给你|给您)?(?:"
+    rf"(?:提供)?(?:协助|帮助)(?:你|您)?\W*(?:$|[。，！])"
+    rf"|(?:帮助|协助|帮|满足|完成|提供|生成|执行|回应|写|创作|继续)(?:你|您)?(?:完成|满足|处理)?{_THIS_ZH}{_ASKED_ZH})",
+    rf"{_SORRY_ZH}{_CANNOT_ZH}(?:写|创作|生成|提供)这个\W*$",
+)
+_REFUSAL = re.compile(rf"\W*(?:{'|'.join((*_REFUSALS, *_REFUSALS_ZH))})", re.IGNORECASE)
 _MOST_TIMES_LONGER = 2.5
 _MOST_TIMES_SHORTER = 5.0
 _FREE_WORDS = 40
@@ -30,12 +46,14 @@ _FEWEST_UNITS = 6
 
 
 def refuses(text: str) -> bool:
-    """Whether a text begins as a model's refusal does.
+    """Whether a text begins as a model's refusal does: it will not help, or not do what is requested.
 
-    >>> [refuses(text) for text in ("I’m sorry, but I can't help with that.", "作为一个人工智能，我…", "Sorry, again?")]
+    That somebody cannot do something is common talk, and no refusal.
+
+    >>> [refuses(text) for text in ("I’m sorry, but I can't help with that.", "我无法满足这个要求。", "I can't stay.")]
     [True, True, False]
     """
-    return bool(_REFUSAL.match(text.replace("’", "'")))
+    return bool(_REFUSAL.match(" ".join(text.replace("’", "'").split())))
 
 
 def check_new_dialogue(turns: Sequence[Turn], language: str, n_turns: tuple[int, int], max_words: int) -> None:
@@ -58,7 +76,7 @@ def check_new_dialogue(turns: Sequence[Turn], language: str, n_turns: tuple[int,
     check_sayable(turns, language)
     check_language(turns, language)
     for k, turn in enumerate(turns):
-        if refuses(turn.text):
+        if turn.role == "assistant" and refuses(turn.text):
             raise UnfitAnswerError("refused", f"turn {k} is a refusal")
 
 
@@ -83,7 +101,7 @@ def check_rewritten(turns: Sequence[Turn], before: Sequence[Turn], language: str
     check_sayable(turns, language)
     check_language(turns, language)
     for k, (turn, old) in enumerate(zip(turns, before, strict=True)):
-        if refuses(turn.text) and not refuses(old.text):
+        if turn.role == "assistant" and refuses(turn.text) and not refuses(old.text):
             raise UnfitAnswerError("refused", f"turn {k} is a refusal, and was none")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from datagen import seeds
 from datagen.errors import DatagenError, EngineError, EngineMissingError
 from datagen.write.cache import Answer, Cache, Shelf, key_of
-from datagen.write.dialect import Dialect
+from datagen.write.dialect import Dialect, complaint
 from datagen.write.faults import Fault, fault_of
 from datagen.write.pace import Clock, Pace, RealClock, wait_before
 from datagen.write.prompts import Message, as_json
@@ -23,6 +23,8 @@ from datagen.write.wire import Reply, TooLargeError, read_reply
 PROBE = "Say hello."
 """Asked where nothing else is answered, to tell a record's fault from the server's."""
 _GO_ON = "all answers are kept; run the same command again to go on"
+_MOST_SHOWN = 300
+"""Characters of what a server says."""
 
 
 class NoAnswerError(Exception):
@@ -93,7 +95,7 @@ class Client:
         self.meter = Meter(llm.budget, llm.prices, spent)
         self._requests = Pace(llm.requests_per_minute, self._clock)
         self._tokens = Pace(llm.tokens_per_minute, self._clock)
-        self._fullest = self._dialect = Dialect() if llm.structured == "auto" else Dialect(form=llm.structured)
+        self._dialect = Dialect() if llm.structured == "auto" else Dialect(form=llm.structured)
         self._proven = llm.structured != "auto"
         self._stopped: DatagenError | None = None
         self._n_answered = 0
@@ -134,17 +136,27 @@ class Client:
         }  # fmt: skip
 
     async def _answer(self, question: Question, key: str) -> Answer:
-        """Send until there is an answer or no hope of one."""
+        """Send until there is an answer or no hope of one.
+
+        What is turned down is tried in simpler forms; all requests take over a form in which it was then answered.
+        """
         n_failures, n_before = 0, self._n_answered
+        first = dialect = self._dialect
         while True:
-            dialect = self._dialect
             try:
-                return await self._once(question, key, dialect)
+                answer = await self._once(question, key, dialect)
             except Exception as error:
                 fault = fault_of(error, self._clock)
                 if fault is None:
                     raise
-            if fault.then == "simpler" and self._simplified(dialect, fault):
+                simpler = self._simpler(first, dialect, error, question) if fault.then == "simpler" else None
+            else:
+                if self._dialect == first:
+                    self._dialect = dialect
+                self._proven = True
+                return answer
+            if simpler:
+                first, dialect = self._dialect, simpler
                 continue
             n_failures += 1
             await self._wait_or_raise(fault, n_failures, key, n_before)
@@ -167,7 +179,6 @@ class Client:
             except Exception as error:
                 self._bill_failure(error, bill, most)
                 raise
-            self._proven = self._proven or self._dialect == dialect
             answer = self._whole(question, reply)
             bill.usage = answer.usage
             self._n_answered += 1
@@ -218,18 +229,14 @@ class Client:
         """A server's text, which might repeat what it was sent."""
         return text.replace(self._key, "***") if self._key else text
 
-    def _simplified(self, dialect: Dialect, fault: Fault) -> bool:
-        """Whether there is a simpler way to ask, found now or by another request meanwhile."""
-        if self._dialect != dialect:
-            return True
+    def _simpler(self, first: Dialect, dialect: Dialect, error: Exception, question: Question) -> Dialect | None:
+        """A simpler way to ask this question, found now or by another request meanwhile; None if there is none."""
+        if self._dialect != first:
+            return self._dialect
+        said = complaint(getattr(error, "body", None), question.messages)
+        simpler = dialect.without(said, proven=self._proven)
         fixed = self._llm.structured != "auto"
-        simpler = dialect.without(fault.detail, proven=self._proven)
-        if simpler is None or (fixed and simpler.form != dialect.form):
-            if not self._proven:  # turned down however it is asked: that says nothing of the server
-                self._dialect = self._fullest
-            return False
-        self._dialect = simpler
-        return True
+        return None if simpler and fixed and simpler.form != dialect.form else simpler
 
     async def _wait_or_raise(self, fault: Fault, n_failures: int, key: str, n_before: int) -> None:
         llm = self._llm
@@ -237,7 +244,7 @@ class Client:
         too_long = wait is not None and wait > llm.max_wait_seconds
         lasts = n_failures > llm.retries or too_long
         then = fault.when_it_lasts if fault.then == "again" and lasts else fault.then
-        detail = self._without_key(fault.detail)
+        detail = self._without_key(fault.detail)[:_MOST_SHOWN]  # cut last: half a key is not found
         # a record is at fault only if the server answers others; `n_before` had been answered when it was first asked
         if lasts and then == "give_up" and self._n_answered == n_before and not await self._is_well():
             then = "stop"

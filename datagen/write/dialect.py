@@ -1,6 +1,7 @@
 """What a server understands of a request, found out from what it turns down."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -9,6 +10,10 @@ from datagen.write.prompts import Message, as_json
 Form = Literal["json_schema", "json_object", "text"]
 _LOWER: dict[Form, Form] = {"json_schema": "json_object", "json_object": "text"}
 _ABOUT_FORM = ("response_format", "json_schema", "json_object", "schema", "structured", "guided")
+_MOST_READ = 4000
+"""Characters of a server's message."""
+_ECHO = 16
+"""So many characters of a question in a server's message are no accident: the server repeats the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Dialect:
         """A simpler way to ask, after a request was turned down with this message; None if that is not the reason.
 
         Args:
-            message: What the server says.
+            message: What the server says: a `complaint`.
             proven: Whether a request in this form was answered before: then only a message about the form lowers it.
 
         >>> Dialect().without("'response_format' of type json_schema is not supported", proven=True).form
@@ -39,7 +44,7 @@ class Dialect:
         >>> Dialect().without("This model's maximum context length is 8192 tokens", proven=True)
         """
         text = message.lower()
-        if self.limit == "max_tokens" and "max_completion_tokens" in text:
+        if self.limit == "max_tokens" and ("max_completion_tokens" in text or text.startswith("'max_tokens'")):
             return replace(self, limit="max_completion_tokens")
         if self.usage and "stream_options" in text:
             return replace(self, usage=False)
@@ -62,6 +67,50 @@ class Dialect:
             if self.form == "json_object":
                 body["response_format"] = {"type": "json_object"}
         return {**body, "messages": as_json(messages)}
+
+
+def complaint(body: Any, messages: tuple[Message, ...]) -> str:
+    """What a server says is wrong with a request, without what it repeats of the question.
+
+    Args:
+        body: Of its error, of whatever shape. If it names the parameter, its message is not looked at.
+        messages: The question.
+
+    >>> complaint({"message": "Bad temperature", "param": "seed", "code": "unknown"}, ())
+    "'seed' unknown"
+    >>> asked = (Message("user", "What temperature has the sea?"),)
+    >>> complaint({"message": 'Cannot read "What temperature has the sea?"'}, asked)
+    'cannot read ""'
+    """
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return _unquoted(str(error or ""), messages)
+    code, param = str(error.get("code") or ""), str(error.get("param") or "")
+    if param not in ("", "None", "null"):
+        return f"'{param}' {code}".strip()
+    return _unquoted(str(error.get("message") or error.get("detail") or error), messages)
+
+
+def _unquoted(message: str, messages: tuple[Message, ...]) -> str:
+    """A message without all runs of characters that are in the question too."""
+    said, asked = _even(message[:_MOST_READ]), _even("\n".join(each.content for each in messages))
+    kept, k = [], 0
+    while k < len(said):
+        end = k + _ECHO
+        if end > len(said) or said[k:end] not in asked:
+            kept.append(said[k])
+            k += 1
+            continue
+        while end < len(said) and said[k : end + 1] in asked:
+            end += 1
+        k = end
+    return "".join(kept).strip()
+
+
+def _even(text: str) -> str:
+    """A text in small letters without what escapes and line breaks make of it."""
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
+    return " ".join(re.sub(r"\\+[nrt]", " ", text).replace("\\", "").lower().split())
 
 
 def _with_schema(messages: tuple[Message, ...], schema: dict[str, Any]) -> tuple[Message, ...]:

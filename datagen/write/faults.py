@@ -60,7 +60,7 @@ def fault_of(error: Exception, clock: Clock) -> Fault | None:
 
 def _of_status(status: int, body: object, header: str | None, clock: Clock) -> Fault:
     code, message = _said(body)
-    detail = f"status {status}: {message[:300]}" if message else f"status {status}"
+    detail = f"status {status}: {message}" if message else f"status {status}"
     if status == 404 and "response_format" in message:  # a gateway has no model that takes it
         return Fault("turned_down", detail, "simpler")
     if status in _STOP:  # the message may show a part of the key

@@ -4,7 +4,11 @@ from datagen.phrases import units
 from datagen.sources.fields import quote as quoted
 from datagen.write.answers import UnfitAnswerError
 
-_MARKS = ",.?!;:，。？！；：…、'\"“”‘’「」()（）-—"
+_MARKS = ",.?!;:，。？！；：…、'\"「」()（）-"
+_FOLDED = str.maketrans(
+    {**dict.fromkeys("‘’ʼ＇´`", "'"), **dict.fromkeys("“”„＂", '"'), **dict.fromkeys("‐‑‒–—―−－", "-")}
+)
+"""A model writes other quotes and dashes than the text it quotes."""
 
 
 def spoken_units(text: str) -> list[str]:
@@ -12,8 +16,10 @@ def spoken_units(text: str) -> list[str]:
 
     >>> spoken_units("Well, it's on."), spoken_units("好，来吧")
     (['well', "it's", 'on'], ['好', '来', '吧'])
+    >>> spoken_units("It’s — on")
+    ["it's", '', 'on']
     """
-    return [text[unit.start : unit.end].strip(_MARKS).casefold() for unit in units(text)]
+    return [text[unit.start : unit.end].translate(_FOLDED).strip(_MARKS).casefold() for unit in units(text)]
 
 
 def word_after(text: str, after: str, occurrence: int | None) -> int:
@@ -35,10 +41,13 @@ def word_after(text: str, after: str, occurrence: int | None) -> int:
     >>> word_after("先往左转，再往右转。", "左转", None), word_after("I'm here.", "", None)
     (4, 0)
     """
-    said, wanted = spoken_units(text), [unit for unit in spoken_units(after) if unit]
+    wanted = [unit for unit in spoken_units(after) if unit]
     if not wanted:
         return 0
-    ends = [k + len(wanted) for k in range(len(said) - len(wanted) + 1) if said[k : k + len(wanted)] == wanted]
+    numbered = [(unit, k + 1) for k, unit in enumerate(spoken_units(text)) if unit]  # a dash alone is not said
+    said, ends_at = [unit for unit, _ in numbered], [end for _, end in numbered]
+    n = len(wanted)
+    ends = [ends_at[k + n - 1] for k in range(len(said) - n + 1) if said[k : k + n] == wanted]
     if not ends:
         raise UnfitAnswerError("bad_place", f"{quoted(after)} is not in the turn as whole words")
     if occurrence is None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from datagen.write.cache import Finish
 
@@ -70,6 +70,16 @@ class _Body(BaseModel):
     usage: _Usage | None = None
     error: Any = None
 
+    @field_validator("usage", mode="wrap")
+    @classmethod
+    def _usage_or_none(cls, value: Any, check: ValidatorFunctionWrapHandler) -> _Usage | None:
+        """An answer is good even if what it cost is not said well: then it is estimated."""
+        try:
+            found: _Usage | None = check(value)
+        except ValidationError:
+            return None
+        return found
+
 
 async def read_reply(response: Response) -> Reply:
     """Read a reply of either kind, whatever was asked for.
@@ -104,7 +114,7 @@ class _Gathered:
     def add(self, body: _Body) -> None:
         """One body, or one event of a stream."""
         if body.error:
-            raise BrokenReplyError(f"the server reports an error within its reply: {str(body.error)[:200]}")
+            raise BrokenReplyError(f"the server reports an error within its reply: {body.error}")
         self.model = body.model or self.model
         self.usage = body.usage or self.usage
         for choice in (body.choices or [])[:1]:

@@ -275,6 +275,40 @@ def test_what_was_understood_before_is_not_doubted(server, unharmed):
     assert (found.reason, server.n_calls) == ("turned_down", 3)
 
 
+ECHOES = {
+    "the prompt": lambda ask: {"message": f"Cannot read: {ask.question}"},
+    "the prompt as JSON": lambda ask: {"message": f"Cannot read: {json.dumps(ask.body['messages'])}"},
+    "another parameter": lambda ask: {"message": "Mind the temperature and 'seed'", "param": "messages[3]"},
+    "words of its own": lambda ask: {"message": "Mind the temperature and the schema"},
+}
+
+
+@pytest.mark.parametrize("at_first", [False, True])
+@pytest.mark.parametrize("name", ECHOES)
+def test_one_record_that_is_turned_down_changes_nothing_for_the_others(server, unharmed, name, at_first):
+    words = "Which temperature has 'seed' in the json_schema of top_p and stream_options, or max_completion_tokens?"
+    other = type(TALK)("coffee", (type(TALK.turns[0])("user", words), TALK.turns[3]), "talks.jsonl", "en", 4)
+    server.faults = lambda ask: Fault(400, body={"error": ECHOES[name](ask)}) if "litre" not in ask.question else None
+    items = [other, TALK] if at_first else [TALK, other]
+    found = write(recipe(server, *TASKS, llm=llm(server, concurrency=1, stream=True, seed=3)), items)
+    bad, good = found if at_first else found[::-1]
+    assert (bad.reason, content(good)) == ("turned_down", content(unharmed))
+    for ask in server.asks:
+        if "litre" in ask.question:
+            assert ask.body["response_format"]["type"] == "json_schema"
+            assert {"temperature", "seed", "stream_options", "max_tokens"} <= set(ask.body)
+    if not at_first and name != "words of its own":
+        assert server.n_calls == len(TASKS) + 1, "a question that is repeated is no complaint"
+
+
+@pytest.mark.parametrize(("param", "gone"), [("temperature", "temperature"), ("max_tokens", "max_tokens")])
+def test_the_parameter_that_a_server_names_is_left_out(server, unharmed, param, gone):
+    said = {"error": {"message": "No.", "param": param, "code": "unsupported_parameter"}}
+    server.faults = lambda ask: Fault(status=400, body=said) if gone in ask.body else None
+    assert content(good(server)) == content(unharmed)
+    assert server.n_calls == len(TASKS) + 1
+
+
 def test_a_gateway_that_has_no_model_for_structured_outputs_is_asked_in_words(server, unharmed):
     said = {"error": {"message": "No endpoints found that support response_format"}}
     server.faults = lambda ask: Fault(status=404, body=said) if "response_format" in ask.body else None
@@ -345,6 +379,32 @@ def test_the_key_is_in_no_file_log_or_error(server, caplog, monkeypatch):
         assert text
         assert KEY not in text
     assert isinstance(turned_down, Reject)
+
+
+@pytest.mark.parametrize("room", range(150, 310, 4))
+def test_no_part_of_the_key_is_left_where_a_message_is_cut(server, room):
+    message = "x" * room + KEY
+    for fault in (Fault(422, body={"error": {"message": message}}), Fault(raw=json.dumps({"error": message}).encode())):
+        server.faults = lambda ask, fault=fault: fault
+        (found,) = write(recipe(server, "judge", llm=llm(server, retries=0)), [TALK])
+        assert isinstance(found, Reject)
+        assert "xxx" in found.detail
+        assert KEY[:4] not in found.detail
+        assert len(found.detail) < 400
+
+
+@pytest.mark.parametrize("usage", ['"many"', "[]", '{"prompt_tokens": null}', '{"prompt_tokens": -1}', "7"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_good_answer_counts_even_if_its_usage_is_said_badly(server, usage, stream):
+    text = json.dumps(json.dumps(model.judged(7, 8, 10)))
+    kind = "delta" if stream else "message"
+    body = '{"choices": [{"%s": {"content": %s}, "finish_reason": "stop"}], "usage": %s}' % (kind, text, usage)  # noqa: UP031 - braces
+    raw = f"data: {body}\n\ndata: [DONE]\n\n" if stream else body
+    headers = (("content-type", "text/event-stream"),) if stream else ()
+    server.faults = lambda ask: Fault(raw=raw.encode(), headers=headers)
+    (found,) = write(recipe(server, "judge", llm=llm(server, retries=0)), [TALK])
+    assert isinstance(found, Written), found
+    assert server.n_calls == 1
 
 
 def test_a_missing_key_names_its_variable(server, monkeypatch):

@@ -146,6 +146,20 @@ def interrupted(*marks):
     return Written("d", "en", turns, (Mark("barge_in", 1, 6, "user"), *marks), added=(2, 3))
 
 
+@pytest.mark.parametrize(
+    ("text", "quote", "end"),
+    [
+        ("It’s “done” – now go.", 'it\'s "done"', 2),
+        ("It's done - now go.", "It’s done — now", 4),
+        ("It's done - now go.", "done now", 4),
+        ("It's done now, go.", "done – now", 3),
+        ("The twenty–first train goes.", "twenty-first", 2),
+    ],
+)
+def test_a_quote_may_have_other_quotation_marks_and_dashes(text, quote, end):
+    assert word_after(text, quote, None) == end
+
+
 def test_a_follow_up_replaces_the_turn_after_the_interruption():
     task, talk = FollowUp(RECIPE), interrupted()
     (place,) = task.questions(talk)
