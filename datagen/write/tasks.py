@@ -114,16 +114,20 @@ def refuse_marks(written: Written) -> None:
         )
 
 
-class Spoken(Task):
-    """A written dialogue as people would speak it."""
-
-    name = "spoken"
+class Rewriting(Task):
+    """A task that words turns anew, and so would move what is marked in them."""
 
     @override
     def prepared(self, written: Written) -> Written:
         """As it is."""
         refuse_marks(written)
         return written
+
+
+class Spoken(Rewriting):
+    """A written dialogue as people would speak it."""
+
+    name = "spoken"
 
     @override
     def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
@@ -138,16 +142,10 @@ class Spoken(Task):
         return _same(written)
 
 
-class Translate(Task):
+class Translate(Rewriting):
     """A dialogue in another language."""
 
     name = "translate"
-
-    @override
-    def prepared(self, written: Written) -> Written:
-        """As it is."""
-        refuse_marks(written)
-        return written
 
     @override
     def language(self, written: Written) -> str:
