@@ -186,9 +186,8 @@ class Build:
 
     def _load(self) -> None:
         """Load all engines, the voice last: it is the slowest, and what another lacks is said before."""
-        self.supplies  # noqa: B018
-        for kind in reversed(_ENGINES):
-            getattr(self, kind)
+        for name in ("supplies", *reversed(_ENGINES)):
+            getattr(self, name)
 
     def release(self) -> None:
         """Forget the engines, for workers in other processes to have their memory; they are loaded anew if needed."""

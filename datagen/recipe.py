@@ -247,13 +247,7 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     Raises:
         RecipeError: If there is no such recipe, or a key or value is wrong; names file, key and mend.
     """
-    text = read_text(path)
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path} must hold keys and values at the top, not {type(values).__name__}")
+    values = values_of(read_text(path), path)
     values.pop(WRITE, None)
     for override in overrides:
         set_value(values, override)
@@ -261,6 +255,21 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{path}: {explain(error)}") from error
+
+
+def values_of(text: str, name: str) -> dict[str, Any]:
+    """The keys and values at the top of a YAML file.
+
+    Raises:
+        RecipeError: If it holds something else; `name` says where.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{name} must hold keys and values at the top, not {type(values).__name__}")
+    return values
 
 
 def read_text(path: str) -> str:

@@ -293,18 +293,20 @@ def streams_of(table: pa.Table) -> list[Streams]:
             mixing=_mixing(row["mixing"]) if "mixing" in row else Mixing("", None, 0.0, 0.0),
             audio_flac=row.get("audio_flac"),
             scripted_by=row.get("scripted_by", "rules"),
-            judged=_judged(row),
-            written_by=_origins(row),
+            judged=judged_of(row),
+            written_by=origins_of(row),
         )
         for index, row in enumerate(light.to_pylist())
     ]
 
 
-def _judged(row: dict[str, Any]) -> Judged | None:
+def judged_of(row: dict[str, Any]) -> Judged | None:
+    """A judge's scores as stored in a row."""
     return Judged(**row["judged"]) if row.get("judged") else None
 
 
-def _origins(row: dict[str, Any]) -> tuple[Origin, ...]:
+def origins_of(row: dict[str, Any]) -> tuple[Origin, ...]:
+    """Who wrote a dialogue, as stored in a row."""
     return tuple(Origin(**origin) for origin in row.get("written_by", ()))
 
 
@@ -414,6 +416,6 @@ def records_of(table: pa.Table) -> list[Dialogue | Reject]:
         else:
             turns = tuple(Turn(cast(Role, turn["role"]), turn["text"]) for turn in row["turns"])
             marks = tuple(Mark(**mark) for mark in row["marks"])
-            given = (marks, _judged(row), _origins(row))
+            given = (marks, judged_of(row), origins_of(row))
             found.append(Dialogue(row["dialogue_id"], turns, row["source"], row["language"], row["record"], *given))
     return found

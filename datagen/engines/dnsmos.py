@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from datagen.engines.base import MOS, Audio, EngineInfo
+from datagen.engines.session import one_thread
 from datagen.errors import EngineMissingError
 
 _SECONDS = 9.01
@@ -28,15 +29,11 @@ class Dnsmos(MOS):
         Raises:
             EngineMissingError: If the extra `mos` is not installed.
         """
-        import onnxruntime
-
         try:
             model = resources.files("speechmos").joinpath("dnsmos_models", "sig_bak_ovr.onnx").read_bytes()
         except (ModuleNotFoundError, OSError) as error:
             raise EngineMissingError("DNSMOS needs the extra `mos`: pip install 'duplex-datagen[mos]'") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = one_thread(model)
         self.info = EngineInfo("dnsmos", metadata.version("speechmos"), "MIT (code and weights)", "machine")
 
     def score(self, audio: Audio) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.engines import hibari_dsp as dsp
+from datagen.engines.session import one_thread
 from datagen.errors import EngineError
 
 _IDS, _SPEED, _F0 = "ids", "speed", "f0"
@@ -218,12 +219,7 @@ def _lay_block_in_rows(block: str, nodes: dict[str, Any], weights: dict[str, Any
 
 
 def _session(model: Any) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return one_thread(model.SerializeToString())
 
 
 def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:

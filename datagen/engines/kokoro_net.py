@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.engines.base import Audio
+from datagen.engines.session import one_thread
 from datagen.errors import EngineError
 
 _SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
@@ -72,12 +73,7 @@ class Network:
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(_model(), options, providers=["CPUExecutionProvider"])
+        return one_thread(_model())
 
 
 def _model() -> bytes:

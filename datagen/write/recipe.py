@@ -5,11 +5,10 @@ import json
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from datagen.errors import RecipeError
-from datagen.recipe import WRITE, Select, explain, set_value
+from datagen.recipe import WRITE, Select, explain, set_value, values_of
 from datagen.recipe_mix import Part
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
@@ -181,12 +180,7 @@ def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
     Raises:
         RecipeError: If a key or value is wrong; names file, key and mend.
     """
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{name} is not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{name} must hold keys and values at the top, not {type(values).__name__}")
+    values = values_of(text, name)
     if isinstance(values.get(WRITE), dict):
         values = {"name": values.get("name"), **values[WRITE]}
     elif "llm" not in values:
