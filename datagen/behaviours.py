@@ -24,36 +24,66 @@ def _uniform(low: float, high: float) -> Uniform:
     return Uniform(kind="uniform", low=low, high=high)
 
 
-class BargeIns(_Group):
-    """The user starts inside the assistant's turn and takes the floor; the assistant yields."""
+class Families(_Group):
+    """What a user's barge-in says, by weight. Where the drawn one fits nowhere, nobody interrupts."""
 
-    probability: float = Field(0.2, ge=0, le=1, description="That a user's turn interrupts the assistant's before it")
+    next_turn: float = Field(3, ge=0, description="The next turn of the dialogue, where what it refers to was said")
+    repeat_request: float = Field(0, ge=0, description="Asks to repeat; the assistant says its last clause again")
+    wait_request: float = Field(0, ge=0, description="Asks to wait; the assistant is silent until it may continue")
+    stop_request: float = Field(1, ge=0, description="Asks to stop; the assistant's turn ends")
+    got_it: float = Field(0, ge=0, description="Signals understanding; the assistant skips to its next sentence")
+
+    @model_validator(mode="after")
+    def _some(self) -> "Families":
+        if not any(self.model_dump().values()):
+            raise ValueError("at least one family needs a weight above 0")
+        return self
+
+
+class BargeIns(_Group):
+    """The user starts inside the assistant's turn and takes the floor; the assistant yields with words unsaid."""
+
+    probability: float = Field(
+        0.4, ge=0, le=1, description="For each of the assistant's turns that is long enough; fewer have a fitting place"
+    )
     min_words: int = Field(0, ge=0, description="Fewest words of an assistant's turn that is interrupted")
-    at: Distribution = Field(_uniform(0.3, 0.9), description="Where, as a share of the interrupted turn's length")
+    min_words_left: int = Field(4, ge=2, description="Fewest words that the assistant still has to say there")
+    at: Distribution = Field(
+        _uniform(0.3, 0.9), description="Where, as a share of the turn's text; the nearest fitting end of a clause"
+    )
+    delay: Distribution = Field(_uniform(0, 300), description="End of that clause to the user's start")
+    families: Families = Families()
     reaction: Distribution = Field(_uniform(120, 400), description="User starts to assistant stops")
     finish_word_probability: float = Field(0, ge=0, le=1, description="That the assistant ends the word it is in")
-    competition_probability: float = Field(0, ge=0, le=1, description="Of barge-ins, that the assistant yields late")
-    competition: Distribution = Field(_uniform(600, 1500), description="How long both go on then")
-    correction_probability: float = Field(0, ge=0, le=1, description="Of barge-ins, that one opens with a correction")
-    correction_pause: Distribution = Field(_uniform(60, 250), description="From that opener to the turn")
+    competition_probability: float = Field(
+        0, ge=0, le=1, description="Of barge-ins with the next turn, that the assistant yields late"
+    )
+    competition: Distribution = Field(_uniform(600, 1500), description="How long both continue then")
+    wait: Distribution = Field(_uniform(2000, 6000), description="How long the user lets the assistant wait")
+    pause: Distribution = Field(_uniform(200, 800), description="After a request to stop, to the user's next turn")
 
 
-class FailedBargeIns(_Group):
-    """The user starts inside the assistant's turn and gives up; the assistant goes on."""
+class FalseStarts(_Group):
+    """The user starts inside the assistant's turn and breaks off within about a syllable; the assistant continues."""
 
-    probability: float = Field(0, ge=0, le=1, description="For each assistant's turn that is long enough")
+    probability: float = Field(0, ge=0, le=1, description="For each of the assistant's turns that is long enough")
+    min_words: int = Field(8, ge=1, description="Fewest words of such a turn")
+    at: Distribution = Field(_uniform(0.1, 0.9), description="Where, as a share of the turn's text")
+    break_off: Distribution = Field(_uniform(120, 250), description="Start to breaking off")
+
+
+class Asides(_Group):
+    """The user says a word to somebody else in the room; the assistant continues."""
+
+    probability: float = Field(0, ge=0, le=1, description="For each of the assistant's turns that is long enough")
     min_words: int = Field(12, ge=1, description="Fewest words of such a turn")
-    at: Distribution = Field(_uniform(0.2, 0.8), description="Where, as a share of the turn's text")
-    give_up: Distribution = Field(_uniform(300, 900), description="Start to giving up")
+    at: Distribution = Field(_uniform(0.1, 0.8), description="Where, as a share of the turn's text")
 
 
-class AssistantBargeIns(_Group):
-    """The assistant starts inside a rambling user's turn and takes the floor; the user yields."""
+class Corrections(_Group):
+    """The user says a wrong value first and corrects it at once, as in `at three, no, at four`."""
 
-    probability: float = Field(0, ge=0, le=1, description="For each user's turn that is long enough")
-    min_words: int = Field(25, ge=1, description="Fewest words of such a turn")
-    at: Distribution = Field(_uniform(0.7, 0.95), description="Where, as a share of the turn's length")
-    reaction: Distribution = Field(_uniform(200, 600), description="Assistant starts to user stops")
+    probability: float = Field(0, ge=0, le=1, description="For each user's turn that names a number, day or month")
 
 
 class Hesitations(_Group):
@@ -69,22 +99,13 @@ class Hesitations(_Group):
 
 
 class Backchannels(_Group):
-    """The listener's tokens at ends of phrases inside the other's turn."""
+    """Listener tokens at ends of phrases inside the other's turn. The assistant's are neutral continuers."""
 
     user_probability: float = Field(0, ge=0, le=1, description="Of a user's backchannel, for each end of a phrase")
     assistant_probability: float = Field(0, ge=0, le=1, description="Of an assistant's, for each end of a phrase")
     min_words: int = Field(5, ge=1, description="Fewest words before the first, and from one to the next")
     phrase_words: int = Field(8, ge=2, description="Words after which a phrase ends even without punctuation")
     delay: Distribution = Field(_uniform(-100, 400), description="End of the phrase to start of the token")
-
-
-class OverlappingStarts(_Group):
-    """Both start a turn at about the same time; the one who spoke before gives way."""
-
-    user_probability: float = Field(0, ge=0, le=1, description="That the user goes on as the assistant starts")
-    assistant_probability: float = Field(0, ge=0, le=1, description="That the assistant goes on as the user starts")
-    delay: Distribution = Field(_uniform(-150, 250), description="From the start of the turn that wins")
-    give_up: Distribution = Field(_uniform(200, 600), description="Start to giving up")
 
 
 class Silences(_Group):
@@ -98,12 +119,18 @@ class Silences(_Group):
 class Tokens(_Group):
     """Words of one language for all that a dialogue does not hold, each with its weight."""
 
-    backchannels: dict[str, float] = Field(min_length=1)
+    backchannels: dict[str, float] = Field(min_length=1, description="The user's listener tokens")
+    continuers: dict[str, float] = Field(min_length=1, description="The assistant's; they agree with nothing")
     fillers: dict[str, float] = Field(min_length=1)
-    corrections: dict[str, float] = Field(min_length=1)
-    attempts: dict[str, float] = Field(min_length=1)
-    starts: dict[str, float] = Field(min_length=1)
-    prompts: dict[str, float] = Field(min_length=1)
+    corrections: dict[str, float] = Field(min_length=1, description="Between a wrong value and the right one")
+    repeat_requests: dict[str, float] = Field(min_length=1)
+    wait_requests: dict[str, float] = Field(min_length=1)
+    resumes: dict[str, float] = Field(min_length=1, description="The words that end a wait")
+    stop_requests: dict[str, float] = Field(min_length=1)
+    got_its: dict[str, float] = Field(min_length=1)
+    false_starts: dict[str, float] = Field(min_length=1, description="Cut off within a syllable")
+    asides: dict[str, float] = Field(min_length=1, description="Plainly to somebody else")
+    prompts: dict[str, float] = Field(min_length=1, description="The assistant's, to a silent user")
 
 
 @cache
@@ -123,14 +150,24 @@ class Timing(_Group):
         Constant(value=0), description="Floor-transfer offset of the assistant: user ends to assistant starts"
     )
     user_fto: Distribution = Field(_uniform(500, 2000), description="The user's: assistant ends to user starts")
+    early_ms: float = Field(
+        300,
+        ge=0,
+        description="Most that an answer starts before the user's end; never before the last content word",
+    )
+    user_early_ms: float = Field(
+        1000,
+        ge=0,
+        description="The same for the user's turns, before the assistant's end",
+    )
     tail: Distribution = Field(_uniform(500, 1500), description="Silence after the last turn")
     fade_ms: float = Field(30, ge=0, le=500, description="Fade-out of an interrupted take, before its end")
     barge_in: BargeIns = BargeIns()
-    failed_barge_in: FailedBargeIns = FailedBargeIns()
-    assistant_barge_in: AssistantBargeIns = AssistantBargeIns()
+    false_start: FalseStarts = FalseStarts()
+    aside: Asides = Asides()
+    correction: Corrections = Corrections()
     hesitation: Hesitations = Hesitations()
     backchannel: Backchannels = Backchannels()
-    overlapping_start: OverlappingStarts = OverlappingStarts()
     silence: Silences = Silences()
     tokens: dict[str, Tokens] = Field(
         default_factory=lambda: {name: Tokens(**sets) for name, sets in _packaged_tokens().items()},

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.events import EVENTS as EVENTS
+from datagen.events import FAMILIES as FAMILIES
 from datagen.events import FLOOR as FLOOR
 from datagen.events import HARD_NEGATIVES as HARD_NEGATIVES
 from datagen.events import KINDS as KINDS
+from datagen.events import WRITTEN as WRITTEN
 from datagen.events import Kind as Kind
 from datagen.marks import Judged as Judged
 from datagen.marks import Mark as Mark
@@ -60,18 +62,20 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class BargeIn:
-    """An utterance starts inside the other's utterance before it and takes the floor."""
+    """An utterance starts inside the other's utterance before it and takes the floor; the other leaves words unsaid."""
 
-    at: float
-    """Where it starts, as a share of the interrupted take's length, in (0, 1); unused with `at_characters`."""
+    at_characters: int
+    """Place in the interrupted utterance's spoken text: it starts when the text up to there has been said, or later."""
     reaction_samples: int
-    """How long the other goes on after the start."""
+    """How long the other continues; less where it would finish otherwise."""
+    delay_samples: int = 0
+    """From that place to the start; less where the other would finish otherwise."""
     finish_word: bool = False
-    """Whether the other ends the word it is in."""
+    """True if the other ends the word it is in."""
     competition: bool = False
-    """Whether the other at first does not yield; the reaction is then as long as that takes."""
-    at_characters: int | None = None
-    """Place in the interrupted utterance's spoken text: it starts when the text up to there has been said."""
+    """True if the other does not yield at first; the reaction is then as long as that takes."""
+    family: str = ""
+    """What it says, one of FAMILIES; empty for the assistant's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +109,11 @@ class Utterance:
     turn: int = 0
     """Index of the dialogue's turn of which it is a part, or during which it is heard."""
     within: Within | None = None
-    """Where a backchannel or attempt is heard; none for what holds the floor."""
+    """Where a backchannel, attempt or aside is heard; none for what holds the floor."""
     event: str = ""
     """Event that the time before it is, or that it is itself, if that is not plain from the kinds."""
+    correction: tuple[int, int] | None = None
+    """Where in `spoken` a value is replaced: from the wrong one's first character to the right one's last."""
 
 
 @dataclass(frozen=True, slots=True)

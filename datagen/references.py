@@ -1,8 +1,9 @@
 """Content words: what a turn refers to, found by its words alone.
 
-A content word is a number, a name, or another word that is not one of a language's function words; in Chinese, which has
-no spaces, every pair of neighbouring characters neither of which is a function character. Inflected English forms are
-reduced to a common stem, so that `steeps` refers to `steeping`. This is a lexical bound, not an understanding of text.
+A content word is a number, a name, or another word that is not one of a language's function words; in Chinese, which
+has no spaces, every pair of neighbouring characters neither of which is a function character. Inflected English forms
+are reduced to a common stem, so that `steeps` refers to `steeping`. This is a lexical bound, not an understanding of
+text.
 """
 
 import re
@@ -109,3 +110,35 @@ def last_reference(earlier: Iterable[str], turn: str, later: Iterable[str], lang
     for word, _, end in content(turn, language):
         ends.setdefault(word, end)
     return max((end for word, end in ends.items() if word in wanted), default=None)
+
+
+@cache
+def _reactions(language: str) -> tuple[frozenset[str], frozenset[str]]:
+    lists = yaml.safe_load((resources.directory("data") / "reactions.yaml").read_text("utf-8")).get(language, {})
+    return frozenset(lists.get("openers", "").split()), frozenset(lists.get("pointers", "").split())
+
+
+def reacts_to_all(text: str, language: str) -> bool:
+    """True if a turn takes up all that was said before it: an answer, thanks, a judgement, a choice.
+
+    >>> reacts_to_all("Perfect. And the second one?", "en"), reacts_to_all("How long does it steep?", "en")
+    (True, False)
+    >>> reacts_to_all("好的，谢谢。", "zh"), reacts_to_all("要泡多久？", "zh")
+    (True, False)
+    """
+    openers, pointers = _reactions(language)
+    if language == "zh":
+        return text.startswith(tuple(openers)) or any(pointer in text for pointer in pointers)
+    words = [word.lower().replace("’", "'") for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", text)]
+    return not words or words[0] in openers or not pointers.isdisjoint(words)
+
+
+def is_content(word: str, language: str) -> bool:
+    """True if a word, or any part of it between spaces or Chinese characters, refers to something.
+
+    >>> is_content("tea,", "en"), is_content("the", "en"), is_content("茶。", "zh"), is_content("的", "zh")
+    (True, False, True, False)
+    """
+    if content(word, language):
+        return True
+    return any(char not in function_words("zh") for char in re.findall(f"[{HAN}]", word))

@@ -1,22 +1,23 @@
 """The laws of time and tokens that every stored conversation keeps.
 
-No time is negative or outside the conversation, nobody overlaps himself, words lie within their utterance, said and
+No time is negative or outside the conversation, nobody overlaps themselves, words lie within their utterance, said and
 unsaid together are what was scripted, every event lies where its utterance does, nothing that was scripted is cut
-or left out without an event that says so, and barge-ins by marks start where a word ends.
+or left out without an event that says so, a barge-in leaves words of the other unsaid, and one by marks starts where a
+word ends.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 
 from datagen.phrases import places, units
-from datagen.records import CHANNEL, EVENTS, FLOOR, KINDS, Event, Spoken, Streams, Word
+from datagen.records import CHANNEL, EVENTS, FAMILIES, FLOOR, KINDS, Event, Spoken, Streams, Word
 
-_BEFORE = frozenset(("gap", "hesitation", "user_silent"))
+_BEFORE = frozenset(("gap", "hesitation", "user_silent", "waiting"))
 """Events that end where their utterance starts."""
-_FROM_START = frozenset(("overlap", "barge_in", "competition"))
+_FROM_START = frozenset(("overlapping_end", "barge_in", "competition", *FAMILIES))
 """Events that begin where their utterance starts."""
-_BESIDE = frozenset(("backchannel", "failed_barge_in", "overlapping_start"))
-_WHOLE = _BESIDE | {"correction", "prompt"}
+_BESIDE = frozenset(("backchannel", "false_start", "aside"))
+_WHOLE = _BESIDE | {"prompt"}
 """Events as long as their utterance."""
 
 
@@ -82,7 +83,9 @@ def _event_faults(e: Event, s: Streams) -> Iterator[str]:
         u = s.utterances[e.utterance]
         starts, ends = e.start_samples == u.start_samples, e.end_samples == u.end_samples
         meets = e.end_samples == u.start_samples
+        inside = u.start_samples <= e.start_samples and e.end_samples <= u.end_samples
         apart = (e.kind in _BEFORE and not meets) or (e.kind in _FROM_START and not starts)
+        apart |= e.kind == "correction" and not inside
         if apart or (e.kind in _WHOLE and not (starts and ends)):
             yield f"it does not lie where utterance {e.utterance} does"
 
@@ -92,6 +95,10 @@ def _unnoted(s: Streams) -> Iterator[str]:
     beside = Counter(e.utterance for e in s.events if e.kind in _BESIDE)
     placed = {e.utterance for e in s.events if e.kind in _BESIDE and e.placed}
     stops = {(e.role, e.end_samples) for e in s.events if e.kind == "barge_in" and e.placed}
+    cuts = {(u.role, u.end_samples) for u in s.utterances if u.unsaid and u.kind in FLOOR}
+    for role, end in stops:
+        if not any(cut != role and at == end for cut, at in cuts):
+            yield f"event barge_in of the {role}: it leaves no word unsaid"
     for index, u in enumerate(s.utterances):
         if u.kind not in FLOOR:
             if beside[index] != 1 or (index in placed) != (u.end_samples > u.start_samples):

@@ -1,4 +1,4 @@
-"""What is heard beside the floor-holder: backchannels, failed barge-ins, overlapping starts. Nobody yields to them."""
+"""What overlaps the floor-holder's turn and claims no floor: backchannels, false starts, asides. Nobody yields."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,31 +13,29 @@ _TOO_LATE_WORDS = 1.5
 """A listener's token needs some of the turn to come after it."""
 
 
-def beside(part: Part, pieces: Sequence[Piece], setting: Setting) -> list[Utterance]:
-    """All that is heard during a turn, by place in its text, as drawn; nothing if the language has no words for it.
+def beside(part: Part, setting: Setting) -> list[Utterance]:
+    """All that overlaps a turn, by place in its text, as drawn; nothing if the language has no words for it.
 
     Args:
         part: The turn.
-        pieces: Its utterances.
         setting: Rates, distributions, words, voices and chance.
     """
     if setting.tokens is None:
         return []
-    found = [
-        *_backchannels(part, setting, setting.tokens),
-        *_failed_barge_in(part, setting, setting.tokens),
-        *overlapping_start(part, pieces, setting),
-    ]
+    found = _backchannels(part, setting, setting.tokens)
+    if part.role == "assistant":
+        found += _false_start(part, setting, setting.tokens)
+        found += _aside(part, setting, setting.tokens)
     return by_place(found)
 
 
 def by_place(found: Sequence[Utterance]) -> list[Utterance]:
-    """What is heard beside a turn, in order of its text."""
+    """What overlaps a turn, in order of its text."""
     return sorted(found, key=_place)
 
 
-def merged(pieces: Sequence[Piece], heard_beside: Sequence[Utterance]) -> list[Utterance]:
-    """Floor and what is heard beside it in one order: each after the piece of the turn in whose text its place lies."""
+def merged(pieces: Sequence[Piece], overlapping: Sequence[Utterance]) -> list[Utterance]:
+    """The floor and what overlaps it in one order: each after the piece of the turn in whose text its place lies."""
     turns = [k for k, piece in enumerate(pieces) if _says_the_turn(piece)]
     found: list[Utterance] = []
     for k, piece in enumerate(pieces):
@@ -45,7 +43,7 @@ def merged(pieces: Sequence[Piece], heard_beside: Sequence[Utterance]) -> list[U
         if k not in turns:
             continue
         following = next((pieces[later].first for later in turns if later > k), None)
-        for utterance in heard_beside:
+        for utterance in overlapping:
             place = _place(utterance)
             if (place > piece.first or place == 0 == piece.first) and (following is None or place <= following):
                 found.append(_within_piece(utterance, piece, place))
@@ -53,7 +51,7 @@ def merged(pieces: Sequence[Piece], heard_beside: Sequence[Utterance]) -> list[U
 
 
 def _says_the_turn(piece: Piece) -> bool:
-    return piece.utterance.kind == "turn" and piece.utterance.event not in ("correction", "prompt")
+    return piece.utterance.kind == "turn"
 
 
 def _place(utterance: Utterance) -> int:
@@ -68,8 +66,9 @@ def _within_piece(utterance: Utterance, piece: Piece, place: int) -> Utterance:
 
 
 def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
-    rule, draws = setting.timing.backchannel, setting.draws
-    probability = rule.user_probability if _OTHER[part.role] == "user" else rule.assistant_probability
+    rule, draws, by_user = setting.timing.backchannel, setting.draws, part.role == "assistant"
+    probability = rule.user_probability if by_user else rule.assistant_probability
+    forms = tokens.backchannels if by_user else tokens.continuers
     if not probability:
         return []
     n_words, before, found = count_words(part.spoken), 0.0, []
@@ -79,7 +78,7 @@ def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utteranc
             continue
         if draws.happens(probability, *key):
             before = n_before
-            words = draws.pick(tokens.backchannels, *key, "words")
+            words = draws.pick(forms, *key, "words")
             found.append(backchannel(part, setting, place, words, draws.samples(rule.delay, *key, "delay")))
     return found
 
@@ -89,32 +88,33 @@ def backchannel(part: Part, setting: Setting, at_characters: int, words: str, de
     return _token(_OTHER[part.role], words, setting, part, "backchannel", Within(at_characters, delay_samples))
 
 
-def _failed_barge_in(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
-    rule, draws, key = setting.timing.failed_barge_in, setting.draws, (part.index, "failed_barge_in")
-    if part.role == "user" or not draws.happens(rule.probability, *key) or count_words(part.spoken) < rule.min_words:
+def _false_start(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
+    rule, draws, key = setting.timing.false_start, setting.draws, (part.index, "false_start")
+    if not draws.happens(rule.probability, *key) or count_words(part.spoken) < rule.min_words:
         return []
-    wanted = draws.value(rule.at, *key, "at") * len(part.spoken)
-    place = min((unit.end for unit in units(part.spoken)), key=lambda end: abs(end - wanted))
-    within = Within(place, 0, draws.length(rule.give_up, *key, "give_up"))
-    words = draws.pick(tokens.attempts, *key, "words")
-    return [_token("user", words, setting, part, "failed_barge_in", within)]
+    place = _near(part, draws.value(rule.at, *key, "at"))
+    within = Within(place, 0, draws.length(rule.break_off, *key, "break_off"))
+    return [_token("user", draws.pick(tokens.false_starts, *key, "words"), setting, part, "false_start", within)]
 
 
-def overlapping_start(part: Part, pieces: Sequence[Piece], setting: Setting) -> list[Utterance]:
-    """The one who spoke before the turn starts with it, and gives way, if that is drawn."""
-    tokens = setting.tokens
-    if tokens is None:
+def _aside(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
+    rule, draws, key = setting.timing.aside, setting.draws, (part.index, "aside")
+    if not draws.happens(rule.probability, *key) or count_words(part.spoken) < rule.min_words:
         return []
-    rule, draws, goes_on = setting.timing.overlapping_start, setting.draws, _OTHER[part.role]
-    key, first = (part.index, "overlapping_start"), pieces[0].utterance
-    probability = rule.user_probability if goes_on == "user" else rule.assistant_probability
-    if part.index == 0 or first.barge_in or first.event or not draws.happens(probability, *key):
-        return []
-    within = Within(0, draws.samples(rule.delay, *key, "delay"), draws.length(rule.give_up, *key, "give_up"))
-    words = draws.pick(tokens.starts, *key, "words")
-    return [_token(goes_on, words, setting, part, "overlapping_start", within)]
+    within = Within(_near(part, draws.value(rule.at, *key, "at")), 0)
+    return [_token("user", draws.pick(tokens.asides, *key, "words"), setting, part, "aside", within)]
+
+
+def _near(part: Part, share: float) -> int:
+    """The end of the word nearest to a share of a turn's text, in characters."""
+    wanted = share * len(part.spoken)
+    return min((unit.end for unit in units(part.spoken)), key=lambda end: abs(end - wanted))
+
+
+_KINDS: dict[str, Kind] = {"backchannel": "backchannel", "false_start": "attempt", "aside": "aside"}
 
 
 def _token(role: Role, words: str, setting: Setting, part: Part, event: str, within: Within) -> Utterance:
-    kind: Kind = "backchannel" if event == "backchannel" else "attempt"
-    return Utterance(role, "", words, setting.voices[role], 0, None, kind, part.index, within, event)
+    return Utterance(
+        role, "", words, setting.voices[role], 0, kind=_KINDS[event], turn=part.index, within=within, event=event
+    )

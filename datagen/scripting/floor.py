@@ -1,6 +1,7 @@
-"""Who holds the floor: turns with their offsets, silences, barge-ins and hesitations.
+"""Who holds the floor: turns with their offsets, silences and hesitations.
 
-Barge-ins and hesitations are drawn by rule here, or come from the marks of the dialogue (`marked`).
+Hesitations are drawn by rule here or come from the marks of the dialogue (`marked`), barge-ins from `interrupt` or
+from marks.
 """
 
 from collections.abc import Sequence
@@ -20,14 +21,15 @@ class Part:
     role: Role
     text: str
     spoken: str
-    before: str
-    """What the other's turn before it says; empty if it is the first."""
+    correction: tuple[int, int] | None = None
+    """Where in `spoken` a value is replaced; see `correct`."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """What is the same for all turns of a dialogue."""
 
+    language: str
     timing: Timing
     tokens: Tokens | None
     """Words for all that the dialogue does not hold; none: nothing that needs them happens."""
@@ -60,16 +62,8 @@ class Pause:
     """Units before it that are said again after it."""
 
 
-def floor_of(part: Part, setting: Setting) -> list[Piece]:
-    """The pieces of a turn in order, with all that comes between the turn before and its own first words.
-
-    Barge-ins and hesitations are drawn.
-    """
-    return pieces_of(part, setting, drawn_barge_in(part, setting), drawn_pauses(part, setting))
-
-
 def pieces_of(
-    part: Part, setting: Setting, barge_in: BargeIn | None, pauses: Sequence[Pause], corrects: bool = True
+    part: Part, setting: Setting, barge_in: BargeIn | None, pauses: Sequence[Pause], holds_floor: bool = False
 ) -> list[Piece]:
     """The pieces of a turn in order, with all that comes between the turn before and its own first words.
 
@@ -78,74 +72,31 @@ def pieces_of(
         setting: Distributions, words, voices and chance.
         barge_in: How it interrupts the turn before, if it does.
         pauses: Hesitations inside it, by place.
-        corrects: Whether its barge-in may open with a correction.
+        holds_floor: True if its speaker has just asked the other to stop: it follows after a pause.
     """
     timing, tokens, voices, draws = setting.timing, setting.tokens, setting.voices, setting.draws
     k, role = part.index, part.role
     fto = timing.lead_in if k == 0 else timing.assistant_fto if role == "assistant" else timing.user_fto
-    whole = Utterance(role, part.text, part.spoken, voices[role], draws.samples(fto, k, "offset"), turn=k)
-    whole = replace(whole, barge_in=barge_in)
+    offset = draws.length(timing.barge_in.pause, k, "pause") if holds_floor else draws.samples(fto, k, "offset")
+    silent = draws.happens(timing.silence.probability, k, "silence") and not (barge_in or holds_floor)
+    whole = Utterance(role, part.text, part.spoken, voices[role], offset, barge_in, turn=k, correction=part.correction)
     before: list[Piece] = []
-    if role == "user" and k > 0:
-        correction = timing.barge_in.correction_probability if whole.barge_in and corrects else 0
-        if tokens and draws.happens(correction, k, "correction"):
-            opener = draws.pick(tokens.corrections, k, "correction_words")
-            before = [Piece(replace(whole, text="", spoken=opener, event="correction"))]
-            pause = draws.length(timing.barge_in.correction_pause, k, "correction_pause")
-            whole = replace(whole, barge_in=None, offset_samples=pause)
-        elif not whole.barge_in and draws.happens(timing.silence.probability, k, "silence"):
-            silence = draws.length(timing.silence.silence, k, "silence_length")
-            if tokens and draws.happens(timing.silence.prompt_probability, k, "prompt"):
-                words = draws.pick(tokens.prompts, k, "prompt_words")
-                voice = voices["assistant"]
-                before = [Piece(Utterance("assistant", "", words, voice, silence, turn=k, event="prompt"))]
-            else:
-                whole = replace(whole, offset_samples=silence, event="user_silent")
+    if role == "user" and k > 0 and silent:
+        silence = draws.length(timing.silence.silence, k, "silence_length")
+        if tokens and draws.happens(timing.silence.prompt_probability, k, "prompt"):
+            words = draws.pick(tokens.prompts, k, "prompt_words")
+            prompt = Utterance("assistant", "", words, voices["assistant"], silence, kind="insert", turn=k)
+            before = [Piece(replace(prompt, event="prompt"))]
+        else:
+            whole = replace(whole, offset_samples=silence, event="user_silent")
     return before + broken(whole, pauses)
-
-
-def drawn_barge_in(part: Part, setting: Setting) -> BargeIn | None:
-    """How the turn interrupts the one before, if it does."""
-    timing, draws, k = setting.timing, setting.draws, part.index
-    if k == 0:
-        return None
-    if part.role == "user":
-        rule = timing.barge_in
-        if draws.happens(rule.probability, k, "barge_in") and count_words(part.before) >= rule.min_words:
-            return yielded_to(part, setting, at=draws.value(rule.at, k, "barge_in_at"))
-        return None
-    cut_in = timing.assistant_barge_in
-    if draws.happens(cut_in.probability, k, "assistant_barge_in") and count_words(part.before) >= cut_in.min_words:
-        return yielded_to(part, setting, at=draws.value(cut_in.at, k, "assistant_barge_in_at"))
-    return None
-
-
-def yielded_to(part: Part, setting: Setting, at: float = 0.0, at_characters: int | None = None) -> BargeIn:
-    """A barge-in of a turn at a place in the other's turn before it, with the other's reaction drawn.
-
-    Args:
-        part: The turn that interrupts.
-        setting: Distributions and chance.
-        at: Place as a share of the other's take, or
-        at_characters: in the other's last piece, in characters.
-    """
-    timing, draws, k = setting.timing, setting.draws, part.index
-    if part.role == "assistant":
-        reaction = draws.length(timing.assistant_barge_in.reaction, k, "user_reaction")
-        return BargeIn(at, reaction, at_characters=at_characters)
-    rule = timing.barge_in
-    competes = draws.happens(rule.competition_probability, k, "competition")
-    yielding = (rule.competition, "competition_length") if competes else (rule.reaction, "reaction")
-    reaction = draws.length(yielding[0], k, yielding[1])
-    finishes = draws.happens(rule.finish_word_probability, k, "finish_word")
-    return BargeIn(at, reaction, finishes, competes, at_characters)
 
 
 def drawn_pauses(part: Part, setting: Setting) -> list[Pause]:
     """A pause in the user's turn if a hesitation is drawn; with a filler or a restart if those are."""
     rule, tokens, draws = setting.timing.hesitation, setting.tokens, setting.draws
     k = part.index
-    if part.role != "user" or count_words(part.spoken) < rule.min_words:
+    if part.role != "user" or part.correction or count_words(part.spoken) < rule.min_words:
         return []
     if not draws.happens(rule.probability, k, "hesitation"):
         return []

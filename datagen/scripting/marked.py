@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from datagen.phrases import units
 from datagen.records import BargeIn, Mark, Utterance
-from datagen.scripting.beside import backchannel, by_place, merged, overlapping_start
-from datagen.scripting.floor import Part, Pause, Setting, pieces_of, yielded_to
+from datagen.scripting.beside import backchannel, by_place, merged
+from datagen.scripting.floor import Part, Pause, Setting, pieces_of
+from datagen.scripting.interrupt import yielded_to
 
 
 def faults(marks: Sequence[Mark], spoken: Sequence[str]) -> Iterator[str]:
@@ -29,7 +30,7 @@ def faults(marks: Sequence[Mark], spoken: Sequence[str]) -> Iterator[str]:
 def marked(parts: Sequence[Part], marks: Sequence[Mark], setting: Setting) -> Iterator[Utterance]:
     """All utterances of a dialogue by its marks.
 
-    Nothing else happens inside its turns: no barge-ins, failed ones, hesitations and backchannels by rule.
+    Nothing else happens inside its turns: no barge-ins, hesitations, false starts, asides or backchannels by rule.
 
     Args:
         parts: All turns.
@@ -38,22 +39,25 @@ def marked(parts: Sequence[Part], marks: Sequence[Mark], setting: Setting) -> It
     """
     in_order = sorted(marks, key=lambda mark: (mark.turn, mark.word, mark.kind))
     of_turn = [[mark for mark in in_order if mark.turn == part.index] for part in parts]
-    for part, here, before in zip(parts, of_turn, [[], *of_turn], strict=False):
+    for part, here in zip(parts, of_turn, strict=True):
         pauses = [_pause(mark, setting) for mark in here if mark.kind == "hesitation"]
-        pieces = pieces_of(part, setting, _barge_in(part, before, setting), pauses, corrects=False)
-        listening = [_backchannel(part, mark, setting) for mark in here if mark.kind == "backchannel"]
-        yield from merged(pieces, by_place([*listening, *overlapping_start(part, pieces, setting)]))
+        barge_in = _barge_in(parts[part.index - 1], of_turn[part.index - 1], setting) if part.index else None
+        pieces = pieces_of(part, setting, barge_in, pauses)
+        yield from merged(
+            pieces, by_place([_backchannel(part, mark, setting) for mark in here if mark.kind == "backchannel"])
+        )
 
 
-def _barge_in(part: Part, before: Sequence[Mark], setting: Setting) -> BargeIn | None:
-    """How a turn interrupts the one before, if that turn's marks say so."""
-    place = next((mark.word for mark in before if mark.kind == "barge_in"), 0)
+def _barge_in(before: Part, marks: Sequence[Mark], setting: Setting) -> BargeIn | None:
+    """How the next turn interrupts a turn, if the marks of that turn say so."""
+    place = next((mark.word for mark in marks if mark.kind == "barge_in"), 0)
     if not place:
         return None
-    spots = units(part.before)
-    last_pause = max((mark.word for mark in before if mark.kind == "hesitation"), default=0)
+    spots = units(before.spoken)
+    last_pause = max((mark.word for mark in marks if mark.kind == "hesitation"), default=0)
     begin = spots[last_pause].start if last_pause else 0  # of the piece that is cut
-    return yielded_to(part, setting, at_characters=spots[place - 1].end - begin)
+    family = "next_turn" if before.role == "assistant" else ""
+    return yielded_to(before.index, spots[place - 1].end - begin, setting, family)
 
 
 def _pause(mark: Mark, setting: Setting) -> Pause:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from datagen import seeds
-from datagen.phrases import end_of_unit, heard, places, said_by, time_at
+from datagen.phrases import end_of_unit, heard, places, said_by, time_at, units
 from datagen.recipe import Timing
 from datagen.records import FLOOR, BargeIn, Event, Placed, Reject, Role, Take, Takes, Timeline, Utterance, Word
+from datagen.references import is_content
 from datagen.units import ms_to_samples, round_up
 
 
@@ -14,12 +15,13 @@ class Place:
     """Place the takes of a script: first those that hold the floor, then what is heard beside them.
 
     The floor goes from utterance to utterance as offsets and barge-ins say. A barge-in starts inside the other's
-    utterance before it; the other stops one reaction later, and its audio, words and text end there (law 8). What is
-    heard beside the floor moves nothing: where there is no room for it, it is cut to nothing and an event says so.
+    utterance before it; the other stops one reaction later, and its audio, words and text end there (law 8). Nobody
+    answers before the last content word of the other has begun, or earlier than the recipe allows (law 9). What
+    overlaps the floor moves nothing: where there is no room for it, it is cut to nothing and an event says so.
     """
 
     def __init__(self, timing: Timing, sample_rate_hz: int, chunk_samples: int, run_seed: int) -> None:
-        """Take the timing, the clock, the chunk to which conversations are filled up, and the seed."""
+        """Take the timing, the clock, the chunk to which conversations are padded, and the seed."""
         self._timing, self._rate, self._chunk, self._seed = timing, sample_rate_hz, chunk_samples, run_seed
 
     def __call__(self, batch: Sequence[Takes]) -> list[Timeline | Reject]:
@@ -27,7 +29,8 @@ class Place:
         return [self._timeline(takes) for takes in batch]
 
     def _timeline(self, takes: Takes) -> Timeline:
-        stage = _Stage(takes)
+        early = {"assistant": self._timing.early_ms, "user": self._timing.user_early_ms}
+        stage = _Stage(takes, {role: ms_to_samples(ms, self._rate) for role, ms in early.items()}, self._rate // 5)
         for index, utterance in enumerate(takes.script.utterances):
             if utterance.kind in FLOOR:
                 stage.take_floor(index, utterance)
@@ -45,6 +48,10 @@ class _Stage:
     """A conversation while its takes are placed."""
 
     takes: Takes
+    early: dict[str, int]
+    """Most samples that each speaker may answer before the other's end."""
+    breath: int
+    """Fewest samples between the assistant's stop and its resumption."""
     placed: dict[int, Placed] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     _floor: list[int] = field(default_factory=list)
@@ -61,33 +68,51 @@ class _Stage:
         self.placed[index] = whole
         self._ends[utterance.role] = whole.end_samples
         self._floor.append(index)
-        if utterance.event in ("correction", "prompt"):
+        if utterance.event == "prompt":
             self._note(utterance.event, utterance.role, whole.start_samples, whole.end_samples, index)
+        if utterance.correction:
+            wrong, right = utterance.correction
+            words, spoken = self.takes.takes[index].words, utterance.spoken
+            span = start + time_at(words, spoken, wrong), start + said_by(words, spoken, right)
+            self._note("correction", utterance.role, *span, index)
 
     def _follow(self, index: int, utterance: Utterance) -> int:
         """Start at the scripted offset from the end of the floor-holder's last utterance.
 
-        Never within one's own last utterance, and never so early that one ends before the other does.
+        Never within the speaker's own last utterance, and never so early that it ends before the other does.
         """
         if not self._floor:
             return max(utterance.offset_samples, 0)
         end = self.placed[self._floor[-1]].end_samples
         wanted = end + utterance.offset_samples
-        in_time = self._in_time_for_next(index)
-        start = max(wanted, end - len(self.takes.takes[index].audio), self._ends[utterance.role], in_time)
-        self._note_transfer(index, utterance, start, start == wanted)
+        own_end = self._ends[utterance.role] + (self.breath if utterance.kind == "resumption" else 0)
+        in_time = max(self._in_time_for_next(index), self._earliest(utterance))
+        start = max(wanted, end - len(self.takes.takes[index].audio), own_end, in_time)
+        self._note_transfer(index, utterance, start)
         return start
+
+    def _earliest(self, utterance: Utterance) -> int:
+        """Earliest start at which the utterance can be an answer to the one before, or ends a wait."""
+        before = self.takes.script.utterances[self._floor[-1]]
+        if utterance.event == "waiting":
+            return self._ends["assistant"]
+        if before.role == utterance.role:
+            return 0
+        other, language = self.placed[self._floor[-1]], self.takes.script.dialogue.language or "en"
+        telling = [w.start_samples for w in other.words if is_content(w.text, language)]
+        known = telling or [w.start_samples for w in other.words] or [other.start_samples]
+        return max(other.end_samples - self.early[utterance.role], known[-1])
 
     def _in_time_for_next(self, index: int) -> int:
         """Earliest start that lets the other, who may still speak, barge in at the very word that is named."""
         utterances = self.takes.script.utterances
         following = next((u for u in utterances[index + 1 :] if u.kind in FLOOR), None)
-        if following is None or following.barge_in is None or following.barge_in.at_characters is None:
+        if following is None or following.barge_in is None:
             return 0
         words, spoken = self.takes.takes[index].words, utterances[index].spoken
         return self._ends[following.role] - said_by(words, spoken, following.barge_in.at_characters)
 
-    def _note_transfer(self, index: int, utterance: Utterance, start: int, as_drawn: bool) -> None:
+    def _note_transfer(self, index: int, utterance: Utterance, start: int) -> None:
         """The event that the time before an utterance is."""
         before = self._floor[-1]
         end = self.placed[before].end_samples
@@ -95,9 +120,11 @@ class _Stage:
             self._note("hesitation", utterance.role, self._stuck_since(utterance), start, index)
         elif utterance.event in ("user_silent", "prompt"):
             self._note("user_silent", "user", end, start, index)
+        elif utterance.event == "waiting":
+            self._note("waiting", "user", self._ends["assistant"], start, index)
         elif self.takes.script.utterances[before].role != utterance.role:
-            kind = "gap" if start >= end else "overlap"
-            self._note(kind, utterance.role, min(start, end), max(start, end), index, as_drawn)
+            kind = "gap" if start >= end else "overlapping_end"
+            self._note(kind, utterance.role, min(start, end), max(start, end), index)
 
     def _stuck_since(self, utterance: Utterance) -> int:
         """Where the words of a turn before a hesitation end; where its filler starts if there are none."""
@@ -107,38 +134,36 @@ class _Stage:
         return self.placed[said[-1]].end_samples if said else self.placed[own[0]].start_samples
 
     def _interrupt(self, index: int, utterance: Utterance, barge_in: BargeIn) -> int | None:
-        """Cut the other's utterance, placed last, and tell where this one starts; None if there is no room."""
+        """Cut the other's utterance, placed last, and return where this one starts; None if there is no room.
+
+        Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid.
+        """
         if not self._floor:
             return None
         before = self._floor[-1]
         other = self.placed[before]
-        start = max(self._place_of(barge_in, before), self._ends[utterance.role])
-        if start >= other.end_samples:
+        spoken = self.takes.script.utterances[before].spoken
+        said = other.start_samples + said_by(self.takes.takes[before].words, spoken, barge_in.at_characters)
+        last = _last_stop(other)
+        delayed = max(said, min(said + barge_in.delay_samples, last - barge_in.reaction_samples))
+        start = max(delayed, self._ends[utterance.role])
+        if start >= last:
             follows = max(other.end_samples + utterance.offset_samples, self._ends[utterance.role])
             self._note("barge_in", utterance.role, follows, follows, index, placed=False)
             return None
-        stop = min(start + barge_in.reaction_samples, other.end_samples)
+        stop = min(start + barge_in.reaction_samples, last)
         if barge_in.finish_word:
             word = next((w for w in other.words if w.start_samples < stop < w.end_samples), None)
-            stop = end_of_unit(word, stop) if word else stop
+            stop = min(end_of_unit(word, stop), last) if word else stop
         self.placed[before] = cut(other, stop)
         self._ends[self.takes.script.utterances[before].role] = self.placed[before].end_samples
-        for kind in ("barge_in", "competition") if barge_in.competition else ("barge_in",):
+        noted = {"barge_in": True, barge_in.family: bool(barge_in.family), "competition": barge_in.competition}
+        for kind in (kind for kind, happens in noted.items() if happens):
             self._note(kind, utterance.role, start, stop, index)
         return start
 
-    def _place_of(self, barge_in: BargeIn, before: int) -> int:
-        """Where a barge-in is to start in an utterance: where a word ends, or at a share but after the first word."""
-        other, take = self.placed[before], self.takes.takes[before]
-        if barge_in.at_characters is not None:
-            spoken = self.takes.script.utterances[before].spoken
-            return other.start_samples + said_by(take.words, spoken, barge_in.at_characters)
-        words = (word for word in other.words if word.end_samples > word.start_samples)
-        earliest = next((end_of_unit(word, word.start_samples + 1) for word in words), 0)
-        return max(other.start_samples + int(barge_in.at * len(take.audio)), earliest)
-
     def place_beside(self) -> None:
-        """Place what is heard beside the floor, each beside the last turn before it in the script."""
+        """Place what overlaps the floor, each in the last turn before it in the script."""
         utterances = self.takes.script.utterances
         host, own_end = -1, {"user": 0, "assistant": 0}
         following = self._following_starts()
@@ -161,10 +186,10 @@ class _Stage:
         return found[::-1]
 
     def _place_beside(self, index: int, utterance: Utterance, host: int, earliest: int, latest: int | None) -> None:
-        """Place a token beside a turn if its speaker is free and the turn goes so far; cut it to nothing if not."""
+        """Place a token in a turn if its speaker is free and the turn gets that far; cut it to nothing if not."""
         within, take = utterance.within, self.takes.takes[index]
         if within is None or host < 0:
-            raise ValueError(f"utterance {index} ({utterance.kind}) is heard beside no turn")
+            raise ValueError(f"utterance {index} ({utterance.kind}) overlaps no turn")
         turn, turn_take = self.placed[host], self.takes.takes[host]
         at = time_at(turn_take.words, self.takes.script.utterances[host].spoken, within.at_characters)
         start = turn.start_samples + at + within.delay_samples
@@ -188,6 +213,16 @@ class _Stage:
 def _whole(take: Take, start: int, spoken: str) -> Placed:
     words = tuple(Word(w.text, start + w.start_samples, start + w.end_samples) for w in take.words)
     return Placed(start, start + len(take.audio), words, spoken, "", 0)
+
+
+def _last_stop(placed: Placed) -> int:
+    """The latest stop at which the last word of an utterance is not said any more: it is half heard then."""
+    words = [w for w in placed.words if w.end_samples > w.start_samples]
+    if not words:
+        return placed.start_samples
+    tail = units(words[-1].text)[-1].start if units(words[-1].text) else 0
+    length, n = words[-1].end_samples - words[-1].start_samples, max(len(words[-1].text), 1)
+    return words[-1].start_samples + length * (tail + n) // (2 * n)
 
 
 def cut(placed: Placed, stop_samples: int) -> Placed:

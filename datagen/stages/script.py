@@ -8,8 +8,10 @@ from datagen.casting import Pools
 from datagen.recipe import Recipe, Splits
 from datagen.records import Dialogue, Mark, Reject, Role, Script, Utterance, reject
 from datagen.scripting.beside import beside, merged
+from datagen.scripting.correct import corrected
 from datagen.scripting.draws import Draws
-from datagen.scripting.floor import Part, Setting, floor_of
+from datagen.scripting.floor import Part, Setting, drawn_pauses, pieces_of
+from datagen.scripting.interrupt import barge_in_of, drawn_interruption, inserted
 from datagen.scripting.marked import faults, marked
 from datagen.spoken import to_spoken
 
@@ -57,7 +59,7 @@ class WriteScript:
             spoken = to_spoken(turn.text, dialogue.language)
             if not spoken:
                 return reject(dialogue, "script", "unspeakable", f"turn {index} ({turn.role}) has nothing to say aloud")
-            parts.append(Part(index, turn.role, turn.text, spoken, parts[-1].spoken if parts else ""))
+            parts.append(Part(index, turn.role, turn.text, spoken))
         if not follows_marks(dialogue, self._recipe.script.marked_share):
             return Script(dialogue, split, tuple(self._by_rule(parts, self._setting(dialogue, voices))))
         marks = [replace(mark, text=to_spoken(mark.text, dialogue.language)) for mark in dialogue.marks]
@@ -75,12 +77,35 @@ class WriteScript:
 
     def _setting(self, dialogue: Dialogue, voices: dict[Role, str]) -> Setting:
         timing, tokens = self._recipe.timing, self._recipe.timing.tokens.get(dialogue.language or "en")
-        return Setting(timing, tokens, voices, Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz))
+        draws = Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz)
+        return Setting(dialogue.language or "en", timing, tokens, voices, draws)
 
     def _by_rule(self, parts: Sequence[Part], setting: Setting) -> Iterator[Utterance]:
+        interrupted = {
+            part.index: found
+            for part in parts
+            if part.role == "assistant" and (found := drawn_interruption(parts, part.index, setting))
+        }
         for part in parts:
-            pieces = floor_of(part, setting)
-            yield from merged(pieces, beside(part, pieces, setting))
+            part = _with_correction(part, setting)
+            before = interrupted.get(part.index - 1)
+            cuts_in = before is not None and before.family == "next_turn"
+            barge_in = barge_in_of(part.index - 1, before, setting) if before and cuts_in else None
+            stopped = before is not None and before.family == "stop_request"
+            pieces = pieces_of(part, setting, barge_in, drawn_pauses(part, setting), stopped)
+            yield from merged(pieces, beside(part, setting))
+            now = interrupted.get(part.index)
+            if now and now.family != "next_turn" and setting.tokens:
+                yield from inserted(part, now, setting, setting.tokens)
+
+
+def _with_correction(part: Part, setting: Setting) -> Part:
+    """A user's turn with a value said wrong first, if that is drawn and it has one."""
+    rule, draws = setting.timing.correction, setting.draws
+    if part.role != "user" or not setting.tokens or not draws.happens(rule.probability, part.index, "correction"):
+        return part
+    found = corrected(part.spoken, setting.language, setting.tokens.corrections, draws, part.index)
+    return replace(part, spoken=found.spoken, correction=found.span) if found else part
 
 
 def _mark_faults(marks: Sequence[Mark], spoken: Sequence[Mark], parts: Sequence[Part]) -> Iterator[str]:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from datagen import __version__
-from datagen.behaviours import Backchannels, FailedBargeIns, Hesitations, Timing
+from datagen.behaviours import Backchannels, Hesitations, Timing
 from datagen.distributions import Quantiles
 from datagen.errors import RecipeError, SourceError
 from datagen.recipe import explain
@@ -45,10 +45,9 @@ class Fit:
     battery: Battery = field(default_factory=lambda: Battery(RATE_HZ))
     fto: Durations = field(default_factory=Durations)
     reaction: Durations = field(default_factory=Durations)
-    give_up: Durations = field(default_factory=Durations)
     hesitation: Durations = field(default_factory=Durations)
-    n_long: dict[str, int] = field(default_factory=lambda: {"failed_barge_in": 0, "hesitation": 0})
-    """Turns long enough for a behaviour."""
+    n_long: int = 0
+    """Turns long enough for a hesitation."""
     n_hesitant: int = 0
     n_phrase_ends: int = 0
 
@@ -66,12 +65,10 @@ class Fit:
         pauses = [after[0] - before[1] for before, after in pairwise(turn.speech)]
         hesitations = [pause for pause in pauses if pause >= HESITATION_MS]
         self.n_phrase_ends += int(n_words / Backchannels().phrase_words)
-        self.n_long["failed_barge_in"] += n_words >= FailedBargeIns().min_words
         if n_words >= Hesitations().min_words:
-            self.n_long["hesitation"] += 1
+            self.n_long += 1
             self.n_hesitant += bool(hesitations)
         self.hesitation.add(hesitations, RATE_HZ)
-        self.give_up.add([end - start for start, end in turn.inside], RATE_HZ)
         if turn.fto is not None:
             if _is_barge_in(turn):
                 self.reaction.add([-turn.fto], RATE_HZ)
@@ -95,15 +92,11 @@ class Fit:
             "assistant_fto": quantiles(self.fto),
             "user_fto": quantiles(self.fto),
             "barge_in": {"probability": _share(self.reaction.n, n_transfers), **_if_enough("reaction", self.reaction)},
-            "failed_barge_in": {
-                "probability": _share(self.give_up.n, self.n_long["failed_barge_in"]),
-                **_if_enough("give_up", self.give_up),
-            },
             "hesitation": {
-                "probability": _share(self.n_hesitant, self.n_long["hesitation"]),
+                "probability": _share(self.n_hesitant, self.n_long),
                 **_if_enough("pause", self.hesitation),
             },
-            "backchannel": {"user_probability": backchannel, "assistant_probability": backchannel},
+            "backchannel": {"user_probability": backchannel},
         }
 
     def to_yaml(self, sources: Iterable[str]) -> str:
