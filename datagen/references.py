@@ -13,8 +13,8 @@ from functools import cache
 import yaml
 
 from datagen import resources
+from datagen.phrases import HAN
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _TOKEN = re.compile(rf"[{HAN}]|[^\W\d_]+(?:['’][^\W\d_]+)*|\d+", re.UNICODE)
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ied", "ies", "ed", "es", "ly", "s", "ie", "e", "y")
 _LEAST_STEM = 3

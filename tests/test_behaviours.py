@@ -78,11 +78,14 @@ def test_half_duplex_asks_for_no_overlap():
     assert not any(
         (
             timing.barge_in.probability,
-            timing.failed_barge_in.probability,
-            timing.assistant_barge_in.probability,
+            timing.false_start.probability,
+            timing.aside.probability,
             timing.backchannel.user_probability,
             timing.backchannel.assistant_probability,
-            timing.overlapping_start.user_probability,
-            timing.overlapping_start.assistant_probability,
         )
     )
+
+
+def test_barge_ins_need_something_to_say():
+    with pytest.raises(RecipeError, match="at least one family"):
+        load("fake", ("timing.barge_in.families={next_turn: 0, stop_request: 0}",))

@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "units", "seeds", "resources", "events", "marks", "terminal", ""},
     {"records", "vocab", "distributions", "bucket"},
     {"behaviours", "phrases", "recipe_mix"},
-    {"recipe_speech"},
+    {"recipe_speech", "references"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken", "scripting"},
     {"acoustics", "verify", "casting"},

@@ -56,7 +56,11 @@ def test_laws_of_time(profile, dialogue, seed):
         assert (u.barge_in is not None) == ("barge_in" in named[k])
     for before, after in pairwise(floor):
         if script.utterances[before].role != script.utterances[after].role:
-            assert named[after] & {"gap", "overlap", "barge_in", "user_silent"}
+            assert named[after] & {"gap", "overlapping_end", "barge_in", "user_silent"}
+    for event in streams.events:
+        if (event.kind, event.placed) == ("barge_in", True):
+            other = next(k for k in reversed(floor) if k < event.utterance)
+            assert streams.utterances[other].unsaid
 
 
 TALK = Dialogue(
@@ -64,7 +68,9 @@ TALK = Dialogue(
     tuple(
         Turn(
             "assistant" if k % 2 else "user",
-            f"this is turn {name}, and it goes on for quite a while, as you can hear, my friend.",
+            f"number {name} follows the others, which is easy to see, and nobody asked for it before today, or will."
+            if k % 2
+            else f"please say more about number {name}, and do not hurry, for the train leaves much later.",
         )
         for k, name in enumerate(("one", "two", "three", "four", "five", "six"))
     ),
@@ -88,10 +94,12 @@ def test_profiles_differ_in_time_and_not_in_what_is_said():
     written = {name: [u.text for u in s.utterances if u.text] for name, s in found.items()}
     assert len({tuple(texts) for texts in written.values()}) == 1
     assert len({tuple(u.start_samples for u in s.utterances) for s in found.values()}) == len(found)
-    kinds = {name: {e.kind for seed in range(8) for e in made(name, TALK, seed)[1].events} for name in profiles()}
+    kinds = {name: {e.kind for seed in range(20) for e in made(name, TALK, seed)[1].events} for name in profiles()}
     assert kinds["half_duplex"] == {"gap"}
-    assert kinds["omniflatten"] == {"gap", "barge_in"}
-    assert {"backchannel", "hesitation", "overlap", "failed_barge_in"} <= kinds["natural"] <= kinds["hard"]
+    assert kinds["omniflatten"] == {"gap", "barge_in", "next_turn", "stop_request"}
+    more = {"backchannel", "hesitation", "overlapping_end", "false_start", "wait_request", "waiting", "repeat_request"}
+    assert more | kinds["omniflatten"] <= kinds["natural"] <= kinds["hard"] | {"competition"}
+    assert "aside" in kinds["hard"]
 
 
 def test_the_same_seed_gives_the_same_streams():

@@ -47,7 +47,7 @@ def corrected(spoken: str, language: str, connectives: dict[str, float], draws: 
 
     >>> found = corrected("A table for four at noon.", "en", {"no,": 1}, Draws(1, "d", 24_000), 0)
     >>> found.spoken, found.spoken[slice(*found.span)]
-    ('A table for seven, no, for four at noon.', 'seven, no, for four')
+    ('A table for ten, no, for four at noon.', 'ten, no, for four')
     >>> corrected("No numbers here.", "en", {"no,": 1}, Draws(1, "d", 24_000), 0) is None
     True
     """

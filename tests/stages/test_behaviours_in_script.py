@@ -1,11 +1,15 @@
 """What a script holds beside plain turns: each behaviour as asked for, and none moved by another."""
 
+import json
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.behaviours import profiles
 from datagen.phrases import count_words, units
-from datagen.records import FLOOR, BargeIn, Dialogue, Script, Turn, Utterance
+from datagen.records import FAMILIES, FLOOR, Dialogue, Script, Turn, Utterance
 from datagen.stages.script import WriteScript
 from tests.conftest import make_recipe, pools_of
 
@@ -79,7 +83,8 @@ def test_backchannels_are_the_listeners_and_come_at_ends_of_phrases(texts, langu
     for u in found:
         turn = s.dialogue.turns[u.turn]
         assert u.role != turn.role
-        assert u.spoken in make_recipe().timing.tokens[language].backchannels
+        tokens = make_recipe().timing.tokens[language]
+        assert u.spoken in (tokens.backchannels if u.role == "user" else tokens.continuers)
         assert u.within.at_characters in [unit.end for unit in units(turn.text)][:-1]
     places = [u.within.at_characters for u in found if u.turn == 1]
     assert all(count_words(texts[1][a:b]) >= 3 for a, b in zip([0, *places], places, strict=False))
@@ -103,25 +108,110 @@ def test_backchannels_follow_the_piece_that_says_their_place():
         assert LONG[: u.within.at_characters].endswith(before.split()[-1])
 
 
-def test_a_correction_opens_a_barge_in():
-    s = script("timing.barge_in={probability: 1, correction_probability: 1, correction_pause: 100}")
-    (opener,) = of(s, "correction")
-    following = s.utterances[s.utterances.index(opener) + 1]
-    assert isinstance(opener.barge_in, BargeIn)
-    assert (opener.turn, following.turn, following.spoken, following.barge_in) == (2, 2, LONG, None)
-    assert following.offset_samples == 2400
+TEXTS = (
+    "How does that work?",
+    "The gears need oil. Wipe the chain first with a dry cloth, then run it backwards through a rag, and let it rest.",
+    "What kind of oil should I get?",
+    "Any light oil from a bike shop will do, and a small bottle lasts for years, unless you ride in the rain a lot.",
+)
+"""A dialogue in which every family of interruptions fits somewhere."""
+
+
+def only(family: str) -> str:
+    weights = {name: float(name == family) for name in FAMILIES}
+    return f"timing.barge_in={{probability: 1, min_words: 5, families: {json.dumps(weights)}}}"
+
+
+def test_the_next_turn_interrupts_after_what_it_refers_to():
+    s = script(only("next_turn"), texts=TEXTS)
+    (cut_in,) = [u for u in s.utterances if u.barge_in]
+    assert (cut_in.kind, cut_in.turn, cut_in.text, cut_in.barge_in.family) == ("turn", 2, TEXTS[2], "next_turn")
+    heard = TEXTS[1][: cut_in.barge_in.at_characters]
+    assert "oil" in heard
+    assert heard[-1] in ",.;"
+
+
+def test_who_asks_to_repeat_hears_the_last_clause_again():
+    for place in (0.1, 0.9):
+        s = script(only("repeat_request"), f"timing.barge_in.at={place}", texts=TEXTS)
+        turn, insert, resumption = s.utterances[1:4]
+        assert (insert.kind, insert.role, insert.turn, insert.barge_in.family) == (
+            "insert",
+            "user",
+            1,
+            "repeat_request",
+        )
+        assert insert.spoken in make_recipe().timing.tokens["en"].repeat_requests
+        assert (resumption.kind, resumption.role, resumption.turn, resumption.text) == (
+            "resumption",
+            "assistant",
+            1,
+            "",
+        )
+        clauses = [TEXTS[1][a:b].strip() for a, b in pairwise([0, *clause_ends(TEXTS[1]), None])]
+        last = clauses[[*clause_ends(TEXTS[1])].index(insert.barge_in.at_characters)]
+        assert resumption.spoken.startswith(last)
+        assert turn.spoken.endswith(resumption.spoken)
+
+
+def clause_ends(text: str) -> list[int]:
+    return [k + 1 for k, char in enumerate(text[:-1]) if char in ",."]
+
+
+def test_who_asks_to_wait_ends_the_wait_and_the_assistant_says_the_rest():
+    s = script(only("wait_request"), "timing.barge_in.wait=3000", texts=TEXTS)
+    turn, insert, release, resumption = s.utterances[1:5]
+    assert insert.spoken in make_recipe().timing.tokens["en"].wait_requests
+    assert (release.role, release.kind, release.event, release.offset_samples) == ("user", "insert", "waiting", 72_000)
+    assert release.spoken in make_recipe().timing.tokens["en"].resumes
+    assert turn.spoken[insert.barge_in.at_characters :].strip() == resumption.spoken
+
+
+def test_who_asks_to_stop_goes_on_after_a_pause():
+    s = script(only("stop_request"), "timing.barge_in.pause=500", "timing.silence.probability=1", texts=TEXTS)
+    turn, insert, following = s.utterances[1:4]
+    assert insert.spoken in make_recipe().timing.tokens["en"].stop_requests
+    assert (following.kind, following.text, following.offset_samples, following.event) == ("turn", TEXTS[2], 12_000, "")
+    assert "oil" in turn.spoken[: insert.barge_in.at_characters]  # the next turn asks about it
+
+
+def test_who_has_got_it_makes_the_assistant_skip_to_its_next_sentence():
+    texts = ("Why?", "Salt melts ice, because it lowers the point of freezing. Below minus ten it hardly works.")
+    s = script(only("got_it"), texts=texts)
+    _, insert, resumption = s.utterances[1:]
+    assert insert.spoken in make_recipe().timing.tokens["en"].got_its
+    assert resumption.spoken == "Below minus ten it hardly works."
+    asked = (*texts, "Is it the freezing that matters, or the salt?")
+    assert not any(u.kind == "insert" for u in script(only("got_it"), texts=asked).utterances)  # it refers to the rest
+
+
+def test_dialogues_of_one_turn_each_are_interrupted_too():
+    """Single-turn data, such as instructions and answers, has no next turn, but all other families."""
+    for family in FAMILIES:
+        found = [u.barge_in.family for u in script(only(family), texts=TEXTS[:2]).utterances if u.barge_in]
+        expected = [family] if family not in ("next_turn", "got_it") else []
+        assert found == expected
 
 
 def test_lengths_are_never_negative():
     below = "{kind: uniform, low: -900, high: -800}"
-    s = script(
-        f"timing.barge_in={{probability: 1, reaction: {below}, correction_probability: 1, correction_pause: {below}}}",
-        f"timing.hesitation={{probability: 1, pause: {below}, filler_probability: 1, filler_delay: {below}}}",
-        f"timing.failed_barge_in={{probability: 1, give_up: {below}}}",
-    )
-    assert {u.barge_in.reaction_samples for u in s.utterances if u.barge_in} == {0}
-    assert {u.within.give_up_samples for u in s.utterances if u.within} == {0}
-    assert {u.offset_samples for u in s.utterances if u.event == "hesitation" or u.kind == "filler"} == {0}
+    for family in ("next_turn", "wait_request", "stop_request"):
+        s = script(
+            only(family),
+            f"timing.barge_in.reaction={below}",
+            f"timing.barge_in.delay={below}",
+            f"timing.barge_in.wait={below}",
+            f"timing.barge_in.pause={below}",
+            f"timing.hesitation={{probability: 1, pause: {below}, filler_probability: 1, filler_delay: {below}}}",
+            f"timing.false_start={{probability: 1, break_off: {below}}}",
+            texts=TEXTS,
+        )
+        assert {(u.barge_in.reaction_samples, u.barge_in.delay_samples) for u in s.utterances if u.barge_in} == {(0, 0)}
+        assert {u.within.give_up_samples for u in s.utterances if u.within} == {0}
+        assert {u.offset_samples for u in s.utterances if u.event == "hesitation" or u.kind == "filler"} <= {0}
+        assert {u.offset_samples for u in s.utterances if u.event == "waiting"} <= {0}
+        if family == "stop_request":
+            assert [u.offset_samples for before, u in pairwise(s.utterances) if before.kind == "insert"] == [0]
 
 
 def test_the_shortest_turn_that_may_hesitate():
@@ -129,32 +219,61 @@ def test_the_shortest_turn_that_may_hesitate():
     assert [u.spoken for u in s.utterances if u.turn == 0] == ["One two", "three."]
 
 
-def test_a_competition_lasts_as_long_as_asked():
-    s = script("timing.barge_in={probability: 1, reaction: 100, competition_probability: 1, competition: 900}")
-    (barge_in,) = [u.barge_in for u in s.utterances if u.barge_in]
+def test_a_competition_lasts_as_long_as_asked_and_is_with_the_next_turn_only():
+    rule = (
+        "timing.barge_in.competition_probability=1",
+        "timing.barge_in.competition=900",
+        "timing.barge_in.reaction=100",
+    )
+    (barge_in,) = [u.barge_in for u in script(only("next_turn"), *rule, texts=TEXTS).utterances if u.barge_in]
     assert (barge_in.competition, barge_in.reaction_samples) == (True, 900 * 24)
+    waits = [u.barge_in for u in script(only("wait_request"), *rule, texts=TEXTS).utterances if u.barge_in]
+    assert {(barge_in.competition, barge_in.reaction_samples) for barge_in in waits} == {(False, 100 * 24)}
 
 
-def test_failed_barge_ins_need_a_long_turn():
-    rule = "timing.failed_barge_in={probability: 1, min_words: 12, give_up: 300}"
-    found = of(script(rule), "failed_barge_in")
-    assert [(u.role, u.turn, u.kind, u.within.give_up_samples) for u in found] == [
-        ("user", 1, "attempt", 7200),
-        ("user", 3, "attempt", 7200),
-    ]
-    assert not of(script(rule, texts=(LONG, "Yes, you do.")), "failed_barge_in")
+@pytest.mark.parametrize(("event", "kind"), [("false_start", "attempt"), ("aside", "aside")])
+def test_false_starts_and_asides_are_the_users_and_need_a_long_turn(event, kind):
+    rule = f"timing.{event}={{probability: 1, min_words: 12}}"
+    found = of(script(rule), event)
+    assert [(u.role, u.turn, u.kind) for u in found] == [("user", 1, kind), ("user", 3, kind)]
+    assert not of(script(rule, texts=(LONG, "Yes, you do.")), event)
+    tokens = make_recipe().timing.tokens["en"]
+    assert all(u.spoken in (tokens.false_starts if event == "false_start" else tokens.asides) for u in found)
 
 
-def test_the_assistant_interrupts_ramblers_only():
-    rule, calm = "timing.assistant_barge_in={probability: 1, min_words: 20}", "timing.barge_in.probability=0"
-    assert [u.role for u in script(rule, calm).utterances if u.barge_in] == ["assistant"] * 2
-    assert not any(u.barge_in for u in script(rule, texts=("Is it?", ANSWER)).utterances if u.role == "assistant")
+def test_a_false_start_breaks_off_as_asked_and_an_aside_is_said_to_its_end():
+    (start, *_) = of(script("timing.false_start={probability: 1, break_off: 200}"), "false_start")
+    (aside, *_) = of(script("timing.aside={probability: 1}"), "aside")
+    assert (start.within.give_up_samples, aside.within.give_up_samples) == (4800, None)
 
 
-def test_overlapping_starts_are_those_of_the_one_who_spoke_before():
-    found = of(script("timing.overlapping_start={user_probability: 1, assistant_probability: 1}"), "overlapping_start")
-    assert [(u.turn, u.role, u.within.at_characters) for u in found if u.turn != 2] == [(1, "user", 0), (3, "user", 0)]
-    assert [u.role for u in found if u.turn == 2] in ([], ["assistant"])  # none where the user barges in
+def test_the_assistant_shows_that_it_listens_by_continuers_only():
+    found = of(
+        script("timing.backchannel={assistant_probability: 1, user_probability: 1, min_words: 3}"), "backchannel"
+    )
+    tokens = make_recipe().timing.tokens["en"]
+    assert {u.spoken for u in found if u.role == "assistant"} <= set(tokens.continuers)
+    assert any(u.role == "assistant" for u in found)
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_no_profile_makes_the_assistant_respond_start_in_vain_or_interrupt(profile):
+    for seed in range(6):
+        s = script(f"timing={{profile: {profile}}}", f"seed={seed}", texts=TEXTS)
+        assert {u.kind for u in s.utterances if u.role == "assistant"} <= {"turn", "resumption", "insert"}
+        assert not any(u.barge_in for u in s.utterances if u.role == "assistant")
+        assert {u.event for u in s.utterances if u.role == "assistant" and u.kind == "insert"} <= {"prompt"}
+
+
+def test_a_value_is_corrected_by_its_speaker():
+    s = script("timing.correction={probability: 1}", texts=("Can we meet at three o'clock?", ANSWER))
+    (turn, *_) = s.utterances
+    wrong, right = turn.correction
+    assert turn.text == "Can we meet at three o'clock?"
+    assert turn.spoken[right:] == " o'clock?"
+    assert turn.spoken[:right].endswith("at three")
+    assert not turn.spoken[wrong:].startswith("three")
+    assert script("timing.correction={probability: 1}", texts=(LONG, "It is three.")).utterances[1].correction is None
 
 
 def test_a_silent_user_is_asked_once_or_waited_for():
@@ -163,7 +282,7 @@ def test_a_silent_user_is_asked_once_or_waited_for():
     waited = script(rule % 0, calm)
     assert [(u.event, u.offset_samples) for u in waited.utterances if u.turn == 2] == [("user_silent", 120_000)]
     prompt, answer = [u for u in script(rule % 1, calm).utterances if u.turn == 2]
-    assert (prompt.role, prompt.event, prompt.offset_samples) == ("assistant", "prompt", 120_000)
+    assert (prompt.role, prompt.kind, prompt.event, prompt.offset_samples) == ("assistant", "insert", "prompt", 120_000)
     assert (answer.role, answer.event) == ("user", "")
 
 
@@ -177,31 +296,26 @@ def test_without_words_of_a_language_nothing_needs_them():
 ON = {
     "hesitation": "timing.hesitation={probability: 1, min_words: 5, filler_probability: 1, restart_probability: 1}",
     "backchannel": "timing.backchannel={user_probability: 0.6, assistant_probability: 0.6}",
-    "failed_barge_in": "timing.failed_barge_in={probability: 1}",
-    "overlapping_start": "timing.overlapping_start={user_probability: 1, assistant_probability: 1}",
-    "barge_in": "timing.barge_in={probability: 1, correction_probability: 0}",
-    "assistant_barge_in": "timing.assistant_barge_in={probability: 1, min_words: 20}",
+    "false_start": "timing.false_start={probability: 1}",
+    "aside": "timing.aside={probability: 1}",
+    "barge_in": only("next_turn"),
 }
-GIVES_WAY = {"overlapping_start": ("barge_in", "assistant_barge_in")}
-"""Behaviours that do not happen where another does; what is left of them must still be the same."""
 
 
 @pytest.mark.parametrize("switched", ON)
 @pytest.mark.parametrize("name", ["d1", "d2", "d3"])
 def test_no_behaviour_shifts_another(switched, name):
     """With one behaviour off, all others are drawn as before, word for word and sample for sample."""
-    others = [rule for k, rule in ON.items() if k != switched and k not in GIVES_WAY.get(switched, ())]
-    off = ("timing.barge_in.probability=0", *others)  # the default has some
-    with_it, without = script(*off, ON[switched], id=name), script(*off, id=name)
+    off = ("timing.barge_in.probability=0", *(rule for k, rule in ON.items() if k != switched))
+    with_it, without = (script(*off, *more, id=name, texts=TEXTS) for more in ((ON[switched],), ()))
 
     def seen(s: Script) -> set[tuple[object, ...]]:
         found = set()
         for u in s.utterances:
             if u.kind not in FLOOR and switched not in (u.kind, u.event):
-                if switched not in GIVES_WAY.get(u.event, ()):
-                    found.add((u.turn, u.role, u.spoken, u.event, u.within.delay_samples, u.within.give_up_samples))
+                found.add((u.turn, u.role, u.spoken, u.event, u.within.delay_samples, u.within.give_up_samples))
             elif u.text:
-                barge_in = None if switched.endswith("barge_in") else u.barge_in
+                barge_in = None if switched == "barge_in" else u.barge_in
                 found.add((u.turn, u.role, u.text, u.voice, u.offset_samples, barge_in))
         return found
 
@@ -221,4 +335,4 @@ def test_every_turn_is_said_in_order_whatever_else_is(texts, seed):
     assert [u.turn for u in s.utterances] == sorted(u.turn for u in s.utterances)
     for u in s.utterances:
         assert (u.within is None) == (u.kind in FLOOR)
-        assert u.role == s.dialogue.turns[u.turn].role or u.event == "prompt" or u.kind not in FLOOR
+        assert u.role == s.dialogue.turns[u.turn].role or u.kind == "insert" or u.kind not in FLOOR

@@ -17,8 +17,9 @@ from tests.conftest import RATE, take, takes_of
 CHUNK = 9600
 
 
-def place(takes: Takes, tail_ms: float = 500) -> Timeline:
-    return Place(Timing(tail=Constant(value=tail_ms)), RATE, CHUNK, 0)([takes])[0]
+def place(takes: Takes, tail_ms: float = 500, early_ms: float = 10_000) -> Timeline:
+    timing = Timing(tail=Constant(value=tail_ms), early_ms=early_ms, user_early_ms=early_ms)
+    return Place(timing, RATE, CHUNK, 0)([takes])[0]
 
 
 def events(timeline: Timeline) -> list[tuple[str, str, int, int, bool]]:
@@ -42,16 +43,68 @@ def test_the_conversation_ends_after_the_tail_on_a_whole_chunk():
 def test_a_barge_in_cuts_audio_words_and_text_at_one_place():
     answer = take(1000, 1000, 1000, 1000)  # words at 0, 1100, 2200, 3300
     takes = takes_of(
-        [("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(800), 99, BargeIn(0.5, 300))]
+        [("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(800), 99, BargeIn(5, 300, 50))]
     )
     timeline = place(takes)
     assistant, user = timeline.placed[1:]
-    assert user.start_samples == 500 + 2150
+    assert user.start_samples == 500 + 2100 + 50
     assert assistant.end_samples == 500 + 2150 + 300
     assert [w.text for w in assistant.words] == ["w0", "w1"]  # w2 began at 2200, only 250 of 1000 are heard
     assert (assistant.said, assistant.unsaid) == ("w0 w1", "w2 w3")
     assert assistant.n_cut_samples == 4300 - 2450
     assert events(timeline)[1:] == [("barge_in", "user", 2650, 2950, True)]
+
+
+def test_the_family_of_a_barge_in_is_an_event_of_its_times():
+    parts = [said("user", take(500)), said("assistant", ANSWER)]
+    cut_in = said("user", take(800), kind="insert", barge_in=BargeIn(5, 300, family="wait_request"))
+    found = events(staged(*parts, cut_in))
+    assert [e for e in found if e[0] != "gap"] == [
+        ("barge_in", "user", 2600, 2900, True),
+        ("wait_request", "user", 2600, 2900, True),
+    ]
+
+
+def test_a_wait_lasts_from_the_assistants_stop_to_the_word_that_ends_it():
+    parts = [said("user", take(500)), said("assistant", ANSWER)]
+    parts.append(said("user", take(100), kind="insert", barge_in=BargeIn(5, 900, family="wait_request")))
+    parts.append(said("user", take(300), 40_000, kind="insert", event="waiting"))
+    parts.append(said("assistant", take(700), -200, kind="resumption"))
+    timeline = staged(*parts)
+    release, resumption = timeline.placed[3:]
+    assert release.start_samples == 2700 + 40_000
+    assert ("waiting", "user", 3500, release.start_samples, True) in events(timeline)
+    assert resumption.start_samples == release.end_samples - 200
+    early = staged(*parts[:3], said("user", take(300), 1, kind="insert", event="waiting"))
+    assert early.placed[3].start_samples == early.placed[1].end_samples  # nobody ends a wait that has not begun
+
+
+def test_a_resumption_takes_a_breath_after_the_stop():
+    parts = [said("user", take(500)), said("assistant", ANSWER)]
+    parts.append(said("user", take(100), kind="insert", barge_in=BargeIn(5, 900, family="repeat_request")))
+    timeline = staged(*parts, said("assistant", take(2000), 0, kind="resumption"))
+    assert timeline.placed[3].start_samples == timeline.placed[1].end_samples + RATE // 5
+
+
+def test_a_correction_lies_where_its_words_are():
+    repair = said("user", take(500, 500, 500), correction=(3, 8))
+    timeline = staged(repair, said("assistant", take(100), 10))
+    assert events(timeline)[0] == ("correction", "user", 600, 1700, True)  # words at 0, 600, 1200
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_nobody_answers_before_the_last_content_word_has_begun_or_earlier_than_allowed(role):
+    other = "assistant" if role == "user" else "user"
+    words = (Word("So", 0, 900), Word("Tuesday", 1000, 2000), Word("is", 2100, 2200), Word("it", 2300, 9000))
+    host = Utterance(other, "", "So Tuesday is it", "v", 0), Take(np.zeros(9000, np.float32), words, 0, 0)
+    opening = [] if other == "user" else [said("user", take(500))]
+    begin = 0 if other == "user" else 500
+    script = [*opening, host, said(role, take(9000), -8800)]
+    takes = Takes(
+        Script(Dialogue("d1", (), "test", "en"), "train", tuple(u for u, _ in script)), tuple(t for _, t in script)
+    )
+    assert place(takes).placed[-1].start_samples == begin + 1000
+    assert place(takes, early_ms=100).placed[-1].start_samples == begin + 9000 - 2400
 
 
 def test_a_word_more_than_half_heard_is_said_and_ends_at_the_cut():
@@ -63,30 +116,21 @@ def test_a_word_more_than_half_heard_is_said_and_ends_at_the_cut():
     assert heard.unsaid == ""
 
 
-def test_a_barge_in_waits_for_the_first_word():
-    answer = take(4000, 1000)
-    takes = takes_of(
-        [("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(800), 0, BargeIn(0.01, 0))]
-    )
-    assert place(takes).placed[1].said == "w0"
-
-
-def test_a_reaction_longer_than_the_rest_cuts_nothing():
-    takes = takes_of(
-        [
-            ("user", take(500), 0, None),
-            ("assistant", take(1000, 1000), 0, None),
-            ("user", take(9000), 0, BargeIn(0.9, 9999)),
-        ]
-    )
+@pytest.mark.parametrize("barge_in", [BargeIn(2, 9999), BargeIn(2, 300, 9999), BargeIn(2, 9999, finish_word=True)])
+def test_delay_and_reaction_leave_a_word_unsaid(barge_in):
+    """However long they are, the other does not get to say its last word; the delay is shortened first."""
+    answer = take(1000, 1000)  # words at 0 and 1100
+    takes = takes_of([("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(900), 0, barge_in)])
     timeline = place(takes)
-    assert timeline.placed[1].n_cut_samples == 0
-    assert timeline.placed[1].unsaid == ""
-    assert timeline.events[-1].end_samples == timeline.placed[1].end_samples
+    assert (timeline.placed[1].said, timeline.placed[1].unsaid) == ("w0", "w1")
+    assert timeline.placed[1].end_samples == 500 + 1600
+    assert timeline.placed[2].start_samples == 500 + max(1000, 1600 - barge_in.reaction_samples)
 
 
 lengths = st.lists(st.integers(1, 4000), min_size=1, max_size=6)
-barge_ins = st.none() | st.builds(BargeIn, st.floats(0.01, 0.99), st.integers(0, 8000))
+barge_ins = st.none() | st.builds(
+    BargeIn, st.integers(0, 18), st.integers(0, 8000), st.integers(0, 3000), st.booleans()
+)
 
 
 @given(st.lists(st.tuples(lengths, st.integers(-3000, 5000), barge_ins), min_size=1, max_size=8))
@@ -112,11 +156,13 @@ def test_laws_of_time(turns):
         assert all(p.start_samples <= x <= p.end_samples for x in times)
     for event in timeline.events:
         assert 0 <= event.start_samples <= event.end_samples <= timeline.n_samples
+        if event.kind == "barge_in" and event.placed:
+            assert timeline.placed[event.utterance - 1].unsaid
 
 
 def test_input_is_untouched():
     takes = takes_of(
-        [("user", take(500), 0, None), ("assistant", take(900, 900), 0, None), ("user", take(5), 0, BargeIn(0.5, 9))]
+        [("user", take(500), 0, None), ("assistant", take(900, 900), 0, None), ("user", take(5), 0, BargeIn(2, 9))]
     )
     before = [t.audio.copy() for t in takes.takes]
     place(takes)
@@ -161,7 +207,7 @@ def test_a_backchannel_comes_after_its_word_and_nobody_yields():
 
 def test_a_token_without_room_is_cut_to_nothing_and_noted():
     """The user's own barge-in comes too soon after it, or the place in the other's turn is never reached."""
-    barge_in = said("user", take(900), barge_in=BargeIn(0.5, 100))
+    barge_in = said("user", take(900), barge_in=BargeIn(5, 100))
     for beside in (token(5, delay=10), token(11)):
         timeline = staged(said("user", take(500)), said("assistant", ANSWER), beside, barge_in)
         alone = staged(said("user", take(500)), said("assistant", ANSWER), barge_in)
@@ -173,17 +219,17 @@ def test_a_token_without_room_is_cut_to_nothing_and_noted():
 
 
 def test_an_attempt_is_given_up():
-    attempt = said("user", take(300, 300, 300), within=Within(2, 0, 500), kind="attempt", event="failed_barge_in")
+    attempt = said("user", take(300, 300, 300), within=Within(2, 0, 500), kind="attempt", event="false_start")
     timeline = staged(said("user", take(500)), said("assistant", ANSWER), attempt)
     user = timeline.placed[2]
     assert (user.start_samples, user.end_samples, user.said, user.unsaid) == (1500, 2000, "w0", "w1 w2")
     assert timeline.placed[1].n_cut_samples == 0
-    assert ("failed_barge_in", "user", 1500, 2000, True) in events(timeline)
+    assert ("false_start", "user", 1500, 2000, True) in events(timeline)
 
 
 def test_an_interrupted_speaker_may_end_the_word():
     for finish, end in ((False, 2500), (True, 2600)):
-        barge_in = BargeIn(0.4, 280, finish_word=finish)
+        barge_in = BargeIn(2, 280, 720, finish_word=finish)
         assistant = staged(
             said("user", take(500)), said("assistant", ANSWER), said("user", take(9), 0, barge_in=barge_in)
         )
@@ -192,22 +238,25 @@ def test_an_interrupted_speaker_may_end_the_word():
 
 
 def test_a_competition_is_a_barge_in_too():
-    barge_in = said("user", take(900), barge_in=BargeIn(0.5, 1000, competition=True))
+    barge_in = said("user", take(900), barge_in=BargeIn(5, 1000, 50, competition=True))
     timeline = staged(said("user", take(500)), said("assistant", ANSWER), barge_in)
     assert {e[0] for e in events(timeline) if e[2:4] == (2650, 3650)} == {"barge_in", "competition"}
 
 
 def test_a_barge_in_without_room_follows_and_is_noted():
-    barge_in = said("user", take(900), 240, barge_in=BargeIn(0.99, 100))
+    barge_in = said("user", take(900), 240, barge_in=BargeIn(2, 100))
     timeline = staged(said("user", take(500)), said("assistant", take(5)), barge_in)
     assert timeline.placed[2].start_samples == 505 + 240
     assert ("barge_in", "user", 745, 745, False) in events(timeline)
     assert ("gap", "user", 505, 745, True) in events(timeline)
 
 
-def test_an_overlap_longer_than_ones_own_utterance_is_not_as_drawn():
+def test_nobody_ends_before_the_other_does():
     timeline = staged(said("user", take(5000)), said("assistant", take(300), -900), said("user", take(2000), -500))
-    assert events(timeline)[:2] == [("overlap", "assistant", 4700, 5000, False), ("gap", "user", 5000, 5000, False)]
+    assert events(timeline)[:2] == [
+        ("overlapping_end", "assistant", 4700, 5000, True),
+        ("gap", "user", 5000, 5000, True),
+    ]
 
 
 def test_a_hesitation_lasts_from_word_to_word():
@@ -226,7 +275,7 @@ def test_a_silent_user_and_a_prompt():
         said("user", take(5)), said("assistant", take(95)), said("user", take(9), 9000, event="user_silent")
     )
     assert events(silent)[1:] == [("user_silent", "user", 100, 9100, True)]
-    prompt = said("assistant", take(500), 9000, event="prompt")
+    prompt = said("assistant", take(500), 9000, kind="insert", event="prompt")
     asked = staged(said("user", take(5)), said("assistant", take(95)), prompt, said("user", take(9), 300))
     assert events(asked)[1:] == [
         ("user_silent", "user", 100, 9100, True),
@@ -236,7 +285,7 @@ def test_a_silent_user_and_a_prompt():
 
 
 def test_the_assistant_interrupts_the_user():
-    ramble = said("assistant", take(900), barge_in=BargeIn(0.5, 100))
+    ramble = said("assistant", take(900), barge_in=BargeIn(5, 100, 50))
     timeline = staged(said("user", ANSWER), ramble)
     assert timeline.placed[0].end_samples == 2250
     assert events(timeline) == [("barge_in", "assistant", 2150, 2250, True)]
@@ -329,7 +378,7 @@ def test_laws_of_time_with_all_behaviours(turns):
 def test_a_marked_barge_in_starts_where_its_word_ends_whatever_pause_follows():
     chinese = Take(np.zeros(1000, np.float32), (Word("好", 10, 90), Word("，", 90, 95), Word("吧", 300, 900)), 0, 0)
     host = Utterance("assistant", "好，吧", "好，吧", "assistant-voice", 0), chinese
-    barge_in = BargeIn(0.9, 40, at_characters=2)
+    barge_in = BargeIn(2, 40)
     timeline = staged(said("user", take(500)), host, said("user", take(700), barge_in=barge_in))
     assert timeline.placed[2].start_samples == 500 + 95
     assert (timeline.placed[1].said, timeline.placed[1].unsaid) == ("好，", "吧")
@@ -337,18 +386,18 @@ def test_a_marked_barge_in_starts_where_its_word_ends_whatever_pause_follows():
 
 def test_a_turn_waits_so_that_its_interrupter_can_come_in_at_the_word():
     """The user would still speak when the first word has been said."""
-    barge_in = said("user", take(700), barge_in=BargeIn(0.9, 40, at_characters=2))
+    barge_in = said("user", take(700), barge_in=BargeIn(2, 40))
     early = said("assistant", ANSWER, -3000)
     timeline = staged(said("user", take(5000)), early, barge_in)
     assert timeline.placed[1].start_samples == 5000 - 1000
     assert timeline.placed[2].start_samples == 5000
-    assert ("overlap", "assistant", 4000, 5000, False) in events(timeline)
+    assert ("overlapping_end", "assistant", 4000, 5000, True) in events(timeline)
     late = staged(said("user", take(5000)), said("assistant", ANSWER, -500), barge_in)
     assert late.placed[1].start_samples == 4500
 
 
 def test_a_barge_in_after_the_last_word_finds_no_room():
-    barge_in = said("user", take(700), 90, barge_in=BargeIn(0.9, 40, at_characters=11))
+    barge_in = said("user", take(700), 90, barge_in=BargeIn(11, 40))
     timeline = staged(said("user", take(500)), said("assistant", ANSWER), barge_in)
     assert timeline.placed[1].n_cut_samples == 0
     assert timeline.placed[2].start_samples == timeline.placed[1].end_samples + 90

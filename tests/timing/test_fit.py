@@ -77,9 +77,8 @@ def test_rates_come_back(profile):
     assert profile.barge_in.probability == pytest.approx(BARGE_IN, abs=0.02)
     assert profile.hesitation.probability == pytest.approx(HESITANT, abs=0.03)
     n_phrases = int(6 * 3.3 / profile.backchannel.phrase_words)
-    for probability in (profile.backchannel.user_probability, profile.backchannel.assistant_probability):
-        assert probability == pytest.approx(BACKCHANNEL / n_phrases, abs=0.02)
-    assert profile.failed_barge_in.probability == pytest.approx(0, abs=0.01)
+    assert profile.backchannel.user_probability == pytest.approx(BACKCHANNEL / n_phrases, abs=0.02)
+    assert profile.backchannel.assistant_probability == 0  # a target: people's listening is no rule for it
 
 
 def test_the_header_says_what_it_was_fitted_to(fitted):
