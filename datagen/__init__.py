@@ -7,5 +7,5 @@ mix, encode, flatten), `build` strings them together, and `run/` executes a buil
 
 __version__ = "0.1.0"
 
-DATA_VERSION = 3
+DATA_VERSION = 4
 """Version of the bytes in a shard. Any change that alters them bumps it and stands in CHANGELOG.md."""

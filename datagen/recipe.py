@@ -5,6 +5,7 @@ Milliseconds and decibels appear here and in reports only. Unknown keys are erro
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -255,6 +256,30 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{path}: {explain(error)}") from error
+
+
+_RETIRED: dict[str, tuple[str, ...]] = {
+    "timing": ("failed_barge_in", "assistant_barge_in", "overlapping_start", "tokens"),
+    "barge_in": ("correction_probability", "correction_pause"),
+}
+"""Keys of data version 3 that no recipe has any more; the manifest of such an output still shows them."""
+
+
+def of_output(values: Mapping[str, Any]) -> Recipe:
+    """The recipe of a plan or manifest, of this data version or an earlier one.
+
+    Args:
+        values: Their values: `recipe`, and `data_version`.
+
+    Raises:
+        pydantic.ValidationError: If it is damaged.
+    """
+    found = dict(values["recipe"])
+    if values.get("data_version", 0) < 4:
+        timing = {key: value for key, value in found["timing"].items() if key not in _RETIRED["timing"]}
+        barge_in = {key: value for key, value in timing["barge_in"].items() if key not in _RETIRED["barge_in"]}
+        found["timing"] = {**timing, "barge_in": barge_in}
+    return Recipe.model_validate(found)
 
 
 def values_of(text: str, name: str) -> dict[str, Any]:

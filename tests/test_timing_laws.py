@@ -96,7 +96,7 @@ def test_profiles_differ_in_time_and_not_in_what_is_said():
     assert len({tuple(u.start_samples for u in s.utterances) for s in found.values()}) == len(found)
     kinds = {name: {e.kind for seed in range(20) for e in made(name, TALK, seed)[1].events} for name in profiles()}
     assert kinds["half_duplex"] == {"gap"}
-    assert kinds["omniflatten"] == {"gap", "barge_in", "next_turn", "stop_request"}
+    assert kinds["omniflatten"] == {"gap", "barge_in", "next_turn"}
     more = {"backchannel", "hesitation", "overlapping_end", "false_start", "wait_request", "waiting", "repeat_request"}
     assert more | kinds["omniflatten"] <= kinds["natural"] <= kinds["hard"] | {"competition"}
     assert "aside" in kinds["hard"]

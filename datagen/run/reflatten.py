@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from datagen.errors import RecipeError, ResumeError, StoreError
-from datagen.recipe import Recipe, explain
+from datagen.recipe import explain, of_output
 from datagen.run.commit import Marker, commit_rows, data_key
 from datagen.run.local import run_local
 from datagen.run.manifest import MANIFEST, Manifest, finish
@@ -32,7 +32,7 @@ _UNIT_DIALOGUES = 256
 
 def flattener(identity: dict[str, Any]) -> Flatten:
     """The last stage of a build from its plan or manifest alone; needs no engine."""
-    recipe = Recipe.model_validate(identity["recipe"])
+    recipe = of_output(identity)
     vocabulary = Vocabulary.from_dict(identity["vocabulary"])
     return Flatten(recipe.flatten, vocabulary, identity["clock"]["hop_samples"], identity["silence"]["silence_code"])
 
@@ -75,7 +75,7 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
 def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     values = old.values["recipe"]
     try:
-        recipe = Recipe.model_validate({**values, "flatten": {**values["flatten"], **changes}})
+        recipe = of_output({**old.values, "recipe": {**values, "flatten": {**values["flatten"], **changes}}})
     except ValidationError as error:
         raise RecipeError(explain(error)) from error
     kept = ("datagen", "data_version", "inputs", "engines", "vocabulary", "clock", "silence")
