@@ -44,12 +44,12 @@ def talk(*texts: str, id: object = None, **more: object) -> dict[str, object]:
 
 
 def talks(n: int) -> list[dict[str, object]]:
-    """Records `d0`, `d1`, ...; every third is a reject, for its second turn is code."""
+    """Records `d0`, `d1`, ...; the third turn may interrupt the second. Every third is a reject: its second is code."""
     return [
         talk(
             f"Tell me about {k} apples please.",
-            "Sure, they are red." if k % 3 else "```x = 1```",
-            "Stop it.",
+            "Sure, the apples are red, and they grow on trees near the river." if k % 3 else "```x = 1```",
+            "Are apples good?",
             "Yes.",
             id=f"d{k}",
         )

@@ -20,7 +20,7 @@ def conversation() -> Conversation:
     turns = [
         ("user", take(9000, 9000), 960, None),
         ("assistant", take(9000, 9000, 9000), 0, None),
-        ("user", take(5000), 0, BargeIn(0.5, 2000)),
+        ("user", take(5000), 0, BargeIn(2, 2000, 4600)),
     ]
     timeline = Place(Timing(), RATE, 9600, 0)([takes_of(turns)])[0]
     audio = np.random.default_rng(0).integers(-3000, 3000, (2, timeline.n_samples)).astype(np.int16)

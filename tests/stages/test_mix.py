@@ -97,7 +97,7 @@ def test_a_peak_over_the_limit_turns_speech_and_noise_down_alike():
 
 
 def test_an_interrupted_take_fades_and_a_whole_one_does_not():
-    conversation = mix(quiet(), barge_in=BargeIn(0.5, 1000), fade_ms=40)
+    conversation = mix(quiet(), barge_in=BargeIn(2, 1000), fade_ms=40)
     placed, n_fade = conversation.timeline.placed[1], 960
     assert placed.n_cut_samples
     said = conversation.audio[1, placed.start_samples : placed.end_samples].astype(float)
