@@ -98,12 +98,18 @@ class Silences(_Group):
 class Tokens(_Group):
     """Words of one language for all that a dialogue does not hold, each with its weight."""
 
-    backchannels: dict[str, float] = Field(min_length=1)
+    backchannels: dict[str, float] = Field(min_length=1, description="The user's listener tokens")
+    continuers: dict[str, float] = Field(min_length=1, description="The assistant's; they agree with nothing")
     fillers: dict[str, float] = Field(min_length=1)
-    corrections: dict[str, float] = Field(min_length=1)
-    attempts: dict[str, float] = Field(min_length=1)
-    starts: dict[str, float] = Field(min_length=1)
-    prompts: dict[str, float] = Field(min_length=1)
+    corrections: dict[str, float] = Field(min_length=1, description="Between a wrong value and the right one")
+    repeat_requests: dict[str, float] = Field(min_length=1)
+    wait_requests: dict[str, float] = Field(min_length=1)
+    resumes: dict[str, float] = Field(min_length=1, description="The words that end a wait")
+    stop_requests: dict[str, float] = Field(min_length=1)
+    got_its: dict[str, float] = Field(min_length=1)
+    false_starts: dict[str, float] = Field(min_length=1, description="Cut off within a syllable")
+    asides: dict[str, float] = Field(min_length=1, description="Plainly to somebody else")
+    prompts: dict[str, float] = Field(min_length=1, description="The assistant's, to a silent user")
 
 
 @cache

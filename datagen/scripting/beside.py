@@ -96,7 +96,7 @@ def _failed_barge_in(part: Part, setting: Setting, tokens: Tokens) -> list[Utter
     wanted = draws.value(rule.at, *key, "at") * len(part.spoken)
     place = min((unit.end for unit in units(part.spoken)), key=lambda end: abs(end - wanted))
     within = Within(place, 0, draws.length(rule.give_up, *key, "give_up"))
-    words = draws.pick(tokens.attempts, *key, "words")
+    words = draws.pick(tokens.false_starts, *key, "words")
     return [_token("user", words, setting, part, "failed_barge_in", within)]
 
 
@@ -111,7 +111,7 @@ def overlapping_start(part: Part, pieces: Sequence[Piece], setting: Setting) -> 
     if part.index == 0 or first.barge_in or first.event or not draws.happens(probability, *key):
         return []
     within = Within(0, draws.samples(rule.delay, *key, "delay"), draws.length(rule.give_up, *key, "give_up"))
-    words = draws.pick(tokens.starts, *key, "words")
+    words = draws.pick(tokens.false_starts, *key, "words")
     return [_token(goes_on, words, setting, part, "overlapping_start", within)]
 
 
