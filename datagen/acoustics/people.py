@@ -18,6 +18,8 @@ class Line(NamedTuple):
     text: str
     occasion: tuple[str | int, ...] = ()
     """Names the occasion for ever: the dialogue's id, the purpose, and where in the dialogue."""
+    is_token: bool = False
+    """A short token, whose renderings differ more from occasion to occasion."""
 
 
 def babble_number(recipe: Mix, run_seed: int, dialogue_id: str) -> int | None:
