@@ -75,7 +75,8 @@ class WriteScript:
 
     def _setting(self, dialogue: Dialogue, voices: dict[Role, str]) -> Setting:
         timing, tokens = self._recipe.timing, self._recipe.timing.tokens.get(dialogue.language or "en")
-        return Setting(timing, tokens, voices, Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz))
+        draws = Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz)
+        return Setting(dialogue.language or "en", timing, tokens, voices, draws)
 
     def _by_rule(self, parts: Sequence[Part], setting: Setting) -> Iterator[Utterance]:
         for part in parts:
