@@ -88,7 +88,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class PartOf:
-    """An utterance is cut out of a longer take: a piece of a turn that hesitates, spoken in one breath with the rest."""
+    """The longer take of which an utterance is a piece: a turn that hesitates is spoken in one breath all the same."""
 
     text: str
     """What the one TTS call speaks: the pieces of the turn in a row, words said again included."""

@@ -2,8 +2,8 @@
 
 import re
 
-from datagen.phrases import HAN, Unit, units
-from datagen.references import content, function_words
+from datagen.phrases import HAN, units
+from datagen.references import content
 
 _ENDS = re.compile(r"[,.?!;:，。？！；：、…—–-]+[\"'”’)\]]*$")
 """A unit that ends like this ends a clause."""
@@ -37,7 +37,7 @@ def pause_places(spoken: str, language: str) -> dict[int, float]:
     for n_before in range(_LEAST_BEFORE, len(spots)):
         said = spoken[spots[n_before - 1].start : spots[n_before - 1].end]
         place = spots[n_before].start
-        if _SENTENCE_ENDS.search(said):
+        if _SENTENCE_ENDS.search(said) or not any(map(str.isalnum, spoken[place : spots[n_before].end])):
             continue
         if _ENDS.search(said):
             found[n_before] = _CLAUSE_END

@@ -271,4 +271,3 @@ class Speak:
         )
         audio = dequantize(*quantize(speech.audio[start:end]))
         return Take(audio, words, attempt, len(speech.audio) - (end - start))
-

@@ -1,6 +1,7 @@
-"""Which occasion a take is for decides it: another dialogue, turn or occurrence is another take, another time is not."""
+"""The occasion of a take decides it: another dialogue, turn or occurrence is another take, another time is not."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_only_what_no_dialogue_has_is_spoken_as_a_token():
 
 def pieces(text: str, *places: int, turn: int = 0) -> list[Utterance]:
     bounds = [0, *places, len(text)]
-    parts = [PartOf(text, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [PartOf(text, a, b) for a, b in pairwise(bounds)]
     return [replace(said(p.text[p.first : p.last].strip(), turn, "turn"), part_of=p) for p in parts]
 
 
@@ -93,7 +94,7 @@ def test_pieces_of_a_turn_are_spoken_at_once_and_share_the_take_of_the_whole():
     (whole,) = stage()([of(said("i want to go", 0, "turn"))])
     first, second = broken.takes[:2]
     assert len(first.audio) + len(second.audio) == len(whole.takes[0].audio)
-    assert [w.text for w in (*first.words, *second.words)] == "i want to go".split()
+    assert [w.text for w in (*first.words, *second.words)] == ["i", "want", "to", "go"]
 
 
 def test_two_turns_of_the_same_words_are_two_takes_though_both_are_broken():
@@ -151,5 +152,3 @@ def test_a_key_names_all_that_decides_a_take(change):
 
     assert keys() == keys()
     assert not keys() & keys(**change)
-
-

@@ -6,7 +6,6 @@ import pytest
 from datagen.acoustics.beside import babble_of
 from datagen.build import Build
 from datagen.distributions import Constant
-from datagen.engines.base import EngineInfo
 from datagen.engines.tone import ToneVoice
 from datagen.errors import EngineError, RecipeError
 from datagen.recipe import Speak as Recipe
