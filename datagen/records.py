@@ -91,8 +91,20 @@ class Within:
 
 
 @dataclass(frozen=True, slots=True)
+class PartOf:
+    """The longer take of which an utterance is a piece: a turn that hesitates is spoken in one breath all the same."""
+
+    text: str
+    """What the one TTS call speaks: the pieces of the turn in a row, words said again included."""
+    first: int
+    """Where the piece begins in it, in characters; 0 for the first piece."""
+    last: int
+    """Where it ends: `text[first:last]` is what it says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
-    """What one TTS call speaks, and when it is to come after the utterance before."""
+    """What one voice says without a pause of the script, and when it is to come after the utterance before."""
 
     role: Role
     text: str
@@ -114,6 +126,8 @@ class Utterance:
     """Event that the time before it is, or that it is itself, if that is not plain from the kinds."""
     correction: tuple[int, int] | None = None
     """Where in `spoken` a value is replaced: from the wrong one's first character to the right one's last."""
+    part_of: PartOf | None = None
+    """The take it is cut from; none if it is a take of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +170,14 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One synthesized utterance, silence at both ends trimmed."""
+    """One synthesized utterance, silence at both ends trimmed; or a piece of one, cut out between two words."""
 
     audio: NDArray[np.float32]
     words: tuple[Word, ...]
     attempt: int
     """0 if the first seed gave it."""
     trimmed_samples: int
-    """Silence removed at both ends together."""
+    """Silence removed at both ends together; counted with the first piece if the take is cut."""
     scores: Scores | None = None
 
 

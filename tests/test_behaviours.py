@@ -1,10 +1,13 @@
 """Profiles: shipped ones load, a recipe's own keys override them, and a stored recipe needs no profile any more."""
 
+import re
+
 import pytest
 import yaml
 
 from datagen.behaviours import Timing, profile_values, profiles
 from datagen.errors import RecipeError
+from datagen.phrases import count_words
 from datagen.recipe import Recipe, load
 from datagen.spoken import to_spoken
 
@@ -66,10 +69,36 @@ def test_an_unknown_profile_names_the_shipped_ones():
         load("fake", ("timing={profile: nonesuch}",))
 
 
-def test_tokens_are_spoken_as_they_stand():
-    for language, tokens in Timing().tokens.items():
-        for words in (words for kind in tokens.model_dump().values() for words in kind):
-            assert to_spoken(words, language) == words
+@pytest.mark.parametrize(("language", "right"), [("en", "at three, {} four"), ("zh", "三点，{}四点")])
+def test_tokens_are_spoken_as_they_stand(language, right):
+    for kind, forms in Timing().tokens[language].model_dump().items():
+        for words in forms:
+            text = right.format(words) if kind == "corrections" else words
+            assert to_spoken(text, language) == text
+
+
+FEWEST = {"backchannels": 33, "fillers": 15, "prompts": 12, "false_starts": 30, "continuers": 4, "corrections": 12}
+"""Three times the forms of data version 3, where it had the set."""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_set_of_tokens_has_many_forms(language):
+    for kind, forms in Timing().tokens[language].model_dump().items():
+        fewest = 24 if (kind, language) == ("backchannels", "zh") else FEWEST.get(kind, 12)
+        assert len(forms) >= fewest, kind
+        assert max(forms.values()) < sum(forms.values()) / 2, kind
+        assert min(forms.values()) > 0
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_sets_that_ask_for_different_reactions_share_no_form(language):
+    tokens = Timing().tokens[language].model_dump()
+    must_stop = ("repeat_requests", "wait_requests", "stop_requests", "got_its")
+    must_not = ("backchannels", "continuers", "false_starts", "asides")
+    said = {kind: {re.sub(r"\W", "", words).lower() for words in tokens[kind]} for kind in (*must_stop, *must_not)}
+    for stops in must_stop:
+        assert all(count_words(words) >= 1.5 for words in tokens[stops])
+        assert not any(said[stops] & said[other] for other in must_not)
 
 
 def test_half_duplex_asks_for_no_overlap():

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", "events", "marks", "terminal", ""},
-    {"records", "vocab", "distributions", "bucket"},
+    {"records", "vocab", "distributions", "bucket", "references"},
     {"behaviours", "phrases", "recipe_mix"},
     {"recipe_speech", "references"},
     {"recipe", "schema", "chunks"},

@@ -12,10 +12,14 @@ _N_OTHER_LINES = 3
 
 
 class Line(NamedTuple):
-    """A voice and what it says."""
+    """A voice, what it says, and on which occasion: another occasion is another take, so that none is heard twice."""
 
     voice: str
     text: str
+    occasion: tuple[str | int, ...] = ()
+    """Names the occasion for ever: the dialogue's id, the purpose, and where in the dialogue."""
+    is_token: bool = False
+    """A short token, whose renderings differ more from occasion to occasion."""
 
 
 def babble_number(recipe: Mix, run_seed: int, dialogue_id: str) -> int | None:

@@ -111,6 +111,17 @@ class TTS(Protocol):
         """
         ...
 
+    def speak_token(self, text: str, voice: str, seed: int) -> Speech:
+        """Speak a short text that comes often, such as a backchannel.
+
+        People say such tokens in many ways. An engine whose `speak` sounds much alike from seed to seed lets the seed
+        change pitch, pace and level here, as far as the voice stays the same person's.
+
+        Raises:
+            EngineError: As `speak`.
+        """
+        return self.speak(text, voice, seed)
+
 
 class SpeechTokenizer(Protocol):
     """Audio in, one code per frame out, and back."""

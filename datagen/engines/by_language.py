@@ -76,7 +76,18 @@ class ByLanguage(TTS):
             EngineError: If the voice is unknown or its engine cannot speak the text.
         """
         engine, _ = self._engine(voice)
-        speech = engine.speak(text, voice, seed)
+        return self._at_our_rate(engine, engine.speak(text, voice, seed))
+
+    def speak_token(self, text: str, voice: str, seed: int) -> Speech:
+        """Speak a short text as the engine of the voice does.
+
+        Raises:
+            EngineError: As `speak`.
+        """
+        engine, _ = self._engine(voice)
+        return self._at_our_rate(engine, engine.speak_token(text, voice, seed))
+
+    def _at_our_rate(self, engine: TTS, speech: Speech) -> Speech:
         if engine.sample_rate_hz == self.sample_rate_hz:
             return speech
         audio = resample(speech.audio, engine.sample_rate_hz, self.sample_rate_hz)

@@ -15,7 +15,8 @@ import numpy as np
 
 from datagen.engines import hibari_dsp as dsp
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
-from datagen.engines.hibari_net import Network, Variant
+from datagen.engines.hibari_net import Network, Variant, intoned
+from datagen.engines.renderings import Rendering, drawn
 from datagen.engines.sounds import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 
@@ -98,24 +99,36 @@ class Hibari(TTS):
         Raises:
             EngineError: If the voice is unknown or the text has nothing to speak.
         """
+        rng = np.random.Generator(np.random.Philox(seed))
+        return self._spoken(text, voice, Rendering(pace=1 + _PACE_SPREAD * (2 * rng.random() - 1)), rng)
+
+    def speak_token(self, text: str, voice: str, seed: int) -> Speech:
+        """Speak a short token at a pitch, pace and level that the seed decides.
+
+        Raises:
+            EngineError: As `speak`.
+        """
+        rng = np.random.Generator(np.random.Philox(seed))
+        return self._spoken(text, voice, drawn(rng), rng)
+
+    def _spoken(self, text: str, voice: str, rendering: Rendering, rng: np.random.Generator) -> Speech:
         self.about(voice)
         words = text.split()
         sentences = self.phonemes(words)
         if all(_PAUSES.issuperset(sounds) for sentence in sentences for sounds in sentence):
             raise EngineError(f"hibari finds nothing to speak in {text[:80]!r}")
-        rng = np.random.Generator(np.random.Philox(seed))
-        pace = 1 + _PACE_SPREAD * (2 * rng.random() - 1)
         parts: list[Audio] = []
         found: dict[int, tuple[int, int]] = {}
         offset = 0
         for phrase in _phrases(sentences):
             ids = [_PAD_ID, *(self._vocabulary[phoneme] for _, phoneme in phrase), _PAD_ID]
-            frames = self._network.run(ids, VOICES[voice], pace)
-            parts.append(dsp.synthesize(frames.head, frames.f0, rng))
+            frames = self._network.run(ids, VOICES[voice], rendering.pace)
+            f0 = intoned(frames.f0, rendering.f0, rendering.f0_range)
+            parts.append(dsp.synthesize(frames.head, f0, rng))
             for word, (start, end) in spans(phrase, frames.ends.tolist(), parts[-1], _LEAD_SAMPLES).items():
                 found[word] = (found.get(word, (offset + start,))[0], offset + end)
             offset += len(parts[-1])
-        audio = np.concatenate(parts)
+        audio = np.concatenate(parts) * np.float32(rendering.amplitude)
         audio /= max(1, np.abs(audio).max())
         return Speech(audio, tuple(timed(words, found)))
 

@@ -90,7 +90,7 @@ class Network:
         ends = np.cumsum(np.rint(units).reshape(-1).astype(np.int64)) * _UNIT_SAMPLES
         if len(ends) != len(ids) or ends[-1] != len(head[0]) * dsp.HOP_SAMPLES:
             raise EngineError("hibari: phoneme lengths do not sum to the audio's; only release 0.2.1 is known")
-        return Frames(ends, _intoned(f0[0], voice), head[0])
+        return Frames(ends, intoned(f0[0], voice.f0, voice.f0_range), head[0])
 
     @cached_property
     def _model(self) -> Any:
@@ -108,15 +108,19 @@ class Network:
         return _session(_cut(self._model, [_IDS, _SPEED], [_HIDDEN, _F0, _UNITS]))
 
 
-def _intoned(f0: dsp.Floats, voice: Variant) -> dsp.Floats:
-    """F0 as `voice` has it: voiced frames scaled about their geometric mean. Hz, float32 [n_frames]."""
+def intoned(f0: dsp.Floats, factor: float, exponent: float) -> dsp.Floats:
+    """F0 with another level and range: voiced frames scaled about their geometric mean. Hz, float32 [n_frames].
+
+    >>> intoned(np.array([0, 100, 400], np.float32), 0.5, 1.0).tolist()
+    [0.0, 50.0, 200.0]
+    """
     voiced = f0 > dsp.VOICED_HZ
-    if voice.f0 == voice.f0_range == 1 or not voiced.any():
+    if factor == exponent == 1 or not voiced.any():
         return f0
     mean = np.exp(np.log(f0[voiced]).mean())
-    intoned = f0.copy()
-    intoned[voiced] = np.clip(mean * voice.f0 * (f0[voiced] / mean) ** voice.f0_range, *_F0_LIMITS_HZ)
-    return intoned
+    changed = f0.copy()
+    changed[voiced] = np.clip(mean * factor * (f0[voiced] / mean) ** exponent, *_F0_LIMITS_HZ)
+    return changed
 
 
 def _voiced_head(model: Any, voice: Variant) -> Any:

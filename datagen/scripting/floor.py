@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from datagen.behaviours import Timing, Tokens
 from datagen.phrases import Unit, count_words, joined, units
-from datagen.records import BargeIn, Role, Utterance
+from datagen.records import BargeIn, PartOf, Role, Utterance
 from datagen.scripting.draws import Draws
+from datagen.scripting.hesitations import n_repeatable, pause_places
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,14 @@ def drawn_pauses(part: Part, setting: Setting) -> list[Pause]:
         return []
     if not draws.happens(rule.probability, k, "hesitation"):
         return []
-    n_units = len(units(part.spoken))
-    n_before = 2 + int(draws.uniform(k, "hesitation_at") * (n_units - 2))  # at least two units before, one after
+    places = pause_places(part.spoken, setting.language)
+    if not places:
+        return []
+    n_before = int(draws.pick({str(n): weight for n, weight in places.items()}, k, "hesitation_at"))
+    most_again = min(rule.restart_words, n_repeatable(part.spoken, n_before))
     n_again = 0
-    if draws.happens(rule.restart_probability, k, "restart"):
-        n_again = 1 + int(draws.uniform(k, "restart_words") * min(rule.restart_words, n_before))
+    if most_again and draws.happens(rule.restart_probability, k, "restart"):
+        n_again = 1 + int(draws.uniform(k, "restart_words") * most_again)
     filler = ""
     if tokens and draws.happens(rule.filler_probability, k, "filler"):
         filler = draws.pick(tokens.fillers, k, "filler_words")
@@ -113,13 +117,16 @@ def drawn_pauses(part: Part, setting: Setting) -> list[Pause]:
 
 
 def broken(whole: Utterance, pauses: Sequence[Pause]) -> list[Piece]:
-    """A turn, cut into pieces by pauses.
+    """A turn, cut into pieces by pauses; its words are spoken in one take, fillers in takes of their own.
 
     Before its first word, a filler opens the turn, and silence alone only makes it start later.
 
     >>> turn = Utterance("user", "I think so", "I think so", "v", 0)
-    >>> [piece.utterance.spoken for piece in broken(turn, [Pause(0, 9, "um"), Pause(1, 9, "", 0, 1)])]
+    >>> pieces = broken(turn, [Pause(0, 9, "um"), Pause(1, 9, "", 0, 1)])
+    >>> [piece.utterance.spoken for piece in pieces]
     ['um', 'I', 'I think so']
+    >>> pieces[2].utterance.part_of
+    PartOf(text='I I think so', first=2, last=12)
     """
     spots, found = units(whole.spoken), list[Piece]()
     goes_on, first, n_again = whole, 0, 0
@@ -135,14 +142,28 @@ def broken(whole: Utterance, pauses: Sequence[Pause]) -> list[Piece]:
             filler = replace(goes_on, text="", spoken=pause.filler, kind="filler")
             found.append(Piece(filler, spots[first].start))
         goes_on = replace(goes_on, barge_in=None, event="hesitation", offset_samples=pause.pause_samples)
-    return [*found, _piece(goes_on, spots, first, len(spots), n_again)]
+    return _in_one_take([*found, _piece(goes_on, spots, first, len(spots), n_again)], whole.spoken)
 
 
 def _piece(whole: Utterance, spots: Sequence[Unit], first: int, stop: int, n_again: int) -> Piece:
     """The units of a turn from `first` to before `stop`, after those that are said again."""
-    text = whole.spoken
-    begin = spots[first].start if first else 0
-    said = text[begin : spots[stop - 1].end if stop < len(spots) else len(text)]
-    again = text[spots[first - n_again].start : spots[first - 1].end] if n_again else ""
-    resumed = joined(again, said)
-    return Piece(replace(whole, spoken=resumed), begin, len(resumed) - len(said))
+    begin, again = (spots[place].start if place else 0 for place in (first, first - n_again))
+    end = spots[stop - 1].end if stop < len(spots) else len(whole.spoken)
+    return Piece(replace(whole, spoken=whole.spoken[again:end]), begin, begin - again)
+
+
+def _in_one_take(pieces: Sequence[Piece], spoken: str) -> list[Piece]:
+    """Pieces of a turn as parts of one take, if there are several; without a restart it is that of the whole turn."""
+    text, said, places = "", 0, dict[int, int]()
+    for k, piece in enumerate(pieces):
+        if piece.utterance.kind == "turn":
+            again = piece.utterance.spoken
+            text = joined(text, again) if piece.n_again else text + spoken[said : piece.first] + again
+            places[k], said = len(text) - len(again), piece.first + len(again) - piece.n_again
+    if len(places) < 2:
+        return list(pieces)
+    found = list(pieces)
+    for k, first in places.items():
+        part_of = PartOf(text, first, first + len(found[k].utterance.spoken))
+        found[k] = replace(found[k], utterance=replace(found[k].utterance, part_of=part_of))
+    return found

@@ -1,6 +1,6 @@
 """Script → Takes: one waveform with word times per utterance, checked and trimmed."""
 
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -9,21 +9,19 @@ from typing import Protocol
 from datagen import seeds
 from datagen.acoustics.beside import babble_of
 from datagen.acoustics.people import Line, babble_lines, babble_number, other_lines
+from datagen.acoustics.slices import sliced
 from datagen.engines.audio import dequantize, quantize, resample
 from datagen.engines.base import TTS, Speech
 from datagen.errors import EngineError
 from datagen.recipe import Speak as SpeakRecipe
 from datagen.recipe_mix import Mix
-from datagen.records import Clip, Reject, Script, Take, Takes, Word, reject
+from datagen.records import Clip, PartOf, Reject, Script, Take, Takes, Word, reject
 from datagen.units import ms_to_samples
 from datagen.verify.gate import Fault, Gate
 from datagen.verify.signal import heard_span
 
-_TAKE_VERSION = 2
+_TAKE_VERSION = 3
 """Raised when this stage makes other takes of the same speech: kept ones are then not found any more."""
-_SHORT_MS = 1000
-"""Takes up to this length, backchannels above all, are remembered, for they come again."""
-_MEMORY_BYTES = 32 << 20
 _BABBLE_MS = 6000
 
 
@@ -71,11 +69,28 @@ class Background:
         return found
 
 
+def lines_of(script: Script) -> list[Line]:
+    """What a voice is asked to say for each utterance; pieces of one take share a line.
+
+    The occasion is the dialogue, what the utterance does, the turn, and a count of the same words by the same voice
+    there: so it stays the same if other timing brings other tokens into other turns.
+    """
+    said, lines = Counter[tuple[str, int, str, str]](), list[Line]()
+    for u in script.utterances:
+        text = u.part_of.text if u.part_of else u.spoken
+        here = u.kind, u.turn, u.voice, text
+        said[here] += not (u.part_of and u.part_of.first)
+        occasion = script.dialogue.id, u.kind, u.turn, said[here]
+        lines.append(Line(u.voice, text, occasion, u.kind not in ("turn", "resumption")))
+    return lines
+
+
 class Speak:
     """Speak every utterance; a take that fails or is implausible is spoken again with the next seed.
 
-    A take depends on its text, its voice, the recipe's seed and the engine alone, never on the dialogue it is for: so
-    it can be kept, and found again by its key. Its audio has 16 bits, as it is kept.
+    A take depends on its text, its voice, the dialogue and the turn it is for, the recipe's seed and the engine alone,
+    never on timing: so it can be kept and found again by its key, and no two conversations share one. Its audio has 16
+    bits, as it is kept. Pieces of a turn that hesitates are cut from one take.
     """
 
     def __init__(
@@ -104,7 +119,6 @@ class Speak:
         self._recipe, self._tts, self._gate, self._rate, self._seed = recipe, tts, gate, sample_rate_hz, run_seed
         self._threads = ThreadPoolExecutor(tts.concurrency) if tts.concurrency > 1 else None
         self._background, self._shelf = background, shelf
-        self._memory = _Memory(_MEMORY_BYTES)
         self._babbles: dict[tuple[str, str, int], Clip] = {}
         made_by = (_TAKE_VERSION, repr(tts.info), made_with, recipe.model_dump_json(), sample_rate_hz, run_seed)
         self._made_by = f"{seeds.digest(*made_by):032x}"
@@ -115,38 +129,53 @@ class Speak:
 
     def _takes(self, script: Script) -> Takes | Reject:
         language = script.dialogue.language
-        lines = [Line(utterance.voice, utterance.spoken) for utterance in script.utterances]
+        lines = lines_of(script)
         found = self._spoken_lines(lines, language)
         for index, (utterance, line) in enumerate(zip(script.utterances, lines, strict=True)):
             if isinstance(fault := found[line], str):
                 return reject(script, "speak", "bad_take", f"turn {index} ({utterance.role}): {fault}")
-        takes = tuple(take for line in lines if isinstance(take := found[line], Take))
+        takes = self._cut(script, lines, {line: take for line, take in found.items() if isinstance(take, Take)})
         if self._background is None:
             return Takes(script, takes)
         others = self._background.others(script, self._seed)
         clips = tuple(self._clip(self._background, line, language) for line in others)
         return Takes(script, takes, self._babble(self._background, script), clips)
 
-    def _spoken_lines(self, lines: Sequence[Line], language: str, often: bool = False) -> dict[Line, Take | str]:
-        """The take of each line from memory or the shelf, else spoken; or what is wrong with it.
+    def _cut(self, script: Script, lines: Sequence[Line], found: Mapping[Line, Take]) -> tuple[Take, ...]:
+        """A take per utterance: its line's, or its piece of that."""
+        parts: dict[Line, list[PartOf]] = {}
+        for utterance, line in zip(script.utterances, lines, strict=True):
+            if utterance.part_of:
+                parts.setdefault(line, []).append(utterance.part_of)
+        pieces = {
+            (line, part): piece
+            for line, own in parts.items()
+            for part, piece in zip(own, sliced(found[line], own, self._rate, self._tts.word_times), strict=True)
+        }
+        return tuple(
+            pieces[line, utterance.part_of] if utterance.part_of else found[line]
+            for utterance, line in zip(script.utterances, lines, strict=True)
+        )
+
+    def _spoken_lines(self, lines: Sequence[Line], language: str) -> dict[Line, Take | str]:
+        """The take of each line from the shelf, else spoken; or what is wrong with it.
 
         As many are under way at once as the engine bears. Without threads, nothing is spoken after the first bad one.
         """
         found: dict[Line, Take | str] = {}
         missing = []
         for line in dict.fromkeys(lines):
-            key = self._key(line, language)
-            if known := self._memory.find(key) or (self._shelf.find(key) if self._shelf else None):
+            if self._shelf and (known := self._shelf.find(self._key(line, language))):
                 found[line] = known
             else:
                 missing.append(line)
         for line, take in found.items():
             if isinstance(take, Take):
-                self._remember(line, language, take, often)
+                self._keep(line, language, take)
         for line, take in self._speak_all(missing, language):
             found[line] = take
             if isinstance(take, Take):
-                self._remember(line, language, take, often)
+                self._keep(line, language, take)
             elif not self._threads:
                 return {**dict.fromkeys(lines, take), **found}
         return found
@@ -162,26 +191,26 @@ class Speak:
         for future in spoken.values():
             future.result()
 
-    def _remember(self, line: Line, language: str, take: Take, often: bool) -> None:
-        key = self._key(line, language)
+    def _keep(self, line: Line, language: str, take: Take) -> None:
         if self._shelf:
-            self._shelf.keep(key, line.text, line.voice, self._seed_of(line, take.attempt), take)
-        if often or len(take.audio) <= ms_to_samples(_SHORT_MS, self._rate):
-            self._memory.keep(key, take)
+            seed = self._seed_of(line, take.attempt)
+            self._shelf.keep(self._key(line, language), line.text, line.voice, seed, take)
 
     def _key(self, line: Line, language: str) -> str:
         """Name of a take by all that decides its content; 32 hexadecimal digits."""
-        return f"{seeds.digest(self._made_by, language, line.voice, line.text):032x}"
+        key = seeds.digest(self._made_by, language, line.voice, line.text, int(line.is_token), *line.occasion)
+        return f"{key:032x}"
 
     def _seed_of(self, line: Line, attempt: int) -> int:
-        return seeds.seed32(self._seed, "take", line.voice, line.text, attempt)
+        return seeds.seed32(self._seed, "take", line.voice, line.text, *line.occasion, attempt)
 
     def _spoken(self, line: Line, language: str) -> Take | str:
         """The first take that passes the gate, or what is wrong with the last one."""
         faults = list[Fault]()
+        speak = self._tts.speak_token if line.is_token else self._tts.speak
         for attempt in range(self._recipe.attempts):
             try:
-                speech = self._tts.speak(line.text, line.voice, self._seed_of(line, attempt))
+                speech = speak(line.text, line.voice, self._seed_of(line, attempt))
             except EngineError as error:
                 faults.append(Fault("engine", str(error)))
                 continue
@@ -212,7 +241,7 @@ class Speak:
         Raises:
             EngineError: If the voice engine cannot speak a sentence of the recipe.
         """
-        take = self._spoken_lines([line], language, often=True)[line]
+        take = self._spoken_lines([line], language)[line]
         if isinstance(take, str):
             raise EngineError(f"mix.sentences: {line.voice} cannot say {line.text!r}: {take}")
         pace = background.mix.talker_pace.draw(seeds.rng(self._seed, "pace", line.voice, line.text))
@@ -242,25 +271,3 @@ class Speak:
         )
         audio = dequantize(*quantize(speech.audio[start:end]))
         return Take(audio, words, attempt, len(speech.audio) - (end - start))
-
-
-class _Memory:
-    """Takes that come again, the last used ones, up to so many bytes."""
-
-    def __init__(self, n_bytes: int) -> None:
-        self._takes: OrderedDict[str, Take] = OrderedDict()
-        self._n_left = n_bytes
-
-    def find(self, key: str) -> Take | None:
-        if key in self._takes:
-            self._takes.move_to_end(key)
-        return self._takes.get(key)
-
-    def keep(self, key: str, take: Take) -> None:
-        if key in self._takes:
-            return
-        self._takes[key] = take
-        self._n_left -= take.audio.nbytes
-        while self._n_left < 0:
-            _, oldest = self._takes.popitem(last=False)
-            self._n_left += oldest.audio.nbytes

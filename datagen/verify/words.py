@@ -15,6 +15,7 @@ _CHARACTERS = ("zh", "ja", "yue")
 """Languages written without spaces, whose units are characters."""
 _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT_E = re.compile(r"(?<=[aeiouy][^aeiouy])e(?:s|d)?$|(?<=[aeiouy][^aeiouy][^aeiouyl])e(?:s|d)?$")
+_HUM = re.compile(r"h*m+|m+h+m+|s+h+")
 _MOST_REPEATED = 8
 """Longest group of units that is looked for in a row with itself."""
 
@@ -85,15 +86,19 @@ def repeated(units: list[str]) -> int:
 
 
 def count_syllables(text: str) -> int:
-    """Syllables of a text, at least 1: groups of vowels, less silent e's; a Chinese character is one.
+    """Syllables of a text, at least 1: groups of vowels, less silent e's; a Chinese character is one, a hum too.
 
     >>> count_syllables("Hello, here is the fire department."), count_syllables("你好 OK"), count_syllables("nineteen")
     (9, 3, 3)
+    >>> count_syllables("mm hm"), count_syllables("hmm"), count_syllables("mhm"), count_syllables("tv")
+    (2, 1, 2, 2)
     """
     n = 0
     for word in re.findall(r"[^\W\d_]+|\d", _HAN.sub(lambda m: f" {m[0]} ", text.lower())):
         if _HAN.match(word) or word.isdigit():
             n += 1
+        elif _HUM.fullmatch(word):
+            n += 2 if word.startswith("mh") else 1
         elif word.isascii() and not _VOWELS.search(word):
             n += len(word)  # spelled out
         else:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datagen.engines import hibari_dsp as dsp
 from datagen.engines.base import Speech
 from datagen.engines.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases
-from datagen.engines.hibari_net import Network, Variant, _cut, _intoned
+from datagen.engines.hibari_net import Network, Variant, _cut, intoned
 from datagen.engines.sounds import spans
 from datagen.errors import EngineError, EngineMissingError
 
@@ -237,10 +237,10 @@ def test_a_vocal_tract_length_moves_the_spectrum_and_a_tilt_raises_its_top() -> 
 
 def test_intonation_scales_about_the_geometric_mean_and_leaves_unvoiced_frames() -> None:
     f0 = np.array([0, 100, 400, 5], np.float32)
-    np.testing.assert_allclose(_intoned(f0, Variant(f0=0.5, f0_range=0.5)), [0, 70.71, 141.42, 5], rtol=1e-4)
-    np.testing.assert_allclose(_intoned(f0, Variant(f0=2.0)), [0, 200, 500, 5], rtol=1e-4)
+    np.testing.assert_allclose(intoned(f0, 0.5, 0.5), [0, 70.71, 141.42, 5], rtol=1e-4)
+    np.testing.assert_allclose(intoned(f0, 2.0, 1.0), [0, 200, 500, 5], rtol=1e-4)
     silent = np.zeros(4, np.float32)
-    np.testing.assert_array_equal(_intoned(silent, Variant(f0=0.5)), silent)
+    np.testing.assert_array_equal(intoned(silent, 0.5, 1.0), silent)
 
 
 def test_only_phonemes_of_words_have_spans() -> None:

@@ -148,14 +148,14 @@ class Newer(ToneVoice):
 class Counting(ToneVoice):
     """Remembers what it was asked to speak. Another version makes it another engine."""
 
-    asked: ClassVar[list[tuple[str, str]]] = []
+    asked: ClassVar[list[tuple[str, str, int]]] = []
 
     def __init__(self, version: str = "1", **options: int) -> None:
         super().__init__(**options)
         self.info = EngineInfo("counting", version, "none", "all")
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
-        Counting.asked.append((voice, text))
+        Counting.asked.append((voice, text, seed))
         return super().speak(text, voice, seed)
 
 

@@ -106,7 +106,7 @@ def lines(*texts: str) -> Script:
 
 
 def test_an_engine_that_bears_it_speaks_several_utterances_at_once_and_the_takes_are_the_same():
-    script = lines("hello there", "what a day", "let us go", "hello there")
+    script = lines("hello there", "what a day", "let us go")
     one, three = (Speak(Recipe(), voice, Gate(Verify()), RATE, 5) for voice in (ToneVoice(), Chorus()))
     for a, b in zip(one([script])[0].takes, three([script])[0].takes, strict=True):
         assert np.array_equal(a.audio, b.audio)

@@ -1,4 +1,4 @@
-"""A take depends on what is said and by whom, never for whom; and who may talk in the background."""
+"""Who may talk in the background, and what they say."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import pytest
 from datagen.acoustics.beside import babble_of
 from datagen.build import Build
 from datagen.distributions import Constant
-from datagen.engines.base import EngineInfo
 from datagen.engines.tone import ToneVoice
 from datagen.errors import EngineError, RecipeError
 from datagen.recipe import Speak as Recipe
@@ -40,91 +39,6 @@ def script(*spoken: str, id: str = "d1", voice: str = "tone-1", split: str = "tr
 def stage(voice, mix: Mix | None = None, voices=("tone-1", "tone-2", "tone-3"), seed: int = 5, **more) -> Speak:
     background = Background(mix, {"en": {"train": voices, "test": ("tone-8",)}}) if mix else None
     return Speak(Recipe(), voice, Gate(Verify()), RATE, seed, background, **more)
-
-
-def test_the_same_words_by_the_same_voice_are_the_same_take_in_any_dialogue():
-    voice = Listening()
-    first = stage(voice)([script("what a nice long sentence this is", id="a")])[0]
-    other = stage(voice)([script("well", "what a nice long sentence this is", id="b")])[0]
-    assert np.array_equal(first.takes[0].audio, other.takes[1].audio)
-    assert len({seed for text, _, seed in voice.asked if text != "well"}) == 1
-    assert len({seed for _, _, seed in voice.asked}) == 2
-
-
-def test_voice_and_seed_make_another_take():
-    voice = Listening()
-    stage(voice)([script("hello")])
-    stage(voice)([script("hello", voice="tone-2")])
-    stage(voice, seed=6)([script("hello")])
-    assert len({seed for _, _, seed in voice.asked}) == 3
-
-
-def test_short_takes_are_remembered_and_long_ones_are_not():
-    voice = Listening()
-    speak = stage(voice)
-    for _ in range(2):
-        speak([script("mhm", "mhm", "this here is a rather long one", "this here is a rather long one")])
-    assert [text for text, _, _ in voice.asked].count("mhm") == 1
-    assert len(voice.asked) == 3
-
-
-def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr("datagen.stages.speak._MEMORY_BYTES", 40_000)
-    voice = Listening()
-    speak = stage(voice)
-    for text in ("mhm", "aha", "yes", "mhm", "mhm"):  # 17,280 bytes each: two fit
-        speak([script(text)])
-    assert [text for text, _, _ in voice.asked] == ["mhm", "aha", "yes", "mhm"]
-
-
-def test_takes_have_16_bits():
-    audio = stage(Listening())([script("hello there")])[0].takes[0].audio
-    scaled = audio * 2.0 ** np.floor(np.log2(32767.49 / np.abs(audio).max()))
-    assert np.array_equal(scaled, np.rint(scaled))
-    assert np.abs(scaled).max() > 16_000
-
-
-class Shelf:
-    def __init__(self) -> None:
-        self.takes = {}
-
-    def find(self, key):
-        return self.takes.get(key)
-
-    def keep(self, key, text, voice, seed, take):
-        self.takes[key] = take
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"seed": 6},
-        {"made_with": "{x: 1}"},
-        {"language": "zh"},
-        {"rate": 16_000},
-        {"recipe": Recipe(trim_margin_ms=30)},
-        {"info": EngineInfo("tone", "other", "Apache-2.0", "machine")},
-        {"voice_of": "tone-2"},
-        {"text": "hello you"},
-    ],
-)
-def test_a_key_names_all_that_decides_a_take(change):
-    shelf = Shelf()
-
-    def keys(
-        recipe=None, rate=RATE, seed=5, made_with="", info=None, voice_of="tone-1", text="hello there", language="en"
-    ):
-        voice = Listening()
-        voice.info = info or voice.info
-        gate = Gate(Verify())
-        speak = Speak(recipe or Recipe(), voice, gate, rate, seed, None, shelf, made_with)
-        speak([script(text, voice=voice_of, language=language)])
-        found = set(shelf.takes)
-        shelf.takes.clear()
-        return found
-
-    assert keys() == keys()
-    assert not keys() & keys(**change)
 
 
 # -- the background ---------------------------------------------------------------------------------------------
@@ -161,7 +75,6 @@ def test_babbles_are_made_once_and_drawn_again():
     speak = stage(voice, Mix(babble=Babble(probability=1, n_babbles=2)))
     found = {id(speak([script("hello", id=f"d{k}")])[0].babble) for k in range(12)}
     assert len(found) == 2
-    assert len(voice.asked) == len(set(voice.asked))
 
 
 def test_the_same_dialogue_has_the_same_background_whatever_came_before():

@@ -1,0 +1,62 @@
+"""Where people hesitate: inside a clause, before the word that is hard to find; and what they say again then."""
+
+import re
+
+from datagen.phrases import HAN, units
+from datagen.references import content
+
+_ENDS = re.compile(r"[,.?!;:，。？！；：、…—–-]+[\"'”’)\]]*$")
+"""A unit that ends like this ends a clause."""
+_SENTENCE_ENDS = re.compile(r"[.?!。？！…]+[\"'”’)\]]*$")
+_BEFORE_CONTENT, _INSIDE_CLAUSE, _CLAUSE_END, _INSIDE_WORD = 4.0, 1.0, 0.5, 0.25
+"""How much likelier one place is than another; ours."""
+_LEAST_BEFORE = 2
+"""Fewest units before a pause."""
+
+
+def pause_places(spoken: str, language: str) -> dict[int, float]:
+    """Where a turn may be broken by a hesitation, with a weight per place; never where a sentence ends.
+
+    Args:
+        spoken: Verbalized text.
+        language: ISO 639-1 code.
+
+    Returns:
+        By number of units before the place, in order; empty if there is none.
+
+    >>> pause_places("Well, I want a house. Is it far?", "en")
+    {2: 1.0, 3: 1.0, 4: 4.0, 6: 1.0, 7: 4.0}
+    >>> pause_places("我想去公园。", "zh")
+    {2: 1.0, 3: 4.0, 4: 0.25}
+    """
+    spots = units(spoken)
+    contents = content(spoken, language)
+    begins = {start for _, start, _ in contents}
+    inside = {start + 1 for _, start, end in contents if re.match(f"[{HAN}]{{2}}", spoken[start:end])}
+    found = {}
+    for n_before in range(_LEAST_BEFORE, len(spots)):
+        said = spoken[spots[n_before - 1].start : spots[n_before - 1].end]
+        place = spots[n_before].start
+        if _SENTENCE_ENDS.search(said) or not any(map(str.isalnum, spoken[place : spots[n_before].end])):
+            continue
+        if _ENDS.search(said):
+            found[n_before] = _CLAUSE_END
+        elif place in inside:
+            found[n_before] = _INSIDE_WORD
+        else:
+            found[n_before] = _BEFORE_CONTENT if place in begins else _INSIDE_CLAUSE
+    return found
+
+
+def n_repeatable(spoken: str, n_before: int) -> int:
+    """How many units before a place can be said again after it: those since the last punctuation.
+
+    >>> n_repeatable("Well, I want a house.", 4), n_repeatable("Well, I want a house.", 1)
+    (3, 0)
+    """
+    n = 0
+    for spot in reversed(units(spoken)[:n_before]):
+        if _ENDS.search(spoken[spot.start : spot.end]):
+            break
+        n += 1
+    return n
