@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "units", "seeds", "resources", "events", "marks", "terminal", ""},
     {"records", "vocab", "distributions", "bucket", "references"},
     {"behaviours", "phrases", "recipe_mix"},
-    {"recipe_speech", "references"},
+    {"recipe_speech"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken", "scripting"},
     {"acoustics", "verify", "casting"},
