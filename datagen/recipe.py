@@ -125,11 +125,18 @@ class Flatten(_Part):
 
 
 class Splits(_Part):
-    """Shares of dialogues, dealt by a hash of the dialogue id (98/1/1: omniflatten.md, N)."""
+    """Shares of dialogues, dealt by a hash of the id of each, or of its cluster (98/1/1: omniflatten.md, N)."""
 
     validation: float = Field(0.01, ge=0, lt=1)
     test: float = Field(0.01, ge=0, lt=1)
     share_voices: bool = Field(False, description="Allow one user voice in several splits")
+    keep_together: float | None = Field(
+        0.4,
+        gt=0.1,
+        lt=1,
+        description="Dialogues that share this much of their text (Jaccard similarity of character 5-grams, estimated "
+        "to within 0.1), or a long turn of the user, share a split; null deals each by itself",
+    )
 
     @model_validator(mode="after")
     def _leaves_train(self) -> "Splits":
