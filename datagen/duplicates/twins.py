@@ -67,7 +67,8 @@ def most_of(n_dialogues: int) -> int:
 class Twins:
     """Collects dialogues, then finds the clusters among them.
 
-    Memory is 128 bytes per dialogue, 16 per user's turn that is long enough, and 50 per dialogue while clusters are found.
+    Memory is 128 bytes per dialogue, 16 per user's turn that is long enough, and while clusters are found 100 more per
+    dialogue.
 
     >>> from datagen.duplicates.signatures import signatures
     >>> twins = Twins(threshold=0.4)
@@ -112,6 +113,8 @@ class Twins:
     def clusters(self) -> Clusters:
         """All clusters of two or more."""
         n = len(self)
+        if not n:
+            return Clusters(0, ())
         signatures = np.frombuffer(self._signatures, np.uint8).reshape(n, N_HASHES)
         labels = _joined(np.arange(n), *self._same_turns())
         by_rank = _canonical(signatures)

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from datagen import DATA_VERSION, __version__, sources
 from datagen.build import Build
+from datagen.duplicates import most_of
 from datagen.errors import ResumeError, SourceError, StoreError
 from datagen.recipe import Input, Recipe
 from datagen.records import Dialogue, Reject
@@ -50,7 +51,7 @@ class Plan:
     groups: tuple[str, ...] = ()
     """SHA-256 of the file with the groups of each part; empty where none has any. Absent before data version 4."""
     twins: dict[str, int] = field(default_factory=dict)
-    """Dialogues that have near-duplicates, their groups, the size of the largest; empty if they were not looked for."""
+    """Dialogues compared, those that have near-duplicates, their groups, the largest; empty if none was looked for."""
 
     @property
     def n_units(self) -> int:
@@ -113,6 +114,19 @@ def plan_build(build: Build, store: Store) -> Plan:
     return plan
 
 
+def remarks(plan: Plan) -> list[str]:
+    """What a user should know of a plan before speech is made: near-duplicates that leave the splits lopsided."""
+    largest, n_dialogues = plan.twins.get("largest", 0), plan.twins.get("n_dialogues", 0)
+    if largest <= most_of(n_dialogues):
+        return []
+    threshold = plan.identity["recipe"]["splits"]["keep_together"]
+    return [
+        f"{largest} of {n_dialogues} dialogues are near-duplicates of one another and share a split, train wherever "
+        f"possible; validation and test are dealt from the others. splits.keep_together ({threshold}) says how alike "
+        "dialogues must be; null lets near-duplicates of training data into validation and test"
+    ]
+
+
 def refuse_another(store: Store, plan: Plan, wanted: dict[str, Any]) -> None:
     """Go on only with the build that lies in an output.
 
@@ -171,7 +185,8 @@ def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
     if grouping is None:
         return plan
     clusters = grouping.clusters()
-    twins = {"n_dialogues": len(clusters), "n_groups": len(clusters.members), "largest": clusters.largest}
+    counts = {"n_dialogues": clusters.n_dialogues, "n_alike": len(clusters)}
+    twins = {**counts, "n_groups": len(clusters.members), "largest": clusters.largest}
     groups = tuple(_write_groups(grouping.names(clusters, recipe.splits), sizes, store))
     return replace(plan, groups=groups, twins=twins)
 
