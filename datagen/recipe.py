@@ -248,7 +248,8 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: A YAML file, or the name of a recipe shipped with the package, such as `quickstart`.
+        path: The name of a recipe shipped with the package, such as `quickstart`, or a YAML file; write `./quickstart`
+            for a file that has the name of a shipped recipe.
         overrides: `key=value` pairs; the key is dotted (`timing.barge_in.probability`), the value YAML.
 
     Raises:
@@ -280,14 +281,15 @@ def values_of(text: str, name: str) -> dict[str, Any]:
 
 
 def read_text(path: str) -> str:
-    """The text of a recipe file, or of a shipped recipe by its name.
+    """The text of a recipe file, or of a shipped recipe by its name, whatever lies beside us under that name.
 
     Raises:
         RecipeError: If there is none.
     """
-    file = Path(path)
-    if file.suffix not in (".yaml", ".yml") and not file.exists():
-        file = Path(str(resources.directory("pipelines") / f"{path}.yaml"))
+    shipped = path in resources.recipes()
+    file = resources.directory("pipelines") / f"{path}.yaml" if shipped else Path(path)
+    if file.is_dir():
+        raise RecipeError(f"{path} is a folder; a recipe is a YAML file, or the name of a shipped one")
     try:
         return file.read_text("utf-8")
     except OSError as error:

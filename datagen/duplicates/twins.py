@@ -140,7 +140,7 @@ class Twins:
 
 
 def _canonical(signatures: NDArray[np.uint8]) -> _Ints:
-    """Places in an order that depends on the signatures alone, but for equal ones: so the order of input cannot matter."""
+    """Places in an order that depends on the signatures alone, but for equal ones: that of the input must not count."""
     words = signatures.view(np.uint64)
     mixed = np.zeros(len(words), np.uint64)
     for column in words.T:

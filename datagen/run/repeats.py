@@ -82,12 +82,7 @@ class _Marker:
         essences = [essence_of(record) if isinstance(record, Dialogue) else "" for record in batch]
         found = [self._exact(record, essence) for record, essence in zip(batch, essences, strict=True)]
         if self._near or self._grouping:
-            dialogues = {k: record for k, record in enumerate(found) if isinstance(record, Dialogue)}
-            texts = [texts_of(essences[k]) for k in dialogues]
-            signed = signatures([said for said, _ in texts])
-            for (k, dialogue), signature in zip(dialogues.items(), signed, strict=True):
-                found[k] = self._nearly(dialogue, signature)
-            self._group(list(dialogues.values()), [isinstance(found[k], Dialogue) for k in dialogues], signed, texts)
+            self._compare(found, essences)
         return found
 
     def _exact(self, record: Dialogue | Reject, essence: str) -> Dialogue | Reject:
@@ -98,18 +93,21 @@ class _Marker:
             return record
         return reject(record, "plan", "duplicate", f"same text as dialogue {earlier!r}")
 
-    def _nearly(self, dialogue: Dialogue, signature: NDArray[np.uint16]) -> Dialogue | Reject:
-        similar = self._near.seen(dialogue.id, signature) if self._near else None
-        if similar is None:
-            return dialogue
-        return reject(dialogue, "plan", "near_duplicate", f"nearly the same text as dialogue {similar!r}")
-
-    def _group(
-        self, dialogues: list[Dialogue], kept: list[bool], signed: NDArray[np.uint16], texts: list[tuple[str, list[str]]]
-    ) -> None:
+    def _compare(self, found: list[Dialogue | Reject], essences: list[str]) -> None:
+        """Turn near-duplicates into rejects, in place, and add what is left to the groups."""
+        dialogues = [(place, record) for place, record in enumerate(found) if isinstance(record, Dialogue)]
+        texts = [texts_of(essences[place]) for place, _ in dialogues]
+        signed = signatures([said for said, _ in texts])
+        kept = list[int]()
+        for row, (place, dialogue) in enumerate(dialogues):
+            similar = self._near.seen(dialogue.id, signed[row]) if self._near else None
+            if similar is None:
+                kept.append(row)
+            else:
+                detail = f"nearly the same text as dialogue {similar!r}"
+                found[place] = reject(dialogue, "plan", "near_duplicate", detail)
         if self._grouping:
-            places = np.flatnonzero(kept)
-            self._grouping.add([dialogues[k] for k in places], signed[places], [texts[k][1] for k in places])
+            self._grouping.add([dialogues[row][1] for row in kept], signed[kept], [texts[row][1] for row in kept])
 
 
 def _batches(records: Iterable[Dialogue | Reject]) -> Iterator[list[Dialogue | Reject]]:

@@ -64,7 +64,7 @@ def test_the_order_of_the_input_does_not_matter_for_who_is_together(seed, n, thr
 
 def test_it_does_not_matter_how_many_are_added_at_once():
     chance = random.Random(4)
-    texts = versions(chance, sentence(chance), 5) + [sentence(chance)]
+    texts = [*versions(chance, sentence(chance), 5), sentence(chance)]
     twins = Twins(0.4)
     for text in texts:
         twins.add(signatures([text]), [["a question that is long"]])
