@@ -26,7 +26,7 @@ class Grouping:
         """Begin without dialogues; `threshold` as in `splits.keep_together`."""
         self._twins = Twins(threshold)
         self._ids: list[str] = []
-        self._records = array("Q")
+        self._records = array("I")
 
     def add(
         self, dialogues: Sequence[Dialogue], signed: NDArray[np.uint16], users_turns: Sequence[Sequence[str]]
