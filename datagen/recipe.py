@@ -126,11 +126,18 @@ class Flatten(_Part):
 
 
 class Splits(_Part):
-    """Shares of dialogues, dealt by a hash of the dialogue id (98/1/1: omniflatten.md, N)."""
+    """Shares of dialogues, dealt by a hash of the id of each, or of its cluster (98/1/1: omniflatten.md, N)."""
 
     validation: float = Field(0.01, ge=0, lt=1)
     test: float = Field(0.01, ge=0, lt=1)
     share_voices: bool = Field(False, description="Allow one user voice in several splits")
+    keep_together: float | None = Field(
+        0.4,
+        gt=0.1,
+        lt=1,
+        description="Dialogues that share this much of their text (Jaccard similarity of character 5-grams, estimated "
+        "to within 0.1), or a long turn of the user, share a split; null deals each by itself",
+    )
 
     @model_validator(mode="after")
     def _leaves_train(self) -> "Splits":
@@ -242,7 +249,8 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: A YAML file, or the name of a recipe shipped with the package, such as `quickstart`.
+        path: The name of a recipe shipped with the package, such as `quickstart`, or a YAML file; write `./quickstart`
+            for a file that has the name of a shipped recipe.
         overrides: `key=value` pairs; the key is dotted (`timing.barge_in.probability`), the value YAML.
 
     Raises:
@@ -298,14 +306,15 @@ def values_of(text: str, name: str) -> dict[str, Any]:
 
 
 def read_text(path: str) -> str:
-    """The text of a recipe file, or of a shipped recipe by its name.
+    """The text of a recipe file, or of a shipped recipe by its name, whatever lies beside us under that name.
 
     Raises:
         RecipeError: If there is none.
     """
-    file = Path(path)
-    if file.suffix not in (".yaml", ".yml") and not file.exists():
-        file = Path(str(resources.directory("pipelines") / f"{path}.yaml"))
+    shipped = path in resources.recipes()
+    file = resources.directory("pipelines") / f"{path}.yaml" if shipped else Path(path)
+    if file.is_dir():
+        raise RecipeError(f"{path} is a folder; a recipe is a YAML file, or the name of a shipped one")
     try:
         return file.read_text("utf-8")
     except OSError as error:

@@ -53,6 +53,8 @@ class Dialogue:
     judged: Judged | None = None
     written_by: tuple[Origin, ...] = ()
     """In the order of writing; empty if no model wrote it."""
+    group: str = ""
+    """Id of the dialogue that names the cluster of near-duplicates it is in, which share a split; empty: its own."""
 
     @property
     def has_marks(self) -> bool:
@@ -336,6 +338,8 @@ class Streams:
     judged: Judged | None = None
     """Scores of the dialogue."""
     written_by: tuple[Origin, ...] = ()
+    group: str = ""
+    """What its split is dealt by: its dialogue's id, or that of the cluster of near-duplicates it is in."""
 
 
 @dataclass(frozen=True, slots=True)

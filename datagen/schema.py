@@ -149,6 +149,7 @@ CONVERSATIONS = pa.schema(
         _field("scripted_by", pa.string(), "rules or marks"),
         _field("judged", _JUDGED, nullable=True),
         _field("written_by", pa.list_(_ORIGIN)),
+        _field("group", pa.string(), "id of a dialogue; near-duplicates have the same and share a split"),
     ]
 )
 ROWS = pa.schema(
@@ -214,6 +215,13 @@ INPUT = pa.schema(
         _field("written_by", pa.list_(_ORIGIN)),
     ]
 )
+GROUPS = pa.schema(
+    [
+        _field("record", pa.int64(), "place among all records of the input"),
+        _field("group", pa.string(), "id of a dialogue; near-duplicates have the same and share a split"),
+    ]
+)
+"""Of planned input: the records that have near-duplicates, in order."""
 FILES = pa.schema(
     [
         _field("key", pa.string(), "path below the output"),
@@ -230,6 +238,7 @@ SCHEMAS = {
     "rows": ROWS,
     "rejects": REJECTS,
     "input": INPUT,
+    "groups": GROUPS,
     "files": FILES,
     "takes": TAKES,
 }
@@ -247,7 +256,7 @@ def _lists(arrays: Sequence[NDArray[Any]], kind: pa.DataType) -> pa.ListArray:
 
 def conversations_table(streams: Sequence[Streams]) -> pa.Table:
     """One row a conversation, of schema CONVERSATIONS."""
-    flat = ("dialogue_id", "record", "source", "language", "split", "n_samples", "audio_flac", "scripted_by")
+    flat = ("dialogue_id", "record", "source", "language", "split", "group", "n_samples", "audio_flac", "scripted_by")
     columns: dict[str, Any] = {name: [getattr(s, name) for s in streams] for name in flat}
     columns["user_codes"] = _lists([s.user_codes for s in streams], pa.uint16())
     columns["assistant_codes"] = _lists([s.assistant_codes for s in streams], pa.uint16())
@@ -295,6 +304,7 @@ def streams_of(table: pa.Table) -> list[Streams]:
             scripted_by=row.get("scripted_by", "rules"),
             judged=judged_of(row),
             written_by=origins_of(row),
+            group=row.get("group", ""),
         )
         for index, row in enumerate(light.to_pylist())
     ]

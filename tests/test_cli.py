@@ -73,6 +73,12 @@ def built(datagen, talks_file) -> Path:
 # -- what works -------------------------------------------------------------------------------------------------
 
 
+def test_an_output_of_the_recipes_name_is_not_read_as_the_recipe(datagen, talks_file):
+    command = ("build", "fake", "--input", talks_file, "--out", "fake", *FAST)
+    datagen.ok(*command)
+    assert "units done before" in datagen.ok(*command)
+
+
 def test_build_says_what_was_made_and_what_to_do_next(datagen, talks_file):
     said = datagen.ok("build", "fake", "--input", talks_file, "--out", "out", *FAST)
     assert "out: 5 records in 2 units" in said

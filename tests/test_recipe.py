@@ -70,3 +70,31 @@ def test_the_full_recipe_reads_back_to_itself(tmp_path):
     assert load(str(file)) == recipe
     assert load(str(file)).sha256() == recipe.sha256()
     assert Recipe(name="a").sha256() != Recipe(name="a", seed=1).sha256()
+
+
+@pytest.mark.parametrize("name", ["fake", "hard"])
+def test_the_name_of_a_shipped_recipe_means_that_whatever_lies_beside_us(name, tmp_path, monkeypatch):
+    """Such as the output of the build before it."""
+    wanted = load(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert load(name) == wanted
+    (tmp_path / name).rmdir()
+    (tmp_path / name).write_text("name: mine\n")
+    assert load(name) == wanted
+    assert load(f"./{name}").name == "mine"
+    (tmp_path / f"{name}.yaml").write_text("name: mine_too\n")
+    assert load(f"{name}.yaml").name == "mine_too"
+
+
+@pytest.mark.parametrize("path", ["folder", "./hard", "folder.yaml"])
+def test_a_folder_is_no_recipe(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / path).mkdir()
+    with pytest.raises(RecipeError, match=r"is a folder; a recipe is a YAML file"):
+        load(path)
+
+
+def test_a_file_of_any_name_is_a_recipe(tmp_path):
+    (tmp_path / "mine").write_text("name: mine\n")
+    assert load(str(tmp_path / "mine")).name == "mine"

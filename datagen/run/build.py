@@ -10,7 +10,7 @@ from datagen.run.commit import Marker
 from datagen.run.local import Done, run_local
 from datagen.run.manifest import MANIFEST, Manifest, finish
 from datagen.run.markers import all_but, markers, missing
-from datagen.run.plan import Plan, plan_build
+from datagen.run.plan import Plan, plan_build, remarks
 from datagen.run.store import Store, open_store
 from datagen.run.takes import Index, check_takes
 from datagen.run.worker import Worker
@@ -32,7 +32,7 @@ class Watcher(Protocol):
         ...
 
     def notice(self, line: str) -> None:
-        """Something went wrong and was mended. May be called in any thread."""
+        """Something went wrong and was mended, or is to be known. May be called in any thread."""
         ...
 
 
@@ -111,6 +111,8 @@ def build(
         work.release()
     left = missing(store, plan.n_units)
     watcher.planned(plan, plan.n_units - len(left))
+    for line in remarks(plan):
+        watcher.notice(line)
 
     def done(marker: Marker) -> None:
         watcher.unit_done(marker)

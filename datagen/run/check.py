@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from datagen.errors import StoreError
+from datagen.recipe import Splits
 from datagen.records import Row, Streams
 from datagen.run import digest
 from datagen.run.commit import File, unit_of
@@ -19,6 +20,7 @@ from datagen.run.store import Store
 from datagen.run.tables import from_parquet
 from datagen.schema import CONVERSATIONS, REJECTS, ROWS, rows_table, streams_of
 from datagen.stages.flatten import Flatten
+from datagen.stages.script import split_of
 
 _MAX_FAULTS = 100
 _NO_TASKS = ("conversations", "rejects")
@@ -149,6 +151,7 @@ def _read(store: Store, file: File, seen: _Seen) -> Generator[str, None, pa.Tabl
 
 def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Iterator[str]:
     hop, n_codes = manifest.values["clock"]["hop_samples"], manifest.values["vocabulary"]["codebook_size"]
+    splits = Splits.model_validate(manifest.values["recipe"]["splits"])
     for s in streams:
         if seen.again(s.dialogue_id):
             yield f"dialogue {s.dialogue_id!r} is there more than once"
@@ -156,6 +159,8 @@ def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Ite
             if u.role == "user":
                 speaker = manifest.values.get("voices", {}).get(u.voice, {}).get("speaker", u.voice)
                 seen.speakers.setdefault(speaker, set()).add(s.split)
+        if s.split != (wanted := split_of(s.group, splits)):
+            yield f"conversation {s.dialogue_id!r} is in {s.split}, its group {s.group!r} is dealt to {wanted}"
         yield from (f"conversation {s.dialogue_id!r}: {fault}" for fault in conversation_faults(s, hop, n_codes))
 
 

@@ -3,12 +3,16 @@
 Planning reads every input once and keeps what it read in `input/`, a row group a unit, so that a worker finds
 its dialogues without reading the rest. Duplicates are found here, so units stay independent. `plan.json`
 comes last: while it is missing, nothing has begun.
+
+Near-duplicates share a split. Who they are is known when all has been read and written, so their groups lie beside the
+records, one small file for each file of `input/` that needs one.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -18,12 +22,13 @@ import pyarrow.parquet as pq
 
 from datagen import DATA_VERSION, __version__, sources
 from datagen.build import Build
-from datagen.duplicates import NearDuplicates, exact_key
+from datagen.duplicates import most_of
 from datagen.errors import ResumeError, SourceError, StoreError
 from datagen.recipe import Input, Recipe
-from datagen.records import Dialogue, Reject, reject
+from datagen.records import Dialogue, Reject
+from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.run.store import Store
-from datagen.schema import INPUT, input_table, records_of
+from datagen.schema import GROUPS, INPUT, input_table, records_of
 
 PLAN = "plan.json"
 _UNITS_PER_PART = 64
@@ -42,7 +47,11 @@ class Plan:
     n_records: int
     unit_dialogues: int
     parts: tuple[str, ...]
-    """SHA-256 of each file of `input/`."""
+    """SHA-256 of each file of `input/` with records."""
+    groups: tuple[str, ...] = ()
+    """SHA-256 of the file with the groups of each part; empty where none has any. Absent before data version 4."""
+    twins: dict[str, int] = field(default_factory=dict)
+    """Dialogues compared, those that have near-duplicates, their groups, the largest; empty if none was looked for."""
 
     @property
     def n_units(self) -> int:
@@ -78,7 +87,8 @@ def load_plan(store: Store) -> Plan | None:
         return None
     try:
         values = json.loads(store.read(PLAN))
-        return Plan(values["identity"], values["n_records"], values["unit_dialogues"], tuple(values["parts"]))
+        frozen = Plan(values["identity"], values["n_records"], values["unit_dialogues"], tuple(values["parts"]))
+        return replace(frozen, groups=tuple(values.get("groups", ())), twins=dict(values.get("twins", {})))
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{store.url}/{PLAN} is damaged ({error}); choose another --out") from error
 
@@ -102,6 +112,19 @@ def plan_build(build: Build, store: Store) -> Plan:
         raise StoreError(f"{store.url}: {PLAN} vanished while planning")
     refuse_another(store, plan, wanted)
     return plan
+
+
+def remarks(plan: Plan) -> list[str]:
+    """What a user should know of a plan before speech is made: near-duplicates that leave the splits lopsided."""
+    largest, n_dialogues = plan.twins.get("largest", 0), plan.twins.get("n_dialogues", 0)
+    if largest <= most_of(n_dialogues):
+        return []
+    threshold = plan.identity["recipe"]["splits"]["keep_together"]
+    return [
+        f"{largest} of {n_dialogues} dialogues are near-duplicates of one another and share a split, train wherever "
+        f"possible; validation and test are dealt from the others. splits.keep_together ({threshold}) says how alike "
+        "dialogues must be; null lets near-duplicates of training data into validation and test"
+    ]
 
 
 def refuse_another(store: Store, plan: Plan, wanted: dict[str, Any]) -> None:
@@ -151,13 +174,38 @@ def _by_name(values: list[Any]) -> dict[str, Any]:
 
 
 def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
-    n_records, shas = 0, []
-    records = mark_duplicates(_read(recipe.input), recipe.input)
+    shas, sizes = list[str](), list[int]()
+    grouping = Grouping(recipe.splits.keep_together) if recipe.splits.keep_together else None
+    records = mark_duplicates(_read(recipe.input), recipe.input, grouping)
     for part, (n_in_part, data) in enumerate(_parts(records, recipe.run.unit_dialogues)):
         shas.append(hashlib.sha256(data).hexdigest())
         store.create(part_key(part, shas[-1]), data)
-        n_records += n_in_part
-    return Plan(wanted, n_records, recipe.run.unit_dialogues, tuple(shas))
+        sizes.append(n_in_part)
+    plan = Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas))
+    if grouping is None:
+        return plan
+    clusters = grouping.clusters()
+    counts = {"n_dialogues": clusters.n_dialogues, "n_alike": len(clusters)}
+    twins = {**counts, "n_groups": len(clusters.members), "largest": clusters.largest}
+    groups = tuple(_write_groups(grouping.names(clusters, recipe.splits), sizes, store))
+    return replace(plan, groups=groups, twins=twins)
+
+
+def _write_groups(names: dict[int, str], sizes: Sequence[int], store: Store) -> Iterator[str]:
+    """Write the groups of each part that has any; gives the SHA-256 of each file, empty for none."""
+    records, begin = list(names), 0
+    for part, size in enumerate(sizes):
+        first, last = bisect_left(records, begin), bisect_left(records, begin + size)
+        begin += size
+        if first == last:
+            yield ""
+            continue
+        table = pa.table({"record": records[first:last], "group": [names[k] for k in records[first:last]]}, GROUPS)
+        file = BytesIO()
+        pq.write_table(table, file, compression="zstd", write_statistics=False)
+        sha256 = hashlib.sha256(file.getvalue()).hexdigest()
+        store.create(groups_key(part, sha256), file.getvalue())
+        yield sha256
 
 
 def _read(source: Input) -> Iterator[Dialogue | Reject]:
@@ -166,26 +214,14 @@ def _read(source: Input) -> Iterator[Dialogue | Reject]:
     )
 
 
-def mark_duplicates(records: Iterable[Dialogue | Reject], source: Input) -> Iterator[Dialogue | Reject]:
-    """Turn every dialogue that came before, exactly or nearly, into a reject."""
-    first_with: dict[bytes, str] = {}
-    near = NearDuplicates(source.near_duplicates) if source.near_duplicates else None
-    for record in records:
-        if isinstance(record, Dialogue):
-            earlier = first_with.setdefault(exact_key(record), record.id) if source.exact_duplicates else record.id
-            if earlier != record.id:
-                yield reject(record, "plan", "duplicate", f"same text as dialogue {earlier!r}")
-                continue
-            similar = near.seen(record) if near else None
-            if similar is not None:
-                yield reject(record, "plan", "near_duplicate", f"nearly the same text as dialogue {similar!r}")
-                continue
-        yield record
-
-
 def part_key(part: int, sha256: str) -> str:
     """Name of a file of planned input; it holds the content's hash, so drivers that plan at once do not collide."""
     return f"input/{part:05d}-{sha256[:12]}.parquet"
+
+
+def groups_key(part: int, sha256: str) -> str:
+    """Name of the file with the groups of a file of planned input."""
+    return f"input/{part:05d}-groups-{sha256[:12]}.parquet"
 
 
 def _parts(records: Iterator[Dialogue | Reject], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
@@ -211,18 +247,35 @@ class PlannedInput:
         self._plan, self._store = plan, store
         self._part = -1
         self._file: Any = None
+        self._groups: dict[int, str] = {}
 
     def unit(self, index: int) -> list[Dialogue | Reject]:
-        """Records of unit `index`.
+        """Records of unit `index`, dialogues with their groups.
 
         Raises:
             StoreError: If the planned input is not what the plan froze.
         """
         part, group = divmod(index, _UNITS_PER_PART)
         if part != self._part:
-            key = part_key(part, self._plan.parts[part])
-            data = self._store.read(key)
-            if hashlib.sha256(data).hexdigest() != self._plan.parts[part]:
-                raise StoreError(f"{self._store.url}/{key} is not what {PLAN} froze; delete the output and build anew")
-            self._part, self._file = part, pq.ParquetFile(pa.BufferReader(data))
-        return records_of(self._file.read_row_group(group, use_threads=False))
+            self._file = pq.ParquetFile(self._planned(part_key, part, self._plan.parts[part]))
+            self._groups = self._groups_of(part)
+            self._part = part
+        records = records_of(self._file.read_row_group(group, use_threads=False))
+        return [
+            replace(r, group=self._groups[r.record]) if isinstance(r, Dialogue) and r.record in self._groups else r
+            for r in records
+        ]
+
+    def _groups_of(self, part: int) -> dict[int, str]:
+        sha256 = self._plan.groups[part] if self._plan.groups else ""
+        if not sha256:
+            return {}
+        table = pq.read_table(self._planned(groups_key, part, sha256))
+        return dict(zip(table.column("record").to_pylist(), table.column("group").to_pylist(), strict=True))
+
+    def _planned(self, key_of: Callable[[int, str], str], part: int, sha256: str) -> pa.BufferReader:
+        key = key_of(part, sha256)
+        data = self._store.read(key)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreError(f"{self._store.url}/{key} is not what {PLAN} froze; delete the output and build anew")
+        return pa.BufferReader(data)

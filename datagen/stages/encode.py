@@ -46,6 +46,7 @@ class Encode:
             scripted_by=script.scripted_by,
             judged=script.dialogue.judged,
             written_by=script.dialogue.written_by,
+            group=script.dialogue.group or script.dialogue.id,
         )
 
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:

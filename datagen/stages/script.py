@@ -16,13 +16,16 @@ from datagen.scripting.marked import faults, marked
 from datagen.spoken import to_spoken
 
 
-def split_of(dialogue_id: str, splits: Splits) -> str:
-    """Deal a dialogue into a split by a hash of its id alone, so that a larger input moves none.
+def split_of(group: str, splits: Splits) -> str:
+    """Deal a group of near-duplicates into a split, by a hash of the id that names it and of nothing else.
+
+    A dialogue without near-duplicates is a group of its own, named by its id: a larger input moves it only if it brings
+    a near-duplicate.
 
     >>> split_of("d1", Splits(validation=0, test=0))
     'train'
     """
-    u = seeds.fraction("split", dialogue_id)
+    u = seeds.fraction("split", group)
     if u < splits.validation:
         return "validation"
     return "test" if u < splits.validation + splits.test else "train"
@@ -50,7 +53,7 @@ class WriteScript:
         return [self._script(dialogue) for dialogue in batch]
 
     def _script(self, dialogue: Dialogue) -> Script | Reject:
-        split = split_of(dialogue.id, self._recipe.splits)
+        split = split_of(dialogue.group or dialogue.id, self._recipe.splits)
         language = dialogue.language or "en"
         user, assistant = self._user_voice(dialogue, language, split), self._recipe.voices.assistant_of(language)
         voices: dict[Role, str] = {"user": user, "assistant": assistant}

@@ -15,7 +15,8 @@ from datagen.errors import SourceError, StoreError
 from datagen.marks import Mark
 from datagen.recipe import Input
 from datagen.records import Dialogue, Reject, Turn
-from datagen.run.plan import PLAN, Plan, load_plan, mark_duplicates, refuse_another
+from datagen.run.plan import PLAN, Plan, load_plan, refuse_another
+from datagen.run.repeats import mark_duplicates
 from datagen.run.store import Store
 from datagen.schema import judged_of, origins_of
 from datagen.stages.select import Select

@@ -16,7 +16,7 @@ TASK = "three_stream"
 def out(tmp_path_factory) -> str:
     """160 dialogues, one a file."""
     tasks = "flatten.tasks=[asr, tts, three_stream]"
-    splits = "splits={validation: 0.1, test: 0.1}"
+    splits = "splits={validation: 0.1, test: 0.1, keep_together: null}"
     return str(made(tmp_path_factory.mktemp("feed"), tasks, splits, "run.unit_dialogues=1", records=talks(160))[0])
 
 

@@ -12,7 +12,7 @@ from tests.run.builds import made
 
 ROOT = Path(__file__).parent.parent.parent
 ALL_TASKS = "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream]"
-SPLITS = "splits={validation: 0.3, test: 0.1}"
+SPLITS = "splits={validation: 0.3, test: 0.1, keep_together: null}"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")

@@ -256,8 +256,8 @@ def test_text_that_is_not_in_the_rows(forger):
     some(found, "three_stream row 'd0#three_stream#0'")
 
 
-def test_a_dialogue_moved_to_another_split_is_heard_by_its_voice(forger):
-    """Conversation and rows agree, but the voice is heard in two splits now."""
+def test_a_dialogue_moved_to_another_split_is_not_where_its_group_is_and_heard_by_its_voice(forger):
+    """Conversation and rows agree, but the voice is heard in two splits now, and the id is dealt to the other."""
     splits = {row["dialogue_id"]: row["split"] for row in forger.table(CONVERSATIONS).to_pylist()}
     name = next(name for name, split in splits.items() if split == "train")
 
@@ -271,7 +271,10 @@ def test_a_dialogue_moved_to_another_split_is_heard_by_its_voice(forger):
         forger.edit(key, lambda rows: drop(rows, name))
         forger.edit(f"{table}/validation-000000.parquet", lambda rows, moved=moved: rows.extend(moved))
     forger.seal()
-    one(faults(forger.out), "user voice 'tone-", "is in splits ['train', 'validation']")
+    found = faults(forger.out)
+    assert len(found) == 2
+    some(found, f"conversation {name!r} is in validation, its group {name!r} is dealt to train")
+    some(found, "is in splits ['train', 'validation']")
 
 
 # -- records ----------------------------------------------------------------------------------------------------

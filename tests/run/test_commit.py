@@ -31,7 +31,8 @@ class Died(BaseException):
 
 
 def small(folder: Path, *overrides: str) -> Recipe:
-    return fake(folder, "flatten.tasks=[three_stream]", "splits={validation: 0.5, test: 0}", *overrides, n=N)
+    splits = "splits={validation: 0.5, test: 0, keep_together: null}"
+    return fake(folder, "flatten.tasks=[three_stream]", splits, *overrides, n=N)
 
 
 def dying(monkeypatch: pytest.MonkeyPatch, call: int, after: bool) -> list[str]:

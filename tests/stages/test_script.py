@@ -152,6 +152,14 @@ def test_too_few_voices_are_refused_unless_they_may_be_shared():
     assert all(sorted(pool) == ["a", "b"] for pool in pools.values())
 
 
+def test_a_dialogue_is_where_its_group_is():
+    recipe = make_recipe("splits={validation: 0.4, test: 0.4}")
+    stage, turns = WriteScript(recipe, pools_of(recipe, *VOICES)), (Turn("user", "Hi."),)
+    for group in ("", *map(str, range(20))):
+        found = stage([Dialogue(f"d{group}", turns, group=group)])[0]
+        assert found.split == split_of(group or "d", recipe.splits)
+
+
 def test_splits_have_their_shares_and_depend_on_the_id_alone():
     found = [split_of(f"id-{k}", Splits(validation=0.1, test=0.2)) for k in range(4000)]
     assert 0.08 < found.count("validation") / 4000 < 0.12

@@ -51,6 +51,12 @@ def test_a_dry_run_asks_nothing_and_writes_nothing(server, settings):
     assert (server.n_calls, list(Path().iterdir())) == (0, [])
 
 
+def test_an_output_of_the_recipes_name_is_not_read_as_the_recipe(settings):
+    Path("from_topics").mkdir()
+    found = run("write", "from_topics", "--dry-run", *settings)
+    assert found.exit_code == 0, found.output
+
+
 def test_one_file_holds_what_is_written_and_what_is_built():
     text = read_text("from_topics")
     assert parse(text, "from_topics").name == load("from_topics").name == "from_topics"
