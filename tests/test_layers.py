@@ -10,9 +10,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", "events", "marks", "terminal", ""},
-    {"records", "vocab", "distributions", "bucket", "references"},
+    {"records", "vocab", "distributions", "bucket"},
     {"behaviours", "phrases", "recipe_mix"},
-    {"recipe_speech"},
+    {"recipe_speech", "references"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken", "scripting"},
     {"acoustics", "verify", "casting"},
