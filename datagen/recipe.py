@@ -116,6 +116,23 @@ class Flatten(_Part):
     asr_roles: tuple[Role, ...] = ("user", "assistant")
     tts_roles: tuple[Role, ...] = ("assistant",)
     loss_on_user_text: bool = Field(True, description="four_stream: learn to transcribe the user (omniflatten.md: ?)")
+    interrupted_text: Literal["causal", "heard"] = Field(
+        "causal",
+        description="three_stream: text of a turn that is interrupted: all of it until the assistant stops, or, to "
+        "compare, only the words that are heard, which tells that an interruption is coming (ours)",
+    )
+    half_duplex: Literal["whole", "heard"] = Field(
+        "whole", description="four_stream: a turn that is interrupted is there whole, or as far as it is heard (ours)"
+    )
+    alignment_takes: Literal["whole", "heard"] = Field(
+        "whole", description="asr, tts: an utterance that is interrupted is there whole, or as far as heard (ours)"
+    )
+    max_canned_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="asr, tts: most rows that are listener tokens, fillers and other words that no dialogue has (ours)",
+    )
 
     @model_validator(mode="after")
     def _chunk_fits(self) -> "Flatten":
@@ -226,11 +243,49 @@ class Recipe(_Part):
 
     def sha256(self) -> str:
         """Hash of all values, whatever the file's comments and order."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        return sha256_of(self.identity())
 
     def to_yaml(self) -> str:
         """The recipe with all its defaults spelled out."""
         return yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True)
+
+
+def sha256_of(identity: dict[str, Any]) -> str:
+    """Hash of what decides the content, as a manifest stores it; see `Recipe.identity`."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def stored(values: dict[str, Any]) -> Recipe:
+    """The recipe of a finished build, without keys that only older versions of datagen know.
+
+    Args:
+        values: As its manifest has them.
+
+    Raises:
+        ValidationError: If a value is wrong.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        gone = {fault["loc"] for fault in error.errors() if fault["type"] == "extra_forbidden"}
+        if not gone:
+            raise
+        return stored(_without(values, gone))
+
+
+def _without(values: dict[str, Any], gone: set[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Nested values without some of their keys.
+
+    >>> _without({"a": {"b": 1, "c": 2}, "d": 3}, {("a", "b")})
+    {'a': {'c': 2}, 'd': 3}
+    """
+    return {
+        key: _without(value, {place[1:] for place in gone if place[0] == key and len(place) > 1})
+        if isinstance(value, dict)
+        else value
+        for key, value in values.items()
+        if (key,) not in gone
+    }
 
 
 WRITE = "write"
