@@ -152,16 +152,16 @@ class Talk:
                 continue
             u = u.whole() if whole else u
             if found and (found[-1].role, found[-1].turn) == (u.role, u.turn):
-                u = self._continued(found.pop(), u, with_pause=not whole or not len(found[-1].rest))
+                u = self._continued(found.pop(), u, whole)
             found.append(u)
         return tuple(found)
 
-    def _continued(self, before: Utterance, u: Utterance, with_pause: bool) -> Utterance:
-        """A piece of a turn together with those before it, and with the pause between them unless one was cut."""
-        speech = joined(before.speech, u.speech)
-        if with_pause:
-            pause = (self.user if u.role == "user" else self.assistant)[before.last : u.first]
-            speech = joined(before.speech, pause, u.speech[max(before.last - u.first, 0) :])
+    def _continued(self, before: Utterance, u: Utterance, whole: bool) -> Utterance:
+        """A piece of a turn together with those before it, and with the pause between them; none after a whole take."""
+        pause = (self.user if u.role == "user" else self.assistant)[before.last : u.first]
+        speech = joined(before.speech, pause, u.speech[max(before.last - u.first, 0) :])  # they may share a frame
+        if whole and len(before.rest):
+            speech = joined(before.speech, u.speech)
         return replace(u, first=before.first, ids=joined(before.ids, u.ids), speech=speech)
 
     def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:

@@ -373,10 +373,10 @@ def set_value(
         raise RecipeError(f"{option} {override}: the value is not valid YAML") from error
 
 
-def explain(error: ValidationError) -> str:
-    """What pydantic found wrong, as `key: fault; key: fault`."""
+def explain(error: ValidationError, part: str = "") -> str:
+    """What pydantic found wrong, as `key: fault; key: fault`; `part` of a recipe if not all of it was read."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
-        key = ".".join(str(part) for part in fault["loc"]) or "recipe"
+        key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"
         lines.append(f"{key}: {'unknown key' if fault['type'] == 'extra_forbidden' else fault['msg']}")
     return "; ".join(lines)

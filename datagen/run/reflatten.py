@@ -95,7 +95,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     try:
         flatten = FlattenRecipe.model_validate({**_settings(values), **changes})
     except ValidationError as error:
-        raise RecipeError(explain(error)) from error
+        raise RecipeError(explain(error, "flatten")) from error
     recipe = {**values, "flatten": flatten.model_dump(mode="json")}
     kept = ("datagen", "data_version", "inputs", "engines", "vocabulary", "clock", "silence")
     identity = {**{name: old.values[name] for name in kept}, "voices": old.values.get("voices", {})}
