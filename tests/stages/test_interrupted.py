@@ -3,6 +3,7 @@
 Law 9, causality: the text stream up to a chunk is the same whether or not somebody interrupts after it.
 """
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -174,7 +175,17 @@ def test_a_piece_after_a_whole_take_follows_it_directly():
     pieces = [cut(spoken("assistant", 2, 9, 2, 200), 6, 1), spoken("assistant", 12, 15, 2, 210)]
     (row,) = flatten(streams(40, pieces), "four_stream")
     speech = [*V.speech(np.arange(3, 6)), *V.speech(np.arange(40, 44)), *V.speech(np.arange(13, 16))]
-    assert row.input_ids.tolist() == [V["<|sot|>"], 200, 201, 210, 211, V["<|eot|>"], V["<|sos|>"], *speech, V["<|eos|>"]]
+    assert row.input_ids.tolist() == [
+        V["<|sot|>"],
+        200,
+        201,
+        210,
+        211,
+        V["<|eot|>"],
+        V["<|sos|>"],
+        *speech,
+        V["<|eos|>"],
+    ]
 
 
 def test_alignment_rows_are_whole_utterances_or_as_heard():
@@ -217,15 +228,13 @@ def test_a_turn_longer_than_a_row_is_left_out_and_counted():
     assert [row.n_dropped_text_tokens for row in flatten(streams(130, talk), "four_stream", max_tokens=70)] == [0, 121]
 
 
-@given(
-    st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["user", "assistant"])), max_size=12), st.integers(1, 40)
-)
+@given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["user", "assistant"])), max_size=12), st.integers(1, 40))
 def test_spans_hold_every_turn_that_fits_once(turns, n_most):
     lengths, roles = [length for length, _ in turns], [role for _, role in turns]
     spans = spans_of(lengths, roles, n_most)
     assert [k for first, last in spans for k in range(first, last)] == [k for k, n in enumerate(lengths) if n <= n_most]
     assert all(0 < sum(lengths[first:last]) <= n_most for first, last in spans)
-    for (_, last), (first, _) in zip(spans, spans[1:], strict=False):
+    for (_, last), (first, _) in itertools.pairwise(spans):
         if last == first and roles[first] == "assistant" and roles[first - 1] == "user":
             assert lengths[first - 1] + lengths[first] > n_most  # an answer leaves its question only if it must
 
@@ -270,7 +279,11 @@ def test_few_canned_tokens_all_stay_and_a_share_of_one_keeps_all():
 
 def test_utterances_that_give_no_row_allow_no_canned_tokens():
     """The share counts rows: neither turns too long for one, nor those of a role that the task leaves out."""
-    talk = [spoken("user", 0, 10, 2), spoken("assistant", 20, 100, 2), of_kind("filler", spoken("assistant", 110, 115, 1))]
+    talk = [
+        spoken("user", 0, 10, 2),
+        spoken("assistant", 20, 100, 2),
+        of_kind("filler", spoken("assistant", 110, 115, 1)),
+    ]
     assert flatten(streams(120, talk), "tts", max_alignment_tokens=64, max_canned_share=0.5) == []
 
 
