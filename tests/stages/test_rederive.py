@@ -313,7 +313,7 @@ RECORDS = [
             "flatten.loss_on_user_text=false",
         ),
         (
-            "timing={profile: omniflatten, barge_in: {probability: 1}}",
+            "timing={profile: omniflatten, barge_in: {probability: 1}, fade_ms: 100}",
             "flatten={speech_chunk_tokens: 7, text_chunk_tokens: 3, max_tokens: 300, asr_roles: [assistant]}",
         ),
     ],
@@ -324,7 +324,11 @@ def test_every_row_of_a_build_follows_from_the_format_page(tmp_path, overrides):
     values = manifest.values
     conversations = read(out, "conversations")
     assert any(u["rest_codes"] for c in conversations for u in c["utterances"])
-    about = values["recipe"]["flatten"], values["vocabulary"], values["clock"]["hop_samples"]
+    hop, fade_ms = values["clock"]["hop_samples"], values["recipe"]["timing"]["fade_ms"]
+    for u in (u for c in conversations for u in c["utterances"] if u["rest_codes"]):
+        fade_begins = u["end_samples"] - fade_ms * values["clock"]["sample_rate_hz"] // 1000
+        assert u["rest_start_frames"] == max(fade_begins // hop, u["start_samples"] // hop)
+    about = values["recipe"]["flatten"], values["vocabulary"], hop
     readers = [Reader(c, *about, values["silence"]["silence_code"]) for c in conversations]
     for task in TASKS:
         wanted = [row for reader in readers for row in reader.rows(task)]
