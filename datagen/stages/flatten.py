@@ -187,7 +187,7 @@ def kept_share(n_canned: int, n_others: int, most: float) -> float:
         most: The largest share of canned ones among those kept, from 0 to 1.
 
     >>> kept_share(38, 19, 0.05), kept_share(1, 19, 0.05), kept_share(3, 0, 0.05), kept_share(3, 0, 1)
-    (0.02631578947368421, 1.0, 0.0, 1.0)
+    (0.026315789473684213, 1.0, 0.0, 1.0)
     """
     if n_canned * (1 - most) <= n_others * most:
         return 1.0
