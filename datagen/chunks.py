@@ -15,6 +15,7 @@ from datagen.units import ceil_div
 from datagen.vocab import Ids, Vocabulary
 
 Frames = NDArray[np.int64]
+_NO_IDS = np.zeros(0, np.int32)
 
 
 def windows(n_chunks: int, n_most: int, busy: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -86,7 +87,7 @@ class Utterance:
             channel[first:last],
             spoken.n_cut_samples > 0,
             spoken.spoken_ids if len(spoken.spoken_ids) else spoken.text_ids,
-            vocabulary.speech(spoken.rest_codes),
+            vocabulary.speech(spoken.rest_codes) if len(spoken.rest_codes) else _NO_IDS,
             last if spoken.rest_start_frames is None else spoken.rest_start_frames,
         )
 

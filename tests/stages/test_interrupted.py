@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from datagen.events import KINDS
 from datagen.records import Event, Spoken, Streams
+from datagen.run.laws import conversation_faults
 from datagen.stages.flatten import kept_share, spans_of
 from tests.stages.test_flatten import HOP, SS, TALK, TS, V, flatten, spoken, streams
 
@@ -336,3 +337,26 @@ def test_a_barge_in_that_cuts_nothing_is_not_scored():
 def test_silence_after_a_stop_is_silence():
     (row,) = flatten(streams(100, [TALK[0], cut(LONG, 41.5, 3)]), "three_stream")
     assert set(row.input_ids.reshape(-1, 22)[5:, 12:].reshape(-1).tolist()) == {SS}
+
+
+# -- what a check says of rests ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, []),
+        ({"rest_codes": np.zeros(0, np.uint16), "rest_start_frames": None}, []),  # as data version 3 has it
+        ({"rest_codes": np.zeros(54, np.uint16)}, ["54 codes are not the 55 frames of its rest"]),
+        ({"rest_codes": np.full(55, 50, np.uint16)}, ["code 50 of its rest is outside the codebook of 50"]),
+        ({"rest_start_frames": 14}, ["its rest begins in frame 14, outside it", "55 codes are not the 81 frames"]),
+        ({"rest_start_frames": None}, ["it has the rest of a take and was not cut"]),
+        ({"n_cut_samples": 0}, ["it has the rest of a take and was not cut"]),
+        ({"kind": "attempt"}, ["it has the rest of a take and was not cut"]),
+    ],
+)
+def test_a_rest_is_as_long_as_its_take_is(change, says):
+    s = streams(100, [replace(cut(LONG, 41.5, 3), **change)])
+    found = [fault for fault in conversation_faults(s, HOP, 50) if "rest" in fault]
+    assert len(found) == len(says)
+    assert all(part in fault for part, fault in zip(says, found, strict=True))
