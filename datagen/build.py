@@ -49,9 +49,7 @@ class Build:
             Step("speak", self._speak),
             Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
             Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
-            Step(
-                "encode", lambda: Encode(self.speech_tokenizer, self.text_tokenizer, r.sample_rate_hz, r.mix.keep_audio)
-            ),
+            Step("encode", self._encode),
         ]
 
     def _speak(self) -> Speak:
@@ -62,6 +60,11 @@ class Build:
         made_with = json.dumps([tts.name, tts.options, r.verify.model_dump(mode="json"), heard_by], sort_keys=True)
         gate = Gate(r.verify, self.asr, self.mos)
         return Speak(r.speak, self.tts, gate, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
+
+    def _encode(self) -> Encode:
+        r = self.recipe
+        tokenizers = self.speech_tokenizer, self.text_tokenizer
+        return Encode(*tokenizers, r.sample_rate_hz, r.mix.keep_audio, r.timing.fade_ms)
 
     def pools(self) -> list[tuple[Pool, tuple[str, ...]]]:
         """Names of the steps, grouped: neighbours that need the same of a worker run in one."""

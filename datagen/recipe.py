@@ -5,7 +5,6 @@ Milliseconds and decibels appear here and in reports only. Unknown keys are erro
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,6 +116,23 @@ class Flatten(_Part):
     asr_roles: tuple[Role, ...] = ("user", "assistant")
     tts_roles: tuple[Role, ...] = ("assistant",)
     loss_on_user_text: bool = Field(True, description="four_stream: learn to transcribe the user (omniflatten.md: ?)")
+    interrupted_text: Literal["causal", "heard"] = Field(
+        "causal",
+        description="three_stream: text of a turn that is interrupted: all of it until the assistant stops, or, to "
+        "compare, only the words that are heard, which tells that an interruption is coming (ours)",
+    )
+    half_duplex: Literal["whole", "heard"] = Field(
+        "whole", description="four_stream: a turn that is interrupted is there whole, or as far as it is heard (ours)"
+    )
+    alignment_takes: Literal["whole", "heard"] = Field(
+        "whole", description="asr, tts: an utterance that is interrupted is there whole, or as far as heard (ours)"
+    )
+    max_canned_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="asr, tts: most rows that are listener tokens, fillers and other words that no dialogue has (ours)",
+    )
 
     @model_validator(mode="after")
     def _chunk_fits(self) -> "Flatten":
@@ -234,11 +250,56 @@ class Recipe(_Part):
 
     def sha256(self) -> str:
         """Hash of all values, whatever the file's comments and order."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        return sha256_of(self.identity())
 
     def to_yaml(self) -> str:
         """The recipe with all its defaults spelled out."""
         return yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True)
+
+
+def sha256_of(identity: dict[str, Any]) -> str:
+    """Hash of what decides the content, as a manifest stores it; see `Recipe.identity`."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+_TOKENS = ("timing", "tokens")
+
+
+def stored(values: dict[str, Any]) -> Recipe:
+    """The recipe of a finished build, without keys that only older versions of datagen know.
+
+    Words of older versions for what dialogues do not hold are replaced by today's.
+
+    Args:
+        values: As its manifest has them.
+
+    Raises:
+        ValidationError: If a value is wrong.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        gone = {fault["loc"] for fault in error.errors() if fault["type"] == "extra_forbidden"}
+        if any(fault["type"] == "missing" and fault["loc"][:2] == _TOKENS for fault in error.errors()):
+            gone.add(_TOKENS)
+        if not gone:
+            raise
+        return stored(_without(values, gone))
+
+
+def _without(values: dict[str, Any], gone: set[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Nested values without some of their keys.
+
+    >>> _without({"a": {"b": 1, "c": 2}, "d": 3}, {("a", "b")})
+    {'a': {'c': 2}, 'd': 3}
+    """
+    return {
+        key: _without(value, {place[1:] for place in gone if place[0] == key and len(place) > 1})
+        if isinstance(value, dict)
+        else value
+        for key, value in values.items()
+        if (key,) not in gone
+    }
 
 
 WRITE = "write"
@@ -264,30 +325,6 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{path}: {explain(error)}") from error
-
-
-_RETIRED: dict[str, tuple[str, ...]] = {
-    "timing": ("failed_barge_in", "assistant_barge_in", "overlapping_start", "tokens"),
-    "barge_in": ("correction_probability", "correction_pause"),
-}
-"""Keys of data version 3 that no recipe has any more; the manifest of such an output still shows them."""
-
-
-def of_output(values: Mapping[str, Any]) -> Recipe:
-    """The recipe of a plan or manifest, of this data version or an earlier one.
-
-    Args:
-        values: Their values: `recipe`, and `data_version`.
-
-    Raises:
-        pydantic.ValidationError: If it is damaged.
-    """
-    found = dict(values["recipe"])
-    if values.get("data_version", 0) < 4:
-        timing = {key: value for key, value in found["timing"].items() if key not in _RETIRED["timing"]}
-        barge_in = {key: value for key, value in timing["barge_in"].items() if key not in _RETIRED["barge_in"]}
-        found["timing"] = {**timing, "barge_in": barge_in}
-    return Recipe.model_validate(found)
 
 
 def values_of(text: str, name: str) -> dict[str, Any]:
@@ -352,10 +389,10 @@ def set_value(
         raise RecipeError(f"{option} {override}: the value is not valid YAML") from error
 
 
-def explain(error: ValidationError) -> str:
-    """What pydantic found wrong, as `key: fault; key: fault`."""
+def explain(error: ValidationError, part: str = "") -> str:
+    """What pydantic found wrong, as `key: fault; key: fault`; `part` of a recipe if not all of it was read."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
-        key = ".".join(str(part) for part in fault["loc"]) or "recipe"
+        key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"
         lines.append(f"{key}: {'unknown key' if fault['type'] == 'extra_forbidden' else fault['msg']}")
     return "; ".join(lines)

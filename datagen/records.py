@@ -315,6 +315,12 @@ class Spoken:
     """As scripted; see `Utterance`."""
     scores: Scores | None = None
     """Of its take, before anything was cut."""
+    spoken_ids: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Ids of `spoken`; empty if nothing is unsaid: they are those of `text_ids` then."""
+    rest_codes: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
+    """Codes of the take from frame `rest_start_frames` on, clean, if it holds the floor and was cut; else empty."""
+    rest_start_frames: int | None = None
+    """Frame of the conversation in which the fade-out begins; the take's codes before it are those of the channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,14 +364,17 @@ class Row:
     n_frames: int
     n_text_tokens: int
     n_late_text_tokens: int
-    """Text tokens that stand in a chunk after the one in which their turn's speech ended."""
+    """Text tokens that stand in a chunk after the one in which their utterance's speech ended."""
+    n_dropped_text_tokens: int
+    """Text tokens that were still pending when the assistant was interrupted, or whose turn is too long for a row."""
     n_pad_tokens: int
     """Tokens added to fill the last chunk or to let late text finish."""
     user_turn_ends: NDArray[np.int32]
     """Positions in `input_ids` of the first assistant speech token at or after each end of a user's turn that the
-    assistant answers."""
+    assistant answers, and has not begun to answer before."""
     barge_ins: NDArray[np.int32]
-    """Positions in `input_ids` of the first assistant speech token at or after each start of a user's barge-in."""
+    """Positions in `input_ids` of the first assistant speech token at or after each start of a user's barge-in that
+    cut the assistant short."""
     event_kinds: tuple[str, ...]
     """Kind of each event that begins in the row, in order of time; see EVENTS."""
     event_roles: tuple[str, ...]

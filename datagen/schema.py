@@ -74,6 +74,9 @@ _UTTERANCE = pa.struct(
         _field("turn", pa.int32(), "index of the dialogue's turn"),
         _field("offset_samples", pa.int64(), "samples"),
         _field("scores", _SCORES, nullable=True),
+        _field("spoken_ids", pa.list_(pa.int32()), "token ids; empty: those of text_ids"),
+        _field("rest_codes", pa.list_(pa.uint16()), "speech codes of what was cut; empty: nothing"),
+        _field("rest_start_frames", pa.int32(), "frames of the conversation", nullable=True),
     ]
 )
 _EVENT = pa.struct(
@@ -164,6 +167,7 @@ ROWS = pa.schema(
         _field("n_frames", pa.int32(), "frames"),
         _field("n_text_tokens", pa.int32(), "tokens"),
         _field("n_late_text_tokens", pa.int32(), "tokens"),
+        _field("n_dropped_text_tokens", pa.int32(), "tokens"),
         _field("n_pad_tokens", pa.int32(), "tokens"),
         _field("user_turn_ends", pa.list_(pa.int32()), "positions in input_ids"),
         _field("barge_ins", pa.list_(pa.int32()), "positions in input_ids"),
@@ -242,6 +246,8 @@ SCHEMAS = {
     "files": FILES,
     "takes": TAKES,
 }
+NEW: dict[str, Any] = {"n_dropped_text_tokens": 0}
+"""Columns of rows that tables of data version 3 lack, and what stands for them."""
 HEAVY = ("audio_flac",)
 """Columns of conversations that no training format needs."""
 
@@ -340,6 +346,9 @@ def _spoken(values: dict[str, Any]) -> Spoken:
         turn=values.get("turn", 0),
         offset_samples=values.get("offset_samples", 0),
         scores=scores_of(values.get("scores")),
+        spoken_ids=np.array(values.get("spoken_ids", ()), np.int32),
+        rest_codes=np.array(values.get("rest_codes", ()), np.uint16),
+        rest_start_frames=values.get("rest_start_frames"),
         **texts,
     )
 
@@ -372,11 +381,12 @@ def rows_table(rows: Sequence[Row]) -> pa.Table:
 
 
 def rows_of(table: pa.Table, task: str, split: str) -> list[Row]:
-    """Read training sequences of a task and split back."""
+    """Read training sequences of a task and split back; a count that an older version did not store is 0."""
     names = ("input_ids", "loss_mask", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
     columns: dict[str, Any] = {name: arrays_of(table.column(name)) for name in names}
     for name in set(ROWS.names) - {*names, "n_tokens"}:
-        columns[name] = table.column(name).to_pylist()
+        stored = name in table.column_names or name not in NEW
+        columns[name] = table.column(name).to_pylist() if stored else [NEW[name]] * table.num_rows
     for name in ("event_kinds", "event_roles"):
         columns[name] = [tuple(each) for each in columns[name]]
     found = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -177,6 +177,14 @@ def test_flatten_takes_the_longest_row(datagen, built):
     assert max(row["n_tokens"] for row in read(Path("new"), "three_stream")) <= 64
 
 
+def test_flatten_takes_any_setting(datagen, built):
+    datagen.ok(
+        "flatten", built, "--out", "new", "--set", "half_duplex=heard", "--set", "asr_roles=[user]", "--workers", "1"
+    )
+    recipe = Manifest.load(LocalStore("new")).values["recipe"]["flatten"]
+    assert (recipe["half_duplex"], recipe["asr_roles"]) == ("heard", ["user"])
+
+
 @pytest.mark.parametrize("task", ["three_stream", "asr"])
 def test_show_paints_a_row_with_its_text(datagen, built, task):
     said = datagen.ok("show", built, "--task", task, "--row", "1", "--chunks", "3")
@@ -310,6 +318,7 @@ def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
         (("export", "out", "--to", "out", "--format", "moshi", "--decoded"), "out holds other files"),
         (("flatten", "out", "--out", "out"), "holds another build"),
         (("flatten", "out", "--out", "new", "--task", "five_stream"), "flatten.tasks"),
+        (("flatten", "out", "--out", "new", "--set", "half_duplex"), "write it as key=value, for example half_duplex"),
     ],
 )
 def test_an_error_about_a_build_is_one_line_too(datagen, built, arguments, says):

@@ -1,10 +1,12 @@
 """Recipes: every shipped one is valid, and every fault is named with its key."""
 
 import pytest
+from pydantic import ValidationError
 
 from datagen import resources
 from datagen.errors import RecipeError
-from datagen.recipe import Recipe, load
+from datagen.recipe import Recipe, load, stored
+from tests.conftest import make_recipe
 
 
 @pytest.mark.parametrize("name", resources.recipes())
@@ -98,3 +100,12 @@ def test_a_folder_is_no_recipe(path, tmp_path, monkeypatch):
 def test_a_file_of_any_name_is_a_recipe(tmp_path):
     (tmp_path / "mine").write_text("name: mine\n")
     assert load(str(tmp_path / "mine")).name == "mine"
+
+
+def test_a_stored_recipe_may_have_keys_that_are_gone():
+    values = make_recipe("timing.barge_in.probability=0.25").identity()
+    old = {**values, "timing": {**values["timing"], "gone": {"probability": 1}}, "older": 3}
+    old["engines"] = {**values["engines"], "tts": {**values["engines"]["tts"], "gone": 1}}
+    assert stored(old) == stored(values) == Recipe.model_validate(values)
+    with pytest.raises(ValidationError, match="seed"):
+        stored({**old, "seed": -1})

@@ -42,7 +42,7 @@ def test_a_unit_in_a_name_stands_in_the_metadata_too(name):
 
 def test_only_what_may_be_missing_is_nullable():
     nullable = {field.name for schema in SCHEMAS.values() for field in all_fields(schema) if field.nullable}
-    hints = {**get_type_hints(Mixing), **get_type_hints(Scores), **get_type_hints(Judged)}
+    hints = {**get_type_hints(Mixing), **get_type_hints(Scores), **get_type_hints(Judged), **get_type_hints(Spoken)}
     optional = {name for name, kind in hints.items() if type(None) in get_args(kind)}
     assert nullable == {"audio_flac", "scores", "judged", *optional}
 

@@ -76,10 +76,15 @@ def flatten(
     chunk: Annotated[str | None, typer.Option("--chunk", help="Speech/text tokens a chunk, such as 5/1.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks; may be repeated.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest dialogue row.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value of `flatten`, such as half_duplex=heard."),
+    ] = None,
     workers: _Workers = _N_CORES,
 ) -> None:
     """Make new shards from the conversations of a build, without speaking anything again."""
     from datagen.progress import print_summary
+    from datagen.recipe import set_value
     from datagen.run.reflatten import reflatten
 
     changes: dict[str, object] = {}
@@ -92,6 +97,8 @@ def flatten(
         changes["tasks"] = task
     if max_tokens is not None:
         changes["max_tokens"] = max_tokens
+    for setting in set_ or ():
+        set_value(changes, setting, example="half_duplex=heard")
     print_summary(reflatten(source, out, changes, workers), out)
 
 

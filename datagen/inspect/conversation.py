@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from datagen.inspect.output import Output
 
+_TOKENS = ("words", "text_ids", "spoken_ids", "rest_codes", "rest_start_frames")
+"""Columns of utterances that are not shown in a table."""
 _LIGHT = [name for name in CONVERSATIONS.names if name not in HEAVY]
 
 
@@ -134,7 +136,7 @@ class Conversation:
     @property
     def utterances(self) -> "pandas.DataFrame":
         """One line an utterance, in the stored order, with the scores of its take; times from the start."""
-        lines = [plain(u, skipped=("words", "text_ids")) for u in self.streams.utterances]
+        lines = [plain(u, skipped=_TOKENS) for u in self.streams.utterances]
         scores = [line.pop("scores") or {} for line in lines]
         return self._frame([{**line, **measured} for line, measured in zip(lines, scores, strict=True)])
 

@@ -16,12 +16,12 @@ from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.errors import DatagenError
 from datagen.inspect.conversation import Conversation, ConversationFile
 from datagen.inspect.rows import Row
-from datagen.recipe import Recipe, of_output
+from datagen.recipe import Recipe, stored
 from datagen.run.commit import File, unit_of
 from datagen.run.manifest import Manifest
 from datagen.run.store import open_store
 from datagen.run.tables import from_parquet
-from datagen.schema import CONVERSATIONS, HEAVY, REJECTS, ROWS, rows_of
+from datagen.schema import CONVERSATIONS, HEAVY, NEW, REJECTS, ROWS, rows_of
 from datagen.vocab import Vocabulary
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Output:
     @cached_property
     def recipe(self) -> Recipe:
         """What it was built by, with all defaults spelled out."""
-        return of_output(self.manifest.values)
+        return stored(self.manifest.values["recipe"])
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -170,6 +170,8 @@ class Output:
         for file in self.manifest.files(table, split if is_task else ""):
             found = from_parquet(self.store.open(file.key), file.key, stored)
             if is_task:
+                for name in set(NEW) & set(wanted) - set(found.column_names):
+                    found = found.append_column(ROWS.field(name), pa.array([NEW[name]] * file.n_rows, pa.int32()))
                 splits = pa.array([file.split] * file.n_rows, pa.string())
                 found = pa.table([*found.columns, splits], pa.schema([*found.schema, _SPLIT]))
             elif split:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SILENT = {"<|speech_silence|>", "<|text_silence|>"}
 _STREAMED = ("three_stream", "two_stream")
+TRANSFERS = ("gap", "overlapping_end", "overlap")
+"""Events that are transfers of the floor; the last is a name of older versions."""
 _SHOWN_CODES = 6
 _HTML_CHUNKS = 60
 """Chunks that a notebook shows; all are in `Row.chunks`."""
@@ -169,7 +171,7 @@ def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
     """
     events = zip(row.event_kinds, row.event_roles, row.event_starts.tolist(), strict=True)
     named = [(position, "user ends") for position in row.user_turn_ends.tolist()]
-    named += [(position, event_name(kind, role)) for kind, role, position in events if kind not in ("gap", "overlap")]
+    named += [(position, event_name(kind, role)) for kind, role, position in events if kind not in TRANSFERS]
     marks: dict[int, list[str]] = {}
     for position, name in sorted(named):
         marks.setdefault(position // width, []).append(name)

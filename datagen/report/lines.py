@@ -58,18 +58,36 @@ def _runs(row: Row, streams: Streams) -> Iterator[Line]:
             yield {"kind": "text", "text": row.output.text_tokenizer.decode(ids), "learned": learned}
         elif kind == "speech":
             codes = vocabulary.codes(np.array(ids, np.int32))
-            role, first = place(codes, channels, after)
-            if role:  # pieces of a turn that a pause parts lie at no one place
-                after[role] = first + len(codes)
-            for k in range(0, len(codes), _N_CODES):
-                some = [None if code < 0 else code for code in codes[k : k + _N_CODES].tolist()]
-                times = {
-                    "start_samples": (first + k) * hop_samples,
-                    "end_samples": (first + k + len(some)) * hop_samples,
-                }
-                yield {**times, "kind": f"{role} speech".strip(), "codes": some, "learned": learned}
+            yield from ({**line, "learned": learned} for line in _speech(codes, channels, after, streams, hop_samples))
         else:
             yield {"kind": "marker", "text": " ".join(_name(token, vocabulary) for token in ids), "learned": learned}
+
+
+def _speech(
+    codes: NDArray[np.int32],
+    channels: dict[str, NDArray[np.uint16]],
+    after: dict[str, int],
+    streams: Streams,
+    hop_samples: int,
+) -> Iterator[Line]:
+    """Lines of a run of speech; `after` moves on. The unheard rest of a take that was cut is in lines of its own."""
+    n_heard, (role, first) = len(codes), place(codes, channels, after)
+    if not role and (n_rest := unheard(codes, streams)):
+        n_heard -= n_rest
+        role, first = place(codes[:n_heard], channels, after)
+    if role:  # pieces of a turn that a pause parts lie at no one place
+        after[role] = first + n_heard
+    for name, begin, end in (("speech", 0, n_heard), ("speech, unheard", n_heard, len(codes))):
+        for k in range(begin, end, _N_CODES):
+            some = [None if code < 0 else code for code in codes[k : min(k + _N_CODES, end)].tolist()]
+            times = {"start_samples": (first + k) * hop_samples, "end_samples": (first + k + len(some)) * hop_samples}
+            yield {**times, "kind": f"{role} {name}".strip(), "codes": some}
+
+
+def unheard(codes: NDArray[np.int32], streams: Streams) -> int:
+    """How many codes at the end of a run are the rest of a take that was interrupted, and in neither channel."""
+    rests = (u.rest_codes for u in streams.utterances if 0 < len(u.rest_codes) <= len(codes))
+    return max((len(rest) for rest in rests if np.array_equal(codes[-len(rest) :], rest)), default=0)
 
 
 def _name(token: int, vocabulary: Vocabulary) -> str:

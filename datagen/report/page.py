@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from datagen.casting import SPLITS
 from datagen.events import EVENTS
-from datagen.inspect.rows import event_name
-from datagen.recipe import of_output
+from datagen.inspect.rows import TRANSFERS, event_name
+from datagen.recipe import stored
 from datagen.report.charts import Chart
 from datagen.report.svg import span, strip
 from datagen.timing.show import number, words
@@ -92,7 +92,7 @@ def render(content: Content) -> str:
     return environment.get_template("page.html.j2").render(
         c=content,
         v=content.values,
-        recipe=of_output(content.values).to_yaml(),
+        recipe=stored(content.values["recipe"]).to_yaml(),
         built=content.built_at and datetime.fromtimestamp(content.built_at, timezone.utc),
         policy=policy(style, script),
         style=Markup(style),  # noqa: S704 our own files
@@ -169,7 +169,7 @@ def _voices(survey: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _pick(talk: dict[str, Any]) -> dict[str, Any]:
     """A conversation in the list: how often what happens in it, floor transfers left out."""
-    kinds = Counter(event["label"] for event in talk["events"] if event["kind"] not in ("gap", "overlap"))
+    kinds = Counter(event["label"] for event in talk["events"] if event["kind"] not in TRANSFERS)
     return {**{name: talk[name] for name in ("id", "split", "language", "n_ms")}, "kinds": kinds.most_common()}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from datagen.phrases import places, units
 from datagen.records import CHANNEL, EVENTS, FAMILIES, FLOOR, KINDS, Event, Spoken, Streams, Word
+from datagen.units import ceil_div
 
 _BEFORE = frozenset(("gap", "hesitation", "user_silent", "waiting"))
 """Events that end where their utterance starts."""
@@ -45,6 +46,7 @@ def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
             yield f"utterance {index}: the {u.role} overlaps itself"
         ends[u.role] = u.end_samples
         yield from (f"utterance {index}: {fault}" for fault in _utterance_faults(u, s.n_samples))
+        yield from (f"utterance {index}: {fault}" for fault in _rest_faults(u, hop, n_codes))
     for event in s.events:
         yield from (f"event {event.kind}: {fault}" for fault in _event_faults(event, s))
     yield from _unnoted(s)
@@ -68,6 +70,22 @@ def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
         yield f"{len(u.words)} word times for {len(u.said.split())} words: {error}"
     if "".join(f"{u.said} {u.unsaid}".split()) != "".join(u.spoken.split()):  # Chinese is cut within its only word
         yield "said and unsaid together are not what was scripted"
+
+
+def _rest_faults(u: Spoken, hop: int, n_codes: int) -> Iterator[str]:
+    """What is wrong with the codes of a take's unheard rest, if it has any."""
+    if not len(u.rest_codes):
+        return
+    if u.kind not in FLOOR or not u.n_cut_samples or u.rest_start_frames is None:
+        yield "it has the rest of a take and was not cut"
+        return
+    if not u.start_samples // hop <= u.rest_start_frames <= u.end_samples // hop:
+        yield f"its rest begins in frame {u.rest_start_frames}, outside it"
+    n_frames = ceil_div(u.end_samples + u.n_cut_samples, hop) - u.rest_start_frames
+    if len(u.rest_codes) != n_frames:
+        yield f"{len(u.rest_codes)} codes are not the {n_frames} frames of its rest"
+    if int(u.rest_codes.max()) >= n_codes:
+        yield f"code {int(u.rest_codes.max())} of its rest is outside the codebook of {n_codes}"
 
 
 def _event_faults(e: Event, s: Streams) -> Iterator[str]:

@@ -11,7 +11,7 @@ import yaml
 
 from datagen.engines.base import BitExact
 from datagen.errors import StoreError
-from datagen.recipe import Recipe
+from datagen.recipe import stored
 from datagen.run import digest
 from datagen.run.commit import File
 from datagen.run.index import IndexPart, read_part, write_part
@@ -92,7 +92,7 @@ def finish(store: Store, plan: Plan, origin: dict[str, Any] | None = None) -> Ma
             tally.add(marker)
         index.append(write_part(store, len(index), [file for marker in batch for file in marker.files]))
     values = {**plan.identity, **summary(tally, plan), "index": [asdict(part) for part in index], **(origin or {})}
-    store.replace("recipe.yaml", Recipe.model_validate(plan.identity["recipe"]).to_yaml().encode())
+    store.replace("recipe.yaml", stored(plan.identity["recipe"]).to_yaml().encode())
     manifest = Manifest(values, store)
     store.replace("README.md", card(manifest).encode())
     store.create(MANIFEST, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode())

@@ -5,7 +5,8 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from datagen.errors import RecipeError, ResumeError, StoreError
-from datagen.recipe import explain, of_output
+from datagen.recipe import Flatten as FlattenRecipe
+from datagen.recipe import explain, sha256_of
 from datagen.run.commit import Marker, commit_rows, data_key
 from datagen.run.local import run_local
 from datagen.run.manifest import MANIFEST, Manifest, finish
@@ -18,7 +19,10 @@ from datagen.schema import streams_of
 from datagen.stages.flatten import Flatten
 from datagen.vocab import Vocabulary
 
-_OF_UTTERANCES = ("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples")
+_OF_UTTERANCES = (
+    *("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples"),
+    *("spoken_ids", "rest_codes", "rest_start_frames"),
+)
 NEEDED = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
     *(f"utterances.list.element.{name}" for name in _OF_UTTERANCES),
@@ -30,11 +34,25 @@ _UNIT_DIALOGUES = 256
 """Records a unit of reflattened shards, about."""
 
 
+_VERSION_3 = {
+    "interrupted_text": "heard",
+    "half_duplex": "heard",
+    "alignment_takes": "heard",
+    "max_canned_share": 1,
+}
+"""What data version 3 did where a recipe has a key for it since."""
+
+
+def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The `flatten` part of a stored recipe, in which keys that came later mean what was done without them."""
+    return {**_VERSION_3, **recipe["flatten"]}
+
+
 def flattener(identity: dict[str, Any]) -> Flatten:
     """The last stage of a build from its plan or manifest alone; needs no engine."""
-    recipe = of_output(identity)
+    recipe = FlattenRecipe.model_validate(_settings(identity["recipe"]))
     vocabulary = Vocabulary.from_dict(identity["vocabulary"])
-    return Flatten(recipe.flatten, vocabulary, identity["clock"]["hop_samples"], identity["silence"]["silence_code"])
+    return Flatten(recipe, vocabulary, identity["clock"]["hop_samples"], identity["silence"]["silence_code"])
 
 
 def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0) -> Manifest:
@@ -75,15 +93,16 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
 def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     values = old.values["recipe"]
     try:
-        recipe = of_output({**old.values, "recipe": {**values, "flatten": {**values["flatten"], **changes}}})
+        flatten = FlattenRecipe.model_validate({**_settings(values), **changes})
     except ValidationError as error:
-        raise RecipeError(explain(error)) from error
+        raise RecipeError(explain(error, "flatten")) from error
+    recipe = {**values, "flatten": flatten.model_dump(mode="json")}
     kept = ("datagen", "data_version", "inputs", "engines", "vocabulary", "clock", "silence")
     identity = {**{name: old.values[name] for name in kept}, "voices": old.values.get("voices", {})}
-    identity |= {"recipe": recipe.identity(), "recipe_sha256": recipe.sha256(), "conversations": old.values["digest"]}
-    identity["silence"] = {**identity["silence"], "assistant": recipe.flatten.assistant_silence}
-    n_together = max(1, _UNIT_DIALOGUES // recipe.run.unit_dialogues)
-    return Plan(identity, old.values["n_records"], n_together * recipe.run.unit_dialogues, ())
+    identity |= {"recipe": recipe, "recipe_sha256": sha256_of(recipe), "conversations": old.values["digest"]}
+    identity["silence"] = {**identity["silence"], "assistant": flatten.assistant_silence}
+    unit_dialogues = values["run"]["unit_dialogues"]
+    return Plan(identity, old.values["n_records"], max(1, _UNIT_DIALOGUES // unit_dialogues) * unit_dialogues, ())
 
 
 def conversations_of(old: Manifest, unit: int) -> list[str]:

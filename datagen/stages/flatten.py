@@ -6,7 +6,8 @@ Flattening interleaves chunk k of every stream, then chunk k+1:
     two_stream     | user speech x S | assistant speech x S |  next chunk ...
 
 The assistant's text begins in the chunk in which its turn begins and fills T slots a chunk until it is used
-up (relaxed alignment); text that is not used up goes on in the next chunks, before a later turn's text.
+up (relaxed alignment); text that is not used up continues in the next chunks, before a later turn's text. It is the
+text of the whole turn: an interruption ends it in the chunk in which the assistant stops, and no chunk earlier.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +16,17 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen import seeds
 from datagen.chunks import Clock, Talk, TextStream, Utterance, fill, joined, windows
+from datagen.events import KINDS
 from datagen.recipe import Flatten as FlattenRecipe
 from datagen.records import Row, Streams
 from datagen.units import ceil_div
 from datagen.vocab import Ids, Vocabulary
 
 _NO_POSITIONS = np.zeros(0, np.int32)
+_CANNED = frozenset(KINDS) - {"turn", "resumption"}
+"""Kinds of utterances whose words are from a list, and not from the dialogue."""
 
 
 class Flatten:
@@ -56,51 +61,41 @@ class Flatten:
 
         An utterance too long for a row gives none: a cut one would pair speech with text it does not hold.
         """
-        v = self._vocabulary
-        roles = self._recipe.asr_roles if task == "asr" else self._recipe.tts_roles
-        for index, utterance in enumerate(talk.utterances):
-            n_tokens = len(utterance.ids) + len(utterance.speech) + 5
-            if utterance.role not in roles or not len(utterance.ids) or n_tokens > self._recipe.max_alignment_tokens:
+        v, r = self._vocabulary, self._recipe
+        roles = r.asr_roles if task == "asr" else r.tts_roles
+        found = [u.whole() if r.alignment_takes == "whole" else u for u in talk.utterances]
+        fitting = {
+            index: u
+            for index, u in enumerate(found)
+            if u.role in roles and len(u.ids) and len(u.ids) + len(u.speech) + 5 <= r.max_alignment_tokens
+        }
+        n_canned = sum(u.kind in _CANNED for u in fitting.values())
+        share = kept_share(n_canned, len(fitting) - n_canned, r.max_canned_share)
+        for index, u in fitting.items():
+            if u.kind in _CANNED and seeds.fraction("canned", talk.streams.dialogue_id, index) >= share:
                 continue
-            speech = [v["<|sos|>"]], utterance.speech, [v["<|eos|>"]]
-            text = [v["<|sot|>"]], utterance.ids, [v["<|eot|>"]]
+            speech = [v["<|sos|>"]], u.speech, [v["<|eos|>"]]
+            text = [v["<|sot|>"]], u.ids, [v["<|eot|>"]]
             prompt, target = (speech, text) if task == "asr" else (text, speech)
             ids = joined([v[f"<|{task}|>"]], *prompt, *target)
             mask = np.arange(len(ids)) >= len(ids) - len(target[1]) - 1  # the target and its end marker
-            yield self._row(talk, task, index, ids, mask, utterance.first, utterance.last, len(utterance.ids))
+            yield self._row(talk, task, index, ids, mask, (u.first, u.last), len(u.ids))
 
     # -- four_stream ------------------------------------------------------------------------------------
 
     def _four_stream(self, talk: Talk) -> Iterator[Row]:
-        """Turn by turn: user speech, user text, assistant text, assistant speech; rows are whole turns if they fit."""
-        whole = talk.turns()
-        turns = [self._turn(turn) for turn in whole]
-        spans, first = [], 0
-        for index, (ids, _) in enumerate(turns):
-            pending = sum(len(turns[k][0]) for k in range(first, index))
-            starts_pair = whole[index].role == "user"
-            pair = len(ids) + (len(turns[index + 1][0]) if starts_pair and index + 1 < len(turns) else 0)
-            if (
-                index > first
-                and pending + pair > self._recipe.max_tokens
-                and (starts_pair or pending + len(ids) > self._recipe.max_tokens)
-            ):
-                spans.append((first, index))
-                first = index
-        if turns:
-            spans.append((first, len(turns)))
-        part = 0
-        for first, last in spans:
-            ids = np.concatenate([turns[k][0] for k in range(first, last)])
-            mask = np.concatenate([turns[k][1] for k in range(first, last)])
-            n_text = sum(len(whole[k].ids) for k in range(first, last))
-            frames = whole[first].first, max(u.last for u in whole[first:last])
-            for begin in range(0, len(ids), self._recipe.max_tokens):  # one pair longer than a row is cut
-                piece = slice(begin, begin + self._recipe.max_tokens)
-                yield self._row(
-                    talk, "four_stream", part, ids[piece], mask[piece], *frames, n_text if begin == 0 else 0
-                )
-                part += 1
+        """Turn by turn: user speech, user text, assistant text, assistant speech; rows hold whole turns only."""
+        turns = talk.turns(whole=self._recipe.half_duplex == "whole")
+        tokens = [self._turn(turn) for turn in turns]
+        spans = spans_of([len(ids) for ids, _ in tokens], [u.role for u in turns], self._recipe.max_tokens)
+        for part, (first, last) in enumerate(spans):
+            ids, mask = (np.concatenate(parts) for parts in zip(*tokens[first:last], strict=True))
+            before = spans[part - 1][1] if part else 0
+            after = len(turns) if part == len(spans) - 1 else last  # what comes after the last row is counted with it
+            n_dropped = sum(len(u.ids) for u in (*turns[before:first], *turns[last:after]))
+            frames = turns[first].first, max(u.last for u in turns[first:last])
+            n_text = sum(len(u.ids) for u in turns[first:last])
+            yield self._row(talk, "four_stream", part, ids, mask, frames, n_text, n_dropped)
 
     def _turn(self, utterance: Utterance) -> tuple[Ids, NDArray[np.bool_]]:
         v = self._vocabulary
@@ -118,7 +113,7 @@ class Flatten:
         n_text = self._recipe.text_chunk_tokens if task == "three_stream" else 0
         width = 2 * n_speech + n_text
         n_heard_chunks = ceil_div(talk.n_frames, n_speech)
-        text = TextStream(talk, n_speech, n_text, n_heard_chunks)
+        text = TextStream(talk, n_speech, n_text, n_heard_chunks, self._recipe.interrupted_text == "causal")
         n_chunks = text.n_chunks
         grid = np.empty((n_chunks, width), np.int32)
         fill(grid[:, :n_speech], talk.user, self._vocabulary.speech_offset + self._silence_code)
@@ -141,6 +136,7 @@ class Flatten:
                 n_frames=min(last * n_speech, talk.n_frames) - min(first * n_speech, talk.n_frames),
                 n_text_tokens=text.count(first, last),
                 n_late_text_tokens=text.count_late(first, last),
+                n_dropped_text_tokens=text.count_dropped(first, last),
                 n_pad_tokens=n_pad,
                 **_labels(talk, clock),
             )
@@ -152,9 +148,9 @@ class Flatten:
         index: int,
         ids: Ids,
         mask: NDArray[np.bool_],
-        first: int,
-        last: int,
+        frames: tuple[int, int],
         n_text: int,
+        n_dropped: int = 0,
     ) -> Row:
         streams = talk.streams
         return Row(
@@ -165,10 +161,11 @@ class Flatten:
             split=streams.split,
             input_ids=ids,
             loss_mask=mask,
-            start_frames=first,
-            n_frames=last - first,
+            start_frames=frames[0],
+            n_frames=frames[1] - frames[0],
             n_text_tokens=n_text,
             n_late_text_tokens=0,
+            n_dropped_text_tokens=n_dropped,
             n_pad_tokens=0,
             user_turn_ends=_NO_POSITIONS,
             barge_ins=_NO_POSITIONS,
@@ -177,6 +174,56 @@ class Flatten:
             event_starts=_NO_POSITIONS,
             event_ends=_NO_POSITIONS,
         )
+
+
+def kept_share(n_canned: int, n_others: int, most: float) -> float:
+    """Share of canned utterances to keep, each by its own chance, so that at most a share of what is kept is canned.
+
+    A function of one conversation: over many of them the share holds in expectation, not in each.
+
+    Args:
+        n_canned: Canned utterances.
+        n_others: Others, all of which are kept.
+        most: The largest share of canned ones among those kept, from 0 to 1.
+
+    >>> kept_share(38, 19, 0.05), kept_share(1, 19, 0.05), kept_share(3, 0, 0.05), kept_share(3, 0, 1)
+    (0.026315789473684213, 1.0, 0.0, 1.0)
+    """
+    if n_canned * (1 - most) <= n_others * most:
+        return 1.0
+    return n_others * most / (n_canned * (1 - most))
+
+
+def spans_of(lengths: Sequence[int], roles: Sequence[str], n_most: int) -> list[tuple[int, int]]:
+    """Which turns each row of `four_stream` holds: a user's turn and its answer together, if they fit a row.
+
+    A turn that is longer than a row is in none, and no row goes on beyond it.
+
+    Args:
+        lengths: Tokens of each turn.
+        roles: Who speaks it.
+        n_most: Tokens a row may have.
+
+    Returns:
+        Turns [first, last) of each row, in order.
+
+    >>> spans_of([3, 4, 3, 4], ["user", "assistant"] * 2, 11), spans_of([3, 9, 3, 4], ["user", "assistant"] * 2, 8)
+    ([(0, 2), (2, 4)], [(0, 1), (2, 4)])
+    """
+    spans: list[tuple[int, int]] = []
+    open_since, n_tokens = 0, 0
+    for index, (length, role) in enumerate(zip(lengths, roles, strict=True)):
+        answered = role == "user" and index + 1 < len(lengths) and lengths[index + 1] <= n_most
+        together = length + (lengths[index + 1] if answered else 0)
+        if n_tokens and (n_tokens + length > n_most or (role == "user" and n_tokens + together > n_most)):
+            spans.append((open_since, index))
+            n_tokens = 0
+        if length > n_most:
+            continue
+        if not n_tokens:
+            open_since = index
+        n_tokens += length
+    return [*spans, (open_since, len(lengths))] if n_tokens else spans
 
 
 class _Labels(TypedDict):
@@ -193,10 +240,9 @@ def _labels(talk: Talk, clock: Clock) -> _Labels:
     inside = clock.holds(talk.event_starts)
     events = [event for event, here in zip(talk.events, inside, strict=True) if here]
     starts = clock.positions(talk.event_starts[inside])
-    barges_in = np.array([(e.kind, e.role) == ("barge_in", "user") for e in events], np.bool_)
     return {
         "user_turn_ends": clock.positions(talk.user_turn_ends[clock.holds(talk.user_turn_ends)]),
-        "barge_ins": starts[barges_in],
+        "barge_ins": clock.positions(talk.barge_ins[clock.holds(talk.barge_ins)]),
         "event_kinds": tuple(event.kind for event in events),
         "event_roles": tuple(event.role for event in events),
         "event_starts": starts,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datagen.recipe import of_output
+from datagen.recipe import stored
 from datagen.run.manifest import Manifest
 from datagen.run.store import Store
 from datagen.timing.battery import Battery
@@ -49,7 +49,7 @@ def as_json(
         voice: What `hear` found.
         compared: Name and distributions of a reference profile.
     """
-    battery, recipe = found.battery, of_output(manifest.values)
+    battery, recipe = found.battery, stored(manifest.values["recipe"])
     return {
         "version": VERSION,
         "recipe": recipe.name,

@@ -64,7 +64,8 @@ def _cells(row: dict[str, object], width: int | None) -> dict[str, object]:
 
 def _utterance(values: dict[str, object]) -> dict[str, object]:
     words = [f"{w['text']} {w['start_samples']}-{w['end_samples']}" for w in values["words"]]
-    return {**values, "text_ids": str(values["text_ids"]), "words": words}
+    lists = {name: str(values[name]) for name in ("text_ids", "spoken_ids", "rest_codes")}
+    return {**values, **lists, "words": words}
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def test_runs_join_to_the_row(output, work):
     assert [run.kind for run in runs[:3]] == ["special", "speech", "special"]
     assert all((a.kind, a.learned) != (b.kind, b.learned) for a, b in pairwise(runs))
     said = [run.shown for run in runs if run.kind == "text"]
-    texts = [u.said for u in output.conversation(row.dialogue_id).streams.utterances if u.said]
+    texts = [u.spoken for u in output.conversation(row.dialogue_id).streams.utterances]  # whole turns
     assert said == texts
 
 

@@ -85,7 +85,12 @@ def test_lines_of_runs_are_timed_by_the_conversation(output):
         for task in ("asr", "tts", "four_stream"):
             for row in talk.rows(task):
                 speech = [line for line in lines_of(row, talk.streams) if "codes" in line]
+                rests = [u.rest_codes.tolist() for u in talk.streams.utterances if len(u.rest_codes)]
+                unheard = [code for line in speech if line["kind"].endswith("unheard") for code in line["codes"]]
+                assert not unheard or any(unheard[: len(rest)] == rest for rest in rests)
                 for line in speech:
+                    if line["kind"].endswith("unheard"):
+                        continue
                     role = line["kind"].split()[0]
                     stream = {"user": talk.streams.user_codes, "assistant": talk.streams.assistant_codes}[role]
                     codes = stream[line["start_samples"] // 960 : line["end_samples"] // 960].tolist()

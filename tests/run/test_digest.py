@@ -60,7 +60,9 @@ scores = st.builds(
     st.none() | level,
     st.lists(text, max_size=2).map(tuple),
 )
-spoken = st.builds(Spoken, role, *[text] * 5, ids, *[samples] * 3, st.integers(0, 9), words, scores=st.none() | scores)
+rest = {"spoken_ids": ids, "rest_codes": codes, "rest_start_frames": st.none() | st.integers(0, 2**31 - 1)}
+told = [role, *[text] * 5, ids, *[samples] * 3, st.integers(0, 9), words]
+spoken = st.builds(Spoken, *told, scores=st.none() | scores, **rest)
 mixing = st.builds(Mixing, text, st.none() | level, level, level)
 event = st.builds(Event, text, role, samples, samples)
 number = st.integers(0, 2**31 - 1)
@@ -92,6 +94,10 @@ def plain(s: Streams) -> dict[str, object]:
     return conversations_table([s]).to_pylist()[0]
 
 
+def rest_of(u: Spoken) -> tuple[object, ...]:
+    return u.spoken_ids.tolist(), u.rest_codes.tolist(), u.rest_codes.dtype, u.rest_start_frames
+
+
 @given(st.lists(streams, max_size=4))
 @settings(max_examples=40, deadline=None)
 def test_conversations_come_back_from_bytes_as_they_were(batch):
@@ -105,6 +111,7 @@ def test_conversations_come_back_from_bytes_as_they_were(batch):
         assert np.array_equal(s.assistant_codes, was.assistant_codes)
         assert [u.text_ids.tolist() for u in s.utterances] == [u.text_ids.tolist() for u in was.utterances]
         assert [u.scores for u in s.utterances] == [u.scores for u in was.utterances]
+        assert [rest_of(u) for u in s.utterances] == [rest_of(u) for u in was.utterances]
         assert (s.events, s.mixing, s.audio_flac) == (was.events, was.mixing, was.audio_flac)
         assert (s.scripted_by, s.judged, s.written_by) == (was.scripted_by, was.judged, was.written_by)
     assert to_parquet(conversations_table(back), {"a": 1}) == data
@@ -139,6 +146,7 @@ def row(**changes: object) -> Row:
         "n_frames": 9,
         "n_text_tokens": 1,
         "n_late_text_tokens": 0,
+        "n_dropped_text_tokens": 0,
         "n_pad_tokens": 0,
         "user_turn_ends": np.array([2], np.int32),
         "barge_ins": np.zeros(0, np.int32),
@@ -245,6 +253,7 @@ def test_the_hash_is_that_of_the_format_document():
         "n_frames": b"9",
         "n_text_tokens": b"1",
         "n_late_text_tokens": b"0",
+        "n_dropped_text_tokens": b"0",
         "n_pad_tokens": b"0",
         "user_turn_ends": np.array([2], "<i4").tobytes(),
         "barge_ins": b"",

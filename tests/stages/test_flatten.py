@@ -93,8 +93,9 @@ def test_text_that_does_not_fit_goes_on_and_is_counted():
 
 
 def test_positions_are_those_of_the_assistants_next_token():
+    talk = [TALK[0], replace(spoken("assistant", 15, 27, 5, 200), n_cut_samples=9), TALK[2]]
     events = [Event("barge_in", "user", 25 * HOP + 1, 27 * HOP), Event("other", "user", 0, 0)]
-    (row,) = flatten(streams(40, TALK, events), "three_stream")
+    (row,) = flatten(streams(40, talk, events), "three_stream")
     assert row.user_turn_ends.tolist() == [1 * 22 + 12 + 2]  # frame 12 = chunk 1, slot 2; frame 40 is past the end
     assert row.barge_ins.tolist() == [2 * 22 + 12 + 6]  # the first frame wholly after the start: 26
     assert row.input_ids[row.barge_ins[0]] == V.speech(np.array([27]))[0]
@@ -108,7 +109,7 @@ def test_events_are_labelled_where_they_begin_and_end():
     events = [
         event("backchannel", "user", 21.5, 24),
         event("gap", "assistant", 12, 15),
-        event("failed_barge_in", "user", 22, 25, placed=False),
+        event("false_start", "user", 22, 25, placed=False),
         event("backchannel", "user", 38, 40),
     ]
     (row,) = flatten(streams(40, TALK, events), "three_stream")
@@ -119,8 +120,9 @@ def test_events_are_labelled_where_they_begin_and_end():
 
 
 def test_an_event_belongs_to_the_row_in_which_it_begins():
-    events = [event("barge_in", "user", 115, 130), event("gap", "user", 120, 125), event("gap", "user", 121, 400)]
-    first, second = flatten(streams(200, [], events), "two_stream", max_tokens=240)  # 12 chunks a row
+    events = [event("barge_in", "user", 115, 120), event("gap", "user", 120, 125), event("gap", "user", 121, 400)]
+    talk = [replace(spoken("assistant", 100, 120, 0), n_cut_samples=9)]
+    first, second = flatten(streams(200, talk, events), "two_stream", max_tokens=240)  # 12 chunks a row
     assert (first.event_kinds, second.event_kinds) == (("barge_in",), ("gap", "gap"))
     assert first.barge_ins.tolist() == first.event_starts.tolist() == [11 * 20 + 10 + 5]
     assert first.event_ends.tolist() == [240]
@@ -154,7 +156,8 @@ def test_a_backchannel_of_the_assistant_has_speech_and_text():
     grid = row.input_ids.reshape(-1, 22)
     assert grid[0, 10:12].tolist() == [900, TS]
     assert grid[0, 12:].tolist() == [*[SS] * 5, *V.speech(np.arange(6, 9)), *[SS] * 2]
-    assert [len(flatten(streams(40, [TALK[0], token, *TALK[1:]]), task)) for task in ("asr", "tts")] == [4, 2]
+    both = [flatten(streams(40, [TALK[0], token, *TALK[1:]]), task, max_canned_share=1) for task in ("asr", "tts")]
+    assert [len(rows) for rows in both] == [4, 2]
 
 
 def test_four_stream_joins_the_pieces_of_a_turn_and_leaves_tokens_out():

@@ -114,7 +114,7 @@ const TONES = {
   barge_in: "strong", competition: "strong", correction: "strong", failed_barge_in: "strong",
   overlapping_start: "strong", backchannel: "listen",
 };
-const UNSHOWN = new Set(["gap", "overlap", "competition"]); // drawn between the lanes, or with its barge-in
+const UNSHOWN = new Set(["gap", "overlapping_end", "overlap", "competition"]); // drawn between the lanes, or with its barge-in
 const SOUND_NAMES = ["recorded", "decoded"];
 
 const talks = [...document.querySelectorAll("script.talk")];
@@ -197,7 +197,7 @@ function happenings(role) {
 function between() {
   const node = make("div", "between");
   for (const e of state.talk.events) {
-    if (e.kind !== "gap" && e.kind !== "overlap") continue;
+    if (!["gap", "overlapping_end", "overlap"].includes(e.kind)) continue; // the last is a name of older versions
     const n_ms = e.end_ms - e.start_ms;
     const text = n_ms * state.zoom > 24 ? `${e.kind === "gap" ? "" : "−"}${n_ms}` : "";
     const bar = place(make("span", e.kind === "gap" ? "" : "overlap", text), e.start_ms, e.end_ms);
