@@ -271,7 +271,8 @@ class Conversation:
     audio: NDArray[np.int16]
     mixing: Mixing
     events: tuple[Event, ...] = ()
-    """Sounds in the user's channel that are nobody's turn, in order of time: `noise_burst`, `other_talker`, `laughter`, `cough`."""
+    """Sounds in the user's channel that are nobody's turn, in order of time: `noise_burst`, `other_talker`, `laughter`,
+    `cough`."""
 
 
 @dataclass(frozen=True, slots=True)

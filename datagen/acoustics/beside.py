@@ -11,7 +11,7 @@ from datagen.engines.base import Audio
 from datagen.engines.texture import Stride, random_phases, walk
 from datagen.records import Clip
 
-_POOL_SAMPLES = 3 << 15
+_POOL_SAMPLES = 1 << 16
 _STRIDE = Stride(1 << 15, 2048)
 
 
@@ -31,9 +31,16 @@ def babble_of(clips: Sequence[Clip], n_samples: int, rng: np.random.Generator) -
     """
     groups = np.zeros((2, _POOL_SAMPLES), np.float32)
     for k, clip in enumerate(clips if len(clips) > 1 else [*clips] * 2):
-        start = int(rng.integers(len(clip.audio)))
-        groups[k % 2] += np.resize(np.roll(unit_power(clip.audio), -start), _POOL_SAMPLES)
+        _add_round(groups[k % 2], unit_power(clip.audio), -int(rng.integers(len(clip.audio))))
     return walk(random_phases(groups, rng), n_samples, rng, _STRIDE)
+
+
+def _add_round(group: Audio, audio: Audio, at: int) -> None:
+    """Add a line again and again from `at` on, which is not after the beginning."""
+    while at < len(group):
+        first, last = max(at, 0), min(at + len(audio), len(group))
+        group[first:last] += audio[first - at : last - at]
+        at += len(audio)
 
 
 def in_passing(audio: Audio, pace: float, cutoff_hz: float, sample_rate_hz: int) -> Audio:

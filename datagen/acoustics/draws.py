@@ -115,7 +115,7 @@ class Draws:
         names, apart = sorted(recipe.kinds), ms_to_samples(_APART_MS, self._rate)
         taken = [(start - apart, start + len(audio) + apart) for start, audio in user]
         pitch_hz = vocal.pitch_of([audio for _, audio in user], self._rate)
-        sounds = []
+        sounds = list[tuple[int, Audio, str]]()
         for k, start in enumerate(self._starts("vocal", recipe.per_minute, n_samples)):
             rng = self.rng("vocal", "sound", k)
             name = names[_index([recipe.kinds[name] for name in names], rng.random())]

@@ -49,14 +49,9 @@ def render_clean(channel: NDArray[np.int16], segments: Segments, gain: float) ->
 def render(channel: NDArray[np.int16], layers: Sequence[Layer]) -> None:
     """Write the sum of layers into `channel`, int16 [n_samples]. The sum must not exceed full scale."""
     buffer = np.empty(_BLOCK_SAMPLES, np.float32)
-    beds = [
-        (layer.sounds, np.float32(layer.gain * FULL_SCALE)) for layer in layers if isinstance(layer.sounds, np.ndarray)
-    ]
-    sounds = [
-        (layer.sounds, np.float32(layer.gain * FULL_SCALE))
-        for layer in layers
-        if not isinstance(layer.sounds, np.ndarray)
-    ]
+    gained = [(layer.sounds, np.float32(layer.gain * FULL_SCALE)) for layer in layers]
+    beds = [(sounds, gain) for sounds, gain in gained if isinstance(sounds, np.ndarray)]
+    singles = [(sounds, gain) for sounds, gain in gained if not isinstance(sounds, np.ndarray)]
     for begin in range(0, len(channel), _BLOCK_SAMPLES):
         end = min(begin + _BLOCK_SAMPLES, len(channel))
         block = buffer[: end - begin]
@@ -67,7 +62,7 @@ def render(channel: NDArray[np.int16], layers: Sequence[Layer]) -> None:
                 block += bed[begin:end] * gain
             else:
                 np.multiply(bed[begin:end], gain, out=block)
-        for segments, gain in sounds:
+        for segments, gain in singles:
             _add(block, segments, begin, gain)
         channel[begin:end] = np.rint(block, out=block)
 

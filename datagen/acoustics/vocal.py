@@ -65,9 +65,8 @@ def cough(rng: np.random.Generator, rate: int, pitch_hz: float) -> Audio:
         fall = decay(n - k * n_each, rate, rng.uniform(0.05, 0.08) * (3 if clears else 1))
         envelope[k * n_each :] += fall * np.float32(rng.uniform(0.8, 1) * 0.8**k)
     if clears:
-        envelope *= 0.6 + 0.4 * np.sign(np.sin(2 * np.pi * rng.uniform(28, 45) * np.arange(n) / rate)).astype(
-            np.float32
-        )
+        buzz_hz = rng.uniform(28, 45)
+        envelope *= (0.6 + 0.4 * np.sign(np.sin(2 * np.pi * buzz_hz * np.arange(n) / rate))).astype(np.float32)
     n_edge = rate // 100
     envelope[:n_edge] *= np.linspace(0, 1, n_edge, dtype=np.float32)
     envelope[-n_edge:] *= np.linspace(1, 0, n_edge, dtype=np.float32)

@@ -78,11 +78,9 @@ def _fan_spectrum(hz: Hertz) -> Hertz:
     return np.asarray((1 + tones) * hz**-0.5 / np.sqrt(1 + (hz / 700) ** 2) + 2e-2 / np.sqrt(1 + (hz / 3000) ** 4))
 
 
-def _drifting(
-    spectrum: Spectrum, every_s: float, range_db: float, n: int, rng: np.random.Generator, rate: int
-) -> Audio:
+def _drifting(spectrum: Spectrum, every_s: float, by_db: float, n: int, rng: np.random.Generator, rate: int) -> Audio:
     """Noise whose level wanders."""
-    return noise(spectrum, n, rng, rate, amplitudes(np.float32(range_db) * wander(rng, n, every_s * rate)))
+    return noise(spectrum, n, rng, rate, amplitudes(np.float32(by_db) * wander(rng, n, every_s * rate)))
 
 
 def _hum(n: int, rng: np.random.Generator, rate: int) -> Audio:
@@ -92,13 +90,17 @@ def _hum(n: int, rng: np.random.Generator, rate: int) -> Audio:
     multiples = np.array([multiple for multiple, _ in _HUM_HARMONICS])
     turns = mains_hz / rate * _HUM_STEP * (1 + 5e-4 * _resampled(wander(rng, n, 4 * rate)))
     phase = np.outer(np.cumsum(turns) - turns, multiples) + rng.random(len(multiples))
-    of_step = np.exp(2j * np.pi * phase) * strengths * _resampled(amplitudes(wander(rng, n, 3 * rate)))[:, None]
-    in_step = np.exp(2j * np.pi * mains_hz / rate * np.outer(multiples, np.arange(_HUM_STEP)))
-    left = np.concatenate([of_step.real, of_step.imag], axis=1, dtype=np.float32)
-    right = np.concatenate([in_step.real, -in_step.imag], dtype=np.float32)
-    hum: Audio = (left @ right).ravel()[:n]
+    gain = _resampled(amplitudes(wander(rng, n, 3 * rate)))[:, None] * strengths
+    left = np.concatenate([gain * part for part in _cos_sin(phase)], axis=1, dtype=np.float32)
+    cos, sin = _cos_sin(mains_hz / rate * np.outer(multiples, np.arange(_HUM_STEP)))
+    hum: Audio = (left @ np.concatenate([sin, cos])).ravel()[:n]
     hum += walk(noise_pool(_hiss, rng, rate) * np.float32(0.3), n, rng)
     return hum
+
+
+def _cos_sin(turns: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    angle = (2 * np.pi * (turns % 1)).astype(np.float32)
+    return np.cos(angle), np.sin(angle)
 
 
 def _resampled(curve: Floats) -> NDArray[np.float64]:
@@ -109,7 +111,7 @@ def _resampled(curve: Floats) -> NDArray[np.float64]:
 def _street(n: int, rng: np.random.Generator, rate: int) -> Audio:
     """Distant traffic that rumbles, and cars that pass one by one."""
     street, tyres = _drifting(_rumble, 4, 3, n, rng, rate), noise_pool(_tyres, rng, rate)
-    for at in _times(rng, n, 9 * rate):
+    for at in _times(rng, n, 11 * rate):
         width = rate * rng.uniform(0.3, 0.7)
         begin, end = max(0, int(at - 3 * width)), min(n, int(at + 3 * width))
         from_it = (np.arange(begin, end, STEP_SAMPLES, dtype=np.float32) - np.float32(at)) / np.float32(width)
@@ -121,7 +123,7 @@ def _street(n: int, rng: np.random.Generator, rate: int) -> Audio:
 def _cafe(n: int, rng: np.random.Generator, rate: int) -> Audio:
     """A murmur without words, made of vowels in the rhythm of syllables, and dishes now and then."""
     cafe = walk(_murmur(rng, rate), n, rng, Stride(1 << 15, 1024))
-    for at in _times(rng, n, 12 * rate):
+    for at in _times(rng, n, 15 * rate):
         _add(cafe, int(at), clatter(rng, rate) * np.float32(rng.uniform(0.3, 1.2)))
     return cafe
 
@@ -143,7 +145,8 @@ def _formants(rate: int) -> Floats:
     centres = np.geomspace(250, 4500, 16)[:, None]
     power = np.exp(-(((hz - centres) / (0.12 * centres)) ** 2)) * _speech(hz) ** 2
     power *= FRAME_SAMPLES**2 / 13.6 / np.sum(power)  # 6.8 is the mean of what `_murmur` multiplies it by
-    return power.astype(np.float32)
+    table: Floats = power.astype(np.float32)
+    return table
 
 
 def _keyboard(n: int, rng: np.random.Generator, rate: int) -> Audio:

@@ -38,7 +38,8 @@ def coloured(rng: np.random.Generator, n_samples: int, rate: int, peaks_hz: Sequ
     gain = sum(np.exp(-0.5 * ((frequency_hz - centre) / width) ** 2) for centre, width in peaks_hz)
     bins = gain * rng.standard_normal((2, len(frequency_hz)), dtype=np.float32).T.copy().view(np.complex64).ravel()
     wave: Wave = scipy.fft.irfft(bins, n_fft, workers=1)[:n_samples]
-    return wave / np.float32(np.sqrt(np.mean(wave**2)))
+    wave /= np.sqrt(np.mean(wave**2))
+    return wave
 
 
 def decay(n_samples: int, rate: int, time_s: float) -> Wave:
@@ -47,7 +48,8 @@ def decay(n_samples: int, rate: int, time_s: float) -> Wave:
     >>> [round(float(x), 2) for x in decay(3, 2, 0.5)]
     [1.0, 0.37, 0.14]
     """
-    return np.exp(np.arange(n_samples, dtype=np.float32) / np.float32(-rate * time_s))
+    wave: Wave = np.exp(np.arange(n_samples, dtype=np.float32) / np.float32(-rate * time_s))
+    return wave
 
 
 def run_of(rng: np.random.Generator, n_samples: int, n_hits: int, hit: Callable[[], Wave]) -> Wave:
@@ -82,7 +84,8 @@ def clicks(rng: np.random.Generator, rate: int, n_clicks: int) -> Wave:
     bins = rng.standard_normal((n_clicks, len(hz), 2), dtype=np.float32).view(np.complex64)[..., 0]
     waves: Wave = scipy.fft.irfft(gain * bins, n, axis=1, workers=1)
     waves *= np.exp(np.arange(n) / (-rate * rng.uniform(0.003, 0.007, (n_clicks, 1)))).astype(np.float32)
-    return waves / np.sqrt(np.mean(waves**2, axis=1, keepdims=True))
+    waves /= np.sqrt(np.mean(waves**2, axis=1, keepdims=True))
+    return waves
 
 
 def key_strokes(rng: np.random.Generator, rate: int, n_strokes: int) -> Wave:

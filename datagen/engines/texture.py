@@ -2,7 +2,7 @@
 
 A *pool* is a few seconds of sound that nobody else has: noise of a spectrum with random phases, or speech whose phases
 were replaced by random ones. A *walk* makes it as long as needed: every stretch is the sum of two stretches of the pool
-at drawn places. A pool of 4 x 32,768 samples has some 10^9 such sums, so none comes twice, and no lag is special.
+at drawn places. A pool of 2 x 65,536 samples has some 10^9 such sums, so none comes twice, and no lag is special.
 Everything depends on the generator alone, whatever the number of threads.
 """
 
@@ -21,7 +21,7 @@ Spectrum = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 STEP_SAMPLES = 128
 """Samples that share one value of a slow gain."""
-_ROWS, _ROW_SAMPLES = 4, 1 << 15
+_ROWS, _ROW_SAMPLES = 2, 1 << 16
 _BYTE_POWER = (256**2 - 1) / 12
 """Mean square of a random signed byte."""
 FRAME_SAMPLES = 2048
@@ -39,11 +39,11 @@ class Stride(NamedTuple):
     """The first samples of a stretch are a crossfade of equal power with the end of the one before."""
 
 
-_STRIDE = Stride(1 << 14, 512)
+_STRIDE = Stride(1 << 15, 512)
 
 
 def noise_pool(spectrum: Spectrum, rng: np.random.Generator, sample_rate_hz: int) -> Floats:
-    """A pool of Gaussian noise: float32 [4, 32768], root mean square 1.
+    """A pool of Gaussian noise: float32 [2, 65536], root mean square 1.
 
     Args:
         spectrum: Amplitude by frequency; a function of a module, for tables of it are kept.
@@ -196,4 +196,5 @@ def amplitudes(db: Floats) -> Floats:
     >>> (1000 * amplitudes(np.array([-20, 0], np.float32))).round().tolist()
     [100.0, 1000.0]
     """
-    return np.exp(db * np.float32(np.log(10) / 20))
+    gain: Floats = np.exp(db * np.float32(np.log(10) / 20))
+    return gain

@@ -63,7 +63,7 @@ class Mix:
         user_gain = self._gain(user, recipe.user_level, draws, "user") * amplitude(scene.way.distance_db or 0)
         layers = [Layer(user.segments, user_gain)]
         layers += [_beside(noisy, user, user_gain) for noisy in scene.beside]
-        if scene.vocal:
+        if scene.vocal and not isinstance(scene.vocal.sounds, np.ndarray):
             uttered = self._arriving(scene.vocal.sounds, scene.way, n_samples)
             layers.append(Layer(uttered.segments, _level(scene.vocal, user, user_gain, uttered.power)))
         if scene.echo_delay_samples is not None and scene.echo_db is not None:
