@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.acoustics.levels import unit_power
 from datagen.engines.base import Audio
-from datagen.engines.hits import coloured, decay
+from datagen.engines.hits import Wave, coloured, decay
 
 _FORMANTS = ((700, 130), (1250, 180), (2600, 320), (3700, 500))
 """Centre and width in hertz of the resonances of an open vowel, of a voice of 120 Hz."""
@@ -25,48 +26,55 @@ def laughter(rng: np.random.Generator, rate: int, pitch_hz: float) -> Audio:
         pitch_hz: Of the speaker's speech.
     """
     n_calls, n_apart = int(rng.integers(3, 7)), int(rate * rng.uniform(0.17, 0.22))
-    pitch, fall = min(1.7 * pitch_hz * rng.uniform(0.85, 1.2), 550.0), rng.uniform(0.9, 0.96)
-    scale = 1 + 0.25 * np.log2(pitch_hz / 120)  # a higher voice has a shorter throat
-    formants = [(centre * scale * rng.uniform(0.92, 1.08), width) for centre, width in _FORMANTS]
-    calls = [_ha(rng, rate, n_apart, pitch * fall**k, formants) * np.float32(fall ** (2 * k)) for k in range(n_calls)]
-    return unit_power(np.concatenate(calls))
+    call, time = np.divmod(np.arange(n_calls * n_apart), n_apart)
+    time = time / n_apart  # within a call: first a breath, then a vowel for about half of it
+    fall = rng.uniform(0.9, 0.96) ** call
+    pitch = min(1.7 * pitch_hz * rng.uniform(0.85, 1.2), 550.0) * fall * (1.08 - 0.25 * time)
+    scale = _throat(pitch_hz) * rng.uniform(0.92, 1.08)
+    formants = [(centre * scale, width) for centre, width in _FORMANTS]
+    vowel = _resonant(np.diff(np.floor(np.cumsum(pitch) / rate), prepend=0.0), rate, formants)
+    vowel = unit_power(vowel * _ramp(time, 0.15, 0.25) * _ramp(time, 0.75, 0.5))
+    breath = coloured(rng, len(time), rate, formants) * _ramp(time, 0, 0.08) * _ramp(time, 1, 0.5)
+    return unit_power(((vowel + rng.uniform(0.2, 0.4) * breath) * fall**2).astype(np.float32))
 
 
-def _ha(rng: np.random.Generator, rate: int, n: int, pitch_hz: float, formants: Sequence[tuple[float, float]]) -> Audio:
-    """A breath that becomes a vowel, for about half of its time: float32 [n]."""
-    time = np.arange(n) / n
-    curve = pitch_hz * (1.08 - 0.25 * time) * (1 + 0.02 * np.sin(2 * np.pi * (time * 3 + rng.random())))
-    pulses = np.diff(np.floor(np.cumsum(curve) / rate + rng.random()), prepend=0.0) > 0
-    voiced = _resonant(pulses.astype(np.float32), rate, formants)
-    voiced *= (np.clip((time - 0.15) / 0.1, 0, 1) * np.clip((0.75 - time) / 0.25, 0, 1)).astype(np.float32)
-    breath = coloured(rng, n, rate, formants)
-    breath *= (np.clip(time / 0.08, 0, 1) * np.exp(-time / 0.25) * np.clip((1 - time) / 0.1, 0, 1)).astype(np.float32)
-    return unit_power(voiced) + np.float32(rng.uniform(0.3, 0.5)) * breath
+def _throat(pitch_hz: float) -> float:
+    """About how much higher the resonances of a voice are than those of a voice of 120 Hz."""
+    return 1 + 0.25 * float(np.log2(pitch_hz / 120))
 
 
-def _resonant(audio: Audio, rate: int, formants: Sequence[tuple[float, float]]) -> Audio:
-    """Pulses through resonances in parallel, weaker the higher they are."""
-    hz = np.fft.rfftfreq(2 * len(audio), 1 / rate)
-    response = sum(0.55**k * (-1) ** k / (1 + 2j * (hz - centre) / width) for k, (centre, width) in enumerate(formants))
-    made = np.fft.irfft(np.fft.rfft(audio, 2 * len(audio)) * response, 2 * len(audio))
-    return made[: len(audio)].astype(np.float32)
+def _ramp(time: NDArray[np.float64], nothing: float, all_of_it: float) -> Wave:
+    """A line from 0 at one time to 1 at another, and level beyond."""
+    return np.clip((time - nothing) / (all_of_it - nothing), 0, 1).astype(np.float32)
+
+
+def _resonant(pulses: NDArray[np.float64], rate: int, formants: Sequence[tuple[float, float]]) -> Wave:
+    """Pulses through resonances in parallel, weaker the higher they are: float32 [n_samples]."""
+    import scipy.fft
+
+    n_fft = scipy.fft.next_fast_len(len(pulses) + rate // 50, real=True)
+    hz = np.fft.rfftfreq(n_fft, 1 / rate).astype(np.float32)
+    response = sum((-0.55) ** k / (1 + 2j * (hz - centre) / width) for k, (centre, width) in enumerate(formants))
+    bins = scipy.fft.rfft(pulses.astype(np.float32), n_fft, workers=1) * response
+    wave: Wave = scipy.fft.irfft(bins.astype(np.complex64), n_fft, workers=1)[: len(pulses)]
+    return wave
 
 
 def cough(rng: np.random.Generator, rate: int, pitch_hz: float) -> Audio:
     """One to three puffs of throaty noise, or a cleared throat that buzzes: 0.3 to 0.9 s, root mean square 1."""
     clears = rng.random() < 0.35
     n_puffs, n_each = (1 if clears else int(rng.integers(1, 4))), int(rate * rng.uniform(0.25, 0.32))
-    scale = 1 + 0.25 * np.log2(pitch_hz / 120)
+    scale = _throat(pitch_hz)
     throat = [(rng.uniform(450, 650) * scale, 180), (rng.uniform(1300, 1800) * scale, 350), (2800 * scale, 700)]
     n = n_puffs * n_each + int(0.15 * rate)
     sound = coloured(rng, n, rate, throat)
     envelope = np.zeros(n, np.float32)
     for k in range(n_puffs):
-        fall = decay(n - k * n_each, rate, rng.uniform(0.05, 0.08) * (3 if clears else 1))
-        envelope[k * n_each :] += fall * np.float32(rng.uniform(0.8, 1) * 0.8**k)
+        n_left = n - k * n_each
+        puff = decay(n_left, rate, rng.uniform(0.05, 0.08) * (3 if clears else 1)) - decay(n_left, rate, 0.004)
+        envelope[k * n_each :] += puff * np.float32(rng.uniform(0.8, 1) * 0.8**k)
     if clears:
-        buzz_hz = rng.uniform(28, 45)
-        envelope *= (0.6 + 0.4 * np.sign(np.sin(2 * np.pi * buzz_hz * np.arange(n) / rate))).astype(np.float32)
+        envelope *= (0.6 + 0.4 * np.sin(2 * np.pi * rng.uniform(28, 45) * np.arange(n) / rate)).astype(np.float32)
     n_edge = rate // 100
     envelope[:n_edge] *= np.linspace(0, 1, n_edge, dtype=np.float32)
     envelope[-n_edge:] *= np.linspace(1, 0, n_edge, dtype=np.float32)

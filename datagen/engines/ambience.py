@@ -143,7 +143,7 @@ def _formants(rate: int) -> Floats:
     """Power spectra of 16 resonances from 250 Hz to 4.5 kHz, as strong as in speech: float32 [16, n_bins]."""
     hz = np.maximum(np.fft.rfftfreq(FRAME_SAMPLES, 1 / rate), 20.0)
     centres = np.geomspace(250, 4500, 16)[:, None]
-    power = np.exp(-(((hz - centres) / (0.12 * centres)) ** 2)) * _speech(hz) ** 2
+    power = (np.exp(-(((hz - centres) / (0.12 * centres)) ** 2)) + 2e-3) * _speech(hz) ** 2
     power *= FRAME_SAMPLES**2 / 13.6 / np.sum(power)  # 6.8 is the mean of what `_murmur` multiplies it by
     table: Floats = power.astype(np.float32)
     return table

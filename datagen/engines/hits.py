@@ -67,7 +67,7 @@ def clatter(rng: np.random.Generator, rate: int) -> Wave:
     n_hit, high_hz = int(0.15 * rate), min(6000, 0.4 * rate)
 
     def hit() -> Wave:
-        tones = zip(rng.uniform(1500, high_hz, 4), rng.uniform(0.01, 0.05, 4), rng.uniform(0.5, 1, 4), strict=True)
+        tones = zip(rng.uniform(1500, high_hz, 4), rng.uniform(0.01, 0.03, 4), rng.uniform(0.5, 1, 4), strict=True)
         return ringing(n_hit, rate, list(tones))
 
     return run_of(rng, int(rate * rng.uniform(0.35, 0.6)), int(rng.integers(3, 7)), hit)
