@@ -52,7 +52,8 @@ class Mix:
         draws = Draws.of(self._seed, timeline.takes.script, self._rate)
         spoken = self._segments(timeline, "user")
         scene = draws.scene(recipe, self._supplies, timeline.takes, spoken, n_samples)
-        audio = np.zeros((2, n_samples), np.int16)
+        audio = np.empty((2, n_samples), np.int16)
+        audio[CHANNEL["assistant"]] = 0
 
         assistant = Speech.of(self._segments(timeline, "assistant"))
         assistant_gain = self._gain(assistant, recipe.assistant_level, draws, "assistant")
