@@ -111,7 +111,7 @@ def audio(build: Build, takes: Sequence[Takes], times: int, least: float) -> Non
         show(f"encode, both channels, {name}", talked / took, "x realtime", least=1500)
 
 
-CHEAP = ("babble", "other_talkers", "bursts", "distance", "drift")
+CHEAP = ("babble", "other_talkers", "bursts", "vocal_sounds", "distance", "drift")
 """Behaviours of the user's channel that must not slow mixing down; all others are shown apart."""
 APART = {
     "echo": ("mix.echo.probability=1",),

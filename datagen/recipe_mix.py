@@ -6,8 +6,10 @@ unless a source is given. `datagen.acoustics` says in which order they are appli
 
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from datagen import resources
 from datagen.distributions import Constant, Distribution, LogNormal, Uniform
 
 
@@ -50,7 +52,7 @@ class Behaviour(Part):
 class Babble(Behaviour):
     """Several other talkers at once, all through the conversation. Spoken by the voice engine."""
 
-    n_babbles: int = Field(8, ge=1, le=64, description="How many are made for a split, once a worker, to draw from")
+    n_lines: int = Field(32, ge=1, le=1024, description="Lines spoken per split, language and worker, to draw from")
     n_talkers: Distribution = Field(Uniform(kind="uniform", low=4, high=8), description="Rounded; at least 1")
     snr_db: Distribution = Field(Uniform(kind="uniform", low=10, high=25), description="User against babble")
 
@@ -72,6 +74,21 @@ class Bursts(Behaviour):
         (NoiseSource(name="bursts"),),
         min_length=1,
         description="For recordings: {name: directory, options: {path: ..., from_start: true}}",
+    )
+
+
+VocalSound = Literal["cough", "laughter"]
+
+
+class VocalSounds(Behaviour):
+    """The user laughs or coughs while he is not speaking; each is an event `laughter` or `cough`."""
+
+    per_minute: Distribution = Field(
+        Uniform(kind="uniform", low=0.5, high=3), description="One that would meet the user's own speech is left out"
+    )
+    level_db: Distribution = Field(Uniform(kind="uniform", low=-12, high=0), description="Against the user's speech")
+    kinds: dict[VocalSound, Annotated[float, Field(gt=0)]] = Field(
+        {"laughter": 1, "cough": 1}, min_length=1, description="Weights"
     )
 
 
@@ -132,6 +149,11 @@ class Line(Behaviour):
     )
 
 
+def _sentences() -> dict[str, tuple[str, ...]]:
+    text = (resources.directory("data") / "sentences.yaml").read_text("utf-8")
+    return {language: tuple(lines) for language, lines in yaml.safe_load(text).items()}
+
+
 class Mix(Part):
     """Levels, noise and acoustics."""
 
@@ -146,33 +168,14 @@ class Mix(Part):
     babble: Babble = Babble()
     other_talkers: OtherTalkers = OtherTalkers()
     bursts: Bursts = Bursts()
+    vocal_sounds: VocalSounds = VocalSounds()
     room: Room = Room()
     distance: Distance = Distance()
     drift: Drift = Drift()
     echo: Echo = Echo()
     line: Line = Line()
     sentences: dict[str, tuple[str, ...]] = Field(
-        {
-            "en": (
-                "I told her we would be there by seven.",
-                "Did you see where he put the keys?",
-                "No, the other one, on the left.",
-                "They said it might rain again tomorrow.",
-                "We should really get going now.",
-                "And then he just walked out of the room.",
-                "Could you pass me that, please?",
-                "It was the best soup I have ever had.",
-            ),
-            "zh": (
-                "我们七点以前应该能到。",
-                "你看见他把钥匙放哪儿了吗？",
-                "不是那个，左边那个。",
-                "听说明天还要下雨。",
-                "我们现在该走了。",
-                "然后他就走出去了。",
-            ),
-        },
-        description="What babble and other talkers say, by language",
+        _sentences(), description="What babble and other talkers say, by language"
     )
     talker_pace: Distribution = Field(
         Uniform(kind="uniform", low=1.06, high=1.18),

@@ -197,9 +197,10 @@ class Takes:
 
     script: Script
     takes: tuple[Take, ...]
-    babble: Clip | None = None
-    """A loop of many who talk at once."""
+    babble: tuple[Clip, ...] = ()
+    """One per talker of the babble; empty if there is none."""
     other_talkers: tuple[Clip, ...] = ()
+    """Sentences of other talkers, as spoken by the voice engine; the mix changes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +262,10 @@ class Mixing:
     """Kinds of the noise bursts, one an event `noise_burst`."""
     bursts_db: float | None = None
     """Level of the bursts against the user's speech."""
+    vocal_sounds: tuple[str, ...] = ()
+    """The user's laughter and coughs, in order of time, one per event `laughter` or `cough`."""
+    vocal_sounds_db: float | None = None
+    """Their level against the user's speech."""
     room: int | None = None
     """Number of the room."""
     rt60_ms: float | None = None
@@ -288,7 +293,8 @@ class Conversation:
     audio: NDArray[np.int16]
     mixing: Mixing
     events: tuple[Event, ...] = ()
-    """Sounds in the user's channel that are nobody's turn, in order of time: `noise_burst`, `other_talker`."""
+    """Sounds in the user's channel that are nobody's turn, in order of time: `noise_burst`, `other_talker`, `laughter`,
+    `cough`."""
 
 
 @dataclass(frozen=True, slots=True)

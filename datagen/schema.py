@@ -101,6 +101,8 @@ _MIXING = pa.struct(
         _field("other_talkers_db", pa.float64(), "dB against the user's speech", nullable=True),
         _field("bursts", pa.list_(pa.string()), "kinds, one an event noise_burst"),
         _field("bursts_db", pa.float64(), "dB against the user's speech", nullable=True),
+        _field("vocal_sounds", pa.list_(pa.string()), "laughter and coughs of the user, one per event"),
+        _field("vocal_sounds_db", pa.float64(), "dB against the user's speech", nullable=True),
         _field("room", pa.int32(), "number", nullable=True),
         _field("rt60_ms", pa.float64(), "ms", nullable=True),
         _field("distance_db", pa.float64(), "dB", nullable=True),

@@ -1,51 +1,60 @@
-"""What is heard beside the user: babble, other talkers, noise bursts, the assistant's echo."""
+"""What sounds beside the user: babble, other talkers, the assistant's echo."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from datagen.acoustics.levels import Segments, fade_out, unit_power
-from datagen.engines.base import Audio, Loop
+from datagen.acoustics.speaker import dull
+from datagen.engines.audio import resample
+from datagen.engines.base import Audio
+from datagen.engines.texture import Stride, random_phases, walk
 from datagen.records import Clip
 
+_POOL_SAMPLES = 1 << 16
+_STRIDE = Stride(1 << 15, 2048)
 
-def babble_of(clips: Sequence[Clip], n_samples: int, starts: Sequence[float]) -> Clip:
-    """A seamless loop of talkers who all talk all the time, each as loud as the others.
+
+def babble_of(clips: Sequence[Clip], n_samples: int, rng: np.random.Generator) -> Audio:
+    """Talkers who all talk all the time, each as loud as the others, and none of whom can be understood.
+
+    Two groups of them talk for some seconds each; then phases are replaced by random ones, so no other conversation has
+    a stretch of it, and both are walked through at drawn places for as long as needed.
 
     Args:
-        clips: One a talker; each is repeated whole, as often as it fits, evenly spaced around the loop.
-        n_samples: Length of the loop; that of the longest clip if that is longer.
-        starts: Where each talker begins, as a share of the loop, in [0, 1).
+        clips: One per talker, at least one.
+        n_samples: How much is needed.
+        rng: Draws places and phases.
 
-    >>> two = [Clip(("a",), np.ones(2, np.float32)), Clip(("b",), -2 * np.ones(3, np.float32))]
-    >>> babble_of(two, 5, (0.0, 0.8)).audio.tolist()
-    [0.0, 0.0, 1.0, 1.0, -1.0]
+    Returns:
+        float32 [n_samples], at no level in particular.
     """
-    n_samples = max(n_samples, max(len(clip.audio) for clip in clips))
-    loop = np.zeros(n_samples, np.float32)
-    for clip, share in zip(clips, starts, strict=True):
-        audio = unit_power(clip.audio)
-        n_times = n_samples // len(audio)
-        for k in range(n_times):
-            _add_around(loop, audio, int(share * n_samples) + k * n_samples // n_times)
-    return Clip(tuple(voice for clip in clips for voice in clip.voices), loop)
+    groups = np.zeros((2, _POOL_SAMPLES), np.float32)
+    for k, clip in enumerate(clips if len(clips) > 1 else [*clips] * 2):
+        _add_round(groups[k % 2], unit_power(clip.audio), -int(rng.integers(len(clip.audio))))
+    return walk(random_phases(groups, rng), n_samples, rng, _STRIDE)
 
 
-def _add_around(loop: Audio, audio: Audio, start: int) -> None:
-    start %= len(loop)
-    n = min(len(audio), len(loop) - start)
-    loop[start : start + n] += audio[:n]
-    loop[: len(audio) - n] += audio[n:]
+def _add_round(group: Audio, audio: Audio, at: int) -> None:
+    """Add a line again and again from `at` on, which is not after the beginning."""
+    while at < len(group):
+        first, last = max(at, 0), min(at + len(audio), len(group))
+        group[first:last] += audio[first - at : last - at]
+        at += len(audio)
 
 
-def once(loop: Loop, n_longest: int, n_fade: int) -> Audio:
-    """A sound heard once from its start, at root mean square 1; faded out where it would be too long.
+def in_passing(audio: Audio, pace: float, cutoff_hz: float, sample_rate_hz: int) -> Audio:
+    """Somebody else's speech: faster and higher by `pace`, and duller, at root mean square 1."""
+    return unit_power(dull(resample(audio, round(pace * sample_rate_hz), sample_rate_hz), cutoff_hz, sample_rate_hz))
 
-    >>> once(Loop(np.array([9, 2, -2, 2], np.float32), 1), n_longest=2, n_fade=0).tolist()
+
+def once(audio: Audio, n_longest: int, n_fade: int) -> Audio:
+    """A single sound at root mean square 1; faded out if it is as long as allowed.
+
+    >>> once(np.array([2, -2], np.float32), n_longest=3, n_fade=0).tolist()
     [1.0, -1.0]
     """
-    audio = loop.audio[loop.start_samples :]
-    return unit_power(fade_out(audio[:n_longest], n_fade) if len(audio) > n_longest else audio)
+    return unit_power(fade_out(audio, n_fade) if len(audio) >= n_longest else audio)
 
 
 def echo(assistant: Segments, delay_samples: int, n_samples: int) -> Segments:

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datagen import seeds
 from datagen.acoustics.draws import Draws
 from datagen.recipe_mix import Mix
+from datagen.records import Script
 
 _N_OTHER_LINES = 3
 
@@ -22,27 +24,30 @@ class Line(NamedTuple):
     """A short token, whose renderings differ more from occasion to occasion."""
 
 
-def babble_number(recipe: Mix, run_seed: int, dialogue_id: str) -> int | None:
-    """Which babble is heard in a conversation, if any."""
-    draws = Draws(run_seed, dialogue_id)
-    happens = draws.happens("babble", recipe.babble)
-    return int(draws.rng("babble", "number").integers(recipe.babble.n_babbles)) if happens else None
-
-
-def babble_lines(recipe: Mix, rng: np.random.Generator, sentences: Sequence[str], voices: Sequence[str]) -> list[Line]:
-    """What the talkers of a babble say."""
-    n_talkers = max(1, round(recipe.babble.n_talkers.draw(rng)))
-    return [_line(rng, sentences, voices) for _ in range(n_talkers)]
+def babble_lines(
+    recipe: Mix, run_seed: int, script: Script, sentences: Sequence[str], voices: Sequence[str]
+) -> list[Line]:
+    """What the talkers of the babble of a conversation say, if any: lines of a split's stock, which is spoken once."""
+    draws = Draws.of(run_seed, script)
+    if not draws.happens("babble", recipe.babble):
+        return []
+    n_talkers = max(1, round(draws.value(recipe.babble.n_talkers, "babble", "talkers")))
+    numbers = draws.rng("babble", "lines").choice(
+        recipe.babble.n_lines, n_talkers, replace=n_talkers > recipe.babble.n_lines
+    )
+    stock = (run_seed, "babble", script.split, script.dialogue.language)
+    return [_line(seeds.rng(*stock, int(number)), sentences, voices) for number in numbers]
 
 
 def other_lines(
-    recipe: Mix, run_seed: int, dialogue_id: str, sentences: Sequence[str], voices: Sequence[str]
+    recipe: Mix, run_seed: int, script: Script, sentences: Sequence[str], voices: Sequence[str]
 ) -> list[Line]:
     """What the other talkers of a conversation say, if any; the lines go round, however long it is."""
-    draws = Draws(run_seed, dialogue_id)
+    draws = Draws.of(run_seed, script)
     if not draws.happens("talkers", recipe.other_talkers):
         return []
-    return [_line(draws.rng("talkers", "line", k), sentences, voices) for k in range(_N_OTHER_LINES)]
+    lines = (_line(draws.rng("talkers", "line", k), sentences, voices) for k in range(_N_OTHER_LINES))
+    return [line._replace(occasion=(script.dialogue.id, "talker", k)) for k, line in enumerate(lines)]
 
 
 def _line(rng: np.random.Generator, sentences: Sequence[str], voices: Sequence[str]) -> Line:

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from datagen.acoustics.levels import Segments, amplitude, decibels
-from datagen.engines.base import Loop, Noise, Response, Rooms
+from datagen.engines.base import Audio, Noise, Response, Rooms
 from datagen.records import Event, Mixing
 
 
@@ -23,11 +25,11 @@ class Supplies:
 class Noisy:
     """Sounds beside the user at a level against the user's speech."""
 
-    sounds: Segments | Loop
-    """Single sounds in order of time, which may overlap, or a loop."""
+    sounds: Segments | Audio
+    """Single sounds of power 1 in order of time, which may overlap; or one sound that fills the channel."""
     level_db: float
     names: tuple[str, ...]
-    """Kinds or voices: of each single sound, or of what is in the loop."""
+    """Kinds or voices: of each single sound, or of all that sounds throughout."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Scene:
     babble: Noisy | None
     other_talkers: Noisy | None
     bursts: Noisy | None
+    vocal: Noisy | None
+    """The user's own laughter and coughs."""
     echo_delay_samples: int | None
     echo_db: float | None
     codec: str
@@ -59,12 +63,12 @@ class Scene:
 
     @property
     def beside(self) -> list[Noisy]:
-        """What sounds beside the user, loops first."""
+        """What sounds beside the user."""
         return [noisy for noisy in (self.noise, self.babble, self.other_talkers, self.bursts) if noisy]
 
     def events(self) -> tuple[Event, ...]:
         """Single sounds, in order of time."""
-        named = (("noise_burst", self.bursts), ("other_talker", self.other_talkers))
+        named = (("noise_burst", self.bursts), ("other_talker", self.other_talkers), ("", self.vocal))
         found = [event for kind, noisy in named for event in _events(noisy, kind)]
         return tuple(sorted(found, key=lambda event: event.start_samples))
 
@@ -81,6 +85,8 @@ class Scene:
             other_talkers_db=self.other_talkers.level_db if self.other_talkers else None,
             bursts=self.bursts.names if self.bursts else (),
             bursts_db=self.bursts.level_db if self.bursts else None,
+            vocal_sounds=self.vocal.names if self.vocal else (),
+            vocal_sounds_db=self.vocal.level_db if self.vocal else None,
             room=self.way.room,
             rt60_ms=self.way.response.rt60_ms if self.way.response else None,
             distance_db=self.way.distance_db,
@@ -95,5 +101,7 @@ class Scene:
 
 
 def _events(noisy: Noisy | None, kind: str) -> Iterable[Event]:
-    for start, audio in noisy.sounds if noisy and not isinstance(noisy.sounds, Loop) else ():
-        yield Event(kind, "user", start, start + len(audio))
+    """An event per single sound, of a kind or, if that is empty, of its own name."""
+    if noisy and not isinstance(noisy.sounds, np.ndarray):
+        for (start, audio), name in zip(noisy.sounds, noisy.names, strict=True):
+            yield Event(kind or name, "user", start, start + len(audio))

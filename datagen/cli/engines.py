@@ -139,6 +139,6 @@ def _speed(kind: str, engine: Any, speech: "tuple[Audio, int, str] | None") -> s
         return f"speed: {len(audio) / rate / (perf_counter() - begin):.1f} x real time"
     rng, n_calls = np.random.default_rng(1), 0
     while perf_counter() - begin < _LOOK_SECONDS:
-        engine.take(engine.kinds()[0], rng) if kind == "noise" else engine.response(1 + n_calls)
+        engine.take(engine.kinds()[0], rng, 24_000) if kind == "noise" else engine.response(1 + n_calls)
         n_calls += 1
     return f"speed: {n_calls / (perf_counter() - begin):,.0f} a second"

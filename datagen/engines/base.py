@@ -170,17 +170,8 @@ class TextTokenizer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Loop:
-    """Audio that repeats without end, heard from `start_samples` on. Never copied, however long it is heard."""
-
-    audio: Audio
-    """float32 [n], n > 0, not silent."""
-    start_samples: int = 0
-
-
 class Noise(Protocol):
-    """A supply of background noise."""
+    """A supply of background noise, or of single sounds."""
 
     info: EngineInfo
 
@@ -188,11 +179,14 @@ class Noise(Protocol):
         """Names of the noises to draw from, sorted."""
         ...
 
-    def take(self, kind: str, rng: np.random.Generator) -> Loop:
-        """The noise `kind` from a drawn offset.
+    def take(self, kind: str, rng: np.random.Generator, n_samples: int) -> Audio:
+        """The noise `kind` for so long: float32 [n_samples], or less from a supply of single sounds; not silent.
+
+        What is made depends on the generator alone. A supply that makes sound makes another one for each generator;
+        recordings may repeat.
 
         Raises:
-            EngineError: If there is nothing to hear.
+            EngineError: If nothing can be heard.
         """
         ...
 

@@ -131,7 +131,7 @@ CARDS: dict[tuple[str, str], Card] = {
         weights="MIT",
         rates="16 kHz",
     ),
-    ("noise", "generated"): Card("five generated colours: the default", rates="any"),
+    ("noise", "generated"): Card("ten kinds, made anew each time: the default", rates="any"),
     ("noise", "directory"): Card("your recordings", licence="Apache-2.0", weights="yours", rates="any", asks="path"),
     ("noise", "bursts"): Card("short generated sounds", rates="any"),
     ("rooms", "pyroomacoustics"): Card(

@@ -218,11 +218,12 @@ def _noise(noise: Noise, _: Any) -> Iterator[Finding]:
     kinds = noise.kinds()
     yield Finding("has kinds, sorted", len(kinds) > 0 and list(kinds) == sorted(kinds), ", ".join(kinds)[:80])
     for kind in kinds[:8]:
-        loop, again = (noise.take(kind, np.random.default_rng(7)) for _ in range(2))
-        heard = loop.audio.dtype == np.float32 and loop.audio.ndim == 1 and bool(np.abs(loop.audio).max(initial=0) > 0)
-        yield Finding(f"{kind}: mono float32 that can be heard", heard, f"{len(loop.audio)} samples")
-        same = np.array_equal(loop.audio, again.audio) and loop.start_samples == again.start_samples
-        yield Finding(f"{kind}: the same chance, the same noise", same, "")
+        for n_samples in (100, 50_001):
+            audio, again = (noise.take(kind, np.random.default_rng(7), n_samples) for _ in range(2))
+            heard = audio.dtype == np.float32 and audio.ndim == 1 and bool(np.abs(audio).max(initial=0) > 0)
+            yield Finding(f"{kind}: mono float32 that can be heard", heard, f"{len(audio)} samples")
+            yield Finding(f"{kind}: no longer than requested", len(audio) <= n_samples, f"{n_samples} samples")
+            yield Finding(f"{kind}: the same chance, the same noise", np.array_equal(audio, again), "")
 
 
 def _rooms(rooms: Rooms, _: Any) -> Iterator[Finding]:

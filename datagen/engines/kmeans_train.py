@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from datagen import seeds
 from datagen.engines import kmeans
-from datagen.engines.base import TTS, Audio, Loop, Speech
+from datagen.engines.base import TTS, Audio, Speech
 from datagen.engines.hibari import Hibari
 from datagen.engines.kmeans import BLOCK, HOP, SAMPLE_RATE_HZ, Floats, LogMel
 from datagen.engines.noise import GeneratedNoise
@@ -161,10 +161,10 @@ def mix(audios: Sequence[Audio], instants: Sequence[Ints], n_heart: int, seed: i
         clean = audio * (10 ** (level_db / 20) / active_rms(audio))
         kind = kinds[rng.integers(len(kinds))]
         if kind == "babble":
-            voices = [Loop(audios[other], 7919 * k) for k, other in enumerate(rng.integers(len(audios), size=5))]
+            others = [np.roll(audios[other], -7919 * k) for k, other in enumerate(rng.integers(len(audios), size=5))]
+            noise = np.sum([np.resize(other, len(audio)) for other in others], axis=0)
         else:
-            voices = [noises.take(kind, rng)]
-        noise = np.sum([np.resize(np.roll(v.audio, -v.start_samples), len(audio)) for v in voices], axis=0)
+            noise = noises.take(kind, rng, len(audio))
         gain = active_rms(clean) / np.sqrt(np.mean(noise**2)) * 10 ** (-rng.uniform(*SNR_DB) / 20)
         yield Clip(number < n_heart, to_int16(clean), to_int16(clean + gain * noise), instants[number])
 

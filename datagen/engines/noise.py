@@ -1,39 +1,39 @@
-"""Background noise for the user's channel: generated colours, and recordings from a directory."""
+"""Background noise for the user's channel: generated, and recordings from a directory."""
 
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen import seeds
+from datagen.engines.ambience import KINDS
 from datagen.engines.audio import AUDIO_SUFFIXES, read_audio
-from datagen.engines.base import Audio, EngineInfo, Loop
+from datagen.engines.base import Audio, EngineInfo
 from datagen.errors import EngineError, RecipeError
 
-_LOOP_SECONDS = 16
+_FADE_MS = 20
 
 
 class GeneratedNoise:
-    """Seeded noises, each a loop of 16 s that repeats without a seam, root mean square 1.
+    """Noise that is made anew whenever it is taken, however long, and never repeats (`texture`, `ambience`).
 
-    `white`, `pink` (-3 dB an octave: rain, a fan), `brown` (-6 dB an octave: traffic, wind), `hum` (mains at
-    50 Hz with harmonics over a faint hiss), `room` (low-passed rumble as of an office, with slow swells).
+    `white`, `pink` (-3 dB per octave: rain), `brown` (-6 dB per octave: wind), `hum` (the mains with harmonics over
+    a faint hiss), `room` (rumble as of an office, with slow swells), `speech_shaped` (noise with the spectrum of
+    speech), `street` (distant traffic and passing cars), `cafe` (murmur without words, dishes), `keyboard` (typing in
+    a quiet room), `fan` (blades and air, drifting).
     """
 
-    _SLOPES: ClassVar[dict[str, float]] = {"white": 0.0, "pink": 0.5, "brown": 1.0, "hum": 0.25, "room": 0.8}
-
-    def __init__(self, sample_rate_hz: int = 24_000, kinds: tuple[str, ...] | list[str] = tuple(_SLOPES)) -> None:
+    def __init__(self, sample_rate_hz: int = 24_000, kinds: tuple[str, ...] | list[str] = tuple(KINDS)) -> None:
         """Choose kinds.
 
         Raises:
             RecipeError: If a kind is unknown.
         """
-        unknown = set(kinds) - set(self._SLOPES)
+        unknown = set(kinds) - set(KINDS)
         if unknown or not kinds:
-            raise RecipeError(f"generated noise has no kind {sorted(unknown)}; it has {', '.join(self._SLOPES)}")
-        self.info = EngineInfo("generated", "1", "Apache-2.0", "machine")
+            raise RecipeError(f"generated noise has no kind {sorted(unknown)}; it has {', '.join(KINDS)}")
+        self.info = EngineInfo("generated", "2", "Apache-2.0", "machine")
         self._kinds = tuple(sorted(kinds))
         self._rate = sample_rate_hz
 
@@ -41,37 +41,20 @@ class GeneratedNoise:
         """The chosen kinds, sorted."""
         return self._kinds
 
-    def take(self, kind: str, rng: np.random.Generator) -> Loop:
-        """The loop of a kind from a drawn offset."""
-        loop = _generated_loop(kind, self._SLOPES[kind], self._rate)
-        return Loop(loop, int(rng.integers(len(loop))))
-
-
-@lru_cache(maxsize=8)
-def _generated_loop(kind: str, slope: float, sample_rate_hz: int) -> Audio:
-    """A spectrum of random phases falling by `slope`, turned into a periodic signal of RMS 1."""
-    n = _LOOP_SECONDS * sample_rate_hz
-    rng = seeds.rng(0, "noise", kind, sample_rate_hz)
-    frequency_hz = np.fft.rfftfreq(n, 1 / sample_rate_hz)
-    amplitude = np.maximum(frequency_hz, 20.0) ** -slope
-    amplitude[0] = 0
-    noise = np.fft.irfft(amplitude * np.exp(2j * np.pi * rng.random(len(amplitude))), n)
-    noise /= noise.std()
-    time_s = np.arange(n) / sample_rate_hz
-    if kind == "hum":
-        noise = 0.3 * noise + sum(np.sin(2 * np.pi * 50 * h * time_s + h) / h for h in (1, 2, 3, 5, 7, 9))
-    if kind == "room":
-        turns = 2 * np.pi * time_s / _LOOP_SECONDS  # whole turns a loop, so that it stays seamless
-        noise *= 1 + 0.5 * np.sin(2 * turns) + 0.3 * np.sin(5 * turns)
-    loop: Audio = (noise / np.sqrt(np.mean(noise**2))).astype(np.float32)
-    return loop
+    def take(self, kind: str, rng: np.random.Generator, n_samples: int) -> Audio:
+        """`n_samples` of a kind, at a root mean square of about 1."""
+        return KINDS[kind](n_samples, rng, self._rate)
 
 
 class DirectoryNoise:
-    """Recordings below a directory, in any audio format, such as MUSAN. A kind is a path below it."""
+    """Recordings below a directory, in any audio format, such as MUSAN. A kind is a path below it.
+
+    Recordings repeat: two conversations may have the same one, and where one is shorter than a conversation, it is
+    continued from another place.
+    """
 
     def __init__(self, path: str = "", sample_rate_hz: int = 24_000, from_start: bool = False) -> None:
-        """List the recordings; `from_start` hears each from its beginning, as noise bursts want it.
+        """List the recordings; `from_start` takes each from its beginning and only once, as noise bursts need it.
 
         Raises:
             RecipeError: If the directory is missing or holds no audio.
@@ -95,18 +78,35 @@ class DirectoryNoise:
         """Paths of all recordings below the directory, sorted."""
         return self._kinds
 
-    def take(self, kind: str, rng: np.random.Generator) -> Loop:
-        """A recording from a drawn offset; where that falls into a long pause, from its loudest sample.
+    def take(self, kind: str, rng: np.random.Generator, n_samples: int) -> Audio:
+        """A recording from a drawn place, continued from others; where that is a long pause, from its loudest sample.
 
         Raises:
             EngineError: If the recording is empty, silent or cannot be read.
         """
         recording = _recording(self._root / kind, self._rate)
         if self._from_start:
-            return Loop(recording)
+            return recording[:n_samples]
+        n_fade = min(self._rate * _FADE_MS // 1000, len(recording) // 4)
         start = int(rng.integers(len(recording)))
-        ahead = recording[start : start + self._rate]
-        return Loop(recording, start if _audible(ahead) else int(np.argmax(np.abs(recording))))
+        if not _audible(recording[start : start + self._rate]):
+            start = int(np.argmax(np.abs(recording)))
+        return _continued(recording, min(start, len(recording) - n_fade), rng, n_samples, n_fade)
+
+
+def _continued(recording: Audio, start: int, rng: np.random.Generator, n_samples: int, n_fade: int) -> Audio:
+    """A recording from `start` to its end, then from drawn places in its first half, with crossfades between."""
+    made, n_done = np.empty(n_samples, np.float32), 0
+    rise = np.sin(np.pi / 2 * (np.arange(n_fade) + 0.5) / max(n_fade, 1)).astype(np.float32)
+    while n_done < n_samples:
+        part = recording[start : start + n_samples - n_done]
+        if n_done:
+            made[n_done - n_fade : n_done] *= rise[::-1]
+            made[n_done - n_fade : n_done] += recording[start - n_fade : start] * rise
+        made[n_done : n_done + len(part)] = part
+        n_done += len(part)
+        start = n_fade + int(rng.integers(max(1, len(recording) // 2)))
+    return made
 
 
 @lru_cache(maxsize=32)

@@ -184,6 +184,8 @@ def mixing(m: Mixing) -> list[str]:
         m.babble_snr_db is not None and f"babble of {len(m.babble)} voices, SNR {m.babble_snr_db:.1f} dB",
         m.other_talkers_db is not None and f"{len(m.other_talkers)} other talkers at {m.other_talkers_db:.1f} dB",
         m.bursts_db is not None and f"bursts ({', '.join(map(inert, m.bursts))}) at {m.bursts_db:.1f} dB",
+        m.vocal_sounds_db is not None
+        and f"{', '.join(map(inert, m.vocal_sounds))} of the user at {m.vocal_sounds_db:.1f} dB",
         m.room is not None and f"room {m.room}" + (f", RT60 {m.rt60_ms:.0f} ms" if m.rt60_ms is not None else ""),
         m.distance_db is not None and f"distance {m.distance_db:.1f} dB",
         m.drift_db is not None and f"level drifts by {m.drift_db:.1f} dB",

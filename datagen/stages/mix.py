@@ -7,12 +7,21 @@ from numpy.typing import NDArray
 
 from datagen.acoustics.beside import echo
 from datagen.acoustics.draws import Draws
-from datagen.acoustics.levels import FULL_SCALE, Segments, Speech, amplitude, fade_out, joined, loudness_lufs, peak_of
+from datagen.acoustics.levels import (
+    FULL_SCALE,
+    Segments,
+    Speech,
+    amplitude,
+    energy_of,
+    fade_out,
+    joined,
+    loudness_lufs,
+    peak_of,
+)
 from datagen.acoustics.line import CODECS, through
-from datagen.acoustics.render import Layer, headroom, power_of, render, render_clean
+from datagen.acoustics.render import Layer, headroom, render, render_clean
 from datagen.acoustics.scene import Noisy, Scene, Speaker, Supplies
 from datagen.acoustics.speaker import arrived, drifting, dull
-from datagen.engines.base import Loop
 from datagen.recipe_mix import Level
 from datagen.recipe_mix import Mix as MixRecipe
 from datagen.records import CHANNEL, Conversation, Reject, Role, Timeline
@@ -40,19 +49,24 @@ class Mix:
 
     def _mix(self, timeline: Timeline) -> Conversation:
         recipe, n_samples = self._recipe, timeline.n_samples
-        draws = Draws(self._seed, timeline.takes.script.dialogue.id, self._rate)
-        scene = draws.scene(recipe, self._supplies, timeline.takes, n_samples)
-        audio = np.zeros((2, n_samples), np.int16)
+        draws = Draws.of(self._seed, timeline.takes.script, self._rate)
+        spoken = self._segments(timeline, "user")
+        scene = draws.scene(recipe, self._supplies, timeline.takes, spoken, n_samples)
+        audio = np.empty((2, n_samples), np.int16)
+        audio[CHANNEL["assistant"]] = 0
 
         assistant = Speech.of(self._segments(timeline, "assistant"))
         assistant_gain = self._gain(assistant, recipe.assistant_level, draws, "assistant")
         assistant_gain *= headroom(assistant.peak * assistant_gain, recipe.peak_dbfs)
         render_clean(audio[CHANNEL["assistant"]], assistant.segments, assistant_gain)
 
-        user = self._arriving(self._segments(timeline, "user"), scene.way, n_samples)
+        user = self._arriving(spoken, scene.way, n_samples)
         user_gain = self._gain(user, recipe.user_level, draws, "user") * amplitude(scene.way.distance_db or 0)
         layers = [Layer(user.segments, user_gain)]
-        layers += [_beside(noisy, user, user_gain, n_samples) for noisy in scene.beside]
+        layers += [_beside(noisy, user, user_gain) for noisy in scene.beside]
+        if scene.vocal and not isinstance(scene.vocal.sounds, np.ndarray):
+            uttered = self._arriving(scene.vocal.sounds, scene.way, n_samples)
+            layers.append(Layer(uttered.segments, _level(scene.vocal, user, user_gain, uttered.power)))
         if scene.echo_delay_samples is not None and scene.echo_db is not None:
             late = echo(assistant.segments, scene.echo_delay_samples, n_samples)
             layers.append(Layer(late, assistant_gain * amplitude(scene.echo_db)))
@@ -104,8 +118,13 @@ class Mix:
         return down
 
 
-def _beside(noisy: Noisy, user: Speech, user_gain: float, n_samples: int) -> Layer:
+def _beside(noisy: Noisy, user: Speech, user_gain: float) -> Layer:
     """A layer at its level against the user's speech; single sounds have power 1."""
-    sounds = noisy.sounds if isinstance(noisy.sounds, Loop) else joined(noisy.sounds)
-    power = power_of(sounds, n_samples) if isinstance(sounds, Loop) else 1.0
-    return Layer(sounds, user_gain * float(np.sqrt(user.power / power)) * amplitude(noisy.level_db))
+    sounds = noisy.sounds if isinstance(noisy.sounds, np.ndarray) else joined(noisy.sounds)
+    power = energy_of(sounds) / len(sounds) if isinstance(sounds, np.ndarray) else 1.0
+    return Layer(sounds, _level(noisy, user, user_gain, power))
+
+
+def _level(noisy: Noisy, user: Speech, user_gain: float, power: float) -> float:
+    """The gain that brings sounds of a power to their level against the user's speech."""
+    return user_gain * float(np.sqrt(user.power / power)) * amplitude(noisy.level_db)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from datagen import seeds
-from datagen.acoustics.beside import babble_of
-from datagen.acoustics.people import Line, babble_lines, babble_number, other_lines
+from datagen.acoustics.people import Line, babble_lines, other_lines
 from datagen.acoustics.slices import sliced
 from datagen.engines.audio import dequantize, quantize, resample
 from datagen.engines.base import TTS, Speech
@@ -22,7 +21,6 @@ from datagen.verify.signal import heard_span
 
 _TAKE_VERSION = 3
 """Raised when this stage makes other takes of the same speech: kept ones are then not found any more."""
-_BABBLE_MS = 6000
 
 
 class Shelf(Protocol):
@@ -55,7 +53,11 @@ class Background:
         own = {self.speakers.get(utterance.voice, utterance.voice) for utterance in script.utterances}
         pool = self.pool(script)
         pool = [voice for voice in pool if self.speakers.get(voice, voice) not in own] or pool
-        return other_lines(self.mix, run_seed, script.dialogue.id, self.sentences(script), pool)
+        return other_lines(self.mix, run_seed, script, self.sentences(script), pool)
+
+    def babble(self, script: Script, run_seed: int) -> list[Line]:
+        """What the talkers of the babble of a conversation say."""
+        return babble_lines(self.mix, run_seed, script, self.sentences(script), self.pool(script))
 
     def sentences(self, script: Script) -> Sequence[str]:
         """What may be said in the language of a dialogue.
@@ -119,7 +121,7 @@ class Speak:
         self._recipe, self._tts, self._gate, self._rate, self._seed = recipe, tts, gate, sample_rate_hz, run_seed
         self._threads = ThreadPoolExecutor(tts.concurrency) if tts.concurrency > 1 else None
         self._background, self._shelf = background, shelf
-        self._babbles: dict[tuple[str, str, int], Clip] = {}
+        self._stock: dict[tuple[str, Line], Clip] = {}
         made_by = (_TAKE_VERSION, repr(tts.info), made_with, recipe.model_dump_json(), sample_rate_hz, run_seed)
         self._made_by = f"{seeds.digest(*made_by):032x}"
 
@@ -137,9 +139,9 @@ class Speak:
         takes = self._cut(script, lines, {line: take for line, take in found.items() if isinstance(take, Take)})
         if self._background is None:
             return Takes(script, takes)
-        others = self._background.others(script, self._seed)
-        clips = tuple(self._clip(self._background, line, language) for line in others)
-        return Takes(script, takes, self._babble(self._background, script), clips)
+        others = [self._clip(line, language) for line in self._background.others(script, self._seed)]
+        babble = [self._paced(self._background, line, language) for line in self._background.babble(script, self._seed)]
+        return Takes(script, takes, tuple(babble), tuple(others))
 
     def _cut(self, script: Script, lines: Sequence[Line], found: Mapping[Line, Take]) -> tuple[Take, ...]:
         """A take per utterance: its line's, or its piece of that."""
@@ -221,22 +223,18 @@ class Speak:
             faults.append(fault)
         return faults[-1].detail
 
-    def _babble(self, background: Background, script: Script) -> Clip | None:
-        """The babble of a conversation; those of a split and language are made once."""
-        number = babble_number(background.mix, self._seed, script.dialogue.id)
-        if number is None:
-            return None
-        key = (script.split, script.dialogue.language, number)
-        if key not in self._babbles:
-            rng = seeds.rng(self._seed, "babble", *key)
-            lines = babble_lines(background.mix, rng, background.sentences(script), background.pool(script))
-            starts = [rng.random() for _ in lines]
-            clips = [self._clip(background, line, script.dialogue.language) for line in lines]
-            self._babbles[key] = babble_of(clips, ms_to_samples(_BABBLE_MS, self._rate), starts)
-        return self._babbles[key]
+    def _paced(self, background: Background, line: Line, language: str) -> Clip:
+        """A talker of the babble, faster and higher than a user who has that voice; kept, for lines come again."""
+        if (language, line) not in self._stock:
+            clip = self._clip(line, language)
+            pace = background.mix.talker_pace.draw(seeds.rng(self._seed, "pace", line.voice, line.text))
+            self._stock[language, line] = replace(
+                clip, audio=resample(clip.audio, round(pace * self._rate), self._rate)
+            )
+        return self._stock[language, line]
 
-    def _clip(self, background: Background, line: Line, language: str) -> Clip:
-        """Someone in the background, faster and higher than a user who has that voice.
+    def _clip(self, line: Line, language: str) -> Clip:
+        """Someone in the background.
 
         Raises:
             EngineError: If the voice engine cannot speak a sentence of the recipe.
@@ -244,8 +242,7 @@ class Speak:
         take = self._spoken_lines([line], language)[line]
         if isinstance(take, str):
             raise EngineError(f"mix.sentences: {line.voice} cannot say {line.text!r}: {take}")
-        pace = background.mix.talker_pace.draw(seeds.rng(self._seed, "pace", line.voice, line.text))
-        return Clip((line.voice,), resample(take.audio, round(pace * self._rate), self._rate))
+        return Clip((line.voice,), take.audio)
 
     def _at_our_rate(self, speech: Speech) -> Speech:
         if self._tts.sample_rate_hz == self._rate:

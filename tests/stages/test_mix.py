@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.acoustics.levels import fade_out
-from datagen.acoustics.render import power_of
 from datagen.acoustics.scene import Supplies
 from datagen.distributions import Constant
-from datagen.engines.base import Loop
+from datagen.engines.bursts import GeneratedBursts
 from datagen.engines.noise import DirectoryNoise, GeneratedNoise
+from datagen.errors import EngineError
 from datagen.recipe import Timing
 from datagen.recipe_mix import Level, Mix, NoiseSource
 from datagen.records import BargeIn, Conversation
@@ -135,22 +135,9 @@ def test_long_conversations_are_mixed_like_short_ones():
     assert np.abs(conversation.audio[0] - expected * gain).max() <= 1.5
 
 
-def test_a_loop_shorter_than_a_block_goes_round_and_round():
-    class Short:
-        info = GeneratedNoise().info
-
-        def kinds(self):
-            return ("short",)
-
-        def take(self, kind, rng):
-            return Loop(np.array([1, -2, 3], np.float32), 1)
-
-    recipe = Mix(snr_db=Constant(value=10), user_level=Level(value=Constant(value=-25)))
-    noisy = mix(recipe, noises=[Short()])
-    start = noisy.audio[0, :2000].astype(float)
-    assert np.allclose(start, np.resize(start[:3], 2000), atol=1)
-    assert start[0] / start[1] == pytest.approx(-2 / 3, abs=0.02)
-    assert power_of(Loop(np.array([1, -2, 3], np.float32), 1), 7) == pytest.approx((14 * 2 + 4) / 7)
+def test_single_sounds_are_no_background():
+    with pytest.raises(EngineError, match=r"mix.noise: bursts has single sounds, as mix.bursts needs them"):
+        mix(Mix(), noises=[GeneratedBursts()])
 
 
 def test_noise_from_recordings_of_any_rate_and_format(tmp_path):
@@ -166,12 +153,23 @@ def test_noise_from_recordings_of_any_rate_and_format(tmp_path):
     assert kinds == {"a.flac", "deep/b.ogg"}
 
 
-def test_a_recording_is_heard_from_its_start_where_that_is_asked(tmp_path):
-    soundfile.write(tmp_path / "door.wav", np.linspace(0.1, 0.9, RATE), RATE)
-    for from_start, starts in ((True, {0}), (False, None)):
-        engine = DirectoryNoise(str(tmp_path), from_start=from_start)
-        found = {engine.take("door.wav", np.random.default_rng(k)).start_samples for k in range(5)}
-        assert found == starts if starts else len(found) == 5
+def test_a_recording_is_taken_once_from_its_start_or_continued_from_elsewhere(tmp_path):
+    ramp = np.linspace(0.1, 0.9, RATE)
+    soundfile.write(tmp_path / "door.wav", ramp, RATE)
+    once = DirectoryNoise(str(tmp_path), from_start=True).take("door.wav", np.random.default_rng(1), 5 * RATE)
+    assert np.allclose(once, ramp, atol=1e-4)
+    firsts = set()
+    for k in range(8):
+        audio = DirectoryNoise(str(tmp_path)).take("door.wav", np.random.default_rng(k), 5 * RATE)
+        assert len(audio) == 5 * RATE
+        assert audio.min() > 0.09
+        falls = np.flatnonzero(np.diff(audio) < -1e-4)
+        starts = falls[np.diff(falls, prepend=-RATE) > RATE // 10]
+        assert 4 < len(starts) < 12
+        assert len(set(np.diff(starts).tolist())) > 1  # no period
+        assert np.diff(audio).min() > -0.02  # no click
+        firsts.add(float(audio[0]))
+    assert len(firsts) == 8
 
 
 def test_noise_sources_are_drawn_by_weight():
@@ -184,12 +182,3 @@ def test_noise_sources_are_drawn_by_weight():
 def test_same_dialogue_same_bytes_and_another_dialogue_others():
     assert np.array_equal(mix(Mix()).audio, mix(Mix()).audio)
     assert mix(Mix()).mixing != mix(Mix(), id="d2").mixing
-
-
-def test_generated_loops_have_no_seam_and_unit_power():
-    engine = GeneratedNoise()
-    for kind in engine.kinds():
-        loop = engine.take(kind, np.random.default_rng(1)).audio.astype(float)
-        assert np.sqrt(np.mean(loop**2)) == pytest.approx(1, abs=1e-3)
-        steps = np.abs(np.diff(np.concatenate([loop, loop[:1]])))
-        assert steps[-1] <= np.quantile(steps, 0.9999) * 1.5

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from datagen.acoustics.beside import babble_of
 from datagen.build import Build
 from datagen.distributions import Constant
 from datagen.engines.tone import ToneVoice
@@ -11,7 +10,7 @@ from datagen.errors import EngineError, RecipeError
 from datagen.recipe import Speak as Recipe
 from datagen.recipe import Verify
 from datagen.recipe_mix import Babble, Mix, OtherTalkers
-from datagen.records import Clip, Dialogue, Script, Takes, Utterance
+from datagen.records import Dialogue, Script, Takes, Utterance
 from datagen.stages.speak import Background, Speak
 from datagen.verify.gate import Gate
 from tests.conftest import RATE, make_recipe
@@ -48,16 +47,16 @@ def test_people_in_the_background_are_of_the_split_and_not_the_user():
     voice = Listening()
     takes: Takes = stage(voice, ALWAYS)([script("hello there")])[0]
     assert {clip.voices[0] for clip in takes.other_talkers} <= {"tone-2", "tone-3"}
-    assert set(takes.babble.voices) <= {"tone-1", "tone-2", "tone-3"}
+    assert {clip.voices[0] for clip in takes.babble} <= {"tone-1", "tone-2", "tone-3"}
     assert {text for text, _, _ in voice.asked} <= {"hello there", *ALWAYS.sentences["en"]}
     lonely: Takes = stage(Listening(), ALWAYS)([script("hello", voice="tone-8", split="test")])[0]
     assert {clip.voices for clip in lonely.other_talkers} == {("tone-8",)}
 
 
-def test_they_speak_faster_and_higher():
+def test_babble_is_faster_and_higher():
     mix = ALWAYS.model_copy(update={"talker_pace": Constant(value=1.25), "sentences": {"en": ("hello there",)}})
     takes = stage(Listening(), mix)([script("hello there", voice="tone-2")])[0]
-    clip = takes.other_talkers[0]
+    clip = takes.babble[0]
     own = stage(Listening())([script("hello there", voice=clip.voices[0])])[0].takes[0]
     assert len(clip.audio) == pytest.approx(len(own.audio) / 1.25, abs=2)
 
@@ -66,31 +65,39 @@ def test_without_them_nothing_more_is_spoken():
     voice = Listening()
     takes = stage(voice, Mix())([script("hello there")])[0]
     assert len(voice.asked) == 1
-    assert takes.babble is None
+    assert takes.babble == ()
     assert takes.other_talkers == ()
 
 
-def test_babbles_are_made_once_and_drawn_again():
+def test_lines_of_babble_come_from_a_stock_that_is_spoken_once():
     voice = Listening()
-    speak = stage(voice, Mix(babble=Babble(probability=1, n_babbles=2)))
-    found = {id(speak([script("hello", id=f"d{k}")])[0].babble) for k in range(12)}
-    assert len(found) == 2
+    speak = stage(voice, Mix(babble=Babble(probability=1, n_lines=5)))
+    found = [speak([script("hello", id=f"d{k}")])[0].babble for k in range(12)]
+    assert len({id(clip) for clips in found for clip in clips}) <= 5
+    assert len(voice.asked) == len(set(voice.asked)) <= 6
+    assert len({tuple(clip.voices for clip in clips) for clips in found}) > 3
+    assert {len(clips) for clips in found} <= set(range(4, 9))
+
+
+def test_a_stock_is_of_its_split():
+    speak = stage(Listening(), ALWAYS)
+    train, test = (speak([script("hello", split=split)])[0] for split in ("train", "test"))
+    assert {clip.voices for clip in test.babble} == {("tone-8",)}
+    assert ("tone-8",) not in {clip.voices for clip in train.babble}
+
+
+@pytest.mark.parametrize(("language", "least"), [("en", 40), ("zh", 30)])
+def test_there_are_many_sentences(language, least):
+    assert len(set(Mix().sentences[language])) == len(Mix().sentences[language]) >= least
 
 
 def test_the_same_dialogue_has_the_same_background_whatever_came_before():
     fresh, used = stage(Listening(), ALWAYS), stage(Listening(), ALWAYS)
     used([script("other", id=f"x{k}") for k in range(5)])
     one, two = fresh([script("hello")])[0], used([script("hello")])[0]
-    assert np.array_equal(one.babble.audio, two.babble.audio)
+    for clip, again in zip(one.babble, two.babble, strict=True):
+        assert np.array_equal(clip.audio, again.audio)
     assert [clip.voices for clip in one.other_talkers] == [clip.voices for clip in two.other_talkers]
-
-
-def test_a_babble_repeats_whole_sentences_around_its_loop():
-    clips = [Clip(("a",), np.ones(30, np.float32)), Clip(("b",), 2 * np.ones(45, np.float32))]
-    loop = babble_of(clips, 100, (0.0, 0.9)).audio
-    assert len(loop) == 100
-    assert loop.sum() == pytest.approx(3 * 30 + 2 * 45)
-    assert len(babble_of(clips, 10, (0.0, 0.0)).audio) == 45
 
 
 def test_a_language_without_sentences_is_said_at_the_start_and_again_where_it_happens():
