@@ -5,6 +5,8 @@ Milliseconds and decibels appear here and in reports only. Unknown keys are erro
 
 import hashlib
 import json
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -255,6 +257,46 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{path}: {explain(error)}") from error
+
+
+_DEFAULT_PROFILE = str(Timing.model_fields["profile"].default)
+_NOT_TODAYS = frozenset(("extra_forbidden", "missing"))
+
+
+def recorded(values: Mapping[str, Any]) -> Recipe:
+    """The recipe of a finished build, to be read and shown.
+
+    Keys that only earlier data versions knew are left out, with the words of their timing if these are not today's.
+    A build cannot be continued or made again from it.
+
+    Args:
+        values: As the manifest has them, with all defaults spelled out.
+
+    Raises:
+        ValidationError: If a value is at fault.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        faults = error.errors()
+    timing = {**values["timing"], "profile": _DEFAULT_PROFILE}  # needs no file; what is spelled out overrides it
+    kept = deepcopy({**values, "timing": timing})
+    for fault in faults:
+        if fault["type"] in _NOT_TODAYS:
+            _drop(kept, fault["loc"])
+    recipe = Recipe.model_validate(kept)
+    named = recipe.timing.model_copy(update={"profile": values["timing"]["profile"]})
+    return recipe.model_copy(update={"timing": named})
+
+
+def _drop(values: dict[str, Any], place: tuple[int | str, ...]) -> None:
+    """Drop a key at a place; all words of timing if it lies among them."""
+    *path, key = place[:2] if place[:2] == ("timing", "tokens") else place
+    inner: Any = values
+    for step in path:
+        inner = inner.get(step) if isinstance(inner, dict) else None
+    if isinstance(inner, dict):
+        inner.pop(key, None)
 
 
 def values_of(text: str, name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen import records
+from datagen.events import TRANSFERS
 from datagen.vocab import SPECIALS
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
     """
     events = zip(row.event_kinds, row.event_roles, row.event_starts.tolist(), strict=True)
     named = [(position, "user ends") for position in row.user_turn_ends.tolist()]
-    named += [(position, event_name(kind, role)) for kind, role, position in events if kind not in ("gap", "overlap")]
+    named += [(position, event_name(kind, role)) for kind, role, position in events if kind not in TRANSFERS]
     marks: dict[int, list[str]] = {}
     for position, name in sorted(named):
         marks.setdefault(position // width, []).append(name)
@@ -179,7 +180,7 @@ def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
 def event_name(kind: str, role: str) -> str:
     """An event as a person reads it.
 
-    >>> event_name("barge_in", "user"), event_name("failed_barge_in", "assistant")
-    ('barge-in', 'failed barge-in (assistant)')
+    >>> event_name("barge_in", "assistant"), event_name("false_start", "user")
+    ('barge-in (assistant)', 'false start')
     """
     return kind.replace("barge_in", "barge-in").replace("_", " ") + (" (assistant)" if role == "assistant" else "")
