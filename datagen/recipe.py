@@ -6,7 +6,6 @@ Milliseconds and decibels appear here and in reports only. Unknown keys are erro
 import hashlib
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -259,44 +258,28 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         raise RecipeError(f"{path}: {explain(error)}") from error
 
 
-_DEFAULT_PROFILE = str(Timing.model_fields["profile"].default)
-_NOT_TODAYS = frozenset(("extra_forbidden", "missing"))
+_RETIRED: dict[str, tuple[str, ...]] = {
+    "timing": ("failed_barge_in", "assistant_barge_in", "overlapping_start", "tokens"),
+    "barge_in": ("correction_probability", "correction_pause"),
+}
+"""Keys of data version 3 that no recipe has any more; the manifest of such an output still shows them."""
 
 
-def recorded(values: Mapping[str, Any]) -> Recipe:
-    """The recipe of a finished build, to be read and shown.
-
-    Keys that only earlier data versions knew are left out, with the words of their timing if these are not today's.
-    A build cannot be continued or made again from it.
+def of_output(values: Mapping[str, Any]) -> Recipe:
+    """The recipe of a plan or manifest, of this data version or an earlier one.
 
     Args:
-        values: As the manifest has them, with all defaults spelled out.
+        values: Their values: `recipe`, and `data_version`.
 
     Raises:
-        ValidationError: If a value is at fault.
+        pydantic.ValidationError: If it is damaged.
     """
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        faults = error.errors()
-    timing = {**values["timing"], "profile": _DEFAULT_PROFILE}  # needs no file; what is spelled out overrides it
-    kept = deepcopy({**values, "timing": timing})
-    for fault in faults:
-        if fault["type"] in _NOT_TODAYS:
-            _drop(kept, fault["loc"])
-    recipe = Recipe.model_validate(kept)
-    named = recipe.timing.model_copy(update={"profile": values["timing"]["profile"]})
-    return recipe.model_copy(update={"timing": named})
-
-
-def _drop(values: dict[str, Any], place: tuple[int | str, ...]) -> None:
-    """Drop a key at a place; all words of timing if it lies among them."""
-    *path, key = place[:2] if place[:2] == ("timing", "tokens") else place
-    inner: Any = values
-    for step in path:
-        inner = inner.get(step) if isinstance(inner, dict) else None
-    if isinstance(inner, dict):
-        inner.pop(key, None)
+    found = dict(values["recipe"])
+    if values.get("data_version", 0) < 4:
+        timing = {key: value for key, value in found["timing"].items() if key not in _RETIRED["timing"]}
+        barge_in = {key: value for key, value in timing["barge_in"].items() if key not in _RETIRED["barge_in"]}
+        found["timing"] = {**timing, "barge_in": barge_in}
+    return Recipe.model_validate(found)
 
 
 def values_of(text: str, name: str) -> dict[str, Any]:

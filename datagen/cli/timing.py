@@ -60,7 +60,7 @@ def report(
 
     store = open_store(out)
     manifest = Manifest.load(store)
-    compared = Reference.named(reference) if reference else Reference.of_build(manifest.values["recipe"])
+    compared = Reference.named(reference) if reference else Reference.of_build(manifest.values)
     found = reports.measure(store, manifest)
     heard = reports.hear(store, manifest, detectors(), voice)
     result = reports.as_json(found, manifest, heard, compared)

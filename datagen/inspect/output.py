@@ -16,7 +16,7 @@ from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.errors import DatagenError
 from datagen.inspect.conversation import Conversation, ConversationFile
 from datagen.inspect.rows import Row
-from datagen.recipe import Recipe, recorded
+from datagen.recipe import Recipe, of_output
 from datagen.run.commit import File, unit_of
 from datagen.run.manifest import Manifest
 from datagen.run.store import open_store
@@ -81,8 +81,8 @@ class Output:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """What it was built by, with all defaults spelled out; without keys that only earlier data versions had."""
-        return recorded(self.manifest.values["recipe"])
+        """What it was built by, with all defaults spelled out."""
+        return of_output(self.manifest.values)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

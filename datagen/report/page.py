@@ -14,7 +14,7 @@ from markupsafe import Markup
 from datagen.casting import SPLITS
 from datagen.events import EVENTS, TRANSFERS
 from datagen.inspect.rows import event_name
-from datagen.recipe import recorded
+from datagen.recipe import of_output
 from datagen.report.charts import Chart
 from datagen.report.svg import span, strip
 from datagen.timing.show import number, words
@@ -96,7 +96,7 @@ def render(content: Content) -> str:
     return environment.get_template("page.html.j2").render(
         c=content,
         v=content.values,
-        recipe=recorded(content.values["recipe"]).to_yaml(),
+        recipe=of_output(content.values).to_yaml(),
         built=content.built_at and datetime.fromtimestamp(content.built_at, timezone.utc),
         policy=policy(style, script),
         style=Markup(style),  # noqa: S704 our own files

@@ -114,7 +114,7 @@ def _facts(found: Survey) -> dict[str, Any]:
 
 
 def _timing_charts(found: Survey, values: dict[str, Any]) -> list[Chart]:
-    battery, reference = found.measured.battery, Reference.of_build(values["recipe"])
+    battery, reference = found.measured.battery, Reference.of_build(values)
     return [floor_transfers(battery, reference), *lengths(battery, reference)]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datagen.recipe import recorded
+from datagen.recipe import of_output
 from datagen.timing.durations import Durations
 from datagen.timing.fit import asked, measured_in, reference
 
@@ -45,11 +45,11 @@ class Reference:
         return cls(profile, is_file and bool(measured_in(Path(profile))), durations)
 
     @classmethod
-    def of_build(cls, recipe: Mapping[str, Any]) -> "Reference":
+    def of_build(cls, values: Mapping[str, Any]) -> "Reference":
         """Those that the recipe of a finished build asks for.
 
         Args:
-            recipe: As its manifest has it.
+            values: Of its manifest.
         """
-        timing = recorded(recipe).timing
+        timing = of_output(values).timing
         return cls(timing.profile, False, asked(timing))

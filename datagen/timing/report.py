@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datagen.recipe import recorded
+from datagen.recipe import of_output
 from datagen.run.manifest import Manifest
 from datagen.run.store import Store
 from datagen.timing.battery import Battery
@@ -50,8 +50,8 @@ def as_json(
         voice: What `hear` found.
         compared: What to compare with; by default what the build's own recipe asks for.
     """
-    battery, recipe = found.battery, recorded(manifest.values["recipe"])
-    compared = compared or Reference.of_build(manifest.values["recipe"])
+    battery, recipe = found.battery, of_output(manifest.values)
+    compared = compared or Reference.of_build(manifest.values)
     return {
         "version": VERSION,
         "recipe": recipe.name,

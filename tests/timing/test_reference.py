@@ -2,7 +2,7 @@
 
 import pytest
 
-from datagen.recipe import recorded
+from datagen import DATA_VERSION
 from datagen.timing.durations import Durations
 from datagen.timing.human import HUMAN, marks
 from datagen.timing.reference import Reference
@@ -32,30 +32,9 @@ def test_a_file_is_human_only_if_it_was_fitted_to_recordings(tmp_path):
 
 def test_the_reference_of_a_build_is_what_its_recipe_asks_for():
     values = make_recipe("timing={profile: natural, user_fto: 100, assistant_fto: 100}").dump()
-    values["timing"]["profile"] = "/gone/mine.yaml"
-    found = Reference.of_build(values)
-    assert found.title == "profile mine"
+    found = Reference.of_build({"recipe": values, "data_version": DATA_VERSION})
+    assert found.title == "profile natural"
     assert found.durations["gap"] == Durations({100: found.durations["gap"].n})
-
-
-def test_a_recipe_of_an_earlier_data_version_can_be_read():
-    recipe = make_recipe("timing={profile: natural, user_fto: 321}", "flatten.max_tokens=999")
-    values = recipe.dump()
-    values["timing"]["profile"] = "/gone/mine.yaml"
-    values["timing"] |= {"muttering": {"probability": 1}, "tokens": {"en": {"mutters": {"hrm": 1}}}}
-    values["timing"]["barge_in"] |= {"loudness": 3}
-    values["mix"] |= {"hiss": {"probability": 1, "kinds": ["white"]}}
-    found = recorded(values)
-    assert found.timing == recipe.timing.model_copy(update={"profile": "/gone/mine.yaml"})
-    assert (found.mix, found.flatten.max_tokens) == (recipe.mix, 999)
-    assert "muttering" in values["timing"]
-
-
-def test_a_wrong_value_is_an_error_in_every_data_version():
-    values = make_recipe().dump()
-    values["timing"] |= {"muttering": 1, "fade_ms": -5}
-    with pytest.raises(ValueError, match="fade_ms"):
-        recorded(values)
 
 
 def test_every_mark_lies_on_figures_with_a_human_range():
