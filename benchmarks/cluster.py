@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from common import read_streams, recipe_for, run_command, show, write_dialogues
+from common import QUICKSTART_DIALOGUES, QUICKSTART_HOURS, read_streams, recipe_for, run_command, show, write_dialogues
 
 from datagen.recipe import Recipe
 
 _N_WORKERS = 2
 _N_NODES = 4
 _NAP_S = 0.25
-_QUICKSTART_DIALOGUES = 40
 
 
 def run(recipe: Recipe, out: Path, *options: str) -> float:
@@ -27,7 +26,7 @@ def run(recipe: Recipe, out: Path, *options: str) -> float:
 def overhead(folder: Path, n_units: int) -> None:
     """Many tiny units on the fake engines, Ray against processes; start-up is taken off by a build of few."""
     source, few = folder / "tiny.jsonl", 8
-    write_dialogues(source, n_units / _QUICKSTART_DIALOGUES * 0.34 + 0.01)
+    write_dialogues(source, n_units / QUICKSTART_DIALOGUES * QUICKSTART_HOURS + 0.01)
     unit_ms = {}
     for engine in ("local", "ray"):
         walls = []
@@ -62,7 +61,7 @@ def speech(folder: Path, minutes: float) -> None:
 def nodes(folder: Path, n_units: int) -> None:
     """Four nodes of a core each whose voice sleeps: the ideal is the sum of the naps over four."""
     source = folder / "naps.jsonl"
-    write_dialogues(source, n_units * 4 / _QUICKSTART_DIALOGUES * 0.34 + 0.01)
+    write_dialogues(source, n_units * 4 / QUICKSTART_DIALOGUES * QUICKSTART_HOURS + 0.01)
     voice = f"engines.tts={{name: 'sleeping:Sleeping', options: {{seconds: {_NAP_S}}}}}"
     own = (voice, "run.unit_dialogues=4")
     with cluster() as address:

@@ -19,8 +19,10 @@ from datagen.run.store import open_store
 from datagen.run.tables import from_parquet
 from datagen.schema import streams_of
 
-QUICKSTART_HOURS = 0.34
-"""Conversation that the shipped dialogues make."""
+QUICKSTART_DIALOGUES = 34
+"""How many dialogues ship in English."""
+QUICKSTART_HOURS = 0.7
+"""Conversation that they make, at least."""
 DATAGEN = (sys.executable, "-c", "from datagen.cli import main; main()")
 """The command line, with this interpreter."""
 _MISSED = "MISSED"
@@ -69,7 +71,7 @@ def write_dialogues(file: Path, hours: float, which: slice = slice(None)) -> int
     """
     lines = (resources.directory("data") / "quickstart.jsonl").read_text("utf-8").splitlines()
     shipped = [json.loads(line) for line in lines[which]]
-    hours *= len(lines) / len(shipped)
+    hours *= sum(map(len, lines)) / sum(map(len, lines[which]))
     greetings = [f"Hi, it's {name} from {day} {part}." for part, day, name in product(_PARTS, _DAYS, _NAMES)]
     n_rounds = max(1, -(-int(hours * 1000) // int(QUICKSTART_HOURS * 1000)))
     if n_rounds > len(greetings):

@@ -31,6 +31,7 @@ def main() -> None:
             changes = (
                 f"input.limit={options.dialogues}",
                 "mix.noise_probability=0",
+                "mix.bursts.probability=0",
                 f"timing.profile={options.profile}",
             )
             run_build(recipe_for("quickstart", None, *changes, "flatten.tasks=[three_stream]"), out)

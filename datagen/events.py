@@ -64,3 +64,6 @@ HARD_NEGATIVES = frozenset(
     )
 )
 """Events, by kind and role, that must change nothing: a speaking assistant continues, a silent one stays silent."""
+
+TRANSFERS = frozenset(("gap", "overlapping_end", "overlap"))
+"""Kinds of events that only time a change of the floor; `overlap` is an `overlapping_end` of data version 3."""

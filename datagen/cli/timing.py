@@ -8,7 +8,7 @@ import typer
 from datagen.cli.app import app
 
 timing = typer.Typer(
-    help="How conversations are timed: fit people's timing, measure a build's, and say what its labels allow.",
+    help="How conversations are timed: fit human timing, measure a build's, and say what its labels allow.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -36,7 +36,12 @@ def fit(
 def report(
     out: Annotated[str, typer.Argument(help="Output of a finished build.")],
     reference: Annotated[
-        str | None, typer.Option("--reference", metavar="PROFILE", help="Profile to compare with: shipped, or a file.")
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="PROFILE",
+            help="Profile to compare with: shipped, or one that `fit` made; default: the build's.",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     plots: Annotated[
@@ -44,18 +49,18 @@ def report(
     ] = None,
     voice: Annotated[int, typer.Option("--voice", min=0, help="Conversations whose stored audio is heard.")] = 100,
 ) -> None:
-    """Measure the timing of a build, beside people's, and check it against the sound."""
+    """Measure the timing of a build, beside human figures and a profile, and check it against the sound."""
     from datagen.evaluate.show import print_json
     from datagen.run.manifest import Manifest
     from datagen.run.store import open_store
     from datagen.timing import report as reports
-    from datagen.timing.fit import reference as reference_of
+    from datagen.timing.reference import Reference
     from datagen.timing.show import show_report
     from datagen.timing.vad import detectors
 
     store = open_store(out)
     manifest = Manifest.load(store)
-    compared = (reference, reference_of(reference)) if reference else None
+    compared = Reference.named(reference) if reference else Reference.of_build(manifest.values)
     found = reports.measure(store, manifest)
     heard = reports.hear(store, manifest, detectors(), voice)
     result = reports.as_json(found, manifest, heard, compared)

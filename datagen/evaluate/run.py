@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from datagen.errors import DatagenError
 from datagen.evaluate.models import Model
 from datagen.evaluate.rows import Layout, full_duplex_tasks, rows
-from datagen.evaluate.scores import MAY_START, Scores, hard_negatives
+from datagen.evaluate.scores import Scores, hard_negatives
 from datagen.evaluate.turns import PATIENCE_MS, Mask, swayed
 from datagen.run.manifest import Manifest
 from datagen.seeds import Key, rng
@@ -176,7 +176,7 @@ class Evaluation:
         for kind, start, end in zip(*hard_negatives(layout, row), strict=True):
             end = min(end, start + n_most)
             first, stream = self._free(row, start, end)
-            was = swayed(stream, np.array([start - first]), np.array([end - first]), [kind in MAY_START])
+            was = swayed(stream, np.array([start - first]), np.array([end - first]))
             self.free_running.hard_negatives[kind] += 1
             self.free_running.n_swayed[kind] += int(was[0])
 

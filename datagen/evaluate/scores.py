@@ -8,9 +8,6 @@ from datagen.evaluate.rows import Layout
 from datagen.evaluate.turns import Mask, Places, Responses, swayed
 from datagen.records import HARD_NEGATIVES
 
-MAY_START = ("overlapping_start",)
-"""Hard negatives that begin as the assistant does, so that it may be silent before."""
-
 
 @dataclass
 class Scores:
@@ -41,7 +38,7 @@ class Scores:
     def add_hard_negatives(self, row: dict[str, Any], silent: Mask) -> None:
         """Count what must change nothing."""
         kinds, starts, ends = hard_negatives(self.layout, row)
-        found = swayed(silent, starts, ends, [kind in MAY_START for kind in kinds])
+        found = swayed(silent, starts, ends)
         self.hard_negatives.update(kinds)
         self.n_swayed.update(kind for kind, was in zip(kinds, found, strict=True) if was)
 

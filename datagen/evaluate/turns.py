@@ -6,7 +6,6 @@ first.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +113,7 @@ class Responses:
         }
 
 
-def swayed(silent: Mask, starts: Places, ends: Places, may_start: Sequence[bool]) -> Mask:
+def swayed(silent: Mask, starts: Places, ends: Places) -> Mask:
     """Which hard negatives changed what the assistant does: a speaking one stopped, or a silent one started.
 
     What it was doing is told by the first token of the event, in which nobody can have reacted yet.
@@ -123,15 +122,14 @@ def swayed(silent: Mask, starts: Places, ends: Places, may_start: Sequence[bool]
         silent: bool [n_tokens].
         starts: Place of the first token at or after each event's start, within the stream.
         ends: The same for its end; the length of the stream if it lies behind.
-        may_start: Whether a silent assistant may start during it.
 
     >>> stream = np.array([False, False, True, True])
-    >>> swayed(stream, np.array([0, 1, 2]), np.array([2, 3, 4]), [False] * 3).tolist()
+    >>> swayed(stream, np.array([0, 1, 2]), np.array([2, 3, 4])).tolist()
     [False, True, False]
     """
     found = np.zeros(len(starts), np.bool_)
     for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
         during = silent[start:end]
         if len(during):
-            found[k] = (not may_start[k] and not during.all()) if during[0] else bool(during.any())
+            found[k] = not during.all() if during[0] else bool(during.any())
     return found

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen import records
+from datagen.events import TRANSFERS
 from datagen.vocab import SPECIALS
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 _SILENT = {"<|speech_silence|>", "<|text_silence|>"}
 _STREAMED = ("three_stream", "two_stream")
-TRANSFERS = ("gap", "overlapping_end", "overlap")
-"""Events that are transfers of the floor; the last is a name of older versions."""
 _SHOWN_CODES = 6
 _HTML_CHUNKS = 60
 """Chunks that a notebook shows; all are in `Row.chunks`."""
@@ -181,7 +180,7 @@ def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
 def event_name(kind: str, role: str) -> str:
     """An event as a person reads it.
 
-    >>> event_name("barge_in", "user"), event_name("failed_barge_in", "assistant")
-    ('barge-in', 'failed barge-in (assistant)')
+    >>> event_name("barge_in", "assistant"), event_name("false_start", "user")
+    ('barge-in (assistant)', 'false start')
     """
     return kind.replace("barge_in", "barge-in").replace("_", " ") + (" (assistant)" if role == "assistant" else "")

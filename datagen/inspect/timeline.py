@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.events import TRANSFERS
 from datagen.inspect.rows import event_name
 from datagen.inspect.sound import Sound
 from datagen.records import CHANNEL, Role
@@ -24,8 +25,6 @@ _QUIETEST = 0.1
 _LABEL_ROWS = 2
 _CHARACTER = 5.6
 """Width of a character of a label, about."""
-_UNSHOWN = ("gap", "overlap")
-"""Events that every change of speakers is, seen in the lanes themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def _events(talk: "Conversation", begin: int, n_line: int) -> Iterator[Span]:
     free = [0.0] * _LABEL_ROWS
     for event in sorted(talk.streams.events, key=lambda event: event.start_samples):
         place = _place(event.start_samples, event.end_samples, begin, n_line)
-        if place and event.placed and event.kind not in _UNSHOWN:
+        if place and event.placed and event.kind not in TRANSFERS:
             name = event_name(event.kind, event.role)
             row = next((k for k in range(_LABEL_ROWS) if free[k] <= place[0]), None)
             if row is not None:

@@ -1,4 +1,4 @@
-"""The charts of a report: floor transfers and lengths beside people's, use of codes, lengths of rows."""
+"""The charts of a report: floor transfers and lengths beside a reference, use of codes, lengths of rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +7,17 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from datagen.report.svg import Axis, band, bars, chart, line, rule
+from datagen.report.svg import Axis, band, bars, chart, line, rule, stroke
 from datagen.report.tokens import CodeUse, TaskSums
 from datagen.timing.battery import Battery
 from datagen.timing.durations import Durations
 from datagen.timing.fit import measured
-from datagen.timing.people import PEOPLE
+from datagen.timing.human import HUMAN, marks
+from datagen.timing.reference import Reference
 
 _FTO_MS, _BIN_MS = (-1500, 2500), 100
-_LONGEST_MS = {"gap": 3000, "pause": 3000, "overlap": 2000}
+_SPANS_MS = {"fto": _FTO_MS, "gap": (0, 3000), "pause": (0, 3000), "overlap": (0, 2000)}
+_HEADINGS = {"fto": "Offsets", "gap": "Gaps", "pause": "Pauses", "overlap": "Overlaps"}
 _N_POINTS = 61
 _N_BINS = 30
 
@@ -49,49 +51,56 @@ def thousands(n: float) -> str:
     return f"{n / 1000:g}k" if n >= 1000 else f"{n:g}"
 
 
-def floor_transfers(battery: Battery, reference: Durations) -> Chart:
-    """Offsets of floor transfers by who takes the floor, beside people's."""
+def floor_transfers(battery: Battery, reference: Reference) -> Chart:
+    """Offsets of floor transfers by who takes the floor, with a reference as a line and the human median as a band."""
     edges = np.arange(_FTO_MS[0], _FTO_MS[1] + 1, _BIN_MS).astype(np.float64)
     n = max(battery.fto.n, 1)
     parts = [(f"fill-{name}", _counts(battery.durations[f"fto_{name}"], edges) / n) for name in ("assistant", "user")]
-    people = _counts(reference, edges) / max(reference.n, 1)
-    top = max(float(np.max(parts[0][1] + parts[1][1])), float(np.max(people)), 0.01)
+    asked = reference.durations["fto"]
+    line_ = _counts(asked, edges) / max(asked.n, 1)
+    top = max(float(np.max(parts[0][1] + parts[1][1])), float(np.max(line_)), 0.01)
     x, y = Axis(*_FTO_MS, "offset in ms: left of 0 overlap, right of 0 gap", _plain), Axis(0, top, "", percent)
-    median, middle = PEOPLE["fto_median_ms"], edges[:-1] + _BIN_MS / 2
+    median, middle = HUMAN["fto_median_ms"], edges[:-1] + _BIN_MS / 2
     svg = chart(
-        "Histogram of floor-transfer offsets, beside the profile of people's timing",
+        f"Histogram of floor-transfer offsets, beside {reference.title}",
         x,
         y,
         band(x, median.low, median.high),
         bars(x, y, edges, parts),
-        line(x, y, ("curve-people", middle, people)),
+        line(x, y, ("curve-reference", middle, line_)),
         rule(x, 0, "zero"),
     )
     n_beyond = battery.fto.n - round(sum(float(heights.sum()) for _, heights in parts) * n)
     key = (
         ("fill-assistant", "to the assistant"),
         ("fill-user", "to the user"),
-        ("curve-people", "people, as profile natural has them"),
-        ("people", "people's median"),
+        ("curve-reference", reference.title),
+        ("human", "human median, published range"),
     )
     note = f"{battery.fto.n:,} transfers" + (f", {n_beyond:,} beyond the picture" if n_beyond else "")
     return Chart("Floor transfers", svg, key, note)
 
 
-def lengths(battery: Battery, reference: dict[str, Durations]) -> list[Chart]:
-    """Shares of gaps, pauses and overlaps up to each length, beside people's."""
-    found = []
-    for name, longest in _LONGEST_MS.items():
-        ours = measured(battery)[name]
-        x, y = Axis(0, longest, "length in ms", _plain), Axis(0, 1, "", percent)
-        layers = [line(x, y, ("curve-here", *_ecdf(ours, longest)))] if ours.n else []
-        key = [("curve-here", "here")]
-        if name in reference:
-            layers.insert(0, line(x, y, ("curve-people", *_ecdf(reference[name], longest))))
-            key.append(("curve-people", "people, as profile natural has them"))
-        svg = chart(f"Share of {name}s up to each length", x, y, *layers)
-        found.append(Chart(f"{name.capitalize()}s", svg, tuple(key), f"{ours.n:,}; share up to each length"))
-    return found
+def lengths(battery: Battery, reference: Reference) -> list[Chart]:
+    """Shares of offsets, gaps, pauses and overlaps up to each length, beside a reference and human ranges."""
+    return [_shares(name, measured(battery)[name], reference) for name in _SPANS_MS]
+
+
+def _shares(name: str, ours: Durations, reference: Reference) -> Chart:
+    measure = "offset" if name == "fto" else "length"
+    x, y = Axis(*_SPANS_MS[name], f"{measure} in ms", _plain), Axis(0, 1, "", percent)
+    layers, key = [], [("curve-here", "here")]
+    if name in reference.durations:
+        layers.append(line(x, y, ("curve-reference", *_ecdf(reference.durations[name], x))))
+        key.append(("curve-reference", reference.title))
+    if ours.n:
+        layers.append(line(x, y, ("curve-here", *_ecdf(ours, x))))
+    known = list(marks(name))
+    layers += [stroke(x, y, (m.from_ms, m.from_share), (m.to_ms, m.to_share), m.range.source) for m in known]
+    if known:
+        key.append(("human", "human, published ranges"))
+    svg = chart(f"{_HEADINGS[name]}: share up to each {measure}", x, y, *layers)
+    return Chart(_HEADINGS[name], svg, tuple(key), f"{ours.n:,}; share up to each {measure}")
 
 
 def code_use(channels: dict[str, CodeUse]) -> Chart:
@@ -123,9 +132,9 @@ def row_lengths(task: str, sums: TaskSums) -> Chart:
     return Chart(task, svg, (), f"{sums.n_rows:,} rows by length")
 
 
-def _ecdf(durations: Durations, longest: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _ecdf(durations: Durations, x: Axis) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     values, counts = durations.sorted()
-    grid = np.linspace(0, longest, _N_POINTS)
+    grid = np.linspace(x.low, x.high, _N_POINTS)
     reached = np.r_[0, np.cumsum(counts)]
     return grid, reached[np.searchsorted(values, grid, "right")] / max(durations.n, 1)
 

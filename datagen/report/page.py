@@ -12,8 +12,8 @@ import jinja2
 from markupsafe import Markup
 
 from datagen.casting import SPLITS
-from datagen.events import EVENTS
-from datagen.inspect.rows import TRANSFERS, event_name
+from datagen.events import EVENTS, TRANSFERS
+from datagen.inspect.rows import event_name
 from datagen.recipe import stored
 from datagen.report.charts import Chart
 from datagen.report.svg import span, strip
@@ -28,6 +28,10 @@ _FIGURES = {
     "fto_mode_ms": "Floor-transfer offset, most frequent",
     "fto_below_200_share": "Transfers before 200 ms",
     "fto_below_500_share": "Transfers before 500 ms",
+    "user_fto_median_ms": "The user's offset, median",
+    "user_fto_below_200_share": "The user's before 200 ms",
+    "user_fto_below_500_share": "The user's before 500 ms",
+    "user_overlap_of_transfers_share": "The user's that overlap",
     "gap_median_ms": "Gap, median",
     "overlap_mode_ms": "Overlap, most frequent length",
     "overlap_below_1000_share": "Overlaps shorter than 1 s",
@@ -36,7 +40,7 @@ _FIGURES = {
     "overlap_of_transfers_share": "Transfers that overlap",
     "backchannels_a_minute": "Backchannels a minute",
 }
-"""Figures that the literature has for people, as a reader wants them called."""
+"""Figures of which the human range is published, as a reader wants them called."""
 
 
 @dataclass(frozen=True)
@@ -123,17 +127,17 @@ def _figures(timing: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for name, title in _FIGURES.items():
         figure = timing["figures"][name]
-        people, value = figure["people"], figure["value"]
-        range_ = f"{number(name, people['low'])} to {number(name, people['high'])}"
+        human, value = figure["human"], figure["value"]
+        range_ = f"{number(name, human['low'])} to {number(name, human['high'])}"
         found.append(
             {
                 "title": title,
                 "value": number(name, value),
                 "range": range_,
                 "inside": figure["inside"],
-                "source": people["source"],
+                "source": human["source"],
                 "svg": value is not None
-                and span(f"{number(name, value)}, people {range_}", value, people["low"], people["high"]),
+                and span(f"{number(name, value)}, human {range_}", value, human["low"], human["high"]),
             }
         )
     return found

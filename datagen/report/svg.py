@@ -96,7 +96,7 @@ def _svg(title: str, width: int, height: int, *parts: Markup) -> Markup:
 def band(x: Axis, low: float, high: float) -> Markup:
     """A range of x, behind everything."""
     left, right = _x(x, max(low, x.low)), _x(x, min(high, x.high))
-    return Markup('<rect class="people" x="{}" y="{}" width="{}" height="{}"/>').format(
+    return Markup('<rect class="human" x="{}" y="{}" width="{}" height="{}"/>').format(
         left, _TOP, round(max(right - left, 1), 1), _HEIGHT - _TOP - _BOTTOM
     )
 
@@ -106,6 +106,13 @@ def rule(x: Axis, value: float, name: str) -> Markup:
     return Markup('<line class="{}" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(
         name, _TOP, _HEIGHT - _BOTTOM, x=_x(x, value)
     )
+
+
+def stroke(x: Axis, y: Axis, start: tuple[float, float], end: tuple[float, float], source: str) -> Markup:
+    """A range as a thick stroke from one point to another, with the source that a pointer on it shows."""
+    opening = Markup('<line class="human-range" x1="{}" y1="{}" x2="{}" y2="{}">')
+    places = (_x(x, start[0]), _y(y, start[1]), _x(x, end[0]), _y(y, end[1]))
+    return opening.format(*places) + Markup("<title>{}</title></line>").format(source)
 
 
 def bars(x: Axis, y: Axis, edges: NDArray[np.float64], stacks: Sequence[tuple[str, NDArray[np.float64]]]) -> Markup:
@@ -131,7 +138,7 @@ def line(x: Axis, y: Axis, series: Series) -> Markup:
 
 
 def span(title: str, value: float, low: float, high: float) -> Markup:
-    """A value as a dot beside the range in which it would lie among people."""
+    """A value as a dot beside the range in which it lies in human conversation."""
     width, height = 120, 18
     reach = max(high, value) - min(low, value) or 1
     left, right = min(low, value) - reach * 0.15, max(high, value) + reach * 0.15
@@ -145,7 +152,7 @@ def span(title: str, value: float, low: float, high: float) -> Markup:
         width,
         height,
         Markup('<line class="track" x1="0" x2="{}" y1="9" y2="9"/>').format(width),
-        Markup('<rect class="people" x="{}" y="4" width="{}" height="10" rx="3"/>').format(
+        Markup('<rect class="human" x="{}" y="4" width="{}" height="10" rx="3"/>').format(
             x(low), max(round(x(high) - x(low), 1), 2)
         ),
         Markup('<circle class="dot {}" cx="{}" cy="9" r="5"/>').format(inside, x(value)),

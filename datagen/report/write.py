@@ -17,13 +17,11 @@ from datagen.report.player import players, silent_because
 from datagen.report.survey import Survey, count_rows, rejects, survey
 from datagen.run.markers import markers
 from datagen.run.store import Store
-from datagen.timing.fit import reference
+from datagen.timing.reference import Reference
 from datagen.timing.report import as_json
 
 _SOUND_S = 200
 """Sound of a page, shared out among its conversations: decoding it is most of the work, and compressed it is 5 MB."""
-_PEOPLE = "natural"
-"""Profile of people's timing that charts show beside a build's."""
 
 
 Say = Callable[[str], object]
@@ -86,7 +84,7 @@ def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
         built_at=_built_at(output.store, values["n_units"]),
         survey=_facts(found) if found else None,
         timing=as_json(found.measured, output.manifest, []) if found else None,
-        timing_charts=_timing_charts(found) if found else [],
+        timing_charts=_timing_charts(found, values) if found else [],
         codes={role: use.figures() for role, use in found.codes.items()} if found else {},
         tasks={task: sums.figures() for task, sums in tasks.items()},
         token_charts=[code_use(found.codes)] if found else [],
@@ -115,9 +113,9 @@ def _facts(found: Survey) -> dict[str, Any]:
     }
 
 
-def _timing_charts(found: Survey) -> list[Chart]:
-    battery, people = found.measured.battery, reference(_PEOPLE)
-    return [floor_transfers(battery, people["fto"]), *lengths(battery, people)]
+def _timing_charts(found: Survey, values: dict[str, Any]) -> list[Chart]:
+    battery, reference = found.measured.battery, Reference.of_build(values)
+    return [floor_transfers(battery, reference), *lengths(battery, reference)]
 
 
 def _built_at(store: Store, n_units: int) -> int | None:

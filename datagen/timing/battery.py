@@ -38,7 +38,7 @@ class Speaker:
     """Speech that holds the floor, or takes it."""
     backchannels: Intervals
     attempts: Intervals = field(default_factory=lambda: intervals(()))
-    """Speech known to claim the floor in vain."""
+    """Speech known not to take the floor: attempts, and words to somebody else."""
 
     def ipus(self, n_least: int) -> Intervals:
         """IPUs of all that is said."""
@@ -134,6 +134,8 @@ def _figures(b: Battery) -> Iterator[tuple[str, float | None]]:
     yield "overlap_of_signal_share", _ratio(b.parts["overlap"], b.n_samples)
     yield "overlap_of_speech_share", _ratio(b.parts["overlap"], n_speech)
     yield "overlap_of_transfers_share", fto.share_below(0)
+    for role in ("user", "assistant"):
+        yield from _offsets(role, b.durations[f"fto_{role}"])
     for kind in ("ipu", "pause", "gap", "overlap"):
         found = overlap if kind == "overlap" else b.durations[kind]
         yield f"{kind}s_a_minute", _ratio(found.n, b.minutes)
@@ -143,6 +145,15 @@ def _figures(b: Battery) -> Iterator[tuple[str, float | None]]:
         yield f"{role}_backchannels_a_minute", _ratio(n, b.minutes)
     yield "backchannels_a_minute", _ratio(sum(b.n_backchannels.values()), b.minutes)
     yield "barge_ins_a_minute", _ratio(b.n_barge_ins, b.minutes)
+
+
+def _offsets(role: str, fto: Durations) -> Iterator[tuple[str, float | None]]:
+    """The offsets at which one speaker takes the floor."""
+    yield f"{role}_fto_median_ms", fto.median()
+    yield f"{role}_fto_below_200_share", fto.share_below(200)
+    yield f"{role}_fto_below_500_share", fto.share_below(500)
+    yield f"{role}_overlap_of_transfers_share", fto.share_below(0)
+    yield f"{role}_earliest_ms", min(fto.counts, default=None)
 
 
 def _seconds(b: Battery, kind: str) -> float:

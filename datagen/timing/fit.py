@@ -150,11 +150,12 @@ def reference(profile: str) -> dict[str, Durations]:
         timing = Timing.model_validate({"profile": profile})
     except ValidationError as error:
         raise RecipeError(f"{profile}: {explain(error)}") from error
-    found = _measured_in(Path(profile)) if Path(profile).suffix in (".yaml", ".yml") else {}
-    return found or _asked(timing)
+    found = measured_in(Path(profile)) if Path(profile).suffix in (".yaml", ".yml") else {}
+    return found or asked(timing)
 
 
-def _measured_in(file: Path) -> dict[str, Durations]:
+def measured_in(file: Path) -> dict[str, Durations]:
+    """The distributions of the recordings that a profile was fitted to; none if it was not fitted."""
     lines = [
         line.removeprefix(_MEASURED) for line in file.read_text("utf-8").splitlines() if line.startswith(_MEASURED)
     ]
@@ -165,7 +166,7 @@ def _measured_in(file: Path) -> dict[str, Durations]:
     }
 
 
-def _asked(timing: Timing) -> dict[str, Durations]:
+def asked(timing: Timing) -> dict[str, Durations]:
     """Offsets of both roles, equally many, the user's with its barge-ins; gaps and overlaps are those offsets."""
     n = 4096
     n_barge_ins = round(n * timing.barge_in.probability)

@@ -1,4 +1,7 @@
-"""Pictures of a report: floor-transfer offsets, and how long gaps, pauses and overlaps are. Needs the extra `plots`."""
+"""Pictures of a report: floor-transfer offsets, and how long gaps, pauses and overlaps are. Needs the extra `plots`.
+
+A profile, or recordings, are drawn as a line; what the literature says of human timing as the ranges that it gives.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +12,8 @@ from numpy.typing import NDArray
 from datagen.errors import DatagenError, EngineMissingError
 from datagen.timing.durations import Durations
 from datagen.timing.fit import measured
+from datagen.timing.human import HUMAN, marks
+from datagen.timing.reference import Reference
 from datagen.timing.stored import Measured
 
 if TYPE_CHECKING:
@@ -16,18 +21,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _INK, _PALE = "#333333", "#9a9a9a"
+_HUMAN = "#8a6fc0"
 _COLOURS = {"user": "#c8553d", "assistant": "#2a6f97", "both": "#4a7c59"}
 _FTO_MS = (-1500, 2500)
 _BIN_MS = 100
-_LONGEST_MS = {"gap": 3000, "pause": 3000, "overlap": 2000}
+_SPANS_MS = {"fto": _FTO_MS, "gap": (0, 3000), "pause": (0, 3000), "overlap": (0, 2000)}
+_TITLES = {"fto": "Floor transfers", "gap": "Gaps", "pause": "Pauses", "overlap": "Overlaps"}
 
 
-def draw(found: Measured, compared: tuple[str, dict[str, Durations]] | None, directory: Path) -> list[Path]:
+def draw(found: Measured, compared: Reference, directory: Path) -> list[Path]:
     """Draw `fto.png` and `durations.png`.
 
     Args:
         found: What was measured.
-        compared: Name and distributions of a reference profile.
+        compared: The distributions to set beside it.
         directory: Where to write; made if it is not there.
 
     Raises:
@@ -50,8 +57,8 @@ def draw(found: Measured, compared: tuple[str, dict[str, Durations]] | None, dir
     return written
 
 
-def _offsets(found: Measured, compared: tuple[str, dict[str, Durations]] | None) -> "Figure":
-    """Histogram of the offsets by who takes the floor, the reference as a line."""
+def _offsets(found: Measured, compared: Reference) -> "Figure":
+    """Histogram of the offsets by who takes the floor, the reference as a line, the human median as a band."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4))
@@ -59,18 +66,20 @@ def _offsets(found: Measured, compared: tuple[str, dict[str, Durations]] | None)
     battery, edges = found.battery, np.arange(_FTO_MS[0], _FTO_MS[1] + 1, _BIN_MS)
     parts = [(name, battery.durations[f"fto_{name}"]) for name in ("assistant", "user")]
     heights = [_counts(durations, edges) / max(battery.fto.n, 1) for _, durations in parts]
+    known = HUMAN["fto_median_ms"]
+    axes.axvspan(known.low, known.high, color=_HUMAN, alpha=0.18, linewidth=0, label="human median, published range")
     below = np.zeros(len(edges) - 1)
     for (name, durations), height in zip(parts, heights, strict=True):
         label = f"to the {name} (n = {durations.n:,})"
         axes.bar(edges[:-1], height, _BIN_MS * 0.92, below, align="edge", color=_COLOURS[name], label=label)
         below += height
-    if compared and "fto" in compared[1]:
-        name, reference = compared[0], compared[1]["fto"]
+    if "fto" in compared.durations:
+        reference = compared.durations["fto"]
         shares = _counts(reference, edges) / max(reference.n, 1)
-        axes.stairs(shares, edges, color=_INK, linewidth=1.4, label=f"reference: {Path(name).stem}")
+        axes.stairs(shares, edges, color=_INK, linewidth=1.4, label=compared.title)
     median = battery.fto.median()
     if median is not None:
-        axes.axvline(median, color=_INK, linewidth=1, linestyle=":", label=f"median {median:.0f} ms")
+        axes.axvline(median, color=_INK, linewidth=1, linestyle=":", label=f"median here, {median:.0f} ms")
     axes.axvline(0, color=_PALE, linewidth=0.8, zorder=0)
     axes.set_xlim(*_FTO_MS)
     axes.set_xlabel("floor-transfer offset in ms: left of 0 overlap, right of 0 gap")
@@ -81,32 +90,40 @@ def _offsets(found: Measured, compared: tuple[str, dict[str, Durations]] | None)
     return figure
 
 
-def _durations(found: Measured, compared: tuple[str, dict[str, Durations]] | None) -> "Figure":
-    """Shares of gaps, pauses and overlaps up to each length, the reference as a second line."""
+def _durations(found: Measured, compared: Reference) -> "Figure":
+    """Shares of offsets, gaps, pauses and overlaps up to each length, the reference as a second line."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    for axes, (name, longest) in zip(figure.subplots(1, 3, sharey=True), _LONGEST_MS.items(), strict=True):
+    figure = Figure(figsize=(14, 3.6), layout="constrained")
+    for axes, (name, (shortest, longest)) in zip(figure.subplots(1, 4, sharey=True), _SPANS_MS.items(), strict=True):
         ours = measured(found.battery)[name]
-        _ecdf(axes, ours, longest, _COLOURS["both"], f"here (n = {ours.n:,})")
-        if compared and name in compared[1]:
-            _ecdf(axes, compared[1][name], longest, _INK, f"reference: {Path(compared[0]).stem}")
-        axes.set_xlim(0, longest)
+        _human(axes, name)
+        _ecdf(axes, ours, (shortest, longest), _COLOURS["both"], f"here (n = {ours.n:,})")
+        if name in compared.durations:
+            _ecdf(axes, compared.durations[name], (shortest, longest), _INK, compared.title)
+        axes.set_xlim(shortest, longest)
         axes.set_ylim(0, 1.02)
-        axes.set_xlabel(f"length of a {name} in ms" if name != "overlap" else "length of an overlap in ms")
+        axes.set_xlabel("offset in ms" if name == "fto" else "length in ms")
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        _finish(axes, f"{name.capitalize()}s")
+        _finish(axes, _TITLES[name])
     figure.axes[0].set_ylabel("share up to this length")
     return figure
 
 
-def _ecdf(axes: "Axes", durations: Durations, longest: int, colour: str, label: str) -> None:
+def _human(axes: "Axes", name: str) -> None:
+    """What is published of human timing, as thick strokes: a range of the median, or of the share up to a length."""
+    for k, mark in enumerate(marks(name)):
+        label = "human, published ranges" if not k else None
+        xs, ys = (mark.from_ms, mark.to_ms), (mark.from_share, mark.to_share)
+        axes.plot(xs, ys, color=_HUMAN, linewidth=5, alpha=0.7, solid_capstyle="butt", label=label, zorder=3)
+
+
+def _ecdf(axes: "Axes", durations: Durations, span: tuple[int, int], colour: str, label: str) -> None:
     values, counts = durations.sorted()
     if len(values):
         steps = np.cumsum(counts) / durations.n
-        axes.step(
-            np.r_[0, values, max(longest, values[-1])], np.r_[0, steps, 1], where="post", color=colour, label=label
-        )
+        xs = np.r_[min(span[0], values[0]), values, max(span[1], values[-1])]
+        axes.step(xs, np.r_[0, steps, 1], where="post", color=colour, label=label)
 
 
 def _counts(durations: Durations, edges: NDArray[np.int64]) -> NDArray[np.float64]:

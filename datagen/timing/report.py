@@ -1,4 +1,4 @@
-"""The timing report of a build: the battery beside people's figures, what was asked for, events, and a voice check."""
+"""The timing report of a build: the battery beside human figures, what was asked for, events, and a voice check."""
 
 from typing import Any
 
@@ -9,11 +9,12 @@ from datagen.timing.battery import Battery
 from datagen.timing.crosscheck import cross_check
 from datagen.timing.durations import Durations
 from datagen.timing.fit import measured
-from datagen.timing.people import PEOPLE
+from datagen.timing.human import HUMAN
+from datagen.timing.reference import Reference
 from datagen.timing.stored import Measured, conversations
 from datagen.timing.vad import Detector
 
-VERSION = 1
+VERSION = 2
 """Of the shape of `as_json`."""
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -39,7 +40,7 @@ def as_json(
     found: Measured,
     manifest: Manifest,
     voice: list[dict[str, Any]],
-    compared: tuple[str, dict[str, Durations]] | None = None,
+    compared: Reference | None = None,
 ) -> dict[str, Any]:
     """All of a report as plain values; docs/timing.md describes the shape.
 
@@ -47,9 +48,10 @@ def as_json(
         found: What was measured.
         manifest: Of the build.
         voice: What `hear` found.
-        compared: Name and distributions of a reference profile.
+        compared: What to compare with; by default what the build's own recipe asks for.
     """
     battery, recipe = found.battery, stored(manifest.values["recipe"])
+    compared = compared or Reference.of_build(manifest.values)
     return {
         "version": VERSION,
         "recipe": recipe.name,
@@ -59,19 +61,19 @@ def as_json(
         "figures": {name: _figure(name, value) for name, value in battery.figures().items()},
         "parts_share": {part: n / battery.n_samples for part, n in battery.parts.items() if battery.n_samples},
         "durations": {name: _spread(durations) for name, durations in _all(battery).items()},
-        "placement": found.placement.figures(recipe),
+        "placement": found.placement.figures(recipe.timing),
         "events": _events(found),
-        "reference": compared and _compare(battery, *compared),
+        "reference": _compare(battery, compared),
         "voice": voice,
     }
 
 
 def _figure(name: str, value: float | None) -> dict[str, Any]:
-    people = PEOPLE.get(name)
+    human = HUMAN.get(name)
     return {
         "value": value,
-        "people": people and {"low": people.low, "high": people.high, "source": people.source},
-        "inside": people.holds(value) if people and value is not None else None,
+        "human": human and {"low": human.low, "high": human.high, "source": human.source},
+        "inside": human.holds(value) if human and value is not None else None,
     }
 
 
@@ -102,6 +104,10 @@ def _events(found: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def _compare(battery: Battery, name: str, reference: dict[str, Durations]) -> dict[str, Any]:
+def _compare(battery: Battery, reference: Reference) -> dict[str, Any]:
     ours = measured(battery)
-    return {"profile": name, "w1_ms": {what: ours[what].w1(theirs) for what, theirs in reference.items()}}
+    return {
+        "name": reference.name,
+        "human": reference.is_human,
+        "w1_ms": {what: ours[what].w1(theirs) for what, theirs in reference.durations.items()},
+    }

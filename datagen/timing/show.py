@@ -7,10 +7,11 @@ from rich.table import Table
 
 from datagen.evaluate.show import ms, percent, show_scores, table_of
 from datagen.terminal import console
+from datagen.timing.reference import Reference
 
 
 def show_report(report: dict[str, Any], out: str) -> None:
-    """Print a report as tables, people's range beside each figure."""
+    """Print a report as tables, the human range beside each figure."""
     printer = console()
     printer.print(
         f"[bold]{escape(out)}[/]: {report['n_conversations']} conversations, {report['hours']:.2f} h, "
@@ -25,18 +26,19 @@ def show_report(report: dict[str, Any], out: str) -> None:
         if table.row_count:
             printer.print(f"\n[bold]{title}[/]")
             printer.print(table)
-    if report["reference"]:
-        distances = ", ".join(f"{name} {ms(w1)}" for name, w1 in report["reference"]["w1_ms"].items())
-        printer.print(f"\n[bold]W1 to {escape(report['reference']['profile'])}[/]: {distances}")
+    reference = report["reference"]
+    title = Reference(reference["name"], reference["human"], {}).title
+    distances = ", ".join(f"{name} {ms(w1)}" for name, w1 in reference["w1_ms"].items())
+    printer.print(f"\n[bold]W1 to {escape(title)}[/]: {distances}")
 
 
 def _figures(figures: dict[str, Any]) -> Table:
-    table = table_of("", "here", "people", "", "source")
+    table = table_of("", "here", "human", "", "source")
     for name, figure in figures.items():
-        people, inside = figure["people"], figure["inside"]
-        scope = f"{number(name, people['low'])} to {number(name, people['high'])}" if people else ""
+        human, inside = figure["human"], figure["inside"]
+        scope = f"{number(name, human['low'])} to {number(name, human['high'])}" if human else ""
         mark = {True: "[green]in[/]", False: "[yellow]out[/]", None: ""}[inside]
-        source = f"[dim]{people['source']}[/]" if people else ""
+        source = f"[dim]{human['source']}[/]" if human else ""
         table.add_row(words(name), number(name, figure["value"]), scope, mark, source)
     return table
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from datagen.recipe import Recipe
+from datagen.behaviours import Timing
 from datagen.records import FLOOR, Role, Spoken, Streams
 from datagen.run.manifest import Manifest
 from datagen.run.store import Store
@@ -22,8 +22,10 @@ COLUMNS = [
     *(f"utterances.list.element.{name}" for name in ("offset_samples", "text_ids", "words")),
 ]
 """Columns of `conversations` that `Measured.add` needs."""
-_OWN_TIME = frozenset(("barge_in", "user_silent", "prompt"))
+_OWN_TIME = frozenset(("barge_in", "user_silent", "prompt", "waiting"))
 """Events whose utterance starts by another rule than its scripted offset."""
+_LISTENS = {"backchannel": "backchannels", "attempt": "attempts", "aside": "attempts"}
+"""Fields of `Speaker` by the kinds of utterances that claim no floor."""
 OFFSETS = ("assistant_fto", "user_fto", "pause")
 
 
@@ -51,12 +53,12 @@ class Placement:
                 self.placed[name].add([now.start_samples - before.end_samples], rate_hz)
                 self.drawn[name].add([now.offset_samples], rate_hz)
 
-    def figures(self, recipe: Recipe) -> dict[str, dict[str, float | int | None]]:
-        """W1 of what was placed to what was drawn, and to what the recipe asks for, in milliseconds.
+    def figures(self, timing: Timing) -> dict[str, dict[str, float | int | None]]:
+        """W1 of what was placed to what was drawn, and to what the recipe's timing asks for, in milliseconds.
 
         Draws of a distribution lie at a distance to it by chance; it is given beside.
         """
-        asked = {"assistant_fto": recipe.timing.assistant_fto, "user_fto": recipe.timing.user_fto}
+        asked = {"assistant_fto": timing.assistant_fto, "user_fto": timing.user_fto}
         found: dict[str, dict[str, float | int | None]] = {}
         for name, placed in self.placed.items():
             found[name] = {"n": placed.n, "w1_to_drawn_ms": placed.w1(self.drawn[name])}
@@ -89,7 +91,7 @@ def speaker(streams: Streams, role: Role) -> Speaker:
     kinds: dict[str, list[tuple[int, int]]] = {"turns": [], "backchannels": [], "attempts": []}
     for u in streams.utterances:
         if u.role == role and u.end_samples > u.start_samples:
-            name = "turns" if u.kind in FLOOR else f"{u.kind}s"
+            name = _LISTENS.get(u.kind, "turns")
             kinds[name].extend(spoken_intervals(u) if name == "turns" else [(u.start_samples, u.end_samples)])
     return Speaker(**{name: intervals(pairs) for name, pairs in kinds.items()})
 

@@ -19,7 +19,8 @@ HOSTILE = HOSTILE_ID + "\x1b[2J\u202e\x07\r\n\x00"
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five units; three of the ten dialogues are rejected. One has a hostile id."""
     hostile = talk("Tell me about one apple please.", "Sure, it is red.", "Stop it.", "Yes.", id=HOSTILE_ID)
-    changes = ("mix.keep_audio=true", "flatten.tasks=[asr, four_stream, three_stream, two_stream]")
+    tasks = "flatten.tasks=[asr, four_stream, three_stream, two_stream]"
+    changes = ("mix.keep_audio=true", "timing.barge_in.probability=1", tasks)
     return made(tmp_path_factory.mktemp("inspect"), *changes, records=[*talks(9), hostile])[0]
 
 

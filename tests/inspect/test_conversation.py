@@ -10,6 +10,7 @@ import soundfile
 
 import datagen.inspect
 from datagen.errors import DatagenError
+from datagen.events import TRANSFERS
 from datagen.inspect import Conversation, Output
 from datagen.inspect.rows import inert
 from datagen.inspect.timeline import lines_of
@@ -140,7 +141,7 @@ def test_the_timeline_shows_every_utterance_and_event_where_it_is(talk):
     inside = [u for u in heard if u.start_samples < 20 * 24_000]
     assert [span.text for span in spans] == [u.said for u in inside]
     assert [span.x for span in spans] == [round(u.start_samples / 480, 1) for u in inside]
-    events = [e for e in talk.streams.events if e.placed and e.kind not in ("gap", "overlap")]
+    events = [e for e in talk.streams.events if e.placed and e.kind not in TRANSFERS]
     assert sum(len(line.events) for line in lines) >= len(events)
     assert "barge-in" in {span.text for line in lines for span in line.events}
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from datagen.events import TRANSFERS
 from tests.report.conftest import talks_of
 from tests.report.test_player import lag_samples
 
@@ -229,7 +230,7 @@ def test_zoom_shows_the_whole_and_details(seen, at):
 
 
 def test_events_are_drawn_where_they_happen(seen, at, page):
-    events = [e for e in talks_of(page)[0]["events"] if e["kind"] not in ("gap", "overlap", "competition")]
+    events = [e for e in talks_of(page)[0]["events"] if e["kind"] not in TRANSFERS | {"competition"}]
     drawn = seen.run(
         "const left = $('track').getBoundingClientRect().left;"
         "const ms = (e) => (e.getBoundingClientRect().left - left) / state.zoom;"

@@ -38,20 +38,30 @@ def test_fit_of_a_broken_file_is_one_message(datagen, tmp_path):
     assert "a.rttm, line 1: start is 'x'" in datagen.fails("timing", "fit", tmp_path / "a.rttm", "--out", "p.yaml")
 
 
-def test_report_shows_people_beside_each_figure(datagen, built):
-    said = datagen.ok("timing", "report", built, "--reference", "natural")
+def test_report_shows_human_ranges_beside_figures_and_names_the_profile(datagen, built):
+    said = datagen.ok("timing", "report", built)
     assert "FTO median" in said
     assert "Stivers et al. 2009*" in said
     assert "placed against asked for" in said
     assert "energy" in said
-    assert "W1 to natural" in said
+    assert "W1 to profile natural: fto" in said
+    assert "people" not in said
+
+
+def test_recordings_are_compared_with_as_human(datagen, built, tmp_path):
+    fitted = tmp_path / "calls.yaml"
+    datagen.ok("timing", "fit", corpus(tmp_path, n_turns=60), "--out", fitted)
+    assert "W1 to human recordings calls: fto" in datagen.ok("timing", "report", built, "--reference", fitted)
+    report = json.loads(datagen.ok("timing", "report", built, "--json", "--reference", fitted))
+    assert report["reference"]["human"]
+    assert report["reference"]["w1_ms"]["gap"] > 0
 
 
 def test_report_as_json_holds_the_documented_keys(datagen, built):
     report = json.loads(datagen.ok("timing", "report", built, "--json", "--reference", "omniflatten", "--voice", "2"))
     page = (Path(__file__).parent.parent.parent / "docs" / "timing.md").read_text("utf-8")
     assert all(f"`{key}`" in page for key in report)
-    assert report["reference"]["profile"] == "omniflatten"
+    assert (report["reference"]["name"], report["reference"]["human"]) == ("omniflatten", False)
     assert report["voice"][0]["n_conversations"] == 2
     assert report["voice"][0]["detector"] == "energy"
 

@@ -37,7 +37,7 @@ def test_a_row_is_scored_from_its_own_assistant_stream():
 def test_hard_negatives_are_counted_by_kind_and_only_the_users():
     scores = Scores(LAYOUT)
     events = {
-        "kinds": ["backchannel", "backchannel", "hesitation", "backchannel", "overlapping_start"],
+        "kinds": ["backchannel", "backchannel", "hesitation", "backchannel", "false_start"],
         "roles": ["user", "user", "user", "assistant", "user"],
         "event_starts": [0, 2, 4, 0, 4],
         "event_ends": [2, 6, 6, 1, 8],
@@ -46,7 +46,7 @@ def test_hard_negatives_are_counted_by_kind_and_only_the_users():
     assert scores.table()["hard_negatives"] == {
         "backchannel": {"n": 2, "n_errors": 1},
         "hesitation": {"n": 1, "n_errors": 0},
-        "overlapping_start": {"n": 1, "n_errors": 0},
+        "false_start": {"n": 1, "n_errors": 1},
     }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from datagen.recipe import Recipe
-from datagen.records import Event, Mixing, Spoken, Streams, Word
+from datagen.records import FLOOR, KINDS, Event, Mixing, Spoken, Streams, Word
 from datagen.run.store import LocalStore
 from datagen.timing.battery import Battery
 from datagen.timing.report import as_json, measure
@@ -34,13 +34,26 @@ def test_words_make_ipus_and_kinds_are_told_apart():
         spoken("user", 2000, 2000, kind="turn"),
         spoken("user", 3000, 3300, kind="backchannel"),
         spoken("user", 5000, 5500, kind="attempt"),
-        spoken("assistant", 2500, 9000),
+        spoken("user", 6000, 6400, kind="aside"),
+        spoken("user", 7000, 7200, kind="insert"),
+        spoken("assistant", 2500, 7100),
+        spoken("assistant", 8000, 9000, kind="resumption"),
     )
     user = speaker(talk, "user")
-    assert user.turns.tolist() == [[100, 300], [520, 900], [1000, 1100]]
+    assert user.turns.tolist() == [[100, 300], [520, 900], [1000, 1100], [7000, 7200]]
     assert user.backchannels.tolist() == [[3000, 3300]]
-    assert user.attempts.tolist() == [[5000, 5500]]
-    assert ipus(talk, "user", RATE).tolist() == [[100, 300], [520, 1100], [3000, 3300], [5000, 5500]]
+    assert user.attempts.tolist() == [[5000, 5500], [6000, 6400]]
+    assert speaker(talk, "assistant").turns.tolist() == [[2500, 7100], [8000, 9000]]
+    heard = [[100, 300], [520, 1100], [3000, 3300], [5000, 5500], [6000, 6400], [7000, 7200]]
+    assert ipus(talk, "user", RATE).tolist() == heard
+
+
+def test_every_kind_of_utterance_is_counted():
+    for kind in KINDS:
+        said = speaker(streams(spoken("user", 0, 500, kind=kind)), "user")
+        parts = [said.turns, said.backchannels, said.attempts]
+        assert sum(map(len, parts)) == 1
+        assert (len(said.turns) == 1) == (kind in FLOOR)
 
 
 def test_offsets_are_compared_with_what_was_drawn():
@@ -58,7 +71,7 @@ def test_offsets_are_compared_with_what_was_drawn():
         "user_fto": {-100: 1},
         "pause": {700: 1},
     }
-    figures = placement.figures(make_recipe("timing.user_fto=-100"))
+    figures = placement.figures(make_recipe("timing.user_fto=-100").timing)
     assert figures["user_fto"]["w1_to_drawn_ms"] == 50
     assert figures["user_fto"]["w1_to_recipe_ms"] == 0
     assert figures["pause"] == {"n": 1, "w1_to_drawn_ms": 0}
@@ -74,6 +87,7 @@ def test_utterances_that_an_event_moves_have_no_offset_to_compare():
     assert counted() == 1
     assert counted(Event("barge_in", "user", 900, 1000, 1)) == 0
     assert counted(Event("user_silent", "user", 0, 900, 1)) == 0
+    assert counted(Event("waiting", "user", 0, 900, 1)) == 0
     assert counted(Event("barge_in", "user", 900, 1000, 1, placed=False)) == 1
     assert counted(Event("hesitation", "user", 900, 1000, 1)) == 1
 
@@ -89,10 +103,10 @@ def report(tmp_path_factory) -> dict:
 
 
 def test_a_report_covers_the_whole_build(report):
-    assert report["version"] == 1
+    assert report["version"] == 2
     assert report["n_conversations"] == 40
     assert sum(report["parts_share"].values()) == pytest.approx(1)
-    assert report["figures"]["fto_median_ms"]["people"]["low"] == 0
+    assert report["figures"]["fto_median_ms"]["human"]["low"] == 0
     inside = {name: figure["inside"] for name, figure in report["figures"].items()}
     assert inside["gaps_a_minute"] is None
     assert isinstance(inside["fto_below_500_share"], bool)

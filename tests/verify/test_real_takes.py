@@ -54,7 +54,7 @@ def test_broken_takes_are_found(gate, takes, broken):
 
 
 def test_a_build_that_listens_stores_what_it_heard(tmp_path):
-    recipe = load("quickstart", ("verify.asr={name: whisper}", "input.limit=2"))
+    recipe = load("quickstart", ("verify.asr={name: whisper}", "input.limit=2", "timing={profile: omniflatten}"))
     build(recipe, str(tmp_path / "out"))
     spoken = [u for row in read(tmp_path / "out", "conversations") for u in row["utterances"]]
     assert spoken

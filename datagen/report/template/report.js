@@ -111,10 +111,12 @@ class Sound {
 
 const LABEL_GAP_PX = 6, LANE_EVENT_PX = 23, COARSE = 0.06, ZOOMS = [0.03, 0.06, 0.14, 0.24, 0.4];
 const TONES = {
-  barge_in: "strong", competition: "strong", correction: "strong", failed_barge_in: "strong",
-  overlapping_start: "strong", backchannel: "listen",
+  barge_in: "strong", competition: "strong", next_turn: "strong", repeat_request: "strong", wait_request: "strong",
+  stop_request: "strong", got_it: "strong", correction: "strong", false_start: "strong", backchannel: "listen",
+  failed_barge_in: "strong", overlapping_start: "strong", // of data version 3
 };
-const UNSHOWN = new Set(["gap", "overlapping_end", "overlap", "competition"]); // drawn between the lanes, or with its barge-in
+const OVERLAPS = new Set(["overlapping_end", "overlap"]); // the second is that of data version 3
+const UNSHOWN = new Set(["gap", ...OVERLAPS, "competition"]); // drawn between the lanes, or with its barge-in
 const SOUND_NAMES = ["recorded", "decoded"];
 
 const talks = [...document.querySelectorAll("script.talk")];
@@ -197,7 +199,7 @@ function happenings(role) {
 function between() {
   const node = make("div", "between");
   for (const e of state.talk.events) {
-    if (!["gap", "overlapping_end", "overlap"].includes(e.kind)) continue; // the last is a name of older versions
+    if (e.kind !== "gap" && !OVERLAPS.has(e.kind)) continue;
     const n_ms = e.end_ms - e.start_ms;
     const text = n_ms * state.zoom > 24 ? `${e.kind === "gap" ? "" : "−"}${n_ms}` : "";
     const bar = place(make("span", e.kind === "gap" ? "" : "overlap", text), e.start_ms, e.end_ms);
