@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "units", "seeds", "resources", "events", "marks", "terminal", ""},
     {"records", "vocab", "distributions", "bucket"},
-    {"behaviours", "phrases", "recipe_mix"},
+    {"behaviours", "phrases", "references", "recipe_mix"},
     {"recipe_speech"},
     {"recipe", "schema", "chunks"},
     {"step", "engines", "spoken", "scripting"},
@@ -21,7 +21,7 @@ FLOORS = [
     {"run"},
     {"write"},
     {"evaluate", "feed"},
-    {"inspect", "timing", "progress", "schemas"},
+    {"inspect", "timing", "progress", "schemas", "audit"},
     {"report", "export"},
     {"cli", "__main__"},
 ]
@@ -32,7 +32,7 @@ ALLOWED = {
     "transformers": {"engines/hf_text", "evaluate"},
     "tokenizers": {"engines/hf_text"},
     "typer": {"cli"},
-    "rich": {"cli", "write", "terminal", "progress", "inspect", "timing", "evaluate"},
+    "rich": {"cli", "write", "terminal", "progress", "inspect", "timing", "evaluate", "audit"},
     "hibari": {"engines"},
     "pyroomacoustics": {"engines"},
     "obstore": {"bucket"},
