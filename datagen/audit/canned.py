@@ -48,7 +48,7 @@ class CannedTokens:
         ]
         return Finding(
             "canned_tokens",
-            "Rows of asr or tts hold listener tokens, fillers and other words from a list; by chance as often as heard.",
+            "Rows of asr or tts hold listener tokens, fillers and the like; by chance as often as heard.",
             shares[task],
             n,
             heard,

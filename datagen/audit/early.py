@@ -1,6 +1,7 @@
 """Does an answer begin before the words that it answers?"""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from datagen.audit.finding import Example, Finding, first, share, verdict
 from datagen.audit.talk import Talk, turns
@@ -33,10 +34,10 @@ class EarlyAnswers:
     _frame_ms: float = 0.0
 
     def add(self, talk: Talk) -> None:
-        """Read the changes of the floor from the user to the assistant; turns that the assistant cuts are no answers."""
+        """Read the changes of the floor from the user to the assistant; not of turns that it cuts."""
         self._frame_ms = talk.ms(talk.clocks.hop_samples)
         runs = turns(talk)
-        for user, assistant in zip(runs, runs[1:], strict=False):
+        for user, assistant in pairwise(runs):
             if user[0].role == "user" and not user[-1].n_cut_samples:
                 end = max(u.end_samples for u in user)
                 word = last_content(user, talk.language)

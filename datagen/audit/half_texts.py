@@ -43,7 +43,7 @@ class HalfTexts:
         score = share(len(self._found), self._n)
         return Finding(
             "half_texts",
-            "A text of four_stream stops in mid-sentence where its turn was interrupted, in a format without interruptions.",
+            "A text of four_stream, which has no interruptions, stops in mid-sentence where one cut its turn.",
             score,
             self._n,
             None,

@@ -47,11 +47,8 @@ class HesitationsAsEndings:
 
     def finding(self) -> Finding:
         """Mean ratio of words before a pause."""
-        usual = {
-            voice: sum(ms for ms, _ in words) / sum(n for _, n in words)
-            for voice, words in self._inner.items()
-            if sum(n for _, n in words) and sum(ms for ms, _ in words)
-        }
+        totals = {voice: np.sum(words, axis=0) for voice, words in self._inner.items()}
+        usual = {voice: float(ms / n_letters) for voice, (ms, n_letters) in totals.items() if ms and n_letters}
         ratios = [rate / usual[voice] for voice, rate, _, _ in self._before if voice in usual]
         control = [rate / usual[voice] for voice, rate in self._control if voice in usual]
         final = [rate / usual[voice] for voice, rate in self._final if voice in usual]

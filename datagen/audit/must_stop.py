@@ -23,8 +23,10 @@ _BREATH_MS = 300
 """Silence between pieces of a turn that is no end of the sound."""
 _WEIGHT_DECAY = 1e-3
 _IGNORED = frozenset(
-    ("backchannel", "false_start", "aside", "laughter", "cough", "noise_burst", "other_talker")
-    + ("failed_barge_in", "overlapping_start")  # data version 3
+    (
+        *("backchannel", "false_start", "aside", "laughter", "cough", "noise_burst", "other_talker"),
+        *("failed_barge_in", "overlapping_start"),  # data version 3
+    )
 )
 _UNIT = re.compile(rf"[{HAN}]|[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
 

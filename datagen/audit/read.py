@@ -81,8 +81,8 @@ def talks(manifest: Manifest, n_most: int) -> Iterator[Talk]:
             yield Talk(streams, clocks, settings or {}, found.get(streams.dialogue_id, {}))
 
 
-def _rows_by_unit(manifest: Manifest) -> dict[int, list[File]]:
-    found = defaultdict[int, list[File]](list)
+def _rows_by_unit(manifest: Manifest) -> dict[int | None, list[File]]:
+    found = defaultdict[int | None, list[File]](list)
     for file in manifest.files():
         if file.table in TASKS and file.n_rows:
             found[unit_of(file.key)].append(file)
@@ -98,8 +98,8 @@ def _rows_of(manifest: Manifest, files: list[File], ids: set[str]) -> dict[str, 
         plain = {name: table.column(name).to_pylist() for name in _ROW_COLUMNS if name not in lists}
         for k, id_ in enumerate(plain["dialogue_id"]):
             if id_ in ids:
-                numbers = (plain[name][k] for name in ("start_frames", "n_frames", "n_text_tokens"))
-                tokens = Tokens(plain["row_id"][k], lists["input_ids"][k], *numbers, lists["user_turn_ends"][k])
+                columns = {**lists, **plain}
+                tokens = Tokens(**{name: columns[name][k] for name in _ROW_COLUMNS if name != "dialogue_id"})
                 found[id_].setdefault(file.table, []).append(tokens)
     return found
 

@@ -9,12 +9,13 @@ from datagen.audit.half_texts import HalfTexts
 from datagen.audit.hesitations import HesitationsAsEndings
 from datagen.audit.interruption import InterruptionFromText
 from datagen.audit.must_stop import MustStop
+from datagen.audit.noise import SharedNoise
 from datagen.audit.periodicity import VoiceFromPeriodicity
 from datagen.audit.read import talks, texts
 from datagen.audit.traces import EventsWithoutTrace
 from datagen.audit.twins import TwinsAcrossSplits
 from datagen.audit.unheard import UnheardReferences
-from datagen.audit.waveforms import EqualTakes, SharedNoise
+from datagen.audit.waveforms import EqualWaveforms
 from datagen.errors import DatagenError
 from datagen.run.manifest import Manifest
 
@@ -24,7 +25,7 @@ N_CONVERSATIONS = 5000
 PREDICTORS: tuple[Callable[[], Predictor], ...] = (
     InterruptionFromText,
     VoiceFromPeriodicity,
-    EqualTakes,
+    EqualWaveforms,
     SharedNoise,
     UnheardReferences,
     EarlyAnswers,

@@ -12,8 +12,10 @@ from datagen.chunks import speaks
 from datagen.records import Event
 
 _AUDIBLE = frozenset(
-    ("backchannel", "false_start", "aside", "laughter", "cough", "noise_burst", "other_talker")
-    + ("failed_barge_in", "overlapping_start")  # data version 3
+    (
+        *("backchannel", "false_start", "aside", "laughter", "cough", "noise_burst", "other_talker"),
+        *("failed_barge_in", "overlapping_start"),  # data version 3
+    )
 )
 """Hard negatives that sound."""
 _LIMITS = {

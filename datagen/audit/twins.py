@@ -105,8 +105,8 @@ def shingles(text: str, kept: float = 1.0) -> NDArray[np.uint64]:
         text: Any text.
         kept: Share of all 5-grams to keep, the same ones of every text.
 
-    >>> len(shingles("Green tea!")), len(shingles("green TEA ")), np.array_equal(shingles("Ab c d e"), shingles("abcde"))
-    (4, 4, True)
+    >>> len(shingles("Green tea!")), np.array_equal(shingles("Ab c d e"), shingles("abcde"))
+    (4, True)
     """
     letters = re.sub(r"[\W_]+", "", text.lower()).ljust(_SHINGLE, "\0")
     characters = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)

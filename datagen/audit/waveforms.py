@@ -1,22 +1,15 @@
-"""Is the same waveform heard in two conversations?"""
+"""Is the same take heard in two conversations?"""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 from math import gcd
 
-import numpy as np
-from numpy.typing import NDArray
-
-from datagen.audit.finding import Example, Finding, first, share, standard_error
+from datagen.audit.finding import Example, Finding, Verdict, first, share, standard_error
 from datagen.audit.talk import Talk
-from datagen.records import Spoken
 from datagen.seeds import digest
 
-_LIMIT = 0.01
+_MARGIN = 0.002
 _N_LEAST = 20
-_N_RUN = 12
-"""Codes of a run of noise."""
-_N_GRAMS_MOST = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +18,22 @@ class _Take:
     length: int
     """Samples."""
     timing: int
-    """Hash of the durations of its words."""
+    """Hash of the length and of the durations of its words."""
 
 
 @dataclass
-class EqualTakes:
+class EqualWaveforms:
     """Finds utterances of one voice and text whose words last equally long to the sample in two conversations.
 
-    By chance, two takes have equal lengths as often as they differ by exactly one step of the engine's clock: that
-    share is measured.
+    By chance, two takes have equal lengths as often as they differ by exactly one step of the engine's clock, or, if
+    an engine times words by their letters alone, as often as two voices do: both shares are measured.
     """
 
-    _takes: dict[int, list[_Take]] = field(default_factory=lambda: defaultdict(list))
-    _ids: list[tuple[str, str]] = field(default_factory=list)
+    _takes: dict[int, dict[str, list[_Take]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    """By hash of role and text, then by voice."""
     _texts: dict[int, str] = field(default_factory=dict)
+    _ids: list[tuple[str, str]] = field(default_factory=list)
+    """Dialogue and split of each conversation."""
     _step: int = 0
 
     def add(self, talk: Talk) -> None:
@@ -47,130 +42,66 @@ class EqualTakes:
         for u in talk.streams.utterances:
             length = u.end_samples - u.start_samples
             if length > 0 and not u.n_cut_samples and u.spoken:
+                key = digest(u.role, u.spoken)
                 durations = tuple(w.end_samples - w.start_samples for w in u.words)
-                key = digest(u.role, u.voice, u.spoken)
-                self._takes[key].append(_Take(len(self._ids) - 1, length, hash((length, durations))))
-                self._texts.setdefault(key, f"{u.voice}: {u.spoken[:60]!r}")
+                self._takes[key][u.voice].append(_Take(len(self._ids) - 1, length, hash((length, durations))))
+                self._texts.setdefault(key, u.spoken[:60])
                 self._step = gcd(self._step, length)
 
     def finding(self) -> Finding:
         """Share of utterances whose waveform is heard in another conversation too."""
-        n = n_equal = n_across = n_near = 0
+        n = n_repeated = n_equal = n_across = n_near = n_others = n_alike = 0
         examples: list[Example] = []
-        for key, takes in self._takes.items():
-            n += len(takes)
-            places, lengths = defaultdict[int, set[int]](set), defaultdict[int, set[int]](set)
-            for take in takes:
-                places[take.timing].add(take.talk)
-                lengths[take.length].add(take.talk)
-            for take in takes:
-                others = places[take.timing] - {take.talk}
-                n_equal += bool(others)
-                n_across += any(self._ids[k][1] != self._ids[take.talk][1] for k in others)
-                n_near += sum(
-                    bool(lengths.get(take.length + step, set()) - {take.talk}) for step in (-self._step, self._step)
-                )
-            shared = max(places.values(), key=len)
-            if len(shared) > 1:
-                where = ", ".join(self._ids[k][0] for k in sorted(shared)[:3])
-                text = f"{self._texts[key]} in {len(shared)} conversations: {where}"
-                examples.append(Example(self._ids[min(shared)][0], text))
-        score, chance = share(n_equal, n), n_near / 2 / n if n else None
-        return _judged(
-            "equal_waveforms",
-            "An utterance has the same waveform in two conversations: same voice, same text, equal lengths of all words.",
-            score,
-            n,
-            chance,
-            first(examples),
-            {"across_splits": n_across / max(n, 1)},
-        )
+        for key, voices in self._takes.items():
+            timings = {voice: {take.timing for take in takes} for voice, takes in voices.items()}
+            for voice, takes in voices.items():
+                n += len(takes)
+                equal, lengths = _talks_by(takes)
+                for take in takes:
+                    others = equal[take.timing] - {take.talk}
+                    n_equal += bool(others)
+                    n_across += any(self._ids[k][1] != self._ids[take.talk][1] for k in others)
+                    n_repeated += any(other.talk != take.talk for other in takes)
+                    steps = (take.length - self._step, take.length + self._step)
+                    n_near += sum(bool(lengths.get(length, set()) - {take.talk}) for length in steps)
+                    n_others += len(voices) > 1
+                    n_alike += any(take.timing in timings[other] for other in voices if other != voice)
+                examples += self._example(f"{voice}: {self._texts[key]!r}", max(equal.values(), key=len))
+        by_step = n_near / 2 / max(n, 1)
+        by_letters = n_alike / max(n_others, 1) * n_repeated / max(n, 1)
+        return _judged(share(n_equal, n), n, max(by_step, by_letters), examples, n_across / max(n, 1))
+
+    def _example(self, text: str, talks: set[int]) -> list[Example]:
+        if len(talks) < 2:
+            return []
+        ids = [self._ids[k][0] for k in sorted(talks)]
+        return [Example(ids[0], f"{text} in {len(ids)} conversations: {', '.join(ids[:3])}")]
 
 
-def _judged(
-    name: str,
-    meaning: str,
-    score: float | None,
-    n: int,
-    chance: float | None,
-    examples: tuple[Example, ...],
-    figures: dict[str, float],
-) -> Finding:
-    """Fails above chance by more than one in a hundred and twice its standard error."""
-    if score is None or chance is None:
-        return Finding(name, meaning, None, n, None, None, "not applicable")
-    limit = chance + _LIMIT
-    beyond = score > limit + 2 * standard_error(limit, n)
-    verdict = "not enough data" if n < _N_LEAST else "fail" if beyond else "pass"
-    return Finding(name, meaning, score, n, chance, limit, verdict, examples if beyond else (), figures)
+def _talks_by(takes: list[_Take]) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
+    """Conversations of takes by their timing, and by their length."""
+    timings, lengths = defaultdict[int, set[int]](set), defaultdict[int, set[int]](set)
+    for take in takes:
+        timings[take.timing].add(take.talk)
+        lengths[take.length].add(take.talk)
+    return timings, lengths
 
 
-@dataclass
-class SharedNoise:
-    """Finds runs of codes of the silent user that occur in two conversations.
-
-    By chance, a run occurs elsewhere as often as the same run read backwards: that share is measured.
-    """
-
-    _forwards: list[NDArray[np.uint64]] = field(default_factory=list)
-    _backwards: list[NDArray[np.uint64]] = field(default_factory=list)
-    _ids: list[str] = field(default_factory=list)
-    _n: int = 0
-
-    def add(self, talk: Talk) -> None:
-        """Keep hashes of all runs of a conversation."""
-        codes, silent = talk.streams.user_codes, talk.user_silent
-        if self._n > _N_GRAMS_MOST or len(codes) < _N_RUN:
-            return
-        windows = np.lib.stride_tricks.sliding_window_view(codes, _N_RUN)
-        quiet = np.lib.stride_tricks.sliding_window_view(silent, _N_RUN).all(axis=1)
-        windows = windows[quiet & (windows != windows[:, :1]).any(axis=1)]
-        self._forwards.append(_hashes(windows))
-        self._backwards.append(_hashes(windows[:, ::-1]))
-        self._ids.append(talk.id)
-        self._n += len(windows)
-
-    def finding(self) -> Finding:
-        """Share of runs that occur in another conversation too."""
-        name = "shared_noise"
-        meaning = f"A run of {_N_RUN} codes of the silent user occurs in two conversations."
-        if len(self._ids) < 2 or not self._n:
-            return Finding(name, meaning, None, self._n, None, None, "not applicable")
-        owners = np.repeat(np.arange(len(self._ids)), [len(each) for each in self._forwards])
-        forwards = np.concatenate(self._forwards)
-        known, of_one = _owners(forwards, owners)
-        found = _elsewhere(forwards, owners, known, of_one)
-        by_chance = _elsewhere(np.concatenate(self._backwards), owners, known, of_one)
-        shared = np.bincount(owners[found], minlength=len(self._ids))
-        examples = [
-            Example(self._ids[k], f"{shared[k]} runs that other conversations have too")
-            for k in np.argsort(-shared)
-            if shared[k]
-        ]
-        return _judged(name, meaning, float(found.mean()), self._n, float(by_chance.mean()), first(examples), {})
-
-
-def _hashes(windows: NDArray[np.uint16]) -> NDArray[np.uint64]:
-    """A 64-bit hash of each row."""
-    total = np.zeros(len(windows), np.uint64)
-    for column in windows.T:
-        total = (total ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        total ^= total >> np.uint64(29)
-    return total
-
-
-def _owners(hashes: NDArray[np.uint64], owners: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Each hash once, sorted, and the one conversation that has it; -1 if there are several."""
-    order = np.argsort(hashes, kind="stable")
-    known, starts = np.unique(hashes[order], return_index=True)
-    lowest = np.minimum.reduceat(owners[order], starts)
-    highest = np.maximum.reduceat(owners[order], starts)
-    return known, np.where(lowest == highest, lowest, -1)
-
-
-def _elsewhere(
-    hashes: NDArray[np.uint64], owners: NDArray[np.int64], known: NDArray[np.uint64], of_one: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Which hashes another conversation has."""
-    at = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
-    return (known[at] == hashes) & (of_one[at] != owners)
+def _judged(score: float | None, n: int, chance: float, examples: list[Example], across: float) -> Finding:
+    """Fails beyond chance, a small margin and twice the standard error."""
+    limit = min(chance + _MARGIN, 1.0)
+    beyond = score is not None and score > limit + 2 * standard_error(limit, n)
+    verdict: Verdict = "fail" if beyond else "pass"
+    if n < _N_LEAST:
+        verdict = "not enough data" if n else "not applicable"
+    return Finding(
+        "equal_waveforms",
+        "An utterance has one waveform in two conversations: same voice, text, and lengths of all words.",
+        score,
+        n,
+        chance if n else None,
+        limit if n else None,
+        verdict,
+        first(examples) if beyond else (),
+        {"across_splits": across},
+    )

@@ -15,7 +15,7 @@ def audit_build(
         int, typer.Option("--conversations", min=1, help="Read about N conversations of a larger build.")
     ] = 5000,
 ) -> None:
-    """Look for what rows should not teach, by predictors that should fail (docs/audit.md). Exit status 1 if one does not."""
+    """Try predictors that should fail, and one that should not (docs/audit.md). Exit status 1 if it is otherwise."""
     from datagen.audit.run import audit
     from datagen.run.manifest import Manifest
     from datagen.run.store import open_store
