@@ -18,7 +18,7 @@ _LIMIT = 0.9
 _N_LEAST = 15
 """Fewest events of each label."""
 _N_MOST = 6000
-_N_WORDS = 400
+_N_WORDS = 250
 _N_FOLDS = 5
 _BREATH_MS = 300
 """Silence between pieces of a turn that is no end of the sound."""
@@ -160,9 +160,12 @@ def described(words: tuple[tuple[str, float], ...], heard_ms: float, decision_ms
 
 
 def matrix(described: list[dict[str, float]]) -> NDArray[np.float64]:
-    """Named features as columns, the most frequent ones, with one of ones: [n, n_features + 1]."""
+    """Named features as columns, the most frequent ones, with one of ones: [n, n_features + 1].
+
+    Those that one row alone has teach nothing about others and are left out.
+    """
     counts = Counter(name for each in described for name in each)
-    names = {name: k for k, (name, _) in enumerate(counts.most_common(_N_WORDS))}
+    names = {name: k for k, (name, n) in enumerate(counts.most_common(_N_WORDS)) if n > 1}
     found = np.zeros((len(described), len(names) + 1))
     found[:, -1] = 1
     for row, each in enumerate(described):
@@ -186,7 +189,7 @@ def fitted(features: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[
     """Weights of a logistic regression in which both labels weigh alike, by Newton's method with a small decay."""
     n, weights = labels.sum(), np.zeros(features.shape[1])
     importance = np.where(labels, 0.5 / n, 0.5 / (len(labels) - n))
-    for _ in range(12):
+    for _ in range(8):
         chance = 1 / (1 + np.exp(-np.clip(features @ weights, -30, 30)))
         slope = features.T @ (importance * (chance - labels)) + _WEIGHT_DECAY * weights
         curve = (features * (importance * np.maximum(chance * (1 - chance), 1e-6))[:, None]).T @ features

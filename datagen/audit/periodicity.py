@@ -100,7 +100,7 @@ def stands_out(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     """By how much each lag's share is above the mean of its neighbours on both sides, and that mean.
 
     >>> excess, near = stands_out(np.array([np.nan, 0.1, 0.1, 0.7, 0.1, 0.1]))
-    >>> round(excess[3], 9), round(near[3], 9)
+    >>> round(float(excess[3]), 9), round(float(near[3]), 9)
     (0.6, 0.1)
     """
     near = np.full(len(shares), np.nan)

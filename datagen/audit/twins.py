@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,11 +112,15 @@ def shingles(text: str, kept: float = 1.0) -> NDArray[np.uint64]:
     letters = re.sub(r"[\W_]+", "", text.lower()).ljust(_SHINGLE, "\0")
     characters = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     windows = np.lib.stride_tricks.sliding_window_view(characters, _SHINGLE)
-    powers = rng(0, "audit", "shingles").integers(1, 2**63, _SHINGLE, dtype=np.uint64) | np.uint64(1)
-    hashes = (windows * powers).sum(axis=1, dtype=np.uint64)
+    hashes = (windows * _powers()).sum(axis=1, dtype=np.uint64)
     hashes ^= hashes >> np.uint64(31)
     hashes *= np.uint64(0x9E3779B97F4A7C15)
     return np.unique(hashes[hashes <= np.uint64(kept * (2**64 - 2048))])
+
+
+@cache
+def _powers() -> NDArray[np.uint64]:
+    return rng(0, "audit", "shingles").integers(1, 2**63, _SHINGLE, dtype=np.uint64) | np.uint64(1)
 
 
 def _chosen(ids: list[str]) -> list[int]:

@@ -1,7 +1,7 @@
 """A build made by hand: conversations in which nothing is wrong, or one thing is.
 
-Only columns that every data version has are written, and a manifest with the few keys that readers need, so it is also a
-build of foreign make.
+Only columns that every data version has are written, and a manifest with the few keys that readers need, so it is
+also a build of foreign make.
 """
 
 import json
@@ -9,6 +9,7 @@ import random
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,18 @@ class Talk:
         texts = {"spoken": self.joined(words), "said": self.joined([w["text"] for w in said])}
         texts["unsaid"] = self.joined(words[len(said) :])
         found = {
-            **{"role": role, "kind": kind, "turn": turn, "voice": self.voice if role == "user" else "anna"},
-            **{"text": texts["spoken"] if kind == "turn" else "", **texts, "words": said},
-            **{"text_ids": self.ids(texts["said"]), "start_samples": at, "end_samples": stop},
-            **{"n_cut_samples": whole_end - stop, **more},
+            "role": role,
+            "kind": kind,
+            "turn": turn,
+            "voice": self.voice if role == "user" else "anna",
+            "text": texts["spoken"] if kind == "turn" else "",
+            **texts,
+            "words": said,
+            "text_ids": self.ids(texts["said"]),
+            "start_samples": at,
+            "end_samples": stop,
+            "n_cut_samples": whole_end - stop,
+            **more,
         }
         self.utterances.append(found)
         return found
@@ -187,9 +196,14 @@ class Talk:
     def row(self) -> dict[str, Any]:
         """The row of `conversations`."""
         return {
-            **{"dialogue_id": self.id, "language": self.language, "split": self.split},
-            **{"n_samples": self.n_frames * HOP, "user_codes": self.user, "assistant_codes": self.assistant},
-            **{"utterances": self.utterances, "events": self.events},
+            "dialogue_id": self.id,
+            "language": self.language,
+            "split": self.split,
+            "n_samples": self.n_frames * HOP,
+            "user_codes": self.user,
+            "assistant_codes": self.assistant,
+            "utterances": self.utterances,
+            "events": self.events,
             "mixing": {"noise": "white", "snr_db": 20.0, "bursts": [], "bursts_db": None},
         }
 
@@ -201,8 +215,13 @@ class Talk:
 
     def _tokens(self, task: str, part: int, ids: list[int], first: int, ends: tuple[int, ...] = ()) -> dict[str, Any]:
         return {
-            **{"row_id": f"{self.id}#{task}#{part}", "dialogue_id": self.id, "input_ids": ids, "start_frames": first},
-            **{"n_frames": self.n_frames, "n_text_tokens": len(ids), "user_turn_ends": list(ends)},
+            "row_id": f"{self.id}#{task}#{part}",
+            "dialogue_id": self.id,
+            "input_ids": ids,
+            "start_frames": first,
+            "n_frames": self.n_frames,
+            "n_text_tokens": len(ids),
+            "user_turn_ends": list(ends),
         }
 
     def _four(self) -> dict[str, Any]:
@@ -240,10 +259,12 @@ class Talk:
 
     def _answered(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         floor = sorted((u for u in self.utterances if u["kind"] == "turn"), key=lambda u: u["start_samples"])
-        return [(a, b) for a, b in zip(floor, floor[1:], strict=False) if (a["role"], b["role"]) == ("user", "assistant")]
+        return [(a, b) for a, b in pairwise(floor) if (a["role"], b["role"]) == ("user", "assistant")]
 
 
-def publish(folder: Path, talks: list[Talk], change: Callable[[list[dict[str, Any]]], None] = lambda rows: None) -> Path:
+def publish(
+    folder: Path, talks: list[Talk], change: Callable[[list[dict[str, Any]]], None] = lambda rows: None
+) -> Path:
     """Write conversations and rows as a finished build of two units.
 
     Args:
@@ -271,9 +292,13 @@ def publish(folder: Path, talks: list[Talk], change: Callable[[list[dict[str, An
     tables = {table: {} for table in ("asr", "tts", "four_stream", "three_stream")}
     n_frames = sum(talk.n_frames for talk in talks)
     values = {
-        **{"n_conversations": len(talks), "hours": n_frames / 25 / 3600, "index": [asdict(write_part(store, 0, files))]},
-        **{"clock": {"sample_rate_hz": RATE_HZ, "hop_samples": HOP}, "vocabulary": VOCABULARY.as_dict()},
-        **{"silence": {"silence_code": 0}, "tables": {**tables, "conversations": {"all": {"n_rows": len(talks)}}}},
+        "n_conversations": len(talks),
+        "hours": n_frames / 25 / 3600,
+        "index": [asdict(write_part(store, 0, files))],
+        "clock": {"sample_rate_hz": RATE_HZ, "hop_samples": HOP},
+        "vocabulary": VOCABULARY.as_dict(),
+        "silence": {"silence_code": 0},
+        "tables": {**tables, "conversations": {"all": {"n_rows": len(talks)}}},
         "recipe": {"flatten": {"speech_chunk_tokens": N_SPEECH, "text_chunk_tokens": N_TEXT}},
     }
     store.create("manifest.json", json.dumps(values).encode())
