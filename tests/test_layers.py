@@ -21,7 +21,7 @@ FLOORS = [
     {"run"},
     {"write"},
     {"evaluate", "feed"},
-    {"inspect", "timing", "progress", "schemas"},
+    {"inspect", "timing", "progress", "schemas", "audit"},
     {"report", "export"},
     {"cli", "__main__"},
 ]
@@ -32,7 +32,7 @@ ALLOWED = {
     "transformers": {"engines/hf_text", "evaluate"},
     "tokenizers": {"engines/hf_text"},
     "typer": {"cli"},
-    "rich": {"cli", "write", "terminal", "progress", "inspect", "timing", "evaluate"},
+    "rich": {"cli", "write", "terminal", "progress", "inspect", "timing", "evaluate", "audit"},
     "hibari": {"engines"},
     "pyroomacoustics": {"engines"},
     "obstore": {"bucket"},

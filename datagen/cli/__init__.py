@@ -5,11 +5,11 @@ import sys
 
 import typer
 
-from datagen.cli import build, engines, look, timing, voices, write
+from datagen.cli import audit, build, engines, look, timing, voices, write
 from datagen.cli.app import app
 from datagen.errors import DatagenError
 
-__all__ = ["app", "build", "engines", "look", "main", "timing", "voices", "write"]
+__all__ = ["app", "audit", "build", "engines", "look", "main", "timing", "voices", "write"]
 
 
 def main() -> None:

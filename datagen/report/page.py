@@ -62,6 +62,8 @@ class Content:
     tasks: dict[str, dict[str, Any]]
     token_charts: list[Chart]
     length_charts: list[Chart]
+    audit: list[tuple[str, ...]]
+    """Findings as lines of a table: see `datagen.audit.show.cells`."""
     rejects: list[dict[str, Any]]
     talks: list[dict[str, Any]]
     """Conversations of the player."""

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import datagen.inspect
+from datagen.audit import audit
+from datagen.audit.show import cells
 from datagen.bucket import is_url
 from datagen.errors import DatagenError
 from datagen.inspect import Output
@@ -78,6 +80,7 @@ def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
     chosen = found.sample.chosen() if found else []
     say(f"making {len(chosen)} conversations audible ...")
     talks, mute = _talks(output, chosen)
+    say("looking for what rows should not teach ...")
     return Content(
         values=values,
         place=output.url,
@@ -89,6 +92,7 @@ def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
         tasks={task: sums.figures() for task, sums in tasks.items()},
         token_charts=[code_use(found.codes)] if found else [],
         length_charts=[row_lengths(task, sums) for task, sums in tasks.items()],
+        audit=[cells(finding) for finding in audit(output.manifest)] if found and found.n_of_split else [],
         rejects=rejects(output),
         talks=talks,
         mute=mute,
