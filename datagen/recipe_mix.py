@@ -80,6 +80,13 @@ class Bursts(Behaviour):
 VocalSound = Literal["cough", "laughter"]
 
 
+class Aside(Part):
+    """How the user sounds who says a word to somebody else (`timing.aside`): turned away from the microphone."""
+
+    gain_db: Distribution = Field(Uniform(kind="uniform", low=-14, high=-7), description="Against the user's speech")
+    cutoff_hz: Distribution = Field(Uniform(kind="uniform", low=1500, high=3000), description="6 dB an octave above")
+
+
 class VocalSounds(Behaviour):
     """The user laughs or coughs while he is not speaking; each is an event `laughter` or `cough`."""
 
@@ -169,6 +176,7 @@ class Mix(Part):
     other_talkers: OtherTalkers = OtherTalkers()
     bursts: Bursts = Bursts()
     vocal_sounds: VocalSounds = VocalSounds()
+    aside: Aside = Aside()
     room: Room = Room()
     distance: Distance = Distance()
     drift: Drift = Drift()

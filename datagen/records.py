@@ -266,6 +266,10 @@ class Mixing:
     """The user's laughter and coughs, in order of time, one per event `laughter` or `cough`."""
     vocal_sounds_db: float | None = None
     """Their level against the user's speech."""
+    aside_db: float | None = None
+    """Level of words to somebody else against the user's speech."""
+    aside_cutoff_hz: float | None = None
+    """Above it such words are dull, for the user is turned away."""
     room: int | None = None
     """Number of the room."""
     rt60_ms: float | None = None

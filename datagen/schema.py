@@ -103,6 +103,8 @@ _MIXING = pa.struct(
         _field("bursts_db", pa.float64(), "dB against the user's speech", nullable=True),
         _field("vocal_sounds", pa.list_(pa.string()), "laughter and coughs of the user, one per event"),
         _field("vocal_sounds_db", pa.float64(), "dB against the user's speech", nullable=True),
+        _field("aside_db", pa.float64(), "words to somebody else, dB against the user's speech", nullable=True),
+        _field("aside_cutoff_hz", pa.float64(), "6 dB an octave above", nullable=True),
         _field("room", pa.int32(), "number", nullable=True),
         _field("rt60_ms", pa.float64(), "ms", nullable=True),
         _field("distance_db", pa.float64(), "dB", nullable=True),

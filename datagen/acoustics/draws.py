@@ -14,7 +14,7 @@ from datagen.acoustics.scene import Noisy, Scene, Speaker, Supplies
 from datagen.distributions import Distribution
 from datagen.engines.base import Audio, Noise, Rooms
 from datagen.errors import EngineError
-from datagen.recipe_mix import Behaviour, Bursts, Line, Mix, VocalSounds
+from datagen.recipe_mix import Aside, Behaviour, Bursts, Line, Mix, VocalSounds
 from datagen.records import Clip, Script, Takes
 from datagen.units import ms_to_samples
 
@@ -160,6 +160,10 @@ class Draws:
             found["drift_period_samples"] = max(1, self.samples(recipe.drift.period_ms, "drift", "period"))
             found["drift_phase"] = self.rng("drift", "phase").random()
         return Speaker(**found)
+
+    def aside(self, recipe: Aside) -> tuple[float, float]:
+        """Level in decibels, and cut-off in hertz, of words to somebody else."""
+        return self.value(recipe.gain_db, "aside", "gain"), self.value(recipe.cutoff_hz, "aside", "cutoff")
 
     def line(self, recipe: Line) -> tuple[str, float | None]:
         """Codec of the line and its compression, or nothing."""

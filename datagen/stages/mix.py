@@ -1,6 +1,7 @@
 """Timeline → Conversation: int16 [2, n_samples], levels set, what is heard beside the user in the user's channel."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,8 @@ class Mix:
     def _mix(self, timeline: Timeline) -> Conversation:
         recipe, n_samples = self._recipe, timeline.n_samples
         draws = Draws.of(self._seed, timeline.takes.script, self._rate)
-        spoken = self._segments(timeline, "user")
+        aside = draws.aside(recipe.aside) if _says_aside(timeline) else None
+        spoken = self._segments(timeline, "user", aside)
         scene = draws.scene(recipe, self._supplies, timeline.takes, spoken, n_samples)
         audio = np.empty((2, n_samples), np.int16)
         audio[CHANNEL["assistant"]] = 0
@@ -71,17 +73,23 @@ class Mix:
             late = echo(assistant.segments, scene.echo_delay_samples, n_samples)
             layers.append(Layer(late, assistant_gain * amplitude(scene.echo_db)))
         down = self._user_channel(audio[CHANNEL["user"]], layers, scene)
-        return Conversation(timeline, audio, scene.mixing(user_gain, assistant_gain, down), scene.events())
+        mixing = scene.mixing(user_gain, assistant_gain, down)
+        if aside:
+            mixing = replace(mixing, aside_db=aside[0], aside_cutoff_hz=aside[1])
+        return Conversation(timeline, audio, mixing, scene.events())
 
-    def _segments(self, timeline: Timeline, role: Role) -> Segments:
-        """Start and audio of what one speaker is heard saying, interrupted takes faded out."""
+    def _segments(self, timeline: Timeline, role: Role, aside: tuple[float, float] | None = None) -> Segments:
+        """Start and audio of what one speaker says, interrupted takes faded out, asides quieter and duller."""
         segments = []
         for utterance, take, placed in zip(
             timeline.takes.script.utterances, timeline.takes.takes, timeline.placed, strict=True
         ):
             if utterance.role == role and placed.end_samples > placed.start_samples:
                 heard = take.audio[: placed.end_samples - placed.start_samples]
-                segments.append((placed.start_samples, fade_out(heard, self._fade) if placed.n_cut_samples else heard))
+                heard = fade_out(heard, self._fade) if placed.n_cut_samples else heard
+                if aside and utterance.kind == "aside":
+                    heard = dull(heard, aside[1], self._rate) * np.float32(amplitude(aside[0]))
+                segments.append((placed.start_samples, heard))
         return segments
 
     def _arriving(self, segments: Segments, way: Speaker, n_samples: int) -> Speech:
@@ -116,6 +124,11 @@ class Mix:
             channel[:] = np.rint(heard * np.float32(further * FULL_SCALE))
             down *= further
         return down
+
+
+def _says_aside(timeline: Timeline) -> bool:
+    utterances = zip(timeline.takes.script.utterances, timeline.placed, strict=True)
+    return any(u.kind == "aside" and placed.end_samples > placed.start_samples for u, placed in utterances)
 
 
 def _beside(noisy: Noisy, user: Speech, user_gain: float) -> Layer:

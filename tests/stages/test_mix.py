@@ -1,5 +1,7 @@
 """Levels, noise and clipping: what was asked for is what is measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -13,8 +15,8 @@ from datagen.engines.bursts import GeneratedBursts
 from datagen.engines.noise import DirectoryNoise, GeneratedNoise
 from datagen.errors import EngineError
 from datagen.recipe import Timing
-from datagen.recipe_mix import Level, Mix, NoiseSource
-from datagen.records import BargeIn, Conversation
+from datagen.recipe_mix import Aside, Level, Mix, NoiseSource
+from datagen.records import BargeIn, Conversation, Within
 from datagen.stages.mix import Mix as MixStage
 from datagen.stages.place import Place
 from tests.conftest import RATE, take, takes_of
@@ -182,3 +184,26 @@ def test_noise_sources_are_drawn_by_weight():
 def test_same_dialogue_same_bytes_and_another_dialogue_others():
     assert np.array_equal(mix(Mix()).audio, mix(Mix()).audio)
     assert mix(Mix()).mixing != mix(Mix(), id="d2").mixing
+
+
+def test_words_to_somebody_else_are_quieter_and_duller():
+    """What the assistant may ignore sounds unlike what it must not; nobody turns away where nothing is said so."""
+    host = [("user", take(9000), 0, None), ("assistant", take(60_000), 500, None), ("user", take(9000), 900, None)]
+    plain = takes_of(host)
+    u = plain.script.utterances[2]
+    aside = replace(u, kind="aside", event="aside", within=Within(0, 9000), turn=1)
+    turned = replace(plain, script=replace(plain.script, utterances=(*plain.script.utterances[:2], aside)))
+    stage = MixStage(
+        quiet(user_level=Level(value=Constant(value=-20)), aside=Aside(gain_db=Constant(value=-12), cutoff_hz=900)),
+        Supplies([]),
+        RATE,
+        0,
+        3,
+    )
+    place = Place(Timing(tail=Constant(value=300)), RATE, 9600, 0)
+    (first, second) = (stage([place([takes])[0]])[0] for takes in (plain, turned))
+    assert (first.mixing.aside_db, first.mixing.aside_cutoff_hz) == (None, None)
+    assert (second.mixing.aside_db, second.mixing.aside_cutoff_hz) == (-12, 900)
+    p = second.timeline.placed[2]
+    quieter = rms_db(second.audio[0, p.start_samples : p.end_samples]) - rms_db(second.audio[0, :9000])
+    assert -15 < quieter < -12.1  # the tone lies below the cut-off, where duller is a little quieter too
