@@ -68,7 +68,7 @@ class Twins:
     """Collects dialogues, then finds the clusters among them.
 
     Memory is 128 bytes per dialogue, 12 per user's turn that is long enough, and while clusters are found 40 more per
-    dialogue, 80 if most have twins (arithmetic).
+    dialogue, 80 if all are twins (measured at a million).
 
     >>> from datagen.duplicates.signatures import signatures
     >>> twins = Twins(threshold=0.4)
@@ -116,7 +116,9 @@ class Twins:
         if not n:
             return Clusters(0, ())
         signatures = np.frombuffer(self._signatures, np.uint8).reshape(n, N_HASHES)
-        labels = _joined(np.arange(n, dtype=np.int32), *self._same_turns())
+        labels = np.arange(n, dtype=np.int32)
+        if self._turns:
+            labels = _joined(labels, *self._same_turns())
         by_rank = _canonical(signatures)
         for begin in range(0, N_HASHES - _N_ROWS + 1, _N_ROWS):
             one, other = _neighbours(signatures, by_rank, begin)
@@ -124,19 +126,22 @@ class Twins:
             one, other = one[apart], other[apart]
             alike = _n_equal(signatures, one, other) >= self._n_needed
             labels = _joined(labels, one[alike], other[alike])
-        order = np.argsort(labels, kind="stable").astype(np.int32)
-        members = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-        return Clusters(n, tuple(sorted((each for each in members if len(each) > 1), key=lambda each: int(each[0]))))
+        many = np.flatnonzero(np.bincount(labels)[labels] > 1).astype(np.int32)
+        many = many[np.argsort(labels[many], kind="stable")]
+        members = np.split(many, np.flatnonzero(np.diff(labels[many])) + 1) if len(many) else []
+        return Clusters(n, tuple(sorted(members, key=lambda each: int(each[0]))))
 
     def _same_turns(self) -> tuple[_Ints, _Ints]:
         """Pairs that share a turn which is no common phrase."""
-        turns, owners = np.array(self._turns, np.uint64), np.array(self._owners, np.int32)
-        order = np.lexsort((owners, turns))
-        turns, owners = turns[order], owners[order]
+        turns, owners = np.frombuffer(self._turns, np.uint64), np.frombuffer(self._owners, np.uint32)
+        order = np.argsort(turns, kind="stable")
+        turns = turns[order]
+        same = turns[1:] == turns[:-1]
+        shared = np.append(same, False) | np.insert(same, 0, False)
+        turns, owners = turns[shared], owners[order[shared]].astype(np.int32)
         _, which, counts = np.unique(turns, return_inverse=True, return_counts=True)
-        rare = counts[which] <= most_of(len(self))
-        same = (turns[1:] == turns[:-1]) & rare[1:]
-        return owners[:-1][same], owners[1:][same]
+        joins = (turns[1:] == turns[:-1]) & (counts[which] <= most_of(len(self)))[1:]
+        return owners[:-1][joins], owners[1:][joins]
 
 
 def _canonical(signatures: NDArray[np.uint8]) -> _Ints:
