@@ -81,3 +81,16 @@ def test_chinese_renderings_differ_in_length_and_no_two_seeds_give_one_waveform(
         assert all([w.text for w in s.words] == ["嗯", "嗯"] for s in spoken)
     assert max(len(s.audio) for s in tokens) > 1.1 * min(len(s.audio) for s in tokens)
     assert max(len(s.audio) for s in plain) < 1.08 * min(len(s.audio) for s in plain)
+
+
+def test_what_the_network_makes_of_a_token_is_remembered_for_all_voices_and_changes_no_byte(engine, monkeypatch):
+    monkeypatch.setattr("datagen.engines.hibari_net._MOST_BODIES", 2)
+    ours = Hibari()
+    for seed in range(30):
+        ours.speak_token("um", "heart", seed)
+        assert len(ours._network._bodies) <= 2
+    assert len(ours._network._bodies) == 2
+    assert ours.speak_token("um", "heart-f1", 7).audio.tobytes() == Hibari().speak_token("um", "heart-f1", 7).audio.tobytes()
+    before = list(ours._network._bodies)
+    ours.speak("um", "heart", 7)  # a turn's pace is nobody else's
+    assert list(ours._network._bodies) == before
