@@ -90,7 +90,10 @@ def test_what_the_network_makes_of_a_token_is_remembered_for_all_voices_and_chan
         ours.speak_token("um", "heart", seed)
         assert len(ours._network._bodies) <= 2
     assert len(ours._network._bodies) == 2
-    assert ours.speak_token("um", "heart-f1", 7).audio.tobytes() == Hibari().speak_token("um", "heart-f1", 7).audio.tobytes()
+    assert (
+        ours.speak_token("um", "heart-f1", 7).audio.tobytes()
+        == Hibari().speak_token("um", "heart-f1", 7).audio.tobytes()
+    )
     before = list(ours._network._bodies)
     ours.speak("um", "heart", 7)  # a turn's pace is nobody else's
     assert list(ours._network._bodies) == before
