@@ -15,7 +15,7 @@ import numpy as np
 
 from datagen.engines import hibari_dsp as dsp
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
-from datagen.engines.hibari_net import Network, Variant, intoned
+from datagen.engines.hibari_net import Network, Variant, common_speed, intoned
 from datagen.engines.renderings import Rendering, drawn
 from datagen.engines.sounds import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
@@ -108,8 +108,11 @@ class Hibari(TTS):
         Raises:
             EngineError: As `speak`.
         """
-        rng = np.random.Generator(np.random.Philox(seed))
-        return self._spoken(text, voice, drawn(rng), rng)
+        self.about(voice)
+        rng, speed = np.random.Generator(np.random.Philox(seed)), VOICES[voice].speed
+        rendering = drawn(rng)
+        pace = common_speed(speed * rendering.pace) / speed  # the network need not be run for each occurrence
+        return self._spoken(text, voice, replace(rendering, pace=pace), rng)
 
     def _spoken(self, text: str, voice: str, rendering: Rendering, rng: np.random.Generator) -> Speech:
         self.about(voice)

@@ -6,7 +6,7 @@ import numpy as np
 
 _F0 = 0.08
 """Share by which the pitch of a token is higher or lower: about 1.4 semitones, well within one voice."""
-_F0_RANGE = 0.6
+_F0_RANGE = 0.4
 """Natural logarithm of the most that melody is stretched or flattened."""
 _PACE = 0.12
 _LEVEL_DB = 3.0
