@@ -11,7 +11,8 @@ The order of operations, as sound would meet them; each is drawn, and recorded i
 7. limit       the whole channel is turned down if a sample could be too loud    `render`
 8. line        telephone band, codec; turned down again if they made it louder   `line`
 
-The user's laughter and coughs (`vocal`) take the way of speech, 2 to 4. Levels are measured on speech as it arrives (after 4), over the time an utterance is heard by its times: what a room
-adds after its end is audible but not measured. An SNR is that at the microphone (6): the line behind it changes speech
-and noise alike. The assistant's channel knows 1, 5 and 7 alone.
+The user's laughter and coughs (`vocal`) take the way of speech, 2 to 4. Levels are measured on speech as it arrives
+(after 4), over the time an utterance is heard by its times: what a room adds after its end is audible but not measured.
+An SNR is that at the microphone (6): the line behind it changes speech and noise alike. The assistant's channel knows
+1, 5 and 7 alone.
 """
