@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from datagen import sources
 from datagen.build import Build
+from datagen.engines.noise import GeneratedNoise
 from datagen.records import Conversation, Dialogue, Reject, Streams, Take, Takes, Timeline
 from datagen.run.commit import commit_unit, row_tables
 from datagen.run.memory import keep_freed_memory
@@ -121,12 +122,18 @@ APART = {
         for codec in ("band", "pcmu", "gsm", "vorbis", "mp3", "opus")
     },
 }
+_EACH_KIND = {
+    f"{kind} noise": (f"mix.noise=[{{name: generated, options: {{kinds: [{kind}]}}}}]",)
+    for kind in GeneratedNoise().kinds()
+}
 
 
 def acoustics(scripts: Sequence[object], times: int) -> None:
     """Placing and mixing with acoustics in every conversation of one minute with noise, in CPU time."""
     cheap = tuple(f"mix.{name}.probability=1" for name in CHEAP)
-    for name, changes in {"noise alone": (), f"{', '.join(CHEAP)}": cheap, **APART}.items():
+    least = {"noise alone": 8000, "noise and babble": 6000, "all that is cheap": 5000}
+    of = {"noise alone": (), "noise and babble": ("mix.babble.probability=1",), "all that is cheap": cheap}
+    for name, changes in {**of, **APART, **_EACH_KIND}.items():
         build = Build(recipe_for("omniflatten", None, *changes))
         stages, rate = stages_of(build), build.recipe.sample_rate_hz
         takes = [made for made in run_stage(stages["speak"], scripts) if isinstance(made, Takes)]
@@ -138,7 +145,7 @@ def acoustics(scripts: Sequence[object], times: int) -> None:
 
         place_and_mix()  # rooms are computed once a worker
         took = seconds(place_and_mix, times, time.process_time)
-        show(f"place and mix, {name}", talked / took, "x realtime", least=5000 if changes is cheap else None)
+        show(f"place and mix, {name}", talked / took, "x realtime", least=least.get(name))
 
 
 def rows(build: Build, streams: list[Streams], head: dict[str, object], folder: Path, times: int) -> None:

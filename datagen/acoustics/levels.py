@@ -12,6 +12,8 @@ Segments = list[tuple[int, Audio]]
 
 FULL_SCALE = 32767
 _LEAST_POWER = 1e-20
+_BLOCK_SAMPLES = 1 << 15
+"""128 KiB of float32, which stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,17 @@ def peak_of(audio: Audio) -> float:
     2.0
     """
     return max(float(audio.max()), -float(audio.min()))
+
+
+def power_and_peak(audio: Audio) -> tuple[float, float]:
+    """Mean square and largest magnitude of float32 [n_samples], n_samples > 0, in one pass through memory.
+
+    >>> power_and_peak(np.array([1, -2], np.float32))
+    (2.5, 2.0)
+    """
+    blocks = [audio[begin : begin + _BLOCK_SAMPLES] for begin in range(0, len(audio), _BLOCK_SAMPLES)]
+    found = [(energy_of(block), peak_of(block)) for block in blocks]
+    return sum(energy for energy, _ in found) / len(audio), max(peak for _, peak in found)
 
 
 def unit_power(audio: Audio) -> Audio:

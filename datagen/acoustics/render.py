@@ -20,10 +20,14 @@ class Layer:
     sounds: Segments | Audio
     """Segments must not overlap: their peak is that of the layer. Audio is as long as the channel."""
     gain: float
+    loudest: float | None = None
+    """The largest magnitude in the sounds, if it is known already."""
 
     @property
     def peak(self) -> float:
         """No sample of the layer is larger."""
+        if self.loudest is not None:
+            return self.loudest * self.gain
         if isinstance(self.sounds, np.ndarray):
             return peak_of(self.sounds) * self.gain
         return max((peak_of(audio) for _, audio in self.sounds), default=0.0) * self.gain

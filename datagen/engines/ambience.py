@@ -32,7 +32,7 @@ Make = Callable[[int, np.random.Generator, int], Audio]
 
 _HUM_HARMONICS = ((1, 1.0), (2, 0.7), (3, 0.5), (5, 0.25), (7, 0.2), (9, 0.12))
 """Harmonics of the mains and about how strong each is."""
-_HUM_STEP = 4 * STEP_SAMPLES
+_HUM_STEP = 2 * STEP_SAMPLES
 """Samples over which the mains keep their frequency."""
 
 
@@ -154,7 +154,7 @@ def _keyboard(n: int, rng: np.random.Generator, rate: int) -> Audio:
     room = walk(noise_pool(_pink, rng, rate) * np.float32(0.3), n, rng)
     n_keys = int(n / rate * 6) + 1
     apart = np.where(rng.random(n_keys) < 0.05, rng.uniform(0.8, 3, n_keys), rng.gamma(4, 0.045, n_keys))
-    strokes = key_strokes(rng, rate, min(n_keys, 24))
+    strokes = key_strokes(rng, rate, min(n_keys, 16))
     starts = (rate * np.cumsum(apart)).astype(int)
     which, gains = rng.integers(len(strokes), size=n_keys), rng.uniform(0.2, 0.6, n_keys).astype(np.float32)
     for at, stroke, gain in zip(starts[starts < n].tolist(), which.tolist(), gains, strict=False):

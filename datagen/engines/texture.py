@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 Spectrum = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Amplitude at frequencies in hertz; its scale does not matter."""
 
-STEP_SAMPLES = 128
+STEP_SAMPLES = 256
 """Samples that share one value of a slow gain."""
 _ROWS, _ROW_SAMPLES = 2, 1 << 16
 _BYTE_POWER = (256**2 - 1) / 12
@@ -34,7 +34,7 @@ class Stride(NamedTuple):
     """How far a walk goes through its pool before it jumps."""
 
     n_samples: int
-    """A multiple of 128 if there is a gain."""
+    """A multiple of 256 if there is a gain."""
     n_fade: int
     """The first samples of a stretch are a crossfade of equal power with the end of the one before."""
 
@@ -82,10 +82,10 @@ def walk(
         n_samples: How much to make.
         rng: Draws the places.
         stride: How long a stretch is, and how much of it fades.
-        gain: What the sound is multiplied by, one value per step of 128 samples.
+        gain: What the sound is multiplied by, one value per step of 256 samples.
 
-    >>> (10 * walk(np.ones((2, 9), np.float32), 7, np.random.default_rng(0), Stride(4, 1))).astype(int).tolist()
-    [14, 14, 14, 14, 20, 14, 14]
+    >>> (10 * walk(np.ones((2, 9), np.float32), 7, np.random.default_rng(0), Stride(4, 1))).round().tolist()
+    [14.0, 14.0, 14.0, 14.0, 20.0, 14.0, 14.0]
     """
     n_rows, n_row = pool.shape
     n, n_fade = stride.n_samples, stride.n_fade
@@ -93,13 +93,13 @@ def walk(
     starts = rng.integers(n_row - n - n_fade, size=(n_strides, 2))
     starts += n_row * (2 * rng.integers(n_rows // 2, size=(n_strides, 2)) + (0, 1))
     flat, made = (pool * np.float32(np.sqrt(0.5))).ravel(), np.empty((n_strides, n), np.float32)
-    rise = _rise(n_fade)
-    tails = flat[starts[:, :, None] + n + np.arange(n_fade)].sum(1) * rise[::-1]
+    rise, tail = _rise(n_fade), np.zeros(n_fade, np.float32)
     for k, (part, (first, second)) in enumerate(zip(made, starts.tolist(), strict=True)):
         np.add(flat[first : first + n], flat[second : second + n], out=part)
         if k:
             part[:n_fade] *= rise
-            part[:n_fade] += tails[k - 1]
+            part[:n_fade] += tail
+        tail = (flat[first + n : first + n + n_fade] + flat[second + n : second + n + n_fade]) * rise[::-1]
         if gain is not None:  # while it is in the cache
             steps = part.reshape(-1, STEP_SAMPLES)
             here = gain[k * len(steps) : (k + 1) * len(steps), None]
@@ -177,7 +177,7 @@ def _window() -> Floats:
 
 
 def wander(rng: np.random.Generator, n_samples: int, every_samples: float) -> Floats:
-    """A slow random curve, one value per step of 128 samples: float32 [n_steps], of mean 0 and deviation below 1.
+    """A slow random curve, one value per step of 256 samples: float32 [n_steps], of mean 0 and deviation below 1.
 
     Args:
         rng: Draws a normal value about every so many samples; between them the curve is straight.

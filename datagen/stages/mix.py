@@ -13,11 +13,11 @@ from datagen.acoustics.levels import (
     Segments,
     Speech,
     amplitude,
-    energy_of,
     fade_out,
     joined,
     loudness_lufs,
     peak_of,
+    power_and_peak,
 )
 from datagen.acoustics.line import CODECS, through
 from datagen.acoustics.render import Layer, headroom, render, render_clean
@@ -64,14 +64,14 @@ class Mix:
 
         user = self._arriving(spoken, scene.way, n_samples)
         user_gain = self._gain(user, recipe.user_level, draws, "user") * amplitude(scene.way.distance_db or 0)
-        layers = [Layer(user.segments, user_gain)]
+        layers = [Layer(user.segments, user_gain, user.peak)]
         layers += [_beside(noisy, user, user_gain) for noisy in scene.beside]
         if scene.vocal and not isinstance(scene.vocal.sounds, np.ndarray):
             uttered = self._arriving(scene.vocal.sounds, scene.way, n_samples)
             layers.append(Layer(uttered.segments, _level(scene.vocal, user, user_gain, uttered.power)))
         if scene.echo_delay_samples is not None and scene.echo_db is not None:
             late = echo(assistant.segments, scene.echo_delay_samples, n_samples)
-            layers.append(Layer(late, assistant_gain * amplitude(scene.echo_db)))
+            layers.append(Layer(late, assistant_gain * amplitude(scene.echo_db), assistant.peak))
         down = self._user_channel(audio[CHANNEL["user"]], layers, scene)
         mixing = scene.mixing(user_gain, assistant_gain, down)
         if aside:
@@ -133,9 +133,10 @@ def _says_aside(timeline: Timeline) -> bool:
 
 def _beside(noisy: Noisy, user: Speech, user_gain: float) -> Layer:
     """A layer at its level against the user's speech; single sounds have power 1."""
-    sounds = noisy.sounds if isinstance(noisy.sounds, np.ndarray) else joined(noisy.sounds)
-    power = energy_of(sounds) / len(sounds) if isinstance(sounds, np.ndarray) else 1.0
-    return Layer(sounds, _level(noisy, user, user_gain, power))
+    if isinstance(noisy.sounds, np.ndarray):
+        power, peak = power_and_peak(noisy.sounds)
+        return Layer(noisy.sounds, _level(noisy, user, user_gain, power), peak)
+    return Layer(joined(noisy.sounds), _level(noisy, user, user_gain, 1.0))
 
 
 def _level(noisy: Noisy, user: Speech, user_gain: float, power: float) -> float:
