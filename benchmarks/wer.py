@@ -28,6 +28,8 @@ from datagen.run.store import open_store
 
 TARGETS = {("audio", "user"): 5, ("audio", "assistant"): 5, ("tokens", "user"): 25, ("tokens", "assistant"): 15}
 """Most word errors in percent, by what is heard and whose it is."""
+_PLAIN = ("timing={profile: omniflatten}", "mix.bursts.probability=0")
+"""Turns spoken in one piece: no short tokens, no words broken off."""
 
 
 def report(what: str, heard: list[Heard], n_worst: int) -> None:
@@ -92,7 +94,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         out = options.build or Path(folder, "build")
         if not options.build:
-            run_build(recipe_for("quickstart", None, f"input.limit={options.dialogues}"), out)
+            run_build(recipe_for("quickstart", None, f"input.limit={options.dialogues}", *_PLAIN), out)
         streams = read_streams(out)[: options.dialogues]
         made_with = Manifest.load(open_store(str(out))).values["engines"]["speech_tokenizer"]["version"]
     tokenizer = Build(recipe_for("quickstart")).speech_tokenizer
