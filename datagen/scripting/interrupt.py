@@ -17,6 +17,8 @@ _FEWEST_HEARD = 3
 """Words of the turn, and of its last clause, before anybody has something to interrupt."""
 _FEWEST_TO_STOP = 20
 """Words of a turn so long that somebody may ask to stop it."""
+_FEWEST_SKIPPED = 6
+"""Words of a sentence that are left out: fewer may be said before the assistant has reacted."""
 _SENTENCE_ENDS = ".?!。？！"
 _NO_LIMIT = 1 << 30
 
@@ -113,16 +115,22 @@ def _repeats(turn: str, ends: Sequence[int]) -> list[Spot]:
 
 
 def _skips(earlier: Sequence[str], turn: str, ends: Sequence[int], later: Sequence[str], language: str) -> list[Spot]:
-    """Inside sentences whose rest can be left out: no question, nothing that is referred to later."""
-    sentences = [place for place, _ in phrase_ends(turn, _NO_LIMIT) if turn[place - 1] in _SENTENCE_ENDS]
+    """Inside sentences whose rest can be left out: no question, and nothing that the user comes back to later.
+
+    The next turn must not ask about the sentence at all, for its speaker claims to know it.
+    """
+    sentences = [0, *(place for place, _ in phrase_ends(turn, _NO_LIMIT) if turn[place - 1] in _SENTENCE_ENDS)]
     found = []
     for end in ends:
+        begin = max(place for place in sentences if place < end)
         following = next((place for place in sentences if place >= end), None)
-        if following is None or following == end:
+        if following is None or count_words(turn[end:following]) < _FEWEST_SKIPPED:
             continue
         skipped = turn[end:following]
         known = [*earlier, turn[:end], turn[following:]]
-        if last_reference(known, skipped, later, language) is None and not set("?？") & set(skipped):
+        needed = last_reference(known, skipped, later, language)
+        asked = last_reference([], turn[begin:following], later[:1], language)
+        if needed is None and asked is None and not set("?？") & set(skipped):
             found.append(Spot(end, following))
     return found
 

@@ -176,13 +176,22 @@ def test_who_asks_to_stop_goes_on_after_a_pause():
 
 
 def test_who_has_got_it_makes_the_assistant_skip_to_its_next_sentence():
-    texts = ("Why?", "Salt melts ice, because it lowers the point of freezing. Below minus ten it hardly works.")
+    texts = (
+        "Why?",
+        "Salt melts any ice, because it lowers the point of freezing by far. Below minus ten it hardly works.",
+    )
     s = script(only("got_it"), texts=texts)
     _, insert, resumption = s.utterances[1:]
     assert insert.spoken in make_recipe().timing.tokens["en"].got_its
     assert resumption.spoken == "Below minus ten it hardly works."
-    asked = (*texts, "Is it the freezing that matters, or the salt?")
-    assert not any(u.kind == "insert" for u in script(only("got_it"), texts=asked).utterances)  # it refers to the rest
+    about = (
+        "Is the freezing what matters?",
+        "What kind of salt?",
+    )  # the rest; the sentence that is claimed to be known
+    for asked in about:
+        assert not any(u.kind == "insert" for u in script(only("got_it"), texts=(*texts, asked)).utterances)
+    short = ("Why?", "Salt melts any ice, because it does. Below minus ten it hardly works.")
+    assert not any(u.kind == "insert" for u in script(only("got_it"), texts=short).utterances)
 
 
 def test_dialogues_of_one_turn_each_are_interrupted_too():
