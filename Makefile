@@ -37,10 +37,11 @@ $(COSYVOICE): $(TRAIN) requirements-cosyvoice.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes --target $(COSYVOICE_PACKAGES) -r requirements-cosyvoice.lock
 	touch $@
 
-# The main job on real speech: shipped dialogues to training shards, then a check and a look at one row.
+# The main job on synthetic speech: shipped dialogues to training shards, a check, an audit and a look at one row.
 demo: setup
 	$(BIN)/datagen build quickstart --out $(OUT)/quickstart
 	$(BIN)/datagen check $(OUT)/quickstart
+	$(BIN)/datagen audit $(OUT)/quickstart
 	$(BIN)/datagen show $(OUT)/quickstart --task three_stream --chunks 24
 
 test: setup $(TRAIN)
