@@ -167,16 +167,12 @@ def measured_in(file: Path) -> dict[str, Durations]:
 
 
 def asked(timing: Timing) -> dict[str, Durations]:
-    """Offsets of both roles, equally many, the user's with its barge-ins; gaps and overlaps are those offsets."""
+    """Offsets of both roles, equally many; gaps and overlaps are those offsets.
+
+    Without barge-ins: how many find a fitting place depends on the dialogues, not on the recipe.
+    """
     n = 4096
-    n_barge_ins = round(n * timing.barge_in.probability)
-    fto = np.concatenate(
-        [
-            timing.assistant_fto.spread(n),
-            timing.user_fto.spread(n - n_barge_ins),
-            -timing.barge_in.reaction.spread(n_barge_ins),
-        ]
-    )
+    fto = np.concatenate([timing.assistant_fto.spread(n), timing.user_fto.spread(n)])
     found = {"fto": fto, "gap": fto[fto > 0], "overlap": -fto[fto < 0]}
     if timing.hesitation.probability:
         found["pause"] = timing.hesitation.pause.spread()

@@ -100,10 +100,9 @@ def test_another_profile_is_compared_with_as_it_asks():
     found = reference("omniflatten")
     asked = Timing()
     assert "pause" not in found
-    n_barge_ins = found["overlap"].n
-    assert n_barge_ins / 4096 == pytest.approx(asked.barge_in.probability, abs=1e-3)
-    assert found["overlap"].median() == pytest.approx(asked.barge_in.reaction.quantile(0.5), abs=2)
+    assert found["overlap"].n == 0  # barge-ins are left out: how many there are depends on the dialogues
     assert found["gap"].median() == pytest.approx(asked.user_fto.quantile(0.5), abs=2)
+    assert reference("natural")["overlap"].n > 0
 
 
 def test_a_recipe_builds_with_a_fitted_profile(fitted, tmp_path):
