@@ -12,8 +12,8 @@ Segments = list[tuple[int, Audio]]
 
 FULL_SCALE = 32767
 _LEAST_POWER = 1e-20
-_BLOCK_SAMPLES = 1 << 15
-"""128 KiB of float32, which stay in the cache."""
+_BLOCK_SAMPLES = 1 << 16
+"""256 KiB of float32, which stay in the cache."""
 
 
 @dataclass(frozen=True)
