@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Literal, Protocol
 
+from scipy.special import bdtr
+
 from datagen.audit.talk import Talk
 
 Verdict = Literal["pass", "fail", "not enough data", "not applicable"]
 
+_RARE = 0.05
 N_EXAMPLES = 8
 """Examples that a finding lists, unless all of them are to be looked at."""
 
@@ -78,8 +81,8 @@ def share(n_found: int, n: int) -> float | None:
 def verdict(score: float | None, n: int, limit: float, n_least: int = 1) -> Verdict:
     """The verdict on a share that should be small.
 
-    It fails above the limit by more than the standard error that a share at the limit has, so that one accident in a
-    small build does not count as a fault.
+    It fails if so many cases or more would be found in less than one of twenty builds that are just at the limit, so
+    that one accident in a small build does not count as a fault.
 
     Args:
         score: The share; none without data.
@@ -94,7 +97,8 @@ def verdict(score: float | None, n: int, limit: float, n_least: int = 1) -> Verd
         return "not applicable"
     if n < n_least:
         return "not enough data"
-    return "fail" if score > limit + standard_error(limit, n) else "pass"
+    n_found = round(score * n)
+    return "fail" if n_found and 1 - bdtr(n_found - 1, n, limit) < _RARE else "pass"
 
 
 def first(examples: Sequence[Example], n_most: int = N_EXAMPLES) -> tuple[Example, ...]:

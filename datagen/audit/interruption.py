@@ -7,7 +7,7 @@ import numpy as np
 
 from datagen.audit.finding import Example, Finding, Verdict, first, share, standard_error
 from datagen.audit.talk import Talk, ends_sentence, text_slots
-from datagen.records import Spoken
+from datagen.records import FLOOR, Spoken
 
 _MARGIN = 0.1
 _N_LEAST = 8
@@ -41,7 +41,7 @@ class InterruptionFromText:
             if (event.kind, event.role) == ("barge_in", "user") and (cut := talk.cut_by(event)):
                 barged[cut[0]] = event.start_samples
         for index, u in enumerate(talk.streams.utterances):
-            if u.role == "assistant" and u in talk.floor and len(u.text_ids):
+            if u.role == "assistant" and u.kind in FLOOR and len(u.text_ids) and u.end_samples > u.start_samples:
                 if not u.n_cut_samples and ends_sentence(u.said):
                     self._finals[int(u.text_ids[-1])] += 1
                 self._look(talk, u, barged.get(index), slots)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +21,12 @@ _N_LEAST = 15
 _N_MOST = 6000
 _N_WORDS = 250
 _N_FOLDS = 5
+_N_SHUFFLES = 3
+_SYLLABLE_MS = 300
+"""What breaks off sooner has hardly been a syllable."""
 _BREATH_MS = 300
 """Silence between pieces of a turn that is no end of the sound."""
-_WEIGHT_DECAY = 1e-3
+_WEIGHT_DECAY = 0.1
 _IGNORED = frozenset(
     (
         *("backchannel", "false_start", "aside", "laughter", "cough", "noise_burst", "other_talker"),
@@ -52,8 +56,7 @@ class _Start:
         """
         if self.kind == "backchannel":
             return self.example.dialogue_id
-        said = " ".join(unit.lower() for text, _ in self.words for unit in _UNIT.findall(text))
-        return said or self.example.text
+        return " ".join(units_of(self.words)) or self.example.text
 
 
 @dataclass
@@ -62,9 +65,9 @@ class MustStop:
 
     An assistant that stops some time after a barge-in begins has heard that much of it. What it must ignore is heard
     for as long, by the times of barge-ins drawn at random. The classifier sees the words that have begun by then, how
-    long the sound has lasted, whether it goes on, and whether it is one of words. It is tried on phrases that it has
-    not seen, so it cannot learn a list by heart; listener tokens, which are few in any language, on other
-    conversations. By chance: the same with labels shuffled.
+    long the sound has lasted, whether it goes on, and whether it is one of words, or of those of listener tokens alone.
+    It is tried on phrases that it has not seen, so it cannot learn a list by heart; listener tokens, which are few in
+    any language, on other conversations. By chance: the same with labels shuffled.
     """
 
     _starts: list[_Start] = field(default_factory=list)
@@ -92,11 +95,17 @@ class MustStop:
         reactions = np.array([s.reaction_ms for s in starts if s.must_stop])
         drawn = rng(0, "audit", "decision").choice(reactions, len(starts))
         decisions = np.where(labels, [s.reaction_ms for s in starts], drawn)
+        tokens = frozenset(unit for s in starts if s.kind == "backchannel" for unit in units_of(s.words))
         folds = np.array([digest("audit", "fold", s.phrase) % _N_FOLDS for s in starts])
-        features = matrix([described(s.words, s.heard_ms, ms) for s, ms in zip(starts, decisions, strict=True)])
+        features = matrix(
+            [described(s.words, s.heard_ms, ms, tokens) for s, ms in zip(starts, decisions, strict=True)],
+            [s.phrase for s in starts],
+        )
         guesses = crossed(features, labels, folds)
         score = balanced(guesses, labels)
-        shuffled = rng(0, "audit", "must_stop").permutation(labels)
+        random = rng(0, "audit", "must_stop")
+        shuffled = [random.permutation(labels) for _ in range(_N_SHUFFLES)]
+        chance = float(np.mean([balanced(crossed(features, each, folds), each) for each in shuffled]))
         rest = _LIMIT * (1 - _LIMIT)
         error = float(np.sqrt(rest / labels.sum() + rest / (~labels).sum()) / 2)
         wrong = [s for s, guess in zip(starts, guesses, strict=True) if guess != s.must_stop]
@@ -107,7 +116,7 @@ class MustStop:
             meaning,
             score,
             len(starts),
-            balanced(crossed(features, shuffled, folds), shuffled),
+            chance,
             _LIMIT,
             "pass" if score >= _LIMIT - error else "fail",
             tuple(s.example for s in wrong[:8]),
@@ -139,32 +148,49 @@ def _start(talk: Talk, event: Event, must_stop: bool) -> _Start:
     return _Start(must_stop, event.kind, reaction, talk.ms(end - zero), words, Example(talk.id, text))
 
 
-def described(words: tuple[tuple[str, float], ...], heard_ms: float, decision_ms: float) -> dict[str, float]:
+def units_of(words: Iterable[tuple[str, float]], before_ms: float = np.inf) -> list[str]:
+    """The words, in Chinese the characters, that begin before a time, lowercase."""
+    return [unit.lower() for text, start in words if start < before_ms for unit in _UNIT.findall(text)]
+
+
+def described(
+    words: tuple[tuple[str, float], ...], heard_ms: float, decision_ms: float, tokens: Set[str]
+) -> dict[str, float]:
     """What is heard of a start by the time of the decision, as named features.
 
-    >>> described((("Mm,", 0.0), ("hm", 200.0)), 350.0, 500.0)
-    {'length': 0.35, 'ended': 1.0, 'n_words': 0.5, 'word mm': 1.0, 'first mm': 1.0, 'word hm': 1.0, 'all mm hm': 1.0}
+    Args:
+        words: With their starts, in ms.
+        heard_ms: How long the sound lasts.
+        decision_ms: The time.
+        tokens: Words of listener tokens.
+
+    >>> described((("Mm,", 0.0), ("hm", 200.0)), 350.0, 500.0, {"mm", "hm", "yeah"})
+    {'length': 0.35, 'ended': 1.0, 'n_words': 0.5, 'listener': 1.0, 'word mm': 1.0, 'word hm': 1.0, 'all mm hm': 1.0}
     """
-    units = [unit.lower() for text, start in words if start < decision_ms for unit in _UNIT.findall(text)]
+    units = units_of(words, decision_ms)
     ended = heard_ms < decision_ms
     found = {"length": min(heard_ms, decision_ms) / 1000, "ended": float(ended), "n_words": len(units) / 4}
+    if ended and heard_ms < _SYLLABLE_MS:
+        found["brief"] = 1.0
     if not words:
         found["no_words"] = 1.0
-    for place, unit in enumerate(units[:6]):
+    if units and set(units) <= tokens:
+        found["listener"] = 1.0
+    for unit in units[:6]:
         found[f"word {unit}"] = 1.0
-        if place == 0:
-            found[f"first {unit}"] = 1.0
     if ended:
         found[f"all {' '.join(units[:6])}"] = 1.0
     return found
 
 
-def matrix(described: list[dict[str, float]]) -> NDArray[np.float64]:
+def matrix(described: list[dict[str, float]], phrases: list[str]) -> NDArray[np.float64]:
     """Named features as columns, the most frequent ones, with one of ones: [n, n_features + 1].
 
-    Those that one row alone has teach nothing about others and are left out.
+    Those of one phrase alone teach nothing about others and are left out.
     """
-    counts = Counter(name for each in described for name in each)
+    counts = Counter(
+        name for name, _ in {(name, p) for each, p in zip(described, phrases, strict=True) for name in each}
+    )
     names = {name: k for k, (name, n) in enumerate(counts.most_common(_N_WORDS)) if n > 1}
     found = np.zeros((len(described), len(names) + 1))
     found[:, -1] = 1

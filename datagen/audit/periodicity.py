@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from datagen.audit.finding import Example, Finding, Verdict
 from datagen.audit.talk import Talk
 
-_N_LAGS = 2000
+_N_LAGS = 2000 + 12
 _N_FRAMES_MOST = 1_000_000
 _N_NEAR = 12
 """Neighbours on each side that a lag is compared with."""
@@ -96,17 +96,19 @@ def equal_shares(codes: list[NDArray[np.uint16]], silent: list[NDArray[np.bool_]
     return _Shares(np.where(pairs > 0, equal / np.maximum(pairs, 1), np.nan), pairs)
 
 
-def stands_out(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def stands_out(shares: NDArray[np.float64], n_near: int = _N_NEAR) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """By how much each lag's share is above the mean of its neighbours on both sides, and that mean.
 
-    >>> excess, near = stands_out(np.array([np.nan, 0.1, 0.1, 0.7, 0.1, 0.1]))
+    Lags with fewer neighbours are left out (NaN): sounds last, so the shortest lags are unlike all others. A shorter
+    period shows at its multiples.
+
+    >>> excess, near = stands_out(np.array([np.nan, 0.1, 0.1, 0.7, 0.1, 0.1]), 2)
     >>> round(float(excess[3]), 9), round(float(near[3]), 9)
     (0.6, 0.1)
     """
     near = np.full(len(shares), np.nan)
-    for lag in range(2, len(shares) - 1):
-        n = min(_N_NEAR, lag - 1, len(shares) - 1 - lag)
-        near[lag] = np.mean(np.r_[shares[lag - n : lag], shares[lag + 1 : lag + n + 1]])
+    for lag in range(n_near + 1, len(shares) - n_near):
+        near[lag] = np.mean(np.r_[shares[lag - n_near : lag], shares[lag + 1 : lag + n_near + 1]])
     return shares - near, near
 
 

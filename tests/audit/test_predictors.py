@@ -30,7 +30,7 @@ def test_equal_codes_are_counted_in_pairs_of_silent_frames_of_one_conversation(p
         assert not pairs or np.isclose(found.shares[lag], np.mean(pairs))
 
 
-@given(st.integers(2, 40))
+@given(st.integers(13, 80))
 def test_a_period_stands_out_at_its_lag(period):
     shares = np.full(100, 0.2)
     shares[period] = 0.5
@@ -82,17 +82,28 @@ def test_usual_codes_leave_out_the_rare_ones():
 
 def test_the_classifier_learns_what_tells_labels_apart_and_nothing_from_chance():
     rng = np.random.default_rng(1)
-    labels = np.arange(200) % 4 == 0
+    labels, phrases = np.arange(200) % 4 == 0, [str(k) for k in range(200)]
     folds = np.arange(200) % 5
     told = [{"ended": float(not label), "noise": float(rng.random())} for label in labels]
     untold = [{"noise": float(rng.random())} for _ in labels]
-    assert balanced(crossed(matrix(told), labels, folds), labels) == 1.0
-    assert abs(balanced(crossed(matrix(untold), labels, folds), labels) - 0.5) < 0.15
+    assert balanced(crossed(matrix(told, phrases), labels, folds), labels) == 1.0
+    assert abs(balanced(crossed(matrix(untold, phrases), labels, folds), labels) - 0.5) < 0.15
 
 
 @given(st.integers(0, 50), st.integers(1, 200))
 def test_at_the_limit_a_share_passes_and_far_above_it_fails(percent, n):
     limit = percent / 100
-    assert verdict(limit, n, limit) == "pass"
-    assert verdict(min(limit + 0.6, 1.0), n + 1, min(limit, 0.3)) == "fail"
+    assert verdict(int(limit * n) / n, n, limit) == "pass"
+    assert verdict(1.0, n + 5, limit) == "fail"
     assert verdict(1.0, n, limit, n_least=n + 1) == "not enough data"
+
+
+@given(st.integers(1, 200))
+def test_with_a_limit_of_none_one_case_is_a_fault(n):
+    assert verdict(1 / n, n, 0.0) == "fail"
+    assert verdict(0.0, n, 0.0) == "pass"
+
+
+def test_words_of_one_phrase_alone_teach_nothing():
+    seen = [{"word a": 1.0}, {"word a": 1.0}, {"word b": 1.0}, {"word b": 1.0}]
+    assert matrix(seen, ["p", "p", "q", "r"]).shape == (4, 2), "word b and the constant"

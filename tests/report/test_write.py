@@ -6,6 +6,7 @@ import re
 import pytest
 
 import datagen.inspect
+from datagen.audit.run import PREDICTORS
 from datagen.errors import DatagenError
 from datagen.report.write import default_file, read, write_report
 from datagen.run.reflatten import reflatten
@@ -32,6 +33,12 @@ def test_it_says_what_was_built_from_what(page, output):
     for said in (m["digest"], "package:quickstart.jsonl", "tone-0", f"{m['n_conversations']} conversations", "bytes"):
         assert said in text
     assert text.count("<svg") > 12
+
+
+def test_the_audit_has_a_line_per_predictor(page):
+    (section,) = re.findall(r'<section id="audit">.*?</section>', page.read_text("utf-8"), re.DOTALL)
+    assert section.count("<th scope=\"row\">") == len(PREDICTORS) + 1
+    assert "interruption from text" in section
 
 
 def test_by_default_it_lies_in_the_build_which_stays_whole(tmp_path):
