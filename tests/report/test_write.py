@@ -37,7 +37,7 @@ def test_it_says_what_was_built_from_what(page, output):
 
 def test_the_audit_has_a_line_per_predictor(page):
     (section,) = re.findall(r'<section id="audit">.*?</section>', page.read_text("utf-8"), re.DOTALL)
-    assert section.count("<th scope=\"row\">") == len(PREDICTORS) + 1
+    assert section.count('<th scope="row">') == len(PREDICTORS) + 1
     assert "interruption from text" in section
 
 
