@@ -103,7 +103,7 @@ def _event_faults(e: Event, s: Streams) -> Iterator[str]:
         meets = e.end_samples == u.start_samples
         inside = u.start_samples <= e.start_samples and e.end_samples <= u.end_samples
         apart = (e.kind in _BEFORE and not meets) or (e.kind in _FROM_START and not starts)
-        apart |= e.kind == "correction" and not inside
+        apart |= (e.kind == "correction" and not inside) or (e.kind == "barge_in" and e.end_samples > u.end_samples)
         if apart or (e.kind in _WHOLE and not (starts and ends)):
             yield f"it does not lie where utterance {e.utterance} does"
 

@@ -92,10 +92,8 @@ class _Stage:
         return start
 
     def _earliest(self, utterance: Utterance) -> int:
-        """Earliest start at which the utterance can be an answer to the one before, or ends a wait."""
+        """Earliest start at which the utterance can be an answer to the one before."""
         before = self.takes.script.utterances[self._floor[-1]]
-        if utterance.event == "waiting":
-            return self._ends["assistant"]
         if before.role == utterance.role:
             return 0
         other, language = self.placed[self._floor[-1]], self.takes.script.dialogue.language or "en"
@@ -136,7 +134,8 @@ class _Stage:
     def _interrupt(self, index: int, utterance: Utterance, barge_in: BargeIn) -> int | None:
         """Cut the other's utterance, placed last, and return where this one starts; None if there is no room.
 
-        Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid.
+        Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid. Nor does
+        the other speak longer than the interrupter.
         """
         if not self._floor:
             return None
@@ -151,6 +150,7 @@ class _Stage:
             follows = max(other.end_samples + utterance.offset_samples, self._ends[utterance.role])
             self._note("barge_in", utterance.role, follows, follows, index, placed=False)
             return None
+        last = min(last, start + len(self.takes.takes[index].audio))
         stop = min(start + barge_in.reaction_samples, last)
         if barge_in.finish_word:
             word = next((w for w in other.words if w.start_samples < stop < w.end_samples), None)

@@ -67,22 +67,29 @@ def test_the_family_of_a_barge_in_is_an_event_of_its_times():
 
 def test_a_wait_lasts_from_the_assistants_stop_to_the_word_that_ends_it():
     parts = [said("user", take(500)), said("assistant", ANSWER)]
-    parts.append(said("user", take(100), kind="insert", barge_in=BargeIn(5, 900, family="wait_request")))
+    parts.append(said("user", take(1000), kind="insert", barge_in=BargeIn(5, 900, family="wait_request")))
     parts.append(said("user", take(300), 40_000, kind="insert", event="waiting"))
     parts.append(said("assistant", take(700), -200, kind="resumption"))
     timeline = staged(*parts)
     release, resumption = timeline.placed[3:]
-    assert release.start_samples == 2700 + 40_000
+    assert release.start_samples == 3600 + 40_000
     assert ("waiting", "user", 3500, release.start_samples, True) in events(timeline)
     assert resumption.start_samples == release.end_samples - 200
-    early = staged(*parts[:3], said("user", take(300), 1, kind="insert", event="waiting"))
-    assert early.placed[3].start_samples == early.placed[1].end_samples  # nobody ends a wait that has not begun
+    early = staged(*parts[:3], said("user", take(300), -500, kind="insert", event="waiting"))
+    assert early.placed[3].start_samples == early.placed[2].end_samples  # nobody ends a wait that has not begun
+
+
+def test_nobody_speaks_longer_than_the_interrupter():
+    for finish in (False, True):
+        cut_in = said("user", take(350), kind="insert", barge_in=BargeIn(5, 9000, finish_word=finish))
+        timeline = staged(said("user", take(500)), said("assistant", ANSWER), cut_in)
+        assert timeline.placed[1].end_samples == timeline.placed[2].end_samples == 2600 + 350
 
 
 def test_a_resumption_takes_a_breath_after_the_stop():
     parts = [said("user", take(500)), said("assistant", ANSWER)]
     parts.append(said("user", take(100), kind="insert", barge_in=BargeIn(5, 900, family="repeat_request")))
-    timeline = staged(*parts, said("assistant", take(2000), 0, kind="resumption"))
+    timeline = staged(*parts, said("assistant", take(2000), -50, kind="resumption"))
     assert timeline.placed[3].start_samples == timeline.placed[1].end_samples + RATE // 5
 
 
@@ -120,7 +127,7 @@ def test_a_word_more_than_half_heard_is_said_and_ends_at_the_cut():
 def test_delay_and_reaction_leave_a_word_unsaid(barge_in):
     """However long they are, the other does not get to say its last word; the delay is shortened first."""
     answer = take(1000, 1000)  # words at 0 and 1100
-    takes = takes_of([("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(900), 0, barge_in)])
+    takes = takes_of([("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(9900), 0, barge_in)])
     timeline = place(takes)
     assert (timeline.placed[1].said, timeline.placed[1].unsaid) == ("w0", "w1")
     assert timeline.placed[1].end_samples == 500 + 1600
@@ -231,14 +238,14 @@ def test_an_interrupted_speaker_may_end_the_word():
     for finish, end in ((False, 2500), (True, 2600)):
         barge_in = BargeIn(2, 280, 720, finish_word=finish)
         assistant = staged(
-            said("user", take(500)), said("assistant", ANSWER), said("user", take(9), 0, barge_in=barge_in)
+            said("user", take(500)), said("assistant", ANSWER), said("user", take(900), 0, barge_in=barge_in)
         )
         assert assistant.placed[1].end_samples == end
         assert assistant.placed[1].said == "w0 w1"
 
 
 def test_a_competition_is_a_barge_in_too():
-    barge_in = said("user", take(900), barge_in=BargeIn(5, 1000, 50, competition=True))
+    barge_in = said("user", take(1900), barge_in=BargeIn(5, 1000, 50, competition=True))
     timeline = staged(said("user", take(500)), said("assistant", ANSWER), barge_in)
     assert {e[0] for e in events(timeline) if e[2:4] == (2650, 3650)} == {"barge_in", "competition"}
 
