@@ -35,7 +35,7 @@ _SETTINGS = {
     "rt60_ms": "room",
     "echo_gain_db": "echo_delay_samples",
     "compression": "line",
-    "vocal_db": "vocal",
+    "vocal_sounds_db": "vocal_sounds",
 }
 """Fields of `mixing` that say how, and those that say whether."""
 _MOST_CODES = 0.995
