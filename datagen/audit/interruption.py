@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, Verdict, first, share, standard_error
 from datagen.audit.talk import Talk, ends_sentence, text_slots
@@ -46,7 +47,7 @@ class InterruptionFromText:
                     self._finals[int(u.text_ids[-1])] += 1
                 self._look(talk, u, barged.get(index), slots)
 
-    def _look(self, talk: Talk, u: Spoken, barge_in: int | None, slots: dict[int, "np.ndarray"]) -> None:
+    def _look(self, talk: Talk, u: Spoken, barge_in: int | None, slots: dict[int, NDArray[np.int32]]) -> None:
         chunk = talk.clocks.hop_samples * talk.clocks.n_speech
         moment = u.end_samples - 1 if barge_in is None else barge_in
         seen = [slots[k] for k in range(u.start_samples // chunk, moment // chunk) if k in slots]

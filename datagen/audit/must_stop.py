@@ -93,14 +93,8 @@ class MustStop:
             verdict: Verdict = "not enough data" if n_least else "not applicable"
             return Finding(name, meaning, None, len(starts), None, _LIMIT, verdict, at_least=True)
         reactions = np.array([s.reaction_ms for s in starts if s.must_stop])
-        drawn = rng(0, "audit", "decision").choice(reactions, len(starts))
-        decisions = np.where(labels, [s.reaction_ms for s in starts], drawn)
-        tokens = frozenset(unit for s in starts if s.kind == "backchannel" for unit in units_of(s.words))
+        features = _features(starts, labels, reactions)
         folds = np.array([digest("audit", "fold", s.phrase) % _N_FOLDS for s in starts])
-        features = matrix(
-            [described(s.words, s.heard_ms, ms, tokens) for s, ms in zip(starts, decisions, strict=True)],
-            [s.phrase for s in starts],
-        )
         guesses = crossed(features, labels, folds)
         score = balanced(guesses, labels)
         random = rng(0, "audit", "must_stop")
@@ -126,6 +120,15 @@ class MustStop:
             },
             at_least=True,
         )
+
+
+def _features(starts: list[_Start], labels: NDArray[np.bool_], reactions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is heard of each start by the time of its decision."""
+    drawn = rng(0, "audit", "decision").choice(reactions, len(starts))
+    decisions = np.where(labels, [s.reaction_ms for s in starts], drawn)
+    tokens = frozenset(unit for s in starts if s.kind == "backchannel" for unit in units_of(s.words))
+    seen = [described(s.words, s.heard_ms, ms, tokens) for s, ms in zip(starts, decisions, strict=True)]
+    return matrix(seen, [s.phrase for s in starts])
 
 
 def _in_speech(talk: Talk, event: Event) -> bool:

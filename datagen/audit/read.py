@@ -53,7 +53,6 @@ def clocks_of(values: dict[str, Any]) -> Clocks:
         int(flatten.get("speech_chunk_tokens", 10)),
         int(flatten.get("text_chunk_tokens", 2)),
         Vocabulary.from_dict(values["vocabulary"]),
-        int(values["silence"]["silence_code"]),
     )
 
 

@@ -35,12 +35,14 @@ def cells(finding: Finding) -> tuple[str, ...]:
 
 
 def number(value: float | None) -> str:
-    """A score for a table: a share in percent, a ratio above 1 as it is.
+    """A score for a table: a share in percent, a ratio above 1 unchanged.
 
-    >>> number(0.123), number(1.0), number(2.31), number(None)
-    ('12.3%', '100.0%', '2.31', '–')
+    >>> number(0.123), number(0.0027), number(2.31), number(None)
+    ('12.3%', '0.27%', '2.31', '–')
     """
-    return "–" if value is None else f"{value:.1%}" if value <= 1 else f"{value:.2f}"
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if value > 1 else f"{value:.2%}" if 0 < value < 0.01 else f"{value:.1%}"
 
 
 def show(findings: list[Finding], printer: Console) -> None:

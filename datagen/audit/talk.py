@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,6 @@ class Clocks:
     n_text: int
     """Text tokens per chunk of three_stream."""
     vocabulary: Vocabulary
-    silence_code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +148,3 @@ def text_slots(talk: Talk, task: str = "three_stream") -> dict[int, NDArray[np.i
         first = row.start_frames // clocks.n_speech
         found.update(zip(range(first, first + len(slots)), slots, strict=True))
     return found
-
-
-def following(utterances: tuple[Spoken, ...]) -> list[tuple[Spoken, Spoken | None]]:
-    """Each utterance with the one after it."""
-    return list(zip_longest(utterances, utterances[1:]))

@@ -18,8 +18,6 @@ class _Cut:
     """Content words of the interrupting turn that nobody has said before."""
     rest: frozenset[str]
     """Content words of what was left unsaid."""
-    known: frozenset[str]
-    """Content words said before."""
     later: frozenset[str]
     """Words of the user's following turns that only the unheard rest had when they were said."""
     example: Example
@@ -80,4 +78,4 @@ def _cut(talk: Talk, event: Event, unsaid: str) -> _Cut:
             heard |= words
     said = " ".join(utterances[k].said for k in sorted(indices))
     text = f"{', '.join(sorted((new & rest) | later))}: unheard {unsaid[:80]!r}, then {said[:80]!r}"
-    return _Cut(language, frozenset(new), frozenset(rest), frozenset(known), frozenset(later), Example(talk.id, text))
+    return _Cut(language, frozenset(new), frozenset(rest), frozenset(later), Example(talk.id, text))

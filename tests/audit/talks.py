@@ -297,7 +297,6 @@ def publish(
         "index": [asdict(write_part(store, 0, files))],
         "clock": {"sample_rate_hz": RATE_HZ, "hop_samples": HOP},
         "vocabulary": VOCABULARY.as_dict(),
-        "silence": {"silence_code": 0},
         "tables": {**tables, "conversations": {"all": {"n_rows": len(talks)}}},
         "recipe": {"flatten": {"speech_chunk_tokens": N_SPEECH, "text_chunk_tokens": N_TEXT}},
     }
