@@ -153,10 +153,10 @@ class Timing(_Group):
     early_ms: float = Field(
         300,
         ge=0,
-        description="Most that an answer starts before the user's end; never before the last content word",
+        description="Most that an answer starts before the user's end; never before half of the last content word",
     )
     user_early_ms: float = Field(
-        1000,
+        600,
         ge=0,
         description="The same for the user's turns, before the assistant's end",
     )

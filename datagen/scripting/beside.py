@@ -76,11 +76,23 @@ def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utteranc
         key = part.index, "backchannel", k
         if n_before - before < rule.min_words or n_words - n_before < _TOO_LATE_WORDS:
             continue
+        if _asks_at(part.spoken, place):
+            continue
         if draws.happens(probability, *key):
             before = n_before
             words = draws.pick(forms, *key, "words")
             found.append(backchannel(part, setting, place, words, draws.samples(rule.delay, *key, "delay")))
     return found
+
+
+def _asks_at(spoken: str, place: int) -> bool:
+    """True if the sentence in which a place lies, or which it ends, is a question: a token there sounds like an answer.
+
+    >>> _asks_at("It rains. Do you, maybe, ski?", 18), _asks_at("It rains. Do you ski?", 9)
+    (True, False)
+    """
+    end = next((char for char in spoken[place - 1 :] if char in ".!?。！？"), "")
+    return end in ("?", "？")
 
 
 def backchannel(part: Part, setting: Setting, at_characters: int, words: str, delay_samples: int) -> Utterance:
@@ -94,7 +106,16 @@ def _false_start(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance
         return []
     place = _near(part, draws.value(rule.at, *key, "at"))
     within = Within(place, 0, draws.length(rule.break_off, *key, "break_off"))
-    return [_token("user", draws.pick(tokens.false_starts, *key, "words"), setting, part, "false_start", within)]
+    return [
+        _token(
+            "user",
+            draws.deal(tokens.false_starts, part.index // 2, "false_start_words"),
+            setting,
+            part,
+            "false_start",
+            within,
+        )
+    ]
 
 
 def _aside(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
@@ -102,7 +123,7 @@ def _aside(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
     if not draws.happens(rule.probability, *key) or count_words(part.spoken) < rule.min_words:
         return []
     within = Within(_near(part, draws.value(rule.at, *key, "at")), 0)
-    return [_token("user", draws.pick(tokens.asides, *key, "words"), setting, part, "aside", within)]
+    return [_token("user", draws.deal(tokens.asides, part.index // 2, "aside_words"), setting, part, "aside", within)]
 
 
 def _near(part: Part, share: float) -> int:

@@ -35,20 +35,23 @@ class Corrected:
     span: tuple[int, int]
 
 
-def corrected(spoken: str, language: str, connectives: dict[str, float], draws: Draws, k: int) -> Corrected | None:
-    """The text with its first correctable value said wrong first; None if it has none.
+def corrected(
+    spoken: str, earlier: Sequence[str], language: str, connectives: dict[str, float], draws: Draws, k: int
+) -> Corrected | None:
+    """The text with its first correctable value said wrong first; None if it has none that is new.
 
     Args:
         spoken: Verbalized text of a user's turn.
+        earlier: What was said before; nobody gets a value wrong that has just been named.
         language: ISO 639-1 code; only `en` and `zh` have rules.
         connectives: What is said between the two values, with weights.
         draws: Chance of the dialogue.
         k: Index of the turn.
 
-    >>> found = corrected("A table for four at noon.", "en", {"no,": 1}, Draws(1, "d", 24_000), 0)
+    >>> found = corrected("A table for four at noon.", [], "en", {"no,": 1}, Draws(1, "d", 24_000), 0)
     >>> found.spoken, found.spoken[slice(*found.span)]
-    ('A table for ten, no, for four at noon.', 'ten, no, for four')
-    >>> corrected("No numbers here.", "en", {"no,": 1}, Draws(1, "d", 24_000), 0) is None
+    ('A table for six, no, for four at noon.', 'six, no, for four')
+    >>> corrected("No numbers here.", [], "en", {"no,": 1}, Draws(1, "d", 24_000), 0) is None
     True
     """
     found = {"en": _english, "zh": _chinese}.get(language, _none)(spoken)
@@ -56,6 +59,9 @@ def corrected(spoken: str, language: str, connectives: dict[str, float], draws: 
         return None
     start, end, others, lead, mark = found
     right = spoken[start:end]
+    said = re.findall(r"\w+", " ".join([*earlier, spoken[:start], spoken[end:]]).lower())
+    if (right.lower() in said) if language == "en" else any(right in text for text in (*earlier, spoken[:start])):
+        return None
     wrong = others[int(draws.uniform(k, "correction_value") * len(others))]
     between = draws.pick(connectives, k, "correction_words")
     gap = "" if language == "zh" else " "
@@ -71,6 +77,15 @@ def _none(spoken: str) -> _Found | None:  # noqa: ARG001
     return None
 
 
+def _near(values: Sequence[str], place: int) -> list[str]:
+    """The values one or two beside one in their order: what people mix up.
+
+    >>> _near(("two", "three", "four", "five"), 0)
+    ['three', 'four']
+    """
+    return [value for k, value in enumerate(values) if 0 < abs(k - place) <= 2]
+
+
 def _english(spoken: str) -> _Found | None:
     words = list(re.finditer(r"[A-Za-z']+", spoken))
     for place, word in enumerate(words):
@@ -81,14 +96,14 @@ def _english(spoken: str) -> _Found | None:
             continue
         before = words[place - 1]
         lead = f"{before[0]} " if before[0] in _BEFORE and spoken[before.end() : word.start()] == " " else ""
-        return word.start(), word.end(), [value for value in values if value != word[0]], lead, ","
+        return word.start(), word.end(), _near(values, values.index(word[0])), lead, ","
     return None
 
 
 def _chinese(spoken: str) -> _Found | None:
     for found in re.finditer(rf"(?<![{_ZH_ANY}])[{_ZH_NUMBERS}](?=[点个位张天次人杯块斤](?![{_ZH_ANY}]))", spoken):
         unit = spoken[found.end()]
-        values = [f"{value}{unit}" for value in _ZH_NUMBERS if value != found[0]]
+        values = [f"{value}{unit}" for value in _near(_ZH_NUMBERS, _ZH_NUMBERS.index(found[0]))]
         return found.start(), found.end() + 1, values, "", "，"
     for found in re.finditer(rf"(?:星期|周|礼拜)([{_ZH_DAYS}])(?![{_ZH_ANY}])", spoken):
         day = found[0][:-1]

@@ -46,5 +46,18 @@ class Draws:
                 return name
         return next(reversed(weights))
 
+    def deal(self, weights: dict[str, float], place: int, purpose: str) -> str:
+        """The key that is dealt to a place of the dialogue: heavier ones sooner, none again before all have come.
+
+        The order is one for the dialogue (Efraimidis and Spirakis 2006), so no other draw shifts it.
+
+        >>> draws = Draws(1, "d1", 24_000)
+        >>> sorted(draws.deal({"a": 1, "b": 2, "c": 3}, k, "x") for k in range(3))
+        ['a', 'b', 'c']
+        """
+        chances = self._rng(purpose).random(len(weights))
+        keys = {name: u ** (1 / weight) for u, (name, weight) in zip(chances, weights.items(), strict=True)}
+        return sorted(keys, key=keys.__getitem__, reverse=True)[place % len(keys)]
+
     def _rng(self, *purpose: str | int) -> np.random.Generator:
         return seeds.rng(self.run_seed, self.dialogue_id, "script", *purpose)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datagen.behaviours import Timing, Tokens
 from datagen.phrases import Unit, count_words, joined, units
 from datagen.records import BargeIn, PartOf, Role, Utterance
+from datagen.references import reacts_to_all
 from datagen.scripting.draws import Draws
 from datagen.scripting.hesitations import n_repeatable, pause_places
 
@@ -84,7 +85,8 @@ def pieces_of(
     before: list[Piece] = []
     if role == "user" and k > 0 and silent:
         silence = draws.length(timing.silence.silence, k, "silence_length")
-        if tokens and draws.happens(timing.silence.prompt_probability, k, "prompt"):
+        prompted = draws.happens(timing.silence.prompt_probability, k, "prompt")
+        if tokens and prompted and not reacts_to_all(part.spoken, setting.language):  # or it would answer the prompt
             words = draws.pick(tokens.prompts, k, "prompt_words")
             prompt = Utterance("assistant", "", words, voices["assistant"], silence, kind="insert", turn=k)
             before = [Piece(replace(prompt, event="prompt"))]

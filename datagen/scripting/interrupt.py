@@ -76,13 +76,14 @@ def _spots(parts: Sequence[Part], k: int, setting: Setting) -> dict[str, list[Sp
     ]
     earlier = [part.spoken for part in parts[:k]]
     later = [part.spoken for part in parts[k + 1 :] if part.role == "user"]
+    rest = [part.spoken for part in parts[k + 1 :]]
     free = [end for end in ends if end >= _told_by(earlier, turn, later, language)]
     found = {"next_turn": _next_turn(turn, free, later, language)}
     if setting.tokens is not None:
         found["repeat_request"] = _repeats(turn, ends)
         found["wait_request"] = [Spot(end, end) for end in ends]
-        found["got_it"] = _skips(earlier, turn, ends, later, language)
-        found["stop_request"] = _stops(turn, free, later, language)
+        found["got_it"] = _skips(earlier, turn, ends, rest, language)
+        found["stop_request"] = _stops(earlier, turn, free, rest, language)
     return found
 
 
@@ -100,11 +101,16 @@ def _next_turn(turn: str, free: Sequence[int], later: Sequence[str], language: s
     return [] if shared is None else [Spot(end) for end in free if end >= shared]
 
 
-def _stops(turn: str, free: Sequence[int], later: Sequence[str], language: str) -> list[Spot]:
-    """In a long turn whose rest is not needed: the next one neither refers to it nor takes up all of the turn."""
-    if count_words(turn) < _FEWEST_TO_STOP or (later and reacts_to_all(later[0], language)):
+def _stops(earlier: Sequence[str], turn: str, free: Sequence[int], rest: Sequence[str], language: str) -> list[Spot]:
+    """In a long turn whose rest nobody comes back to, before the user asks about something else or says no more."""
+    if count_words(turn) < _FEWEST_TO_STOP:
         return []
-    return [Spot(end) for end in free]
+    if rest:
+        same_matter = last_reference([], turn, rest[:1], language) is not None
+        if same_matter or reacts_to_all(rest[0], language) or not set("?？") & set(rest[0]):
+            return []
+    needed = last_reference(earlier, turn, rest, language) or 0
+    return [Spot(end) for end in free if end >= needed]
 
 
 def _repeats(turn: str, ends: Sequence[int]) -> list[Spot]:
@@ -114,11 +120,13 @@ def _repeats(turn: str, ends: Sequence[int]) -> list[Spot]:
     return [Spot(end, start) for end, start in before.items() if count_words(turn[start:end]) >= _FEWEST_HEARD]
 
 
-def _skips(earlier: Sequence[str], turn: str, ends: Sequence[int], later: Sequence[str], language: str) -> list[Spot]:
-    """Inside sentences whose rest can be left out: no question, and nothing that the user comes back to later.
+def _skips(earlier: Sequence[str], turn: str, ends: Sequence[int], rest: Sequence[str], language: str) -> list[Spot]:
+    """Inside sentences whose rest can be left out: it leads to no question, and nobody comes back to it.
 
-    The next turn must not ask about the sentence at all, for its speaker claims to know it.
+    The user's next turn must not ask about the sentence at all, for its speaker claims to know it.
     """
+    if set("?？") & set(turn):
+        return []
     sentences = [0, *(place for place, _ in phrase_ends(turn, _NO_LIMIT) if turn[place - 1] in _SENTENCE_ENDS)]
     found = []
     for end in ends:
@@ -126,11 +134,10 @@ def _skips(earlier: Sequence[str], turn: str, ends: Sequence[int], later: Sequen
         following = next((place for place in sentences if place >= end), None)
         if following is None or count_words(turn[end:following]) < _FEWEST_SKIPPED:
             continue
-        skipped = turn[end:following]
         known = [*earlier, turn[:end], turn[following:]]
-        needed = last_reference(known, skipped, later, language)
-        asked = last_reference([], turn[begin:following], later[:1], language)
-        if needed is None and asked is None and not set("?？") & set(skipped):
+        needed = last_reference(known, turn[end:following], rest, language)
+        asked = last_reference([], turn[begin:following], rest[:1], language)
+        if needed is None and asked is None:
             found.append(Spot(end, following))
     return found
 
@@ -175,13 +182,13 @@ def inserted(part: Part, interruption: Interruption, setting: Setting, tokens: T
         "stop_request": tokens.stop_requests,
         "got_it": tokens.got_its,
     }
-    words = draws.pick(forms[interruption.family], k, "insert_words")
+    words = draws.deal(forms[interruption.family], k // 2, f"{interruption.family}_words")
     fto = draws.samples(setting.timing.user_fto, k, "insert_offset")
     barge_in = barge_in_of(k, interruption, setting)
     found = [Utterance("user", "", words, voices["user"], fto, barge_in, "insert", k)]
     if interruption.family == "wait_request":
         wait = draws.length(setting.timing.barge_in.wait, k, "wait")
-        release = draws.pick(tokens.resumes, k, "resume_words")
+        release = draws.deal(tokens.resumes, k // 2, "resume_words")
         found.append(Utterance("user", "", release, voices["user"], wait, kind="insert", turn=k, event="waiting"))
     if interruption.spot.resumes_at is not None:
         rest = part.spoken[interruption.spot.resumes_at :].strip()

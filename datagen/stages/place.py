@@ -16,7 +16,7 @@ class Place:
 
     The floor goes from utterance to utterance as offsets and barge-ins say. A barge-in starts inside the other's
     utterance before it; the other stops one reaction later, and its audio, words and text end there (law 8). Nobody
-    answers before the last content word of the other has begun, or earlier than the recipe allows (law 9). What
+    answers before half of the other's last content word, or earlier than the recipe allows (law 9). What
     overlaps the floor moves nothing: where there is no room for it, it is cut to nothing and an event says so.
     """
 
@@ -97,9 +97,9 @@ class _Stage:
         if before.role == utterance.role:
             return 0
         other, language = self.placed[self._floor[-1]], self.takes.script.dialogue.language or "en"
-        telling = [w.start_samples for w in other.words if is_content(w.text, language)]
-        known = telling or [w.start_samples for w in other.words] or [other.start_samples]
-        return max(other.end_samples - self.early[utterance.role], known[-1])
+        telling = [w for w in other.words if is_content(w.text, language)] or list(other.words)
+        known = (telling[-1].start_samples + telling[-1].end_samples) // 2 if telling else other.start_samples
+        return max(other.end_samples - self.early[utterance.role], known)
 
     def _in_time_for_next(self, index: int) -> int:
         """Earliest start that lets the other, who may still speak, barge in at the very word that is named."""
@@ -134,8 +134,8 @@ class _Stage:
     def _interrupt(self, index: int, utterance: Utterance, barge_in: BargeIn) -> int | None:
         """Cut the other's utterance, placed last, and return where this one starts; None if there is no room.
 
-        Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid. Nor does
-        the other speak longer than the interrupter.
+        Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid. The
+        other does not speak longer than the interrupter either.
         """
         if not self._floor:
             return None

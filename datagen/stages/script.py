@@ -90,7 +90,7 @@ class WriteScript:
             if part.role == "assistant" and (found := drawn_interruption(parts, part.index, setting))
         }
         for part in parts:
-            part = _with_correction(part, setting)
+            part = _with_correction(part, [before.spoken for before in parts[: part.index]], setting)
             before = interrupted.get(part.index - 1)
             cuts_in = before is not None and before.family == "next_turn"
             barge_in = barge_in_of(part.index - 1, before, setting) if before and cuts_in else None
@@ -102,12 +102,12 @@ class WriteScript:
                 yield from inserted(part, now, setting, setting.tokens)
 
 
-def _with_correction(part: Part, setting: Setting) -> Part:
+def _with_correction(part: Part, earlier: Sequence[str], setting: Setting) -> Part:
     """A user's turn with a value said wrong first, if that is drawn and it has one."""
     rule, draws = setting.timing.correction, setting.draws
     if part.role != "user" or not setting.tokens or not draws.happens(rule.probability, part.index, "correction"):
         return part
-    found = corrected(part.spoken, setting.language, setting.tokens.corrections, draws, part.index)
+    found = corrected(part.spoken, earlier, setting.language, setting.tokens.corrections, draws, part.index)
     return replace(part, spoken=found.spoken, correction=found.span) if found else part
 
 

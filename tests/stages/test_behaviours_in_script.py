@@ -16,7 +16,10 @@ from tests.conftest import make_recipe, pools_of
 VOICES = [f"v{k}" for k in range(8)]
 LONG = "Well, I was thinking about the trip to Iceland in March, and whether we need a car, or a bus is enough for us."
 ANSWER = "A car is better, I think. The buses go along the main road only, and in March some of them do not go at all."
-CHINESE = ("我想去北京看一看，你觉得什么时候去最好呢？", "我觉得秋天最好，天气不冷也不热，人也不太多，你可以九月去。")
+CHINESE = (
+    "我想去北京看一看，我还没去过那里，你说什么时候去最好。",
+    "我觉得秋天最好，天气不冷也不热，人也不太多，你可以九月去。",
+)
 
 
 def script(*overrides: str, texts: tuple[str, ...] = (LONG, ANSWER, LONG, ANSWER), language="en", id="d1") -> Script:
@@ -88,6 +91,18 @@ def test_backchannels_are_the_listeners_and_come_at_ends_of_phrases(texts, langu
         assert u.within.at_characters in [unit.end for unit in units(turn.text)][:-1]
     places = [u.within.at_characters for u in found if u.turn == 1]
     assert all(count_words(texts[1][a:b]) >= 3 for a, b in zip([0, *places], places, strict=False))
+
+
+def test_nobody_responds_inside_a_question():
+    texts = (
+        "Is the garden behind the house, or is it in front, or both of it, as they said?",
+        "It is, I think, behind it.",
+    )
+    found = of(
+        script("timing.backchannel={assistant_probability: 1, user_probability: 1, min_words: 2}", texts=texts),
+        "backchannel",
+    )
+    assert {u.turn for u in found} == {1}
 
 
 def test_backchannels_follow_the_piece_that_says_their_place():
@@ -167,12 +182,20 @@ def test_who_asks_to_wait_ends_the_wait_and_the_assistant_says_the_rest():
     assert turn.spoken[insert.barge_in.at_characters :].strip() == resumption.spoken
 
 
-def test_who_asks_to_stop_goes_on_after_a_pause():
-    s = script(only("stop_request"), "timing.barge_in.pause=500", "timing.silence.probability=1", texts=TEXTS)
-    turn, insert, following = s.utterances[1:4]
+ELSE = (*TEXTS[:2], "Is the shop open now?", "It closes at six.")
+"""The user asks about something else next."""
+
+
+def test_who_asks_to_stop_asks_about_something_else_after_a_pause():
+    s = script(only("stop_request"), "timing.barge_in.pause=500", "timing.silence.probability=1", texts=ELSE)
+    insert, following = s.utterances[2:4]
     assert insert.spoken in make_recipe().timing.tokens["en"].stop_requests
-    assert (following.kind, following.text, following.offset_samples, following.event) == ("turn", TEXTS[2], 12_000, "")
-    assert "oil" in turn.spoken[: insert.barge_in.at_characters]  # the next turn asks about it
+    assert (following.kind, following.text, following.offset_samples, following.event) == ("turn", ELSE[2], 12_000, "")
+    for next_turn in ("Which oil should I get?", "I have a shop nearby.", "Yes, is the shop open?"):
+        s = script(only("stop_request"), texts=(*TEXTS[:2], next_turn))
+        assert not any(u.kind == "insert" for u in s.utterances)
+    s = script(only("stop_request"), texts=(*TEXTS[:2], "Is the shop open?", "It is. And let the chain rest."))
+    assert not any(u.barge_in and "rest" not in TEXTS[1][: u.barge_in.at_characters] for u in s.utterances)
 
 
 def test_who_has_got_it_makes_the_assistant_skip_to_its_next_sentence():
@@ -213,7 +236,7 @@ def test_lengths_are_never_negative():
             f"timing.barge_in.pause={below}",
             f"timing.hesitation={{probability: 1, pause: {below}, filler_probability: 1, filler_delay: {below}}}",
             f"timing.false_start={{probability: 1, break_off: {below}}}",
-            texts=TEXTS,
+            texts=ELSE if family == "stop_request" else TEXTS,
         )
         assert {(u.barge_in.reaction_samples, u.barge_in.delay_samples) for u in s.utterances if u.barge_in} == {(0, 0)}
         assert {u.within.give_up_samples for u in s.utterances if u.within} == {0}
@@ -274,6 +297,19 @@ def test_no_profile_makes_the_assistant_respond_start_in_vain_or_interrupt(profi
         assert {u.event for u in s.utterances if u.role == "assistant" and u.kind == "insert"} <= {"prompt"}
 
 
+def test_forms_come_again_only_when_all_have_come():
+    texts = (LONG, ANSWER) * 12
+    found = of(script("timing.aside={probability: 1}", texts=texts), "aside")
+    assert len({u.spoken for u in found}) == len(found) == 12
+
+
+def test_who_answers_with_yes_or_no_is_not_asked_whether_they_are_there():
+    rule = "timing.silence={probability: 1, prompt_probability: 1}", "timing.barge_in.probability=0"
+    assert of(script(*rule, texts=(LONG, "Is it open?", "It is.", ANSWER)), "prompt")
+    for answer in ("No, it is closed.", "Yes."):
+        assert not of(script(*rule, texts=(LONG, "Is it open?", answer, ANSWER)), "prompt")
+
+
 def test_a_value_is_corrected_by_its_speaker():
     s = script("timing.correction={probability: 1}", texts=("Can we meet at three o'clock?", ANSWER))
     (turn, *_) = s.utterances
@@ -283,6 +319,8 @@ def test_a_value_is_corrected_by_its_speaker():
     assert turn.spoken[:right].endswith("at three")
     assert not turn.spoken[wrong:].startswith("three")
     assert script("timing.correction={probability: 1}", texts=(LONG, "It is three.")).utterances[1].correction is None
+    offered = script("timing.correction={probability: 1}", texts=(LONG, "At three?", "Let us say three."))
+    assert not any(u.correction for u in offered.utterances)
 
 
 def test_a_silent_user_is_asked_once_or_waited_for():

@@ -69,12 +69,12 @@ def test_a_wait_lasts_from_the_assistants_stop_to_the_word_that_ends_it():
     parts = [said("user", take(500)), said("assistant", ANSWER)]
     parts.append(said("user", take(1000), kind="insert", barge_in=BargeIn(5, 900, family="wait_request")))
     parts.append(said("user", take(300), 40_000, kind="insert", event="waiting"))
-    parts.append(said("assistant", take(700), -200, kind="resumption"))
+    parts.append(said("assistant", take(700), -100, kind="resumption"))
     timeline = staged(*parts)
     release, resumption = timeline.placed[3:]
     assert release.start_samples == 3600 + 40_000
     assert ("waiting", "user", 3500, release.start_samples, True) in events(timeline)
-    assert resumption.start_samples == release.end_samples - 200
+    assert resumption.start_samples == release.end_samples - 100
     early = staged(*parts[:3], said("user", take(300), -500, kind="insert", event="waiting"))
     assert early.placed[3].start_samples == early.placed[2].end_samples  # nobody ends a wait that has not begun
 
@@ -100,7 +100,7 @@ def test_a_correction_lies_where_its_words_are():
 
 
 @pytest.mark.parametrize("role", ["user", "assistant"])
-def test_nobody_answers_before_the_last_content_word_has_begun_or_earlier_than_allowed(role):
+def test_nobody_answers_before_half_of_the_last_content_word_or_earlier_than_allowed(role):
     other = "assistant" if role == "user" else "user"
     words = (Word("So", 0, 900), Word("Tuesday", 1000, 2000), Word("is", 2100, 2200), Word("it", 2300, 9000))
     host = Utterance(other, "", "So Tuesday is it", "v", 0), Take(np.zeros(9000, np.float32), words, 0, 0)
@@ -110,7 +110,7 @@ def test_nobody_answers_before_the_last_content_word_has_begun_or_earlier_than_a
     takes = Takes(
         Script(Dialogue("d1", (), "test", "en"), "train", tuple(u for u, _ in script)), tuple(t for _, t in script)
     )
-    assert place(takes).placed[-1].start_samples == begin + 1000
+    assert place(takes).placed[-1].start_samples == begin + 1500
     assert place(takes, early_ms=100).placed[-1].start_samples == begin + 9000 - 2400
 
 
