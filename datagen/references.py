@@ -86,7 +86,9 @@ def words_of(texts: Iterable[str], language: str) -> set[str]:
     return {word for text in texts for word, _, _ in content(text, language)}
 
 
-def last_reference(earlier: Iterable[str], turn: str, later: Iterable[str], language: str) -> int | None:
+def last_reference(
+    earlier: Iterable[str], turn: str, later: Iterable[str], language: str, every: bool = False
+) -> int | None:
     """The end, in `turn`, of the last word to be heard before `later` texts make sense; None if they refer to nothing.
 
     A later text refers to the first occurrence of each of its content words in the turn, unless an earlier text
@@ -97,18 +99,21 @@ def last_reference(earlier: Iterable[str], turn: str, later: Iterable[str], lang
         turn: The turn that is referred to.
         later: What refers to it.
         language: Of all.
+        every: True if every occurrence must be heard, not only the first: words of one stem may mean different things.
 
     Returns:
         A place in characters of `turn`.
 
     >>> last_reference(["Which tea?"], "Green tea, or a dark oolong.", ["Is the oolong strong?"], "en")
     27
+    >>> last_reference([], "Book a van, then pack the books.", ["Books first?"], "en", every=True)
+    31
     """
     known = words_of(earlier, language)
     wanted = words_of(later, language) - known
     ends: dict[str, int] = {}
     for word, _, end in content(turn, language):
-        ends.setdefault(word, end)
+        ends[word] = end if every else ends.get(word, end)
     return max((end for word, end in ends.items() if word in wanted), default=None)
 
 

@@ -25,7 +25,7 @@ _COLUMNS = [
         f"utterances.list.element.{name}"
         for name in ("role", "kind", "turn", "voice", "text", "spoken", "said", "unsaid", "text_ids", "words")
     ),
-    *(f"utterances.list.element.{name}" for name in ("start_samples", "end_samples", "n_cut_samples")),
+    *(f"utterances.list.element.{name}" for name in ("start_samples", "end_samples", "n_cut_samples", "scores")),
 ]
 _TEXT_COLUMNS = [
     *("dialogue_id", "split", "group"),

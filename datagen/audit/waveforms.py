@@ -18,12 +18,14 @@ class _Take:
     length: int
     """Samples."""
     timing: int
-    """Hash of the length and of the durations of its words."""
+    """Hash of the length, of the durations of its words, and of what was measured on the take, if that is stored."""
 
 
 @dataclass
 class EqualWaveforms:
     """Finds utterances of one voice and text whose words last equally long to the sample in two conversations.
+
+    Where a build stores what was measured on its takes (noise floor, tail, longest pause), that must be equal too.
 
     By chance, two takes have equal lengths as often as they differ by exactly one step of the engine's clock, or, if
     an engine times words by their letters alone, as often as two voices do: both shares are measured.
@@ -44,7 +46,9 @@ class EqualWaveforms:
             if length > 0 and not u.n_cut_samples and u.spoken:
                 key = digest(u.role, u.spoken)
                 durations = tuple(w.end_samples - w.start_samples for w in u.words)
-                self._takes[key][u.voice].append(_Take(len(self._ids) - 1, length, hash((length, durations))))
+                measured = u.scores and (u.scores.floor_db, u.scores.tail_ms, u.scores.longest_pause_ms)
+                timing = hash((length, durations, measured))
+                self._takes[key][u.voice].append(_Take(len(self._ids) - 1, length, timing))
                 self._texts.setdefault(key, u.spoken[:60])
                 self._step = gcd(self._step, length)
 
@@ -96,7 +100,7 @@ def _judged(score: float | None, n: int, chance: float, examples: list[Example],
         verdict = "not enough data" if n else "not applicable"
     return Finding(
         "equal_waveforms",
-        "An utterance has one waveform in two conversations: same voice, text, and lengths of all words.",
+        "An utterance has one waveform in two conversations: same voice, text, lengths of all words and levels.",
         score,
         n,
         chance if n else None,

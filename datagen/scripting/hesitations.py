@@ -12,7 +12,7 @@ _BEFORE_CONTENT, _INSIDE_CLAUSE, _CLAUSE_END = 4.0, 1.0, 0.5
 """How much likelier one place is than another; ours."""
 _HAN_WORDS = frozenset("的是我你您他她们和跟把让从在")
 """Characters that are nearly always words, or their ends: after others, a pause might fall inside a Chinese word."""
-_HAN_GOES_ON = frozenset("们话否")
+_HAN_GOES_ON = frozenset("们话否的了吗呢吧啊呀嘛过着得地爸妈")
 """Characters that make a longer word with one of those before them."""
 _LEAST_BEFORE = 2
 """Fewest units before a pause."""

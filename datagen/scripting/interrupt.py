@@ -77,7 +77,7 @@ def _spots(parts: Sequence[Part], k: int, setting: Setting) -> dict[str, list[Sp
     earlier = [part.spoken for part in parts[:k]]
     later = [part.spoken for part in parts[k + 1 :] if part.role == "user"]
     rest = [part.spoken for part in parts[k + 1 :]]
-    free = [end for end in ends if end >= _told_by(earlier, turn, later, language)]
+    free = [end for end in ends if end >= _told_by(earlier, turn, [*later, *rest[1:2]], language)]
     found = {"next_turn": _next_turn(turn, free, later, language)}
     if setting.tokens is not None:
         found["repeat_request"] = _repeats(turn, ends)
@@ -97,7 +97,7 @@ def _next_turn(turn: str, free: Sequence[int], later: Sequence[str], language: s
     """After the words that the next turn shares with this one; nowhere if it shares none or takes up all of it."""
     if not later or reacts_to_all(later[0], language):
         return []
-    shared = last_reference([], turn, later[:1], language)
+    shared = last_reference([], turn, later[:1], language, every=True)
     return [] if shared is None else [Spot(end) for end in free if end >= shared]
 
 

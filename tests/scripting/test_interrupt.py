@@ -75,6 +75,12 @@ def test_a_turn_that_takes_up_all_of_the_last_one_does_not_interrupt_it():
         assert not any(u.barge_in for u in utterances(talk("A cake?", told, reaction), NEXT))
 
 
+def test_words_of_one_stem_may_mean_different_things_so_all_must_have_been_heard():
+    told = "Today you book the van, tomorrow you get the boxes, and on Sunday, which is soon, you pack all the books."
+    assert not any(u.barge_in for u in utterances(talk("What now?", told, "Van and boxes and books?"), NEXT))
+    assert any(u.barge_in for u in utterances(talk("What now?", told, "Van and boxes?"), NEXT))
+
+
 def test_what_a_later_turn_needs_has_been_said():
     told = "Take the butter out early, whisk the eggs well, then add the sugar, and only then the flour and the milk."
     near = talk("A cake?", told, "How much butter?", "A lot.", "And what of the sugar?", "A little.")
