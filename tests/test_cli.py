@@ -144,7 +144,7 @@ def test_status_tells_how_far_a_build_is(datagen, built):
     said = datagen.ok("status", built)
     assert "out: 1 of 2 units done, 50.0%" in said
     assert "speed  not known yet; the last unit was done" in said
-    assert "left   1 units, about 0.00 hours\n" in said
+    assert "left   1 units, about 0.01 hours\n" in said
     assert "no manifest yet: the same command goes on" in said
     found = json.loads(datagen.ok("status", built, "--json"))
     assert (found["finished"], found["n_units_done"], found["seconds_left"]) == (False, 1, None)

@@ -15,8 +15,10 @@ def test_the_golden_file_shows_what_matters():
     """A golden file without an interruption, a reject or a late text would hold little."""
     values = json.loads(FILE.read_text("utf-8"))
     (conversation,) = values["conversations"]
-    assert [event["kind"] for event in conversation["events"]] == ["gap", "barge_in", "gap"]
+    assert [event["kind"] for event in conversation["events"]] == ["gap", "barge_in", "next_turn", "gap"]
     assert conversation["utterances"][1]["unsaid"]
+    assert conversation["utterances"][1]["rest_codes"]
     assert {"asr", "tts", "four_stream", "three_stream", "two_stream", "rejects"} <= set(values)
     assert values["three_stream"][0]["barge_ins"]
     assert values["three_stream"][0]["n_late_text_tokens"] > 0
+    assert values["three_stream"][0]["n_dropped_text_tokens"] > 0

@@ -10,6 +10,8 @@ from datagen.run.tables import from_parquet
 from tests.run.builds import made, talks
 
 TASK = "three_stream"
+SHORT = "Sure, they are red."
+"""An answer whose rows fit into short sequences."""
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +19,9 @@ def out(tmp_path_factory) -> str:
     """160 dialogues, one a file."""
     tasks = "flatten.tasks=[asr, tts, three_stream]"
     splits = "splits={validation: 0.1, test: 0.1, keep_together: null}"
-    return str(made(tmp_path_factory.mktemp("feed"), tasks, splits, "run.unit_dialogues=1", records=talks(160))[0])
+    return str(
+        made(tmp_path_factory.mktemp("feed"), tasks, splits, "run.unit_dialogues=1", records=talks(160, SHORT))[0]
+    )
 
 
 def stage(n_sequences: int | None = None, batch_size: int = 2, max_tokens: int = 2048, **tasks: float) -> Stage:

@@ -16,9 +16,10 @@ from datagen.run.manifest import Manifest  # noqa: E402
 from tests.run.builds import made, read, talk  # noqa: E402
 
 FILE = Path(__file__).parent / "golden.json"
-TALK = talk("Hi, 3 teas.", "Sure, coming up.", "Oh wait, two.", "Fine, two.", id="tea")
+TALK = talk("Hi, 3 teas.", "Your teas come soon, and then the bill.", "Are the teas hot?", "They are.", id="tea")
 OVERRIDES = (
     "timing.barge_in.probability=1",
+    "timing.barge_in.families={next_turn: 1, stop_request: 0}",
     "timing.barge_in.at=0.4",
     "timing.barge_in.reaction=150",
     "timing.tail=200",

@@ -43,12 +43,16 @@ def talk(*texts: str, id: object = None, **more: object) -> dict[str, object]:
     return {**({} if id is None else {"id": id}), "language": "en", "turns": turns, **more}
 
 
-def talks(n: int) -> list[dict[str, object]]:
-    """Records `d0`, `d1`, ...; the third turn may interrupt the second. Every third is a reject: its second is code."""
+ANSWER = "Sure, the apples are red, and they grow on trees near the river."
+"""A turn that the next one may interrupt."""
+
+
+def talks(n: int, answer: str = ANSWER) -> list[dict[str, object]]:
+    """Records `d0`, `d1`, ...; every third is a reject, for its second turn is code."""
     return [
         talk(
             f"Tell me about {k} apples please.",
-            "Sure, the apples are red, and they grow on trees near the river." if k % 3 else "```x = 1```",
+            answer if k % 3 else "```x = 1```",
             "Are apples good?",
             "Yes.",
             id=f"d{k}",

@@ -74,7 +74,8 @@ def test_lines_of_babble_come_from_a_stock_that_is_spoken_once():
     speak = stage(voice, Mix(babble=Babble(probability=1, n_lines=5)))
     found = [speak([script("hello", id=f"d{k}")])[0].babble for k in range(12)]
     assert len({id(clip) for clips in found for clip in clips}) <= 5
-    assert len(voice.asked) == len(set(voice.asked)) <= 6
+    lines = [asked for asked in voice.asked if asked[0] != "hello"]
+    assert len(lines) == len(set(lines)) <= 5
     assert len({tuple(clip.voices for clip in clips) for clips in found}) > 3
     assert {len(clips) for clips in found} <= set(range(4, 9))
 
