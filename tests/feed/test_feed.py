@@ -13,8 +13,8 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from datagen.errors import FeedError
 from datagen.feed import Feed, Stage, merge_states
-from tests.feed.conftest import TASK, identity, row_of, sequences, stage
-from tests.run.builds import made, read
+from tests.feed.conftest import SHORT, TASK, identity, row_of, sequences, stage
+from tests.run.builds import made, read, talks
 
 # -- what a batch holds -----------------------------------------------------------------------------------------
 
@@ -93,7 +93,8 @@ def test_without_end_every_epoch_gives_every_row_once(out):
 
 
 def test_lanes_keep_together_over_many_epochs(out, tmp_path):
-    small = str(made(tmp_path, "flatten.tasks=[three_stream]", "run.unit_dialogues=1", n=30)[0])  # 20 files, some train
+    tasks = "flatten.tasks=[three_stream]"
+    small = str(made(tmp_path, tasks, "run.unit_dialogues=1", records=talks(30, SHORT))[0])  # 20 files, some train
     feed = Feed(small, stage(batch_size=1, max_tokens=512), lanes=4)
     counts = Counter()
     for batch in islice(feed, 600):
