@@ -84,8 +84,12 @@ def _drifting(spectrum: Spectrum, every_s: float, by_db: float, n: int, rng: np.
 
 
 def _hum(n: int, rng: np.random.Generator, rate: int) -> Audio:
-    """The mains over a faint hiss; its frequency and level drift, as they do."""
-    mains_hz = float(rng.choice((50.0, 60.0))) * rng.uniform(0.999, 1.001)
+    """The mains over a faint hiss; its frequency and level drift, as they do.
+
+    At 50 Hz whole periods fill a frame of 20, 40 or 80 ms, so that no lag in frames is special; at 60 Hz every fifth
+    frame of 40 ms would be like another.
+    """
+    mains_hz = 50 * rng.uniform(0.999, 1.001)
     strengths = [strength * rng.uniform(0.5, 1.5) for _, strength in _HUM_HARMONICS]
     multiples = np.array([multiple for multiple, _ in _HUM_HARMONICS])
     turns = mains_hz / rate * _HUM_STEP * (1 + 5e-4 * _resampled(wander(rng, n, 4 * rate)))

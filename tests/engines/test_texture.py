@@ -90,7 +90,7 @@ def test_places_change_as_they_do():
 
 
 def test_the_mains_drift_and_differ():
-    """No period is exact, and their frequency is 50 or 60 Hz and a bit."""
+    """No period is exact, and their frequency is near 50 Hz, whose periods fill whole frames."""
     found = set()
     for seed in range(6):
         audio = made("hum", seed, 40 * RATE).astype(float)
@@ -98,8 +98,7 @@ def test_the_mains_drift_and_differ():
         around = (hz > 45) & (hz < 65)
         found.add(round(hz[around][np.argmax(np.abs(np.fft.rfft(audio))[around])], 3))
     assert len(found) >= 4
-    assert all(min(abs(f - 50), abs(f - 60)) < 0.2 for f in found)
-    assert {round(f, -1) for f in found} == {50, 60}
+    assert all(abs(f - 50) < 0.2 for f in found)
 
 
 def test_a_walk_has_no_seam():
