@@ -97,8 +97,9 @@ class _Stage:
         if before.role == utterance.role:
             return 0
         other, language = self.placed[self._floor[-1]], self.takes.script.dialogue.language or "en"
-        telling = [w for w in other.words if is_content(w.text, language)] or list(other.words)
-        known = (telling[-1].start_samples + telling[-1].end_samples) // 2 if telling else other.start_samples
+        backwards = [*reversed(other.words)]
+        telling = next((w for w in backwards if is_content(w.text, language)), backwards[0] if backwards else None)
+        known = (telling.start_samples + telling.end_samples) // 2 if telling else other.start_samples
         return max(other.end_samples - self.early[utterance.role], known)
 
     def _in_time_for_next(self, index: int) -> int:
