@@ -8,6 +8,7 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
+from datagen import DATA_VERSION
 from datagen.errors import StoreError
 from datagen.recipe import Splits
 from datagen.records import Row, Streams
@@ -78,9 +79,15 @@ def check(store: Store, conversations: Store | None = None) -> Report:
         conversations: Where the conversations lie if the output was flattened anew from another's.
 
     Raises:
-        StoreError: If there is no manifest, or it is damaged.
+        StoreError: If there is no manifest, it is damaged, or it is of another data version.
     """
     manifest = Manifest.load(store)
+    version = manifest.values.get("data_version")
+    if version != DATA_VERSION:
+        raise StoreError(
+            f"{store.url} has data version {version}, and this datagen checks version {DATA_VERSION}; "
+            f"check it with the datagen that made it ({manifest.values.get('datagen')}). Everything else reads it"
+        )
     report, seen = Report(), _Seen(manifest.values["n_records"])
     origin = Manifest.load(conversations) if conversations else None
     for fault in _faults(store, manifest, seen, report, conversations, origin):

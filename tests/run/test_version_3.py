@@ -7,7 +7,10 @@ import pyarrow as pa
 import pytest
 
 import datagen.inspect
+from datagen.errors import StoreError
+from datagen.run.check import check
 from datagen.run.reflatten import reflatten
+from datagen.run.store import open_store
 from datagen.schema import streams_of
 from tests.run.builds import Forger, made, read
 
@@ -106,3 +109,8 @@ def test_it_feeds_a_training(version_3, out):
 def test_its_manifest_is_read_as_it_stands(version_3):
     values = json.loads((version_3 / "manifest.json").read_text())
     assert datagen.inspect.open(str(version_3)).manifest.values == values
+
+
+def test_a_check_says_that_it_knows_another_version(version_3):
+    with pytest.raises(StoreError, match=r"has data version 3, and this datagen checks version \d+; check it with"):
+        check(open_store(str(version_3)))
