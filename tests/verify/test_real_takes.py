@@ -41,7 +41,7 @@ def takes():
 
 
 def test_good_takes_pass(gate, takes):
-    """A recognizer mishears now and then (0.4% of 240 takes, benchmarks/verify.py): of 40 one may be lost, by its words."""
+    """A recognizer mishears now and then (0.4% of 240 takes, benchmarks/verify.py): of 40 one may be lost to that."""
     faults = [fault.kind for text, audio in takes if (fault := gate(audio, RATE, text, "en")[0])]
     assert faults in ([], ["words"])
 
