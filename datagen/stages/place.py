@@ -51,7 +51,7 @@ class _Stage:
     early: dict[str, int]
     """Most samples that each speaker may answer before the other's end."""
     breath: int
-    """Fewest samples between the assistant's stop and its resumption."""
+    """Fewest samples between the assistant's stop and its resumption; a quarter of it, to an interrupter's end."""
     placed: dict[int, Placed] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     _floor: list[int] = field(default_factory=list)
@@ -136,7 +136,7 @@ class _Stage:
         """Cut the other's utterance, placed last, and return where this one starts; None if there is no room.
 
         Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid. The
-        other does not speak longer than the interrupter either.
+        other stops before the interrupter does, too.
         """
         if not self._floor:
             return None
@@ -151,7 +151,7 @@ class _Stage:
             follows = max(other.end_samples + utterance.offset_samples, self._ends[utterance.role])
             self._note("barge_in", utterance.role, follows, follows, index, placed=False)
             return None
-        last = min(last, start + len(self.takes.takes[index].audio))
+        last = min(last, start + max(len(self.takes.takes[index].audio) - self.breath // 4, 0))
         stop = min(start + barge_in.reaction_samples, last)
         if barge_in.finish_word:
             word = next((w for w in other.words if w.start_samples < stop < w.end_samples), None)

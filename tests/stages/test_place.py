@@ -43,7 +43,7 @@ def test_the_conversation_ends_after_the_tail_on_a_whole_chunk():
 def test_a_barge_in_cuts_audio_words_and_text_at_one_place():
     answer = take(1000, 1000, 1000, 1000)  # words at 0, 1100, 2200, 3300
     takes = takes_of(
-        [("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(800), 99, BargeIn(5, 300, 50))]
+        [("user", take(500), 0, None), ("assistant", answer, 0, None), ("user", take(2800), 99, BargeIn(5, 300, 50))]
     )
     timeline = place(takes)
     assistant, user = timeline.placed[1:]
@@ -57,7 +57,7 @@ def test_a_barge_in_cuts_audio_words_and_text_at_one_place():
 
 def test_the_family_of_a_barge_in_is_an_event_of_its_times():
     parts = [said("user", take(500)), said("assistant", ANSWER)]
-    cut_in = said("user", take(800), kind="insert", barge_in=BargeIn(5, 300, family="wait_request"))
+    cut_in = said("user", take(2800), kind="insert", barge_in=BargeIn(5, 300, family="wait_request"))
     found = events(staged(*parts, cut_in))
     assert [e for e in found if e[0] != "gap"] == [
         ("barge_in", "user", 2600, 2900, True),
@@ -67,23 +67,24 @@ def test_the_family_of_a_barge_in_is_an_event_of_its_times():
 
 def test_a_wait_lasts_from_the_assistants_stop_to_the_word_that_ends_it():
     parts = [said("user", take(500)), said("assistant", ANSWER)]
-    parts.append(said("user", take(1000), kind="insert", barge_in=BargeIn(5, 900, family="wait_request")))
+    parts.append(said("user", take(2400), kind="insert", barge_in=BargeIn(5, 900, family="wait_request")))
     parts.append(said("user", take(300), 40_000, kind="insert", event="waiting"))
     parts.append(said("assistant", take(700), -100, kind="resumption"))
     timeline = staged(*parts)
     release, resumption = timeline.placed[3:]
-    assert release.start_samples == 3600 + 40_000
+    assert release.start_samples == 5000 + 40_000
     assert ("waiting", "user", 3500, release.start_samples, True) in events(timeline)
     assert resumption.start_samples == release.end_samples - 100
     early = staged(*parts[:3], said("user", take(300), -500, kind="insert", event="waiting"))
     assert early.placed[3].start_samples == early.placed[2].end_samples  # nobody ends a wait that has not begun
 
 
-def test_nobody_speaks_longer_than_the_interrupter():
+def test_the_other_stops_before_the_interrupter_does():
     for finish in (False, True):
-        cut_in = said("user", take(350), kind="insert", barge_in=BargeIn(5, 9000, finish_word=finish))
+        cut_in = said("user", take(1550), kind="insert", barge_in=BargeIn(5, 9000, finish_word=finish))
         timeline = staged(said("user", take(500)), said("assistant", ANSWER), cut_in)
-        assert timeline.placed[1].end_samples == timeline.placed[2].end_samples == 2600 + 350
+        assert timeline.placed[2].end_samples == 2600 + 1550
+        assert timeline.placed[1].end_samples == 2600 + 1550 - RATE // 20
 
 
 def test_a_resumption_takes_a_breath_after_the_stop():
@@ -238,14 +239,14 @@ def test_an_interrupted_speaker_may_end_the_word():
     for finish, end in ((False, 2500), (True, 2600)):
         barge_in = BargeIn(2, 280, 720, finish_word=finish)
         assistant = staged(
-            said("user", take(500)), said("assistant", ANSWER), said("user", take(900), 0, barge_in=barge_in)
+            said("user", take(500)), said("assistant", ANSWER), said("user", take(2900), 0, barge_in=barge_in)
         )
         assert assistant.placed[1].end_samples == end
         assert assistant.placed[1].said == "w0 w1"
 
 
 def test_a_competition_is_a_barge_in_too():
-    barge_in = said("user", take(1900), barge_in=BargeIn(5, 1000, 50, competition=True))
+    barge_in = said("user", take(3900), barge_in=BargeIn(5, 1000, 50, competition=True))
     timeline = staged(said("user", take(500)), said("assistant", ANSWER), barge_in)
     assert {e[0] for e in events(timeline) if e[2:4] == (2650, 3650)} == {"barge_in", "competition"}
 
@@ -292,7 +293,7 @@ def test_a_silent_user_and_a_prompt():
 
 
 def test_the_assistant_interrupts_the_user():
-    ramble = said("assistant", take(900), barge_in=BargeIn(5, 100, 50))
+    ramble = said("assistant", take(1900), barge_in=BargeIn(5, 100, 50))
     timeline = staged(said("user", ANSWER), ramble)
     assert timeline.placed[0].end_samples == 2250
     assert events(timeline) == [("barge_in", "assistant", 2150, 2250, True)]
