@@ -34,8 +34,8 @@ SETTINGS = (
     "timing.aside.probability=0.05",
     "flatten.max_tokens=2048",
 )
-"""Answers after what a person needs, every second turn of the assistant interrupted (as many find a fitting place), what
-must be ignored beside it, and rows that a small model can hold."""
+"""Answers after what a person needs, about every second turn of the assistant interrupted (that many find a fitting
+place), what must be ignored beside it, and rows that a small model can hold."""
 MAX_TOKENS = "2048"
 TRAIN, TEST = slice(0, 27), slice(27, 34)
 """Which of the shipped dialogues; nothing that is said in a test is said in training. All rows of the held-out build
