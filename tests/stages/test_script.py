@@ -30,7 +30,8 @@ ALWAYS_NEXT = "timing.barge_in.families={next_turn: 1, stop_request: 0}"
 def slow_talk(id: str = "d1") -> Dialogue:
     """Turns of which each next one refers to the beginning."""
     slow = "The train is late again, because it snows, and nobody knows when it will arrive."
-    return dialogue("Where are you?", slow, "Which train is it?", slow, "A train at night?", "Yes.", id=id)
+    quiet = "The night train is quiet, and nobody talks at all while the others sleep."
+    return dialogue("Where are you?", slow, "Which train is it?", quiet, "A train at night?", "Yes.", id=id)
 
 
 def test_text_is_spoken_and_the_original_is_kept():
