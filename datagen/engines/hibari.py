@@ -31,6 +31,8 @@ _LEAD_SAMPLES = 3 * dsp.HOP_SAMPLES
 
 _PACE_SPREAD = 0.03
 """A seed makes an utterance up to this share faster or slower: its noise alone would not mend a bad take."""
+_F0_SPREAD = 0.03
+"""A seed moves the pitch by up to this share: lengths come in steps, so pace alone would make equal takes."""
 VOICES = {
     "heart": Variant(),
     "heart-f1": Variant(f0=0.82, f0_range=0.80, vtl=0.94, tilt_db=-1.5, speed=0.94),
@@ -100,7 +102,8 @@ class Hibari(TTS):
             EngineError: If the voice is unknown or the text has nothing to speak.
         """
         rng = np.random.Generator(np.random.Philox(seed))
-        return self._spoken(text, voice, Rendering(pace=1 + _PACE_SPREAD * (2 * rng.random() - 1)), rng)
+        pace, f0 = (1 + spread * (2 * rng.random() - 1) for spread in (_PACE_SPREAD, _F0_SPREAD))
+        return self._spoken(text, voice, Rendering(pace=pace, f0=f0), rng)
 
     def speak_token(self, text: str, voice: str, seed: int) -> Speech:
         """Speak a short token at a pitch, pace and level that the seed decides.

@@ -65,7 +65,7 @@ class Gate:
             longest_pause_ms=signal.longest_pause_ms,
             tail_ms=signal.tail_ms,
             clipped_share=round(signal.clipped_share, 6),
-            floor_db=round(signal.floor_db, 1),
+            floor_db=round(signal.floor_db, 4),
         )
         if fault := next(self._faults(signal, n_syllables), None):
             return fault, scores
