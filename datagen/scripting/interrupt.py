@@ -58,14 +58,16 @@ def drawn_interruption(parts: Sequence[Part], k: int, setting: Setting) -> Inter
     weights = {name: weight for name in FAMILIES if (weight := getattr(rule.families, name))}
     family = draws.pick(weights, k, "barge_in_family")
     wanted = draws.value(rule.at, k, "barge_in_at") * len(part.spoken)
-    spots = _spots(parts, k, setting).get(family, [])
+    spots = _spots(family, parts, k, setting)
     if not spots:
         return None
     return Interruption(family, min(spots, key=lambda spot: abs(spot.at_characters - wanted)))
 
 
-def _spots(parts: Sequence[Part], k: int, setting: Setting) -> dict[str, list[Spot]]:
-    """Where each family fits in a turn; without words of the language only the next turn can interrupt."""
+def _spots(family: str, parts: Sequence[Part], k: int, setting: Setting) -> list[Spot]:
+    """Where a family fits in a turn; without words of the language only the next turn can interrupt."""
+    if setting.tokens is None and family != "next_turn":
+        return []
     turn, language = parts[k].spoken, setting.language
     least_left = setting.timing.barge_in.min_words_left
     n_words = count_words(turn)
@@ -74,17 +76,19 @@ def _spots(parts: Sequence[Part], k: int, setting: Setting) -> dict[str, list[Sp
         for place, n_before in phrase_ends(turn, _NO_LIMIT)
         if n_before >= _FEWEST_HEARD and n_words - n_before >= least_left
     ]
-    earlier = [part.spoken for part in parts[:k]]
+    if family == "repeat_request":
+        return _repeats(turn, ends)
+    if family == "wait_request":
+        return [Spot(end, end) for end in ends]
+    earlier, rest = ([part.spoken for part in some] for some in (parts[:k], parts[k + 1 :]))
+    if family == "got_it":
+        return _skips(earlier, turn, ends, rest, language)
     later = [part.spoken for part in parts[k + 1 :] if part.role == "user"]
-    rest = [part.spoken for part in parts[k + 1 :]]
-    free = [end for end in ends if end >= _told_by(earlier, turn, [*later, *rest[1:2]], language)]
-    found = {"next_turn": _next_turn(turn, free, later, language)}
-    if setting.tokens is not None:
-        found["repeat_request"] = _repeats(turn, ends)
-        found["wait_request"] = [Spot(end, end) for end in ends]
-        found["got_it"] = _skips(earlier, turn, ends, rest, language)
-        found["stop_request"] = _stops(earlier, turn, free, rest, language)
-    return found
+    told = _told_by(earlier, turn, [*later, *rest[1:2]], language)
+    free = [end for end in ends if end >= told]
+    if family == "stop_request":
+        return _stops(earlier, turn, free, rest, language)
+    return _next_turn(turn, free, later, language)
 
 
 def _told_by(earlier: Sequence[str], turn: str, later: Sequence[str], language: str) -> int:
