@@ -54,7 +54,8 @@ def corrected(
     >>> corrected("No numbers here.", [], "en", {"no,": 1}, Draws(1, "d", 24_000), 0) is None
     True
     """
-    found = {"en": _english, "zh": _chinese}.get(language, _none)(spoken)
+    rule = {"en": _english, "zh": _chinese}.get(language)
+    found = rule(spoken) if rule else None
     if found is None:
         return None
     start, end, others, lead, mark = found
@@ -71,10 +72,6 @@ def corrected(
 
 _Found = tuple[int, int, Sequence[str], str, str]
 """Start and end of the right value, others of its kind, what is said again before it, the mark after the wrong one."""
-
-
-def _none(spoken: str) -> _Found | None:  # noqa: ARG001
-    return None
 
 
 def _near(values: Sequence[str], place: int) -> list[str]:
