@@ -14,10 +14,10 @@ from datagen import resources
 from datagen.recipe import Recipe
 from datagen.recipe import load as load_recipe
 from datagen.records import Streams
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
-from datagen.run.tables import from_parquet
-from datagen.schema import streams_of
+from datagen.shards.manifest import Manifest
+from datagen.shards.schema import streams_of
+from datagen.shards.store import open_store
+from datagen.shards.tables import from_parquet
 
 QUICKSTART_DIALOGUES = 34
 """How many dialogues ship in English."""

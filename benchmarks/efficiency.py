@@ -17,19 +17,20 @@ from common import Stopwatch, recipe_for, run_build, show, write_dialogues
 from threadpoolctl import threadpool_limits
 
 from datagen import seeds
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
+from datagen.pipeline.step import Stage, apply
 from datagen.recipe import Recipe
 from datagen.records import Conversation, Takes
-from datagen.run import commit, digest
+from datagen.run import commit
 from datagen.run.commit import commit_unit
 from datagen.run.memory import keep_freed_memory
-from datagen.run.plan import PlannedInput, load_plan
-from datagen.run.store import open_store
 from datagen.run.worker import header
-from datagen.step import Stage, apply
+from datagen.shards import digest
+from datagen.shards.plan import PlannedInput, load_plan
+from datagen.shards.store import open_store
 
 _N_WORKERS = 2
-_work: tuple[Build, PlannedInput, dict[str, Stage]] | None = None
+_work: tuple[Pipeline, PlannedInput, dict[str, Stage]] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def open_work(recipe: Recipe, out: str) -> None:
     plan = load_plan(store)
     if plan is None:
         raise SystemExit(f"{out} holds no plan")
-    build = Build(recipe)
+    build = Pipeline(recipe)
     for voice in build.tts.voices:
         build.tts.speak("Everything is ready now.", voice, 0)
     stages = {step.name: step.make() for step in build.steps()}

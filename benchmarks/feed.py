@@ -27,8 +27,8 @@ import torch
 from common import recipe_for, run_build, show, write_dialogues
 
 from datagen.feed import Feed, Stage
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import open_store
 
 SEQUENCES = {"asr": (1024, 16), "tts": (1024, 16)}
 """Tokens of a sequence and sequences a batch, as in the paper's stages."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer
-from datagen.engines.whisper import embedded_model
+from datagen.engines.listeners.whisper import embedded_model
 from datagen.records import CHANNEL, Spoken, Streams
 
 _ASR_HZ = 16_000

@@ -14,18 +14,21 @@ from tempfile import TemporaryDirectory
 
 from common import Stopwatch, read_streams, recipe_for, run_build, run_command, show
 
+from datagen.pipeline.script.script import split_of
 from datagen.recipe import Recipe
 from datagen.records import Streams
-from datagen.run import commit, digest
-from datagen.run.commit import commit_rows, commit_unit, data_key
-from datagen.run.manifest import Manifest, finish
-from datagen.run.plan import PLAN, Plan, load_plan
+from datagen.run import commit
+from datagen.run.commit import commit_rows, commit_unit
+from datagen.run.finish import finish
 from datagen.run.reflatten import NEEDED, flattener
-from datagen.run.store import open_store
-from datagen.run.tables import from_parquet
 from datagen.run.worker import header
-from datagen.schema import streams_of
-from datagen.stages.script import split_of
+from datagen.shards import digest
+from datagen.shards.manifest import Manifest
+from datagen.shards.plan import PLAN, Plan, load_plan
+from datagen.shards.schema import streams_of
+from datagen.shards.store import open_store
+from datagen.shards.tables import from_parquet
+from datagen.shards.unit import data_key
 
 _UNIT_DIALOGUES = 32
 

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from common import DATAGEN, recipe_for, run_build, show
 from reflatten import write_build
 
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import open_store
 
 
 def write_page(out: Path, page: Path) -> tuple[float, float]:

@@ -17,16 +17,18 @@ from tempfile import TemporaryDirectory
 
 from common import DATAGEN, recipe_for, show
 
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Limits, Recipe
 from datagen.recipe import load as load_recipe
 from datagen.run.build import FailureLimit
-from datagen.run.commit import File, Marker, data_key, marker_key
-from datagen.run.manifest import MANIFEST, finish
-from datagen.run.markers import all_but, markers, missing
-from datagen.run.plan import PLAN, Plan, load_plan, plan_build
+from datagen.run.finish import finish
+from datagen.run.plan import plan_build
 from datagen.run.status import status
-from datagen.run.store import open_store
+from datagen.shards.manifest import MANIFEST
+from datagen.shards.markers import all_but, markers, missing
+from datagen.shards.plan import PLAN, Plan, load_plan
+from datagen.shards.store import open_store
+from datagen.shards.unit import File, Marker, data_key, marker_key
 
 _TASKS = ("asr", "four_stream", "three_stream", "tts", "two_stream")
 _SPLITS = ("test", "train", "validation")
@@ -53,7 +55,7 @@ def fake_recipe(source: Path, unit_dialogues: int) -> Recipe:
 
 def write_markers(out: Path, n_units: int) -> None:
     """A plan of 32 dialogues a unit, and all its markers, each with 17 files: five tasks in three splits, and two."""
-    work = Build(load_recipe("fake"))
+    work = Pipeline(load_recipe("fake"))
     identity = {"datagen": "", "data_version": 0, "recipe": work.recipe.identity(), "recipe_sha256": "", "inputs": []}
     plan = Plan({**identity, **work.describe()}, 32 * n_units, 32, ("0" * 64,) * -(-n_units // 64))
     (out / "units").mkdir(parents=True)
@@ -75,13 +77,13 @@ def write_markers(out: Path, n_units: int) -> None:
 
 def nothing(_folder: Path) -> None:
     """Load the code and the engines; what every driver needs."""
-    Build(load_recipe("fake")).describe()
+    Pipeline(load_recipe("fake")).describe()
 
 
 def plan(folder: Path) -> None:
     """Plan."""
     recipe = fake_recipe(folder / "talks.jsonl", 32)
-    plan_build(Build(recipe), open_store(str(folder / "out")))
+    plan_build(Pipeline(recipe), open_store(str(folder / "out")))
 
 
 def resume(folder: Path) -> None:

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from common import recipe_for, run_build, show, write_dialogues
 
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
-from datagen.run.tables import _leaves, from_parquet, to_parquet
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import open_store
+from datagen.shards.tables import _leaves, from_parquet, to_parquet
 
 _IDS, _MASK = "input_ids.list.element", "loss_mask.list.element"
 
@@ -128,7 +128,7 @@ def compare(tables: list[pa.Table], folder: Path, times: int) -> None:
     tokens = n_tokens(tables)
     print(f"{tokens / 1e6:.1f} M tokens, CPU time")
     print(f"{'layout':<38} {'bytes/token':>11} {'write Mtok/s':>12} {'read Mtok/s':>11}")
-    ways = [("datagen.run.tables.to_parquet", to_parquet), *((layout.name, layout.write) for layout in LAYOUTS)]
+    ways = [("datagen.shards.tables.to_parquet", to_parquet), *((layout.name, layout.write) for layout in LAYOUTS)]
     for name, write in ways:
         files = [write(table) for table in tables]
         took_write = min(_cpu(lambda write=write: [write(t) for t in tables]) for _ in range(times))  # type: ignore[misc]

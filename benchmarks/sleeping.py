@@ -3,7 +3,7 @@
 import time
 
 from datagen.engines.base import Speech
-from datagen.engines.tone import ToneVoice
+from datagen.engines.fakes import ToneVoice
 
 
 class Sleeping(ToneVoice):

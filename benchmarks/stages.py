@@ -10,14 +10,14 @@ from common import recipe_for, seconds, show, write_dialogues
 from threadpoolctl import threadpool_limits
 
 from datagen import sources
-from datagen.build import Build
-from datagen.engines.noise import GeneratedNoise
+from datagen.engines.noise.noise import GeneratedNoise
+from datagen.pipeline.pipeline import Pipeline
 from datagen.records import Conversation, Dialogue, Reject, Streams, Take, Takes, Timeline
 from datagen.run.commit import commit_unit, row_tables
 from datagen.run.memory import keep_freed_memory
-from datagen.run.store import LocalStore
-from datagen.run.tables import to_parquet
-from datagen.spoken import normalizer, to_spoken
+from datagen.shards.store import LocalStore
+from datagen.shards.tables import to_parquet
+from datagen.text import normalizer, to_spoken
 
 _USERS = ("heart-f1", "heart-f4", "heart-m1", "heart-m6")
 
@@ -30,7 +30,7 @@ def read_dialogues(folder: Path, hours: float) -> list[Dialogue]:
     return [record for record in found if isinstance(record, Dialogue)]
 
 
-def stages_of(build: Build) -> dict[str, object]:
+def stages_of(build: Pipeline) -> dict[str, object]:
     """Stages by name."""
     return {step.name: step.make() for step in build.steps()}
 
@@ -44,7 +44,7 @@ def run_stage(stage: object, batch: Sequence[object]) -> list[object]:
     return results
 
 
-def text(build: Build, dialogues: list[Dialogue], times: int) -> None:
+def text(build: Pipeline, dialogues: list[Dialogue], times: int) -> None:
     """Selecting, and making spoken text."""
     select = stages_of(build)["select"]
     turns = [turn.text for dialogue in dialogues for turn in dialogue.turns]
@@ -59,7 +59,7 @@ def text(build: Build, dialogues: list[Dialogue], times: int) -> None:
     show("text normalization", len(dialogues) / seconds(speak_all, times), "dialogues/s")
 
 
-def voices(build: Build, scripts: Sequence[object], times: int) -> None:
+def voices(build: Pipeline, scripts: Sequence[object], times: int) -> None:
     """The voice engine, same texts for every voice."""
     texts = [u.spoken for script in scripts[:8] for u in script.utterances]  # type: ignore[attr-defined]
     n_samples = 0
@@ -81,7 +81,7 @@ def voices(build: Build, scripts: Sequence[object], times: int) -> None:
         )
 
 
-def long_takes(takes: Sequence[Takes], build: Build, length_s: int) -> Takes:
+def long_takes(takes: Sequence[Takes], build: Pipeline, length_s: int) -> Takes:
     """Takes of several dialogues as one conversation of about so many seconds."""
     utterances, found = [], list[Take]()
     rate, n_samples = build.recipe.sample_rate_hz, 0
@@ -96,7 +96,7 @@ def long_takes(takes: Sequence[Takes], build: Build, length_s: int) -> Takes:
     return Takes(script, tuple(found), takes[0].babble, takes[0].other_talkers)
 
 
-def audio(build: Build, takes: Sequence[Takes], times: int, least: float) -> None:
+def audio(build: Pipeline, takes: Sequence[Takes], times: int, least: float) -> None:
     """Placing, mixing and encoding of conversations of one and of ten minutes."""
     stages, rate = stages_of(build), build.recipe.sample_rate_hz
     for length_s, name, n_talks in ((60, "60 s", 8), (600, "10 minutes", 1)):
@@ -134,7 +134,7 @@ def acoustics(scripts: Sequence[object], times: int) -> None:
     least = {"noise alone": 8000, "noise and babble": 6000, "all that is cheap": 5000}
     of = {"noise alone": (), "noise and babble": ("mix.babble.probability=1",), "all that is cheap": cheap}
     for name, changes in {**of, **APART, **_EACH_KIND}.items():
-        build = Build(recipe_for("omniflatten", None, *changes))
+        build = Pipeline(recipe_for("omniflatten", None, *changes))
         stages, rate = stages_of(build), build.recipe.sample_rate_hz
         takes = [made for made in run_stage(stages["speak"], scripts) if isinstance(made, Takes)]
         batch = [long_takes(takes[k:] + takes[:k], build, 60) for k in range(0, len(takes), max(1, len(takes) // 8))]
@@ -148,7 +148,7 @@ def acoustics(scripts: Sequence[object], times: int) -> None:
         show(f"place and mix, {name}", talked / took, "x realtime", least=least.get(name))
 
 
-def rows(build: Build, streams: list[Streams], head: dict[str, object], folder: Path, times: int) -> None:
+def rows(build: Pipeline, streams: list[Streams], head: dict[str, object], folder: Path, times: int) -> None:
     """Flattening, and writing of one unit with hashes and sync."""
     flatten = build.flatten()
     n_tokens = sum(len(row.input_ids) for made in flatten(streams) for row in made)
@@ -180,7 +180,7 @@ def main() -> None:
     keep_freed_memory()  # as a worker does
     with TemporaryDirectory() as name, threadpool_limits(1):
         folder = Path(name)
-        build = Build(recipe_for(options.recipe))
+        build = Pipeline(recipe_for(options.recipe))
         dialogues = read_dialogues(folder, 0.3)
         text(build, dialogues, options.times)
         stages = stages_of(build)

@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 from common import recipe_for, run_build, show, write_dialogues
 
-from datagen.run.manifest import Manifest
-from datagen.run.store import LocalStore
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import LocalStore
 
 _OTHER_PROFILE = ("timing.barge_in.probability=0.5", "timing.assistant_fto=200", "mix.bursts.probability=0.5")
 

@@ -1,7 +1,7 @@
 """How conversations of a profile are timed: floor transfers, overlaps, backchannels, and placed against drawn times.
 
 Measured on the stored timeline of a build on the fake engines (utterances have the lengths of tones of 60 ms a letter,
-about 165 words a minute). Of `natural`, the user and the gaps are held against human figures (`datagen.timing.human`),
+about 165 words a minute). Of `natural`, the user and the gaps are held against human figures (`datagen.measure.human`),
 the assistant's answers against what it can know (docs/timing.md).
 """
 
@@ -17,11 +17,11 @@ import numpy as np
 from common import read_streams, recipe_for, run_build, show, write_dialogues
 from scipy.stats import wasserstein_distance
 
+from datagen.clock import samples_to_ms
 from datagen.events import TRANSFERS
+from datagen.measure.human import HUMAN
 from datagen.recipe import Recipe
 from datagen.records import FLOOR, Spoken, Streams
-from datagen.timing.human import HUMAN
-from datagen.units import samples_to_ms
 
 _COLUMNS = ("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "utterances", "events")
 _LONG_TURN_WORDS = 10

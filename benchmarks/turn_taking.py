@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from common import recipe_for, run_build, write_dialogues
 
+from datagen.evaluate.evaluate import evaluate
 from datagen.evaluate.models import load
-from datagen.evaluate.run import evaluate
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
-from datagen.vocab import Vocabulary
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import open_store
+from datagen.shards.vocab import Vocabulary
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "train.py"
 SETTINGS = (

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 from common import recipe_for, run_build, show
 
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
-from datagen.timing.report import hear
-from datagen.timing.vad import detectors
+from datagen.measure.detectors import detectors
+from datagen.measure.timing_report import hear
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import open_store
 
 TARGET = 95
 """Starts and ends of IPUs on clean channels that are to be heard within 60 ms, in percent."""

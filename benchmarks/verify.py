@@ -18,12 +18,12 @@ from common import show
 
 from datagen import resources
 from datagen.engines.base import Audio
-from datagen.engines.hibari import Hibari
-from datagen.engines.whisper import Whisper
+from datagen.engines.listeners.whisper import Whisper
+from datagen.engines.tts.hibari import Hibari
+from datagen.pipeline.verify.verify import Gate
 from datagen.recipe import Verify
-from datagen.spoken import to_spoken
-from datagen.verify.gate import Gate
-from tests.verify.breaks import BREAKS
+from datagen.text import to_spoken
+from tests.pipeline.verify.breaks import BREAKS
 
 Case = tuple[str, Audio, str]
 """Kind, audio, and what was to be said."""

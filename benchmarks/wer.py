@@ -21,10 +21,10 @@ from hearing import (
     word_offsets_ms,
 )
 
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
 from datagen.records import Streams
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import open_store
 
 TARGETS = {("audio", "user"): 5, ("audio", "assistant"): 5, ("tokens", "user"): 25, ("tokens", "assistant"): 15}
 """Most word errors in percent, by what is heard and whose it is."""
@@ -97,7 +97,7 @@ def main() -> None:
             run_build(recipe_for("quickstart", None, f"input.limit={options.dialogues}", *_PLAIN), out)
         streams = read_streams(out)[: options.dialogues]
         made_with = Manifest.load(open_store(str(out))).values["engines"]["speech_tokenizer"]["version"]
-    tokenizer = Build(recipe_for("quickstart")).speech_tokenizer
+    tokenizer = Pipeline(recipe_for("quickstart")).speech_tokenizer
     if made_with != tokenizer.info.version:
         raise SystemExit(f"the build was made with speech tokenizer {made_with}, not {tokenizer.info.version}")
     recognizer = Recognizer()

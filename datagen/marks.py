@@ -16,7 +16,7 @@ class Mark:
     turn: int
     """Index of the turn in which it happens."""
     word: int
-    """How many units of the turn's spoken text (`datagen.phrases.units`: words, Chinese characters) come before it."""
+    """How many units of the turn's spoken text (`text.phrases.units`: words, Chinese characters) come before it."""
     role: Literal["user", "assistant"]
     """Who does it: the interrupter, the one who hesitates, the listener."""
     text: str = ""

@@ -23,6 +23,7 @@ from datagen.marks import Mark as Mark
 from datagen.marks import Origin as Origin
 from datagen.marks import ScriptedBy as ScriptedBy
 
+SPLITS = ("train", "validation", "test")
 Role = Literal["user", "assistant"]
 CHANNEL: dict[Role, int] = {"user": 0, "assistant": 1}
 """Audio row of each role in a conversation."""
@@ -153,7 +154,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What was measured on a take before it was used. `datagen.verify` says how."""
+    """What was measured on a take before it was used. `datagen.pipeline.verify` says how."""
 
     ms_per_syllable: float
     longest_pause_ms: float

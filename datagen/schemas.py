@@ -15,9 +15,9 @@ from typing_extensions import TypedDict
 from datagen.engines.base import BitExact, EngineInfo, Voice
 from datagen.marks import MarkKind
 from datagen.recipe import Recipe
-from datagen.run.commit import Marker
-from datagen.run.index import IndexPart
-from datagen.schema import SCHEMAS
+from datagen.shards.index import IndexPart
+from datagen.shards.schema import SCHEMAS
+from datagen.shards.unit import Marker
 from datagen.sources import InputFile
 
 

@@ -18,7 +18,7 @@ import torch
 import transformers
 
 from datagen.feed import Batch, Feed, Stage
-from datagen.vocab import SPECIALS
+from datagen.shards.vocab import SPECIALS
 
 CURRICULUM = {  # stage: tasks and their shares, share of all training tokens
     "alignment": ({"asr": 1, "tts": 1}, 0.1),

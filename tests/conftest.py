@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from datagen.build import Build
-from datagen.casting import Pools, voices_by_language
 from datagen.engines.base import Voice
+from datagen.pipeline.pipeline import Pipeline
+from datagen.pipeline.script.casting import Pools, voices_by_language
 from datagen.recipe import Recipe, load
 from datagen.records import BargeIn, Dialogue, Script, Take, Takes, Turn, Utterance, Word
 from tests import stores
@@ -43,9 +43,9 @@ def recipe() -> Recipe:
 
 
 @pytest.fixture
-def work(recipe: Recipe) -> Build:
+def work(recipe: Recipe) -> Pipeline:
     """The fake recipe with its engines."""
-    return Build(recipe)
+    return Pipeline(recipe)
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ def az(azure_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def flaky_s3(s3: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlakyS3]:
     """A proxy before the S3 server that breaks what it is told to; waits between tries are short."""
-    monkeypatch.setattr("datagen.bucket._FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("datagen.shards.bucket._FIRST_WAIT_S", 0.001)
     with flaky(s3_endpoint) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
         yield proxy

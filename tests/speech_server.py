@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 from datagen.engines.base import TTS
-from datagen.engines.tone import ToneVoice
+from datagen.engines.fakes import ToneVoice
 
 Script = Callable[[int, dict[str, Any]], str]
 """The fault of a call, by its number from 0 and its body; empty: none."""

@@ -17,7 +17,7 @@ from email.utils import formatdate
 from itertools import count
 from typing import Any
 
-from datagen.run.store import Store
+from datagen.shards.store import Store
 
 SECRET = "swordfish-in-the-environment"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIATESTS", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}

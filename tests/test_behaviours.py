@@ -5,11 +5,11 @@ import re
 import pytest
 import yaml
 
-from datagen.behaviours import Timing, profile_values, profiles
 from datagen.errors import RecipeError
-from datagen.phrases import count_words
 from datagen.recipe import Recipe, load
-from datagen.spoken import to_spoken
+from datagen.recipe.timing_config import Timing, profile_values, profiles
+from datagen.text import to_spoken
+from datagen.text.phrases import count_words
 
 
 @pytest.mark.parametrize("name", profiles())

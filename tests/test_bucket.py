@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from datagen.bucket import PATIENCE, Bucket
 from datagen.errors import StoreError
+from datagen.shards.bucket import PATIENCE, Bucket
 from tests.flaky_s3 import AFTER, BEFORE, FlakyS3, at_random
 from tests.stores import SECRET, contents
 
@@ -65,7 +65,7 @@ def test_every_call_survives_a_passing_fault(flaky_s3: FlakyS3, s3: str, call, f
 def test_a_listing_that_breaks_off_goes_on_behind_what_it_gave(flaky_s3: FlakyS3, s3: str, monkeypatch):
     """Pages are few and each may fail: a listing that began anew each time would never end."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")
-    monkeypatch.setattr("datagen.bucket._LISTED_AT_ONCE", 3)
+    monkeypatch.setattr("datagen.shards.bucket._LISTED_AT_ONCE", 3)
     keys = [f"k{k:02}" for k in range(20)]
     store = Bucket(s3)
     for key in keys:
@@ -175,7 +175,7 @@ def test_a_store_that_overwrites_is_refused(s3: str, monkeypatch):
     def put(store, path, data, *, mode="overwrite", real=obstore.put, **options):
         return real(store, path, data, **options)
 
-    monkeypatch.setattr("datagen.bucket.obstore.put", put)
+    monkeypatch.setattr("datagen.shards.bucket.obstore.put", put)
     with pytest.raises(StoreError, match="conditional writes"):
         Bucket(s3).sweep()
 

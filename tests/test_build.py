@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from datagen.build import Build
-from datagen.engines.tone import ToneVoice
+from datagen.engines.fakes import ToneVoice
 from datagen.errors import DatagenError, RecipeError
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
 from tests.conftest import make_recipe
 
@@ -28,7 +28,7 @@ PAIRS = {"assistant": "tone-0", "users": ["tone-2", "tone-3", "tone-4", "tone-5"
 )
 def test_a_recipe_that_cannot_run_is_refused(override, says):
     with pytest.raises(RecipeError) as error:
-        Build(make_recipe(override)).check()
+        Pipeline(make_recipe(override)).check()
     assert says in str(error.value)
 
 
@@ -43,11 +43,11 @@ def test_a_recipe_that_cannot_run_is_refused(override, says):
 )
 def test_the_voice_is_loaded_last_for_it_is_the_slowest(override, says):
     with pytest.raises(DatagenError, match=says):
-        Build(make_recipe(override, "engines.tts={name: 'tests.run.engines:NoSuchVoice'}")).check()
+        Pipeline(make_recipe(override, "engines.tts={name: 'tests.run.engines:NoSuchVoice'}")).check()
 
 
 def test_engines_that_were_released_are_loaded_anew():
-    work = Build(make_recipe())
+    work = Pipeline(make_recipe())
     work.check()
     told, voice = work.describe(), work.tts
     work.release()
@@ -65,18 +65,18 @@ def test_users_are_all_voices_but_the_assistants(work):
 
 
 def test_voices_of_the_assistants_speaker_are_no_users_and_speakers_stay_together():
-    work = Build(make_recipe("engines.tts={name: 'tests.run.engines:Paired'}"))
+    work = Pipeline(make_recipe("engines.tts={name: 'tests.run.engines:Paired'}"))
     assert work.user_voices == tuple(f"tone-{k}" for k in range(2, 9))
     scripts = dict(zip(("script", "speak"), work.steps()[1:3], strict=True))
     for pools in (scripts["script"].make()._pools["en"], scripts["speak"].make()._background.voices["en"]):
         heard = [{work.tts.about(voice).speaker for voice in pool} for pool in pools.values()]
         assert sum(map(len, heard)) == len(set.union(*heard)) == 4
     with pytest.raises(RecipeError, match="user voices of 2 speakers of 'en' cannot be kept apart"):
-        Build(work.recipe.model_validate({**work.recipe.dump(), "voices": PAIRS})).check()
+        Pipeline(work.recipe.model_validate({**work.recipe.dump(), "voices": PAIRS})).check()
 
 
 def test_describe_tells_what_is_known_of_every_voice_that_may_be_heard():
-    work = Build(make_recipe("voices.users=[tone-3, tone-1, tone-2]"))
+    work = Pipeline(make_recipe("voices.users=[tone-3, tone-1, tone-2]"))
     found = work.describe()["voices"]
     assert list(found) == ["tone-0", "tone-3", "tone-1", "tone-2"]
     assert json.loads(json.dumps(found)) == found  # as a plan that is read back is compared with it
@@ -93,9 +93,9 @@ def test_describe_tells_what_is_known_of_every_voice_that_may_be_heard():
 
 
 def test_qwen2_ids_leave_room_in_the_padding_of_its_embedding():
-    vocabulary = Build(make_recipe("engines.text_tokenizer={name: qwen2}")).vocabulary
+    vocabulary = Pipeline(make_recipe("engines.text_tokenizer={name: qwen2}")).vocabulary
     assert (vocabulary.special_offset, vocabulary.speech_offset) == (151_665, 151_936)
-    other = Build(make_recipe()).vocabulary
+    other = Pipeline(make_recipe()).vocabulary
     assert (other.n_text, other.special_offset, other.speech_offset) == (256, 256, 264)
 
 
@@ -117,7 +117,7 @@ def test_every_recipe_key_is_read_somewhere():
     import datagen
 
     source = "\n".join(
-        file.read_text("utf-8") for file in Path(datagen.__file__).parent.rglob("*.py") if file.name != "recipe.py"
+        file.read_text("utf-8") for file in Path(datagen.__file__).parent.rglob("*.py") if "recipe" not in file.parts
     )
 
     def keys(model) -> list[str]:
@@ -143,5 +143,5 @@ def test_an_engine_that_tries_longer_than_a_dialogue_may_take_is_refused():
     with pytest.raises(
         RecipeError, match=r"give_up_seconds is 201, more than a third of limits\.dialogue_seconds \(600"
     ):
-        Build(make_recipe(engine)).check()
-    Build(make_recipe(engine, "limits.dialogue_seconds=603")).check()
+        Pipeline(make_recipe(engine)).check()
+    Pipeline(make_recipe(engine, "limits.dialogue_seconds=603")).check()

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from datagen import cli, resources
-from datagen.run.manifest import Manifest
-from datagen.run.store import LocalStore
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import LocalStore
 from tests.run.builds import DATAGEN, faults, read, talk, talks, write
 
 LISTEN = ("listen", "out", "--dialogue", "d1", "--decoded")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from scipy.stats import wasserstein_distance
 
-from datagen.distributions import Distribution
+from datagen.recipe.distributions import Distribution
 
 READ = TypeAdapter(Distribution).validate_python
 KINDS = [

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.behaviours import profiles
-from datagen.build import Build
-from datagen.phrases import units
+from datagen.pipeline.pipeline import Pipeline
+from datagen.pipeline.script.script import WriteScript, follows_marks
+from datagen.recipe.timing_config import profiles
 from datagen.records import FLOOR, Dialogue, Mark, Origin, Reject, Script, Streams, Timeline, Turn
-from datagen.run.laws import conversation_faults
-from datagen.spoken import to_spoken
-from datagen.stages.script import WriteScript, follows_marks
+from datagen.shards.laws import conversation_faults
+from datagen.text import to_spoken
+from datagen.text.phrases import units
 from tests.conftest import make_recipe, pools_of
 from tests.run.builds import Forger, faults, made, read, talk
 from tests.test_timing_laws import CHINESE, ENGLISH
@@ -42,8 +42,8 @@ def dialogues(draw) -> Dialogue:
     return Dialogue("d1", turns, "test", language, marks=tuple(draw(st.permutations(marks))), written_by=(origin,))
 
 
-def staged(dialogue: Dialogue, *overrides: str) -> tuple[Script, Timeline, Streams, Build]:
-    build = Build(make_recipe("mix.noise=[]", *overrides))
+def staged(dialogue: Dialogue, *overrides: str) -> tuple[Script, Timeline, Streams, Pipeline]:
+    build = Pipeline(make_recipe("mix.noise=[]", *overrides))
     _, write, *others = build.steps()
     items = [write.make()([dialogue])[0]]
     assert isinstance(items[0], Script), items[0]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from datagen.records import Event, Judged, Mixing, Reject, Row, Scores, Spoken, Streams, Word
-from datagen.schema import CONVERSATIONS, HEAVY, REJECTS, ROWS, SCHEMAS
+from datagen.shards.schema import CONVERSATIONS, HEAVY, REJECTS, ROWS, SCHEMAS
 
 UNITS = {
     "_samples": b"samples",

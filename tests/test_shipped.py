@@ -6,11 +6,11 @@ import re
 import pytest
 
 from datagen import resources, sources
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import load
 from datagen.records import Dialogue
-from datagen.references import last_reference
-from datagen.spoken import to_spoken
+from datagen.text import to_spoken
+from datagen.text.references import last_reference
 from tests.conftest import make_recipe
 
 SHIPPED = {"quickstart": ("en", 10), "chinese": ("zh", 5)}
@@ -38,7 +38,7 @@ def name(request) -> str:
 
 def test_every_dialogue_is_kept_and_can_be_read_aloud(name):
     dialogues = read(name)
-    select = next(step.make() for step in Build(make_recipe()).steps() if step.name == "select")
+    select = next(step.make() for step in Pipeline(make_recipe()).steps() if step.name == "select")
     assert select(dialogues) == dialogues
     for dialogue in dialogues:
         for turn in dialogue.turns:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.spoken import chinese, english, normalizer, to_spoken
-from datagen.spoken.language import detect_language
+from datagen.text import chinese, english, normalizer, to_spoken
+from datagen.text.language import detect_language
 
 ENGLISH = [
     # plain text stays as it is

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.errors import OutageError
+from datagen.pipeline.step import Step, apply
 from datagen.records import Dialogue, Reject, reject
-from datagen.step import Step, apply
 from tests.conftest import dialogue
 
 

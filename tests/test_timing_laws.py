@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.behaviours import profiles
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
+from datagen.recipe.timing_config import profiles
 from datagen.records import FLOOR, Dialogue, Script, Streams, Turn
-from datagen.run.laws import conversation_faults
+from datagen.shards.laws import conversation_faults
 from tests.conftest import make_recipe
 
 ENGLISH = st.lists(
@@ -30,8 +30,8 @@ def dialogues(draw) -> Dialogue:
     return Dialogue("d1", turns, "test", language)
 
 
-def made(profile: str, dialogue: Dialogue, seed: int = 0) -> tuple[Script, Streams, Build]:
-    build = Build(make_recipe(f"timing={{profile: {profile}}}", f"seed={seed}", "mix.noise=[]"))
+def made(profile: str, dialogue: Dialogue, seed: int = 0) -> tuple[Script, Streams, Pipeline]:
+    build = Pipeline(make_recipe(f"timing={{profile: {profile}}}", f"seed={seed}", "mix.noise=[]"))
     _, write, *others = build.steps()
     (script,) = write.make()([dialogue])
     item = script

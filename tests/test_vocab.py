@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.build import Build
-from datagen.vocab import SPECIALS, Vocabulary
+from datagen.pipeline.pipeline import Pipeline
+from datagen.shards.vocab import SPECIALS, Vocabulary
 from tests.conftest import make_recipe
 
 sizes = st.integers(1, 500)
@@ -70,7 +70,7 @@ def test_the_special_tokens_are_those_of_the_format_document():
 
 def test_ids_lie_in_the_padding_of_qwen2_and_behind_other_tokenizers():
     """With the ids of docs/format.md; Qwen2 has 151,646 ids and 151,936 rows of its embedding."""
-    work = Build(make_recipe("engines.text_tokenizer.name=qwen2"))
+    work = Pipeline(make_recipe("engines.text_tokenizer.name=qwen2"))
     assert work.vocabulary == Vocabulary(151_646, 151_665, 151_936, 512)
     assert work.vocabulary["<|speech_silence|>"] < 151_936
-    assert Build(make_recipe()).vocabulary == Vocabulary(256, 256, 264, 512)
+    assert Pipeline(make_recipe()).vocabulary == Vocabulary(256, 256, 264, 512)

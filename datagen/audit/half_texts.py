@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, first, share, verdict
 from datagen.audit.talk import Talk, ends_sentence, turns
-from datagen.vocab import Vocabulary
+from datagen.shards.vocab import Vocabulary
 
 _LIMIT = 0.0
 

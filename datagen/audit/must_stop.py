@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, Verdict
 from datagen.audit.talk import Talk
-from datagen.phrases import HAN
 from datagen.records import Event
 from datagen.seeds import digest, rng
+from datagen.text.phrases import HAN
 
 _LIMIT = 0.9
 """Short of 1 because within half a second "Okay." and "Okay, got it.", or some asides, cannot be told apart."""

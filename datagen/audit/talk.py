@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.chunks import speaks
 from datagen.events import FLOOR
 from datagen.records import Event, Spoken, Streams
-from datagen.vocab import Vocabulary
+from datagen.shards.chunks import speaks
+from datagen.shards.vocab import Vocabulary
 
 _FINAL = re.compile(r"[.?!。？！…][\"'’”」』)）】\s]*$")
 _SOUNDS = frozenset(("noise_burst", "other_talker", "laughter", "cough"))

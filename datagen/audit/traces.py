@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, Verdict, share, verdict
 from datagen.audit.talk import Talk
-from datagen.chunks import speaks
 from datagen.records import Event
+from datagen.shards.chunks import speaks
 
 _AUDIBLE = frozenset(
     (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datagen.audit.finding import Example, Finding, share, verdict
 from datagen.audit.talk import GENERIC, Talk
 from datagen.records import Event
-from datagen.references import words_of
+from datagen.text.references import words_of
 
 _LIMIT = 0.03
 _N_LEAST = 5

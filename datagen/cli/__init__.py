@@ -5,11 +5,29 @@ import sys
 
 import typer
 
-from datagen.cli import audit, build, engines, look, timing, voices, write
+from datagen.cli import (
+    audit_commands,
+    build_commands,
+    engines_commands,
+    look_commands,
+    timing_commands,
+    voices_commands,
+    write_commands,
+)
 from datagen.cli.app import app
 from datagen.errors import DatagenError
 
-__all__ = ["app", "audit", "build", "engines", "look", "main", "timing", "voices", "write"]
+__all__ = [
+    "app",
+    "audit_commands",
+    "build_commands",
+    "engines_commands",
+    "look_commands",
+    "main",
+    "timing_commands",
+    "voices_commands",
+    "write_commands",
+]
 
 
 def main() -> None:

@@ -8,45 +8,56 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from datagen.engines.base import ASR, MOS, TTS, VAD, EngineInfo, Noise, Options, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.engines.base import (
+    ASR,
+    MOS,
+    TTS,
+    VAD,
+    EngineInfo,
+    Noise,
+    Options,
+    Rooms,
+    SpeechTokenizer,
+    TextTokenizer,
+)
 from datagen.errors import EngineError, RecipeError
 
 ENGINES: dict[str, dict[str, str]] = {
     "tts": {
-        "hibari": "datagen.engines.hibari:Hibari",
-        "kokoro": "datagen.engines.kokoro:Kokoro",
-        "by_language": "datagen.engines.by_language:ByLanguage",
-        "speech_server": "datagen.engines.speech_server:SpeechServer",
-        "tone": "datagen.engines.tone:ToneVoice",
-        "cosyvoice": "datagen.engines.cosyvoice:CosyVoice",
+        "hibari": "datagen.engines.tts.hibari:Hibari",
+        "kokoro": "datagen.engines.tts.kokoro:Kokoro",
+        "by_language": "datagen.engines.tts.by_language:ByLanguage",
+        "speech_server": "datagen.engines.tts.speech_server:SpeechServer",
+        "tone": "datagen.engines.fakes:ToneVoice",
+        "cosyvoice": "datagen.engines.tts.cosyvoice:CosyVoice",
     },
     "speech_tokenizer": {
-        "kmeans": "datagen.engines.kmeans:KMeansTokenizer",
-        "tone": "datagen.engines.tone:ToneTokenizer",
-        "s3": "datagen.engines.s3:S3Tokenizer",
+        "kmeans": "datagen.engines.speech_tokens.kmeans:KMeansTokenizer",
+        "tone": "datagen.engines.fakes:ToneTokenizer",
+        "s3": "datagen.engines.speech_tokens.s3:S3Tokenizer",
     },
     "text_tokenizer": {
-        "qwen2": "datagen.engines.qwen2:Qwen2Tokenizer",
-        "bytes": "datagen.engines.tone:ByteTokenizer",
-        "hf": "datagen.engines.hf_text:HfTokenizer",
+        "qwen2": "datagen.engines.text_tokens.qwen2:Qwen2Tokenizer",
+        "bytes": "datagen.engines.fakes:ByteTokenizer",
+        "hf": "datagen.engines.text_tokens.hf_text:HfTokenizer",
     },
     "noise": {
-        "generated": "datagen.engines.noise:GeneratedNoise",
-        "directory": "datagen.engines.noise:DirectoryNoise",
-        "bursts": "datagen.engines.bursts:GeneratedBursts",
+        "generated": "datagen.engines.noise.noise:GeneratedNoise",
+        "directory": "datagen.engines.noise.noise:DirectoryNoise",
+        "bursts": "datagen.engines.noise.bursts:GeneratedBursts",
     },
     "asr": {
-        "whisper": "datagen.engines.whisper:Whisper",
+        "whisper": "datagen.engines.listeners.whisper:Whisper",
     },
     "vad": {
-        "energy": "datagen.engines.vad:Energy",
-        "silero": "datagen.engines.vad:Silero",
+        "energy": "datagen.engines.listeners.vad:Energy",
+        "silero": "datagen.engines.listeners.vad:Silero",
     },
     "mos": {
-        "dnsmos": "datagen.engines.dnsmos:Dnsmos",
+        "dnsmos": "datagen.engines.listeners.dnsmos:Dnsmos",
     },
     "rooms": {
-        "pyroomacoustics": "datagen.engines.rooms:ShoeBoxes",
+        "pyroomacoustics": "datagen.engines.noise.rooms:ShoeBoxes",
     },
 }
 """Kind → name → `module:Class`. An engine outside the package is named by its `module:Class` itself."""

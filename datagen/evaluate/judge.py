@@ -11,12 +11,12 @@ from itertools import combinations
 from statistics import fmean, pstdev
 from typing import Any
 
+from datagen.authoring.answers import ScoreAnswer, UnfitAnswerError
+from datagen.authoring.authoring import question_of, read
+from datagen.authoring.authoring_config import Llm
+from datagen.authoring.llm_client import Client, NoAnswerError
+from datagen.authoring.prompts import load_prompt, shown
 from datagen.records import Turn
-from datagen.write.answers import ScoreAnswer, UnfitAnswerError
-from datagen.write.client import Client, NoAnswerError
-from datagen.write.pipeline import question_of, read
-from datagen.write.prompts import load_prompt, shown
-from datagen.write.recipe import Llm
 
 _PROMPT = "score"
 

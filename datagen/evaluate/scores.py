@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from datagen.evaluate.rows import Layout
+from datagen.evaluate.scored_rows import Layout
 from datagen.evaluate.turns import Mask, Places, Responses, swayed
 from datagen.records import HARD_NEGATIVES
 

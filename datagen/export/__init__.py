@@ -9,13 +9,13 @@ last. So an export that was stopped goes on when run again, and ends with the sa
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from datagen.casting import SPLITS
 from datagen.errors import DatagenError
 from datagen.export.hugging_face import HuggingFace
 from datagen.export.lhotse import Lhotse
 from datagen.export.moshi import Moshi
 from datagen.export.target import Clip, Target
 from datagen.inspect import Output
+from datagen.records import SPLITS
 
 Format = Literal["lhotse", "moshi", "datasets"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from datagen.casting import SPLITS
 from datagen.export.target import Clip, Target
-from datagen.run.tables import to_parquet
-from datagen.schema import CONVERSATIONS, plain
+from datagen.records import SPLITS
+from datagen.shards.schema import CONVERSATIONS, plain
+from datagen.shards.tables import to_parquet
 
 _KEPT = ("dialogue_id", "language", "split", "n_samples", "utterances", "events")
 """Columns of `conversations` that are exported beside the sound."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
-from datagen.bucket import is_url
 from datagen.errors import DatagenError
 from datagen.inspect import Conversation, Sound
-from datagen.run.store import LocalStore
+from datagen.shards.bucket import is_url
+from datagen.shards.store import LocalStore
 
 EXPORT = "export.json"
 """What an export is of; written first."""

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from datagen.errors import FeedError
 from datagen.feed.batch import Arrays
+from datagen.feed.curriculum import Stage
 from datagen.feed.reader import Plan, Reader, Share
-from datagen.feed.shards import IGNORED, Shards, Source
-from datagen.feed.stages import Stage
+from datagen.feed.shard_files import IGNORED, Shards, Source
 from datagen.feed.states import merge_states
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
-from datagen.vocab import Vocabulary
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import open_store
+from datagen.shards.vocab import Vocabulary
 
 try:
     import torch

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.feed.shards import IGNORED
+from datagen.feed.shard_files import IGNORED
 from datagen.feed.stream import Sequence
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from datagen.errors import FeedError
 from datagen.feed.batch import Arrays, arrays
-from datagen.feed.shards import Shards
-from datagen.feed.stages import Lane, Stage
+from datagen.feed.curriculum import Lane, Stage
+from datagen.feed.shard_files import Shards
 from datagen.feed.stream import Deal, as_they_lie, shuffled
 
 _FILES_PER_LANE = 4

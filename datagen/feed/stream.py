@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import FeedError
 from datagen.feed.packing import pack
-from datagen.feed.shards import Shard, Shards
+from datagen.feed.shard_files import Shard, Shards
 from datagen.seeds import Key, rng
 
 _WINDOW = 32

@@ -12,9 +12,9 @@ from datagen.inspect.decode import decoded
 from datagen.inspect.rows import Row
 from datagen.inspect.sound import Sound
 from datagen.records import Streams
-from datagen.run.commit import File, unit_of
-from datagen.run.tables import from_parquet
-from datagen.schema import CONVERSATIONS, HEAVY, plain, streams_of
+from datagen.shards.schema import CONVERSATIONS, HEAVY, plain, streams_of
+from datagen.shards.tables import from_parquet
+from datagen.shards.unit import File, unit_of
 
 if TYPE_CHECKING:
     import pandas

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.chunks import speaks
+from datagen.shards.chunks import speaks
 
 if TYPE_CHECKING:
     from datagen.inspect.conversation import Conversation

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datagen.build import Build
-from datagen.casting import SPLITS
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.errors import DatagenError
 from datagen.inspect.conversation import Conversation, ConversationFile
 from datagen.inspect.rows import Row
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe, stored
-from datagen.run.commit import File, unit_of
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
-from datagen.run.tables import from_parquet
-from datagen.schema import CONVERSATIONS, HEAVY, NEW, REJECTS, ROWS, rows_of
-from datagen.vocab import Vocabulary
+from datagen.records import SPLITS
+from datagen.shards.manifest import Manifest
+from datagen.shards.schema import CONVERSATIONS, HEAVY, NEW, REJECTS, ROWS, rows_of
+from datagen.shards.store import open_store
+from datagen.shards.tables import from_parquet
+from datagen.shards.unit import File, unit_of
+from datagen.shards.vocab import Vocabulary
 
 if TYPE_CHECKING:
     import datasets
@@ -90,8 +90,8 @@ class Output:
         return Vocabulary.from_dict(self.manifest.values["vocabulary"])
 
     @cached_property
-    def _build(self) -> Build:
-        return Build(self.recipe)
+    def _build(self) -> Pipeline:
+        return Pipeline(self.recipe)
 
     @cached_property
     def text_tokenizer(self) -> TextTokenizer:
@@ -205,7 +205,7 @@ class Output:
         Raises:
             DatagenError: If there are no rows of the task.
         """
-        from datagen.inspect.hugging_face import dataset
+        from datagen.inspect.as_dataset import dataset
 
         self._need_task(task)
         return dataset(self, task)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datagen import records
 from datagen.events import TRANSFERS
-from datagen.vocab import SPECIALS
+from datagen.shards.vocab import SPECIALS
 
 if TYPE_CHECKING:
     from datagen.inspect.output import Output

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from datagen.clock import samples_to_ms
 from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Spoken
 from datagen.terminal import console
-from datagen.units import samples_to_ms
 
 if TYPE_CHECKING:
     from datagen.inspect.conversation import Conversation

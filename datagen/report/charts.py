@@ -7,13 +7,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from datagen.measure.battery import Battery
+from datagen.measure.compared import Reference
+from datagen.measure.durations import Durations
+from datagen.measure.fit import measured
+from datagen.measure.human import HUMAN, marks
 from datagen.report.svg import Axis, band, bars, chart, line, rule, stroke
 from datagen.report.tokens import CodeUse, TaskSums
-from datagen.timing.battery import Battery
-from datagen.timing.durations import Durations
-from datagen.timing.fit import measured
-from datagen.timing.human import HUMAN, marks
-from datagen.timing.reference import Reference
 
 _FTO_MS, _BIN_MS = (-1500, 2500), 100
 _SPANS_MS = {"fto": _FTO_MS, "gap": (0, 3000), "pause": (0, 3000), "overlap": (0, 2000)}

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from datagen.records import Streams
-from datagen.run.commit import File
 from datagen.seeds import digest
+from datagen.shards.unit import File
 
 _LONG_S = 60
 """Conversations that are shorter are preferred."""

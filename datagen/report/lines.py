@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from datagen.inspect import Row
 from datagen.records import Streams
-from datagen.vocab import SPECIALS, Vocabulary
+from datagen.shards.vocab import SPECIALS, Vocabulary
 
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 """What a decoder makes of bytes that are no whole character."""

@@ -11,13 +11,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from datagen.casting import SPLITS
 from datagen.events import EVENTS, TRANSFERS
 from datagen.inspect.rows import event_name
+from datagen.measure.timing_table import number, words
 from datagen.recipe import stored
+from datagen.records import SPLITS
 from datagen.report.charts import Chart
 from datagen.report.svg import span, strip
-from datagen.timing.show import number, words
 
 _LONGEST_TEXT = 600
 """Characters of a text of a reject that are shown."""
@@ -56,14 +56,14 @@ class Content:
     survey: dict[str, Any] | None
     """Hours, languages, splits, voices; none if the output holds no conversations, as one flattened anew."""
     timing: dict[str, Any] | None
-    """As `datagen.timing.report.as_json` gives it."""
+    """As `datagen.measure.timing_report.as_json` gives it."""
     timing_charts: list[Chart]
     codes: dict[str, dict[str, Any]]
     tasks: dict[str, dict[str, Any]]
     token_charts: list[Chart]
     length_charts: list[Chart]
     audit: list[tuple[str, ...]]
-    """Findings as lines of a table: see `datagen.audit.show.cells`."""
+    """Findings as lines of a table: see `datagen.audit.audit_table.cells`."""
     rejects: list[dict[str, Any]]
     talks: list[dict[str, Any]]
     """Conversations of the player."""

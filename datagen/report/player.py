@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from datagen.clock import samples_to_ms
 from datagen.errors import DatagenError
 from datagen.events import EVENTS, HARD_NEGATIVES
 from datagen.inspect import Conversation, Row, Sound
@@ -15,9 +16,8 @@ from datagen.inspect.decode import decoded
 from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Mixing, Spoken, Streams
 from datagen.report.choose import stretch
+from datagen.report.clips import PEAK_MS, mp3, waves
 from datagen.report.lines import lines_of
-from datagen.report.sound import PEAK_MS, mp3, waves
-from datagen.units import samples_to_ms
 
 _FEWEST_S, _MOST_S = 20, 120
 """How much of a conversation is shown at least and at most, if it is as long."""

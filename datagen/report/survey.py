@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from datagen.chunks import speaks
 from datagen.inspect import Output
+from datagen.measure.battery import Battery
+from datagen.measure.timelines import COLUMNS, Measured
 from datagen.records import Streams
+from datagen.report.authored_text import WrittenSums
 from datagen.report.choose import Candidate, Sample
-from datagen.report.takes import TakeSums
+from datagen.report.take_counts import TakeSums
 from datagen.report.tokens import ROW_COLUMNS, CodeUse, TaskSums
-from datagen.report.written import WrittenSums
-from datagen.run.tables import from_parquet
-from datagen.schema import streams_of
-from datagen.timing.battery import Battery
-from datagen.timing.stored import COLUMNS, Measured
+from datagen.shards.chunks import speaks
+from datagen.shards.schema import streams_of
+from datagen.shards.tables import from_parquet
 
 _COLUMNS = [
     *(*COLUMNS, "scripted_by", "judged", "written_by"),

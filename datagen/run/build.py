@@ -3,17 +3,19 @@
 from collections import Counter
 from typing import Literal, Protocol
 
-from datagen.build import Build
 from datagen.errors import LimitError
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Limits, Recipe
-from datagen.run.commit import Marker
+from datagen.run.finish import finish
 from datagen.run.local import Done, run_local
-from datagen.run.manifest import MANIFEST, Manifest, finish
-from datagen.run.markers import all_but, markers, missing
-from datagen.run.plan import Plan, plan_build, remarks
-from datagen.run.store import Store, open_store
+from datagen.run.plan import plan_build, remarks
 from datagen.run.takes import Index, check_takes
 from datagen.run.worker import Worker
+from datagen.shards.manifest import MANIFEST, Manifest
+from datagen.shards.markers import all_but, markers, missing
+from datagen.shards.plan import Plan
+from datagen.shards.store import Store, open_store
+from datagen.shards.unit import Marker
 
 Engine = Literal["local", "ray"]
 _BEFORE_SPEECH = ("source", "plan", "select")
@@ -103,7 +105,7 @@ def build(
     watcher, limit = watcher or Silent(), FailureLimit(recipe.limits)
     store = open_store(out)
     store.sweep()
-    work = Build(recipe)
+    work = Pipeline(recipe)
     work.check()
     check_takes(recipe.takes)
     plan = plan_build(work, store)
@@ -138,7 +140,7 @@ def build(
     return Manifest.load(store) if store.exists(MANIFEST) else finish(store, plan)
 
 
-def _run_here(work: Build, plan: Plan, store: Store, units: list[int], done: Done) -> None:
+def _run_here(work: Pipeline, plan: Plan, store: Store, units: list[int], done: Done) -> None:
     worker = Worker(work, plan, store)
     for unit in units:
         done(worker.run(unit))

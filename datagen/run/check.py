@@ -10,18 +10,18 @@ import pyarrow as pa
 
 from datagen import DATA_VERSION
 from datagen.errors import StoreError
+from datagen.pipeline.flatten import Flatten
+from datagen.pipeline.script.script import split_of
 from datagen.recipe import Splits
 from datagen.records import Row, Streams
-from datagen.run import digest
-from datagen.run.commit import File, unit_of
-from datagen.run.laws import conversation_faults
-from datagen.run.manifest import Manifest
 from datagen.run.reflatten import conversations_of, flattener
-from datagen.run.store import Store
-from datagen.run.tables import from_parquet
-from datagen.schema import CONVERSATIONS, REJECTS, ROWS, rows_table, streams_of
-from datagen.stages.flatten import Flatten
-from datagen.stages.script import split_of
+from datagen.shards import digest
+from datagen.shards.laws import conversation_faults
+from datagen.shards.manifest import Manifest
+from datagen.shards.schema import CONVERSATIONS, REJECTS, ROWS, rows_table, streams_of
+from datagen.shards.store import Store
+from datagen.shards.tables import from_parquet
+from datagen.shards.unit import File, unit_of
 
 _MAX_FAULTS = 100
 _NO_TASKS = ("conversations", "rejects")

@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from datagen.run.commit import Marker
 from datagen.run.warden import Notice, Warden
+from datagen.shards.unit import Marker
 
 Done = Callable[[Marker], None]
 _AWAKE_SECONDS = 0.5

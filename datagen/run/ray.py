@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from datagen import errors
-from datagen.build import Build
 from datagen.errors import ClusterError
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Pool, Recipe
-from datagen.run.commit import Marker
 from datagen.run.local import Done
 from datagen.run.pools import missing, room, sized
 from datagen.run.warden import Notice, Warden
 from datagen.run.worker import Worker
+from datagen.shards.unit import Marker
 
 _PASSES = 3
 """How often units that Ray lost are given to it again."""
@@ -39,7 +39,7 @@ _CONNECT_SECONDS = 10.0
 
 
 def run_ray(
-    build: Build, out: str, units: Sequence[int], n_workers: int, address: str, done: Done, notice: Notice
+    build: Pipeline, out: str, units: Sequence[int], n_workers: int, address: str, done: Done, notice: Notice
 ) -> None:
     """Run units to their end.
 

@@ -5,19 +5,21 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from datagen.errors import RecipeError, ResumeError, StoreError
+from datagen.pipeline.flatten import Flatten
 from datagen.recipe import Flatten as FlattenRecipe
 from datagen.recipe import explain, sha256_of
-from datagen.run.commit import Marker, commit_rows, data_key
+from datagen.run.commit import commit_rows
+from datagen.run.finish import finish
 from datagen.run.local import run_local
-from datagen.run.manifest import MANIFEST, Manifest, finish
-from datagen.run.markers import missing
-from datagen.run.plan import PLAN, Plan, load_plan, refuse_another
-from datagen.run.store import open_store
-from datagen.run.tables import from_parquet
 from datagen.run.worker import header
-from datagen.schema import streams_of
-from datagen.stages.flatten import Flatten
-from datagen.vocab import Vocabulary
+from datagen.shards.manifest import MANIFEST, Manifest
+from datagen.shards.markers import missing
+from datagen.shards.plan import PLAN, Plan, load_plan, refuse_another
+from datagen.shards.schema import streams_of
+from datagen.shards.store import open_store
+from datagen.shards.tables import from_parquet
+from datagen.shards.unit import Marker, data_key
+from datagen.shards.vocab import Vocabulary
 
 _OF_UTTERANCES = (
     *("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples"),

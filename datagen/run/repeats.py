@@ -9,10 +9,19 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.duplicates import Clusters, NearDuplicates, Twins, essence_of, exact_key, most_of, signatures, texts_of
+from datagen.pipeline.script.script import split_of
 from datagen.recipe import Input, Splits
 from datagen.records import Dialogue, Reject, reject
-from datagen.stages.script import split_of
+from datagen.sources.duplicates import (
+    Clusters,
+    NearDuplicates,
+    Twins,
+    essence_of,
+    exact_key,
+    most_of,
+    signatures,
+    texts_of,
+)
 
 _DIALOGUES_AT_ONCE = 512
 _CHARACTERS_AT_ONCE = 1 << 19

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from datagen.clock import samples_to_ms
 from datagen.errors import StoreError
-from datagen.run.commit import Marker
-from datagen.run.manifest import MANIFEST, Manifest
-from datagen.run.markers import Tally, all_but, markers, missing
-from datagen.run.plan import PLAN, Plan, load_plan
-from datagen.run.store import Store
-from datagen.units import samples_to_ms
+from datagen.shards.manifest import MANIFEST, Manifest
+from datagen.shards.markers import Tally, all_but, markers, missing
+from datagen.shards.plan import PLAN, Plan, load_plan
+from datagen.shards.store import Store
+from datagen.shards.unit import Marker
 
 _RECENT_SECONDS = 900
 _RECENT_UNITS = 20

@@ -24,9 +24,9 @@ from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
 from datagen.recipe import Recipe, Takes
 from datagen.records import Take, Word
-from datagen.run.store import Store, open_store
-from datagen.run.tables import about, from_parquet, to_parquet
-from datagen.schema import scores_of, takes_table
+from datagen.shards.schema import scores_of, takes_table
+from datagen.shards.store import Store, open_store
+from datagen.shards.tables import about, from_parquet, to_parquet
 
 _INDEX = "takes/index.parquet"
 _KEYS = "takes/keys"

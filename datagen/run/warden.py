@@ -7,7 +7,7 @@ from typing import Any
 from datagen.errors import EngineError
 from datagen.records import Reject, dialogue_of, reject
 from datagen.run.child import Child, Died
-from datagen.run.commit import Marker
+from datagen.shards.unit import Marker
 
 Notice = Callable[[str], None]
 """Takes one line for the person who watches."""

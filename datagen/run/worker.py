@@ -8,23 +8,24 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from datagen.build import Build
 from datagen.errors import EngineError, StoreError
+from datagen.pipeline.flatten import Flatten
+from datagen.pipeline.pipeline import Pipeline
+from datagen.pipeline.step import Stage, Step, apply
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
-from datagen.run.commit import Marker, commit_unit, found_unit
+from datagen.run.commit import commit_unit, found_unit
 from datagen.run.memory import keep_freed_memory
-from datagen.run.plan import PLAN, Plan, PlannedInput, differences, load_plan
-from datagen.run.store import Store, open_store
 from datagen.run.takes import kept_takes
-from datagen.stages.flatten import Flatten
-from datagen.step import Stage, Step, apply
+from datagen.shards.plan import PLAN, Plan, PlannedInput, differences, load_plan
+from datagen.shards.store import Store, open_store
+from datagen.shards.unit import Marker
 
 
 class Worker:
     """Stages built once, then any number of units."""
 
-    def __init__(self, build: Build, plan: Plan, store: Store, names: Sequence[str] = ()) -> None:
+    def __init__(self, build: Pipeline, plan: Plan, store: Store, names: Sequence[str] = ()) -> None:
         """Build the stages; this is where engines are loaded.
 
         Args:
@@ -56,7 +57,7 @@ class Worker:
         plan = load_plan(store)
         if plan is None:
             raise StoreError(f"a worker finds no {PLAN} in {url}; on a cluster, --out must be seen by every node")
-        build = Build(values)
+        build = Pipeline(values)
         worker = cls(build, plan, store, names)
         loaded = build.loaded()
         if faults := differences({kind: plan.identity["engines"][kind] for kind in loaded}, loaded, "engines"):

@@ -36,8 +36,8 @@ from datagen.sources import fields, formats, shapes
 from datagen.sources.fields import UnfitError
 from datagen.sources.ids import Ids
 from datagen.sources.inputs import Input, InputFile, fingerprint, resolve
-from datagen.sources.marks import given
 from datagen.sources.shapes import SHAPES
+from datagen.sources.source_marks import given
 
 __all__ = ["MAX_RECORD_BYTES", "SHAPES", "InputFile", "fingerprint", "read"]
 

@@ -37,7 +37,7 @@ def records(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw
     elif file.format == "json":
         found = _json(file, max_bytes)
     else:
-        from datagen.sources import tables  # needs pyarrow
+        from datagen.sources import table_rows as tables  # needs pyarrow
 
         found = tables.rows(file, shape, split, max_bytes)
     n_records = 0

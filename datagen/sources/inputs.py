@@ -16,8 +16,8 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from datagen.bucket import Bucket, is_url
 from datagen.errors import SourceError, StoreError
+from datagen.shards.bucket import Bucket, is_url
 
 Format = Literal["json", "jsonl", "parquet", "saved", "hub"]
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, cast
 
 from datagen.errors import SourceError
 from datagen.records import Role, Turn
-from datagen.sources import marks
+from datagen.sources import source_marks as marks
 from datagen.sources.fields import ID_KEYS, UnfitError, kind_of, names, quote, spoken_text
 
 Kind = Literal["user", "assistant", "system", "tool"]

@@ -15,12 +15,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from datagen.references import function_words
-from datagen.run.commit import File
-from datagen.run.index import write_part
-from datagen.run.store import LocalStore
-from datagen.run.tables import to_parquet
-from datagen.vocab import Vocabulary
+from datagen.shards.index import write_part
+from datagen.shards.store import LocalStore
+from datagen.shards.tables import to_parquet
+from datagen.shards.unit import File
+from datagen.shards.vocab import Vocabulary
+from datagen.text.references import function_words
 
 RATE_HZ, HOP = 24_000, 960
 N_SPEECH, N_TEXT = 10, 2

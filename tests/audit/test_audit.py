@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from datagen.audit import Finding, audit
-from datagen.audit.run import PREDICTORS
+from datagen.audit.audit import PREDICTORS
 from datagen.cli import app
 from datagen.errors import DatagenError
-from datagen.run.manifest import Manifest
-from datagen.run.store import LocalStore
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import LocalStore
 from tests.audit.talks import N_TALKS, Talk, publish
 
 Rows = list[dict[str, Any]]

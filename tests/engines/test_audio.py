@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from datagen.engines.audio import read_audio
-from datagen.engines.noise import DirectoryNoise, GeneratedNoise
+from datagen.engines.noise.noise import DirectoryNoise, GeneratedNoise
 from datagen.errors import EngineError, RecipeError
 
 

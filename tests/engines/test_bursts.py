@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datagen.engines.bursts import GeneratedBursts
+from datagen.engines.noise.bursts import GeneratedBursts
 from datagen.errors import RecipeError
 from tests.conftest import RATE
 

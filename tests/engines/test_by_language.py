@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from datagen.build import Build
-from datagen.casting import voices_by_language
 from datagen.engines import load
 from datagen.engines.base import EngineInfo, Voice
-from datagen.engines.by_language import ByLanguage
-from datagen.engines.tone import ToneVoice
+from datagen.engines.fakes import ToneVoice
+from datagen.engines.tts.by_language import ByLanguage
 from datagen.errors import EngineError, RecipeError
+from datagen.pipeline.pipeline import Pipeline
+from datagen.pipeline.script.casting import voices_by_language
+from datagen.pipeline.script.script import WriteScript
 from datagen.records import Dialogue, Turn
-from datagen.stages.script import WriteScript
 from tests.conftest import known, make_recipe
 
 HERE = "tests.engines.test_by_language"
@@ -109,7 +109,7 @@ def recipe(*overrides: str):
 
 
 def test_each_dialogue_is_spoken_in_voices_of_its_language():
-    work = Build(recipe("splits={validation: 0.3, test: 0.3}"))
+    work = Pipeline(recipe("splits={validation: 0.3, test: 0.3}"))
     work.check()
     assert work.user_voices == (*(f"low-{k}" for k in range(1, 5)), *(f"high-{k}" for k in range(1, 5)))
     stage = WriteScript(work.recipe, work.casting)
@@ -127,7 +127,7 @@ def test_each_dialogue_is_spoken_in_voices_of_its_language():
 
 
 def test_background_talkers_speak_the_language_of_the_dialogue():
-    work = Build(recipe("mix.babble.probability=1", "mix.other_talkers.probability=1"))
+    work = Pipeline(recipe("mix.babble.probability=1", "mix.other_talkers.probability=1"))
     background = work._speak()._background
     for language, prefix in (("en", "low"), ("zh", "high")):
         assert all(voice.startswith(prefix) for pool in background.voices[language].values() for voice in pool)
@@ -145,7 +145,7 @@ def test_background_talkers_speak_the_language_of_the_dialogue():
 )  # fmt: skip
 def test_a_language_without_a_voice_is_refused(override, says):
     with pytest.raises(RecipeError) as error:
-        Build(recipe(override)).check()
+        Pipeline(recipe(override)).check()
     assert says in str(error.value)
 
 

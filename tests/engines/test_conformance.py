@@ -16,14 +16,14 @@ from datagen.engines.base import EngineInfo
 from datagen.engines.catalogue import CARDS, cards
 from datagen.engines.conformance import SAMPLES, check
 from datagen.errors import EngineError, RecipeError
-from datagen.recipe_mix import Room
+from datagen.recipe.mix_config import Room
 from tests.engines import tiny
 
 GIVEN = {"rooms": {"room": Room(), "sample_rate_hz": 24_000, "run_seed": 0}}
 """What a build gives engines of a kind."""
 OPTIONS = {"by_language": {"en": {"name": "tone"}, "zh": {"name": "tone"}}}
 ELSEWHERE = {
-    ("noise", "directory"): "tests/stages/test_mix.py",
+    ("noise", "directory"): "tests/pipeline/test_mix.py",
     ("tts", "speech_server"): "tests/engines/speech_server/test_calls.py",
     ("tts", "cosyvoice"): "tests/engines/cosyvoice/test_speech.py",
 }
@@ -101,10 +101,10 @@ def test_qwen2_ids_are_those_of_qwen2():
 
 
 def test_engines_are_named_in_one_table_or_by_class():
-    assert load.tts("datagen.engines.tone:ToneVoice", {"n_voices": 2}).voices == ("tone-0", "tone-1")
+    assert load.tts("datagen.engines.fakes:ToneVoice", {"n_voices": 2}).voices == ("tone-0", "tone-1")
     for name, options, says in [
         ("nonesuch", {}, "known: hibari, .*tone.*, or module:Class"),
-        ("datagen.engines.tone:Missing", {}, "cannot be imported"),
+        ("datagen.engines.fakes:Missing", {}, "cannot be imported"),
         ("no.such.module:X", {}, "cannot be imported"),
         ("tone", {"volume": 3}, "does not take these options"),
         ("collections:OrderedDict", {}, "it has no `info`"),
@@ -124,7 +124,7 @@ def test_a_mistake_inside_an_engine_is_not_called_one_of_its_options():
 
 
 def test_a_module_beside_the_command_is_found(tmp_path):
-    (tmp_path / "mine.py").write_text("from datagen.engines.tone import ToneVoice as Mine\n", "utf-8")
+    (tmp_path / "mine.py").write_text("from datagen.engines.fakes import ToneVoice as Mine\n", "utf-8")
     program = str(Path(sys.executable).with_name("datagen"))
     run = subprocess.run(
         [program, "engines", "check", "mine:Mine", "--kind", "tts"], cwd=tmp_path, capture_output=True, text=True
@@ -133,7 +133,7 @@ def test_a_module_beside_the_command_is_found(tmp_path):
 
 
 def test_codes_must_fit_a_shard(monkeypatch):
-    from datagen.engines.tone import ToneTokenizer
+    from datagen.engines.fakes import ToneTokenizer
 
     monkeypatch.setattr(ToneTokenizer, "codebook_size", 1 << 17)
     with pytest.raises(EngineError, match="do not fit 16 bits"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from datagen.engines import files
+from datagen.engines import model_files as files
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.build import Build
 from datagen.engines import load
 from datagen.errors import EngineError, EngineMissingError
+from datagen.pipeline.pipeline import Pipeline
 from tests.conftest import make_recipe
 from tests.engines.tiny import TEXT_KINDS, qwen2_directory, text_tokenizer
 from tests.run.builds import faults, made, read
@@ -149,7 +149,7 @@ def test_it_works_without_torch_and_without_a_network(directory):
         "import socket, sys\nsys.modules['torch'] = None\n"
         "def refuse(*_, **__): raise AssertionError('asked the network')\n"
         "socket.getaddrinfo = socket.socket.connect = refuse\n"
-        "from datagen.engines.hf_text import HfTokenizer\n"
+        "from datagen.engines.text_tokens.hf_text import HfTokenizer\n"
         f"print(len(HfTokenizer({str(directory('byte_bpe'))!r}).encode('hello world')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -190,5 +190,5 @@ def test_a_build_stores_its_layout_and_passes_a_check(directory, tmp_path):
 
 
 def test_qwen2_by_directory_gives_the_vocabulary_of_a_build(qwen2):
-    build = Build(make_recipe(f"engines.text_tokenizer={{name: hf, options: {{path: {qwen2}}}}}"))
+    build = Pipeline(make_recipe(f"engines.text_tokenizer={{name: hf, options: {{path: {qwen2}}}}}"))
     assert (build.vocabulary.n_text, build.vocabulary.speech_offset) == (151_646, 151_936)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.engines import hibari_dsp as dsp
 from datagen.engines.base import Speech
-from datagen.engines.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases
-from datagen.engines.hibari_net import Network, Variant, _cut, intoned
-from datagen.engines.sounds import spans
+from datagen.engines.tts import hibari_dsp as dsp
+from datagen.engines.tts.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases
+from datagen.engines.tts.hibari_net import Network, Variant, _cut, intoned
+from datagen.engines.tts.sounds import spans
 from datagen.errors import EngineError, EngineMissingError
 
 TEXT = "Hello there, my good friend."
@@ -143,7 +143,7 @@ class ReadOnly(Network):
     """Stands in for the network: each phoneme lasts a unit. Makes many texts cheap to try."""
 
     def run(self, ids, voice, pace=1.0):  # type: ignore[no-untyped-def]
-        from datagen.engines.hibari_net import Frames
+        from datagen.engines.tts.hibari_net import Frames
 
         assert len(ids) <= _MAX_PHONEMES + 2
         n = 2 * len(ids)
@@ -199,7 +199,7 @@ def test_a_missing_tensor_says_which_release_is_known() -> None:
 def test_lengths_that_do_not_sum_to_the_audio_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network()
     network.run([0, 50, 86, 0], Variant())
-    monkeypatch.setattr("datagen.engines.hibari_net._UNIT_SAMPLES", 300)
+    monkeypatch.setattr("datagen.engines.tts.hibari_net._UNIT_SAMPLES", 300)
     with pytest.raises(EngineError, match="do not sum to the audio"):
         network.run([0, 50, 86, 0], Variant())
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from datagen.engines import kmeans, kmeans_train
-from datagen.engines.kmeans import BLOCK, HOP, KMeansTokenizer
+from datagen.engines.speech_tokens import kmeans, kmeans_train
+from datagen.engines.speech_tokens.kmeans import BLOCK, HOP, KMeansTokenizer
 from datagen.errors import EngineError
 
 HEARD_BEYOND_A_FRAME = (kmeans_train.WINDOW - HOP // 2) // 2

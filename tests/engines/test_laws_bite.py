@@ -7,7 +7,7 @@ import pytest
 
 from datagen.engines.base import EngineInfo, Speech, Voice
 from datagen.engines.conformance import check
-from datagen.engines.tone import ByteTokenizer, ToneTokenizer, ToneVoice
+from datagen.engines.fakes import ByteTokenizer, ToneTokenizer, ToneVoice
 from datagen.errors import EngineError, OutageError
 from datagen.records import Word
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from datagen.engines import load
-from datagen.engines.ambience import KINDS
-from datagen.engines.noise import GeneratedNoise
+from datagen.engines.noise.ambience import KINDS
+from datagen.engines.noise.noise import GeneratedNoise
 
 RATE, HOP, N_FRAMES = 24_000, 960, 2000
 LAGS = np.arange(1, 1000)

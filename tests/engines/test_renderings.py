@@ -5,10 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from datagen.engines.by_language import ByLanguage
-from datagen.engines.hibari import Hibari
-from datagen.engines.kokoro import Kokoro
-from datagen.engines.renderings import Rendering, drawn
+from datagen.engines.tts.by_language import ByLanguage
+from datagen.engines.tts.hibari import Hibari
+from datagen.engines.tts.kokoro import Kokoro
+from datagen.engines.tts.renderings import Rendering, drawn
 from tests.engines.test_hibari import pitch_hz
 
 SEEDS = range(12)
@@ -84,7 +84,7 @@ def test_chinese_renderings_differ_in_length_and_no_two_seeds_give_one_waveform(
 
 
 def test_what_the_network_makes_of_a_token_is_remembered_for_all_voices_and_changes_no_byte(engine, monkeypatch):
-    monkeypatch.setattr("datagen.engines.hibari_net._MOST_BODIES", 2)
+    monkeypatch.setattr("datagen.engines.tts.hibari_net._MOST_BODIES", 2)
     ours = Hibari()
     for seed in range(30):
         ours.speak_token("um", "heart", seed)

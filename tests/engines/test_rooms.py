@@ -8,10 +8,10 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from datagen.distributions import Constant
 from datagen.engines import load
 from datagen.errors import EngineMissingError
-from datagen.recipe_mix import Room
+from datagen.recipe.distributions import Constant
+from datagen.recipe.mix_config import Room
 from tests.conftest import RATE
 
 
@@ -52,7 +52,7 @@ def test_a_room_depends_on_seed_and_number_alone():
 
 def test_another_process_computes_the_same_bytes():
     code = (
-        "from datagen.engines.rooms import ShoeBoxes; from datagen.recipe_mix import Room; import hashlib;"
+        "from datagen.engines.noise.rooms import ShoeBoxes; from datagen.recipe.mix_config import Room; import hashlib;"
         f"print(hashlib.sha256(ShoeBoxes(Room(), {RATE}, 3).response(2).audio.tobytes()).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from datagen.engines import load, s3_nets
-from datagen.engines.s3_windows import CONTEXT_S, WINDOW_S, windows
+from datagen.engines import load
+from datagen.engines.speech_tokens import s3_nets
+from datagen.engines.speech_tokens.s3_windows import CONTEXT_S, WINDOW_S, windows
 from datagen.errors import EngineError, EngineMissingError, OutageError, RecipeError
 from tests.engines.tiny import S3_MODELS, need_s3tokenizer, s3_file, s3_graph, s3_net
 
@@ -163,7 +164,7 @@ def test_onnxruntime_runs_the_file_without_torch(tiny, folder, model):
     assert (codes == expected).mean() > 0.99, "the two sum in different orders"
     assert (by_onnx.silence_code, by_onnx.codebook_size) == (tiny(model).silence_code, 4096)
     code = (
-        f"import sys, numpy as np\nfrom datagen.engines.s3 import S3Tokenizer\n"
+        f"import sys, numpy as np\nfrom datagen.engines.speech_tokens.s3 import S3Tokenizer\n"
         f"S3Tokenizer({str(path)!r}, {model!r}, runtime='onnx').encode(np.zeros(16000, np.int16))\n"
         f"assert not {{'torch', 's3tokenizer', 'torchaudio'}} & set(sys.modules)"
     )
@@ -292,7 +293,7 @@ def test_a_decoder_gets_its_options_and_its_sound_is_cut_to_frames(folder, monke
             return np.full(len(codes) * 960 + surplus, 0.5, np.float32)
 
     module = types.SimpleNamespace(Detokenizer=Detokenizer)
-    monkeypatch.setitem(sys.modules, "datagen.engines.cosyvoice_decoder", module)
+    monkeypatch.setitem(sys.modules, "datagen.engines.speech_tokens.cosyvoice_decoder", module)
     options = {"path": str(s3_file(folder, S3_MODELS[2])), "decoder": {"model_dir": "somewhere"}}
     audio = load.speech_tokenizer("s3", options).decode(np.zeros(50, np.uint16))
     assert (audio.dtype, audio.shape) == (np.float32, (2 * RATE,))
@@ -308,7 +309,7 @@ def test_torchaudio_need_not_load(folder, tmp_path, broken):
     (tmp_path / "torchaudio.py").write_text(broken)
     code = (
         f"import sys, numpy as np\nsys.path.insert(0, {str(tmp_path)!r})\n"
-        f"from datagen.engines.s3 import S3Tokenizer\n"
+        f"from datagen.engines.speech_tokens.s3 import S3Tokenizer\n"
         f"t = S3Tokenizer({str(s3_file(folder, S3_MODELS[2]))!r})\n"
         f"print(len(t.encode(np.zeros(16000, np.int16))), 'torchaudio' in sys.modules)"
     )

@@ -13,7 +13,7 @@ import datagen.inspect
 from datagen.engines import load
 from datagen.engines.audio import resample
 from datagen.errors import EngineMissingError
-from datagen.report.write import write_report
+from datagen.report.report import write_report
 from tests.engines.tiny import need_s3tokenizer, s3_file
 from tests.run.builds import environment, fake, faults, made, read
 
@@ -86,9 +86,9 @@ def test_engines_that_are_not_used_are_not_imported(tmp_path):
     recipe = fake(tmp_path, n=2)
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml(), "utf-8")
     code = (
-        "import sys\nfrom datagen.build import Build\nfrom datagen.recipe import load\n"
+        "import sys\nfrom datagen.pipeline.pipeline import Pipeline\nfrom datagen.recipe import load\n"
         "from datagen.run.build import build\n"
-        "Build(load('quickstart')).describe()\n"
+        "Pipeline(load('quickstart')).describe()\n"
         f"build(load({str(tmp_path / 'recipe.yaml')!r}), {str(tmp_path / 'out')!r}, 0)\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )

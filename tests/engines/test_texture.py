@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from datagen.engines import texture
-from datagen.engines.ambience import KINDS
-from datagen.engines.noise import GeneratedNoise
+from datagen.engines.noise.ambience import KINDS
+from datagen.engines.noise.noise import GeneratedNoise, texture
 from tests.conftest import RATE
 
 N = 20 * RATE

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from datagen.engines import whisper
+from datagen.engines.listeners import whisper
 from datagen.errors import EngineError, EngineMissingError, OutageError
 
 FILES = {"config.json", "tokenizer.json", "vocabulary.txt", "model.bin"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datagen.engines.s3_nets import import_s3tokenizer
+from datagen.engines.speech_tokens.s3_nets import import_s3tokenizer
 
 S3_MODELS = (
     "speech_tokenizer_v1",

@@ -88,7 +88,7 @@ def tiny_cosyvoice(root: Path, version: int, code: Path, speakers: tuple[str, ..
     import torch
     from hyperpyyaml import load_hyperpyyaml
 
-    from datagen.engines.cosyvoice_code import YAML, import_code
+    from datagen.engines.tts.cosyvoice_code import YAML, import_code
 
     import_code(code)
     root.mkdir(parents=True)

@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("openai", reason="needs the extra llm")
 
+from datagen.authoring.llm_client import Client
+from datagen.authoring.reply_cache import Memory
 from datagen.evaluate.judge import Judged, Talk, agreement, judge, krippendorff_alpha
 from datagen.records import Turn
-from datagen.write.cache import Memory
-from datagen.write.client import Client
-from tests.write.conftest import FakeClock, key, llm, server
-from tests.write.server import Fault
+from tests.authoring.conftest import FakeClock, key, llm, server
+from tests.authoring.server import Fault
 
 __all__ = ["key", "server"]
 TALKS = [

@@ -11,12 +11,12 @@ import torch
 import transformers
 
 from datagen.errors import DatagenError
+from datagen.evaluate.evaluate import Evaluation, Player, evaluate
 from datagen.evaluate.models import TOKEN_IDS, CausalModel, load
-from datagen.evaluate.rows import Layout, rows
-from datagen.evaluate.run import Evaluation, Player, evaluate
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
-from datagen.vocab import SPECIALS, Vocabulary
+from datagen.evaluate.scored_rows import Layout, rows
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import open_store
+from datagen.shards.vocab import SPECIALS, Vocabulary
 from tests.run.builds import made
 
 VOCABULARY = Vocabulary(n_text=2, special_offset=2, speech_offset=2 + len(SPECIALS), codebook_size=4)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from datagen.feed import Batch, Feed, Stage
-from datagen.run.tables import from_parquet
+from datagen.shards.tables import from_parquet
 from tests.run.builds import made, talks
 
 TASK = "three_stream"

@@ -9,7 +9,7 @@ import pytest
 
 from datagen.errors import FeedError, StoreError
 from datagen.feed import Feed, Stage
-from datagen.run.tables import to_parquet
+from datagen.shards.tables import to_parquet
 from tests.feed.conftest import TASK, sequences, stage
 from tests.run.builds import Forger
 

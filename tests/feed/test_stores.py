@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from datagen.errors import FeedError
 from datagen.feed import Feed
-from datagen.run.store import open_store
+from datagen.shards.store import open_store
 from tests.feed.conftest import sequences, stage
 
 

@@ -7,9 +7,9 @@ ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from datagen.authoring.preview import preview  # noqa: E402
+from datagen.authoring.prompts import load_prompt, names  # noqa: E402
 from datagen.records import Dialogue, Turn  # noqa: E402
-from datagen.write.preview import preview  # noqa: E402
-from datagen.write.prompts import load_prompt, names  # noqa: E402
 
 FOLDER = Path(__file__).parent / "prompts"
 TALKS = {

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from datagen.run.manifest import Manifest  # noqa: E402
+from datagen.shards.manifest import Manifest  # noqa: E402
 from tests.run.builds import made, read, talk  # noqa: E402
 
 FILE = Path(__file__).parent / "golden.json"

@@ -9,10 +9,10 @@ import pytest
 import datagen.inspect
 from datagen.errors import DatagenError
 from datagen.inspect import Output
-from datagen.run.manifest import Manifest
 from datagen.run.reflatten import reflatten
-from datagen.run.store import LocalStore
-from datagen.schema import CONVERSATIONS, REJECTS, ROWS
+from datagen.shards.manifest import Manifest
+from datagen.shards.schema import CONVERSATIONS, REJECTS, ROWS
+from datagen.shards.store import LocalStore
 from tests.inspect.conftest import HOSTILE_ID
 from tests.run.builds import build as run_build
 from tests.run.builds import fake, made, read, talks
@@ -158,7 +158,7 @@ def test_a_directory_whose_name_is_a_pattern_is_a_data_set_too(tmp_path, monkeyp
 
 
 def test_an_output_in_an_object_store_reads_the_same(out, output, s3):
-    from datagen.run.store import open_store
+    from datagen.shards.store import open_store
 
     bucket = open_store(s3)
     for path in sorted(out.rglob("*")):
@@ -229,7 +229,7 @@ def test_a_damaged_file_is_named(out, tmp_path):
 
 
 def test_a_store_that_fails_midway_is_named_not_called_damaged(out, flaky_s3, s3):
-    from datagen.run.store import open_store
+    from datagen.shards.store import open_store
 
     bucket = open_store(s3)
     for path in out.rglob("*"):

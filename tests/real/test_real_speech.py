@@ -9,15 +9,15 @@ import soundfile
 
 import datagen.inspect
 from benchmarks.hearing import Audio, Heard, Recognizer, decoded_audio, errors, hear_all, stored_audio, word_offsets_ms
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe, load
 from datagen.records import Streams
 from datagen.run.build import build
 from datagen.run.check import check
-from datagen.run.manifest import Manifest
-from datagen.run.store import open_store
-from datagen.run.tables import from_parquet
-from datagen.schema import streams_of
+from datagen.shards.manifest import Manifest
+from datagen.shards.schema import streams_of
+from datagen.shards.store import open_store
+from datagen.shards.tables import from_parquet
 
 pytestmark = pytest.mark.slow
 needs_asr = pytest.mark.skipif(
@@ -59,7 +59,7 @@ def heard_audio(recognizer: Recognizer, conversations: list[Streams]) -> list[He
 
 @pytest.fixture(scope="module")
 def heard_tokens(recognizer: Recognizer, conversations: list[Streams], recipe: Recipe) -> list[Heard]:
-    tokenizer = Build(recipe).speech_tokenizer
+    tokenizer = Pipeline(recipe).speech_tokenizer
     decoded: Audio = lambda s: decoded_audio(s, tokenizer)  # noqa: E731
     return hear_all(recognizer, conversations, decoded)
 

@@ -10,7 +10,7 @@ import pytest
 
 import datagen.inspect
 from datagen.inspect import Output
-from datagen.report.write import write_report
+from datagen.report.report import write_report
 from tests.report.browser import Browser, chromium
 from tests.run.builds import Forger, made, talk
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from datagen.records import Event, Judged, Mixing, Origin, Streams
+from datagen.report.authored_text import WrittenSums
 from datagen.report.choose import Candidate, Sample, stretch
 from datagen.report.survey import count_rows, rejects, survey
-from datagen.report.written import WrittenSums
-from datagen.run.commit import File
+from datagen.shards.unit import File
 from tests.run.builds import made, read
 
 FILE = File("conversations/000000.parquet", "conversations", "", 1, 0, 0, "")

@@ -6,9 +6,9 @@ import re
 import pytest
 
 import datagen.inspect
-from datagen.audit.run import PREDICTORS
+from datagen.audit.audit import PREDICTORS
 from datagen.errors import DatagenError
-from datagen.report.write import default_file, read, write_report
+from datagen.report.report import default_file, read, write_report
 from datagen.run.reflatten import reflatten
 from tests.report.conftest import HOSTILE, talks_of
 from tests.run.builds import faults, made, talk

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
-from datagen.run import digest
 from datagen.run.build import build
 from datagen.run.check import check
-from datagen.run.commit import Marker
-from datagen.run.index import write_part
-from datagen.run.manifest import Manifest
 from datagen.run.plan import plan_build
-from datagen.run.store import LocalStore
-from datagen.run.tables import about, from_parquet, to_parquet
 from datagen.run.worker import Worker
+from datagen.shards import digest
+from datagen.shards.index import write_part
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import LocalStore
+from datagen.shards.tables import about, from_parquet, to_parquet
+from datagen.shards.unit import Marker
 from tests.conftest import make_recipe
 from tests.stores import TIME
 
@@ -84,7 +84,7 @@ def made(folder: Path, *overrides: str, n_workers: int = 0, **source) -> tuple[P
 
 def worker(recipe: Recipe, store: LocalStore) -> Worker:
     """A worker in this process, its build planned."""
-    work = Build(recipe)
+    work = Pipeline(recipe)
     return Worker(work, plan_build(work, store), store)
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 from weakref import WeakSet
 
 from datagen.engines.base import EngineInfo, Speech, Voice
-from datagen.engines.tone import ToneVoice
+from datagen.engines.fakes import ToneVoice
 from datagen.errors import EngineError
 
 

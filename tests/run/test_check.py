@@ -8,7 +8,7 @@ import pytest
 
 from datagen.errors import StoreError
 from datagen.run.check import check
-from datagen.run.store import LocalStore
+from datagen.shards.store import LocalStore
 from tests.run.builds import Forger, faults, made, talk
 
 N = 12

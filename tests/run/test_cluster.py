@@ -6,8 +6,8 @@ import pytest
 
 from datagen.recipe import Recipe
 from datagen.run.build import build
-from datagen.run.manifest import Manifest
-from datagen.run.store import LocalStore
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import LocalStore
 from tests.run.builds import command, fake, faults, n_markers, read, start
 from tests.run.ray_cluster import Cluster, cluster_of
 from tests.run.test_parity import dialogues

@@ -15,11 +15,11 @@ import pytest
 from datagen.errors import StoreError
 from datagen.recipe import Recipe
 from datagen.run import commit
-from datagen.run import store as store_module
 from datagen.run.build import build
-from datagen.run.manifest import MANIFEST
-from datagen.run.store import LocalStore
-from datagen.run.tables import about
+from datagen.shards import store as store_module
+from datagen.shards.manifest import MANIFEST
+from datagen.shards.store import LocalStore
+from datagen.shards.tables import about
 from tests.run.builds import Forger, fake, faults, made, markers_of, read, tree, worker
 
 N = 4

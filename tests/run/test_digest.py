@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.build import Build
 from datagen.errors import StoreError
+from datagen.pipeline.pipeline import Pipeline
 from datagen.records import (
     Dialogue,
     Event,
@@ -26,10 +26,8 @@ from datagen.records import (
     Turn,
     Word,
 )
-from datagen.run.digest import row_hashes, total
-from datagen.run.store import LocalStore
-from datagen.run.tables import about, from_parquet, to_parquet
-from datagen.schema import (
+from datagen.shards.digest import row_hashes, total
+from datagen.shards.schema import (
     CONVERSATIONS,
     REJECTS,
     ROWS,
@@ -40,6 +38,8 @@ from datagen.schema import (
     rows_table,
     streams_of,
 )
+from datagen.shards.store import LocalStore
+from datagen.shards.tables import about, from_parquet, to_parquet
 from tests.conftest import make_recipe
 from tests.run.builds import fake, worker
 
@@ -311,7 +311,7 @@ def test_any_planned_records_come_back_as_they_were(batch):
 def test_some_columns_of_conversations_are_enough_to_flatten():
     from datagen.run.reflatten import NEEDED
 
-    work = Build(make_recipe())
+    work = Pipeline(make_recipe())
     values = one_conversation()
     table = pa.Table.from_pylist([values], schema=CONVERSATIONS)
     full, light = (streams_of(from_parquet(to_parquet(table), "f", columns)) for columns in (None, NEEDED))

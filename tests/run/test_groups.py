@@ -7,18 +7,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.build import Build
-from datagen.duplicates import most_of
 from datagen.errors import StoreError
+from datagen.pipeline.pipeline import Pipeline
+from datagen.pipeline.script.script import split_of
 from datagen.recipe import Input, Splits
 from datagen.records import Dialogue, Reject, Turn
 from datagen.run.build import Silent, build
-from datagen.run.plan import PlannedInput, groups_key, load_plan, plan_build
+from datagen.run.plan import plan_build
 from datagen.run.repeats import Grouping, mark_duplicates
-from datagen.run.store import LocalStore
-from datagen.stages.script import split_of
-from tests.duplicates.words import sentence
+from datagen.shards.plan import PlannedInput, groups_key, load_plan
+from datagen.shards.store import LocalStore
+from datagen.sources.duplicates import most_of
 from tests.run.builds import fake, faults, made, read, talk
+from tests.sources.duplicates.words import sentence
 
 TOGETHER = "splits={validation: 0.3, test: 0.3}"
 HALF = Splits(validation=0.25, test=0.25)
@@ -37,7 +38,7 @@ def versions(chance, n, name):
 
 def planned(recipe, folder):
     store = LocalStore(folder / "out")
-    plan = plan_build(Build(recipe), store)
+    plan = plan_build(Pipeline(recipe), store)
     return plan, store, [r for k in range(plan.n_units) for r in PlannedInput(plan, store).unit(k)]
 
 

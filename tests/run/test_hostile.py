@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
 from datagen.records import Dialogue, Reject, Streams, Turn
-from datagen.run.manifest import Manifest
 from datagen.run.plan import plan_build
-from datagen.run.store import LocalStore
 from datagen.run.worker import Worker
+from datagen.shards.manifest import Manifest
+from datagen.shards.store import LocalStore
 from tests.run.builds import fake, faults, made, read, talk, tree
 
 OK = "That sounds very nice to me."
@@ -116,7 +116,7 @@ def test_text_never_becomes_a_special_token(built):
 
 @pytest.mark.parametrize("text", ["<|im_end|>", "a<|endoftext|>b", "<|im_start|>user", "<|speech_silence|>"])
 def test_the_real_tokenizer_spells_special_tokens_out(text):
-    from datagen.engines.qwen2 import Qwen2Tokenizer
+    from datagen.engines.text_tokens.qwen2 import Qwen2Tokenizer
 
     tokenizer = Qwen2Tokenizer()
     ids = tokenizer.encode(text)
@@ -150,7 +150,7 @@ language = st.sampled_from(["", "en", "zh", "de"])
 @pytest.fixture(scope="module")
 def hands(tmp_path_factory: pytest.TempPathFactory) -> Worker:
     folder = tmp_path_factory.mktemp("worker")
-    work, store = Build(fake(folder)), LocalStore(folder / "out")
+    work, store = Pipeline(fake(folder)), LocalStore(folder / "out")
     return Worker(work, plan_build(work, store), store)
 
 

@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from datagen.build import Build
 from datagen.errors import StoreError
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
 from datagen.run.build import build
-from datagen.run.manifest import MANIFEST, Manifest, finish, reproducible
+from datagen.run.finish import finish, reproducible
 from datagen.run.plan import plan_build
 from datagen.run.processor import processor
-from datagen.run.store import LocalStore
 from datagen.run.worker import Worker
+from datagen.shards.manifest import MANIFEST, Manifest
+from datagen.shards.store import LocalStore
 from tests.run.builds import fake, made, markers_of, read, worker
 
 
@@ -43,7 +44,7 @@ def test_the_manifest_is_written_last_and_the_card_before_it(tmp_path):
             order.append(key)
             super().replace(key, data)
 
-    store, work = Recording(tmp_path / "out"), Build(fake(tmp_path))
+    store, work = Recording(tmp_path / "out"), Pipeline(fake(tmp_path))
     plan = plan_build(work, store)
     run = Worker(work, plan, store).run
     for unit in range(plan.n_units):
@@ -54,7 +55,7 @@ def test_the_manifest_is_written_last_and_the_card_before_it(tmp_path):
 
 def test_a_unit_without_its_marker_is_no_success(tmp_path):
     """Whatever an engine said: all files of the unit are there, but not its marker."""
-    store, work = LocalStore(tmp_path / "out"), Build(fake(tmp_path))
+    store, work = LocalStore(tmp_path / "out"), Pipeline(fake(tmp_path))
     plan = plan_build(work, store)
     run = Worker(work, plan, store).run
     for unit in range(plan.n_units):

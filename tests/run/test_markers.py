@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from datagen.errors import StoreError
-from datagen.run import manifest as manifest_module
-from datagen.run.commit import Marker, marker_key
-from datagen.run.markers import _READ_AHEAD, Tally, markers, missing
-from datagen.run.store import LocalStore
+from datagen.shards import manifest as manifest_module
+from datagen.shards.markers import _READ_AHEAD, Tally, markers, missing
+from datagen.shards.store import LocalStore
+from datagen.shards.unit import Marker, marker_key
 from tests.run.builds import made, markers_of
 
 

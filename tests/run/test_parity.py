@@ -10,23 +10,10 @@ import pytest
 from datagen.errors import EngineError, LimitError
 from datagen.recipe import Recipe
 from datagen.run.build import build
-from datagen.run.commit import Marker
-from datagen.run.plan import Plan
-from datagen.run.store import LocalStore
-from tests.run.builds import (
-    alive,
-    children,
-    command,
-    fake,
-    faults,
-    made,
-    n_markers,
-    read,
-    start,
-    talk,
-    tree,
-    until,
-)
+from datagen.shards.plan import Plan
+from datagen.shards.store import LocalStore
+from datagen.shards.unit import Marker
+from tests.run.builds import alive, children, command, fake, faults, made, n_markers, read, start, talk, tree, until
 
 KILLED = -signal.SIGKILL
 

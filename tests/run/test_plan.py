@@ -8,13 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from datagen import DATA_VERSION
-from datagen.build import Build
 from datagen.errors import ResumeError, SourceError, StoreError
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject
 from datagen.run.build import Silent, build
-from datagen.run.plan import PlannedInput, differences, load_plan, part_key, plan_build
-from datagen.run.store import LocalStore
+from datagen.run.plan import plan_build
+from datagen.shards.plan import PlannedInput, differences, load_plan, part_key
+from datagen.shards.store import LocalStore
 from tests.run.builds import fake, talk, tree, write
 from tests.run.engines import Counted
 
@@ -23,7 +24,7 @@ TEXTS = ["Do you like tea in the morning?", "I like it more than coffee, I think
 
 def plan(recipe: Recipe, folder) -> tuple:
     store = LocalStore(folder / "out")
-    return plan_build(Build(recipe), store), store
+    return plan_build(Pipeline(recipe), store), store
 
 
 def planned(recipe: Recipe, folder) -> list[list[Dialogue | Reject]]:
@@ -133,7 +134,7 @@ def test_another_build_does_not_resume_and_is_told_what_differs(tmp_path, overri
 
 def NewTokenizer():
     from datagen.engines.base import EngineInfo
-    from datagen.engines.tone import ToneTokenizer
+    from datagen.engines.fakes import ToneTokenizer
 
     engine = ToneTokenizer()
     engine.info = EngineInfo("tone", "99", "Apache-2.0", "machine")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from datagen.build import Build
 from datagen.errors import ClusterError, EngineError, StoreError
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Pool
 from datagen.run.build import build
 from datagen.run.pools import missing
@@ -39,7 +39,7 @@ POOLS = "pools={speak: {cpus: 0.5, gpus: 1}, place: {cpus: 0.5}, mix: {cpus: 0.5
 @pytest.mark.parametrize("pools", ["pools={}", POOLS])
 def test_ray_makes_the_same_files_as_this_process(cluster, tmp_path, pools):
     recipe = fake(tmp_path, "run.unit_dialogues=2", pools, n=7)
-    assert len(Build(recipe).pools()) == (1 if pools == "pools={}" else 3)
+    assert len(Pipeline(recipe).pools()) == (1 if pools == "pools={}" else 3)
     here = build(recipe, str(tmp_path / "here"))
     watcher = Watching()
     there = build(recipe, str(tmp_path / "there"), 2, watcher, engine="ray")

@@ -7,9 +7,9 @@ import pytest
 from datagen.errors import RecipeError, ResumeError, StoreError
 from datagen.run import reflatten as module
 from datagen.run.build import build
-from datagen.run.manifest import MANIFEST
 from datagen.run.reflatten import reflatten
-from datagen.run.store import LocalStore
+from datagen.shards.manifest import MANIFEST
+from datagen.shards.store import LocalStore
 from tests.run.builds import Forger, fake, faults, made, read, tree
 
 TASKS = "flatten.tasks=[asr, three_stream, four_stream]"

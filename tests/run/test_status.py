@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import StoreError
-from datagen.run.commit import Marker, marker_key
-from datagen.run.manifest import MANIFEST
 from datagen.run.status import Status, status
-from datagen.run.store import LocalStore
+from datagen.shards.manifest import MANIFEST
+from datagen.shards.store import LocalStore
+from datagen.shards.unit import Marker, marker_key
 from tests.run.builds import fake, made, markers_of, worker
 
 RATE = 24_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import StoreError
-from datagen.run.store import LocalStore
+from datagen.shards.store import LocalStore
 from tests.run.builds import tree
 
 SCRATCH = ".writing"

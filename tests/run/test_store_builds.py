@@ -7,27 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from datagen.bucket import PATIENCE
 from datagen.errors import StoreError
 from datagen.recipe import Recipe
 from datagen.run.build import build
 from datagen.run.check import check
 from datagen.run.reflatten import reflatten
-from datagen.run.store import open_store
+from datagen.shards.bucket import PATIENCE
+from datagen.shards.store import open_store
 from tests.flaky_s3 import AFTER, BEFORE, FlakyS3, at_random
-from tests.run.builds import (
-    DATAGEN,
-    alive,
-    children,
-    command,
-    environment,
-    fake,
-    start,
-    talks,
-    tree,
-    until,
-    write,
-)
+from tests.run.builds import DATAGEN, alive, children, command, environment, fake, start, talks, tree, until, write
 from tests.run.test_parity import finish, gated
 from tests.stores import SECRET, contents
 

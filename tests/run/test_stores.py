@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import StoreError
-from datagen.run.store import Store, open_store
+from datagen.shards.store import Store, open_store
 from tests.stores import contents
 
 

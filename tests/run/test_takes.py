@@ -8,15 +8,15 @@ import pytest
 
 from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
-from datagen.recipe_mix import Mix
+from datagen.recipe.mix_config import Mix
 from datagen.records import Take, Word
 from datagen.run.build import build
 from datagen.run.check import check
-from datagen.run.manifest import Manifest
-from datagen.run.store import LocalStore
-from datagen.run.tables import from_parquet
 from datagen.run.takes import Index, KeptTakes
-from datagen.schema import TAKES
+from datagen.shards.manifest import Manifest
+from datagen.shards.schema import TAKES
+from datagen.shards.store import LocalStore
+from datagen.shards.tables import from_parquet
 from tests.run.builds import fake, made, read, talk, worker
 from tests.run.engines import Counting
 

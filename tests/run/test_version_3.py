@@ -10,8 +10,8 @@ import datagen.inspect
 from datagen.errors import StoreError
 from datagen.run.check import check
 from datagen.run.reflatten import reflatten
-from datagen.run.store import open_store
-from datagen.schema import streams_of
+from datagen.shards.schema import streams_of
+from datagen.shards.store import open_store
 from tests.run.builds import Forger, made, read
 
 TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream")

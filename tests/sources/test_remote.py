@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from datagen.bucket import PATIENCE, Bucket
 from datagen.errors import SourceError
 from datagen.seeds import rng
+from datagen.shards.bucket import PATIENCE, Bucket
 from datagen.sources import fingerprint, read
 from tests.flaky_s3 import AFTER, BEFORE, FlakyS3, at_random
 from tests.sources.test_formats import ARRAY, RECORDS, WRITERS
@@ -96,7 +96,7 @@ def test_memory_does_not_grow_with_the_file(s3, tmp_path, name):
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.json.gz", "x.parquet"])
 def test_faults_on_a_third_of_the_calls_change_nothing(tmp_path, s3, flaky_s3: FlakyS3, monkeypatch, name):
-    monkeypatch.setattr("datagen.bucket._STREAM_BYTES", 1_000)
+    monkeypatch.setattr("datagen.shards.bucket._STREAM_BYTES", 1_000)
     WRITERS[name](tmp_path / name)
     upload(tmp_path, s3)
     flaky_s3.plan = at_random(1 / 3, *(fault for fault in (*BEFORE, *AFTER) if fault != "403" and "hang" not in fault))

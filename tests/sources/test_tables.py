@@ -11,7 +11,7 @@ import pytest
 from datagen.errors import SourceError
 from datagen.records import Dialogue, Reject
 from datagen.sources import fingerprint, read
-from datagen.sources import tables as tables_module
+from datagen.sources import table_rows as tables_module
 
 TURNS = [{"role": "user", "text": "Hi"}, {"role": "assistant", "text": "Hello."}]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.engines.cosyvoice_decoder import Detokenizer, pieces
+from datagen.engines.speech_tokens.cosyvoice_decoder import Detokenizer, pieces
 from datagen.errors import EngineError, EngineMissingError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from datagen.engines.cosyvoice import CosyVoice, _all_or_nothing
-from datagen.engines.reference import Reference
+from datagen.engines.tts.cosyvoice import CosyVoice, _all_or_nothing
+from datagen.engines.voices.reference import Reference
 from datagen.errors import EngineError, EngineMissingError, OutageError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours

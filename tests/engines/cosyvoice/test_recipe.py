@@ -2,7 +2,7 @@
 
 import pytest
 
-from datagen.build import Build
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import load
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours
@@ -17,7 +17,7 @@ def test_the_recipe_builds_its_voice_engine(models, code, bank):
     assert {*paths} < {*options}
     changed = [f"engines.tts.options.{key}={value}" for key, value in paths.items()]
     tone = ("engines.speech_tokenizer={name: tone}", "engines.text_tokenizer={name: bytes}", "voices.assistant=finn")
-    build = Build(load("cosyvoice2", (*changed, *tone, "splits.share_voices=true")))
+    build = Pipeline(load("cosyvoice2", (*changed, *tone, "splits.share_voices=true")))
     build.check()
     assert build.tts.info.name == "cosyvoice"
     assert build.user_voices == ("eve",)

@@ -9,8 +9,8 @@ import pytest
 from datagen.engines import load
 from datagen.engines.base import Voice
 from datagen.engines.conformance import check
-from datagen.engines.cosyvoice import CosyVoice
-from datagen.engines.reference import Reference
+from datagen.engines.tts.cosyvoice import CosyVoice
+from datagen.engines.voices.reference import Reference
 from datagen.errors import EngineError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours
@@ -180,7 +180,7 @@ def test_other_weights_and_other_references_are_another_version(engine, models, 
 
 
 def test_a_bank_is_a_directory_or_a_table(models, code, bank):
-    """`datagen.engines.bank` reads it; what it cannot know is given."""
+    """`datagen.engines.voices` reads it; what it cannot know is given."""
     folder = bank["eve"].path.parent
     rows = "".join(f"{name},{name}.wav,{item.transcript}\n" for name, item in bank.items())
     (folder / "bank.csv").write_text("name,path,transcript\n" + rows)

@@ -8,7 +8,7 @@ from shutil import copy
 import pytest
 
 from datagen.engines import load
-from datagen.engines.cosyvoice import CosyVoice
+from datagen.engines.tts.cosyvoice import CosyVoice
 from datagen.errors import EngineError, EngineMissingError, RecipeError
 from tests.engines.cosyvoice.fake_cosyvoice3 import fake_checkout, fake_model
 

@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from datagen.engines.hibari import Hibari
+from datagen.engines.tts.hibari import Hibari
 from datagen.errors import OutageError, ResumeError
 from datagen.run.build import build
 from tests.engines.speech_server.conftest import FAST

@@ -10,7 +10,7 @@ import soundfile
 
 from datagen.engines import load
 from datagen.engines.conformance import check
-from datagen.engines.pace import Pace
+from datagen.engines.remote.pace import Pace
 from datagen.errors import EngineError, OutageError, RecipeError
 from tests.engines.speech_server.conftest import FAST, at_first
 
@@ -261,6 +261,6 @@ def test_the_package_is_imported_only_when_an_engine_is_made():
     import subprocess
     import sys
 
-    code = "import datagen.engines.speech_server, sys; print('openai' in sys.modules, 'soundfile' in sys.modules)"
+    code = "import datagen.engines.tts.speech_server, sys; print('openai' in sys.modules, 'soundfile' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["False", "False"]

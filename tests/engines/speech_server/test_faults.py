@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from datagen.engines.probe import Probe
+from datagen.engines.remote.probe import Probe
 from datagen.errors import EngineError, OutageError
 from tests.engines.speech_server.conftest import at_first
 
@@ -194,7 +194,7 @@ def test_what_a_server_says_is_data_and_short(host, engine):
 
 def test_retry_after_is_obeyed_up_to_the_longest_wait(host, engine, monkeypatch):
     waits = []
-    monkeypatch.setattr("datagen.engines.pace.Pace.hold", lambda _, seconds: waits.append(seconds))
+    monkeypatch.setattr("datagen.engines.remote.pace.Pace.hold", lambda _, seconds: waits.append(seconds))
     host.script = at_first("retry_after", "429")
     engine(backoff_seconds=1000, longest_wait_seconds=0.02).speak(TEXT, "tone-1", 7)
     assert waits == [0.01, 0.02]

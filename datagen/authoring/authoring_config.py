@@ -1,0 +1,193 @@
+"""The recipe of a run that writes: every value, and its default, in one place. Unknown keys are errors."""
+
+import hashlib
+import json
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, model_validator
+
+from datagen.errors import RecipeError
+from datagen.recipe import WRITE, Select, explain, set_value, values_of
+from datagen.recipe.mix_config import Part
+
+TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
+
+
+class WriteInput(Part):
+    """What to write from: topics, or dialogues that there are."""
+
+    topics: str = Field("", description="File of topics: a line each, or JSONL with topic, language, persona, style")
+    paths: tuple[str, ...] = Field((), description="Dialogues, as `input.paths` of a build names them")
+    shape: str = Field("auto", description="Shape of the dialogues' records, or `auto`")
+    limit: int | None = Field(None, ge=1, description="Stop after this many records")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "WriteInput":
+        if bool(self.topics) == bool(self.paths):
+            raise ValueError("give either topics or paths")
+        return self
+
+
+class Prices(Part):
+    """Money for a million tokens, in any one currency."""
+
+    input_per_million: float = Field(0, ge=0)
+    output_per_million: float = Field(0, ge=0)
+
+
+class Budget(Part):
+    """What all answers of an output may cost together, over all its runs. Empty: no limit."""
+
+    tokens: int | None = Field(None, ge=1, description="Input and output tokens together")
+    money: float | None = Field(None, gt=0, description="In the currency of `llm.prices`")
+
+
+class Llm(Part):
+    """The model, and how it is asked."""
+
+    model: str = Field(min_length=1, max_length=200, description="As the server names it")
+    base_url: str = Field("https://api.openai.com/v1", description="Of any server that speaks chat completions")
+    api_key_env: str = Field(
+        "OPENAI_API_KEY", pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$", description="Environment variable; empty: no key"
+    )
+    temperature: float | None = Field(None, ge=0, le=2, description="Empty: as each prompt says")
+    top_p: float | None = Field(None, gt=0, le=1, description="Empty: the server's own")
+    seed: int | None = Field(0, ge=0, lt=2**31, description="For servers that take one; empty: none is sent")
+    max_tokens: int | None = Field(None, ge=16, description="Longest answer; empty: as each prompt says")
+    structured: Literal["auto", "json_schema", "json_object", "text"] = Field(
+        "auto", description="How the answer's form is asked for; auto: the strictest way the server understands"
+    )
+    stream: bool = Field(False, description="Have answers sent piece by piece, for servers that cut long silences")
+    concurrency: int = Field(16, ge=1, le=1024, description="Most requests under way")
+    requests_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1, description="Estimated input and longest output together")
+    timeout_seconds: float = Field(180, gt=0, le=3600, description="A request that takes longer has hung")
+    retries: int = Field(6, ge=0, le=50, description="How often a request is sent again when the network fails it")
+    max_wait_seconds: float = Field(120, gt=0, le=3600, description="Longest wait before a request is sent again")
+    attempts: int = Field(3, ge=1, le=20, description="Answers asked for until one fits")
+    prices: Prices = Prices()
+    budget: Budget = Budget()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Llm":
+        url = urlsplit(self.base_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError("base_url must be http://... or https://...")
+        if url.username or url.password or url.query or url.fragment:
+            raise ValueError("base_url must hold no credentials and no query: put the key in the environment")
+        if self.budget.money is not None and not (self.prices.input_per_million or self.prices.output_per_million):
+            raise ValueError("budget.money needs prices")
+        return self
+
+
+class Dialogues(Part):
+    """What dialogues are asked for."""
+
+    min_turns: int = Field(6, ge=2, le=60)
+    max_turns: int = Field(12, ge=2, le=60)
+    max_words: int = Field(60, ge=5, le=300, description="Most words a turn; two Chinese characters count as one")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Dialogues":
+        if self.max_turns // 2 * 2 < self.min_turns:
+            raise ValueError("min_turns to max_turns must hold an even number")
+        return self
+
+
+class Marks(Part):
+    """The most a script may hold."""
+
+    barge_ins: int = Field(2, ge=0, le=30)
+    hesitations: int = Field(4, ge=0, le=60)
+    backchannels: int = Field(4, ge=0, le=60)
+
+
+class Gates(Part):
+    """The lowest scores of the judge that are kept, 1 to 10. Empty: not asked."""
+
+    spokenness: int | None = Field(None, ge=1, le=10)
+    coherence: int | None = Field(None, ge=1, le=10)
+    safety: int | None = Field(None, ge=1, le=10)
+
+
+class WriteRecipe(Part):
+    """All values of a run that writes."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    description: str = ""
+    seed: int = Field(0, ge=0, lt=2**63)
+    input: WriteInput
+    select: Select = Field(Select(), description="Of dialogues that there are, those worth paying for: as in a build")
+    tasks: tuple[TaskName, ...] = Field(min_length=1, description="In this order")
+    languages: tuple[str, ...] = Field(
+        ("en",), min_length=1, description="Of dialogues from topics: each topic in each"
+    )
+    n_per_topic: int = Field(1, ge=1, le=100_000, description="Dialogues a topic and language")
+    personas: tuple[str, ...] = Field((), description="Who the user is; one is drawn for each dialogue")
+    styles: tuple[str, ...] = Field((), description="How they talk; one is drawn for each dialogue")
+    translate_to: str = Field("", pattern="^([a-z]{2})?$", description="ISO 639-1; for the task translate")
+    prompts: str = Field("", description="Folder of prompts of your own; empty: those shipped")
+    unit_records: int = Field(32, ge=1, le=4096, description="Records that are committed and resumed as one")
+    llm: Llm
+    dialogues: Dialogues = Dialogues()
+    marks: Marks = Marks()
+    gates: Gates = Gates()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "WriteRecipe":
+        tasks = self.tasks
+        if len(set(tasks)) < len(tasks):
+            raise ValueError("tasks: each at most once")
+        if ("dialogue" in tasks) != bool(self.input.topics) or "dialogue" in tasks[1:]:
+            raise ValueError("tasks: `dialogue` comes first where the input is topics, and only there")
+        if "script" in tasks and set(tasks[tasks.index("script") :]) & {"spoken", "translate"}:
+            raise ValueError("tasks: `spoken` and `translate` come before `script`, whose places they would move")
+        if "follow_up" in tasks and "script" not in tasks[: tasks.index("follow_up")]:
+            raise ValueError("tasks: `follow_up` comes after `script`")
+        if "judge" in tasks[:-1]:
+            raise ValueError("tasks: `judge` comes last, for it judges what is built")
+        if len(set(self.languages)) < len(self.languages):
+            raise ValueError("languages: each once")
+        if ("translate" in tasks) != bool(self.translate_to):
+            raise ValueError("translate_to belongs with the task translate")
+        if any(score is not None for score in self.gates.model_dump().values()) and "judge" not in tasks:
+            raise ValueError("gates need the task judge")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the content: not who answers where, how fast, at what price."""
+        how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed", "max_tokens", "attempts"}
+        return self.model_dump(mode="json", exclude={"llm": how})
+
+    def dump(self) -> dict[str, Any]:
+        """All values, as can be sent to a worker."""
+        return self.model_dump(mode="json")
+
+    def sha256(self) -> str:
+        """Hash of what decides the content."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+
+def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
+    """Read a recipe from YAML, or the part `write` of one from which a build reads the rest.
+
+    Args:
+        text: The YAML.
+        name: What to call it in errors, such as its file.
+        overrides: `key=value` pairs; the key is dotted (`llm.model`), the value YAML.
+
+    Raises:
+        RecipeError: If a key or value is wrong; names file, key and mend.
+    """
+    values = values_of(text, name)
+    if isinstance(values.get(WRITE), dict):
+        values = {"name": values.get("name"), **values[WRITE]}
+    elif "llm" not in values:
+        raise RecipeError(f"{name} has no part `{WRITE}`; docs/writing.md says what belongs there")
+    for override in overrides:
+        set_value(values, override)
+    try:
+        return WriteRecipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{name}: {explain(error)}") from error

@@ -1,0 +1,58 @@
+"""What a run would cost, before anything is sent: prompts are rendered, answers of common length stand in for real."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from datagen.authoring.answers import Turns
+from datagen.authoring.authored import Item, begun
+from datagen.authoring.authoring import make_task, question_of
+from datagen.authoring.authoring_config import WriteRecipe
+from datagen.authoring.prompts import load_prompt
+from datagen.authoring.spend import Usage, count_messages, count_tokens
+from datagen.records import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """All figures are estimates: tokens are those of Qwen2, answers are of a common length and fit at once."""
+
+    n_records: int
+    n_questions: int
+    usage: Usage
+    """As expected."""
+    most: Usage
+    """If every answer is as long as it may be; answers that do not fit come on top."""
+    money: float
+    most_money: float
+
+
+def estimate(recipe: WriteRecipe, items: Iterable[Item]) -> Estimate:
+    """Estimate a run over records. `follow_up` is taken to find as many interruptions as there may be.
+
+    Raises:
+        RecipeError: If there is no prompt for a task and language.
+    """
+    tasks = [make_task(name, recipe) for name in recipe.tasks]
+    n_records = n_questions = 0
+    usage = most = Usage(estimated=True)
+    for item in items:
+        n_records += 1
+        written = begun(item)
+        for task in tasks:
+            prompt = load_prompt(task.name, task.language(written), recipe.prompts)
+            if task.name == "follow_up":
+                n_tokens = count_messages(prompt.parts) + sum(count_tokens(turn.text) for turn in written.turns)
+                n_here, n_expected = recipe.marks.barge_ins, count_tokens(task.example(written, 0).model_dump_json())
+            else:
+                messages = prompt.render(**task.variables(written, 0))
+                answer = task.example(written, 0)
+                n_tokens, n_here, n_expected = count_messages(messages), 1, count_tokens(answer.model_dump_json())
+                if isinstance(answer, Turns):
+                    turns = tuple(Turn(turn.role, turn.text) for turn in answer.turns)
+                    written = replace(written, turns=turns, language=task.language(written))
+            n_questions += n_here
+            question = question_of(prompt, (), recipe.llm)
+            usage += Usage(n_tokens, min(n_expected, question.max_tokens)).times(n_here)
+            most += Usage(n_tokens, question.max_tokens).times(n_here)
+    prices = recipe.llm.prices
+    return Estimate(n_records, n_questions, usage, most, usage.money(prices), most.money(prices))

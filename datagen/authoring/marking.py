@@ -1,0 +1,200 @@
+"""The tasks on places in a dialogue: script puts barge-ins, hesitations, backchannels; follow_up goes on after one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pydantic import BaseModel
+from typing_extensions import override
+
+from datagen.authoring.answers import BargeInAnswer, BesideAnswer, FollowUpAnswer, ScriptAnswer, UnfitAnswerError
+from datagen.authoring.authored import OTHER, Written
+from datagen.authoring.places import word_after
+from datagen.authoring.prompts import shown
+from datagen.authoring.script_checks import check_language, check_sayable, refuses
+from datagen.authoring.tasks import Task, refuse_marks
+from datagen.marks import Mark, MarkKind
+from datagen.records import Role, Turn
+from datagen.text import to_spoken
+from datagen.text.phrases import units
+
+_MOST_UNITS_OF_A_BACKCHANNEL = 5
+_MOST_UNITS_OF_A_FILLER = 4
+
+
+class Script(Task):
+    """Where somebody barges in, hesitates, or shows that they listen."""
+
+    name = "script"
+    schema = "ScriptAnswer"
+
+    @override
+    def prepared(self, written: Written) -> Written:
+        """The turns in spoken form: words are then the words that will be spoken."""
+        refuse_marks(written)
+        check_sayable(written.turns, written.language)
+        turns = tuple(Turn(turn.role, to_spoken(turn.text, written.language)) for turn in written.turns)
+        return replace(written, turns=turns)
+
+    @override
+    def variables(self, written: Written, place: int) -> dict[str, object]:
+        """The turns and the most marks of each kind."""
+        most = {f"max_{name}": value for name, value in self._recipe.marks.model_dump().items()}
+        return {"turns": shown(written.turns), **most}
+
+    @override
+    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
+        """The dialogue with its marks, and with the turns that barge-ins add."""
+        if not isinstance(answer, ScriptAnswer):
+            raise UnfitAnswerError("wrong_schema", "not a script")
+        for name, most in self._recipe.marks.model_dump().items():
+            if (n := len(getattr(answer, name))) > most:
+                raise UnfitAnswerError("bad_size", f"{n} {name}; at most {most} were asked for")
+        barge_ins = _barge_ins(written, answer.barge_ins)
+        beside = [
+            *_beside(written, answer.hesitations, "hesitation", barge_ins),
+            *_beside(written, answer.backchannels, "backchannel", barge_ins),
+        ]
+        return _inserted(written, answer.barge_ins, [*barge_ins.values(), *beside])
+
+    @override
+    def example(self, written: Written, place: int) -> BaseModel:
+        """As many marks as there may be."""
+        barge_in = BargeInAnswer(
+            turn=1, why="x " * 15, after="a b c", occurrence=None, says="x " * 12, goes_on="x " * 20
+        )
+        beside = BesideAnswer(turn=1, why="x " * 10, after="a b c", occurrence=None, text="mm-hm")
+        return ScriptAnswer(
+            barge_ins=[barge_in] * self._recipe.marks.barge_ins,
+            hesitations=[beside] * self._recipe.marks.hesitations,
+            backchannels=[beside] * self._recipe.marks.backchannels,
+        )
+
+
+class FollowUp(Task):
+    """What the interrupted speaker says after an interruption, written anew in sight of what was left unsaid.
+
+    Asked only where the script added that turn: what was there before the script stays as it is.
+    """
+
+    name = "follow_up"
+    schema = "FollowUpAnswer"
+
+    @override
+    def questions(self, written: Written) -> Sequence[int]:
+        """The interrupted turns."""
+        cut = (mark.turn for mark in written.marks if mark.kind == "barge_in")
+        return [turn for turn in cut if turn + 2 in written.added]
+
+    @override
+    def variables(self, written: Written, place: int) -> dict[str, object]:
+        """The dialogue up to the interruption, what was said and unsaid, and what comes after the turn asked for."""
+        said, unsaid = written.split(place)
+        before = [Turn(turn.role, written.split(k)[0]) for k, turn in enumerate(written.turns[:place])]
+        before += [Turn(written.turns[place].role, said), written.turns[place + 1]]
+        return {
+            "turns": shown(before),
+            "unsaid": unsaid,
+            "role": written.turns[place].role,
+            "next": shown(written.turns)[place + 3 : place + 4],
+        }
+
+    @override
+    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
+        """The turn after the interruption, in spoken form."""
+        if not isinstance(answer, FollowUpAnswer):
+            raise UnfitAnswerError("wrong_schema", "not a turn")
+        turn = _said(written, written.turns[place].role, answer.text)
+        return replace(written, turns=(*written.turns[: place + 2], turn, *written.turns[place + 3 :]))
+
+    @override
+    def example(self, written: Written, place: int) -> BaseModel:
+        """A turn of common length."""
+        return FollowUpAnswer(text="x " * 30)
+
+
+def _barge_ins(written: Written, found: Sequence[BargeInAnswer]) -> dict[int, Mark]:
+    """The barge-ins by the turn they cut."""
+    marks: dict[int, Mark] = {}
+    for barge_in in sorted(found, key=lambda barge_in: barge_in.turn):
+        turn = barge_in.turn
+        word = _word(written, turn, barge_in.after, barge_in.occurrence, first=1)
+        if (barge_in.says is None) != (barge_in.goes_on is None):
+            raise UnfitAnswerError("bad_barge_in", f"turn {turn}: says and goes_on must both be texts or both null")
+        if barge_in.says is None and turn + 1 >= len(written.turns):
+            raise UnfitAnswerError("bad_barge_in", f"turn {turn} is the last: no next turn can interrupt it")
+        if turn in marks or (turn - 1 in marks and not _adds(found, turn - 1)):
+            raise UnfitAnswerError("bad_barge_in", f"turn {turn} is interrupted twice, or is an interruption itself")
+        marks[turn] = Mark("barge_in", turn, word, OTHER[written.turns[turn].role], "", barge_in.why)
+    return marks
+
+
+def _adds(found: Sequence[BargeInAnswer], turn: int) -> bool:
+    """Whether the barge-in into a turn brings turns of its own."""
+    return any(barge_in.turn == turn and barge_in.says is not None for barge_in in found)
+
+
+def _beside(
+    written: Written, found: Sequence[BesideAnswer], kind: MarkKind, barge_ins: dict[int, Mark]
+) -> Iterator[Mark]:
+    """Hesitations of the speaker, or backchannels of the listener, in what is said."""
+    taken: set[tuple[int, int]] = set()
+    hesitates = kind == "hesitation"
+    for item in found:
+        word = _word(written, item.turn, item.after, item.occurrence, first=0 if hesitates else 1)
+        said = to_spoken(item.text, written.language)
+        n_units, most = len(units(said)), _MOST_UNITS_OF_A_FILLER if hesitates else _MOST_UNITS_OF_A_BACKCHANNEL
+        if n_units > most or not (said or hesitates):
+            raise UnfitAnswerError("bad_mark", f"{kind} in turn {item.turn}: {n_units} words are said, 1 to {most} fit")
+        if item.text and not said:
+            raise UnfitAnswerError("bad_mark", f"{kind} in turn {item.turn}: its text cannot be said")
+        cut = barge_ins.get(item.turn)
+        if cut and word >= cut.word:
+            raise UnfitAnswerError("bad_mark", f"{kind} in turn {item.turn} comes after the interruption there")
+        if (item.turn, word) in taken:
+            raise UnfitAnswerError("bad_mark", f"two of {kind} at one place of turn {item.turn}")
+        taken.add((item.turn, word))
+        role = written.turns[item.turn].role
+        yield Mark(kind, item.turn, word, role if hesitates else OTHER[role], said, item.why)
+
+
+def _word(written: Written, turn: int, after: str, occurrence: int | None, first: int) -> int:
+    """The place of a quote in a turn; from `first` on, and before the turn's last unit is said."""
+    if turn >= len(written.turns):
+        raise UnfitAnswerError("bad_place", f"there is no turn {turn}; the last is {len(written.turns) - 1}")
+    text = written.turns[turn].text
+    try:
+        word = word_after(text, after, occurrence)
+    except UnfitAnswerError as error:
+        raise UnfitAnswerError(error.reason, f"turn {turn}: {error.detail}") from None
+    if not first <= word < len(units(text)):
+        raise UnfitAnswerError("bad_place", f"turn {turn}: the place must lie inside the turn, not at its edge")
+    return word
+
+
+def _inserted(written: Written, found: Sequence[BargeInAnswer], marks: Sequence[Mark]) -> Written:
+    """The turns with those that barge-ins add, and the marks with the new numbers of their turns."""
+    added = {barge_in.turn: (barge_in.says, barge_in.goes_on) for barge_in in found}
+    turns: list[Turn] = []
+    new: list[int] = []
+    number: dict[int, int] = {}
+    for k, turn in enumerate(written.turns):
+        number[k] = len(turns)
+        turns.append(turn)
+        says, goes_on = added.get(k, (None, None))
+        if says is not None and goes_on is not None:
+            new += [len(turns), len(turns) + 1]
+            turns += [_said(written, OTHER[turn.role], says), _said(written, turn.role, goes_on)]
+    moved = [replace(mark, turn=number[mark.turn]) for mark in marks]
+    in_order = sorted(moved, key=lambda mark: (mark.turn, mark.word, mark.kind))
+    return replace(written, turns=tuple(turns), marks=tuple(in_order), added=tuple(new))
+
+
+def _said(written: Written, role: Role, text: str) -> Turn:
+    """A turn that the model adds, in spoken form."""
+    turn = Turn(role, to_spoken(text, written.language))
+    if not turn.text:
+        raise UnfitAnswerError("not_sayable", "nothing of an added turn can be said")
+    check_language([turn], written.language)
+    if refuses(text):
+        raise UnfitAnswerError("refused", "an added turn is a refusal")
+    return turn

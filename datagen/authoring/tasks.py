@@ -1,0 +1,214 @@
+"""The tasks on whole dialogues: dialogue, spoken, translate, judge. Each asks one question and checks its answer."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from pydantic import BaseModel
+from typing_extensions import override
+
+from datagen.authoring.answers import JudgeAnswer, ScoreAnswer, TurnAnswer, Turns, UnfitAnswerError
+from datagen.authoring.authored import Written
+from datagen.authoring.authoring_config import WriteRecipe
+from datagen.authoring.prompts import shown
+from datagen.authoring.script_checks import check_new_dialogue, check_rewritten
+from datagen.records import Turn
+
+_WORDS_OF_A_TURN = {
+    "en": "Well, that is about as long as most people's turns are when they talk. ",
+    "zh": "嗯，一般人说话每次差不多就这么长。",
+}
+
+_LANGUAGE_NAMES = {
+    "en": {"zh": "Chinese", "de": "German", "fr": "French", "es": "Spanish", "ja": "Japanese", "ko": "Korean"},
+    "zh": {"en": "英语", "de": "德语", "fr": "法语", "es": "西班牙语", "ja": "日语", "ko": "韩语"},
+}
+"""In the language of the prompt."""
+
+
+class Task(ABC):
+    """A task on one record: its questions, and what their answers change."""
+
+    name: ClassVar[str]
+    """Of the task and of its prompt."""
+    schema: ClassVar[str] = "Turns"
+    """Name of the type of its answers."""
+
+    def __init__(self, recipe: WriteRecipe) -> None:
+        """Take the recipe."""
+        self._recipe = recipe
+
+    def prepared(self, written: Written) -> Written:
+        """The record as the questions are asked about it.
+
+        Raises:
+            UnfitAnswerError: If they cannot be.
+        """
+        return written
+
+    def questions(self, written: Written) -> Sequence[int]:  # noqa: ARG002 - others ask about places
+        """The places that are asked about, one question each; one of 0 for the whole dialogue."""
+        return (0,)
+
+    def language(self, written: Written) -> str:
+        """Language of the prompt."""
+        return written.language
+
+    def variables(self, written: Written, place: int) -> dict[str, object]:  # noqa: ARG002 - others ask about places
+        """What the prompt is filled in with."""
+        return {"turns": shown(written.turns)}
+
+    @abstractmethod
+    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
+        """The record with an answer.
+
+        Raises:
+            UnfitAnswerError: If the answer does not fit what was asked.
+        """
+
+    @abstractmethod
+    def example(self, written: Written, place: int) -> BaseModel:
+        """An answer of about the length to expect, for estimates."""
+
+
+class WriteDialogue(Task):
+    """A dialogue from a topic, a persona and a style."""
+
+    name = "dialogue"
+
+    @override
+    def variables(self, written: Written, place: int) -> dict[str, object]:
+        """Brief and size."""
+        brief, size = written.brief, self._recipe.dialogues
+        if brief is None:
+            raise ValueError("a dialogue is written from a brief")
+        given = {"topic": brief.topic, "persona": brief.persona, "style": brief.style}
+        return {"brief": given, **size.model_dump()}
+
+    @override
+    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
+        """The turns of the answer."""
+        turns, size = _turns(answer), self._recipe.dialogues
+        check_new_dialogue(turns, written.language, (size.min_turns, size.max_turns), size.max_words)
+        return replace(written, turns=turns)
+
+    @override
+    def example(self, written: Written, place: int) -> BaseModel:
+        """Turns of common length."""
+        size = self._recipe.dialogues
+        n_turns = (size.min_turns + size.max_turns) // 4 * 2
+        text = _WORDS_OF_A_TURN.get(written.language, _WORDS_OF_A_TURN["en"]) * 2
+        return Turns(turns=[TurnAnswer(role="assistant" if k % 2 else "user", text=text) for k in range(n_turns)])
+
+
+def refuse_marks(written: Written) -> None:
+    """Refuse a dialogue whose marks a task would move.
+
+    Raises:
+        UnfitAnswerError: If it has any.
+    """
+    if written.marks:
+        raise UnfitAnswerError(
+            "has_marks", f"its {len(written.marks)} marks lie in the words as they are; judge it only"
+        )
+
+
+class Rewriting(Task):
+    """A task that words turns anew, and so would move what is marked in them."""
+
+    @override
+    def prepared(self, written: Written) -> Written:
+        """As it is."""
+        refuse_marks(written)
+        return written
+
+
+class Spoken(Rewriting):
+    """A written dialogue as people would speak it."""
+
+    name = "spoken"
+
+    @override
+    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
+        """The same turns in other words."""
+        turns = _turns(answer)
+        check_rewritten(turns, written.turns, written.language)
+        return replace(written, turns=turns)
+
+    @override
+    def example(self, written: Written, place: int) -> BaseModel:
+        """The same again."""
+        return _same(written)
+
+
+class Translate(Rewriting):
+    """A dialogue in another language."""
+
+    name = "translate"
+
+    @override
+    def language(self, written: Written) -> str:
+        """The one it is translated into."""
+        return self._recipe.translate_to
+
+    @override
+    def variables(self, written: Written, place: int) -> dict[str, object]:
+        """The turns and the language they are in."""
+        names = _LANGUAGE_NAMES.get(self.language(written), {})
+        return {"turns": shown(written.turns), "source_language": names.get(written.language, written.language)}
+
+    @override
+    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
+        """The same turns in the other language."""
+        turns = _turns(answer)
+        check_rewritten(turns, written.turns, self._recipe.translate_to, translated=True)
+        return replace(written, turns=turns, language=self._recipe.translate_to)
+
+    @override
+    def example(self, written: Written, place: int) -> BaseModel:
+        """The same again."""
+        return _same(written)
+
+
+class Judge(Task):
+    """Scores of a dialogue from 1 to 10, with reasons."""
+
+    name = "judge"
+    schema = "JudgeAnswer"
+
+    @override
+    def variables(self, written: Written, place: int) -> dict[str, object]:
+        """The turns as far as they are said."""
+        said = [Turn(turn.role, written.split(k)[0]) for k, turn in enumerate(written.turns)]
+        return {"turns": shown(said)}
+
+    @override
+    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
+        """The same with scores."""
+        if not isinstance(answer, JudgeAnswer):
+            raise UnfitAnswerError("wrong_schema", "not scores")
+        found: dict[str, ScoreAnswer] = {name: getattr(answer, name) for name in JudgeAnswer.model_fields}
+        return replace(
+            written,
+            scores={name: given.score for name, given in found.items()},
+            reasons={name: given.reason for name, given in found.items()},
+        )
+
+    @override
+    def example(self, written: Written, place: int) -> BaseModel:
+        """Scores with reasons of common length."""
+        given = ScoreAnswer(reason="x " * 30, score=5)
+        return JudgeAnswer(spokenness=given, coherence=given, safety=given)
+
+
+def _turns(answer: BaseModel) -> tuple[Turn, ...]:
+    if not isinstance(answer, Turns):
+        raise UnfitAnswerError("wrong_schema", "not turns")
+    return tuple(Turn(turn.role, turn.text) for turn in answer.turns)
+
+
+def _same(written: Written) -> Turns:
+    return Turns.model_construct(
+        turns=[TurnAnswer.model_construct(role=turn.role, text=turn.text) for turn in written.turns]
+    )

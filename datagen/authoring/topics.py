@@ -1,0 +1,104 @@
+"""A file of topics → briefs: what each dialogue is to be about, who talks, and how."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from datagen import resources, seeds
+from datagen.authoring.authored import Brief
+from datagen.authoring.authoring_config import WriteRecipe
+from datagen.errors import SourceError
+from datagen.records import Reject
+
+_MOST_CHARACTERS = 2000
+_FIELDS = ("topic", "language", "persona", "style")
+
+
+def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
+    """All briefs of a recipe with topics: topic by topic, language by language, sample by sample.
+
+    A line of JSON may name its own language, persona and style; else each language of the recipe has its dialogues,
+    and persona and style are drawn by topic, language and sample.
+
+    Returns:
+        One brief a dialogue, one reject a line that is none; numbered in order.
+
+    Raises:
+        SourceError: If the file cannot be read.
+    """
+    file, record, seen = topics_file(recipe), 0, set[tuple[str, ...]]()
+    for number, line in enumerate(read_topics(recipe).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            given = _given(line)
+        except (ValueError, RecursionError) as error:
+            yield Reject(record, f"{file.stem}-{record}", file.name, "write", "bad_topic", f"line {number}: {error}")
+            record += 1
+            continue
+        if (same := tuple(given[name] for name in _FIELDS)) in seen:
+            yield Reject(record, f"{file.stem}-{record}", file.name, "write", "duplicate", f"line {number} came before")
+            record += 1
+            continue
+        seen.add(same)
+        for language in [given["language"]] if given["language"] else recipe.languages:
+            for sample in range(recipe.n_per_topic):
+                if recipe.input.limit is not None and record >= recipe.input.limit:
+                    return
+                yield _brief(recipe, given, language, sample, record, file)
+                record += 1
+
+
+def topics_file(recipe: WriteRecipe) -> Path:
+    """The file of topics; `package:NAME` is one that ships with the package."""
+    name = recipe.input.topics
+    shipped = name.removeprefix("package:")
+    return Path(name) if shipped == name else resources.directory("data") / Path(shipped).name
+
+
+def _brief(recipe: WriteRecipe, given: dict[str, str], language: str, sample: int, record: int, file: Path) -> Brief:
+    key = (given["topic"], language, sample)
+    drawn = {
+        name: str(chance.choice(choices)) if choices else ""
+        for name, choices in (("persona", recipe.personas), ("style", recipe.styles))
+        for chance in [seeds.rng(recipe.seed, "brief", name, *key)]
+    }
+    persona, style = (given[name] or drawn[name] for name in ("persona", "style"))
+    return Brief(f"{file.stem}-{record}", given["topic"], language, persona, style, sample, file.name, record)
+
+
+def _given(line: str) -> dict[str, str]:
+    """What a line says.
+
+    Raises:
+        ValueError: If it is no topic.
+
+    >>> _given("losing a key")["topic"], _given('{"topic": "tea", "language": "zh"}')["language"]
+    ('losing a key', 'zh')
+    """
+    given: object = json.loads(line) if line.lstrip().startswith("{") else {"topic": line.strip()}
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise ValueError("not an object of texts")
+    if unknown := sorted(set(given) - set(_FIELDS)):
+        raise ValueError(f"unknown field {unknown[0]!r}; there are {', '.join(_FIELDS)}")
+    found = {name: str(given.get(name, "")).strip() for name in _FIELDS}
+    if not found["topic"]:
+        raise ValueError("no topic")
+    if any(len(text) > _MOST_CHARACTERS or not text.isprintable() for text in found.values()):
+        raise ValueError(f"more than {_MOST_CHARACTERS} characters, or unprintable ones")
+    return found
+
+
+def read_topics(recipe: WriteRecipe) -> str:
+    """The text of the file of topics.
+
+    Raises:
+        SourceError: If it cannot be read.
+    """
+    file = topics_file(recipe)
+    try:
+        return file.read_text("utf-8-sig")
+    except OSError as error:
+        raise SourceError(f"cannot read topics {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file} is not UTF-8 text (byte {error.start})") from error

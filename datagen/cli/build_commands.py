@@ -1,0 +1,151 @@
+"""Commands that make shards, and tell how far they are: build, flatten, check, status, recipes."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from datagen.cli.app import app
+
+Engine = Literal["local", "ray"]
+_N_CORES = os.cpu_count() or 1
+_Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
+
+
+@app.command()
+def build(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one (see `datagen recipes`).")],
+    input: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="File, directory, URL or hf:NAME to read; may be repeated."),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Output directory or URL (docs/stores.md); by default out/RECIPE.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Workers; by default one a core, on Ray what there is room for."),
+    ] = None,
+    engine: Annotated[Engine, typer.Option("--engine", help="Processes of this machine, or a Ray cluster.")] = "local",
+    address: Annotated[
+        str,
+        typer.Option("--address", help="Ray: `auto` for the cluster this machine is in, `local` for one of its own."),
+    ] = "local",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
+    takes: Annotated[
+        list[str] | None,
+        typer.Option("--takes", metavar="OUT", help="Output of a build with takes.keep=true: speak nothing twice."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
+    ] = None,
+) -> None:
+    """Turn dialogues into training shards. Run it again to go on with a build that was interrupted."""
+    from datagen import recipe as recipes
+    from datagen.cli.progress import Progress
+    from datagen.run.build import build as run
+
+    values = recipes.load(recipe, _overrides(set_, input, limit, takes))
+    target = out or str(Path("out") / values.name)
+    with Progress(target) as progress:
+        n_workers = workers or (0 if engine == "ray" else _N_CORES)
+        manifest = run(values, target, n_workers, progress, engine, address)
+    progress.summarize(manifest)
+
+
+def _overrides(
+    set_: list[str] | None, paths: list[str] | None, limit: int | None, takes: list[str] | None
+) -> tuple[str, ...]:
+    import json
+
+    chosen = list(set_ or ())
+    if paths:
+        chosen.append(f"input.paths={json.dumps(paths)}")
+    if limit is not None:
+        chosen.append(f"input.limit={limit}")
+    if takes:
+        chosen.append(f"takes.reuse={json.dumps(takes)}")
+    return tuple(chosen)
+
+
+@app.command()
+def flatten(
+    source: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
+    out: Annotated[str, typer.Option("--out", help="Directory or URL for the new shards.")],
+    chunk: Annotated[str | None, typer.Option("--chunk", help="Speech/text tokens a chunk, such as 5/1.")] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks; may be repeated.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest dialogue row.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value of `flatten`, such as half_duplex=heard."),
+    ] = None,
+    workers: _Workers = _N_CORES,
+) -> None:
+    """Make new shards from the conversations of a build, without speaking anything again."""
+    from datagen.cli.progress import print_summary
+    from datagen.recipe import set_value
+    from datagen.run.reflatten import reflatten
+
+    changes: dict[str, object] = {}
+    if chunk is not None:
+        speech, slash, text = chunk.partition("/")
+        if not slash or not speech.isdecimal() or not text.isdecimal():
+            raise typer.BadParameter("write it as SPEECH/TEXT, for example 5/1", param_hint="--chunk")
+        changes |= {"speech_chunk_tokens": int(speech), "text_chunk_tokens": int(text)}
+    if task:
+        changes["tasks"] = task
+    if max_tokens is not None:
+        changes["max_tokens"] = max_tokens
+    for setting in set_ or ():
+        set_value(changes, setting, example="half_duplex=heard")
+    print_summary(reflatten(source, out, changes, workers), out)
+
+
+@app.command()
+def check(
+    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+    conversations: Annotated[
+        str | None, typer.Option("--conversations", help="The build whose conversations OUT was flattened from.")
+    ] = None,
+) -> None:
+    """Verify an output against its manifest and the laws of the format. Exit status 1 if anything is wrong."""
+    from datagen.run.check import check as run
+    from datagen.shards.store import open_store
+
+    report = run(open_store(out), open_store(conversations) if conversations else None)
+    for fault in report.faults:
+        typer.echo(fault, err=True)
+    if report.faults:
+        typer.echo(f"{out}: {len(report.faults)} faults", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, all as they should be\ndigest {report.digest}")
+
+
+@app.command()
+def status(
+    out: Annotated[str, typer.Argument(help="Output of a build, running, interrupted or finished.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Tell how far a build is: units, hours, rejects, recent speed, what is left."""
+    from datagen.cli.progress import print_status
+    from datagen.run.status import status as run
+    from datagen.shards.store import open_store
+
+    found = run(open_store(out))
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        print_status(found)
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes shipped with the package."""
+    from datagen import recipe, resources
+
+    for name in resources.recipes():
+        typer.echo(f"{name:16} {recipe.load(name).description}")

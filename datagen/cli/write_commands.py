@@ -1,0 +1,125 @@
+"""Commands that ask a language model: write, and the group prompts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from datagen.cli.app import app
+
+if TYPE_CHECKING:
+    from datagen.authoring.authoring_config import WriteRecipe
+    from datagen.records import Dialogue
+
+prompts = typer.Typer(
+    help="What a language model is asked: all prompts, or one as the model reads it.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+app.add_typer(prompts, name="prompts")
+
+
+@app.command()
+def write(
+    recipe: Annotated[str, typer.Argument(help="A recipe file with a part `write`, or the name of a shipped one.")],
+    out: Annotated[
+        str | None, typer.Option("--out", help="Output directory or URL; by default out/RECIPE-written.")
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option("--engine", help="This process, or a Ray cluster.")
+    ] = "local",
+    workers: Annotated[int, typer.Option("--workers", min=0, help="On Ray: actors that share the limits.")] = 0,
+    address: Annotated[
+        str, typer.Option("--address", help="Of the Ray cluster; `auto` for the one around us.")
+    ] = "local",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask nothing; estimate tokens and money.")] = False,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value, such as llm.model=NAME.")
+    ] = None,
+) -> None:
+    """Write dialogues and scripts with a language model; a build takes them as input. Goes on where it stopped."""
+    values = _recipe(recipe, [*(set_ or []), *([f"input.limit={limit}"] if limit else [])])
+    if dry_run:
+        _estimate(values)
+        return
+    from datagen.authoring.author import write as run
+    from datagen.authoring.authoring_progress import Progress
+
+    target = out or str(Path("out") / f"{values.name}-written")
+    with Progress(target) as progress:
+        summary = run(values, target, progress, engine, workers, address)
+    progress.summarize(summary, values)
+
+
+def _recipe(name: str, overrides: list[str]) -> "WriteRecipe":
+    from datagen.authoring.authoring_config import parse
+    from datagen.recipe import read_text
+
+    return parse(read_text(name), name, tuple(overrides))
+
+
+def _estimate(recipe: "WriteRecipe") -> None:
+    from datagen.authoring.author import counted
+    from datagen.authoring.authoring_plan import records
+    from datagen.authoring.estimate import estimate
+
+    found = estimate(recipe, counted(records(recipe)))
+    typer.echo(f"{found.n_records:,} records, {found.n_questions:,} questions")
+    typer.echo(
+        f"about {found.usage.input:,} tokens in and {found.usage.output:,} out, at most {found.most.output:,} out"
+    )
+    if found.most_money:
+        typer.echo(f"about {found.money:,.2f}, at most {found.most_money:,.2f}, in the currency of llm.prices")
+    typer.echo("Estimates: tokens are Qwen2's, answers of common length that fit at once. Nothing was asked.")
+
+
+@prompts.callback()
+def table(ctx: typer.Context) -> None:
+    """Show the shipped prompts; `datagen prompts show NAME` renders one."""
+    if ctx.invoked_subcommand:
+        return
+    from rich.table import Table
+
+    from datagen.authoring.prompts import load_prompt, names
+    from datagen.terminal import console
+
+    shown = Table("prompt", "language", "version", "answer", "variables", "SHA-256", box=None)
+    for stem in names():
+        prompt = load_prompt(*stem.split(".", 1))
+        variables = ", ".join(prompt.variables)
+        shown.add_row(prompt.name, prompt.language, str(prompt.version), prompt.schema, variables, prompt.sha256[:12])
+    console().print(shown)
+
+
+@prompts.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A prompt, such as script.")],
+    dialogue: Annotated[str | None, typer.Option("--dialogue", help="File whose first dialogue is filled in.")] = None,
+    language: Annotated[str, typer.Option("--language", help="ISO 639-1.")] = "en",
+    folder: Annotated[str, typer.Option("--prompts", help="Folder of prompts of your own.")] = "",
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the answer too.")] = False,
+) -> None:
+    """Print the messages of a prompt as the model reads them."""
+    import json
+
+    from datagen.authoring.answers import ANSWERS, strict_schema
+    from datagen.authoring.preview import preview
+    from datagen.authoring.prompts import load_prompt
+
+    prompt = load_prompt(name, language, folder)
+    for message in preview(prompt, _first(dialogue) if dialogue else None):
+        typer.echo(f"--- {message.role} ---\n{message.content}\n")
+    if schema:
+        typer.echo(json.dumps(strict_schema(ANSWERS[prompt.schema]), indent=1))
+
+
+def _first(file: str) -> "Dialogue":
+    from datagen import sources
+    from datagen.errors import SourceError
+    from datagen.records import Dialogue
+
+    found = next((record for record in sources.read(file) if isinstance(record, Dialogue)), None)
+    if found is None:
+        raise SourceError(f"{file} holds no dialogue that can be read")
+    return found

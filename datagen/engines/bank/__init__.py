@@ -1,6 +1,0 @@
-"""Voice banks: recordings of speakers, for engines that imitate them."""
-
-from datagen.engines.bank.bank import Bank, Verdict, load_bank, survey, write_table
-from datagen.engines.bank.checks import Limits, Measures
-
-__all__ = ["Bank", "Limits", "Measures", "Verdict", "load_bank", "survey", "write_table"]

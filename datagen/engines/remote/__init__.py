@@ -1,0 +1,1 @@
+"""What engines behind a server share: pace, probes, replies and what was sent."""

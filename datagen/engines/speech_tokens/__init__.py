@@ -1,0 +1,1 @@
+"""Speech tokenizers: audio to discrete codes."""

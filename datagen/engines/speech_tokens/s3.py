@@ -1,0 +1,170 @@
+"""The speech tokenizers of CosyVoice (S3), with weights of the user's: 25 or 50 codes a second of 16 kHz audio.
+
+    int16 → log-mel of the whole channel → windows of at most 29 s → encoder → one code a frame
+
+The log-mel is that of a whole channel, as in s3tokenizer: what lies 80 dB below its loudest point counts as silence.
+Codes therefore depend on the whole channel, and on nothing beside it: batches hold windows of one call alone.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.engines.audio import resample
+from datagen.engines.base import Audio, BitExact, Codes, EngineInfo, Options, SpeechTokenizer
+from datagen.engines.gpu import outages
+from datagen.engines.speech_tokens.s3_nets import MEL_HOP, Model, Net, OnnxNet, TorchNet, file_sha256
+from datagen.engines.speech_tokens.s3_windows import Window, windows
+from datagen.errors import EngineError, EngineMissingError, RecipeError
+
+_SILENCE_S = 10
+_DECODER = "datagen.engines.speech_tokens.cosyvoice_decoder"
+_GPU_BATCH = 16
+_LICENCE = "Apache-2.0 (code); weights: see the model card"
+
+
+class _Piece(NamedTuple):
+    channel: int
+    window: Window
+
+    @property
+    def length(self) -> int:
+        return self.window.end - self.window.start
+
+
+class S3Tokenizer(SpeechTokenizer):
+    """The speech tokenizer engine `s3`. On a CPU it takes one core, and its codes are the same for any batch."""
+
+    sample_rate_hz = 16_000
+    _detokenizer: Any
+
+    def __init__(
+        self,
+        path: str,
+        model: Model = "speech_tokenizer_v2_25hz",
+        runtime: Literal["torch", "onnx"] = "torch",
+        device: str = "cpu",
+        batch_size: int = 0,
+        decoder: Options | None = None,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            path: Its weights: the `.onnx` file that CosyVoice ships, or what s3tokenizer saves of it (`.pt`,
+                `.safetensors`).
+            model: Which one it is: speech_tokenizer_v1 (50 codes a second), speech_tokenizer_v1_25hz,
+                speech_tokenizer_v2_25hz or speech_tokenizer_v3_25hz. Nothing is guessed from the path.
+            runtime: `torch` runs s3tokenizer's model. `onnx` runs the `.onnx` file itself, as CosyVoice does, with
+                onnxruntime and without torch, a window at a time.
+            device: As torch names it: cpu, cuda, cuda:1.
+            batch_size: Windows that are run at once; 0: 1 on a CPU, where more gain nothing, and 16 elsewhere.
+            decoder: Options of CosyVoice's detokenizer, with which codes can be heard; None: they can't be.
+
+        Raises:
+            RecipeError: If the model or runtime is unknown, or they cannot run in batches of that size.
+            EngineMissingError: If a package, the file or the device is not there.
+            EngineError: If the file does not hold the weights of such a model.
+        """
+        _refuse(path, model, runtime, batch_size)
+        sha256 = file_sha256(Path(path), model)
+        self.frame_rate_hz = 50 if model == "speech_tokenizer_v1" else 25
+        self._hop = self.sample_rate_hz // self.frame_rate_hz
+        self._net: Net = (TorchNet if runtime == "torch" else OnnxNet)(model, Path(path), device)
+        self._batch_size = 1 if runtime == "onnx" else batch_size or (1 if device == "cpu" else _GPU_BATCH)
+        exact: BitExact = "machine" if device == "cpu" and self._batch_size == 1 else "no"
+        self.info = EngineInfo(model, f"{self._net.version}+{sha256[:12]}", _LICENCE, exact)
+        self.codebook_size = self._net.codebook_size
+        self._decoder, self._detokenizer = decoder, None
+        silence = self.encode(np.zeros(_SILENCE_S * self.sample_rate_hz, np.int16))
+        self.silence_code = int(np.bincount(silence).argmax())
+
+    def encode(self, audio: NDArray[np.int16]) -> Codes:
+        """Encode int16 [n_samples] at 16 kHz, whole frames of any number, to uint16 [n_samples / hop].
+
+        Raises:
+            ValueError: If it is not int16 [n_samples] or has a part of a frame.
+        """
+        return self.encode_batch([audio])[0]
+
+    def encode_batch(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
+        """Encode channels: windows of all of them are run together, as many at once as `batch_size`.
+
+        Raises:
+            ValueError: If one is not int16 [n_samples] or has a part of a frame.
+            EngineError: If the model does not give a code a frame.
+            OutageError: If the GPU fails.
+        """
+        with outages():
+            return self._encoded(audios)
+
+    def _encoded(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
+        frames = [self._n_frames(audio) for audio in audios]
+        codes = [np.zeros(n, np.uint16) for n in frames]
+        mels: list[Any] = [
+            self._net.mel(audio.astype(np.float32) / np.float32(32768)) if len(audio) else None for audio in audios
+        ]
+        pieces = [_Piece(channel, window) for channel, n in enumerate(frames) for window in self._windows(n)]
+        pieces.sort(key=lambda piece: -piece.length)  # like lengths together: little is padded
+        step = self._hop // MEL_HOP
+        for at in range(0, len(pieces), self._batch_size):
+            batch = pieces[at : at + self._batch_size]
+            heard = [mels[channel][:, window.start * step : window.end * step] for channel, window in batch]
+            for piece, found in zip(batch, self._net.codes(heard), strict=True):
+                self._keep(piece, found, codes[piece.channel])
+        return codes
+
+    def decode(self, codes: Codes) -> Audio:
+        """Make codes audible with CosyVoice: float32 [len(codes) * hop] at 16 kHz.
+
+        Raises:
+            EngineMissingError: If there is no decoder, or its model is not there.
+        """
+        if self._decoder is None:
+            raise EngineMissingError(
+                "this tokenizer has no decoder: give decoder.model_dir, a CosyVoice model directory"
+            )
+        if self._detokenizer is None:
+            self._detokenizer = import_module(_DECODER).Detokenizer(**self._decoder)
+        if not len(codes):
+            return np.zeros(0, np.float32)
+        heard = resample(self._detokenizer(codes), self._detokenizer.sample_rate_hz, self.sample_rate_hz)
+        audio = np.zeros(len(codes) * self._hop, np.float32)
+        audio[: len(heard)] = heard[: len(audio)]
+        return audio
+
+    def _windows(self, n_frames: int) -> list[Window]:
+        return windows(n_frames, self.frame_rate_hz)
+
+    def _n_frames(self, audio: NDArray[np.int16]) -> int:
+        if audio.dtype != np.int16 or audio.ndim != 1:
+            raise ValueError(f"s3 encodes int16 [n_samples], not {audio.dtype} {list(audio.shape)}")
+        if len(audio) % self._hop:
+            raise ValueError(f"s3 encodes whole frames of {self._hop} samples, not {len(audio)} samples")
+        return len(audio) // self._hop
+
+    def _keep(self, piece: _Piece, found: NDArray[np.int64], codes: Codes) -> None:
+        """Write what is kept of a window into the codes of its channel, having counted it."""
+        if len(found) != piece.length:
+            raise EngineError(
+                f"{self.info.name} gave {len(found)} codes for {piece.length} frames: is the file of another model?"
+            )
+        w = piece.window
+        codes[w.first : w.last] = found[w.first - w.start : w.last - w.start]
+
+
+def _refuse(path: str, model: str, runtime: str, batch_size: int) -> None:
+    """Refuse options that cannot be, before anything is imported for them."""
+    for name, value, known in (("model", model, get_args(Model)), ("runtime", runtime, ("torch", "onnx"))):
+        if value not in known:
+            raise RecipeError(f"speech tokenizer s3: {name} {value!r} is not one of {', '.join(known)}")
+    if batch_size < 0 or (runtime == "onnx" and batch_size > 1):
+        raise RecipeError(f"speech tokenizer s3: batch_size {batch_size} cannot be; with runtime onnx it is 1")
+    if not Path(path).is_file():
+        raise EngineMissingError(
+            f"speech tokenizer s3: there is no file of weights {path}; edit engines.speech_tokenizer.options.path of "
+            f"the recipe: it names those of {model}"
+        )

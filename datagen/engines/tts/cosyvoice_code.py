@@ -1,0 +1,205 @@
+"""Finding CosyVoice: the user's checkout, a model directory of version 1, 2 or 3, and text that is only text.
+
+CosyVoice is no package: it is a checkout (https://github.com/FunAudioLLM/CosyVoice) with Matcha-TTS in `third_party/`,
+and a directory of weights per model. Its yaml file says which Python classes to build, so only use model directories
+that you trust.
+"""
+
+import logging
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from datagen.engines.gpu import NO_GPU
+from datagen.engines.model_files import sha256_of_all
+from datagen.errors import EngineError, EngineMissingError
+
+Version = Literal[1, 2, 3]
+Device = Literal["auto", "cuda", "cpu"]
+
+YAML: dict[Version, str] = {1: "cosyvoice.yaml", 2: "cosyvoice2.yaml", 3: "cosyvoice3.yaml"}
+"""What tells the versions apart."""
+OPTIONS = "engines.tts.options"
+"""Where a recipe names model and code of the voice engine."""
+SOUND_FILES = ("flow.pt", "hift.pt")
+"""What makes sound of speech codes."""
+QWEN = "CosyVoice-BlankEN"
+"""Folder of the language model that versions 2 and 3 start from."""
+_WEIGHTS = (".pt", ".onnx", ".safetensors", ".yaml", ".zip")
+_MARKERS = re.compile(r"[<>|\[\]]+")
+
+
+def plain(text: str) -> str:
+    """A text without what CosyVoice's tokenizers take for a command.
+
+    They read `<|endofprompt|>`, `[laughter]`, `<strong>`, `[AA0]` and hundreds more as special ids wherever they occur.
+    None of `<`, `>`, `|`, `[` and `]` can be spoken, and without them no such marker is left: its name is said as a
+    word.
+
+    >>> plain("so <|endofprompt|> it was [laughter]  fun")
+    'so endofprompt it was laughter fun'
+    """
+    return " ".join(_MARKERS.sub(" ", text).split())
+
+
+def find_model(model_dir: str | Path, version: str | int, key: str = OPTIONS) -> tuple[Path, Version]:
+    """A model directory and its version.
+
+    Args:
+        model_dir: The directory.
+        version: 1, 2 or 3; "auto": as the name of its yaml file says.
+        key: Where a recipe says these.
+
+    Raises:
+        EngineError: If the version is unknown, or the directory holds no yaml file, or several.
+        EngineMissingError: If there is no such directory, or not its yaml file.
+    """
+    folder = Path(model_dir)
+    if not str(model_dir) or not folder.is_dir():
+        raise EngineMissingError(
+            f"cosyvoice: model_dir {str(model_dir)!r} is no directory; edit {key}.model_dir of the recipe. To download "
+            "one, for example: https://huggingface.co/FunAudioLLM/CosyVoice2-0.5B"
+        )
+    if str(version) not in ("auto", "1", "2", "3"):
+        raise EngineError(f"cosyvoice: version is {version!r}; it must be auto, 1, 2 or 3")
+    found = [known for known, name in YAML.items() if (folder / name).is_file()]
+    if str(version) != "auto":
+        found = [known for known in found if str(known) == str(version)]
+    if len(found) > 1:
+        raise EngineError(f"cosyvoice: {folder} holds several versions; say which: version: {found[-1]}")
+    if not found:
+        wanted = (
+            ", ".join(YAML.values())
+            if str(version) == "auto"
+            else next(name for known, name in YAML.items() if str(known) == str(version))
+        )
+        raise EngineMissingError(f"cosyvoice: {folder} has no {wanted}; edit {key}.model_dir of the recipe")
+    return folder, found[0]
+
+
+def require(folder: Path, names: tuple[str, ...]) -> None:
+    """Refuse a model directory that lacks a file, before anything is loaded.
+
+    Raises:
+        EngineMissingError: Names all that are missing.
+    """
+    missing = [name for name in names if not (folder / name).exists()]
+    if missing:
+        raise EngineMissingError(f"cosyvoice: {folder} lacks {', '.join(missing)}; download the model again")
+
+
+def find_device(device: str, gpu_switches: tuple[str, ...] = ()) -> Literal["cuda", "cpu"]:
+    """Where CosyVoice will run. It takes a GPU if there is one, and cannot be told otherwise.
+
+    On a CPU torch is held to one thread in this process: with more, audio depends on their number.
+
+    Args:
+        device: "auto", "cuda" or "cpu".
+        gpu_switches: Names of options that are on and need a GPU; CosyVoice itself drops them without one.
+
+    Raises:
+        EngineError: If the device is unknown, or is not the one CosyVoice will take.
+        EngineMissingError: If torch or a GPU is missing.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise EngineMissingError("cosyvoice needs torch: pip install torch") from error
+    found: Literal["cuda", "cpu"] = "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("auto", "cuda", "cpu"):
+        raise EngineError(f"cosyvoice: device is {device!r}; it must be auto, cuda or cpu")
+    if found == "cpu" and (device == "cuda" or gpu_switches):
+        raise EngineMissingError(
+            f"cosyvoice: {', '.join(gpu_switches) or 'device: cuda'} needs a GPU; torch sees none. {NO_GPU}"
+        )
+    if device == "cpu" and found == "cuda":
+        raise EngineError("cosyvoice: device is cpu, but it takes a GPU where it sees one: set CUDA_VISIBLE_DEVICES=")
+    if found == "cpu":
+        torch.set_num_threads(1)
+    return found
+
+
+def import_code(code_dir: str | Path) -> ModuleType:
+    """Import `cosyvoice.cli.cosyvoice`, from a checkout if one is given.
+
+    Quiets it: on import it sets the root logger to DEBUG, and it shows a progress bar and logs the text of every call.
+
+    Args:
+        code_dir: The checkout; empty: `cosyvoice` and `matcha` can be imported as they are.
+
+    Raises:
+        EngineError: If another CosyVoice is imported already.
+        EngineMissingError: If there is none, or a package it needs is missing.
+    """
+    if str(code_dir):
+        for path in find_code(code_dir):
+            if str(path.resolve()) not in sys.path:
+                sys.path.insert(0, str(path.resolve()))
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:
+        module = import_module("cosyvoice.cli.cosyvoice")
+    except Exception as error:  # besides missing packages, binary ones fail in many ways: OSError, RuntimeError, ...
+        where = f"from {code_dir}" if str(code_dir) else "without code_dir"
+        raise EngineMissingError(
+            f"cosyvoice cannot be imported {where}: {error}. Clone https://github.com/FunAudioLLM/CosyVoice with "
+            "--recursive, pip install -r its requirements.txt, and give the checkout as code_dir"
+        ) from error
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+    found = Path(str(module.__file__)).resolve()
+    if str(code_dir) and Path(code_dir).resolve() not in found.parents:
+        raise EngineError(f"cosyvoice: one is imported from {found} already; start anew to use {code_dir}")
+    vars(module)["tqdm"] = iter
+    return module
+
+
+def forget_windows() -> None:
+    """Empty Matcha-TTS's cache of windows and filters, whose keys lack their length.
+
+    Else a model of version 1 and one of version 2 or 3 in one process would use each other's.
+    """
+    audio = vars(import_module("matcha.utils.audio"))
+    for name in ("mel_basis", "hann_window"):
+        audio.get(name, {}).clear()
+
+
+def model_digest(folder: Path) -> str:
+    """SHA-256 of all files of a model directory that decide a take; not of those that a start writes there."""
+    found = [file for file in folder.glob("*") if file.suffix in _WEIGHTS]
+    found += [file for file in (folder / QWEN).glob("*") if file.suffix in (*_WEIGHTS, ".json", ".txt")]
+    return sha256_of_all(filter(Path.is_file, found), folder)
+
+
+def code_digest() -> str:
+    """SHA-256 of the code that was imported: of CosyVoice, and of the Matcha-TTS that it stands on."""
+    packages = [
+        Path(str(import_module(name).__file__)).parents[1] for name in ("cosyvoice.cli.cosyvoice", "matcha.utils.audio")
+    ]
+    return " ".join(sha256_of_all(package.rglob("*.py"), package) for package in packages)
+
+
+def find_code(code_dir: str | Path) -> tuple[Path, ...]:
+    """Folders of a checkout from which to import; none where no checkout is given. Nothing is imported yet.
+
+    Raises:
+        EngineMissingError: If it is no whole checkout.
+    """
+    if not str(code_dir):
+        return ()
+    code = Path(code_dir)
+    matcha = code / "third_party" / "Matcha-TTS"
+    if not (code / "cosyvoice" / "cli" / "cosyvoice.py").is_file():
+        raise EngineMissingError(
+            f"cosyvoice: code_dir {code} is no checkout of https://github.com/FunAudioLLM/CosyVoice: it has no "
+            f"cosyvoice/cli/cosyvoice.py; edit {OPTIONS}.code_dir of the recipe"
+        )
+    if not (matcha / "matcha").is_dir():
+        raise EngineMissingError(
+            f"cosyvoice: {matcha} is empty; in the checkout: git submodule update --init --recursive"
+        )
+    return matcha, code

@@ -1,0 +1,239 @@
+"""Models scored on held-out rows: how they take turns, yield, and keep calm (omniflatten.md, docs/training.md).
+
+Three ways, of growing difficulty to fool:
+
+    teacher_forced   the model sees the row as it is, and its likeliest choice counts: what the paper seems to do. From
+                     the true reaction on it sees that reaction, so a model that goes on with what it sees scores well
+    unaided          the same predictions, drawn, and only up to the token of the true reaction; none before the event
+    free_running     the row up to shortly before the event, then only the user's channel: it hears its own tokens
+
+Drawn: speech or silence, and the code, as likely as the model finds them, which is how such models run. Their likeliest
+token is nearly always that nothing changes: one answers somewhere in half a second, at no token more likely than not.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.clock import ceil_div
+from datagen.errors import DatagenError
+from datagen.evaluate.models import Model
+from datagen.evaluate.scored_rows import Layout, full_duplex_tasks, rows
+from datagen.evaluate.scores import Scores, hard_negatives
+from datagen.evaluate.turns import PATIENCE_MS, Mask, swayed
+from datagen.seeds import Key, rng
+from datagen.shards.manifest import Manifest
+from datagen.shards.vocab import Vocabulary
+
+_LEAD_MS = {"user_turn_ends": 2000, "barge_ins": 400}
+"""How long before the event a model is set free, and must not do what is asked of it only after it."""
+_REACTIONS = (("user_turn_ends", False), ("barge_ins", True))
+"""What is reacted to, and whether by silence."""
+_MOST_MS = 4000
+"""Of a hard negative: a user who is silent for longer is waited for no longer than that."""
+_PIECE_TOKENS = 512
+"""Of a row that are heard at once: scores of all choices are held for each."""
+_CONTEXT_TOKENS = 4096
+"""What a model that runs free has heard before, at most."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """Lets a model predict the assistant's stream of rows."""
+
+    model: Model
+    layout: Layout
+    vocabulary: Vocabulary
+
+    @cached_property
+    def _codes(self) -> NDArray[np.int64]:
+        """Silence first, then all speech codes but silence."""
+        v = self.vocabulary
+        codes = np.arange(v.speech_offset, v.size)
+        return np.concatenate([[self.layout.silence_id], codes[codes != self.layout.silence_id]])
+
+    @cached_property
+    def _texts(self) -> NDArray[np.int64]:
+        return np.append(np.arange(self.vocabulary.n_text), self.vocabulary["<|text_silence|>"])
+
+    def forced(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+        """How likely silence is, given all tokens before as they are; [n_chunks x n_speech]."""
+        self.model.restart()
+        pieces = np.split(ids, range(_PIECE_TOKENS, len(ids), _PIECE_TOKENS))
+        silence = np.concatenate([_silence(self.model.hear(piece, self._codes, len(piece))) for piece in pieces])
+        after = np.append(0.0, silence[:-1])  # what is predicted after a token is about the next
+        return after.reshape(-1, self.layout.width)[:, -self.layout.n_speech :].reshape(-1)
+
+    def free(self, ids: NDArray[np.int32], first: int, n_chunks: int, chance: np.random.Generator) -> Mask:
+        """Where it is silent when it goes on from a chunk on by drawing every token; bool [n_chunks x n_speech]."""
+        width, n_speech = self.layout.width, self.layout.n_speech
+        chunks = ids.reshape(-1, width)
+        earliest = max(first - _CONTEXT_TOKENS // width, 0)
+        self.model.restart()
+        heard = chunks[earliest:first].reshape(-1).astype(np.int64)
+        codes, texts = self._codes, self._texts
+        silent = np.zeros((n_chunks, n_speech), np.bool_)
+        for chunk in range(n_chunks):
+            heard = np.append(heard, chunks[first + chunk, :n_speech])
+            for _ in range(width - 2 * n_speech):
+                heard = texts[[_drawn(self.model.hear(heard, texts, 1), chance)]]
+            for slot in range(n_speech):
+                choice = _drawn(self.model.hear(heard, codes, 1), chance)
+                silent[chunk, slot] = choice == 0
+                heard = codes[[choice]]
+        return silent.reshape(-1)
+
+
+def _silence(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probability of the first choice, which is silence, against all codes together.
+
+    >>> _silence(np.log(np.array([[2, 1, 1]], np.float32))).round(6).tolist()
+    [0.5]
+    """
+    likely = np.exp(scores - scores.max(axis=1, keepdims=True), dtype=np.float64)
+    return np.asarray(likely[:, 0] / likely.sum(axis=1), np.float64)
+
+
+def _drawn(scores: NDArray[np.float32], chance: np.random.Generator) -> int:
+    """One of the choices, each as likely as its score says."""
+    return int((scores[0] + chance.gumbel(size=scores.shape[1])).argmax())
+
+
+def _run_start(true: Mask, at: int) -> int:
+    """Where the run of true tokens that ends before a place begins; the place itself if there is none.
+
+    >>> _run_start(np.array([False, True, True, False]), 3), _run_start(np.array([True, False]), 2)
+    (1, 2)
+    """
+    others = np.flatnonzero(~true[:at])
+    return int(others[-1]) + 1 if len(others) else 0
+
+
+@dataclass
+class Evaluation:
+    """The scores of one model on one task."""
+
+    player: Player
+    seed: int = 0
+    teacher_forced: Scores = field(init=False)
+    unaided: Scores = field(init=False)
+    free_running: Scores = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start at nothing."""
+        layout = self.player.layout
+        self.teacher_forced, self.unaided, self.free_running = Scores(layout), Scores(layout), Scores(layout)
+
+    def add(self, row: dict[str, Any], free: bool) -> None:
+        """Let the model play a row in all ways, or in all but the slow one."""
+        truth = self.player.layout.silent(row["input_ids"])
+        silence = self.player.forced(row["input_ids"])
+        self.teacher_forced.add_stream(row, silence >= 0.5)
+        self._unaided(row, self._chance(row, "unaided").random(len(silence)) < silence, truth)
+        if free:
+            self._free_turns(row, truth)
+            self._free_hard_negatives(row)
+            self.free_running.n_rows += 1
+
+    def _unaided(self, row: dict[str, Any], found: Mask, truth: Mask) -> None:
+        for name, is_silence in _REACTIONS:
+            wanted, true = (found, truth) if is_silence else (~found, ~truth)
+            for begin, end, n_lead in self._events(row, name, true):
+                getattr(self.unaided, name).add_one(wanted[: end + 1], begin, n_lead)
+        self.unaided.add_hard_negatives(row, found)
+        self.unaided.n_rows += 1
+
+    def _free_turns(self, row: dict[str, Any], truth: Mask) -> None:
+        n_patience = ceil_div(PATIENCE_MS, int(self.player.layout.frame_ms))
+        for name, is_silence in _REACTIONS:
+            for begin, _, n_lead in self._events(row, name, truth if is_silence else ~truth):
+                first, stream = self._free(row, begin - n_lead, begin + n_patience)
+                getattr(self.free_running, name).add_one(stream if is_silence else ~stream, begin - first, n_lead)
+
+    def _events(self, row: dict[str, Any], name: str, true: Mask) -> Iterator[tuple[int, int, int]]:
+        """Events that the row reacts to: where each counts from, the reaction, tokens before that must not be so yet.
+
+        An event counts from the reaction where that comes a little before the event, as in an overlap.
+        """
+        n_most = _LEAD_MS[name] // int(self.player.layout.frame_ms)
+        n_patience = ceil_div(PATIENCE_MS, int(self.player.layout.frame_ms))
+        for at in self.player.layout.places(row[name]).tolist():
+            begin = _run_start(true, at)
+            if at - begin > n_most:
+                begin, n_lead = at, 0
+            else:
+                n_lead = min(begin - _run_start(~true, begin), n_most)
+            if (reached := np.flatnonzero(true[begin : begin + n_patience])).size:
+                yield begin, begin + int(reached[0]), n_lead
+
+    def _free_hard_negatives(self, row: dict[str, Any]) -> None:
+        layout = self.player.layout
+        n_most = ceil_div(_MOST_MS, int(layout.frame_ms))
+        for kind, start, end in zip(*hard_negatives(layout, row), strict=True):
+            end = min(end, start + n_most)
+            first, stream = self._free(row, start, end)
+            was = swayed(stream, np.array([start - first]), np.array([end - first]))
+            self.free_running.hard_negatives[kind] += 1
+            self.free_running.n_swayed[kind] += int(was[0])
+
+    def _free(self, row: dict[str, Any], start: int, end: int) -> tuple[int, Mask]:
+        """The model's own stream from the chunk that holds a place until another; and the place where it begins."""
+        n_speech = self.player.layout.n_speech
+        n_all = len(row["input_ids"]) // self.player.layout.width
+        first = max(start, 0) // n_speech
+        last = min(ceil_div(end, n_speech), n_all)
+        chance = self._chance(row, "free", start)
+        return first * n_speech, self.player.free(row["input_ids"], first, max(last - first, 0), chance)
+
+    def _chance(self, row: dict[str, Any], *about: Key) -> np.random.Generator:
+        """Draws of a row: the same for every model, so that models are compared on equal luck."""
+        return rng(self.seed, "evaluate", row["row_id"], *about)
+
+    def table(self) -> dict[str, Any]:
+        """All scores, as plain values."""
+        found = {"teacher_forced": self.teacher_forced, "unaided": self.unaided, "free_running": self.free_running}
+        tables = {name: scores.table() for name, scores in found.items() if scores.n_rows}
+        for name in ("assistant_turn_taking", "user_turn_taking"):  # behind the true reaction there is nothing to score
+            tables["unaided"][name]["acc_at"] = dict.fromkeys(tables["unaided"][name]["acc_at"])
+        return tables
+
+
+def evaluate(
+    manifest: Manifest,
+    model: Model,
+    task: str = "two_stream",
+    split: str = "test",
+    n_rows: int | None = None,
+    free: bool = True,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Score a model on rows of a full-duplex task.
+
+    Args:
+        manifest: Of a build.
+        model: What predicts.
+        task: `three_stream` or `two_stream`.
+        split: Which split.
+        n_rows: Only the first so many rows.
+        free: Whether to let it run free as well, which takes a step of the model for each token.
+        seed: Of what is drawn.
+
+    Raises:
+        DatagenError: If the build has no such rows.
+    """
+    tasks, url = full_duplex_tasks(manifest), manifest.store.url
+    if task not in tasks:
+        raise DatagenError(f"{url} has no full-duplex rows of {task!r}; it has {', '.join(tasks)}")
+    if split not in (splits := manifest.values["tables"][task]):
+        raise DatagenError(f"{url} has no {split} rows of {task}; it has {', '.join(splits)}")
+    layout = Layout.of(manifest, task)
+    found = Evaluation(Player(model, layout, Vocabulary.from_dict(manifest.values["vocabulary"])), seed)
+    for number, row in enumerate(rows(manifest.store, manifest, task, split)):
+        if n_rows is not None and number >= n_rows:
+            break
+        found.add(row, free)
+    return found.table()

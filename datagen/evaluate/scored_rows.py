@@ -1,0 +1,84 @@
+"""The full-duplex rows of a build as they are scored: where streams lie, which id is silence, what happens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import DatagenError
+from datagen.evaluate.turns import Mask, Places, places
+from datagen.shards.manifest import Manifest
+from datagen.shards.schema import arrays_of
+from datagen.shards.store import Store
+from datagen.shards.tables import from_parquet
+from datagen.shards.vocab import Vocabulary
+
+TASKS = ("three_stream", "two_stream")
+_ARRAYS = ("input_ids", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
+_TEXTS = ("row_id", "event_kinds", "event_roles")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How rows of a task are laid out, and which id is silence.
+
+    Where silence is the tokenizer's own codes, a digitally silent pause inside the assistant's speech is silence too.
+    """
+
+    n_speech: int
+    width: int
+    silence_id: int
+    frame_ms: float
+
+    @classmethod
+    def of(cls, manifest: Manifest, task: str) -> "Layout":
+        """As the manifest of a build says."""
+        flat, vocabulary = manifest.values["recipe"]["flatten"], Vocabulary.from_dict(manifest.values["vocabulary"])
+        n_speech = flat["speech_chunk_tokens"]
+        n_text = flat["text_chunk_tokens"] if task == "three_stream" else 0
+        silence = manifest.values["silence"]
+        silence_id = (
+            vocabulary["<|speech_silence|>"]
+            if silence["assistant"] == "special"
+            else vocabulary.speech_offset + silence["silence_code"]
+        )
+        return cls(n_speech, 2 * n_speech + n_text, silence_id, 1000 / manifest.values["clock"]["frame_rate_hz"])
+
+    @property
+    def chunk_ms(self) -> float:
+        """What a model that runs chunk by chunk adds to every response: it has to hear a chunk before it answers."""
+        return self.n_speech * self.frame_ms
+
+    def silent(self, input_ids: NDArray[np.int32]) -> Mask:
+        """Where the assistant's speech stream of a row is silent, bool [n_chunks x n_speech]."""
+        speech = input_ids.reshape(-1, self.width)[:, -self.n_speech :]
+        return np.asarray(speech == self.silence_id, np.bool_).reshape(-1)
+
+    def places(self, positions: NDArray[np.int32]) -> Places:
+        """From positions in `input_ids` to places in the assistant's speech stream."""
+        return places(positions, self.n_speech, self.width)
+
+
+def full_duplex_tasks(manifest: Manifest) -> list[str]:
+    """The tasks of a build whose rows know time.
+
+    Raises:
+        DatagenError: If there are none.
+    """
+    tasks = [task for task in TASKS if task in manifest.tasks]
+    if not tasks:
+        place = manifest.store.url
+        raise DatagenError(f"{place} has no rows of {' or '.join(TASKS)}; it has {', '.join(manifest.tasks)}")
+    return tasks
+
+
+def rows(store: Store, manifest: Manifest, task: str, split: str = "") -> Iterator[dict[str, Any]]:
+    """Rows of a task, or of one split of it, with their lists of numbers as arrays; a file at a time."""
+    for file in manifest.files(task, split):
+        table = from_parquet(store.read(file.key), file.key, [*_ARRAYS, *_TEXTS])
+        columns: dict[str, list[Any]] = {name: arrays_of(table.column(name)) for name in _ARRAYS}
+        columns |= {name: table.column(name).to_pylist() for name in _TEXTS}
+        for k in range(table.num_rows):
+            yield {name: column[k] for name, column in columns.items()}

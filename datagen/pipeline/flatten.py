@@ -1,0 +1,250 @@
+"""Streams → Rows: asr, tts, four_stream, three_stream, two_stream. A pure function of the conversations table.
+
+Flattening interleaves chunk k of every stream, then chunk k+1:
+
+    three_stream   | user speech x S | assistant text x T | assistant speech x S |  next chunk ...
+    two_stream     | user speech x S | assistant speech x S |  next chunk ...
+
+The assistant's text begins in the chunk in which its turn begins and fills T slots a chunk until it is used
+up (relaxed alignment); text that is not used up continues in the next chunks, before a later turn's text. It is the
+text of the whole turn: an interruption ends it in the chunk in which the assistant stops, and no chunk earlier.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen import seeds
+from datagen.clock import ceil_div
+from datagen.events import KINDS
+from datagen.recipe import Flatten as FlattenRecipe
+from datagen.records import Row, Streams
+from datagen.shards.chunks import Clock, Talk, TextStream, Utterance, fill, joined, windows
+from datagen.shards.vocab import Ids, Vocabulary
+
+_NO_POSITIONS = np.zeros(0, np.int32)
+_CANNED = frozenset(KINDS) - {"turn", "resumption"}
+"""Kinds of utterances whose words are from a list, and not from the dialogue."""
+
+
+class Flatten:
+    """Make the rows of all tasks of the recipe."""
+
+    def __init__(self, recipe: FlattenRecipe, vocabulary: Vocabulary, hop_samples: int, silence_code: int) -> None:
+        """Take the formats, the ids, samples per frame, and the code that fills the user's last chunk."""
+        self._recipe, self._vocabulary = recipe, vocabulary
+        self._hop, self._silence_code = hop_samples, silence_code
+
+    def __call__(self, batch: Sequence[Streams]) -> list[list[Row]]:
+        """All rows of each conversation, by task in the recipe's order."""
+        return [self._rows(streams) for streams in batch]
+
+    def _rows(self, streams: Streams) -> list[Row]:
+        talk = Talk.of(streams, self._vocabulary, self._hop, self._recipe.assistant_silence, self._silence_code)
+        rows: list[Row] = []
+        for task in self._recipe.tasks:
+            match task:
+                case "asr" | "tts":
+                    rows.extend(self._alignment(talk, task))
+                case "four_stream":
+                    rows.extend(self._four_stream(talk))
+                case "three_stream" | "two_stream":
+                    rows.extend(self._full_duplex(talk, task))
+        return rows
+
+    # -- asr, tts ---------------------------------------------------------------------------------------
+
+    def _alignment(self, talk: Talk, task: str) -> Iterator[Row]:
+        """`[ASR][SOS] speech [EOS][SOT] text [EOT]` and `[TTS][SOT] text [EOT][SOS] speech [EOS]`, one an utterance.
+
+        An utterance too long for a row gives none: a cut one would pair speech with text it does not hold.
+        """
+        v, r = self._vocabulary, self._recipe
+        roles = r.asr_roles if task == "asr" else r.tts_roles
+        found = [u.whole() if r.alignment_takes == "whole" else u for u in talk.utterances]
+        fitting = {
+            index: u
+            for index, u in enumerate(found)
+            if u.role in roles and len(u.ids) and len(u.ids) + len(u.speech) + 5 <= r.max_alignment_tokens
+        }
+        n_canned = sum(u.kind in _CANNED for u in fitting.values())
+        share = kept_share(n_canned, len(fitting) - n_canned, r.max_canned_share)
+        for index, u in fitting.items():
+            if u.kind in _CANNED and seeds.fraction("canned", talk.streams.dialogue_id, index) >= share:
+                continue
+            speech = [v["<|sos|>"]], u.speech, [v["<|eos|>"]]
+            text = [v["<|sot|>"]], u.ids, [v["<|eot|>"]]
+            prompt, target = (speech, text) if task == "asr" else (text, speech)
+            ids = joined([v[f"<|{task}|>"]], *prompt, *target)
+            mask = np.arange(len(ids)) >= len(ids) - len(target[1]) - 1  # the target and its end marker
+            yield self._row(talk, task, index, ids, mask, (u.first, u.last), len(u.ids))
+
+    # -- four_stream ------------------------------------------------------------------------------------
+
+    def _four_stream(self, talk: Talk) -> Iterator[Row]:
+        """Turn by turn: user speech, user text, assistant text, assistant speech; rows hold whole turns only."""
+        turns = talk.turns(whole=self._recipe.half_duplex == "whole")
+        tokens = [self._turn(turn) for turn in turns]
+        spans = spans_of([len(ids) for ids, _ in tokens], [u.role for u in turns], self._recipe.max_tokens)
+        for part, (first, last) in enumerate(spans):
+            ids, mask = (np.concatenate(parts) for parts in zip(*tokens[first:last], strict=True))
+            before = spans[part - 1][1] if part else 0
+            after = len(turns) if part == len(spans) - 1 else last  # what comes after the last row is counted with it
+            n_dropped = sum(len(u.ids) for u in (*turns[before:first], *turns[last:after]))
+            frames = turns[first].first, max(u.last for u in turns[first:last])
+            n_text = sum(len(u.ids) for u in turns[first:last])
+            yield self._row(talk, "four_stream", part, ids, mask, frames, n_text, n_dropped)
+
+    def _turn(self, utterance: Utterance) -> tuple[Ids, NDArray[np.bool_]]:
+        v = self._vocabulary
+        speech = joined([v["<|sos|>"]], utterance.speech, [v["<|eos|>"]])
+        text = joined([v["<|sot|>"]], utterance.ids, [v["<|eot|>"]])
+        if utterance.role == "user":
+            ids = np.concatenate([speech, text])
+            return ids, (np.arange(len(ids)) >= len(speech)) & self._recipe.loss_on_user_text
+        return np.concatenate([text, speech]), np.ones(len(text) + len(speech), np.bool_)
+
+    # -- three_stream, two_stream -----------------------------------------------------------------------
+
+    def _full_duplex(self, talk: Talk, task: str) -> Iterator[Row]:
+        n_speech = self._recipe.speech_chunk_tokens
+        n_text = self._recipe.text_chunk_tokens if task == "three_stream" else 0
+        width = 2 * n_speech + n_text
+        n_heard_chunks = ceil_div(talk.n_frames, n_speech)
+        text = TextStream(talk, n_speech, n_text, n_heard_chunks, self._recipe.interrupted_text == "causal")
+        n_chunks = text.n_chunks
+        grid = np.empty((n_chunks, width), np.int32)
+        fill(grid[:, :n_speech], talk.user, self._vocabulary.speech_offset + self._silence_code)
+        fill(grid[:, n_speech + n_text :], talk.assistant, talk.assistant_fill)
+        if n_text:
+            fill(grid[:, n_speech : n_speech + n_text], text.ids, self._vocabulary["<|text_silence|>"])
+        n_most = self._recipe.max_tokens // width
+        for part, (first, last) in enumerate(windows(n_chunks, n_most, talk.busy(n_speech, n_chunks) + text.busy)):
+            clock = Clock(first, last, n_speech, width, talk.n_frames)
+            n_pad = 2 * max(last * n_speech - max(talk.n_frames, first * n_speech), 0)
+            yield Row(
+                task=task,
+                row_id=f"{talk.streams.dialogue_id}#{task}#{part}",
+                dialogue_id=talk.streams.dialogue_id,
+                language=talk.streams.language,
+                split=talk.streams.split,
+                input_ids=grid[first:last].reshape(-1),
+                loss_mask=np.tile(np.arange(width) >= n_speech, last - first),
+                start_frames=first * n_speech,
+                n_frames=min(last * n_speech, talk.n_frames) - min(first * n_speech, talk.n_frames),
+                n_text_tokens=text.count(first, last),
+                n_late_text_tokens=text.count_late(first, last),
+                n_dropped_text_tokens=text.count_dropped(first, last),
+                n_pad_tokens=n_pad,
+                **_labels(talk, clock),
+            )
+
+    def _row(
+        self,
+        talk: Talk,
+        task: str,
+        index: int,
+        ids: Ids,
+        mask: NDArray[np.bool_],
+        frames: tuple[int, int],
+        n_text: int,
+        n_dropped: int = 0,
+    ) -> Row:
+        streams = talk.streams
+        return Row(
+            task=task,
+            row_id=f"{streams.dialogue_id}#{task}#{index}",
+            dialogue_id=streams.dialogue_id,
+            language=streams.language,
+            split=streams.split,
+            input_ids=ids,
+            loss_mask=mask,
+            start_frames=frames[0],
+            n_frames=frames[1] - frames[0],
+            n_text_tokens=n_text,
+            n_late_text_tokens=0,
+            n_dropped_text_tokens=n_dropped,
+            n_pad_tokens=0,
+            user_turn_ends=_NO_POSITIONS,
+            barge_ins=_NO_POSITIONS,
+            event_kinds=(),
+            event_roles=(),
+            event_starts=_NO_POSITIONS,
+            event_ends=_NO_POSITIONS,
+        )
+
+
+def kept_share(n_canned: int, n_others: int, most: float) -> float:
+    """Share of canned utterances to keep, each by its own chance, so that at most a share of what is kept is canned.
+
+    A function of one conversation: over many of them the share holds in expectation, not in each.
+
+    Args:
+        n_canned: Canned utterances.
+        n_others: Others, all of which are kept.
+        most: The largest share of canned ones among those kept, from 0 to 1.
+
+    >>> kept_share(38, 19, 0.05), kept_share(1, 19, 0.05), kept_share(3, 0, 0.05), kept_share(3, 0, 1)
+    (0.026315789473684213, 1.0, 0.0, 1.0)
+    """
+    if n_canned * (1 - most) <= n_others * most:
+        return 1.0
+    return n_others * most / (n_canned * (1 - most))
+
+
+def spans_of(lengths: Sequence[int], roles: Sequence[str], n_most: int) -> list[tuple[int, int]]:
+    """Which turns each row of `four_stream` holds: a user's turn and its answer together, if they fit a row.
+
+    A turn that is longer than a row is in none, and no row goes on beyond it.
+
+    Args:
+        lengths: Tokens of each turn.
+        roles: Who speaks it.
+        n_most: Tokens a row may have.
+
+    Returns:
+        Turns [first, last) of each row, in order.
+
+    >>> spans_of([3, 4, 3, 4], ["user", "assistant"] * 2, 11), spans_of([3, 9, 3, 4], ["user", "assistant"] * 2, 8)
+    ([(0, 2), (2, 4)], [(0, 1), (2, 4)])
+    """
+    spans: list[tuple[int, int]] = []
+    open_since, n_tokens = 0, 0
+    for index, (length, role) in enumerate(zip(lengths, roles, strict=True)):
+        answered = role == "user" and index + 1 < len(lengths) and lengths[index + 1] <= n_most
+        together = length + (lengths[index + 1] if answered else 0)
+        if n_tokens and (n_tokens + length > n_most or (role == "user" and n_tokens + together > n_most)):
+            spans.append((open_since, index))
+            n_tokens = 0
+        if length > n_most:
+            continue
+        if not n_tokens:
+            open_since = index
+        n_tokens += length
+    return [*spans, (open_since, len(lengths))] if n_tokens else spans
+
+
+class _Labels(TypedDict):
+    user_turn_ends: NDArray[np.int32]
+    barge_ins: NDArray[np.int32]
+    event_kinds: tuple[str, ...]
+    event_roles: tuple[str, ...]
+    event_starts: NDArray[np.int32]
+    event_ends: NDArray[np.int32]
+
+
+def _labels(talk: Talk, clock: Clock) -> _Labels:
+    """What happens in a row and where: events that begin in it, and ends of the user's turns."""
+    inside = clock.holds(talk.event_starts)
+    events = [event for event, here in zip(talk.events, inside, strict=True) if here]
+    starts = clock.positions(talk.event_starts[inside])
+    return {
+        "user_turn_ends": clock.positions(talk.user_turn_ends[clock.holds(talk.user_turn_ends)]),
+        "barge_ins": clock.positions(talk.barge_ins[clock.holds(talk.barge_ins)]),
+        "event_kinds": tuple(event.kind for event in events),
+        "event_roles": tuple(event.role for event in events),
+        "event_starts": starts,
+        "event_ends": clock.positions(talk.event_ends[inside]),
+    }

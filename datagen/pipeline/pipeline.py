@@ -1,0 +1,267 @@
+"""The whole pipeline: recipe → steps, from a dialogue to its token streams, and the rows made of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from datagen.clock import hop_samples
+from datagen.engines import gpu, load
+from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.errors import RecipeError
+from datagen.pipeline.encode import Encode
+from datagen.pipeline.flatten import Flatten
+from datagen.pipeline.mix.line import line_info
+from datagen.pipeline.mix.mix import Mix
+from datagen.pipeline.mix.scene import Supplies
+from datagen.pipeline.place import Place
+from datagen.pipeline.script.casting import Pools, voices_by_language
+from datagen.pipeline.script.script import WriteScript
+from datagen.pipeline.select import Select
+from datagen.pipeline.speak.speak import Background, Shelf, Speak
+from datagen.pipeline.step import Step
+from datagen.pipeline.verify.verify import Gate
+from datagen.recipe import Pool, Recipe
+from datagen.recipe.mix_config import NoiseSource, Room
+from datagen.shards.vocab import SPECIALS, Vocabulary
+
+_ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
+
+
+class Pipeline:
+    """A recipe with its engines, each built when first needed and once per process."""
+
+    shelf: Shelf | None = None
+    """Where takes are kept and found again, if they are."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Take the recipe; nothing heavy happens yet."""
+        self.recipe = recipe
+
+    def steps(self) -> list[Step]:
+        """The pipeline, in flow order."""
+        r = self.recipe
+        return [
+            Step("select", lambda: Select(r.select)),
+            Step("script", lambda: WriteScript(r, self.casting)),
+            Step("speak", self._speak),
+            Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
+            Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
+            Step("encode", self._encode),
+        ]
+
+    def _speak(self) -> Speak:
+        r, tts = self.recipe, self.recipe.engines.tts
+        speakers = {voice: self.tts.about(voice).speaker for voice in (*r.voices.assistants, *self.user_voices)}
+        background = Background(r.mix, self.casting, speakers)
+        heard_by = [repr(engine.info) for engine in (self.asr, self.mos) if engine]
+        made_with = json.dumps([tts.name, tts.options, r.verify.model_dump(mode="json"), heard_by], sort_keys=True)
+        gate = Gate(r.verify, self.asr, self.mos)
+        return Speak(r.speak, self.tts, gate, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
+
+    def _encode(self) -> Encode:
+        r = self.recipe
+        tokenizers = self.speech_tokenizer, self.text_tokenizer
+        return Encode(*tokenizers, r.sample_rate_hz, r.mix.keep_audio, r.timing.fade_ms)
+
+    def pools(self) -> list[tuple[Pool, tuple[str, ...]]]:
+        """Names of the steps, grouped: neighbours that need the same of a worker run in one."""
+        pools = {str(name): pool for name, pool in self.recipe.pools.items()}
+        named = [(pools.get(step.name, Pool()), step.name) for step in self.steps()]
+        return [(pool, tuple(name for _, name in steps)) for pool, steps in groupby(named, key=lambda step: step[0])]
+
+    def flatten(self) -> Flatten:
+        """The last stage: streams → rows."""
+        return Flatten(self.recipe.flatten, self.vocabulary, self.hop, self.speech_tokenizer.silence_code)
+
+    @cached_property
+    def tts(self) -> TTS:
+        """The voice engine."""
+        return load.tts(self.recipe.engines.tts.name, self.recipe.engines.tts.options)
+
+    @cached_property
+    def asr(self) -> ASR | None:
+        """The recognizer that listens to takes, if the recipe has one."""
+        engine = self.recipe.verify.asr
+        return load.asr(engine.name, engine.options) if engine else None
+
+    @cached_property
+    def mos(self) -> MOS | None:
+        """The judge of how takes sound, if the recipe has one."""
+        engine = self.recipe.verify.mos
+        return load.mos(engine.name, engine.options) if engine else None
+
+    @cached_property
+    def speech_tokenizer(self) -> SpeechTokenizer:
+        """The speech tokenizer."""
+        engine = self.recipe.engines.speech_tokenizer
+        return load.speech_tokenizer(engine.name, engine.options)
+
+    @cached_property
+    def text_tokenizer(self) -> TextTokenizer:
+        """The text tokenizer."""
+        return load.text_tokenizer(self.recipe.engines.text_tokenizer.name, self.recipe.engines.text_tokenizer.options)
+
+    @cached_property
+    def supplies(self) -> Supplies:
+        """Engines the mix stage draws from: one a source of noise and, where they may happen, of bursts, and rooms."""
+        mix = self.recipe.mix
+        bursts = mix.bursts.sources if mix.bursts.probability else ()
+        return Supplies(self._noises(mix.noise), self._noises(bursts), self._rooms(mix.room))
+
+    def _noises(self, sources: Sequence[NoiseSource]) -> list[Noise]:
+        rate = self.recipe.sample_rate_hz
+        return [load.noise(source.name, {"sample_rate_hz": rate, **source.options}) for source in sources]
+
+    def _rooms(self, room: Room) -> Rooms | None:
+        if not room.probability:
+            return None
+        given = {"room": room, "sample_rate_hz": self.recipe.sample_rate_hz, "run_seed": self.recipe.seed}
+        return load.rooms(room.engine.name, {**given, **room.engine.options})
+
+    @cached_property
+    def hop(self) -> int:
+        """Samples a frame, at the rate of the conversation."""
+        try:
+            return hop_samples(self.recipe.sample_rate_hz, self.speech_tokenizer.frame_rate_hz)
+        except ValueError as error:
+            raise RecipeError(f"sample_rate_hz: {error}") from error
+
+    @cached_property
+    def user_voices(self) -> tuple[str, ...]:
+        """Voices a user may have; by default all but those of the assistant's speaker."""
+        if chosen := self.recipe.voices.users:
+            return chosen
+        assistants = {self.tts.about(voice).speaker for voice in self.recipe.voices.assistants}
+        return tuple(voice for voice in self.tts.voices if self.tts.about(voice).speaker not in assistants)
+
+    @cached_property
+    def casting(self) -> Pools:
+        """The same by language and split."""
+        users = [self.tts.about(voice) for voice in self.user_voices]
+        return voices_by_language(users, self.recipe.splits, self.recipe.select.languages)
+
+    def voices(self) -> dict[str, dict[str, Any]]:
+        """What is known of each voice that may be heard, by name: its fields as JSON has them."""
+        known = map(self.tts.about, dict.fromkeys((*self.recipe.voices.assistants, *self.user_voices)))
+        return {voice.name: {**asdict(voice), "languages": list(voice.languages)} for voice in known}
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Where ids lie: special tokens in rows that a model's embedding pads if they fit, speech behind all rows."""
+        text = self.text_tokenizer
+        speech_offset = max(text.n_embeddings, text.special_offset + len(SPECIALS))
+        return Vocabulary(text.vocabulary_size, text.special_offset, speech_offset, self.speech_tokenizer.codebook_size)
+
+    def check(self) -> None:
+        """Build every engine and refuse a recipe that cannot run, before any expensive work.
+
+        Raises:
+            RecipeError: If voices, languages or limits do not fit the engines.
+            EngineMissingError: If an engine is not installed.
+        """
+        self._load()
+        known, voices = self.tts.voices, self.recipe.voices
+        for key, wanted in (("assistant", voices.assistants), ("users", voices.users)):
+            unknown = [voice for voice in wanted if voice not in known]
+            if unknown:
+                raise RecipeError(
+                    f"voices.{key}: {unknown[0]!r} is not a voice of {self.tts.info.name}: {', '.join(known)}"
+                )
+        unspoken = [name for name in self.recipe.select.languages if name not in self.tts.languages]
+        if unspoken:
+            raise RecipeError(
+                f"select.languages: {self.tts.info.name} does not speak {unspoken[0]!r}, "
+                f"only {', '.join(self.tts.languages)}"
+            )
+        talk = self.recipe.mix.babble.probability or self.recipe.mix.other_talkers.probability
+        mute = [name for name in self.recipe.select.languages if talk and not self.recipe.mix.sentences.get(name)]
+        if mute:
+            raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {mute[0]!r}")
+        unheard = [name for name in self.recipe.select.languages if self.asr and name not in self.asr.languages]
+        if self.asr and unheard:
+            raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {unheard[0]!r}")
+        self._check_languages()
+        self._check_patience()
+        self.describe()
+
+    def _load(self) -> None:
+        """Load all engines, the voice last: it is the slowest, and what another lacks is said before."""
+        for name in ("supplies", *reversed(_ENGINES)):
+            getattr(self, name)
+
+    def release(self) -> None:
+        """Forget the engines, for workers in other processes to have their memory; they are loaded anew if needed."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                self.__dict__.pop(name, None)
+        gpu.give_back()
+
+    def _check_languages(self) -> None:
+        """Refuse a language that the assistant, or no user, speaks.
+
+        Raises:
+            RecipeError: If there is one; says which voices speak it.
+        """
+        try:
+            pools = self.casting
+        except ValueError as error:
+            raise RecipeError(f"voices.users: {error}") from error
+        for language in self.recipe.select.languages:
+            able = [voice for voice in self.tts.voices if language in self.tts.about(voice).languages]
+            named = ", ".join(able) or f"there are none in {self.tts.info.name}"
+            assistant = self.recipe.voices.assistant_of(language)
+            if assistant not in able:
+                fault = f"{assistant!r} does not speak {language!r}" if assistant else f"none is given for {language!r}"
+                raise RecipeError(f"voices.assistant: {fault}; name one a language, as {{{language}: NAME}}: {named}")
+            if language not in pools:
+                raise RecipeError(f"voices.users: nobody speaks {language!r}; add some who do: {named}")
+
+    def _check_patience(self) -> None:
+        """Refuse a voice engine that tries for so long that its dialogue would be ended as one that hangs.
+
+        Raises:
+            RecipeError: If there is too little time for a call, the question whether the server is well, and the rest.
+        """
+        patience, limit = self.tts.give_up_seconds, self.recipe.limits.dialogue_seconds
+        if patience > limit / 3:
+            raise RecipeError(
+                f"engines.tts: give_up_seconds is {patience:g}, more than a third of limits.dialogue_seconds "
+                f"({limit:g}); set give_up_seconds to at most {limit / 3:g}, or limits.dialogue_seconds to at least "
+                f"{patience * 3:g}"
+            )
+
+    def loaded(self) -> dict[str, Any]:
+        """What the engines that are loaded by now say of themselves."""
+        found = {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if self.__dict__.get(kind)}
+        if "tts" in found:
+            found["tts"]["word_times"] = self.tts.word_times
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """Engines, voices, vocabulary, clock and silence policy as plans and manifests store them."""
+        self._load()
+        engines = self.loaded()
+        engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.supplies.noises)}
+        engines |= {f"bursts.{index}": asdict(burst.info) for index, burst in enumerate(self.supplies.bursts)}
+        if self.supplies.rooms:
+            engines["rooms"] = asdict(self.supplies.rooms.info)
+        if self.recipe.mix.line.probability:
+            engines["line"] = asdict(line_info())
+        return {
+            "engines": engines,
+            "voices": self.voices(),
+            "vocabulary": self.vocabulary.as_dict(),
+            "clock": {
+                "sample_rate_hz": self.recipe.sample_rate_hz,
+                "frame_rate_hz": self.speech_tokenizer.frame_rate_hz,
+                "hop_samples": self.hop,
+            },
+            "silence": {
+                "assistant": self.recipe.flatten.assistant_silence,
+                "user": "codes",
+                "silence_code": self.speech_tokenizer.silence_code,
+            },
+        }

@@ -1,0 +1,253 @@
+"""Takes → Timeline: when each take starts, stops, and where it is cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from datagen import seeds
+from datagen.clock import ms_to_samples, round_up
+from datagen.recipe import Timing
+from datagen.records import FLOOR, BargeIn, Event, Placed, Reject, Role, Take, Takes, Timeline, Utterance, Word
+from datagen.text.phrases import end_of_unit, heard, places, said_by, time_at, units
+from datagen.text.references import is_content
+
+
+class Place:
+    """Place the takes of a script: first those that hold the floor, then what is heard beside them.
+
+    The floor goes from utterance to utterance as offsets and barge-ins say. A barge-in starts inside the other's
+    utterance before it; the other stops one reaction later, and its audio, words and text end there (law 8). Nobody
+    answers before half of the other's last content word, or earlier than the recipe allows (law 9). What
+    overlaps the floor moves nothing: where there is no room for it, it is cut to nothing and an event says so.
+    """
+
+    def __init__(self, timing: Timing, sample_rate_hz: int, chunk_samples: int, run_seed: int) -> None:
+        """Take the timing, the clock, the chunk to which conversations are padded, and the seed."""
+        self._timing, self._rate, self._chunk, self._seed = timing, sample_rate_hz, chunk_samples, run_seed
+
+    def __call__(self, batch: Sequence[Takes]) -> list[Timeline | Reject]:
+        """Place each conversation."""
+        return [self._timeline(takes) for takes in batch]
+
+    def _timeline(self, takes: Takes) -> Timeline:
+        early = {"assistant": self._timing.early_ms, "user": self._timing.user_early_ms}
+        stage = _Stage(takes, {role: ms_to_samples(ms, self._rate) for role, ms in early.items()}, self._rate // 5)
+        for index, utterance in enumerate(takes.script.utterances):
+            if utterance.kind in FLOOR:
+                stage.take_floor(index, utterance)
+        stage.place_beside()
+        dialogue_id = takes.script.dialogue.id
+        tail_ms = self._timing.tail.draw(seeds.rng(self._seed, dialogue_id, "place", "tail"))
+        placed = tuple(stage.placed[index] for index in range(len(takes.takes)))
+        end = max((p.end_samples for p in placed), default=0) + ms_to_samples(tail_ms, self._rate)
+        events = sorted(stage.events, key=lambda e: (e.start_samples, e.end_samples, e.utterance))
+        return Timeline(takes, placed, tuple(events), round_up(end, self._chunk))
+
+
+@dataclass
+class _Stage:
+    """A conversation while its takes are placed."""
+
+    takes: Takes
+    early: dict[str, int]
+    """Most samples that each speaker may answer before the other's end."""
+    breath: int
+    """Fewest samples between the assistant's stop and its resumption; a quarter of it, to an interrupter's end."""
+    placed: dict[int, Placed] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    _floor: list[int] = field(default_factory=list)
+    """Utterances that hold the floor, as far as they are placed."""
+    _ends: dict[Role, int] = field(default_factory=lambda: {"user": 0, "assistant": 0})
+    """Where each speaker's last utterance on the floor ends."""
+
+    def take_floor(self, index: int, utterance: Utterance) -> None:
+        """Place the next utterance that holds the floor."""
+        start = self._interrupt(index, utterance, utterance.barge_in) if utterance.barge_in else None
+        if start is None:
+            start = self._follow(index, utterance)
+        whole = _whole(self.takes.takes[index], start, utterance.spoken)
+        self.placed[index] = whole
+        self._ends[utterance.role] = whole.end_samples
+        self._floor.append(index)
+        if utterance.event == "prompt":
+            self._note(utterance.event, utterance.role, whole.start_samples, whole.end_samples, index)
+        if utterance.correction:
+            wrong, right = utterance.correction
+            words, spoken = self.takes.takes[index].words, utterance.spoken
+            span = start + time_at(words, spoken, wrong), start + said_by(words, spoken, right)
+            self._note("correction", utterance.role, *span, index)
+
+    def _follow(self, index: int, utterance: Utterance) -> int:
+        """Start at the scripted offset from the end of the floor-holder's last utterance.
+
+        Never within the speaker's own last utterance, and never so early that it ends before the other does.
+        """
+        if not self._floor:
+            return max(utterance.offset_samples, 0)
+        end = self.placed[self._floor[-1]].end_samples
+        wanted = end + utterance.offset_samples
+        own_end = self._ends[utterance.role] + (self.breath if utterance.kind == "resumption" else 0)
+        in_time = max(self._in_time_for_next(index), self._earliest(utterance))
+        start = max(wanted, end - len(self.takes.takes[index].audio), own_end, in_time)
+        self._note_transfer(index, utterance, start)
+        return start
+
+    def _earliest(self, utterance: Utterance) -> int:
+        """Earliest start at which the utterance can be an answer to the one before."""
+        before = self.takes.script.utterances[self._floor[-1]]
+        if before.role == utterance.role:
+            return 0
+        other, language = self.placed[self._floor[-1]], self.takes.script.dialogue.language or "en"
+        backwards = [*reversed(other.words)]
+        telling = next((w for w in backwards if is_content(w.text, language)), backwards[0] if backwards else None)
+        known = (telling.start_samples + telling.end_samples) // 2 if telling else other.start_samples
+        return max(other.end_samples - self.early[utterance.role], known)
+
+    def _in_time_for_next(self, index: int) -> int:
+        """Earliest start that lets the other, who may still speak, barge in at the very word that is named."""
+        utterances = self.takes.script.utterances
+        following = next((u for u in utterances[index + 1 :] if u.kind in FLOOR), None)
+        if following is None or following.barge_in is None:
+            return 0
+        words, spoken = self.takes.takes[index].words, utterances[index].spoken
+        return self._ends[following.role] - said_by(words, spoken, following.barge_in.at_characters)
+
+    def _note_transfer(self, index: int, utterance: Utterance, start: int) -> None:
+        """The event that the time before an utterance is."""
+        before = self._floor[-1]
+        end = self.placed[before].end_samples
+        if utterance.event == "hesitation":
+            self._note("hesitation", utterance.role, self._stuck_since(utterance), start, index)
+        elif utterance.event in ("user_silent", "prompt"):
+            self._note("user_silent", "user", end, start, index)
+        elif utterance.event == "waiting":
+            self._note("waiting", "user", self._ends["assistant"], start, index)
+        elif self.takes.script.utterances[before].role != utterance.role:
+            kind = "gap" if start >= end else "overlapping_end"
+            self._note(kind, utterance.role, min(start, end), max(start, end), index)
+
+    def _stuck_since(self, utterance: Utterance) -> int:
+        """Where the words of a turn before a hesitation end; where its filler starts if there are none."""
+        utterances = self.takes.script.utterances
+        own = [k for k in self._floor if (utterances[k].turn, utterances[k].role) == (utterance.turn, utterance.role)]
+        said = [k for k in own if utterances[k].kind == "turn"]
+        return self.placed[said[-1]].end_samples if said else self.placed[own[0]].start_samples
+
+    def _interrupt(self, index: int, utterance: Utterance, barge_in: BargeIn) -> int | None:
+        """Cut the other's utterance, placed last, and return where this one starts; None if there is no room.
+
+        Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid. The
+        other stops before the interrupter does, too.
+        """
+        if not self._floor:
+            return None
+        before = self._floor[-1]
+        other = self.placed[before]
+        spoken = self.takes.script.utterances[before].spoken
+        said = other.start_samples + said_by(self.takes.takes[before].words, spoken, barge_in.at_characters)
+        last = _last_stop(other)
+        delayed = max(said, min(said + barge_in.delay_samples, last - barge_in.reaction_samples))
+        start = max(delayed, self._ends[utterance.role])
+        if start >= last:
+            follows = max(other.end_samples + utterance.offset_samples, self._ends[utterance.role])
+            self._note("barge_in", utterance.role, follows, follows, index, placed=False)
+            return None
+        last = min(last, start + max(len(self.takes.takes[index].audio) - self.breath // 4, 0))
+        stop = min(start + barge_in.reaction_samples, last)
+        if barge_in.finish_word:
+            word = next((w for w in other.words if w.start_samples < stop < w.end_samples), None)
+            stop = min(end_of_unit(word, stop), last) if word else stop
+        self.placed[before] = cut(other, stop)
+        self._ends[self.takes.script.utterances[before].role] = self.placed[before].end_samples
+        noted = {"barge_in": True, barge_in.family: bool(barge_in.family), "competition": barge_in.competition}
+        for kind in (kind for kind, happens in noted.items() if happens):
+            self._note(kind, utterance.role, start, stop, index)
+        return start
+
+    def place_beside(self) -> None:
+        """Place what overlaps the floor, each in the last turn before it in the script."""
+        utterances = self.takes.script.utterances
+        host, own_end = -1, {"user": 0, "assistant": 0}
+        following = self._following_starts()
+        for index, utterance in enumerate(utterances):
+            if utterance.kind == "turn":
+                host = index
+            if utterance.kind not in FLOOR:
+                self._place_beside(index, utterance, host, own_end[utterance.role], following[index])
+            own_end[utterance.role] = self.placed[index].end_samples
+
+    def _following_starts(self) -> list[int | None]:
+        """For each utterance where its speaker's next one on the floor starts, if there is one."""
+        following: dict[Role, int] = {}
+        found: list[int | None] = []
+        for index in reversed(range(len(self.takes.takes))):
+            role = self.takes.script.utterances[index].role
+            found.append(following.get(role))
+            if index in self.placed:
+                following[role] = self.placed[index].start_samples
+        return found[::-1]
+
+    def _place_beside(self, index: int, utterance: Utterance, host: int, earliest: int, latest: int | None) -> None:
+        """Place a token in a turn if its speaker is free and the turn gets that far; cut it to nothing if not."""
+        within, take = utterance.within, self.takes.takes[index]
+        if within is None or host < 0:
+            raise ValueError(f"utterance {index} ({utterance.kind}) overlaps no turn")
+        turn, turn_take = self.placed[host], self.takes.takes[host]
+        at = time_at(turn_take.words, self.takes.script.utterances[host].spoken, within.at_characters)
+        start = turn.start_samples + at + within.delay_samples
+        whole = _whole(take, start, utterance.spoken)
+        if within.give_up_samples is not None:
+            whole = cut(whole, start + within.give_up_samples)
+        is_said = not turn.n_cut_samples or start < turn.end_samples
+        fits = earliest <= start < whole.end_samples and (latest is None or whole.end_samples <= latest)
+        placed = is_said and fits
+        if not placed:
+            nowhere = max(min(start, turn.end_samples), earliest)
+            nowhere = nowhere if latest is None else min(nowhere, latest)
+            whole = cut(_whole(take, nowhere, utterance.spoken), nowhere)
+        self.placed[index] = whole
+        self._note(utterance.event, utterance.role, whole.start_samples, whole.end_samples, index, placed)
+
+    def _note(self, kind: str, role: Role, start: int, end: int, index: int, placed: bool = True) -> None:
+        self.events.append(Event(kind, role, start, end, index, placed))
+
+
+def _whole(take: Take, start: int, spoken: str) -> Placed:
+    words = tuple(Word(w.text, start + w.start_samples, start + w.end_samples) for w in take.words)
+    return Placed(start, start + len(take.audio), words, spoken, "", 0)
+
+
+def _last_stop(placed: Placed) -> int:
+    """The latest stop at which the last word of an utterance is not said any more: it is half heard then."""
+    words = [w for w in placed.words if w.end_samples > w.start_samples]
+    if not words:
+        return placed.start_samples
+    tail = units(words[-1].text)[-1].start if units(words[-1].text) else 0
+    length, n = words[-1].end_samples - words[-1].start_samples, max(len(words[-1].text), 1)
+    return words[-1].start_samples + length * (tail + n) // (2 * n)
+
+
+def cut(placed: Placed, stop_samples: int) -> Placed:
+    """End an utterance at `stop_samples`: audio at the sample, words and text after the last word said.
+
+    A word is said if more than half of it is heard; what is not said is kept as `unsaid`. Chinese, which has no
+    spaces, is cut at a character instead.
+
+    >>> cut(Placed(0, 100, (Word("good", 0, 40), Word("morning", 50, 100)), "good morning", "", 0), 60)
+    ... # doctest: +NORMALIZE_WHITESPACE
+    Placed(start_samples=0, end_samples=60, words=(Word(text='good', start_samples=0, end_samples=40),),
+           said='good', unsaid='morning', n_cut_samples=40)
+    """
+    if stop_samples >= placed.end_samples:
+        return placed
+    text, words, n_said = placed.said, list[Word](), 0
+    for word, (first, last) in zip(placed.words, places(placed.words, text), strict=True):
+        n_heard = heard(replace(word, text=text[first:last]), stop_samples)
+        if n_heard:
+            shown = word.text if n_heard == last - first else text[first : first + n_heard]
+            words.append(Word(shown, word.start_samples, min(word.end_samples, stop_samples)))
+            n_said = first + n_heard
+        if n_heard < last - first:
+            break
+    n_cut_samples = placed.n_cut_samples + placed.end_samples - stop_samples
+    said, unsaid = " ".join(text[:n_said].split()), " ".join([*text[n_said:].split(), *placed.unsaid.split()])
+    return Placed(placed.start_samples, stop_samples, tuple(words), said, unsaid, n_cut_samples)

@@ -1,0 +1,171 @@
+"""Who holds the floor: turns with their offsets, silences and hesitations.
+
+Hesitations are drawn by rule here or come from the marks of the dialogue (`marked`), barge-ins from `interrupt` or
+from marks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from datagen.pipeline.script.draws import Draws
+from datagen.pipeline.script.hesitations import n_repeatable, pause_places
+from datagen.recipe.timing_config import Timing, Tokens
+from datagen.records import BargeIn, PartOf, Role, Utterance
+from datagen.text.phrases import Unit, count_words, joined, units
+from datagen.text.references import reacts_to_all
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is known of one turn when its script is written."""
+
+    index: int
+    role: Role
+    text: str
+    spoken: str
+    correction: tuple[int, int] | None = None
+    """Where in `spoken` a value is replaced; see `correct`."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is the same for all turns of a dialogue."""
+
+    language: str
+    timing: Timing
+    tokens: Tokens | None
+    """Words for all that the dialogue does not hold; none: nothing that needs them happens."""
+    voices: dict[Role, str]
+    draws: Draws
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An utterance that holds the floor, and where its text lies in that of the turn."""
+
+    utterance: Utterance
+    first: int = 0
+    """Place in the turn's text, in characters, of which the piece begins."""
+    n_again: int = 0
+    """Characters at its beginning that were said before."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A hesitation inside a turn."""
+
+    n_before: int
+    """Units of the turn that are said before it."""
+    pause_samples: int
+    """Silence; with a filler, after the filler."""
+    filler: str = ""
+    filler_delay_samples: int = 0
+    n_again: int = 0
+    """Units before it that are said again after it."""
+
+
+def pieces_of(
+    part: Part, setting: Setting, barge_in: BargeIn | None, pauses: Sequence[Pause], holds_floor: bool = False
+) -> list[Piece]:
+    """The pieces of a turn in order, with all that comes between the turn before and its own first words.
+
+    Args:
+        part: The turn.
+        setting: Distributions, words, voices and chance.
+        barge_in: How it interrupts the turn before, if it does.
+        pauses: Hesitations inside it, by place.
+        holds_floor: True if its speaker has just asked the other to stop: it follows after a pause.
+    """
+    timing, tokens, voices, draws = setting.timing, setting.tokens, setting.voices, setting.draws
+    k, role = part.index, part.role
+    fto = timing.lead_in if k == 0 else timing.assistant_fto if role == "assistant" else timing.user_fto
+    offset = draws.length(timing.barge_in.pause, k, "pause") if holds_floor else draws.samples(fto, k, "offset")
+    silent = draws.happens(timing.silence.probability, k, "silence") and not (barge_in or holds_floor)
+    whole = Utterance(role, part.text, part.spoken, voices[role], offset, barge_in, turn=k, correction=part.correction)
+    before: list[Piece] = []
+    if role == "user" and k > 0 and silent:
+        silence = draws.length(timing.silence.silence, k, "silence_length")
+        prompted = draws.happens(timing.silence.prompt_probability, k, "prompt")
+        if tokens and prompted and not reacts_to_all(part.spoken, setting.language):  # or it would answer the prompt
+            words = draws.pick(tokens.prompts, k, "prompt_words")
+            prompt = Utterance("assistant", "", words, voices["assistant"], silence, kind="insert", turn=k)
+            before = [Piece(replace(prompt, event="prompt"))]
+        else:
+            whole = replace(whole, offset_samples=silence, event="user_silent")
+    return before + broken(whole, pauses)
+
+
+def drawn_pauses(part: Part, setting: Setting) -> list[Pause]:
+    """A pause in the user's turn if a hesitation is drawn; with a filler or a restart if those are."""
+    rule, tokens, draws = setting.timing.hesitation, setting.tokens, setting.draws
+    k = part.index
+    if part.role != "user" or part.correction or count_words(part.spoken) < rule.min_words:
+        return []
+    if not draws.happens(rule.probability, k, "hesitation"):
+        return []
+    places = pause_places(part.spoken, setting.language)
+    if not places:
+        return []
+    n_before = int(draws.pick({str(n): weight for n, weight in places.items()}, k, "hesitation_at"))
+    most_again = min(rule.restart_words, n_repeatable(part.spoken, n_before))
+    n_again = 0
+    if most_again and draws.happens(rule.restart_probability, k, "restart"):
+        n_again = 1 + int(draws.uniform(k, "restart_words") * most_again)
+    filler = ""
+    if tokens and draws.happens(rule.filler_probability, k, "filler"):
+        filler = draws.pick(tokens.fillers, k, "filler_words")
+    delay = draws.length(rule.filler_delay, k, "filler_delay") if filler else 0
+    return [Pause(n_before, draws.length(rule.pause, k, "hesitation_pause"), filler, delay, n_again)]
+
+
+def broken(whole: Utterance, pauses: Sequence[Pause]) -> list[Piece]:
+    """A turn, cut into pieces by pauses; its words are spoken in one take, fillers in takes of their own.
+
+    Before its first word, a filler opens the turn, and silence alone only makes it start later.
+
+    >>> turn = Utterance("user", "I think so", "I think so", "v", 0)
+    >>> pieces = broken(turn, [Pause(0, 9, "um"), Pause(1, 9, "", 0, 1)])
+    >>> [piece.utterance.spoken for piece in pieces]
+    ['um', 'I', 'I think so']
+    >>> pieces[2].utterance.part_of
+    PartOf(text='I I think so', first=2, last=12)
+    """
+    spots, found = units(whole.spoken), list[Piece]()
+    goes_on, first, n_again = whole, 0, 0
+    for pause in pauses:
+        if not pause.n_before and not pause.filler:
+            goes_on = replace(goes_on, offset_samples=goes_on.offset_samples + pause.pause_samples)
+            continue
+        if pause.n_before:
+            found.append(_piece(goes_on, spots, first, pause.n_before, n_again))
+            goes_on = replace(goes_on, text="", barge_in=None, event="", offset_samples=pause.filler_delay_samples)
+        first, n_again = pause.n_before, pause.n_again
+        if pause.filler:
+            filler = replace(goes_on, text="", spoken=pause.filler, kind="filler")
+            found.append(Piece(filler, spots[first].start))
+        goes_on = replace(goes_on, barge_in=None, event="hesitation", offset_samples=pause.pause_samples)
+    return _in_one_take([*found, _piece(goes_on, spots, first, len(spots), n_again)], whole.spoken)
+
+
+def _piece(whole: Utterance, spots: Sequence[Unit], first: int, stop: int, n_again: int) -> Piece:
+    """The units of a turn from `first` to before `stop`, after those that are said again."""
+    begin, again = (spots[place].start if place else 0 for place in (first, first - n_again))
+    end = spots[stop - 1].end if stop < len(spots) else len(whole.spoken)
+    return Piece(replace(whole, spoken=whole.spoken[again:end]), begin, begin - again)
+
+
+def _in_one_take(pieces: Sequence[Piece], spoken: str) -> list[Piece]:
+    """Pieces of a turn as parts of one take, if there are several; without a restart it is that of the whole turn."""
+    text, said, places = "", 0, dict[int, int]()
+    for k, piece in enumerate(pieces):
+        if piece.utterance.kind == "turn":
+            again = piece.utterance.spoken
+            text = joined(text, again) if piece.n_again else text + spoken[said : piece.first] + again
+            places[k], said = len(text) - len(again), piece.first + len(again) - piece.n_again
+    if len(places) < 2:
+        return list(pieces)
+    found = list(pieces)
+    for k, first in places.items():
+        part_of = PartOf(text, first, first + len(found[k].utterance.spoken))
+        found[k] = replace(found[k], utterance=replace(found[k].utterance, part_of=part_of))
+    return found

@@ -1,0 +1,130 @@
+"""A take against the limits of a recipe: what is measured, what is wrong, and in which order that is asked."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from datagen.engines.audio import resample
+from datagen.engines.base import ASR, MOS, Audio
+from datagen.pipeline.verify.signal import Signal, measure
+from datagen.pipeline.verify.words import compare, count_syllables, need_comparison
+from datagen.recipe import Verify
+from datagen.records import Scores
+
+
+class Fault(NamedTuple):
+    """What is wrong with a take."""
+
+    kind: str
+    """One of a few words, to be counted."""
+    detail: str
+
+
+NOTHING = Scores(0, 0, 0, 0, 0)
+"""Of a take that cannot be measured."""
+
+
+class Gate:
+    """Measures takes. Cheap questions are asked first; a recognizer listens only to what passes them.
+
+    Threads may ask at once; engines are asked by one at a time.
+    """
+
+    def __init__(self, recipe: Verify, asr: ASR | None = None, mos: MOS | None = None) -> None:
+        """Take the limits, and the engines that the recipe names.
+
+        Raises:
+            EngineMissingError: If there is a recognizer, and no package to compare what it hears.
+        """
+        self._recipe, self._asr, self._mos = recipe, asr, mos
+        if asr:
+            need_comparison()
+        self._lock = Lock()
+
+    def __call__(self, audio: Audio, rate_hz: int, text: str, language: str) -> tuple[Fault | None, Scores]:
+        """Judge a take.
+
+        Args:
+            audio: float32 [n_samples], as the voice engine gave it.
+            rate_hz: Of the audio.
+            text: What was to be said, in spoken form.
+            language: Of the text, ISO 639-1.
+
+        Returns:
+            What is wrong, if anything is, and what was measured up to there.
+        """
+        if fault := _unusable(audio):
+            return fault, NOTHING
+        signal = measure(audio, rate_hz)
+        n_syllables = count_syllables(text)
+        scores = Scores(
+            ms_per_syllable=round(signal.speech_ms / n_syllables, 1),
+            longest_pause_ms=signal.longest_pause_ms,
+            tail_ms=signal.tail_ms,
+            clipped_share=round(signal.clipped_share, 6),
+            floor_db=round(signal.floor_db, 4),
+        )
+        if fault := next(self._faults(signal, n_syllables), None):
+            return fault, scores
+        if self._asr:
+            fault, scores = self._heard(self._asr, audio, rate_hz, text, language, scores)
+        if self._mos and not fault:
+            fault, scores = self._rated(self._mos, audio, rate_hz, scores)
+        return fault, scores
+
+    def _faults(self, signal: Signal, n_syllables: int) -> Iterator[Fault]:
+        limits = self._recipe
+        if signal.level_dbfs < limits.min_level_dbfs:
+            yield Fault("silent", f"the take is silent ({signal.level_dbfs:.0f} dBFS)")
+        spoken = f"{signal.speech_ms:.0f} ms of speech is too"
+        if signal.speech_ms + limits.short_slack_ms < n_syllables * limits.min_ms_per_syllable:
+            yield Fault("short", f"{spoken} short for {n_syllables} syllables")
+        if signal.speech_ms > n_syllables * limits.max_ms_per_syllable + limits.long_slack_ms:
+            yield Fault("long", f"{spoken} long for {n_syllables} syllables")
+        if signal.longest_pause_ms > limits.max_pause_ms:
+            yield Fault("pause", f"a pause of {signal.longest_pause_ms:.0f} ms")
+        if signal.tail_ms > limits.max_tail_ms:
+            yield Fault("tail", f"{signal.tail_ms:.0f} ms after the last word")
+        if signal.clipped_share > limits.max_clipped_share:
+            yield Fault("clipped", f"{signal.clipped_share:.2%} of the samples are clipped")
+        if signal.floor_db > limits.max_floor_db:
+            yield Fault("noise", f"noise between words ({signal.floor_db:.0f} dB)")
+
+    def _heard(
+        self, asr: ASR, audio: Audio, rate_hz: int, text: str, language: str, scores: Scores
+    ) -> tuple[Fault | None, Scores]:
+        limits = self._recipe
+        with self._lock:
+            heard = asr.transcribe(resample(audio, rate_hz, asr.sample_rate_hz), language)
+        found = compare(text, heard, language)
+        scores = replace(
+            scores,
+            error_rate=round(found.error_rate, 4),
+            letter_error_rate=round(found.letter_error_rate, 4),
+            n_repeated=found.n_repeated,
+            heard=heard,
+        )
+        if found.n_repeated > limits.max_repeated:
+            return Fault("repeated", f"{found.n_repeated} words are repeated: heard {heard[:200]!r}"), scores
+        wrong = found.error_rate > limits.max_error_rate and found.letter_error_rate > limits.max_letter_error_rate
+        if wrong and found.n_units >= limits.min_units:
+            return Fault("words", f"{found.error_rate:.0%} of the words are wrong: heard {heard[:200]!r}"), scores
+        return None, scores
+
+    def _rated(self, mos: MOS, audio: Audio, rate_hz: int, scores: Scores) -> tuple[Fault | None, Scores]:
+        with self._lock:
+            score = round(mos.score(resample(audio, rate_hz, mos.sample_rate_hz)), 3)
+        fault = Fault("mos", f"it sounds bad (MOS {score:.2f})") if score < self._recipe.min_mos else None
+        return fault, replace(scores, mos=score)
+
+
+def _unusable(audio: Audio) -> Fault | None:
+    """What makes a take no audio at all."""
+    if audio.ndim != 1 or audio.dtype != np.float32:
+        return Fault("unusable", f"the take is no mono float32 but {audio.dtype} {audio.shape}")
+    if not len(audio):
+        return Fault("unusable", "the take is empty")
+    return None if np.isfinite(audio).all() else Fault("unusable", "the take holds NaN or infinite samples")

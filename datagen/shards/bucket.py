@@ -1,0 +1,282 @@
+"""A folder of an object store, S3, Google Cloud Storage or Azure, through obstore; the one place that tries again.
+
+Credentials, endpoint and region come from the environment alone (`AWS_*`, `GOOGLE_*`, `AZURE_*`, as obstore reads
+them); messages carry the URL, the status and the store's error code, never what obstore said besides.
+"""
+
+import io
+import logging
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, TypeVar
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError
+from obstore.store import from_url
+
+from datagen.errors import StoreError
+from datagen.shards.bucket_faults import diagnose
+
+PATIENCE = "DATAGEN_STORE_PATIENCE_S"
+"""Environment variable: seconds for which a call that fails for a passing reason is tried again."""
+
+_PATIENCE_S = 300.0
+_FIRST_WAIT_S = 0.1
+_LONGEST_WAIT_S = 20.0
+_SAID_AT_TRY = 5
+"""From this failure on, a person may want to know what is waited for."""
+_TIMEOUT = "2min"
+"""Of one call, unless `AWS_TIMEOUT` and the like say otherwise; obstore's 30 s are short for a file on a slow line."""
+_PROBE = ".writing/probe"
+_LISTED_AT_ONCE = 100
+"""Less than a page of any store, so that a listing that broke off has something to go on from."""
+_STREAM_BYTES = 4 << 20
+
+_ENVIRONMENT = {
+    **dict.fromkeys(("s3", "s3a"), "AWS"),
+    "gs": "GOOGLE",
+    **dict.fromkeys(("az", "azure", "adl", "abfs", "abfss"), "AZURE"),
+}
+"""Schemes, and what the environment variables of each begin with."""
+_CLIENT_OPTIONS = (
+    *("allow_http", "allow_invalid_certificates", "connect_timeout", "read_timeout", "timeout"),
+    *("proxy_url", "proxy_ca_certificate", "proxy_excludes"),
+)
+_URL = re.compile(r"(?P<scheme>[a-z0-9]+)://(?P<host>[^/]+)/?(?P<path>.*)", re.DOTALL)
+_UNSETTLED = re.compile("ConditionalRequestConflict|OperationAborted")
+"""Another writer is at the same name just now: not yet a reason to say that the file is there."""
+
+_log = logging.getLogger(__name__)
+_Made = TypeVar("_Made")
+
+
+def is_url(place: str) -> bool:
+    """Whether a name is a URL rather than a path.
+
+    >>> is_url("s3://bucket/out"), is_url("out/s3")
+    (True, False)
+    """
+    return "://" in place
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that is there."""
+
+    n_bytes: int
+    version: str | None
+    """The store's tag of this content, if it gives one."""
+
+
+class Bucket:
+    """Everything below a URL. Keys are relative to it; a file appears whole or not at all.
+
+    Safe to use from several threads. Each process opens its own.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Take the URL; the store is not asked yet.
+
+        Raises:
+            StoreError: If the URL is of no store that is known, or carries credentials.
+        """
+        scheme, host, self._folder = _parts(url)
+        self.url = f"{scheme}://{host}/{self._folder}".rstrip("/")
+        prefix = _ENVIRONMENT[scheme]
+        options: Any = {"timeout": _TIMEOUT}
+        for name in _CLIENT_OPTIONS:  # obstore forgets those of the environment once it is given one
+            if value := os.environ.get(f"{prefix}_{name.upper()}"):
+                options[name] = value
+        try:  # it must not try again itself: a refused second create would look like a stranger's file
+            self._store = from_url(f"{scheme}://{host}", client_options=options, retry_config={"max_retries": 0})
+            self._patience_s = float(os.environ.get(PATIENCE, _PATIENCE_S))
+        except (BaseError, ValueError):  # whose text may quote a key
+            wrong = "the URL, the account or another variable is missing or malformed"
+            raise StoreError(f"cannot open {self.url}: {wrong}; check it, {prefix}_* and {PATIENCE}") from None
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write a file unless it is there; tells whether what stands there is known to be this call's.
+
+        The store decides: of many creators at once, one wins. If an answer is lost, the file may have been written
+        all the same, and the next try is refused because of it. So a refusal after a try in doubt is settled by
+        reading: the same bytes count as written, for nobody could tell them apart. A try in doubt can also arrive
+        after this call has ended; it finds the name taken, or creates the very file that was to be created.
+
+        False therefore always means that a whole file stands there, to be read; True, that it holds `data`.
+
+        Raises:
+            StoreError: If the store cannot be written to.
+        """
+        in_doubt = False
+
+        def put() -> bool:
+            nonlocal in_doubt
+            try:
+                # one put, of whatever size: multipart uploads know no create-if-absent
+                obstore.put(self._store, self._path(key), data, mode="create", use_multipart=False)
+            except AlreadyExistsError as error:
+                if _UNSETTLED.search(str(error)):
+                    raise
+                return False
+            except BaseError:
+                in_doubt = True
+                raise
+            return True
+
+        return self._try("write", key, put) or (in_doubt and self.read(key) == data)
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Write a file whether or not it is there."""
+        self._try("write", key, lambda: obstore.put(self._store, self._path(key), data, use_multipart=False))
+
+    def read(self, key: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            StoreError: If it is not there or cannot be read.
+        """
+        return self._try("read", key, lambda: self._get(key, {}))
+
+    def read_range(self, key: str, start: int, n_bytes: int, version: str | None) -> bytes:
+        """Some bytes of a file, from `start` on.
+
+        Raises:
+            StoreError: If it is not there, cannot be read, or is of another version by now.
+        """
+        options = {"range": (start, start + n_bytes)} | ({"if_match": version} if version else {})
+        return self._try("read", key, lambda: self._get(key, options))
+
+    def stat(self, key: str) -> Found | None:
+        """Size and version of a file, or None if it is not there."""
+
+        def head() -> Found | None:
+            try:
+                found = obstore.head(self._store, self._path(key))
+            except FileNotFoundError:
+                return None
+            return Found(found["size"], found["e_tag"])
+
+        return self._try("look for", key, head)
+
+    def exists(self, key: str) -> bool:
+        """Whether the file is there."""
+        return self.stat(key) is not None
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All files below a folder, sorted."""
+        folder, found = self._path(prefix), list[str]()
+
+        def more() -> None:  # a listing that broke off goes on behind what it gave: stores list in order
+            offset = found[-1] if found else None
+            for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=_LISTED_AT_ONCE):
+                found.extend(each["path"] for each in page)
+
+        self._try("list", prefix, more)
+        yield from sorted(path[len(self._folder) :].lstrip("/") for path in found)
+
+    def sweep(self) -> None:
+        """Nothing, for an upload in one put leaves nothing half-written; but refuse a store that overwrites.
+
+        Raises:
+            StoreError: If a second create is not refused, as on servers that do not know `If-None-Match`.
+        """
+        if self.create(_PROBE, b"first") and self.create(_PROBE, b"second"):
+            raise StoreError(f"{self.url}: this store overwrites what must not be; use one with conditional writes")
+
+    def open(self, key: str = "") -> io.BufferedReader:
+        """A stream over a file, or over the one that the URL itself names; seekable, reads ahead a few megabytes.
+
+        Raises:
+            StoreError: If it is not there; reading raises it if the store fails or the file is changed meanwhile.
+        """
+        found = self.stat(key)
+        if found is None:
+            raise StoreError(f"cannot read {self._place(key)}: not there; check the name")
+        return io.BufferedReader(_Stream(self, key, found), _STREAM_BYTES)
+
+    def _get(self, key: str, options: Any) -> bytes:
+        answer = obstore.get(self._store, self._path(key), options=options)
+        data = bytes(answer.bytes())
+        start, end = answer.range
+        if len(data) != end - start or options.get("range", (start, end)) != (start, end):
+            raise GenericError("kind: Interrupted (an answer of another length than announced)")
+        return data
+
+    def _path(self, key: str) -> str:
+        return "/".join(part for part in (self._folder, key) if part)
+
+    def _place(self, key: str) -> str:
+        return f"{self.url}/{key}" if key else self.url
+
+    def _try(self, verb: str, key: str, call: Callable[[], _Made]) -> _Made:
+        """Call until it succeeds, fails for good, or patience ends; waits twice as long each time, at random."""
+        deadline, wait_s = time.monotonic() + self._patience_s, _FIRST_WAIT_S
+        for n_tries in count(1):
+            try:
+                return call()
+            except (BaseError, FileNotFoundError, ValueError) as error:
+                fault = diagnose(error)
+            pause_s = random.uniform(0, wait_s)
+            if n_tries >= fault.max_tries or time.monotonic() + pause_s > deadline:
+                tried = f" (tried {n_tries} times)" if n_tries > 1 else ""
+                raise StoreError(f"cannot {verb} {self._place(key)}: {fault.said}{tried}; {fault.mend}")
+            if n_tries == _SAID_AT_TRY:
+                _log.warning("cannot %s %s: %s; trying again ...", verb, self._place(key), fault.said)
+            time.sleep(pause_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+        raise AssertionError
+
+
+class _Stream(io.RawIOBase):
+    """The bytes of a file, fetched as they are asked for."""
+
+    def __init__(self, bucket: Bucket, key: str, found: Found) -> None:
+        self._bucket, self._key, self._found, self._at = bucket, key, found, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._found.n_bytes}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        n_bytes = min(len(buffer), self._found.n_bytes - self._at)
+        if n_bytes <= 0:
+            return 0
+        buffer[:n_bytes] = self._bucket.read_range(self._key, self._at, n_bytes, self._found.version)
+        self._at += n_bytes
+        return n_bytes
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Scheme, bucket and folder of a URL.
+
+    >>> _parts("S3://bucket/a/b/"), _parts("abfss://c@account.dfs.core.windows.net")
+    (('s3', 'bucket', 'a/b'), ('abfss', 'c@account.dfs.core.windows.net', ''))
+    """
+    scheme, _, rest = url.partition("://")
+    match = _URL.fullmatch(f"{scheme.lower()}://{rest}")
+    if not match or match["scheme"] not in _ENVIRONMENT:
+        known = ", ".join(f"{each}://" for each in _ENVIRONMENT)
+        raise StoreError(
+            f"{scheme}://...: not a URL that can be read and written; known are {known} with a bucket behind"
+        )
+    account = match["host"].partition("@")
+    if "?" in rest or (account[1] and (":" in account[0] or not match["scheme"].startswith("a"))):
+        raise StoreError(
+            f"{scheme}://...: a URL with credentials or a query would end up in manifests and logs; "
+            "give the plain URL and set the variables of docs/stores.md"
+        )
+    return match["scheme"], match["host"], match["path"].strip("/")

@@ -1,0 +1,308 @@
+"""Laying a conversation into chunks: full-length token streams, text slots, windows, positions.
+
+What `stages/flatten.py` stands on; all in frames, chunks and slots, never in samples or seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.clock import ceil_div
+from datagen.records import FLOOR, WRITTEN, Event, Spoken, Streams
+from datagen.shards.vocab import Ids, Vocabulary
+
+Frames = NDArray[np.int64]
+_NO_IDS = np.zeros(0, np.int32)
+
+
+def windows(n_chunks: int, n_most: int, busy: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Cut [0, n_chunks) into windows of at most `n_most` chunks, where it hurts least.
+
+    Args:
+        n_chunks: Chunks of the conversation.
+        n_most: Chunks a window may hold, at least 1.
+        busy: int64 [n_chunks + 1]; how bad a cut before chunk k is, 0 where everyone is silent.
+
+    Returns:
+        Windows [first, last) that cover all chunks; each ends at the latest of its least busy cuts.
+
+    >>> windows(7, 4, np.array([0, 0, 1, 1, 1, 0, 0, 0]))
+    [(0, 1), (1, 5), (5, 7)]
+    """
+    found, first = [], 0
+    while n_chunks - first > n_most:
+        choice = busy[first + 1 : first + n_most + 1]
+        last = first + n_most - int(np.argmin(choice[::-1]))
+        found.append((first, last))
+        first = last
+    if n_chunks > first:
+        found.append((first, n_chunks))
+    return found
+
+
+def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
+    """Which frames an utterance of this role touches: bool [n_frames]. Elsewhere a stream may carry special silence."""
+    heard = np.zeros(len(streams.user_codes), np.bool_)
+    for u in streams.utterances:
+        if u.role == role and u.end_samples > u.start_samples:
+            heard[u.start_samples // hop_samples : ceil_div(u.end_samples, hop_samples)] = True
+    return heard
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """An utterance in frames, with its ids: as far as it is heard, and what an interruption left unheard."""
+
+    role: str
+    kind: str
+    turn: int
+    first: int
+    last: int
+    """Frame after the last that is heard."""
+    ids: Ids
+    """Text ids of what is said."""
+    speech: Ids
+    """Speech ids of the frames that are heard."""
+    is_cut: bool
+    spoken: Ids
+    """Text ids of the whole text; those of `ids` if nothing is unsaid."""
+    rest: Ids
+    """Speech ids of the whole take from frame `rest_first` on; empty if it is heard to its end."""
+    rest_first: int
+
+    @classmethod
+    def of(cls, spoken: Spoken, channel: Ids, vocabulary: Vocabulary, hop: int) -> "Utterance":
+        """An utterance that is heard on a channel of speech ids."""
+        first, last = spoken.start_samples // hop, ceil_div(spoken.end_samples, hop)
+        return cls(
+            spoken.role,
+            spoken.kind,
+            spoken.turn,
+            first,
+            last,
+            spoken.text_ids,
+            channel[first:last],
+            spoken.n_cut_samples > 0,
+            spoken.spoken_ids if len(spoken.spoken_ids) else spoken.text_ids,
+            vocabulary.speech(spoken.rest_codes) if len(spoken.rest_codes) else _NO_IDS,
+            last if spoken.rest_start_frames is None else spoken.rest_start_frames,
+        )
+
+    def whole(self) -> "Utterance":
+        """Its whole text with its whole take, as if nobody had interrupted it."""
+        if not len(self.rest):
+            return self
+        return replace(self, ids=self.spoken, speech=joined(self.speech[: self.rest_first - self.first], self.rest))
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation as full-length token streams and frame positions, shared by all tasks."""
+
+    streams: Streams
+    n_frames: int
+    user: Ids
+    assistant: Ids
+    assistant_fill: int
+    utterances: tuple[Utterance, ...]
+    user_turn_ends: Frames
+    barge_ins: Frames
+    events: tuple[Event, ...]
+    """Those that happened, in order of time."""
+    event_starts: Frames
+    event_ends: Frames
+
+    @classmethod
+    def of(cls, streams: Streams, vocabulary: Vocabulary, hop: int, silence: str, silence_code: int) -> "Talk":
+        """The streams of a conversation; `silence` is the recipe's `assistant_silence`."""
+        user, assistant = vocabulary.speech(streams.user_codes), vocabulary.speech(streams.assistant_codes)
+        channels = {"user": user, "assistant": assistant}
+        heard = (u for u in streams.utterances if u.end_samples > u.start_samples)
+        utterances = tuple(Utterance.of(u, channels[u.role], vocabulary, hop) for u in heard)
+        fill = vocabulary["<|speech_silence|>"]
+        if silence == "special":
+            assistant = np.where(speaks(streams, "assistant", hop), assistant, np.int32(fill))
+        else:
+            fill = vocabulary.speech_offset + silence_code
+        events = sorted((e for e in streams.events if e.placed), key=lambda e: (e.start_samples, e.end_samples))
+        return cls(
+            streams,
+            len(user),
+            user,
+            assistant,
+            fill,
+            utterances,
+            np.array([ceil_div(end, hop) for end in user_turn_ends(streams)], np.int64),
+            np.array([ceil_div(start, hop) for start in barge_ins(streams)], np.int64),
+            tuple(events),
+            np.array([ceil_div(e.start_samples, hop) for e in events], np.int64),
+            np.array([ceil_div(e.end_samples, hop) for e in events], np.int64),
+        )
+
+    def turns(self, whole: bool) -> tuple[Utterance, ...]:
+        """Turns with their pieces joined: all that holds the floor as it is heard, or only the dialogue's, each whole.
+
+        Whole turns leave inserts and resumptions out: an interrupted turn then says itself what was resumed.
+        """
+        found: list[Utterance] = []
+        for u in self.utterances:
+            if u.kind not in (WRITTEN if whole else FLOOR):
+                continue
+            u = u.whole() if whole else u
+            if found and (found[-1].role, found[-1].turn) == (u.role, u.turn):
+                u = self._continued(found.pop(), u, whole)
+            found.append(u)
+        return tuple(found)
+
+    def _continued(self, before: Utterance, u: Utterance, whole: bool) -> Utterance:
+        """A piece of a turn together with those before it, and with the pause between them; none after a whole take."""
+        pause = (self.user if u.role == "user" else self.assistant)[before.last : u.first]
+        speech = joined(before.speech, pause, u.speech[max(before.last - u.first, 0) :])  # they may share a frame
+        if whole and len(before.rest):
+            speech = joined(before.speech, u.speech)
+        return replace(u, first=before.first, ids=joined(before.ids, u.ids), speech=speech)
+
+    def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:
+        """How bad it is to cut before each chunk: 2 within the assistant's utterance, 1 within the user's."""
+        busy = np.zeros(n_chunks + 1, np.int64)
+        for u in self.utterances:
+            busy[u.first // n_speech + 1 : ceil_div(u.last, n_speech)] += 2 if u.role == "assistant" else 1
+        return busy
+
+
+def user_turn_ends(streams: Streams) -> list[int]:
+    """Samples at which a user's turn ends and the assistant is to answer: it answers then, and not before.
+
+    Not where the user continues, as after a hesitation, nor where nobody answers, nor turns that the assistant cuts
+    short.
+    """
+    floor = [u for u in streams.utterances if u.kind in FLOOR and u.end_samples > u.start_samples]
+    return [
+        u.end_samples
+        for u, following in pairwise(floor)
+        if (u.role, following.role) == ("user", "assistant")
+        and not u.n_cut_samples
+        and following.start_samples >= u.end_samples
+    ]
+
+
+def barge_ins(streams: Streams) -> list[int]:
+    """Samples at which a user's barge-in starts that happened and cut the assistant short, in order of time."""
+    stops = {u.end_samples for u in streams.utterances if u.role == "assistant" and u.kind in FLOOR and u.n_cut_samples}
+    return sorted(
+        event.start_samples
+        for event in streams.events
+        if (event.kind, event.role) == ("barge_in", "user") and event.placed and event.end_samples in stops
+    )
+
+
+@dataclass
+class _Run:
+    """The text of an utterance in the stream, while it is laid."""
+
+    first: int
+    """Its first slot."""
+    ids: Ids
+    spoken: int
+    """The slot after the chunk in which its speech ends."""
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.ids)
+
+
+class TextStream:
+    """The assistant's text in slots of T a chunk; slot s lies in chunk s // T.
+
+    It is causal: what stands up to a chunk does not depend on whether somebody interrupts after it. An utterance gives
+    its whole text, and when the assistant is interrupted, what is pending after the chunk of its stop is dropped.
+    """
+
+    def __init__(self, talk: Talk, n_speech: int, n_text: int, n_chunks: int, causal: bool = True) -> None:
+        """Lay the text of a talk of `n_chunks` chunks; with `n_text` 0 there is none.
+
+        Not `causal`: an interrupted utterance gives the text of what is said of it, and nothing is dropped.
+        """
+        self._n_text = n_text
+        self._runs: list[_Run] = []
+        self._drops: list[tuple[int, int]] = []  # chunk in which the assistant stops, tokens dropped after it
+        next_slot = 0
+        for u in talk.utterances if n_text else ():
+            if u.role == "assistant":
+                first = max(next_slot, u.first // n_speech * n_text)
+                run = _Run(first, u.spoken if causal else u.ids, ceil_div(u.last, n_speech) * n_text)
+                self._runs.append(run)
+                if causal and u.is_cut:
+                    self._drop_from(run.spoken)
+                next_slot = self._runs[-1].end if self._runs else 0
+        self.n_chunks = max(n_chunks, ceil_div(next_slot, n_text) if n_text else 0)
+        self.ids = np.full(self.n_chunks * n_text, -1, np.int32)
+        self.busy = np.zeros(self.n_chunks + 1, np.int64)
+        for run in self._runs:
+            self.ids[run.first : run.end] = run.ids
+            self.busy[run.first // n_text + 1 : ceil_div(run.end, n_text)] += 1
+
+    def _drop_from(self, slot: int) -> None:
+        """Drop all text that is pending at a slot."""
+        n_before = sum(len(run.ids) for run in self._runs)
+        for run in self._runs:
+            run.ids = run.ids[: max(slot - run.first, 0)]
+        self._runs = [run for run in self._runs if len(run.ids)]
+        self._drops.append((slot // self._n_text - 1, n_before - sum(len(run.ids) for run in self._runs)))
+
+    def count(self, first: int, last: int) -> int:
+        """Text tokens in chunks [first, last)."""
+        return sum(_overlap(run.first, run.end, first * self._n_text, last * self._n_text) for run in self._runs)
+
+    def count_late(self, first: int, last: int) -> int:
+        """Text tokens in chunks [first, last) that come after their utterance's speech."""
+        return sum(
+            _overlap(max(run.first, run.spoken), run.end, first * self._n_text, last * self._n_text)
+            for run in self._runs
+        )
+
+    def count_dropped(self, first: int, last: int) -> int:
+        """Text tokens dropped where the assistant stops in chunks [first, last)."""
+        return sum(n for chunk, n in self._drops if first <= chunk < last)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """From frames of the conversation to positions in a row of chunks [first, last)."""
+
+    first: int
+    last: int
+    n_speech: int
+    width: int
+    n_frames: int
+
+    def holds(self, frames: Frames) -> NDArray[np.bool_]:
+        """Which frames lie in the row."""
+        return (frames >= self.first * self.n_speech) & (frames < min(self.last * self.n_speech, self.n_frames))
+
+    def positions(self, frames: Frames) -> NDArray[np.int32]:
+        """Position of each frame's assistant speech token, int32; the row's length if it lies after the row."""
+        chunk, slot = np.divmod(frames, self.n_speech)
+        position = (chunk - self.first) * self.width + (self.width - self.n_speech) + slot
+        return np.where(frames < self.last * self.n_speech, position, (self.last - self.first) * self.width).astype(
+            np.int32
+        )
+
+
+def _overlap(begin: int, end: int, first: int, last: int) -> int:
+    return max(min(end, last) - max(begin, first), 0)
+
+
+def joined(*parts: Sequence[int] | Ids) -> Ids:
+    """Ids of several parts in a row, int32."""
+    return np.concatenate([np.asarray(part, np.int32) for part in parts])
+
+
+def fill(columns: NDArray[np.int32], stream: Ids, filler: int) -> None:
+    """Lay a stream into [n_chunks, width] columns of the grid; what it does not reach, or -1, is `filler`."""
+    padded = np.full(columns.size, filler, np.int32)
+    np.copyto(padded[: len(stream)], stream, where=stream >= 0)
+    columns[:] = padded.reshape(columns.shape)

@@ -1,0 +1,90 @@
+"""All markers of a build together: which units lack one, each in order, and their sums.
+
+Nobody holds them all. Where it is only asked which are there, one listing answers; where their content counts,
+they are read a few ahead of what is needed, for a store may be far away.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+from datagen.shards import digest
+from datagen.shards.store import Store
+from datagen.shards.unit import Marker, marker_key, unit_of
+
+_N_READERS = 32
+_READ_AHEAD = 4 * _N_READERS
+"""Markers read or being read that were not asked for yet: all that is ever held."""
+
+
+def missing(store: Store, n_units: int) -> list[int]:
+    """Units without a marker, in order, from one listing."""
+    there = bytearray(n_units)
+    for key in store.keys("units"):
+        if (unit := unit_of(key)) is not None and unit < n_units:
+            there[unit] = 1
+    return [unit for unit in range(n_units) if not there[unit]]
+
+
+def all_but(left: Iterable[int], n_units: int) -> Iterator[int]:
+    """The units that are done, if these are left.
+
+    >>> list(all_but([1, 3], 5))
+    [0, 2, 4]
+    """
+    skip = set(left)
+    return (unit for unit in range(n_units) if unit not in skip)
+
+
+def markers(store: Store, units: Iterable[int]) -> Iterator[Marker]:
+    """The marker of each of these units, in their order.
+
+    Raises:
+        StoreError: If one is not there or damaged.
+    """
+
+    def read(unit: int) -> Marker:
+        key = marker_key(unit)
+        return Marker.from_json(store.read(key), key)
+
+    left = iter(units)
+    with ThreadPoolExecutor(_N_READERS) as readers:
+        try:
+            ahead: deque[Future[Marker]] = deque(readers.submit(read, unit) for unit in islice(left, _READ_AHEAD))
+            while ahead:
+                yield ahead.popleft().result()
+                ahead.extend(readers.submit(read, unit) for unit in islice(left, 1))
+        finally:
+            readers.shutdown(cancel_futures=True)
+
+
+@dataclass
+class Tally:
+    """Sums over markers."""
+
+    n_units: int = 0
+    n_records: int = 0
+    n_kept: int = 0
+    n_samples: int = 0
+    digest: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    """By `stage/reason`."""
+    processors: Counter[str] = field(default_factory=Counter)
+    """Units by kind of processor."""
+    tables: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
+    """Rows, tokens and bytes by table and split."""
+
+    def add(self, marker: Marker) -> None:
+        """Count one more unit."""
+        self.n_units += 1
+        self.n_records += marker.n_records
+        self.n_kept += marker.n_kept
+        self.n_samples += marker.n_samples
+        self.digest = digest.total((self.digest, int(marker.digest, 16)))
+        self.rejects.update(marker.rejects)
+        self.processors[marker.processor] += 1
+        for file in marker.files:
+            sums = self.tables.setdefault(file.table, {}).setdefault(file.split or "all", Counter())
+            sums.update(n_rows=file.n_rows, n_tokens=file.n_tokens, n_bytes=file.n_bytes)

@@ -1,0 +1,200 @@
+"""Where a build is written: one small interface, and a local directory or an object store (`bucket`) behind it.
+
+Keys are relative, with slashes. A file appears whole or not at all, and never changes once created.
+"""
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from datagen.errors import StoreError
+from datagen.shards.bucket import Bucket, is_url
+
+_SCRATCH = ".writing"
+"""Folder of half-written files, apart from all data; what a killed process leaves there is swept at the next start."""
+
+_STALE_SECONDS = 3600
+
+_GO_ON = "then run the same command again to go on"
+_MENDS = {
+    errno.ENOSPC: f"free some space, {_GO_ON}",
+    errno.EDQUOT: f"free some space or raise the quota, {_GO_ON}",
+    errno.EFBIG: f"raise the limit on the size of files, {_GO_ON}",
+    errno.EROFS: f"mount it for writing, {_GO_ON}",
+    errno.EACCES: f"mend its permissions, {_GO_ON}",
+    errno.EPERM: f"mend its permissions, or use a file system with hard links, {_GO_ON}",
+    errno.EIO: f"check the disk, {_GO_ON}",
+}
+
+
+class Store(Protocol):
+    """What a build needs of its output."""
+
+    url: str
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write a file unless it is there; tells whether this call created it. Whole or not at all.
+
+        False means that a whole file is there: its content counts, so read it. True means that it holds `data`.
+
+        Raises:
+            StoreError: If it cannot be written; it may have been written all the same, so run again and see.
+        """
+        ...
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Write a file whether or not it is there. Only for files that nothing refers to yet."""
+        ...
+
+    def read(self, key: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            StoreError: If it is not there or cannot be read.
+        """
+        ...
+
+    def open(self, key: str) -> BufferedReader:
+        """A seekable stream over a file, for who needs only parts of it.
+
+        Raises:
+            StoreError: If it is not there or cannot be read.
+        """
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether the file is there."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All files below a folder, sorted."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove what killed writers left behind long ago; never touches data nor what is being written."""
+        ...
+
+
+class LocalStore:
+    """A directory on a local disk. A file is written aside, synced, then linked to its name, and the name is synced."""
+
+    def __init__(self, root: str | Path) -> None:
+        """Take the directory; it is made when first written to."""
+        self._root = Path(root)
+        self.url = str(root)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Link a synced file to its name unless the name is taken."""
+        target = self._root / key
+        with _writing(target):
+            if target.exists():
+                _sync_directory(target.parent)  # its writer may have died before it did so
+                return False
+            with self._scratch(data, key) as written:
+                try:
+                    os.link(written, target)
+                except FileExistsError:
+                    created = False
+                else:
+                    created = True
+            _sync_directory(target.parent)
+        return created
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Rename a synced file over its name."""
+        target = self._root / key
+        with _writing(target):
+            with self._scratch(data, key) as written:
+                written.replace(target)
+            _sync_directory(target.parent)
+
+    def read(self, key: str) -> bytes:
+        """Read a file."""
+        try:
+            return (self._root / key).read_bytes()
+        except OSError as error:
+            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
+
+    def open(self, key: str) -> BufferedReader:
+        """Open a file."""
+        try:
+            return (self._root / key).open("rb")
+        except OSError as error:
+            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
+
+    def exists(self, key: str) -> bool:
+        """Look for a file."""
+        return (self._root / key).is_file()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Walk a folder in sorted order."""
+        found: list[str] = []
+        for folder, _, names in os.walk(self._root / prefix):  # plain names: paths would be ten times as large
+            below = Path(folder).relative_to(self._root).as_posix()
+            found.extend(name if below == "." else f"{below}/{name}" for name in names)
+        yield from sorted(found)
+
+    def sweep(self) -> None:
+        """Remove old scratch files."""
+        for file in (self._root / _SCRATCH).glob("*"):
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime > _STALE_SECONDS:
+                    file.unlink()
+
+    @contextlib.contextmanager
+    def _scratch(self, data: bytes, key: str) -> Iterator[Path]:
+        """A synced file aside, removed again at the end."""
+        file = self._root / _SCRATCH / uuid4().hex
+        _make_directory((self._root / key).parent)
+        _make_directory(file.parent)
+        try:
+            with file.open("wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            yield file
+        finally:
+            with contextlib.suppress(OSError):  # of no weight: what stays is swept
+                file.unlink()
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Make what the system says one clear error."""
+    try:
+        yield
+    except OSError as error:
+        mend = _MENDS.get(error.errno or 0)
+        raise StoreError(f"cannot write {target}: {error.strerror}{f'; {mend}' if mend else ''}") from error
+
+
+def _make_directory(directory: Path) -> None:
+    """Make a directory, and its name survive a power cut."""
+    if not directory.is_dir():
+        _make_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _sync_directory(directory.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a new name in a directory survive a power cut."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def open_store(url: str) -> Store:
+    """The store behind a path of this machine, or behind a URL of an object store.
+
+    Raises:
+        StoreError: If a URL is of no known kind, or carries credentials.
+    """
+    return Bucket(url) if is_url(url) else LocalStore(url)

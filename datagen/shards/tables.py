@@ -1,0 +1,71 @@
+"""Tables to Parquet bytes and back: the one place that chooses encodings."""
+
+import json
+from io import BufferedReader, BytesIO
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datagen.errors import StoreError
+
+_KEY = "datagen"
+_TOKENS = ("input_ids", "user_codes", "assistant_codes")
+
+
+def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
+    """A Parquet file of one table, the same bytes for the same table.
+
+    Token ids and codes go byte by byte into streams of their own (BYTE_STREAM_SPLIT) before zstd: the high
+    bytes of ids hardly vary, so a token costs little more than its entropy. No dictionaries nor statistics: in files
+    of this size they cost more than they save (`benchmarks/size.py`).
+
+    Args:
+        table: The table, of one of the schemas of `datagen.shards.schema`.
+        about: What the file says of itself, stored as JSON under the key `datagen`.
+    """
+    encodings = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in _TOKENS if name in table.column_names}
+    if "loss_mask" in table.column_names:
+        encodings["loss_mask.list.element"] = "RLE"
+    file = BytesIO()
+    with pq.ParquetWriter(
+        file,
+        table.schema,
+        compression="zstd",
+        compression_level=5,
+        use_dictionary=False,
+        write_statistics=False,
+        column_encoding=encodings,
+    ) as writer:
+        writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        if about is not None:  # in the footer alone: in the schema it would be stored twice
+            writer.add_key_value_metadata({_KEY: json.dumps(about, sort_keys=True)})
+    return file.getvalue()
+
+
+def from_parquet(data: bytes | BufferedReader, name: str, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet file, or only some columns of it (`a.list.element.b` for one within a list of structs).
+
+    Args:
+        data: Its bytes, or a stream of which only the asked-for columns are read; it is closed.
+        name: For messages.
+        columns: Which; by default all.
+
+    Raises:
+        StoreError: If the bytes are damaged; names the file.
+    """
+    try:
+        # of a stream, pyarrow itself decides what to read
+        with pa.BufferReader(data) if isinstance(data, bytes) else data.detach() as source:
+            file = pq.ParquetFile(source)
+            table = file.read(columns=columns, use_threads=False)
+            said = (file.metadata.metadata or {}).get(_KEY.encode(), b"{}")
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: said})
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{name} is damaged: {str(error).splitlines()[0]}") from error
+
+
+def about(table: pa.Table) -> dict[str, Any]:
+    """What a file says of itself; empty if it says nothing."""
+    found: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_KEY.encode(), b"{}"))
+    return found

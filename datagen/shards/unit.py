@@ -1,0 +1,78 @@
+"""A unit of a build on disk: the names of its files, and the marker that says it is complete."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+
+from datagen.errors import StoreError
+
+_UNIT = re.compile(r"[/-]([0-9]{6,})\.(?:json|parquet)\Z")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a build as markers and manifests name it."""
+
+    key: str
+    table: str
+    split: str
+    n_rows: int
+    n_tokens: int
+    n_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Proof that a unit is complete, and what it holds."""
+
+    unit: int
+    n_records: int
+    n_kept: int
+    n_samples: int
+    digest: str
+    rejects: dict[str, int] = field(default_factory=dict)
+    """Rejects by `stage/reason`."""
+    files: tuple[File, ...] = ()
+    processor: str = ""
+    """Kind of processor of the worker that finished it; not part of the digest."""
+    finished_at: int = field(default=0, compare=False)
+    """When that was, in seconds since 1970 by the worker's clock; not part of the digest."""
+
+    def to_json(self) -> bytes:
+        """As stored."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, name: str) -> "Marker":
+        """Read a marker back.
+
+        Raises:
+            StoreError: If it is damaged; names it.
+        """
+        try:
+            values = json.loads(data)
+            files = tuple(File(**values) for values in values.pop("files"))
+            return cls(**values, files=files)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{name} is damaged ({error})") from error
+
+
+def marker_key(unit: int) -> str:
+    """Name of a unit's marker."""
+    return f"units/{unit:06d}.json"
+
+
+def unit_of(key: str) -> int | None:
+    """The unit that a marker or a data file belongs to, None for any other file.
+
+    >>> unit_of(marker_key(7)), unit_of(data_key("asr", 12, "train")), unit_of("units/.DS_Store")
+    (7, 12, None)
+    """
+    match = _UNIT.search(key)
+    return int(match[1]) if match else None
+
+
+def data_key(table: str, unit: int, split: str = "") -> str:
+    """Name of a unit's file of a table."""
+    return f"{table}/{split}-{unit:06d}.parquet" if split else f"{table}/{unit:06d}.parquet"

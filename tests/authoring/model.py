@@ -1,0 +1,82 @@
+"""Scripted good answers: a function of the question, as a model at temperature 0 would give them."""
+
+import json
+
+from datagen.authoring.llm_client import PROBE
+from datagen.text.phrases import units
+from tests.authoring.server import Ask
+
+GOES_ON = "Okay, then let me put it another way for you."
+GOES_ON_ZH = "好，那我换个说法再讲一遍给你听。"
+
+
+def answer(ask: Ask) -> str:
+    """The answer to a question of any task."""
+    if ask.question == PROBE:
+        return "Hello."
+    return json.dumps(answer_value(ask), ensure_ascii=False)
+
+
+def answer_value(ask: Ask) -> object:
+    words, data = ask.question, ask.data
+    if "barge-ins" in words or "打断、" in words:
+        return script(data)
+    if words.rstrip().endswith("Judge this conversation.") or "评判这段对话" in words:
+        return judged(7, 8, 10)
+    if "Rate the assistant" in words or "给助手打分" in words:
+        return {"reason": "Turn 1 answers.", "score": 6}
+    if "says next" in words or "接下来说的话" in words:
+        return {"text": GOES_ON if data["turns"][0]["text"].isascii() else GOES_ON_ZH}
+    if "Reword" in words:
+        return {"turns": [{"role": turn["role"], "text": f"Well, {turn['text']}"} for turn in data]}
+    if "改写这" in words:
+        return {"turns": [{"role": turn["role"], "text": f"那个，{turn['text']}"} for turn in data]}
+    if "into English" in words:
+        return {
+            "turns": [
+                {"role": turn["role"], "text": f"So this is sentence {turn['turn']}, and that is it."} for turn in data
+            ]
+        }
+    if "翻译成中文" in words:
+        return {"turns": [{"role": turn["role"], "text": f"这是第{turn['turn']}句话，就这样。"} for turn in data]}
+    return written(data)
+
+
+def judged(spokenness: int, coherence: int, safety: int) -> dict[str, object]:
+    scores = {"spokenness": spokenness, "coherence": coherence, "safety": safety}
+    return {name: {"reason": f"Turn 1 shows {name}.", "score": score} for name, score in scores.items()}
+
+
+def written(brief: dict[str, str]) -> dict[str, object]:
+    texts = (
+        f"Hey, can you tell me a bit about {brief['topic']}?",
+        "Sure, there's a lot to say, so let me begin with what you need first.",
+        "Okay, and what would that be?",
+        "Just a quiet hour and something to write on.",
+    )
+    return {"turns": [{"role": "assistant" if k % 2 else "user", "text": text} for k, text in enumerate(texts)]}
+
+
+def script(turns: list[dict[str, object]]) -> dict[str, object]:
+    """A barge-in into the first long turn of the assistant, a hesitation in the first turn that has room for one."""
+    barge_ins, hesitations = [], []
+    for turn in turns:
+        text = str(turn["text"])
+        found = units(text)
+        if turn["role"] == "assistant" and len(found) >= 8 and not barge_ins:
+            english = text.isascii()
+            says, goes_on = ("Wait, I know that part.", GOES_ON) if english else ("等等，这个我知道。", GOES_ON_ZH)
+            quote = text[: found[4].end]
+            barge_ins.append(
+                {
+                    "turn": turn["turn"],
+                    "why": "Known.",
+                    "after": quote,
+                    "occurrence": 1,
+                    "says": says,
+                    "goes_on": goes_on,
+                }
+            )
+        elif turn["role"] == "user" and len(found) > 1 and not hesitations:
+            hesitations.append({"turn": turn["turn"], "why": "Thinks.", "after": "", "occurrence": None, "text": ""})
+    return {"barge_ins": barge_ins, "hesitations": hesitations, "backchannels": []}

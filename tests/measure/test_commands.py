@@ -1,0 +1,95 @@
+"""The group `datagen timing`."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.measure.test_fit import corpus
+from tests.run.builds import made
+from tests.test_cli import Cli
+
+
+@pytest.fixture
+def datagen(capsys, monkeypatch) -> Cli:
+    monkeypatch.setenv("COLUMNS", "200")
+    return Cli(capsys, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    out, _ = made(tmp_path_factory.mktemp("build"), "timing={profile: natural}", "mix.keep_audio=true", n=12)
+    return out
+
+
+def test_fit_writes_a_profile_and_names_what_it_left_out(datagen, tmp_path):
+    path = corpus(tmp_path, n_turns=60)
+    path.write_text(path.read_text() + "\nalone,ann,0,1\n")
+    status, out, err = datagen.run("timing", "fit", path, "--out", tmp_path / "p.yaml")
+    assert (status, err) == (0, "recording 'alone' has 1 speakers (ann), not two: left out\n")
+    assert "from 1 recordings" in out
+    assert "timing.profile=" in out
+    assert (tmp_path / "p.yaml").read_text().startswith("# A timing profile")
+
+
+def test_fit_of_a_broken_file_is_one_message(datagen, tmp_path):
+    (tmp_path / "a.rttm").write_text("SPEAKER r 1 x 1 <NA> <NA> s <NA> <NA>")
+    assert "a.rttm, line 1: start is 'x'" in datagen.fails("timing", "fit", tmp_path / "a.rttm", "--out", "p.yaml")
+
+
+def test_report_shows_human_ranges_beside_figures_and_names_the_profile(datagen, built):
+    said = datagen.ok("timing", "report", built)
+    assert "FTO median" in said
+    assert "Stivers et al. 2009*" in said
+    assert "placed against asked for" in said
+    assert "energy" in said
+    assert "W1 to profile natural: fto" in said
+    assert "people" not in said
+
+
+def test_recordings_are_compared_with_as_human(datagen, built, tmp_path):
+    fitted = tmp_path / "calls.yaml"
+    datagen.ok("timing", "fit", corpus(tmp_path, n_turns=60), "--out", fitted)
+    assert "W1 to human recordings calls: fto" in datagen.ok("timing", "report", built, "--reference", fitted)
+    report = json.loads(datagen.ok("timing", "report", built, "--json", "--reference", fitted))
+    assert report["reference"]["human"]
+    assert report["reference"]["w1_ms"]["gap"] > 0
+
+
+def test_report_as_json_holds_the_documented_keys(datagen, built):
+    report = json.loads(datagen.ok("timing", "report", built, "--json", "--reference", "omniflatten", "--voice", "2"))
+    page = (Path(__file__).parent.parent.parent / "docs" / "timing.md").read_text("utf-8")
+    assert all(f"`{key}`" in page for key in report)
+    assert (report["reference"]["name"], report["reference"]["human"]) == ("omniflatten", False)
+    assert report["voice"][0]["n_conversations"] == 2
+    assert report["voice"][0]["detector"] == "energy"
+
+
+def test_without_stored_audio_nothing_is_heard(datagen, tmp_path):
+    out, _ = made(tmp_path, n=2)
+    assert json.loads(datagen.ok("timing", "report", out, "--json"))["voice"] == []
+
+
+def test_pictures_are_drawn(datagen, built, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs the extra `plots`")
+    datagen.ok("timing", "report", built, "--voice", "0", "--plots", tmp_path / "pictures", "--reference", "natural")
+    for name in ("fto.png", "durations.png"):
+        assert (tmp_path / "pictures" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_without_matplotlib_are_one_message(datagen, built, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    said = datagen.fails("timing", "report", built, "--voice", "0", "--plots", tmp_path)
+    assert "pip install 'duplex-datagen[plots]'" in said
+
+
+def test_oracle_prints_scores_and_json(datagen, tmp_path):
+    out, _ = made(tmp_path, n=4)
+    assert "assistant turn taking" in datagen.ok("timing", "oracle", out)
+    scores = json.loads(datagen.ok("timing", "oracle", out, "--json"))
+    assert set(scores["three_stream"]["assistant_turn_taking"]["acc_at"]) == {"1", "5", "10", "25"}
+
+
+def test_an_unfinished_build_is_named(datagen, tmp_path):
+    assert "no build is there" in datagen.fails("timing", "report", tmp_path / "nowhere")

@@ -1,0 +1,51 @@
+"""What a report compares with: profiles are called profiles, and only recordings are human."""
+
+import pytest
+
+from datagen import DATA_VERSION
+from datagen.measure.compared import Reference
+from datagen.measure.durations import Durations
+from datagen.measure.human import HUMAN, marks
+from tests.conftest import make_recipe
+from tests.measure.test_fit import corpus
+
+
+def test_a_shipped_profile_is_a_profile_however_natural():
+    found = Reference.named("natural")
+    assert (found.title, found.is_human) == ("profile natural", False)
+    assert found.durations["fto"].n > 0
+
+
+def test_a_file_is_human_only_if_it_was_fitted_to_recordings(tmp_path):
+    from datagen.measure.corpora import read
+    from datagen.measure.fit import Fit, write
+
+    fit = Fit()
+    for recording in read([str(corpus(tmp_path, n_turns=60))], pytest.fail):
+        fit.add(recording)
+    fitted, own = tmp_path / "calls.yaml", tmp_path / "own.yaml"
+    write(fit, ["corpus.csv"], fitted)
+    own.write_text("user_fto: 100\n")
+    assert Reference.named(str(fitted)).title == "human recordings calls"
+    assert Reference.named(str(own)).title == "profile own"
+
+
+def test_the_reference_of_a_build_is_what_its_recipe_asks_for():
+    values = make_recipe("timing={profile: natural, user_fto: 100, assistant_fto: 100}").dump()
+    found = Reference.of_build({"recipe": values, "data_version": DATA_VERSION})
+    assert found.title == "profile natural"
+    assert found.durations["gap"] == Durations({100: found.durations["gap"].n})
+
+
+def test_every_mark_lies_on_figures_with_a_human_range():
+    for name in ("fto", "gap", "overlap"):
+        found = list(marks(name))
+        assert found
+        assert all(mark.range in HUMAN.values() for mark in found)
+        assert all(0 <= mark.from_share <= mark.to_share <= 1 and mark.from_ms <= mark.to_ms for mark in found)
+    assert not list(marks("pause"))
+
+
+def test_human_ranges_of_floor_transfers_are_not_asked_of_the_assistant():
+    assert HUMAN["user_fto_median_ms"] == HUMAN["fto_median_ms"]
+    assert not any(name.startswith("assistant") for name in HUMAN)

@@ -1,0 +1,116 @@
+"""Who may talk in the background, and what they say."""
+
+import numpy as np
+import pytest
+
+from datagen.engines.fakes import ToneVoice
+from datagen.errors import EngineError, RecipeError
+from datagen.pipeline.pipeline import Pipeline
+from datagen.pipeline.speak.speak import Background, Speak
+from datagen.pipeline.verify.verify import Gate
+from datagen.recipe import Speak as Recipe
+from datagen.recipe import Verify
+from datagen.recipe.distributions import Constant
+from datagen.recipe.mix_config import Babble, Mix, OtherTalkers
+from datagen.records import Dialogue, Script, Takes, Utterance
+from tests.conftest import RATE, make_recipe
+
+ALWAYS = Mix(babble=Babble(probability=1), other_talkers=OtherTalkers(probability=1))
+
+
+class Listening(ToneVoice):
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, str, int]] = []
+
+    def speak(self, text, voice, seed):
+        self.asked.append((text, voice, seed))
+        return super().speak(text, voice, seed)
+
+
+def script(*spoken: str, id: str = "d1", voice: str = "tone-1", split: str = "train", language: str = "en") -> Script:
+    utterances = tuple(Utterance("user", text, text, voice, 0) for text in spoken)
+    return Script(Dialogue(id, (), "s", language), split, utterances)
+
+
+def stage(voice, mix: Mix | None = None, voices=("tone-1", "tone-2", "tone-3"), seed: int = 5, **more) -> Speak:
+    background = Background(mix, {"en": {"train": voices, "test": ("tone-8",)}}) if mix else None
+    return Speak(Recipe(), voice, Gate(Verify()), RATE, seed, background, **more)
+
+
+# -- the background ---------------------------------------------------------------------------------------------
+
+
+def test_people_in_the_background_are_of_the_split_and_not_the_user():
+    voice = Listening()
+    takes: Takes = stage(voice, ALWAYS)([script("hello there")])[0]
+    assert {clip.voices[0] for clip in takes.other_talkers} <= {"tone-2", "tone-3"}
+    assert {clip.voices[0] for clip in takes.babble} <= {"tone-1", "tone-2", "tone-3"}
+    assert {text for text, _, _ in voice.asked} <= {"hello there", *ALWAYS.sentences["en"]}
+    lonely: Takes = stage(Listening(), ALWAYS)([script("hello", voice="tone-8", split="test")])[0]
+    assert {clip.voices for clip in lonely.other_talkers} == {("tone-8",)}
+
+
+def test_babble_is_faster_and_higher():
+    mix = ALWAYS.model_copy(update={"talker_pace": Constant(value=1.25), "sentences": {"en": ("hello there",)}})
+    takes = stage(Listening(), mix)([script("hello there", voice="tone-2")])[0]
+    clip = takes.babble[0]
+    own = stage(Listening())([script("hello there", voice=clip.voices[0])])[0].takes[0]
+    assert len(clip.audio) == pytest.approx(len(own.audio) / 1.25, abs=2)
+
+
+def test_without_them_nothing_more_is_spoken():
+    voice = Listening()
+    takes = stage(voice, Mix())([script("hello there")])[0]
+    assert len(voice.asked) == 1
+    assert takes.babble == ()
+    assert takes.other_talkers == ()
+
+
+def test_lines_of_babble_come_from_a_stock_that_is_spoken_once():
+    voice = Listening()
+    speak = stage(voice, Mix(babble=Babble(probability=1, n_lines=5)))
+    found = [speak([script("hello", id=f"d{k}")])[0].babble for k in range(12)]
+    assert len({id(clip) for clips in found for clip in clips}) <= 5
+    lines = [asked for asked in voice.asked if asked[0] != "hello"]
+    assert len(lines) == len(set(lines)) <= 5
+    assert len({tuple(clip.voices for clip in clips) for clips in found}) > 3
+    assert {len(clips) for clips in found} <= set(range(4, 9))
+
+
+def test_a_stock_is_of_its_split():
+    speak = stage(Listening(), ALWAYS)
+    train, test = (speak([script("hello", split=split)])[0] for split in ("train", "test"))
+    assert {clip.voices for clip in test.babble} == {("tone-8",)}
+    assert ("tone-8",) not in {clip.voices for clip in train.babble}
+
+
+@pytest.mark.parametrize(("language", "least"), [("en", 40), ("zh", 30)])
+def test_there_are_many_sentences(language, least):
+    assert len(set(Mix().sentences[language])) == len(Mix().sentences[language]) >= least
+
+
+def test_the_same_dialogue_has_the_same_background_whatever_came_before():
+    fresh, used = stage(Listening(), ALWAYS), stage(Listening(), ALWAYS)
+    used([script("other", id=f"x{k}") for k in range(5)])
+    one, two = fresh([script("hello")])[0], used([script("hello")])[0]
+    for clip, again in zip(one.babble, two.babble, strict=True):
+        assert np.array_equal(clip.audio, again.audio)
+    assert [clip.voices for clip in one.other_talkers] == [clip.voices for clip in two.other_talkers]
+
+
+def test_a_language_without_sentences_is_said_at_the_start_and_again_where_it_happens():
+    recipe = make_recipe("mix.babble.probability=0.1", "mix.sentences={en: [hello]}", "select.languages=[en, zh]")
+    with pytest.raises(RecipeError, match=r"mix.sentences: babble and other talkers have nothing to say in 'zh'"):
+        Pipeline(recipe).check()
+    with pytest.raises(EngineError, match=r"mix.sentences: there are none in 'fr'"):
+        stage(Listening(), ALWAYS)([script("bonjour", language="fr")])
+
+
+def test_a_plan_names_all_that_acoustics_are_made_with():
+    on = [f"mix.{name}.probability=0.1" for name in ("room", "bursts", "line")]
+    engines = Pipeline(make_recipe(*on)).describe()["engines"]
+    assert {"rooms", "bursts.0", "line", "noise.0"} <= set(engines)
+    assert not {"rooms", "bursts.0", "line"} & set(Pipeline(make_recipe()).describe()["engines"])

@@ -1,0 +1,57 @@
+import random
+
+import pytest
+
+from datagen.sources.duplicates import NearDuplicates, signatures
+from tests.sources.duplicates.words import WORDS, sentence
+
+
+def seen(near, *texts):
+    """What each text repeats; its id is its place."""
+    return [near.seen(str(k), signature) for k, signature in enumerate(signatures(texts))]
+
+
+def changed(chance, text, n_words=1):
+    words = [text[k : k + 4] for k in range(0, len(text), 4)]
+    for place in chance.sample(range(len(words)), n_words):
+        words[place] = chance.choice(WORDS)
+    return "".join(words)
+
+
+def test_near_duplicates_are_found_and_strangers_are_not():
+    chance = random.Random(1)
+    near = NearDuplicates(threshold=0.7)
+    texts = [sentence(chance) for _ in range(200)]
+    assert seen(near, *texts) == [None] * 200
+    assert seen(near, *(changed(chance, text) for text in texts)) == [str(k) for k in range(200)]
+
+
+def test_half_changed_is_not_near():
+    chance = random.Random(2)
+    near = NearDuplicates(threshold=0.7)
+    for _ in range(100):
+        text = sentence(chance)
+        assert seen(near, text, text[:80] + sentence(chance, 20)) == [None, None]
+
+
+def test_a_low_threshold_finds_what_a_high_one_does_not():
+    chance = random.Random(3)
+    text = sentence(chance)
+    similar = text[:120] + sentence(chance, 10)
+    assert [seen(NearDuplicates(threshold), text, similar)[1] for threshold in (0.35, 0.95)] == ["0", None]
+
+
+def test_memory_is_bounded_and_forgets_the_oldest():
+    chance = random.Random(4)
+    near = NearDuplicates(capacity=16)
+    texts = [sentence(chance) for _ in range(40)]
+    seen(near, *texts)
+    assert len(near._ids) == 16
+    assert seen(near, texts[-1]) == ["39"]
+    assert seen(near, texts[0]) == [None]
+
+
+@pytest.mark.parametrize(("threshold", "capacity"), [(0, 10), (1.1, 10), (0.8, 0)])
+def test_impossible_settings_fail(threshold, capacity):
+    with pytest.raises(ValueError, match="threshold"):
+        NearDuplicates(threshold, capacity)
