@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from common import DATAGEN, recipe_for, show
 
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Limits, Recipe
+from datagen.recipe import LimitsConfig, Recipe
 from datagen.recipe import load as load_recipe
 from datagen.run.build import FailureLimit
 from datagen.run.finish import finish
@@ -92,7 +92,7 @@ def resume(folder: Path) -> None:
     found = load_plan(store)
     if found is None:
         raise SystemExit("no plan")
-    left, limit = missing(store, 2 * found.n_units), FailureLimit(Limits())
+    left, limit = missing(store, 2 * found.n_units), FailureLimit(LimitsConfig())
     for marker in markers(store, all_but(left, 2 * found.n_units)):
         limit.count(marker)
 

@@ -21,7 +21,7 @@ from datagen.engines.base import Audio
 from datagen.engines.listeners.whisper import Whisper
 from datagen.engines.tts.hibari import Hibari
 from datagen.pipeline.verify.verify import Gate
-from datagen.recipe import Verify
+from datagen.recipe import VerifyConfig
 from datagen.text import to_spoken
 from tests.pipeline.verify.breaks import BREAKS
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=300)
     parser.add_argument("--every", type=int, default=3)
     options = parser.parse_args()
-    gates = {"signal": Gate(Verify()), "asr": Gate(Verify(), Whisper())}
+    gates = {"signal": Gate(VerifyConfig()), "asr": Gate(VerifyConfig(), Whisper())}
     n, found, seconds = Counter[str](), Counter[tuple[str, str]](), Counter[str]()
     audio_seconds, examples = 0.0, list[str]()
     for kind, audio, text in cases(options.takes, options.every):

@@ -7,22 +7,22 @@ import yaml
 
 from datagen.errors import RecipeError
 from datagen.recipe import Recipe, load
-from datagen.recipe.timing_config import Timing, profile_values, profiles
+from datagen.recipe.timing_config import TimingConfig, profile_values, profiles
 from datagen.text import to_spoken
 from datagen.text.phrases import count_words
 
 
 @pytest.mark.parametrize("name", profiles())
 def test_shipped_profiles_load(name):
-    assert Timing(profile=name).profile == name
+    assert TimingConfig(profile=name).profile == name
 
 
 def test_the_defaults_are_those_of_omniflatten():
-    spelled_out = Timing().model_dump()
-    assert Timing.model_validate({**spelled_out, **profile_values("omniflatten")}) == Timing()
-    assert Timing(profile="omniflatten") == Timing()
-    defaults = {name: field.get_default(call_default_factory=True) for name, field in Timing.model_fields.items()}
-    assert Timing.model_construct(**defaults) == Timing()
+    spelled_out = TimingConfig().model_dump()
+    assert TimingConfig.model_validate({**spelled_out, **profile_values("omniflatten")}) == TimingConfig()
+    assert TimingConfig(profile="omniflatten") == TimingConfig()
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in TimingConfig.model_fields.items()}
+    assert TimingConfig.model_construct(**defaults) == TimingConfig()
 
 
 def test_a_recipes_own_keys_override_the_profile_key_by_key():
@@ -41,7 +41,7 @@ def test_a_profile_may_be_a_file_and_is_not_needed_once_spelled_out(tmp_path):
     recipe = load("fake", (f"timing={{profile: {file}}}",))
     assert recipe.timing.user_fto.at(0.75) == 250
     assert recipe.timing.silence.probability == 0.5
-    assert recipe.timing.barge_in == Timing().barge_in
+    assert recipe.timing.barge_in == TimingConfig().barge_in
     file.unlink()
     assert Recipe.model_validate(recipe.identity()) == recipe
     assert Recipe.model_validate(yaml.safe_load(recipe.to_yaml())).sha256() == recipe.sha256()
@@ -71,7 +71,7 @@ def test_an_unknown_profile_names_the_shipped_ones():
 
 @pytest.mark.parametrize(("language", "right"), [("en", "at three, {} four"), ("zh", "三点，{}四点")])
 def test_tokens_are_spoken_as_they_stand(language, right):
-    for kind, forms in Timing().tokens[language].model_dump().items():
+    for kind, forms in TimingConfig().tokens[language].model_dump().items():
         for words in forms:
             text = right.format(words) if kind == "corrections" else words
             assert to_spoken(text, language) == text
@@ -83,7 +83,7 @@ FEWEST = {"backchannels": 33, "fillers": 15, "prompts": 12, "false_starts": 30, 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_set_of_tokens_has_many_forms(language):
-    for kind, forms in Timing().tokens[language].model_dump().items():
+    for kind, forms in TimingConfig().tokens[language].model_dump().items():
         fewest = 24 if (kind, language) == ("backchannels", "zh") else FEWEST.get(kind, 12)
         assert len(forms) >= fewest, kind
         assert max(forms.values()) < sum(forms.values()) / 2, kind
@@ -92,7 +92,7 @@ def test_every_set_of_tokens_has_many_forms(language):
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_sets_that_ask_for_different_reactions_share_no_form(language):
-    tokens = Timing().tokens[language].model_dump()
+    tokens = TimingConfig().tokens[language].model_dump()
     must_stop = ("repeat_requests", "wait_requests", "stop_requests", "got_its")
     must_not = ("backchannels", "continuers", "false_starts", "asides")
     said = {kind: {re.sub(r"\W", "", words).lower() for words in tokens[kind]} for kind in (*must_stop, *must_not)}
@@ -102,7 +102,7 @@ def test_sets_that_ask_for_different_reactions_share_no_form(language):
 
 
 def test_half_duplex_asks_for_no_overlap():
-    timing = Timing(profile="half_duplex")
+    timing = TimingConfig(profile="half_duplex")
     assert min(timing.assistant_fto.at(0), timing.user_fto.at(0)) > 0
     assert not any(
         (

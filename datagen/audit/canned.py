@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from datagen.audit.finding import Example, Finding, first, share, verdict
-from datagen.audit.talk import Talk, Tokens
+from datagen.audit.talk import AuditedConversation, RowTokens
 from datagen.records import Spoken
 
 _LIMIT = 0.1
@@ -22,7 +22,7 @@ class CannedTokens:
     _texts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _where: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Count the utterances of a conversation, and its rows by the utterance that each was made of."""
         canned = canned_of(talk.streams.utterances)
         for u, is_canned in zip(talk.streams.utterances, canned, strict=True):
@@ -69,7 +69,7 @@ def canned_of(utterances: tuple[Spoken, ...]) -> list[bool]:
     return found
 
 
-def utterance_of(row: Tokens, talk: Talk) -> int | None:
+def utterance_of(row: RowTokens, talk: AuditedConversation) -> int | None:
     """Index of the utterance that a row of asr or tts was made of: it begins in the row's frame; None if none does."""
     hop = talk.clocks.hop_samples
     found = [

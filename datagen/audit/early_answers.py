@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from datagen.audit.finding import Example, Finding, first, share, verdict
-from datagen.audit.talk import Talk, turns
+from datagen.audit.talk import AuditedConversation, turns
 from datagen.records import Spoken
 from datagen.text.phrases import time_at
 from datagen.text.references import content
@@ -33,7 +33,7 @@ class EarlyAnswers:
     _answers: list[_Answer] = field(default_factory=list)
     _frame_ms: float = 0.0
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Read the changes of the floor from the user to the assistant; not of turns that it cuts."""
         self._frame_ms = talk.ms(talk.clocks.hop_samples)
         runs = turns(talk)

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from scipy.special import bdtr
 
-from datagen.audit.talk import Talk
+from datagen.audit.talk import AuditedConversation
 
 Verdict = Literal["pass", "fail", "not enough data", "not applicable"]
 
@@ -50,7 +50,7 @@ class Finding:
 class Predictor(Protocol):
     """Reads conversations one at a time and keeps only what its finding needs."""
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Read a conversation."""
         ...
 

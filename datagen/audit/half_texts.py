@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, first, share, verdict
-from datagen.audit.talk import Talk, ends_sentence, turns
+from datagen.audit.talk import AuditedConversation, ends_sentence, turns
 from datagen.shards.vocab import Vocabulary
 
 _LIMIT = 0.0
@@ -19,7 +19,7 @@ class HalfTexts:
     _n: int = 0
     _found: list[Example] = field(default_factory=list)
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Compare the texts of a conversation's rows with the heard parts of its cut turns."""
         rows = talk.rows.get("four_stream")
         if not rows:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from datagen.audit.finding import Example, Finding, Verdict
-from datagen.audit.talk import Talk
+from datagen.audit.talk import AuditedConversation
 from datagen.records import Event, Spoken, Word
 from datagen.text.phrases import count_letters
 
@@ -28,7 +28,7 @@ class HesitationsAsEndings:
     _control: list[tuple[str, float]] = field(default_factory=list)
     _final: list[tuple[str, float]] = field(default_factory=list)
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Read the words of the user's turns and those before its hesitations."""
         paused = set[int]()
         for event in talk.events:
@@ -77,7 +77,7 @@ class HesitationsAsEndings:
         )
 
 
-def _before(talk: Talk, event: Event) -> tuple[int, Spoken, Word] | None:
+def _before(talk: AuditedConversation, event: Event) -> tuple[int, Spoken, Word] | None:
     """The last word that its speaker said before a hesitation, fillers left out, and its utterance."""
     found = None
     for index, u in enumerate(talk.streams.utterances):
@@ -91,7 +91,7 @@ def _length(word: Word) -> int:
     return word.end_samples - word.start_samples
 
 
-def _rate(talk: Talk, word: Word) -> float:
+def _rate(talk: AuditedConversation, word: Word) -> float:
     """Milliseconds per letter; 0 without letters."""
     n = count_letters(word.text)
     return talk.ms(_length(word)) / n if n else 0.0

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, Verdict, first, share, standard_error
-from datagen.audit.talk import Talk, ends_sentence, text_slots
+from datagen.audit.talk import AuditedConversation, ends_sentence, text_slots
 from datagen.records import FLOOR, Spoken
 
 _MARGIN = 0.1
@@ -33,7 +33,7 @@ class InterruptionFromText:
     _turns: list[_Turn] = field(default_factory=list)
     _finals: Counter[int] = field(default_factory=Counter)
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Read the turns of the assistant."""
         if not talk.clocks.n_text or "three_stream" not in talk.rows:
             return
@@ -47,7 +47,9 @@ class InterruptionFromText:
                     self._finals[int(u.text_ids[-1])] += 1
                 self._look(talk, u, barged.get(index), slots)
 
-    def _look(self, talk: Talk, u: Spoken, barge_in: int | None, slots: dict[int, NDArray[np.int32]]) -> None:
+    def _look(
+        self, talk: AuditedConversation, u: Spoken, barge_in: int | None, slots: dict[int, NDArray[np.int32]]
+    ) -> None:
         chunk = talk.clocks.hop_samples * talk.clocks.n_speech
         moment = u.end_samples - 1 if barge_in is None else barge_in
         seen = [slots[k] for k in range(u.start_samples // chunk, moment // chunk) if k in slots]

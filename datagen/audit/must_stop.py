@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, Verdict
-from datagen.audit.talk import Talk
+from datagen.audit.talk import AuditedConversation
 from datagen.records import Event
 from datagen.seeds import digest, rng
 from datagen.text.phrases import HAN
@@ -72,7 +72,7 @@ class MustStop:
 
     _starts: list[_Start] = field(default_factory=list)
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Read the user's starts in the assistant's speech."""
         for event in talk.events:
             if event.role != "user":
@@ -131,12 +131,12 @@ def _features(starts: list[_Start], labels: NDArray[np.bool_], reactions: NDArra
     return matrix(seen, [s.phrase for s in starts])
 
 
-def _in_speech(talk: Talk, event: Event) -> bool:
+def _in_speech(talk: AuditedConversation, event: Event) -> bool:
     """Whether the assistant holds the floor and speaks when the event starts."""
     return any(u.role == "assistant" and u.start_samples <= event.start_samples < u.end_samples for u in talk.floor)
 
 
-def _start(talk: Talk, event: Event, must_stop: bool) -> _Start:
+def _start(talk: AuditedConversation, event: Event, must_stop: bool) -> _Start:
     parts = talk.interrupting(event) if must_stop else []
     if not must_stop and 0 <= event.utterance < len(talk.streams.utterances):
         parts = [(event.utterance, talk.streams.utterances[event.utterance])]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, first, standard_error
-from datagen.audit.talk import Talk
+from datagen.audit.talk import AuditedConversation
 
 N_RUN = 25
 """Codes of a run: so many hardly ever come in the same order by chance."""
@@ -27,7 +27,7 @@ class SharedNoise:
     _ids: list[str] = field(default_factory=list)
     _n: int = 0
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Keep hashes of all runs of a conversation."""
         codes, silent = talk.streams.user_codes, talk.user_silent
         if self._n > _N_RUNS_MOST or len(codes) < N_RUN:

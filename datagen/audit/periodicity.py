@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, Verdict
-from datagen.audit.talk import Talk
+from datagen.audit.talk import AuditedConversation
 
 _N_LAGS = 2000 + 12
 _N_FRAMES_MOST = 1_000_000
@@ -26,7 +26,7 @@ class VoiceFromPeriodicity:
     _silent: list[NDArray[np.bool_]] = field(default_factory=list)
     _n_frames: int = 0
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Keep codes of the user until there are enough of them."""
         if self._n_frames < _N_FRAMES_MOST and len(talk.streams.user_codes):
             self._codes.append(talk.streams.user_codes.astype(np.uint16))

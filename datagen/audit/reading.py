@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from datagen.audit.talk import Clocks, Talk, Tokens
+from datagen.audit.talk import AuditedConversation, Clocks, RowTokens
 from datagen.seeds import fraction
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import arrays_of, streams_of
@@ -56,7 +56,7 @@ def clocks_of(values: dict[str, Any]) -> Clocks:
     )
 
 
-def talks(manifest: Manifest, n_most: int) -> Iterator[Talk]:
+def talks(manifest: Manifest, n_most: int) -> Iterator[AuditedConversation]:
     """Conversations with their rows, one file in memory at a time; of a large build, a keyed choice.
 
     Args:
@@ -77,7 +77,7 @@ def talks(manifest: Manifest, n_most: int) -> Iterator[Talk]:
         light = table.drop_columns(["mixing"]) if "mixing" in table.column_names else table
         found = _rows_of(manifest, rows.get(unit_of(file.key), []), {ids[k] for k in kept})
         for streams, settings in zip(streams_of(light), mixing, strict=True):
-            yield Talk(streams, clocks, settings or {}, found.get(streams.dialogue_id, {}))
+            yield AuditedConversation(streams, clocks, settings or {}, found.get(streams.dialogue_id, {}))
 
 
 def _rows_by_unit(manifest: Manifest) -> dict[int | None, list[File]]:
@@ -88,9 +88,9 @@ def _rows_by_unit(manifest: Manifest) -> dict[int | None, list[File]]:
     return found
 
 
-def _rows_of(manifest: Manifest, files: list[File], ids: set[str]) -> dict[str, dict[str, list[Tokens]]]:
+def _rows_of(manifest: Manifest, files: list[File], ids: set[str]) -> dict[str, dict[str, list[RowTokens]]]:
     """Rows of some conversations by dialogue and task."""
-    found = defaultdict[str, dict[str, list[Tokens]]](dict)
+    found = defaultdict[str, dict[str, list[RowTokens]]](dict)
     for file in files:
         table = from_parquet(manifest.store.open(file.key), file.key, _ROW_COLUMNS)
         lists = {name: arrays_of(table.column(name)) for name in ("input_ids", "user_turn_ends")}
@@ -98,7 +98,7 @@ def _rows_of(manifest: Manifest, files: list[File], ids: set[str]) -> dict[str, 
         for k, id_ in enumerate(plain["dialogue_id"]):
             if id_ in ids:
                 columns = {**lists, **plain}
-                tokens = Tokens(**{name: columns[name][k] for name in _ROW_COLUMNS if name != "dialogue_id"})
+                tokens = RowTokens(**{name: columns[name][k] for name in _ROW_COLUMNS if name != "dialogue_id"})
                 found[id_].setdefault(file.table, []).append(tokens)
     return found
 

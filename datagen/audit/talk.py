@@ -32,7 +32,7 @@ class Clocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class RowTokens:
     """A training row, as far as predictors need it."""
 
     row_id: str
@@ -44,14 +44,14 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Talk:
+class AuditedConversation:
     """A stored conversation with its rows."""
 
     streams: Streams
     clocks: Clocks
     mixing: dict[str, object] = field(default_factory=dict)
     """As stored, whatever the data version."""
-    rows: dict[str, list[Tokens]] = field(default_factory=dict)
+    rows: dict[str, list[RowTokens]] = field(default_factory=dict)
     """By task, in order."""
 
     @property
@@ -117,7 +117,7 @@ class Talk:
         }
 
 
-def turns(talk: Talk) -> list[list[Spoken]]:
+def turns(talk: AuditedConversation) -> list[list[Spoken]]:
     """The floor as runs of utterances of one speaker, in order."""
     found: list[list[Spoken]] = []
     for u in talk.floor:
@@ -137,7 +137,7 @@ def ends_sentence(text: str) -> bool:
     return bool(_FINAL.search(text))
 
 
-def text_slots(talk: Talk, task: str = "three_stream") -> dict[int, NDArray[np.int32]]:
+def text_slots(talk: AuditedConversation, task: str = "three_stream") -> dict[int, NDArray[np.int32]]:
     """The assistant's text stream by chunk of the conversation: the ids of its slots, -1 where there is none."""
     clocks, found = talk.clocks, dict[int, NDArray[np.int32]]()
     width = 2 * clocks.n_speech + clocks.n_text

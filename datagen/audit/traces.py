@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.audit.finding import Example, Finding, Verdict, share, verdict
-from datagen.audit.talk import Talk
+from datagen.audit.talk import AuditedConversation
 from datagen.records import Event
 from datagen.shards.chunks import speaks
 
@@ -50,7 +50,7 @@ class EventsWithoutTrace:
     _found: Counter[str] = field(default_factory=Counter)
     _examples: dict[str, list[Example]] = field(default_factory=dict)
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Check all labels of a conversation."""
         for event in talk.events:
             what = f"{event.kind} of the {event.role} at {talk.ms(event.start_samples) / 1000:.1f} s"
@@ -69,13 +69,13 @@ class EventsWithoutTrace:
                 is_set, nothing = value is not None, happened is None or happened in ("", [], ())
                 self._see("settings_of_nothing", talk, is_set and nothing, f"{setting} is {value}, {whether} is empty")
 
-    def _see(self, what: str, talk: Talk, is_fault: bool, text: str) -> None:
+    def _see(self, what: str, talk: AuditedConversation, is_fault: bool, text: str) -> None:
         self._n[what] += 1
         if is_fault:
             self._found[what] += 1
             self._examples.setdefault(what, []).append(Example(talk.id, f"{what.replace('_', ' ')}: {text}"))
 
-    def _sounds(self, talk: Talk) -> None:
+    def _sounds(self, talk: AuditedConversation) -> None:
         """Hard negatives whose every code is one of those that the silent user has anyway."""
         events = [e for e in talk.events if e.kind in _AUDIBLE and e.role == "user"]
         if not events or not talk.user_silent.any():
@@ -90,7 +90,7 @@ class EventsWithoutTrace:
             text = f"{event.kind} at {talk.ms(event.start_samples) / 1000:.1f} s"
             self._see("inaudible_hard_negatives", talk, bool(np.isin(codes, usual).all()), text)
 
-    def _turn_ends(self, talk: Talk) -> None:
+    def _turn_ends(self, talk: AuditedConversation) -> None:
         """Positions of user_turn_ends at which the assistant has begun to speak more than a frame before."""
         hop, task = talk.clocks.hop_samples, "three_stream" if "three_stream" in talk.rows else "two_stream"
         n_text = talk.clocks.n_text if task == "three_stream" else 0
@@ -139,6 +139,6 @@ def usual_codes(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return np.asarray(values[order[:n_needed]], np.uint16)
 
 
-def _frames(talk: Talk, event: Event) -> slice:
+def _frames(talk: AuditedConversation, event: Event) -> slice:
     hop = talk.clocks.hop_samples
     return slice(event.start_samples // hop, max(-(-event.end_samples // hop), event.start_samples // hop + 1))

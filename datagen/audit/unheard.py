@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from datagen.audit.finding import Example, Finding, share, verdict
-from datagen.audit.talk import GENERIC, Talk
+from datagen.audit.talk import GENERIC, AuditedConversation
 from datagen.records import Event
 from datagen.text.references import words_of
 
@@ -32,7 +32,7 @@ class UnheardReferences:
 
     _cuts: list[_Cut] = field(default_factory=list)
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Read the barge-ins of the user that cut a turn; generic ones refer to nothing and are left out."""
         for event in talk.events:
             if (event.kind, event.role) != ("barge_in", "user") or talk.families(event) & GENERIC:
@@ -60,7 +60,7 @@ class UnheardReferences:
         )
 
 
-def _cut(talk: Talk, event: Event, unsaid: str) -> _Cut:
+def _cut(talk: AuditedConversation, event: Event, unsaid: str) -> _Cut:
     """What a barge-in and the turns after it refer to."""
     language = talk.language
     utterances = talk.streams.utterances

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import gcd
 
 from datagen.audit.finding import Example, Finding, Verdict, first, share, standard_error
-from datagen.audit.talk import Talk
+from datagen.audit.talk import AuditedConversation
 from datagen.seeds import digest
 
 _MARGIN = 0.002
@@ -38,7 +38,7 @@ class EqualWaveforms:
     """Dialogue and split of each conversation."""
     _step: int = 0
 
-    def add(self, talk: Talk) -> None:
+    def add(self, talk: AuditedConversation) -> None:
         """Keep the fingerprints of all utterances that are heard to their end."""
         self._ids.append((talk.id, talk.streams.split))
         for u in talk.streams.utterances:

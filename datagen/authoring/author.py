@@ -41,7 +41,7 @@ class Summary:
     n_answers: int = 0
 
 
-class Watcher:
+class AuthoringWatcher:
     """Someone who wants to know how a run goes; this one does not."""
 
     def planned(self, plan: Plan, n_done: int) -> None:
@@ -57,7 +57,7 @@ class Watcher:
 def write(
     recipe: WriteRecipe,
     out: str,
-    watcher: Watcher | None = None,
+    watcher: AuthoringWatcher | None = None,
     engine: Engine = "local",
     n_workers: int = 0,
     address: str = "local",
@@ -75,7 +75,7 @@ def write(
     Raises:
         DatagenError: What the user can mend: recipe, input, output, server, budget.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or AuthoringWatcher()
     key_of_server(recipe.llm)
     store = open_store(out)
     store.sweep()

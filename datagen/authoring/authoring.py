@@ -11,11 +11,11 @@ from datagen.authoring.answers import ANSWERS, UnfitAnswerError, parse, strict_s
 from datagen.authoring.authored import Item, Written, begun, rejected
 from datagen.authoring.authoring_config import Llm, TaskName, WriteRecipe
 from datagen.authoring.llm_client import Client, NoAnswerError, Question
-from datagen.authoring.marking import FollowUp, Script
+from datagen.authoring.marking import FollowUp, ScriptTask
 from datagen.authoring.prompts import Message, Prompt, load_prompt, names
 from datagen.authoring.reply_cache import Answer
 from datagen.authoring.script_checks import refuses
-from datagen.authoring.tasks import Judge, Spoken, Task, Translate, WriteDialogue
+from datagen.authoring.tasks import Judge, SpokenTask, Task, Translate, WriteDialogue
 from datagen.errors import DatagenError, RecipeError
 from datagen.marks import Origin
 from datagen.pipeline.select import Select
@@ -28,7 +28,7 @@ _AGAIN = {
 
 
 _TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (WriteDialogue, Spoken, Translate, Script, FollowUp, Judge)
+    task.name: task for task in (WriteDialogue, SpokenTask, Translate, ScriptTask, FollowUp, Judge)
 }
 
 

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, model_validator
 
 from datagen.errors import RecipeError
-from datagen.recipe import WRITE, Select, explain, set_value, values_of
-from datagen.recipe.mix_config import Part
+from datagen.recipe import WRITE, SelectConfig, explain, set_value, values_of
+from datagen.recipe.mix_config import ConfigPart
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
 
 
-class WriteInput(Part):
+class WriteInput(ConfigPart):
     """What to write from: topics, or dialogues that there are."""
 
     topics: str = Field("", description="File of topics: a line each, or JSONL with topic, language, persona, style")
@@ -29,21 +29,21 @@ class WriteInput(Part):
         return self
 
 
-class Prices(Part):
+class Prices(ConfigPart):
     """Money for a million tokens, in any one currency."""
 
     input_per_million: float = Field(0, ge=0)
     output_per_million: float = Field(0, ge=0)
 
 
-class Budget(Part):
+class Budget(ConfigPart):
     """What all answers of an output may cost together, over all its runs. Empty: no limit."""
 
     tokens: int | None = Field(None, ge=1, description="Input and output tokens together")
     money: float | None = Field(None, gt=0, description="In the currency of `llm.prices`")
 
 
-class Llm(Part):
+class Llm(ConfigPart):
     """The model, and how it is asked."""
 
     model: str = Field(min_length=1, max_length=200, description="As the server names it")
@@ -81,7 +81,7 @@ class Llm(Part):
         return self
 
 
-class Dialogues(Part):
+class Dialogues(ConfigPart):
     """What dialogues are asked for."""
 
     min_turns: int = Field(6, ge=2, le=60)
@@ -95,7 +95,7 @@ class Dialogues(Part):
         return self
 
 
-class Marks(Part):
+class Marks(ConfigPart):
     """The most a script may hold."""
 
     barge_ins: int = Field(2, ge=0, le=30)
@@ -103,7 +103,7 @@ class Marks(Part):
     backchannels: int = Field(4, ge=0, le=60)
 
 
-class Gates(Part):
+class Gates(ConfigPart):
     """The lowest scores of the judge that are kept, 1 to 10. Empty: not asked."""
 
     spokenness: int | None = Field(None, ge=1, le=10)
@@ -111,14 +111,16 @@ class Gates(Part):
     safety: int | None = Field(None, ge=1, le=10)
 
 
-class WriteRecipe(Part):
+class WriteRecipe(ConfigPart):
     """All values of a run that writes."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
     seed: int = Field(0, ge=0, lt=2**63)
     input: WriteInput
-    select: Select = Field(Select(), description="Of dialogues that there are, those worth paying for: as in a build")
+    select: SelectConfig = Field(
+        SelectConfig(), description="Of dialogues that there are, those worth paying for: as in a build"
+    )
     tasks: tuple[TaskName, ...] = Field(min_length=1, description="In this order")
     languages: tuple[str, ...] = Field(
         ("en",), min_length=1, description="Of dialogues from topics: each topic in each"

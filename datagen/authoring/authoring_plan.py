@@ -18,7 +18,7 @@ from datagen.authoring.topics import briefs, read_topics
 from datagen.errors import SourceError, StoreError
 from datagen.marks import Mark
 from datagen.pipeline.select import Select
-from datagen.recipe import Input
+from datagen.recipe import InputConfig
 from datagen.records import Dialogue, Reject, Turn
 from datagen.run.repeats import mark_duplicates
 from datagen.shards.plan import PLAN, Plan, load_plan, refuse_another
@@ -61,7 +61,7 @@ def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
         return briefs(recipe)
     read = sources.read(recipe.input.paths, recipe.input.shape, limit=recipe.input.limit)
     select = Select(recipe.select)
-    return (r if isinstance(r, Reject) else select([r])[0] for r in mark_duplicates(read, Input()))
+    return (r if isinstance(r, Reject) else select([r])[0] for r in mark_duplicates(read, InputConfig()))
 
 
 def plan_writing(recipe: WriteRecipe, store: Store) -> Plan:

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from datagen.authoring.author import Summary, Watcher
+from datagen.authoring.author import AuthoringWatcher, Summary
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.shards.bucket import is_url
 from datagen.shards.plan import Plan
@@ -16,7 +16,7 @@ from datagen.shards.unit import Marker
 from datagen.terminal import console
 
 
-class Progress(Watcher):
+class AuthoringProgress(AuthoringWatcher):
     """A watcher that paints records done, time left, and rejects by reason at the end."""
 
     def __init__(self, out: str) -> None:
@@ -27,7 +27,7 @@ class Progress(Watcher):
         self._bar = Bar(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task("write", total=None)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "AuthoringProgress":
         """Begin to paint."""
         self._bar.start()
         return self

@@ -7,7 +7,7 @@ lost.
 from collections.abc import Sequence
 from typing import Any
 
-from datagen.authoring.author import Units, Watcher, spent, units_at_once
+from datagen.authoring.author import AuthoringWatcher, Units, spent, units_at_once
 from datagen.authoring.authoring_config import Budget, Llm, WriteRecipe
 from datagen.authoring.spend import NOTHING, Usage
 from datagen.errors import ClusterError, DatagenError
@@ -20,7 +20,7 @@ _RESTARTS = 3
 
 
 def run_ray(
-    recipe: WriteRecipe, out: str, units: Sequence[int], n_workers: int, address: str, watcher: Watcher
+    recipe: WriteRecipe, out: str, units: Sequence[int], n_workers: int, address: str, watcher: AuthoringWatcher
 ) -> None:
     """Run units to their end.
 

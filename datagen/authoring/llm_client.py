@@ -12,10 +12,10 @@ from typing import Any
 from datagen import seeds
 from datagen.authoring.authoring_config import Llm
 from datagen.authoring.dialect import Dialect, complaint
-from datagen.authoring.llm_faults import Fault, fault_of
-from datagen.authoring.llm_pace import Clock, Pace, RealClock, wait_before
+from datagen.authoring.llm_faults import LlmFault, fault_of
+from datagen.authoring.llm_pace import LlmClock, LlmPace, RealClock, wait_before
 from datagen.authoring.prompts import Message, as_json
-from datagen.authoring.reply_cache import Answer, Cache, Shelf, key_of
+from datagen.authoring.reply_cache import Answer, Cache, ReplyShelf, key_of
 from datagen.authoring.spend import NOTHING, Bill, Meter, Usage, count_messages, count_tokens
 from datagen.authoring.wire import Reply, TooLargeError, read_reply
 from datagen.errors import DatagenError, EngineError, EngineMissingError
@@ -62,10 +62,10 @@ class Client:
     def __init__(
         self,
         llm: Llm,
-        shelf: Shelf,
+        shelf: ReplyShelf,
         *,
         spent: Usage = NOTHING,
-        clock: Clock | None = None,
+        clock: LlmClock | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -93,8 +93,8 @@ class Client:
         )
         self.cache = Cache(shelf, llm.concurrency)
         self.meter = Meter(llm.budget, llm.prices, spent)
-        self._requests = Pace(llm.requests_per_minute, self._clock)
-        self._tokens = Pace(llm.tokens_per_minute, self._clock)
+        self._requests = LlmPace(llm.requests_per_minute, self._clock)
+        self._tokens = LlmPace(llm.tokens_per_minute, self._clock)
         self._dialect = Dialect() if llm.structured == "auto" else Dialect(form=llm.structured)
         self._proven = llm.structured != "auto"
         self._stopped: DatagenError | None = None
@@ -238,7 +238,7 @@ class Client:
         fixed = self._llm.structured != "auto"
         return None if simpler and fixed and simpler.form != dialect.form else simpler
 
-    async def _wait_or_raise(self, fault: Fault, n_failures: int, key: str, n_before: int) -> None:
+    async def _wait_or_raise(self, fault: LlmFault, n_failures: int, key: str, n_before: int) -> None:
         llm = self._llm
         wait = fault.wait_seconds
         too_long = wait is not None and wait > llm.max_wait_seconds

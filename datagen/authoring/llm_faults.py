@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from datagen.authoring.llm_pace import Clock, retry_after
+from datagen.authoring.llm_pace import LlmClock, retry_after
 from datagen.authoring.wire import BrokenReplyError
 
 Then = Literal["again", "simpler", "give_up", "stop"]
@@ -20,7 +20,7 @@ _OF_THE_RECORD = ("context_length_exceeded", "content_filter", "content_policy_v
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class LlmFault:
     """Why a request failed, and what to do then."""
 
     reason: str
@@ -35,44 +35,44 @@ class Fault:
     """As the server asks."""
 
 
-def fault_of(error: Exception, clock: Clock) -> Fault | None:
+def fault_of(error: Exception, clock: LlmClock) -> LlmFault | None:
     """What an exception of a request means; None if it is not the network's or the server's."""
     import httpx2
     import openai
 
     if isinstance(error, (TimeoutError, asyncio.TimeoutError, openai.APITimeoutError, httpx2.TimeoutException)):
-        return Fault("timeout", "no whole answer came in time", "again", billed=True)
+        return LlmFault("timeout", "no whole answer came in time", "again", billed=True)
     if isinstance(error, openai.APIStatusError):
         return _of_status(error.status_code, error.body, error.response.headers.get("retry-after"), clock)
     if isinstance(error, openai.APIConnectionError):
         cause = type(error.__cause__).__name__
         lost = isinstance(error.__cause__, httpx2.ConnectError)
-        return Fault(
+        return LlmFault(
             "no_connection" if lost else "dropped", f"the connection failed ({cause})", "again",
             "stop" if lost else "give_up", billed=not lost,
         )  # fmt: skip
     if isinstance(error, BrokenReplyError):
-        return Fault("broken_reply", str(error), "again", billed=True)
+        return LlmFault("broken_reply", str(error), "again", billed=True)
     if isinstance(error, (httpx2.HTTPError, httpx2.StreamError, OSError)):
-        return Fault("dropped", f"the connection broke off ({type(error).__name__})", "again", billed=True)
+        return LlmFault("dropped", f"the connection broke off ({type(error).__name__})", "again", billed=True)
     return None
 
 
-def _of_status(status: int, body: object, header: str | None, clock: Clock) -> Fault:
+def _of_status(status: int, body: object, header: str | None, clock: LlmClock) -> LlmFault:
     code, message = _said(body)
     detail = f"status {status}: {message}" if message else f"status {status}"
     if status == 404 and "response_format" in message:  # a gateway has no model that takes it
-        return Fault("turned_down", detail, "simpler")
+        return LlmFault("turned_down", detail, "simpler")
     if status in _STOP:  # the message may show a part of the key
-        return Fault(f"status_{status}", f"{_STOP[status]} (status {status})", "stop")
+        return LlmFault(f"status_{status}", f"{_STOP[status]} (status {status})", "stop")
     if code == "insufficient_quota":
-        return Fault(code, "the account's quota is used up", "stop")
+        return LlmFault(code, "the account's quota is used up", "stop")
     if status in _AGAIN or status >= 500:
         lasting: Literal["give_up", "stop"] = "stop" if status == 429 else "give_up"
-        return Fault(f"status_{status}", detail, "again", lasting, wait_seconds=retry_after(header, clock.unix()))
+        return LlmFault(f"status_{status}", detail, "again", lasting, wait_seconds=retry_after(header, clock.unix()))
     if status in (400, 415, 422) and code not in _OF_THE_RECORD:
-        return Fault("turned_down", detail, "simpler")
-    return Fault("turned_down", detail, "give_up")
+        return LlmFault("turned_down", detail, "simpler")
+    return LlmFault("turned_down", detail, "give_up")
 
 
 def _said(body: Any) -> tuple[str, str]:

@@ -11,7 +11,7 @@ _FIRST_WAIT_S = 0.5
 _MOST_DOUBLINGS = 10
 
 
-class Clock(Protocol):
+class LlmClock(Protocol):
     """Time, and waiting for it."""
 
     def now(self) -> float:
@@ -43,13 +43,13 @@ class RealClock:
         await asyncio.sleep(seconds)
 
 
-class Pace:
+class LlmPace:
     """At most so much a minute, evenly: a leaky bucket, in which a large piece takes its share of time afterwards.
 
     Whoever asks first goes first. Pieces that start within any 60 s come to at most the limit and one piece.
     """
 
-    def __init__(self, per_minute: int | None, clock: Clock) -> None:
+    def __init__(self, per_minute: int | None, clock: LlmClock) -> None:
         """Take the limit; None: there is none."""
         self._per_minute, self._clock = per_minute, clock
         self._free = clock.now()

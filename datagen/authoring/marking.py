@@ -21,7 +21,7 @@ _MOST_UNITS_OF_A_BACKCHANNEL = 5
 _MOST_UNITS_OF_A_FILLER = 4
 
 
-class Script(Task):
+class ScriptTask(Task):
     """Where somebody barges in, hesitates, or shows that they listen."""
 
     name = "script"

@@ -24,14 +24,14 @@ from datagen import resources
 from datagen.authoring.answers import ANSWERS
 from datagen.errors import RecipeError
 from datagen.recipe import explain
-from datagen.recipe.mix_config import Part
+from datagen.recipe.mix_config import ConfigPart
 from datagen.records import Turn
 
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _PART = re.compile(r"^<!-- (system|user|assistant) -->\n", re.MULTILINE)
 
 
-class FrontMatter(Part):
+class FrontMatter(ConfigPart):
     """The head of a prompt."""
 
     name: str = Field(pattern="^[a-z_]+$")

@@ -24,7 +24,7 @@ _READ_AHEAD = 1024
 Finish = Literal["stop", "length", "content_filter", "too_large"]
 
 
-class Shelf(Protocol):
+class ReplyShelf(Protocol):
     """What answers need of an output; every `datagen.shards.store.Store` is one."""
 
     def create(self, key: str, data: bytes) -> bool:
@@ -99,7 +99,7 @@ def key_of(question: dict[str, Any]) -> str:
 class Cache:
     """Answers on a shelf. One question is asked once at a time, however many wait for its answer."""
 
-    def __init__(self, shelf: Shelf, concurrency: int = 1) -> None:
+    def __init__(self, shelf: ReplyShelf, concurrency: int = 1) -> None:
         """Take the shelf, and how many answers may be asked for or not yet kept."""
         self._shelf, self._slots = shelf, asyncio.Semaphore(concurrency)
         self._asked: dict[str, asyncio.Future[Answer]] = {}

@@ -124,7 +124,7 @@ class Rewriting(Task):
         return written
 
 
-class Spoken(Rewriting):
+class SpokenTask(Rewriting):
     """A written dialogue as people would speak it."""
 
     name = "spoken"

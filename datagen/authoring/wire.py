@@ -23,7 +23,7 @@ class BrokenReplyError(Exception):
     """A reply broke off, or is not what the protocol says."""
 
 
-class Response(Protocol):
+class HttpResponse(Protocol):
     """What is needed of a response whose body was not read yet."""
 
     @property
@@ -81,7 +81,7 @@ class _Body(BaseModel):
         return found
 
 
-async def read_reply(response: Response) -> Reply:
+async def read_reply(response: HttpResponse) -> Reply:
     """Read a reply of either kind, whatever was asked for.
 
     Raises:
@@ -134,7 +134,7 @@ class _Gathered:
         return Reply("".join(self.text), self.finish, self.refusal, self.model, *tokens)
 
 
-async def _read_stream(response: Response, gathered: _Gathered) -> None:
+async def _read_stream(response: HttpResponse, gathered: _Gathered) -> None:
     try:
         async for line in _lines(response):
             name, _, value = line.partition(b":")
@@ -150,7 +150,7 @@ async def _read_stream(response: Response, gathered: _Gathered) -> None:
             raise
 
 
-async def _lines(response: Response) -> AsyncIterator[bytes]:
+async def _lines(response: HttpResponse) -> AsyncIterator[bytes]:
     rest, n_bytes = b"", 0
     async for piece in response.iter_bytes():
         n_bytes += len(piece)

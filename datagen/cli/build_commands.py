@@ -43,12 +43,12 @@ def build(
 ) -> None:
     """Turn dialogues into training shards. Run it again to go on with a build that was interrupted."""
     from datagen import recipe as recipes
-    from datagen.cli.progress import Progress
+    from datagen.cli.progress import BuildProgress
     from datagen.run.build import build as run
 
     values = recipes.load(recipe, _overrides(set_, input, limit, takes))
     target = out or str(Path("out") / values.name)
-    with Progress(target) as progress:
+    with BuildProgress(target) as progress:
         n_workers = workers or (0 if engine == "ray" else _N_CORES)
         manifest = run(values, target, n_workers, progress, engine, address)
     progress.summarize(manifest)

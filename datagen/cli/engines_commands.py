@@ -84,9 +84,9 @@ def _kind(name: str) -> str:
 
 def _given(kind: str) -> dict[str, Any]:
     """What a build gives engines of a kind beside their options."""
-    from datagen.recipe.mix_config import Room
+    from datagen.recipe.mix_config import RoomConfig
 
-    return {"room": Room(), "sample_rate_hz": 24_000, "run_seed": 0} if kind == "rooms" else {}
+    return {"room": RoomConfig(), "sample_rate_hz": 24_000, "run_seed": 0} if kind == "rooms" else {}
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from datagen.shards.unit import Marker
 _console = Console(highlight=False)
 
 
-class Progress:
+class BuildProgress:
     """A watcher that paints units done, hours made, speed, time left and rejects by reason."""
 
     def __init__(self, out: str) -> None:
@@ -37,7 +37,7 @@ class Progress:
         self._task = self._bar.add_task("build", total=None)
         self._live = Live(self, console=_console, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "BuildProgress":
         """Begin to paint."""
         self._live.start()
         return self
@@ -92,7 +92,7 @@ class Progress:
 
 
 class _Speed(ProgressColumn):
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: BuildProgress) -> None:
         super().__init__()
         self._progress = progress
 

@@ -52,7 +52,7 @@ def report(
     """Measure the timing of a build, beside human figures and a profile, and check it against the sound."""
     from datagen.evaluate.scores_table import print_json
     from datagen.measure import timing_report as reports
-    from datagen.measure.compared import Reference
+    from datagen.measure.compared import ComparedTiming
     from datagen.measure.detectors import detectors
     from datagen.measure.timing_table import show_report
     from datagen.shards.manifest import Manifest
@@ -60,7 +60,7 @@ def report(
 
     store = open_store(out)
     manifest = Manifest.load(store)
-    compared = Reference.named(reference) if reference else Reference.of_build(manifest.values)
+    compared = ComparedTiming.named(reference) if reference else ComparedTiming.of_build(manifest.values)
     found = reports.measure(store, manifest)
     heard = reports.hear(store, manifest, detectors(), voice)
     result = reports.as_json(found, manifest, heard, compared)

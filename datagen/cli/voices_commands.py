@@ -41,14 +41,14 @@ def voices(
     ] = None,
 ) -> None:
     """Show each voice of a bank with its best recording, what is measured of it, and whether it can be used."""
-    from datagen.engines.voices import Limits, survey, write_table
+    from datagen.engines.voices import RecordingLimits, survey, write_table
     from datagen.recipe import set_value
     from datagen.terminal import console, table
 
     given: dict[str, Any] = {}
     for each in limit or []:
         set_value(given, each, "--limit", "min_snr_db=10")
-    verdicts = survey(path, Limits.of(given), language or ("en",), licence)
+    verdicts = survey(path, RecordingLimits.of(given), language or ("en",), licence)
     console().print(table(_COLUMNS, [_cells(verdict) for verdict in verdicts]))
     good = [verdict for verdict in verdicts if not verdict.faults]
     typer.echo(

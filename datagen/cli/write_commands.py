@@ -44,10 +44,10 @@ def write(
         _estimate(values)
         return
     from datagen.authoring.author import write as run
-    from datagen.authoring.authoring_progress import Progress
+    from datagen.authoring.authoring_progress import AuthoringProgress
 
     target = out or str(Path("out") / f"{values.name}-written")
-    with Progress(target) as progress:
+    with AuthoringProgress(target) as progress:
         summary = run(values, target, progress, engine, workers, address)
     progress.summarize(summary, values)
 

@@ -192,7 +192,7 @@ class Noise(Protocol):
 
 
 @dataclass(frozen=True)
-class Response:
+class RoomResponse:
     """How a room answers an impulse."""
 
     audio: Audio
@@ -208,7 +208,7 @@ class Rooms(Protocol):
 
     info: EngineInfo
 
-    def response(self, number: int) -> Response:
+    def response(self, number: int) -> RoomResponse:
         """The response of room `number`, from 0: the same whoever asks.
 
         Raises:

@@ -23,7 +23,7 @@ from datagen.clock import ceil_div
 from datagen.errors import DatagenError
 from datagen.evaluate.models import Model
 from datagen.evaluate.scored_rows import Layout, full_duplex_tasks, rows
-from datagen.evaluate.scores import Scores, hard_negatives
+from datagen.evaluate.scores import TurnScores, hard_negatives
 from datagen.evaluate.turns import PATIENCE_MS, Mask, swayed
 from datagen.seeds import Key, rng
 from datagen.shards.manifest import Manifest
@@ -119,14 +119,18 @@ class Evaluation:
 
     player: Player
     seed: int = 0
-    teacher_forced: Scores = field(init=False)
-    unaided: Scores = field(init=False)
-    free_running: Scores = field(init=False)
+    teacher_forced: TurnScores = field(init=False)
+    unaided: TurnScores = field(init=False)
+    free_running: TurnScores = field(init=False)
 
     def __post_init__(self) -> None:
         """Start at nothing."""
         layout = self.player.layout
-        self.teacher_forced, self.unaided, self.free_running = Scores(layout), Scores(layout), Scores(layout)
+        self.teacher_forced, self.unaided, self.free_running = (
+            TurnScores(layout),
+            TurnScores(layout),
+            TurnScores(layout),
+        )
 
     def add(self, row: dict[str, Any], free: bool) -> None:
         """Let the model play a row in all ways, or in all but the slow one."""

@@ -22,7 +22,7 @@ _PROMPT = "score"
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class DialogueText:
     """A dialogue as texts: what was said, as far as is known."""
 
     id: str
@@ -31,7 +31,7 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedDialogue:
     """All judgings of one dialogue."""
 
     id: str
@@ -42,7 +42,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class JudgeAgreement:
     """How far repeated judgings of the same dialogues agree. None where too little was judged to tell."""
 
     n_dialogues: int
@@ -65,7 +65,9 @@ class Agreement:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-async def judge(talks: Sequence[Talk], client: Client, llm: Llm, n_repeats: int = 3, prompts: str = "") -> list[Judged]:
+async def judge(
+    talks: Sequence[DialogueText], client: Client, llm: Llm, n_repeats: int = 3, prompts: str = ""
+) -> list[JudgedDialogue]:
     """Have dialogues judged.
 
     Args:
@@ -92,11 +94,13 @@ async def judge(talks: Sequence[Talk], client: Client, llm: Llm, n_repeats: int 
         here = found[k * n_repeats : (k + 1) * n_repeats]
         scores = [result for result in here if isinstance(result, ScoreAnswer)]
         failures = tuple(str(result) for result in here if isinstance(result, BaseException))
-        judged.append(Judged(talk.id, tuple(s.score for s in scores), tuple(s.reason for s in scores), failures))
+        judged.append(
+            JudgedDialogue(talk.id, tuple(s.score for s in scores), tuple(s.reason for s in scores), failures)
+        )
     return judged
 
 
-async def _score(talk: Talk, sample: int, client: Client, llm: Llm, prompts: str) -> ScoreAnswer:
+async def _score(talk: DialogueText, sample: int, client: Client, llm: Llm, prompts: str) -> ScoreAnswer:
     """One judging; asked again while answers do not fit."""
     prompt = load_prompt(_PROMPT, talk.language, prompts)
     messages = prompt.render(turns=shown(talk.turns))
@@ -113,7 +117,7 @@ async def _score(talk: Talk, sample: int, client: Client, llm: Llm, prompts: str
     raise unfit or UnfitAnswerError("no_answer", "nothing was asked")
 
 
-def agreement(judged: Sequence[Judged]) -> Agreement:
+def agreement(judged: Sequence[JudgedDialogue]) -> JudgeAgreement:
     """Sum up judgings.
 
     >>> found = agreement([Judged("a", (7, 7, 8), ()), Judged("b", (3, 5, 3), ()), Judged("c", (), (), ("refused",))])
@@ -123,7 +127,7 @@ def agreement(judged: Sequence[Judged]) -> Agreement:
     rated = [item.scores for item in judged if item.scores]
     several = [scores for scores in rated if len(scores) > 1]
     apart = [abs(a - b) for scores in several for a, b in combinations(scores, 2)]
-    return Agreement(
+    return JudgeAgreement(
         n_dialogues=len(rated),
         n_scores=sum(map(len, rated)),
         n_failures=sum(len(item.failures) for item in judged),

@@ -10,7 +10,7 @@ from datagen.records import HARD_NEGATIVES
 
 
 @dataclass
-class Scores:
+class TurnScores:
     """Scores over the rows of one task."""
 
     layout: Layout

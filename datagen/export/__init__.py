@@ -13,7 +13,7 @@ from datagen.errors import DatagenError
 from datagen.export.hugging_face import HuggingFace
 from datagen.export.lhotse import Lhotse
 from datagen.export.moshi import Moshi
-from datagen.export.target import Clip, Target
+from datagen.export.target import ExportClip, Target
 from datagen.inspect import Output
 from datagen.records import SPLITS
 
@@ -23,7 +23,7 @@ Format = Literal["lhotse", "moshi", "datasets"]
 class Exporter(Protocol):
     """A format."""
 
-    def add(self, clip: Clip) -> None:
+    def add(self, clip: ExportClip) -> None:
         """Write a conversation."""
         ...
 
@@ -62,7 +62,7 @@ def export(
         with Target(to, identity) as target:
             exporter = _EXPORTERS[format](target)
             for talk in conversations:
-                exporter.add(Clip.of(talk, decoded))
+                exporter.add(ExportClip.of(talk, decoded))
                 n_conversations[talk.split] += 1
                 tell(1)
             how = exporter.finish()

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from datagen.export.target import Clip, Target
+from datagen.export.target import ExportClip, Target
 from datagen.records import SPLITS
 from datagen.shards.schema import CONVERSATIONS, plain
 from datagen.shards.tables import to_parquet
@@ -26,11 +26,11 @@ class HuggingFace:
     def __init__(self, target: Target) -> None:
         """Take the place."""
         self._target = target
-        self._unit: list[Clip] = []
+        self._unit: list[ExportClip] = []
         """Clips of one unit, not written yet."""
         self._splits: set[str] = set()
 
-    def add(self, clip: Clip) -> None:
+    def add(self, clip: ExportClip) -> None:
         """Write the unit before once a clip of the next one comes."""
         if self._unit and self._unit[0].talk.unit != clip.talk.unit:
             self._flush()
@@ -55,7 +55,7 @@ class HuggingFace:
         return f"Next:  datasets.load_dataset({str(self._target.root)!r})"
 
 
-def _table(clips: list[Clip]) -> pa.Table:
+def _table(clips: list[ExportClip]) -> pa.Table:
     import datasets
 
     kept = pa.schema([CONVERSATIONS.field(name) for name in _KEPT])
@@ -64,7 +64,7 @@ def _table(clips: list[Clip]) -> pa.Table:
     return pa.Table.from_pylist([_row(clip) for clip in clips], schema=features.arrow_schema)
 
 
-def _row(clip: Clip) -> dict[str, Any]:
+def _row(clip: ExportClip) -> dict[str, Any]:
     streams = clip.talk.streams
     row = {name: getattr(streams, name) for name in _KEPT}
     row["utterances"] = [plain(u) for u in streams.utterances]

@@ -12,7 +12,7 @@ names of files, since Lhotse names files by them; the dialogue's own id is `dial
 
 from typing import Any
 
-from datagen.export.target import Clip, Target
+from datagen.export.target import ExportClip, Target
 from datagen.records import CHANNEL, Role, Spoken
 
 SPEAKERS: dict[Role, str] = {"user": "user", "assistant": "agent"}
@@ -26,7 +26,7 @@ class Lhotse:
         """Take the place."""
         self._target = target
 
-    def add(self, clip: Clip) -> None:
+    def add(self, clip: ExportClip) -> None:
         """Write both channels, the cut, the recording and its supervisions."""
         split = clip.talk.split
         keys = {role: f"{split}/{clip.name}-{speaker}.flac" for role, speaker in SPEAKERS.items()}
@@ -47,13 +47,13 @@ class Lhotse:
         return f"Next:  lhotse.CutSet.from_file({str(self._target.root / 'cuts-train.jsonl.gz')!r})"
 
 
-def _heard(clip: Clip) -> list[tuple[int, Spoken]]:
+def _heard(clip: ExportClip) -> list[tuple[int, Spoken]]:
     """Utterances that say something, in order of time, with their places among all."""
     heard = [(k, u) for k, u in enumerate(clip.talk.streams.utterances) if u.said and u.end_samples > u.start_samples]
     return sorted(heard, key=lambda each: (each[1].start_samples, each[0]))
 
 
-def _supervision(clip: Clip, name: str, index: int, u: Spoken) -> dict[str, Any]:
+def _supervision(clip: ExportClip, name: str, index: int, u: Spoken) -> dict[str, Any]:
     words = [[w.text, clip.at(w.start_samples), clip.at(w.end_samples - w.start_samples)] for w in u.words]
     return {
         "id": f"{name}-{index}",
@@ -69,7 +69,7 @@ def _supervision(clip: Clip, name: str, index: int, u: Spoken) -> dict[str, Any]
     }
 
 
-def _recording(clip: Clip, name: str, *paths: str) -> dict[str, Any]:
+def _recording(clip: ExportClip, name: str, *paths: str) -> dict[str, Any]:
     return {
         "id": name,
         "sources": [{"type": "file", "channels": [k], "source": path} for k, path in enumerate(paths)],
@@ -80,7 +80,7 @@ def _recording(clip: Clip, name: str, *paths: str) -> dict[str, Any]:
     }
 
 
-def _cut(clip: Clip, name: str, paths: list[str], said: list[dict[str, Any]]) -> dict[str, Any]:
+def _cut(clip: ExportClip, name: str, paths: list[str], said: list[dict[str, Any]]) -> dict[str, Any]:
     user, agent = paths
     return {
         "id": name,

@@ -9,7 +9,7 @@ Times are seconds in the file. Only the assistant's words are listed, as moshi-f
 
 import json
 
-from datagen.export.target import Clip, Target
+from datagen.export.target import ExportClip, Target
 from datagen.inspect import Sound
 
 _MAIN = "SPEAKER_MAIN"
@@ -22,7 +22,7 @@ class Moshi:
         """Take the place."""
         self._target = target
 
-    def add(self, clip: Clip) -> None:
+    def add(self, clip: ExportClip) -> None:
         """Write sound, words and line of a conversation."""
         split = clip.talk.split
         name = f"{split}/{clip.name}"
@@ -37,7 +37,7 @@ class Moshi:
         return f"Next:  set data.train_data of moshi-finetune to {self._target.root / 'train.jsonl'}"
 
 
-def alignments(clip: Clip) -> list[tuple[str, tuple[float, float], str]]:
+def alignments(clip: ExportClip) -> list[tuple[str, tuple[float, float], str]]:
     """The assistant's words in order of time."""
     words = [word for u in clip.talk.streams.utterances if u.role == "assistant" for word in u.words]
     words.sort(key=lambda word: (word.start_samples, word.end_samples))

@@ -13,7 +13,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 from datagen.errors import DatagenError
-from datagen.inspect import Conversation, Sound
+from datagen.inspect import Sound, StoredConversation
 from datagen.shards.bucket import is_url
 from datagen.shards.store import LocalStore
 
@@ -35,10 +35,10 @@ def file_name(dialogue_id: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class ExportClip:
     """A conversation and its sound, which is made only when asked for."""
 
-    talk: Conversation
+    talk: StoredConversation
     decoded: bool
     name: str
     """Of its files, without ending; safe for every file system."""
@@ -48,7 +48,7 @@ class Clip:
     """Of the sound, each channel."""
 
     @classmethod
-    def of(cls, talk: Conversation, decoded: bool) -> "Clip":
+    def of(cls, talk: StoredConversation, decoded: bool) -> "ExportClip":
         """The sound to export of a conversation."""
         rate_hz, n_samples = talk.sample_rate_hz, talk.streams.n_samples
         if decoded:

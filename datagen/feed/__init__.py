@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from datagen.errors import FeedError
 from datagen.feed.batch import Arrays
 from datagen.feed.curriculum import Stage
-from datagen.feed.reader import Plan, Reader, Share
+from datagen.feed.reader import FeedPlan, Reader, Share
 from datagen.feed.shard_files import IGNORED, Shards, Source
 from datagen.feed.states import merge_states
 from datagen.shards.manifest import Manifest
@@ -109,7 +109,7 @@ class Feed(IterableDataset[Batch]):
         tasks = sorted({task for stage in stages for task in stage.tasks})
         shards = {task: Shards(manifest, task, split, source, cache) for task in tasks}
         fill_id = self.vocabulary["<|text_silence|>"]
-        self._plan = Plan(stages, shards, seed, lanes, epochs, shuffle, fill_id)
+        self._plan = FeedPlan(stages, shards, seed, lanes, epochs, shuffle, fill_id)
         self._ranks = _ranks(rank, n_ranks)
         for stage in stages:
             stage.n_batches(self._ranks[1])  # refuses what ranks cannot share

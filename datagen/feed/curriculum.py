@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datagen.errors import FeedError
-from datagen.feed.stream import Deal, Place, Sequence, Stream
+from datagen.feed.stream import Deal, Sequence, Stream, StreamPosition
 from datagen.seeds import rng
 
 
@@ -61,7 +61,7 @@ class Stage:
         return self.n_sequences // n_step
 
 
-class Lane:
+class TaskMixer:
     """The sequences of one lane in one stage: always of the task that is furthest behind its share."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Lane:
     ) -> None:
         """Begin a lane, or take it up where a state was saved."""
         self.n_taken: int = state["n_taken"] if state else 0
-        places = {task: Place(**(state["places"][task] if state else {})) for task in stage.tasks}
+        places = {task: StreamPosition(**(state["places"][task] if state else {})) for task in stage.tasks}
         self._streams = {
             task: Stream(deals[task], number, stage.max_tokens, n_epochs, place) for task, place in places.items()
         }

@@ -12,7 +12,7 @@ from typing import Any
 
 from datagen.errors import FeedError
 from datagen.feed.batch import Arrays, arrays
-from datagen.feed.curriculum import Lane, Stage
+from datagen.feed.curriculum import Stage, TaskMixer
 from datagen.feed.shard_files import Shards
 from datagen.feed.stream import Deal, as_they_lie, shuffled
 
@@ -31,7 +31,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FeedPlan:
     """What all readers have in common."""
 
     stages: Sequence[Stage]
@@ -66,7 +66,7 @@ class Plan:
 class Reader:
     """Iterates over the batches of one share; `state()` says after any batch how to go on behind it."""
 
-    def __init__(self, plan: Plan, share: Share, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, plan: FeedPlan, share: Share, state: Mapping[str, Any] | None = None) -> None:
         """Begin, or go on from a state of the same source.
 
         Raises:
@@ -78,7 +78,7 @@ class Reader:
         self._n_batches = [stage.n_batches(share.n_ranks) for stage in plan.stages]
         self._stage: int = state["stage"] if state else 0
         self._n_sequences: int = state["n_sequences"] if state else 0
-        self._lanes: dict[int, Lane] = {}
+        self._lanes: dict[int, TaskMixer] = {}
         self._saved: Mapping[str, Any] = state["lanes"] if state else {}
 
     def state(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Reader:
         which, place = k % n_lanes, k // n_lanes
         if which not in self._lanes:
             plan = self._plan
-            self._lanes[which] = Lane(stage, deals, which, plan.n_epochs, plan.seed, self._saved.get(str(which)))
+            self._lanes[which] = TaskMixer(stage, deals, which, plan.n_epochs, plan.seed, self._saved.get(str(which)))
         lane = self._lanes[which]
         while lane.n_taken < place:
             if lane.take() is None:

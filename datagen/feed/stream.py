@@ -67,7 +67,7 @@ class Sequence(NamedTuple):
 
 
 @dataclass
-class Place:
+class StreamPosition:
     """Where a stream is: a window begins at a row of a file of an epoch, and some of its sequences are given."""
 
     epoch: int = 0
@@ -100,7 +100,7 @@ def _shorter(task: str, capacity: int) -> str:
 class Stream:
     """Packed sequences of one task from one lane's files."""
 
-    def __init__(self, deal: Deal, lane: int, capacity: int, n_epochs: int | None, place: Place) -> None:
+    def __init__(self, deal: Deal, lane: int, capacity: int, n_epochs: int | None, place: StreamPosition) -> None:
         """Begin at a place.
 
         Args:
@@ -112,7 +112,7 @@ class Stream:
         """
         self._deal, self._lane, self._capacity, self._n_epochs = deal, lane, capacity, n_epochs
         self._at = place
-        self._next: Place | None = None
+        self._next: StreamPosition | None = None
         self._window: list[Sequence] = []
         self._open: tuple[int, Rows] | None = None
 
@@ -150,7 +150,7 @@ class Stream:
             left -= int(reach[min(n, len(reach)) - 1])
             file, row = (file, row + n) if row + n < len(rows.numbers) else (file + 1, 0)
         self._window = self._packed(parts) if parts else []
-        self._next = Place(at.epoch, file, row)
+        self._next = StreamPosition(at.epoch, file, row)
         self._expect(at.epoch, file - (not row))
 
     def _expect(self, epoch: int, file: int) -> None:

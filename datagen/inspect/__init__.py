@@ -9,10 +9,10 @@ talk.utterances, talk.audio                       # a data frame, and sound
 output.row("three_stream", 0)                     # painted
 """
 
-from datagen.inspect.conversation import Conversation
+from datagen.inspect.conversation import StoredConversation
 from datagen.inspect.output import Output
 from datagen.inspect.output import open_output as open
-from datagen.inspect.rows import Row
+from datagen.inspect.rows import StoredRow
 from datagen.inspect.sound import Sound
 
-__all__ = ["Conversation", "Output", "Row", "Sound", "open"]
+__all__ = ["Output", "Sound", "StoredConversation", "StoredRow", "open"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from datagen.errors import DatagenError
 from datagen.inspect.decode import decoded
-from datagen.inspect.rows import Row
+from datagen.inspect.rows import StoredRow
 from datagen.inspect.sound import Sound
 from datagen.records import Streams
 from datagen.shards.schema import CONVERSATIONS, HEAVY, plain, streams_of
@@ -38,12 +38,12 @@ class ConversationFile:
         ids = self._read(["dialogue_id"]).column("dialogue_id").to_pylist()
         return ids.index(dialogue_id) if dialogue_id in ids else None
 
-    def __iter__(self) -> Iterator["Conversation"]:
-        return (Conversation(streams, self, index) for index, streams in enumerate(streams_of(self._light)))
+    def __iter__(self) -> Iterator["StoredConversation"]:
+        return (StoredConversation(streams, self, index) for index, streams in enumerate(streams_of(self._light)))
 
-    def __getitem__(self, index: int) -> "Conversation":
+    def __getitem__(self, index: int) -> "StoredConversation":
         (streams,) = streams_of(self._light.slice(index, 1))
-        return Conversation(streams, self, index)
+        return StoredConversation(streams, self, index)
 
     @cached_property
     def _light(self) -> Any:
@@ -60,7 +60,7 @@ class ConversationFile:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Conversation:
+class StoredConversation:
     """A conversation of a build, with rich display in a notebook.
 
     Example:
@@ -155,7 +155,7 @@ class Conversation:
         ]
         return self._frame(lines, ["utterance", "role", "kind", "text"])
 
-    def rows(self, task: str) -> list[Row]:
+    def rows(self, task: str) -> list[StoredRow]:
         """The rows of a task made from this conversation, in order.
 
         Raises:

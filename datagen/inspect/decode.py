@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from datagen.shards.chunks import speaks
 
 if TYPE_CHECKING:
-    from datagen.inspect.conversation import Conversation
+    from datagen.inspect.conversation import StoredConversation
 
 
-def decoded(talk: "Conversation", role: str, frames: slice) -> NDArray[np.float32]:
+def decoded(talk: "StoredConversation", role: str, frames: slice) -> NDArray[np.float32]:
     """Frames of a channel as a model gets to hear them: nothing where it reads a silence token instead of a code."""
     values, tokenizer = talk.output.manifest.values, talk.output.speech_tokenizer
     hop_samples = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz

@@ -1,10 +1,10 @@
 """Writing a conversation as a sound file: as it was mixed, or as a model hears it."""
 
-from datagen.inspect.conversation import Conversation
+from datagen.inspect.conversation import StoredConversation
 from datagen.inspect.sound import Channel
 
 
-def listen(talk: Conversation, to: str, channel: Channel = "both", decoded: bool = False) -> str:
+def listen(talk: StoredConversation, to: str, channel: Channel = "both", decoded: bool = False) -> str:
     """Write the sound of a conversation in the format of the file's ending; tells what was written.
 
     Raises:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.errors import DatagenError
-from datagen.inspect.conversation import Conversation, ConversationFile
-from datagen.inspect.rows import Row
+from datagen.inspect.conversation import ConversationFile, StoredConversation
+from datagen.inspect.rows import StoredRow
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe, stored
 from datagen.records import SPLITS
@@ -212,12 +212,12 @@ class Output:
 
     # -- one of many --------------------------------------------------------------------------------------------
 
-    def conversations(self, split: str = "") -> Iterator[Conversation]:
+    def conversations(self, split: str = "") -> Iterator[StoredConversation]:
         """All conversations in the order of the input, one file in memory at a time; audio only if asked for."""
         self._columns("conversations", split, None)
         return (talk for file in self._conversation_files() for talk in file if split in ("", talk.split))
 
-    def conversation(self, dialogue_id: str) -> Conversation:
+    def conversation(self, dialogue_id: str) -> StoredConversation:
         """The conversation of a dialogue. Ids are searched for file by file; nothing else is read of the others.
 
         Raises:
@@ -235,7 +235,7 @@ class Output:
     def _conversation_files(self) -> Iterator[ConversationFile]:
         return (ConversationFile(self, file) for file in self.manifest.files("conversations"))
 
-    def row(self, task: str, index: int = 0) -> Row:
+    def row(self, task: str, index: int = 0) -> StoredRow:
         """Row `index` of a task, counted over all its files in the manifest's order.
 
         Raises:
@@ -249,7 +249,7 @@ class Output:
             left -= file.n_rows
         raise DatagenError(f"{task} has {index - left:,} rows; {index} is not one of them, they count from 0")
 
-    def rows_of(self, talk: Conversation, task: str) -> list[Row]:
+    def rows_of(self, talk: StoredConversation, task: str) -> list[StoredRow]:
         """Rows of a task made from a conversation; see `Conversation.rows`."""
         self._need_task(task)
         for file in self.manifest.files(task, talk.split):
@@ -257,9 +257,9 @@ class Output:
                 return [row for row in self._rows(file) if row.dialogue_id == talk.dialogue_id]
         return []
 
-    def _rows(self, file: File) -> list[Row]:
+    def _rows(self, file: File) -> list[StoredRow]:
         table = from_parquet(self.store.open(file.key), file.key)
-        return [Row.of(self, row) for row in rows_of(table, file.table, file.split)]
+        return [StoredRow.of(self, row) for row in rows_of(table, file.table, file.split)]
 
     # -- what can be asked for ----------------------------------------------------------------------------------
 

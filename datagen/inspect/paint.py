@@ -6,7 +6,7 @@ from itertools import islice
 from rich.table import Table
 from rich.text import Text
 
-from datagen.inspect.rows import Row
+from datagen.inspect.rows import StoredRow
 from datagen.terminal import console
 
 _STYLES = {"text": "green", "special": "magenta", "speech": "cyan", "unused": "red"}
@@ -14,14 +14,14 @@ _PRINTED_CHUNKS = 60
 _LEGEND = "speech: a cell or number a code; · silence; green: text; magenta: special tokens; dim: not learned"
 
 
-def paint(row: Row, n_chunks: int, codes: bool) -> None:
+def paint(row: StoredRow, n_chunks: int, codes: bool) -> None:
     """Print a row; speech as coloured cells, or as numbers if asked for or without colour."""
     to = console()
     for part in _parts(row, n_chunks, codes or not to.is_terminal):
         to.print(part)
 
 
-def painted(row: Row) -> str:
+def painted(row: StoredRow) -> str:
     """What `print` shows of a row: in colours if that goes to a terminal."""
     to = console()
     with to.capture() as captured:
@@ -30,7 +30,7 @@ def painted(row: Row) -> str:
     return captured.get().rstrip("\n")
 
 
-def _parts(row: Row, n_chunks: int, codes: bool) -> Iterator[Text | Table]:
+def _parts(row: StoredRow, n_chunks: int, codes: bool) -> Iterator[Text | Table]:
     yield Text(row.title)
     if row.is_streamed:
         yield _chunks(row, n_chunks, codes)
@@ -42,7 +42,7 @@ def _parts(row: Row, n_chunks: int, codes: bool) -> Iterator[Text | Table]:
     yield Text(_LEGEND, style="dim")
 
 
-def _chunks(row: Row, n_chunks: int, codes: bool) -> Table:
+def _chunks(row: StoredRow, n_chunks: int, codes: bool) -> Table:
     """A table of chunks: time, user speech, assistant text, assistant speech, marks."""
     table = Table("s", "user speech", "assistant text", "assistant speech", "", box=None, header_style="bold")
     for chunk in islice(row.chunks(), n_chunks):

@@ -41,7 +41,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TokenRun:
     """Neighbouring tokens of a row that are of one kind and learned or not."""
 
     kind: str
@@ -52,7 +52,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Row(records.Row):
+class StoredRow(records.Row):
     """A training row of a build: all columns, and a painting of it for terminals and notebooks.
 
     Example:
@@ -63,7 +63,7 @@ class Row(records.Row):
     output: "Output"
 
     @classmethod
-    def of(cls, output: "Output", row: records.Row) -> "Row":
+    def of(cls, output: "Output", row: records.Row) -> "StoredRow":
         """A stored row of a build."""
         return cls(**{field.name: getattr(row, field.name) for field in fields(row)}, output=output)
 
@@ -99,12 +99,12 @@ class Row(records.Row):
                 marks=tuple(marks.get(index, ())),
             )
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[TokenRun]:
         """The row as runs of text, special tokens and speech."""
         kind = self.output.vocabulary.kind
         tokens = zip(self.input_ids.tolist(), self.loss_mask.tolist(), strict=True)
         for (name, learned), run in groupby(tokens, key=lambda token: (kind(token[0]), token[1])):
-            yield Run(name, learned, self._shown(name, [token for token, _ in run]))
+            yield TokenRun(name, learned, self._shown(name, [token for token, _ in run]))
 
     def _shown(self, kind: str, ids: list[int]) -> str:
         if kind == "text":

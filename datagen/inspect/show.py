@@ -13,13 +13,13 @@ from datagen.records import Event, Spoken
 from datagen.terminal import console
 
 if TYPE_CHECKING:
-    from datagen.inspect.conversation import Conversation
+    from datagen.inspect.conversation import StoredConversation
 
 _PIPED_WIDTH = 120
 _STYLES = {"user": "cyan", "assistant": "green"}
 
 
-def show(talk: "Conversation") -> None:
+def show(talk: "StoredConversation") -> None:
     """Print a conversation, as wide as the terminal."""
     to = console(_PIPED_WIDTH)
     to.print(Text(title(talk), style="bold"))
@@ -34,7 +34,7 @@ def show(talk: "Conversation") -> None:
     to.print(Text("[...] was cut and is not heard; ( ) was scripted and did not fit", style="dim"))
 
 
-def title(talk: "Conversation") -> str:
+def title(talk: "StoredConversation") -> str:
     """What a conversation is, in a line."""
     streams, voices = talk.streams, dict[str, str]()
     for u in streams.utterances:
@@ -51,7 +51,7 @@ def title(talk: "Conversation") -> str:
     return ", ".join(map(inert, parts))
 
 
-def _lines(talk: "Conversation") -> Iterator[tuple[int, int, tuple[Text, Text, Text]]]:
+def _lines(talk: "StoredConversation") -> Iterator[tuple[int, int, tuple[Text, Text, Text]]]:
     """Order, start in samples, and cells of every line: one an utterance, and one an event that no utterance did."""
     of_utterance: dict[int, list[str]] = {}
     for event in talk.streams.events:
@@ -75,7 +75,7 @@ def _said(u: Spoken) -> Text:
     return text
 
 
-def _event(talk: "Conversation", event: Event) -> str:
+def _event(talk: "StoredConversation", event: Event) -> str:
     name = event_name(event.kind, event.role if event.utterance < 0 else "user")
     if not event.placed:
         return f"({name})"

@@ -14,7 +14,7 @@ from datagen.inspect.sound import Sound
 from datagen.records import CHANNEL, Role
 
 if TYPE_CHECKING:
-    from datagen.inspect.conversation import Conversation
+    from datagen.inspect.conversation import StoredConversation
 
 LINE_S = 20
 _WIDTH = 1000
@@ -42,7 +42,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class TimelineChannel:
     """One channel within a line."""
 
     role: Role
@@ -52,17 +52,17 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TimelineLine:
     """Twenty seconds of a conversation."""
 
     start_s: int
-    lanes: tuple[Lane, ...]
+    lanes: tuple[TimelineChannel, ...]
     events: tuple[Span, ...]
     ticks: tuple[tuple[float, str], ...]
     """Place and label of each second."""
 
 
-def lines_of(talk: "Conversation", sound: Sound | None) -> Iterator[Line]:
+def lines_of(talk: "StoredConversation", sound: Sound | None) -> Iterator[TimelineLine]:
     """The lines of a conversation, with the outline of its sound if there is one."""
     n_line = LINE_S * talk.sample_rate_hz
     n_lines = -(-talk.streams.n_samples // n_line)
@@ -70,15 +70,15 @@ def lines_of(talk: "Conversation", sound: Sound | None) -> Iterator[Line]:
     for index in range(n_lines):
         begin = index * n_line
         lanes = (
-            Lane(role, tuple(_utterances(talk, role, begin, n_line)), _outline(waves, index, CHANNEL[role]))
+            TimelineChannel(role, tuple(_utterances(talk, role, begin, n_line)), _outline(waves, index, CHANNEL[role]))
             for role in ("user", "assistant")
         )
         seconds = range(min(LINE_S, -(-(talk.streams.n_samples - begin) // talk.sample_rate_hz)) + 1)
         ticks = tuple((s * _WIDTH / LINE_S, str(index * LINE_S + s) if s % 2 == 0 else "") for s in seconds)
-        yield Line(index * LINE_S, tuple(lanes), tuple(_events(talk, begin, n_line)), ticks)
+        yield TimelineLine(index * LINE_S, tuple(lanes), tuple(_events(talk, begin, n_line)), ticks)
 
 
-def _utterances(talk: "Conversation", role: Role, begin: int, n_line: int) -> Iterator[Span]:
+def _utterances(talk: "StoredConversation", role: Role, begin: int, n_line: int) -> Iterator[Span]:
     for u in talk.streams.utterances:
         if u.role == role and u.end_samples > u.start_samples:
             place = _place(u.start_samples, u.end_samples, begin, n_line)
@@ -88,7 +88,7 @@ def _utterances(talk: "Conversation", role: Role, begin: int, n_line: int) -> It
                 yield Span(*place, u.said, u.kind, title)
 
 
-def _events(talk: "Conversation", begin: int, n_line: int) -> Iterator[Span]:
+def _events(talk: "StoredConversation", begin: int, n_line: int) -> Iterator[Span]:
     """Events of a line. A label that would cover another stands in the next row; if all are taken, it is left out."""
     free = [0.0] * _LABEL_ROWS
     for event in sorted(talk.streams.events, key=lambda event: event.start_samples):
@@ -102,7 +102,7 @@ def _events(talk: "Conversation", begin: int, n_line: int) -> Iterator[Span]:
             yield Span(*place, label, event.kind, f"{_seconds(talk, event.start_samples)} {name}", row or 0)
 
 
-def _seconds(talk: "Conversation", samples: int) -> str:
+def _seconds(talk: "StoredConversation", samples: int) -> str:
     return f"{samples_to_ms(samples, talk.sample_rate_hz) / 1000:.2f} s"
 
 

@@ -31,7 +31,7 @@ KINDS = ("ipu", "pause", "gap", "overlap_within", "overlap_between", "fto_user",
 
 
 @dataclass(frozen=True)
-class Speaker:
+class SpeakerTimes:
     """What one speaker says in a conversation, in samples; intervals lie within it."""
 
     turns: Intervals
@@ -58,7 +58,7 @@ class Battery:
     n_backchannels: dict[str, int] = field(default_factory=lambda: {"user": 0, "assistant": 0})
     n_barge_ins: int = 0
 
-    def add(self, user: Speaker, assistant: Speaker, n_samples: int, n_barge_ins: int = 0) -> None:
+    def add(self, user: SpeakerTimes, assistant: SpeakerTimes, n_samples: int, n_barge_ins: int = 0) -> None:
         """Count a conversation.
 
         Args:

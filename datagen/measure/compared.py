@@ -11,7 +11,7 @@ from datagen.recipe import stored
 
 
 @dataclass(frozen=True)
-class Reference:
+class ComparedTiming:
     """Distributions with what they are of."""
 
     name: str
@@ -31,7 +31,7 @@ class Reference:
         return f"{'human recordings' if self.is_human else 'profile'} {Path(self.name).stem}"
 
     @classmethod
-    def named(cls, profile: str) -> "Reference":
+    def named(cls, profile: str) -> "ComparedTiming":
         """Those of a profile: as measured if it was fitted to recordings, else as it asks for them.
 
         Args:
@@ -45,7 +45,7 @@ class Reference:
         return cls(profile, is_file and bool(measured_in(Path(profile))), durations)
 
     @classmethod
-    def of_build(cls, values: Mapping[str, Any]) -> "Reference":
+    def of_build(cls, values: Mapping[str, Any]) -> "ComparedTiming":
         """Those that the recipe of a finished build asks for.
 
         Args:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from datagen.errors import SourceError
-from datagen.measure.battery import IPU_SILENCE_MS, Speaker
+from datagen.measure.battery import IPU_SILENCE_MS, SpeakerTimes
 from datagen.measure.intervals import Intervals, backchannels, bridge, intervals
 
 RATE_HZ = 1000
@@ -44,15 +44,15 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Recording:
+class CorpusRecording:
     """A recording of two people, from the first word to the last."""
 
     name: str
-    speakers: tuple[Speaker, Speaker]
+    speakers: tuple[SpeakerTimes, SpeakerTimes]
     n_ms: int
 
 
-def read(paths: Iterable[str], skipped: Callable[[str], None]) -> Iterator[Recording]:
+def read(paths: Iterable[str], skipped: Callable[[str], None]) -> Iterator[CorpusRecording]:
     """Recordings of two speakers from files of any format; one recording may lie in several files.
 
     Args:
@@ -75,7 +75,7 @@ def read(paths: Iterable[str], skipped: Callable[[str], None]) -> Iterator[Recor
             )
 
 
-def _recording(name: str, *speakers: list[Segment]) -> Recording:
+def _recording(name: str, *speakers: list[Segment]) -> CorpusRecording:
     first = min(segment.start_ms for segments in speakers for segment in segments)
     last = max(segment.end_ms for segments in speakers for segment in segments)
     ipus = [
@@ -86,10 +86,10 @@ def _recording(name: str, *speakers: list[Segment]) -> Recording:
         _speaker(own, other, segments, first)
         for own, other, segments in ((ipus[0], ipus[1], speakers[0]), (ipus[1], ipus[0], speakers[1]))
     )
-    return Recording(name, (one, two), last - first)
+    return CorpusRecording(name, (one, two), last - first)
 
 
-def _speaker(own: Intervals, other: Intervals, segments: list[Segment], first_ms: int) -> Speaker:
+def _speaker(own: Intervals, other: Intervals, segments: list[Segment], first_ms: int) -> SpeakerTimes:
     """Tell a speaker's backchannels by the rule of `backchannels`, and by their words where those are known."""
     short = backchannels(own, other, RATE_HZ)
     n_words = np.zeros(len(own), np.int64)
@@ -97,7 +97,7 @@ def _speaker(own: Intervals, other: Intervals, segments: list[Segment], first_ms
         ipu = np.searchsorted(own[:, 0], segment.start_ms - first_ms, "right") - 1
         n_words[max(int(ipu), 0)] += segment.n_words or 0
     short &= n_words <= _MAX_BACKCHANNEL_WORDS
-    return Speaker(own[~short], own[short])
+    return SpeakerTimes(own[~short], own[short])
 
 
 def segments(path: str) -> Iterator[Segment]:

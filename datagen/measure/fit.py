@@ -17,12 +17,12 @@ from pydantic import ValidationError
 from datagen import __version__
 from datagen.errors import RecipeError, SourceError
 from datagen.measure.battery import Battery
-from datagen.measure.corpora import RATE_HZ, Recording
+from datagen.measure.corpora import RATE_HZ, CorpusRecording
 from datagen.measure.durations import Durations
-from datagen.measure.intervals import Turn, turns
+from datagen.measure.intervals import TimedTurn, turns
 from datagen.recipe import explain
 from datagen.recipe.distributions import Quantiles
-from datagen.recipe.timing_config import Backchannels, Hesitations, Timing
+from datagen.recipe.timing_config import BackchannelConfig, HesitationConfig, TimingConfig
 
 BARGE_IN_MS = 500
 """A floor transfer that overlaps by at least this is a barge-in, not an early start (ours)."""
@@ -51,7 +51,7 @@ class Fit:
     n_hesitant: int = 0
     n_phrase_ends: int = 0
 
-    def add(self, recording: Recording) -> None:
+    def add(self, recording: CorpusRecording) -> None:
         """Count a recording."""
         one, two = recording.speakers
         found = turns(one.turns, two.turns)
@@ -60,12 +60,12 @@ class Fit:
         for turn in found:
             self._add(turn)
 
-    def _add(self, turn: Turn) -> None:
+    def _add(self, turn: TimedTurn) -> None:
         n_words = sum(end - start for start, end in turn.speech) * WORDS_A_SECOND / RATE_HZ
         pauses = [after[0] - before[1] for before, after in pairwise(turn.speech)]
         hesitations = [pause for pause in pauses if pause >= HESITATION_MS]
-        self.n_phrase_ends += int(n_words / Backchannels().phrase_words)
-        if n_words >= Hesitations().min_words:
+        self.n_phrase_ends += int(n_words / BackchannelConfig().phrase_words)
+        if n_words >= HesitationConfig().min_words:
             self.n_long += 1
             self.n_hesitant += bool(hesitations)
         self.hesitation.add(hesitations, RATE_HZ)
@@ -147,7 +147,7 @@ def reference(profile: str) -> dict[str, Durations]:
         RecipeError: If there is no such profile, or it is no profile.
     """
     try:
-        timing = Timing.model_validate({"profile": profile})
+        timing = TimingConfig.model_validate({"profile": profile})
     except ValidationError as error:
         raise RecipeError(f"{profile}: {explain(error)}") from error
     found = measured_in(Path(profile)) if Path(profile).suffix in (".yaml", ".yml") else {}
@@ -166,7 +166,7 @@ def measured_in(file: Path) -> dict[str, Durations]:
     }
 
 
-def asked(timing: Timing) -> dict[str, Durations]:
+def asked(timing: TimingConfig) -> dict[str, Durations]:
     """Offsets of both roles, equally many; gaps and overlaps are those offsets.
 
     Without barge-ins: how many find a fitting place depends on the dialogues, not on the recipe.
@@ -193,5 +193,5 @@ def _share(part: int, whole: int) -> float:
     return round(min(part / whole, 1), 4) if whole else 0.0
 
 
-def _is_barge_in(turn: Turn) -> bool:
+def _is_barge_in(turn: TimedTurn) -> bool:
     return turn.fto is not None and turn.fto <= -BARGE_IN_MS

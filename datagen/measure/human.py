@@ -56,7 +56,7 @@ HUMAN: dict[str, Range] = {
 
 
 @dataclass(frozen=True)
-class Mark:
+class HumanRange:
     """A range as it lies in a picture of shares up to each length."""
 
     from_ms: float
@@ -80,7 +80,7 @@ _IN_PICTURES: dict[str, tuple[tuple[str, float | None], ...]] = {
 """Figures of a distribution, each with the length up to which it is a share."""
 
 
-def marks(name: str) -> Iterator[Mark]:
+def marks(name: str) -> Iterator[HumanRange]:
     """What is known of a human distribution: a range of its median, or of the share up to a length.
 
     Args:
@@ -94,6 +94,6 @@ def marks(name: str) -> Iterator[Mark]:
     for figure, at in _IN_PICTURES.get(name, ()):
         known = HUMAN[figure]
         if at is _MEDIAN:
-            yield Mark(known.low, known.high, 0.5, 0.5, known)
+            yield HumanRange(known.low, known.high, 0.5, 0.5, known)
         else:
-            yield Mark(at, at, known.low, known.high, known)
+            yield HumanRange(at, at, known.low, known.high, known)

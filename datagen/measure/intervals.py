@@ -88,7 +88,7 @@ def _inside(edges: Intervals, speech: Intervals) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class Turn:
+class TimedTurn:
     """One speaker's holding of the floor, as far as intervals tell."""
 
     who: int
@@ -101,7 +101,7 @@ class Turn:
     """The other's IPUs that start and end within them and so take nothing."""
 
 
-def turns(user: Intervals, assistant: Intervals) -> list[Turn]:
+def turns(user: Intervals, assistant: Intervals) -> list[TimedTurn]:
     """Who holds the floor, from two speakers' IPUs, which hold no backchannels.
 
     Who speaks past the end of the holder's speech takes the floor; who starts and ends within it does not. Of two who
@@ -110,7 +110,7 @@ def turns(user: Intervals, assistant: Intervals) -> list[Turn]:
     >>> [(t.who, t.fto) for t in turns(intervals([(0, 10), (18, 30)]), intervals([(4, 6), (12, 20)]))]
     [(0, None), (1, 2), (0, -2)]
     """
-    found: list[Turn] = []
+    found: list[TimedTurn] = []
     held_until, holder = 0, 0
     waiting = [[(int(start), int(end)) for start, end in reversed(ipus)] for ipus in (user, assistant)]
     while any(waiting):
@@ -120,7 +120,7 @@ def turns(user: Intervals, assistant: Intervals) -> list[Turn]:
             found[-1].speech.append((start, end))
             held_until = max(held_until, end)
         elif not found or end > held_until:
-            found.append(Turn(who, start - held_until if found else None, [(start, end)], []))
+            found.append(TimedTurn(who, start - held_until if found else None, [(start, end)], []))
             held_until, holder = end, who
         else:
             found[-1].inside.append((start, end))

@@ -7,7 +7,7 @@ predicts every token right can be no faster.
 from typing import Any
 
 from datagen.evaluate.scored_rows import Layout, full_duplex_tasks, rows
-from datagen.evaluate.scores import Scores
+from datagen.evaluate.scores import TurnScores
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import Store
 
@@ -20,7 +20,7 @@ def oracle(store: Store, manifest: Manifest) -> dict[str, Any]:
     """
     found = {}
     for task in full_duplex_tasks(manifest):
-        scores = Scores(Layout.of(manifest, task))
+        scores = TurnScores(Layout.of(manifest, task))
         for row in rows(store, manifest, task):
             scores.add(row)
         found[task] = scores.table()

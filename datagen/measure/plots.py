@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError, EngineMissingError
-from datagen.measure.compared import Reference
+from datagen.measure.compared import ComparedTiming
 from datagen.measure.durations import Durations
 from datagen.measure.fit import measured
 from datagen.measure.human import HUMAN, marks
@@ -29,7 +29,7 @@ _SPANS_MS = {"fto": _FTO_MS, "gap": (0, 3000), "pause": (0, 3000), "overlap": (0
 _TITLES = {"fto": "Floor transfers", "gap": "Gaps", "pause": "Pauses", "overlap": "Overlaps"}
 
 
-def draw(found: Measured, compared: Reference, directory: Path) -> list[Path]:
+def draw(found: Measured, compared: ComparedTiming, directory: Path) -> list[Path]:
     """Draw `fto.png` and `durations.png`.
 
     Args:
@@ -57,7 +57,7 @@ def draw(found: Measured, compared: Reference, directory: Path) -> list[Path]:
     return written
 
 
-def _offsets(found: Measured, compared: Reference) -> "Figure":
+def _offsets(found: Measured, compared: ComparedTiming) -> "Figure":
     """Histogram of the offsets by who takes the floor, the reference as a line, the human median as a band."""
     from matplotlib.figure import Figure
 
@@ -90,7 +90,7 @@ def _offsets(found: Measured, compared: Reference) -> "Figure":
     return figure
 
 
-def _durations(found: Measured, compared: Reference) -> "Figure":
+def _durations(found: Measured, compared: ComparedTiming) -> "Figure":
     """Shares of offsets, gaps, pauses and overlaps up to each length, the reference as a second line."""
     from matplotlib.figure import Figure
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from datagen.clock import ms_to_samples
-from datagen.measure.battery import IPU_SILENCE_MS, Battery, Speaker
+from datagen.measure.battery import IPU_SILENCE_MS, Battery, SpeakerTimes
 from datagen.measure.durations import Durations
 from datagen.measure.intervals import Intervals, bridge, intervals
-from datagen.recipe.timing_config import Timing
+from datagen.recipe.timing_config import TimingConfig
 from datagen.records import FLOOR, Role, Spoken, Streams
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import streams_of
@@ -25,7 +25,7 @@ COLUMNS = [
 _OWN_TIME = frozenset(("barge_in", "user_silent", "prompt", "waiting"))
 """Events whose utterance starts by another rule than its scripted offset."""
 _LISTENS = {"backchannel": "backchannels", "attempt": "attempts", "aside": "attempts"}
-"""Fields of `Speaker` by the kinds of utterances that claim no floor."""
+"""Fields of `SpeakerTimes` by the kinds of utterances that claim no floor."""
 OFFSETS = ("assistant_fto", "user_fto", "pause")
 
 
@@ -53,7 +53,7 @@ class Placement:
                 self.placed[name].add([now.start_samples - before.end_samples], rate_hz)
                 self.drawn[name].add([now.offset_samples], rate_hz)
 
-    def figures(self, timing: Timing) -> dict[str, dict[str, float | int | None]]:
+    def figures(self, timing: TimingConfig) -> dict[str, dict[str, float | int | None]]:
         """W1 of what was placed to what was drawn, and to what the recipe's timing asks for, in milliseconds.
 
         Draws of a distribution lie at a distance to it by chance; it is given beside.
@@ -86,14 +86,14 @@ class Measured:
         self.events.update((event.kind, event.role, event.placed) for event in streams.events)
 
 
-def speaker(streams: Streams, role: Role) -> Speaker:
+def speaker(streams: Streams, role: Role) -> SpeakerTimes:
     """What a speaker says, by what it is for."""
     kinds: dict[str, list[tuple[int, int]]] = {"turns": [], "backchannels": [], "attempts": []}
     for u in streams.utterances:
         if u.role == role and u.end_samples > u.start_samples:
             name = _LISTENS.get(u.kind, "turns")
             kinds[name].extend(spoken_intervals(u) if name == "turns" else [(u.start_samples, u.end_samples)])
-    return Speaker(**{name: intervals(pairs) for name, pairs in kinds.items()})
+    return SpeakerTimes(**{name: intervals(pairs) for name, pairs in kinds.items()})
 
 
 def spoken_intervals(u: Spoken, margin: int = 0) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from datagen.measure.battery import Battery
-from datagen.measure.compared import Reference
+from datagen.measure.compared import ComparedTiming
 from datagen.measure.crosscheck import cross_check
 from datagen.measure.detectors import Detector
 from datagen.measure.durations import Durations
@@ -40,7 +40,7 @@ def as_json(
     found: Measured,
     manifest: Manifest,
     voice: list[dict[str, Any]],
-    compared: Reference | None = None,
+    compared: ComparedTiming | None = None,
 ) -> dict[str, Any]:
     """All of a report as plain values; docs/timing.md describes the shape.
 
@@ -51,7 +51,7 @@ def as_json(
         compared: What to compare with; by default what the build's own recipe asks for.
     """
     battery, recipe = found.battery, stored(manifest.values["recipe"])
-    compared = compared or Reference.of_build(manifest.values)
+    compared = compared or ComparedTiming.of_build(manifest.values)
     return {
         "version": VERSION,
         "recipe": recipe.name,
@@ -104,7 +104,7 @@ def _events(found: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def _compare(battery: Battery, reference: Reference) -> dict[str, Any]:
+def _compare(battery: Battery, reference: ComparedTiming) -> dict[str, Any]:
     ours = measured(battery)
     return {
         "name": reference.name,

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from datagen.evaluate.scores_table import ms, percent, show_scores, table_of
-from datagen.measure.compared import Reference
+from datagen.measure.compared import ComparedTiming
 from datagen.terminal import console
 
 
@@ -27,7 +27,7 @@ def show_report(report: dict[str, Any], out: str) -> None:
             printer.print(f"\n[bold]{title}[/]")
             printer.print(table)
     reference = report["reference"]
-    title = Reference(reference["name"], reference["human"], {}).title
+    title = ComparedTiming(reference["name"], reference["human"], {}).title
     distances = ", ".join(f"{name} {ms(w1)}" for name, w1 in reference["w1_ms"].items())
     printer.print(f"\n[bold]W1 to {escape(title)}[/]: {distances}")
 

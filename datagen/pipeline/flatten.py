@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from datagen import seeds
 from datagen.clock import ceil_div
 from datagen.events import KINDS
-from datagen.recipe import Flatten as FlattenRecipe
+from datagen.recipe import FlattenConfig
 from datagen.records import Row, Streams
-from datagen.shards.chunks import Clock, Talk, TextStream, Utterance, fill, joined, windows
+from datagen.shards.chunks import ChunkClock, ChunkedConversation, ChunkedUtterance, TextStream, fill, joined, windows
 from datagen.shards.vocab import Ids, Vocabulary
 
 _NO_POSITIONS = np.zeros(0, np.int32)
@@ -32,7 +32,7 @@ _CANNED = frozenset(KINDS) - {"turn", "resumption"}
 class Flatten:
     """Make the rows of all tasks of the recipe."""
 
-    def __init__(self, recipe: FlattenRecipe, vocabulary: Vocabulary, hop_samples: int, silence_code: int) -> None:
+    def __init__(self, recipe: FlattenConfig, vocabulary: Vocabulary, hop_samples: int, silence_code: int) -> None:
         """Take the formats, the ids, samples per frame, and the code that fills the user's last chunk."""
         self._recipe, self._vocabulary = recipe, vocabulary
         self._hop, self._silence_code = hop_samples, silence_code
@@ -42,7 +42,9 @@ class Flatten:
         return [self._rows(streams) for streams in batch]
 
     def _rows(self, streams: Streams) -> list[Row]:
-        talk = Talk.of(streams, self._vocabulary, self._hop, self._recipe.assistant_silence, self._silence_code)
+        talk = ChunkedConversation.of(
+            streams, self._vocabulary, self._hop, self._recipe.assistant_silence, self._silence_code
+        )
         rows: list[Row] = []
         for task in self._recipe.tasks:
             match task:
@@ -56,7 +58,7 @@ class Flatten:
 
     # -- asr, tts ---------------------------------------------------------------------------------------
 
-    def _alignment(self, talk: Talk, task: str) -> Iterator[Row]:
+    def _alignment(self, talk: ChunkedConversation, task: str) -> Iterator[Row]:
         """`[ASR][SOS] speech [EOS][SOT] text [EOT]` and `[TTS][SOT] text [EOT][SOS] speech [EOS]`, one an utterance.
 
         An utterance too long for a row gives none: a cut one would pair speech with text it does not hold.
@@ -83,7 +85,7 @@ class Flatten:
 
     # -- four_stream ------------------------------------------------------------------------------------
 
-    def _four_stream(self, talk: Talk) -> Iterator[Row]:
+    def _four_stream(self, talk: ChunkedConversation) -> Iterator[Row]:
         """Turn by turn: user speech, user text, assistant text, assistant speech; rows hold whole turns only."""
         turns = talk.turns(whole=self._recipe.half_duplex == "whole")
         tokens = [self._turn(turn) for turn in turns]
@@ -97,7 +99,7 @@ class Flatten:
             n_text = sum(len(u.ids) for u in turns[first:last])
             yield self._row(talk, "four_stream", part, ids, mask, frames, n_text, n_dropped)
 
-    def _turn(self, utterance: Utterance) -> tuple[Ids, NDArray[np.bool_]]:
+    def _turn(self, utterance: ChunkedUtterance) -> tuple[Ids, NDArray[np.bool_]]:
         v = self._vocabulary
         speech = joined([v["<|sos|>"]], utterance.speech, [v["<|eos|>"]])
         text = joined([v["<|sot|>"]], utterance.ids, [v["<|eot|>"]])
@@ -108,7 +110,7 @@ class Flatten:
 
     # -- three_stream, two_stream -----------------------------------------------------------------------
 
-    def _full_duplex(self, talk: Talk, task: str) -> Iterator[Row]:
+    def _full_duplex(self, talk: ChunkedConversation, task: str) -> Iterator[Row]:
         n_speech = self._recipe.speech_chunk_tokens
         n_text = self._recipe.text_chunk_tokens if task == "three_stream" else 0
         width = 2 * n_speech + n_text
@@ -122,7 +124,7 @@ class Flatten:
             fill(grid[:, n_speech : n_speech + n_text], text.ids, self._vocabulary["<|text_silence|>"])
         n_most = self._recipe.max_tokens // width
         for part, (first, last) in enumerate(windows(n_chunks, n_most, talk.busy(n_speech, n_chunks) + text.busy)):
-            clock = Clock(first, last, n_speech, width, talk.n_frames)
+            clock = ChunkClock(first, last, n_speech, width, talk.n_frames)
             n_pad = 2 * max(last * n_speech - max(talk.n_frames, first * n_speech), 0)
             yield Row(
                 task=task,
@@ -143,7 +145,7 @@ class Flatten:
 
     def _row(
         self,
-        talk: Talk,
+        talk: ChunkedConversation,
         task: str,
         index: int,
         ids: Ids,
@@ -235,7 +237,7 @@ class _Labels(TypedDict):
     event_ends: NDArray[np.int32]
 
 
-def _labels(talk: Talk, clock: Clock) -> _Labels:
+def _labels(talk: ChunkedConversation, clock: ChunkClock) -> _Labels:
     """What happens in a row and where: events that begin in it, and ends of the user's turns."""
     inside = clock.holds(talk.event_starts)
     events = [event for event, here in zip(talk.events, inside, strict=True) if here]

@@ -17,7 +17,7 @@ _BLOCK_SAMPLES = 1 << 16
 
 
 @dataclass(frozen=True)
-class Speech:
+class ChannelSpeech:
     """What one speaker is heard saying, with its power over the time it is heard, and its peak."""
 
     segments: Segments
@@ -27,7 +27,7 @@ class Speech:
     peak: float
 
     @classmethod
-    def of(cls, segments: Segments, heard: Sequence[Audio] | None = None) -> "Speech":
+    def of(cls, segments: Segments, heard: Sequence[Audio] | None = None) -> "ChannelSpeech":
         """Measure segments that do not overlap; `heard` is each as long as its utterance if they are longer."""
         measured = [audio for _, audio in segments] if heard is None else heard
         energy, peak = 0.0, 0.0
@@ -131,7 +131,7 @@ def decibels(factor: float) -> float:
     return round(20 * float(np.log10(factor)), 3) if factor > 0 else float("-inf")
 
 
-def loudness_lufs(speech: Speech, sample_rate_hz: int) -> float:
+def loudness_lufs(speech: ChannelSpeech, sample_rate_hz: int) -> float:
     """Loudness of all that is heard of a speaker joined, by ITU-R BS.1770-4 (pyloudnorm)."""
     import pyloudnorm
 

@@ -23,8 +23,8 @@ from datagen.pipeline.select import Select
 from datagen.pipeline.speak.speak import Background, Shelf, Speak
 from datagen.pipeline.step import Step
 from datagen.pipeline.verify.verify import Gate
-from datagen.recipe import Pool, Recipe
-from datagen.recipe.mix_config import NoiseSource, Room
+from datagen.recipe import PoolConfig, Recipe
+from datagen.recipe.mix_config import NoiseSourceConfig, RoomConfig
 from datagen.shards.vocab import SPECIALS, Vocabulary
 
 _ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
@@ -66,10 +66,10 @@ class Pipeline:
         tokenizers = self.speech_tokenizer, self.text_tokenizer
         return Encode(*tokenizers, r.sample_rate_hz, r.mix.keep_audio, r.timing.fade_ms)
 
-    def pools(self) -> list[tuple[Pool, tuple[str, ...]]]:
+    def pools(self) -> list[tuple[PoolConfig, tuple[str, ...]]]:
         """Names of the steps, grouped: neighbours that need the same of a worker run in one."""
         pools = {str(name): pool for name, pool in self.recipe.pools.items()}
-        named = [(pools.get(step.name, Pool()), step.name) for step in self.steps()]
+        named = [(pools.get(step.name, PoolConfig()), step.name) for step in self.steps()]
         return [(pool, tuple(name for _, name in steps)) for pool, steps in groupby(named, key=lambda step: step[0])]
 
     def flatten(self) -> Flatten:
@@ -111,11 +111,11 @@ class Pipeline:
         bursts = mix.bursts.sources if mix.bursts.probability else ()
         return Supplies(self._noises(mix.noise), self._noises(bursts), self._rooms(mix.room))
 
-    def _noises(self, sources: Sequence[NoiseSource]) -> list[Noise]:
+    def _noises(self, sources: Sequence[NoiseSourceConfig]) -> list[Noise]:
         rate = self.recipe.sample_rate_hz
         return [load.noise(source.name, {"sample_rate_hz": rate, **source.options}) for source in sources]
 
-    def _rooms(self, room: Room) -> Rooms | None:
+    def _rooms(self, room: RoomConfig) -> Rooms | None:
         if not room.probability:
             return None
         given = {"room": room, "sample_rate_hz": self.recipe.sample_rate_hz, "run_seed": self.recipe.seed}

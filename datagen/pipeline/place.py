@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from datagen import seeds
 from datagen.clock import ms_to_samples, round_up
-from datagen.recipe import Timing
+from datagen.recipe import TimingConfig
 from datagen.records import FLOOR, BargeIn, Event, Placed, Reject, Role, Take, Takes, Timeline, Utterance, Word
 from datagen.text.phrases import end_of_unit, heard, places, said_by, time_at, units
 from datagen.text.references import is_content
@@ -20,7 +20,7 @@ class Place:
     overlaps the floor moves nothing: where there is no room for it, it is cut to nothing and an event says so.
     """
 
-    def __init__(self, timing: Timing, sample_rate_hz: int, chunk_samples: int, run_seed: int) -> None:
+    def __init__(self, timing: TimingConfig, sample_rate_hz: int, chunk_samples: int, run_seed: int) -> None:
         """Take the timing, the clock, the chunk to which conversations are padded, and the seed."""
         self._timing, self._rate, self._chunk, self._seed = timing, sample_rate_hz, chunk_samples, run_seed
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from datagen.recipe import Select as SelectRecipe
+from datagen.recipe import SelectConfig
 from datagen.records import Dialogue, Reject
 from datagen.text import to_spoken
 from datagen.text.language import detect_language
@@ -55,7 +55,7 @@ _PLAIN_WORD = re.compile(r"(?:^|[\s，。])[A-Za-z]+(?=[\s,.?!]|$)|[\u4e00-\u9ff
 _HIDES_WORDS = re.compile(r"[`<|]|\[|://")
 _MIN_GROUPS = 12
 
-Check = Callable[[str, SelectRecipe], str]
+Check = Callable[[str, SelectConfig], str]
 """What is wrong with the text of a turn; empty if nothing."""
 
 
@@ -65,11 +65,11 @@ class Select:
     >>> from datagen.records import Turn
     >>> chat = Dialogue("a", (Turn("user", "How are you today?"), Turn("assistant", "Fine, thank you!")))
     >>> sums = Dialogue("b", (Turn("user", "Solve it, please."), Turn("assistant", "x = 2a + b, so 3x = 6a + 3b.")))
-    >>> [getattr(out, "reason", "kept") for out in Select(SelectRecipe())([chat, sums])]
+    >>> [getattr(out, "reason", "kept") for out in Select(SelectConfig())([chat, sums])]
     ['kept', 'mathematics']
     """
 
-    def __init__(self, recipe: SelectRecipe) -> None:
+    def __init__(self, recipe: SelectConfig) -> None:
         """Set the thresholds."""
         self._recipe = recipe
 
@@ -105,7 +105,7 @@ def count_words(text: str, characters_per_word: float = 1.6) -> int:
     return words + int(n_characters / characters_per_word + 0.5)
 
 
-def _faults(dialogue: Dialogue, language: str, recipe: SelectRecipe) -> Iterator[tuple[str, str]]:
+def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
     """Yield reasons and details of all that speaks against a dialogue, cheap checks first."""
     if language not in recipe.languages:
         yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
@@ -125,7 +125,7 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectRecipe) -> Iterator
             yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
 
 
-def _score_faults(dialogue: Dialogue, recipe: SelectRecipe) -> Iterator[tuple[str, str]]:
+def _score_faults(dialogue: Dialogue, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
     """What the dialogue's judge says against it."""
     for name, least in recipe.min_scores:
         score = getattr(dialogue.judged, name, None)
@@ -135,7 +135,7 @@ def _score_faults(dialogue: Dialogue, recipe: SelectRecipe) -> Iterator[tuple[st
             yield "low_score", f"{name} {score}, at least {least} wanted"
 
 
-def _length_faults(dialogue: Dialogue, recipe: SelectRecipe) -> Iterator[tuple[str, str]]:
+def _length_faults(dialogue: Dialogue, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
     n_turns = len(dialogue.turns)
     if n_turns < recipe.min_turns:
         yield "too_few_turns", f"{n_turns} turns, at least {recipe.min_turns} wanted"
@@ -151,12 +151,12 @@ def _length_faults(dialogue: Dialogue, recipe: SelectRecipe) -> Iterator[tuple[s
         yield "too_many_words", f"{sum(counts)} words, at most {recipe.max_words} allowed"
 
 
-def _control(text: str, _: SelectRecipe) -> str:
+def _control(text: str, _: SelectConfig) -> str:
     found = _CONTROL.search(text)
     return f"character U+{ord(found[0]):04X} at {found.start()}" if found else ""
 
 
-def _code(text: str, recipe: SelectRecipe) -> str:
+def _code(text: str, recipe: SelectConfig) -> str:
     if not _CODE_HINT.search(text):
         return ""
     n_code, rest = 0, text
@@ -170,7 +170,7 @@ def _code(text: str, recipe: SelectRecipe) -> str:
     return f"{share:.0%} of the characters are code; {_limit(recipe.max_code_share)}"
 
 
-def _repeated(text: str, recipe: SelectRecipe) -> str:
+def _repeated(text: str, recipe: SelectConfig) -> str:
     """Share of groups of three words, or six characters where words are not spaced, that came before."""
     words = text.lower().split()
     if len(words) * 12 < len(text):
@@ -187,7 +187,7 @@ def _repeated(text: str, recipe: SelectRecipe) -> str:
     )
 
 
-def _long_word(text: str, recipe: SelectRecipe) -> str:
+def _long_word(text: str, recipe: SelectConfig) -> str:
     longest = (
         max(map(len, _CJK.sub(" ", _URL.sub(" ", text)).split()), default=0)
         if len(text) > recipe.max_word_length
@@ -203,7 +203,7 @@ def _long_word(text: str, recipe: SelectRecipe) -> str:
 def _counted(pattern: re.Pattern[str], what: str, field: str) -> Check:
     """Make the check that a pattern occurs no more often than a setting allows."""
 
-    def check(text: str, recipe: SelectRecipe) -> str:
+    def check(text: str, recipe: SelectConfig) -> str:
         found, allowed = pattern.findall(text), getattr(recipe, field)
         return f"{len(found)} {what}, at most {allowed} allowed" if len(found) > allowed else ""
 

@@ -158,7 +158,7 @@ Simple = Annotated[
 """A distribution that is no mixture."""
 
 
-class Part(BaseModel):
+class MixturePart(BaseModel):
     """One part of a mixture."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -176,7 +176,7 @@ class Mixture(_Distribution):
     """
 
     kind: Literal["mixture"]
-    parts: tuple[Part, ...] = Field(min_length=1)
+    parts: tuple[MixturePart, ...] = Field(min_length=1)
 
     @cached_property
     def _edges(self) -> list[float]:

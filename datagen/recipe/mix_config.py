@@ -13,20 +13,20 @@ from datagen import resources
 from datagen.recipe.distributions import Constant, Distribution, LogNormal, Uniform
 
 
-class Part(BaseModel):
+class ConfigPart(BaseModel):
     """A part of a recipe: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-class Engine(Part):
+class EngineConfig(ConfigPart):
     """An engine by name, or outside the package as `module:Class`, with its own options."""
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Level(Part):
+class LevelConfig(ConfigPart):
     """How loud a channel's speech is, over the time it is heard."""
 
     unit: Literal["dbfs", "lufs"] = Field(
@@ -35,7 +35,7 @@ class Level(Part):
     value: Distribution = Constant(value=-23)
 
 
-class NoiseSource(Part):
+class NoiseSourceConfig(ConfigPart):
     """One supply of noise and its share of conversations."""
 
     name: str = Field("generated", description="`generated`, `directory`, `bursts`, or `module:Class`")
@@ -43,13 +43,13 @@ class NoiseSource(Part):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Behaviour(Part):
+class BehaviourConfig(ConfigPart):
     """Something that happens in a share of conversations."""
 
     probability: float = Field(0, ge=0, le=1, description="Share of conversations")
 
 
-class Babble(Behaviour):
+class BabbleConfig(BehaviourConfig):
     """Several other talkers at once, all through the conversation. Spoken by the voice engine."""
 
     n_lines: int = Field(32, ge=1, le=1024, description="Lines spoken per split, language and worker, to draw from")
@@ -57,21 +57,21 @@ class Babble(Behaviour):
     snr_db: Distribution = Field(Uniform(kind="uniform", low=10, high=25), description="User against babble")
 
 
-class OtherTalkers(Behaviour):
+class OtherTalkersConfig(BehaviourConfig):
     """Now and then one other talker says a sentence; each is an event `other_talker`. Spoken by the voice engine."""
 
     per_minute: Distribution = Uniform(kind="uniform", low=1, high=4)
     level_db: Distribution = Field(Uniform(kind="uniform", low=-20, high=-8), description="Against the user's speech")
 
 
-class Bursts(Behaviour):
+class BurstsConfig(BehaviourConfig):
     """Short noises; each is an event `noise_burst`."""
 
     per_minute: Distribution = Uniform(kind="uniform", low=2, high=8)
     level_db: Distribution = Field(Uniform(kind="uniform", low=-12, high=3), description="Against the user's speech")
     longest_ms: float = Field(1500, gt=0, description="A longer sound is faded out there")
-    sources: tuple[NoiseSource, ...] = Field(
-        (NoiseSource(name="bursts"),),
+    sources: tuple[NoiseSourceConfig, ...] = Field(
+        (NoiseSourceConfig(name="bursts"),),
         min_length=1,
         description="For recordings: {name: directory, options: {path: ..., from_start: true}}",
     )
@@ -80,14 +80,14 @@ class Bursts(Behaviour):
 VocalSound = Literal["cough", "laughter"]
 
 
-class Aside(Part):
+class AsideMixConfig(ConfigPart):
     """How the user sounds who says a word to somebody else (`timing.aside`): turned away from the microphone."""
 
     gain_db: Distribution = Field(Uniform(kind="uniform", low=-14, high=-7), description="Against the user's speech")
     cutoff_hz: Distribution = Field(Uniform(kind="uniform", low=1500, high=3000), description="6 dB an octave above")
 
 
-class VocalSounds(Behaviour):
+class VocalSoundsConfig(BehaviourConfig):
     """The user laughs or coughs while he is not speaking; each is an event `laughter` or `cough`."""
 
     per_minute: Distribution = Field(
@@ -99,10 +99,12 @@ class VocalSounds(Behaviour):
     )
 
 
-class Room(Behaviour):
+class RoomConfig(BehaviourConfig):
     """The user speaks in a room. Responses of `n_rooms` rooms are computed once a worker."""
 
-    engine: Engine = Field(Engine(name="pyroomacoustics"), description="`pyroomacoustics`, or `module:Class`")
+    engine: EngineConfig = Field(
+        EngineConfig(name="pyroomacoustics"), description="`pyroomacoustics`, or `module:Class`"
+    )
     n_rooms: int = Field(16, ge=1, le=1024)
     rt60_ms: Distribution = Field(
         Uniform(kind="uniform", low=150, high=600), description="Reverberation time; dwellings and offices"
@@ -113,7 +115,7 @@ class Room(Behaviour):
     distance_m: Distribution = Field(Uniform(kind="uniform", low=0.4, high=2.5), description="Talker to microphone")
 
 
-class Distance(Behaviour):
+class DistanceConfig(BehaviourConfig):
     """The user is farther away than usual: quieter and duller."""
 
     gain_db: Distribution = Field(Uniform(kind="uniform", low=-12, high=-3), description="On top of the user's level")
@@ -122,14 +124,14 @@ class Distance(Behaviour):
     )
 
 
-class Drift(Behaviour):
+class DriftConfig(BehaviourConfig):
     """The user's level swells and falls slowly, as of someone who moves about."""
 
     range_db: Distribution = Field(Uniform(kind="uniform", low=2, high=8), description="Quietest to loudest")
     period_ms: Distribution = Uniform(kind="uniform", low=5_000, high=30_000)
 
 
-class Echo(Behaviour):
+class EchoConfig(BehaviourConfig):
     """The assistant's own voice leaks back into the user's channel."""
 
     delay_ms: Distribution = Field(
@@ -143,7 +145,7 @@ class Echo(Behaviour):
 Codec = Literal["band", "pcmu", "pcma", "gsm", "opus", "vorbis", "mp3"]
 
 
-class Line(Behaviour):
+class LineConfig(BehaviourConfig):
     """The user's channel comes over a telephone or a codec."""
 
     codecs: dict[Codec, Annotated[float, Field(gt=0)]] = Field(
@@ -161,27 +163,27 @@ def _sentences() -> dict[str, tuple[str, ...]]:
     return {language: tuple(lines) for language, lines in yaml.safe_load(text).items()}
 
 
-class Mix(Part):
+class MixConfig(ConfigPart):
     """Levels, noise and acoustics."""
 
-    user_level: Level = Level(value=Uniform(kind="uniform", low=-26, high=-20))
-    assistant_level: Level = Level()
+    user_level: LevelConfig = LevelConfig(value=Uniform(kind="uniform", low=-26, high=-20))
+    assistant_level: LevelConfig = LevelConfig()
     peak_dbfs: float = Field(-0.5, lt=0, description="No sample is louder; the channel is turned down before")
     noise_probability: float = Field(
         1, ge=0, le=1, description="Share of conversations with noise on the user's channel"
     )
     snr_db: Distribution = Field(Uniform(kind="uniform", low=15, high=30), description="15-30 dB (omniflatten.md: N)")
-    noise: tuple[NoiseSource, ...] = (NoiseSource(),)
-    babble: Babble = Babble()
-    other_talkers: OtherTalkers = OtherTalkers()
-    bursts: Bursts = Bursts()
-    vocal_sounds: VocalSounds = VocalSounds()
-    aside: Aside = Aside()
-    room: Room = Room()
-    distance: Distance = Distance()
-    drift: Drift = Drift()
-    echo: Echo = Echo()
-    line: Line = Line()
+    noise: tuple[NoiseSourceConfig, ...] = (NoiseSourceConfig(),)
+    babble: BabbleConfig = BabbleConfig()
+    other_talkers: OtherTalkersConfig = OtherTalkersConfig()
+    bursts: BurstsConfig = BurstsConfig()
+    vocal_sounds: VocalSoundsConfig = VocalSoundsConfig()
+    aside: AsideMixConfig = AsideMixConfig()
+    room: RoomConfig = RoomConfig()
+    distance: DistanceConfig = DistanceConfig()
+    drift: DriftConfig = DriftConfig()
+    echo: EchoConfig = EchoConfig()
+    line: LineConfig = LineConfig()
     sentences: dict[str, tuple[str, ...]] = Field(
         _sentences(), description="What babble and other talkers say, by language"
     )

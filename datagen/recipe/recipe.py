@@ -13,19 +13,16 @@ from pydantic import Field, ValidationError, model_validator
 
 from datagen import resources
 from datagen.errors import RecipeError
-from datagen.recipe.mix_config import Mix
-from datagen.recipe.mix_config import Part as _Part
-from datagen.recipe.speech_config import Engines as Engines
-from datagen.recipe.speech_config import Speak as Speak
-from datagen.recipe.speech_config import Verify as Verify
-from datagen.recipe.speech_config import Voices as Voices
-from datagen.recipe.timing_config import Timing as Timing
+from datagen.recipe.mix_config import ConfigPart as _Part
+from datagen.recipe.mix_config import MixConfig
+from datagen.recipe.speech_config import EnginesConfig, SpeakConfig, VerifyConfig, VoicesConfig
+from datagen.recipe.timing_config import TimingConfig
 
 Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
 Role = Literal["user", "assistant"]
 
 
-class Input(_Part):
+class InputConfig(_Part):
     """What to read."""
 
     paths: tuple[str, ...] = Field(
@@ -41,7 +38,7 @@ class Input(_Part):
     )
 
 
-class MinScores(_Part):
+class MinScoresConfig(_Part):
     """The lowest scores of a judge that are kept, 1 to 10. Empty: not asked."""
 
     spokenness: int | None = Field(None, ge=1, le=10)
@@ -49,7 +46,7 @@ class MinScores(_Part):
     safety: int | None = Field(None, ge=1, le=10)
 
 
-class Select(_Part):
+class SelectConfig(_Part):
     """What a dialogue must be like to be spoken. (N): notes on the paper; (ours): tuned on Alpaca, MOSS, ShareGPT."""
 
     languages: tuple[str, ...] = Field(
@@ -85,13 +82,13 @@ class Select(_Part):
     max_repeated_share: float = Field(
         0.4, ge=0, le=1, description="most of a turn's word groups that may have occurred in it before (ours)"
     )
-    min_scores: MinScores = Field(
-        MinScores(), description="lowest scores of the judge of written dialogues, such as {spokenness: 6}"
+    min_scores: MinScoresConfig = Field(
+        MinScoresConfig(), description="lowest scores of the judge of written dialogues, such as {spokenness: 6}"
     )
     require_scores: bool = Field(False, description="reject dialogues without a score that `min_scores` asks for")
 
 
-class Script(_Part):
+class ScriptConfig(_Part):
     """Who says what happens inside a dialogue's turns: the rules of `timing`, or marks that came with the dialogue."""
 
     marked_share: float = Field(
@@ -99,7 +96,7 @@ class Script(_Part):
     )
 
 
-class Flatten(_Part):
+class FlattenConfig(_Part):
     """How conversations become sequences."""
 
     tasks: tuple[Task, ...] = Field(("asr", "tts", "four_stream", "three_stream", "two_stream"), min_length=1)
@@ -135,13 +132,13 @@ class Flatten(_Part):
     )
 
     @model_validator(mode="after")
-    def _chunk_fits(self) -> "Flatten":
+    def _chunk_fits(self) -> "FlattenConfig":
         if 2 * self.speech_chunk_tokens + self.text_chunk_tokens > self.max_tokens:
             raise ValueError("one chunk of three streams is longer than max_tokens")
         return self
 
 
-class Splits(_Part):
+class SplitsConfig(_Part):
     """Shares of dialogues, dealt by a hash of the id of each, or of its cluster (98/1/1: omniflatten.md, N)."""
 
     validation: float = Field(0.01, ge=0, lt=1)
@@ -156,13 +153,13 @@ class Splits(_Part):
     )
 
     @model_validator(mode="after")
-    def _leaves_train(self) -> "Splits":
+    def _leaves_train(self) -> "SplitsConfig":
         if self.validation + self.test >= 1:
             raise ValueError("validation and test leave nothing to train on")
         return self
 
 
-class Run(_Part):
+class RunConfig(_Part):
     """How the work is cut."""
 
     unit_dialogues: int = Field(
@@ -170,14 +167,14 @@ class Run(_Part):
     )
 
 
-class Takes(_Part):
+class TakesConfig(_Part):
     """Speech that is kept beyond a build, and found again. Decides no content, so it may change from run to run."""
 
     keep: bool = Field(False, description="Keep every take under `takes/`")
     reuse: tuple[str, ...] = Field((), description="Outputs whose kept takes are used instead of speaking them again")
 
 
-class Limits(_Part):
+class LimitsConfig(_Part):
     """When to give up. They decide no content, so they may change from one run of a build to the next."""
 
     attempts: int = Field(
@@ -190,7 +187,7 @@ class Limits(_Part):
         description="A dialogue that takes longer has hung: its worker is ended, and it tried again",
     )
     start_seconds: float = Field(
-        1800, gt=0, le=86_400, description="Engines that take longer to load have hung; the same"
+        1800, gt=0, le=86_400, description="EnginesConfig that take longer to load have hung; the same"
     )
     max_failed_share: float = Field(
         0.2, gt=0, le=1, description="Stop when more of the dialogues that were selected fail later on"
@@ -199,7 +196,7 @@ class Limits(_Part):
     cluster_seconds: float = Field(30, ge=0, description="How long to wait for nodes that the pools need, on Ray")
 
 
-class Pool(_Part):
+class PoolConfig(_Part):
     """What one worker of a step needs on Ray, and how many there may be; neighbouring steps with equal pools share."""
 
     cpus: float = Field(1, ge=0, description="Cores a worker")
@@ -208,7 +205,7 @@ class Pool(_Part):
     max_workers: int | None = Field(None, ge=1, description="Empty: as many as the cluster holds")
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Pool":
+    def _in_order(self) -> "PoolConfig":
         if self.max_workers is not None and self.max_workers < self.min_workers:
             raise ValueError("max_workers is below min_workers")
         return self
@@ -224,21 +221,23 @@ class Recipe(_Part):
     description: str = ""
     seed: int = Field(0, ge=0, lt=2**63)
     sample_rate_hz: int = Field(24_000, ge=8_000, le=48_000, description="Of the conversation's audio")
-    input: Input = Input()
-    select: Select = Select()
-    script: Script = Script()
-    engines: Engines = Engines()
-    voices: Voices = Voices()
-    timing: Timing = Timing()
-    speak: Speak = Speak()
-    verify: Verify = Verify()
-    mix: Mix = Mix()
-    flatten: Flatten = Flatten()
-    splits: Splits = Splits()
-    run: Run = Run()
-    takes: Takes = Takes()
-    limits: Limits = Limits()
-    pools: dict[StepName, Pool] = Field(default_factory=dict, description="By step; one core a worker where not given")
+    input: InputConfig = InputConfig()
+    select: SelectConfig = SelectConfig()
+    script: ScriptConfig = ScriptConfig()
+    engines: EnginesConfig = EnginesConfig()
+    voices: VoicesConfig = VoicesConfig()
+    timing: TimingConfig = TimingConfig()
+    speak: SpeakConfig = SpeakConfig()
+    verify: VerifyConfig = VerifyConfig()
+    mix: MixConfig = MixConfig()
+    flatten: FlattenConfig = FlattenConfig()
+    splits: SplitsConfig = SplitsConfig()
+    run: RunConfig = RunConfig()
+    takes: TakesConfig = TakesConfig()
+    limits: LimitsConfig = LimitsConfig()
+    pools: dict[StepName, PoolConfig] = Field(
+        default_factory=dict, description="By step; one core a worker where not given"
+    )
 
     def identity(self) -> dict[str, Any]:
         """What decides the content, as plain values: what a plan freezes and a manifest stores."""

@@ -4,18 +4,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from datagen.recipe.mix_config import Engine, Part
+from datagen.recipe.mix_config import ConfigPart, EngineConfig
 
 
-class Engines(Part):
+class EnginesConfig(ConfigPart):
     """Which engine does what."""
 
-    tts: Engine = Engine(name="hibari")
-    speech_tokenizer: Engine = Engine(name="kmeans")
-    text_tokenizer: Engine = Engine(name="qwen2")
+    tts: EngineConfig = EngineConfig(name="hibari")
+    speech_tokenizer: EngineConfig = EngineConfig(name="kmeans")
+    text_tokenizer: EngineConfig = EngineConfig(name="qwen2")
 
 
-class Voices(Part):
+class VoicesConfig(ConfigPart):
     """Who speaks."""
 
     assistant: str | dict[str, str] = Field(
@@ -42,7 +42,7 @@ class Voices(Part):
         return (self.assistant,) if isinstance(self.assistant, str) else tuple(dict.fromkeys(self.assistant.values()))
 
 
-class Speak(Part):
+class SpeakConfig(ConfigPart):
     """How utterances are spoken. A take that fails, or that `verify` finds bad, is spoken again with another seed."""
 
     attempts: int = Field(3, ge=1, le=20, description="Then the dialogue is a reject")
@@ -52,7 +52,7 @@ class Speak(Part):
     trim_margin_ms: float = Field(20, ge=0, description="Kept on both sides of what is heard")
 
 
-class Verify(Part):
+class VerifyConfig(ConfigPart):
     """What makes a take bad. Limits are ours, set where good takes pass and broken ones don't (docs/engines.md)."""
 
     min_ms_per_syllable: float = Field(100, ge=0, description="Less speech: words are missing. Of Chinese, a character")
@@ -64,12 +64,12 @@ class Verify(Part):
     max_tail_ms: float = Field(1500, gt=0, description="Longest time after the last loud sound, silence included")
     max_clipped_share: float = Field(0.005, ge=0, le=1, description="Share of samples that may be clipped")
     max_floor_db: float = Field(-12, le=0, description="Most noise between words, against loud speech")
-    asr: Engine | None = Field(None, description="Recognizer that listens to every take, such as {name: whisper}")
+    asr: EngineConfig | None = Field(None, description="Recognizer that listens to every take, such as {name: whisper}")
     min_units: int = Field(3, ge=1, description="Shorter texts (words, Chinese characters) are not judged by it")
     max_error_rate: float = Field(0.1, ge=0, description="Errors a word (WER; of Chinese a character, CER)")
     max_letter_error_rate: float = Field(
         0.16, ge=0, description="Errors a letter; a take is bad if both are exceeded, so that spellings don't count"
     )
     max_repeated: int = Field(3, ge=0, description="Words said over again at once that the text does not repeat")
-    mos: Engine | None = Field(None, description="Judge of how speech sounds, such as {name: dnsmos}")
+    mos: EngineConfig | None = Field(None, description="Judge of how speech sounds, such as {name: dnsmos}")
     min_mos: float = Field(2.2, ge=1, le=5, description="Lowest score of that judge")

@@ -24,7 +24,7 @@ def _uniform(low: float, high: float) -> Uniform:
     return Uniform(kind="uniform", low=low, high=high)
 
 
-class Families(_Group):
+class FamiliesConfig(_Group):
     """What a user's barge-in says, by weight. Where the drawn one fits nowhere, nobody interrupts."""
 
     next_turn: float = Field(3, ge=0, description="The next turn of the dialogue, where what it refers to was said")
@@ -34,13 +34,13 @@ class Families(_Group):
     got_it: float = Field(0, ge=0, description="Signals understanding; the assistant skips to its next sentence")
 
     @model_validator(mode="after")
-    def _some(self) -> "Families":
+    def _some(self) -> "FamiliesConfig":
         if not any(self.model_dump().values()):
             raise ValueError("at least one family needs a weight above 0")
         return self
 
 
-class BargeIns(_Group):
+class BargeInConfig(_Group):
     """The user starts inside the assistant's turn and takes the floor; the assistant yields with words unsaid."""
 
     probability: float = Field(
@@ -52,7 +52,7 @@ class BargeIns(_Group):
         _uniform(0.3, 0.9), description="Where, as a share of the turn's text; the nearest fitting end of a clause"
     )
     delay: Distribution = Field(_uniform(0, 300), description="End of that clause to the user's start")
-    families: Families = Families()
+    families: FamiliesConfig = FamiliesConfig()
     reaction: Distribution = Field(_uniform(120, 400), description="User starts to assistant stops")
     finish_word_probability: float = Field(0, ge=0, le=1, description="That the assistant ends the word it is in")
     competition_probability: float = Field(
@@ -63,7 +63,7 @@ class BargeIns(_Group):
     pause: Distribution = Field(_uniform(200, 800), description="After a request to stop, to the user's next turn")
 
 
-class FalseStarts(_Group):
+class FalseStartConfig(_Group):
     """The user starts inside the assistant's turn and breaks off within about a syllable; the assistant continues."""
 
     probability: float = Field(0, ge=0, le=1, description="For each of the assistant's turns that is long enough")
@@ -72,7 +72,7 @@ class FalseStarts(_Group):
     break_off: Distribution = Field(_uniform(120, 250), description="Start to breaking off")
 
 
-class Asides(_Group):
+class AsideTimingConfig(_Group):
     """The user says a word to somebody else in the room; the assistant continues."""
 
     probability: float = Field(0, ge=0, le=1, description="For each of the assistant's turns that is long enough")
@@ -80,13 +80,13 @@ class Asides(_Group):
     at: Distribution = Field(_uniform(0.1, 0.8), description="Where, as a share of the turn's text")
 
 
-class Corrections(_Group):
+class CorrectionConfig(_Group):
     """The user says a wrong value first and corrects it at once, as in `at three, no, at four`."""
 
     probability: float = Field(0, ge=0, le=1, description="For each user's turn that names a number, day or month")
 
 
-class Hesitations(_Group):
+class HesitationConfig(_Group):
     """The user pauses inside a turn; the assistant must not take over."""
 
     probability: float = Field(0, ge=0, le=1, description="For each user's turn that is long enough")
@@ -98,7 +98,7 @@ class Hesitations(_Group):
     restart_words: int = Field(3, ge=1, description="Most words said again")
 
 
-class Backchannels(_Group):
+class BackchannelConfig(_Group):
     """Listener tokens at ends of phrases inside the other's turn. The assistant's are neutral continuers."""
 
     user_probability: float = Field(0, ge=0, le=1, description="Of a user's backchannel, for each end of a phrase")
@@ -108,7 +108,7 @@ class Backchannels(_Group):
     delay: Distribution = Field(_uniform(-100, 400), description="End of the phrase to start of the token")
 
 
-class Silences(_Group):
+class SilenceConfig(_Group):
     """The user says nothing for long where a turn is due; the assistant waits, or asks once."""
 
     probability: float = Field(0, ge=0, le=1, description="For each user's turn but the first")
@@ -116,7 +116,7 @@ class Silences(_Group):
     prompt_probability: float = Field(0, ge=0, le=1, description="That the assistant then asks once")
 
 
-class Tokens(_Group):
+class TokensConfig(_Group):
     """Words of one language for all that a dialogue does not hold, each with its weight."""
 
     backchannels: dict[str, float] = Field(min_length=1, description="The user's listener tokens")
@@ -139,7 +139,7 @@ def _packaged_tokens() -> dict[str, Any]:
     return values
 
 
-class Timing(_Group):
+class TimingConfig(_Group):
     """When things happen. All times in milliseconds."""
 
     profile: str = Field(
@@ -162,15 +162,15 @@ class Timing(_Group):
     )
     tail: Distribution = Field(_uniform(500, 1500), description="Silence after the last turn")
     fade_ms: float = Field(30, ge=0, le=500, description="Fade-out of an interrupted take, before its end")
-    barge_in: BargeIns = BargeIns()
-    false_start: FalseStarts = FalseStarts()
-    aside: Asides = Asides()
-    correction: Corrections = Corrections()
-    hesitation: Hesitations = Hesitations()
-    backchannel: Backchannels = Backchannels()
-    silence: Silences = Silences()
-    tokens: dict[str, Tokens] = Field(
-        default_factory=lambda: {name: Tokens(**sets) for name, sets in _packaged_tokens().items()},
+    barge_in: BargeInConfig = BargeInConfig()
+    false_start: FalseStartConfig = FalseStartConfig()
+    aside: AsideTimingConfig = AsideTimingConfig()
+    correction: CorrectionConfig = CorrectionConfig()
+    hesitation: HesitationConfig = HesitationConfig()
+    backchannel: BackchannelConfig = BackchannelConfig()
+    silence: SilenceConfig = SilenceConfig()
+    tokens: dict[str, TokensConfig] = Field(
+        default_factory=lambda: {name: TokensConfig(**sets) for name, sets in _packaged_tokens().items()},
         description="By ISO 639-1 code; in other languages nothing that needs them happens",
     )
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from datagen.measure.battery import Battery
-from datagen.measure.compared import Reference
+from datagen.measure.compared import ComparedTiming
 from datagen.measure.durations import Durations
 from datagen.measure.fit import measured
 from datagen.measure.human import HUMAN, marks
@@ -51,7 +51,7 @@ def thousands(n: float) -> str:
     return f"{n / 1000:g}k" if n >= 1000 else f"{n:g}"
 
 
-def floor_transfers(battery: Battery, reference: Reference) -> Chart:
+def floor_transfers(battery: Battery, reference: ComparedTiming) -> Chart:
     """Offsets of floor transfers by who takes the floor, with a reference as a line and the human median as a band."""
     edges = np.arange(_FTO_MS[0], _FTO_MS[1] + 1, _BIN_MS).astype(np.float64)
     n = max(battery.fto.n, 1)
@@ -81,12 +81,12 @@ def floor_transfers(battery: Battery, reference: Reference) -> Chart:
     return Chart("Floor transfers", svg, key, note)
 
 
-def lengths(battery: Battery, reference: Reference) -> list[Chart]:
+def lengths(battery: Battery, reference: ComparedTiming) -> list[Chart]:
     """Shares of offsets, gaps, pauses and overlaps up to each length, beside a reference and human ranges."""
     return [_shares(name, measured(battery)[name], reference) for name in _SPANS_MS]
 
 
-def _shares(name: str, ours: Durations, reference: Reference) -> Chart:
+def _shares(name: str, ours: Durations, reference: ComparedTiming) -> Chart:
     measure = "offset" if name == "fto" else "length"
     x, y = Axis(*_SPANS_MS[name], f"{measure} in ms", _plain), Axis(0, 1, "", percent)
     layers, key = [], [("curve-here", "here")]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.inspect import Row
+from datagen.inspect import StoredRow
 from datagen.records import Streams
 from datagen.shards.vocab import SPECIALS, Vocabulary
 
@@ -21,12 +21,12 @@ Line = dict[str, Any]
 `text`, `assistant`, `marks` of a chunk; `kind`, `text` or `codes`, and `learned` of a run. Silence has code None."""
 
 
-def lines_of(row: Row, streams: Streams) -> Iterator[Line]:
+def lines_of(row: StoredRow, streams: Streams) -> Iterator[Line]:
     """The lines of a row; the conversation tells which time a run of speech stands for."""
     return _chunks(row) if row.is_streamed else _runs(row, streams)
 
 
-def _chunks(row: Row) -> Iterator[Line]:
+def _chunks(row: StoredRow) -> Iterator[Line]:
     vocabulary, width = row.output.vocabulary, len(row.input_ids) // max(row.n_chunks, 1)
     grid = row.input_ids.reshape(-1, width).tolist()
     texts = pieces(row.output.text_tokenizer.decode, [[t for t in ids if vocabulary.kind(t) == "text"] for ids in grid])
@@ -42,7 +42,7 @@ def _chunks(row: Row) -> Iterator[Line]:
         }
 
 
-def _runs(row: Row, streams: Streams) -> Iterator[Line]:
+def _runs(row: StoredRow, streams: Streams) -> Iterator[Line]:
     vocabulary, hop_samples = row.output.vocabulary, row.output.manifest.values["clock"]["hop_samples"]
     channels = {"user": streams.user_codes, "assistant": streams.assistant_codes}
     tokens = zip(row.input_ids.tolist(), row.loss_mask.tolist(), strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 from datagen.clock import samples_to_ms
 from datagen.errors import DatagenError
 from datagen.events import EVENTS, HARD_NEGATIVES
-from datagen.inspect import Conversation, Row, Sound
+from datagen.inspect import Sound, StoredConversation, StoredRow
 from datagen.inspect.decode import decoded
 from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Mixing, Spoken, Streams
@@ -25,7 +25,7 @@ _TASKS = ("three_stream", "two_stream", "four_stream", "asr", "tts")
 """Order in which rows are offered."""
 
 
-def players(talks: Sequence[Conversation], sound_s: int) -> list[dict[str, Any]]:
+def players(talks: Sequence[StoredConversation], sound_s: int) -> list[dict[str, Any]]:
     """What the player is given of each conversation: all of it, or a stretch so long that `sound_s` is enough for all.
 
     One thread compresses sound, outside of Python, while this one decodes the next.
@@ -48,7 +48,7 @@ def longest(lengths_s: Sequence[float], sound_s: int) -> int:
     return next(fitting, _FEWEST_S)
 
 
-def _stretch(talk: Conversation, longest_s: int) -> tuple[int, int]:
+def _stretch(talk: StoredConversation, longest_s: int) -> tuple[int, int]:
     rate_hz, hop_samples = talk.sample_rate_hz, talk.output.manifest.values["clock"]["hop_samples"]
     return stretch(talk.streams, longest_s * rate_hz // hop_samples, rate_hz, hop_samples)
 
@@ -58,11 +58,11 @@ def pack(sounds: dict[str, Sound]) -> dict[str, dict[str, Any]]:
     return {name: {"mp3": b64encode(mp3(sound)).decode(), "waves": waves(sound)} for name, sound in sounds.items()}
 
 
-def timeline(talk: Conversation, first: int, last: int) -> dict[str, Any]:
+def timeline(talk: StoredConversation, first: int, last: int) -> dict[str, Any]:
     """Frames `first` to `last` as plain values but their sound; times are milliseconds from the first."""
     streams, rate_hz = talk.streams, talk.sample_rate_hz
     hop_samples = talk.output.manifest.values["clock"]["hop_samples"]
-    clock = Clock(rate_hz, first * hop_samples, last * hop_samples)
+    clock = PlayerClock(rate_hz, first * hop_samples, last * hop_samples)
     return {
         "id": streams.dialogue_id,
         "split": streams.split,
@@ -81,7 +81,7 @@ def timeline(talk: Conversation, first: int, last: int) -> dict[str, Any]:
     }
 
 
-def sounds(talk: Conversation, first: int, last: int) -> dict[str, Sound]:
+def sounds(talk: StoredConversation, first: int, last: int) -> dict[str, Sound]:
     """Frames `first` to `last` as `recorded`, if the build kept it, and `decoded` from the tokens, if that can be."""
     found = {}
     if talk.has_audio:
@@ -93,7 +93,7 @@ def sounds(talk: Conversation, first: int, last: int) -> dict[str, Sound]:
     return found
 
 
-def silent_because(talk: Conversation) -> str:
+def silent_because(talk: StoredConversation) -> str:
     """Why the tokens of a conversation cannot be made audible here; empty if they can."""
     try:
         talk.output.speech_tokenizer.decode(np.zeros(0, np.uint16))
@@ -102,21 +102,21 @@ def silent_because(talk: Conversation) -> str:
     return ""
 
 
-def _rows(talk: Conversation, clock: "Clock") -> list[dict[str, Any]]:
+def _rows(talk: StoredConversation, clock: "PlayerClock") -> list[dict[str, Any]]:
     """The rows of a conversation of which something lies in the stretch that is shown."""
     tasks = sorted(talk.output.tasks, key=lambda task: (*_TASKS, task).index(task))
     found = [_row(row, talk.streams, clock) for task in tasks for row in talk.rows(task)]
     return [row for row in found if any(clock.holds(line) for line in row["lines"])]
 
 
-def _row(row: Row, streams: Streams, clock: "Clock") -> dict[str, Any]:
+def _row(row: StoredRow, streams: Streams, clock: "PlayerClock") -> dict[str, Any]:
     lines = [clock.timed(line) for line in lines_of(row, streams)]
     about = {"row_id": row.row_id, "task": row.task, "split": row.split}
     return {**about, "n_tokens": len(row.input_ids), "n_learned": int(row.loss_mask.sum()), "lines": lines}
 
 
 @dataclass(frozen=True)
-class Clock:
+class PlayerClock:
     """From samples of a conversation to milliseconds of the stretch of it that is shown."""
 
     rate_hz: int
@@ -143,7 +143,7 @@ class Clock:
         return "start_ms" in line and line["end_ms"] > 0 and line["start_ms"] < self.ms(self.last)
 
 
-def _utterance(u: Spoken, clock: Clock) -> dict[str, Any]:
+def _utterance(u: Spoken, clock: PlayerClock) -> dict[str, Any]:
     return {
         "role": u.role,
         "kind": u.kind,
@@ -157,7 +157,7 @@ def _utterance(u: Spoken, clock: Clock) -> dict[str, Any]:
     }
 
 
-def _event(event: Event, clock: Clock) -> dict[str, Any]:
+def _event(event: Event, clock: PlayerClock) -> dict[str, Any]:
     return {
         "kind": event.kind,
         "role": event.role,

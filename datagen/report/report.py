@@ -11,7 +11,7 @@ from datagen.audit.audit_table import cells
 from datagen.errors import DatagenError
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
-from datagen.measure.compared import Reference
+from datagen.measure.compared import ComparedTiming
 from datagen.measure.timing_report import as_json
 from datagen.report.charts import Chart, code_use, floor_transfers, lengths, row_lengths
 from datagen.report.choose import Candidate
@@ -118,7 +118,7 @@ def _facts(found: Survey) -> dict[str, Any]:
 
 
 def _timing_charts(found: Survey, values: dict[str, Any]) -> list[Chart]:
-    battery, reference = found.measured.battery, Reference.of_build(values)
+    battery, reference = found.measured.battery, ComparedTiming.of_build(values)
     return [floor_transfers(battery, reference), *lengths(battery, reference)]
 
 

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from datagen.errors import LimitError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Limits, Recipe
+from datagen.recipe import LimitsConfig, Recipe
 from datagen.run.finish import finish
 from datagen.run.local import Done, run_local
 from datagen.run.plan import plan_build, remarks
@@ -22,7 +22,7 @@ _BEFORE_SPEECH = ("source", "plan", "select")
 """Stages whose rejects are a matter of the input, not of a build gone wrong."""
 
 
-class Watcher(Protocol):
+class BuildWatcher(Protocol):
     """Someone who wants to know how a build goes."""
 
     def planned(self, plan: Plan, n_done: int) -> None:
@@ -54,7 +54,7 @@ class Silent:
 class FailureLimit:
     """Stops a build in which too many selected dialogues fail."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: LimitsConfig) -> None:
         """Take the limit."""
         self._limits, self._n_kept, self._failed = limits, 0, Counter[str]()
 
@@ -81,7 +81,7 @@ def build(
     recipe: Recipe,
     out: str,
     n_workers: int = 0,
-    watcher: Watcher | None = None,
+    watcher: BuildWatcher | None = None,
     engine: Engine = "local",
     address: str = "local",
 ) -> Manifest:

@@ -12,7 +12,7 @@ from datagen import DATA_VERSION
 from datagen.errors import StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.pipeline.script.script import split_of
-from datagen.recipe import Splits
+from datagen.recipe import SplitsConfig
 from datagen.records import Row, Streams
 from datagen.run.reflatten import conversations_of, flattener
 from datagen.shards import digest
@@ -158,7 +158,7 @@ def _read(store: Store, file: File, seen: _Seen) -> Generator[str, None, pa.Tabl
 
 def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Iterator[str]:
     hop, n_codes = manifest.values["clock"]["hop_samples"], manifest.values["vocabulary"]["codebook_size"]
-    splits = Splits.model_validate(manifest.values["recipe"]["splits"])
+    splits = SplitsConfig.model_validate(manifest.values["recipe"]["splits"])
     for s in streams:
         if seen.again(s.dialogue_id):
             yield f"dialogue {s.dialogue_id!r} is there more than once"

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from datagen import DATA_VERSION, __version__, sources
 from datagen.errors import SourceError, StoreError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Input, Recipe
+from datagen.recipe import InputConfig, Recipe
 from datagen.records import Dialogue, Reject
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.plan import PLAN, UNITS_PER_PART, Plan, groups_key, load_plan, part_key, refuse_another
@@ -117,7 +117,7 @@ def _write_groups(names: dict[int, str], sizes: Sequence[int], store: Store) -> 
         yield sha256
 
 
-def _read(source: Input) -> Iterator[Dialogue | Reject]:
+def _read(source: InputConfig) -> Iterator[Dialogue | Reject]:
     return sources.read(
         source.paths, source.shape, split=source.hf_split, limit=source.limit, max_record_bytes=source.max_record_bytes
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from datagen.recipe import Pool
+from datagen.recipe import PoolConfig
 
 
-def sized(pools: Sequence[Pool], n_workers: int, n_units: int) -> list[Pool]:
+def sized(pools: Sequence[PoolConfig], n_workers: int, n_units: int) -> list[PoolConfig]:
     """The pools, each with its most workers named: also more than there is room for now, since nodes may come."""
     mosts = [min(pool.max_workers or n_workers or n_units, n_units) for pool in pools]
     return [
@@ -14,7 +14,7 @@ def sized(pools: Sequence[Pool], n_workers: int, n_units: int) -> list[Pool]:
     ]
 
 
-def room(pool: Pool, nodes: Sequence[dict[str, float]]) -> int:
+def room(pool: PoolConfig, nodes: Sequence[dict[str, float]]) -> int:
     """How many workers of a pool empty nodes hold, at most a million.
 
     >>> room(Pool(cpus=2), [{"CPU": 5, "GPU": 0}, {"CPU": 1, "GPU": 0}]), room(Pool(gpus=1), [{"CPU": 5, "GPU": 0}])
@@ -24,7 +24,7 @@ def room(pool: Pool, nodes: Sequence[dict[str, float]]) -> int:
     return sum(min([int(node[kind] / each + 1e-6) for kind, each in needs], default=1_000_000) for node in nodes)
 
 
-def missing(pools: Sequence[Pool], nodes: Sequence[dict[str, float]]) -> str:
+def missing(pools: Sequence[PoolConfig], nodes: Sequence[dict[str, float]]) -> str:
     """What keeps the least number of workers of all pools from running at once; empty if nothing does.
 
     >>> missing([Pool(min_workers=2), Pool(gpus=1)], [{"CPU": 4, "GPU": 1}])
@@ -48,7 +48,7 @@ def missing(pools: Sequence[Pool], nodes: Sequence[dict[str, float]]) -> str:
     return ""
 
 
-def _needs(pool: Pool) -> dict[str, float]:
+def _needs(pool: PoolConfig) -> dict[str, float]:
     return {"CPU": pool.cpus, "GPU": pool.gpus}
 
 

@@ -23,7 +23,7 @@ from typing import Any, cast
 from datagen import errors
 from datagen.errors import ClusterError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Pool, Recipe
+from datagen.recipe import PoolConfig, Recipe
 from datagen.run.local import Done
 from datagen.run.pools import missing, room, sized
 from datagen.run.warden import Notice, Warden
@@ -79,7 +79,7 @@ def run_ray(
 
 
 def _rows(
-    recipe: Recipe, out: str, units: Sequence[int], pools: Sequence[Pool], groups: Sequence[tuple[str, ...]]
+    recipe: Recipe, out: str, units: Sequence[int], pools: Sequence[PoolConfig], groups: Sequence[tuple[str, ...]]
 ) -> Iterator[dict[str, Any]]:
     """What the last pool says of each unit."""
     import ray.data
@@ -275,14 +275,14 @@ def _nodes() -> list[dict[str, float]]:
     return [{kind: float(node.get(kind, 0)) for kind in ("CPU", "GPU")} for node in alive]
 
 
-def _at_first(pools: Sequence[Pool], index: int) -> int:
+def _at_first(pools: Sequence[PoolConfig], index: int) -> int:
     """How many workers of a pool to start with: all there is room for if nobody else wants it."""
     pool = pools[index]
     most = pool.max_workers or 1
     return pool.min_workers if len(pools) > 1 else max(min(most, room(pool, _nodes())), pool.min_workers)
 
 
-def _wait_for_room(pools: Sequence[Pool], seconds: float, notice: Notice) -> None:
+def _wait_for_room(pools: Sequence[PoolConfig], seconds: float, notice: Notice) -> None:
     """Wait for nodes that may still come.
 
     Raises:

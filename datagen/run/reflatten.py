@@ -6,8 +6,7 @@ from pydantic import ValidationError
 
 from datagen.errors import RecipeError, ResumeError, StoreError
 from datagen.pipeline.flatten import Flatten
-from datagen.recipe import Flatten as FlattenRecipe
-from datagen.recipe import explain, sha256_of
+from datagen.recipe import FlattenConfig, explain, sha256_of
 from datagen.run.commit import commit_rows
 from datagen.run.finish import finish
 from datagen.run.local import run_local
@@ -52,7 +51,7 @@ def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
 
 def flattener(identity: dict[str, Any]) -> Flatten:
     """The last stage of a build from its plan or manifest alone; needs no engine."""
-    recipe = FlattenRecipe.model_validate(_settings(identity["recipe"]))
+    recipe = FlattenConfig.model_validate(_settings(identity["recipe"]))
     vocabulary = Vocabulary.from_dict(identity["vocabulary"])
     return Flatten(recipe, vocabulary, identity["clock"]["hop_samples"], identity["silence"]["silence_code"])
 
@@ -95,7 +94,7 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
 def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     values = old.values["recipe"]
     try:
-        flatten = FlattenRecipe.model_validate({**_settings(values), **changes})
+        flatten = FlattenConfig.model_validate({**_settings(values), **changes})
     except ValidationError as error:
         raise RecipeError(explain(error, "flatten")) from error
     recipe = {**values, "flatten": flatten.model_dump(mode="json")}

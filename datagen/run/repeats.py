@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.pipeline.script.script import split_of
-from datagen.recipe import Input, Splits
+from datagen.recipe import InputConfig, SplitsConfig
 from datagen.records import Dialogue, Reject, reject
 from datagen.sources.duplicates import (
     Clusters,
@@ -49,7 +49,7 @@ class Grouping:
         """Clusters of near-duplicates; to be called when all are added."""
         return self._twins.clusters()
 
-    def names(self, clusters: Clusters, splits: Splits) -> dict[int, str]:
+    def names(self, clusters: Clusters, splits: SplitsConfig) -> dict[int, str]:
         """The group of each dialogue that has near-duplicates, by record, in order.
 
         A group is named by its first dialogue. One that is so large that chance alone would decide what is left to
@@ -66,7 +66,7 @@ class Grouping:
 
 
 def mark_duplicates(
-    records: Iterable[Dialogue | Reject], source: Input, grouping: Grouping | None = None
+    records: Iterable[Dialogue | Reject], source: InputConfig, grouping: Grouping | None = None
 ) -> Iterator[Dialogue | Reject]:
     """Turn every dialogue that came before, exactly or nearly, into a reject.
 
@@ -81,7 +81,7 @@ def mark_duplicates(
 
 
 class _Marker:
-    def __init__(self, source: Input, grouping: Grouping | None) -> None:
+    def __init__(self, source: InputConfig, grouping: Grouping | None) -> None:
         self._first_with: dict[bytes, str] | None = {} if source.exact_duplicates else None
         self._near = NearDuplicates(source.near_duplicates) if source.near_duplicates else None
         self._grouping = grouping

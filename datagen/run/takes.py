@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from datagen import seeds
 from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
-from datagen.recipe import Recipe, Takes
+from datagen.recipe import Recipe, TakesConfig
 from datagen.records import Take, Word
 from datagen.shards.schema import scores_of, takes_table
 from datagen.shards.store import Store, open_store
@@ -160,7 +160,7 @@ def kept_takes(recipe: Recipe, store: Store) -> KeptTakes | None:
     return KeptTakes(own, [open_store(url) for url in takes.reuse], recipe.sample_rate_hz)
 
 
-def check_takes(takes: Takes) -> None:
+def check_takes(takes: TakesConfig) -> None:
     """Look whether the takes that are to be used are there, before any work.
 
     Raises:

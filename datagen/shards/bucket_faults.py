@@ -18,7 +18,7 @@ _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|FilesystemNotFound")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class BucketFault:
     """What is wrong, in our words, and how often it is worth trying."""
 
     said: str
@@ -26,7 +26,7 @@ class Fault:
     max_tries: float = 1
 
 
-def diagnose(error: Exception) -> Fault:
+def diagnose(error: Exception) -> BucketFault:
     """What an exception of obstore means; it says it in prose alone, so its prose is read."""
     text = str(error)
     status, code = (match[1] if (match := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
@@ -34,24 +34,24 @@ def diagnose(error: Exception) -> Fault:
     mend = "mend that and run the same command again to go on"
     if "169.254.169.254" in text or "metadata.google.internal" in text or "token request" in text:
         said = "no credentials in the environment, and the machine gives none"
-        return Fault(said, f"set the variables of docs/stores.md; {mend}", _TOKEN_TRIES)
+        return BucketFault(said, f"set the variables of docs/stores.md; {mend}", _TOKEN_TRIES)
     if status in ("401", "403") or _REFUSED.search(code):
         said = f"the store refuses the credentials of the environment ({answer})"
-        return Fault(said, "renew them or their rights, then run the same command again to go on")
+        return BucketFault(said, "renew them or their rights, then run the same command again to go on")
     if _NO_BUCKET.search(text):
-        return Fault(f"there is no such bucket ({answer})", "create it, or check URL, endpoint and region")
+        return BucketFault(f"there is no such bucket ({answer})", "create it, or check URL, endpoint and region")
     if isinstance(error, FileNotFoundError):
-        return Fault("not there", "check the name")
+        return BucketFault("not there", "check the name")
     if "status code: 412" in text or "status code: 304" in text:
-        return Fault("it was changed while it was read", "run again when it is at rest")
+        return BucketFault("it was changed while it was read", "run again when it is at rest")
     if "builder error" in text:
-        return Fault("a plain http endpoint is not allowed", "use https, or set AWS_ALLOW_HTTP=true and the like")
+        return BucketFault("a plain http endpoint is not allowed", "use https, or set AWS_ALLOW_HTTP=true and the like")
     if "configured region" in text:
-        return Fault("the bucket is in another region", "set AWS_REGION")
+        return BucketFault("the bucket is in another region", "set AWS_REGION")
     if status and not _PASSES.search(f"{status} {code}"):
-        return Fault(f"the store answers {answer}", f"check URL and endpoint; {mend}")
+        return BucketFault(f"the store answers {answer}", f"check URL and endpoint; {mend}")
     if not status and not isinstance(error, GenericError):
-        return Fault("no store can hold a file of this name", "check the URL")
+        return BucketFault("no store can hold a file of this name", "check the URL")
     kind = _KIND.search(text)
     said = f"the store answers {answer}" if status else _KINDS.get(kind[1] if kind else "", "the connection broke")
-    return Fault(said, "when the store is well, run the same command again to go on", float("inf"))
+    return BucketFault(said, "when the store is well, run the same command again to go on", float("inf"))

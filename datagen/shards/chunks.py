@@ -53,7 +53,7 @@ def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class Utterance:
+class ChunkedUtterance:
     """An utterance in frames, with its ids: as far as it is heard, and what an interruption left unheard."""
 
     role: str
@@ -74,7 +74,7 @@ class Utterance:
     rest_first: int
 
     @classmethod
-    def of(cls, spoken: Spoken, channel: Ids, vocabulary: Vocabulary, hop: int) -> "Utterance":
+    def of(cls, spoken: Spoken, channel: Ids, vocabulary: Vocabulary, hop: int) -> "ChunkedUtterance":
         """An utterance that is heard on a channel of speech ids."""
         first, last = spoken.start_samples // hop, ceil_div(spoken.end_samples, hop)
         return cls(
@@ -91,7 +91,7 @@ class Utterance:
             last if spoken.rest_start_frames is None else spoken.rest_start_frames,
         )
 
-    def whole(self) -> "Utterance":
+    def whole(self) -> "ChunkedUtterance":
         """Its whole text with its whole take, as if nobody had interrupted it."""
         if not len(self.rest):
             return self
@@ -99,7 +99,7 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Talk:
+class ChunkedConversation:
     """A conversation as full-length token streams and frame positions, shared by all tasks."""
 
     streams: Streams
@@ -107,7 +107,7 @@ class Talk:
     user: Ids
     assistant: Ids
     assistant_fill: int
-    utterances: tuple[Utterance, ...]
+    utterances: tuple[ChunkedUtterance, ...]
     user_turn_ends: Frames
     barge_ins: Frames
     events: tuple[Event, ...]
@@ -116,12 +116,14 @@ class Talk:
     event_ends: Frames
 
     @classmethod
-    def of(cls, streams: Streams, vocabulary: Vocabulary, hop: int, silence: str, silence_code: int) -> "Talk":
+    def of(
+        cls, streams: Streams, vocabulary: Vocabulary, hop: int, silence: str, silence_code: int
+    ) -> "ChunkedConversation":
         """The streams of a conversation; `silence` is the recipe's `assistant_silence`."""
         user, assistant = vocabulary.speech(streams.user_codes), vocabulary.speech(streams.assistant_codes)
         channels = {"user": user, "assistant": assistant}
         heard = (u for u in streams.utterances if u.end_samples > u.start_samples)
-        utterances = tuple(Utterance.of(u, channels[u.role], vocabulary, hop) for u in heard)
+        utterances = tuple(ChunkedUtterance.of(u, channels[u.role], vocabulary, hop) for u in heard)
         fill = vocabulary["<|speech_silence|>"]
         if silence == "special":
             assistant = np.where(speaks(streams, "assistant", hop), assistant, np.int32(fill))
@@ -142,12 +144,12 @@ class Talk:
             np.array([ceil_div(e.end_samples, hop) for e in events], np.int64),
         )
 
-    def turns(self, whole: bool) -> tuple[Utterance, ...]:
+    def turns(self, whole: bool) -> tuple[ChunkedUtterance, ...]:
         """Turns with their pieces joined: all that holds the floor as it is heard, or only the dialogue's, each whole.
 
         Whole turns leave inserts and resumptions out: an interrupted turn then says itself what was resumed.
         """
-        found: list[Utterance] = []
+        found: list[ChunkedUtterance] = []
         for u in self.utterances:
             if u.kind not in (WRITTEN if whole else FLOOR):
                 continue
@@ -157,7 +159,7 @@ class Talk:
             found.append(u)
         return tuple(found)
 
-    def _continued(self, before: Utterance, u: Utterance, whole: bool) -> Utterance:
+    def _continued(self, before: ChunkedUtterance, u: ChunkedUtterance, whole: bool) -> ChunkedUtterance:
         """A piece of a turn together with those before it, and with the pause between them; none after a whole take."""
         pause = (self.user if u.role == "user" else self.assistant)[before.last : u.first]
         speech = joined(before.speech, pause, u.speech[max(before.last - u.first, 0) :])  # they may share a frame
@@ -221,7 +223,9 @@ class TextStream:
     its whole text, and when the assistant is interrupted, what is pending after the chunk of its stop is dropped.
     """
 
-    def __init__(self, talk: Talk, n_speech: int, n_text: int, n_chunks: int, causal: bool = True) -> None:
+    def __init__(
+        self, talk: ChunkedConversation, n_speech: int, n_text: int, n_chunks: int, causal: bool = True
+    ) -> None:
         """Lay the text of a talk of `n_chunks` chunks; with `n_text` 0 there is none.
 
         Not `causal`: an interrupted utterance gives the text of what is said of it, and nothing is dropped.
@@ -270,7 +274,7 @@ class TextStream:
 
 
 @dataclass(frozen=True)
-class Clock:
+class ChunkClock:
     """From frames of the conversation to positions in a row of chunks [first, last)."""
 
     first: int

@@ -35,7 +35,7 @@ from datagen.records import Dialogue, Reject
 from datagen.sources import fields, formats, shapes
 from datagen.sources.fields import UnfitError
 from datagen.sources.ids import Ids
-from datagen.sources.inputs import Input, InputFile, fingerprint, resolve
+from datagen.sources.inputs import InputFile, Source, fingerprint, resolve
 from datagen.sources.shapes import SHAPES
 from datagen.sources.source_marks import given
 
@@ -79,7 +79,7 @@ def read(
     return islice(_read(resolve(inputs), maker, split, max_record_bytes), limit)
 
 
-def _read(files: Sequence[Input], maker: "_Maker", split: str, max_bytes: int) -> Iterator[Dialogue | Reject]:
+def _read(files: Sequence[Source], maker: "_Maker", split: str, max_bytes: int) -> Iterator[Dialogue | Reject]:
     record = count()
     for file in files:
         maker.ids.next_file(file.stem)
@@ -95,7 +95,7 @@ class _Maker:
         self.ids = Ids()
         self._roles = roles
 
-    def make(self, raw: fields.Raw, file: Input, record: int, fallback_id: str) -> Dialogue | Reject:
+    def make(self, raw: fields.Raw, file: Source, record: int, fallback_id: str) -> Dialogue | Reject:
         """One record's dialogue, or why there is none."""
         name = fallback_id
         try:

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import cut, too_large
 from datagen.sources.fields import Raw, UnfitError, quote
-from datagen.sources.inputs import Input
+from datagen.sources.inputs import Source
 
 _CHUNK_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 
 
-def records(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
+def records(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
     """Read all records of one input.
 
     Args:
@@ -56,7 +56,7 @@ def records(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw
 
 
 @contextmanager
-def _opened(file: Input) -> Iterator[io.BufferedReader]:
+def _opened(file: Source) -> Iterator[io.BufferedReader]:
     """Open a file for reading, decompressed."""
     packing = {".gz": "gzip", ".zst": "zstd"}.get(file.suffix)
     with file.open() as packed:
@@ -86,7 +86,7 @@ def _parse(data: bytes) -> object:
         return UnfitError("bad_number", str(error)[:160])
 
 
-def _lines(file: Input, max_bytes: int) -> Iterator[Raw]:
+def _lines(file: Source, max_bytes: int) -> Iterator[Raw]:
     """JSON Lines: a record a line, blank lines skipped, a broken line unfit."""
     with _opened(file) as stream:
         number = 0
@@ -102,7 +102,7 @@ def _lines(file: Input, max_bytes: int) -> Iterator[Raw]:
                 whole = piece.endswith(b"\n")
 
 
-def _json(file: Input, max_bytes: int) -> Iterator[Raw]:
+def _json(file: Source, max_bytes: int) -> Iterator[Raw]:
     """JSON: an array of records, one record, or JSON Lines under another name, as much JSON on the hub is."""
     with _opened(file) as stream:
         line = stream.readline(max_bytes + 1).removeprefix(_BOM)
@@ -120,7 +120,7 @@ def _broken(value: object) -> bool:
     return isinstance(value, UnfitError) and value.reason == "broken_json"
 
 
-def _whole(file: Input, max_bytes: int) -> Iterator[Raw]:
+def _whole(file: Source, max_bytes: int) -> Iterator[Raw]:
     """A file that is one record over several lines."""
     with _opened(file) as stream:
         data = stream.read(max_bytes + 1).removeprefix(_BOM)
@@ -131,7 +131,7 @@ def _whole(file: Input, max_bytes: int) -> Iterator[Raw]:
     yield Raw(value, "record 0")
 
 
-def _array(file: Input, max_bytes: int) -> Iterator[Raw]:
+def _array(file: Source, max_bytes: int) -> Iterator[Raw]:
     """A JSON array of records. Where its syntax is broken, nothing after it can be trusted."""
     with _opened(file) as stream:
         for number, (at_bytes, data) in enumerate(cut(stream, max_bytes)):

@@ -50,7 +50,7 @@ class HubName:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class Source:
     """One file or data set to read."""
 
     name: str
@@ -97,7 +97,7 @@ class InputFile:
     """The commit of a hub data set; `hf:name@commit` reads just this."""
 
 
-def resolve(inputs: str | Sequence[str]) -> list[Input]:
+def resolve(inputs: str | Sequence[str]) -> list[Source]:
     """Find the files and data sets that inputs name, in order.
 
     Raises:
@@ -124,7 +124,7 @@ def fingerprint(inputs: str | Sequence[str]) -> list[InputFile]:
     return [print_ for each in resolve(inputs) for print_ in _fingerprint(each)]
 
 
-def _resolve(name: str) -> Iterator[Input]:
+def _resolve(name: str) -> Iterator[Source]:
     if name.startswith("hf:"):
         yield _hub(name)
     elif name.startswith("package:"):
@@ -136,12 +136,12 @@ def _resolve(name: str) -> Iterator[Input]:
     elif not path.is_dir():
         yield _file(path, path.name)
     elif (path / "dataset_dict.json").exists() or (path / "state.json").exists():
-        yield Input(_clean(path.resolve().name), _clean(path.resolve().name), "saved", path)
+        yield Source(_clean(path.resolve().name), _clean(path.resolve().name), "saved", path)
     else:
         yield from _folder(path)
 
 
-def _folder(folder: Path) -> Iterator[Input]:
+def _folder(folder: Path) -> Iterator[Source]:
     """Every file of a folder and those below."""
     names = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for below in _data(names, str(folder)):
@@ -160,14 +160,14 @@ def _data(names: Iterable[str], folder: str) -> list[str]:
     return data
 
 
-def _file(path: Path, name: str) -> Input:
+def _file(path: Path, name: str) -> Source:
     suffix = _suffix(path.name, str(path))
     if not path.is_file():
         raise SourceError(f"{path}: not a regular file; write its contents to one")
-    return Input(_clean(name), _clean(path.name[: -len(suffix)]), SUFFIXES[suffix], path)
+    return Source(_clean(name), _clean(path.name[: -len(suffix)]), SUFFIXES[suffix], path)
 
 
-def _remote(url: str) -> Iterator[Input]:
+def _remote(url: str) -> Iterator[Source]:
     """A file of an object store, or every file below a folder there."""
     try:
         bucket = Bucket(url)
@@ -185,10 +185,10 @@ def _remote(url: str) -> Iterator[Input]:
         yield _remote_file(f"{bucket.url}/{below}", f"{here}/{below}")
 
 
-def _remote_file(url: str, name: str) -> Input:
+def _remote_file(url: str, name: str) -> Source:
     base = url.rpartition("/")[2]
     suffix = _suffix(base, url)
-    return Input(_clean(name), _clean(base[: -len(suffix)]), SUFFIXES[suffix], url=url)
+    return Source(_clean(name), _clean(base[: -len(suffix)]), SUFFIXES[suffix], url=url)
 
 
 def _suffix(name: str, place: str) -> str:
@@ -213,15 +213,15 @@ def _shipped(name: str) -> Path:
     return path
 
 
-def _hub(name: str) -> Input:
+def _hub(name: str) -> Source:
     match = _HUB.fullmatch(name)
     if not match:
         raise SourceError(f"{name}: not a hub data set; write hf:org/name[:config][@revision]")
     hub = HubName(match["repo"], match["config"], match["revision"])
-    return Input(name, hub.repo.rpartition("/")[2], "hub", hub=hub)
+    return Source(name, hub.repo.rpartition("/")[2], "hub", hub=hub)
 
 
-def _fingerprint(each: Input) -> Iterator[InputFile]:
+def _fingerprint(each: Source) -> Iterator[InputFile]:
     if each.hub:
         yield _hub_fingerprint(each.hub)
     elif each.format != "saved":
@@ -231,7 +231,7 @@ def _fingerprint(each: Input) -> Iterator[InputFile]:
             yield _hashed(f"{each.name}/{_clean(path.relative_to(each.path).as_posix())}", replace(each, path=path))
 
 
-def _hashed(name: str, file: Input) -> InputFile:
+def _hashed(name: str, file: Source) -> InputFile:
     """Read a file through; the hash of its bytes is the same wherever they lie, unlike a store's tags."""
     digest, n_bytes = hashlib.sha256(), 0
     try:

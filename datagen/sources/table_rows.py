@@ -6,7 +6,7 @@ from typing import Any
 from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import too_large
 from datagen.sources.fields import Raw, UnfitError
-from datagen.sources.inputs import Input
+from datagen.sources.inputs import Source
 from datagen.sources.shapes import read_columns, usable
 
 _BATCH_ROWS = 128
@@ -17,7 +17,7 @@ Batch = Any
 """A pyarrow RecordBatch or Table; pyarrow ships no types."""
 
 
-def rows(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
+def rows(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
     """Rows of a table as records with the fields that some shape uses.
 
     Args:
@@ -41,7 +41,7 @@ def rows(file: Input, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
             number += 1
 
 
-def _guarded(file: Input, split: str) -> Iterator[Batch]:
+def _guarded(file: Source, split: str) -> Iterator[Batch]:
     """Batches of any kind of table, with whatever its reader raises made a `SourceError`."""
     readers = {"parquet": _parquet, "saved": _saved, "hub": _hub}
     n_rows = 0
@@ -60,7 +60,7 @@ def _guarded(file: Input, split: str) -> Iterator[Batch]:
         raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {mend}") from error
 
 
-def _parquet(file: Input, _split: str) -> Iterator[Batch]:
+def _parquet(file: Source, _split: str) -> Iterator[Batch]:
     """Batches of a Parquet file, of the columns of use; the first is empty and has all, to be judged by."""
     import pyarrow.parquet as pq
 
@@ -71,7 +71,7 @@ def _parquet(file: Input, _split: str) -> Iterator[Batch]:
         yield from table.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
 
 
-def _saved(file: Input, split: str) -> Iterator[Batch]:
+def _saved(file: Source, split: str) -> Iterator[Batch]:
     """Batches of a data set written by `save_to_disk`; it is memory-mapped."""
     import datasets
 
@@ -83,7 +83,7 @@ def _saved(file: Input, split: str) -> Iterator[Batch]:
     yield from _dataset(found)
 
 
-def _hub(file: Input, split: str) -> Iterator[Batch]:
+def _hub(file: Source, split: str) -> Iterator[Batch]:
     """Batches of a hub data set, streamed."""
     import datasets
 

@@ -10,7 +10,7 @@ from datagen.authoring.authored import Item, Written
 from datagen.authoring.authoring import Writer
 from datagen.authoring.authoring_config import Llm, WriteRecipe
 from datagen.authoring.llm_client import Client
-from datagen.authoring.reply_cache import Memory, Shelf
+from datagen.authoring.reply_cache import Memory, ReplyShelf
 from datagen.records import Dialogue, Reject, Turn
 from tests.authoring import model
 from tests.authoring.server import KEY, Server, serving
@@ -82,7 +82,7 @@ TALK = Dialogue(
 
 
 def write(
-    recipe: WriteRecipe, items: Sequence[Item], shelf: Shelf | None = None, clock: Any = None, **options: Any
+    recipe: WriteRecipe, items: Sequence[Item], shelf: ReplyShelf | None = None, clock: Any = None, **options: Any
 ) -> list[Written | Reject]:
     """Write all items in an event loop of their own."""
 

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("openai", reason="needs the extra llm")
 
 from datagen import sources
-from datagen.authoring.author import SUMMARY, Watcher, write
+from datagen.authoring.author import SUMMARY, AuthoringWatcher, write
 from datagen.authoring.authoring_config import Budget, Llm, Prices, WriteRecipe
 from datagen.errors import BudgetError, EngineError, RecipeError, ResumeError, SourceError
 from datagen.records import Reject
@@ -54,7 +54,7 @@ def kept(out: Path) -> list[dict]:
     ]
 
 
-class Counting(Watcher):
+class Counting(AuthoringWatcher):
     def __init__(self, stop_after: int = 10**9) -> None:
         self.units: list[int] = []
         self.stop_after = stop_after

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from datagen.authoring.authored import Written
 from datagen.authoring.authoring_config import Budget, Prices
 from datagen.authoring.llm_client import Client, Question
-from datagen.authoring.llm_pace import Pace
+from datagen.authoring.llm_pace import LlmPace
 from datagen.authoring.prompts import Message
 from datagen.authoring.reply_cache import Cache, Memory
 from datagen.authoring.spend import Meter, Usage, count_messages
@@ -252,7 +252,7 @@ def test_what_may_be_billed_without_an_answer_counts_at_its_most(server, fault, 
 def test_no_minute_holds_more_than_the_limit_and_one_piece(pieces, limit):
     async def run():
         clock = FakeClock()
-        pace, starts = Pace(limit, clock), []
+        pace, starts = LlmPace(limit, clock), []
         for n, idle in pieces:
             await pace.take(n)
             starts.append((clock.now(), n))

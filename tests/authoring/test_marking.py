@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from datagen.authoring.answers import ScriptAnswer, UnfitAnswerError
 from datagen.authoring.authored import Written
 from datagen.authoring.authoring_config import Llm, WriteRecipe
-from datagen.authoring.marking import FollowUp, Script
+from datagen.authoring.marking import FollowUp, ScriptTask
 from datagen.authoring.places import word_after
 from datagen.marks import Mark
 from datagen.records import Turn
@@ -43,7 +43,7 @@ def beside(turn=3, after="by ten euros", text="mm-hm", occurrence=None):
 
 
 def scripted(barge_ins=(), hesitations=(), backchannels=(), talk=TALK):
-    task = Script(RECIPE)
+    task = ScriptTask(RECIPE)
     given = {"barge_ins": list(barge_ins), "hesitations": list(hesitations), "backchannels": list(backchannels)}
     return task.applied(task.prepared(talk), 0, ScriptAnswer.model_validate(given))
 
@@ -64,7 +64,7 @@ def test_turns_of_a_barge_in_follow_the_turn_it_cuts():
 
 def test_the_next_turn_can_be_the_interruption():
     found = scripted([barge_in(1, "in row nine", None, None)])
-    assert found.turns == Script(RECIPE).prepared(TALK).turns
+    assert found.turns == ScriptTask(RECIPE).prepared(TALK).turns
     assert found.marks == (Mark("barge_in", 1, 13, "user", "", "w"),)
 
 

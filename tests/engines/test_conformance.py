@@ -16,10 +16,10 @@ from datagen.engines.base import EngineInfo
 from datagen.engines.catalogue import CARDS, cards
 from datagen.engines.conformance import SAMPLES, check
 from datagen.errors import EngineError, RecipeError
-from datagen.recipe.mix_config import Room
+from datagen.recipe.mix_config import RoomConfig
 from tests.engines import tiny
 
-GIVEN = {"rooms": {"room": Room(), "sample_rate_hz": 24_000, "run_seed": 0}}
+GIVEN = {"rooms": {"room": RoomConfig(), "sample_rate_hz": 24_000, "run_seed": 0}}
 """What a build gives engines of a kind."""
 OPTIONS = {"by_language": {"en": {"name": "tone"}, "zh": {"name": "tone"}}}
 ELSEWHERE = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datagen.engines.base import Speech
 from datagen.engines.tts import hibari_dsp as dsp
 from datagen.engines.tts.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases
-from datagen.engines.tts.hibari_net import Network, Variant, _cut, intoned
+from datagen.engines.tts.hibari_net import HibariNetwork, Variant, _cut, intoned
 from datagen.engines.tts.sounds import spans
 from datagen.errors import EngineError, EngineMissingError
 
@@ -139,7 +139,7 @@ def test_a_quote_after_a_full_stop_loses_no_word(engine: Hibari) -> None:
     assert_timed(engine.speak(text, "heart", 0), text)
 
 
-class ReadOnly(Network):
+class ReadOnly(HibariNetwork):
     """Stands in for the network: each phoneme lasts a unit. Makes many texts cheap to try."""
 
     def run(self, ids, voice, pace=1.0):  # type: ignore[no-untyped-def]
@@ -197,7 +197,7 @@ def test_a_missing_tensor_says_which_release_is_known() -> None:
 
 
 def test_lengths_that_do_not_sum_to_the_audio_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = Network()
+    network = HibariNetwork()
     network.run([0, 50, 86, 0], Variant())
     monkeypatch.setattr("datagen.engines.tts.hibari_net._UNIT_SAMPLES", 300)
     with pytest.raises(EngineError, match="do not sum to the audio"):
@@ -221,7 +221,7 @@ def test_voices_differ_in_pitch_rate_and_formants(engine: Hibari, spoken: Speech
 
 
 def test_a_vocal_tract_length_moves_the_spectrum_and_a_tilt_raises_its_top() -> None:
-    network, ids = Network(), [0, 50, 86, 54, 156, 31, 0]
+    network, ids = HibariNetwork(), [0, 50, 86, 54, 156, 31, 0]
     plain = network.run(ids, Variant()).head
     long = network.run(ids, Variant(vtl=0.8)).head
     np.testing.assert_allclose(long[:, 400], plain[:, 500], atol=0.15)

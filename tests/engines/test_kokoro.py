@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from datagen.engines.tts import kokoro as module
 from datagen.engines.tts.kokoro import PACKAGES, VOICES, Kokoro
-from datagen.engines.tts.kokoro_net import N_STYLE, Network
-from datagen.engines.tts.kokoro_text import Reader, phrases
+from datagen.engines.tts.kokoro_net import N_STYLE, KokoroNetwork
+from datagen.engines.tts.kokoro_text import PhonemeReader, phrases
 from datagen.engines.tts.sounds import NO_WORD
 from datagen.errors import EngineError, EngineMissingError
 from datagen.pipeline.pipeline import Pipeline
@@ -153,14 +153,14 @@ def test_a_voice_takes_its_timbre_from_one_half_and_its_melody_from_the_other(tt
 
 def test_the_dictionary_is_not_taken_from_the_folder_of_temporary_files(tts, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert Reader(frozenset(tts._network.vocabulary)).read(["你", "好"])
+    assert PhonemeReader(frozenset(tts._network.vocabulary)).read(["你", "好"])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_model_or_another_release_is_refused(monkeypatch):
     monkeypatch.setattr("datagen.engines.tts.kokoro_net._SHA256", "0" * 64)
     with pytest.raises(EngineError, match="is damaged; reinstall"):
-        Network().run(["a"], np.zeros((1, N_STYLE), np.float32))
+        KokoroNetwork().run(["a"], np.zeros((1, N_STYLE), np.float32))
     monkeypatch.setattr(metadata, "version", lambda name: "9" if name == "pypinyin" else PACKAGES[name])
     with pytest.raises(EngineError, match=r"pip install pypinyin==0.55.0"):
         Kokoro()

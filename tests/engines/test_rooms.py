@@ -11,12 +11,12 @@ import pytest
 from datagen.engines import load
 from datagen.errors import EngineMissingError
 from datagen.recipe.distributions import Constant
-from datagen.recipe.mix_config import Room
+from datagen.recipe.mix_config import RoomConfig
 from tests.conftest import RATE
 
 
 def rooms(seed: int = 3, **changes):
-    return load.rooms("pyroomacoustics", {"room": Room(**changes), "sample_rate_hz": RATE, "run_seed": seed})
+    return load.rooms("pyroomacoustics", {"room": RoomConfig(**changes), "sample_rate_hz": RATE, "run_seed": seed})
 
 
 def decay_ms(response: np.ndarray) -> float:

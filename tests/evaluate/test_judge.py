@@ -9,15 +9,15 @@ pytest.importorskip("openai", reason="needs the extra llm")
 
 from datagen.authoring.llm_client import Client
 from datagen.authoring.reply_cache import Memory
-from datagen.evaluate.judge import Judged, Talk, agreement, judge, krippendorff_alpha
+from datagen.evaluate.judge import DialogueText, JudgedDialogue, agreement, judge, krippendorff_alpha
 from datagen.records import Turn
 from tests.authoring.conftest import FakeClock, key, llm, server
 from tests.authoring.server import Fault
 
 __all__ = ["key", "server"]
 TALKS = [
-    Talk("a", "en", (Turn("user", "how big is mars"), Turn("assistant", "about half as wide as earth"))),
-    Talk("b", "zh", (Turn("user", "火星有多大"), Turn("assistant", "宽度大约是地球的一半"))),
+    DialogueText("a", "en", (Turn("user", "how big is mars"), Turn("assistant", "about half as wide as earth"))),
+    DialogueText("b", "zh", (Turn("user", "火星有多大"), Turn("assistant", "宽度大约是地球的一半"))),
 ]
 
 
@@ -56,7 +56,9 @@ def test_a_judging_that_fails_is_told(server):
 
 
 def test_agreement():
-    found = agreement([Judged("a", (7, 7, 8), ()), Judged("b", (2, 4), ()), Judged("c", (9,), ())])
+    found = agreement(
+        [JudgedDialogue("a", (7, 7, 8), ()), JudgedDialogue("b", (2, 4), ()), JudgedDialogue("c", (9,), ())]
+    )
     assert found.mean == pytest.approx((22 / 3 + 3 + 9) / 3)
     assert found.deviation == pytest.approx(((2 / 9) ** 0.5 + 1) / 2)
     assert (found.exact, found.within_one) == (1 / 4, 3 / 4)
@@ -64,12 +66,12 @@ def test_agreement():
 
 
 def test_agreement_of_nothing():
-    found = agreement([Judged("a", (), (), ("refused",)), Judged("b", (), ())])
+    found = agreement([JudgedDialogue("a", (), (), ("refused",)), JudgedDialogue("b", (), ())])
     assert found.table() == {
         "n_dialogues": 0, "n_scores": 0, "n_failures": 1, "mean": None, "deviation": None, "exact": None,
         "within_one": None, "alpha": None,
     }  # fmt: skip
-    assert agreement([Judged("a", (5,), ())]).alpha is None
+    assert agreement([JudgedDialogue("a", (5,), ())]).alpha is None
 
 
 def test_alpha_is_what_the_package_krippendorff_gives():

@@ -5,7 +5,7 @@ import pytest
 import datagen.inspect
 from datagen.errors import DatagenError
 from datagen.export import export
-from datagen.inspect import Conversation
+from datagen.inspect import StoredConversation
 from tests.export.conftest import IDS
 from tests.run.builds import made, tree
 
@@ -51,7 +51,7 @@ def test_what_is_there_is_not_made_again(output, tmp_path, format, monkeypatch):
     def never(self):
         raise AssertionError("its sound is there")
 
-    monkeypatch.setattr(Conversation, "audio", property(never))
+    monkeypatch.setattr(StoredConversation, "audio", property(never))
     export(output, str(tmp_path / "to"), format)
     assert tree(tmp_path / "to") == before
 

@@ -9,7 +9,7 @@ import sphn
 
 from datagen.export import export
 from datagen.export.moshi import alignments
-from datagen.export.target import Clip
+from datagen.export.target import ExportClip
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_words_are_sorted_whatever_the_order_of_utterances(output):
     """Its loader searches them by halves."""
     talk = output.conversation("d1")
     turned = replace(talk, streams=replace(talk.streams, utterances=talk.streams.utterances[::-1]))
-    assert alignments(Clip.of(turned, False)) == alignments(Clip.of(talk, False))
+    assert alignments(ExportClip.of(turned, False)) == alignments(ExportClip.of(talk, False))
 
 
 def test_decoded_sound_is_what_the_tokens_sound_like(output, tmp_path):

@@ -11,7 +11,7 @@ import soundfile
 import datagen.inspect
 from datagen.errors import DatagenError
 from datagen.events import TRANSFERS
-from datagen.inspect import Conversation, Output
+from datagen.inspect import Output, StoredConversation
 from datagen.inspect.rows import inert
 from datagen.inspect.timeline import lines_of
 from tests.inspect.conftest import HOSTILE, HOSTILE_ID
@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def talk(output: Output) -> Conversation:
+def talk(output: Output) -> StoredConversation:
     return output.conversation("d1")
 
 

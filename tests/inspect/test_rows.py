@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from datagen.inspect import Output, Row
+from datagen.inspect import Output, StoredRow
 from datagen.inspect.rows import inert, marks_of
 from tests.run.builds import made
 
@@ -85,7 +85,7 @@ def test_a_notebook_shows_text_codes_and_marks(output):
     for chunk in row.chunks():
         assert all(f">{code}<" in page for code in chunk.user if code is not None)
         assert all(mark in page for mark in chunk.marks)
-    assert isinstance(row, Row)
+    assert isinstance(row, StoredRow)
 
 
 @pytest.mark.parametrize("text", ["plain", "中文。", 'a "b" c', "naïve ☕", "你好\u3000吗\u00a0"])

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from datagen.measure.battery import Battery, Speaker
+from datagen.measure.battery import Battery, SpeakerTimes
 from datagen.measure.intervals import bridge, intervals
 from tests.measure.test_intervals import LENGTH, pairs
 
 RATE = 100
-speakers = st.builds(Speaker, pairs, pairs, pairs)
+speakers = st.builds(SpeakerTimes, pairs, pairs, pairs)
 
 
-def battery(user: Speaker, assistant: Speaker, n_samples: int = LENGTH, rate_hz: int = RATE) -> Battery:
+def battery(user: SpeakerTimes, assistant: SpeakerTimes, n_samples: int = LENGTH, rate_hz: int = RATE) -> Battery:
     found = Battery(rate_hz)
     found.add(user, assistant, n_samples)
     return found
@@ -57,8 +57,8 @@ def test_two_conversations_add_up(user, assistant):
 def test_a_conversation_counted_by_hand():
     """One minute: the user speaks 0-10 s with a pause of 1 s, a gap of 0.3 s, the assistant answers to 30 s, hears a
     backchannel of 0.5 s, and is cut in on 0.4 s before its end; 5 s later it speaks again."""
-    user = Speaker(intervals([(0, 4000), (5000, 10_000), (29_600, 40_000)]), intervals([(20_000, 20_500)]))
-    assistant = Speaker(intervals([(10_300, 30_000), (45_000, 60_000)]), intervals([]))
+    user = SpeakerTimes(intervals([(0, 4000), (5000, 10_000), (29_600, 40_000)]), intervals([(20_000, 20_500)]))
+    assistant = SpeakerTimes(intervals([(10_300, 30_000), (45_000, 60_000)]), intervals([]))
     b = Battery(1000)
     b.add(user, assistant, 60_000, n_barge_ins=1)
     figures = b.figures()
@@ -85,18 +85,18 @@ def test_a_conversation_counted_by_hand():
 
 def test_a_silence_under_200_ms_is_no_pause():
     def pauses(silence: int) -> int:
-        speech = Speaker(intervals([(0, 1000), (1000 + silence, 3000)]), intervals([]))
-        return battery(speech, Speaker(intervals([]), intervals([])), 4000, 1000).durations["pause"].n
+        speech = SpeakerTimes(intervals([(0, 1000), (1000 + silence, 3000)]), intervals([]))
+        return battery(speech, SpeakerTimes(intervals([]), intervals([])), 4000, 1000).durations["pause"].n
 
     assert (pauses(199), pauses(200)) == (0, 1)
 
 
 def test_silence_around_the_talk_is_neither_pause_nor_gap():
-    b = battery(Speaker(intervals([(100, 200)]), intervals([])), Speaker(intervals([]), intervals([])))
+    b = battery(SpeakerTimes(intervals([(100, 200)]), intervals([])), SpeakerTimes(intervals([]), intervals([])))
     assert (b.parts["edge"], b.parts["pause"], b.parts["gap"]) == (300, 0, 0)
 
 
 def test_an_attempt_takes_no_floor_even_if_it_is_heard_last():
-    user = Speaker(intervals([]), intervals([]), attempts=intervals([(90, 120)]))
-    b = battery(user, Speaker(intervals([(0, 100)]), intervals([])))
+    user = SpeakerTimes(intervals([]), intervals([]), attempts=intervals([(90, 120)]))
+    b = battery(user, SpeakerTimes(intervals([(0, 100)]), intervals([])))
     assert (b.fto.n, b.parts["overlap"]) == (0, 10)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import SourceError
-from datagen.measure.corpora import Recording, read, segments
+from datagen.measure.corpora import CorpusRecording, read, segments
 
 TALK = [("call1", "ann", 0.5, 2.0), ("call1", "bob", 2.25, 4.0), ("call1", "ann", 4.5, 5.125)]
 """Recording, speaker, start, end."""
@@ -38,7 +38,7 @@ def table() -> str:
 FORMATS = {"talk.rttm": rttm(), "talk.ctm": ctm(), "talk.jsonl": lhotse(), "talk.csv": table()}
 
 
-def recordings(*paths: Path) -> tuple[list[Recording], list[str]]:
+def recordings(*paths: Path) -> tuple[list[CorpusRecording], list[str]]:
     messages: list[str] = []
     return list(read(map(str, paths), messages.append)), messages
 

@@ -12,7 +12,7 @@ from datagen.measure.corpora import read
 from datagen.measure.fit import BARGE_IN_MS, Fit, reference, write
 from datagen.measure.timing_report import measure
 from datagen.recipe.distributions import LogNormal, Normal
-from datagen.recipe.timing_config import Timing
+from datagen.recipe.timing_config import TimingConfig
 from tests.run.builds import made
 
 FTO = Normal(kind="normal", mean=200, sd=250, low=-450, high=1500)
@@ -57,8 +57,8 @@ def fitted(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def profile(fitted) -> Timing:
-    return Timing.model_validate({"profile": str(fitted)})
+def profile(fitted) -> TimingConfig:
+    return TimingConfig.model_validate({"profile": str(fitted)})
 
 
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.75, 0.95])
@@ -86,7 +86,7 @@ def test_the_header_says_what_it_was_fitted_to(fitted):
     assert "to corpus.csv:" in header[0]
     assert re.match(rf"# 1 recordings, \d\.\d\d hours, {N_TURNS - 1} floor transfers,", header[1])
     assert str(fitted.parent) not in fitted.read_text()
-    assert set(yaml.safe_load(fitted.read_text())) <= set(Timing.model_fields)
+    assert set(yaml.safe_load(fitted.read_text())) <= set(TimingConfig.model_fields)
 
 
 def test_a_fitted_profile_is_compared_with_as_it_was_measured(fitted):
@@ -98,7 +98,7 @@ def test_a_fitted_profile_is_compared_with_as_it_was_measured(fitted):
 
 def test_another_profile_is_compared_with_as_it_asks():
     found = reference("omniflatten")
-    asked = Timing()
+    asked = TimingConfig()
     assert "pause" not in found
     assert found["overlap"].n == 0  # barge-ins are left out: how many there are depends on the dialogues
     assert found["gap"].median() == pytest.approx(asked.user_fto.quantile(0.5), abs=2)

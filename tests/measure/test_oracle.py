@@ -5,7 +5,7 @@ import pytest
 
 from datagen.errors import DatagenError
 from datagen.evaluate.scored_rows import Layout
-from datagen.evaluate.scores import Scores
+from datagen.evaluate.scores import TurnScores
 from datagen.measure.oracle import oracle
 from datagen.shards.store import LocalStore
 from tests.run.builds import made
@@ -26,7 +26,7 @@ def row(assistant: list[int], **labels) -> dict:
 
 
 def test_a_row_is_scored_from_its_own_assistant_stream():
-    scores = Scores(LAYOUT)
+    scores = TurnScores(LAYOUT)
     scores.add(row([7, 7, 7, 1, 2, 7], user_turn_ends=[1], barge_ins=[4]))
     table = scores.table()
     assert table["assistant_turn_taking"]["response_ms"]["mean"] == 3 * 40
@@ -35,7 +35,7 @@ def test_a_row_is_scored_from_its_own_assistant_stream():
 
 
 def test_hard_negatives_are_counted_by_kind_and_only_the_users():
-    scores = Scores(LAYOUT)
+    scores = TurnScores(LAYOUT)
     events = {
         "kinds": ["backchannel", "backchannel", "hesitation", "backchannel", "false_start"],
         "roles": ["user", "user", "user", "assistant", "user"],

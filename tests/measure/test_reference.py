@@ -3,7 +3,7 @@
 import pytest
 
 from datagen import DATA_VERSION
-from datagen.measure.compared import Reference
+from datagen.measure.compared import ComparedTiming
 from datagen.measure.durations import Durations
 from datagen.measure.human import HUMAN, marks
 from tests.conftest import make_recipe
@@ -11,7 +11,7 @@ from tests.measure.test_fit import corpus
 
 
 def test_a_shipped_profile_is_a_profile_however_natural():
-    found = Reference.named("natural")
+    found = ComparedTiming.named("natural")
     assert (found.title, found.is_human) == ("profile natural", False)
     assert found.durations["fto"].n > 0
 
@@ -26,13 +26,13 @@ def test_a_file_is_human_only_if_it_was_fitted_to_recordings(tmp_path):
     fitted, own = tmp_path / "calls.yaml", tmp_path / "own.yaml"
     write(fit, ["corpus.csv"], fitted)
     own.write_text("user_fto: 100\n")
-    assert Reference.named(str(fitted)).title == "human recordings calls"
-    assert Reference.named(str(own)).title == "profile own"
+    assert ComparedTiming.named(str(fitted)).title == "human recordings calls"
+    assert ComparedTiming.named(str(own)).title == "profile own"
 
 
 def test_the_reference_of_a_build_is_what_its_recipe_asks_for():
     values = make_recipe("timing={profile: natural, user_fto: 100, assistant_fto: 100}").dump()
-    found = Reference.of_build({"recipe": values, "data_version": DATA_VERSION})
+    found = ComparedTiming.of_build({"recipe": values, "data_version": DATA_VERSION})
     assert found.title == "profile natural"
     assert found.durations["gap"] == Durations({100: found.durations["gap"].n})
 

@@ -13,7 +13,7 @@ from datagen.engines.fakes import ByteTokenizer, ToneTokenizer
 from datagen.pipeline.encode import Encode
 from datagen.pipeline.levels import FULL_SCALE, amplitude, fade_out
 from datagen.pipeline.place import Place, cut
-from datagen.recipe import Timing
+from datagen.recipe import TimingConfig
 from datagen.records import CHANNEL, BargeIn, Conversation, Event, Mixing, Streams
 from tests.conftest import RATE, take, takes_of
 
@@ -24,7 +24,7 @@ def conversation() -> Conversation:
         ("assistant", take(9000, 9000, 9000), 0, None),
         ("user", take(5000), 0, BargeIn(2, 2000, 4600)),
     ]
-    timeline = Place(Timing(), RATE, 9600, 0)([takes_of(turns)])[0]
+    timeline = Place(TimingConfig(), RATE, 9600, 0)([takes_of(turns)])[0]
     audio = np.random.default_rng(0).integers(-3000, 3000, (2, timeline.n_samples)).astype(np.int16)
     audio[1, : timeline.placed[1].start_samples] = 0
     return Conversation(timeline, audio, Mixing("white", 20.0, 1.0, 2.0))
@@ -111,7 +111,7 @@ def interrupted(start: int = 1500, gain_db: float = -6.0, role: str = "assistant
     long = take(30_000, 30_000, 30_000)
     long = replace(long, audio=ramp(len(long.audio)))
     takes = takes_of([(role, long, start, None), ("user" if role == "assistant" else "assistant", take(9000), 0, None)])
-    timeline = Place(Timing(), RATE, 9600, 0)([takes])[0]
+    timeline = Place(TimingConfig(), RATE, 9600, 0)([takes])[0]
     utterances = replace(takes.script.utterances[0], kind=kind), takes.script.utterances[1]
     timeline = replace(timeline, takes=replace(takes, script=replace(takes.script, utterances=utterances)))
     stopped = cut(timeline.placed[0], start + 50_000)

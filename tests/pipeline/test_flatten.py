@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.pipeline.flatten import Flatten
-from datagen.recipe import Flatten as Recipe
+from datagen.recipe import FlattenConfig
 from datagen.records import Event, Mixing, Spoken, Streams
 from datagen.shards.chunks import windows
 from datagen.shards.vocab import Vocabulary
@@ -44,7 +44,7 @@ def streams(n_frames: int, utterances: list[Spoken], events: list[Event] | None 
 
 
 def flatten(s: Streams, task: str, **settings) -> list:
-    return Flatten(Recipe(tasks=(task,), **settings), V, HOP, SILENCE)([s])[0]
+    return Flatten(FlattenConfig(tasks=(task,), **settings), V, HOP, SILENCE)([s])[0]
 
 
 TALK = [spoken("user", 2, 12, 4, 100), spoken("assistant", 15, 31, 5, 200), spoken("user", 33, 40, 3, 300)]
@@ -289,4 +289,4 @@ def test_row_ids_name_dialogue_task_and_part():
     rows = flatten(streams(400, []), "two_stream", max_tokens=64)
     assert [row.row_id for row in rows[:2]] == ["d#two_stream#0", "d#two_stream#1"]
     with pytest.raises(ValueError, match="longer than max_tokens"):
-        Recipe(speech_chunk_tokens=40, text_chunk_tokens=1, max_tokens=64)
+        FlattenConfig(speech_chunk_tokens=40, text_chunk_tokens=1, max_tokens=64)

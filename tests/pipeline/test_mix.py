@@ -12,31 +12,31 @@ from datagen.engines.noise.bursts import GeneratedBursts
 from datagen.engines.noise.noise import DirectoryNoise, GeneratedNoise
 from datagen.errors import EngineError
 from datagen.pipeline.levels import fade_out
-from datagen.pipeline.mix.mix import Mix as MixStage
+from datagen.pipeline.mix.mix import MixConfig as MixStage
 from datagen.pipeline.mix.scene import Supplies
 from datagen.pipeline.place import Place
-from datagen.recipe import Timing
+from datagen.recipe import TimingConfig
 from datagen.recipe.distributions import Constant
-from datagen.recipe.mix_config import Aside, Level, Mix, NoiseSource
+from datagen.recipe.mix_config import AsideMixConfig, LevelConfig, MixConfig, NoiseSourceConfig
 from datagen.records import BargeIn, Conversation, Within
 from tests.conftest import RATE, take, takes_of
 
 LONG = (40_000, 30_000, 50_000)
 
 
-def mix(recipe: Mix, *, noises=None, level=0.1, barge_in=None, id="d1", fade_ms=30) -> Conversation:
+def mix(recipe: MixConfig, *, noises=None, level=0.1, barge_in=None, id="d1", fade_ms=30) -> Conversation:
     turns = [
         ("user", take(*LONG, level=level), 2000, None),
         ("assistant", take(*LONG, level=level), 500, None),
         ("user", take(20_000, level=level), 900, barge_in),
     ]
-    timeline = Place(Timing(tail=Constant(value=300)), RATE, 9600, 0)([takes_of(turns, id)])[0]
+    timeline = Place(TimingConfig(tail=Constant(value=300)), RATE, 9600, 0)([takes_of(turns, id)])[0]
     engines = [GeneratedNoise()] if noises is None else noises
     return MixStage(recipe, Supplies(engines), RATE, fade_ms, 3)([timeline])[0]
 
 
-def quiet(**changes) -> Mix:
-    return Mix(noise_probability=0, **changes)
+def quiet(**changes) -> MixConfig:
+    return MixConfig(noise_probability=0, **changes)
 
 
 def rms_db(x) -> float:
@@ -53,7 +53,9 @@ def heard(conversation: Conversation, role: str) -> np.ndarray:
 @pytest.mark.parametrize("target", [-30, -23])
 def test_level_in_dbfs_is_that_of_the_speech_heard(target):
     conversation = mix(
-        quiet(user_level=Level(value=Constant(value=target)), assistant_level=Level(value=Constant(value=-20)))
+        quiet(
+            user_level=LevelConfig(value=Constant(value=target)), assistant_level=LevelConfig(value=Constant(value=-20))
+        )
     )
     assert rms_db(heard(conversation, "user")) == pytest.approx(target, abs=0.05)
     assert rms_db(heard(conversation, "assistant")) == pytest.approx(-20, abs=0.05)
@@ -62,7 +64,7 @@ def test_level_in_dbfs_is_that_of_the_speech_heard(target):
 def test_level_in_lufs_is_measured_by_the_standard():
     import pyloudnorm
 
-    conversation = mix(quiet(assistant_level=Level(unit="lufs", value=Constant(value=-26))))
+    conversation = mix(quiet(assistant_level=LevelConfig(unit="lufs", value=Constant(value=-26))))
     loudness = pyloudnorm.Meter(RATE).integrated_loudness(heard(conversation, "assistant") / 32767)
     assert loudness == pytest.approx(-26, abs=0.1)
 
@@ -70,9 +72,9 @@ def test_level_in_lufs_is_measured_by_the_standard():
 @given(st.floats(0, 40), st.sampled_from(GeneratedNoise().kinds()))
 @settings(max_examples=12, deadline=None)
 def test_snr_asked_for_is_snr_measured(snr_db, kind):
-    recipe = Mix(snr_db=Constant(value=snr_db), user_level=Level(value=Constant(value=-24)), peak_dbfs=-0.1)
+    recipe = MixConfig(snr_db=Constant(value=snr_db), user_level=LevelConfig(value=Constant(value=-24)), peak_dbfs=-0.1)
     noises = [GeneratedNoise(kinds=[kind])]
-    clean = mix(Mix(user_level=recipe.user_level, noise_probability=0))
+    clean = mix(MixConfig(user_level=recipe.user_level, noise_probability=0))
     noisy = mix(recipe, noises=noises)
     gain = 10 ** ((noisy.mixing.user_gain_db - clean.mixing.user_gain_db) / 20)
     noise = noisy.audio[0] - clean.audio[0].astype(np.float64) * gain
@@ -81,7 +83,7 @@ def test_snr_asked_for_is_snr_measured(snr_db, kind):
 
 
 def test_the_assistant_is_clean_and_silent_where_it_does_not_speak():
-    noisy, clean = mix(Mix(snr_db=Constant(value=15))), mix(quiet())
+    noisy, clean = mix(MixConfig(snr_db=Constant(value=15))), mix(quiet())
     assert np.array_equal(noisy.audio[1], clean.audio[1])
     placed = noisy.timeline.placed[1]
     assert not noisy.audio[1, : placed.start_samples].any()
@@ -90,11 +92,11 @@ def test_the_assistant_is_clean_and_silent_where_it_does_not_speak():
 
 
 def test_a_peak_over_the_limit_turns_speech_and_noise_down_alike():
-    recipe = Mix(user_level=Level(value=Constant(value=-2)), snr_db=Constant(value=20), peak_dbfs=-6)
+    recipe = MixConfig(user_level=LevelConfig(value=Constant(value=-2)), snr_db=Constant(value=20), peak_dbfs=-6)
     conversation = mix(recipe)
     assert np.abs(conversation.audio[0]).max() <= 32767 * 10 ** (-6 / 20) + 1
     assert np.abs(conversation.audio[0]).max() > 32767 * 10 ** (-9 / 20)
-    loud = mix(quiet(assistant_level=Level(value=Constant(value=-1)), peak_dbfs=-3))
+    loud = mix(quiet(assistant_level=LevelConfig(value=Constant(value=-1)), peak_dbfs=-3))
     assert np.abs(loud.audio[1]).max() == pytest.approx(32767 * 10 ** (-3 / 20), abs=2)
 
 
@@ -139,7 +141,7 @@ def test_long_conversations_are_mixed_like_short_ones():
 
 def test_single_sounds_are_no_background():
     with pytest.raises(EngineError, match=r"mix.noise: bursts has single sounds, as mix.bursts needs them"):
-        mix(Mix(), noises=[GeneratedBursts()])
+        mix(MixConfig(), noises=[GeneratedBursts()])
 
 
 def test_noise_from_recordings_of_any_rate_and_format(tmp_path):
@@ -150,8 +152,8 @@ def test_noise_from_recordings_of_any_rate_and_format(tmp_path):
     (tmp_path / "notes.txt").write_text("no audio")
     engine = DirectoryNoise(str(tmp_path))
     assert engine.kinds() == ("a.flac", "deep/b.ogg")
-    source = NoiseSource(name="directory", options={"path": str(tmp_path)})
-    kinds = {mix(Mix(noise=(source,)), noises=[engine], id=f"d{k}").mixing.noise for k in range(12)}
+    source = NoiseSourceConfig(name="directory", options={"path": str(tmp_path)})
+    kinds = {mix(MixConfig(noise=(source,)), noises=[engine], id=f"d{k}").mixing.noise for k in range(12)}
     assert kinds == {"a.flac", "deep/b.ogg"}
 
 
@@ -175,15 +177,15 @@ def test_a_recording_is_taken_once_from_its_start_or_continued_from_elsewhere(tm
 
 
 def test_noise_sources_are_drawn_by_weight():
-    recipe = Mix(noise=(NoiseSource(weight=1), NoiseSource(weight=9)))
+    recipe = MixConfig(noise=(NoiseSourceConfig(weight=1), NoiseSourceConfig(weight=9)))
     noises = [GeneratedNoise(kinds=["white"]), GeneratedNoise(kinds=["brown"])]
     drawn = [mix(recipe, noises=noises, id=f"d{k}").mixing.noise for k in range(60)]
     assert 45 <= drawn.count("brown") < 60
 
 
 def test_same_dialogue_same_bytes_and_another_dialogue_others():
-    assert np.array_equal(mix(Mix()).audio, mix(Mix()).audio)
-    assert mix(Mix()).mixing != mix(Mix(), id="d2").mixing
+    assert np.array_equal(mix(MixConfig()).audio, mix(MixConfig()).audio)
+    assert mix(MixConfig()).mixing != mix(MixConfig(), id="d2").mixing
 
 
 def test_words_to_somebody_else_are_quieter_and_duller():
@@ -194,13 +196,16 @@ def test_words_to_somebody_else_are_quieter_and_duller():
     aside = replace(u, kind="aside", event="aside", within=Within(0, 9000), turn=1)
     turned = replace(plain, script=replace(plain.script, utterances=(*plain.script.utterances[:2], aside)))
     stage = MixStage(
-        quiet(user_level=Level(value=Constant(value=-20)), aside=Aside(gain_db=Constant(value=-12), cutoff_hz=900)),
+        quiet(
+            user_level=LevelConfig(value=Constant(value=-20)),
+            aside=AsideMixConfig(gain_db=Constant(value=-12), cutoff_hz=900),
+        ),
         Supplies([]),
         RATE,
         0,
         3,
     )
-    place = Place(Timing(tail=Constant(value=300)), RATE, 9600, 0)
+    place = Place(TimingConfig(tail=Constant(value=300)), RATE, 9600, 0)
     (first, second) = (stage([place([takes])[0]])[0] for takes in (plain, turned))
     assert (first.mixing.aside_db, first.mixing.aside_cutoff_hz) == (None, None)
     assert (second.mixing.aside_db, second.mixing.aside_cutoff_hz) == (-12, 900)

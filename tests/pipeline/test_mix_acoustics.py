@@ -9,45 +9,45 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.engines.base import EngineInfo, Response
+from datagen.engines.base import EngineInfo, RoomResponse
 from datagen.engines.noise.bursts import GeneratedBursts
 from datagen.engines.noise.noise import GeneratedNoise
-from datagen.pipeline.mix.mix import Mix as MixStage
+from datagen.pipeline.mix.mix import MixConfig as MixStage
 from datagen.pipeline.mix.scene import Supplies
-from datagen.pipeline.mix.scene_draws import Draws
+from datagen.pipeline.mix.scene_draws import SceneDraws
 from datagen.pipeline.place import Place
-from datagen.recipe import Timing
+from datagen.recipe import TimingConfig
 from datagen.recipe.distributions import Constant
 from datagen.recipe.mix_config import (
-    Bursts,
-    Distance,
-    Drift,
-    Echo,
-    Level,
-    Line,
-    Mix,
-    OtherTalkers,
-    Room,
-    VocalSounds,
+    BurstsConfig,
+    DistanceConfig,
+    DriftConfig,
+    EchoConfig,
+    LevelConfig,
+    LineConfig,
+    MixConfig,
+    OtherTalkersConfig,
+    RoomConfig,
+    VocalSoundsConfig,
 )
 from datagen.records import Clip, Conversation, Take, Timeline, Word
 from tests.conftest import RATE, takes_of
 
-QUIET = Mix(
+QUIET = MixConfig(
     noise_probability=0,
-    user_level=Level(value=Constant(value=-26)),
-    assistant_level=Level(value=Constant(value=-26)),
+    user_level=LevelConfig(value=Constant(value=-26)),
+    assistant_level=LevelConfig(value=Constant(value=-26)),
     peak_dbfs=-0.1,
 )
 EVERYTHING = {
-    "bursts": Bursts(probability=1, per_minute=Constant(value=40)),
-    "other_talkers": OtherTalkers(probability=1, per_minute=Constant(value=20)),
-    "vocal_sounds": VocalSounds(probability=1, per_minute=Constant(value=60)),
-    "room": Room(probability=1, n_rooms=2),
-    "distance": Distance(probability=1),
-    "drift": Drift(probability=1),
-    "echo": Echo(probability=1),
-    "line": Line(probability=1, codecs={"pcmu": 1}),
+    "bursts": BurstsConfig(probability=1, per_minute=Constant(value=40)),
+    "other_talkers": OtherTalkersConfig(probability=1, per_minute=Constant(value=20)),
+    "vocal_sounds": VocalSoundsConfig(probability=1, per_minute=Constant(value=60)),
+    "room": RoomConfig(probability=1, n_rooms=2),
+    "distance": DistanceConfig(probability=1),
+    "drift": DriftConfig(probability=1),
+    "echo": EchoConfig(probability=1),
+    "line": LineConfig(probability=1, codecs={"pcmu": 1}),
 }
 
 
@@ -56,9 +56,9 @@ class DryRooms:
 
     info = EngineInfo("dry", "1", "none", "all")
 
-    def response(self, number: int) -> Response:
+    def response(self, number: int) -> RoomResponse:
         tail = np.random.default_rng(number).normal(size=6000) * np.exp(-np.arange(6000) / 1200) * 0.05
-        return Response(np.concatenate([np.zeros(40), [1.0], tail]).astype(np.float32), 40, 345.0)
+        return RoomResponse(np.concatenate([np.zeros(40), [1.0], tail]).astype(np.float32), 40, 345.0)
 
 
 def voice(n: int, seed: int) -> Take:
@@ -79,20 +79,20 @@ def timeline(id: str = "d1") -> Timeline:
         babble=tuple(Clip((name,), np.random.default_rng(8).normal(size=20_000).astype(np.float32)) for name in "ab"),
         other_talkers=(Clip(("c",), voice(20_000, 5).audio), Clip(("e",), voice(15_000, 6).audio)),
     )
-    return Place(Timing(tail=Constant(value=900)), RATE, 9600, 0)([takes])[0]
+    return Place(TimingConfig(tail=Constant(value=900)), RATE, 9600, 0)([takes])[0]
 
 
 def without_people(line: Timeline) -> Timeline:
     return replace(line, takes=replace(line.takes, babble=(), other_talkers=()))
 
 
-def mix(recipe: Mix, id: str = "d1", people: bool = False) -> Conversation:
+def mix(recipe: MixConfig, id: str = "d1", people: bool = False) -> Conversation:
     supplies = Supplies([GeneratedNoise()], [GeneratedBursts()], DryRooms())
     line = timeline(id) if people else without_people(timeline(id))
     return MixStage(recipe, supplies, RATE, 30, 3)([line])[0]
 
 
-def on(**behaviours) -> Mix:
+def on(**behaviours) -> MixConfig:
     return QUIET.model_copy(update=behaviours)
 
 
@@ -118,7 +118,7 @@ def late_by(audio: np.ndarray, reference: np.ndarray) -> int:
 @given(st.floats(0, 400), st.floats(-30, -6))
 @settings(max_examples=15, deadline=None)
 def test_the_echo_comes_as_late_and_as_loud_as_recorded(delay_ms, gain_db):
-    echo = Echo(probability=1, delay_ms=Constant(value=delay_ms), gain_db=Constant(value=gain_db))
+    echo = EchoConfig(probability=1, delay_ms=Constant(value=delay_ms), gain_db=Constant(value=gain_db))
     clean, found = mix(QUIET), mix(on(echo=echo))
     leaked = found.audio[0].astype(float) - clean.audio[0]
     delay = found.mixing.echo_delay_samples
@@ -132,13 +132,13 @@ def test_speech_is_as_loud_as_asked_after_room_and_drift():
     for recipe in (
         on(room=EVERYTHING["room"]),
         on(drift=EVERYTHING["drift"]),
-        on(room=Room(probability=1), drift=Drift(probability=1)),
+        on(room=RoomConfig(probability=1), drift=DriftConfig(probability=1)),
     ):
         assert speech_db(mix(recipe)) == pytest.approx(-26, abs=0.3)
 
 
 def test_distance_is_below_the_level_by_what_is_recorded():
-    found = mix(on(distance=Distance(probability=1, gain_db=Constant(value=-9))))
+    found = mix(on(distance=DistanceConfig(probability=1, gain_db=Constant(value=-9))))
     assert found.mixing.distance_db == -9
     assert speech_db(found) == pytest.approx(-35, abs=0.1)
     assert 2500 <= found.mixing.cutoff_hz <= 10_000
@@ -160,7 +160,7 @@ def test_a_room_adds_a_tail_and_moves_nothing():
 @given(st.floats(3, 35))
 @settings(max_examples=8, deadline=None)
 def test_snr_asked_for_is_snr_measured_in_a_room_too(snr_db):
-    near = {"room": EVERYTHING["room"], "drift": Drift(probability=1)}
+    near = {"room": EVERYTHING["room"], "drift": DriftConfig(probability=1)}
     dry, noisy = mix(on(**near)), mix(on(**near, noise_probability=1, snr_db=Constant(value=snr_db)))
     gain = 10 ** ((noisy.mixing.user_gain_db - dry.mixing.user_gain_db) / 20)
     noise = noisy.audio[0] - dry.audio[0] * gain
@@ -221,7 +221,7 @@ def test_events_are_in_order_and_within():
 
 
 def test_nothing_clips_with_everything_on_and_loud():
-    loud = on(**EVERYTHING, user_level=Level(value=Constant(value=-3)), peak_dbfs=-3, noise_probability=1)
+    loud = on(**EVERYTHING, user_level=LevelConfig(value=Constant(value=-3)), peak_dbfs=-3, noise_probability=1)
     for k in range(6):
         found = mix(loud, f"d{k}", people=True)
         assert np.abs(found.audio[0].astype(int)).max() <= 32767 * 10 ** (-3 / 20) + 1
@@ -269,21 +269,21 @@ def test_how_often_is_as_asked():
     recipe = on(**{name: part.model_copy(update={"probability": 0.3}) for name, part in EVERYTHING.items()})
     n, found = 400, dict.fromkeys(EVERYTHING, 0)
     for k in range(n):
-        draws = Draws(3, "train", f"d{k}", RATE)
+        draws = SceneDraws(3, "train", f"d{k}", RATE)
         for name in found:
             found[name] += draws.happens(name, getattr(recipe, name))
     assert all(0.2 < count / n < 0.4 for count in found.values())
     both = sum(
-        Draws(3, "train", f"d{k}").happens("echo", recipe.echo)
-        and Draws(3, "train", f"d{k}").happens("line", recipe.line)
+        SceneDraws(3, "train", f"d{k}").happens("echo", recipe.echo)
+        and SceneDraws(3, "train", f"d{k}").happens("line", recipe.line)
         for k in range(n)
     )
     assert 0.04 < both / n < 0.15  # independent
 
 
 def test_a_codec_is_drawn_by_weight_and_recorded():
-    line = Line(probability=1, codecs={"band": 1, "vorbis": 3})
-    drawn = [Draws(1, "train", f"d{k}").line(line) for k in range(200)]
+    line = LineConfig(probability=1, codecs={"band": 1, "vorbis": 3})
+    drawn = [SceneDraws(1, "train", f"d{k}").line(line) for k in range(200)]
     assert 120 < sum(name == "vorbis" for name, _ in drawn) < 180
     assert all((compression is None) == (name == "band") for name, compression in drawn)
 
@@ -292,7 +292,7 @@ def test_a_codec_is_drawn_by_weight_and_recorded():
 
 
 def laughing(id: str = "d1", per_minute: float = 60, **more) -> Conversation:
-    return mix(on(vocal_sounds=VocalSounds(probability=1, per_minute=Constant(value=per_minute)), **more), id)
+    return mix(on(vocal_sounds=VocalSoundsConfig(probability=1, per_minute=Constant(value=per_minute)), **more), id)
 
 
 def test_the_user_laughs_and_coughs_only_while_not_speaking():
@@ -335,9 +335,9 @@ def test_laughter_and_coughs_are_as_loud_as_recorded_and_in_the_room_with_the_us
 def test_what_did_not_happen_has_no_level():
     """A rate of zero, or no place for a laugh, leaves nothing in the record."""
     never = {
-        "bursts": Bursts(probability=1, per_minute=Constant(value=0)),
-        "other_talkers": OtherTalkers(probability=1, per_minute=Constant(value=0)),
-        "vocal_sounds": VocalSounds(probability=1, per_minute=Constant(value=0)),
+        "bursts": BurstsConfig(probability=1, per_minute=Constant(value=0)),
+        "other_talkers": OtherTalkersConfig(probability=1, per_minute=Constant(value=0)),
+        "vocal_sounds": VocalSoundsConfig(probability=1, per_minute=Constant(value=0)),
     }
     found = mix(on(**never), people=True)
     assert (found.mixing.bursts_db, found.mixing.other_talkers_db, found.mixing.vocal_sounds_db) == (None, None, None)
@@ -347,16 +347,16 @@ def test_what_did_not_happen_has_no_level():
 # -- nothing twice ---------------------------------------------------------------------------------------------------
 
 
-def draws(id: str = "d1", seed: int = 3, split: str = "train") -> Draws:
-    return Draws(seed, split, id, RATE)
+def draws(id: str = "d1", seed: int = 3, split: str = "train") -> SceneDraws:
+    return SceneDraws(seed, split, id, RATE)
 
 
 def noise(kind: str, n_samples: int = 6 * RATE, **key) -> np.ndarray:
-    return draws(**key).noise(Mix(), [GeneratedNoise(RATE, [kind])], n_samples).sounds
+    return draws(**key).noise(MixConfig(), [GeneratedNoise(RATE, [kind])], n_samples).sounds
 
 
 def babble(n_samples: int = 6 * RATE, **key) -> np.ndarray:
-    return draws(**key).babble(Mix(), LINES, n_samples).sounds
+    return draws(**key).babble(MixConfig(), LINES, n_samples).sounds
 
 
 LINES = [
@@ -399,9 +399,9 @@ def test_every_kind_is_made_anew_for_each_conversation_split_and_seed(kind):
 
 
 def test_bursts_and_laughs_are_new_each_time():
-    recipe = Mix(
-        bursts=Bursts(probability=1, per_minute=Constant(value=60)),
-        vocal_sounds=VocalSounds(probability=1, per_minute=Constant(value=60)),
+    recipe = MixConfig(
+        bursts=BurstsConfig(probability=1, per_minute=Constant(value=60)),
+        vocal_sounds=VocalSoundsConfig(probability=1, per_minute=Constant(value=60)),
     )
     for make in (
         lambda d: d.bursts(recipe.bursts, [GeneratedBursts(RATE)], 20 * RATE),
@@ -415,7 +415,7 @@ def test_bursts_and_laughs_are_new_each_time():
 
 def test_an_other_talker_has_a_pace_and_a_colour_of_its_own_each_time():
     clips = [Clip(("a",), voice(30_000, 1).audio)]
-    recipe = Mix(other_talkers=OtherTalkers(probability=1, per_minute=Constant(value=20)))
+    recipe = MixConfig(other_talkers=OtherTalkersConfig(probability=1, per_minute=Constant(value=20)))
     sounds = [audio for d in (draws(), draws("d2")) for _, audio in d.other_talkers(recipe, clips, 60 * RATE).sounds]
     lengths = [len(audio) for audio in sounds if len(audio) > 20_000]
     assert len(set(lengths)) > 0.9 * len(lengths) > 10

@@ -10,8 +10,7 @@ from datagen.engines.base import EngineInfo
 from datagen.engines.fakes import ToneVoice
 from datagen.pipeline.speak.speak import Speak, lines_of
 from datagen.pipeline.verify.verify import Gate
-from datagen.recipe import Speak as Recipe
-from datagen.recipe import Verify
+from datagen.recipe import SpeakConfig, VerifyConfig
 from datagen.records import Dialogue, PartOf, Script, Takes, Utterance
 from tests.conftest import RATE
 
@@ -47,7 +46,7 @@ def said(text: str, turn: int, kind="backchannel") -> Utterance:
 
 
 def stage(voice=None, seed: int = 5, **more) -> Speak:
-    return Speak(Recipe(), voice or ToneVoice(), Gate(Verify()), RATE, seed, None, **more)
+    return Speak(SpeakConfig(), voice or ToneVoice(), Gate(VerifyConfig()), RATE, seed, None, **more)
 
 
 def audio(takes: Takes) -> list[bytes]:
@@ -128,7 +127,7 @@ class Shelf:
         {"made_with": "{x: 1}"},
         {"language": "zh"},
         {"rate": 16_000},
-        {"recipe": Recipe(trim_margin_ms=30)},
+        {"recipe": SpeakConfig(trim_margin_ms=30)},
         {"info": EngineInfo("tone", "other", "Apache-2.0", "machine")},
         {"voice": "tone-2"},
         {"text": "hello you"},
@@ -143,8 +142,8 @@ def test_a_key_names_all_that_decides_a_take(change):
     def keys(recipe=None, rate=RATE, seed=5, made_with="", info=None, text="hello there", **of):
         voice = Listening()
         voice.info = info or voice.info
-        gate = Gate(Verify())
-        speak = Speak(recipe or Recipe(), voice, gate, rate, seed, None, shelf, made_with)
+        gate = Gate(VerifyConfig())
+        speak = Speak(recipe or SpeakConfig(), voice, gate, rate, seed, None, shelf, made_with)
         speak([script(text, **of)])
         found = set(shelf.takes)
         shelf.takes.clear()

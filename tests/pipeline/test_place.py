@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.pipeline.place import Place, cut
-from datagen.recipe import Timing
+from datagen.recipe import TimingConfig
 from datagen.recipe.distributions import Constant
 from datagen.records import BargeIn, Dialogue, Placed, Script, Take, Takes, Timeline, Utterance, Within, Word
 from datagen.text.phrases import places, time_at
@@ -18,7 +18,7 @@ CHUNK = 9600
 
 
 def place(takes: Takes, tail_ms: float = 500, early_ms: float = 10_000) -> Timeline:
-    timing = Timing(tail=Constant(value=tail_ms), early_ms=early_ms, user_early_ms=early_ms)
+    timing = TimingConfig(tail=Constant(value=tail_ms), early_ms=early_ms, user_early_ms=early_ms)
     return Place(timing, RATE, CHUNK, 0)([takes])[0]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from datagen.events import KINDS
 from datagen.pipeline.flatten import Flatten
-from datagen.recipe import Flatten as Settings
+from datagen.recipe import FlattenConfig
 from datagen.records import Event, Mixing, Row, Spoken, Streams
 from datagen.shards.schema import conversations_table, rows_table
 from datagen.shards.vocab import Vocabulary
@@ -376,7 +376,7 @@ def anything(seed: int) -> Streams:
 @pytest.mark.parametrize("seed", range(60))
 def test_every_row_of_any_conversation_follows_from_the_format_page(seed):
     chance, s = np.random.default_rng((1, seed)), anything(seed)
-    settings = Settings(
+    settings = FlattenConfig(
         tasks=TASKS,
         speech_chunk_tokens=int(chance.integers(1, 15)),
         text_chunk_tokens=int(chance.integers(1, 5)),

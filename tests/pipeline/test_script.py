@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from datagen.engines.base import Voice
 from datagen.pipeline.script.casting import voices_by_split
 from datagen.pipeline.script.script import WriteScript, split_of
-from datagen.recipe import Splits
+from datagen.recipe import SplitsConfig
 from datagen.records import Dialogue, Reject, Script, Turn
 from tests.conftest import dialogue, known, make_recipe, pools_of
 
@@ -46,7 +46,7 @@ def test_the_assistant_has_one_voice_and_each_user_one_of_its_split():
         assert {u.voice for u in s.utterances if u.role == "assistant"} == {"tone-0"}
         (voice,) = {u.voice for u in s.utterances if u.role == "user"}
         users.setdefault(s.split, set()).add(voice)
-    assert users["train"] == set(voices_by_split(known(*VOICES), Splits(validation=0.1, test=0.1))["train"])
+    assert users["train"] == set(voices_by_split(known(*VOICES), SplitsConfig(validation=0.1, test=0.1))["train"])
     assert not users["train"] & (users["validation"] | users["test"])
 
 
@@ -96,7 +96,7 @@ def test_a_turn_without_anything_to_say_is_a_reject_that_names_it():
 
 @given(st.sets(st.text(min_size=1, max_size=6), min_size=3, max_size=40), st.floats(0, 0.4), st.floats(0, 0.4))
 def test_no_voice_is_in_two_splits_and_none_is_left_out(voices, validation, test):
-    splits = Splits(validation=validation, test=test)
+    splits = SplitsConfig(validation=validation, test=test)
     try:
         pools = voices_by_split(known(*voices), splits)
     except ValueError:
@@ -110,7 +110,7 @@ def test_no_voice_is_in_two_splits_and_none_is_left_out(voices, validation, test
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.floats(0, 0.4), st.floats(0, 0.4), st.booleans())
 def test_no_speaker_is_in_two_splits_whatever_voices_they_have(whose, validation, test, share):
     speakers = {f"v{k}": f"s{speaker}" for k, speaker in enumerate(whose)}
-    splits = Splits(validation=validation, test=test, share_voices=share)
+    splits = SplitsConfig(validation=validation, test=test, share_voices=share)
     try:
         pools = voices_by_split([Voice(name, speaker, ("en",), "") for name, speaker in speakers.items()], splits)
     except ValueError:  # as it is with one voice a speaker
@@ -148,8 +148,8 @@ def test_dealt_evenly_the_order_is_drawn_anew_each_turn():
 
 def test_too_few_voices_are_refused_unless_they_may_be_shared():
     with pytest.raises(ValueError, match="user voices of 2 speakers cannot be kept apart"):
-        voices_by_split(known("a", "b"), Splits())
-    pools = voices_by_split(known("a", "b"), Splits(share_voices=True))
+        voices_by_split(known("a", "b"), SplitsConfig())
+    pools = voices_by_split(known("a", "b"), SplitsConfig(share_voices=True))
     assert all(sorted(pool) == ["a", "b"] for pool in pools.values())
 
 
@@ -162,11 +162,11 @@ def test_a_dialogue_is_where_its_group_is():
 
 
 def test_splits_have_their_shares_and_depend_on_the_id_alone():
-    found = [split_of(f"id-{k}", Splits(validation=0.1, test=0.2)) for k in range(4000)]
+    found = [split_of(f"id-{k}", SplitsConfig(validation=0.1, test=0.2)) for k in range(4000)]
     assert 0.08 < found.count("validation") / 4000 < 0.12
     assert 0.18 < found.count("test") / 4000 < 0.22
     assert all(
-        split_of(f"id-{k}", Splits(validation=0.1, test=0.3)) == "validation"
+        split_of(f"id-{k}", SplitsConfig(validation=0.1, test=0.3)) == "validation"
         for k, s in enumerate(found)
         if s == "validation"
     )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from datagen.pipeline.select import Select, count_words
-from datagen.recipe import Select as SelectRecipe
+from datagen.recipe import SelectConfig
 from datagen.records import Dialogue, Judged, Mark, Reject, Turn
 
 GOOD = "That sounds like a very nice plan to me."
@@ -17,7 +17,7 @@ def dialogue(answer, question="Can you help me with this, please?", language="",
 
 
 def judge(item, **settings_):
-    (out,) = Select(SelectRecipe(**{"languages": ("en", "zh"), **settings_}))([item])
+    (out,) = Select(SelectConfig(**{"languages": ("en", "zh"), **settings_}))([item])
     return out
 
 
@@ -123,10 +123,10 @@ def test_language_is_set_and_the_one_given_is_trusted():
 def test_same_length_same_order_input_untouched():
     batch = [dialogue(GOOD, id_="a"), dialogue("x;\ny;\nz;", id_="b"), dialogue(GOOD, id_="c")]
     before = list(batch)
-    out = Select(SelectRecipe())(batch)
+    out = Select(SelectConfig())(batch)
     assert [getattr(item, "id", None) or item.dialogue_id for item in out] == ["a", "b", "c"]
     assert batch == before and isinstance(out[1], Reject)
-    assert [out[0]] == Select(SelectRecipe())(batch[:1])
+    assert [out[0]] == Select(SelectConfig())(batch[:1])
 
 
 def test_words_are_counted_alike_in_both_scripts():
@@ -137,8 +137,8 @@ def test_words_are_counted_alike_in_both_scripts():
 def test_unknown_and_impossible_settings_fail():
     for bad in ({"max_wrods": 1}, {"max_code_share": 1.5}, {"min_turns": 0}, {"languages": ()}):
         with pytest.raises(ValidationError):
-            SelectRecipe(**bad)
-    assert all(field.description for field in SelectRecipe.model_fields.values())
+            SelectConfig(**bad)
+    assert all(field.description for field in SelectConfig.model_fields.values())
 
 
 @settings(max_examples=60, deadline=None)

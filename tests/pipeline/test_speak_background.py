@@ -8,14 +8,13 @@ from datagen.errors import EngineError, RecipeError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.speak.speak import Background, Speak
 from datagen.pipeline.verify.verify import Gate
-from datagen.recipe import Speak as Recipe
-from datagen.recipe import Verify
+from datagen.recipe import SpeakConfig, VerifyConfig
 from datagen.recipe.distributions import Constant
-from datagen.recipe.mix_config import Babble, Mix, OtherTalkers
+from datagen.recipe.mix_config import BabbleConfig, MixConfig, OtherTalkersConfig
 from datagen.records import Dialogue, Script, Takes, Utterance
 from tests.conftest import RATE, make_recipe
 
-ALWAYS = Mix(babble=Babble(probability=1), other_talkers=OtherTalkers(probability=1))
+ALWAYS = MixConfig(babble=BabbleConfig(probability=1), other_talkers=OtherTalkersConfig(probability=1))
 
 
 class Listening(ToneVoice):
@@ -35,9 +34,9 @@ def script(*spoken: str, id: str = "d1", voice: str = "tone-1", split: str = "tr
     return Script(Dialogue(id, (), "s", language), split, utterances)
 
 
-def stage(voice, mix: Mix | None = None, voices=("tone-1", "tone-2", "tone-3"), seed: int = 5, **more) -> Speak:
+def stage(voice, mix: MixConfig | None = None, voices=("tone-1", "tone-2", "tone-3"), seed: int = 5, **more) -> Speak:
     background = Background(mix, {"en": {"train": voices, "test": ("tone-8",)}}) if mix else None
-    return Speak(Recipe(), voice, Gate(Verify()), RATE, seed, background, **more)
+    return Speak(SpeakConfig(), voice, Gate(VerifyConfig()), RATE, seed, background, **more)
 
 
 # -- the background ---------------------------------------------------------------------------------------------
@@ -63,7 +62,7 @@ def test_babble_is_faster_and_higher():
 
 def test_without_them_nothing_more_is_spoken():
     voice = Listening()
-    takes = stage(voice, Mix())([script("hello there")])[0]
+    takes = stage(voice, MixConfig())([script("hello there")])[0]
     assert len(voice.asked) == 1
     assert takes.babble == ()
     assert takes.other_talkers == ()
@@ -71,7 +70,7 @@ def test_without_them_nothing_more_is_spoken():
 
 def test_lines_of_babble_come_from_a_stock_that_is_spoken_once():
     voice = Listening()
-    speak = stage(voice, Mix(babble=Babble(probability=1, n_lines=5)))
+    speak = stage(voice, MixConfig(babble=BabbleConfig(probability=1, n_lines=5)))
     found = [speak([script("hello", id=f"d{k}")])[0].babble for k in range(12)]
     assert len({id(clip) for clips in found for clip in clips}) <= 5
     lines = [asked for asked in voice.asked if asked[0] != "hello"]
@@ -89,7 +88,7 @@ def test_a_stock_is_of_its_split():
 
 @pytest.mark.parametrize(("language", "least"), [("en", 40), ("zh", 30)])
 def test_there_are_many_sentences(language, least):
-    assert len(set(Mix().sentences[language])) == len(Mix().sentences[language]) >= least
+    assert len(set(MixConfig().sentences[language])) == len(MixConfig().sentences[language]) >= least
 
 
 def test_the_same_dialogue_has_the_same_background_whatever_came_before():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from datagen.errors import StoreError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.script.script import split_of
-from datagen.recipe import Input, Splits
+from datagen.recipe import InputConfig, SplitsConfig
 from datagen.records import Dialogue, Reject, Turn
 from datagen.run.build import Silent, build
 from datagen.run.plan import plan_build
@@ -22,7 +22,7 @@ from tests.run.builds import fake, faults, made, read, talk
 from tests.sources.duplicates.words import sentence
 
 TOGETHER = "splits={validation: 0.3, test: 0.3}"
-HALF = Splits(validation=0.25, test=0.25)
+HALF = SplitsConfig(validation=0.25, test=0.25)
 
 
 def text(chance, n_words=12):
@@ -45,7 +45,7 @@ def planned(recipe, folder):
 def grouped(dialogues, splits=HALF, threshold=0.4, **source):
     """What planning makes of dialogues: those left, and the groups by record."""
     grouping = Grouping(threshold)
-    left = list(mark_duplicates(dialogues, Input(**source), grouping))
+    left = list(mark_duplicates(dialogues, InputConfig(**source), grouping))
     return left, grouping.names(grouping.clusters(), splits)
 
 
@@ -93,7 +93,7 @@ def test_shares_are_those_of_the_recipe_in_expectation():
     chance = random.Random(1)
     made_of = dialogues(chance, [chance.choice([1, 1, 2, 5]) for _ in range(1500)])
     names = grouped(made_of)[1]
-    splits = Splits(validation=0.1, test=0.3)
+    splits = SplitsConfig(validation=0.1, test=0.3)
     found = [split_of(names.get(d.record, d.id), splits) for d in made_of]
     assert abs(found.count("validation") / len(found) - 0.1) < 0.04
     assert abs(found.count("test") / len(found) - 0.3) < 0.05
@@ -128,7 +128,7 @@ def test_exact_duplicates_that_are_kept_are_in_one_group():
 @pytest.mark.parametrize("n", [511, 512, 513, 1500])
 def test_every_record_comes_out_in_its_place(n):
     made_of = [Reject(k, "", "", "source", "x", "") if k % 7 == 0 else Dialogue(f"{k}", (), record=k) for k in range(n)]
-    assert list(mark_duplicates(iter(made_of), Input(exact_duplicates=False))) == made_of
+    assert list(mark_duplicates(iter(made_of), InputConfig(exact_duplicates=False))) == made_of
 
 
 def test_large_records_are_not_held_many_at_once():
@@ -139,7 +139,7 @@ def test_large_records_are_not_held_many_at_once():
             held.append(k)
             yield Dialogue(f"{k}", (Turn("user", f"{k}" * 300_000),), record=k)
 
-    next(mark_duplicates(source(), Input()))
+    next(mark_duplicates(source(), InputConfig()))
     assert held == [0, 1]
 
 
@@ -200,7 +200,7 @@ def twins(tmp_path_factory):
 
 
 def test_conversations_name_their_group_and_its_members_share_a_split(twins):
-    splits = Splits(validation=0.3, test=0.3)
+    splits = SplitsConfig(validation=0.3, test=0.3)
     rows = read(twins, "conversations")
     assert len(rows) == 36
     found = {}

@@ -9,7 +9,7 @@ import pytest
 
 from datagen.errors import ClusterError, EngineError, StoreError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Pool
+from datagen.recipe import PoolConfig
 from datagen.run.build import build
 from datagen.run.pools import missing
 from tests.run.builds import command, environment, fake, faults, read, start, tree
@@ -122,10 +122,10 @@ def test_a_recipe_that_cannot_be_placed_fails_with_what_is_missing(cluster, tmp_
 
 
 def test_pools_that_only_fit_one_after_the_other_do_not_fit():
-    pools = [Pool(cpus=1.1), Pool(cpus=1.1)]
+    pools = [PoolConfig(cpus=1.1), PoolConfig(cpus=1.1)]
     assert missing(pools, [{"CPU": 2, "GPU": 0}])
     assert not missing(pools, [{"CPU": 1.1, "GPU": 0}] * 2)
-    assert missing([Pool(cpus=1)], [])
+    assert missing([PoolConfig(cpus=1)], [])
 
 
 def test_the_terminal_shows_our_words_alone(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
-from datagen.recipe.mix_config import Mix
+from datagen.recipe.mix_config import MixConfig
 from datagen.records import Take, Word
 from datagen.run.build import build
 from datagen.run.check import check
@@ -173,7 +173,7 @@ def test_a_damaged_index_or_an_output_without_takes_is_said_before_any_work(tmp_
 def test_takes_in_the_background_are_kept_too(tmp_path):
     crowd = ("mix.babble.probability=1", "mix.other_talkers.probability=1", "mix.bursts.probability=1")
     first, kept, asked = counted(tmp_path / "a", KEEP, *crowd)
-    assert {row["text"] for row in _kept(first)} & set(Mix().sentences["en"])
+    assert {row["text"] for row in _kept(first)} & set(MixConfig().sentences["en"])
     _, again, asked_again = counted(tmp_path / "b", reuse(first), *crowd)
     assert asked
     assert not asked_again

@@ -7,9 +7,9 @@ import numpy as np
 
 from datagen import seeds
 from datagen.clock import ms_to_samples
-from datagen.engines.base import EngineInfo, Response
+from datagen.engines.base import EngineInfo, RoomResponse
 from datagen.errors import EngineMissingError
-from datagen.recipe.mix_config import Room
+from datagen.recipe.mix_config import RoomConfig
 
 _MARGIN_M = 0.4
 """Nobody speaks or listens closer to a wall."""
@@ -25,7 +25,7 @@ class ShoeBoxes:
     Absorption is set by Sabine's formula, so a room's measured reverberation is that asked for only roughly.
     """
 
-    def __init__(self, room: Room, sample_rate_hz: int, run_seed: int) -> None:
+    def __init__(self, room: RoomConfig, sample_rate_hz: int, run_seed: int) -> None:
         """Take the ranges of the recipe, the clock and the seed of the run.
 
         Raises:
@@ -41,11 +41,11 @@ class ShoeBoxes:
         self._room, self._rate, self._seed = room, sample_rate_hz, run_seed
         self._cached = lru_cache(maxsize=room.n_rooms)(self._response)
 
-    def response(self, number: int) -> Response:
+    def response(self, number: int) -> RoomResponse:
         """The response of a room, kept once it is computed (0.05-1 s each)."""
         return self._cached(number)
 
-    def _response(self, number: int) -> Response:
+    def _response(self, number: int) -> RoomResponse:
         import pyroomacoustics
 
         rng = seeds.rng(self._seed, "room", number)
@@ -66,7 +66,7 @@ class ShoeBoxes:
         left = np.cumsum(response[::-1] ** 2)[::-1]
         response = response[: max(int(np.count_nonzero(left > _INAUDIBLE * left[0])), ms_to_samples(20, self._rate))]
         response /= np.sqrt(np.sum(response**2))
-        return Response(response.astype(np.float32), _PRE_SAMPLES, rt60_ms)
+        return RoomResponse(response.astype(np.float32), _PRE_SAMPLES, rt60_ms)
 
 
 def _walls(rt60_s: float, size_m: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, int]:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
-from datagen.engines.voices.reference import Reference
+from datagen.engines.voices.reference import ReferenceRecording
 from datagen.errors import OutageError
 
 What = Literal["data_url", "base64", "path", "transcript", "name"]
@@ -13,7 +13,7 @@ _KINDS = {"mp3": "mpeg", "opus": "ogg"}
 """Media types that are called otherwise than files."""
 
 
-def as_fields(reference: Reference, wanted: Mapping[str, What]) -> dict[str, str]:
+def as_fields(reference: ReferenceRecording, wanted: Mapping[str, What]) -> dict[str, str]:
     """Fields of a call that carry a recording; those that would be empty are left out.
 
     Args:

@@ -21,7 +21,7 @@ from datagen.engines.tts.cosyvoice_code import (
     require,
 )
 from datagen.engines.tts.cosyvoice_voices import as_prompt
-from datagen.engines.voices.reference import Reference
+from datagen.engines.voices.reference import ReferenceRecording
 from datagen.errors import EngineError
 
 _OPTIONS = "engines.speech_tokenizer.options.decoder"
@@ -45,7 +45,7 @@ class Detokenizer:
         self,
         model_dir: str,
         code_dir: str = "",
-        reference: Reference | str | None = None,
+        reference: ReferenceRecording | str | None = None,
         device: str = "auto",
         version: str | int = "auto",
     ) -> None:
@@ -63,7 +63,9 @@ class Detokenizer:
             EngineMissingError: If the code, a file of the model or a GPU is missing, or there is no voice.
         """
         if isinstance(reference, str):
-            reference = Reference(Voice(reference, reference, (), ""), Path(reference), "") if reference else None
+            reference = (
+                ReferenceRecording(Voice(reference, reference, (), ""), Path(reference), "") if reference else None
+            )
         folder, self._version = find_model(model_dir, version, _OPTIONS)
         encoders = ("campplus.onnx", f"speech_tokenizer_v{self._version}.onnx")
         require(folder, (*SOUND_FILES, *(encoders if reference else ("spk2info.pt",))))
@@ -173,7 +175,7 @@ def _sound_model(folder: Path, version: Version, configs: dict[str, Any], device
 
 
 def _copied(
-    module: ModuleType, folder: Path, version: Version, configs: dict[str, Any], reference: Reference
+    module: ModuleType, folder: Path, version: Version, configs: dict[str, Any], reference: ReferenceRecording
 ) -> dict[str, Any]:
     """The voice of a recording, as the flow takes it."""
     import inspect

@@ -66,7 +66,7 @@ Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Clip:
+class TrainingClip:
     """One sentence in one voice, whole frames."""
 
     heart: bool
@@ -92,7 +92,7 @@ def main() -> None:
     )
 
 
-def train(clips: Sequence[Clip], seed: int) -> dict[str, NDArray[np.generic]]:
+def train(clips: Sequence[TrainingClip], seed: int) -> dict[str, NDArray[np.generic]]:
     """All arrays of a model file; `kmeans.KMeansTokenizer` reads them."""
     window, mel = hann(WINDOW), mel_weights(N_MELS, WINDOW)
     floor = 10 ** ((SPEECH_DBFS + FLOOR_DB) / 10)
@@ -116,7 +116,7 @@ def train(clips: Sequence[Clip], seed: int) -> dict[str, NDArray[np.generic]]:
     }  # fmt: skip
 
 
-def make_clips(tts: TTS, sentences: Sequence[str], minutes: float, seed: int) -> list[Clip]:
+def make_clips(tts: TTS, sentences: Sequence[str], minutes: float, seed: int) -> list[TrainingClip]:
     """All sentences by the default voice, then by the others in turn, until there is enough speech."""
     heart = [tts.speak(sentence, tts.voices[0], number) for number, sentence in enumerate(sentences)]
     firsts = np.cumsum([0, *(len(speech.audio) // HOP + 2 for speech in heart)])
@@ -153,7 +153,7 @@ def align(speech: Speech, heart: Speech) -> Ints:
     return frames
 
 
-def mix(audios: Sequence[Audio], instants: Sequence[Ints], n_heart: int, seed: int) -> Iterator[Clip]:
+def mix(audios: Sequence[Audio], instants: Sequence[Ints], n_heart: int, seed: int) -> Iterator[TrainingClip]:
     """Set levels, and add noise to a copy of each clip; babble is five other clips at once."""
     noises = GeneratedNoise()
     kinds = (*noises.kinds(), "babble")
@@ -168,7 +168,7 @@ def mix(audios: Sequence[Audio], instants: Sequence[Ints], n_heart: int, seed: i
         else:
             noise = noises.take(kind, rng, len(audio))
         gain = active_rms(clean) / np.sqrt(np.mean(noise**2)) * 10 ** (-rng.uniform(*SNR_DB) / 20)
-        yield Clip(number < n_heart, to_int16(clean), to_int16(clean + gain * noise), instants[number])
+        yield TrainingClip(number < n_heart, to_int16(clean), to_int16(clean + gain * noise), instants[number])
 
 
 def active_rms(audio: Audio) -> float:
@@ -290,7 +290,7 @@ def sum_by_code(values: Floats, codes: Ints) -> NDArray[np.float64]:
 
 
 def train_decoder(
-    clips: Sequence[Clip], codes: Ints, heart: NDArray[np.bool_], rng: np.random.Generator
+    clips: Sequence[TrainingClip], codes: Ints, heart: NDArray[np.bool_], rng: np.random.Generator
 ) -> dict[str, NDArray[np.generic]]:
     """Embedding, network and bands, as `kmeans.Decoder` takes them."""
     bands = mel_weights(N_BANDS, kmeans.DECODER_FFT)

@@ -33,7 +33,7 @@ from datagen.engines.tts.cosyvoice_code import (
 from datagen.engines.tts.cosyvoice_options import options_of
 from datagen.engines.tts.cosyvoice_voices import Prompts, references, text_prompt
 from datagen.engines.tts.word_times import spread
-from datagen.engines.voices.reference import Reference
+from datagen.engines.voices.reference import ReferenceRecording
 from datagen.errors import EngineError, EngineMissingError
 from datagen.text.phrases import count_letters
 
@@ -232,7 +232,7 @@ def _register_with_vllm() -> None:
         raise EngineMissingError(f"cosyvoice: load_vllm needs vllm: {error}; pip install vllm") from error
 
 
-def _digest(folder: Path, known: Mapping[str, Reference]) -> str:
+def _digest(folder: Path, known: Mapping[str, ReferenceRecording]) -> str:
     """Of what decides a take besides the options: the model's files, the code that runs them, and the references."""
     voices = [(name, item.voice.source_sha256, item.transcript) for name, item in sorted(known.items())]
     told = json.dumps([model_digest(folder), code_digest(), voices])

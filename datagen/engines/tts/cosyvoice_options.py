@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from datagen.engines.tts.cosyvoice_code import Version, plain
-from datagen.engines.voices.reference import Reference
+from datagen.engines.voices.reference import ReferenceRecording
 from datagen.errors import EngineError, RecipeError
 
 Mode = Literal["zero_shot", "sft", "cross_lingual", "instruct"]
@@ -13,7 +13,7 @@ _SWITCHES = ("fp16", "load_jit", "load_trt", "load_vllm")
 
 
 @dataclass(frozen=True)
-class Options:
+class CosyVoiceOptions:
     """Options of `CosyVoice`; what contradicts itself is an EngineError."""
 
     model_dir: str
@@ -24,7 +24,7 @@ class Options:
     """1, 2 or 3; "auto": by the name of the yaml file."""
     mode: Mode = "zero_shot"
     """How it speaks, see `CosyVoice`."""
-    bank: str | Mapping[str, Reference] = ""
+    bank: str | Mapping[str, ReferenceRecording] = ""
     """Directory or table of reference recordings (`datagen.engines.voices`), or the references themselves."""
     bank_limits: Mapping[str, Any] = field(default_factory=dict)
     """What a recording must be like, as `datagen voices --limit`."""
@@ -78,16 +78,16 @@ class Options:
         return self.mode == "sft" or (self.mode == "instruct" and version == 1)
 
 
-def options_of(model_dir: str, code_dir: str, given: Mapping[str, Any]) -> Options:
+def options_of(model_dir: str, code_dir: str, given: Mapping[str, Any]) -> CosyVoiceOptions:
     """The options of a recipe.
 
     Raises:
         RecipeError: If one is unknown.
         EngineError: If they contradict each other.
     """
-    known = Options.__dataclass_fields__
+    known = CosyVoiceOptions.__dataclass_fields__
     if unknown := sorted(set(given) - set(known)):
         raise RecipeError(
             f"tts engine 'cosyvoice' does not take these options: {', '.join(unknown)}; there are {', '.join(known)}"
         )
-    return Options(model_dir, code_dir, **given)
+    return CosyVoiceOptions(model_dir, code_dir, **given)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from datagen.engines.tts.cosyvoice_code import OPTIONS, forget_windows, plain
-from datagen.engines.tts.cosyvoice_options import Options
-from datagen.engines.voices import Limits, load_bank
-from datagen.engines.voices.reference import Reference
+from datagen.engines.tts.cosyvoice_options import CosyVoiceOptions
+from datagen.engines.voices import RecordingLimits, load_bank
+from datagen.engines.voices.reference import ReferenceRecording
 from datagen.errors import EngineError
 
 _TENSOR_HZ, _FILE_HZ = 16_000, 24_000
@@ -36,7 +36,7 @@ def text_prompt(version: int, mode: str, instruct: str) -> str:
     return f"{system}<|endofprompt|>" if system else ""
 
 
-def references(options: Options, spoken: Sequence[str]) -> dict[str, Reference]:
+def references(options: CosyVoiceOptions, spoken: Sequence[str]) -> dict[str, ReferenceRecording]:
     """The recordings to copy, as far as can be said without the model that they will serve.
 
     With their transcripts, voices speak the language that is heard; without, any that the model speaks.
@@ -65,8 +65,8 @@ def references(options: Options, spoken: Sequence[str]) -> dict[str, Reference]:
     return found
 
 
-def _bank(options: Options) -> Mapping[str, Reference]:
-    mode, path, limits = options.mode, str(options.bank), Limits.of(options.bank_limits)
+def _bank(options: CosyVoiceOptions) -> Mapping[str, ReferenceRecording]:
+    mode, path, limits = options.mode, str(options.bank), RecordingLimits.of(options.bank_limits)
     if not path:
         raise EngineError(
             f"cosyvoice: mode {mode} copies recorded voices; name a directory or table: bank: ... in {OPTIONS}"
@@ -86,7 +86,7 @@ def _bank(options: Options) -> Mapping[str, Reference]:
 class Prompts:
     """The recordings as the model takes them: each is read and encoded once, when it is first needed."""
 
-    def __init__(self, model: Any, known: Mapping[str, Reference], prompt: str) -> None:
+    def __init__(self, model: Any, known: Mapping[str, ReferenceRecording], prompt: str) -> None:
         """Take a CosyVoice, the recordings, and what stands before their transcripts.
 
         Raises:
@@ -128,7 +128,7 @@ class Prompts:
                 self._ready[voice] = self._encoded(reference, text)
         return self._ready[voice]
 
-    def _encoded(self, reference: Reference, text: str) -> Mapping[str, Any]:
+    def _encoded(self, reference: ReferenceRecording, text: str) -> Mapping[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             given = as_prompt(reference, Path(folder) if self._wants_file else None)
             forget_windows()
@@ -137,7 +137,7 @@ class Prompts:
         return entry
 
 
-def as_prompt(reference: Reference, folder: Path | None) -> Any:
+def as_prompt(reference: ReferenceRecording, folder: Path | None) -> Any:
     """A recording as CosyVoice takes it: samples, float32 [1, n_samples] at 16 kHz, or the path of a file.
 
     Args:

@@ -15,7 +15,7 @@ import numpy as np
 
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
 from datagen.engines.tts import hibari_dsp as dsp
-from datagen.engines.tts.hibari_net import Network, Variant, common_speed, intoned
+from datagen.engines.tts.hibari_net import HibariNetwork, Variant, common_speed, intoned
 from datagen.engines.tts.renderings import Rendering, drawn
 from datagen.engines.tts.sounds import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
@@ -78,7 +78,7 @@ class Hibari(TTS):
         except metadata.PackageNotFoundError as error:
             raise EngineMissingError("hibari is not installed: pip install hibari-tts==0.2.1") from error
         self.info = EngineInfo("hibari", version, "Apache-2.0 (code and weights)", bit_exact="machine")
-        self._network = Network()
+        self._network = HibariNetwork()
 
     def about(self, voice: str) -> Voice:
         """A voice; all but `heart` are made of it, and count as speakers of their own."""

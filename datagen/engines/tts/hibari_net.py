@@ -69,7 +69,7 @@ class Frames:
     """float32 [n_frames, 5 * N_BINS], as `dsp.synthesize` wants it."""
 
 
-class Network:
+class HibariNetwork:
     """The network with one head per voice used so far. Loads at the first phrase."""
 
     def __init__(self) -> None:

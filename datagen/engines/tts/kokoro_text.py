@@ -35,7 +35,7 @@ _RETONED = (
 _SENTENCE_END, _CLAUSE_END = frozenset(".!?…"), frozenset(",;:—")
 
 
-class Reader:
+class PhonemeReader:
     """Reads text aloud in phonemes. Dictionaries load at the first text."""
 
     def __init__(self, vocabulary: frozenset[str]) -> None:

@@ -23,10 +23,10 @@ from datagen.engines.remote.probe import Probe
 from datagen.engines.remote.replies import asked_wait, audio_of
 from datagen.engines.remote.sent import What, as_fields
 from datagen.engines.tts.word_times import spread
-from datagen.engines.voices import Bank, Limits, load_bank
+from datagen.engines.voices import Bank, RecordingLimits, load_bank
 from datagen.errors import EngineError, EngineMissingError, OutageError, RecipeError
 from datagen.recipe import explain
-from datagen.recipe.mix_config import Part
+from datagen.recipe.mix_config import ConfigPart
 
 _VERSION = 1
 _NO_KEY = "none"
@@ -40,7 +40,7 @@ _BUSY = {408, 409, 425, 429, 503}
 _TEXTS_FAULT = {400, 413, 422}
 
 
-class Options(Part):
+class SpeechServerOptions(ConfigPart):
     """What a recipe may say under `engines.tts.options`."""
 
     base_url: str = Field("http://localhost:8000/v1", description="Of the server, with its /v1 and without a key")
@@ -100,7 +100,7 @@ class SpeechServer(TTS):
     """A voice engine that is a client; any number of threads may call it."""
 
     def __init__(self, **options: Any) -> None:
-        """Take `Options`; the server is not called before there is something to say.
+        """Take `SpeechServerOptions`; the server is not called before there is something to say.
 
         Raises:
             RecipeError: If an option is unknown or wrong.
@@ -108,7 +108,7 @@ class SpeechServer(TTS):
             EngineMissingError: If the package `openai` is not there.
         """
         try:
-            self._options = o = Options.model_validate(options)
+            self._options = o = SpeechServerOptions.model_validate(options)
         except ValidationError as error:
             raise RecipeError(f"engine speech_server: {explain(error)}") from error
         if bool(o.voices) == bool(o.bank):
@@ -118,7 +118,9 @@ class SpeechServer(TTS):
                 "engine speech_server: base_url must hold no password and nothing behind a ? or #, for the manifest "
                 "holds it; put the key where api_key_env says"
             )
-        self._bank = load_bank(o.bank, Limits.of(o.bank_limits), o.languages, o.licence) if o.bank else Bank({})
+        self._bank = (
+            load_bank(o.bank, RecordingLimits.of(o.bank_limits), o.languages, o.licence) if o.bank else Bank({})
+        )
         self.voices = o.voices or tuple(v for v, r in self._bank.items() if {*r.voice.languages} & {*o.languages})
         if not self.voices:
             raise RecipeError(f"engine speech_server: no voice of the bank speaks {' or '.join(o.languages)}")

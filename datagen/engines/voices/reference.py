@@ -8,7 +8,7 @@ from datagen.engines.base import Audio, Voice
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceRecording:
     """One recording of one speaker. `datagen.engines.voices` reads whole directories of them."""
 
     voice: Voice

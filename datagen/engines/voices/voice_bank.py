@@ -15,8 +15,8 @@ from datagen.engines.base import Voice
 from datagen.engines.voices import recordings
 from datagen.engines.voices import voice_table as table
 from datagen.engines.voices.recordings import Recording
-from datagen.engines.voices.reference import Reference
-from datagen.engines.voices.voice_checks import Limits, Measures, faults, fitness, measure
+from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.voice_checks import Measures, RecordingLimits, faults, fitness, measure
 from datagen.errors import EngineError
 
 _TABLES = (".csv", ".tsv")
@@ -40,10 +40,10 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Bank(Mapping[str, Reference]):
+class Bank(Mapping[str, ReferenceRecording]):
     """Voices by name, in a fixed order."""
 
-    references: Mapping[str, Reference]
+    references: Mapping[str, ReferenceRecording]
     skipped: tuple[Verdict, ...] = field(default=(), compare=False)
     """Voices that were found and cannot be used."""
 
@@ -56,7 +56,7 @@ class Bank(Mapping[str, Reference]):
         told = (f"{name}:{r.voice.source_sha256}:{r.transcript}" for name, r in self.items())
         return f"{seeds.digest(*told):032x}"[:12]
 
-    def __getitem__(self, name: str) -> Reference:
+    def __getitem__(self, name: str) -> ReferenceRecording:
         return self.references[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -67,7 +67,10 @@ class Bank(Mapping[str, Reference]):
 
 
 def load_bank(
-    path: str | Path, limits: Limits | None = None, languages: Sequence[str] = ("en",), licence: str = "unknown"
+    path: str | Path,
+    limits: RecordingLimits | None = None,
+    languages: Sequence[str] = ("en",),
+    licence: str = "unknown",
 ) -> Bank:
     """Read a voice bank: a directory of recordings (see `recordings`), or a CSV or TSV of them (see `table`).
 
@@ -84,7 +87,7 @@ def load_bank(
         EngineError: If nothing can be used, or the table is wrong; names every file, its fault and its mend.
     """
     verdicts = survey(path, limits, languages, licence)
-    good = {v.voice.name: Reference(v.voice, v.path, v.transcript) for v in verdicts if not v.faults}
+    good = {v.voice.name: ReferenceRecording(v.voice, v.path, v.transcript) for v in verdicts if not v.faults}
     bad = tuple(verdict for verdict in verdicts if verdict.faults)
     if bad and (not good or Path(path).suffix.lower() in _TABLES):
         lines = "".join(f"\n  {verdict.voice.source}: {'; '.join(verdict.faults)}" for verdict in bad)
@@ -93,14 +96,17 @@ def load_bank(
 
 
 def survey(
-    path: str | Path, limits: Limits | None = None, languages: Sequence[str] = ("en",), licence: str = "unknown"
+    path: str | Path,
+    limits: RecordingLimits | None = None,
+    languages: Sequence[str] = ("en",),
+    licence: str = "unknown",
 ) -> list[Verdict]:
     """Every voice of a bank with what is measured of its best recording; arguments as of `load_bank`.
 
     Raises:
         EngineError: If there is no such bank, or a table is malformed; names every fault.
     """
-    given, limits = Path(path), limits or Limits()
+    given, limits = Path(path), limits or RecordingLimits()
     is_table = given.suffix.lower() in _TABLES
     if is_table:
         found, wrong = table.read(given, tuple(languages), licence)
@@ -133,7 +139,7 @@ def write_table(path: str | Path, verdicts: Sequence[Verdict]) -> None:
         raise EngineError(f"{path} cannot be written: {error}") from error
 
 
-def _best(group: Sequence[Recording], limits: Limits) -> Verdict:
+def _best(group: Sequence[Recording], limits: RecordingLimits) -> Verdict:
     """The recording that serves a voice best: what is said is known, the length is best, the noise is least.
 
     Dialects and recordings without a transcript are looked at only where nothing else can be used.
@@ -147,7 +153,7 @@ def _best(group: Sequence[Recording], limits: Limits) -> Verdict:
     return min(worst, key=lambda verdict: len(verdict.faults))
 
 
-def _of_rows(group: Sequence[Recording], limits: Limits) -> Verdict:
+def _of_rows(group: Sequence[Recording], limits: RecordingLimits) -> Verdict:
     """The row of a table that serves a voice best, with the faults of all its rows."""
     judged = [(_rank(row), _judge(row, limits)) for row in group]
     _, best = min(judged, key=lambda one: (bool(one[1].faults), one[0], _order(one[1], limits)))
@@ -159,12 +165,12 @@ def _rank(recording: Recording) -> tuple[bool, bool]:
     return recording.last, not recording.transcript
 
 
-def _order(verdict: Verdict, limits: Limits) -> tuple[float, float, str]:
+def _order(verdict: Verdict, limits: RecordingLimits) -> tuple[float, float, str]:
     found = verdict.measures
     return (fitness(found.seconds, limits), -round(found.snr_db, 1), verdict.voice.source) if found else (0, 0, "")
 
 
-def _candidates(peers: list[Recording], limits: Limits) -> list[Recording]:
+def _candidates(peers: list[Recording], limits: RecordingLimits) -> list[Recording]:
     """The few that are measured: of some spread over all, those whose headers promise the best length."""
     if len(peers) <= _CANDIDATES:
         return peers
@@ -182,7 +188,7 @@ def _seconds(file: Path) -> float:
         return 0.0
 
 
-def _judge(recording: Recording, limits: Limits) -> Verdict:
+def _judge(recording: Recording, limits: RecordingLimits) -> Verdict:
     voice = Voice(
         recording.voice,
         recording.speaker,

@@ -24,7 +24,7 @@ _DIGITAL_SILENCE = 1e-12
 
 
 @dataclass(frozen=True)
-class Limits:
+class RecordingLimits:
     """What a reference must be like. Engines that imitate voices take 3 to 10 s best and refuse more than 30 s."""
 
     min_seconds: float = 2.0
@@ -42,7 +42,7 @@ class Limits:
     """Whether it must be known what is said."""
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Limits":
+    def of(cls, values: Mapping[str, Any]) -> "RecordingLimits":
         """Limits as a recipe or a command line gives them; what is not given keeps its default.
 
         Raises:
@@ -103,7 +103,7 @@ def measure(audio: Audio, rate_hz: int) -> Measures:
     )
 
 
-def faults(found: Measures, limits: Limits) -> Iterator[str]:
+def faults(found: Measures, limits: RecordingLimits) -> Iterator[str]:
     """What is wrong with a recording, and the mend."""
     if found.seconds < limits.min_seconds:
         yield f"{found.seconds:.1f} s is too short; give at least {limits.min_seconds:g} s"
@@ -121,7 +121,7 @@ def faults(found: Measures, limits: Limits) -> Iterator[str]:
         yield "its channels differ, as if of two speakers; give one channel"
 
 
-def fitness(seconds: float, limits: Limits) -> float:
+def fitness(seconds: float, limits: RecordingLimits) -> float:
     """How far a recording is from the best length, in seconds.
 
     >>> fitness(4.0, Limits()), fitness(12.0, Limits())

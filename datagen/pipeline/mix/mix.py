@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from datagen.clock import ms_to_samples
 from datagen.pipeline.levels import (
     FULL_SCALE,
+    ChannelSpeech,
     Segments,
-    Speech,
     amplitude,
     fade_out,
     joined,
@@ -21,11 +21,10 @@ from datagen.pipeline.levels import (
 from datagen.pipeline.mix.line import CODECS, through
 from datagen.pipeline.mix.others import echo
 from datagen.pipeline.mix.render import Layer, headroom, render, render_clean
-from datagen.pipeline.mix.scene import Noisy, Scene, Speaker, Supplies
-from datagen.pipeline.mix.scene_draws import Draws
+from datagen.pipeline.mix.scene import Noisy, Scene, SpeechPath, Supplies
+from datagen.pipeline.mix.scene_draws import SceneDraws
 from datagen.pipeline.mix.speaker import arrived, drifting, dull
-from datagen.recipe.mix_config import Level
-from datagen.recipe.mix_config import Mix as MixRecipe
+from datagen.recipe.mix_config import LevelConfig, MixConfig
 from datagen.records import CHANNEL, Conversation, Reject, Role, Timeline
 
 
@@ -38,7 +37,7 @@ class Mix:
     """
 
     def __init__(
-        self, recipe: MixRecipe, supplies: Supplies, sample_rate_hz: int, fade_ms: float, run_seed: int
+        self, recipe: MixConfig, supplies: Supplies, sample_rate_hz: int, fade_ms: float, run_seed: int
     ) -> None:
         """Take the recipe, the engines, the clock, the fade of an interrupted take and the seed."""
         self._recipe, self._supplies, self._rate, self._seed = recipe, supplies, sample_rate_hz, run_seed
@@ -50,14 +49,14 @@ class Mix:
 
     def _mix(self, timeline: Timeline) -> Conversation:
         recipe, n_samples = self._recipe, timeline.n_samples
-        draws = Draws.of(self._seed, timeline.takes.script, self._rate)
+        draws = SceneDraws.of(self._seed, timeline.takes.script, self._rate)
         aside = draws.aside(recipe.aside) if _says_aside(timeline) else None
         spoken = self._segments(timeline, "user", aside)
         scene = draws.scene(recipe, self._supplies, timeline.takes, spoken, n_samples)
         audio = np.empty((2, n_samples), np.int16)
         audio[CHANNEL["assistant"]] = 0
 
-        assistant = Speech.of(self._segments(timeline, "assistant"))
+        assistant = ChannelSpeech.of(self._segments(timeline, "assistant"))
         assistant_gain = self._gain(assistant, recipe.assistant_level, draws, "assistant")
         assistant_gain *= headroom(assistant.peak * assistant_gain, recipe.peak_dbfs)
         render_clean(audio[CHANNEL["assistant"]], assistant.segments, assistant_gain)
@@ -92,7 +91,7 @@ class Mix:
                 segments.append((placed.start_samples, heard))
         return segments
 
-    def _arriving(self, segments: Segments, way: Speaker, n_samples: int) -> Speech:
+    def _arriving(self, segments: Segments, way: SpeechPath, n_samples: int) -> ChannelSpeech:
         """Speech as it arrives at the microphone, and its power there."""
         heard = None
         if way.cutoff_hz is not None:
@@ -103,9 +102,9 @@ class Mix:
         if way.response is not None:
             segments, heard = arrived(segments, way.response, n_samples)
             segments = joined(segments)
-        return Speech.of(segments, heard)
+        return ChannelSpeech.of(segments, heard)
 
-    def _gain(self, speech: Speech, level: Level, draws: Draws, role: Role) -> float:
+    def _gain(self, speech: ChannelSpeech, level: LevelConfig, draws: SceneDraws, role: Role) -> float:
         """The gain that brings speech to its level."""
         target = draws.value(level.value, "level", role)
         if not speech.segments:
@@ -131,7 +130,7 @@ def _says_aside(timeline: Timeline) -> bool:
     return any(u.kind == "aside" and placed.end_samples > placed.start_samples for u, placed in utterances)
 
 
-def _beside(noisy: Noisy, user: Speech, user_gain: float) -> Layer:
+def _beside(noisy: Noisy, user: ChannelSpeech, user_gain: float) -> Layer:
     """A layer at its level against the user's speech; single sounds have power 1."""
     if isinstance(noisy.sounds, np.ndarray):
         power, peak = power_and_peak(noisy.sounds)
@@ -139,6 +138,6 @@ def _beside(noisy: Noisy, user: Speech, user_gain: float) -> Layer:
     return Layer(joined(noisy.sounds), _level(noisy, user, user_gain, 1.0))
 
 
-def _level(noisy: Noisy, user: Speech, user_gain: float, power: float) -> float:
+def _level(noisy: Noisy, user: ChannelSpeech, user_gain: float, power: float) -> float:
     """The gain that brings sounds of a power to their level against the user's speech."""
     return user_gain * float(np.sqrt(user.power / power)) * amplitude(noisy.level_db)

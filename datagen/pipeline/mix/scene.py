@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datagen.engines.base import Audio, Noise, Response, Rooms
+from datagen.engines.base import Audio, Noise, RoomResponse, Rooms
 from datagen.pipeline.levels import Segments, amplitude, decibels
 from datagen.records import Event, Mixing
 
@@ -33,11 +33,11 @@ class Noisy:
 
 
 @dataclass(frozen=True)
-class Speaker:
+class SpeechPath:
     """What happens to the user's speech on its way; None: nothing."""
 
     room: int | None = None
-    response: Response | None = None
+    response: RoomResponse | None = None
     distance_db: float | None = None
     cutoff_hz: float | None = None
     drift_db: float | None = None
@@ -49,7 +49,7 @@ class Speaker:
 class Scene:
     """All that happens to the sound of one conversation; None or empty: it does not."""
 
-    way: Speaker
+    way: SpeechPath
     noise: Noisy | None
     babble: Noisy | None
     other_talkers: Noisy | None

@@ -13,9 +13,16 @@ from datagen.pipeline.levels import Segments
 from datagen.pipeline.mix import vocal
 from datagen.pipeline.mix.line import CODECS
 from datagen.pipeline.mix.others import babble_of, in_passing, once
-from datagen.pipeline.mix.scene import Noisy, Scene, Speaker, Supplies
+from datagen.pipeline.mix.scene import Noisy, Scene, SpeechPath, Supplies
 from datagen.recipe.distributions import Distribution
-from datagen.recipe.mix_config import Aside, Behaviour, Bursts, Line, Mix, VocalSounds
+from datagen.recipe.mix_config import (
+    AsideMixConfig,
+    BehaviourConfig,
+    BurstsConfig,
+    LineConfig,
+    MixConfig,
+    VocalSoundsConfig,
+)
 from datagen.records import Clip, Script, Takes
 
 _FADE_MS = 5
@@ -25,7 +32,7 @@ _CUTOFF_HZ = (2000.0, 6000.0)
 """How dull other talkers are, who are farther away."""
 
 
-class Draws:
+class SceneDraws:
     """The draws of one conversation. A behaviour's draws are keyed by its name, so none shifts another's."""
 
     def __init__(self, run_seed: int, split: str, dialogue_id: str, sample_rate_hz: int = 0) -> None:
@@ -33,7 +40,7 @@ class Draws:
         self._key, self._rate = (run_seed, split, dialogue_id, "mix"), sample_rate_hz
 
     @classmethod
-    def of(cls, run_seed: int, script: Script, sample_rate_hz: int = 0) -> "Draws":
+    def of(cls, run_seed: int, script: Script, sample_rate_hz: int = 0) -> "SceneDraws":
         """The draws of the conversation that a script becomes."""
         return cls(run_seed, script.split, script.dialogue.id, sample_rate_hz)
 
@@ -41,7 +48,7 @@ class Draws:
         """The generator of a purpose."""
         return seeds.rng(*self._key, *purpose)
 
-    def happens(self, name: str, behaviour: Behaviour) -> bool:
+    def happens(self, name: str, behaviour: BehaviourConfig) -> bool:
         """Whether a behaviour is part of this conversation."""
         return behaviour.probability > 0 and bool(self.rng(name).random() < behaviour.probability)
 
@@ -53,7 +60,7 @@ class Draws:
         """A draw in milliseconds, as samples."""
         return ms_to_samples(self.value(distribution, *purpose), self._rate)
 
-    def noise(self, recipe: Mix, noises: Sequence[Noise], n_samples: int) -> Noisy | None:
+    def noise(self, recipe: MixConfig, noises: Sequence[Noise], n_samples: int) -> Noisy | None:
         """The background noise.
 
         Raises:
@@ -69,7 +76,7 @@ class Draws:
             raise EngineError(f"mix.noise: {engine.info.name} has single sounds, as mix.bursts needs them: {kind}")
         return Noisy(audio, -self.value(recipe.snr_db, "snr"), (kind,))
 
-    def babble(self, recipe: Mix, clips: Sequence[Clip], n_samples: int) -> Noisy | None:
+    def babble(self, recipe: MixConfig, clips: Sequence[Clip], n_samples: int) -> Noisy | None:
         """The babble, of talkers whose lines were spoken for it."""
         if not clips:
             return None
@@ -77,7 +84,7 @@ class Draws:
         level_db = -self.value(recipe.babble.snr_db, "babble", "snr")
         return Noisy(audio, level_db, tuple(voice for clip in clips for voice in clip.voices))
 
-    def other_talkers(self, recipe: Mix, clips: Sequence[Clip], n_samples: int) -> Noisy | None:
+    def other_talkers(self, recipe: MixConfig, clips: Sequence[Clip], n_samples: int) -> Noisy | None:
         """Sentences of other talkers, from clips that were spoken for them; each time at a pace of its own."""
         sounds = []
         starts = self._starts("talkers", recipe.other_talkers.per_minute, n_samples) if clips else ()
@@ -88,7 +95,7 @@ class Draws:
             sounds.append((start, in_passing(clip.audio, pace, cutoff_hz, self._rate), clip.voices[0]))
         return self._single(sounds, recipe.other_talkers.level_db, "talkers", n_samples)
 
-    def bursts(self, recipe: Bursts, engines: Sequence[Noise], n_samples: int) -> Noisy | None:
+    def bursts(self, recipe: BurstsConfig, engines: Sequence[Noise], n_samples: int) -> Noisy | None:
         """Noise bursts."""
         if not self.happens("bursts", recipe):
             return None
@@ -102,7 +109,7 @@ class Draws:
             sounds.append((start, once(engine.take(kind, rng, longest), longest, fade), kind))
         return self._single(sounds, recipe.level_db, "bursts", n_samples)
 
-    def vocal_sounds(self, recipe: VocalSounds, user: Segments, n_samples: int) -> Noisy | None:
+    def vocal_sounds(self, recipe: VocalSoundsConfig, user: Segments, n_samples: int) -> Noisy | None:
         """Laughter and coughs of the user, each whole, and some time away from all else that he utters.
 
         Args:
@@ -146,7 +153,7 @@ class Draws:
             starts.append(int(at))
         return starts
 
-    def speaker(self, recipe: Mix, rooms: Rooms | None) -> Speaker:
+    def speaker(self, recipe: MixConfig, rooms: Rooms | None) -> SpeechPath:
         """Distance, room and drift."""
         found: dict[str, Any] = {}
         if self.happens("distance", recipe.distance):
@@ -159,13 +166,13 @@ class Draws:
             found["drift_db"] = self.value(recipe.drift.range_db, "drift", "range")
             found["drift_period_samples"] = max(1, self.samples(recipe.drift.period_ms, "drift", "period"))
             found["drift_phase"] = self.rng("drift", "phase").random()
-        return Speaker(**found)
+        return SpeechPath(**found)
 
-    def aside(self, recipe: Aside) -> tuple[float, float]:
+    def aside(self, recipe: AsideMixConfig) -> tuple[float, float]:
         """Level in decibels, and cut-off in hertz, of words to somebody else."""
         return self.value(recipe.gain_db, "aside", "gain"), self.value(recipe.cutoff_hz, "aside", "cutoff")
 
-    def line(self, recipe: Line) -> tuple[str, float | None]:
+    def line(self, recipe: LineConfig) -> tuple[str, float | None]:
         """Codec of the line and its compression, or nothing."""
         if not self.happens("line", recipe):
             return "", None
@@ -174,7 +181,7 @@ class Draws:
         compression = self.value(recipe.compression, "line", "compression")
         return name, min(max(compression, 0.0), 1.0) if CODECS[name].takes_compression else None
 
-    def scene(self, recipe: Mix, supplies: Supplies, takes: Takes, user: Segments, n_samples: int) -> Scene:
+    def scene(self, recipe: MixConfig, supplies: Supplies, takes: Takes, user: Segments, n_samples: int) -> Scene:
         """All draws of a conversation whose user is heard saying `user`."""
         echoes = self.happens("echo", recipe.echo)
         codec, compression = self.line(recipe.line)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datagen.engines.base import Audio, Response
+from datagen.engines.base import Audio, RoomResponse
 from datagen.pipeline.levels import Segments
 
 _N_TAPS = 8
@@ -26,7 +26,7 @@ def dull(audio: Audio, cutoff_hz: float, sample_rate_hz: int) -> Audio:
     return filtered
 
 
-def in_room(audio: Audio, response: Response) -> Audio:
+def in_room(audio: Audio, response: RoomResponse) -> Audio:
     """Convolve float32 [n_samples] with the response of a room: float32 [n_samples + len(response.audio) - 1].
 
     Its sample `response.onset_samples` is where the direct sound of sample 0 arrives.
@@ -40,7 +40,7 @@ def in_room(audio: Audio, response: Response) -> Audio:
     return wet
 
 
-def arrived(segments: Segments, response: Response, n_samples: int) -> tuple[Segments, Sequence[Audio]]:
+def arrived(segments: Segments, response: RoomResponse, n_samples: int) -> tuple[Segments, Sequence[Audio]]:
     """Segments as they arrive from within a room, cut to the conversation, and the part of each to measure.
 
     Args:

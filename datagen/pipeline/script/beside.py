@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from datagen.pipeline.script.floor import Part, Piece, Setting
-from datagen.recipe.timing_config import Tokens
+from datagen.pipeline.script.floor import Piece, Setting, TurnPlan
+from datagen.recipe.timing_config import TokensConfig
 from datagen.records import Kind, Role, Utterance, Within
 from datagen.text.phrases import count_words, phrase_ends, units
 
@@ -13,7 +13,7 @@ _TOO_LATE_WORDS = 1.5
 """A listener's token needs some of the turn to come after it."""
 
 
-def beside(part: Part, setting: Setting) -> list[Utterance]:
+def beside(part: TurnPlan, setting: Setting) -> list[Utterance]:
     """All that overlaps a turn, by place in its text, as drawn; nothing if the language has no words for it.
 
     Args:
@@ -65,7 +65,7 @@ def _within_piece(utterance: Utterance, piece: Piece, place: int) -> Utterance:
     return replace(utterance, within=replace(within, at_characters=place - piece.first + piece.n_again))
 
 
-def _backchannels(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
+def _backchannels(part: TurnPlan, setting: Setting, tokens: TokensConfig) -> list[Utterance]:
     rule, draws, by_user = setting.timing.backchannel, setting.draws, part.role == "assistant"
     probability = rule.user_probability if by_user else rule.assistant_probability
     forms = tokens.backchannels if by_user else tokens.continuers
@@ -95,12 +95,12 @@ def _asks_at(spoken: str, place: int) -> bool:
     return end in ("?", "？")
 
 
-def backchannel(part: Part, setting: Setting, at_characters: int, words: str, delay_samples: int) -> Utterance:
+def backchannel(part: TurnPlan, setting: Setting, at_characters: int, words: str, delay_samples: int) -> Utterance:
     """A listener's token at a place of a turn."""
     return _token(_OTHER[part.role], words, setting, part, "backchannel", Within(at_characters, delay_samples))
 
 
-def _false_start(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
+def _false_start(part: TurnPlan, setting: Setting, tokens: TokensConfig) -> list[Utterance]:
     rule, draws, key = setting.timing.false_start, setting.draws, (part.index, "false_start")
     if not draws.happens(rule.probability, *key) or count_words(part.spoken) < rule.min_words:
         return []
@@ -118,7 +118,7 @@ def _false_start(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance
     ]
 
 
-def _aside(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
+def _aside(part: TurnPlan, setting: Setting, tokens: TokensConfig) -> list[Utterance]:
     rule, draws, key = setting.timing.aside, setting.draws, (part.index, "aside")
     if not draws.happens(rule.probability, *key) or count_words(part.spoken) < rule.min_words:
         return []
@@ -126,7 +126,7 @@ def _aside(part: Part, setting: Setting, tokens: Tokens) -> list[Utterance]:
     return [_token("user", draws.deal(tokens.asides, part.index // 2, "aside_words"), setting, part, "aside", within)]
 
 
-def _near(part: Part, share: float) -> int:
+def _near(part: TurnPlan, share: float) -> int:
     """The end of the word nearest to a share of a turn's text, in characters."""
     wanted = share * len(part.spoken)
     return min((unit.end for unit in units(part.spoken)), key=lambda end: abs(end - wanted))
@@ -135,7 +135,7 @@ def _near(part: Part, share: float) -> int:
 _KINDS: dict[str, Kind] = {"backchannel": "backchannel", "false_start": "attempt", "aside": "aside"}
 
 
-def _token(role: Role, words: str, setting: Setting, part: Part, event: str, within: Within) -> Utterance:
+def _token(role: Role, words: str, setting: Setting, part: TurnPlan, event: str, within: Within) -> Utterance:
     return Utterance(
         role, "", words, setting.voices[role], 0, kind=_KINDS[event], turn=part.index, within=within, event=event
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from datagen import seeds
 from datagen.engines.base import Voice
-from datagen.recipe import Splits
+from datagen.recipe import SplitsConfig
 from datagen.records import SPLITS
 
 Pool = Mapping[str, tuple[str, ...]]
@@ -13,7 +13,7 @@ Pools = Mapping[str, Pool]
 """By language."""
 
 
-def voices_by_split(voices: Sequence[Voice], splits: Splits) -> dict[str, tuple[str, ...]]:
+def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, tuple[str, ...]]:
     """Deal voices into splits so that no speaker is heard in two, at least one a split that has a share.
 
     Raises:
@@ -49,7 +49,7 @@ def voices_by_split(voices: Sequence[Voice], splits: Splits) -> dict[str, tuple[
     }
 
 
-def voices_by_language(voices: Sequence[Voice], splits: Splits, languages: Sequence[str]) -> Pools:
+def voices_by_language(voices: Sequence[Voice], splits: SplitsConfig, languages: Sequence[str]) -> Pools:
     """Deal the voices of each language into splits.
 
     Speakers of the same languages are dealt together, so that nobody is in two splits, whatever they speak there. Where
@@ -85,14 +85,14 @@ def voices_by_language(voices: Sequence[Voice], splits: Splits, languages: Seque
     return pools
 
 
-def _dealt(group: Sequence[Voice], splits: Splits) -> Pool:
+def _dealt(group: Sequence[Voice], splits: SplitsConfig) -> Pool:
     try:
         return voices_by_split(group, splits)
     except ValueError:
         return {**dict.fromkeys(SPLITS, ()), "train": tuple(voice.name for voice in group)}
 
 
-def _refuse_empty(pools: Pools, voices: Sequence[Voice], splits: Splits) -> None:
+def _refuse_empty(pools: Pools, voices: Sequence[Voice], splits: SplitsConfig) -> None:
     shares = {"train": 1.0, "validation": splits.validation, "test": splits.test}
     for language, pool in pools.items():
         if any(share and not pool[split] for split, share in shares.items()):

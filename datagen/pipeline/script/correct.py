@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from datagen.pipeline.script.draws import Draws
+from datagen.pipeline.script.draws import ScriptDraws
 
 _NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _LARGER = frozenset(
@@ -36,7 +36,7 @@ class Corrected:
 
 
 def corrected(
-    spoken: str, earlier: Sequence[str], language: str, connectives: dict[str, float], draws: Draws, k: int
+    spoken: str, earlier: Sequence[str], language: str, connectives: dict[str, float], draws: ScriptDraws, k: int
 ) -> Corrected | None:
     """The text with its first correctable value said wrong first; None if it has none that is new.
 

@@ -10,7 +10,7 @@ from datagen.recipe.distributions import Distribution
 
 
 @dataclass(frozen=True)
-class Draws:
+class ScriptDraws:
     """Chance for one dialogue; a purpose is the turn and a name, and names one draw for ever."""
 
     run_seed: int

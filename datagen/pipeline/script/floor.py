@@ -7,16 +7,16 @@ from marks.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from datagen.pipeline.script.draws import Draws
+from datagen.pipeline.script.draws import ScriptDraws
 from datagen.pipeline.script.hesitations import n_repeatable, pause_places
-from datagen.recipe.timing_config import Timing, Tokens
+from datagen.recipe.timing_config import TimingConfig, TokensConfig
 from datagen.records import BargeIn, PartOf, Role, Utterance
 from datagen.text.phrases import Unit, count_words, joined, units
 from datagen.text.references import reacts_to_all
 
 
 @dataclass(frozen=True)
-class Part:
+class TurnPlan:
     """What is known of one turn when its script is written."""
 
     index: int
@@ -32,11 +32,11 @@ class Setting:
     """What is the same for all turns of a dialogue."""
 
     language: str
-    timing: Timing
-    tokens: Tokens | None
+    timing: TimingConfig
+    tokens: TokensConfig | None
     """Words for all that the dialogue does not hold; none: nothing that needs them happens."""
     voices: dict[Role, str]
-    draws: Draws
+    draws: ScriptDraws
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Pause:
 
 
 def pieces_of(
-    part: Part, setting: Setting, barge_in: BargeIn | None, pauses: Sequence[Pause], holds_floor: bool = False
+    part: TurnPlan, setting: Setting, barge_in: BargeIn | None, pauses: Sequence[Pause], holds_floor: bool = False
 ) -> list[Piece]:
     """The pieces of a turn in order, with all that comes between the turn before and its own first words.
 
@@ -95,7 +95,7 @@ def pieces_of(
     return before + broken(whole, pauses)
 
 
-def drawn_pauses(part: Part, setting: Setting) -> list[Pause]:
+def drawn_pauses(part: TurnPlan, setting: Setting) -> list[Pause]:
     """A pause in the user's turn if a hesitation is drawn; with a filler or a restart if those are."""
     rule, tokens, draws = setting.timing.hesitation, setting.tokens, setting.draws
     k = part.index

@@ -7,8 +7,8 @@ words tell (`datagen.text.references`); where they do not allow it, nobody inter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from datagen.pipeline.script.floor import Part, Setting
-from datagen.recipe.timing_config import Tokens
+from datagen.pipeline.script.floor import Setting, TurnPlan
+from datagen.recipe.timing_config import TokensConfig
 from datagen.records import FAMILIES, BargeIn, Utterance
 from datagen.text.phrases import count_words, phrase_ends
 from datagen.text.references import last_reference, reacts_to_all
@@ -41,7 +41,7 @@ class Interruption:
     spot: Spot
 
 
-def drawn_interruption(parts: Sequence[Part], k: int, setting: Setting) -> Interruption | None:
+def drawn_interruption(parts: Sequence[TurnPlan], k: int, setting: Setting) -> Interruption | None:
     """How turn `k` is interrupted, if a barge-in is drawn and its family fits somewhere in the turn.
 
     Args:
@@ -64,7 +64,7 @@ def drawn_interruption(parts: Sequence[Part], k: int, setting: Setting) -> Inter
     return Interruption(family, min(spots, key=lambda spot: abs(spot.at_characters - wanted)))
 
 
-def _spots(family: str, parts: Sequence[Part], k: int, setting: Setting) -> list[Spot]:
+def _spots(family: str, parts: Sequence[TurnPlan], k: int, setting: Setting) -> list[Spot]:
     """Where a family fits in a turn; without words of the language only the next turn can interrupt."""
     if setting.tokens is None and family != "next_turn":
         return []
@@ -170,7 +170,7 @@ def yielded_to(k: int, at_characters: int, setting: Setting, family: str, delay_
     return BargeIn(at_characters, reaction, delay_samples, finishes, competes, family)
 
 
-def inserted(part: Part, interruption: Interruption, setting: Setting, tokens: Tokens) -> list[Utterance]:
+def inserted(part: TurnPlan, interruption: Interruption, setting: Setting, tokens: TokensConfig) -> list[Utterance]:
     """What follows an interrupted turn that the dialogue does not hold: the user's words, and the assistant's rest.
 
     Args:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from datagen.pipeline.script.beside import backchannel, by_place, merged
-from datagen.pipeline.script.floor import Part, Pause, Setting, pieces_of
+from datagen.pipeline.script.floor import Pause, Setting, TurnPlan, pieces_of
 from datagen.pipeline.script.interrupt import yielded_to
 from datagen.records import BargeIn, Mark, Utterance
 from datagen.text.phrases import units
@@ -27,7 +27,7 @@ def faults(marks: Sequence[Mark], spoken: Sequence[str]) -> Iterator[str]:
             yield f"marks[{k}].word is {mark.word}, but {says}, and one must come after the mark: {mend}"
 
 
-def marked(parts: Sequence[Part], marks: Sequence[Mark], setting: Setting) -> Iterator[Utterance]:
+def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -> Iterator[Utterance]:
     """All utterances of a dialogue by its marks.
 
     Nothing else happens inside its turns: no barge-ins, hesitations, false starts, asides or backchannels by rule.
@@ -48,7 +48,7 @@ def marked(parts: Sequence[Part], marks: Sequence[Mark], setting: Setting) -> It
         )
 
 
-def _barge_in(before: Part, marks: Sequence[Mark], setting: Setting) -> BargeIn | None:
+def _barge_in(before: TurnPlan, marks: Sequence[Mark], setting: Setting) -> BargeIn | None:
     """How the next turn interrupts a turn, if the marks of that turn say so."""
     place = next((mark.word for mark in marks if mark.kind == "barge_in"), 0)
     if not place:
@@ -67,6 +67,6 @@ def _pause(mark: Mark, setting: Setting) -> Pause:
     return Pause(mark.word, draws.length(rule.pause, *key, "pause"), mark.text, delay)
 
 
-def _backchannel(part: Part, mark: Mark, setting: Setting) -> Utterance:
+def _backchannel(part: TurnPlan, mark: Mark, setting: Setting) -> Utterance:
     delay = setting.draws.samples(setting.timing.backchannel.delay, mark.turn, "marked_backchannel", mark.word)
     return backchannel(part, setting, units(part.spoken)[mark.word - 1].end, mark.text, delay)

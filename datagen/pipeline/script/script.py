@@ -7,16 +7,16 @@ from datagen import seeds
 from datagen.pipeline.script.beside import beside, merged
 from datagen.pipeline.script.casting import Pools
 from datagen.pipeline.script.correct import corrected
-from datagen.pipeline.script.draws import Draws
-from datagen.pipeline.script.floor import Part, Setting, drawn_pauses, pieces_of
+from datagen.pipeline.script.draws import ScriptDraws
+from datagen.pipeline.script.floor import Setting, TurnPlan, drawn_pauses, pieces_of
 from datagen.pipeline.script.interrupt import barge_in_of, drawn_interruption, inserted
 from datagen.pipeline.script.marked import faults, marked
-from datagen.recipe import Recipe, Splits
+from datagen.recipe import Recipe, SplitsConfig
 from datagen.records import Dialogue, Mark, Reject, Role, Script, Utterance, reject
 from datagen.text import to_spoken
 
 
-def split_of(group: str, splits: Splits) -> str:
+def split_of(group: str, splits: SplitsConfig) -> str:
     """Deal a group of near-duplicates into a split, by a hash of the id that names it and of nothing else.
 
     A dialogue without near-duplicates is a group of its own, named by its id: a larger input moves it only if it brings
@@ -57,12 +57,12 @@ class WriteScript:
         language = dialogue.language or "en"
         user, assistant = self._user_voice(dialogue, language, split), self._recipe.voices.assistant_of(language)
         voices: dict[Role, str] = {"user": user, "assistant": assistant}
-        parts: list[Part] = []
+        parts: list[TurnPlan] = []
         for index, turn in enumerate(dialogue.turns):
             spoken = to_spoken(turn.text, dialogue.language)
             if not spoken:
                 return reject(dialogue, "script", "unspeakable", f"turn {index} ({turn.role}) has nothing to say aloud")
-            parts.append(Part(index, turn.role, turn.text, spoken))
+            parts.append(TurnPlan(index, turn.role, turn.text, spoken))
         if not follows_marks(dialogue, self._recipe.script.marked_share):
             return Script(dialogue, split, tuple(self._by_rule(parts, self._setting(dialogue, voices))))
         marks = [replace(mark, text=to_spoken(mark.text, dialogue.language)) for mark in dialogue.marks]
@@ -80,10 +80,10 @@ class WriteScript:
 
     def _setting(self, dialogue: Dialogue, voices: dict[Role, str]) -> Setting:
         timing, tokens = self._recipe.timing, self._recipe.timing.tokens.get(dialogue.language or "en")
-        draws = Draws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz)
+        draws = ScriptDraws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz)
         return Setting(dialogue.language or "en", timing, tokens, voices, draws)
 
-    def _by_rule(self, parts: Sequence[Part], setting: Setting) -> Iterator[Utterance]:
+    def _by_rule(self, parts: Sequence[TurnPlan], setting: Setting) -> Iterator[Utterance]:
         interrupted = {
             part.index: found
             for part in parts
@@ -102,7 +102,7 @@ class WriteScript:
                 yield from inserted(part, now, setting, setting.tokens)
 
 
-def _with_correction(part: Part, earlier: Sequence[str], setting: Setting) -> Part:
+def _with_correction(part: TurnPlan, earlier: Sequence[str], setting: Setting) -> TurnPlan:
     """A user's turn with a value said wrong first, if that is drawn and it has one."""
     rule, draws = setting.timing.correction, setting.draws
     if part.role != "user" or not setting.tokens or not draws.happens(rule.probability, part.index, "correction"):
@@ -111,7 +111,7 @@ def _with_correction(part: Part, earlier: Sequence[str], setting: Setting) -> Pa
     return replace(part, spoken=found.spoken, correction=found.span) if found else part
 
 
-def _mark_faults(marks: Sequence[Mark], spoken: Sequence[Mark], parts: Sequence[Part]) -> Iterator[str]:
+def _mark_faults(marks: Sequence[Mark], spoken: Sequence[Mark], parts: Sequence[TurnPlan]) -> Iterator[str]:
     """What is wrong with marks now that is known what is said aloud."""
     yield from faults(marks, [part.spoken for part in parts])
     for k, (written, said) in enumerate(zip(marks, spoken, strict=True)):

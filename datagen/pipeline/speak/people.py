@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from datagen import seeds
-from datagen.pipeline.mix.scene_draws import Draws
-from datagen.recipe.mix_config import Mix
+from datagen.pipeline.mix.scene_draws import SceneDraws
+from datagen.recipe.mix_config import MixConfig
 from datagen.records import Script
 
 _N_OTHER_LINES = 3
 
 
-class Line(NamedTuple):
+class BackgroundLine(NamedTuple):
     """A voice, what it says, and on which occasion: another occasion is another take, so that none is heard twice."""
 
     voice: str
@@ -25,10 +25,10 @@ class Line(NamedTuple):
 
 
 def babble_lines(
-    recipe: Mix, run_seed: int, script: Script, sentences: Sequence[str], voices: Sequence[str]
-) -> list[Line]:
+    recipe: MixConfig, run_seed: int, script: Script, sentences: Sequence[str], voices: Sequence[str]
+) -> list[BackgroundLine]:
     """What the talkers of the babble of a conversation say, if any: lines of a split's stock, which is spoken once."""
-    draws = Draws.of(run_seed, script)
+    draws = SceneDraws.of(run_seed, script)
     if not draws.happens("babble", recipe.babble):
         return []
     n_talkers = max(1, round(draws.value(recipe.babble.n_talkers, "babble", "talkers")))
@@ -40,15 +40,15 @@ def babble_lines(
 
 
 def other_lines(
-    recipe: Mix, run_seed: int, script: Script, sentences: Sequence[str], voices: Sequence[str]
-) -> list[Line]:
+    recipe: MixConfig, run_seed: int, script: Script, sentences: Sequence[str], voices: Sequence[str]
+) -> list[BackgroundLine]:
     """What the other talkers of a conversation say, if any; the lines go round, however long it is."""
-    draws = Draws.of(run_seed, script)
+    draws = SceneDraws.of(run_seed, script)
     if not draws.happens("talkers", recipe.other_talkers):
         return []
     lines = (_line(draws.rng("talkers", "line", k), sentences, voices) for k in range(_N_OTHER_LINES))
     return [line._replace(occasion=(script.dialogue.id, "talker", k)) for k, line in enumerate(lines)]
 
 
-def _line(rng: np.random.Generator, sentences: Sequence[str], voices: Sequence[str]) -> Line:
-    return Line(voices[int(rng.integers(len(voices)))], sentences[int(rng.integers(len(sentences)))])
+def _line(rng: np.random.Generator, sentences: Sequence[str], voices: Sequence[str]) -> BackgroundLine:
+    return BackgroundLine(voices[int(rng.integers(len(voices)))], sentences[int(rng.integers(len(sentences)))])

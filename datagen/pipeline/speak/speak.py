@@ -11,12 +11,12 @@ from datagen.clock import ms_to_samples
 from datagen.engines.audio import dequantize, quantize, resample
 from datagen.engines.base import TTS, Speech
 from datagen.errors import EngineError
-from datagen.pipeline.speak.people import Line, babble_lines, other_lines
+from datagen.pipeline.speak.people import BackgroundLine, babble_lines, other_lines
 from datagen.pipeline.speak.slices import sliced
 from datagen.pipeline.verify.signal import heard_span
-from datagen.pipeline.verify.verify import Fault, Gate
-from datagen.recipe import Speak as SpeakRecipe
-from datagen.recipe.mix_config import Mix
+from datagen.pipeline.verify.verify import Gate, TakeFault
+from datagen.recipe import SpeakConfig
+from datagen.recipe.mix_config import MixConfig
 from datagen.records import Clip, PartOf, Reject, Script, Take, Takes, Word, reject
 
 _TAKE_VERSION = 3
@@ -39,7 +39,7 @@ class Shelf(Protocol):
 class Background:
     """Who may talk in the background: user voices by language and split, and what the recipe says of them."""
 
-    mix: Mix
+    mix: MixConfig
     voices: Mapping[str, Mapping[str, Sequence[str]]]
     speakers: Mapping[str, str] = field(default_factory=dict)
     """Whose a voice is; one that is not named is a speaker of its own."""
@@ -48,14 +48,14 @@ class Background:
         """Voices of the split of a conversation that speak its language."""
         return self.voices.get(script.dialogue.language or "en", {}).get(script.split, ())
 
-    def others(self, script: Script, run_seed: int) -> list[Line]:
+    def others(self, script: Script, run_seed: int) -> list[BackgroundLine]:
         """What other talkers say in a conversation; voices of its split, not its user's if there are more."""
         own = {self.speakers.get(utterance.voice, utterance.voice) for utterance in script.utterances}
         pool = self.pool(script)
         pool = [voice for voice in pool if self.speakers.get(voice, voice) not in own] or pool
         return other_lines(self.mix, run_seed, script, self.sentences(script), pool)
 
-    def babble(self, script: Script, run_seed: int) -> list[Line]:
+    def babble(self, script: Script, run_seed: int) -> list[BackgroundLine]:
         """What the talkers of the babble of a conversation say."""
         return babble_lines(self.mix, run_seed, script, self.sentences(script), self.pool(script))
 
@@ -71,19 +71,19 @@ class Background:
         return found
 
 
-def lines_of(script: Script) -> list[Line]:
+def lines_of(script: Script) -> list[BackgroundLine]:
     """What a voice is asked to say for each utterance; pieces of one take share a line.
 
     The occasion is the dialogue, what the utterance does, the turn, and a count of the same words by the same voice
     there: so it stays the same if other timing brings other tokens into other turns.
     """
-    said, lines = Counter[tuple[str, int, str, str]](), list[Line]()
+    said, lines = Counter[tuple[str, int, str, str]](), list[BackgroundLine]()
     for u in script.utterances:
         text = u.part_of.text if u.part_of else u.spoken
         here = u.kind, u.turn, u.voice, text
         said[here] += not (u.part_of and u.part_of.first)
         occasion = script.dialogue.id, u.kind, u.turn, said[here]
-        lines.append(Line(u.voice, text, occasion, u.kind not in ("turn", "resumption")))
+        lines.append(BackgroundLine(u.voice, text, occasion, u.kind not in ("turn", "resumption")))
     return lines
 
 
@@ -97,7 +97,7 @@ class Speak:
 
     def __init__(
         self,
-        recipe: SpeakRecipe,
+        recipe: SpeakConfig,
         tts: TTS,
         gate: Gate,
         sample_rate_hz: int,
@@ -121,7 +121,7 @@ class Speak:
         self._recipe, self._tts, self._gate, self._rate, self._seed = recipe, tts, gate, sample_rate_hz, run_seed
         self._threads = ThreadPoolExecutor(tts.concurrency) if tts.concurrency > 1 else None
         self._background, self._shelf = background, shelf
-        self._stock: dict[tuple[str, Line], Clip] = {}
+        self._stock: dict[tuple[str, BackgroundLine], Clip] = {}
         made_by = (_TAKE_VERSION, repr(tts.info), made_with, recipe.model_dump_json(), sample_rate_hz, run_seed)
         self._made_by = f"{seeds.digest(*made_by):032x}"
 
@@ -143,9 +143,11 @@ class Speak:
         babble = [self._paced(self._background, line, language) for line in self._background.babble(script, self._seed)]
         return Takes(script, takes, tuple(babble), tuple(others))
 
-    def _cut(self, script: Script, lines: Sequence[Line], found: Mapping[Line, Take]) -> tuple[Take, ...]:
+    def _cut(
+        self, script: Script, lines: Sequence[BackgroundLine], found: Mapping[BackgroundLine, Take]
+    ) -> tuple[Take, ...]:
         """A take per utterance: its line's, or its piece of that."""
-        parts: dict[Line, list[PartOf]] = {}
+        parts: dict[BackgroundLine, list[PartOf]] = {}
         for utterance, line in zip(script.utterances, lines, strict=True):
             if utterance.part_of:
                 parts.setdefault(line, []).append(utterance.part_of)
@@ -159,12 +161,12 @@ class Speak:
             for utterance, line in zip(script.utterances, lines, strict=True)
         )
 
-    def _spoken_lines(self, lines: Sequence[Line], language: str) -> dict[Line, Take | str]:
+    def _spoken_lines(self, lines: Sequence[BackgroundLine], language: str) -> dict[BackgroundLine, Take | str]:
         """The take of each line from the shelf, else spoken; or what is wrong with it.
 
         As many are under way at once as the engine bears. Without threads, nothing is spoken after the first bad one.
         """
-        found: dict[Line, Take | str] = {}
+        found: dict[BackgroundLine, Take | str] = {}
         missing = []
         for line in dict.fromkeys(lines):
             if self._shelf and (known := self._shelf.find(self._key(line, language))):
@@ -182,7 +184,7 @@ class Speak:
                 return {**dict.fromkeys(lines, take), **found}
         return found
 
-    def _speak_all(self, lines: Sequence[Line], language: str) -> Iterator[tuple[Line, Take | str]]:
+    def _speak_all(self, lines: Sequence[BackgroundLine], language: str) -> Iterator[tuple[BackgroundLine, Take | str]]:
         """Speak lines; with threads all at once, and what ended well is given before an error is raised."""
         if not self._threads:
             yield from ((line, self._spoken(line, language)) for line in lines)
@@ -193,28 +195,28 @@ class Speak:
         for future in spoken.values():
             future.result()
 
-    def _keep(self, line: Line, language: str, take: Take) -> None:
+    def _keep(self, line: BackgroundLine, language: str, take: Take) -> None:
         if self._shelf:
             seed = self._seed_of(line, take.attempt)
             self._shelf.keep(self._key(line, language), line.text, line.voice, seed, take)
 
-    def _key(self, line: Line, language: str) -> str:
+    def _key(self, line: BackgroundLine, language: str) -> str:
         """Name of a take by all that decides its content; 32 hexadecimal digits."""
         key = seeds.digest(self._made_by, language, line.voice, line.text, int(line.is_token), *line.occasion)
         return f"{key:032x}"
 
-    def _seed_of(self, line: Line, attempt: int) -> int:
+    def _seed_of(self, line: BackgroundLine, attempt: int) -> int:
         return seeds.seed32(self._seed, "take", line.voice, line.text, *line.occasion, attempt)
 
-    def _spoken(self, line: Line, language: str) -> Take | str:
+    def _spoken(self, line: BackgroundLine, language: str) -> Take | str:
         """The first take that passes the gate, or what is wrong with the last one."""
-        faults = list[Fault]()
+        faults = list[TakeFault]()
         speak = self._tts.speak_token if line.is_token else self._tts.speak
         for attempt in range(self._recipe.attempts):
             try:
                 speech = speak(line.text, line.voice, self._seed_of(line, attempt))
             except EngineError as error:
-                faults.append(Fault("engine", str(error)))
+                faults.append(TakeFault("engine", str(error)))
                 continue
             fault, scores = self._gate(speech.audio, self._tts.sample_rate_hz, line.text, language)
             if fault is None:
@@ -223,7 +225,7 @@ class Speak:
             faults.append(fault)
         return faults[-1].detail
 
-    def _paced(self, background: Background, line: Line, language: str) -> Clip:
+    def _paced(self, background: Background, line: BackgroundLine, language: str) -> Clip:
         """A talker of the babble, faster and higher than a user who has that voice; kept, for lines come again."""
         if (language, line) not in self._stock:
             clip = self._clip(line, language)
@@ -233,7 +235,7 @@ class Speak:
             )
         return self._stock[language, line]
 
-    def _clip(self, line: Line, language: str) -> Clip:
+    def _clip(self, line: BackgroundLine, language: str) -> Clip:
         """Someone in the background.
 
         Raises:

@@ -11,11 +11,11 @@ from datagen.engines.audio import resample
 from datagen.engines.base import ASR, MOS, Audio
 from datagen.pipeline.verify.signal import Signal, measure
 from datagen.pipeline.verify.words import compare, count_syllables, need_comparison
-from datagen.recipe import Verify
+from datagen.recipe import VerifyConfig
 from datagen.records import Scores
 
 
-class Fault(NamedTuple):
+class TakeFault(NamedTuple):
     """What is wrong with a take."""
 
     kind: str
@@ -33,7 +33,7 @@ class Gate:
     Threads may ask at once; engines are asked by one at a time.
     """
 
-    def __init__(self, recipe: Verify, asr: ASR | None = None, mos: MOS | None = None) -> None:
+    def __init__(self, recipe: VerifyConfig, asr: ASR | None = None, mos: MOS | None = None) -> None:
         """Take the limits, and the engines that the recipe names.
 
         Raises:
@@ -44,7 +44,7 @@ class Gate:
             need_comparison()
         self._lock = Lock()
 
-    def __call__(self, audio: Audio, rate_hz: int, text: str, language: str) -> tuple[Fault | None, Scores]:
+    def __call__(self, audio: Audio, rate_hz: int, text: str, language: str) -> tuple[TakeFault | None, Scores]:
         """Judge a take.
 
         Args:
@@ -75,27 +75,27 @@ class Gate:
             fault, scores = self._rated(self._mos, audio, rate_hz, scores)
         return fault, scores
 
-    def _faults(self, signal: Signal, n_syllables: int) -> Iterator[Fault]:
+    def _faults(self, signal: Signal, n_syllables: int) -> Iterator[TakeFault]:
         limits = self._recipe
         if signal.level_dbfs < limits.min_level_dbfs:
-            yield Fault("silent", f"the take is silent ({signal.level_dbfs:.0f} dBFS)")
+            yield TakeFault("silent", f"the take is silent ({signal.level_dbfs:.0f} dBFS)")
         spoken = f"{signal.speech_ms:.0f} ms of speech is too"
         if signal.speech_ms + limits.short_slack_ms < n_syllables * limits.min_ms_per_syllable:
-            yield Fault("short", f"{spoken} short for {n_syllables} syllables")
+            yield TakeFault("short", f"{spoken} short for {n_syllables} syllables")
         if signal.speech_ms > n_syllables * limits.max_ms_per_syllable + limits.long_slack_ms:
-            yield Fault("long", f"{spoken} long for {n_syllables} syllables")
+            yield TakeFault("long", f"{spoken} long for {n_syllables} syllables")
         if signal.longest_pause_ms > limits.max_pause_ms:
-            yield Fault("pause", f"a pause of {signal.longest_pause_ms:.0f} ms")
+            yield TakeFault("pause", f"a pause of {signal.longest_pause_ms:.0f} ms")
         if signal.tail_ms > limits.max_tail_ms:
-            yield Fault("tail", f"{signal.tail_ms:.0f} ms after the last word")
+            yield TakeFault("tail", f"{signal.tail_ms:.0f} ms after the last word")
         if signal.clipped_share > limits.max_clipped_share:
-            yield Fault("clipped", f"{signal.clipped_share:.2%} of the samples are clipped")
+            yield TakeFault("clipped", f"{signal.clipped_share:.2%} of the samples are clipped")
         if signal.floor_db > limits.max_floor_db:
-            yield Fault("noise", f"noise between words ({signal.floor_db:.0f} dB)")
+            yield TakeFault("noise", f"noise between words ({signal.floor_db:.0f} dB)")
 
     def _heard(
         self, asr: ASR, audio: Audio, rate_hz: int, text: str, language: str, scores: Scores
-    ) -> tuple[Fault | None, Scores]:
+    ) -> tuple[TakeFault | None, Scores]:
         limits = self._recipe
         with self._lock:
             heard = asr.transcribe(resample(audio, rate_hz, asr.sample_rate_hz), language)
@@ -108,23 +108,23 @@ class Gate:
             heard=heard,
         )
         if found.n_repeated > limits.max_repeated:
-            return Fault("repeated", f"{found.n_repeated} words are repeated: heard {heard[:200]!r}"), scores
+            return TakeFault("repeated", f"{found.n_repeated} words are repeated: heard {heard[:200]!r}"), scores
         wrong = found.error_rate > limits.max_error_rate and found.letter_error_rate > limits.max_letter_error_rate
         if wrong and found.n_units >= limits.min_units:
-            return Fault("words", f"{found.error_rate:.0%} of the words are wrong: heard {heard[:200]!r}"), scores
+            return TakeFault("words", f"{found.error_rate:.0%} of the words are wrong: heard {heard[:200]!r}"), scores
         return None, scores
 
-    def _rated(self, mos: MOS, audio: Audio, rate_hz: int, scores: Scores) -> tuple[Fault | None, Scores]:
+    def _rated(self, mos: MOS, audio: Audio, rate_hz: int, scores: Scores) -> tuple[TakeFault | None, Scores]:
         with self._lock:
             score = round(mos.score(resample(audio, rate_hz, mos.sample_rate_hz)), 3)
-        fault = Fault("mos", f"it sounds bad (MOS {score:.2f})") if score < self._recipe.min_mos else None
+        fault = TakeFault("mos", f"it sounds bad (MOS {score:.2f})") if score < self._recipe.min_mos else None
         return fault, replace(scores, mos=score)
 
 
-def _unusable(audio: Audio) -> Fault | None:
+def _unusable(audio: Audio) -> TakeFault | None:
     """What makes a take no audio at all."""
     if audio.ndim != 1 or audio.dtype != np.float32:
-        return Fault("unusable", f"the take is no mono float32 but {audio.dtype} {audio.shape}")
+        return TakeFault("unusable", f"the take is no mono float32 but {audio.dtype} {audio.shape}")
     if not len(audio):
-        return Fault("unusable", "the take is empty")
-    return None if np.isfinite(audio).all() else Fault("unusable", "the take holds NaN or infinite samples")
+        return TakeFault("unusable", "the take is empty")
+    return None if np.isfinite(audio).all() else TakeFault("unusable", "the take holds NaN or infinite samples")

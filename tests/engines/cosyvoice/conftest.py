@@ -9,7 +9,7 @@ import soundfile
 
 from datagen.engines import load
 from datagen.engines.base import Voice
-from datagen.engines.voices.reference import Reference
+from datagen.engines.voices.reference import ReferenceRecording
 from tests.engines.tiny_cosyvoice import lent_code, tiny_cosyvoice
 
 
@@ -39,7 +39,7 @@ def models(code, tmp_path_factory) -> dict[int, Path]:
 
 
 @pytest.fixture(scope="package")
-def bank(tmp_path_factory) -> dict[str, Reference]:
+def bank(tmp_path_factory) -> dict[str, ReferenceRecording]:
     """Two voices that hum."""
     root, found = tmp_path_factory.mktemp("bank"), {}
     for k, name in enumerate(("eve", "finn")):
@@ -47,7 +47,7 @@ def bank(tmp_path_factory) -> dict[str, Reference]:
         hum = 0.2 * np.sin(2 * np.pi * (140 + 70 * k) * at) * (at % 0.75 < 0.5)
         soundfile.write(root / f"{name}.wav", hum, 24_000)
         voice = Voice(name, f"speaker of {name}", ("en",), "CC0-1.0", source_sha256=str(k) * 64)
-        found[name] = Reference(voice, root / f"{name}.wav", f"I am {name} and this is how I talk.")
+        found[name] = ReferenceRecording(voice, root / f"{name}.wav", f"I am {name} and this is how I talk.")
     return found
 
 

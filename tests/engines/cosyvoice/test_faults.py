@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from datagen.engines.tts.cosyvoice import CosyVoice, _all_or_nothing
-from datagen.engines.voices.reference import Reference
+from datagen.engines.voices.reference import ReferenceRecording
 from datagen.errors import EngineError, EngineMissingError, OutageError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours
@@ -155,14 +155,14 @@ def test_missing_files_are_named(models, code, tmp_path):
 
 
 def test_voices_that_cannot_serve_are_named_before_the_model_is_loaded(models, code, bank):
-    mute = {**bank, "mute": Reference(bank["eve"].voice, bank["eve"].path, " ")}
+    mute = {**bank, "mute": ReferenceRecording(bank["eve"].voice, bank["eve"].path, " ")}
     with pytest.raises(EngineError, match="no transcript of voice mute; add it, or use mode cross_lingual"):
         CosyVoice(str(models[2]), str(code), bank=mute)
 
 
 def test_too_long_a_reference_is_named(engine, bank, models, code, tmp_path):
     soundfile.write(tmp_path / "long.wav", np.ones(31 * 8000) / 9, 8000)
-    long = {"long": Reference(bank["eve"].voice, tmp_path / "long.wav", "too long")}
+    long = {"long": ReferenceRecording(bank["eve"].voice, tmp_path / "long.wav", "too long")}
     with pytest.raises(EngineError, match=r"long\.wav has 31\.0 s; a reference has up to 30 s"):
         CosyVoice(str(models[1]), str(code), bank=long).speak("hello there", "long", 1)
 

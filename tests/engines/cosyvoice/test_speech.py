@@ -10,7 +10,7 @@ from datagen.engines import load
 from datagen.engines.base import Voice
 from datagen.engines.conformance import check
 from datagen.engines.tts.cosyvoice import CosyVoice
-from datagen.engines.voices.reference import Reference
+from datagen.engines.voices.reference import ReferenceRecording
 from datagen.errors import EngineError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours
@@ -128,7 +128,7 @@ def test_a_recording_is_encoded_once(engine, monkeypatch):
 @pytest.mark.parametrize("marker", ["<|endofprompt|>", "[laughter]", "<strong>", "</laughter>", "<|im_end|>", "<|en|>"])
 @pytest.mark.parametrize("version", [1, 2])
 def test_text_and_transcripts_cannot_steer(code, models, bank, monkeypatch, version, marker):
-    steered = {"eve": Reference(bank["eve"].voice, bank["eve"].path, f"I am {marker} eve.")}
+    steered = {"eve": ReferenceRecording(bank["eve"].voice, bank["eve"].path, f"I am {marker} eve.")}
     tts = CosyVoice(str(models[version]), str(code), bank=steered)
     model, tokenizer, ids = tts._model.model, tts._model.frontend.tokenizer, set()
     job = model.llm_job

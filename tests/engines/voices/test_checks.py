@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datagen.engines.voices import Limits, load_bank, survey
+from datagen.engines.voices import RecordingLimits, load_bank, survey
 from datagen.errors import EngineError, RecipeError
 from tests.engines.voices.conftest import hum
 
@@ -136,8 +136,8 @@ def test_of_a_table_the_best_row_of_a_voice_is_taken(put):
 
 def test_limits_are_options(put):
     bank = put("short.wav", seconds=1)
-    assert list(load_bank(bank, Limits.of({"min_seconds": 0.5, "best_seconds": [1, 2]}))) == ["short"]
-    (verdict,) = survey(bank, Limits.of({"min_seconds": 0.5, "transcript": True}))
+    assert list(load_bank(bank, RecordingLimits.of({"min_seconds": 0.5, "best_seconds": [1, 2]}))) == ["short"]
+    (verdict,) = survey(bank, RecordingLimits.of({"min_seconds": 0.5, "transcript": True}))
     assert verdict.faults == ("nobody knows what is said in it; give a transcript",)
     for values, says in [
         ({"min_second": 1}, "no limit of voices is called 'min_second'; they are min_seconds, "),
@@ -147,7 +147,7 @@ def test_limits_are_options(put):
         ({"transcript": 1}, "the limit transcript is 1; write it like False"),
     ]:
         with pytest.raises(RecipeError, match=says):
-            Limits.of(values)
+            RecordingLimits.of(values)
 
 
 def test_the_command_shows_every_voice_and_fails_if_one_cannot_be_used(put, tmp_path):

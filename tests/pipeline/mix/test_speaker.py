@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.engines.base import Response
+from datagen.engines.base import RoomResponse
 from datagen.pipeline.mix.speaker import arrived, drifting, dull
 from tests.conftest import RATE
 
@@ -48,7 +48,7 @@ def test_direct_sound_lies_where_the_dry_speech_was(starts, onset):
     rng = np.random.default_rng(0)
     dry = [(start, rng.normal(size=300).astype(np.float32)) for start in starts]
     n_samples = 2100
-    wet, heard = arrived(dry, Response(response, onset, 100.0), n_samples)
+    wet, heard = arrived(dry, RoomResponse(response, onset, 100.0), n_samples)
     for (start, audio), (first, late), measured in zip(dry, wet, heard, strict=True):
         channel = np.zeros(n_samples)
         channel[first : first + len(late)] += late

@@ -10,7 +10,7 @@ from datagen.engines.tts.hibari import Hibari
 from datagen.errors import RecipeError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.verify.verify import Gate
-from datagen.recipe import Verify, load
+from datagen.recipe import VerifyConfig, load
 from datagen.run.build import build
 from datagen.run.check import check
 from datagen.shards.store import open_store
@@ -29,7 +29,7 @@ N_GOOD, N_BROKEN = 40, 5
 def gate():
     from datagen.engines.listeners.whisper import Whisper
 
-    return Gate(Verify(), Whisper())
+    return Gate(VerifyConfig(), Whisper())
 
 
 @pytest.fixture(scope="module")

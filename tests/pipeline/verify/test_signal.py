@@ -6,7 +6,7 @@ import pytest
 from datagen.engines.tts.hibari import Hibari
 from datagen.pipeline.verify.signal import measure
 from datagen.pipeline.verify.verify import Gate
-from datagen.recipe import Verify
+from datagen.recipe import VerifyConfig
 from tests.pipeline.verify import breaks
 
 RATE = 24_000
@@ -23,7 +23,7 @@ def takes():
 
 
 def fault(audio, text=TEXTS[1], **limits) -> str:
-    found = Gate(Verify(**limits))(audio, RATE, text, "en")[0]
+    found = Gate(VerifyConfig(**limits))(audio, RATE, text, "en")[0]
     return found.detail if found else ""
 
 
@@ -92,13 +92,13 @@ def test_limits_are_those_of_the_recipe(takes):
     ],
 )
 def test_what_is_no_audio_is_a_bad_take_and_no_crash(audio, says):
-    found, _ = Gate(Verify())(audio, RATE, TEXTS[0], "en")
+    found, _ = Gate(VerifyConfig())(audio, RATE, TEXTS[0], "en")
     assert found.kind == "unusable"
     assert says in found.detail
 
 
 def test_faults_have_a_kind_to_be_counted(takes):
-    kinds = {Gate(Verify(**limits))(takes[1], RATE, TEXTS[1], "en")[0].kind for limits in (
+    kinds = {Gate(VerifyConfig(**limits))(takes[1], RATE, TEXTS[1], "en")[0].kind for limits in (
         {"max_tail_ms": 1}, {"max_pause_ms": 1}, {"max_floor_db": -120}, {"min_level_dbfs": 0},
         {"min_ms_per_syllable": 250}, {"max_ms_per_syllable": 10},
     )}  # fmt: skip

@@ -11,7 +11,7 @@ from datagen.engines.base import ASR, MOS, EngineInfo
 from datagen.errors import EngineMissingError
 from datagen.pipeline.verify.verify import Gate
 from datagen.pipeline.verify.words import compare, count_syllables, repeated
-from datagen.recipe import Verify
+from datagen.recipe import VerifyConfig
 
 pytest.importorskip("jiwer", reason="needs the extra `asr`; `make test-all` installs it")
 RATE = 16_000
@@ -50,7 +50,7 @@ def hum(text: str) -> np.ndarray:
 
 
 def judge(said: str, heard: str, language: str = "en", **limits):
-    fault, scores = Gate(Verify(**limits), Hearing(heard))(hum(said), RATE, said, language)
+    fault, scores = Gate(VerifyConfig(**limits), Hearing(heard))(hum(said), RATE, said, language)
     return fault.detail if fault else "", scores
 
 
@@ -109,14 +109,14 @@ def test_limits_of_words_are_those_of_the_recipe():
 
 def test_what_is_bad_by_its_sound_is_not_listened_to_and_what_says_wrong_words_is_not_rated():
     asr, mos = Hearing("hello there you"), Rating(3.0)
-    gate = Gate(Verify(), asr, mos)
+    gate = Gate(VerifyConfig(), asr, mos)
     gate(np.zeros(RATE, np.float32), RATE, "hello there you", "en")
     assert (asr.asked, mos.asked) == (0, 0)
     gate(hum("one two three four"), RATE, "one two three four", "en")  # the recognizer hears something else
     assert (asr.asked, mos.asked) == (1, 0)
     fault, scores = gate(hum("hello there you"), RATE, "hello there you", "en")
     assert (fault, scores.mos, mos.asked) == (None, 3.0, 1)
-    assert "MOS 1.50" in Gate(Verify(), None, Rating(1.5))(hum("hello"), RATE, "hello", "en")[0].detail
+    assert "MOS 1.50" in Gate(VerifyConfig(), None, Rating(1.5))(hum("hello"), RATE, "hello", "en")[0].detail
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=4), st.integers(2, 4))
@@ -139,6 +139,6 @@ def test_hesitations_alone_are_not_judged():
 
 def test_a_recognizer_without_the_packages_to_compare_is_refused_before_any_speech(monkeypatch):
     monkeypatch.setitem(sys.modules, "jiwer", None)
-    Gate(Verify())
+    Gate(VerifyConfig())
     with pytest.raises(EngineMissingError, match=r"duplex-datagen\[asr\]"):
-        Gate(Verify(), Hearing("x"))
+        Gate(VerifyConfig(), Hearing("x"))
