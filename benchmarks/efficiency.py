@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from common import Stopwatch, recipe_for, run_build, show, write_dialogues
 from threadpoolctl import threadpool_limits
@@ -30,7 +31,8 @@ from datagen.shards.plan import PlannedInput, load_plan
 from datagen.shards.store import open_store
 
 _N_WORKERS = 2
-_work: tuple[Pipeline, PlannedInput, dict[str, Stage]] | None = None
+_TO_TAKES = ("select", "script", "speak")
+_work: tuple[Pipeline, PlannedInput, dict[str, Stage[Any, Any]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,23 +64,33 @@ def open_work(recipe: Recipe, out: str) -> None:
     _work = build, PlannedInput(plan, store), stages
 
 
+def through(stages: dict[str, Stage[Any, Any]], item: Any, *names: str) -> Any:
+    """An item after some stages."""
+    for name in names:
+        item = apply(name, stages[name], item)
+    return item
+
+
 def compute_unit(unit: int) -> Compute:
     """Run a unit's utterances and audio through the engines alone; what happens in between is not timed."""
     if _work is None:
         raise RuntimeError("the process was not opened")
     build, planned, stages = _work
-    scripts = apply("script", stages["script"], apply("select", stages["select"], planned.unit(unit)))
-    made: list[Takes] = [takes for takes in apply("speak", stages["speak"], scripts) if isinstance(takes, Takes)]
+    made = [takes for record in planned.unit(unit) if isinstance(takes := through(stages, record, *_TO_TAKES), Takes)]
     wanted = [
-        (u.spoken, u.voice, seeds.seed32(build.recipe.seed, takes.script.dialogue.id, "speak", index, attempt))
+        (
+            take.utterance.spoken,
+            take.utterance.voice,
+            seeds.seed32(build.recipe.seed, takes.script.dialogue.id, "speak", index, attempt),
+        )
         for takes in made
-        for index, (u, take) in enumerate(zip(takes.script.utterances, takes.takes, strict=True))
+        for index, take in enumerate(takes.takes)
         for attempt in range(take.attempt + 1)
     ]
     begin, begin_cpu = time.perf_counter(), time.process_time()
     n_heard = sum(len(build.tts.speak(text, voice, seed).audio) for text, voice, seed in wanted)
     voice_seconds, voice_cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
-    mixed = apply("mix", stages["mix"], apply("place", stages["place"], made))
+    mixed = [through(stages, takes, "place", "mix") for takes in made]
     channels = [channel for talk in mixed if isinstance(talk, Conversation) for channel in talk.audio]
     begin, begin_cpu = time.perf_counter(), time.process_time()
     for channel in channels:
@@ -121,10 +133,10 @@ def profile(recipe: Recipe, planned_in: Path, out: Path, n_units: int) -> None:
     for unit in range(n_units):
         done = []
         for record in planned.unit(unit):
-            batch = [record]
+            item: Any = record
             for name, stage in timed.items():
-                batch = apply(name, stage, batch)  # type: ignore[arg-type]
-            done.extend(batch)
+                item = apply(name, stage, item)  # type: ignore[arg-type]
+            done.append(item)
         commit_unit(store, unit, done, watch.add("flatten", flatten), head)  # type: ignore[arg-type]
     total = time.perf_counter() - begin
     print(f"one worker, {n_units} units, engines loaded:")

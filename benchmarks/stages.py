@@ -37,7 +37,7 @@ def stages_of(build: Pipeline) -> dict[str, object]:
 
 def run_stage(stage: object, batch: Sequence[object]) -> list[object]:
     """Run a stage and make sure that nothing was rejected."""
-    results = list(stage(batch))  # type: ignore[operator]
+    results = [stage(item) for item in batch]  # type: ignore[operator]
     faults = [result for result in results if isinstance(result, Reject)]
     if faults:
         raise SystemExit(f"rejected: {faults[0]}")
@@ -83,16 +83,15 @@ def voices(build: Pipeline, scripts: Sequence[object], times: int) -> None:
 
 def long_takes(takes: Sequence[Takes], build: Pipeline, length_s: int) -> Takes:
     """Takes of several dialogues as one conversation of about so many seconds."""
-    utterances, found = [], list[Take]()
+    found = list[Take]()
     rate, n_samples = build.recipe.sample_rate_hz, 0
     for part in takes:
-        for utterance, take in zip(part.script.utterances, part.takes, strict=True):
-            utterances.append(utterance)
+        for take in part.takes:
             found.append(take)
-            n_samples += len(take.audio) + utterance.offset_samples
+            n_samples += len(take.audio) + take.utterance.offset_samples
         if n_samples >= length_s * rate:
             break
-    script = type(takes[0].script)(takes[0].script.dialogue, "train", tuple(utterances))
+    script = type(takes[0].script)(takes[0].script.dialogue, "train", tuple(take.utterance for take in found))
     return Takes(script, tuple(found), takes[0].babble, takes[0].other_talkers)
 
 
@@ -151,12 +150,12 @@ def acoustics(scripts: Sequence[object], times: int) -> None:
 def rows(build: Pipeline, streams: list[Streams], head: dict[str, object], folder: Path, times: int) -> None:
     """Flattening, and writing of one unit with hashes and sync."""
     flatten = build.flatten()
-    n_tokens = sum(len(row.input_ids) for made in flatten(streams) for row in made)
-    took = seconds(lambda: flatten(streams), times)
+    n_tokens = sum(len(row.input_ids) for s in streams for row in flatten(s))
+    took = seconds(lambda: [flatten(s) for s in streams], times)
     show("flatten, five tasks", n_tokens / took / 1e6, "M tokens/s")
 
     def write() -> None:
-        for task, split, table in row_tables(flatten(streams)):
+        for task, split, table in row_tables([flatten(s) for s in streams]):
             (folder / f"{task}-{split}.parquet").write_bytes(to_parquet(table, head))
 
     took = seconds(write, times)

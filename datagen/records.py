@@ -6,7 +6,7 @@ All are frozen; times are integer samples at the conversation's sample rate unle
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,37 +83,37 @@ class BargeIn:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """An utterance heard beside the other's utterance before it, which nobody yields to."""
+    """An utterance that overlaps the other's utterance before it, and that nobody yields to."""
 
     at_characters: int
     """Place in the other's spoken text, in characters from its beginning."""
     delay_samples: int
     """Start, from the time at which that place is spoken; may be negative."""
     give_up_samples: int | None = None
-    """How long it goes on before it is given up; none if it is said to its end."""
+    """Time after which it is given up; None if it is said to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartOf:
-    """The longer take of which an utterance is a piece: a turn that hesitates is spoken in one breath all the same."""
+    """The longer take of which an utterance is a piece: a turn with hesitations is synthesized as one take."""
 
     text: str
-    """What the one TTS call speaks: the pieces of the turn in a row, words said again included."""
+    """Text of the one TTS call: the pieces of the turn in a row, repeated words included."""
     first: int
-    """Where the piece begins in it, in characters; 0 for the first piece."""
+    """Start of the piece in `text`, in characters; 0 for the first piece."""
     last: int
-    """Where it ends: `text[first:last]` is what it says."""
+    """End of the piece: it says `text[first:last]`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What one voice says without a pause of the script, and when it is to come after the utterance before."""
+    """Words of one voice without a scripted pause, and their scripted time after the utterance before."""
 
     role: Role
     text: str
     """As written; empty for what the dialogue does not hold, and for all but the first piece of a turn."""
     spoken: str
-    """As people would say it."""
+    """Normalized (verbalized) text."""
     voice: str
     offset_samples: int
     """Scripted start minus the end of the floor-holder's utterance before: the floor-transfer offset, or a pause.
@@ -134,13 +134,29 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechLine:
+    """A voice, its words, and the occasion: another occasion is another take, so none is heard twice."""
+
+    voice: str
+    text: str
+    occasion: tuple[str | int, ...] = ()
+    """Names the occasion for ever: the dialogue's id, the purpose, and the place in the dialogue."""
+    is_token: bool = False
+    """True for a short token, whose takes differ more from occasion to occasion."""
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
-    """A dialogue with spoken text, voices and what will happen."""
+    """A dialogue with spoken text, voices and all that will happen."""
 
     dialogue: Dialogue
     split: str
     utterances: tuple[Utterance, ...]
     scripted_by: ScriptedBy = "rules"
+    babble: tuple[SpeechLine, ...] = ()
+    """One line per talker of the babble; empty if there is none."""
+    other_talkers: tuple[SpeechLine, ...] = ()
+    """Sentences of other talkers; they repeat in turn over a long conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +187,17 @@ class Scores:
     """What was wrong with the takes before this one, a word each."""
 
 
+class TakeFault(NamedTuple):
+    """What is wrong with a take."""
+
+    kind: str
+    """One of a few words, to be counted."""
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
-class Take:
-    """One synthesized utterance, silence at both ends trimmed; or a piece of one, cut out between two words."""
+class LineTake:
+    """One line as synthesized and checked, silence at both ends trimmed."""
 
     audio: NDArray[np.float32]
     words: tuple[Word, ...]
@@ -185,29 +209,42 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """What people in the background say."""
+class Take(LineTake):
+    """The audio of one utterance: the take of its line, or a piece of it, cut out between two words."""
 
-    voices: tuple[str, ...]
+    utterance: Utterance = field(kw_only=True)
+
+    @classmethod
+    def of(cls, utterance: Utterance, take: LineTake) -> "Take":
+        """The take of a line as that of an utterance."""
+        return cls(take.audio, take.words, take.attempt, take.trimmed_samples, take.scores, utterance=utterance)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A line of somebody in the background, as synthesized."""
+
+    line: SpeechLine
     audio: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """A script and one take per utterance, and what people in the background say."""
+    """A script, one take per utterance, and the speech of people in the background."""
 
     script: Script
     takes: tuple[Take, ...]
     babble: tuple[Clip, ...] = ()
-    """One per talker of the babble; empty if there is none."""
+    """As in the script, each talker at a pace of its own."""
     other_talkers: tuple[Clip, ...] = ()
-    """Sentences of other talkers, as spoken by the voice engine; the mix changes them."""
+    """As in the script; the mix changes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A take in time. Audio, words and text all end at `end_samples`; what was cut is `unsaid`."""
 
+    take: Take
     start_samples: int
     end_samples: int
     words: tuple[Word, ...]
@@ -216,6 +253,16 @@ class Placed:
     unsaid: str
     n_cut_samples: int
     """Samples of the take that are not heard."""
+
+    @property
+    def utterance(self) -> Utterance:
+        """The utterance of the take."""
+        return self.take.utterance
+
+    @property
+    def is_heard(self) -> bool:
+        """True if any of the take is heard."""
+        return self.end_samples > self.start_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,28 +459,30 @@ class Reject:
     """Of an unforeseen exception only; not part of the content digest."""
 
 
-def dialogue_of(item: Dialogue | Script | Takes | Timeline | Conversation) -> Dialogue:
+Item = Dialogue | Script | Takes | Timeline | Conversation
+"""What a stage before `encode` receives."""
+
+
+def dialogue_of(item: Item) -> Dialogue:
     """The dialogue an item was made from.
 
     >>> dialogue_of(Script(Dialogue("d1", ()), "train", ())).id
     'd1'
     """
-    while not isinstance(item, Dialogue):
-        match item:
-            case Conversation():
-                item = item.timeline
-            case Timeline():
-                item = item.takes
-            case Takes():
-                item = item.script
-            case Script():
-                item = item.dialogue
-    return item
+    match item:
+        case Dialogue():
+            return item
+        case Conversation():
+            return dialogue_of(item.timeline)
+        case Timeline():
+            return item.takes.script.dialogue
+        case Takes():
+            return item.script.dialogue
+        case Script():
+            return item.dialogue
 
 
-def reject(
-    item: Dialogue | Script | Takes | Timeline | Conversation, stage: str, reason: str, detail: str, traceback: str = ""
-) -> Reject:
+def reject(item: Item, stage: str, reason: str, detail: str, traceback: str = "") -> Reject:
     """The reject of an item at a stage.
 
     >>> reject(Dialogue("d1", (), record=3), "select", "code", "turn 2 holds a code block").record

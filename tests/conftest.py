@@ -1,6 +1,7 @@
 """Small builders shared by the tests. Engines here are the shipped fakes: they serve tests of logic only."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from datagen.engines.base import Voice
 from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.script.casting import Pools, voices_by_language
 from datagen.recipe import Recipe, load
-from datagen.records import BargeIn, Dialogue, Script, Take, Takes, Turn, Utterance, Word
+from datagen.records import BargeIn, Dialogue, LineTake, Script, Take, Takes, Turn, Utterance, Word
 from tests import stores
 from tests.flaky_s3 import FlakyS3, flaky
 
@@ -104,7 +105,7 @@ def dialogue(*texts: str, id: str = "d1", record: int = 0) -> Dialogue:
     return Dialogue(id, turns, "test", "en", record)
 
 
-def take(*word_lengths: int, gap: int = 100, level: float = 0.1) -> Take:
+def take(*word_lengths: int, gap: int = 100, level: float = 0.1) -> LineTake:
     """A take of tones: words of the given lengths in samples, `gap` apart."""
     words, at = [], 0
     for k, length in enumerate(word_lengths):
@@ -114,10 +115,10 @@ def take(*word_lengths: int, gap: int = 100, level: float = 0.1) -> Take:
     for word in words:
         n = word.end_samples - word.start_samples
         audio[word.start_samples : word.end_samples] = level * np.sin(np.arange(n) * 0.1)
-    return Take(audio, tuple(words), 0, 0)
+    return LineTake(audio, tuple(words), 0, 0)
 
 
-def takes_of(turns: list[tuple[str, Take, int, BargeIn | None]], id: str = "d1") -> Takes:
+def takes_of(turns: list[tuple[str, LineTake, int, BargeIn | None]], id: str = "d1") -> Takes:
     """Takes from (role, take, offset, barge-in) per utterance."""
     utterances = tuple(
         Utterance(role, spoken, spoken, f"{role}-voice", offset, barge_in)
@@ -125,4 +126,10 @@ def takes_of(turns: list[tuple[str, Take, int, BargeIn | None]], id: str = "d1")
         for spoken in [" ".join(word.text for word in t.words)]
     )
     script = Script(Dialogue(id, (), "test", "en"), "train", utterances)
-    return Takes(script, tuple(t for _, t, _, _ in turns))
+    return Takes(script, tuple(Take.of(u, t) for u, (_, t, _, _) in zip(utterances, turns, strict=True)))
+
+
+def with_utterances(takes: Takes, *utterances: Utterance) -> Takes:
+    """The same takes of other utterances."""
+    script = replace(takes.script, utterances=utterances)
+    return Takes(script, tuple(Take.of(u, t) for u, t in zip(utterances, takes.takes, strict=True)))

@@ -67,8 +67,9 @@ def test_users_are_all_voices_but_the_assistants(work):
 def test_voices_of_the_assistants_speaker_are_no_users_and_speakers_stay_together():
     work = Pipeline(make_recipe("engines.tts={name: 'tests.run.engines:Paired'}"))
     assert work.user_voices == tuple(f"tone-{k}" for k in range(2, 9))
-    scripts = dict(zip(("script", "speak"), work.steps()[1:3], strict=True))
-    for pools in (scripts["script"].make()._pools["en"], scripts["speak"].make()._background.voices["en"]):
+    write = work.steps()[1].make()
+    assert write._background.speakers["tone-2"] == work.tts.about("tone-2").speaker
+    for pools in (write._pools["en"], write._background.pools["en"]):
         heard = [{work.tts.about(voice).speaker for voice in pool} for pool in pools.values()]
         assert sum(map(len, heard)) == len(set.union(*heard)) == 4
     with pytest.raises(RecipeError, match="user voices of 2 speakers of 'en' cannot be kept apart"):

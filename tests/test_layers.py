@@ -138,9 +138,9 @@ def test_engines_that_a_recipe_does_not_name_are_not_imported():
         "import sys\nfrom datagen import recipe\nfrom datagen.pipeline.pipeline import Pipeline\n"
         "from datagen.records import Dialogue, Turn\n"
         "work = Pipeline(recipe.load('quickstart'))\nwork.check()\n"
-        "items = [Dialogue('d', (Turn('user', 'How long does green tea steep?'), Turn('assistant', 'Two minutes.')))]\n"
-        "for step in work.steps():\n    items = step.make()(items)\n"
-        "assert work.flatten()(items)[0]\nprint(*sorted(sys.modules))"
+        "item = Dialogue('d', (Turn('user', 'How long does green tea steep?'), Turn('assistant', 'Two minutes.')))\n"
+        "for step in work.steps():\n    item = step.make()(item)\n"
+        "assert work.flatten()(item)\nprint(*sorted(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in run.stdout.split("\n")[-2].split()}

@@ -45,10 +45,10 @@ def dialogues(draw) -> Dialogue:
 def staged(dialogue: Dialogue, *overrides: str) -> tuple[Script, Timeline, Streams, Pipeline]:
     build = Pipeline(make_recipe("mix.noise=[]", *overrides))
     _, write, *others = build.steps()
-    items = [write.make()([dialogue])[0]]
+    items = [write.make()(dialogue)]
     assert isinstance(items[0], Script), items[0]
     for step in others:
-        items.append(step.make()([items[-1]])[0])
+        items.append(step.make()(items[-1]))
     (timeline,) = (item for item in items if isinstance(item, Timeline))
     return items[0], timeline, items[-1], build
 
@@ -56,10 +56,10 @@ def staged(dialogue: Dialogue, *overrides: str) -> tuple[Script, Timeline, Strea
 def end_of_word(timeline: Timeline, turn: int, word: int) -> int:
     """When so many units of a turn have been said, from the takes of its pieces: counted, not looked up."""
     left = word
-    for u, take, placed in zip(timeline.takes.script.utterances, timeline.takes.takes, timeline.placed, strict=True):
-        if (u.turn, u.kind) != (turn, "turn"):
+    for placed in timeline.placed:
+        if (placed.utterance.turn, placed.utterance.kind) != (turn, "turn"):
             continue
-        for w in take.words:
+        for w in placed.take.words:
             inside = units(w.text)
             if left <= len(inside):
                 length = w.end_samples - w.start_samples
@@ -107,7 +107,7 @@ def test_what_is_marked_happens_where_it_is_marked(timing, dialogue, seed):
 @given(dialogues())
 def test_no_turn_and_no_word_is_lost(dialogue):
     recipe = make_recipe("timing={profile: omniflatten}")
-    (script,) = WriteScript(recipe, pools_of(recipe, "a", "b", "c", "d"))([dialogue])
+    script = WriteScript(recipe, pools_of(recipe, "a", "b", "c", "d"))(dialogue)
     for k, turn in enumerate(dialogue.turns):
         pieces = [u for u in script.utterances if (u.turn, u.role, u.kind) == (k, turn.role, "turn")]
         assert [u.text for u in pieces if u.text] == [turn.text]
@@ -133,7 +133,7 @@ ALL = (
 def scripts(n: int, marks: tuple[Mark, ...], *overrides: str) -> list[Script]:
     recipe = make_recipe(*overrides)
     talks = [Dialogue(f"d{k}", TURNS, "test", "en", marks=marks) for k in range(n)]
-    return WriteScript(recipe, pools_of(recipe, "a", "b", "c", "d"))(talks)
+    return [*map(WriteScript(recipe, pools_of(recipe, "a", "b", "c", "d")), talks)]
 
 
 def test_with_marks_the_rules_for_what_they_say_rest():
@@ -192,7 +192,7 @@ def test_places_are_those_of_the_spoken_text():
         "d", turns_of("It is 300 km.", "Oh."), "test", "en", marks=(Mark("hesitation", 0, 4, "user", "3"),)
     )
     recipe = make_recipe()
-    (script,) = WriteScript(recipe, pools_of(recipe, "a", "b", "c", "d"))([talk_])
+    script = WriteScript(recipe, pools_of(recipe, "a", "b", "c", "d"))(talk_)
     assert [u.spoken for u in script.utterances] == ["It is three hundred", "three", "kilometers.", "Oh."]
 
 

@@ -33,10 +33,10 @@ def dialogues(draw) -> Dialogue:
 def made(profile: str, dialogue: Dialogue, seed: int = 0) -> tuple[Script, Streams, Pipeline]:
     build = Pipeline(make_recipe(f"timing={{profile: {profile}}}", f"seed={seed}", "mix.noise=[]"))
     _, write, *others = build.steps()
-    (script,) = write.make()([dialogue])
+    script = write.make()(dialogue)
     item = script
     for step in others:
-        (item,) = step.make()([item])
+        item = step.make()(item)
     return script, item, build
 
 

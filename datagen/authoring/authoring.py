@@ -120,7 +120,7 @@ class Writer:
             UnfitAnswerError: If it would not.
         """
         select = Select(self._recipe.select.model_copy(update=open_to(written.language)))
-        (found,) = select([Dialogue(written.id, written.turns, written.source, written.language, written.record)])
+        found = select(Dialogue(written.id, written.turns, written.source, written.language, written.record))
         if isinstance(found, Reject):
             raise UnfitAnswerError(found.reason, f"no build would speak it: {found.detail}")
 

@@ -61,7 +61,7 @@ def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
         return briefs(recipe)
     read = sources.read(recipe.input.paths, recipe.input.shape, limit=recipe.input.limit)
     select = Select(recipe.select)
-    return (r if isinstance(r, Reject) else select([r])[0] for r in mark_duplicates(read, InputConfig()))
+    return map(select, mark_duplicates(read, InputConfig()))
 
 
 def plan_writing(recipe: WriteRecipe, store: Store) -> Plan:

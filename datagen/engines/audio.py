@@ -1,4 +1,4 @@
-"""Reading audio files of any format, and changing sample rates."""
+"""Audio as arrays: reading files of any format, changing sample rates, 16 bits, power."""
 
 from pathlib import Path
 
@@ -103,3 +103,22 @@ def window_power(audio: Audio, window: int) -> NDArray[np.float32]:
     padded[: len(audio)] = audio
     power: NDArray[np.float32] = np.einsum("ij,ij->i", *(padded.reshape(n_windows, window),) * 2) / window
     return power
+
+
+def energy_of(audio: Audio) -> float:
+    """Sum of squares of float32 [n_samples].
+
+    >>> energy_of(np.array([1, -2], np.float32))
+    5.0
+    """
+    return float(np.dot(audio, audio))
+
+
+def unit_power(audio: Audio) -> Audio:
+    """The same sound at root mean square 1; silence stays silence.
+
+    >>> unit_power(np.array([3, -3], np.float32)).tolist()
+    [1.0, -1.0]
+    """
+    power = energy_of(audio) / max(len(audio), 1)
+    return audio / np.float32(np.sqrt(power)) if power > 0 else audio

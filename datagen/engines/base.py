@@ -5,7 +5,8 @@ same arguments give the same result, whatever was asked of it before. One that c
 A class that names its protocol as its base gets what has a default here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -54,6 +55,17 @@ class Speech:
     words: tuple[Word, ...]
     """One entry per whitespace-separated word of the text, in order, times within `audio`. A text whose words are long,
     as in Chinese, may be cut finer: then one entry per piece, such as a character, that together spell the text."""
+
+
+@dataclass(frozen=True)
+class SpeechRequest:
+    """One text to synthesize."""
+
+    text: str
+    voice: str
+    seed: int
+    is_token: bool = False
+    """True if it is to be spoken by `speak_token`."""
 
 
 WordTimes = Literal["model", "estimated"]
@@ -122,6 +134,34 @@ class TTS(Protocol):
         """
         return self.speak(text, voice, seed)
 
+    def speak_many(self, requests: Sequence[SpeechRequest]) -> Iterator[tuple[int, Speech | EngineError]]:
+        """Speak the utterances of one conversation, `concurrency` of them at once.
+
+        An engine that is faster in batches overrides this.
+
+        Yields:
+            The index of a request, and its speech or the reason why it cannot be spoken.
+
+        Raises:
+            OutageError: As `speak`; with several at once, after all that could be spoken.
+        """
+        if self.concurrency == 1:
+            yield from ((k, _attempted(self, request)) for k, request in enumerate(requests))
+            return
+        with ThreadPoolExecutor(self.concurrency) as threads:
+            futures = [threads.submit(_attempted, self, request) for request in requests]
+            yield from ((k, future.result()) for k, future in enumerate(futures) if not future.exception())
+        for future in futures:
+            future.result()
+
+
+def _attempted(tts: TTS, request: SpeechRequest) -> Speech | EngineError:
+    speak = tts.speak_token if request.is_token else tts.speak
+    try:
+        return speak(request.text, request.voice, request.seed)
+    except EngineError as error:
+        return error
+
 
 class SpeechTokenizer(Protocol):
     """Audio in, one code per frame out, and back."""
@@ -137,8 +177,8 @@ class SpeechTokenizer(Protocol):
         """Encode int16 [n_samples], a whole number of frames, to uint16 [n_samples / hop]."""
         ...
 
-    def encode_batch(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
-        """Encode the channels of one conversation, at once where that is faster."""
+    def encode_many(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
+        """Encode several channels, at once where that is faster."""
         return [self.encode(audio) for audio in audios]
 
     def decode(self, codes: Codes) -> Audio:
@@ -167,6 +207,24 @@ class TextTokenizer(Protocol):
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`."""
+        ...
+
+
+class People(Protocol):
+    """A maker of sounds of people that are no words of a script; each sound depends on its generator alone."""
+
+    def babble(self, talkers: Sequence[Audio], n_samples: int, rng: np.random.Generator) -> Audio:
+        """Speech of all talkers at once, none of them intelligible: float32 [n_samples].
+
+        Args:
+            talkers: float32 [any] per talker, at least one.
+            n_samples: Length to make.
+            rng: Draws all of it.
+        """
+        ...
+
+    def vocal_sound(self, kind: str, speech: Sequence[Audio], rng: np.random.Generator) -> Audio:
+        """A `laughter` or `cough` of the speaker of `speech`: float32 [any], root mean square 1."""
         ...
 
 

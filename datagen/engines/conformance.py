@@ -147,7 +147,7 @@ def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[Conformanc
         )
     pair = [rng.normal(0, 2000, n * hop).astype(np.int16) for n in (33 * tokenizer.frame_rate_hz, 25)]
     alone = [tokenizer.encode(audio) for audio in pair]
-    together = tokenizer.encode_batch(pair)
+    together = tokenizer.encode_many(pair)
     same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
     yield ConformanceFinding("two channels at once are as each alone, or not promised", same or not promised, f"{same}")
     try:

@@ -1,10 +1,10 @@
-"""Conversation → Streams: speech codes of both channels and of what an interruption cut off, text ids of what was said.
+"""Conversation → Streams: speech codes of both channels and of the rests of interrupted takes, text ids of all words.
 
 The unheard rest of a take is encoded clean, at its speaker's level, from the frame in which the fade-out begins. The
-tokenizer hears a second of the take before it, which is dropped, so that the codes go with those of the channel.
+tokenizer also receives the second of the take before it, whose codes are dropped, so that the codes fit the channel's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 
 import numpy as np
@@ -14,28 +14,17 @@ from datagen.clock import ceil_div, ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.pipeline.levels import FULL_SCALE, amplitude
-from datagen.records import (
-    CHANNEL,
-    FLOOR,
-    Conversation,
-    Event,
-    Placed,
-    Reject,
-    Role,
-    Spoken,
-    Streams,
-    Take,
-    Timeline,
-)
+from datagen.pipeline.step import Stage
+from datagen.records import CHANNEL, FLOOR, Conversation, Event, Placed, Role, Spoken, Streams
 from datagen.text.phrases import joined
 
 _CONTEXT_S = 1
-"""What the tokenizer hears of a take before its rest."""
+"""Time of a take that the tokenizer receives before its rest."""
 _NO_CODES = np.zeros(0, np.uint16)
 _NO_IDS = np.zeros(0, np.int32)
 
 
-class Encode:
+class Encode(Stage[Conversation, Streams]):
     """Turn audio and text into codes and ids. Asserts tokens = samples / hop on both channels."""
 
     def __init__(
@@ -46,16 +35,13 @@ class Encode:
         keep_audio: bool = False,
         fade_ms: float = 0,
     ) -> None:
-        """Take both tokenizers, the rate of the audio, whether to keep it as FLAC, and an interrupted take's fade."""
+        """Set both tokenizers, the rate of the audio, if it is kept as FLAC, and an interrupted take's fade."""
         self._speech, self._text, self._rate, self._keep_audio = speech, text, sample_rate_hz, keep_audio
         self._hop = sample_rate_hz // speech.frame_rate_hz
         self._fade = ms_to_samples(fade_ms, sample_rate_hz)
 
-    def __call__(self, batch: Sequence[Conversation]) -> list[Streams | Reject]:
-        """Encode each conversation on its own, so that its codes depend on nothing else."""
-        return [self._streams(conversation) for conversation in batch]
-
-    def _streams(self, conversation: Conversation) -> Streams:
+    def run(self, conversation: Conversation) -> Streams:
+        """Encode a conversation on its own, so that its codes depend on nothing else."""
         timeline = conversation.timeline
         script = timeline.takes.script
         user, assistant = self._codes([conversation.audio[CHANNEL[role]] for role in ("user", "assistant")])
@@ -68,7 +54,7 @@ class Encode:
             n_samples=timeline.n_samples,
             user_codes=user,
             assistant_codes=assistant,
-            utterances=self._spoken(conversation),
+            utterances=tuple(self._spoken(conversation)),
             events=tuple(sorted(timeline.events + conversation.events, key=_time)),
             mixing=conversation.mixing,
             audio_flac=to_flac(conversation.audio, self._rate) if self._keep_audio else None,
@@ -79,7 +65,7 @@ class Encode:
         )
 
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:
-        codes = self._speech.encode_batch([self._at_its_rate(channel) for channel in channels])
+        codes = self._speech.encode_many([self._at_its_rate(channel) for channel in channels])
         for channel, found in zip(channels, codes, strict=True):
             n_frames = len(channel) // self._hop
             if len(found) != n_frames:
@@ -92,12 +78,11 @@ class Encode:
         wide = resample(channel.astype(np.float32), self._rate, self._speech.sample_rate_hz)
         return np.clip(np.rint(wide), -32768, 32767).astype(np.int16)
 
-    def _spoken(self, conversation: Conversation) -> tuple[Spoken, ...]:
-        timeline = conversation.timeline
-        utterances = timeline.takes.script.utterances
+    def _spoken(self, conversation: Conversation) -> Iterator[Spoken]:
         rests = self._rests(conversation)
-        return tuple(
-            Spoken(
+        for index, (placed, said, whole) in enumerate(token_texts(conversation.timeline.placed)):
+            take, utterance = placed.take, placed.utterance
+            yield Spoken(
                 role=utterance.role,
                 voice=utterance.voice,
                 text=utterance.text,
@@ -118,30 +103,17 @@ class Encode:
                 rest_codes=rests.get(index, _NO_CODES),
                 rest_start_frames=self._rest_start(placed) if index in rests else None,
             )
-            for index, (utterance, take, placed, said, whole) in enumerate(
-                zip(
-                    utterances,
-                    timeline.takes.takes,
-                    timeline.placed,
-                    token_texts(timeline, [placed.said for placed in timeline.placed]),
-                    token_texts(timeline, [utterance.spoken for utterance in utterances]),
-                    strict=True,
-                )
-            )
-        )
 
     # -- the rest of an interrupted take ----------------------------------------------------------------
 
     def _rests(self, conversation: Conversation) -> dict[int, NDArray[np.uint16]]:
         """Codes of the rest of each take that holds the floor and was cut, by the index of its utterance."""
-        timeline, mixing = conversation.timeline, conversation.mixing
+        mixing = conversation.mixing
         gains = {"user": amplitude(mixing.user_gain_db), "assistant": amplitude(mixing.assistant_gain_db)}
         audios, n_contexts = dict[int, NDArray[np.int16]](), dict[int, int]()
-        for index, (utterance, take, placed) in enumerate(
-            zip(timeline.takes.script.utterances, timeline.takes.takes, timeline.placed, strict=True)
-        ):
-            if utterance.kind in FLOOR and placed.n_cut_samples:
-                audios[index], n_contexts[index] = self._rest(take, placed, gains[utterance.role])
+        for index, placed in enumerate(conversation.timeline.placed):
+            if placed.utterance.kind in FLOOR and placed.n_cut_samples:
+                audios[index], n_contexts[index] = self._rest(placed, gains[placed.utterance.role])
         codes = self._codes(list(audios.values())) if audios else []
         return {index: found[n_contexts[index] :] for index, found in zip(audios, codes, strict=True)}
 
@@ -149,36 +121,38 @@ class Encode:
         """Frame in which the fade-out of an interrupted take begins; that in which it starts if it is all fade-out."""
         return max((placed.end_samples - self._fade) // self._hop, placed.start_samples // self._hop)
 
-    def _rest(self, take: Take, placed: Placed, gain: float) -> tuple[NDArray[np.int16], int]:
-        """A take on the frames of the conversation, from some context on, and how many frames that context has."""
+    def _rest(self, placed: Placed, gain: float) -> tuple[NDArray[np.int16], int]:
+        """A take on the frames of the conversation, from some context on, and the number of frames of that context."""
         first = self._rest_start(placed)
         heard = max(first - _CONTEXT_S * self._speech.frame_rate_hz, placed.start_samples // self._hop)
-        last = ceil_div(placed.start_samples + len(take.audio), self._hop)
+        last = ceil_div(placed.start_samples + len(placed.take.audio), self._hop)
         audio = np.zeros((last - heard) * self._hop, np.int16)
         begin = heard * self._hop - placed.start_samples  # in the take; negative if it starts within the frame
-        sound = np.rint(take.audio[max(begin, 0) :] * np.float32(gain * FULL_SCALE))
+        sound = np.rint(placed.take.audio[max(begin, 0) :] * np.float32(gain * FULL_SCALE))
         at = max(-begin, 0)
         audio[at : at + len(sound)] = np.clip(sound, -FULL_SCALE - 1, FULL_SCALE)
         return audio, first - heard
 
 
 def _time(event: Event) -> tuple[int, int]:
-    """What events are ordered by; those of equal times stay as the stages gave them."""
+    """The order of events; those of equal times stay as the stages gave them."""
     return event.start_samples, event.end_samples
 
 
-def token_texts(timeline: Timeline, texts: Sequence[str]) -> list[str]:
-    """The text of each utterance, with a space before it where it continues a turn, so that ids join to its text."""
-    found, before = [], dict[Role, tuple[int, str]]()
-    for utterance, text in zip(timeline.takes.script.utterances, texts, strict=True):
-        piece = text
+def token_texts(utterances: Sequence[Placed]) -> Iterator[tuple[Placed, str, str]]:
+    """Each utterance with its text as heard and its whole text.
+
+    A text has a space before it where it continues a turn, so that the ids of pieces join to those of the turn.
+    """
+    before: dict[Role, tuple[int, str, str]] = {}
+    for placed in utterances:
+        utterance, said, whole = placed.utterance, placed.said, placed.utterance.spoken
         if utterance.kind in FLOOR:
-            turn, last = before.get(utterance.role, (-1, ""))
+            turn, last_said, last_whole = before.get(utterance.role, (-1, "", ""))
+            before[utterance.role] = utterance.turn, said, whole
             if turn == utterance.turn:
-                piece = joined(last, text)[len(last) :]
-            before[utterance.role] = utterance.turn, text
-        found.append(piece)
-    return found
+                said, whole = joined(last_said, said)[len(last_said) :], joined(last_whole, whole)[len(last_whole) :]
+        yield placed, said, whole
 
 
 def to_flac(audio: NDArray[np.int16], sample_rate_hz: int) -> bytes:

@@ -20,7 +20,7 @@ from datagen import seeds
 from datagen.clock import ceil_div
 from datagen.events import KINDS
 from datagen.recipe import FlattenConfig
-from datagen.records import Row, Streams
+from datagen.records import Reject, Row, Streams
 from datagen.shards.chunks import ChunkClock, ChunkedConversation, ChunkedUtterance, TextStream, fill, joined, windows
 from datagen.shards.vocab import Ids, Vocabulary
 
@@ -37,11 +37,10 @@ class Flatten:
         self._recipe, self._vocabulary = recipe, vocabulary
         self._hop, self._silence_code = hop_samples, silence_code
 
-    def __call__(self, batch: Sequence[Streams]) -> list[list[Row]]:
-        """All rows of each conversation, by task in the recipe's order."""
-        return [self._rows(streams) for streams in batch]
-
-    def _rows(self, streams: Streams) -> list[Row]:
+    def __call__(self, streams: Streams | Reject) -> list[Row]:
+        """All rows of a conversation, by task in the recipe's order; none of a reject."""
+        if isinstance(streams, Reject):
+            return []
         talk = ChunkedConversation.of(
             streams, self._vocabulary, self._hop, self._recipe.assistant_silence, self._silence_code
         )

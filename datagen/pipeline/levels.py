@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from datagen.engines.audio import energy_of
 from datagen.engines.base import Audio
 
 Segments = list[tuple[int, Audio]]
@@ -74,15 +75,6 @@ def joined(segments: Segments) -> Segments:
     return found
 
 
-def energy_of(audio: Audio) -> float:
-    """Sum of squares of float32 [n_samples].
-
-    >>> energy_of(np.array([1, -2], np.float32))
-    5.0
-    """
-    return float(np.dot(audio, audio))
-
-
 def peak_of(audio: Audio) -> float:
     """The largest magnitude in float32 [n_samples], n_samples > 0.
 
@@ -101,16 +93,6 @@ def power_and_peak(audio: Audio) -> tuple[float, float]:
     blocks = [audio[begin : begin + _BLOCK_SAMPLES] for begin in range(0, len(audio), _BLOCK_SAMPLES)]
     found = [(energy_of(block), peak_of(block)) for block in blocks]
     return sum(energy for energy, _ in found) / len(audio), max(peak for _, peak in found)
-
-
-def unit_power(audio: Audio) -> Audio:
-    """The same sound at root mean square 1; silence stays silence.
-
-    >>> unit_power(np.array([3, -3], np.float32)).tolist()
-    [1.0, -1.0]
-    """
-    power = energy_of(audio) / max(len(audio), 1)
-    return audio / np.float32(np.sqrt(power)) if power > 0 else audio
 
 
 def amplitude(db: float) -> float:

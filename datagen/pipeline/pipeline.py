@@ -10,17 +10,18 @@ from typing import Any
 from datagen.clock import hop_samples
 from datagen.engines import gpu, load
 from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.engines.noise.people import GeneratedPeople
 from datagen.errors import RecipeError
 from datagen.pipeline.encode import Encode
 from datagen.pipeline.flatten import Flatten
-from datagen.pipeline.mix.line import line_info
 from datagen.pipeline.mix.mix import Mix
 from datagen.pipeline.mix.scene import Supplies
+from datagen.pipeline.mix.sound_path import line_info
 from datagen.pipeline.place import Place
 from datagen.pipeline.script.casting import Pools, voices_by_language
 from datagen.pipeline.script.script import WriteScript
 from datagen.pipeline.select import Select
-from datagen.pipeline.speak.speak import Background, Shelf, Speak
+from datagen.pipeline.speak.speak import Shelf, Speak
 from datagen.pipeline.step import Step
 from datagen.pipeline.verify.verify import Gate
 from datagen.recipe import PoolConfig, Recipe
@@ -45,21 +46,23 @@ class Pipeline:
         r = self.recipe
         return [
             Step("select", lambda: Select(r.select)),
-            Step("script", lambda: WriteScript(r, self.casting)),
+            Step("script", self._write_script),
             Step("speak", self._speak),
             Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
             Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
             Step("encode", self._encode),
         ]
 
+    def _write_script(self) -> WriteScript:
+        voices = *self.recipe.voices.assistants, *self.user_voices
+        return WriteScript(self.recipe, self.casting, {voice: self.tts.about(voice).speaker for voice in voices})
+
     def _speak(self) -> Speak:
         r, tts = self.recipe, self.recipe.engines.tts
-        speakers = {voice: self.tts.about(voice).speaker for voice in (*r.voices.assistants, *self.user_voices)}
-        background = Background(r.mix, self.casting, speakers)
         heard_by = [repr(engine.info) for engine in (self.asr, self.mos) if engine]
         made_with = json.dumps([tts.name, tts.options, r.verify.model_dump(mode="json"), heard_by], sort_keys=True)
         gate = Gate(r.verify, self.asr, self.mos)
-        return Speak(r.speak, self.tts, gate, r.sample_rate_hz, r.seed, background, self.shelf, made_with)
+        return Speak(r.speak, self.tts, gate, r.sample_rate_hz, r.seed, r.mix.talker_pace, self.shelf, made_with)
 
     def _encode(self) -> Encode:
         r = self.recipe
@@ -106,10 +109,10 @@ class Pipeline:
 
     @cached_property
     def supplies(self) -> Supplies:
-        """Engines the mix stage draws from: one a source of noise and, where they may happen, of bursts, and rooms."""
-        mix = self.recipe.mix
+        """Engines the mix stage draws from; bursts and rooms only if they may happen."""
+        mix, people = self.recipe.mix, GeneratedPeople(self.recipe.sample_rate_hz)
         bursts = mix.bursts.sources if mix.bursts.probability else ()
-        return Supplies(self._noises(mix.noise), self._noises(bursts), self._rooms(mix.room))
+        return Supplies(people, self._noises(mix.noise), self._noises(bursts), self._rooms(mix.room))
 
     def _noises(self, sources: Sequence[NoiseSourceConfig]) -> list[Noise]:
         rate = self.recipe.sample_rate_hz

@@ -1,18 +1,18 @@
 """Takes → Timeline: when each take starts, stops, and where it is cut."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from datagen import seeds
 from datagen.clock import ms_to_samples, round_up
+from datagen.pipeline.step import Stage
 from datagen.recipe import TimingConfig
-from datagen.records import FLOOR, BargeIn, Event, Placed, Reject, Role, Take, Takes, Timeline, Utterance, Word
+from datagen.records import FLOOR, BargeIn, Event, Placed, Role, Take, Takes, Timeline, Utterance, Word
 from datagen.text.phrases import end_of_unit, heard, places, said_by, time_at, units
 from datagen.text.references import is_content
 
 
-class Place:
-    """Place the takes of a script: first those that hold the floor, then what is heard beside them.
+class Place(Stage[Takes, Timeline]):
+    """Place the takes of a script: first those that hold the floor, then those that overlap it.
 
     The floor goes from utterance to utterance as offsets and barge-ins say. A barge-in starts inside the other's
     utterance before it; the other stops one reaction later, and its audio, words and text end there (law 8). Nobody
@@ -21,30 +21,27 @@ class Place:
     """
 
     def __init__(self, timing: TimingConfig, sample_rate_hz: int, chunk_samples: int, run_seed: int) -> None:
-        """Take the timing, the clock, the chunk to which conversations are padded, and the seed."""
+        """Set the timing, the clock, the chunk to which conversations are padded, and the seed."""
         self._timing, self._rate, self._chunk, self._seed = timing, sample_rate_hz, chunk_samples, run_seed
 
-    def __call__(self, batch: Sequence[Takes]) -> list[Timeline | Reject]:
-        """Place each conversation."""
-        return [self._timeline(takes) for takes in batch]
-
-    def _timeline(self, takes: Takes) -> Timeline:
+    def run(self, takes: Takes) -> Timeline:
+        """Place a conversation."""
         early = {"assistant": self._timing.early_ms, "user": self._timing.user_early_ms}
-        stage = _Stage(takes, {role: ms_to_samples(ms, self._rate) for role, ms in early.items()}, self._rate // 5)
-        for index, utterance in enumerate(takes.script.utterances):
-            if utterance.kind in FLOOR:
-                stage.take_floor(index, utterance)
-        stage.place_beside()
+        stage = _Floor(takes, {role: ms_to_samples(ms, self._rate) for role, ms in early.items()}, self._rate // 5)
+        for index, take in enumerate(takes.takes):
+            if take.utterance.kind in FLOOR:
+                stage.take_floor(index, take)
+        stage.place_overlapping()
         dialogue_id = takes.script.dialogue.id
         tail_ms = self._timing.tail.draw(seeds.rng(self._seed, dialogue_id, "place", "tail"))
-        placed = tuple(stage.placed[index] for index in range(len(takes.takes)))
+        placed = tuple(placed for _, placed in sorted(stage.placed.items()))
         end = max((p.end_samples for p in placed), default=0) + ms_to_samples(tail_ms, self._rate)
         events = sorted(stage.events, key=lambda e: (e.start_samples, e.end_samples, e.utterance))
         return Timeline(takes, placed, tuple(events), round_up(end, self._chunk))
 
 
 @dataclass
-class _Stage:
+class _Floor:
     """A conversation while its takes are placed."""
 
     takes: Takes
@@ -59,12 +56,13 @@ class _Stage:
     _ends: dict[Role, int] = field(default_factory=lambda: {"user": 0, "assistant": 0})
     """Where each speaker's last utterance on the floor ends."""
 
-    def take_floor(self, index: int, utterance: Utterance) -> None:
+    def take_floor(self, index: int, take: Take) -> None:
         """Place the next utterance that holds the floor."""
-        start = self._interrupt(index, utterance, utterance.barge_in) if utterance.barge_in else None
+        utterance = take.utterance
+        start = self._interrupt(index, take, utterance.barge_in) if utterance.barge_in else None
         if start is None:
-            start = self._follow(index, utterance)
-        whole = _whole(self.takes.takes[index], start, utterance.spoken)
+            start = self._follow(index, take)
+        whole = _whole(take, start)
         self.placed[index] = whole
         self._ends[utterance.role] = whole.end_samples
         self._floor.append(index)
@@ -72,67 +70,67 @@ class _Stage:
             self._note(utterance.event, utterance.role, whole.start_samples, whole.end_samples, index)
         if utterance.correction:
             wrong, right = utterance.correction
-            words, spoken = self.takes.takes[index].words, utterance.spoken
+            words, spoken = take.words, utterance.spoken
             span = start + time_at(words, spoken, wrong), start + said_by(words, spoken, right)
             self._note("correction", utterance.role, *span, index)
 
-    def _follow(self, index: int, utterance: Utterance) -> int:
+    def _follow(self, index: int, take: Take) -> int:
         """Start at the scripted offset from the end of the floor-holder's last utterance.
 
         Never within the speaker's own last utterance, and never so early that it ends before the other does.
         """
+        utterance = take.utterance
         if not self._floor:
             return max(utterance.offset_samples, 0)
         end = self.placed[self._floor[-1]].end_samples
         wanted = end + utterance.offset_samples
         own_end = self._ends[utterance.role] + (self.breath if utterance.kind == "resumption" else 0)
-        in_time = max(self._in_time_for_next(index), self._earliest(utterance))
-        start = max(wanted, end - len(self.takes.takes[index].audio), own_end, in_time)
+        in_time = max(self._in_time_for_next(index, take), self._earliest(utterance))
+        start = max(wanted, end - len(take.audio), own_end, in_time)
         self._note_transfer(index, utterance, start)
         return start
 
     def _earliest(self, utterance: Utterance) -> int:
         """Earliest start at which the utterance can be an answer to the one before."""
-        before = self.takes.script.utterances[self._floor[-1]]
-        if before.role == utterance.role:
-            return 0
         other, language = self.placed[self._floor[-1]], self.takes.script.dialogue.language or "en"
+        if other.utterance.role == utterance.role:
+            return 0
         backwards = [*reversed(other.words)]
         telling = next((w for w in backwards if is_content(w.text, language)), backwards[0] if backwards else None)
         known = (telling.start_samples + telling.end_samples) // 2 if telling else other.start_samples
         return max(other.end_samples - self.early[utterance.role], known)
 
-    def _in_time_for_next(self, index: int) -> int:
+    def _in_time_for_next(self, index: int, take: Take) -> int:
         """Earliest start that lets the other, who may still speak, barge in at the very word that is named."""
-        utterances = self.takes.script.utterances
-        following = next((u for u in utterances[index + 1 :] if u.kind in FLOOR), None)
+        after = (other.utterance for other in self.takes.takes[index + 1 :])
+        following = next((u for u in after if u.kind in FLOOR), None)
         if following is None or following.barge_in is None:
             return 0
-        words, spoken = self.takes.takes[index].words, utterances[index].spoken
-        return self._ends[following.role] - said_by(words, spoken, following.barge_in.at_characters)
+        said = said_by(take.words, take.utterance.spoken, following.barge_in.at_characters)
+        return self._ends[following.role] - said
 
     def _note_transfer(self, index: int, utterance: Utterance, start: int) -> None:
         """The event that the time before an utterance is."""
-        before = self._floor[-1]
-        end = self.placed[before].end_samples
+        before = self.placed[self._floor[-1]]
+        end = before.end_samples
         if utterance.event == "hesitation":
             self._note("hesitation", utterance.role, self._stuck_since(utterance), start, index)
         elif utterance.event in ("user_silent", "prompt"):
             self._note("user_silent", "user", end, start, index)
         elif utterance.event == "waiting":
             self._note("waiting", "user", self._ends["assistant"], start, index)
-        elif self.takes.script.utterances[before].role != utterance.role:
+        elif before.utterance.role != utterance.role:
             kind = "gap" if start >= end else "overlapping_end"
             self._note(kind, utterance.role, min(start, end), max(start, end), index)
 
     def _stuck_since(self, utterance: Utterance) -> int:
         """Where the words of a turn before a hesitation end; where its filler starts if there are none."""
-        utterances = self.takes.script.utterances
-        own = [k for k in self._floor if (utterances[k].turn, utterances[k].role) == (utterance.turn, utterance.role)]
-        said = [k for k in own if utterances[k].kind == "turn"]
-        return self.placed[said[-1]].end_samples if said else self.placed[own[0]].start_samples
+        floor = [self.placed[index] for index in self._floor]
+        own = [p for p in floor if (p.utterance.turn, p.utterance.role) == (utterance.turn, utterance.role)]
+        said = [p for p in own if p.utterance.kind == "turn"]
+        return said[-1].end_samples if said else own[0].start_samples
 
-    def _interrupt(self, index: int, utterance: Utterance, barge_in: BargeIn) -> int | None:
+    def _interrupt(self, index: int, take: Take, barge_in: BargeIn) -> int | None:
         """Cut the other's utterance, placed last, and return where this one starts; None if there is no room.
 
         Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid. The
@@ -140,10 +138,9 @@ class _Stage:
         """
         if not self._floor:
             return None
-        before = self._floor[-1]
+        before, utterance = self._floor[-1], take.utterance
         other = self.placed[before]
-        spoken = self.takes.script.utterances[before].spoken
-        said = other.start_samples + said_by(self.takes.takes[before].words, spoken, barge_in.at_characters)
+        said = other.start_samples + said_by(other.take.words, other.utterance.spoken, barge_in.at_characters)
         last = _last_stop(other)
         delayed = max(said, min(said + barge_in.delay_samples, last - barge_in.reaction_samples))
         start = max(delayed, self._ends[utterance.role])
@@ -151,50 +148,49 @@ class _Stage:
             follows = max(other.end_samples + utterance.offset_samples, self._ends[utterance.role])
             self._note("barge_in", utterance.role, follows, follows, index, placed=False)
             return None
-        last = min(last, start + max(len(self.takes.takes[index].audio) - self.breath // 4, 0))
+        last = min(last, start + max(len(take.audio) - self.breath // 4, 0))
         stop = min(start + barge_in.reaction_samples, last)
         if barge_in.finish_word:
             word = next((w for w in other.words if w.start_samples < stop < w.end_samples), None)
             stop = min(end_of_unit(word, stop), last) if word else stop
         self.placed[before] = cut(other, stop)
-        self._ends[self.takes.script.utterances[before].role] = self.placed[before].end_samples
+        self._ends[other.utterance.role] = self.placed[before].end_samples
         noted = {"barge_in": True, barge_in.family: bool(barge_in.family), "competition": barge_in.competition}
         for kind in (kind for kind, happens in noted.items() if happens):
             self._note(kind, utterance.role, start, stop, index)
         return start
 
-    def place_beside(self) -> None:
+    def place_overlapping(self) -> None:
         """Place what overlaps the floor, each in the last turn before it in the script."""
-        utterances = self.takes.script.utterances
         host, own_end = -1, {"user": 0, "assistant": 0}
         following = self._following_starts()
-        for index, utterance in enumerate(utterances):
+        for index, take in enumerate(self.takes.takes):
+            utterance = take.utterance
             if utterance.kind == "turn":
                 host = index
             if utterance.kind not in FLOOR:
-                self._place_beside(index, utterance, host, own_end[utterance.role], following[index])
+                self._overlap(index, take, host, own_end[utterance.role], following[index])
             own_end[utterance.role] = self.placed[index].end_samples
 
     def _following_starts(self) -> list[int | None]:
-        """For each utterance where its speaker's next one on the floor starts, if there is one."""
+        """For each utterance the start of its speaker's next one on the floor, if there is one."""
         following: dict[Role, int] = {}
         found: list[int | None] = []
-        for index in reversed(range(len(self.takes.takes))):
-            role = self.takes.script.utterances[index].role
-            found.append(following.get(role))
+        for index, take in reversed(list(enumerate(self.takes.takes))):
+            found.append(following.get(take.utterance.role))
             if index in self.placed:
-                following[role] = self.placed[index].start_samples
+                following[take.utterance.role] = self.placed[index].start_samples
         return found[::-1]
 
-    def _place_beside(self, index: int, utterance: Utterance, host: int, earliest: int, latest: int | None) -> None:
+    def _overlap(self, index: int, take: Take, host: int, earliest: int, latest: int | None) -> None:
         """Place a token in a turn if its speaker is free and the turn gets that far; cut it to nothing if not."""
-        within, take = utterance.within, self.takes.takes[index]
+        utterance, within = take.utterance, take.utterance.within
         if within is None or host < 0:
             raise ValueError(f"utterance {index} ({utterance.kind}) overlaps no turn")
-        turn, turn_take = self.placed[host], self.takes.takes[host]
-        at = time_at(turn_take.words, self.takes.script.utterances[host].spoken, within.at_characters)
+        turn = self.placed[host]
+        at = time_at(turn.take.words, turn.utterance.spoken, within.at_characters)
         start = turn.start_samples + at + within.delay_samples
-        whole = _whole(take, start, utterance.spoken)
+        whole = _whole(take, start)
         if within.give_up_samples is not None:
             whole = cut(whole, start + within.give_up_samples)
         is_said = not turn.n_cut_samples or start < turn.end_samples
@@ -203,7 +199,7 @@ class _Stage:
         if not placed:
             nowhere = max(min(start, turn.end_samples), earliest)
             nowhere = nowhere if latest is None else min(nowhere, latest)
-            whole = cut(_whole(take, nowhere, utterance.spoken), nowhere)
+            whole = cut(_whole(take, nowhere), nowhere)
         self.placed[index] = whole
         self._note(utterance.event, utterance.role, whole.start_samples, whole.end_samples, index, placed)
 
@@ -211,9 +207,9 @@ class _Stage:
         self.events.append(Event(kind, role, start, end, index, placed))
 
 
-def _whole(take: Take, start: int, spoken: str) -> Placed:
+def _whole(take: Take, start: int) -> Placed:
     words = tuple(Word(w.text, start + w.start_samples, start + w.end_samples) for w in take.words)
-    return Placed(start, start + len(take.audio), words, spoken, "", 0)
+    return Placed(take, start, start + len(take.audio), words, take.utterance.spoken, "", 0)
 
 
 def _last_stop(placed: Placed) -> int:
@@ -232,10 +228,12 @@ def cut(placed: Placed, stop_samples: int) -> Placed:
     A word is said if more than half of it is heard; what is not said is kept as `unsaid`. Chinese, which has no
     spaces, is cut at a character instead.
 
-    >>> cut(Placed(0, 100, (Word("good", 0, 40), Word("morning", 50, 100)), "good morning", "", 0), 60)
-    ... # doctest: +NORMALIZE_WHITESPACE
-    Placed(start_samples=0, end_samples=60, words=(Word(text='good', start_samples=0, end_samples=40),),
-           said='good', unsaid='morning', n_cut_samples=40)
+    >>> import numpy as np
+    >>> words, utterance = (Word("good", 0, 40), Word("morning", 50, 100)), Utterance("user", "", "", "v", 0)
+    >>> take = Take(np.zeros(100, np.float32), words, 0, 0, utterance=utterance)
+    >>> stopped = cut(Placed(take, 0, 100, words, "good morning", "", 0), 60)
+    >>> stopped.end_samples, stopped.said, stopped.unsaid, stopped.n_cut_samples, len(stopped.words)
+    (60, 'good', 'morning', 40, 1)
     """
     if stop_samples >= placed.end_samples:
         return placed
@@ -250,4 +248,4 @@ def cut(placed: Placed, stop_samples: int) -> Placed:
             break
     n_cut_samples = placed.n_cut_samples + placed.end_samples - stop_samples
     said, unsaid = " ".join(text[:n_said].split()), " ".join([*text[n_said:].split(), *placed.unsaid.split()])
-    return Placed(placed.start_samples, stop_samples, tuple(words), said, unsaid, n_cut_samples)
+    return Placed(placed.take, placed.start_samples, stop_samples, tuple(words), said, unsaid, n_cut_samples)

@@ -5,9 +5,10 @@ recipes, code, tables and mathematics went out and ordinary talk stayed.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from datagen.pipeline.step import Stage
 from datagen.recipe import SelectConfig
 from datagen.records import Dialogue, Reject
 from datagen.text import to_spoken
@@ -59,13 +60,13 @@ Check = Callable[[str, SelectConfig], str]
 """What is wrong with the text of a turn; empty if nothing."""
 
 
-class Select:
+class Select(Stage[Dialogue, Dialogue]):
     """Keeps dialogues that can be spoken and sets their language.
 
     >>> from datagen.records import Turn
     >>> chat = Dialogue("a", (Turn("user", "How are you today?"), Turn("assistant", "Fine, thank you!")))
     >>> sums = Dialogue("b", (Turn("user", "Solve it, please."), Turn("assistant", "x = 2a + b, so 3x = 6a + 3b.")))
-    >>> [getattr(out, "reason", "kept") for out in Select(SelectConfig())([chat, sums])]
+    >>> [getattr(Select(SelectConfig())(talk), "reason", "kept") for talk in (chat, sums)]
     ['kept', 'mathematics']
     """
 
@@ -73,18 +74,8 @@ class Select:
         """Set the thresholds."""
         self._recipe = recipe
 
-    def __call__(self, dialogues: Sequence[Dialogue]) -> list[Dialogue | Reject]:
-        """Judge each dialogue by itself.
-
-        Args:
-            dialogues: Any number of dialogues; left as they are.
-
-        Returns:
-            In the same order, the dialogue with its language set, or the reject.
-        """
-        return [self._judge(dialogue) for dialogue in dialogues]
-
-    def _judge(self, dialogue: Dialogue) -> Dialogue | Reject:
+    def run(self, dialogue: Dialogue) -> Dialogue | Reject:
+        """The dialogue with its language set, or the first fault found."""
         language = dialogue.language.lower().replace("_", "-").partition("-")[0]
         language = language or detect_language(" ".join(turn.text for turn in dialogue.turns))
         for reason, detail in _faults(dialogue, language, self._recipe):

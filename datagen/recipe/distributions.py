@@ -170,7 +170,7 @@ class MixturePart(BaseModel):
 class Mixture(_Distribution):
     """One of several distributions, each as often as its share of the weights.
 
-    >>> two = Mixture(kind="mixture", parts=(Part(weight=1, value=0), Part(weight=3, value=100)))
+    >>> two = Mixture(kind="mixture", parts=(MixturePart(weight=1, value=0), MixturePart(weight=3, value=100)))
     >>> two.at(0.2), two.at(0.3), float(two.spread().mean())
     (0.0, 100.0, 75.0)
     """

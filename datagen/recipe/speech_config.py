@@ -31,7 +31,7 @@ class VoicesConfig(ConfigPart):
     def assistant_of(self, language: str) -> str:
         """The assistant's voice in a language; empty if the recipe names none.
 
-        >>> Voices(assistant={"en": "heart"}).assistant_of("zh"), Voices().assistant_of("zh")
+        >>> VoicesConfig(assistant={"en": "heart"}).assistant_of("zh"), VoicesConfig().assistant_of("zh")
         ('', 'heart')
         """
         return self.assistant if isinstance(self.assistant, str) else self.assistant.get(language, "")

@@ -193,7 +193,7 @@ def _row_faults(
 def _flattened(flatten: Flatten, s: Streams) -> Generator[str, None, list[Row]]:
     """Yield why a conversation cannot be flattened; return its rows, none if it cannot."""
     try:
-        return flatten([s])[0]
+        return flatten(s)
     except (ValueError, IndexError, KeyError) as error:
         yield f"conversation {s.dialogue_id!r}: cannot be flattened ({error})"
         return []

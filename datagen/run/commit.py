@@ -93,7 +93,7 @@ def _finish(
     hashes: list[int],
 ) -> Marker:
     """Write what follows from a unit's conversations and rejects, then the marker."""
-    tables = [*row_tables(flatten(streams)), *_reject_table(rejects)]
+    tables = [*row_tables([flatten(s) for s in streams]), *_reject_table(rejects)]
     with ThreadPoolExecutor(_N_WRITERS) as writers:  # a store is waited for more than worked on: once, not file by file
         files.extend(writers.map(partial(_create, store, unit, header), tables))
     for table, _, content in tables:

@@ -23,7 +23,7 @@ from datagen import seeds
 from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
 from datagen.recipe import Recipe, TakesConfig
-from datagen.records import Take, Word
+from datagen.records import LineTake, Word
 from datagen.shards.schema import scores_of, takes_table
 from datagen.shards.store import Store, open_store
 from datagen.shards.tables import about, from_parquet, to_parquet
@@ -84,7 +84,7 @@ class Index:
     def __contains__(self, key: str) -> bool:
         return self._file_of(key) is not None
 
-    def find(self, key: str) -> Take | None:
+    def find(self, key: str) -> LineTake | None:
         """The take of a key; None if it is not there, or its file is missing or damaged."""
         number = self._file_of(key)
         opened = None if number is None else self._opened(number)
@@ -128,11 +128,11 @@ class KeptTakes:
         self._new: dict[str, dict[str, Any]] = {}
         self._kept: set[str] = set()
 
-    def find(self, key: str) -> Take | None:
+    def find(self, key: str) -> LineTake | None:
         """The take of a key from wherever it is kept."""
         return next((take for index in self._found if (take := index.find(key))), None)
 
-    def keep(self, key: str, text: str, voice: str, seed: int, take: Take) -> None:
+    def keep(self, key: str, text: str, voice: str, seed: int, take: LineTake) -> None:
         """Keep a take that was used, unless this build has it already."""
         if self._there is not None and key not in self._kept and key not in self._there:
             self._kept.add(key)
@@ -179,7 +179,7 @@ def _padded(keys: NDArray[np.bytes_]) -> list[bytes]:
     return [key.ljust(_KEY_BYTES, b"\0") for key in keys.tolist()]
 
 
-def _row(key: str, text: str, voice: str, seed: int, take: Take, sample_rate_hz: int) -> dict[str, Any]:
+def _row(key: str, text: str, voice: str, seed: int, take: LineTake, sample_rate_hz: int) -> dict[str, Any]:
     """A take as a row of schema TAKES; its 16 bits fit FLAC without loss."""
     import soundfile
 
@@ -201,10 +201,10 @@ def _row(key: str, text: str, voice: str, seed: int, take: Take, sample_rate_hz:
     }
 
 
-def _take(row: dict[str, Any]) -> Take:
+def _take(row: dict[str, Any]) -> LineTake:
     import soundfile
 
     quantized, _ = soundfile.read(BytesIO(row["audio_flac"]), dtype="int16")
     words = tuple(Word(**word) for word in row["words"])
     audio = dequantize(quantized, row["exponent"])
-    return Take(audio, words, row["attempt"], row["trimmed_samples"], scores_of(row["scores"]))
+    return LineTake(audio, words, row["attempt"], row["trimmed_samples"], scores_of(row["scores"]))

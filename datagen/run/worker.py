@@ -40,8 +40,7 @@ class Worker:
         self._takes = build.shelf = kept_takes(build.recipe, store)
         self._input = PlannedInput(plan, store)
         steps: list[Step] = [step for step in build.steps() if not names or step.name in names]
-        self._stages: list[tuple[str, Stage]] = [(step.name, step.make()) for step in steps]
-        self._batch_size = max(step.batch_size for step in steps)
+        self._stages: list[tuple[str, Stage[Any, Any]]] = [(step.name, step.make()) for step in steps]
         self._header = header(plan)
         self._dialogue_seconds: float | None = None
 
@@ -80,16 +79,15 @@ class Worker:
         return self._input.unit(unit)
 
     def apply(self, items: Sequence[Any]) -> list[Any]:
-        """Run the steps over items, a small batch from end to end at a time, so audio never piles up."""
+        """Run the steps over items, each from end to end, so audio never piles up."""
         done: list[Any] = []
         try:
-            for begin in range(0, len(items), self._batch_size):
-                batch: list[Any] = list(items[begin : begin + self._batch_size])
+            for item in items:
                 if self._dialogue_seconds:  # its watch needs no lock that a hung engine could hold
-                    faulthandler.dump_traceback_later(self._dialogue_seconds * len(batch), exit=True)
+                    faulthandler.dump_traceback_later(self._dialogue_seconds, exit=True)
                 for name, stage in self._stages:
-                    batch = apply(name, stage, batch)
-                done.extend(batch)
+                    item = apply(name, stage, item)
+                done.append(item)
         finally:  # an outage ends the unit, and what was spoken is worth keeping
             if self._dialogue_seconds:
                 faulthandler.cancel_dump_traceback_later()

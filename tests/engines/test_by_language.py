@@ -116,7 +116,7 @@ def test_each_dialogue_is_spoken_in_voices_of_its_language():
     heard: dict[str, set[str]] = {}
     for k in range(300):
         language, text = (("en", "Hello there."), ("zh", "你好。"))[k % 2]
-        script = stage([Dialogue(f"d{k}", (Turn("user", text), Turn("assistant", text)), language=language)])[0]
+        script = stage(Dialogue(f"d{k}", (Turn("user", text), Turn("assistant", text)), language=language))
         user, assistant = (u.voice for u in script.utterances)
         prefix = "low" if language == "en" else "high"
         assert user.startswith(prefix)

@@ -113,7 +113,7 @@ def test_channels_are_encoded_as_if_alone(tiny, model):
     tokenizer = tiny(model)
     assert tokenizer.info.bit_exact == "machine"
     channels = [noise(41 * RATE, 1), noise(5 * RATE, 2), np.zeros(RATE, np.int16), np.zeros(0, np.int16)]
-    together = tokenizer.encode_batch(channels)
+    together = tokenizer.encode_many(channels)
     for codes, channel in zip(together, channels, strict=True):
         assert codes.tolist() == tokenizer.encode(channel).tolist()
 
@@ -123,7 +123,7 @@ def test_batches_give_the_same_codes_but_for_rounding_and_promise_nothing(tiny, 
     batched = tiny(model, batch_size=4)
     assert batched.info.bit_exact == "no"
     channels = [noise(70 * RATE, 1), noise(5 * RATE, 2)]
-    for codes, alone in zip(batched.encode_batch(channels), tiny(model).encode_batch(channels), strict=True):
+    for codes, alone in zip(batched.encode_many(channels), tiny(model).encode_many(channels), strict=True):
         assert len(codes) == len(alone)
         assert (codes == alone).mean() > 0.98
 

@@ -25,7 +25,7 @@ CHINESE = (
 def script(*overrides: str, texts: tuple[str, ...] = (LONG, ANSWER, LONG, ANSWER), language="en", id="d1") -> Script:
     turns = tuple(Turn("assistant" if k % 2 else "user", text) for k, text in enumerate(texts))
     recipe = make_recipe(*overrides)
-    (found,) = WriteScript(recipe, pools_of(recipe, *VOICES))([Dialogue(id, turns, "test", language)])
+    found = WriteScript(recipe, pools_of(recipe, *VOICES))(Dialogue(id, turns, "test", language))
     assert isinstance(found, Script)
     return found
 

@@ -14,7 +14,7 @@ from datagen.pipeline.encode import Encode
 from datagen.pipeline.levels import FULL_SCALE, amplitude, fade_out
 from datagen.pipeline.place import Place, cut
 from datagen.recipe import TimingConfig
-from datagen.records import CHANNEL, BargeIn, Conversation, Event, Mixing, Streams
+from datagen.records import CHANNEL, BargeIn, Conversation, Event, Mixing, Streams, Timeline, Utterance
 from tests.conftest import RATE, take, takes_of
 
 
@@ -24,15 +24,23 @@ def conversation() -> Conversation:
         ("assistant", take(9000, 9000, 9000), 0, None),
         ("user", take(5000), 0, BargeIn(2, 2000, 4600)),
     ]
-    timeline = Place(TimingConfig(), RATE, 9600, 0)([takes_of(turns)])[0]
+    timeline = Place(TimingConfig(), RATE, 9600, 0)(takes_of(turns))
     audio = np.random.default_rng(0).integers(-3000, 3000, (2, timeline.n_samples)).astype(np.int16)
     audio[1, : timeline.placed[1].start_samples] = 0
     return Conversation(timeline, audio, Mixing("white", 20.0, 1.0, 2.0))
 
 
+def of(timeline: Timeline, *utterances: Utterance) -> Timeline:
+    """The same timeline of other utterances."""
+    placed = tuple(
+        replace(p, take=replace(p.take, utterance=u)) for p, u in zip(timeline.placed, utterances, strict=True)
+    )
+    return replace(timeline, placed=placed)
+
+
 def test_both_channels_are_encoded_in_order():
     c = conversation()
-    (streams,) = Encode(ToneTokenizer(), ByteTokenizer(), RATE)([c])
+    streams = Encode(ToneTokenizer(), ByteTokenizer(), RATE)(c)
     assert len(streams.user_codes) * 960 == len(streams.assistant_codes) * 960 == streams.n_samples
     assert np.array_equal(streams.user_codes, ToneTokenizer().encode(c.audio[0]))
     assert set(streams.assistant_codes[:10].tolist()) == {0}
@@ -40,7 +48,7 @@ def test_both_channels_are_encoded_in_order():
 
 
 def test_text_ids_are_those_of_what_was_said():
-    (streams,) = Encode(ToneTokenizer(), ByteTokenizer(), RATE)([conversation()])
+    streams = Encode(ToneTokenizer(), ByteTokenizer(), RATE)(conversation())
     cut = streams.utterances[1]
     assert (cut.said, cut.unsaid) == ("w0 w1", "w2")
     assert bytes(cut.text_ids.astype(np.uint8)).decode() == "w0 w1"
@@ -54,20 +62,19 @@ def test_ids_of_a_turn_in_pieces_join_to_its_text():
     pieces = tuple(replace(u, role="user", turn=0) for u in takes.script.utterances)
     beside = replace(pieces[1], kind="backchannel")
     for middle, wanted in ((pieces[1], ["w0 w1", " w0 w1", " w0"]), (beside, ["w0 w1", "w0 w1", " w0"])):
-        script = replace(takes.script, utterances=(pieces[0], middle, pieces[2]))
-        timeline = replace(c.timeline, takes=replace(takes, script=script))
-        (streams,) = Encode(ToneTokenizer(), ByteTokenizer(), RATE)([replace(c, timeline=timeline)])
+        timeline = of(c.timeline, pieces[0], middle, pieces[2])
+        streams = Encode(ToneTokenizer(), ByteTokenizer(), RATE)(replace(c, timeline=timeline))
         assert [bytes(u.text_ids.astype(np.uint8)).decode() for u in streams.utterances] == wanted
         assert [u.kind for u in streams.utterances] == ["turn", middle.kind, "turn"]
 
 
 def test_audio_is_kept_if_asked_for():
     c = conversation()
-    (streams,) = Encode(ToneTokenizer(), ByteTokenizer(), RATE, keep_audio=True)([c])
+    streams = Encode(ToneTokenizer(), ByteTokenizer(), RATE, keep_audio=True)(c)
     audio, rate = soundfile.read(io.BytesIO(streams.audio_flac), dtype="int16")
     assert rate == RATE
     assert np.array_equal(audio.T, c.audio)
-    (streams,) = Encode(ToneTokenizer(), ByteTokenizer(), RATE)([c])
+    streams = Encode(ToneTokenizer(), ByteTokenizer(), RATE)(c)
     assert streams.audio_flac is None
 
 
@@ -87,13 +94,13 @@ class Lossy(ToneTokenizer):
 
 
 def test_a_tokenizer_of_another_rate_gets_resampled_audio():
-    (streams,) = Encode(HalfRate(), ByteTokenizer(), RATE)([conversation()])
+    streams = Encode(HalfRate(), ByteTokenizer(), RATE)(conversation())
     assert len(streams.user_codes) * 960 == streams.n_samples
 
 
 def test_a_tokenizer_that_loses_tokens_is_caught():
     with pytest.raises(ValueError, match=r"codes for .* frames"):
-        Encode(Lossy(), ByteTokenizer(), RATE)([conversation()])
+        Encode(Lossy(), ByteTokenizer(), RATE)(conversation())
 
 
 FADE_MS = 30
@@ -111,9 +118,9 @@ def interrupted(start: int = 1500, gain_db: float = -6.0, role: str = "assistant
     long = take(30_000, 30_000, 30_000)
     long = replace(long, audio=ramp(len(long.audio)))
     takes = takes_of([(role, long, start, None), ("user" if role == "assistant" else "assistant", take(9000), 0, None)])
-    timeline = Place(TimingConfig(), RATE, 9600, 0)([takes])[0]
+    timeline = Place(TimingConfig(), RATE, 9600, 0)(takes)
     utterances = replace(takes.script.utterances[0], kind=kind), takes.script.utterances[1]
-    timeline = replace(timeline, takes=replace(takes, script=replace(takes.script, utterances=utterances)))
+    timeline = of(timeline, *utterances)
     stopped = cut(timeline.placed[0], start + 50_000)
     audio = np.zeros((2, timeline.n_samples), np.int16)
     heard = fade_out(long.audio[:50_000], FADE) * np.float32(amplitude(gain_db) * FULL_SCALE)
@@ -124,17 +131,15 @@ def interrupted(start: int = 1500, gain_db: float = -6.0, role: str = "assistant
 
 def whole_take(c: Conversation) -> np.ndarray:
     """Codes of its first utterance as if nobody had interrupted, from its first frame on."""
-    placed, heard = c.timeline.placed[0], c.timeline.takes.takes[0].audio
-    gain_db = (
-        c.mixing.user_gain_db if c.timeline.takes.script.utterances[0].role == "user" else c.mixing.assistant_gain_db
-    )
+    placed, heard = c.timeline.placed[0], c.timeline.placed[0].take.audio
+    gain_db = c.mixing.user_gain_db if c.timeline.placed[0].utterance.role == "user" else c.mixing.assistant_gain_db
     audio = np.zeros(-(-(placed.start_samples + len(heard)) // 960) * 960, np.int16)
     audio[placed.start_samples :][: len(heard)] = np.rint(heard * np.float32(amplitude(gain_db) * FULL_SCALE))
     return ToneTokenizer().encode(audio)[placed.start_samples // 960 :]
 
 
 def encode(c: Conversation, speech: ToneTokenizer | None = None) -> Streams:
-    return Encode(speech or ToneTokenizer(), ByteTokenizer(), RATE, fade_ms=FADE_MS)([c])[0]
+    return Encode(speech or ToneTokenizer(), ByteTokenizer(), RATE, fade_ms=FADE_MS)(c)
 
 
 @pytest.mark.parametrize("role", ["assistant", "user"])
@@ -204,12 +209,10 @@ def test_ids_of_whole_pieces_join_to_the_turn_although_one_was_cut():
     c = conversation()
     takes = c.timeline.takes
     pieces = tuple(replace(u, role="assistant", turn=0) for u in takes.script.utterances)
-    placed = c.timeline.placed
+    timeline = of(c.timeline, *pieces)
+    placed = timeline.placed
     silent = replace(placed[0], said="", unsaid=pieces[0].spoken, n_cut_samples=9)
-    timeline = replace(
-        c.timeline, takes=replace(takes, script=replace(takes.script, utterances=pieces)), placed=(silent, *placed[1:])
-    )
-    streams = encode(replace(c, timeline=timeline))
+    streams = encode(replace(c, timeline=replace(timeline, placed=(silent, *placed[1:]))))
     texts = [text_of(u.spoken_ids) if len(u.spoken_ids) else text_of(u.text_ids) for u in streams.utterances]
     assert "".join(texts) == " ".join(u.spoken for u in pieces)
     assert text_of(streams.utterances[0].text_ids) == ""

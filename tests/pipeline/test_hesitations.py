@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.pipeline.script.floor import Pause, broken
-from datagen.pipeline.script.hesitations import n_repeatable, pause_places
+from datagen.pipeline.script.floor import Pause, broken, n_repeatable, pause_places
 from datagen.records import Utterance
 from datagen.text.phrases import units
 from tests.pipeline.test_behaviours_in_script import script

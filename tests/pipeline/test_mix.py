@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 
 from datagen.engines.noise.bursts import GeneratedBursts
 from datagen.engines.noise.noise import DirectoryNoise, GeneratedNoise
+from datagen.engines.noise.people import GeneratedPeople
 from datagen.errors import EngineError
 from datagen.pipeline.levels import fade_out
-from datagen.pipeline.mix.mix import MixConfig as MixStage
+from datagen.pipeline.mix.mix import Mix as MixStage
 from datagen.pipeline.mix.scene import Supplies
 from datagen.pipeline.place import Place
 from datagen.recipe import TimingConfig
 from datagen.recipe.distributions import Constant
 from datagen.recipe.mix_config import AsideMixConfig, LevelConfig, MixConfig, NoiseSourceConfig
 from datagen.records import BargeIn, Conversation, Within
-from tests.conftest import RATE, take, takes_of
+from tests.conftest import RATE, take, takes_of, with_utterances
 
 LONG = (40_000, 30_000, 50_000)
 
@@ -30,9 +31,9 @@ def mix(recipe: MixConfig, *, noises=None, level=0.1, barge_in=None, id="d1", fa
         ("assistant", take(*LONG, level=level), 500, None),
         ("user", take(20_000, level=level), 900, barge_in),
     ]
-    timeline = Place(TimingConfig(tail=Constant(value=300)), RATE, 9600, 0)([takes_of(turns, id)])[0]
+    timeline = Place(TimingConfig(tail=Constant(value=300)), RATE, 9600, 0)(takes_of(turns, id))
     engines = [GeneratedNoise()] if noises is None else noises
-    return MixStage(recipe, Supplies(engines), RATE, fade_ms, 3)([timeline])[0]
+    return MixStage(recipe, Supplies(GeneratedPeople(RATE), engines), RATE, fade_ms, 3)(timeline)
 
 
 def quiet(**changes) -> MixConfig:
@@ -46,7 +47,7 @@ def rms_db(x) -> float:
 def heard(conversation: Conversation, role: str) -> np.ndarray:
     timeline = conversation.timeline
     row = conversation.audio[0 if role == "user" else 1]
-    pairs = zip(timeline.takes.script.utterances, timeline.placed, strict=True)
+    pairs = ((p.utterance, p) for p in timeline.placed)
     return np.concatenate([row[p.start_samples : p.end_samples] for u, p in pairs if u.role == role])
 
 
@@ -105,7 +106,7 @@ def test_an_interrupted_take_fades_and_a_whole_one_does_not():
     placed, n_fade = conversation.timeline.placed[1], 960
     assert placed.n_cut_samples
     said = conversation.audio[1, placed.start_samples : placed.end_samples].astype(float)
-    source = conversation.timeline.takes.takes[1].audio[: len(said)].astype(float)
+    source = conversation.timeline.placed[1].take.audio[: len(said)].astype(float)
     gain = 10 ** (conversation.mixing.assistant_gain_db / 20) * 32767
     ratio = np.abs(said / np.where(np.abs(source) > 0.02, source * gain, np.nan))
     assert np.nanmin(ratio[: -n_fade - 10]) > 0.98
@@ -127,14 +128,9 @@ def test_long_conversations_are_mixed_like_short_ones():
     n = conversation.timeline.n_samples
     assert n > 1 << 16
     expected = np.zeros(n)
-    for u, p, t in zip(
-        conversation.timeline.takes.script.utterances,
-        conversation.timeline.placed,
-        conversation.timeline.takes.takes,
-        strict=True,
-    ):
-        if u.role == "user":
-            expected[p.start_samples : p.end_samples] += t.audio
+    for p in conversation.timeline.placed:
+        if p.utterance.role == "user":
+            expected[p.start_samples : p.end_samples] += p.take.audio
     gain = 10 ** (conversation.mixing.user_gain_db / 20) * 32767
     assert np.abs(conversation.audio[0] - expected * gain).max() <= 1.5
 
@@ -194,19 +190,19 @@ def test_words_to_somebody_else_are_quieter_and_duller():
     plain = takes_of(host)
     u = plain.script.utterances[2]
     aside = replace(u, kind="aside", event="aside", within=Within(0, 9000), turn=1)
-    turned = replace(plain, script=replace(plain.script, utterances=(*plain.script.utterances[:2], aside)))
+    turned = with_utterances(plain, *plain.script.utterances[:2], aside)
     stage = MixStage(
         quiet(
             user_level=LevelConfig(value=Constant(value=-20)),
             aside=AsideMixConfig(gain_db=Constant(value=-12), cutoff_hz=900),
         ),
-        Supplies([]),
+        Supplies(GeneratedPeople(RATE)),
         RATE,
         0,
         3,
     )
     place = Place(TimingConfig(tail=Constant(value=300)), RATE, 9600, 0)
-    (first, second) = (stage([place([takes])[0]])[0] for takes in (plain, turned))
+    (first, second) = (stage(place([takes])[0]) for takes in (plain, turned))
     assert (first.mixing.aside_db, first.mixing.aside_cutoff_hz) == (None, None)
     assert (second.mixing.aside_db, second.mixing.aside_cutoff_hz) == (-12, 900)
     p = second.timeline.placed[2]

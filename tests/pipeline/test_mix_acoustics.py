@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from datagen.engines.base import EngineInfo, RoomResponse
 from datagen.engines.noise.bursts import GeneratedBursts
 from datagen.engines.noise.noise import GeneratedNoise
-from datagen.pipeline.mix.mix import MixConfig as MixStage
-from datagen.pipeline.mix.scene import Supplies
-from datagen.pipeline.mix.scene_draws import SceneDraws
+from datagen.engines.noise.people import GeneratedPeople
+from datagen.pipeline.draws import Draws
+from datagen.pipeline.mix.mix import Mix as MixStage
+from datagen.pipeline.mix.scene import SceneDraws, Supplies
 from datagen.pipeline.place import Place
 from datagen.recipe import TimingConfig
 from datagen.recipe.distributions import Constant
@@ -30,9 +31,10 @@ from datagen.recipe.mix_config import (
     RoomConfig,
     VocalSoundsConfig,
 )
-from datagen.records import Clip, Conversation, Take, Timeline, Word
+from datagen.records import Clip, Conversation, LineTake, SpeechLine, Timeline, Word
 from tests.conftest import RATE, takes_of
 
+PEOPLE = GeneratedPeople(RATE)
 QUIET = MixConfig(
     noise_probability=0,
     user_level=LevelConfig(value=Constant(value=-26)),
@@ -61,10 +63,10 @@ class DryRooms:
         return RoomResponse(np.concatenate([np.zeros(40), [1.0], tail]).astype(np.float32), 40, 345.0)
 
 
-def voice(n: int, seed: int) -> Take:
+def voice(n: int, seed: int) -> LineTake:
     """A take of noise: what it is convolved or delayed with can be found again by correlation."""
     audio = 0.05 * np.random.default_rng(seed).normal(size=n)
-    return Take(audio.astype(np.float32), (Word("w", 0, n),), 0, 0)
+    return LineTake(audio.astype(np.float32), (Word("w", 0, n),), 0, 0)
 
 
 def timeline(id: str = "d1") -> Timeline:
@@ -76,10 +78,16 @@ def timeline(id: str = "d1") -> Timeline:
     ]
     takes = replace(
         takes_of(turns, id),
-        babble=tuple(Clip((name,), np.random.default_rng(8).normal(size=20_000).astype(np.float32)) for name in "ab"),
-        other_talkers=(Clip(("c",), voice(20_000, 5).audio), Clip(("e",), voice(15_000, 6).audio)),
+        babble=tuple(
+            Clip(SpeechLine(name, "x"), np.random.default_rng(8).normal(size=20_000).astype(np.float32))
+            for name in "ab"
+        ),
+        other_talkers=(
+            Clip(SpeechLine("c", "x"), voice(20_000, 5).audio),
+            Clip(SpeechLine("e", "x"), voice(15_000, 6).audio),
+        ),
     )
-    return Place(TimingConfig(tail=Constant(value=900)), RATE, 9600, 0)([takes])[0]
+    return Place(TimingConfig(tail=Constant(value=900)), RATE, 9600, 0)(takes)
 
 
 def without_people(line: Timeline) -> Timeline:
@@ -87,9 +95,9 @@ def without_people(line: Timeline) -> Timeline:
 
 
 def mix(recipe: MixConfig, id: str = "d1", people: bool = False) -> Conversation:
-    supplies = Supplies([GeneratedNoise()], [GeneratedBursts()], DryRooms())
+    supplies = Supplies(PEOPLE, [GeneratedNoise()], [GeneratedBursts()], DryRooms())
     line = timeline(id) if people else without_people(timeline(id))
-    return MixStage(recipe, supplies, RATE, 30, 3)([line])[0]
+    return MixStage(recipe, supplies, RATE, 30, 3)(line)
 
 
 def on(**behaviours) -> MixConfig:
@@ -101,7 +109,7 @@ def rms_db(x: np.ndarray) -> float:
 
 
 def user_spans(conversation: Conversation) -> list[slice]:
-    pairs = zip(conversation.timeline.takes.script.utterances, conversation.timeline.placed, strict=True)
+    pairs = ((p.utterance, p) for p in conversation.timeline.placed)
     return [slice(p.start_samples, p.end_samples) for u, p in pairs if u.role == "user"]
 
 
@@ -185,10 +193,10 @@ def test_single_sounds_are_where_their_events_say_and_as_loud_as_recorded(name, 
     dry = mix(QUIET)
     line = timeline()
     line = replace(line, takes=replace(line.takes, babble=()))
-    supplies = Supplies([], [GeneratedBursts()])
+    supplies = Supplies(PEOPLE, [], [GeneratedBursts()])
     found = MixStage(on(**{name: EVERYTHING[name]}), supplies, RATE, 30, 3)(
-        [line if name != "bursts" else without_people(line)]
-    )[0]
+        line if name != "bursts" else without_people(line)
+    )
     gain = 10 ** ((found.mixing.user_gain_db - dry.mixing.user_gain_db) / 20)
     added = found.audio[0] - np.rint(dry.audio[0] * gain)
     assert {event.kind for event in found.events} == {kind}
@@ -269,13 +277,13 @@ def test_how_often_is_as_asked():
     recipe = on(**{name: part.model_copy(update={"probability": 0.3}) for name, part in EVERYTHING.items()})
     n, found = 400, dict.fromkeys(EVERYTHING, 0)
     for k in range(n):
-        draws = SceneDraws(3, "train", f"d{k}", RATE)
+        chance = draws(f"d{k}").draws
         for name in found:
-            found[name] += draws.happens(name, getattr(recipe, name))
+            found[name] += chance.happens(getattr(recipe, name).probability, name)
     assert all(0.2 < count / n < 0.4 for count in found.values())
     both = sum(
-        SceneDraws(3, "train", f"d{k}").happens("echo", recipe.echo)
-        and SceneDraws(3, "train", f"d{k}").happens("line", recipe.line)
+        draws(f"d{k}").draws.happens(recipe.echo.probability, "echo")
+        and draws(f"d{k}").draws.happens(recipe.line.probability, "line")
         for k in range(n)
     )
     assert 0.04 < both / n < 0.15  # independent
@@ -283,7 +291,7 @@ def test_how_often_is_as_asked():
 
 def test_a_codec_is_drawn_by_weight_and_recorded():
     line = LineConfig(probability=1, codecs={"band": 1, "vorbis": 3})
-    drawn = [SceneDraws(1, "train", f"d{k}").line(line) for k in range(200)]
+    drawn = [draws(f"d{k}", recipe=MixConfig(line=line)).line() for k in range(200)]
     assert 120 < sum(name == "vorbis" for name, _ in drawn) < 180
     assert all((compression is None) == (name == "band") for name, compression in drawn)
 
@@ -347,20 +355,31 @@ def test_what_did_not_happen_has_no_level():
 # -- nothing twice ---------------------------------------------------------------------------------------------------
 
 
-def draws(id: str = "d1", seed: int = 3, split: str = "train") -> SceneDraws:
-    return SceneDraws(seed, split, id, RATE)
+def draws(
+    id: str = "d1",
+    seed: int = 3,
+    split: str = "train",
+    recipe: MixConfig = MixConfig(),  # noqa: B008  (frozen)
+    noises=(),
+    seconds: int = 6,
+) -> SceneDraws:
+    supplies = Supplies(PEOPLE, noises, [GeneratedBursts(RATE)])
+    return SceneDraws(recipe, supplies, Draws(seed, (split, id, "mix"), RATE), seconds * RATE)
 
 
-def noise(kind: str, n_samples: int = 6 * RATE, **key) -> np.ndarray:
-    return draws(**key).noise(MixConfig(), [GeneratedNoise(RATE, [kind])], n_samples).sounds
+def noise(kind: str, **key) -> np.ndarray:
+    return draws(**key, noises=[GeneratedNoise(RATE, [kind])]).noise().sounds
 
 
-def babble(n_samples: int = 6 * RATE, **key) -> np.ndarray:
-    return draws(**key).babble(MixConfig(), LINES, n_samples).sounds
+def babble(**key) -> np.ndarray:
+    return draws(**key).babble(LINES).sounds
 
 
 LINES = [
-    Clip((str(k),), (np.sin(np.arange(30_000) * 0.03 * k) * np.random.default_rng(k).normal(size=30_000)).astype("f"))
+    Clip(
+        SpeechLine(str(k), "x"),
+        (np.sin(np.arange(30_000) * 0.03 * k) * np.random.default_rng(k).normal(size=30_000)).astype("f"),
+    )
     for k in range(1, 5)
 ]
 OTHERS = ({"id": "d2"}, {"split": "test"}, {"seed": 4})
@@ -404,19 +423,20 @@ def test_bursts_and_laughs_are_new_each_time():
         vocal_sounds=VocalSoundsConfig(probability=1, per_minute=Constant(value=60)),
     )
     for make in (
-        lambda d: d.bursts(recipe.bursts, [GeneratedBursts(RATE)], 20 * RATE),
-        lambda d: d.vocal_sounds(recipe.vocal_sounds, [], 20 * RATE),
+        lambda **key: draws(**key, recipe=recipe, seconds=20).bursts(),
+        lambda **key: draws(**key, recipe=recipe, seconds=20).vocal_sounds([]),
     ):
-        sounds = [audio.tobytes() for d in (draws(), *(draws(**o) for o in OTHERS)) for _, audio in make(d).sounds]
+        sounds = [audio.tobytes() for key in ({}, *OTHERS) for _, audio in make(**key).sounds]
         assert len(sounds) > 20
         assert len(set(sounds)) == len(sounds)
-        assert [a.tobytes() for _, a in make(draws()).sounds] == sounds[: len(make(draws()).sounds)]
+        assert [a.tobytes() for _, a in make().sounds] == sounds[: len(make().sounds)]
 
 
 def test_an_other_talker_has_a_pace_and_a_colour_of_its_own_each_time():
-    clips = [Clip(("a",), voice(30_000, 1).audio)]
+    clips = [Clip(SpeechLine("a", "x"), voice(30_000, 1).audio)]
     recipe = MixConfig(other_talkers=OtherTalkersConfig(probability=1, per_minute=Constant(value=20)))
-    sounds = [audio for d in (draws(), draws("d2")) for _, audio in d.other_talkers(recipe, clips, 60 * RATE).sounds]
+    made = [draws(id, recipe=recipe, seconds=60).other_talkers(clips) for id in ("d1", "d2")]
+    sounds = [audio for noisy in made for _, audio in noisy.sounds]
     lengths = [len(audio) for audio in sounds if len(audio) > 20_000]
     assert len(set(lengths)) > 0.9 * len(lengths) > 10
     assert 30_000 / 1.18 - 1 <= min(lengths) <= max(lengths) <= 30_000 / 1.06 + 1

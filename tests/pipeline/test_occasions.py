@@ -46,7 +46,7 @@ def said(text: str, turn: int, kind="backchannel") -> Utterance:
 
 
 def stage(voice=None, seed: int = 5, **more) -> Speak:
-    return Speak(SpeakConfig(), voice or ToneVoice(), Gate(VerifyConfig()), RATE, seed, None, **more)
+    return Speak(SpeakConfig(), voice or ToneVoice(), Gate(VerifyConfig()), RATE, seed, **more)
 
 
 def audio(takes: Takes) -> list[bytes]:
@@ -55,10 +55,10 @@ def audio(takes: Takes) -> list[bytes]:
 
 def test_the_same_token_sounds_different_on_every_occasion_and_the_same_in_another_run():
     tokens = [said("mm hm", 1), said("mm hm", 1), said("mm hm", 3), said("mm hm", 3, "filler")]
-    (first,), (second,) = (stage()([of(*tokens, id=name)]) for name in ("a", "b"))
+    first, second = (stage()(of(*tokens, id=name)) for name in ("a", "b"))
     assert len({*audio(first), *audio(second)}) == 8
-    assert audio(stage()([of(*tokens, id="a")])[0]) == audio(first)
-    assert not {*audio(first)} & {*audio(stage(seed=6)([of(*tokens, id="a")])[0])}
+    assert audio(stage()(of(*tokens, id="a"))) == audio(first)
+    assert not {*audio(first)} & {*audio(stage(seed=6)(of(*tokens, id="a")))}
 
 
 def test_a_token_in_one_turn_changes_no_take_of_another():
@@ -76,7 +76,7 @@ def test_time_changes_no_take():
 def test_only_what_no_dialogue_has_is_spoken_as_a_token():
     voice = Listening()
     kinds = ("turn", "resumption", "filler", "insert", "backchannel", "attempt", "aside")
-    stage(voice)([of(*(said(kind, 0, kind) for kind in kinds))])
+    stage(voice)(of(*(said(kind, 0, kind) for kind in kinds)))
     assert voice.tokens == list(kinds[2:])
 
 
@@ -88,9 +88,9 @@ def pieces(text: str, *places: int, turn: int = 0) -> list[Utterance]:
 
 def test_pieces_of_a_turn_are_spoken_at_once_and_share_the_take_of_the_whole():
     voice = Listening()
-    (broken,) = stage(voice)([of(*pieces("i want to go", 7), said("um", 0, "filler"))])
+    broken = stage(voice)(of(*pieces("i want to go", 7), said("um", 0, "filler")))
     assert [text for text, _, _ in voice.asked] == ["i want to go", "um"]
-    (whole,) = stage()([of(said("i want to go", 0, "turn"))])
+    whole = stage()(of(said("i want to go", 0, "turn")))
     first, second = broken.takes[:2]
     assert len(first.audio) + len(second.audio) == len(whole.takes[0].audio)
     assert [w.text for w in (*first.words, *second.words)] == ["i", "want", "to", "go"]
@@ -98,12 +98,12 @@ def test_pieces_of_a_turn_are_spoken_at_once_and_share_the_take_of_the_whole():
 
 def test_two_turns_of_the_same_words_are_two_takes_though_both_are_broken():
     voice = Listening()
-    stage(voice)([of(*pieces("i want to go", 7), *pieces("i want to go", 2), *pieces("i want to go", 7, turn=2))])
+    stage(voice)(of(*pieces("i want to go", 7), *pieces("i want to go", 2), *pieces("i want to go", 7, turn=2)))
     assert len(set(voice.asked)) == len(voice.asked) == 3
 
 
 def test_takes_have_16_bits():
-    audio = stage(Listening())([script("hello there")])[0].takes[0].audio
+    audio = stage(Listening())(script("hello there")).takes[0].audio
     scaled = audio * 2.0 ** np.floor(np.log2(32767.49 / np.abs(audio).max()))
     assert np.array_equal(scaled, np.rint(scaled))
     assert np.abs(scaled).max() > 16_000
@@ -143,8 +143,8 @@ def test_a_key_names_all_that_decides_a_take(change):
         voice = Listening()
         voice.info = info or voice.info
         gate = Gate(VerifyConfig())
-        speak = Speak(recipe or SpeakConfig(), voice, gate, rate, seed, None, shelf, made_with)
-        speak([script(text, **of)])
+        speak = Speak(recipe or SpeakConfig(), voice, gate, rate, seed, shelf=shelf, made_with=made_with)
+        speak(script(text, **of))
         found = set(shelf.takes)
         shelf.takes.clear()
         return found

@@ -17,7 +17,7 @@ VOICES_OF_MANY = [f"voice-{k}" for k in range(12)]
 
 def script(d: Dialogue, *overrides: str) -> Script | Reject:
     recipe = make_recipe(*overrides)
-    return WriteScript(recipe, pools_of(recipe, *VOICES))([d])[0]
+    return WriteScript(recipe, pools_of(recipe, *VOICES))(d)
 
 
 def talk(id: str = "d1") -> Dialogue:
@@ -131,18 +131,18 @@ def test_no_speaker_is_in_two_splits_whatever_voices_they_have(whose, validation
 def test_dealt_evenly_no_voice_is_heard_twice_more_than_another(n_voices, n_dialogues, seed):
     recipe = make_recipe("voices.deal=even", "splits={validation: 0, test: 0}", f"seed={seed}")
     stage = WriteScript(recipe, pools_of(recipe, *VOICES_OF_MANY[:n_voices]))
-    dealt = [stage([Dialogue(f"d{k}", (Turn("user", "Hi."),), record=k)])[0] for k in range(n_dialogues)]
+    dealt = [stage(Dialogue(f"d{k}", (Turn("user", "Hi."),), record=k)) for k in range(n_dialogues)]
     voices = [s.utterances[0].voice for s in dealt]
     counts = [voices.count(voice) for voice in VOICES_OF_MANY[:n_voices]]
     assert max(counts) - min(counts) <= 1
-    again = stage([Dialogue("other", (Turn("user", "Hi."),), record=n_dialogues - 1)])[0]
+    again = stage(Dialogue("other", (Turn("user", "Hi."),), record=n_dialogues - 1))
     assert again.utterances[0].voice == voices[-1]  # by its place, whoever comes before or beside it
 
 
 def test_dealt_evenly_the_order_is_drawn_anew_each_turn():
     recipe = make_recipe("voices.deal=even", "splits={validation: 0, test: 0}")
     stage = WriteScript(recipe, pools_of(recipe, *VOICES))
-    dealt = [stage([Dialogue("d", (Turn("user", "Hi."),), record=k)])[0].utterances[0].voice for k in range(32)]
+    dealt = [stage(Dialogue("d", (Turn("user", "Hi."),), record=k)).utterances[0].voice for k in range(32)]
     assert len({tuple(dealt[k : k + 8]) for k in range(0, 32, 8)}) == 4
 
 
@@ -157,7 +157,7 @@ def test_a_dialogue_is_where_its_group_is():
     recipe = make_recipe("splits={validation: 0.4, test: 0.4}")
     stage, turns = WriteScript(recipe, pools_of(recipe, *VOICES)), (Turn("user", "Hi."),)
     for group in ("", *map(str, range(20))):
-        found = stage([Dialogue(f"d{group}", turns, group=group)])[0]
+        found = stage(Dialogue(f"d{group}", turns, group=group))
         assert found.split == split_of(group or "d", recipe.splits)
 
 

@@ -17,8 +17,7 @@ def dialogue(answer, question="Can you help me with this, please?", language="",
 
 
 def judge(item, **settings_):
-    (out,) = Select(SelectConfig(**{"languages": ("en", "zh"), **settings_}))([item])
-    return out
+    return Select(SelectConfig(**{"languages": ("en", "zh"), **settings_}))(item)
 
 
 def reason(item, **settings_):

@@ -45,7 +45,7 @@ def speech(n_ms: int, level: float = 0.1, lead: int = 0, tail: int = 0, rate: in
 def speak(voice) -> Takes | Reject:
     utterance = Utterance("user", TEXT, TEXT, "v", 0)
     script = Script(Dialogue("d", (), "s", "en"), "train", (utterance,))
-    return Speak(SpeakConfig(), voice, Gate(VerifyConfig()), RATE, 5)([script])[0]
+    return Speak(SpeakConfig(), voice, Gate(VerifyConfig()), RATE, 5)(script)
 
 
 def test_a_good_take_is_taken_at_once():
@@ -107,7 +107,7 @@ def lines(*texts: str) -> Script:
 def test_an_engine_that_bears_it_speaks_several_utterances_at_once_and_the_takes_are_the_same():
     script = lines("hello there", "what a day", "let us go")
     one, three = (Speak(SpeakConfig(), voice, Gate(VerifyConfig()), RATE, 5) for voice in (ToneVoice(), Chorus()))
-    for a, b in zip(one([script])[0].takes, three([script])[0].takes, strict=True):
+    for a, b in zip(one(script).takes, three(script).takes, strict=True):
         assert np.array_equal(a.audio, b.audio)
         assert (a.words, a.attempt, a.scores) == (b.words, b.attempt, b.scores)
 
@@ -137,7 +137,7 @@ def test_what_was_spoken_before_an_outage_is_kept(n_threads):
 
     speak = Speak(SpeakConfig(), voice, Gate(VerifyConfig()), RATE, 5, shelf=Shelf())
     with pytest.raises(OutageError):
-        speak([lines("hello there", "what a day", "let us go")])
+        speak(lines("hello there", "what a day", "let us go"))
     assert kept == (["hello there", "let us go"] if n_threads > 1 else ["hello there"])
 
 
@@ -149,9 +149,9 @@ def test_what_was_wrong_with_earlier_takes_is_counted_with_the_good_one():
 def test_with_several_at_once_the_first_bad_utterance_is_named():
     voice = Chorus(failing=("what a day", "let us go"))
     found = Speak(SpeakConfig(attempts=1), voice, Gate(VerifyConfig()), RATE, 5)(
-        [lines("hello there", "what a day", "let us go")]
+        lines("hello there", "what a day", "let us go")
     )
-    assert found[0].detail == "turn 1 (user): cannot say what a day"
+    assert found.detail == "turn 1 (user): cannot say what a day"
 
 
 def test_a_take_carries_what_was_measured_on_it():

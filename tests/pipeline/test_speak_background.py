@@ -6,7 +6,8 @@ import pytest
 from datagen.engines.fakes import ToneVoice
 from datagen.errors import EngineError, RecipeError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.pipeline.speak.speak import Background, Speak
+from datagen.pipeline.script.casting import Background
+from datagen.pipeline.speak.speak import Speak
 from datagen.pipeline.verify.verify import Gate
 from datagen.recipe import SpeakConfig, VerifyConfig
 from datagen.recipe.distributions import Constant
@@ -34,9 +35,15 @@ def script(*spoken: str, id: str = "d1", voice: str = "tone-1", split: str = "tr
     return Script(Dialogue(id, (), "s", language), split, utterances)
 
 
-def stage(voice, mix: MixConfig | None = None, voices=("tone-1", "tone-2", "tone-3"), seed: int = 5, **more) -> Speak:
-    background = Background(mix, {"en": {"train": voices, "test": ("tone-8",)}}) if mix else None
-    return Speak(SpeakConfig(), voice, Gate(VerifyConfig()), RATE, seed, background, **more)
+POOLS = {"en": {"train": ("tone-1", "tone-2", "tone-3"), "test": ("tone-8",)}}
+
+
+def stage(voice, mix: MixConfig | None = None):
+    """Speaking of a script and of its background, which is decided before."""
+    mix = mix or MixConfig()
+    background = Background(mix, POOLS, 5)
+    speak = Speak(SpeakConfig(), voice, Gate(VerifyConfig()), RATE, 5, mix.talker_pace)
+    return lambda script: speak(background.added(script))
 
 
 # -- the background ---------------------------------------------------------------------------------------------
@@ -44,25 +51,37 @@ def stage(voice, mix: MixConfig | None = None, voices=("tone-1", "tone-2", "tone
 
 def test_people_in_the_background_are_of_the_split_and_not_the_user():
     voice = Listening()
-    takes: Takes = stage(voice, ALWAYS)([script("hello there")])[0]
-    assert {clip.voices[0] for clip in takes.other_talkers} <= {"tone-2", "tone-3"}
-    assert {clip.voices[0] for clip in takes.babble} <= {"tone-1", "tone-2", "tone-3"}
+    takes: Takes = stage(voice, ALWAYS)(script("hello there"))
+    assert {clip.line.voice for clip in takes.other_talkers} <= {"tone-2", "tone-3"}
+    assert {clip.line.voice for clip in takes.babble} <= {"tone-1", "tone-2", "tone-3"}
     assert {text for text, _, _ in voice.asked} <= {"hello there", *ALWAYS.sentences["en"]}
-    lonely: Takes = stage(Listening(), ALWAYS)([script("hello", voice="tone-8", split="test")])[0]
-    assert {clip.voices for clip in lonely.other_talkers} == {("tone-8",)}
+    lonely: Takes = stage(Listening(), ALWAYS)(script("hello", voice="tone-8", split="test"))
+    assert {clip.line.voice for clip in lonely.other_talkers} == {"tone-8"}
+
+
+def test_other_talkers_are_never_of_a_speaker_of_the_conversation():
+    """A voice of the user's own speaker is as wrong as the user's voice; if nobody else is there, it must do."""
+    speakers = {"tone-1": "ann", "tone-2": "ann", "tone-3": "bob"}
+    heard = set()
+    for k in range(30):
+        talk = script("hello there", id=f"d{k}")
+        heard |= {line.voice for line in Background(ALWAYS, POOLS, 5, speakers).added(talk).other_talkers}
+    assert heard == {"tone-3"}
+    alone = Background(ALWAYS, POOLS, 5, dict.fromkeys(speakers, "ann")).added(script("hello there"))
+    assert {line.voice for line in alone.other_talkers} <= set(POOLS["en"]["train"])
 
 
 def test_babble_is_faster_and_higher():
     mix = ALWAYS.model_copy(update={"talker_pace": Constant(value=1.25), "sentences": {"en": ("hello there",)}})
-    takes = stage(Listening(), mix)([script("hello there", voice="tone-2")])[0]
+    takes = stage(Listening(), mix)(script("hello there", voice="tone-2"))
     clip = takes.babble[0]
-    own = stage(Listening())([script("hello there", voice=clip.voices[0])])[0].takes[0]
+    own = stage(Listening())(script("hello there", voice=clip.line.voice)).takes[0]
     assert len(clip.audio) == pytest.approx(len(own.audio) / 1.25, abs=2)
 
 
 def test_without_them_nothing_more_is_spoken():
     voice = Listening()
-    takes = stage(voice, MixConfig())([script("hello there")])[0]
+    takes = stage(voice, MixConfig())(script("hello there"))
     assert len(voice.asked) == 1
     assert takes.babble == ()
     assert takes.other_talkers == ()
@@ -71,19 +90,19 @@ def test_without_them_nothing_more_is_spoken():
 def test_lines_of_babble_come_from_a_stock_that_is_spoken_once():
     voice = Listening()
     speak = stage(voice, MixConfig(babble=BabbleConfig(probability=1, n_lines=5)))
-    found = [speak([script("hello", id=f"d{k}")])[0].babble for k in range(12)]
+    found = [speak(script("hello", id=f"d{k}")).babble for k in range(12)]
     assert len({id(clip) for clips in found for clip in clips}) <= 5
     lines = [asked for asked in voice.asked if asked[0] != "hello"]
     assert len(lines) == len(set(lines)) <= 5
-    assert len({tuple(clip.voices for clip in clips) for clips in found}) > 3
+    assert len({tuple(clip.line.voice for clip in clips) for clips in found}) > 3
     assert {len(clips) for clips in found} <= set(range(4, 9))
 
 
 def test_a_stock_is_of_its_split():
     speak = stage(Listening(), ALWAYS)
-    train, test = (speak([script("hello", split=split)])[0] for split in ("train", "test"))
-    assert {clip.voices for clip in test.babble} == {("tone-8",)}
-    assert ("tone-8",) not in {clip.voices for clip in train.babble}
+    train, test = (speak(script("hello", split=split)) for split in ("train", "test"))
+    assert {clip.line.voice for clip in test.babble} == {"tone-8"}
+    assert "tone-8" not in {clip.line.voice for clip in train.babble}
 
 
 @pytest.mark.parametrize(("language", "least"), [("en", 40), ("zh", 30)])
@@ -93,11 +112,11 @@ def test_there_are_many_sentences(language, least):
 
 def test_the_same_dialogue_has_the_same_background_whatever_came_before():
     fresh, used = stage(Listening(), ALWAYS), stage(Listening(), ALWAYS)
-    used([script("other", id=f"x{k}") for k in range(5)])
-    one, two = fresh([script("hello")])[0], used([script("hello")])[0]
+    [used(script("other", id=f"x{k}")) for k in range(5)]
+    one, two = fresh(script("hello")), used(script("hello"))
     for clip, again in zip(one.babble, two.babble, strict=True):
         assert np.array_equal(clip.audio, again.audio)
-    assert [clip.voices for clip in one.other_talkers] == [clip.voices for clip in two.other_talkers]
+    assert [clip.line.voice for clip in one.other_talkers] == [clip.line.voice for clip in two.other_talkers]
 
 
 def test_a_language_without_sentences_is_said_at_the_start_and_again_where_it_happens():
@@ -105,7 +124,7 @@ def test_a_language_without_sentences_is_said_at_the_start_and_again_where_it_ha
     with pytest.raises(RecipeError, match=r"mix.sentences: babble and other talkers have nothing to say in 'zh'"):
         Pipeline(recipe).check()
     with pytest.raises(EngineError, match=r"mix.sentences: there are none in 'fr'"):
-        stage(Listening(), ALWAYS)([script("bonjour", language="fr")])
+        stage(Listening(), ALWAYS)(script("bonjour", language="fr"))
 
 
 def test_a_plan_names_all_that_acoustics_are_made_with():

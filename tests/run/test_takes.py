@@ -9,7 +9,7 @@ import pytest
 from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
 from datagen.recipe.mix_config import MixConfig
-from datagen.records import Take, Word
+from datagen.records import LineTake, Word
 from datagen.run.build import build
 from datagen.run.check import check
 from datagen.run.takes import Index, KeptTakes
@@ -191,9 +191,9 @@ def test_workers_and_one_process_keep_what_gives_one_content(tmp_path):
     assert {row["key"]: row["audio_flac"] for row in _kept(tmp_path / "b" / "out")} == kept
 
 
-def take(seed: int, level: float, n: int = 999) -> Take:
+def take(seed: int, level: float, n: int = 999) -> LineTake:
     audio = (level * np.random.default_rng(seed).normal(size=n)).astype(np.float32)
-    return Take(dequantize(*quantize(audio)), (Word("one", 3, 500), Word("zwei", 510, 990)), 2, 77)
+    return LineTake(dequantize(*quantize(audio)), (Word("one", 3, 500), Word("zwei", 510, 990)), 2, 77)
 
 
 @pytest.mark.parametrize("level", [1e-4, 0.01, 0.3, 5])

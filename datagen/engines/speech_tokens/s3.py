@@ -88,9 +88,9 @@ class S3Tokenizer(SpeechTokenizer):
         Raises:
             ValueError: If it is not int16 [n_samples] or has a part of a frame.
         """
-        return self.encode_batch([audio])[0]
+        return self.encode_many([audio])[0]
 
-    def encode_batch(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
+    def encode_many(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
         """Encode channels: windows of all of them are run together, as many at once as `batch_size`.
 
         Raises:

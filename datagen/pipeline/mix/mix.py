@@ -1,12 +1,14 @@
-"""Timeline → Conversation: int16 [2, n_samples], levels set, what is heard beside the user in the user's channel."""
+"""Timeline → Conversation: int16 [2, n_samples], levels set, background sounds in the user's channel."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import ms_to_samples
+from datagen.engines.base import Audio
+from datagen.pipeline.draws import Draws
 from datagen.pipeline.levels import (
     FULL_SCALE,
     ChannelSpeech,
@@ -18,18 +20,85 @@ from datagen.pipeline.levels import (
     peak_of,
     power_and_peak,
 )
-from datagen.pipeline.mix.line import CODECS, through
-from datagen.pipeline.mix.others import echo
-from datagen.pipeline.mix.render import Layer, headroom, render, render_clean
-from datagen.pipeline.mix.scene import Noisy, Scene, SpeechPath, Supplies
-from datagen.pipeline.mix.scene_draws import SceneDraws
-from datagen.pipeline.mix.speaker import arrived, drifting, dull
+from datagen.pipeline.mix.scene import Noisy, Scene, SceneDraws, SpeechPath, Supplies
+from datagen.pipeline.mix.sound_path import CODECS, arrived, drifting, dull, through
+from datagen.pipeline.step import Stage
 from datagen.recipe.mix_config import LevelConfig, MixConfig
-from datagen.records import CHANNEL, Conversation, Reject, Role, Timeline
+from datagen.records import CHANNEL, Conversation, Role, Timeline
+
+_BLOCK_SAMPLES = 1 << 16
+"""Samples mixed at a time: 256 KiB of float32 stay in the cache however long the conversation is."""
 
 
-class Mix:
-    """Mix both channels, in the order of operations that `datagen.pipeline.mix` tells.
+@dataclass(frozen=True)
+class Layer:
+    """Sounds of one kind in a channel, or one that fills it, and their gain."""
+
+    sounds: Segments | Audio
+    """Segments must not overlap: their peak is that of the layer. Audio is as long as the channel."""
+    gain: float
+    loudest: float | None = None
+    """The largest magnitude in the sounds, if it is known already."""
+
+    @property
+    def peak(self) -> float:
+        """No sample of the layer is larger."""
+        if self.loudest is not None:
+            return self.loudest * self.gain
+        if isinstance(self.sounds, np.ndarray):
+            return peak_of(self.sounds) * self.gain
+        return max((peak_of(audio) for _, audio in self.sounds), default=0.0) * self.gain
+
+
+def headroom(peak: float, peak_dbfs: float) -> float:
+    """Gain that brings a peak under a limit; 1 if it is already.
+
+    >>> headroom(2.0, 0.0), headroom(0.5, 0.0)
+    (0.5, 1.0)
+    """
+    limit = 10 ** (peak_dbfs / 20)
+    return min(1.0, limit / peak) if peak else 1.0
+
+
+def render_clean(channel: NDArray[np.int16], segments: Segments, gain: float) -> None:
+    """Write gain x sound into `channel`, int16 [n_samples], which holds zeros; segments do not overlap."""
+    for start, audio in segments:
+        scaled = audio * np.float32(gain * FULL_SCALE)
+        channel[start : start + len(audio)] = np.rint(scaled, out=scaled)
+
+
+def render(channel: NDArray[np.int16], layers: Sequence[Layer]) -> None:
+    """Write the sum of layers into `channel`, int16 [n_samples]. The sum must not exceed full scale."""
+    buffer = np.empty(_BLOCK_SAMPLES, np.float32)
+    gained = [(layer.sounds, np.float32(layer.gain * FULL_SCALE)) for layer in layers]
+    beds = [(sounds, gain) for sounds, gain in gained if isinstance(sounds, np.ndarray)]
+    singles = [(sounds, gain) for sounds, gain in gained if not isinstance(sounds, np.ndarray)]
+    for begin in range(0, len(channel), _BLOCK_SAMPLES):
+        end = min(begin + _BLOCK_SAMPLES, len(channel))
+        block = buffer[: end - begin]
+        if not beds:
+            block.fill(0)
+        for index, (bed, gain) in enumerate(beds):
+            if index:
+                block += bed[begin:end] * gain
+            else:
+                np.multiply(bed[begin:end], gain, out=block)
+        for segments, gain in singles:
+            _add(block, segments, begin, gain)
+        channel[begin:end] = np.rint(block, out=block)
+
+
+def _add(block: NDArray[np.float32], segments: Segments, begin: int, gain: np.float32) -> None:
+    """Add what sounds in [begin, begin + len(block))."""
+    end = begin + len(block)
+    for start, audio in segments:
+        first, last = max(start, begin), min(start + len(audio), end)
+        if first < last:
+            block[first - begin : last - begin] += audio[first - start : last - start] * gain
+
+
+class Mix(Stage[Timeline, Conversation]):
+    """Mix both channels, in the order of operations of `datagen.pipeline.mix`.
 
     The assistant's channel stays clean; where it is silent it is digital silence. An SNR is the power of the user's
     speech over the time it is heard, against the power of the noise over the whole channel. Turning a channel
@@ -39,20 +108,17 @@ class Mix:
     def __init__(
         self, recipe: MixConfig, supplies: Supplies, sample_rate_hz: int, fade_ms: float, run_seed: int
     ) -> None:
-        """Take the recipe, the engines, the clock, the fade of an interrupted take and the seed."""
+        """Set the recipe, the engines, the clock, the fade of an interrupted take and the seed."""
         self._recipe, self._supplies, self._rate, self._seed = recipe, supplies, sample_rate_hz, run_seed
         self._fade = ms_to_samples(fade_ms, sample_rate_hz)
 
-    def __call__(self, batch: Sequence[Timeline]) -> list[Conversation | Reject]:
-        """Mix each conversation."""
-        return [self._mix(timeline) for timeline in batch]
-
-    def _mix(self, timeline: Timeline) -> Conversation:
+    def run(self, timeline: Timeline) -> Conversation:
+        """Mix a conversation."""
         recipe, n_samples = self._recipe, timeline.n_samples
-        draws = SceneDraws.of(self._seed, timeline.takes.script, self._rate)
-        aside = draws.aside(recipe.aside) if _says_aside(timeline) else None
+        draws = Draws.of_sound(self._seed, timeline.takes.script, self._rate)
+        aside = self._aside(timeline, draws)
         spoken = self._segments(timeline, "user", aside)
-        scene = draws.scene(recipe, self._supplies, timeline.takes, spoken, n_samples)
+        scene = SceneDraws(recipe, self._supplies, draws, n_samples).scene(timeline.takes, spoken, aside)
         audio = np.empty((2, n_samples), np.int16)
         audio[CHANNEL["assistant"]] = 0
 
@@ -63,30 +129,37 @@ class Mix:
 
         user = self._arriving(spoken, scene.way, n_samples)
         user_gain = self._gain(user, recipe.user_level, draws, "user") * amplitude(scene.way.distance_db or 0)
+        layers = self._layers(scene, user, user_gain, n_samples)
+        if scene.echo_delay_samples is not None and scene.echo_db is not None:
+            late = echo(assistant.segments, scene.echo_delay_samples, n_samples)
+            layers.append(Layer(late, assistant_gain * amplitude(scene.echo_db), assistant.peak))
+        down = self._user_channel(audio[CHANNEL["user"]], layers, scene)
+        return Conversation(timeline, audio, scene.mixing(user_gain, assistant_gain, down), scene.events())
+
+    def _aside(self, timeline: Timeline, draws: Draws) -> tuple[float, float] | None:
+        """Level in decibels and cut-off in hertz of words to somebody else, if any are heard."""
+        if not any(placed.utterance.kind == "aside" and placed.is_heard for placed in timeline.placed):
+            return None
+        aside = self._recipe.aside
+        return draws.value(aside.gain_db, "aside", "gain"), draws.value(aside.cutoff_hz, "aside", "cutoff")
+
+    def _layers(self, scene: Scene, user: ChannelSpeech, user_gain: float, n_samples: int) -> list[Layer]:
+        """The user's speech, background sounds, and the user's laughter and coughs."""
         layers = [Layer(user.segments, user_gain, user.peak)]
         layers += [_beside(noisy, user, user_gain) for noisy in scene.beside]
         if scene.vocal and not isinstance(scene.vocal.sounds, np.ndarray):
             uttered = self._arriving(scene.vocal.sounds, scene.way, n_samples)
             layers.append(Layer(uttered.segments, _level(scene.vocal, user, user_gain, uttered.power)))
-        if scene.echo_delay_samples is not None and scene.echo_db is not None:
-            late = echo(assistant.segments, scene.echo_delay_samples, n_samples)
-            layers.append(Layer(late, assistant_gain * amplitude(scene.echo_db), assistant.peak))
-        down = self._user_channel(audio[CHANNEL["user"]], layers, scene)
-        mixing = scene.mixing(user_gain, assistant_gain, down)
-        if aside:
-            mixing = replace(mixing, aside_db=aside[0], aside_cutoff_hz=aside[1])
-        return Conversation(timeline, audio, mixing, scene.events())
+        return layers
 
     def _segments(self, timeline: Timeline, role: Role, aside: tuple[float, float] | None = None) -> Segments:
         """Start and audio of what one speaker says, interrupted takes faded out, asides quieter and duller."""
         segments = []
-        for utterance, take, placed in zip(
-            timeline.takes.script.utterances, timeline.takes.takes, timeline.placed, strict=True
-        ):
-            if utterance.role == role and placed.end_samples > placed.start_samples:
-                heard = take.audio[: placed.end_samples - placed.start_samples]
+        for placed in timeline.placed:
+            if placed.utterance.role == role and placed.is_heard:
+                heard = placed.take.audio[: placed.end_samples - placed.start_samples]
                 heard = fade_out(heard, self._fade) if placed.n_cut_samples else heard
-                if aside and utterance.kind == "aside":
+                if aside and placed.utterance.kind == "aside":
                     heard = dull(heard, aside[1], self._rate) * np.float32(amplitude(aside[0]))
                 segments.append((placed.start_samples, heard))
         return segments
@@ -104,7 +177,7 @@ class Mix:
             segments = joined(segments)
         return ChannelSpeech.of(segments, heard)
 
-    def _gain(self, speech: ChannelSpeech, level: LevelConfig, draws: SceneDraws, role: Role) -> float:
+    def _gain(self, speech: ChannelSpeech, level: LevelConfig, draws: Draws, role: Role) -> float:
         """The gain that brings speech to its level."""
         target = draws.value(level.value, "level", role)
         if not speech.segments:
@@ -125,11 +198,6 @@ class Mix:
         return down
 
 
-def _says_aside(timeline: Timeline) -> bool:
-    utterances = zip(timeline.takes.script.utterances, timeline.placed, strict=True)
-    return any(u.kind == "aside" and placed.end_samples > placed.start_samples for u, placed in utterances)
-
-
 def _beside(noisy: Noisy, user: ChannelSpeech, user_gain: float) -> Layer:
     """A layer at its level against the user's speech; single sounds have power 1."""
     if isinstance(noisy.sounds, np.ndarray):
@@ -141,3 +209,13 @@ def _beside(noisy: Noisy, user: ChannelSpeech, user_gain: float) -> Layer:
 def _level(noisy: Noisy, user: ChannelSpeech, user_gain: float, power: float) -> float:
     """The gain that brings sounds of a power to their level against the user's speech."""
     return user_gain * float(np.sqrt(user.power / power)) * amplitude(noisy.level_db)
+
+
+def echo(assistant: Segments, delay_samples: int, n_samples: int) -> Segments:
+    """The assistant's speech, later, cut at the end of the conversation.
+
+    >>> [(start, len(audio)) for start, audio in echo([(10, np.ones(5, np.float32))], 3, n_samples=16)]
+    [(13, 3)]
+    """
+    late = ((start + delay_samples, audio) for start, audio in assistant)
+    return [(start, audio[: n_samples - start]) for start, audio in late if start < n_samples]

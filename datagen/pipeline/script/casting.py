@@ -1,11 +1,19 @@
-"""Who may speak in which split and language: voices dealt so that nobody is heard in two splits."""
+"""Casting: voices dealt so that nobody is heard in two splits, and the lines of people in the background."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from datagen import seeds
 from datagen.engines.base import Voice
+from datagen.errors import EngineError
+from datagen.pipeline.draws import Draws
 from datagen.recipe import SplitsConfig
-from datagen.records import SPLITS
+from datagen.recipe.mix_config import MixConfig
+from datagen.records import SPLITS, Script, SpeechLine
+
+_N_OTHER_LINES = 3
 
 Pool = Mapping[str, tuple[str, ...]]
 """Names of voices by split."""
@@ -19,7 +27,7 @@ def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, 
     Raises:
         ValueError: If there are fewer speakers than splits.
 
-    >>> pools = voices_by_split([Voice(name, name, ("en",), "") for name in "abcd"], Splits())
+    >>> pools = voices_by_split([Voice(name, name, ("en",), "") for name in "abcd"], SplitsConfig())
     >>> sorted(len(pool) for pool in pools.values())
     [1, 1, 2]
     """
@@ -64,7 +72,7 @@ def voices_by_language(voices: Sequence[Voice], splits: SplitsConfig, languages:
         ValueError: If a language is left without a voice in a split that has a share.
 
     >>> voices = [Voice(name, name, spoken, "") for name, spoken in {"a": ("zh",), "b": ("en",), "c": ("en",)}.items()]
-    >>> pools = voices_by_language(voices, Splits(validation=0, test=0), ["en", "zh"])
+    >>> pools = voices_by_language(voices, SplitsConfig(validation=0, test=0), ["en", "zh"])
     >>> [(language, sorted(pool["train"])) for language, pool in pools.items()]
     [('zh', ['a']), ('en', ['b', 'c'])]
     """
@@ -101,3 +109,60 @@ def _refuse_empty(pools: Pools, voices: Sequence[Voice], splits: SplitsConfig) -
                 f"user voices of {len(speakers)} speakers of {language!r} cannot be kept apart in the splits; "
                 "add voices of others or allow share_voices"
             )
+
+
+@dataclass(frozen=True)
+class Background:
+    """The people in the background of conversations: who they are and what they say."""
+
+    mix: MixConfig
+    pools: Pools
+    """Voices of users."""
+    run_seed: int
+    speakers: Mapping[str, str] = field(default_factory=dict)
+    """The speaker of each voice; one that is not named is a speaker of its own."""
+
+    def added(self, script: Script) -> Script:
+        """The script with the lines of people in the background.
+
+        Raises:
+            EngineError: If the recipe has no sentences of that language.
+        """
+        mix, draws = self.mix, Draws.of_sound(self.run_seed, script)
+        babble = draws.happens(mix.babble.probability, "babble")
+        talkers = draws.happens(mix.other_talkers.probability, "talkers")
+        if not babble and not talkers:
+            return script
+        return replace(
+            script,
+            babble=self._babble(script, draws) if babble else (),
+            other_talkers=self._other_talkers(script, draws) if talkers else (),
+        )
+
+    def _babble(self, script: Script, draws: Draws) -> tuple[SpeechLine, ...]:
+        """Lines of a split's stock, which is spoken once."""
+        rule = self.mix.babble
+        n_talkers = max(1, round(draws.value(rule.n_talkers, "babble", "talkers")))
+        numbers = draws.rng("babble", "lines").choice(rule.n_lines, n_talkers, replace=n_talkers > rule.n_lines)
+        stock = (self.run_seed, "babble", script.split, script.dialogue.language)
+        pool = self._pool(script)
+        return tuple(self._line(script, pool, seeds.rng(*stock, int(number))) for number in numbers)
+
+    def _other_talkers(self, script: Script, draws: Draws) -> tuple[SpeechLine, ...]:
+        """Sentences of voices of the split, none of them of a speaker of the conversation if there are others."""
+        speaker = self.speakers
+        own = {speaker.get(utterance.voice, utterance.voice) for utterance in script.utterances}
+        pool = self._pool(script)
+        pool = [voice for voice in pool if speaker.get(voice, voice) not in own] or pool
+        lines = [self._line(script, pool, draws.rng("talkers", "line", k)) for k in range(_N_OTHER_LINES)]
+        return tuple(replace(line, occasion=(script.dialogue.id, "talker", k)) for k, line in enumerate(lines))
+
+    def _pool(self, script: Script) -> Sequence[str]:
+        """Voices of the split of a conversation that speak its language."""
+        return self.pools.get(script.dialogue.language or "en", {}).get(script.split, ())
+
+    def _line(self, script: Script, voices: Sequence[str], rng: np.random.Generator) -> SpeechLine:
+        sentences = self.mix.sentences.get(script.dialogue.language, ())
+        if not sentences:
+            raise EngineError(f"mix.sentences: there are none in {script.dialogue.language!r}")
+        return SpeechLine(voices[int(rng.integers(len(voices)))], sentences[int(rng.integers(len(sentences)))])

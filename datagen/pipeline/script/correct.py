@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from datagen.pipeline.script.draws import ScriptDraws
+from datagen.pipeline.draws import Draws
 
 _NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _LARGER = frozenset(
@@ -36,7 +36,7 @@ class Corrected:
 
 
 def corrected(
-    spoken: str, earlier: Sequence[str], language: str, connectives: dict[str, float], draws: ScriptDraws, k: int
+    spoken: str, earlier: Sequence[str], language: str, connectives: dict[str, float], draws: Draws, k: int
 ) -> Corrected | None:
     """The text with its first correctable value said wrong first; None if it has none that is new.
 
@@ -48,10 +48,10 @@ def corrected(
         draws: Chance of the dialogue.
         k: Index of the turn.
 
-    >>> found = corrected("A table for four at noon.", [], "en", {"no,": 1}, Draws(1, "d", 24_000), 0)
+    >>> found = corrected("A table for four at noon.", [], "en", {"no,": 1}, Draws.of_script(1, "d", 24_000), 0)
     >>> found.spoken, found.spoken[slice(*found.span)]
     ('A table for six, no, for four at noon.', 'six, no, for four')
-    >>> corrected("No numbers here.", [], "en", {"no,": 1}, Draws(1, "d", 24_000), 0) is None
+    >>> corrected("No numbers here.", [], "en", {"no,": 1}, Draws.of_script(1, "d", 24_000), 0) is None
     True
     """
     rule = {"en": _english, "zh": _chinese}.get(language)

@@ -1,19 +1,20 @@
 """Dialogue → Script: spoken text, voices, and what will happen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from datagen import seeds
-from datagen.pipeline.script.beside import beside, merged
-from datagen.pipeline.script.casting import Pools
+from datagen.pipeline.draws import Draws
+from datagen.pipeline.script.beside import backchannel, beside, by_place, merged
+from datagen.pipeline.script.casting import Background, Pools
 from datagen.pipeline.script.correct import corrected
-from datagen.pipeline.script.draws import ScriptDraws
-from datagen.pipeline.script.floor import Setting, TurnPlan, drawn_pauses, pieces_of
-from datagen.pipeline.script.interrupt import barge_in_of, drawn_interruption, inserted
-from datagen.pipeline.script.marked import faults, marked
+from datagen.pipeline.script.floor import Pause, Setting, TurnPlan, drawn_pauses, pieces_of
+from datagen.pipeline.script.interrupt import barge_in_of, drawn_interruption, inserted, yielded_to
+from datagen.pipeline.step import Stage
 from datagen.recipe import Recipe, SplitsConfig
-from datagen.records import Dialogue, Mark, Reject, Role, Script, Utterance, reject
+from datagen.records import BargeIn, Dialogue, Mark, Reject, Role, Script, Utterance, reject
 from datagen.text import to_spoken
+from datagen.text.phrases import units
 
 
 def split_of(group: str, splits: SplitsConfig) -> str:
@@ -22,7 +23,7 @@ def split_of(group: str, splits: SplitsConfig) -> str:
     A dialogue without near-duplicates is a group of its own, named by its id: a larger input moves it only if it brings
     a near-duplicate.
 
-    >>> split_of("d1", Splits(validation=0, test=0))
+    >>> split_of("d1", SplitsConfig(validation=0, test=0))
     'train'
     """
     u = seeds.fraction("split", group)
@@ -41,34 +42,30 @@ def follows_marks(dialogue: Dialogue, share: float) -> bool:
     return dialogue.has_marks and seeds.fraction("marks", dialogue.id) < share
 
 
-class WriteScript:
+class WriteScript(Stage[Dialogue, Script]):
     """Decide all that is to be heard; every decision is drawn under its own key."""
 
-    def __init__(self, recipe: Recipe, pools: Pools) -> None:
-        """Take the recipe, and the voices of users to draw from."""
+    def __init__(self, recipe: Recipe, pools: Pools, speakers: Mapping[str, str] | None = None) -> None:
+        """Set the recipe, the voices of users to draw from, and the speakers of voices; see `Background`."""
         self._recipe, self._pools = recipe, pools
+        self._background = Background(recipe.mix, pools, recipe.seed, speakers or {})
 
-    def __call__(self, batch: Sequence[Dialogue]) -> list[Script | Reject]:
-        """Write a script for each dialogue."""
-        return [self._script(dialogue) for dialogue in batch]
-
-    def _script(self, dialogue: Dialogue) -> Script | Reject:
+    def run(self, dialogue: Dialogue) -> Script | Reject:
+        """Write the script of a dialogue."""
         split = split_of(dialogue.group or dialogue.id, self._recipe.splits)
-        language = dialogue.language or "en"
-        user, assistant = self._user_voice(dialogue, language, split), self._recipe.voices.assistant_of(language)
-        voices: dict[Role, str] = {"user": user, "assistant": assistant}
         parts: list[TurnPlan] = []
         for index, turn in enumerate(dialogue.turns):
             spoken = to_spoken(turn.text, dialogue.language)
             if not spoken:
                 return reject(dialogue, "script", "unspeakable", f"turn {index} ({turn.role}) has nothing to say aloud")
             parts.append(TurnPlan(index, turn.role, turn.text, spoken))
+        setting = self._setting(dialogue, split)
         if not follows_marks(dialogue, self._recipe.script.marked_share):
-            return Script(dialogue, split, tuple(self._by_rule(parts, self._setting(dialogue, voices))))
+            return self._background.added(Script(dialogue, split, tuple(self._by_rule(parts, setting))))
         marks = [replace(mark, text=to_spoken(mark.text, dialogue.language)) for mark in dialogue.marks]
         for fault in _mark_faults(dialogue.marks, marks, parts):
             return reject(dialogue, "script", "bad_mark", fault)
-        return Script(dialogue, split, tuple(marked(parts, marks, self._setting(dialogue, voices))), "marks")
+        return self._background.added(Script(dialogue, split, tuple(marked(parts, marks, setting)), "marks"))
 
     def _user_voice(self, dialogue: Dialogue, language: str, split: str) -> str:
         """By the dialogue's id alone, or by its place: every voice once, in drawn order, before any comes again."""
@@ -78,10 +75,14 @@ class WriteScript:
         turn, place = divmod(dialogue.record, len(pool))
         return pool[int(seeds.rng(self._recipe.seed, "deal", split, turn).permutation(len(pool))[place])]
 
-    def _setting(self, dialogue: Dialogue, voices: dict[Role, str]) -> Setting:
-        timing, tokens = self._recipe.timing, self._recipe.timing.tokens.get(dialogue.language or "en")
-        draws = ScriptDraws(self._recipe.seed, dialogue.id, self._recipe.sample_rate_hz)
-        return Setting(dialogue.language or "en", timing, tokens, voices, draws)
+    def _setting(self, dialogue: Dialogue, split: str) -> Setting:
+        recipe, language = self._recipe, dialogue.language or "en"
+        voices: dict[Role, str] = {
+            "user": self._user_voice(dialogue, language, split),
+            "assistant": recipe.voices.assistant_of(language),
+        }
+        draws = Draws.of_script(recipe.seed, dialogue.id, recipe.sample_rate_hz)
+        return Setting(language, recipe.timing, recipe.timing.tokens.get(language), voices, draws)
 
     def _by_rule(self, parts: Sequence[TurnPlan], setting: Setting) -> Iterator[Utterance]:
         interrupted = {
@@ -111,9 +112,75 @@ def _with_correction(part: TurnPlan, earlier: Sequence[str], setting: Setting) -
     return replace(part, spoken=found.spoken, correction=found.span) if found else part
 
 
+# -- by marks -----------------------------------------------------------------------------------------
+
+
 def _mark_faults(marks: Sequence[Mark], spoken: Sequence[Mark], parts: Sequence[TurnPlan]) -> Iterator[str]:
     """What is wrong with marks now that is known what is said aloud."""
-    yield from faults(marks, [part.spoken for part in parts])
+    yield from _mark_places(marks, [part.spoken for part in parts])
     for k, (written, said) in enumerate(zip(marks, spoken, strict=True)):
         if written.text and not said.text:
             yield f"marks[{k}].text has nothing to say aloud: {written.text!r}; give words"
+
+
+def _mark_places(marks: Sequence[Mark], spoken: Sequence[str]) -> Iterator[str]:
+    """Marks that are at no place of the spoken text of their turn.
+
+    Args:
+        marks: As they came, checked but for their places.
+        spoken: What each turn says.
+
+    >>> list(_mark_places([Mark("barge_in", 0, 3, "assistant")], ["Say it."]))
+    ['marks[0].word is 3, but turn 0 says 2 units, and one must come after the mark: 1 at most']
+    """
+    for k, mark in enumerate(marks):
+        n_units = len(units(spoken[mark.turn]))
+        if mark.word >= n_units:
+            fix = f"{n_units - 1} at most" if n_units > 1 or mark.kind == "hesitation" else "leave the mark out"
+            says = f"turn {mark.turn} says {n_units} unit{'' if n_units == 1 else 's'}"
+            yield f"marks[{k}].word is {mark.word}, but {says}, and one must come after the mark: {fix}"
+
+
+def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -> Iterator[Utterance]:
+    """All utterances of a dialogue by its marks.
+
+    Nothing else happens inside its turns: no barge-ins, hesitations, false starts, asides or backchannels by rule.
+
+    Args:
+        parts: All turns.
+        marks: Without `faults`; texts in spoken form.
+        setting: Distributions, words, voices and chance.
+    """
+    in_order = sorted(marks, key=lambda mark: (mark.turn, mark.word, mark.kind))
+    of_turn = [[mark for mark in in_order if mark.turn == part.index] for part in parts]
+    for part, here in zip(parts, of_turn, strict=True):
+        pauses = [_pause(mark, setting) for mark in here if mark.kind == "hesitation"]
+        barge_in = _barge_in(parts[part.index - 1], of_turn[part.index - 1], setting) if part.index else None
+        pieces = pieces_of(part, setting, barge_in, pauses)
+        yield from merged(
+            pieces, by_place([_backchannel(part, mark, setting) for mark in here if mark.kind == "backchannel"])
+        )
+
+
+def _barge_in(before: TurnPlan, marks: Sequence[Mark], setting: Setting) -> BargeIn | None:
+    """How the next turn interrupts a turn, if the marks of that turn say so."""
+    place = next((mark.word for mark in marks if mark.kind == "barge_in"), 0)
+    if not place:
+        return None
+    spots = units(before.spoken)
+    last_pause = max((mark.word for mark in marks if mark.kind == "hesitation"), default=0)
+    begin = spots[last_pause].start if last_pause else 0  # of the piece that is cut
+    family = "next_turn" if before.role == "assistant" else ""
+    return yielded_to(before.index, spots[place - 1].end - begin, setting, family)
+
+
+def _pause(mark: Mark, setting: Setting) -> Pause:
+    rule, draws = setting.timing.hesitation, setting.draws
+    key = mark.turn, "marked_hesitation", mark.word
+    delay = draws.length(rule.filler_delay, *key, "delay") if mark.text else 0
+    return Pause(mark.word, draws.length(rule.pause, *key, "pause"), mark.text, delay)
+
+
+def _backchannel(part: TurnPlan, mark: Mark, setting: Setting) -> Utterance:
+    delay = setting.draws.samples(setting.timing.backchannel.delay, mark.turn, "marked_backchannel", mark.word)
+    return backchannel(part, setting, units(part.spoken)[mark.word - 1].end, mark.text, delay)

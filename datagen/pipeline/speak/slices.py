@@ -9,7 +9,7 @@ from datagen.clock import ms_to_samples
 from datagen.engines.audio import window_power
 from datagen.engines.base import Audio, WordTimes
 from datagen.pipeline.levels import fade_out
-from datagen.records import PartOf, Take, Word
+from datagen.records import LineTake, PartOf, Word
 from datagen.text.phrases import places, said_by, time_at
 
 _FADE_MS = 8
@@ -19,7 +19,7 @@ _REACH_MS = 120
 """How far from an estimated word boundary the quietest place is looked for; estimates are good to about a syllable."""
 
 
-def sliced(take: Take, parts: Sequence[PartOf], rate_hz: int, word_times: WordTimes) -> list[Take]:
+def sliced(take: LineTake, parts: Sequence[PartOf], rate_hz: int, word_times: WordTimes) -> list[LineTake]:
     """Cut a take into pieces that hold every sample of it, in order; nothing is dropped.
 
     A cut lies in the middle of the silence between two words, or at the end of the word before where there is none.
@@ -45,11 +45,11 @@ def sliced(take: Take, parts: Sequence[PartOf], rate_hz: int, word_times: WordTi
         audio = fade_out(audio[::-1], n_fade)[::-1] if k else audio
         audio = fade_out(audio, n_fade) if k + 1 < len(parts) else np.ascontiguousarray(audio)
         words = tuple(_words(take, part, start, stop))
-        pieces.append(Take(audio, words, take.attempt, 0 if k else take.trimmed_samples, take.scores))
+        pieces.append(LineTake(audio, words, take.attempt, 0 if k else take.trimmed_samples, take.scores))
     return pieces
 
 
-def _between(take: Take, before: PartOf, after: PartOf, rate_hz: int, word_times: WordTimes) -> int:
+def _between(take: LineTake, before: PartOf, after: PartOf, rate_hz: int, word_times: WordTimes) -> int:
     """Where to cut between two pieces, in samples of the take."""
     end = said_by(take.words, before.text, before.last)
     start = max(time_at(take.words, before.text, after.first), end)
@@ -79,7 +79,7 @@ def quietest(audio: Audio, low: int, high: int, window: int) -> int:
     return low + int(window_power(audio[low:high], window)[: (high - low) // window].argmin()) * window + window // 2
 
 
-def _words(take: Take, part: PartOf, start: int, stop: int) -> Iterator[Word]:
+def _words(take: LineTake, part: PartOf, start: int, stop: int) -> Iterator[Word]:
     """The words of a piece that lies from `start` to `stop` of the take; Chinese may be cut within a word's text."""
     for word, (first, last) in zip(take.words, places(take.words, part.text), strict=True):
         begin, end = max(first, part.first), min(last, part.last)

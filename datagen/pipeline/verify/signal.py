@@ -86,21 +86,3 @@ def level_db(audio: Audio) -> float:
     """
     power = float(np.dot(audio, audio)) / max(len(audio), 1)
     return 10 * float(np.log10(power)) if power > 0 else float("-inf")
-
-
-def heard_span(audio: Audio, below_db: float, window: int, margin: int) -> tuple[int, int]:
-    """The span [start, end) from the first to the last window that is heard, in samples.
-
-    Args:
-        audio: float32 [n_samples], not silent.
-        below_db: A window quieter than the whole take's level by more than this is not heard; negative.
-        window: Samples a window.
-        margin: Samples kept on both sides.
-
-    >>> quiet, loud = np.zeros(100, np.float32), np.ones(100, np.float32)
-    >>> heard_span(np.concatenate([quiet, loud, quiet]), -45, window=10, margin=5)
-    (95, 205)
-    """
-    floor = float(np.dot(audio, audio)) / len(audio) * 10 ** (below_db / 10)
-    heard = np.flatnonzero(window_power(audio, window) > floor)
-    return max(int(heard[0]) * window - margin, 0), min((int(heard[-1]) + 1) * window + margin, len(audio))

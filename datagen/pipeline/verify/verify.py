@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,26 +10,14 @@ from datagen.engines.base import ASR, MOS, Audio
 from datagen.pipeline.verify.signal import Signal, measure
 from datagen.pipeline.verify.words import compare, count_syllables, need_comparison
 from datagen.recipe import VerifyConfig
-from datagen.records import Scores
-
-
-class TakeFault(NamedTuple):
-    """What is wrong with a take."""
-
-    kind: str
-    """One of a few words, to be counted."""
-    detail: str
-
+from datagen.records import Scores, TakeFault
 
 NOTHING = Scores(0, 0, 0, 0, 0)
 """Of a take that cannot be measured."""
 
 
 class Gate:
-    """Measures takes. Cheap questions are asked first; a recognizer listens only to what passes them.
-
-    Threads may ask at once; engines are asked by one at a time.
-    """
+    """Measures takes. Cheap checks come first; a recognizer listens only to what passes them."""
 
     def __init__(self, recipe: VerifyConfig, asr: ASR | None = None, mos: MOS | None = None) -> None:
         """Take the limits, and the engines that the recipe names.
@@ -42,7 +28,6 @@ class Gate:
         self._recipe, self._asr, self._mos = recipe, asr, mos
         if asr:
             need_comparison()
-        self._lock = Lock()
 
     def __call__(self, audio: Audio, rate_hz: int, text: str, language: str) -> tuple[TakeFault | None, Scores]:
         """Judge a take.
@@ -97,8 +82,7 @@ class Gate:
         self, asr: ASR, audio: Audio, rate_hz: int, text: str, language: str, scores: Scores
     ) -> tuple[TakeFault | None, Scores]:
         limits = self._recipe
-        with self._lock:
-            heard = asr.transcribe(resample(audio, rate_hz, asr.sample_rate_hz), language)
+        heard = asr.transcribe(resample(audio, rate_hz, asr.sample_rate_hz), language)
         found = compare(text, heard, language)
         scores = replace(
             scores,
@@ -115,8 +99,7 @@ class Gate:
         return None, scores
 
     def _rated(self, mos: MOS, audio: Audio, rate_hz: int, scores: Scores) -> tuple[TakeFault | None, Scores]:
-        with self._lock:
-            score = round(mos.score(resample(audio, rate_hz, mos.sample_rate_hz)), 3)
+        score = round(mos.score(resample(audio, rate_hz, mos.sample_rate_hz)), 3)
         fault = TakeFault("mos", f"it sounds bad (MOS {score:.2f})") if score < self._recipe.min_mos else None
         return fault, replace(scores, mos=score)
 

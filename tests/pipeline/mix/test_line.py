@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datagen.pipeline.mix.line import CODECS, line_info, through
+from datagen.pipeline.mix.sound_path import CODECS, line_info, through
 from tests.conftest import RATE
 
 TELEPHONE = [name for name, codec in CODECS.items() if codec.telephone]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.pipeline.levels import joined
-from datagen.pipeline.mix.render import Layer, headroom, render
+from datagen.pipeline.mix.mix import Layer, headroom, render
 
 SOUNDS = st.lists(st.tuples(st.integers(0, 300), st.integers(1, 120)), max_size=8)
 

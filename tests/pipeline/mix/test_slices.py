@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from datagen.engines.fakes import ToneVoice
 from datagen.engines.tts.word_times import spread
 from datagen.pipeline.speak.slices import quietest, sliced
-from datagen.records import PartOf, Take, Word
+from datagen.records import LineTake, PartOf, Word
 from datagen.text.phrases import places, units
 from tests.conftest import RATE
 
@@ -18,7 +18,7 @@ TEXTS = st.lists(
 ).map(" ".join)
 
 
-def hummed(text: str, gap: int = 0, silent: tuple[str, ...] = ()) -> Take:
+def hummed(text: str, gap: int = 0, silent: tuple[str, ...] = ()) -> LineTake:
     """Words of 100 ms a letter, one after the other at a steady hum, silent ones of no length."""
     words, at = [], 0
     for name in text.split():
@@ -26,7 +26,7 @@ def hummed(text: str, gap: int = 0, silent: tuple[str, ...] = ()) -> Take:
         words.append(Word(name, at, end))
         at = end + gap
     audio = 0.5 * np.sin(np.arange(at) * 0.05).astype(np.float32)
-    return Take(audio.astype(np.float32), tuple(words), 1, 77)
+    return LineTake(audio.astype(np.float32), tuple(words), 1, 77)
 
 
 def parts_of(text: str, picked: list[int]) -> list[PartOf]:
@@ -97,7 +97,7 @@ def test_an_estimated_cut_goes_beyond_the_middle_of_no_word():
 @pytest.mark.parametrize("text", ["I want to go there now", "我想去公园看一看"])
 def test_nothing_clicks_at_a_cut(text):
     speech = ToneVoice().speak(text, "tone-1", 3)
-    take = Take(speech.audio, speech.words, 0, 0)
+    take = LineTake(speech.audio, speech.words, 0, 0)
     own = np.abs(np.diff(take.audio)).max()
     pieces = sliced(take, parts_of(text, [2, 4]), RATE, "model")
     assert len(pieces) == 3
@@ -113,7 +113,7 @@ def test_nothing_clicks_at_a_cut(text):
 def test_chinese_is_cut_within_its_only_word_and_estimated_characters_keep_together():
     audio = hummed("我想去公园").audio
     words = spread("我想去公园", audio, RATE)
-    pieces = sliced(Take(audio, words, 0, 0), parts_of("我想去公园", [3]), RATE, "estimated")
+    pieces = sliced(LineTake(audio, words, 0, 0), parts_of("我想去公园", [3]), RATE, "estimated")
     assert ["".join(w.text for w in piece.words) for piece in pieces] == ["我想去", "公园"]
     whole = sliced(hummed("我想去公园"), parts_of("我想去公园", [3]), RATE, "model")
     assert [[w.text for w in piece.words] for piece in whole] == [["我想去"], ["公园"]]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.engines.base import RoomResponse
-from datagen.pipeline.mix.speaker import arrived, drifting, dull
+from datagen.pipeline.mix.sound_path import arrived, drifting, dull
 from tests.conftest import RATE
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 
+from datagen.pipeline.draws import Draws
 from datagen.pipeline.script.correct import corrected
-from datagen.pipeline.script.draws import ScriptDraws
 
 
 def fix(text: str, language: str = "en", seed: int = 1):
     return corrected(
-        text, [], language, {"no,": 1} if language == "en" else {"不对，": 1}, ScriptDraws(seed, "d1", 24_000), 0
+        text, [], language, {"no,": 1} if language == "en" else {"不对，": 1}, Draws(seed, "d1", 24_000), 0
     )
 
 
@@ -54,7 +54,7 @@ def test_the_wrong_value_is_near_the_right_one():
     ],
 )
 def test_nobody_gets_a_value_wrong_that_was_named_before(text, earlier, language):
-    assert corrected(text, earlier, language, {"no,": 1}, ScriptDraws(1, "d1", 24_000), 0) is None
+    assert corrected(text, earlier, language, {"no,": 1}, Draws(1, "d1", 24_000), 0) is None
 
 
 @pytest.mark.parametrize(

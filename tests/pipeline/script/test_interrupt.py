@@ -29,7 +29,7 @@ def dialogues(draw) -> Dialogue:
 
 def utterances(dialogue: Dialogue, *overrides: str):
     recipe = make_recipe(*overrides)
-    (found,) = WriteScript(recipe, pools_of(recipe, "a", "b", "c", "d"))([dialogue])
+    found = WriteScript(recipe, pools_of(recipe, "a", "b", "c", "d"))(dialogue)
     assert not isinstance(found, Reject)
     return found.utterances
 

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.pipeline.mix import vocal
+from datagen.engines.noise import people
 from tests.conftest import RATE
 
 
-@given(st.integers(0, 10_000), st.floats(75, 350), st.sampled_from(sorted(vocal.KINDS)))
+@given(st.integers(0, 10_000), st.floats(75, 350), st.sampled_from(sorted(people.KINDS)))
 @settings(max_examples=40, deadline=None)
 def test_a_sound_is_short_whole_and_of_power_1(seed, pitch_hz, kind):
-    audio = vocal.KINDS[kind](np.random.default_rng(seed), RATE, pitch_hz)
+    audio = people.KINDS[kind](np.random.default_rng(seed), RATE, pitch_hz)
     assert audio.dtype == np.float32
     assert 0.3 * RATE <= len(audio) <= 1.5 * RATE
     assert np.mean(audio.astype(float) ** 2) == pytest.approx(1, abs=1e-3)
@@ -23,7 +23,7 @@ def test_a_sound_is_short_whole_and_of_power_1(seed, pitch_hz, kind):
 @pytest.mark.parametrize("pitch_hz", [110, 210])
 def test_laughter_falls_in_level_has_three_to_six_calls_and_lies_above_speech(pitch_hz):
     for seed in range(5):
-        audio = vocal.laughter(np.random.default_rng(seed), RATE, pitch_hz)
+        audio = people.laughter(np.random.default_rng(seed), RATE, pitch_hz)
         level = np.convolve(audio**2, np.ones(2400) / 2400, "same")
         loud = level > 0.3 * level.max()
         n_calls = np.sum(np.diff(loud.astype(int)) == 1)
@@ -31,12 +31,12 @@ def test_laughter_falls_in_level_has_three_to_six_calls_and_lies_above_speech(pi
         third = len(audio) // 3
         assert np.sum(audio[:third] ** 2) > np.sum(audio[-third:] ** 2)
         if pitch_hz == 110:  # what is above 350 Hz is not looked for in speech
-            assert 1.2 * pitch_hz < vocal.pitch_of([audio[:third]], RATE) < 2.4 * pitch_hz
+            assert 1.2 * pitch_hz < people.pitch_of([audio[:third]], RATE) < 2.4 * pitch_hz
 
 
 def test_a_higher_voice_laughs_higher():
     def centre(pitch_hz: float) -> float:
-        power = np.abs(np.fft.rfft(vocal.laughter(np.random.default_rng(3), RATE, pitch_hz))) ** 2
+        power = np.abs(np.fft.rfft(people.laughter(np.random.default_rng(3), RATE, pitch_hz))) ** 2
         return float(np.sum(np.linspace(0, RATE / 2, len(power)) * power) / power.sum())
 
     assert centre(220) > centre(100) * 1.1
@@ -45,4 +45,4 @@ def test_a_higher_voice_laughs_higher():
 def test_pitch_of_silence_noise_and_nothing_is_the_usual_one():
     noise = np.random.default_rng(0).normal(size=RATE).astype(np.float32)
     for speech in ([], [np.zeros(RATE, np.float32)], [noise]):
-        assert vocal.pitch_of(speech, RATE) == 160
+        assert people.pitch_of(speech, RATE) == 160

@@ -1,17 +1,52 @@
-"""Sounds of the user's own throat that are no words: laughter and coughs, each made anew."""
+"""Sounds of people that are no words of a script, each made anew: babble, laughter, coughs."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.engines.base import Audio
+from datagen.engines.audio import unit_power
+from datagen.engines.base import Audio, People
 from datagen.engines.noise.hits import Wave, coloured, decay
-from datagen.pipeline.levels import unit_power
+from datagen.engines.noise.texture import Stride, random_phases, walk
+
+_POOL_SAMPLES = 1 << 16
+_STRIDE = Stride(1 << 15, 2048)
 
 _FORMANTS = ((700, 130), (1250, 180), (2600, 320), (3700, 500))
 """Centre and width in hertz of the resonances of an open vowel, of a voice of 120 Hz."""
 _USUAL_PITCH_HZ = 160.0
+
+
+class GeneratedPeople(People):
+    """Babble, laughter and coughs at the rate of the conversation."""
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        """Set the rate."""
+        self._rate = sample_rate_hz
+
+    def babble(self, talkers: Sequence[Audio], n_samples: int, rng: np.random.Generator) -> Audio:
+        """Equally loud talkers who never pause: float32 [n_samples], at no level in particular.
+
+        Two groups of them talk for some seconds each; then phases are replaced by random ones, so no other
+        conversation has a stretch of it, and both are walked through at drawn places for as long as needed.
+        """
+        groups = np.zeros((2, _POOL_SAMPLES), np.float32)
+        for k, audio in enumerate(talkers if len(talkers) > 1 else [*talkers] * 2):
+            _add_round(groups[k % 2], unit_power(audio), -int(rng.integers(len(audio))))
+        return walk(random_phases(groups, rng), n_samples, rng, _STRIDE)
+
+    def vocal_sound(self, kind: str, speech: Sequence[Audio], rng: np.random.Generator) -> Audio:
+        """A `laughter` or `cough` at the pitch of the speaker of `speech`."""
+        return KINDS[kind](rng, self._rate, pitch_of(speech, self._rate))
+
+
+def _add_round(group: Audio, audio: Audio, at: int) -> None:
+    """Add a line again and again from `at` on, which is not after the beginning."""
+    while at < len(group):
+        first, last = max(at, 0), min(at + len(audio), len(group))
+        group[first:last] += audio[first - at : last - at]
+        at += len(audio)
 
 
 def laughter(rng: np.random.Generator, rate: int, pitch_hz: float) -> Audio:
