@@ -106,18 +106,16 @@ def test_alpaca_joins_input_by_a_newline_and_puts_history_first(lines: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("speakers", "roles", "kept"),
+    ("speakers", "kept"),
     [
-        (["Ann", "Bob", "Ann"], None, ["0", "1"]),  # the first is the user
-        (["Ann", "Bob", "Ann"], {"ann": "assistant"}, ["1", "2"]),
-        (["Ann", "Bob", "Ann"], {"Bob": "user"}, ["1", "2"]),
-        (["Support", "Customer", "Support"], None, ["1", "2"]),  # a name that is a role is that role
-        (["Agent", "Bob", "Agent"], None, ["1", "2"]),
+        (["Ann", "Bob", "Ann"], ["0", "1"]),  # the first is the user
+        (["Support", "Customer", "Support"], ["1", "2"]),  # a name that is a role is that role
+        (["Agent", "Bob", "Agent"], ["1", "2"]),
     ],
 )
-def test_speakers_get_roles(lines: Any, speakers: list[str], roles: Any, kept: list[str]) -> None:
+def test_speakers_get_roles(lines: Any, speakers: list[str], kept: list[str]) -> None:
     record = {"turns": [{"speaker": name, "text": str(i)} for i, name in enumerate(speakers)]}
-    assert said(lines(record, roles=roles)[0]) == list(zip([U, A], kept, strict=True))
+    assert said(lines(record)[0]) == list(zip([U, A], kept, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -256,11 +254,7 @@ def test_another_shape_is_not_asked_for_the_language(lines: Any) -> None:
     assert lines({"instruction": "a", "output": "b", "language": "go"})[0].language == ""
 
 
-def test_own_names_of_roles_win(lines: Any) -> None:
-    assert said(lines(own(("Narrator", "Hi"), ("human", "Hello.")), roles={"narrator": U, "Human": A})[0]) == HELLO
-
-
-@pytest.mark.parametrize("options", [{"roles": {"x": "boss"}}, {"shape": "x"}, {"max_record_bytes": 0}])
+@pytest.mark.parametrize("options", [{"shape": "x"}, {"max_record_bytes": 0}])
 def test_a_wrong_option_is_an_error_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(SourceError):
         read(["x.jsonl"], **options)

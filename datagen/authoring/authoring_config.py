@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from datagen.errors import RecipeError
 from datagen.recipe import WRITE, SelectConfig, explain, set_value, values_of
-from datagen.recipe.mix_config import ConfigPart
+from datagen.recipe.distributions import ConfigPart
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
 

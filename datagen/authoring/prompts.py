@@ -24,7 +24,7 @@ from datagen import resources
 from datagen.authoring.answers import ANSWERS
 from datagen.errors import RecipeError
 from datagen.recipe import explain
-from datagen.recipe.mix_config import ConfigPart
+from datagen.recipe.distributions import ConfigPart
 from datagen.records import Turn
 
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
@@ -175,15 +175,6 @@ def _environment() -> ImmutableSandboxedEnvironment:
 @cache
 def _template(source: str) -> Template:
     return _environment().from_string(source)
-
-
-def template_variables(prompt: Prompt) -> set[str]:
-    """All variables that the parts of a prompt use."""
-    from jinja2 import meta
-
-    return {
-        name for part in prompt.parts for name in meta.find_undeclared_variables(_environment().parse(part.content))
-    }
 
 
 def as_json(messages: Sequence[Message]) -> list[dict[str, Any]]:

@@ -4,9 +4,10 @@ import inspect
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, TypeVar
 
 from datagen.engines.base import (
     ASR,
@@ -69,6 +70,7 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     Raises:
         RecipeError: If the name or an option is unknown.
         EngineMissingError: If the engine's package or weights are not there.
+        EngineError: If the codes of a speech tokenizer do not fit the 16 bits of a shard.
     """
     if kind not in ENGINES:
         raise RecipeError(f"there are no engines of the kind {kind!r}; kinds: {', '.join(ENGINES)}")
@@ -90,51 +92,31 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     engine = engine_class(**options)
     if not isinstance(getattr(engine, "info", None), EngineInfo):
         raise RecipeError(f"{kind} engine {name!r} is none: it has no `info`; docs/engines.md says what an engine has")
-    return engine
-
-
-def tts(name: str, options: Options) -> TTS:
-    """A voice engine."""
-    return cast(TTS, load("tts", name, options))
-
-
-def speech_tokenizer(name: str, options: Options) -> SpeechTokenizer:
-    """A speech tokenizer.
-
-    Raises:
-        EngineError: If its codes do not fit the 16 bits of a shard.
-    """
-    engine = cast(SpeechTokenizer, load("speech_tokenizer", name, options))
-    if engine.codebook_size > 1 << 16:
+    if kind == "speech_tokenizer" and engine.codebook_size > 1 << 16:
         raise EngineError(f"{name}: {engine.codebook_size} codes do not fit 16 bits")
     return engine
 
 
-def text_tokenizer(name: str, options: Options) -> TextTokenizer:
-    """A text tokenizer."""
-    return cast(TextTokenizer, load("text_tokenizer", name, options))
+E = TypeVar("E")
 
 
-def noise(name: str, options: Options) -> Noise:
-    """A supply of noise."""
-    return cast(Noise, load("noise", name, options))
+@dataclass(frozen=True)
+class Loader(Generic[E]):
+    """Builds engines of one kind."""
+
+    kind: str
+
+    def __call__(self, name: str, options: Options) -> E:
+        """Build an engine of this kind; see `load`."""
+        engine: E = load(self.kind, name, options)
+        return engine
 
 
-def rooms(name: str, options: Options) -> Rooms:
-    """A supply of rooms."""
-    return cast(Rooms, load("rooms", name, options))
-
-
-def asr(name: str, options: Options) -> ASR:
-    """A recognizer."""
-    return cast(ASR, load("asr", name, options))
-
-
-def vad(name: str, options: Options) -> VAD:
-    """A detector of speech."""
-    return cast(VAD, load("vad", name, options))
-
-
-def mos(name: str, options: Options) -> MOS:
-    """A judge of how speech sounds."""
-    return cast(MOS, load("mos", name, options))
+tts = Loader[TTS]("tts")
+speech_tokenizer = Loader[SpeechTokenizer]("speech_tokenizer")
+text_tokenizer = Loader[TextTokenizer]("text_tokenizer")
+noise = Loader[Noise]("noise")
+asr = Loader[ASR]("asr")
+vad = Loader[VAD]("vad")
+mos = Loader[MOS]("mos")
+rooms = Loader[Rooms]("rooms")

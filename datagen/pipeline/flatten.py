@@ -80,7 +80,7 @@ class Flatten:
             prompt, target = (speech, text) if task == "asr" else (text, speech)
             ids = joined([v[f"<|{task}|>"]], *prompt, *target)
             mask = np.arange(len(ids)) >= len(ids) - len(target[1]) - 1  # the target and its end marker
-            yield self._row(talk, task, index, ids, mask, (u.first, u.last), len(u.ids))
+            yield self._row(talk, task, index, ids=ids, mask=mask, frames=(u.first, u.last), n_text=len(u.ids))
 
     # -- four_stream ------------------------------------------------------------------------------------
 
@@ -96,7 +96,9 @@ class Flatten:
             n_dropped = sum(len(u.ids) for u in (*turns[before:first], *turns[last:after]))
             frames = turns[first].first, max(u.last for u in turns[first:last])
             n_text = sum(len(u.ids) for u in turns[first:last])
-            yield self._row(talk, "four_stream", part, ids, mask, frames, n_text, n_dropped)
+            yield self._row(
+                talk, "four_stream", part, ids=ids, mask=mask, frames=frames, n_text=n_text, n_dropped=n_dropped
+            )
 
     def _turn(self, utterance: ChunkedUtterance) -> tuple[Ids, NDArray[np.bool_]]:
         v = self._vocabulary
@@ -124,39 +126,39 @@ class Flatten:
         n_most = self._recipe.max_tokens // width
         for part, (first, last) in enumerate(windows(n_chunks, n_most, talk.busy(n_speech, n_chunks) + text.busy)):
             clock = ChunkClock(first, last, n_speech, width, talk.n_frames)
-            n_pad = 2 * max(last * n_speech - max(talk.n_frames, first * n_speech), 0)
-            yield Row(
-                task=task,
-                row_id=f"{talk.streams.dialogue_id}#{task}#{part}",
-                dialogue_id=talk.streams.dialogue_id,
-                language=talk.streams.language,
-                split=talk.streams.split,
-                input_ids=grid[first:last].reshape(-1),
-                loss_mask=np.tile(np.arange(width) >= n_speech, last - first),
-                start_frames=first * n_speech,
-                n_frames=min(last * n_speech, talk.n_frames) - min(first * n_speech, talk.n_frames),
-                n_text_tokens=text.count(first, last),
-                n_late_text_tokens=text.count_late(first, last),
-                n_dropped_text_tokens=text.count_dropped(first, last),
-                n_pad_tokens=n_pad,
-                **_labels(talk, clock),
+            yield self._row(
+                talk,
+                task,
+                part,
+                ids=grid[first:last].reshape(-1),
+                mask=np.tile(np.arange(width) >= n_speech, last - first),
+                frames=(first * n_speech, max(min(last * n_speech, talk.n_frames), first * n_speech)),
+                n_text=text.count(first, last),
+                n_late=text.count_late(first, last),
+                n_dropped=text.count_dropped(first, last),
+                n_pad=2 * max(last * n_speech - max(talk.n_frames, first * n_speech), 0),
+                labels=_labels(talk, clock),
             )
 
     def _row(
         self,
         talk: ChunkedConversation,
         task: str,
-        index: int,
+        part: int,
+        *,
         ids: Ids,
         mask: NDArray[np.bool_],
         frames: tuple[int, int],
         n_text: int,
+        n_late: int = 0,
         n_dropped: int = 0,
+        n_pad: int = 0,
+        labels: "_Labels | None" = None,
     ) -> Row:
         streams = talk.streams
         return Row(
             task=task,
-            row_id=f"{streams.dialogue_id}#{task}#{index}",
+            row_id=f"{streams.dialogue_id}#{task}#{part}",
             dialogue_id=streams.dialogue_id,
             language=streams.language,
             split=streams.split,
@@ -165,15 +167,10 @@ class Flatten:
             start_frames=frames[0],
             n_frames=frames[1] - frames[0],
             n_text_tokens=n_text,
-            n_late_text_tokens=0,
+            n_late_text_tokens=n_late,
             n_dropped_text_tokens=n_dropped,
-            n_pad_tokens=0,
-            user_turn_ends=_NO_POSITIONS,
-            barge_ins=_NO_POSITIONS,
-            event_kinds=(),
-            event_roles=(),
-            event_starts=_NO_POSITIONS,
-            event_ends=_NO_POSITIONS,
+            n_pad_tokens=n_pad,
+            **(labels or _NO_LABELS),
         )
 
 
@@ -198,7 +195,7 @@ def kept_share(n_canned: int, n_others: int, most: float) -> float:
 def spans_of(lengths: Sequence[int], roles: Sequence[str], n_most: int) -> list[tuple[int, int]]:
     """Which turns each row of `four_stream` holds: a user's turn and its answer together, if they fit a row.
 
-    A turn that is longer than a row is in none, and no row goes on beyond it.
+    A turn that is longer than a row is in none, and no row continues beyond it.
 
     Args:
         lengths: Tokens of each turn.
@@ -216,7 +213,7 @@ def spans_of(lengths: Sequence[int], roles: Sequence[str], n_most: int) -> list[
     for index, (length, role) in enumerate(zip(lengths, roles, strict=True)):
         answered = role == "user" and index + 1 < len(lengths) and lengths[index + 1] <= n_most
         together = length + (lengths[index + 1] if answered else 0)
-        if n_tokens and (n_tokens + length > n_most or (role == "user" and n_tokens + together > n_most)):
+        if n_tokens and n_tokens + together > n_most:
             spans.append((open_since, index))
             n_tokens = 0
         if length > n_most:
@@ -234,6 +231,16 @@ class _Labels(TypedDict):
     event_roles: tuple[str, ...]
     event_starts: NDArray[np.int32]
     event_ends: NDArray[np.int32]
+
+
+_NO_LABELS = _Labels(
+    user_turn_ends=_NO_POSITIONS,
+    barge_ins=_NO_POSITIONS,
+    event_kinds=(),
+    event_roles=(),
+    event_starts=_NO_POSITIONS,
+    event_ends=_NO_POSITIONS,
+)
 
 
 def _labels(talk: ChunkedConversation, clock: ChunkClock) -> _Labels:

@@ -1,24 +1,19 @@
 """Recipes: every value of a build, with its default and its range, and how they are read from YAML."""
 
 from datagen.recipe.recipe import (
-    WRITE,
     FlattenConfig,
     InputConfig,
     LimitsConfig,
     PoolConfig,
     Recipe,
     SelectConfig,
+    SpeakConfig,
     SplitsConfig,
     TakesConfig,
-    explain,
-    load,
-    read_text,
-    set_value,
+    VerifyConfig,
     sha256_of,
-    stored,
-    values_of,
 )
-from datagen.recipe.speech_config import SpeakConfig, VerifyConfig
+from datagen.recipe.recipe_files import WRITE, explain, load, read_text, set_value, stored, values_of
 from datagen.recipe.timing_config import TimingConfig
 
 __all__ = [

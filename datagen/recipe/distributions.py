@@ -1,4 +1,4 @@
-"""Distributions of times as a recipe writes them, each drawn from one uniform number.
+"""The base of all parts of a recipe, and distributions as it writes them, each drawn from one uniform number.
 
 One number per draw keeps chance keyed: a distribution can be replaced without shifting any other draw. The unit is
 that of the recipe's key, milliseconds for times.
@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
-class _Distribution(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ConfigPart(BaseModel):
+    """A part of a recipe: frozen, and unknown keys are errors."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class _Distribution(ConfigPart):
     def at(self, u: float) -> float:
         """The value that the number `u` in [0, 1) stands for; uniform `u` give the distribution."""
         raise NotImplementedError
@@ -78,6 +82,11 @@ class Uniform(_Ranged):
     def at(self, u: float) -> float:
         """The quantile `u`."""
         return self.low + (self.high - self.low) * u
+
+
+def uniform(low: float, high: float) -> Uniform:
+    """Every value from low to high."""
+    return Uniform(kind="uniform", low=low, high=high)
 
 
 class Normal(_Ranged):
@@ -158,10 +167,8 @@ Simple = Annotated[
 """A distribution that is no mixture."""
 
 
-class MixturePart(BaseModel):
+class MixturePart(ConfigPart):
     """One part of a mixture."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     weight: float = Field(gt=0)
     value: Simple

@@ -5,24 +5,20 @@ Milliseconds and decibels appear here and in reports only. Unknown keys are erro
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from datagen import resources
-from datagen.errors import RecipeError
-from datagen.recipe.mix_config import ConfigPart as _Part
-from datagen.recipe.mix_config import MixConfig
-from datagen.recipe.speech_config import EnginesConfig, SpeakConfig, VerifyConfig, VoicesConfig
+from datagen.recipe.distributions import ConfigPart
+from datagen.recipe.mix_config import EngineConfig, MixConfig
 from datagen.recipe.timing_config import TimingConfig
 
 Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
 Role = Literal["user", "assistant"]
 
 
-class InputConfig(_Part):
+class InputConfig(ConfigPart):
     """What to read."""
 
     paths: tuple[str, ...] = Field(
@@ -38,7 +34,7 @@ class InputConfig(_Part):
     )
 
 
-class MinScoresConfig(_Part):
+class MinScoresConfig(ConfigPart):
     """The lowest scores of a judge that are kept, 1 to 10. Empty: not asked."""
 
     spokenness: int | None = Field(None, ge=1, le=10)
@@ -46,7 +42,7 @@ class MinScoresConfig(_Part):
     safety: int | None = Field(None, ge=1, le=10)
 
 
-class SelectConfig(_Part):
+class SelectConfig(ConfigPart):
     """What a dialogue must be like to be spoken. (N): notes on the paper; (ours): tuned on Alpaca, MOSS, ShareGPT."""
 
     languages: tuple[str, ...] = Field(
@@ -88,7 +84,7 @@ class SelectConfig(_Part):
     require_scores: bool = Field(False, description="reject dialogues without a score that `min_scores` asks for")
 
 
-class ScriptConfig(_Part):
+class ScriptConfig(ConfigPart):
     """Who says what happens inside a dialogue's turns: the rules of `timing`, or marks that came with the dialogue."""
 
     marked_share: float = Field(
@@ -96,7 +92,75 @@ class ScriptConfig(_Part):
     )
 
 
-class FlattenConfig(_Part):
+class EnginesConfig(ConfigPart):
+    """Which engine does what."""
+
+    tts: EngineConfig = EngineConfig(name="hibari")
+    speech_tokenizer: EngineConfig = EngineConfig(name="kmeans")
+    text_tokenizer: EngineConfig = EngineConfig(name="qwen2")
+
+
+class VoicesConfig(ConfigPart):
+    """Who speaks."""
+
+    assistant: str | dict[str, str] = Field(
+        "heart", description="The assistant's voice, fixed (omniflatten.md: N); or one a language: {en: NAME, zh: NAME}"
+    )
+    users: tuple[str, ...] = Field((), description="User voices to draw from; empty: all but the assistant's speaker's")
+    deal: Literal["hash", "even"] = Field(
+        "hash",
+        description="How a dialogue gets its user voice: by its id alone, or evenly by its place in the input, where "
+        "counts differ by no more than one but for rejects and splits",
+    )
+
+    def assistant_of(self, language: str) -> str:
+        """The assistant's voice in a language; empty if the recipe names none.
+
+        >>> VoicesConfig(assistant={"en": "heart"}).assistant_of("zh"), VoicesConfig().assistant_of("zh")
+        ('', 'heart')
+        """
+        return self.assistant if isinstance(self.assistant, str) else self.assistant.get(language, "")
+
+    @property
+    def assistants(self) -> tuple[str, ...]:
+        """All voices an assistant may have."""
+        return (self.assistant,) if isinstance(self.assistant, str) else tuple(dict.fromkeys(self.assistant.values()))
+
+
+class SpeakConfig(ConfigPart):
+    """How utterances are spoken. A take that fails, or that `verify` finds bad, is spoken again with another seed."""
+
+    attempts: int = Field(3, ge=1, le=20, description="Then the dialogue is a reject")
+    trim_below_db: float = Field(
+        -45, lt=0, description="Ends quieter than this against the take's own level are trimmed"
+    )
+    trim_margin_ms: float = Field(20, ge=0, description="Kept on both sides of what is heard")
+
+
+class VerifyConfig(ConfigPart):
+    """What makes a take bad. Limits are ours, set where good takes pass and broken ones don't (docs/engines.md)."""
+
+    min_ms_per_syllable: float = Field(100, ge=0, description="Less speech: words are missing. Of Chinese, a character")
+    max_ms_per_syllable: float = Field(270, gt=0, description="More speech: repeats, or a runaway voice")
+    short_slack_ms: float = Field(200, ge=0, description="Less speech than that limit by so much is still right")
+    long_slack_ms: float = Field(500, ge=0, description="More by so much: the last word of a short text is drawn out")
+    min_level_dbfs: float = Field(-50, le=0, description="A quieter take is silent")
+    max_pause_ms: float = Field(2000, gt=0, description="Longest silence within a take")
+    max_tail_ms: float = Field(1500, gt=0, description="Longest time after the last loud sound, silence included")
+    max_clipped_share: float = Field(0.005, ge=0, le=1, description="Share of samples that may be clipped")
+    max_floor_db: float = Field(-12, le=0, description="Most noise between words, against loud speech")
+    asr: EngineConfig | None = Field(None, description="Recognizer that listens to every take, such as {name: whisper}")
+    min_units: int = Field(3, ge=1, description="Shorter texts (words, Chinese characters) are not judged by it")
+    max_error_rate: float = Field(0.1, ge=0, description="Errors a word (WER; of Chinese a character, CER)")
+    max_letter_error_rate: float = Field(
+        0.16, ge=0, description="Errors a letter; a take is bad if both are exceeded, so that spellings don't count"
+    )
+    max_repeated: int = Field(3, ge=0, description="Words said over again at once that the text does not repeat")
+    mos: EngineConfig | None = Field(None, description="Judge of how speech sounds, such as {name: dnsmos}")
+    min_mos: float = Field(2.2, ge=1, le=5, description="Lowest score of that judge")
+
+
+class FlattenConfig(ConfigPart):
     """How conversations become sequences."""
 
     tasks: tuple[Task, ...] = Field(("asr", "tts", "four_stream", "three_stream", "two_stream"), min_length=1)
@@ -138,7 +202,7 @@ class FlattenConfig(_Part):
         return self
 
 
-class SplitsConfig(_Part):
+class SplitsConfig(ConfigPart):
     """Shares of dialogues, dealt by a hash of the id of each, or of its cluster (98/1/1: omniflatten.md, N)."""
 
     validation: float = Field(0.01, ge=0, lt=1)
@@ -159,7 +223,7 @@ class SplitsConfig(_Part):
         return self
 
 
-class RunConfig(_Part):
+class RunConfig(ConfigPart):
     """How the work is cut."""
 
     unit_dialogues: int = Field(
@@ -167,14 +231,14 @@ class RunConfig(_Part):
     )
 
 
-class TakesConfig(_Part):
+class TakesConfig(ConfigPart):
     """Speech that is kept beyond a build, and found again. Decides no content, so it may change from run to run."""
 
     keep: bool = Field(False, description="Keep every take under `takes/`")
     reuse: tuple[str, ...] = Field((), description="Outputs whose kept takes are used instead of speaking them again")
 
 
-class LimitsConfig(_Part):
+class LimitsConfig(ConfigPart):
     """When to give up. They decide no content, so they may change from one run of a build to the next."""
 
     attempts: int = Field(
@@ -187,7 +251,7 @@ class LimitsConfig(_Part):
         description="A dialogue that takes longer has hung: its worker is ended, and it tried again",
     )
     start_seconds: float = Field(
-        1800, gt=0, le=86_400, description="EnginesConfig that take longer to load have hung; the same"
+        1800, gt=0, le=86_400, description="Engines that take longer to load have hung; the same"
     )
     max_failed_share: float = Field(
         0.2, gt=0, le=1, description="Stop when more of the dialogues that were selected fail later on"
@@ -196,7 +260,7 @@ class LimitsConfig(_Part):
     cluster_seconds: float = Field(30, ge=0, description="How long to wait for nodes that the pools need, on Ray")
 
 
-class PoolConfig(_Part):
+class PoolConfig(ConfigPart):
     """What one worker of a step needs on Ray, and how many there may be; neighbouring steps with equal pools share."""
 
     cpus: float = Field(1, ge=0, description="Cores a worker")
@@ -214,7 +278,7 @@ class PoolConfig(_Part):
 StepName = Literal["select", "script", "speak", "place", "mix", "encode"]
 
 
-class Recipe(_Part):
+class Recipe(ConfigPart):
     """All values of a build."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
@@ -259,139 +323,3 @@ class Recipe(_Part):
 def sha256_of(identity: dict[str, Any]) -> str:
     """Hash of what decides the content, as a manifest stores it; see `Recipe.identity`."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-_TOKENS = ("timing", "tokens")
-
-
-def stored(values: dict[str, Any]) -> Recipe:
-    """The recipe of a finished build, without keys that only older versions of datagen know.
-
-    Words of older versions for what dialogues do not hold are replaced by today's.
-
-    Args:
-        values: As its manifest has them.
-
-    Raises:
-        ValidationError: If a value is wrong.
-    """
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        gone = {fault["loc"] for fault in error.errors() if fault["type"] == "extra_forbidden"}
-        if any(fault["type"] == "missing" and fault["loc"][:2] == _TOKENS for fault in error.errors()):
-            gone.add(_TOKENS)
-        if not gone:
-            raise
-        return stored(_without(values, gone))
-
-
-def _without(values: dict[str, Any], gone: set[tuple[int | str, ...]]) -> dict[str, Any]:
-    """Nested values without some of their keys.
-
-    >>> _without({"a": {"b": 1, "c": 2}, "d": 3}, {("a", "b")})
-    {'a': {'c': 2}, 'd': 3}
-    """
-    return {
-        key: _without(value, {place[1:] for place in gone if place[0] == key and len(place) > 1})
-        if isinstance(value, dict)
-        else value
-        for key, value in values.items()
-        if (key,) not in gone
-    }
-
-
-WRITE = "write"
-"""The part of a recipe file that `datagen write` reads; it is no part of a build."""
-
-
-def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
-    """Read a recipe.
-
-    Args:
-        path: The name of a recipe shipped with the package, such as `quickstart`, or a YAML file; write `./quickstart`
-            for a file that has the name of a shipped recipe.
-        overrides: `key=value` pairs; the key is dotted (`timing.barge_in.probability`), the value YAML.
-
-    Raises:
-        RecipeError: If there is no such recipe, or a key or value is wrong; names file, key and mend.
-    """
-    values = values_of(read_text(path), path)
-    values.pop(WRITE, None)
-    for override in overrides:
-        set_value(values, override)
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        raise RecipeError(f"{path}: {explain(error)}") from error
-
-
-def values_of(text: str, name: str) -> dict[str, Any]:
-    """The keys and values at the top of a YAML file.
-
-    Raises:
-        RecipeError: If it holds something else; `name` says where.
-    """
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{name} is not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{name} must hold keys and values at the top, not {type(values).__name__}")
-    return values
-
-
-def read_text(path: str) -> str:
-    """The text of a recipe file, or of a shipped recipe by its name, whatever lies beside us under that name.
-
-    Raises:
-        RecipeError: If there is none.
-    """
-    shipped = path in resources.recipes()
-    file = resources.directory("pipelines") / f"{path}.yaml" if shipped else Path(path)
-    if file.is_dir():
-        raise RecipeError(f"{path} is a folder; a recipe is a YAML file, or the name of a shipped one")
-    try:
-        return file.read_text("utf-8")
-    except OSError as error:
-        known = ", ".join(resources.recipes())
-        raise RecipeError(f"cannot read recipe {path}: {error.strerror}. Shipped recipes: {known}") from error
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text (byte {error.start})") from error
-
-
-def set_value(
-    values: dict[str, Any], override: str, option: str = "--set", example: str = "timing.barge_in.probability=0.5"
-) -> None:
-    """Set a dotted key of nested values, in place, from `key=value`; the value is YAML.
-
-    Args:
-        values: What is changed.
-        override: As the command line gives it.
-        option: What it was given to, and
-        example: ... how that is written right, for errors.
-
-    Raises:
-        RecipeError: If it is written otherwise.
-    """
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise RecipeError(f"{option} {override}: write it as key=value, for example {example}")
-    *parents, last = key.strip().split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise RecipeError(f"{option} {override}: {parent} holds a value, not keys")
-    try:
-        values[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{option} {override}: the value is not valid YAML") from error
-
-
-def explain(error: ValidationError, part: str = "") -> str:
-    """What pydantic found wrong, as `key: fault; key: fault`; `part` of a recipe if not all of it was read."""
-    lines = []
-    for fault in error.errors(include_url=False, include_input=False):
-        key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"
-        lines.append(f"{key}: {'unknown key' if fault['type'] == 'extra_forbidden' else fault['msg']}")
-    return "; ".join(lines)

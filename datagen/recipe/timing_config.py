@@ -10,21 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from datagen import resources
-from datagen.recipe.distributions import Constant, Distribution, Uniform
+from datagen.recipe.distributions import ConfigPart, Constant, Distribution, uniform
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def _uniform(low: float, high: float) -> Uniform:
-    return Uniform(kind="uniform", low=low, high=high)
-
-
-class FamiliesConfig(_Group):
+class FamiliesConfig(ConfigPart):
     """What a user's barge-in says, by weight. Where the drawn one fits nowhere, nobody interrupts."""
 
     next_turn: float = Field(3, ge=0, description="The next turn of the dialogue, where what it refers to was said")
@@ -40,7 +32,7 @@ class FamiliesConfig(_Group):
         return self
 
 
-class BargeInConfig(_Group):
+class BargeInConfig(ConfigPart):
     """The user starts inside the assistant's turn and takes the floor; the assistant yields with words unsaid."""
 
     probability: float = Field(
@@ -49,74 +41,74 @@ class BargeInConfig(_Group):
     min_words: int = Field(0, ge=0, description="Fewest words of an assistant's turn that is interrupted")
     min_words_left: int = Field(4, ge=2, description="Fewest words that the assistant still has to say there")
     at: Distribution = Field(
-        _uniform(0.3, 0.9), description="Where, as a share of the turn's text; the nearest fitting end of a clause"
+        uniform(0.3, 0.9), description="Where, as a share of the turn's text; the nearest fitting end of a clause"
     )
-    delay: Distribution = Field(_uniform(0, 300), description="End of that clause to the user's start")
+    delay: Distribution = Field(uniform(0, 300), description="End of that clause to the user's start")
     families: FamiliesConfig = FamiliesConfig()
-    reaction: Distribution = Field(_uniform(120, 400), description="User starts to assistant stops")
+    reaction: Distribution = Field(uniform(120, 400), description="User starts to assistant stops")
     finish_word_probability: float = Field(0, ge=0, le=1, description="That the assistant ends the word it is in")
     competition_probability: float = Field(
         0, ge=0, le=1, description="Of barge-ins with the next turn, that the assistant yields late"
     )
-    competition: Distribution = Field(_uniform(600, 1500), description="How long both continue then")
-    wait: Distribution = Field(_uniform(2000, 6000), description="How long the user lets the assistant wait")
-    pause: Distribution = Field(_uniform(200, 800), description="After a request to stop, to the user's next turn")
+    competition: Distribution = Field(uniform(600, 1500), description="How long both continue then")
+    wait: Distribution = Field(uniform(2000, 6000), description="How long the user lets the assistant wait")
+    pause: Distribution = Field(uniform(200, 800), description="After a request to stop, to the user's next turn")
 
 
-class FalseStartConfig(_Group):
+class FalseStartConfig(ConfigPart):
     """The user starts inside the assistant's turn and breaks off within about a syllable; the assistant continues."""
 
     probability: float = Field(0, ge=0, le=1, description="For each of the assistant's turns that is long enough")
     min_words: int = Field(8, ge=1, description="Fewest words of such a turn")
-    at: Distribution = Field(_uniform(0.1, 0.9), description="Where, as a share of the turn's text")
-    break_off: Distribution = Field(_uniform(120, 250), description="Start to breaking off")
+    at: Distribution = Field(uniform(0.1, 0.9), description="Where, as a share of the turn's text")
+    break_off: Distribution = Field(uniform(120, 250), description="Start to breaking off")
 
 
-class AsideTimingConfig(_Group):
+class AsideTimingConfig(ConfigPart):
     """The user says a word to somebody else in the room; the assistant continues."""
 
     probability: float = Field(0, ge=0, le=1, description="For each of the assistant's turns that is long enough")
     min_words: int = Field(12, ge=1, description="Fewest words of such a turn")
-    at: Distribution = Field(_uniform(0.1, 0.8), description="Where, as a share of the turn's text")
+    at: Distribution = Field(uniform(0.1, 0.8), description="Where, as a share of the turn's text")
 
 
-class CorrectionConfig(_Group):
+class CorrectionConfig(ConfigPart):
     """The user says a wrong value first and corrects it at once, as in `at three, no, at four`."""
 
     probability: float = Field(0, ge=0, le=1, description="For each user's turn that names a number, day or month")
 
 
-class HesitationConfig(_Group):
+class HesitationConfig(ConfigPart):
     """The user pauses inside a turn; the assistant must not take over."""
 
     probability: float = Field(0, ge=0, le=1, description="For each user's turn that is long enough")
     min_words: int = Field(6, ge=3, description="Fewest words of such a turn")
-    pause: Distribution = Field(_uniform(500, 1500), description="Silence; with a filler, after the filler")
+    pause: Distribution = Field(uniform(500, 1500), description="Silence; with a filler, after the filler")
     filler_probability: float = Field(0, ge=0, le=1, description="That the pause begins with a filler such as `um`")
-    filler_delay: Distribution = Field(_uniform(50, 300), description="Last word to filler")
+    filler_delay: Distribution = Field(uniform(50, 300), description="Last word to filler")
     restart_probability: float = Field(0, ge=0, le=1, description="That the last words are said again")
     restart_words: int = Field(3, ge=1, description="Most words said again")
 
 
-class BackchannelConfig(_Group):
+class BackchannelConfig(ConfigPart):
     """Listener tokens at ends of phrases inside the other's turn. The assistant's are neutral continuers."""
 
     user_probability: float = Field(0, ge=0, le=1, description="Of a user's backchannel, for each end of a phrase")
     assistant_probability: float = Field(0, ge=0, le=1, description="Of an assistant's, for each end of a phrase")
     min_words: int = Field(5, ge=1, description="Fewest words before the first, and from one to the next")
     phrase_words: int = Field(8, ge=2, description="Words after which a phrase ends even without punctuation")
-    delay: Distribution = Field(_uniform(-100, 400), description="End of the phrase to start of the token")
+    delay: Distribution = Field(uniform(-100, 400), description="End of the phrase to start of the token")
 
 
-class SilenceConfig(_Group):
+class SilenceConfig(ConfigPart):
     """The user says nothing for long where a turn is due; the assistant waits, or asks once."""
 
     probability: float = Field(0, ge=0, le=1, description="For each user's turn but the first")
-    silence: Distribution = Field(_uniform(3000, 8000), description="How long nobody speaks")
+    silence: Distribution = Field(uniform(3000, 8000), description="How long nobody speaks")
     prompt_probability: float = Field(0, ge=0, le=1, description="That the assistant then asks once")
 
 
-class TokensConfig(_Group):
+class TokensConfig(ConfigPart):
     """Words of one language for all that a dialogue does not hold, each with its weight."""
 
     backchannels: dict[str, float] = Field(min_length=1, description="The user's listener tokens")
@@ -139,17 +131,17 @@ def _packaged_tokens() -> dict[str, Any]:
     return values
 
 
-class TimingConfig(_Group):
+class TimingConfig(ConfigPart):
     """When things happen. All times in milliseconds."""
 
     profile: str = Field(
         "omniflatten", description="A shipped profile, or a YAML file of these keys; keys given here override it"
     )
-    lead_in: Distribution = Field(_uniform(200, 1000), description="Silence before the first turn")
+    lead_in: Distribution = Field(uniform(200, 1000), description="Silence before the first turn")
     assistant_fto: Distribution = Field(
         Constant(value=0), description="Floor-transfer offset of the assistant: user ends to assistant starts"
     )
-    user_fto: Distribution = Field(_uniform(500, 2000), description="The user's: assistant ends to user starts")
+    user_fto: Distribution = Field(uniform(500, 2000), description="The user's: assistant ends to user starts")
     early_ms: float = Field(
         300,
         ge=0,
@@ -160,7 +152,7 @@ class TimingConfig(_Group):
         ge=0,
         description="The same for the user's turns, before the assistant's end",
     )
-    tail: Distribution = Field(_uniform(500, 1500), description="Silence after the last turn")
+    tail: Distribution = Field(uniform(500, 1500), description="Silence after the last turn")
     fade_ms: float = Field(30, ge=0, le=500, description="Fade-out of an interrupted take, before its end")
     barge_in: BargeInConfig = BargeInConfig()
     false_start: FalseStartConfig = FalseStartConfig()

@@ -13,7 +13,7 @@ another but for its id. Formats are in `inputs`, shapes in `shapes`. What a dial
 - The assistant's turns before the user's first are dropped, for a dialogue opens with the user.
 - The user's last turn is dropped if no one answers: there is nothing in it to learn.
 - What remains has at least one user's turn with an answer, else it is the reject `no_turns`.
-- Names of roles are those of `shapes.ROLES` and any given as `roles`; another name is the reject `unknown_role`.
+- Names of roles are those of `shapes.ROLES`; another name is the reject `unknown_role`.
 - Records of the shape `turns` may bring marks, scores and origins along (`marks`); elsewhere such fields are ignored.
 - Text is data: markup, special tokens and control characters stay for later stages to judge.
 
@@ -27,7 +27,7 @@ unknown_shape bad_turns bad_text not_text unknown_role too_many_speakers tool_tu
 bad_language bad_mark bad_scores bad_written_by.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
 
 from datagen.errors import SourceError
@@ -51,7 +51,6 @@ def read(
     split: str = "train",
     limit: int | None = None,
     *,
-    roles: Mapping[str, str] | None = None,
     max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> Iterator[Dialogue | Reject]:
     """Read dialogues.
@@ -61,7 +60,6 @@ def read(
         shape: One of `SHAPES`, or "auto" to see for each record.
         split: Split of Hugging Face data sets; of no meaning to files.
         limit: Stop after this many records.
-        roles: More names of roles or speakers, each user, assistant, system or tool.
         max_record_bytes: Larger records are rejected without being held in memory.
 
     Returns:
@@ -75,7 +73,7 @@ def read(
         raise SourceError(f"shape {shape!r} is unknown; choose auto, {', '.join(SHAPES)}")
     if max_record_bytes < 1:
         raise SourceError(f"max_record_bytes is {max_record_bytes}; it must be positive")
-    maker = _Maker(shape, shapes.role_table(roles))
+    maker = _Maker(shape)
     return islice(_read(resolve(inputs), maker, split, max_record_bytes), limit)
 
 
@@ -90,10 +88,9 @@ def _read(files: Sequence[Source], maker: "_Maker", split: str, max_bytes: int) 
 class _Maker:
     """Makes the dialogue or reject of each record."""
 
-    def __init__(self, shape: str, roles: Mapping[str, shapes.Kind]) -> None:
+    def __init__(self, shape: str) -> None:
         self.shape = shape
         self.ids = Ids()
-        self._roles = roles
 
     def make(self, raw: fields.Raw, file: Source, record: int, fallback_id: str) -> Dialogue | Reject:
         """One record's dialogue, or why there is none."""
@@ -102,7 +99,7 @@ class _Maker:
             found = _object(raw.value)
             name = fields.given_id(found) or fallback_id
             shape = shapes.detect(found) if self.shape == "auto" else self.shape
-            turns = shapes.turns(found, shape, self._roles)
+            turns = shapes.turns(found, shape)
             language = fields.language(found, shape)
             more = given(found, shape, turns)
             return Dialogue(self.ids.take(name), turns, file.name, language, record, *more)

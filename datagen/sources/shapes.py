@@ -5,9 +5,8 @@ Nothing here knows about files.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
-from datagen.errors import SourceError
 from datagen.records import Role, Turn
 from datagen.sources import source_marks as marks
 from datagen.sources.fields import ID_KEYS, UnfitError, kind_of, names, quote, spoken_text
@@ -39,20 +38,6 @@ class Said(NamedTuple):
     kind: Kind
     text: object
     field: str
-
-
-def role_table(roles: Mapping[str, str] | None) -> dict[str, Kind]:
-    """`ROLES` with a caller's own names added, which win.
-
-    Raises:
-        SourceError: If a name is given a meaning other than user, assistant, system or tool.
-    """
-    table = dict(ROLES)
-    for name, kind in (roles or {}).items():
-        if kind not in ("user", "assistant", "system", "tool"):
-            raise SourceError(f"roles: {name!r} is {kind!r}; it must be user, assistant, system or tool")
-        table[name.strip().lower()] = cast(Kind, kind)
-    return table
 
 
 def detect(record: Mapping[str, object]) -> str:
@@ -89,13 +74,12 @@ def usable(columns: Iterable[str], shape: str) -> bool:
     return any(need <= have for name in names for need in needs[name])
 
 
-def turns(record: Mapping[str, object], shape: str, roles: Mapping[str, Kind] = ROLES) -> tuple[Turn, ...]:
+def turns(record: Mapping[str, object], shape: str) -> tuple[Turn, ...]:
     r"""The turns of a record, alternating, the user's first and the assistant's last.
 
     Args:
         record: The raw record.
         shape: One of `SHAPES`.
-        roles: What each name of a role means, as from `role_table`.
 
     Raises:
         UnfitError: If there is no such dialogue in it.
@@ -104,7 +88,7 @@ def turns(record: Mapping[str, object], shape: str, roles: Mapping[str, Kind] = 
     (Turn(role='user', text='Add.\n1 and 2'), Turn(role='assistant', text='3'))
     """
     runs: list[tuple[Role, list[str]]] = []
-    for said in _READERS[shape](record, roles):
+    for said in _READERS[shape](record):
         if said.kind == "tool":
             raise UnfitError("tool_turns", f"{said.field} is a tool's; the answer depends on what nobody said")
         if said.kind == "system" or not (text := spoken_text(said.text, said.field)):
@@ -148,15 +132,15 @@ def _role(item: Mapping[str, object], role_key: str, key: str, i: int) -> str:
     return name
 
 
-def _listed(shape: str) -> Callable[[Mapping[str, object], Mapping[str, Kind]], Iterator[Said]]:
+def _listed(shape: str) -> Callable[[Mapping[str, object]], Iterator[Said]]:
     """A reader of one of the shapes that are a list of turns with named roles."""
     keys, role_key, text_key = LISTS[shape]
 
-    def read(record: Mapping[str, object], roles: Mapping[str, Kind]) -> Iterator[Said]:
+    def read(record: Mapping[str, object]) -> Iterator[Said]:
         key, items = _items(record, keys)
         for i, item in enumerate(items):
             name = _role(item, role_key, key, i)
-            kind = roles.get(name) or roles.get(name.strip().lower())
+            kind = ROLES.get(name) or ROLES.get(name.strip().lower())
             if kind is None:
                 raise UnfitError("unknown_role", f"{key}[{i}].{role_key} is no known role: {quote(name)}")
             if item.get("tool_calls") or item.get("function_call"):
@@ -166,7 +150,7 @@ def _listed(shape: str) -> Callable[[Mapping[str, object], Mapping[str, Kind]], 
     return read
 
 
-def _sdialog(record: Mapping[str, object], roles: Mapping[str, Kind]) -> Iterator[Said]:
+def _sdialog(record: Mapping[str, object]) -> Iterator[Said]:
     """Two named speakers: whoever bears the name of a role has it, else the first is the user."""
     keys, role_key, text_key = LISTS["sdialog"]
     key, items = _items(record, keys)
@@ -174,7 +158,7 @@ def _sdialog(record: Mapping[str, object], roles: Mapping[str, Kind]) -> Iterato
     speakers = list(dict.fromkeys(said_by))
     if len(speakers) > 2:
         raise UnfitError("too_many_speakers", f"{len(speakers)} speakers: {names(dict.fromkeys(speakers))}")
-    first, second = (roles.get(name) for name in (speakers[0], speakers[-1]))
+    first, second = (ROLES.get(name) for name in (speakers[0], speakers[-1]))
     if len(speakers) == 2 and first == second and first in ("user", "assistant"):
         raise UnfitError("unknown_role", f"both speakers are the {first}: {names(dict.fromkeys(speakers))}")
     # A speaker called System is a machine that talks, not an instruction: only the two roles count here.
@@ -184,7 +168,7 @@ def _sdialog(record: Mapping[str, object], roles: Mapping[str, Kind]) -> Iterato
         yield Said(kind, item.get(text_key), f"{key}[{i}].{text_key}")
 
 
-def _alpaca(record: Mapping[str, object], _roles: Mapping[str, Kind]) -> Iterator[Said]:
+def _alpaca(record: Mapping[str, object]) -> Iterator[Said]:
     """One instruction with its input on a new line, one output, and before them the pairs of `history` if any."""
     history = record.get("history") or []
     if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
@@ -202,7 +186,7 @@ _MOSS_TURN = re.compile(r"turn_([0-9]{1,9})")
 _MOSS_MARKS = re.compile(r"\A\s*<\|(?:Human|MOSS|Commands|Results)\|>:?|<eo[hmcr]>\s*\Z")
 
 
-def _moss(record: Mapping[str, object], _roles: Mapping[str, Kind]) -> Iterator[Said]:
+def _moss(record: Mapping[str, object]) -> Iterator[Said]:
     """`chat.turn_N` with Human and MOSS between markers; a command or its result makes it a tool's turn."""
     chat = record.get("chat")
     if not isinstance(chat, dict):
@@ -226,7 +210,7 @@ _MOSS_FIELDS: tuple[tuple[str, Kind], ...] = (
     ("MOSS", "assistant"),
 )
 
-_READERS: dict[str, Callable[[Mapping[str, object], Mapping[str, Kind]], Iterator[Said]]] = {
+_READERS: dict[str, Callable[[Mapping[str, object]], Iterator[Said]]] = {
     "turns": _listed("turns"),
     "messages": _listed("messages"),
     "sharegpt": _listed("sharegpt"),

@@ -5,12 +5,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import meta
 
 from datagen.authoring.answers import ANSWERS, parse, strict_schema
 from datagen.authoring.authored import Brief, Written
 from datagen.authoring.authoring import make_task
 from datagen.authoring.authoring_config import Llm, WriteRecipe
-from datagen.authoring.prompts import data, load_prompt, names, template_variables
+from datagen.authoring.prompts import _environment, data, load_prompt, names
 from datagen.errors import RecipeError
 from datagen.marks import Mark
 from datagen.records import Turn
@@ -38,7 +39,8 @@ def test_no_golden_file_is_of_a_prompt_that_is_gone():
 @pytest.mark.parametrize("stem", STEMS)
 def test_front_matter_names_just_the_variables_there_are(stem):
     prompt = load_prompt(*stem.split("."))
-    assert template_variables(prompt) == set(prompt.variables)
+    parts = [_environment().parse(part.content) for part in prompt.parts]
+    assert {name for part in parts for name in meta.find_undeclared_variables(part)} == set(prompt.variables)
 
 
 def example(stem: str) -> tuple[object, str]:

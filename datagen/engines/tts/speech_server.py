@@ -26,7 +26,7 @@ from datagen.engines.tts.word_times import spread
 from datagen.engines.voices import Bank, RecordingLimits, load_bank
 from datagen.errors import EngineError, EngineMissingError, OutageError, RecipeError
 from datagen.recipe import explain
-from datagen.recipe.mix_config import ConfigPart
+from datagen.recipe.distributions import ConfigPart
 
 _VERSION = 1
 _NO_KEY = "none"

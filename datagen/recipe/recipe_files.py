@@ -1,0 +1,146 @@
+"""Reading recipes: shipped ones, YAML files, those of finished builds; and changing their keys."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from datagen import resources
+from datagen.errors import RecipeError
+from datagen.recipe.recipe import Recipe
+
+_TOKENS = ("timing", "tokens")
+
+
+def stored(values: dict[str, Any]) -> Recipe:
+    """The recipe of a finished build, without keys that only older versions of datagen know.
+
+    Words of older versions for what dialogues do not hold are replaced by today's.
+
+    Args:
+        values: As its manifest has them.
+
+    Raises:
+        ValidationError: If a value is wrong.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        gone = {fault["loc"] for fault in error.errors() if fault["type"] == "extra_forbidden"}
+        if any(fault["type"] == "missing" and fault["loc"][:2] == _TOKENS for fault in error.errors()):
+            gone.add(_TOKENS)
+        if not gone:
+            raise
+        return stored(_without(values, gone))
+
+
+def _without(values: dict[str, Any], gone: set[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Nested values without some of their keys.
+
+    >>> _without({"a": {"b": 1, "c": 2}, "d": 3}, {("a", "b")})
+    {'a': {'c': 2}, 'd': 3}
+    """
+    return {
+        key: _without(value, {place[1:] for place in gone if place[0] == key and len(place) > 1})
+        if isinstance(value, dict)
+        else value
+        for key, value in values.items()
+        if (key,) not in gone
+    }
+
+
+WRITE = "write"
+"""The part of a recipe file that `datagen write` reads; it is no part of a build."""
+
+
+def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        path: The name of a recipe shipped with the package, such as `quickstart`, or a YAML file; write `./quickstart`
+            for a file that has the name of a shipped recipe.
+        overrides: `key=value` pairs; the key is dotted (`timing.barge_in.probability`), the value YAML.
+
+    Raises:
+        RecipeError: If there is no such recipe, or a key or value is wrong; names file, key and mend.
+    """
+    values = values_of(read_text(path), path)
+    values.pop(WRITE, None)
+    for override in overrides:
+        set_value(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {explain(error)}") from error
+
+
+def values_of(text: str, name: str) -> dict[str, Any]:
+    """The keys and values at the top of a YAML file.
+
+    Raises:
+        RecipeError: If it holds something else; `name` says where.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{name} must hold keys and values at the top, not {type(values).__name__}")
+    return values
+
+
+def read_text(path: str) -> str:
+    """The text of a recipe file, or of a shipped recipe by its name, whatever lies beside us under that name.
+
+    Raises:
+        RecipeError: If there is none.
+    """
+    shipped = path in resources.recipes()
+    file = resources.directory("pipelines") / f"{path}.yaml" if shipped else Path(path)
+    if file.is_dir():
+        raise RecipeError(f"{path} is a folder; a recipe is a YAML file, or the name of a shipped one")
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        known = ", ".join(resources.recipes())
+        raise RecipeError(f"cannot read recipe {path}: {error.strerror}. Shipped recipes: {known}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text (byte {error.start})") from error
+
+
+def set_value(
+    values: dict[str, Any], override: str, option: str = "--set", example: str = "timing.barge_in.probability=0.5"
+) -> None:
+    """Set a dotted key of nested values, in place, from `key=value`; the value is YAML.
+
+    Args:
+        values: What is changed.
+        override: As the command line gives it.
+        option: What it was given to, and
+        example: ... how that is written right, for errors.
+
+    Raises:
+        RecipeError: If it is written otherwise.
+    """
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"{option} {override}: write it as key=value, for example {example}")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise RecipeError(f"{option} {override}: {parent} holds a value, not keys")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{option} {override}: the value is not valid YAML") from error
+
+
+def explain(error: ValidationError, part: str = "") -> str:
+    """What pydantic found wrong, as `key: fault; key: fault`; `part` of a recipe if not all of it was read."""
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"
+        lines.append(f"{key}: {'unknown key' if fault['type'] == 'extra_forbidden' else fault['msg']}")
+    return "; ".join(lines)
