@@ -5,13 +5,25 @@ asked the same.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from datagen.engines.base import ASR, MOS, TTS, VAD, Audio, EngineInfo, Noise, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.engines.base import (
+    ASR,
+    MOS,
+    TTS,
+    VAD,
+    Audio,
+    EngineInfo,
+    Noise,
+    Rooms,
+    Speech,
+    SpeechRequest,
+    SpeechTokenizer,
+    TextTokenizer,
+)
 from datagen.errors import EngineError, EngineMissingError, OutageError
 
 SAMPLES = {
@@ -101,13 +113,12 @@ def _spoken(tts: TTS, text: str, voice: str) -> Iterator[ConformanceFinding]:
 
 
 def _at_once(tts: TTS) -> ConformanceFinding:
-    """Several calls from as many threads as the engine says it bears."""
+    """The utterances of a conversation at once: in threads, or by the engine's own `speak_many`."""
     voice = tts.voices[0]
     texts = [f"{SAMPLES.get(tts.about(voice).languages[0], SAMPLES['en'])} {'and ' * k}" for k in range(4)]
     alone = [tts.speak(text, voice, 3).audio for text in texts]
-    with ThreadPoolExecutor(max(tts.concurrency, 1)) as threads:
-        together = list(threads.map(lambda text: tts.speak(text, voice, 3).audio, texts))
-    same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+    together = dict(tts.speak_many([SpeechRequest(text, voice, 3) for text in texts]))
+    same = all(isinstance(s := together.get(k), Speech) and np.array_equal(s.audio, a) for k, a in enumerate(alone))
     law = f"speaks {tts.concurrency} at once as each alone, if it is promised"
     return ConformanceFinding(law, same or tts.info.bit_exact == "no", "the same" if same else "they differ")
 

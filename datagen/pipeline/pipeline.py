@@ -38,7 +38,7 @@ class Pipeline:
     """Where takes are kept and found again, if they are."""
 
     def __init__(self, recipe: Recipe) -> None:
-        """Take the recipe; nothing heavy happens yet."""
+        """Set the recipe; nothing heavy happens yet."""
         self.recipe = recipe
 
     def steps(self) -> list[Step]:
@@ -126,7 +126,7 @@ class Pipeline:
 
     @cached_property
     def hop(self) -> int:
-        """Samples a frame, at the rate of the conversation."""
+        """Samples per frame, at the rate of the conversation."""
         try:
             return hop_samples(self.recipe.sample_rate_hz, self.speech_tokenizer.frame_rate_hz)
         except ValueError as error:
@@ -166,26 +166,20 @@ class Pipeline:
             EngineMissingError: If an engine is not installed.
         """
         self._load()
-        known, voices = self.tts.voices, self.recipe.voices
+        known, voices, tts = self.tts.voices, self.recipe.voices, self.tts.info.name
         for key, wanted in (("assistant", voices.assistants), ("users", voices.users)):
-            unknown = [voice for voice in wanted if voice not in known]
-            if unknown:
-                raise RecipeError(
-                    f"voices.{key}: {unknown[0]!r} is not a voice of {self.tts.info.name}: {', '.join(known)}"
-                )
-        unspoken = [name for name in self.recipe.select.languages if name not in self.tts.languages]
-        if unspoken:
-            raise RecipeError(
-                f"select.languages: {self.tts.info.name} does not speak {unspoken[0]!r}, "
-                f"only {', '.join(self.tts.languages)}"
-            )
-        talk = self.recipe.mix.babble.probability or self.recipe.mix.other_talkers.probability
-        mute = [name for name in self.recipe.select.languages if talk and not self.recipe.mix.sentences.get(name)]
-        if mute:
-            raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {mute[0]!r}")
-        unheard = [name for name in self.recipe.select.languages if self.asr and name not in self.asr.languages]
-        if self.asr and unheard:
-            raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {unheard[0]!r}")
+            for voice in (voice for voice in wanted if voice not in known):
+                raise RecipeError(f"voices.{key}: {voice!r} is not a voice of {tts}: {', '.join(known)}")
+        mix = self.recipe.mix
+        talk = mix.babble.probability or mix.other_talkers.probability
+        for language in self.recipe.select.languages:
+            if language not in self.tts.languages:
+                spoken = ", ".join(self.tts.languages)
+                raise RecipeError(f"select.languages: {tts} does not speak {language!r}, only {spoken}")
+            if talk and not mix.sentences.get(language):
+                raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {language!r}")
+            if self.asr and language not in self.asr.languages:
+                raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {language!r}")
         self._check_languages()
         self._check_patience()
         self.describe()
@@ -196,7 +190,7 @@ class Pipeline:
             getattr(self, name)
 
     def release(self) -> None:
-        """Forget the engines, for workers in other processes to have their memory; they are loaded anew if needed."""
+        """Drop the engines, so that workers in other processes have their memory; they are loaded anew if needed."""
         for name, value in vars(type(self)).items():
             if isinstance(value, cached_property):
                 self.__dict__.pop(name, None)

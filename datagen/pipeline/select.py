@@ -57,7 +57,7 @@ _HIDES_WORDS = re.compile(r"[`<|]|\[|://")
 _MIN_GROUPS = 12
 
 Check = Callable[[str, SelectConfig], str]
-"""What is wrong with the text of a turn; empty if nothing."""
+"""Returns the fault of the text of a turn; empty if there is none."""
 
 
 class Select(Stage[Dialogue, Dialogue]):
@@ -97,7 +97,7 @@ def count_words(text: str, characters_per_word: float = 1.6) -> int:
 
 
 def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
-    """Yield reasons and details of all that speaks against a dialogue, cheap checks first."""
+    """Yield reason and detail of each fault of a dialogue, cheap checks first."""
     if language not in recipe.languages:
         yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
     yield from _score_faults(dialogue, recipe)
@@ -117,7 +117,7 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator
 
 
 def _score_faults(dialogue: Dialogue, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
-    """What the dialogue's judge says against it."""
+    """Scores of the dialogue's judge that are too low or missing."""
     for name, least in recipe.min_scores:
         score = getattr(dialogue.judged, name, None)
         if least is not None and score is None and recipe.require_scores:
@@ -170,25 +170,16 @@ def _repeated(text: str, recipe: SelectConfig) -> str:
         groups = list(zip(words, words[1:], words[2:], strict=False))
     if len(groups) < _MIN_GROUPS:
         return ""
-    share = 1 - len(set(groups)) / len(groups)
-    return (
-        f"{share:.0%} of it is said again; {_limit(recipe.max_repeated_share)}"
-        if share > recipe.max_repeated_share
-        else ""
-    )
+    share, most = 1 - len(set(groups)) / len(groups), recipe.max_repeated_share
+    return f"{share:.0%} of it is said again; {_limit(most)}" if share > most else ""
 
 
 def _long_word(text: str, recipe: SelectConfig) -> str:
-    longest = (
-        max(map(len, _CJK.sub(" ", _URL.sub(" ", text)).split()), default=0)
-        if len(text) > recipe.max_word_length
-        else 0
-    )
-    return (
-        f"{longest} characters without a space, at most {recipe.max_word_length} allowed"
-        if longest > recipe.max_word_length
-        else ""
-    )
+    most = recipe.max_word_length
+    if len(text) <= most:
+        return ""
+    longest = max(map(len, _CJK.sub(" ", _URL.sub(" ", text)).split()), default=0)
+    return f"{longest} characters without a space, at most {most} allowed" if longest > most else ""
 
 
 def _counted(pattern: re.Pattern[str], what: str, field: str) -> Check:
@@ -220,7 +211,7 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
 
 
 def _speakable(text: str, language: str) -> bool:
-    """Whether anything can be said; plain words answer without the cost of the full conversion."""
+    """True if anything can be said; plain words show it without the cost of the full conversion."""
     if _PLAIN_WORD.search(text) and not _HIDES_WORDS.search(text):
         return True
     return bool(to_spoken(text, language))

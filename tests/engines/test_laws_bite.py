@@ -131,6 +131,15 @@ def test_a_voice_that_mixes_up_threads_is_found():
     assert broken("tts", Shared()) == "speaks 4 at once as each alone, if it is promised"
 
 
+def test_a_voice_whose_batches_differ_is_found():
+    class Batched(ToneVoice):
+        def speak_many(self, requests):
+            for k, request in enumerate(requests):
+                yield k, self.speak(request.text, request.voice, 4)
+
+    assert broken("tts", Batched()) == "speaks 1 at once as each alone, if it is promised"
+
+
 def test_a_voice_that_obeys_markup_is_found():
     class Obeying(ToneVoice):
         def speak(self, text, voice, seed):

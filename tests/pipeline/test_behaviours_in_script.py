@@ -123,6 +123,19 @@ def test_backchannels_follow_the_piece_that_says_their_place():
         assert LONG[: u.within.at_characters].endswith(before.split()[-1])
 
 
+def test_what_overlaps_a_turn_is_an_event_of_its_own_kind():
+    s = script(
+        "timing.backchannel={user_probability: 1, assistant_probability: 1, min_words: 2}",
+        "timing.false_start={probability: 1, min_words: 1}",
+        "timing.aside={probability: 1, min_words: 1}",
+    )
+    found = [(u.kind, u.event) for u in s.utterances if u.kind not in FLOOR]
+    assert set(found) == {("backchannel", "backchannel"), ("attempt", "false_start"), ("aside", "aside")}
+    first = of(s, "backchannel")[0]
+    assert (first.role, first.kind, first.event, first.text) == ("assistant", "backchannel", "backchannel", "")
+    assert first.barge_in is None
+
+
 TEXTS = (
     "How does that work?",
     "The gears need oil. Wipe the chain first with a dry cloth, then run it backwards through a rag, and let it rest.",

@@ -1,6 +1,7 @@
 """Hesitations lie where people hesitate, say again only what belongs to the clause, and are spoken in one breath."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.pipeline.script.floor import Pause, broken, n_repeatable, pause_places
-from datagen.records import Utterance
+from datagen.records import BargeIn, Utterance
 from datagen.text.phrases import units
 from tests.pipeline.test_behaviours_in_script import script
 
@@ -19,6 +20,22 @@ TALK = {
     "zh": "嗯，我在想一件事。我们可以坐火车去北京吗，还是坐汽车更快一些？我希望是这样。",
 }
 WHOLE = Utterance("user", "As written.", "I want a house, a big one. Is it far?", "v", 100, turn=4)
+
+
+def test_only_the_first_piece_of_a_turn_is_the_event_that_the_turn_is():
+    """A filler within the turn ends no silence and barges in on nobody; one that opens the turn does."""
+    whole = replace(WHOLE, event="user_silent", barge_in=BargeIn(3, 9))
+    inside = [p.utterance for p in broken(whole, [Pause(2, 9, "um")])]
+    assert [(u.kind, u.event, u.barge_in) for u in inside] == [
+        ("turn", "user_silent", whole.barge_in),
+        ("filler", "", None),
+        ("turn", "hesitation", None),
+    ]
+    opening = [p.utterance for p in broken(whole, [Pause(0, 9, "um")])]
+    assert [(u.kind, u.event, u.barge_in) for u in opening] == [
+        ("filler", "user_silent", whole.barge_in),
+        ("turn", "hesitation", None),
+    ]
 
 
 def pauses(language: str, n: int = 60) -> list[tuple[list[Utterance], str]]:

@@ -14,6 +14,7 @@ from datagen.engines.noise.bursts import GeneratedBursts
 from datagen.engines.noise.noise import GeneratedNoise
 from datagen.engines.noise.people import GeneratedPeople
 from datagen.pipeline.draws import Draws
+from datagen.pipeline.levels import ChannelSpeech
 from datagen.pipeline.mix.mix import Mix as MixStage
 from datagen.pipeline.mix.scene import SceneDraws, Supplies
 from datagen.pipeline.place import Place
@@ -229,10 +230,39 @@ def test_events_are_in_order_and_within():
 
 
 def test_nothing_clips_with_everything_on_and_loud():
-    loud = on(**EVERYTHING, user_level=LevelConfig(value=Constant(value=-3)), peak_dbfs=-3, noise_probability=1)
-    for k in range(6):
-        found = mix(loud, f"d{k}", people=True)
-        assert np.abs(found.audio[0].astype(int)).max() <= 32767 * 10 ** (-3 / 20) + 1
+    """The channel is turned down as a whole before it is written; sound that had wrapped would be another one."""
+    no_line = on(**{**EVERYTHING, "line": LineConfig(), "echo": EchoConfig()}, noise_probability=1)
+    at = {db: {"user_level": LevelConfig(value=Constant(value=db)), "peak_dbfs": -3.0} for db in (-3, -40)}
+    for k in range(3):
+        loud, quiet = (mix(no_line.model_copy(update=at[db]), f"d{k}", people=True) for db in (-3, -40))
+        assert np.abs(loud.audio[0].astype(int)).max() <= 32767 * 10 ** (-3 / 20) + 1
+        assert np.corrcoef(loud.audio[0], quiet.audio[0])[0, 1] > 0.99
+        assert loud.mixing.user_gain_db - quiet.mixing.user_gain_db < 30  # not 37: it was turned down
+
+
+def test_nothing_clips_behind_a_line_that_made_peaks_higher():
+    """A square wave through a telephone band is a sine whose peaks are 2 dB above those of the square."""
+    time_s = np.arange(48_000) / RATE
+    square = LineTake(0.1 * np.sign(np.sin(2 * np.pi * 2000 * time_s + 0.1)).astype("f"), (Word("w", 0, 9),), 0, 0)
+    line = Place(TimingConfig(), RATE, 9600, 0)(takes_of([("user", square, 500, None)]))
+    loud = on(
+        user_level=LevelConfig(value=Constant(value=-2)),
+        peak_dbfs=-0.1,
+        line=LineConfig(probability=1, codecs={"band": 1}),
+    )
+    plain, heard = (
+        MixStage(r, Supplies(PEOPLE), RATE, 30, 3)(line) for r in (on(**{**dict(loud), "line": LineConfig()}), loud)
+    )
+    limit = 32767 * 10 ** (-0.1 / 20) + 1
+    assert np.abs(plain.audio[0].astype(int)).max() > 0.75 * limit
+    assert 0.98 * limit < np.abs(heard.audio[0].astype(int)).max() <= limit
+    assert heard.mixing.user_gain_db < plain.mixing.user_gain_db - 0.05
+
+
+def test_the_peak_of_speech_in_a_room_is_that_of_its_tail_too():
+    """Levels are measured over the time an utterance takes, but what comes after it must not clip either."""
+    speech = ChannelSpeech.of([(0, np.array([0.1, 0.9], np.float32))], [np.array([0.1], np.float32)])
+    assert (round(speech.peak, 3), round(speech.power, 3)) == (0.9, 0.01)
 
 
 def test_the_assistant_hears_nothing_of_it():
@@ -294,6 +324,12 @@ def test_a_codec_is_drawn_by_weight_and_recorded():
     drawn = [draws(f"d{k}", recipe=MixConfig(line=line)).line() for k in range(200)]
     assert 120 < sum(name == "vorbis" for name, _ in drawn) < 180
     assert all((compression is None) == (name == "band") for name, compression in drawn)
+
+
+@pytest.mark.parametrize(("drawn", "used"), [(-1, 0.0), (0.25, 0.25), (3, 1.0)])
+def test_the_compression_of_a_codec_stays_between_best_and_smallest(drawn, used):
+    line = LineConfig(probability=1, codecs={"vorbis": 1}, compression=Constant(value=drawn))
+    assert draws(recipe=MixConfig(line=line)).line() == ("vorbis", used)
 
 
 # -- laughter and coughs ---------------------------------------------------------------------------------------------

@@ -112,6 +112,33 @@ def test_an_engine_that_bears_it_speaks_several_utterances_at_once_and_the_takes
         assert (a.words, a.attempt, a.scores) == (b.words, b.attempt, b.scores)
 
 
+class Batched(ToneVoice):
+    """Speaks in batches, in an order of its own; cannot say one text at the first attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches = []
+
+    def speak_many(self, requests):
+        self.batches.append([request.text for request in requests])
+        for k in reversed(range(len(requests))):
+            if requests[k].text == "what a day" and len(self.batches) == 1:
+                yield k, EngineError("not now")
+            else:
+                yield k, self.speak(requests[k].text, requests[k].voice, requests[k].seed)
+
+
+def test_an_engine_of_batches_gets_a_conversation_at_once_and_then_what_failed():
+    script, voice = lines("hello there", "what a day", "let us go"), Batched()
+    found = Speak(SpeakConfig(), voice, Gate(VerifyConfig()), RATE, 5)(script)
+    one_by_one = Speak(SpeakConfig(), ToneVoice(), Gate(VerifyConfig()), RATE, 5)(script)
+    assert voice.batches == [["hello there", "what a day", "let us go"], ["what a day"]]
+    assert [take.attempt for take in found.takes] == [0, 1, 0]
+    assert [take.utterance.spoken for take in found.takes] == voice.batches[0]
+    for k in (0, 2):
+        assert np.array_equal(found.takes[k].audio, one_by_one.takes[k].audio)
+
+
 class Failing(ToneVoice):
     """Has an outage with some texts."""
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from datagen import seeds
 from datagen.pipeline.draws import Draws
-from datagen.pipeline.script.beside import backchannel, beside, by_place, merged
+from datagen.pipeline.script.beside import backchannel, beside, merged
 from datagen.pipeline.script.casting import Background, Pools
 from datagen.pipeline.script.correct import corrected
 from datagen.pipeline.script.floor import Pause, Setting, TurnPlan, drawn_pauses, pieces_of
@@ -148,7 +148,7 @@ def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -
 
     Args:
         parts: All turns.
-        marks: Without `faults`; texts in spoken form.
+        marks: At places of the text, with normalized texts.
         setting: Distributions, words, voices and chance.
     """
     in_order = sorted(marks, key=lambda mark: (mark.turn, mark.word, mark.kind))
@@ -157,9 +157,8 @@ def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -
         pauses = [_pause(mark, setting) for mark in here if mark.kind == "hesitation"]
         barge_in = _barge_in(parts[part.index - 1], of_turn[part.index - 1], setting) if part.index else None
         pieces = pieces_of(part, setting, barge_in, pauses)
-        yield from merged(
-            pieces, by_place([_backchannel(part, mark, setting) for mark in here if mark.kind == "backchannel"])
-        )
+        tokens = [_backchannel(part, mark, setting) for mark in here if mark.kind == "backchannel"]
+        yield from merged(pieces, tokens)
 
 
 def _barge_in(before: TurnPlan, marks: Sequence[Mark], setting: Setting) -> BargeIn | None:

@@ -159,6 +159,8 @@ class Speak(Stage[Script, Takes]):
                 faults[line] = []
         for attempt in range(self._recipe.attempts):
             missing = [line for line in faults if line not in found]
+            if not missing:
+                break
             requests = [
                 SpeechRequest(line.text, line.voice, self._seed_of(line, attempt), line.is_token) for line in missing
             ]

@@ -1,5 +1,5 @@
-"""The gate for bad speech: is a take what was asked for, and does it sound like speech?
+"""The quality check of takes: does a take say its text, and does it sound like speech?
 
-`signal` measures the audio alone, `words` compares what a recognizer hears with what was to be said, `gate` holds both
+`signal` measures the audio alone, `words` compares the transcript of a recognizer with the text, `verify` holds both
 against the recipe's limits.
 """
