@@ -25,11 +25,11 @@ def audit_build(
     if as_json:
         import json
 
-        from datagen.audit.audit_table import as_json as plain
+        from datagen.audit.audit import as_json as plain
 
         typer.echo(json.dumps(plain(findings), ensure_ascii=False))
     else:
-        from datagen.audit.audit_table import show, title
+        from datagen.audit.audit import show, title
         from datagen.terminal import console
 
         typer.echo(title(manifest, conversations))

@@ -63,7 +63,7 @@ class Content:
     token_charts: list[Chart]
     length_charts: list[Chart]
     audit: list[tuple[str, ...]]
-    """Findings as lines of a table: see `datagen.audit.audit_table.cells`."""
+    """Findings as lines of a table: see `datagen.audit.audit.cells`."""
     rejects: list[dict[str, Any]]
     talks: list[dict[str, Any]]
     """Conversations of the player."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import datagen.inspect
 from datagen.audit import audit
-from datagen.audit.audit_table import cells
+from datagen.audit.audit import cells
 from datagen.errors import DatagenError
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
