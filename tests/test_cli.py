@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from datagen import cli, resources
+from datagen import __version__, cli, resources
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import LocalStore
 from tests.run.builds import DATAGEN, faults, read, talk, talks, write
@@ -255,6 +255,24 @@ def test_report_writes_a_page_and_opens_it(datagen, built, monkeypatch):
 def test_recipes_lists_all_that_ship(datagen):
     said = datagen.ok("recipes")
     assert [line.split()[0] for line in said.splitlines()] == resources.recipes()
+
+
+def test_version(datagen):
+    assert datagen.ok("--version") == f"datagen {__version__}\n"
+
+
+def test_the_shell_completes_commands_and_options(datagen, monkeypatch):
+    def completed(line: str) -> list[str]:
+        monkeypatch.setenv("_DATAGEN_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - 1))
+        status, out, _ = datagen.run()
+        assert status == 0
+        return out.split()
+
+    assert completed("datagen ev") == ["evaluate"]
+    assert completed("datagen timing or") == ["oracle"]
+    assert "--judge" in completed("datagen evaluate --ju")
 
 
 def test_no_command_is_help(datagen):

@@ -239,7 +239,7 @@ def _rows_of(manifest: Manifest, files: list[File], ids: set[str]) -> dict[str, 
     found = defaultdict[str, dict[str, list[RowTokens]]](dict)
     for file in files:
         table = from_parquet(manifest.store.open(file.key), file.key, _ROW_COLUMNS)
-        columns = {
+        columns: dict[str, list[Any]] = {
             name: arrays_of(table.column(name))
             if name in ("input_ids", "user_turn_ends")
             else table.column(name).to_pylist()

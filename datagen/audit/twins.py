@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from datagen.audit.audited import AuditedConversation, DialogueWords, RowTokens
-from datagen.audit.finding import N_EXAMPLES, Example, Finding, first, judged, share, standard_error
+from datagen.audit.finding import Example, Finding, first, judged, share, standard_error
 from datagen.records import Spoken
 from datagen.seeds import digest, fraction, rng
 

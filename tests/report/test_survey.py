@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from datagen.records import Event, Judged, Mixing, Origin, Streams
-from datagen.report.authored_text import WrittenSums
-from datagen.report.choose import Candidate, Sample, stretch
-from datagen.report.survey import count_rows, rejects, survey
+from datagen.report.player import Candidate, Sample, stretch
+from datagen.report.survey import WrittenSums, count_rows, rejects, survey
 from datagen.shards.unit import File
 from tests.run.builds import made, read
 
