@@ -2,7 +2,7 @@
 
 Measured on the stored timeline of a build on the fake engines (utterances have the lengths of tones of 60 ms a letter,
 about 165 words a minute). Of `natural`, the user and the gaps are held against human figures
-(`datagen.measure.references`),
+(`datagen.measure.compared_timing`),
 the assistant's answers against what it can know (docs/timing.md).
 """
 
@@ -20,7 +20,7 @@ from scipy.stats import wasserstein_distance
 
 from datagen.clock import samples_to_ms
 from datagen.events import TRANSFERS
-from datagen.measure.references import HUMAN
+from datagen.measure.compared_timing import HUMAN
 from datagen.recipe import Recipe
 from datagen.records import FLOOR, Spoken, Streams
 

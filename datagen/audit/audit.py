@@ -12,8 +12,8 @@ from datagen.audit.causality import EarlyAnswers, HalfTexts, InterruptionFromTex
 from datagen.audit.finding import Finding, Predictor
 from datagen.audit.labels import EventsWithoutTrace, HesitationsAsEndings
 from datagen.audit.must_stop import MustStop
+from datagen.audit.repetition import CannedTokens, EqualWaveforms, TwinsAcrossSplits
 from datagen.audit.silent_codes import SharedNoise, VoiceFromPeriodicity
-from datagen.audit.twins import CannedTokens, EqualWaveforms, TwinsAcrossSplits
 from datagen.errors import DatagenError
 from datagen.shards.manifest import Manifest
 from datagen.terminal import table

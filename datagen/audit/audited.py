@@ -27,7 +27,7 @@ from datagen.shards.vocab import Vocabulary
 TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream")
 GENERIC = frozenset(("repeat_request", "wait_request", "stop_request", "got_it"))
 """Families of interruptions that refer to nothing."""
-_ROW_COLUMNS = ["row_id", "dialogue_id", "input_ids", "start_frames", "n_frames", "n_text_tokens", "user_turn_ends"]
+_ROW_COLUMNS = ["row_id", "dialogue_id", "input_ids", "start_frames", "n_text_tokens", "user_turn_ends"]
 _IN_UTTERANCES = "utterances.list.element."
 _COLUMNS = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events", "mixing"),
@@ -72,7 +72,6 @@ class RowTokens:
     row_id: str
     input_ids: NDArray[np.int32]
     start_frames: int
-    n_frames: int
     n_text_tokens: int
     user_turn_ends: NDArray[np.int32]
 

@@ -47,8 +47,8 @@ def report(
 ) -> None:
     """Measure the timing of a build, with human ranges and a reference, and check it against the sound."""
     from datagen.measure import timing_report as reports
+    from datagen.measure.compared_timing import ComparedTiming
     from datagen.measure.crosscheck import detectors
-    from datagen.measure.references import ComparedTiming
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
     from datagen.terminal import print_json

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
 from datagen.measure.battery import Battery, Durations
-from datagen.measure.references import HUMAN, ComparedTiming, marks, measured
+from datagen.measure.compared_timing import HUMAN, ComparedTiming, marks, measured
 
 _WIDTH, _HEIGHT = 380, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 20, 12, 38

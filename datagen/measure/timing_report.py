@@ -7,8 +7,8 @@ from rich.table import Table
 
 from datagen.evaluate.scores import ms, percent
 from datagen.measure.battery import Battery, Durations
+from datagen.measure.compared_timing import HUMAN, ComparedTiming, measured
 from datagen.measure.crosscheck import Detector, cross_check
-from datagen.measure.references import HUMAN, ComparedTiming, measured
 from datagen.measure.timelines import Measured, conversations
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import Store

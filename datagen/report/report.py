@@ -11,7 +11,7 @@ from datagen.errors import DatagenError
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
 from datagen.measure.charts import Chart, floor_transfers, lengths
-from datagen.measure.references import ComparedTiming
+from datagen.measure.compared_timing import ComparedTiming
 from datagen.measure.timing_report import as_json
 from datagen.report.page import Content, render
 from datagen.report.player import Candidate, players, silent_because

@@ -184,7 +184,6 @@ class TaskSums:
     n_learned: int = 0
     n_text_tokens: int = 0
     n_late_text_tokens: int = 0
-    n_late_rows: int = 0
     n_pad_tokens: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
     """Rows by their number of tokens."""
@@ -198,7 +197,6 @@ class TaskSums:
         self.n_learned += sum(chunk.flatten().true_count for chunk in table.column("loss_mask").chunks)
         self.n_text_tokens += int(n_text.sum())
         self.n_late_text_tokens += int(n_late.sum())
-        self.n_late_rows += int(np.count_nonzero(n_late))
         self.n_pad_tokens += int(n_pad.sum())
         self.lengths.update(n_tokens.tolist())
 
@@ -218,7 +216,6 @@ class TaskSums:
             "text_share": self.n_text_tokens / self.n_tokens,
             "pad_share": self.n_pad_tokens / self.n_tokens,
             "late_share": self.n_late_text_tokens / self.n_text_tokens if self.n_text_tokens else None,
-            "late_rows_share": self.n_late_rows / self.n_rows,
         }
 
 

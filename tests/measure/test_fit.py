@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from datagen.errors import RecipeError, SourceError
+from datagen.measure.compared_timing import ComparedTiming
 from datagen.measure.corpora import read
 from datagen.measure.fit import BARGE_IN_MS, Fit, write
-from datagen.measure.references import ComparedTiming
 from datagen.measure.timing_report import measure
 from datagen.recipe.distributions import LogNormal, Normal
 from datagen.recipe.timing_config import TimingConfig

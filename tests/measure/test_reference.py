@@ -4,7 +4,7 @@ import pytest
 
 from datagen import DATA_VERSION
 from datagen.measure.battery import Durations
-from datagen.measure.references import HUMAN, ComparedTiming, marks
+from datagen.measure.compared_timing import HUMAN, ComparedTiming, marks
 from tests.conftest import make_recipe
 from tests.measure.test_fit import corpus
 
