@@ -1,6 +1,7 @@
 """Every command does what it says; what a user can mend is one line and exit status 1, never a traceback."""
 
 import json
+import os
 import subprocess
 import sys
 from io import BytesIO
@@ -261,14 +262,11 @@ def test_version(datagen):
     assert datagen.ok("--version") == f"datagen {__version__}\n"
 
 
-def test_the_shell_completes_commands_and_options(datagen, monkeypatch):
+def test_the_shell_completes_commands_and_options():
     def completed(line: str) -> list[str]:
-        monkeypatch.setenv("_DATAGEN_COMPLETE", "complete_bash")
-        monkeypatch.setenv("COMP_WORDS", line)
-        monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - 1))
-        status, out, _ = datagen.run()
-        assert status == 0
-        return out.split()
+        asked = {"_DATAGEN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+        run = subprocess.run([DATAGEN], env=os.environ | asked, capture_output=True, text=True, check=True)
+        return run.stdout.split()
 
     assert completed("datagen ev") == ["evaluate"]
     assert completed("datagen timing or") == ["oracle"]

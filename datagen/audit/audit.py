@@ -39,11 +39,7 @@ _COLUMNS = ("predictor", "verdict", "score", "by chance", "limit", "n", "what it
 
 
 def audit(manifest: Manifest, n_conversations: int = N_CONVERSATIONS) -> list[Finding]:
-    """Run all predictors on a finished build. Changes nothing.
-
-    Args:
-        manifest: Of the build.
-        n_conversations: About how many conversations to read; a larger build is sampled by id.
+    """Run all predictors on a finished build; of a larger one, on about `n_conversations` of it.
 
     Raises:
         DatagenError: If the output holds no conversations, such as one made by `datagen flatten`.

@@ -202,12 +202,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def talks(manifest: Manifest, n_most: int) -> Iterator[AuditedConversation]:
-    """Conversations with their rows, one file in memory at a time.
-
-    Args:
-        manifest: Of the build.
-        n_most: About how many conversations to read; the choice depends on their ids alone.
-    """
+    """About `n_most` conversations with their rows, chosen by id; one file in memory at a time."""
     values = manifest.values
     chosen = n_most / max(int(values["n_conversations"]), 1)
     clocks, rows = Clocks.of(values), _rows_by_unit(manifest)

@@ -19,15 +19,14 @@ from datagen.authoring.llm_client import Client, NoAnswerError
 from datagen.authoring.prompts import load_prompt, shown
 from datagen.authoring.reply_cache import Memory, ReplyShelf
 from datagen.errors import DatagenError
-from datagen.records import FLOOR, Streams, Turn
+from datagen.records import FLOOR, Turn
 from datagen.shards.manifest import Manifest
-from datagen.shards.schema import streams_of
 from datagen.shards.tables import from_parquet
 
 _PROMPT = "score"
 _COLUMNS = [
     *("dialogue_id", "language", "split"),
-    *(f"utterances.list.element.{name}" for name in ("role", "kind", "said", "start_samples", "end_samples")),
+    *(f"utterances.list.element.{name}" for name in ("role", "kind", "said", "start_samples")),
 ]
 
 
@@ -40,15 +39,16 @@ class DialogueText:
     turns: tuple[Turn, ...]
 
     @classmethod
-    def of(cls, streams: Streams) -> "DialogueText":
-        """The spoken turns of a conversation; backchannels and other listener responses are left out."""
-        said: list[Turn] = []
-        for u in sorted((u for u in streams.utterances if u.kind in FLOOR and u.said), key=lambda u: u.start_samples):
-            if said and said[-1].role == u.role:
-                said[-1] = Turn(u.role, f"{said[-1].text} {u.said}")
+    def of(cls, row: dict[str, Any]) -> "DialogueText":
+        """The spoken turns of a row of `conversations`, without backchannels and other responses."""
+        spoken = [u for u in row["utterances"] if u["kind"] in FLOOR and u["said"]]
+        turns: list[Turn] = []
+        for u in sorted(spoken, key=lambda u: u["start_samples"]):
+            if turns and turns[-1].role == u["role"]:
+                turns[-1] = Turn(u["role"], f"{turns[-1].text} {u['said']}")
             else:
-                said.append(Turn(u.role, u.said))
-        return cls(streams.dialogue_id, streams.language, tuple(said))
+                turns.append(Turn(u["role"], u["said"]))
+        return cls(row["dialogue_id"], row["language"], tuple(turns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def judge_build(
 def _conversations(manifest: Manifest, split: str) -> Iterator[DialogueText]:
     for file in manifest.files("conversations"):
         table = from_parquet(manifest.store.open(file.key), file.key, _COLUMNS)
-        yield from (DialogueText.of(streams) for streams in streams_of(table) if streams.split == split)
+        yield from (DialogueText.of(row) for row in table.to_pylist() if row["split"] == split)
 
 
 def agreement(judged: Sequence[JudgedDialogue]) -> JudgeAgreement:

@@ -93,16 +93,17 @@ def audit_build(
     ] = 5000,
 ) -> None:
     """Run predictors that should fail, and one that should succeed (docs/audit.md). Exit status 1 on a finding."""
-    from datagen.audit import audit as audits
+    from datagen.audit.audit import as_json as plain
+    from datagen.audit.audit import audit, show, title
     from datagen.terminal import console, print_json
 
     manifest = _manifest(out)
-    findings = audits.audit(manifest, conversations)
+    findings = audit(manifest, conversations)
     if as_json:
-        print_json(audits.as_json(findings))
+        print_json(plain(findings))
     else:
-        typer.echo(audits.title(manifest, conversations))
-        audits.show(findings, console())
+        typer.echo(title(manifest, conversations))
+        show(findings, console())
     if any(finding.verdict == "fail" for finding in findings):
         raise typer.Exit(1)
 

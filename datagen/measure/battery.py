@@ -168,14 +168,7 @@ class Battery:
     n_barge_ins: int = 0
 
     def add(self, user: SpeakerTimes, assistant: SpeakerTimes, n_samples: int, n_barge_ins: int = 0) -> None:
-        """Count a conversation.
-
-        Args:
-            user: Speech of the user.
-            assistant: Speech of the assistant.
-            n_samples: Length of the conversation.
-            n_barge_ins: Number of barge-ins, if it is known.
-        """
+        """Count a conversation of `n_samples`, with its number of barge-ins if known."""
         n_least = ms_to_samples(IPU_SILENCE_MS, self.rate_hz)
         ipus = user.ipus(n_least), assistant.ipus(n_least)
         self.n_conversations += 1

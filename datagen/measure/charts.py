@@ -201,11 +201,12 @@ class Chart:
 
     def file(self) -> str:
         """The chart as a file, with heading, note, key and colours."""
+        place = f'y="{_HEAD}" width="{_WIDTH}" height="{_HEIGHT}"'
         parts = [
             _tag("style", Markup(_STYLE)),  # noqa: S704 a constant
             _tag("text", self.heading, class_="heading", x=_LEFT, y=18),
             _tag("text", self.note, x=_LEFT, y=34),
-            Markup(self.svg.replace('class="chart"', f'y="{_HEAD}" width="{_WIDTH}" height="{_HEIGHT}"', 1)),  # noqa: S704
+            Markup(str(self.svg).replace('class="chart"', place, 1)),  # noqa: S704 our own
         ]
         height = _HEAD + _HEIGHT
         for kind, meaning in self.key:
@@ -219,12 +220,7 @@ class Chart:
 
 
 def write_charts(battery: Battery, reference: ComparedTiming, directory: Path) -> None:
-    """Write the timing charts as `floor-transfers.svg`, `offsets.svg`, `gaps.svg`, `pauses.svg`, `overlaps.svg`.
-
-    Args:
-        battery: The measured timing.
-        reference: Distributions to compare with.
-        directory: Where to write; made if needed.
+    """Write the timing charts as SVG files named by their headings, such as `floor-transfers.svg`.
 
     Raises:
         DatagenError: If a file cannot be written.

@@ -95,10 +95,7 @@ _IN_CHARTS: dict[str, dict[str, float | None]] = {
 
 
 def marks(name: str) -> Iterator[HumanRange]:
-    """The known ranges of a human distribution: of its median, or of the share up to a length.
-
-    Args:
-        name: Of a distribution: fto, gap, pause or overlap.
+    """The known human ranges of fto, gap, pause or overlap: of the median, or of a share.
 
     >>> [(mark.from_ms, mark.to_ms, mark.from_share, mark.to_share) for mark in marks("gap")]
     [(264, 347, 0.5, 0.5)]

@@ -57,17 +57,15 @@ class Agreement:
         """Count a conversation in which a detector found `speech` on the channel."""
         tolerance = ms_to_samples(TOLERANCE_MS, rate_hz)
         strict, loose = (ms_to_samples(ms, rate_hz) for ms in (IPU_SILENCE_MS, _LOOSE_MS))
-        told, told_loosely = (
-            ipus(streams, self.role, rate_hz, ms, self.margin_ms) for ms in (IPU_SILENCE_MS, _LOOSE_MS)
-        )
+        stored, loosely = (ipus(streams, self.role, rate_hz, ms, self.margin_ms) for ms in (IPU_SILENCE_MS, _LOOSE_MS))
         self.n_conversations += 1
         for column, edge in enumerate(EDGES):
-            late = nearest(told[:, column], bridge(speech, loose)[:, column])
+            late = nearest(stored[:, column], bridge(speech, loose)[:, column])
             near = np.abs(late) <= tolerance
             self.n_timeline[edge] += len(near)
             self.n_heard[edge] += int(near.sum())
             self.late_ms[edge].extend((late[near] * 1000 / rate_hz).tolist())
-            explained = nearest(bridge(speech, strict)[:, column], told_loosely[:, column])
+            explained = nearest(bridge(speech, strict)[:, column], loosely[:, column])
             self.n_detected += len(explained)
             self.n_explained += int((np.abs(explained) <= tolerance).sum())
 

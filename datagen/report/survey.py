@@ -254,12 +254,7 @@ class Survey:
 
 
 def survey(output: Output, n_conversations: int) -> Survey:
-    """Read the conversations of a build once.
-
-    Args:
-        output: The build.
-        n_conversations: Number to choose for the player.
-    """
+    """Read the conversations of a build once, and choose `n_conversations` for the player."""
     values = output.manifest.values
     clock, silence = values["clock"], values["silence"]
 

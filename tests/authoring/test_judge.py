@@ -91,11 +91,10 @@ def built(tmp_path_factory):
 
 
 @pytest.fixture
-def recipe_file(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("datagen.authoring.llm_client.RealClock", FakeClock)
+def recipe_file(server, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
-        "write:\n  input: {paths: [x.jsonl]}\n  tasks: [script]\n"
+        "name: mine\nwrite:\n  input: {paths: [x.jsonl]}\n  tasks: [script]\n"
         f"  llm: {{model: judge, base_url: '{server.url}', api_key_env: TEST_LLM_KEY}}\n"
     )
     return path
