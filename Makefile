@@ -81,7 +81,7 @@ bench: $(ASR) $(TRAIN)
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra server -o requirements.lock
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra server --extra zh --extra asr --extra mos --extra codebook --extra plots --extra vad -c requirements.lock -o requirements-asr.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra server --extra zh --extra asr --extra mos --extra codebook --group pictures --extra vad -c requirements.lock -o requirements-asr.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --extra train --extra text --extra s3 --group lhotse --overrides overrides.txt -c requirements.lock -o requirements-train.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --no-deps --group cosyvoice -c requirements.lock -o requirements-cosyvoice.lock
 

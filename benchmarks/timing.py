@@ -1,7 +1,8 @@
 """How conversations of a profile are timed: floor transfers, overlaps, backchannels, and placed against drawn times.
 
 Measured on the stored timeline of a build on the fake engines (utterances have the lengths of tones of 60 ms a letter,
-about 165 words a minute). Of `natural`, the user and the gaps are held against human figures (`datagen.measure.human`),
+about 165 words a minute). Of `natural`, the user and the gaps are held against human figures
+(`datagen.measure.compared_timing`),
 the assistant's answers against what it can know (docs/timing.md).
 """
 
@@ -19,7 +20,7 @@ from scipy.stats import wasserstein_distance
 
 from datagen.clock import samples_to_ms
 from datagen.events import TRANSFERS
-from datagen.measure.human import HUMAN
+from datagen.measure.compared_timing import HUMAN
 from datagen.recipe import Recipe
 from datagen.records import FLOOR, Spoken, Streams
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from common import recipe_for, run_build, show
 
-from datagen.measure.detectors import detectors
+from datagen.measure.crosscheck import detectors
 from datagen.measure.timing_report import hear
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store

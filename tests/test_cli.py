@@ -1,6 +1,7 @@
 """Every command does what it says; what a user can mend is one line and exit status 1, never a traceback."""
 
 import json
+import os
 import subprocess
 import sys
 from io import BytesIO
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from datagen import cli, resources
+from datagen import __version__, cli, resources
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import LocalStore
 from tests.run.builds import DATAGEN, faults, read, talk, talks, write
@@ -255,6 +256,21 @@ def test_report_writes_a_page_and_opens_it(datagen, built, monkeypatch):
 def test_recipes_lists_all_that_ship(datagen):
     said = datagen.ok("recipes")
     assert [line.split()[0] for line in said.splitlines()] == resources.recipes()
+
+
+def test_version(datagen):
+    assert datagen.ok("--version") == f"datagen {__version__}\n"
+
+
+def test_the_shell_completes_commands_and_options():
+    def completed(line: str) -> list[str]:
+        asked = {"_DATAGEN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+        run = subprocess.run([DATAGEN], env=os.environ | asked, capture_output=True, text=True, check=True)
+        return run.stdout.split()
+
+    assert completed("datagen ev") == ["evaluate"]
+    assert completed("datagen timing or") == ["oracle"]
+    assert "--judge" in completed("datagen evaluate --ju")
 
 
 def test_no_command_is_help(datagen):

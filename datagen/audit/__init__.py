@@ -1,4 +1,4 @@
-"""Predictors that should fail, and one that should succeed, on a finished build: does a row teach what is true?"""
+"""Predictors that should fail on a finished build, and one that should succeed."""
 
 from datagen.audit.audit import audit
 from datagen.audit.finding import Example, Finding, Predictor, Verdict

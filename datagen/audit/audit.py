@@ -1,26 +1,25 @@
-"""All predictors on one build."""
+"""Run all predictors on a build, and print or export their findings."""
 
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
-from datagen.audit.canned import CannedTokens
-from datagen.audit.early_answers import EarlyAnswers
+from rich.console import Console
+from rich.markup import escape
+
+from datagen.audit.audited import talks, texts
+from datagen.audit.causality import EarlyAnswers, HalfTexts, InterruptionFromText, UnheardReferences
 from datagen.audit.finding import Finding, Predictor
-from datagen.audit.half_texts import HalfTexts
-from datagen.audit.hesitation_takes import HesitationsAsEndings
-from datagen.audit.interruption import InterruptionFromText
+from datagen.audit.labels import EventsWithoutTrace, HesitationsAsEndings
 from datagen.audit.must_stop import MustStop
-from datagen.audit.noise_repeats import SharedNoise
-from datagen.audit.periodicity import VoiceFromPeriodicity
-from datagen.audit.reading import talks, texts
-from datagen.audit.split_twins import TwinsAcrossSplits
-from datagen.audit.traces import EventsWithoutTrace
-from datagen.audit.unheard import UnheardReferences
-from datagen.audit.waveforms import EqualWaveforms
+from datagen.audit.repetition import CannedTokens, EqualWaveforms, TwinsAcrossSplits
+from datagen.audit.silent_codes import SharedNoise, VoiceFromPeriodicity
 from datagen.errors import DatagenError
 from datagen.shards.manifest import Manifest
+from datagen.terminal import table
 
 N_CONVERSATIONS = 5000
-"""Conversations read with all their columns, at most about; of more, a keyed choice."""
+"""About how many conversations are read; of a larger build, a keyed choice."""
 
 PREDICTORS: tuple[Callable[[], Predictor], ...] = (
     InterruptionFromText,
@@ -35,18 +34,15 @@ PREDICTORS: tuple[Callable[[], Predictor], ...] = (
     HalfTexts,
     MustStop,
 )
-"""All but the one that reads every dialogue's text."""
+"""All but `TwinsAcrossSplits`, which reads every dialogue's text."""
+_COLUMNS = ("predictor", "verdict", "score", "by chance", "limit", "n", "what it means")
 
 
 def audit(manifest: Manifest, n_conversations: int = N_CONVERSATIONS) -> list[Finding]:
-    """Try all predictors on a finished build. Reads only.
-
-    Args:
-        manifest: Of the build.
-        n_conversations: About how many conversations to read; a larger build is sampled by a keyed choice.
+    """Run all predictors on a finished build; of a larger one, on about `n_conversations` of it.
 
     Raises:
-        DatagenError: If the output holds no conversations, as one that was flattened anew.
+        DatagenError: If the output holds no conversations, such as one made by `datagen flatten`.
     """
     if not manifest.values["tables"].get("conversations"):
         raise DatagenError(
@@ -60,3 +56,53 @@ def audit(manifest: Manifest, n_conversations: int = N_CONVERSATIONS) -> list[Fi
     for text in texts(manifest):
         twins.add(text)
     return [*(predictor.finding() for predictor in predictors), twins.finding()]
+
+
+def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
+    """All fields of all findings."""
+    return [asdict(finding) for finding in findings]
+
+
+def cells(finding: Finding) -> tuple[str, ...]:
+    """A finding as a row of a table."""
+    limit = "" if finding.limit is None else ("≥ " if finding.at_least else "") + number(finding.limit)
+    scores = (number(finding.score), number(finding.chance), limit)
+    return finding.name.replace("_", " "), finding.verdict, *scores, f"{finding.n:,}", finding.meaning
+
+
+def number(value: float | None) -> str:
+    """A score for a table: a share in percent, or a ratio above 1.
+
+    >>> number(0.123), number(0.0027), number(2.31), number(None)
+    ('12.3%', '0.27%', '2.31', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if value > 1 else f"{value:.2%}" if 0 < value < 0.01 else f"{value:.1%}"
+
+
+def show(findings: list[Finding], printer: Console) -> None:
+    """Print a table, then examples and figures of the failed predictors."""
+    printer.print(table(_COLUMNS, map(cells, findings)))
+    for finding in findings:
+        if finding.verdict == "fail":
+            printer.print(f"\n[bold]{escape(finding.name.replace('_', ' '))}[/]")
+            figures = ", ".join(f"{name.replace('_', ' ')} {figure(value)}" for name, value in finding.figures.items())
+            printer.print(escape(figures), style="dim")
+            printer.print(table(("dialogue", "example"), ((e.dialogue_id, e.text) for e in finding.examples)))
+
+
+def title(manifest: Manifest, n_most: int) -> str:
+    """The audited build and the part of it that is read."""
+    n = int(manifest.values["n_conversations"])
+    read = f"{n:,} conversations" if n <= n_most else f"about {n_most:,} of {n:,} conversations, all texts for twins"
+    return f"{manifest.store.url}: {read}, {manifest.values['hours']:,.2f} h\n"
+
+
+def figure(value: float) -> str:
+    """A further figure: a share, a time or a count.
+
+    >>> figure(0.25), figure(3.0), figure(1160.4)
+    ('0.25', '3', '1,160')
+    """
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"

@@ -1,4 +1,4 @@
-"""What a predictor reports, and how a score becomes a verdict."""
+"""The result of a predictor, and the rule that turns its score into a verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from typing import Literal, Protocol
 
 from scipy.special import bdtr
 
-from datagen.audit.talk import AuditedConversation
+from datagen.audit.audited import AuditedConversation
 
 Verdict = Literal["pass", "fail", "not enough data", "not applicable"]
 
 _RARE = 0.05
 N_EXAMPLES = 8
-"""Examples that a finding lists, unless all of them are to be looked at."""
+"""Examples that a finding lists, unless a reader should see all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A place that a person can look at."""
+    """A place to look at."""
 
     dialogue_id: str
     text: str
@@ -30,21 +30,40 @@ class Finding:
 
     name: str
     meaning: str
-    """What it means, in one sentence."""
+    """One sentence."""
     score: float | None
-    """A share or a ratio; none without data."""
+    """A share or a ratio; None without data."""
     n: int
-    """What the score is of: turns, frames, pairs."""
+    """Number of cases behind the score: turns, frames, pairs."""
     chance: float | None
-    """The score to expect by chance, computed from the same data; none if chance has no part in it."""
+    """The score to expect by chance, computed from the same data; None if chance plays no part."""
     limit: float | None
-    """The score from which on the verdict is `fail`; with `at_least`, up to which."""
+    """The largest score that passes; with `at_least`, the smallest."""
     verdict: Verdict
     examples: tuple[Example, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
     """Further figures by name."""
     at_least: bool = False
-    """True if a high score is the good one."""
+    """True if a high score is good."""
+
+    @classmethod
+    def of_share(
+        cls,
+        name: str,
+        meaning: str,
+        n_found: int,
+        n: int,
+        limit: float,
+        *,
+        chance: float | None = None,
+        n_least: int = 1,
+        examples: Sequence[Example] = (),
+        figures: dict[str, float] | None = None,
+    ) -> "Finding":
+        """A finding whose score is the share of cases that should not occur; see `verdict`."""
+        score = share(n_found, n)
+        result = verdict(score, n, limit, n_least)
+        return cls(name, meaning, score, n, chance, limit, result, tuple(examples), figures or {})
 
 
 class Predictor(Protocol):
@@ -55,12 +74,12 @@ class Predictor(Protocol):
         ...
 
     def finding(self) -> Finding:
-        """How well it predicts, over all conversations read."""
+        """The result over all conversations read."""
         ...
 
 
 def standard_error(share: float, n: int) -> float:
-    """The standard error of a share of n independent cases.
+    """Standard error of a share of n independent cases.
 
     >>> standard_error(0.5, 100)
     0.05
@@ -70,7 +89,7 @@ def standard_error(share: float, n: int) -> float:
 
 
 def share(n_found: int, n: int) -> float | None:
-    """A share, none of nothing.
+    """A share; None if there are no cases.
 
     >>> share(1, 4), share(0, 0)
     (0.25, None)
@@ -78,31 +97,38 @@ def share(n_found: int, n: int) -> float | None:
     return n_found / n if n else None
 
 
+def judged(fails: bool, n: int, n_least: int = 1) -> Verdict:
+    """The verdict of a test, if there are enough cases for one.
+
+    >>> judged(True, 9), judged(True, 9, n_least=10), judged(False, 0)
+    ('fail', 'not enough data', 'not applicable')
+    """
+    if n < max(n_least, 1):
+        return "not enough data" if n else "not applicable"
+    return "fail" if fails else "pass"
+
+
 def verdict(score: float | None, n: int, limit: float, n_least: int = 1) -> Verdict:
     """The verdict on a share that should be small.
 
-    It fails if so many cases or more would be found in less than one of twenty builds that are just at the limit, so
-    that one accident in a small build does not count as a fault.
+    It fails if fewer than one of twenty builds just at the limit would show that many cases or
+    more. So a single accident in a small build is no fault.
 
     Args:
-        score: The share; none without data.
-        n: Cases it is of.
+        score: The share; None without data.
+        n: Number of cases.
         limit: The largest share that passes.
         n_least: Fewest cases to judge by.
 
-    >>> verdict(0.04, 30, 0.03), verdict(0.2, 30, 0.03), verdict(0.2, 5, 0.03, n_least=10), verdict(None, 0, 0.03)
-    ('pass', 'fail', 'not enough data', 'not applicable')
+    >>> verdict(0.04, 30, 0.03), verdict(0.2, 30, 0.03), verdict(None, 0, 0.03)
+    ('pass', 'fail', 'not applicable')
     """
-    if score is None or n == 0:
-        return "not applicable"
-    if n < n_least:
-        return "not enough data"
-    n_found = round(score * n)
-    return "fail" if n_found and 1 - bdtr(n_found - 1, n, limit) < _RARE else "pass"
+    n_found = round((score or 0.0) * n)
+    return judged(n_found > 0 and bool(1 - bdtr(n_found - 1, n, limit) < _RARE), n, n_least)
 
 
 def first(examples: Sequence[Example], n_most: int = N_EXAMPLES) -> tuple[Example, ...]:
-    """The first few examples, no two of one conversation as long as there are others."""
+    """The first few examples, from different conversations where possible."""
     seen: set[str] = set()
     of_others, of_same = list[Example](), list[Example]()
     for example in examples:

@@ -1,4 +1,4 @@
-"""Can a listener tell what the assistant must stop for from what it must ignore?"""
+"""The predictor that should succeed: a listener can tell barge-ins from what to ignore."""
 
 import re
 from collections import Counter
@@ -8,31 +8,26 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.audit.finding import Example, Finding, Verdict
-from datagen.audit.talk import AuditedConversation
+from datagen.audit.audited import AuditedConversation
+from datagen.audit.finding import Example, Finding, judged
+from datagen.audit.labels import HARD_NEGATIVES
 from datagen.records import Event
 from datagen.seeds import digest, rng
 from datagen.text.phrases import HAN
 
 _LIMIT = 0.9
-"""Short of 1 because within half a second "Okay." and "Okay, got it.", or some asides, cannot be told apart."""
+"""Below 1 because within half a second "Okay." and "Okay, got it." cannot be told apart."""
 _N_LEAST = 15
-"""Fewest events of each label."""
+"""Fewest events per label."""
 _N_MOST = 6000
 _N_WORDS = 250
 _N_FOLDS = 5
 _N_SHUFFLES = 3
 _SYLLABLE_MS = 300
-"""What breaks off sooner has hardly been a syllable."""
+"""A shorter sound has hardly been a syllable."""
 _BREATH_MS = 300
-"""Silence between pieces of a turn that is no end of the sound."""
+"""A shorter silence between pieces of a turn does not end the sound."""
 _WEIGHT_DECAY = 0.1
-_IGNORED = frozenset(
-    (
-        *("backchannel", "false_start", "aside", "laughter", "cough", "noise_burst", "other_talker"),
-        *("failed_barge_in", "overlapping_start"),  # data version 3
-    )
-)
 _UNIT = re.compile(rf"[{HAN}]|[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
 
 
@@ -41,18 +36,18 @@ class _Start:
     must_stop: bool
     kind: str
     reaction_ms: float
-    """From the start to the assistant's stop, of a barge-in."""
+    """From the start of a barge-in to the assistant's stop."""
     heard_ms: float
-    """How long the sound lasts."""
+    """Length of the sound."""
     words: tuple[tuple[str, float], ...]
     """Words with their starts, in ms from the start."""
     example: Example
 
     @property
     def phrase(self) -> str:
-        """What is kept apart from the data that the classifier learns from: all that is said, or where a sound is.
+        """The unit kept out of the training data of the classifier: the words, or the sound's place.
 
-        Listener tokens are words that everybody knows, so of these it is the conversation.
+        Listener tokens are words that everybody knows, so for them it is the conversation.
         """
         if self.kind == "backchannel":
             return self.example.dialogue_id
@@ -61,25 +56,26 @@ class _Start:
 
 @dataclass
 class MustStop:
-    """A logistic regression on what is heard until the assistant has to decide.
+    """A logistic regression on the sound up to the moment when the assistant has to decide.
 
-    An assistant that stops some time after a barge-in begins has heard that much of it. What it must ignore is heard
-    for as long, by the times of barge-ins drawn at random. The classifier sees the words that have begun by then, how
-    long the sound has lasted, whether it goes on, and whether it is one of words, or of those of listener tokens alone.
-    It is tried on phrases that it has not seen, so it cannot learn a list by heart; listener tokens, which are few in
-    any language, on other conversations. By chance: the same with labels shuffled.
+    By the time an assistant stops for a barge-in, it has heard that much of it. Events to ignore
+    are heard for a time drawn at random from those of barge-ins. The features are the words that
+    have begun by then, the length of the sound, whether it continues, and whether it holds words,
+    or only those of listener tokens. The classifier is tested on phrases that it has not seen; for
+    listener tokens, which are few in any language, on other conversations. Chance is its score with
+    shuffled labels.
     """
 
     _starts: list[_Start] = field(default_factory=list)
 
     def add(self, talk: AuditedConversation) -> None:
-        """Read the user's starts in the assistant's speech."""
+        """Read the user's starts during the assistant's speech."""
         for event in talk.events:
             if event.role != "user":
                 continue
             if event.kind == "barge_in" and talk.cut_by(event):
                 self._starts.append(_start(talk, event, must_stop=True))
-            elif event.kind in _IGNORED and _in_speech(talk, event):
+            elif event.kind in HARD_NEGATIVES and _in_speech(talk, event):
                 self._starts.append(_start(talk, event, must_stop=False))
 
     def finding(self) -> Finding:
@@ -90,7 +86,7 @@ class MustStop:
         labels = np.array([s.must_stop for s in starts], np.bool_)
         n_least = int(min(labels.sum(), (~labels).sum())) if len(labels) else 0
         if n_least < _N_LEAST:
-            verdict: Verdict = "not enough data" if n_least else "not applicable"
+            verdict = judged(False, n_least, _N_LEAST)
             return Finding(name, meaning, None, len(starts), None, _LIMIT, verdict, at_least=True)
         reactions = np.array([s.reaction_ms for s in starts if s.must_stop])
         features = _features(starts, labels, reactions)
@@ -123,7 +119,7 @@ class MustStop:
 
 
 def _features(starts: list[_Start], labels: NDArray[np.bool_], reactions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is heard of each start by the time of its decision."""
+    """Features of each start at the time of its decision."""
     drawn = rng(0, "audit", "decision").choice(reactions, len(starts))
     decisions = np.where(labels, [s.reaction_ms for s in starts], drawn)
     tokens = frozenset(unit for s in starts if s.kind == "backchannel" for unit in units_of(s.words))
@@ -132,14 +128,14 @@ def _features(starts: list[_Start], labels: NDArray[np.bool_], reactions: NDArra
 
 
 def _in_speech(talk: AuditedConversation, event: Event) -> bool:
-    """Whether the assistant holds the floor and speaks when the event starts."""
+    """True if the assistant holds the floor and speaks when the event starts."""
     return any(u.role == "assistant" and u.start_samples <= event.start_samples < u.end_samples for u in talk.floor)
 
 
 def _start(talk: AuditedConversation, event: Event, must_stop: bool) -> _Start:
     parts = talk.interrupting(event) if must_stop else []
-    if not must_stop and 0 <= event.utterance < len(talk.streams.utterances):
-        parts = [(event.utterance, talk.streams.utterances[event.utterance])]
+    if not must_stop and (own := talk.utterance(event)):
+        parts = [(event.utterance, own)]
     zero = event.start_samples
     words = tuple((w.text, talk.ms(w.start_samples - zero)) for _, u in parts for w in u.words)
     end = parts[0][1].end_samples if parts else event.end_samples
@@ -152,19 +148,19 @@ def _start(talk: AuditedConversation, event: Event, must_stop: bool) -> _Start:
 
 
 def units_of(words: Iterable[tuple[str, float]], before_ms: float = np.inf) -> list[str]:
-    """The words, in Chinese the characters, that begin before a time, lowercase."""
+    """The lowercase words (in Chinese, characters) that begin before a time."""
     return [unit.lower() for text, start in words if start < before_ms for unit in _UNIT.findall(text)]
 
 
 def described(
     words: tuple[tuple[str, float], ...], heard_ms: float, decision_ms: float, tokens: Set[str]
 ) -> dict[str, float]:
-    """What is heard of a start by the time of the decision, as named features.
+    """Named features of a start at the time of the decision.
 
     Args:
-        words: With their starts, in ms.
-        heard_ms: How long the sound lasts.
-        decision_ms: The time.
+        words: Words with their starts, in ms.
+        heard_ms: Length of the sound.
+        decision_ms: Time of the decision.
         tokens: Words of listener tokens.
 
     >>> described((("Mm,", 0.0), ("hm", 200.0)), 350.0, 500.0, {"mm", "hm", "yeah"})
@@ -187,9 +183,9 @@ def described(
 
 
 def matrix(described: list[dict[str, float]], phrases: list[str]) -> NDArray[np.float64]:
-    """Named features as columns, the most frequent ones, with one of ones: [n, n_features + 1].
+    """The most frequent features as columns, and a column of ones: [n, n_features + 1].
 
-    Those of one phrase alone teach nothing about others and are left out.
+    Features that occur in a single phrase are left out, because they say nothing about others.
     """
     counts = Counter(
         name for name, _ in {(name, p) for each, p in zip(described, phrases, strict=True) for name in each}
@@ -205,7 +201,7 @@ def matrix(described: list[dict[str, float]], phrases: list[str]) -> NDArray[np.
 
 
 def crossed(features: NDArray[np.float64], labels: NDArray[np.bool_], folds: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """What a logistic regression on the other folds says of each row."""
+    """Prediction for each row by a logistic regression on the other folds."""
     guesses = np.zeros(len(labels), np.bool_)
     for fold in range(_N_FOLDS):
         here = folds == fold
@@ -215,7 +211,7 @@ def crossed(features: NDArray[np.float64], labels: NDArray[np.bool_], folds: NDA
 
 
 def fitted(features: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights of a logistic regression in which both labels weigh alike, by Newton's method with a small decay."""
+    """Weights of a class-balanced logistic regression, by Newton's method with a small decay."""
     n, weights = labels.sum(), np.zeros(features.shape[1])
     importance = np.where(labels, 0.5 / n, 0.5 / (len(labels) - n))
     for _ in range(8):
@@ -227,7 +223,7 @@ def fitted(features: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDArray[
 
 
 def balanced(guesses: NDArray[np.bool_], labels: NDArray[np.bool_]) -> float:
-    """Mean of the shares of both labels that are guessed right.
+    """Balanced accuracy: mean of the shares of both labels that are predicted correctly.
 
     >>> balanced(np.array([True, True, False]), np.array([True, False, False]))
     0.75

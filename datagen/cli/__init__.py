@@ -1,33 +1,15 @@
-"""The command line: a function a command, in order of their use, and the groups engines, prompts and timing."""
+"""The command line: a function per command, and the groups engines, prompts and timing."""
 
 import os
 import sys
 
 import typer
 
-from datagen.cli import (
-    audit_commands,
-    build_commands,
-    engines_commands,
-    look_commands,
-    timing_commands,
-    voices_commands,
-    write_commands,
-)
+from datagen.cli import build_commands, engines_commands, look_commands, timing_commands, write_commands
 from datagen.cli.app import app
 from datagen.errors import DatagenError
 
-__all__ = [
-    "app",
-    "audit_commands",
-    "build_commands",
-    "engines_commands",
-    "look_commands",
-    "main",
-    "timing_commands",
-    "voices_commands",
-    "write_commands",
-]
+__all__ = ["app", "build_commands", "engines_commands", "look_commands", "main", "timing_commands", "write_commands"]
 
 
 def main() -> None:

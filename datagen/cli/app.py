@@ -1,20 +1,20 @@
-"""What all commands are put on."""
+"""The application that all commands belong to, and the options that several of them share."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
 
 class _Commands(typer.core.TyperGroup):
-    """Commands that say what Ctrl-C leaves behind."""
+    """Commands that report on Ctrl-C what is kept."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; typer itself would end in silence."""
+        """Run a command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            typer.echo("\nStopped. Everything finished is kept: run the same command again to go on.", err=True)
+            typer.echo("\nStopped. Everything finished is kept: run the same command again to continue.", err=True)
             raise typer.Exit(130) from error
 
 
@@ -23,7 +23,27 @@ app = typer.Typer(
     cls=_Commands,
     help="Training data for full-duplex speech models: text dialogues in, speech-token shards out.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+Finished = Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")]
+
+
+def _version(wanted: bool) -> None:
+    from datagen import __version__
+
+    if wanted:
+        typer.echo(f"datagen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before a command."""

@@ -1,4 +1,4 @@
-"""Commands that make shards, and tell how far they are: build, flatten, check, status, recipes."""
+"""Commands that make shards and report on them: build, flatten, check, status, recipes."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from datagen.cli.app import app
+from datagen.cli.app import Finished, Json, Limit, app
 
 Engine = Literal["local", "ray"]
 _N_CORES = os.cpu_count() or 1
-_Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
+_Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
 
 
 @app.command()
@@ -25,23 +25,21 @@ def build(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Workers; by default one a core, on Ray what there is room for."),
+        typer.Option("--workers", min=1, help="Workers; by default one per core, on Ray as many as fit."),
     ] = None,
-    engine: Annotated[Engine, typer.Option("--engine", help="Processes of this machine, or a Ray cluster.")] = "local",
+    engine: Annotated[Engine, typer.Option("--engine", help="Processes on this machine, or a Ray cluster.")] = "local",
     address: Annotated[
         str,
-        typer.Option("--address", help="Ray: `auto` for the cluster this machine is in, `local` for one of its own."),
+        typer.Option("--address", help="Ray: `auto` for the cluster of this machine, `local` for a new one."),
     ] = "local",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
+    limit: Limit = None,
     takes: Annotated[
         list[str] | None,
-        typer.Option("--takes", metavar="OUT", help="Output of a build with takes.keep=true: speak nothing twice."),
+        typer.Option("--takes", metavar="OUT", help="Output of a build with takes.keep=true whose speech is reused."),
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
-    ] = None,
+    set_: _Set = None,
 ) -> None:
-    """Turn dialogues into training shards. Run it again to go on with a build that was interrupted."""
+    """Turn dialogues into training shards. Run it again to continue an interrupted build."""
     from datagen import recipe as recipes
     from datagen.cli.progress import BuildProgress
     from datagen.run.build import build as run
@@ -71,18 +69,18 @@ def _overrides(
 
 @app.command()
 def flatten(
-    source: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
+    source: Finished,
     out: Annotated[str, typer.Option("--out", help="Directory or URL for the new shards.")],
-    chunk: Annotated[str | None, typer.Option("--chunk", help="Speech/text tokens a chunk, such as 5/1.")] = None,
+    chunk: Annotated[str | None, typer.Option("--chunk", help="Speech and text tokens per chunk, such as 5/1.")] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks; may be repeated.")] = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest dialogue row.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Most tokens of a dialogue row.")] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another value of `flatten`, such as half_duplex=heard."),
     ] = None,
-    workers: _Workers = _N_CORES,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes; by default one per core.")] = _N_CORES,
 ) -> None:
-    """Make new shards from the conversations of a build, without speaking anything again."""
+    """Make new shards from the conversations of a build, without new speech."""
     from datagen.cli.progress import print_summary
     from datagen.recipe import set_value
     from datagen.run.reflatten import reflatten
@@ -104,12 +102,12 @@ def flatten(
 
 @app.command()
 def check(
-    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+    out: Finished,
     conversations: Annotated[
-        str | None, typer.Option("--conversations", help="The build whose conversations OUT was flattened from.")
+        str | None, typer.Option("--conversations", help="The build that OUT was flattened from.")
     ] = None,
 ) -> None:
-    """Verify an output against its manifest and the laws of the format. Exit status 1 if anything is wrong."""
+    """Verify an output against its manifest and the laws of the format. Exit status 1 if there is a fault."""
     from datagen.run.check import check as run
     from datagen.shards.store import open_store
 
@@ -125,9 +123,9 @@ def check(
 @app.command()
 def status(
     out: Annotated[str, typer.Argument(help="Output of a build, running, interrupted or finished.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Tell how far a build is: units, hours, rejects, recent speed, what is left."""
+    """Report the progress of a build: units, hours, rejects, recent speed, remaining work."""
     from datagen.cli.progress import print_status
     from datagen.run.status import status as run
     from datagen.shards.store import open_store

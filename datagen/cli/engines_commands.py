@@ -1,4 +1,4 @@
-"""The group engines: a table of what there is, and a check of one."""
+"""The group engines, and the command voices for a voice bank."""
 
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,11 +9,16 @@ from datagen.cli.app import app
 
 if TYPE_CHECKING:
     from datagen.engines.base import Audio
+    from datagen.engines.voices import Verdict
 
 _LOOK_SECONDS = 0.5
+_VOICE_COLUMNS = (
+    *("voice", "sex", "languages", "recording", "s", "kHz"),
+    *("dBFS", "noise dB", "clipped", "transcript", "verdict"),
+)
 
 engines = typer.Typer(
-    help="What speaks, hears and encodes: all engines, or a check of one.",
+    help="Engines for speech, recognition and tokens: a table, or a check of one.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -22,7 +27,7 @@ app.add_typer(engines, name="engines")
 
 @engines.callback()
 def table(ctx: typer.Context) -> None:
-    """Show all engines: what is installed, licences, rates; `datagen engines check NAME` loads one."""
+    """Show all engines with their state, licences and rates; `datagen engines check NAME` loads one."""
     if ctx.invoked_subcommand:
         return
     from datagen.engines.catalogue import cards
@@ -32,18 +37,18 @@ def table(ctx: typer.Context) -> None:
     columns = ("kind", "engine", "state", "what", "licence: code", "weights", "rates", "voices")
     rows = ((k, n, c.state, c.about, c.licence, c.weights, c.rates, c.voices) for k, n, c in cards())
     console().print(plain(columns, rows))
-    typer.echo("An engine of your own is named module:Class (docs/engines.md).")
+    typer.echo("Name your own engine as module:Class (docs/engines.md).")
 
 
 @engines.command()
 def check(
-    name: Annotated[str, typer.Argument(help="An engine of the table, or module:Class of your own.")],
-    kind: Annotated[str, typer.Option("--kind", help="tts, speech_tokenizer, ...; needed where a name has two.")] = "",
+    name: Annotated[str, typer.Argument(help="An engine of the table, or your own module:Class.")],
+    kind: Annotated[str, typer.Option("--kind", help="tts, speech_tokenizer, ...; needed if a name has two.")] = "",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the engine, as in a recipe.")
     ] = None,
 ) -> None:
-    """Load an engine, ask it all that every engine must do, and measure its speed."""
+    """Load an engine, check the laws that every engine must keep, and measure its speed."""
     from datagen.engines import load
     from datagen.engines.conformance import check as ask
     from datagen.terminal import console
@@ -83,7 +88,7 @@ def _kind(name: str) -> str:
 
 
 def _given(kind: str) -> dict[str, Any]:
-    """What a build gives engines of a kind beside their options."""
+    """Arguments that a build passes to engines of a kind in addition to their options."""
     from datagen.recipe.mix_config import RoomConfig
 
     return {"room": RoomConfig(), "sample_rate_hz": 24_000, "run_seed": 0} if kind == "rooms" else {}
@@ -99,7 +104,7 @@ def _options(pairs: list[str]) -> dict[str, Any]:
 
 
 def _plain_speech(engine: Any) -> "tuple[Audio, int, str] | None":
-    """The embedded voice, for engines that listen, at their rate."""
+    """A sentence of the embedded voice, for engines that take speech, at their rate."""
     from datagen.engines import load
     from datagen.engines.audio import resample
     from datagen.engines.conformance import SAMPLES
@@ -113,7 +118,7 @@ def _plain_speech(engine: Any) -> "tuple[Audio, int, str] | None":
 
 
 def _speed(kind: str, engine: Any, speech: "tuple[Audio, int, str] | None") -> str:
-    """How fast an engine is at its work, on one sample and what this process has of the machine."""
+    """Speed of an engine on one sample, with the cores of this process."""
     import numpy as np
 
     from datagen.engines.conformance import SAMPLES
@@ -128,10 +133,10 @@ def _speed(kind: str, engine: Any, speech: "tuple[Audio, int, str] | None") -> s
     if kind == "speech_tokenizer":
         audio = np.random.default_rng(1).normal(0, 2000, 20 * engine.sample_rate_hz).astype(np.int16)
         engine.encode(audio)
-        return f"speed: {20 / (perf_counter() - begin):.1f} x real time a channel"
+        return f"speed: {20 / (perf_counter() - begin):.1f} x real time per channel"
     if kind == "text_tokenizer":
         n_ids = len(engine.encode(SAMPLES["en"] * 1000))
-        return f"speed: {n_ids / (perf_counter() - begin) / 1e6:.2f} million ids a second"
+        return f"speed: {n_ids / (perf_counter() - begin) / 1e6:.2f} million ids per second"
     if kind in ("asr", "mos", "vad") and speech:
         audio, rate, _ = speech
         ask = {"asr": lambda: engine.transcribe(audio, "en"), "mos": lambda: engine.score(audio)}
@@ -141,4 +146,58 @@ def _speed(kind: str, engine: Any, speech: "tuple[Audio, int, str] | None") -> s
     while perf_counter() - begin < _LOOK_SECONDS:
         engine.take(engine.kinds()[0], rng, 24_000) if kind == "noise" else engine.response(1 + n_calls)
         n_calls += 1
-    return f"speed: {n_calls / (perf_counter() - begin):,.0f} a second"
+    return f"speed: {n_calls / (perf_counter() - begin):,.0f} per second"
+
+
+@app.command()
+def voices(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Directory of recordings, or a CSV or TSV of them.")],
+    language: Annotated[
+        list[str] | None, typer.Option("--language", help="Language code of speakers without one; may be repeated.")
+    ] = None,
+    licence: Annotated[str, typer.Option("--licence", help="Licence of recordings without one.")] = "unknown",
+    limit: Annotated[
+        list[str] | None,
+        typer.Option("--limit", metavar="KEY=VALUE", help="Another limit, such as min_snr_db=10; may be repeated."),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--csv", metavar="FILE", help="Write the usable voices as a new bank."),
+    ] = None,
+) -> None:
+    """Show each voice of a bank with its best recording, its measures, and a verdict."""
+    from datagen.engines.voices import RecordingLimits, survey, write_table
+    from datagen.recipe import set_value
+    from datagen.terminal import console, table
+
+    given: dict[str, Any] = {}
+    for each in limit or []:
+        set_value(given, each, "--limit", "min_snr_db=10")
+    verdicts = survey(path, RecordingLimits.of(given), language or ("en",), licence)
+    console().print(table(_VOICE_COLUMNS, [_voice_cells(verdict) for verdict in verdicts]))
+    good = [verdict for verdict in verdicts if not verdict.faults]
+    typer.echo(
+        f"{len(good)} of {len(verdicts)} voices can be used. SNR is an estimate; "
+        "the number of speakers in a recording is not checked: listen to it."
+    )
+    if to:
+        write_table(to, good)
+        typer.echo(f"{to}: {len(good)} voices")
+    if len(good) < len(verdicts):
+        raise typer.Exit(1)
+
+
+def _voice_cells(verdict: "Verdict") -> list[str]:
+    voice, found = verdict.voice, verdict.measures
+    numbers = [""] * 5
+    if found:
+        numbers = [
+            f"{found.seconds:.1f}",
+            f"{found.rate_hz / 1000:g}",
+            f"{found.level_dbfs:.0f}",
+            f"{found.snr_db:.0f}",
+            f"{found.clipped_share:.2%}",
+        ]
+    known = "yes" if verdict.transcript else "no"
+    said = "; ".join(verdict.faults) or "good"
+    return [voice.name, voice.sex, " ".join(voice.languages), voice.source, *numbers, known, said]

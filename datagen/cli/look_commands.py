@@ -1,28 +1,31 @@
-"""Commands for a finished build: show, listen, report, export, evaluate."""
+"""Commands for a finished build: show, listen, report, audit, export, evaluate."""
 
 import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from datagen.cli.app import app
+from datagen.cli.app import Finished, Json, app
+
+if TYPE_CHECKING:
+    from datagen.shards.manifest import Manifest
 
 
 @app.command()
 def show(
-    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
-    dialogue: Annotated[str | None, typer.Option("--dialogue", help="Id of a conversation, to see that.")] = None,
+    out: Finished,
+    dialogue: Annotated[str | None, typer.Option("--dialogue", help="Show the conversation with this id.")] = None,
     task: Annotated[
         str | None,
         typer.Option("--task", help="asr, tts, four_stream, three_stream or two_stream; by default three_stream."),
     ] = None,
     row: Annotated[
-        int | None, typer.Option("--row", min=0, help="Which row of the task, counted over all its files; default 0.")
+        int | None, typer.Option("--row", min=0, help="Number of the row over all files of the task; by default 0.")
     ] = None,
-    chunks: Annotated[int, typer.Option("--chunks", min=1, help="Chunks to paint.")] = 60,
+    chunks: Annotated[int, typer.Option("--chunks", min=1, help="Number of chunks to show.")] = 60,
     codes: Annotated[bool, typer.Option("--codes", help="Speech as numbers instead of coloured cells.")] = False,
 ) -> None:
-    """Paint one training row by stream and chunk with its text, or a conversation as it runs."""
+    """Show a training row by stream and chunk with its text, or a conversation along time."""
     import datagen.inspect
 
     output = datagen.inspect.open(out)
@@ -40,15 +43,15 @@ def show(
 
 @app.command()
 def listen(
-    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
+    out: Finished,
     dialogue: Annotated[str, typer.Option("--dialogue", help="Id of a conversation.")],
-    to: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write, .wav, .flac, .opus, .mp3 ...")],
+    to: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write: .wav, .flac, .opus, .mp3 ...")],
     channel: Annotated[
-        Literal["user", "assistant", "both"], typer.Option("--channel", help="Which; of both, left is the user.")
+        Literal["user", "assistant", "both"], typer.Option("--channel", help="Channel; in `both`, left is the user.")
     ] = "both",
-    decoded: Annotated[bool, typer.Option("--decoded", help="The tokens, as a model gets to hear them.")] = False,
+    decoded: Annotated[bool, typer.Option("--decoded", help="Sound decoded from the tokens.")] = False,
 ) -> None:
-    """Write the sound of a conversation, as it was mixed or as a model hears it."""
+    """Write the sound of a conversation, as mixed or as decoded from its tokens."""
     import datagen.inspect
     from datagen.inspect.listen import listen as run
 
@@ -57,16 +60,16 @@ def listen(
 
 @app.command("report")
 def report_page(
-    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
+    out: Finished,
     to: Annotated[
         str | None, typer.Option("--to", metavar="FILE", help="File to write; by default OUT/report.html.")
     ] = None,
     conversations: Annotated[
-        int, typer.Option("--conversations", min=0, help="Conversations to hear, at most; the more, the less of each.")
+        int, typer.Option("--conversations", min=0, help="Most conversations in the player; more are shorter each.")
     ] = 5,
-    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write one HTML file that shows a build: what it holds, its timing beside people's, its tokens, and a player."""
+    """Write one HTML file about a build: contents, timing with human ranges, tokens, and a player."""
     from datagen.report.report import write_report
 
     def say(message: str) -> None:
@@ -81,12 +84,36 @@ def report_page(
         webbrowser.open(file.resolve().as_uri())
 
 
+@app.command("audit")
+def audit_build(
+    out: Finished,
+    as_json: Json = False,
+    conversations: Annotated[
+        int, typer.Option("--conversations", min=1, help="Read about N conversations of a larger build.")
+    ] = 5000,
+) -> None:
+    """Run predictors that should fail, and one that should succeed (docs/audit.md). Exit status 1 on a finding."""
+    from datagen.audit.audit import as_json as plain
+    from datagen.audit.audit import audit, show, title
+    from datagen.terminal import console, print_json
+
+    manifest = _manifest(out)
+    findings = audit(manifest, conversations)
+    if as_json:
+        print_json(plain(findings))
+    else:
+        typer.echo(title(manifest, conversations))
+        show(findings, console())
+    if any(finding.verdict == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
 @app.command()
 def export(
-    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")],
-    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory; a stopped export goes on.")],
-    format: Annotated[Literal["lhotse", "moshi", "datasets"], typer.Option("--format", help="Whose format.")],
-    decoded: Annotated[bool, typer.Option("--decoded", help="Sound made of the tokens.")] = False,
+    out: Finished,
+    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory; an interrupted export continues.")],
+    format: Annotated[Literal["lhotse", "moshi", "datasets"], typer.Option("--format", help="Format of the export.")],
+    decoded: Annotated[bool, typer.Option("--decoded", help="Sound decoded from the tokens.")] = False,
 ) -> None:
     """Write conversations as sound files and lists for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
     import datagen.inspect
@@ -96,38 +123,100 @@ def export(
     if sys.stderr.isatty():
         n_conversations = output.manifest.values["n_conversations"]
         with typer.progressbar(length=n_conversations, label=to, file=sys.stderr) as bar:
-            said = run(output, to, format, decoded, bar.update)
+            summary = run(output, to, format, decoded, bar.update)
     else:
-        said = run(output, to, format, decoded)
-    typer.echo(said)
+        summary = run(output, to, format, decoded)
+    typer.echo(summary)
 
 
 @app.command()
 def evaluate(
-    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
-    model: Annotated[str, typer.Option("--model", help="Directory of a causal model of transformers.")],
+    out: Finished,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="DIR", help="Score the turn-taking of a model of transformers.")
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", metavar="RECIPE", help="Have the LLM of a recipe for `datagen write` rate the texts."),
+    ] = None,
     task: Annotated[str, typer.Option("--task", help="three_stream or two_stream.")] = "two_stream",
     split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
-    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Only the first N rows.")] = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", min=1, help="Only the first N rows; with --judge, N conversations.")
+    ] = None,
     free: Annotated[
-        bool, typer.Option("--free/--no-free", help="Let the model run free as well: a step for every token.")
+        bool, typer.Option("--free/--no-free", help="Let the model run freely too: a step per token.")
     ] = True,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Ratings per conversation by the judge.")] = 3,
+    answers: Annotated[
+        str | None, typer.Option("--answers", metavar="DIR", help="Keep the judge's answers; none is paid twice.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the judge, such as llm.model=NAME.")
+    ] = None,
+    json: Json = False,
 ) -> None:
-    """Score a model's turn-taking on held-out rows: Acc@K, response times, hard negatives (docs/training.md)."""
+    """Score a model's turn-taking on held-out rows (docs/training.md), or rate texts by an LLM (docs/writing.md)."""
+    from datagen.evaluate.scores import show_scores
+    from datagen.terminal import console, print_json
+
+    if (model is None) == (judge is None):
+        raise typer.BadParameter("name either a model or a judge", param_hint="--model / --judge")
+    manifest = _manifest(out)
+    if judge is not None:
+        found = _rated(manifest, judge, set_ or [], split, rows, repeats, answers)
+        print_json(found) if json else _show_rated(found, f"{judge} on {out} {split}")
+        return
     from datagen.evaluate.evaluate import evaluate as run
     from datagen.evaluate.models import load
-    from datagen.evaluate.scores_table import print_json, show_scores
-    from datagen.shards.manifest import Manifest
-    from datagen.shards.store import open_store
     from datagen.shards.vocab import Vocabulary
-    from datagen.terminal import console
 
-    manifest = Manifest.load(open_store(out))
     n_ids = Vocabulary.from_dict(manifest.values["vocabulary"]).size
-    scores = run(manifest, load(model, n_ids), task, split, rows, free)
+    scores = run(manifest, load(str(model), n_ids), task, split, rows, free)
     if json:
         print_json(scores)
     else:
-        for name, found in scores.items():
-            show_scores(console(), f"{model} on {out} {task} {split}, {name.replace('_', ' ')}", found)
+        for name, table in scores.items():
+            show_scores(console(), f"{model} on {out} {task} {split}, {name.replace('_', ' ')}", table)
+
+
+def _manifest(out: str) -> "Manifest":
+    from datagen.shards.manifest import Manifest
+    from datagen.shards.store import open_store
+
+    return Manifest.load(open_store(out))
+
+
+def _rated(
+    manifest: "Manifest", recipe: str, overrides: list[str], split: str, n: int | None, n_repeats: int, to: str | None
+) -> dict[str, Any]:
+    """The ratings of a judge as plain values."""
+    from dataclasses import asdict
+
+    from datagen.authoring.authoring_config import parse
+    from datagen.authoring.judge import agreement, judge_build
+    from datagen.recipe import read_text
+    from datagen.shards.store import open_store
+
+    values = parse(read_text(recipe), recipe, tuple(overrides))
+    store = open_store(to) if to else None
+    judged = judge_build(manifest, values.llm, split, n, n_repeats, values.prompts, store)
+    return {"agreement": agreement(judged).table(), "dialogues": [asdict(each) for each in judged]}
+
+
+def _show_rated(found: dict[str, Any], title: str) -> None:
+    from rich.markup import escape
+
+    from datagen.terminal import console, table
+
+    printer, sums = console(), found["agreement"]
+    printer.print(f"[bold]{escape(title)}[/]: {sums.pop('n_dialogues')} dialogues rated")
+    rated = ((each["id"], " ".join(map(str, each["scores"])), _reason(each)) for each in found["dialogues"])
+    printer.print(table(("dialogue", "scores", "first reason"), rated))
+    known = {name.replace("_", " "): value for name, value in sums.items() if value is not None}
+    figures = (f"{name} {value if isinstance(value, int) else format(value, '.2f')}" for name, value in known.items())
+    printer.print(", ".join(figures))
+
+
+def _reason(rated: dict[str, Any]) -> str:
+    return next(iter((*rated["reasons"], *rated["failures"])), "")

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from datagen.cli.app import app
+from datagen.cli.app import Finished, Json, app
 
 timing = typer.Typer(
-    help="How conversations are timed: fit human timing, measure a build's, and say what its labels allow.",
+    help="Timing of conversations: fit a human profile, measure a build, score its labels.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -34,55 +34,51 @@ def fit(
 
 @timing.command()
 def report(
-    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
+    out: Finished,
     reference: Annotated[
         str | None,
         typer.Option(
-            "--reference",
-            metavar="PROFILE",
-            help="Profile to compare with: shipped, or one that `fit` made; default: the build's.",
+            "--reference", metavar="PROFILE", help="Profile to compare with, shipped or fitted; by default the build's."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    plots: Annotated[
-        Path | None, typer.Option("--plots", help="Directory for pictures; needs the extra `plots`.")
-    ] = None,
-    voice: Annotated[int, typer.Option("--voice", min=0, help="Conversations whose stored audio is heard.")] = 100,
+    json: Json = False,
+    plots: Annotated[Path | None, typer.Option("--plots", metavar="DIR", help="Write SVG charts there.")] = None,
+    voice: Annotated[int, typer.Option("--voice", min=0, help="Conversations whose stored audio is checked.")] = 100,
 ) -> None:
-    """Measure the timing of a build, beside human figures and a profile, and check it against the sound."""
-    from datagen.evaluate.scores_table import print_json
+    """Measure the timing of a build, with human ranges and a reference, and check it against the sound."""
     from datagen.measure import timing_report as reports
-    from datagen.measure.compared import ComparedTiming
-    from datagen.measure.detectors import detectors
-    from datagen.measure.timing_table import show_report
+    from datagen.measure.compared_timing import ComparedTiming
+    from datagen.measure.crosscheck import detectors
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
+    from datagen.terminal import print_json
 
     store = open_store(out)
     manifest = Manifest.load(store)
     compared = ComparedTiming.named(reference) if reference else ComparedTiming.of_build(manifest.values)
     found = reports.measure(store, manifest)
-    heard = reports.hear(store, manifest, detectors(), voice)
-    result = reports.as_json(found, manifest, heard, compared)
+    checked = reports.hear(store, manifest, detectors(), voice)
+    result = reports.as_json(found, manifest, checked, compared)
     if plots:
-        from datagen.measure.plots import draw
+        from datagen.measure.charts import write_charts
 
-        draw(found, compared, plots)
-    print_json(result) if json else show_report(result, out)
+        write_charts(found.battery, compared, plots)
+    print_json(result) if json else reports.show_report(result, out)
 
 
 @timing.command()
-def oracle(
-    out: Annotated[str, typer.Argument(help="Output of a finished build.")],
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """What a perfect model would score on turn-taking, and how late the labels themselves are."""
-    from datagen.evaluate.scores_table import print_json
-    from datagen.measure.oracle import oracle as run
-    from datagen.measure.timing_table import show_oracle
+def oracle(out: Finished, json: Json = False) -> None:
+    """Score a perfect model on turn-taking; its response times are the delay of the labels."""
+    from datagen.evaluate.scores import oracle as run
+    from datagen.evaluate.scores import show_scores
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
+    from datagen.terminal import console, print_json
 
     store = open_store(out)
     scores = run(store, Manifest.load(store))
-    print_json(scores) if json else show_oracle(scores, out)
+    if json:
+        print_json(scores)
+    else:
+        for task, found in scores.items():
+            show_scores(console(), f"{out} {task}", found)

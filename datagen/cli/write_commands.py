@@ -1,18 +1,18 @@
-"""Commands that ask a language model: write, and the group prompts."""
+"""Commands for a language model: write, and the group prompts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from datagen.cli.app import app
+from datagen.cli.app import Limit, app
 
 if TYPE_CHECKING:
     from datagen.authoring.authoring_config import WriteRecipe
     from datagen.records import Dialogue
 
 prompts = typer.Typer(
-    help="What a language model is asked: all prompts, or one as the model reads it.",
+    help="Prompts of the language model: a table, or one as the model reads it.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -21,24 +21,26 @@ app.add_typer(prompts, name="prompts")
 
 @app.command()
 def write(
-    recipe: Annotated[str, typer.Argument(help="A recipe file with a part `write`, or the name of a shipped one.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe file with a section `write`, or the name of a shipped one.")],
     out: Annotated[
         str | None, typer.Option("--out", help="Output directory or URL; by default out/RECIPE-written.")
     ] = None,
     engine: Annotated[
         Literal["local", "ray"], typer.Option("--engine", help="This process, or a Ray cluster.")
     ] = "local",
-    workers: Annotated[int, typer.Option("--workers", min=0, help="On Ray: actors that share the limits.")] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="On Ray: number of actors; they share the limits.")
+    ] = 0,
     address: Annotated[
-        str, typer.Option("--address", help="Of the Ray cluster; `auto` for the one around us.")
+        str, typer.Option("--address", help="Ray: `auto` for the cluster of this machine, `local` for a new one.")
     ] = "local",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask nothing; estimate tokens and money.")] = False,
+    limit: Limit = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; estimate tokens and money.")] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value, such as llm.model=NAME.")
     ] = None,
 ) -> None:
-    """Write dialogues and scripts with a language model; a build takes them as input. Goes on where it stopped."""
+    """Write dialogues and scripts with a language model, as input of a build. Run it again to continue."""
     values = _recipe(recipe, [*(set_ or []), *([f"input.limit={limit}"] if limit else [])])
     if dry_run:
         _estimate(values)
@@ -71,7 +73,7 @@ def _estimate(recipe: "WriteRecipe") -> None:
     )
     if found.most_money:
         typer.echo(f"about {found.money:,.2f}, at most {found.most_money:,.2f}, in the currency of llm.prices")
-    typer.echo("Estimates: tokens are Qwen2's, answers of common length that fit at once. Nothing was asked.")
+    typer.echo("Estimates: Qwen2 tokens, answers of usual length that fit at once. Nothing was sent.")
 
 
 @prompts.callback()
@@ -95,10 +97,10 @@ def table(ctx: typer.Context) -> None:
 @prompts.command()
 def show(
     name: Annotated[str, typer.Argument(help="A prompt, such as script.")],
-    dialogue: Annotated[str | None, typer.Option("--dialogue", help="File whose first dialogue is filled in.")] = None,
-    language: Annotated[str, typer.Option("--language", help="ISO 639-1.")] = "en",
-    folder: Annotated[str, typer.Option("--prompts", help="Folder of prompts of your own.")] = "",
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the answer too.")] = False,
+    dialogue: Annotated[str | None, typer.Option("--dialogue", help="File whose first dialogue is inserted.")] = None,
+    language: Annotated[str, typer.Option("--language", help="ISO 639-1 code.")] = "en",
+    folder: Annotated[str, typer.Option("--prompts", help="Folder with your own prompts.")] = "",
+    schema: Annotated[bool, typer.Option("--schema", help="Also print the JSON schema of the answer.")] = False,
 ) -> None:
     """Print the messages of a prompt as the model reads them."""
     import json

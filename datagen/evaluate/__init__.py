@@ -1,1 +1,1 @@
-"""How well a model does what the data teaches."""
+"""Scores of a model on the rows of a build."""

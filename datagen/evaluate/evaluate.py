@@ -1,14 +1,15 @@
-"""Models scored on held-out rows: how they take turns, yield, and keep calm (omniflatten.md, docs/training.md).
+"""Scores of a model's turn-taking on held-out rows (omniflatten.md, docs/training.md).
 
-Three ways, of growing difficulty to fool:
+A row is scored in three ways, each harder to fool than the one before:
 
-    teacher_forced   the model sees the row as it is, and its likeliest choice counts: what the paper seems to do. From
-                     the true reaction on it sees that reaction, so a model that goes on with what it sees scores well
-    unaided          the same predictions, drawn, and only up to the token of the true reaction; none before the event
-    free_running     the row up to shortly before the event, then only the user's channel: it hears its own tokens
+    teacher_forced   the model reads the row, and its likeliest choice counts, as the paper seems to
+                     do; it reads the true reaction too, so a model that repeats its input does well
+    unaided          the same predictions, drawn, up to the token of the true reaction only
+    free_running     the row until shortly before the event, then only the user's channel; the model
+                     reads its own tokens
 
-Drawn: speech or silence, and the code, as likely as the model finds them, which is how such models run. Their likeliest
-token is nearly always that nothing changes: one answers somewhere in half a second, at no token more likely than not.
+Tokens are drawn with the model's probabilities, as such models run. The likeliest token nearly
+always changes nothing, because an answer begins somewhere within half a second.
 """
 
 from collections.abc import Iterator
@@ -22,28 +23,27 @@ from numpy.typing import NDArray
 from datagen.clock import ceil_div
 from datagen.errors import DatagenError
 from datagen.evaluate.models import Model
-from datagen.evaluate.scored_rows import Layout, full_duplex_tasks, rows
-from datagen.evaluate.scores import TurnScores, hard_negatives
-from datagen.evaluate.turns import PATIENCE_MS, Mask, swayed
+from datagen.evaluate.scored_rows import Layout, Mask, full_duplex_tasks, rows
+from datagen.evaluate.scores import PATIENCE_MS, TurnScores, hard_negatives, swayed
 from datagen.seeds import Key, rng
 from datagen.shards.manifest import Manifest
 from datagen.shards.vocab import Vocabulary
 
 _LEAD_MS = {"user_turn_ends": 2000, "barge_ins": 400}
-"""How long before the event a model is set free, and must not do what is asked of it only after it."""
+"""Time before the event from which a model runs free and must not react yet."""
 _REACTIONS = (("user_turn_ends", False), ("barge_ins", True))
-"""What is reacted to, and whether by silence."""
+"""Events, and True if the reaction is silence."""
 _MOST_MS = 4000
-"""Of a hard negative: a user who is silent for longer is waited for no longer than that."""
+"""Longest scored part of a hard negative, such as a long silence of the user."""
 _PIECE_TOKENS = 512
-"""Of a row that are heard at once: scores of all choices are held for each."""
+"""Tokens read at once; scores of all choices are held for each."""
 _CONTEXT_TOKENS = 4096
-"""What a model that runs free has heard before, at most."""
+"""Longest context of a model that runs free."""
 
 
 @dataclass(frozen=True)
 class Player:
-    """Lets a model predict the assistant's stream of rows."""
+    """A model that predicts the assistant's stream of rows."""
 
     model: Model
     layout: Layout
@@ -51,7 +51,7 @@ class Player:
 
     @cached_property
     def _codes(self) -> NDArray[np.int64]:
-        """Silence first, then all speech codes but silence."""
+        """Silence first, then all other speech codes."""
         v = self.vocabulary
         codes = np.arange(v.speech_offset, v.size)
         return np.concatenate([[self.layout.silence_id], codes[codes != self.layout.silence_id]])
@@ -61,15 +61,15 @@ class Player:
         return np.append(np.arange(self.vocabulary.n_text), self.vocabulary["<|text_silence|>"])
 
     def forced(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
-        """How likely silence is, given all tokens before as they are; [n_chunks x n_speech]."""
+        """Probability of silence, given all true tokens before; [n_chunks x n_speech]."""
         self.model.restart()
         pieces = np.split(ids, range(_PIECE_TOKENS, len(ids), _PIECE_TOKENS))
         silence = np.concatenate([_silence(self.model.hear(piece, self._codes, len(piece))) for piece in pieces])
-        after = np.append(0.0, silence[:-1])  # what is predicted after a token is about the next
+        after = np.append(0.0, silence[:-1])  # the prediction after a token is about the next
         return after.reshape(-1, self.layout.width)[:, -self.layout.n_speech :].reshape(-1)
 
     def free(self, ids: NDArray[np.int32], first: int, n_chunks: int, chance: np.random.Generator) -> Mask:
-        """Where it is silent when it goes on from a chunk on by drawing every token; bool [n_chunks x n_speech]."""
+        """True where it is silent if it draws every token from a chunk on; bool [n_chunks x n_speech]."""
         width, n_speech = self.layout.width, self.layout.n_speech
         chunks = ids.reshape(-1, width)
         earliest = max(first - _CONTEXT_TOKENS // width, 0)
@@ -89,7 +89,7 @@ class Player:
 
 
 def _silence(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probability of the first choice, which is silence, against all codes together.
+    """Probability of the first choice, which is silence, among all choices.
 
     >>> _silence(np.log(np.array([[2, 1, 1]], np.float32))).round(6).tolist()
     [0.5]
@@ -99,12 +99,12 @@ def _silence(scores: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _drawn(scores: NDArray[np.float32], chance: np.random.Generator) -> int:
-    """One of the choices, each as likely as its score says."""
+    """One of the choices, drawn by their scores (Gumbel-max)."""
     return int((scores[0] + chance.gumbel(size=scores.shape[1])).argmax())
 
 
 def _run_start(true: Mask, at: int) -> int:
-    """Where the run of true tokens that ends before a place begins; the place itself if there is none.
+    """Start of the run of true tokens that ends just before a place; the place itself without one.
 
     >>> _run_start(np.array([False, True, True, False]), 3), _run_start(np.array([True, False]), 2)
     (1, 2)
@@ -124,16 +124,11 @@ class Evaluation:
     free_running: TurnScores = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start at nothing."""
-        layout = self.player.layout
-        self.teacher_forced, self.unaided, self.free_running = (
-            TurnScores(layout),
-            TurnScores(layout),
-            TurnScores(layout),
-        )
+        """Start without rows."""
+        self.teacher_forced, self.unaided, self.free_running = (TurnScores(self.player.layout) for _ in range(3))
 
     def add(self, row: dict[str, Any], free: bool) -> None:
-        """Let the model play a row in all ways, or in all but the slow one."""
+        """Score a row in all ways, or without `free` in all but the slow one."""
         truth = self.player.layout.silent(row["input_ids"])
         silence = self.player.forced(row["input_ids"])
         self.teacher_forced.add_stream(row, silence >= 0.5)
@@ -159,9 +154,9 @@ class Evaluation:
                 getattr(self.free_running, name).add_one(stream if is_silence else ~stream, begin - first, n_lead)
 
     def _events(self, row: dict[str, Any], name: str, true: Mask) -> Iterator[tuple[int, int, int]]:
-        """Events that the row reacts to: where each counts from, the reaction, tokens before that must not be so yet.
+        """Events to which the row reacts: scored from, true reaction, tokens before that must not react.
 
-        An event counts from the reaction where that comes a little before the event, as in an overlap.
+        An event whose reaction comes slightly before it, as in an overlap, is scored from there.
         """
         n_most = _LEAD_MS[name] // int(self.player.layout.frame_ms)
         n_patience = ceil_div(PATIENCE_MS, int(self.player.layout.frame_ms))
@@ -185,7 +180,7 @@ class Evaluation:
             self.free_running.n_swayed[kind] += int(was[0])
 
     def _free(self, row: dict[str, Any], start: int, end: int) -> tuple[int, Mask]:
-        """The model's own stream from the chunk that holds a place until another; and the place where it begins."""
+        """Start and tokens of the model's own stream, from the chunk of one place until another."""
         n_speech = self.player.layout.n_speech
         n_all = len(row["input_ids"]) // self.player.layout.width
         first = max(start, 0) // n_speech
@@ -194,14 +189,14 @@ class Evaluation:
         return first * n_speech, self.player.free(row["input_ids"], first, max(last - first, 0), chance)
 
     def _chance(self, row: dict[str, Any], *about: Key) -> np.random.Generator:
-        """Draws of a row: the same for every model, so that models are compared on equal luck."""
+        """Random draws of a row, the same for every model, so that models meet equal luck."""
         return rng(self.seed, "evaluate", row["row_id"], *about)
 
     def table(self) -> dict[str, Any]:
-        """All scores, as plain values."""
+        """All scores as plain values."""
         found = {"teacher_forced": self.teacher_forced, "unaided": self.unaided, "free_running": self.free_running}
         tables = {name: scores.table() for name, scores in found.items() if scores.n_rows}
-        for name in ("assistant_turn_taking", "user_turn_taking"):  # behind the true reaction there is nothing to score
+        for name in ("assistant_turn_taking", "user_turn_taking"):  # nothing is scored after the true reaction
             tables["unaided"][name]["acc_at"] = dict.fromkeys(tables["unaided"][name]["acc_at"])
         return tables
 
@@ -219,12 +214,12 @@ def evaluate(
 
     Args:
         manifest: Of a build.
-        model: What predicts.
+        model: The model.
         task: `three_stream` or `two_stream`.
-        split: Which split.
-        n_rows: Only the first so many rows.
-        free: Whether to let it run free as well, which takes a step of the model for each token.
-        seed: Of what is drawn.
+        split: Name of the split.
+        n_rows: Number of rows to read; by default all.
+        free: True to run it freely too, which takes a step of the model per token.
+        seed: Seed of the draws.
 
     Raises:
         DatagenError: If the build has no such rows.

@@ -1,4 +1,4 @@
-"""The full-duplex rows of a build as they are scored: where streams lie, which id is silence, what happens."""
+"""Full-duplex rows for scoring: position of the streams, id of silence, events."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
-from datagen.evaluate.turns import Mask, Places, places
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import arrays_of
 from datagen.shards.store import Store
@@ -19,12 +18,18 @@ TASKS = ("three_stream", "two_stream")
 _ARRAYS = ("input_ids", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
 _TEXTS = ("row_id", "event_kinds", "event_roles")
 
+Mask = NDArray[np.bool_]
+"""Of the assistant's speech stream of a row: bool [n_chunks x n_speech]."""
+Places = NDArray[np.int64]
+"""Indices into that stream."""
+
 
 @dataclass(frozen=True)
 class Layout:
-    """How rows of a task are laid out, and which id is silence.
+    """Layout of the rows of a task, and the id of silence.
 
-    Where silence is the tokenizer's own codes, a digitally silent pause inside the assistant's speech is silence too.
+    If silence consists of the tokenizer's own codes, a digitally silent pause within the
+    assistant's speech counts as silence too.
     """
 
     n_speech: int
@@ -34,7 +39,7 @@ class Layout:
 
     @classmethod
     def of(cls, manifest: Manifest, task: str) -> "Layout":
-        """As the manifest of a build says."""
+        """The layout that the manifest of a build describes."""
         flat, vocabulary = manifest.values["recipe"]["flatten"], Vocabulary.from_dict(manifest.values["vocabulary"])
         n_speech = flat["speech_chunk_tokens"]
         n_text = flat["text_chunk_tokens"] if task == "three_stream" else 0
@@ -48,21 +53,36 @@ class Layout:
 
     @property
     def chunk_ms(self) -> float:
-        """What a model that runs chunk by chunk adds to every response: it has to hear a chunk before it answers."""
+        """Delay that a model adds to each response if it reads a whole chunk before it answers."""
         return self.n_speech * self.frame_ms
 
     def silent(self, input_ids: NDArray[np.int32]) -> Mask:
-        """Where the assistant's speech stream of a row is silent, bool [n_chunks x n_speech]."""
+        """True where the assistant's speech stream of a row is silent."""
         speech = input_ids.reshape(-1, self.width)[:, -self.n_speech :]
         return np.asarray(speech == self.silence_id, np.bool_).reshape(-1)
 
     def places(self, positions: NDArray[np.int32]) -> Places:
-        """From positions in `input_ids` to places in the assistant's speech stream."""
+        """Convert positions in `input_ids` to places in the assistant's speech stream."""
         return places(positions, self.n_speech, self.width)
 
 
+def places(positions: NDArray[np.integer[Any]], n_speech: int, width: int) -> Places:
+    """Convert positions in `input_ids` of a row to places in its assistant speech stream.
+
+    Args:
+        positions: Positions of assistant speech tokens, or the length of the row; int [n].
+        n_speech: Assistant speech tokens per chunk; they come last in it.
+        width: Tokens per chunk.
+
+    >>> places(np.array([12, 21, 34, 44]), 10, 22).tolist()
+    [0, 9, 10, 20]
+    """
+    chunk, slot = np.divmod(np.asarray(positions, np.int64), width)
+    return np.asarray(chunk * n_speech + np.maximum(slot - (width - n_speech), 0), np.int64)
+
+
 def full_duplex_tasks(manifest: Manifest) -> list[str]:
-    """The tasks of a build whose rows know time.
+    """The full-duplex tasks of a build.
 
     Raises:
         DatagenError: If there are none.
@@ -75,7 +95,7 @@ def full_duplex_tasks(manifest: Manifest) -> list[str]:
 
 
 def rows(store: Store, manifest: Manifest, task: str, split: str = "") -> Iterator[dict[str, Any]]:
-    """Rows of a task, or of one split of it, with their lists of numbers as arrays; a file at a time."""
+    """Rows of a task, or of one of its splits, with arrays for lists of numbers; one file at a time."""
     for file in manifest.files(task, split):
         table = from_parquet(store.read(file.key), file.key, [*_ARRAYS, *_TEXTS])
         columns: dict[str, list[Any]] = {name: arrays_of(table.column(name)) for name in _ARRAYS}

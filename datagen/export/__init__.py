@@ -1,18 +1,16 @@
-"""Conversations of a build in the formats of other packages: sound files and what is said in them.
+"""Conversations of a build in the formats of other packages: sound files and their texts.
 
     export(output, "out/moshi", "moshi")
 
-Sound is written file by file, whole or not at all, and what is there is not made again; the lists that name it come
-last. So an export that was stopped goes on when run again, and ends with the same files.
+Sound is written file by file, whole or not at all, existing files are kept, and the lists that name
+them come last. So an interrupted export continues when run again, and ends with the same files.
 """
 
 from collections.abc import Callable
 from typing import Literal, Protocol
 
 from datagen.errors import DatagenError
-from datagen.export.hugging_face import HuggingFace
-from datagen.export.lhotse import Lhotse
-from datagen.export.moshi import Moshi
+from datagen.export.exporters import HuggingFace, Lhotse, Moshi
 from datagen.export.target import ExportClip, Target
 from datagen.inspect import Output
 from datagen.records import SPLITS
@@ -28,7 +26,7 @@ class Exporter(Protocol):
         ...
 
     def finish(self) -> str:
-        """Write what makes the export complete; tells how to read it."""
+        """Complete the export, and return how to read it."""
         ...
 
 
@@ -38,17 +36,17 @@ _EXPORTERS: dict[str, Callable[[Target], Exporter]] = {"lhotse": Lhotse, "moshi"
 def export(
     output: Output, to: str, format: Format, decoded: bool = False, tell: Callable[[int], None] = lambda _: None
 ) -> str:
-    """Export all conversations of a build; tells what was written and how to read it.
+    """Export all conversations of a build, and return a summary.
 
     Args:
         output: The build.
-        to: A directory: a new one, or that of the same export, which is then finished.
-        format: Whose.
-        decoded: Take the sound decoded from tokens instead of the kept one.
-        tell: Is called with 1 after each conversation.
+        to: A new directory, or that of the same export, which then continues.
+        format: Name of the format.
+        decoded: True for sound decoded from tokens instead of the kept one.
+        tell: Called with 1 after each conversation.
 
     Raises:
-        DatagenError: If the build kept no sound and `decoded` is not asked for, or `to` holds something else.
+        DatagenError: If the build kept no sound and `decoded` is false, or `to` holds something else.
     """
     if not decoded and not output.recipe.mix.keep_audio:
         raise DatagenError(
@@ -67,6 +65,6 @@ def export(
                 tell(1)
             how = exporter.finish()
     except OSError as error:
-        raise DatagenError(f"cannot write {to}: {error.strerror}; mend that, then run it again to go on") from error
+        raise DatagenError(f"cannot write {to}: {error.strerror}; fix that, then run it again to continue") from error
     counts = ", ".join(f"{split} {n:,}" for split, n in n_conversations.items())
     return f"{to}: {sum(n_conversations.values()):,} conversations ({counts}) for {format}\n{how}"

@@ -1,4 +1,4 @@
-"""Where an export is written, and what every format takes of a conversation."""
+"""The target directory of an export, and a conversation for any format."""
 
 import gzip
 import io
@@ -18,14 +18,14 @@ from datagen.shards.bucket import is_url
 from datagen.shards.store import LocalStore
 
 EXPORT = "export.json"
-"""What an export is of; written first."""
+"""Identity of an export; written first."""
 _WRITING = ".writing"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _NAME_CHARACTERS = 40
 
 
 def file_name(dialogue_id: str) -> str:
-    """A file's name for an id: what is plain of it, and a hash, so that any id is safe and no two share one.
+    """A safe and unique file name for an id: its plain characters and a hash.
 
     >>> file_name("../../x"), file_name("tea")
     ('x-358ee4953c66a869', 'tea-ba6587c1bb84c490')
@@ -36,20 +36,20 @@ def file_name(dialogue_id: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ExportClip:
-    """A conversation and its sound, which is made only when asked for."""
+    """A conversation and its sound, which is made on access."""
 
     talk: StoredConversation
     decoded: bool
     name: str
-    """Of its files, without ending; safe for every file system."""
+    """Name of its files without ending, safe for every file system."""
     rate_hz: int
-    """Of the sound."""
+    """Sample rate of the sound."""
     n_samples: int
-    """Of the sound, each channel."""
+    """Samples per channel of the sound."""
 
     @classmethod
     def of(cls, talk: StoredConversation, decoded: bool) -> "ExportClip":
-        """The sound to export of a conversation."""
+        """A conversation with its kept or its decoded sound."""
         rate_hz, n_samples = talk.sample_rate_hz, talk.streams.n_samples
         if decoded:
             tokenizer = talk.output.speech_tokenizer
@@ -73,10 +73,10 @@ class ExportClip:
 
 
 class Target:
-    """The directory of an export. Use it as a context: lists appear when it ends without an error."""
+    """The directory of an export, as a context: lists appear when it ends without an error."""
 
     def __init__(self, to: str, identity: dict[str, Any]) -> None:
-        """Take the directory, or refuse one that holds something else.
+        """Claim a directory.
 
         Raises:
             DatagenError: If it is a URL, cannot be written, or holds something else.
@@ -102,22 +102,22 @@ class Target:
             )
 
     def exists(self, key: str) -> bool:
-        """Whether a file is there, from an earlier attempt say."""
+        """True if a file exists, for example from an earlier attempt."""
         return self._store.exists(key)
 
     def create(self, key: str, data: bytes) -> None:
-        """Write a file unless it is there; whole or not at all."""
+        """Write a file unless it exists; whole or not at all."""
         self._store.create(key, data)
 
     def line(self, name: str, value: dict[str, Any]) -> None:
-        """Add a line to a list in JSON Lines, packed if its name ends in `.gz`. It appears when the export ends."""
+        """Add a line to a JSON Lines list, compressed if its name ends in `.gz`."""
         if name not in self._lists:
             self._aside.mkdir(parents=True, exist_ok=True)
             self._lists[name] = self._writer(self._aside / name)
         self._lists[name].write(json.dumps(value, ensure_ascii=False) + "\n")
 
     def _writer(self, path: Path) -> IO[str]:
-        """A text file, packed if its name says so; packing is the same at any time."""
+        """A text file, compressed if its name ends in `.gz`; its bytes do not depend on the time."""
         file = self._open.enter_context(path.open("wb"))
         if path.suffix == ".gz":
             packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=5)

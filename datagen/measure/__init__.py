@@ -1,1 +1,1 @@
-"""How conversations are timed: fitted to recordings, measured in a build, compared with people."""
+"""Timing of conversations: fitted to recordings, measured in a build, compared with human timing."""

@@ -1,16 +1,17 @@
-"""The battery of timing figures, as in dGSLM (Nguyen et al. 2023) and Moshi: from intervals of speech, in integers.
+"""The battery of timing figures, as in dGSLM (Nguyen et al. 2023) and Moshi, from integer intervals.
 
-Of the time of a conversation each sample is one thing: speech of one speaker, overlap, pause, gap, or the silence
-before the first and after the last word (`edge`). So the parts add up to the signal, exactly.
+Each sample of a conversation belongs to one part: speech of one speaker, overlap, pause, gap, or
+the silence before the first and after the last word (`edge`). The parts add up to the signal.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from datagen.clock import ms_to_samples
-from datagen.measure.durations import Durations
 from datagen.measure.intervals import (
     ASSISTANT,
     BOTH,
@@ -25,48 +26,149 @@ from datagen.measure.intervals import (
 )
 
 IPU_SILENCE_MS = 200
-"""A speaker's shorter silences belong to the IPU."""
+"""Shorter silences of a speaker belong to the IPU."""
 PARTS = ("user", "assistant", "overlap", "pause", "gap", "edge")
 KINDS = ("ipu", "pause", "gap", "overlap_within", "overlap_between", "fto_user", "fto_assistant")
 
 
+@dataclass
+class Durations:
+    """A distribution of whole milliseconds; its size is the range of the values, not their number."""
+
+    counts: Counter[int] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, values_ms: ArrayLike) -> "Durations":
+        """The distribution of values in milliseconds, rounded.
+
+        >>> Durations.of([10.4, 10, 30]).counts == {10: 2, 30: 1}
+        True
+        """
+        return cls(Counter(np.rint(np.asarray(values_ms, np.float64)).astype(np.int64).tolist()))
+
+    def add(self, samples: Iterable[int], rate_hz: int) -> None:
+        """Count durations in samples of a clock of `rate_hz`."""
+        self.counts.update(round(n * 1000 / rate_hz) for n in samples)
+
+    def __add__(self, other: "Durations") -> "Durations":
+        """The union of two distributions."""
+        return Durations(Counter({ms: self.counts[ms] + other.counts[ms] for ms in self.counts | other.counts}))
+
+    @property
+    def n(self) -> int:
+        """Number of durations."""
+        return self.counts.total()
+
+    def sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Values in ascending order and their counts, both int64 [n_values]."""
+        pairs = np.array(sorted(self.counts.items()), np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def mean(self) -> float | None:
+        """The mean in milliseconds; None if there are none."""
+        values, counts = self.sorted()
+        return float(np.average(values, weights=counts)) if self.n else None
+
+    def quantiles(self, shares: Iterable[float]) -> list[float]:
+        """The quantiles at these shares, interpolated as numpy does.
+
+        Raises:
+            ValueError: If there are no values.
+
+        >>> Durations.of([0, 10, 20]).quantiles([0.5, 0.75])
+        [10.0, 15.0]
+        """
+        if not self.n:
+            raise ValueError("there are no durations")
+        values, counts = self.sorted()
+        reached = np.cumsum(counts)
+        found = []
+        for share in shares:
+            place = share * (self.n - 1)
+            around = (int(place), min(int(place) + 1, self.n - 1))
+            low, high = (values[np.searchsorted(reached, k, "right")] for k in around)
+            found.append(float(low + (high - low) * (place - int(place))))
+        return found
+
+    def median(self) -> float | None:
+        """The median in milliseconds; None if there are none."""
+        return self.quantiles([0.5])[0] if self.n else None
+
+    def share_below(self, ms: float) -> float | None:
+        """The share of values below `ms`; None if there are none.
+
+        >>> Durations.of([-100, 50, 200, 300]).share_below(200)
+        0.5
+        """
+        return sum(count for value, count in self.counts.items() if value < ms) / self.n if self.n else None
+
+    def mode(self, width_ms: int) -> float | None:
+        """Middle of the fullest bin of `width_ms`, the lowest of several; None without values.
+
+        >>> Durations.of([10, 120, 180, 190]).mode(100)
+        150.0
+        """
+        bins: Counter[int] = Counter()
+        for value, count in self.counts.items():
+            bins[value // width_ms] += count
+        return (max(sorted(bins), key=bins.__getitem__) + 0.5) * width_ms if bins else None
+
+    def chance_w1(self, n: int) -> float:
+        """Expected W1 distance of `n` draws to this distribution, in milliseconds.
+
+        The mean of |F_n - F| is that of a normal variable of variance F (1 - F) / n (central limit theorem).
+
+        >>> round(Durations.of(range(1000)).chance_w1(100))
+        31
+        """
+        values, counts = self.sorted()
+        below = np.cumsum(counts)[:-1] / self.n
+        return float(np.sum(np.sqrt(below * (1 - below)) * np.diff(values)) * np.sqrt(2 / (np.pi * n)))
+
+    def w1(self, other: "Durations") -> float | None:
+        """The Wasserstein-1 distance in milliseconds; None if either is empty.
+
+        >>> Durations.of([0, 100]).w1(Durations.of([10, 110]))
+        10.0
+        """
+        from scipy.stats import wasserstein_distance
+
+        if not self.n or not other.n:
+            return None
+        (ours, our_counts), (theirs, their_counts) = self.sorted(), other.sorted()
+        return float(wasserstein_distance(ours, theirs, our_counts, their_counts))
+
+
 @dataclass(frozen=True)
 class SpeakerTimes:
-    """What one speaker says in a conversation, in samples; intervals lie within it."""
+    """Speech of one speaker in a conversation, in samples; intervals lie within it."""
 
     turns: Intervals
-    """Speech that holds the floor, or takes it."""
+    """Speech that holds or takes the floor."""
     backchannels: Intervals
     attempts: Intervals = field(default_factory=lambda: intervals(()))
-    """Speech known not to take the floor: attempts, and words to somebody else."""
+    """Speech that does not take the floor: attempts, and words to somebody else."""
 
     def ipus(self, n_least: int) -> Intervals:
-        """IPUs of all that is said."""
+        """IPUs of all speech."""
         return bridge(np.concatenate([self.turns, self.backchannels, self.attempts]), n_least)
 
 
 @dataclass
 class Battery:
-    """Sums over conversations of one clock; its size does not grow with them."""
+    """Sums over conversations of one clock; their size does not grow with the build."""
 
     rate_hz: int
     n_conversations: int = 0
     n_samples: int = 0
     parts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
-    """Samples by what they are; they add up to `n_samples`."""
+    """Samples by part; they add up to `n_samples`."""
     durations: dict[str, Durations] = field(default_factory=lambda: {kind: Durations() for kind in KINDS})
     n_backchannels: dict[str, int] = field(default_factory=lambda: {"user": 0, "assistant": 0})
     n_barge_ins: int = 0
 
     def add(self, user: SpeakerTimes, assistant: SpeakerTimes, n_samples: int, n_barge_ins: int = 0) -> None:
-        """Count a conversation.
-
-        Args:
-            user: What the user says.
-            assistant: What the assistant says.
-            n_samples: Length of the conversation.
-            n_barge_ins: How many barge-ins it holds, as far as that is known.
-        """
+        """Count a conversation of `n_samples`, with its number of barge-ins if known."""
         n_least = ms_to_samples(IPU_SILENCE_MS, self.rate_hz)
         ipus = user.ipus(n_least), assistant.ipus(n_least)
         self.n_conversations += 1
@@ -104,12 +206,12 @@ class Battery:
         return self.n_samples / self.rate_hz / 60
 
     def figures(self) -> dict[str, float | None]:
-        """Every figure of the battery by its name; None where there is nothing to measure."""
+        """Every figure of the battery by name; None if there is nothing to measure."""
         return dict(_figures(self))
 
 
 def _kinds(stretch: Stretch) -> tuple[str, str]:
-    """Which part of the signal a stretch is, and as what its length counts."""
+    """The part of the signal that a stretch belongs to, and the kind of its duration."""
     holds = bool(stretch.before & stretch.after)
     if stretch.speaks == BOTH:
         return "overlap", "overlap_within" if holds else "overlap_between"
@@ -148,7 +250,11 @@ def _figures(b: Battery) -> Iterator[tuple[str, float | None]]:
 
 
 def _offsets(role: str, fto: Durations) -> Iterator[tuple[str, float | None]]:
-    """The offsets at which one speaker takes the floor."""
+    """Offsets at which one speaker takes the floor.
+
+    `assistant_earliest_ms` is not of answers alone: it counts a turn that the assistant continues
+    while the user barges in (event `competition`).
+    """
     yield f"{role}_fto_median_ms", fto.median()
     yield f"{role}_fto_below_200_share", fto.share_below(200)
     yield f"{role}_fto_below_500_share", fto.share_below(500)
@@ -157,7 +263,7 @@ def _offsets(role: str, fto: Durations) -> Iterator[tuple[str, float | None]]:
 
 
 def _seconds(b: Battery, kind: str) -> float:
-    """Time of all IPUs, pauses, gaps or overlaps; an IPU in an overlap counts for each speaker."""
+    """Time of all IPUs, pauses, gaps or overlaps; an overlap counts twice among IPUs."""
     if kind == "ipu":
         return (b.parts["user"] + b.parts["assistant"] + 2 * b.parts["overlap"]) / b.rate_hz
     return b.parts[kind] / b.rate_hz

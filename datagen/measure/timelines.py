@@ -1,20 +1,22 @@
-"""The timing of a finished build: the battery from its stored timelines, and how exactly it was placed as asked for."""
+"""The timing of a finished build: the battery of its timelines, and the precision of placement."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from datagen.clock import ms_to_samples
-from datagen.measure.battery import IPU_SILENCE_MS, Battery, SpeakerTimes
-from datagen.measure.durations import Durations
+from datagen.measure.battery import IPU_SILENCE_MS, Battery, Durations, SpeakerTimes
 from datagen.measure.intervals import Intervals, bridge, intervals
-from datagen.recipe.timing_config import TimingConfig
 from datagen.records import FLOOR, Role, Spoken, Streams
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import streams_of
 from datagen.shards.store import Store
 from datagen.shards.tables import from_parquet
+
+if TYPE_CHECKING:
+    from datagen.recipe import TimingConfig
 
 COLUMNS = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events", "mixing"),
@@ -23,14 +25,14 @@ COLUMNS = [
 ]
 """Columns of `conversations` that `Measured.add` needs."""
 _OWN_TIME = frozenset(("barge_in", "user_silent", "prompt", "waiting"))
-"""Events whose utterance starts by another rule than its scripted offset."""
+"""Events that move the start of their utterance away from its scripted offset."""
 _LISTENS = {"backchannel": "backchannels", "attempt": "attempts", "aside": "attempts"}
 """Fields of `SpeakerTimes` by the kinds of utterances that claim no floor."""
 OFFSETS = ("assistant_fto", "user_fto", "pause")
 
 
 def conversations(store: Store, manifest: Manifest, with_audio: bool = False) -> Iterator[Streams]:
-    """Conversations of a build one file at a time, with their audio only if asked for."""
+    """Conversations of a build, one file at a time; audio is read only if requested."""
     columns = [*COLUMNS, *(["audio_flac"] if with_audio else [])]
     for file in manifest.files("conversations"):
         yield from streams_of(from_parquet(store.read(file.key), file.key, columns))
@@ -38,13 +40,13 @@ def conversations(store: Store, manifest: Manifest, with_audio: bool = False) ->
 
 @dataclass
 class Placement:
-    """Offsets of utterances as placed and as drawn by the script, by what they are: see OFFSETS."""
+    """Offsets of utterances as placed and as drawn by the script, by OFFSETS."""
 
     placed: dict[str, Durations] = field(default_factory=lambda: {name: Durations() for name in OFFSETS})
     drawn: dict[str, Durations] = field(default_factory=lambda: {name: Durations() for name in OFFSETS})
 
     def add(self, streams: Streams, rate_hz: int) -> None:
-        """Count the offsets of a conversation; not of utterances that an event moves, such as a barge-in."""
+        """Count the offsets of a conversation, except those that an event such as a barge-in moves."""
         moved = {event.utterance for event in streams.events if event.placed and event.kind in _OWN_TIME}
         floor = [(k, u) for k, u in enumerate(streams.utterances) if u.kind in FLOOR]
         for (_, before), (k, now) in pairwise(floor):
@@ -53,29 +55,29 @@ class Placement:
                 self.placed[name].add([now.start_samples - before.end_samples], rate_hz)
                 self.drawn[name].add([now.offset_samples], rate_hz)
 
-    def figures(self, timing: TimingConfig) -> dict[str, dict[str, float | int | None]]:
-        """W1 of what was placed to what was drawn, and to what the recipe's timing asks for, in milliseconds.
+    def figures(self, timing: "TimingConfig") -> dict[str, dict[str, float | int | None]]:
+        """W1 from the placed to the drawn offsets and to the recipe's distribution, in milliseconds.
 
-        Draws of a distribution lie at a distance to it by chance; it is given beside.
+        `w1_by_chance_ms` is the distance to expect of that many draws.
         """
-        asked = {"assistant_fto": timing.assistant_fto, "user_fto": timing.user_fto}
+        requested = {"assistant_fto": timing.assistant_fto, "user_fto": timing.user_fto}
         found: dict[str, dict[str, float | int | None]] = {}
         for name, placed in self.placed.items():
             found[name] = {"n": placed.n, "w1_to_drawn_ms": placed.w1(self.drawn[name])}
-            if name in asked and placed.n:
-                recipes = Durations.of(asked[name].spread())
+            if name in requested and placed.n:
+                recipes = Durations.of(requested[name].spread())
                 found[name] |= {"w1_to_recipe_ms": placed.w1(recipes), "w1_by_chance_ms": recipes.chance_w1(placed.n)}
         return found
 
 
 @dataclass
 class Measured:
-    """All that a report says of a build's timelines."""
+    """Sums over a build's timelines."""
 
     battery: Battery
     placement: Placement = field(default_factory=Placement)
     events: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
-    """Events by kind, role, and whether they were placed."""
+    """Events by kind, role, and true if they were placed."""
 
     def add(self, streams: Streams) -> None:
         """Count a conversation."""
@@ -87,7 +89,7 @@ class Measured:
 
 
 def speaker(streams: Streams, role: Role) -> SpeakerTimes:
-    """What a speaker says, by what it is for."""
+    """Speech of one speaker by its function."""
     kinds: dict[str, list[tuple[int, int]]] = {"turns": [], "backchannels": [], "attempts": []}
     for u in streams.utterances:
         if u.role == role and u.end_samples > u.start_samples:
@@ -97,11 +99,11 @@ def speaker(streams: Streams, role: Role) -> SpeakerTimes:
 
 
 def spoken_intervals(u: Spoken, margin: int = 0) -> list[tuple[int, int]]:
-    """When an utterance is heard: its words, from its own start to its own end.
+    """Intervals of an utterance's words, from its own start to its own end.
 
     Args:
         u: The utterance.
-        margin: Samples of near silence that its take keeps at both ends, not counted as heard; a cut end has none.
+        margin: Samples of near silence at both ends of its take, left out; a cut end has none.
 
     >>> from datagen.records import Word
     >>> import numpy as np
@@ -119,7 +121,7 @@ def spoken_intervals(u: Spoken, margin: int = 0) -> list[tuple[int, int]]:
 def ipus(
     streams: Streams, role: Role, rate_hz: int, silence_ms: int = IPU_SILENCE_MS, margin_ms: float = 0
 ) -> Intervals:
-    """IPUs of a speaker by the stored words, whatever they are for; see `spoken_intervals` for the margin."""
+    """IPUs of all of a speaker's words; see `spoken_intervals` for the margin."""
     margin = ms_to_samples(margin_ms, rate_hz)
     pairs = [pair for u in streams.utterances if u.role == role for pair in spoken_intervals(u, margin)]
     return bridge(intervals(pairs), ms_to_samples(silence_ms, rate_hz))

@@ -1,26 +1,26 @@
-"""The timing report of a build: the battery beside human figures, what was asked for, events, and a voice check."""
+"""The timing report of a build, as JSON and as tables in a terminal."""
 
 from typing import Any
 
-from datagen.measure.battery import Battery
-from datagen.measure.compared import ComparedTiming
-from datagen.measure.crosscheck import cross_check
-from datagen.measure.detectors import Detector
-from datagen.measure.durations import Durations
-from datagen.measure.fit import measured
-from datagen.measure.human import HUMAN
+from rich.markup import escape
+from rich.table import Table
+
+from datagen.evaluate.scores import ms, percent
+from datagen.measure.battery import Battery, Durations
+from datagen.measure.compared_timing import HUMAN, ComparedTiming, measured
+from datagen.measure.crosscheck import Detector, cross_check
 from datagen.measure.timelines import Measured, conversations
-from datagen.recipe import stored
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import Store
+from datagen.terminal import console, table
 
 VERSION = 2
-"""Of the shape of `as_json`."""
+"""Version of the shape of `as_json`."""
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def measure(store: Store, manifest: Manifest) -> Measured:
-    """Measure the stored timelines of a build, a file at a time."""
+    """Measure the stored timelines of a build, one file at a time."""
     found = Measured(Battery(manifest.values["clock"]["sample_rate_hz"]))
     for streams in conversations(store, manifest):
         found.add(streams)
@@ -28,7 +28,7 @@ def measure(store: Store, manifest: Manifest) -> Measured:
 
 
 def hear(store: Store, manifest: Manifest, detectors: dict[str, Detector], n_most: int) -> list[dict[str, Any]]:
-    """Cross-check the first conversations of a build that have audio; nothing if it was built without."""
+    """Run the voice check on the first conversations of a build; empty if it kept no audio."""
     recipe = manifest.values["recipe"]
     if not n_most or not recipe["mix"]["keep_audio"]:
         return []
@@ -37,21 +37,22 @@ def hear(store: Store, manifest: Manifest, detectors: dict[str, Detector], n_mos
 
 
 def as_json(
-    found: Measured,
-    manifest: Manifest,
-    voice: list[dict[str, Any]],
-    compared: ComparedTiming | None = None,
+    found: Measured, manifest: Manifest, voice: list[dict[str, Any]], compared: ComparedTiming | None = None
 ) -> dict[str, Any]:
-    """All of a report as plain values; docs/timing.md describes the shape.
+    """A report as plain values; docs/timing.md describes the shape.
 
     Args:
-        found: What was measured.
+        found: The measured timelines.
         manifest: Of the build.
-        voice: What `hear` found.
-        compared: What to compare with; by default what the build's own recipe asks for.
+        voice: Result of `hear`.
+        compared: The reference; by default the timing that the build's own recipe requests.
     """
+    from datagen.recipe import stored
+
     battery, recipe = found.battery, stored(manifest.values["recipe"])
     compared = compared or ComparedTiming.of_build(manifest.values)
+    durations = {"fto": battery.fto, **battery.durations, "overlap": battery.overlap}
+    ours = measured(battery)
     return {
         "version": VERSION,
         "recipe": recipe.name,
@@ -60,10 +61,14 @@ def as_json(
         "hours": battery.minutes / 60,
         "figures": {name: _figure(name, value) for name, value in battery.figures().items()},
         "parts_share": {part: n / battery.n_samples for part, n in battery.parts.items() if battery.n_samples},
-        "durations": {name: _spread(durations) for name, durations in _all(battery).items()},
+        "durations": {name: _spread(values) for name, values in durations.items()},
         "placement": found.placement.figures(recipe.timing),
         "events": _events(found),
-        "reference": _compare(battery, compared),
+        "reference": {
+            "name": compared.name,
+            "human": compared.is_human,
+            "w1_ms": {what: ours[what].w1(theirs) for what, theirs in compared.durations.items()},
+        },
         "voice": voice,
     }
 
@@ -75,10 +80,6 @@ def _figure(name: str, value: float | None) -> dict[str, Any]:
         "human": human and {"low": human.low, "high": human.high, "source": human.source},
         "inside": human.holds(value) if human and value is not None else None,
     }
-
-
-def _all(battery: Battery) -> dict[str, Durations]:
-    return {"fto": battery.fto, **battery.durations, "overlap": battery.overlap}
 
 
 def _spread(durations: Durations) -> dict[str, Any]:
@@ -104,10 +105,79 @@ def _events(found: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def _compare(battery: Battery, reference: ComparedTiming) -> dict[str, Any]:
-    ours = measured(battery)
-    return {
-        "name": reference.name,
-        "human": reference.is_human,
-        "w1_ms": {what: ours[what].w1(theirs) for what, theirs in reference.durations.items()},
-    }
+def show_report(report: dict[str, Any], out: str) -> None:
+    """Print a report as tables, with the human range of each figure."""
+    printer = console()
+    printer.print(
+        f"[bold]{escape(out)}[/]: {report['n_conversations']} conversations, {report['hours']:.2f} h, "
+        f"recipe {escape(report['recipe'])}, profile {escape(report['profile'])}\n"
+    )
+    printer.print(_figure_table(report["figures"]))
+    for title, shown in (
+        ("placed against requested", _placement_table(report["placement"])),
+        ("events", _event_table(report["events"])),
+        ("detected against placed, within 60 ms", _voice_table(report["voice"])),
+    ):
+        if shown.row_count:
+            printer.print(f"\n[bold]{title}[/]")
+            printer.print(shown)
+    reference = report["reference"]
+    title = ComparedTiming(reference["name"], reference["human"], {}).title
+    distances = ", ".join(f"{name} {ms(w1)}" for name, w1 in reference["w1_ms"].items())
+    printer.print(f"\n[bold]W1 to {escape(title)}[/]: {distances}")
+
+
+def _figure_table(figures: dict[str, Any]) -> Table:
+    shown = table(["", "here", "human", "", "source"])
+    for name, figure in figures.items():
+        human = figure["human"]
+        scope = f"{number(name, human['low'])} to {number(name, human['high'])}" if human else ""
+        mark = {True: "[green]in[/]", False: "[yellow]out[/]", None: ""}[figure["inside"]]
+        source = f"[dim]{human['source']}[/]" if human else ""
+        shown.add_row(words(name), number(name, figure["value"]), scope, mark, source)
+    return shown
+
+
+def _placement_table(placement: dict[str, Any]) -> Table:
+    shown = table(["offset", "n", "W1 to the drawn offsets", "W1 to the recipe's distribution", "by chance"])
+    for name, figures in placement.items():
+        if figures["n"]:
+            distances = (figures.get(f"w1_{to}_ms") for to in ("to_drawn", "to_recipe", "by_chance"))
+            shown.add_row(words(name), f"{figures['n']:,}", *map(ms, distances))
+    return shown
+
+
+def _event_table(events: list[dict[str, Any]]) -> Table:
+    shown = table(["event", "by", "n", "per minute", "had no room"])
+    for event in events:
+        counts = (f"{event['n']:,}", f"{event['a_minute']:.2f}", f"{event['n_without_room']:,}")
+        shown.add_row(words(event["kind"]), event["role"], *counts)
+    return shown
+
+
+def _voice_table(voice: list[dict[str, Any]]) -> Table:
+    shown = table(["detector", "channel", "conversations", "starts", "ends", "of the detected ones"])
+    for row in voice:
+        channel = f"{row['channel']}, {'clean' if row['clean'] else 'noisy'}"
+        shares = (percent(row[name]) for name in ("onsets_share", "offsets_share", "explained_share"))
+        shown.add_row(row["detector"], channel, f"{row['n_conversations']:,}", *shares)
+    return shown
+
+
+def number(name: str, value: float | None) -> str:
+    """A figure in the unit that its name ends in."""
+    if value is None:
+        return "-"
+    if name.endswith("_share"):
+        return percent(value)
+    return f"{value:.0f} ms" if name.endswith("_ms") else f"{value:.2f}"
+
+
+def words(name: str) -> str:
+    """A name for a reader, without its unit.
+
+    >>> words("fto_below_200_share"), words("user_fto")
+    ('FTO below 200', 'user FTO')
+    """
+    plain = name.removesuffix("_ms").removesuffix("_share").replace("barge_in", "barge-in").replace("_", " ")
+    return plain.replace("fto", "FTO").replace("ipu", "IPU")

@@ -1,1 +1,1 @@
-"""A finished build as one HTML file that needs no network: what it holds, its timing, its tokens, and its sound."""
+"""A finished build as one HTML file that needs no network: contents, timing, tokens and sound."""

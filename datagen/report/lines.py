@@ -1,4 +1,4 @@
-"""Training rows as lines of a table, each with the time it stands for: chunks, or runs of text, codes and markers."""
+"""Training rows as lines of a table with their times: chunks, or runs of text, codes and markers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -12,17 +12,17 @@ from datagen.records import Streams
 from datagen.shards.vocab import SPECIALS, Vocabulary
 
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"
-"""What a decoder makes of bytes that are no whole character."""
+"""Result of decoding bytes that are not a whole character."""
 _N_CODES = 10
-"""Codes in a line of a run of speech."""
+"""Codes per line of a run of speech."""
 
 Line = dict[str, Any]
-"""`start_samples` and `end_samples` (none for text and markers, which take no time), and what it holds: `user`,
-`text`, `assistant`, `marks` of a chunk; `kind`, `text` or `codes`, and `learned` of a run. Silence has code None."""
+"""`start_samples` and `end_samples` (absent for text and markers, which take no time), and the content: `user`, `text`,
+`assistant`, `marks` of a chunk; `kind`, `text` or `codes`, and `learned` of a run. Silence has code None."""
 
 
 def lines_of(row: StoredRow, streams: Streams) -> Iterator[Line]:
-    """The lines of a row; the conversation tells which time a run of speech stands for."""
+    """The lines of a row; the conversation gives the times of its runs of speech."""
     return _chunks(row) if row.is_streamed else _runs(row, streams)
 
 
@@ -70,12 +70,12 @@ def _speech(
     streams: Streams,
     hop_samples: int,
 ) -> Iterator[Line]:
-    """Lines of a run of speech; `after` moves on. The unheard rest of a take that was cut is in lines of its own."""
+    """Lines of a run of speech; advances `after`. The unheard rest of a cut take has its own lines."""
     n_heard, (role, first) = len(codes), place(codes, channels, after)
     if not role and (n_rest := unheard(codes, streams)):
         n_heard -= n_rest
         role, first = place(codes[:n_heard], channels, after)
-    if role:  # pieces of a turn that a pause parts lie at no one place
+    if role:  # pieces of a turn around a pause have no single place
         after[role] = first + n_heard
     for name, begin, end in (("speech", 0, n_heard), ("speech, unheard", n_heard, len(codes))):
         for k in range(begin, end, _N_CODES):
@@ -85,7 +85,7 @@ def _speech(
 
 
 def unheard(codes: NDArray[np.int32], streams: Streams) -> int:
-    """How many codes at the end of a run are the rest of a take that was interrupted, and in neither channel."""
+    """Number of codes at the end of a run that are the unheard rest of an interrupted take."""
     rests = (u.rest_codes for u in streams.utterances if 0 < len(u.rest_codes) <= len(codes))
     return max((len(rest) for rest in rests if np.array_equal(codes[-len(rest) :], rest)), default=0)
 
@@ -96,14 +96,15 @@ def _name(token: int, vocabulary: Vocabulary) -> str:
 
 
 def place(codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], after: dict[str, int]) -> tuple[str, int]:
-    """Whose speech a run of codes is, and at which frame it begins: the first place of a channel that has it.
+    """The speaker and first frame of a run of codes: its first occurrence in a channel.
 
-    A code of -1 is silence and fits any. A run that neither channel holds has no role and begins behind all others.
+    A code of -1 is silence and matches any. A run in neither channel has no role and begins after
+    all others.
 
     Args:
         codes: The run.
         channels: Codes of the conversation by role.
-        after: From which frame on to look in each channel.
+        after: Frame from which to search each channel.
 
     >>> channels = {"user": np.array([1, 2, 3, 2, 3], np.uint16), "assistant": np.array([9, 9, 9, 9, 9], np.uint16)}
     >>> place(np.array([2, 3]), channels, {"user": 2, "assistant": 0}), place(np.array([9]), channels, {"assistant": 1})
@@ -122,7 +123,7 @@ def place(codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], aft
 
 
 def pieces(decode: Callable[[Sequence[int]], str], chunks: Sequence[Sequence[int]]) -> list[str]:
-    """The text that each chunk of ids adds: a character whose bytes lie in two chunks belongs to the later one.
+    """The text that each chunk of ids adds; a character split across two belongs to the later one.
 
     >>> pieces(lambda ids: bytes(ids).decode("utf-8", "replace"), [[104, 105], [], [0xE5, 0x97], [0xAF]])
     ['hi', '', '', '嗯']

@@ -1,4 +1,4 @@
-"""Putting a report together: one HTML file with its styles, its script and its sound in it."""
+"""A report as one HTML file with its styles, its script and its sound."""
 
 from base64 import b64encode
 from collections import Counter
@@ -13,14 +13,12 @@ from markupsafe import Markup
 
 from datagen.events import EVENTS, TRANSFERS
 from datagen.inspect.rows import event_name
-from datagen.measure.timing_table import number, words
-from datagen.recipe import stored
+from datagen.measure.charts import Chart, span, strip
+from datagen.measure.timing_report import number, words
 from datagen.records import SPLITS
-from datagen.report.charts import Chart
-from datagen.report.svg import span, strip
 
 _LONGEST_TEXT = 600
-"""Characters of a text of a reject that are shown."""
+"""Most characters shown of a reject's text."""
 _N_VOICES = 12
 _FIGURES = {
     "fto_median_ms": "Floor-transfer offset, median",
@@ -36,43 +34,45 @@ _FIGURES = {
     "overlap_mode_ms": "Overlap, most frequent length",
     "overlap_below_1000_share": "Overlaps shorter than 1 s",
     "overlap_of_signal_share": "Overlap, of all time",
-    "overlap_of_speech_share": "Overlap, of the time anyone speaks",
+    "overlap_of_speech_share": "Overlap, of all speech time",
     "overlap_of_transfers_share": "Transfers that overlap",
-    "backchannels_a_minute": "Backchannels a minute",
+    "backchannels_a_minute": "Backchannels per minute",
 }
-"""Figures of which the human range is published, as a reader wants them called."""
+"""Titles of the figures with a published human range."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """All that a page shows."""
+    """The content of a page."""
 
     values: dict[str, Any]
-    """Of the manifest."""
+    """Values of the manifest."""
     place: str
     """Path or URL of the build."""
     built_at: int | None
-    """When its last unit was finished, in seconds since 1970."""
+    """End of its last unit, in seconds since 1970."""
     survey: dict[str, Any] | None
-    """Hours, languages, splits, voices; none if the output holds no conversations, as one flattened anew."""
+    """Hours, languages, splits, voices; None if the output has no conversations (`datagen flatten`)."""
     timing: dict[str, Any] | None
-    """As `datagen.measure.timing_report.as_json` gives it."""
+    """From `datagen.measure.timing_report.as_json`."""
     timing_charts: list[Chart]
     codes: dict[str, dict[str, Any]]
     tasks: dict[str, dict[str, Any]]
     token_charts: list[Chart]
     length_charts: list[Chart]
     audit: list[tuple[str, ...]]
-    """Findings as lines of a table: see `datagen.audit.audit_table.cells`."""
+    """Findings as rows of a table: see `datagen.audit.audit.cells`."""
     rejects: list[dict[str, Any]]
     talks: list[dict[str, Any]]
     """Conversations of the player."""
     mute: str
-    """Why tokens cannot be made audible here; empty if they can."""
+    """Reason why tokens cannot be decoded here; empty if they can."""
 
 
 def render(content: Content) -> str:
     """The page as HTML."""
+    from datagen.recipe import stored
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("datagen.report", "template"),
         autoescape=True,
@@ -114,7 +114,7 @@ def render(content: Content) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """What the browser may do with the page: run this script and this style, and nothing else; load nothing."""
+    """Content security policy of the page: this script, this style, and nothing to load."""
 
     def source(text: str) -> str:
         return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
@@ -162,7 +162,7 @@ def _parts(timing: dict[str, Any]) -> dict[str, Any]:
 
 
 def _voices(survey: dict[str, Any]) -> list[dict[str, Any]]:
-    """By role: how many voices, and the most heard of them."""
+    """Number of voices by role, and those with the most speech."""
     found = []
     for role in ("user", "assistant"):
         heard = Counter({voice: n for (whose, voice), n in survey["voices"].items() if whose == role and n})
@@ -174,7 +174,7 @@ def _voices(survey: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _pick(talk: dict[str, Any]) -> dict[str, Any]:
-    """A conversation in the list: how often what happens in it, floor transfers left out."""
+    """A conversation in the list, with its events by kind, floor transfers left out."""
     kinds = Counter(event["label"] for event in talk["events"] if event["kind"] not in TRANSFERS)
     return {**{name: talk[name] for name in ("id", "split", "language", "n_ms")}, "kinds": kinds.most_common()}
 
@@ -193,7 +193,7 @@ def percent(share: float | None) -> str:
 
 
 def size(n_bytes: int) -> str:
-    """Bytes for a person.
+    """Bytes in a readable unit.
 
     >>> size(999), size(48_816_154)
     ('999 B', '48.8 MB')
@@ -207,7 +207,7 @@ def size(n_bytes: int) -> str:
 
 
 def hours(n: float) -> str:
-    """Hours for a person, minutes and seconds where there are few.
+    """Hours in a readable unit.
 
     >>> hours(123.4), hours(2.34), hours(0.34), hours(0.004)
     ('123 h', '2.3 h', '20.4 min', '14 s')
@@ -228,7 +228,7 @@ def clock(ms: int) -> str:
 
 
 def shorten(text: str, n_most: int = _LONGEST_TEXT) -> str:
-    """A text cut to what fits, with a sign that it was.
+    """A text cut to a length, with an ellipsis.
 
     >>> shorten("abcdef", 4)
     'abc…'

@@ -1,9 +1,11 @@
-"""What the player of a report is given: a stretch of a conversation with its sound, its timeline and its rows."""
+"""The player of a report: the choice of conversations, and their sound, timeline and rows."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -15,20 +17,144 @@ from datagen.inspect import Sound, StoredConversation, StoredRow
 from datagen.inspect.decode import decoded
 from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Mixing, Spoken, Streams
-from datagen.report.choose import stretch
-from datagen.report.clips import PEAK_MS, mp3, waves
 from datagen.report.lines import lines_of
+from datagen.seeds import digest
+from datagen.shards.unit import File
 
+RATE_HZ = 24_000
+"""Sample rate of all sound in a page."""
+PEAK_MS = 20
+"""Duration of one value of a waveform."""
+_COMPRESSION = 0.7
+"""libsndfile's compression level for MP3; with an average bit rate, 64 kbit/s in stereo."""
+_LONG_S = 60
+"""Shorter conversations are preferred."""
+_FIRST = ("barge_in", "backchannel")
+"""Events that count twice, because listeners look for them first."""
 _FEWEST_S, _MOST_S = 20, 120
-"""How much of a conversation is shown at least and at most, if it is as long."""
+"""Least and most seconds shown of a long conversation."""
 _TASKS = ("three_stream", "two_stream", "four_stream", "asr", "tts")
 """Order in which rows are offered."""
 
 
-def players(talks: Sequence[StoredConversation], sound_s: int) -> list[dict[str, Any]]:
-    """What the player is given of each conversation: all of it, or a stretch so long that `sound_s` is enough for all.
+@dataclass(frozen=True)
+class Candidate:
+    """A conversation with its place and its traits."""
 
-    One thread compresses sound, outside of Python, while this one decodes the next.
+    dialogue_id: str
+    file: File
+    index: int
+    """Row of that file."""
+    traits: frozenset[str]
+    too_long: bool
+
+    @classmethod
+    def of(cls, streams: Streams, file: File, index: int, rate_hz: int) -> "Candidate":
+        """A conversation whose traits are its language and its events by kind and role."""
+        events = {f"{event.kind} {event.role}" for event in streams.events if event.placed}
+        traits = frozenset((*events, f"language {streams.language}"))
+        return cls(streams.dialogue_id, file, index, traits, streams.n_samples > _LONG_S * rate_hz)
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Order among equal traits: short ones first, then by a hash of the id."""
+        return self.too_long, digest("report", self.dialogue_id)
+
+
+@dataclass
+class Sample:
+    """Chooses among any number of conversations; holds only a few for each set of traits."""
+
+    n_most: int
+    _by_traits: dict[frozenset[str], list[Candidate]] = field(default_factory=dict)
+
+    def offer(self, candidate: Candidate) -> None:
+        """Consider a conversation."""
+        alike = self._by_traits.setdefault(candidate.traits, [])
+        alike.append(candidate)
+        alike.sort(key=lambda c: c.rank)
+        del alike[self.n_most :]
+
+    def chosen(self) -> list[Candidate]:
+        """At most `n_most`, each adding most to those before; a trait shown k times counts 1 / (k + 1)."""
+        left = [candidate for alike in self._by_traits.values() for candidate in alike]
+        shown: Counter[str] = Counter()
+        found: list[Candidate] = []
+        while left and len(found) < self.n_most:
+            best = min(left, key=lambda c: (-_worth(c.traits, shown), c.rank))
+            left.remove(best)
+            found.append(best)
+            shown.update(best.traits)
+        return found
+
+
+def _worth(traits: Iterable[str], shown: Counter[str]) -> float:
+    return sum((2 if trait.split()[0] in _FIRST else 1) / (shown[trait] + 1) for trait in sorted(traits))
+
+
+def stretch(streams: Streams, n_most: int, rate_hz: int, hop_samples: int) -> tuple[int, int]:
+    """The frames of a conversation to show: all, or the stretch with the most kinds of events.
+
+    Args:
+        streams: The conversation.
+        n_most: Most frames to show.
+        rate_hz: Samples per second.
+        hop_samples: Samples per frame.
+
+    Returns:
+        First frame and frame after the last.
+    """
+    n_frames = streams.n_samples // hop_samples
+    if n_frames <= n_most:
+        return 0, n_frames
+    lead = 5 * rate_hz // hop_samples
+    events = [(event.start_samples // hop_samples, event.kind, event.role) for event in streams.events if event.placed]
+    starts = sorted({0, *(min(max(at - lead, 0), n_frames - n_most) for at, _, _ in events)})
+
+    def n_kinds(start: int) -> int:
+        return len({(kind, role) for at, kind, role in events if start <= at < start + n_most})
+
+    first = max(starts, key=lambda start: (n_kinds(start), -start))
+    return first, first + n_most
+
+
+def mp3(sound: Sound) -> bytes:
+    """Compress stereo sound to MP3 of `RATE_HZ`.
+
+    With an average bit rate the file states the silence that its encoder added, so decoders remove
+    it and playing time is conversation time. Low constant bit rates do not do that.
+    """
+    import soundfile
+
+    samples = sound.samples
+    if sound.rate_hz != RATE_HZ:
+        import soxr
+
+        samples = soxr.resample(samples, sound.rate_hz, RATE_HZ)
+    file = BytesIO()
+    how = {"format": "MP3", "bitrate_mode": "AVERAGE", "compression_level": _COMPRESSION}
+    with soundfile.SoundFile(file, "w", RATE_HZ, samples.shape[1], "MPEG_LAYER_III", **how) as out:
+        out.write(samples)
+    return file.getvalue()
+
+
+def waves(sound: Sound) -> list[str]:
+    """The waveform of each channel: base64 of one byte per `PEAK_MS`, 255 for the loudest of all.
+
+    >>> import base64
+    >>> quiet_then_loud = np.repeat(np.int16([[3277, 0], [16384, 8192]]), 480, axis=0)
+    >>> [list(base64.b64decode(text)) for text in waves(Sound(quiet_then_loud, 24_000))]
+    [[51, 255], [0, 128]]
+    """
+    peaks = sound.peaks(-(-len(sound.samples) * 1000 // (sound.rate_hz * PEAK_MS)))
+    scaled = np.rint(peaks * (255 / max(float(peaks.max(initial=0)), 1e-6))).astype(np.uint8)
+    return [b64encode(scaled[:, channel].tobytes()).decode() for channel in range(scaled.shape[1])]
+
+
+def players(talks: Sequence[StoredConversation], sound_s: int) -> list[dict[str, Any]]:
+    """Data of the player per conversation: all of it, or a stretch, so that all fit into `sound_s`.
+
+    One thread compresses sound outside of Python while this one decodes the next.
     """
     longest_s = longest([talk.seconds for talk in talks], sound_s)
     shown = [_stretch(talk, longest_s) for talk in talks]
@@ -39,7 +165,7 @@ def players(talks: Sequence[StoredConversation], sound_s: int) -> list[dict[str,
 
 
 def longest(lengths_s: Sequence[float], sound_s: int) -> int:
-    """How many seconds to show of a conversation at most, so that all together have `sound_s`; short ones need less.
+    """Most seconds to show of a conversation so that all together have `sound_s`.
 
     >>> longest([30, 30, 500], 160), longest([500] * 10, 100), longest([30], 900)
     (100, 20, 120)
@@ -54,12 +180,12 @@ def _stretch(talk: StoredConversation, longest_s: int) -> tuple[int, int]:
 
 
 def pack(sounds: dict[str, Sound]) -> dict[str, dict[str, Any]]:
-    """Sounds as a page holds them: MP3 as base64, and the waveform of each channel."""
+    """Sounds for a page: MP3 as base64, and the waveform of each channel."""
     return {name: {"mp3": b64encode(mp3(sound)).decode(), "waves": waves(sound)} for name, sound in sounds.items()}
 
 
 def timeline(talk: StoredConversation, first: int, last: int) -> dict[str, Any]:
-    """Frames `first` to `last` as plain values but their sound; times are milliseconds from the first."""
+    """Frames `first` to `last` as plain values without sound; times are milliseconds from the first."""
     streams, rate_hz = talk.streams, talk.sample_rate_hz
     hop_samples = talk.output.manifest.values["clock"]["hop_samples"]
     clock = PlayerClock(rate_hz, first * hop_samples, last * hop_samples)
@@ -82,7 +208,7 @@ def timeline(talk: StoredConversation, first: int, last: int) -> dict[str, Any]:
 
 
 def sounds(talk: StoredConversation, first: int, last: int) -> dict[str, Sound]:
-    """Frames `first` to `last` as `recorded`, if the build kept it, and `decoded` from the tokens, if that can be."""
+    """Frames `first` to `last` as `recorded`, if the build kept it, and `decoded`, if possible."""
     found = {}
     if talk.has_audio:
         audio, hop_samples = talk.audio, talk.output.manifest.values["clock"]["hop_samples"]
@@ -94,7 +220,7 @@ def sounds(talk: StoredConversation, first: int, last: int) -> dict[str, Sound]:
 
 
 def silent_because(talk: StoredConversation) -> str:
-    """Why the tokens of a conversation cannot be made audible here; empty if they can."""
+    """Reason why the tokens of a conversation cannot be decoded here; empty if they can."""
     try:
         talk.output.speech_tokenizer.decode(np.zeros(0, np.uint16))
     except DatagenError as error:
@@ -103,7 +229,7 @@ def silent_because(talk: StoredConversation) -> str:
 
 
 def _rows(talk: StoredConversation, clock: "PlayerClock") -> list[dict[str, Any]]:
-    """The rows of a conversation of which something lies in the stretch that is shown."""
+    """The rows of a conversation that overlap the shown stretch."""
     tasks = sorted(talk.output.tasks, key=lambda task: (*_TASKS, task).index(task))
     found = [_row(row, talk.streams, clock) for task in tasks for row in talk.rows(task)]
     return [row for row in found if any(clock.holds(line) for line in row["lines"])]
@@ -117,7 +243,7 @@ def _row(row: StoredRow, streams: Streams, clock: "PlayerClock") -> dict[str, An
 
 @dataclass(frozen=True)
 class PlayerClock:
-    """From samples of a conversation to milliseconds of the stretch of it that is shown."""
+    """Conversion from samples of a conversation to milliseconds of its shown stretch."""
 
     rate_hz: int
     first: int
@@ -129,17 +255,17 @@ class PlayerClock:
         return round(samples_to_ms(samples - self.first, self.rate_hz))
 
     def shows(self, item: Spoken | Event) -> bool:
-        """Whether something is heard, or happens, in the stretch."""
+        """True if an utterance or event lies in the stretch."""
         moment = isinstance(item, Event) and item.start_samples == item.end_samples
         return item.start_samples < self.last and (item.end_samples > max(self.first, item.start_samples) or moment)
 
     def timed(self, line: dict[str, Any]) -> dict[str, Any]:
-        """A line of a row with its times as milliseconds of the stretch."""
+        """A line of a row with its times in milliseconds of the stretch."""
         times = {f"{end}_ms": self.ms(line[f"{end}_samples"]) for end in ("start", "end") if f"{end}_samples" in line}
         return {**times, **{name: value for name, value in line.items() if not name.endswith("_samples")}}
 
     def holds(self, line: dict[str, Any]) -> bool:
-        """Whether a line with times touches the stretch."""
+        """True if a line has times that touch the stretch."""
         return "start_ms" in line and line["end_ms"] > 0 and line["start_ms"] < self.ms(self.last)
 
 
@@ -174,7 +300,7 @@ def _voices(streams: Streams, role: str) -> list[str]:
 
 
 def mixing(m: Mixing) -> list[str]:
-    """What was done to the sound, in words; levels in dB. Control characters in names are spelled out.
+    """The mixing in words; levels in dB. Control characters in names are spelled out.
 
     >>> mixing(Mixing("office", 18.25, 0.0, 0.0, line="gsm"))
     ['noise office, SNR 18.2 dB', 'line gsm']

@@ -1,4 +1,4 @@
-"""From a finished build to its report: what is read, in which order, and where the page goes."""
+"""From a finished build to its report."""
 
 import contextlib
 from collections.abc import Callable
@@ -6,41 +6,34 @@ from pathlib import Path
 from typing import Any
 
 import datagen.inspect
-from datagen.audit import audit
-from datagen.audit.audit_table import cells
+from datagen.audit.audit import audit, cells
 from datagen.errors import DatagenError
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
-from datagen.measure.compared import ComparedTiming
+from datagen.measure.charts import Chart, floor_transfers, lengths
+from datagen.measure.compared_timing import ComparedTiming
 from datagen.measure.timing_report import as_json
-from datagen.report.charts import Chart, code_use, floor_transfers, lengths, row_lengths
-from datagen.report.choose import Candidate
 from datagen.report.page import Content, render
-from datagen.report.player import players, silent_because
-from datagen.report.survey import Survey, count_rows, rejects, survey
+from datagen.report.player import Candidate, players, silent_because
+from datagen.report.survey import Survey, code_chart, count_rows, length_chart, rejects, survey
 from datagen.shards.bucket import is_url
 from datagen.shards.markers import markers
 from datagen.shards.store import Store
 
 _SOUND_S = 200
-"""Sound of a page, shared out among its conversations: decoding it is most of the work, and compressed it is 5 MB."""
-
+"""Seconds of sound in a page, shared among its conversations: 5 MB, and most of the work."""
 
 Say = Callable[[str], object]
 
 
-def _silently(message: str) -> None:
-    """Say nothing."""
-
-
-def write_report(out: str, to: str | None = None, n_conversations: int = 5, say: Say = _silently) -> Path:
+def write_report(out: str, to: str | None = None, n_conversations: int = 5, say: Say = lambda _: None) -> Path:
     """Write the report of a finished build.
 
     Args:
         out: Directory or URL of the build.
         to: File to write; by default `report.html` in the build, or `NAME-report.html` here if the build is remote.
-        n_conversations: How many conversations to let one hear, at most.
-        say: Told what is being done, which may take a minute.
+        n_conversations: Most conversations in the player.
+        say: Receives messages about progress, because this may take a minute.
 
     Raises:
         DatagenError: If the build is unfinished or damaged, or the file cannot be written.
@@ -61,7 +54,7 @@ def write_report(out: str, to: str | None = None, n_conversations: int = 5, say:
 
 
 def default_file(out: str) -> Path:
-    """Where a report goes if nobody says.
+    """Default place of a report.
 
     >>> str(default_file("s3://bucket/out/mine/")), default_file("out/mine").as_posix()
     ('mine-report.html', 'out/mine/report.html')
@@ -71,8 +64,8 @@ def default_file(out: str) -> Path:
     return Path(out) / "report.html"
 
 
-def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
-    """Go through all tables once, and choose and load the conversations of the player."""
+def read(output: Output, n_conversations: int, say: Say = lambda _: None) -> Content:
+    """Read all tables once, and choose and load the conversations of the player."""
     values = output.manifest.values
     say(f"reading {values['hours']:,.1f} hours ...")
     found = survey(output, n_conversations) if "conversations" in values["tables"] else None
@@ -80,7 +73,7 @@ def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
     chosen = found.sample.chosen() if found else []
     say(f"making {len(chosen)} conversations audible ...")
     talks, mute = _talks(output, chosen)
-    say("looking for what rows should not teach ...")
+    say("auditing ...")
     return Content(
         values=values,
         place=output.url,
@@ -90,8 +83,8 @@ def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
         timing_charts=_timing_charts(found, values) if found else [],
         codes={role: use.figures() for role, use in found.codes.items()} if found else {},
         tasks={task: sums.figures() for task, sums in tasks.items()},
-        token_charts=[code_use(found.codes)] if found else [],
-        length_charts=[row_lengths(task, sums) for task, sums in tasks.items()],
+        token_charts=[code_chart(found.codes)] if found else [],
+        length_charts=[length_chart(task, sums) for task, sums in tasks.items()],
         audit=[cells(finding) for finding in audit(output.manifest)] if found and found.n_of_split else [],
         rejects=rejects(output),
         talks=talks,
@@ -100,7 +93,7 @@ def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
 
 
 def _talks(output: Output, chosen: list[Candidate]) -> tuple[list[dict[str, Any]], str]:
-    """What the player is given, and why tokens cannot be heard if they cannot."""
+    """Data of the player, and the reason if tokens cannot be decoded."""
     talks = [ConversationFile(output, candidate.file)[candidate.index] for candidate in chosen]
     return players(talks, _SOUND_S), silent_because(talks[0]) if talks else ""
 
@@ -123,7 +116,7 @@ def _timing_charts(found: Survey, values: dict[str, Any]) -> list[Chart]:
 
 
 def _built_at(store: Store, n_units: int) -> int | None:
-    """When the last unit was finished; none if its marker is gone, which no reader needs."""
+    """End of the last unit; None if its marker is gone, which no reader needs."""
     try:
         (marker,) = markers(store, [n_units - 1])
     except (DatagenError, ValueError):

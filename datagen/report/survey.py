@@ -1,29 +1,222 @@
-"""Everything a report says of a whole build, from one pass over each table, a file at a time."""
+"""Everything that a report states about a whole build, from one pass over each table."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.inspect import Output
 from datagen.measure.battery import Battery
+from datagen.measure.charts import Axis, Chart, axes, bars, line, percent
 from datagen.measure.timelines import COLUMNS, Measured
-from datagen.records import Streams
-from datagen.report.authored_text import WrittenSums
-from datagen.report.choose import Candidate, Sample
-from datagen.report.take_counts import TakeSums
-from datagen.report.tokens import ROW_COLUMNS, CodeUse, TaskSums
+from datagen.records import Judged, Spoken, Streams
+from datagen.report.player import Candidate, Sample
 from datagen.shards.chunks import speaks
 from datagen.shards.schema import streams_of
 from datagen.shards.tables import from_parquet
 
+ROW_COLUMNS = ["loss_mask", "n_tokens", "n_text_tokens", "n_late_text_tokens", "n_pad_tokens"]
+"""Columns of a table of rows that `TaskSums.add` needs."""
 _COLUMNS = [
     *(*COLUMNS, "scripted_by", "judged", "written_by"),
     *(f"utterances.list.element.{name}" for name in ("voice", "attempt", "scores")),
 ]
 _N_EXAMPLES = 3
-"""Rejects shown of each reason."""
+"""Rejects shown per reason."""
+_SCORES = tuple(Judged.__dataclass_fields__)
+_BEST = 10
+_N_ORIGINS = 20
+_MEASURES = {
+    "ms_per_syllable": ("Speech per syllable, ms", 1),
+    "longest_pause_ms": ("Longest pause, ms", 10),
+    "tail_ms": ("After the last loud sound, ms", 10),
+    "error_rate": ("Word error rate", 0.001),
+    "letter_error_rate": ("Letter error rate", 0.001),
+    "mos": ("Predicted quality (MOS)", 0.01),
+}
+"""Shown scores of takes: title, and the step to which they are rounded."""
+_SHARES = (0.05, 0.5, 0.95, 0.99)
+_N_POINTS = 61
+_N_BINS = 30
+
+
+@dataclass
+class WrittenSums:
+    """Sums over conversations by their authors; their size grows with the prompts and models, not with the build."""
+
+    scripted_by: Counter[str] = field(default_factory=Counter)
+    """Conversations by the basis of their script: rules, marks."""
+    scores: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in _SCORES})
+    """Conversations by score."""
+    origins: Counter[tuple[str, str, int, str, str]] = field(default_factory=Counter)
+    """Conversations by task, prompt, version, hash of the prompt, and model."""
+
+    def add(self, streams: Streams) -> None:
+        """Count a conversation."""
+        self.scripted_by[streams.scripted_by] += 1
+        for name, counts in self.scores.items():
+            if (score := getattr(streams.judged, name, None)) is not None:
+                counts[score] += 1
+        self.origins.update({(o.task, o.prompt, o.version, o.prompt_sha256, o.model) for o in streams.written_by})
+
+    def figures(self) -> dict[str, Any]:
+        """Scripts, the share of each score from the lowest to the highest, and the most frequent origins.
+
+        >>> WrittenSums(Counter(rules=2)).figures()
+        {'scripted_by': {'marks': 0, 'rules': 2}, 'judged': [], 'origins': [], 'n_more': 0}
+        """
+        judged = [
+            {
+                "of": name,
+                "n": counts.total(),
+                "mean": _mean(counts),
+                "shares": [counts[score] / counts.total() for score in range(1, _BEST + 1)],
+            }
+            for name, counts in self.scores.items()
+            if counts
+        ]
+        top = sorted(self.origins.items(), key=lambda item: (-item[1], item[0]))
+        names = ("task", "prompt", "version", "sha256", "model")
+        origins = [{**dict(zip(names, key, strict=True)), "n": n} for key, n in top[:_N_ORIGINS]]
+        scripted = {name: self.scripted_by[name] for name in ("marks", "rules")}
+        return {"scripted_by": scripted, "judged": judged, "origins": origins, "n_more": max(len(top) - _N_ORIGINS, 0)}
+
+
+@dataclass
+class TakeSums:
+    """Sums over utterances; counts of rounded scores, whose size does not grow with the build."""
+
+    counts: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in _MEASURES})
+    n: int = 0
+    n_again: int = 0
+    """Utterances whose first take failed the quality check."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Faults of those takes."""
+
+    def add(self, utterance: Spoken) -> None:
+        """Count an utterance."""
+        self.n += 1
+        self.n_again += utterance.attempt > 0
+        self.faults.update(utterance.scores.faults if utterance.scores else ())
+        for name, (_, step) in _MEASURES.items() if utterance.scores else ():
+            value = getattr(utterance.scores, name)
+            if value is not None:
+                self.counts[name][round(value / step)] += 1
+
+    def figures(self) -> dict[str, Any]:
+        """Utterances, those spoken again, and the mean and some quantiles of each score."""
+        measured = [
+            {"title": title, "of": name, "mean": _mean(counts) * step, **_quantiles(counts, step)}
+            for name, (title, step) in _MEASURES.items()
+            if (counts := self.counts[name])
+        ]
+        return {"n": self.n, "n_again": self.n_again, "faults": self.faults.most_common(), "measured": measured}
+
+
+def _mean(counts: Counter[int]) -> float:
+    return sum(value * n for value, n in counts.items()) / counts.total()
+
+
+def _quantiles(counts: Counter[int], step: float) -> dict[str, float]:
+    """Quantiles of counted values.
+
+    >>> _quantiles(Counter({1: 50, 3: 50}), 10)
+    {'p5': 10, 'p50': 10, 'p95': 30, 'p99': 30}
+    """
+    found, n_below, shares = {}, 0, list(_SHARES)
+    for value, n in sorted(counts.items()):
+        n_below += n
+        while shares and n_below >= shares[0] * counts.total():
+            found[f"p{round(shares.pop(0) * 100)}"] = value * step
+    return found
+
+
+@dataclass
+class CodeUse:
+    """Frequencies of codes in a channel's stream."""
+
+    counts: NDArray[np.int64]
+    """int64 [codebook_size]: frames by code; frames of `<|speech_silence|>` have none."""
+    silence_code: int
+    special_silence: bool
+    """True if frames without speech carry `<|speech_silence|>` instead of a code."""
+    n_frames: int = 0
+    n_quiet_frames: int = 0
+    """Frames without an utterance of the channel."""
+
+    def add(self, codes: NDArray[np.uint16], speaks: NDArray[np.bool_]) -> None:
+        """Count a stream: uint16 [n_frames], and bool [n_frames], true where its speaker speaks."""
+        self.n_frames += len(codes)
+        self.n_quiet_frames += len(codes) - int(np.count_nonzero(speaks))
+        read = codes[speaks] if self.special_silence else codes
+        self.counts += np.bincount(read, minlength=len(self.counts))
+
+    def figures(self) -> dict[str, Any]:
+        """Counts and shares as plain values; shares are None if there is nothing to measure."""
+        n = int(self.counts.sum())
+        shares = self.counts[self.counts > 0] / max(n, 1)
+        entropy_bits = float(-(shares * np.log2(shares)).sum())
+        top = int(np.argmax(self.counts))
+        return {
+            "n_frames": self.n_frames,
+            "n_codes": n,
+            "codebook_size": len(self.counts),
+            "n_used": int(np.count_nonzero(self.counts)),
+            "used_share": float(np.count_nonzero(self.counts) / len(self.counts)),
+            "entropy_bits": entropy_bits if n else None,
+            "perplexity": 2**entropy_bits if n else None,
+            "top_code": top if n else None,
+            "top_share": float(self.counts[top] / n) if n else None,
+            "silence_code_share": float(self.counts[self.silence_code] / n) if n else None,
+            "quiet_share": self.n_quiet_frames / self.n_frames if self.n_frames else None,
+            "special_silence": self.special_silence,
+        }
+
+
+@dataclass
+class TaskSums:
+    """Sums over the rows of a task."""
+
+    n_rows: int = 0
+    n_tokens: int = 0
+    n_learned: int = 0
+    n_text_tokens: int = 0
+    n_late_text_tokens: int = 0
+    n_pad_tokens: int = 0
+    lengths: Counter[int] = field(default_factory=Counter)
+    """Rows by their number of tokens."""
+
+    def add(self, table: Any) -> None:
+        """Count the rows of a pyarrow table with ROW_COLUMNS."""
+        names = ("n_tokens", "n_text_tokens", "n_late_text_tokens", "n_pad_tokens")
+        n_tokens, n_text, n_late, n_pad = (table.column(name).to_numpy() for name in names)
+        self.n_rows += table.num_rows
+        self.n_tokens += int(n_tokens.sum())
+        self.n_learned += sum(chunk.flatten().true_count for chunk in table.column("loss_mask").chunks)
+        self.n_text_tokens += int(n_text.sum())
+        self.n_late_text_tokens += int(n_late.sum())
+        self.n_pad_tokens += int(n_pad.sum())
+        self.lengths.update(n_tokens.tolist())
+
+    def figures(self) -> dict[str, Any]:
+        """Counts and shares as plain values; shares are None if there is nothing to measure."""
+        values, counts = (np.array(column) for column in zip(*sorted(self.lengths.items()), strict=True))
+        middle, late = (values[np.searchsorted(np.cumsum(counts), share * self.n_rows)] for share in (0.5, 0.95))
+        return {
+            "n_rows": self.n_rows,
+            "n_tokens": self.n_tokens,
+            "shortest": int(values[0]),
+            "median": int(middle),
+            "p95": int(late),
+            "longest": int(values[-1]),
+            "mean": self.n_tokens / self.n_rows,
+            "learned_share": self.n_learned / self.n_tokens,
+            "text_share": self.n_text_tokens / self.n_tokens,
+            "pad_share": self.n_pad_tokens / self.n_tokens,
+            "late_share": self.n_late_text_tokens / self.n_text_tokens if self.n_text_tokens else None,
+        }
 
 
 @dataclass
@@ -42,7 +235,7 @@ class Survey:
     n_of_split: Counter[str] = field(default_factory=Counter)
     """Conversations by split."""
     voices: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Samples heard by role and voice."""
+    """Samples by role and voice."""
     takes: TakeSums = field(default_factory=TakeSums)
     written: WrittenSums = field(default_factory=WrittenSums)
 
@@ -61,12 +254,7 @@ class Survey:
 
 
 def survey(output: Output, n_conversations: int) -> Survey:
-    """Go through the conversations of a build once.
-
-    Args:
-        output: The build.
-        n_conversations: How many to choose for the player.
-    """
+    """Read the conversations of a build once, and choose `n_conversations` for the player."""
     values = output.manifest.values
     clock, silence = values["clock"], values["silence"]
 
@@ -86,7 +274,7 @@ def survey(output: Output, n_conversations: int) -> Survey:
 
 
 def count_rows(output: Output) -> dict[str, TaskSums]:
-    """Go through the rows of all tasks once: sums by task."""
+    """Read the rows of all tasks once: sums by task."""
     found = {}
     for task in output.tasks:
         sums = found[task] = TaskSums()
@@ -96,7 +284,7 @@ def count_rows(output: Output) -> dict[str, TaskSums]:
 
 
 def rejects(output: Output) -> list[dict[str, Any]]:
-    """Rejects by stage and reason, the most frequent first, each with its count and the first few of them."""
+    """Rejects by stage and reason, the most frequent first, each with its count and first examples."""
     counts: dict[str, int] = output.manifest.values["rejects"]
     examples: dict[str, list[dict[str, Any]]] = {name: [] for name in counts}
     left = sum(min(n, _N_EXAMPLES) for n in counts.values())
@@ -108,9 +296,44 @@ def rejects(output: Output) -> list[dict[str, Any]]:
                 left -= 1
         if not left:
             break
-    by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [
-        {"stage": stage, "reason": reason, "n": n, "examples": examples[name]}
-        for name, n in by_count
-        for stage, _, reason in [name.partition("/")]
-    ]
+    found = []
+    for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        stage, _, reason = name.partition("/")
+        found.append({"stage": stage, "reason": reason, "n": n, "examples": examples[name]})
+    return found
+
+
+def thousands(n: float) -> str:
+    """A count on an axis.
+
+    >>> thousands(500), thousands(2000), thousands(12500)
+    ('500', '2k', '12.5k')
+    """
+    return f"{n / 1000:g}k" if n >= 1000 else f"{n:g}"
+
+
+def code_chart(channels: dict[str, CodeUse]) -> Chart:
+    """Share of each channel that its most frequent codes make up."""
+    size = max(len(use.counts) for use in channels.values())
+    x = Axis(1, max(size, 2), "most frequent codes", thousands, log=True)
+    y = Axis(0, 1, "", percent)
+    ranks = np.unique(np.geomspace(1, size, _N_POINTS).astype(np.int64))
+    layers = []
+    for name, use in channels.items():
+        reached = np.cumsum(np.sort(use.counts)[::-1]) / max(int(use.counts.sum()), 1)
+        layers.append(line(x, y, f"curve-{name}", ranks.astype(np.float64), reached[ranks - 1]))
+    svg = axes("Share of speech tokens that the most frequent codes make up", x, y, *layers)
+    key = tuple((f"curve-{name}", name) for name in channels)
+    return Chart("Codes by frequency", svg, key, "share of speech tokens they make up")
+
+
+def length_chart(task: str, sums: TaskSums) -> Chart:
+    """Histogram of the lengths of a task's rows."""
+    longest = max(sums.lengths)
+    edges = np.linspace(0, longest, min(_N_BINS, longest) + 1)
+    values = np.array(sorted(sums.lengths))
+    counts, _ = np.histogram(values, edges, weights=[sums.lengths[int(value)] for value in values])
+    x, y = Axis(0, longest, "tokens", thousands), Axis(0, float(counts.max()) / sums.n_rows, "", percent)
+    layer = bars(x, y, edges, [("fill-here", counts / sums.n_rows)])
+    svg = axes(f"Histogram of the lengths of {task} rows", x, y, layer)
+    return Chart(task, svg, (), f"{sums.n_rows:,} rows by length")

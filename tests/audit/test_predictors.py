@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.audit.finding import verdict
+from datagen.audit.labels import usual_codes
 from datagen.audit.must_stop import balanced, crossed, matrix
-from datagen.audit.noise_repeats import _elsewhere, _hashes, _owners
-from datagen.audit.periodicity import detector, equal_shares, stands_out
-from datagen.audit.split_twins import _matrix, shingles
-from datagen.audit.traces import usual_codes
+from datagen.audit.repetition import _matrix, shingles
+from datagen.audit.silent_codes import _elsewhere, _hashes, _owners, detector, equal_shares, stands_out
 
 codes = st.lists(st.integers(0, 3), min_size=2, max_size=30)
 

@@ -98,7 +98,7 @@ def test_a_list_that_cannot_be_written_is_one_clear_error(output, tmp_path):
     export(output, str(tmp_path / "to"), "moshi")
     (tmp_path / "to" / "train.jsonl").unlink()
     (tmp_path / "to" / "train.jsonl").mkdir()
-    with pytest.raises(DatagenError, match=r"cannot write .*/to: .*; mend that, then run it again to go on"):
+    with pytest.raises(DatagenError, match=r"cannot write .*/to: .*; fix that, then run it again to continue"):
         export(output, str(tmp_path / "to"), "moshi")
 
 

@@ -8,7 +8,7 @@ import pytest
 import sphn
 
 from datagen.export import export
-from datagen.export.moshi import alignments
+from datagen.export.exporters import alignments
 from datagen.export.target import ExportClip
 
 

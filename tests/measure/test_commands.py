@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_report_shows_human_ranges_beside_figures_and_names_the_profile(datagen,
     said = datagen.ok("timing", "report", built)
     assert "FTO median" in said
     assert "Stivers et al. 2009*" in said
-    assert "placed against asked for" in said
+    assert "placed against requested" in said
     assert "energy" in said
     assert "W1 to profile natural: fto" in said
     assert "people" not in said
@@ -71,17 +72,27 @@ def test_without_stored_audio_nothing_is_heard(datagen, tmp_path):
     assert json.loads(datagen.ok("timing", "report", out, "--json"))["voice"] == []
 
 
-def test_pictures_are_drawn(datagen, built, tmp_path):
-    pytest.importorskip("matplotlib", reason="needs the extra `plots`")
-    datagen.ok("timing", "report", built, "--voice", "0", "--plots", tmp_path / "pictures", "--reference", "natural")
-    for name in ("fto.png", "durations.png"):
-        assert (tmp_path / "pictures" / name).read_bytes().startswith(b"\x89PNG")
-
-
-def test_pictures_without_matplotlib_are_one_message(datagen, built, tmp_path, monkeypatch):
+def test_charts_are_svg_files_with_their_own_colours_and_key(datagen, built, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    said = datagen.fails("timing", "report", built, "--voice", "0", "--plots", tmp_path)
-    assert "pip install 'duplex-datagen[plots]'" in said
+    folder = tmp_path / "charts"
+    datagen.ok("timing", "report", built, "--voice", "0", "--plots", folder, "--reference", "natural")
+    names = {"floor-transfers", "offsets", "gaps", "pauses", "overlaps"}
+    assert {path.name for path in folder.iterdir()} == {f"{name}.svg" for name in names}
+    for name in names:
+        root = ElementTree.parse(folder / f"{name}.svg").getroot()
+        drawn = {element.get("class") for element in root.iter() if element.get("class")}
+        style = root.find("{http://www.w3.org/2000/svg}style").text
+        assert all(f".{kind}" in style for kind in drawn - {"axis", "tick"})
+        texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert texts[0].lower().replace(" ", "-") == name
+        assert "profile natural" in texts or name == "pauses"
+    assert "curve-reference" in (folder / "gaps.svg").read_text()
+    assert "to the assistant" in (folder / "floor-transfers.svg").read_text()
+
+
+def test_charts_that_cannot_be_written_are_one_message(datagen, built, tmp_path):
+    (tmp_path / "file").touch()
+    assert "cannot write" in datagen.fails("timing", "report", built, "--voice", "0", "--plots", tmp_path / "file")
 
 
 def test_oracle_prints_scores_and_json(datagen, tmp_path):

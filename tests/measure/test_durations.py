@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
-from datagen.measure.durations import Durations
+from datagen.measure.battery import Durations
 from datagen.recipe.distributions import Uniform
 
 values = st.lists(st.integers(-3000, 3000), min_size=1, max_size=60)

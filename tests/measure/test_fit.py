@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from datagen.errors import RecipeError, SourceError
+from datagen.measure.compared_timing import ComparedTiming
 from datagen.measure.corpora import read
-from datagen.measure.fit import BARGE_IN_MS, Fit, reference, write
+from datagen.measure.fit import BARGE_IN_MS, Fit, write
 from datagen.measure.timing_report import measure
 from datagen.recipe.distributions import LogNormal, Normal
 from datagen.recipe.timing_config import TimingConfig
@@ -90,19 +91,19 @@ def test_the_header_says_what_it_was_fitted_to(fitted):
 
 
 def test_a_fitted_profile_is_compared_with_as_it_was_measured(fitted):
-    found = reference(str(fitted))
+    found = ComparedTiming.named(str(fitted)).durations
     assert set(found) == {"fto", "gap", "pause", "overlap"}
     assert found["pause"].median() == pytest.approx(HESITATION.quantile(0.5), abs=60)
     assert found["overlap"].share_below(0) == 0
 
 
 def test_another_profile_is_compared_with_as_it_asks():
-    found = reference("omniflatten")
+    found = ComparedTiming.named("omniflatten").durations
     asked = TimingConfig()
     assert "pause" not in found
     assert found["overlap"].n == 0  # barge-ins are left out: how many there are depends on the dialogues
     assert found["gap"].median() == pytest.approx(asked.user_fto.quantile(0.5), abs=2)
-    assert reference("natural")["overlap"].n > 0
+    assert ComparedTiming.named("natural").durations["overlap"].n > 0
 
 
 def test_a_recipe_builds_with_a_fitted_profile(fitted, tmp_path):
@@ -128,4 +129,4 @@ def test_too_few_transfers_are_an_error(tmp_path):
 
 def test_a_profile_that_is_not_there_is_named():
     with pytest.raises(RecipeError, match="cannot read nobody; shipped: half_duplex"):
-        reference("nobody")
+        ComparedTiming.named("nobody")

@@ -3,9 +3,8 @@
 import pytest
 
 from datagen import DATA_VERSION
-from datagen.measure.compared import ComparedTiming
-from datagen.measure.durations import Durations
-from datagen.measure.human import HUMAN, marks
+from datagen.measure.battery import Durations
+from datagen.measure.compared_timing import HUMAN, ComparedTiming, marks
 from tests.conftest import make_recipe
 from tests.measure.test_fit import corpus
 

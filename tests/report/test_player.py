@@ -8,9 +8,8 @@ import soundfile
 
 from datagen.inspect import Sound
 from datagen.inspect.decode import decoded, runs
-from datagen.report.clips import RATE_HZ, mp3
 from datagen.report.lines import lines_of
-from datagen.report.player import players, sounds
+from datagen.report.player import RATE_HZ, mp3, players, sounds
 
 
 def lag_samples(heard: np.ndarray, sound: np.ndarray) -> int:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from datagen.records import Event, Judged, Mixing, Origin, Streams
-from datagen.report.authored_text import WrittenSums
-from datagen.report.choose import Candidate, Sample, stretch
-from datagen.report.survey import count_rows, rejects, survey
+from datagen.report.player import Candidate, Sample, stretch
+from datagen.report.survey import WrittenSums, count_rows, rejects, survey
 from datagen.shards.unit import File
 from tests.run.builds import made, read
 
@@ -116,7 +115,6 @@ def test_sums_of_tasks(out, output):
         assert figures["pad_share"] == sum(row["n_pad_tokens"] for row in rows) / sum(lengths)
         late = sum(row["n_late_text_tokens"] for row in rows)
         assert figures["late_share"] == (late / n_text if n_text else None)
-        assert figures["late_rows_share"] == sum(row["n_late_text_tokens"] > 0 for row in rows) / len(rows)
 
 
 def test_rejects_have_counts_and_the_first_examples(tmp_path):

@@ -77,7 +77,7 @@ def test_shards_flattened_anew_have_rows_only(tmp_path):
     out, _ = made(tmp_path, n=3)
     reflatten(str(out), str(tmp_path / "flat"), {"tasks": ["two_stream"]}, 0)
     text = write_report(str(tmp_path / "flat")).read_text("utf-8")
-    assert "flattened anew" in text
+    assert "made by <code>datagen flatten</code> from another build" in text
     assert "Histogram of the lengths of two_stream rows" in text
 
 

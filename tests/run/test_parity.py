@@ -249,7 +249,7 @@ def test_ctrl_c_leaves_a_build_to_resume(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait() == 130
     said = (tmp_path / "log").read_text()
-    assert "run the same command again to go on" in said
+    assert "run the same command again to continue" in said
     assert "Traceback" not in said
     assert not any(map(alive, workers))
     gate.touch()

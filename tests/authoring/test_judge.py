@@ -7,12 +7,14 @@ import pytest
 
 pytest.importorskip("openai", reason="needs the extra llm")
 
+from datagen.authoring.judge import DialogueText, JudgedDialogue, agreement, judge, krippendorff_alpha
 from datagen.authoring.llm_client import Client
 from datagen.authoring.reply_cache import Memory
-from datagen.evaluate.judge import DialogueText, JudgedDialogue, agreement, judge, krippendorff_alpha
-from datagen.records import Turn
+from datagen.records import FLOOR, Turn
 from tests.authoring.conftest import FakeClock, key, llm, server
 from tests.authoring.server import Fault
+from tests.run.builds import made, read
+from tests.test_cli import Cli
 
 __all__ = ["key", "server"]
 TALKS = [
@@ -78,3 +80,47 @@ def test_alpha_is_what_the_package_krippendorff_gives():
     """krippendorff 0.9.0, level of measurement interval; values are missing, and units have 1 to 4 of them."""
     units = [(1, 2, 3), (5, 5), (9, 8, 9, 7), (2,), (4, 4, 6), (10, 9)]
     assert krippendorff_alpha(units) == pytest.approx(0.8994252873563219, abs=1e-12)
+
+
+# -- the command ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("build"), n=9)[0]
+
+
+@pytest.fixture
+def recipe_file(server, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\nwrite:\n  input: {paths: [x.jsonl]}\n  tasks: [script]\n"
+        f"  llm: {{model: judge, base_url: '{server.url}', api_key_env: TEST_LLM_KEY}}\n"
+    )
+    return path
+
+
+def test_the_command_rates_what_was_spoken_in_a_split(server, built, recipe_file, tmp_path, capsys, monkeypatch):
+    run = Cli(capsys, monkeypatch)
+    command = ("evaluate", built, "--judge", recipe_file, "--split", "train", "--answers", tmp_path / "answers")
+    found = json.loads(run.ok(*command, "--json", "--rows", "2", "--repeats", "2", "--set", "llm.temperature=0.7"))
+    assert [each["scores"] for each in found["dialogues"]] == [[6, 6], [6, 6]]
+    assert found["agreement"]["n_scores"] == 4
+    assert {ask.body["temperature"] for ask in server.asks} == {0.7}
+    rows = {row["dialogue_id"]: row for row in read(built, "conversations")}
+    first = rows[found["dialogues"][0]["id"]]
+    spoken = " ".join(turn["text"] for turn in server.asks[0].data)
+    assert spoken == " ".join(u["said"] for u in first["utterances"] if u["kind"] in FLOOR and u["said"])
+    assert [turn["role"] for turn in server.asks[0].data][:2] == ["user", "assistant"]
+    said = run.ok(*command, "--rows", "2", "--repeats", "2", "--set", "llm.temperature=0.7")
+    assert "2 dialogues rated" in said
+    assert "6 6" in said
+    assert "n scores 4, n failures 0, mean 6.00" in said
+    assert len(server.paid) == 4, "answers that were kept are not paid again"
+
+
+def test_the_command_needs_a_model_or_a_judge_and_a_split_with_conversations(built, recipe_file, capsys, monkeypatch):
+    run = Cli(capsys, monkeypatch)
+    assert run.run("evaluate", built)[0] == 2
+    assert run.run("evaluate", built, "--model", "x", "--judge", recipe_file)[0] == 2
+    assert "no nonesuch conversations" in run.fails("evaluate", built, "--judge", recipe_file, "--split", "nonesuch")

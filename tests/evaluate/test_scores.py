@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.evaluate.turns import Responses, places, swayed, tokens_until
+from datagen.evaluate.scored_rows import places
+from datagen.evaluate.scores import Responses, swayed, tokens_until
 
 masks = st.lists(st.booleans(), min_size=1, max_size=60).map(np.array)
 

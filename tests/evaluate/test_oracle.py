@@ -5,8 +5,7 @@ import pytest
 
 from datagen.errors import DatagenError
 from datagen.evaluate.scored_rows import Layout
-from datagen.evaluate.scores import TurnScores
-from datagen.measure.oracle import oracle
+from datagen.evaluate.scores import TurnScores, oracle
 from datagen.shards.store import LocalStore
 from tests.run.builds import made
 
