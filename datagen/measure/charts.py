@@ -30,11 +30,11 @@ _HEAD, _LINE = 40, 16
 """Heights of a file's heading and of a line of its key."""
 _STYLE = """
 svg { background: #ffffff; font: 11.5px system-ui, sans-serif; } text { fill: #5a636d; }
-.heading { fill: #1f2429; font-size: 14px; font-weight: 600; } polyline { fill: none; stroke-width: 2; }
+.heading { fill: #1f2429; font-size: 14px; font-weight: 600; } [class^="curve"] { fill: none; stroke-width: 2; }
 .grid { stroke: #e3e0d9; } .zero { stroke: #5a636d; stroke-dasharray: 2 3; }
 .human { fill: #e6e1f2; } .human-range { stroke: #6a5aa0; stroke-width: 6; opacity: 0.6; }
-.fill-user { fill: #b4472d; } .fill-assistant { fill: #24658f; } .curve-here { stroke: #3f7052; fill: none; }
-.curve-reference { stroke: #5a636d; stroke-width: 1.6; stroke-dasharray: 5 3; fill: none; }
+.fill-user { fill: #b4472d; } .fill-assistant { fill: #24658f; } .curve-here { stroke: #3f7052; }
+.curve-reference { stroke: #5a636d; stroke-width: 1.6; stroke-dasharray: 5 3; }
 """
 
 Floats = NDArray[np.float64]

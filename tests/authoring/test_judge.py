@@ -108,9 +108,11 @@ def test_the_command_rates_what_was_spoken_in_a_split(server, built, recipe_file
     assert found["agreement"]["n_scores"] == 4
     assert {ask.body["temperature"] for ask in server.asks} == {0.7}
     rows = {row["dialogue_id"]: row for row in read(built, "conversations")}
-    first = rows[found["dialogues"][0]["id"]]
-    spoken = " ".join(turn["text"] for turn in server.asks[0].data)
-    assert spoken == " ".join(u["said"] for u in first["utterances"] if u["kind"] in FLOOR and u["said"])
+    expected = {
+        " ".join(u["said"] for u in rows[each["id"]]["utterances"] if u["kind"] in FLOOR and u["said"])
+        for each in found["dialogues"]
+    }
+    assert {" ".join(turn["text"] for turn in ask.data) for ask in server.asks} == expected
     assert [turn["role"] for turn in server.asks[0].data][:2] == ["user", "assistant"]
     said = run.ok(*command, "--rows", "2", "--repeats", "2", "--set", "llm.temperature=0.7")
     assert "2 dialogues rated" in said

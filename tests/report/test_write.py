@@ -50,7 +50,7 @@ def test_by_default_it_lies_in_the_build_which_stays_whole(tmp_path):
 def test_a_page_without_conversations_to_hear(tmp_path):
     out, _ = made(tmp_path, n=2)
     text = write_report(str(out), None, 0).read_text("utf-8")
-    assert "There are no conversations to hear" in text
+    assert "There are no conversations to play" in text
 
 
 def test_a_build_without_audio_says_so_and_has_the_decoded_sound(tmp_path):
