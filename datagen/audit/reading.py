@@ -7,7 +7,6 @@ version, reads as well. Columns that a build lacks count as empty.
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from datagen.audit.talk import AuditedConversation, Clocks, RowTokens
 from datagen.seeds import fraction
@@ -15,7 +14,6 @@ from datagen.shards.manifest import Manifest
 from datagen.shards.schema import arrays_of, streams_of
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import File, unit_of
-from datagen.shards.vocab import Vocabulary
 
 TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream")
 _ROW_COLUMNS = ["row_id", "dialogue_id", "input_ids", "start_frames", "n_frames", "n_text_tokens", "user_turn_ends"]
@@ -44,15 +42,15 @@ class Text:
     text: str
 
 
-def clocks_of(values: dict[str, Any]) -> Clocks:
+def clocks_of(manifest: Manifest) -> Clocks:
     """Times and ids of a build from its manifest, without validating its recipe."""
-    flatten = values["recipe"].get("flatten", {})
+    flatten = manifest.recipe.get("flatten", {})
     return Clocks(
-        int(values["clock"]["sample_rate_hz"]),
-        int(values["clock"]["hop_samples"]),
+        manifest.clock.sample_rate_hz,
+        manifest.clock.hop_samples,
         int(flatten.get("speech_chunk_tokens", 10)),
         int(flatten.get("text_chunk_tokens", 2)),
-        Vocabulary.from_dict(values["vocabulary"]),
+        manifest.vocabulary,
     )
 
 
@@ -63,9 +61,8 @@ def talks(manifest: Manifest, n_most: int) -> Iterator[AuditedConversation]:
         manifest: Of the build.
         n_most: About how many conversations to read; the choice depends on their ids alone.
     """
-    values = manifest.values
-    chosen = n_most / max(int(values["n_conversations"]), 1)
-    clocks, rows = clocks_of(values), _rows_by_unit(manifest)
+    chosen = n_most / max(manifest.n_conversations, 1)
+    clocks, rows = clocks_of(manifest), _rows_by_unit(manifest)
     for file in manifest.files("conversations"):
         table = from_parquet(manifest.store.open(file.key), file.key, _COLUMNS)
         ids = table.column("dialogue_id").to_pylist()

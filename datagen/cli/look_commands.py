@@ -94,7 +94,7 @@ def export(
 
     output = datagen.inspect.open(out)
     if sys.stderr.isatty():
-        n_conversations = output.manifest.values["n_conversations"]
+        n_conversations = output.manifest.n_conversations
         with typer.progressbar(length=n_conversations, label=to, file=sys.stderr) as bar:
             said = run(output, to, format, decoded, bar.update)
     else:
@@ -120,12 +120,10 @@ def evaluate(
     from datagen.evaluate.scores_table import print_json, show_scores
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
-    from datagen.shards.vocab import Vocabulary
     from datagen.terminal import console
 
     manifest = Manifest.load(open_store(out))
-    n_ids = Vocabulary.from_dict(manifest.values["vocabulary"]).size
-    scores = run(manifest, load(model, n_ids), task, split, rows, free)
+    scores = run(manifest, load(model, manifest.vocabulary.size), task, split, rows, free)
     if json:
         print_json(scores)
     else:

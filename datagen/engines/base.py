@@ -7,43 +7,23 @@ A class that names its protocol as its base gets what has a default here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import EngineError
+from datagen.records import BitExact as BitExact
+from datagen.records import EngineInfo as EngineInfo
+from datagen.records import Voice as Voice
 from datagen.records import Word
+from datagen.records import WordTimes as WordTimes
 
 Audio = NDArray[np.float32]
 """Mono audio, float32 [n_samples], nominally in [-1, 1]."""
 
 Codes = NDArray[np.uint16]
 """Speech codes, uint16 [n_frames], each below the codebook size."""
-
-
-BitExact = Literal["machine", "all", "no"]
-""""machine": the same bytes on one kind of processor; "all": on every one; "no": never promised."""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What a manifest says of an engine.
-
-    Raises:
-        EngineError: If it promises nothing that is known.
-    """
-
-    name: str
-    version: str
-    licence: str
-    bit_exact: BitExact
-
-    def __post_init__(self) -> None:
-        """Refuse another word: what a digest is worth rests on this one."""
-        if self.bit_exact not in get_args(BitExact):
-            known = ", ".join(get_args(BitExact))
-            raise EngineError(f"engine {self.name}: bit_exact is {self.bit_exact!r}; it must be one of {known}")
 
 
 @dataclass(frozen=True)
@@ -54,29 +34,6 @@ class Speech:
     words: tuple[Word, ...]
     """One entry per whitespace-separated word of the text, in order, times within `audio`. A text whose words are long,
     as in Chinese, may be cut finer: then one entry per piece, such as a character, that together spell the text."""
-
-
-WordTimes = Literal["model", "estimated"]
-"""Where word times come from: the model's own durations, or letters spread over what is heard (`words.spread`)."""
-
-
-@dataclass(frozen=True)
-class Voice:
-    """What is known of a voice, for provenance and for who may have it."""
-
-    name: str
-    speaker: str
-    """Voices of one speaker go to one split."""
-    languages: tuple[str, ...]
-    """ISO 639-1 codes of what it speaks well enough to be used."""
-    licence: str
-    sex: Literal["female", "male", ""] = ""
-    source: str = ""
-    """What it was made from: the name of the engine's own voice, or of a reference recording."""
-    source_sha256: str = ""
-    """Of the reference recording's bytes, hexadecimal."""
-    note: str = ""
-    """What a user should know, such as an accent."""
 
 
 class TTS(Protocol):

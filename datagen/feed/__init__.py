@@ -12,7 +12,6 @@ from datagen.feed.shard_files import IGNORED, Shards, Source
 from datagen.feed.states import merge_states
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
-from datagen.shards.vocab import Vocabulary
 
 try:
     import torch
@@ -97,7 +96,7 @@ class Feed(IterableDataset[Batch]):
             FeedError: If it does not hold what the stages need, or has ids beyond the model's.
         """
         manifest = Manifest.load(open_store(out))
-        self.vocabulary = Vocabulary.from_dict(manifest.values["vocabulary"])
+        self.vocabulary = manifest.vocabulary
         if n_embeddings is not None and self.vocabulary.size > n_embeddings:
             raise FeedError(
                 f"{out} has ids up to {self.vocabulary.size:,}, the model {n_embeddings:,} embeddings: "
@@ -114,7 +113,7 @@ class Feed(IterableDataset[Batch]):
         for stage in stages:
             stage.n_batches(self._ranks[1])  # refuses what ranks cannot share
         self._identity = {
-            "digest": manifest.values["digest"],
+            "digest": manifest.digest,
             "split": split,
             "seed": seed,
             "shuffle": shuffle,

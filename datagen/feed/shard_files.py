@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import FeedError
 from datagen.shards.bucket import is_url
+from datagen.shards.identity import plain
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
 from datagen.shards.tables import about, from_parquet
@@ -96,15 +97,13 @@ class Shards:
         found = [(f.key, f.n_rows, bytes.fromhex(f.sha256)) for f in manifest.files(task, split) if f.n_rows]
         if not found:
             raise FeedError(
-                f"{manifest.store.url} has no {split} rows of {task}; "
-                f"it has {', '.join(sorted(manifest.values['tables'][task]))}"
+                f"{manifest.store.url} has no {split} rows of {task}; it has {', '.join(sorted(manifest.tables[task]))}"
             )
         self._keys = pa.array([key for key, *_ in found])  # up to millions: plain strings would be five times as large
         self._n_rows = np.array([n for _, n, _ in found], np.int64)
         self._hashes = pa.array([sha256 for *_, sha256 in found])
         self._is_checked = np.zeros(len(found), np.bool_)
-        self._vocabulary = manifest.values["vocabulary"]
-        self._n_ids = self._vocabulary["speech_offset"] + self._vocabulary["codebook_size"]
+        self._vocabulary, self._n_ids = plain(manifest.vocabulary), manifest.vocabulary.size
         self._source, self._cache = source, cache
         self._said = b""
         self._coming: dict[tuple[int, int], Future[Shard]] = {}

@@ -106,7 +106,7 @@ class StoredConversation:
     @property
     def has_audio(self) -> bool:
         """Whether its sound was kept."""
-        return self.output.recipe.mix.keep_audio
+        return bool(self.output.manifest.recipe["mix"]["keep_audio"])
 
     @property
     def audio(self) -> Sound:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 def decoded(talk: "StoredConversation", role: str, frames: slice) -> NDArray[np.float32]:
     """Frames of a channel as a model gets to hear them: nothing where it reads a silence token instead of a code."""
-    values, tokenizer = talk.output.manifest.values, talk.output.speech_tokenizer
+    manifest, tokenizer = talk.output.manifest, talk.output.speech_tokenizer
     hop_samples = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
     codes = {"user": talk.streams.user_codes, "assistant": talk.streams.assistant_codes}[role][frames]
-    if values["silence"][role] != "special":
+    if getattr(manifest.silence, role) != "special":
         return tokenizer.decode(codes)
     audio = np.zeros(len(codes) * hop_samples, np.float32)
-    for run in runs(speaks(talk.streams, role, values["clock"]["hop_samples"])[frames]):
+    for run in runs(speaks(talk.streams, role, manifest.clock.hop_samples)[frames]):
         audio[run.start * hop_samples : run.stop * hop_samples] = tokenizer.decode(codes[run])
     return audio
 

@@ -3,19 +3,16 @@
 Files are found by the manifest and read one at a time, and of each only the columns asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.errors import DatagenError
 from datagen.inspect.conversation import ConversationFile, StoredConversation
 from datagen.inspect.rows import StoredRow
-from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Recipe, stored
 from datagen.records import SPLITS
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import CONVERSATIONS, HEAVY, NEW, REJECTS, ROWS, rows_of
@@ -28,6 +25,10 @@ if TYPE_CHECKING:
     import datasets
     import pandas
 
+    from datagen.engines.base import SpeechTokenizer, TextTokenizer
+    from datagen.recipe import Recipe
+
+_E = TypeVar("_E", "SpeechTokenizer", "TextTokenizer")
 _SPLIT = pa.field("split", pa.string(), nullable=False)
 _BATCH_ROWS = 1024
 
@@ -72,48 +73,51 @@ class Output:
     @property
     def hours(self) -> float:
         """Hours of conversation."""
-        return float(self.manifest.values["hours"])
+        return self.manifest.hours
 
     @property
     def sample_rate_hz(self) -> int:
-        """Samples a second of all times in samples."""
-        return int(self.manifest.values["clock"]["sample_rate_hz"])
+        """Samples per second of all times in samples."""
+        return self.manifest.clock.sample_rate_hz
 
     @cached_property
-    def recipe(self) -> Recipe:
-        """What it was built by, with all defaults spelled out."""
-        return stored(self.manifest.values["recipe"])
+    def recipe(self) -> "Recipe":
+        """The recipe that it was built from, with all defaults spelled out."""
+        from datagen.recipe import stored
 
-    @cached_property
+        return stored(self.manifest.recipe)
+
+    @property
     def vocabulary(self) -> Vocabulary:
-        """Where token ids lie."""
-        return Vocabulary.from_dict(self.manifest.values["vocabulary"])
+        """The ranges of token ids."""
+        return self.manifest.vocabulary
 
     @cached_property
-    def _build(self) -> Pipeline:
-        return Pipeline(self.recipe)
-
-    @cached_property
-    def text_tokenizer(self) -> TextTokenizer:
+    def text_tokenizer(self) -> "TextTokenizer":
         """The text tokenizer that made the ids.
 
         Raises:
             DatagenError: If another version of it is installed.
         """
-        return cast(TextTokenizer, self._same_version("text_tokenizer"))
+        from datagen.engines.load import text_tokenizer
+
+        return self._same_version("text_tokenizer", text_tokenizer)
 
     @cached_property
-    def speech_tokenizer(self) -> SpeechTokenizer:
+    def speech_tokenizer(self) -> "SpeechTokenizer":
         """The speech tokenizer that made the codes.
 
         Raises:
             DatagenError: If another version of it is installed.
         """
-        return cast(SpeechTokenizer, self._same_version("speech_tokenizer"))
+        from datagen.engines.load import speech_tokenizer
 
-    def _same_version(self, kind: str) -> SpeechTokenizer | TextTokenizer:
-        engine: SpeechTokenizer | TextTokenizer = getattr(self._build, kind)
-        made_with, here = self.manifest.values["engines"][kind]["version"], engine.info.version
+        return self._same_version("speech_tokenizer", speech_tokenizer)
+
+    def _same_version(self, kind: str, load: "Callable[[str, dict[str, Any]], _E]") -> "_E":
+        stored = self.manifest.recipe["engines"][kind]
+        engine = load(stored["name"], stored.get("options", {}))
+        made_with, here = self.manifest.engines[kind].version, engine.info.version
         if made_with != here:
             raise DatagenError(
                 f"{self.url} was made with version {made_with} of its {kind.replace('_', ' ')}; "
@@ -122,16 +126,16 @@ class Output:
         return engine
 
     def __repr__(self) -> str:
-        m = self.manifest.values
+        m = self.manifest
         return (
-            f"Output({self.url!r}: {m['recipe']['name']}, {m['n_conversations']:,} conversations, "
+            f"Output({self.url!r}: {m.recipe['name']}, {m.n_conversations:,} conversations, "
             f"{self.hours:.2f} hours, {', '.join(self.tasks)})"
         )
 
     def _repr_html_(self) -> str:
         from datagen.inspect.html import render
 
-        return render("output", output=self, m=self.manifest.values)
+        return render("output", output=self, m=self.manifest)
 
     # -- tables -------------------------------------------------------------------------------------------------
 
@@ -146,7 +150,7 @@ class Output:
         if table in ("conversations", "rejects"):
             self._need(table)
             return CONVERSATIONS if table == "conversations" else REJECTS
-        raise DatagenError(f"{self.url} has no table {table!r}; it has {', '.join(self.manifest.values['tables'])}")
+        raise DatagenError(f"{self.url} has no table {table!r}; it has {', '.join(self.manifest.tables)}")
 
     def batches(self, table: str, split: str = "", columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table as Arrow record batches, one file in memory at a time.
@@ -268,10 +272,10 @@ class Output:
             raise DatagenError(f"{self.url} has no rows of task {task!r}; it has {', '.join(self.tasks)}")
 
     def _need(self, table: str) -> None:
-        origin = self.manifest.values.get("from")
+        origin = self.manifest.origin
         if table == "conversations" and origin:
             raise DatagenError(
-                f"{self.url} was flattened from {origin['url']} and holds rows only; open that for its conversations"
+                f"{self.url} was flattened from {origin.url} and holds rows only; open that for its conversations"
             )
 
     def _columns(self, table: str, split: str, columns: Sequence[str] | None) -> list[str]:

@@ -75,8 +75,8 @@ class StoredRow(records.Row):
     @property
     def _sizes(self) -> tuple[int, int]:
         """Speech and text tokens a chunk."""
-        flatten = self.output.recipe.flatten
-        return flatten.speech_chunk_tokens, flatten.text_chunk_tokens if self.task == "three_stream" else 0
+        flatten = self.output.manifest.recipe["flatten"]
+        return flatten["speech_chunk_tokens"], flatten["text_chunk_tokens"] if self.task == "three_stream" else 0
 
     @property
     def n_chunks(self) -> int:
@@ -87,7 +87,7 @@ class StoredRow(records.Row):
     def chunks(self) -> Iterator[Chunk]:
         """Chunks in order; none of a task that has none."""
         n_speech, n_text = self._sizes
-        width, hop = 2 * n_speech + n_text, int(self.output.manifest.values["clock"]["hop_samples"])
+        width, hop = 2 * n_speech + n_text, self.output.manifest.clock.hop_samples
         marks = marks_of(self, width)
         for index in range(self.n_chunks):
             ids = self.input_ids[index * width : (index + 1) * width]

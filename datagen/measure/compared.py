@@ -1,13 +1,12 @@
 """The distributions that a report sets beside a build's: those of a timing profile, or of human recordings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from datagen.measure.durations import Durations
 from datagen.measure.fit import asked, measured_in, reference
 from datagen.recipe import stored
+from datagen.shards.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,7 @@ class ComparedTiming:
         return cls(profile, is_file and bool(measured_in(Path(profile))), durations)
 
     @classmethod
-    def of_build(cls, values: Mapping[str, Any]) -> "ComparedTiming":
-        """Those that the recipe of a finished build asks for.
-
-        Args:
-            values: Of its manifest.
-        """
-        timing = stored(values["recipe"]).timing
+    def of_build(cls, manifest: Manifest) -> "ComparedTiming":
+        """Those that the recipe of a finished build asks for."""
+        timing = stored(manifest.recipe).timing
         return cls(timing.profile, False, asked(timing))

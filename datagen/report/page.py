@@ -18,6 +18,7 @@ from datagen.recipe import stored
 from datagen.records import SPLITS
 from datagen.report.charts import Chart
 from datagen.report.svg import span, strip
+from datagen.shards.manifest import Manifest
 
 _LONGEST_TEXT = 600
 """Characters of a text of a reject that are shown."""
@@ -47,8 +48,7 @@ _FIGURES = {
 class Content:
     """All that a page shows."""
 
-    values: dict[str, Any]
-    """Of the manifest."""
+    manifest: Manifest
     place: str
     """Path or URL of the build."""
     built_at: int | None
@@ -97,8 +97,8 @@ def render(content: Content) -> str:
     style, script = ((template / name).read_text("utf-8") for name in ("report.css", "report.js"))
     return environment.get_template("page.html.j2").render(
         c=content,
-        v=content.values,
-        recipe=stored(content.values["recipe"]).to_yaml(),
+        v=content.manifest,
+        recipe=stored(content.manifest.recipe).to_yaml(),
         built=content.built_at and datetime.fromtimestamp(content.built_at, timezone.utc),
         policy=policy(style, script),
         style=Markup(style),  # noqa: S704 our own files

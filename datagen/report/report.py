@@ -19,6 +19,7 @@ from datagen.report.page import Content, render
 from datagen.report.player import players, silent_because
 from datagen.report.survey import Survey, count_rows, rejects, survey
 from datagen.shards.bucket import is_url
+from datagen.shards.manifest import Manifest
 from datagen.shards.markers import markers
 from datagen.shards.store import Store
 
@@ -73,26 +74,26 @@ def default_file(out: str) -> Path:
 
 def read(output: Output, n_conversations: int, say: Say = _silently) -> Content:
     """Go through all tables once, and choose and load the conversations of the player."""
-    values = output.manifest.values
-    say(f"reading {values['hours']:,.1f} hours ...")
-    found = survey(output, n_conversations) if "conversations" in values["tables"] else None
+    manifest = output.manifest
+    say(f"reading {manifest.hours:,.1f} hours ...")
+    found = survey(output, n_conversations) if "conversations" in manifest.tables else None
     tasks = {task: sums for task, sums in count_rows(output).items() if sums.n_rows}
     chosen = found.sample.chosen() if found else []
     say(f"making {len(chosen)} conversations audible ...")
     talks, mute = _talks(output, chosen)
     say("looking for what rows should not teach ...")
     return Content(
-        values=values,
+        manifest=manifest,
         place=output.url,
-        built_at=_built_at(output.store, values["n_units"]),
+        built_at=_built_at(output.store, manifest.n_units),
         survey=_facts(found) if found else None,
-        timing=as_json(found.measured, output.manifest, []) if found else None,
-        timing_charts=_timing_charts(found, values) if found else [],
+        timing=as_json(found.measured, manifest, []) if found else None,
+        timing_charts=_timing_charts(found, manifest) if found else [],
         codes={role: use.figures() for role, use in found.codes.items()} if found else {},
         tasks={task: sums.figures() for task, sums in tasks.items()},
         token_charts=[code_use(found.codes)] if found else [],
         length_charts=[row_lengths(task, sums) for task, sums in tasks.items()],
-        audit=[cells(finding) for finding in audit(output.manifest)] if found and found.n_of_split else [],
+        audit=[cells(finding) for finding in audit(manifest)] if found and found.n_of_split else [],
         rejects=rejects(output),
         talks=talks,
         mute=mute,
@@ -117,8 +118,8 @@ def _facts(found: Survey) -> dict[str, Any]:
     }
 
 
-def _timing_charts(found: Survey, values: dict[str, Any]) -> list[Chart]:
-    battery, reference = found.measured.battery, ComparedTiming.of_build(values)
+def _timing_charts(found: Survey, manifest: Manifest) -> list[Chart]:
+    battery, reference = found.measured.battery, ComparedTiming.of_build(manifest)
     return [floor_transfers(battery, reference), *lengths(battery, reference)]
 
 

@@ -67,16 +67,15 @@ def survey(output: Output, n_conversations: int) -> Survey:
         output: The build.
         n_conversations: How many to choose for the player.
     """
-    values = output.manifest.values
-    clock, silence = values["clock"], values["silence"]
+    silence = output.manifest.silence
 
     def use(role: str) -> CodeUse:
         counts = np.zeros(output.vocabulary.codebook_size, np.int64)
-        return CodeUse(counts, silence["silence_code"], silence[role] == "special")
+        return CodeUse(counts, silence.silence_code, getattr(silence, role) == "special")
 
     codes = {role: use(role) for role in ("user", "assistant")}
     measured = Measured(Battery(output.sample_rate_hz))
-    found = Survey(measured, codes, Sample(n_conversations), clock["hop_samples"])
+    found = Survey(measured, codes, Sample(n_conversations), output.manifest.clock.hop_samples)
     for file in output.manifest.files("conversations"):
         table = from_parquet(output.store.open(file.key), file.key, _COLUMNS)
         for index, streams in enumerate(streams_of(table)):
@@ -97,7 +96,7 @@ def count_rows(output: Output) -> dict[str, TaskSums]:
 
 def rejects(output: Output) -> list[dict[str, Any]]:
     """Rejects by stage and reason, the most frequent first, each with its count and the first few of them."""
-    counts: dict[str, int] = output.manifest.values["rejects"]
+    counts = output.manifest.rejects
     examples: dict[str, list[dict[str, Any]]] = {name: [] for name in counts}
     left = sum(min(n, _N_EXAMPLES) for n in counts.values())
     for file in output.manifest.files("rejects") if left else ():

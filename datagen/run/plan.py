@@ -11,10 +11,9 @@ records, one small file for each file of `input/` that needs one.
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from io import BytesIO
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +24,7 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import InputConfig, Recipe
 from datagen.records import Dialogue, Reject
 from datagen.run.repeats import Grouping, mark_duplicates
+from datagen.shards.identity import Identity
 from datagen.shards.plan import PLAN, UNITS_PER_PART, Plan, groups_key, load_plan, part_key, refuse_another
 from datagen.shards.schema import GROUPS, INPUT, input_table
 from datagen.shards.store import Store
@@ -34,18 +34,16 @@ _UNITS_AT_ONCE = 4
 """Units held as records while planning: few, so that even the largest records fit in memory."""
 
 
-def identity(build: Pipeline) -> dict[str, Any]:
-    """All values that decide what a build contains."""
-    recipe = build.recipe.identity()
-    inputs = [asdict(file) for file in sources.fingerprint(build.recipe.input.paths)]
-    return {
-        "datagen": __version__,
-        "data_version": DATA_VERSION,
-        "recipe": recipe,
-        "recipe_sha256": build.recipe.sha256(),
-        "inputs": inputs,
-        **build.describe(),
-    }
+def identity(build: Pipeline) -> Identity:
+    """All values that decide the content of a build."""
+    return Identity(
+        datagen=__version__,
+        data_version=DATA_VERSION,
+        recipe=build.recipe.identity(),
+        recipe_sha256=build.recipe.sha256(),
+        inputs=tuple(sources.fingerprint(build.recipe.input.paths)),
+        **vars(build.describe()),
+    )
 
 
 def plan_build(build: Pipeline, store: Store) -> Plan:
@@ -74,7 +72,7 @@ def remarks(plan: Plan) -> list[str]:
     largest, n_dialogues = plan.twins.get("largest", 0), plan.twins.get("n_dialogues", 0)
     if largest <= most_of(n_dialogues):
         return []
-    threshold = plan.identity["recipe"]["splits"]["keep_together"]
+    threshold = plan.identity.recipe["splits"]["keep_together"]
     return [
         f"{largest} of {n_dialogues} dialogues are near-duplicates of one another and share a split, train wherever "
         f"possible; validation and test are dealt from the others. splits.keep_together ({threshold}) says how alike "
@@ -82,7 +80,7 @@ def remarks(plan: Plan) -> list[str]:
     ]
 
 
-def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
+def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
     shas, sizes = list[str](), list[int]()
     grouping = Grouping(recipe.splits.keep_together) if recipe.splits.keep_together else None
     records = mark_duplicates(_read(recipe.input), recipe.input, grouping)

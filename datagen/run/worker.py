@@ -17,7 +17,8 @@ from datagen.records import Dialogue, Reject, Streams
 from datagen.run.commit import commit_unit, found_unit
 from datagen.run.memory import keep_freed_memory
 from datagen.run.takes import kept_takes
-from datagen.shards.plan import PLAN, Plan, PlannedInput, differences, load_plan
+from datagen.shards.identity import differences
+from datagen.shards.plan import PLAN, Plan, PlannedInput, load_plan
 from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
 
@@ -42,7 +43,7 @@ class Worker:
         steps: list[Step] = [step for step in build.steps() if not names or step.name in names]
         self._stages: list[tuple[str, Stage]] = [(step.name, step.make()) for step in steps]
         self._batch_size = max(step.batch_size for step in steps)
-        self._header = header(plan)
+        self._header = plan.identity.header()
         self._dialogue_seconds: float | None = None
 
     @classmethod
@@ -60,7 +61,7 @@ class Worker:
         build = Pipeline(values)
         worker = cls(build, plan, store, names)
         loaded = build.loaded()
-        if faults := differences({kind: plan.identity["engines"][kind] for kind in loaded}, loaded, "engines"):
+        if faults := differences({kind: plan.identity.engines[kind] for kind in loaded}, loaded, "engines"):
             raise EngineError(f"{platform.node()} has another engine than the build was planned with: {faults[0]}")
         faulthandler.cancel_dump_traceback_later()
         worker._dialogue_seconds = values.limits.dialogue_seconds
@@ -100,9 +101,3 @@ class Worker:
     def commit(self, unit: int, results: Sequence[Streams | Reject]) -> Marker:
         """Write a unit's files and its marker."""
         return commit_unit(self._store, unit, results, self._flatten, self._header)
-
-
-def header(plan: Plan) -> dict[str, Any]:
-    """What every data file says of itself."""
-    names = ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence")
-    return {**{name: plan.identity[name] for name in names}, "flatten": plan.identity["recipe"]["flatten"]}

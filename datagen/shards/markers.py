@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
+from datagen.clock import samples_to_ms
 from datagen.shards import digest
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker, marker_key, unit_of
@@ -75,6 +76,10 @@ class Tally:
     """Units by kind of processor."""
     tables: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     """Rows, tokens and bytes by table and split."""
+
+    def hours(self, sample_rate_hz: int) -> float:
+        """Hours of conversation."""
+        return samples_to_ms(self.n_samples, sample_rate_hz) / 3_600_000
 
     def add(self, marker: Marker) -> None:
         """Count one more unit."""

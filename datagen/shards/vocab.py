@@ -8,7 +8,7 @@ With the embedded Qwen2 tokenizer the special tokens lie in rows of Qwen2's embe
 uses (151,665 to 151,935), so a Qwen2 checkpoint grows only by the speech codes.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,19 +40,22 @@ class Vocabulary:
     special_offset: int
     speech_offset: int
     codebook_size: int
+    specials: dict[str, int] = field(init=False, repr=False, compare=False)
+    """Id of each special token, for readers of a manifest that have no datagen."""
 
     def __post_init__(self) -> None:
-        """Refuse overlapping ranges.
+        """Derive the ids of the special tokens.
 
         Raises:
             ValueError: If text, special and speech ids overlap or are out of order.
         """
+        object.__setattr__(self, "specials", {name: self.special_offset + k for k, name in enumerate(SPECIALS)})
         if not 0 < self.n_text <= self.special_offset <= self.speech_offset - len(SPECIALS):
-            raise ValueError(f"vocabulary ranges overlap: {asdict(self)}, {len(SPECIALS)} special tokens")
+            raise ValueError(f"{self}: ranges overlap; there are {len(SPECIALS)} special tokens")
 
     def __getitem__(self, special: str) -> int:
         """Id of a special token."""
-        return self.special_offset + SPECIALS.index(special)
+        return self.specials[special]
 
     @property
     def size(self) -> int:
@@ -79,12 +82,3 @@ class Vocabulary:
         if self.special_offset <= token_id < self.special_offset + len(SPECIALS):
             return "special"
         return "speech" if self.speech_offset <= token_id < self.size else "unused"
-
-    def as_dict(self) -> dict[str, int | dict[str, int]]:
-        """What a manifest stores; `from_dict` reads it back."""
-        return {**asdict(self), "specials": {name: self[name] for name in SPECIALS}}
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, int]) -> "Vocabulary":
-        """The vocabulary of a manifest."""
-        return cls(*(int(stored[name]) for name in ("n_text", "special_offset", "speech_offset", "codebook_size")))
