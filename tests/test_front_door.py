@@ -99,13 +99,11 @@ def test_reading_a_build_loads_no_stage_no_engine_and_no_recipe(out):
     assert "yaml" not in modules
 
 
-def test_tokenizers_and_the_recipe_are_loaded_when_they_are_used(out):
-    output = datagen.open(str(out))
-    assert output.recipe.mix.keep_audio
-    assert output.row("three_stream", 0).chunks()
-    assert "engines" not in rooms(loaded(f"{READ}\nrow.chunks()", str(out)))  # a generator decodes nothing yet
-    modules = loaded(f"{READ}\nlist(row.chunks()); print(output.text_tokenizer.info.name)", str(out))
-    assert rooms(modules) - READERS == {"", "engines"} - {""} or "pipeline" not in rooms(modules)
+def test_tokenizers_and_the_recipe_are_loaded_at_their_first_use(out):
+    modules = loaded(f"{READ}\nprint(row, list(row.runs()))", str(out))
+    assert "engines" in rooms(modules)
+    assert not {"pipeline", "run", "sources"} & rooms(modules)
+    assert "recipe" in rooms(loaded(f"{READ}\nassert output.recipe.mix.keep_audio", str(out)))
 
 
 USER = '''

@@ -5,6 +5,7 @@ Milliseconds and decibels appear here and in reports only. Unknown keys are erro
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -305,7 +306,7 @@ WRITE = "write"
 """The part of a recipe file that `datagen write` reads; it is no part of a build."""
 
 
-def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
+def load(path: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
     Args:

@@ -81,14 +81,24 @@ def test_other_faults_keep_their_own_words(tmp_path, monkeypatch, line, says):
         load("tts", f"{name}:Mine", {})
 
 
+MINE = """
+from datagen.engines.base import ASR, MOS, TTS, VAD, Audio, BitExact, Codes, EngineInfo, Noise, Options, RoomResponse
+from datagen.engines.base import Rooms, Speech, SpeechTokenizer, TextTokenizer, Voice, WordTimes
+
+
+class Mine(TTS):
+    info = EngineInfo("mine", "1", "MIT", "all")
+    sample_rate_hz = 24_000
+    voices = ("a",)
+    languages = ("en",)
+
+    def speak(self, text, voice, seed):
+        raise OSError
+"""
+
+
 def test_engines_written_for_the_protocols_load_unchanged(tmp_path, monkeypatch):
     """`datagen.engines.base` keeps its names."""
-    source = (
-        "from datagen.engines.base import (\n    ASR, MOS, TTS, VAD, Audio, BitExact, Codes, EngineInfo, Noise, Options,\n"
-        "    RoomResponse, Rooms, Speech, SpeechTokenizer, TextTokenizer, Voice, WordTimes,\n)\n\n\n"
-        "class Mine(TTS):\n    info = EngineInfo('mine', '1', 'MIT', 'all')\n    sample_rate_hz = 24_000\n"
-        "    voices = ('a',)\n    languages = ('en',)\n\n    def speak(self, text, voice, seed):\n        raise OSError\n"
-    )
-    (tmp_path / "engine_of_mine.py").write_text(source, "utf-8")
+    (tmp_path / "engine_of_mine.py").write_text(MINE, "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert load("tts", "engine_of_mine:Mine", {}).about("a").speaker == "a"
