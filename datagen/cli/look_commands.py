@@ -50,7 +50,7 @@ def listen(
 ) -> None:
     """Write the sound of a conversation, as it was mixed or as a model hears it."""
     import datagen.inspect
-    from datagen.inspect.listen import listen as run
+    from datagen.inspect.conversation import listen as run
 
     typer.echo(run(datagen.inspect.open(out).conversation(dialogue), to, channel, decoded))
 

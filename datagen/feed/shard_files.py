@@ -29,13 +29,13 @@ class Shard:
     """The rows of one file."""
 
     number: int
-    """Which of the files of its task and split."""
+    """Index among the files of its task and split."""
     ids: NDArray[np.int32]
     """Tokens of all rows, one row after the other; [n_tokens]."""
     mask: NDArray[np.bool_]
-    """Whether each is learned; [n_tokens]."""
+    """True for tokens that are learned; [n_tokens]."""
     offsets: NDArray[np.int64]
-    """Where each row begins, and where the last one ends; [n_rows + 1]."""
+    """Begin of each row, and end of the last; [n_rows + 1]."""
 
 
 _N_READERS = 4
@@ -45,7 +45,7 @@ class Source:
     """The output that files are read from, in threads. Each process opens its own store."""
 
     def __init__(self, url: str) -> None:
-        """Take the output's directory or URL."""
+        """A source for an output, by directory or URL."""
         self.url = url
         self._open()
 
@@ -111,8 +111,8 @@ class Shards:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_coming": {}}
 
-    def forget(self) -> None:
-        """Drop what was begun and not asked for."""
+    def release(self) -> None:
+        """Drop files that are being read ahead."""
         self._coming = {}
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
-"""A finished build, opened: its tables, conversations and rows. The one reader of all that shows or exports.
+"""A finished build, opened: its tables, conversations and rows. The only reader for all that shows or exports.
 
-Files are found by the manifest and read one at a time, and of each only the columns asked for.
+Files are found by the manifest and read one at a time, and of each only the needed columns.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,7 @@ def open_output(out: str) -> "Output":
 
 
 class Output:
-    """A finished build. Nothing is read before it is asked for.
+    """A finished build. Everything but the manifest is read at its first use.
 
     Example:
         >>> output = open("out/quickstart")  # doctest: +SKIP
@@ -140,7 +140,7 @@ class Output:
     # -- tables -------------------------------------------------------------------------------------------------
 
     def schema(self, table: str) -> pa.Schema:
-        """Columns of a table: `conversations`, `rejects`, or a task, whose rows say their `split` too.
+        """Columns of a table: `conversations`, `rejects`, or a task, whose rows have their `split` too.
 
         Raises:
             DatagenError: If there is no such table.
@@ -185,7 +185,7 @@ class Output:
     def arrow(
         self, table: str, split: str = "", columns: Sequence[str] | None = None, limit: int | None = None
     ) -> pa.Table:
-        """A table as Arrow, in memory; see `batches`. With `limit`, files after the first so many rows stay unread."""
+        """A table as Arrow, in memory; see `batches`. With `limit`, later files stay unread."""
         wanted = self._columns(table, split, columns)
         schema = pa.schema([self.schema(table).field(name) for name in wanted])
         found, n_rows = [], 0
@@ -217,12 +217,12 @@ class Output:
     # -- one of many --------------------------------------------------------------------------------------------
 
     def conversations(self, split: str = "") -> Iterator[StoredConversation]:
-        """All conversations in the order of the input, one file in memory at a time; audio only if asked for."""
+        """All conversations in the order of the input, one file in memory at a time; audio at its first use."""
         self._columns("conversations", split, None)
         return (talk for file in self._conversation_files() for talk in file if split in ("", talk.split))
 
     def conversation(self, dialogue_id: str) -> StoredConversation:
-        """The conversation of a dialogue. Ids are searched for file by file; nothing else is read of the others.
+        """The conversation of a dialogue. Other files are read for their ids only.
 
         Raises:
             DatagenError: If there is none.
@@ -265,7 +265,7 @@ class Output:
         table = from_parquet(self.store.open(file.key), file.key)
         return [StoredRow.of(self, row) for row in rows_of(table, file.table, file.split)]
 
-    # -- what can be asked for ----------------------------------------------------------------------------------
+    # -- checks of arguments ------------------------------------------------------------------------------------
 
     def _need_task(self, task: str) -> None:
         if task not in self.tasks:

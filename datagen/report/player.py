@@ -12,7 +12,7 @@ from datagen.clock import samples_to_ms
 from datagen.errors import DatagenError
 from datagen.events import EVENTS, HARD_NEGATIVES
 from datagen.inspect import Sound, StoredConversation, StoredRow
-from datagen.inspect.decode import decoded
+from datagen.inspect.conversation import decoded
 from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Mixing, Spoken, Streams
 from datagen.report.choose import stretch

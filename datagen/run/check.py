@@ -1,4 +1,4 @@
-"""Is a finished output what its manifest says? Finds what is lost, doubled, damaged or inconsistent, and where."""
+"""The check of a finished output against its manifest: finds lost, doubled, damaged or inconsistent data."""
 
 import hashlib
 from collections.abc import Generator, Iterator
@@ -29,21 +29,21 @@ _NO_TASKS = ("conversations", "rejects")
 
 @dataclass
 class Report:
-    """What a check found."""
+    """The result of a check."""
 
     digest: str = ""
     n_files: int = 0
     n_rows: int = 0
     faults: list[str] = field(default_factory=list)
-    """What is wrong and where, one line each; empty if all is well."""
+    """One line per fault, with its place; empty if there is none."""
 
 
 class _Seen:
-    """What is gathered over all files: a byte a record, and about 70 bytes a dialogue."""
+    """Sums over all files: one byte per record, about 70 bytes per dialogue."""
 
     def __init__(self, n_records: int) -> None:
         self.records = np.zeros(n_records, np.uint8)
-        """How often each record was found, at most 255."""
+        """Occurrences of each record, at most 255."""
         self.strangers: set[int] = set()
         """Records that are not in the input."""
         self.n_records = 0
@@ -62,7 +62,7 @@ class _Seen:
             self.records[index] += 1
 
     def again(self, dialogue_id: str) -> bool:
-        """Count a conversation; tells whether its dialogue was there before."""
+        """Count a conversation; True if its dialogue was counted before."""
         self.n_dialogues += 1
         mark = hashlib.blake2b(dialogue_id.encode(), digest_size=8).digest()
         if mark in self.dialogues:
@@ -173,7 +173,7 @@ def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Ite
 def _row_faults(
     flatten: Flatten, streams: list[Streams], tables: dict[tuple[str, str], list[pa.Table]]
 ) -> Iterator[str]:
-    """Rows must be exactly what flattening the conversations gives: ids, masks, positions and splits."""
+    """Rows that differ from a fresh flattening of the conversations: ids, masks, positions and splits."""
     rows: list[Row] = []
     for s in streams:
         rows.extend((yield from _flattened(flatten, s)))

@@ -1,11 +1,11 @@
-"""What is to be done, frozen before any speech is made: the input cut into units, and the identity of a build.
+"""The plan of a build, frozen before any speech is made: the input cut into units, and the identity.
 
-Planning reads every input once and keeps what it read in `input/`, a row group a unit, so that a worker finds
+Planning reads every input once and keeps the records in `input/`, one row group per unit, so that a worker finds
 its dialogues without reading the rest. Duplicates are found here, so units stay independent. `plan.json`
 comes last: while it is missing, nothing has begun.
 
-Near-duplicates share a split. Who they are is known when all has been read and written, so their groups lie beside the
-records, one small file for each file of `input/` that needs one.
+Near-duplicates share a split. They are known only after all records have been read and written, so their groups lie
+in small files of their own, one for each file of `input/` that needs one.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def plan_build(build: Pipeline, store: Store) -> Plan:
 
 
 def remarks(plan: Plan) -> list[str]:
-    """What a user should know of a plan before speech is made: near-duplicates that leave the splits lopsided."""
+    """Remarks for the user before speech is made: near-duplicates that leave the splits lopsided."""
     largest, n_dialogues = plan.twins.get("largest", 0), plan.twins.get("n_dialogues", 0)
     if largest <= most_of(n_dialogues):
         return []
@@ -99,7 +99,7 @@ def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
 
 
 def _write_groups(names: dict[int, str], sizes: Sequence[int], store: Store) -> Iterator[str]:
-    """Write the groups of each part that has any; gives the SHA-256 of each file, empty for none."""
+    """Write the groups of each part that has any; yields the SHA-256 of each file, empty for none."""
     records, begin = list(names), 0
     for part, size in enumerate(sizes):
         first, last = bisect_left(records, begin), bisect_left(records, begin + size)
@@ -122,7 +122,7 @@ def _read(source: InputConfig) -> Iterator[Dialogue | Reject]:
 
 
 def _parts(records: Iterator[Dialogue | Reject], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
-    """Pack records into files, a row group a unit; gives the number of records and the bytes of each file."""
+    """Pack records into files, one row group per unit; yields the records and the bytes of each file."""
     while True:
         file, n_records = BytesIO(), 0
         with pq.ParquetWriter(file, INPUT, compression="zstd", use_dictionary=False, write_statistics=False) as writer:

@@ -28,7 +28,7 @@ NEEDED = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
     *(f"utterances.list.element.{name}" for name in _OF_UTTERANCES),
 ]
-"""What flattening reads of the conversations table; the rest stays on the disk."""
+"""The columns of the conversations table that flattening reads."""
 
 _UNIT_DIALOGUES = 256
 """Approximate number of records per unit of flattened shards."""
@@ -39,7 +39,7 @@ _VERSION_3 = {
     "alignment_takes": "heard",
     "max_canned_share": 1,
 }
-"""What data version 3 did where a recipe has a key for it since."""
+"""The behaviour of data version 3, for keys that recipes have had since."""
 
 
 def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class _Flattener:
         return commit_rows(self._store, unit, streams, self._flatten, self._header)
 
     def records(self, unit: int) -> NoReturn:
-        """Nothing can be left out of a unit that ends its worker.
+        """Refuse to leave a record out of a unit that ended its worker.
 
         Raises:
             StoreError: Always.

@@ -1,4 +1,4 @@
-"""How far a build is, from what lies in its output: whoever runs it, wherever, and however it ended."""
+"""The progress of a build, read from its output alone, whether it runs, was killed or has ended."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ _RECENT_UNITS = 20
 
 @dataclass(frozen=True)
 class Status:
-    """Where a build stands."""
+    """The progress of a build."""
 
     url: str
     finished: bool
-    """Whether the manifest is there."""
+    """True if the manifest exists."""
     n_units: int
     n_units_done: int
     n_records: int
@@ -31,13 +31,13 @@ class Status:
     hours: float
     """Of conversation made."""
     hours_left: float | None
-    """Of conversation, if what is left is like what is done; None before the first unit."""
+    """Estimate for the remaining units, from those done; None before the first."""
     realtime: float | None = None
-    """Seconds of conversation a second of recent wall time, all workers together; None if too little is known."""
+    """Seconds of conversation per second of recent wall time, all workers together; None if too few units are done."""
     seconds_left: float | None = None
     """At that speed."""
     last_unit_at: int | None = None
-    """When the newest unit was finished, in seconds since 1970 by its worker's clock."""
+    """Time of the newest unit, in seconds since 1970 by its worker's clock."""
 
 
 def status(store: Store) -> Status:
@@ -100,7 +100,7 @@ class _Recent:
 
     def __init__(self) -> None:
         self._units: list[tuple[int, int]] = []
-        """When each was finished, and its samples."""
+        """Time of each unit, and its samples."""
 
     def add(self, marker: Marker) -> None:
         if marker.finished_at:

@@ -104,10 +104,10 @@ def groups_key(part: int, sha256: str) -> str:
 
 
 class PlannedInput:
-    """Reads the records of a unit; keeps the last file at hand."""
+    """Reads the records of a unit; keeps the last file open."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
-        """Take the plan and where `input/` lies."""
+        """A reader of the `input/` of a store."""
         self._plan, self._store = plan, store
         self._part = -1
         self._file: Any = None

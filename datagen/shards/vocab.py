@@ -20,8 +20,8 @@ SPECIALS = (
     "<|eos|>",  # speech ends
     "<|sot|>",  # text begins
     "<|eot|>",  # text ends
-    "<|text_silence|>",  # fills the assistant's text stream where no text is due
-    "<|speech_silence|>",  # fills the assistant's speech stream where it does not speak
+    "<|text_silence|>",  # pads the assistant's text stream
+    "<|speech_silence|>",  # pads the assistant's speech stream while it is silent
 )
 
 Ids = NDArray[np.int32]
@@ -29,7 +29,7 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Where text, special and speech ids lie. Ranges do not overlap.
+    """The ranges of text, special and speech ids, which do not overlap.
 
     >>> v = Vocabulary(n_text=151_646, special_offset=151_665, speech_offset=151_936, codebook_size=4096)
     >>> v["<|sos|>"], v.speech(np.array([7], np.uint16)).tolist(), v.size
@@ -72,7 +72,7 @@ class Vocabulary:
         return np.where((codes >= 0) & (codes < self.codebook_size), codes, np.int32(-1))
 
     def kind(self, token_id: int) -> str:
-        """Which range an id lies in: `text`, `special`, `speech` or `unused`.
+        """The range of an id: `text`, `special`, `speech` or `unused`.
 
         >>> Vocabulary(10, 20, 40, 4).kind(41), Vocabulary(10, 20, 40, 4).kind(12)
         ('speech', 'unused')

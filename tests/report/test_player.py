@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from datagen.inspect import Sound
-from datagen.inspect.decode import decoded, runs
+from datagen.inspect.conversation import decoded, runs
 from datagen.report.clips import RATE_HZ, mp3
 from datagen.report.lines import lines_of
 from datagen.report.player import players, sounds

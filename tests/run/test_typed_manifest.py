@@ -70,7 +70,7 @@ def test_nothing_in_it_can_be_set():
     ("place", "value", "says"),
     [
         (("hours",), "long", r"Expected `float`, got `str` - at `\$.hours`"),
-        (("digest",), None, r"Expected `str`, got `None` - at `\$.digest`"),
+        (("digest",), None, r"Expected `str`, got `null` - at `\$.digest`"),
         (("clock", "hop_samples"), 1.5, r"Expected `int`, got `float` - at `\$.clock.hop_samples`"),
         (
             ("tables", "asr", "test", "n_rows"),
