@@ -78,7 +78,7 @@ def plan_writing(recipe: WriteRecipe, store: Store) -> Plan[WriteIdentity]:
         SourceError: If the input cannot be read or holds no record.
     """
     wanted = identity(recipe)
-    plan = read_plan(store, Plan[WriteIdentity])
+    plan = read_plan(store, WriteIdentity)
     if plan is None:
         n_records, shas, left = 0, list[str](), records(recipe)
         while batch := list(islice(left, recipe.unit_records)):
@@ -89,7 +89,7 @@ def plan_writing(recipe: WriteRecipe, store: Store) -> Plan[WriteIdentity]:
         if not n_records:
             raise SourceError("there is nothing to write from: the input holds no record")
         store.create(PLAN, Plan(wanted, n_records, recipe.unit_records, tuple(shas)).to_json())
-        plan = read_plan(store, Plan[WriteIdentity])  # that of another driver, if it was faster
+        plan = read_plan(store, WriteIdentity)  # that of another driver, if it was faster
     if plan is None:
         raise StoreError(f"{store.url}: {PLAN} vanished while planning")
     refuse_another(store, plan, wanted)

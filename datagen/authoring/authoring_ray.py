@@ -13,7 +13,7 @@ from datagen.authoring.authoring_plan import WriteIdentity
 from datagen.authoring.spend import NOTHING, Usage
 from datagen.errors import ClusterError, DatagenError
 from datagen.run.ray import cluster
-from datagen.shards.plan import Plan, read_plan
+from datagen.shards.plan import read_plan
 from datagen.shards.store import open_store
 from datagen.shards.unit import Marker
 
@@ -105,7 +105,7 @@ class _Actor:
         """The marker of a unit; what stops the run comes back as a value, for Ray would wrap it."""
         try:
             if self._units is None:
-                plan = read_plan(self._store, Plan[WriteIdentity])
+                plan = read_plan(self._store, WriteIdentity)
                 if plan is None:
                     return ClusterError(
                         f"a worker finds no plan in {self._store.url}; --out must be seen by every node"

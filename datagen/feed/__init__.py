@@ -8,7 +8,7 @@ from datagen.errors import FeedError
 from datagen.feed.batch import Arrays
 from datagen.feed.curriculum import Stage
 from datagen.feed.reader import FeedPlan, Reader, Share, merge_states
-from datagen.feed.shard_files import IGNORED, Shards, Source
+from datagen.feed.shard_files import IGNORED, Shards, ShardSource
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
 
@@ -103,7 +103,7 @@ class Feed(IterableDataset[Batch]):
             )
         stages = [stages] if isinstance(stages, Stage) else list(stages)
         _check(stages, epochs, lanes)
-        source = Source(out)
+        source = ShardSource(out)
         tasks = sorted({task for stage in stages for task in stage.tasks})
         shards = {task: Shards(manifest, task, split, source, cache) for task in tasks}
         fill_id = self.vocabulary["<|text_silence|>"]

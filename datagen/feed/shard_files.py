@@ -41,7 +41,7 @@ class Shard:
 _N_READERS = 4
 
 
-class Source:
+class ShardSource:
     """The output that files are read from, in threads. Each process opens its own store."""
 
     def __init__(self, url: str) -> None:
@@ -86,8 +86,10 @@ class Source:
 class Shards:
     """The files of one task and split, by number."""
 
-    def __init__(self, manifest: Manifest, task: str, split: str, source: Source, cache: str | None = None) -> None:
-        """Take their names from the index, what reads them, and where decoded ones are kept.
+    def __init__(
+        self, manifest: Manifest, task: str, split: str, source: ShardSource, cache: str | None = None
+    ) -> None:
+        """Read the names of the files from the index.
 
         Raises:
             FeedError: If the build has no such rows.

@@ -58,15 +58,15 @@ def load_plan(store: Store) -> Plan | None:
     Raises:
         StoreError: If plan.json is damaged; names the field.
     """
-    return read_plan(store, Plan[Identity])
+    return read_plan(store, Identity)
 
 
-def read_plan(store: Store, kind: type[Plan[I]]) -> Plan[I] | None:
+def read_plan(store: Store, kind: type[I]) -> Plan[I] | None:
     """The plan of any run, or None if nothing has begun in this output.
 
     Args:
         store: The output.
-        kind: `Plan` of the run's identity.
+        kind: Type of the run's identity.
 
     Raises:
         StoreError: If plan.json is damaged; names the field.
@@ -74,7 +74,8 @@ def read_plan(store: Store, kind: type[Plan[I]]) -> Plan[I] | None:
     if not store.exists(PLAN):
         return None
     try:
-        return msgspec.convert(json.loads(store.read(PLAN)), kind)
+        plan: Plan[I] = msgspec.convert(json.loads(store.read(PLAN)), Plan[kind])  # type: ignore[valid-type]
+        return plan
     except ValueError as error:
         raise StoreError(f"{store.url}/{PLAN} is damaged ({error}); choose another --out") from error
 
