@@ -25,7 +25,6 @@ from datagen.records import Conversation, Takes
 from datagen.run import commit
 from datagen.run.commit import commit_unit
 from datagen.run.memory import keep_freed_memory
-from datagen.run.worker import header
 from datagen.shards import digest
 from datagen.shards.plan import PlannedInput, load_plan
 from datagen.shards.store import open_store
@@ -122,7 +121,7 @@ def profile(recipe: Recipe, planned_in: Path, out: Path, n_units: int) -> None:
     plan, store, watch = load_plan(open_store(str(planned_in))), open_store(str(out)), Stopwatch()
     if plan is None:
         raise RuntimeError("no plan")
-    flatten, head = build.flatten(), header(plan)
+    flatten, head = build.flatten(), plan.identity.header()
     timed = {name: watch.add(name, stage) for name, stage in stages.items()}
     watch.watch("digest", digest, "row_hashes")
     watch.watch("tables", commit, "conversations_table")

@@ -21,7 +21,6 @@ from datagen.run import commit
 from datagen.run.commit import commit_rows, commit_unit
 from datagen.run.finish import finish
 from datagen.run.reflatten import NEEDED, flattener
-from datagen.run.worker import header
 from datagen.shards import digest
 from datagen.shards.manifest import Manifest
 from datagen.shards.plan import PLAN, Plan, load_plan
@@ -40,15 +39,14 @@ def write_build(real: Path, out: Path, hours: float) -> int:
         Its number of units.
     """
     streams = read_streams(real)
-    old = Manifest.load(open_store(str(real))).values
-    n_talks = round(hours / old["hours"] * len(streams))
-    recipe = {**old["recipe"], "run": {"unit_dialogues": _UNIT_DIALOGUES}}
-    kept = ("datagen", "data_version", "recipe_sha256", "inputs", "engines", "vocabulary", "clock", "silence")
-    plan = Plan({**{name: old[name] for name in kept}, "recipe": recipe}, n_talks, _UNIT_DIALOGUES, ())
+    old = Manifest.load(open_store(str(real)))
+    n_talks = round(hours / old.hours * len(streams))
+    recipe = {**old.recipe, "run": {"unit_dialogues": _UNIT_DIALOGUES}}
+    plan = Plan(replace(old.identity, recipe=recipe), n_talks, _UNIT_DIALOGUES, ())
     store = open_store(str(out))
     store.create(PLAN, plan.to_json())
     talks = islice(cycle(streams), n_talks)
-    flatten, head, splits = flattener(plan.identity), header(plan), Recipe.model_validate(recipe).splits
+    flatten, head, splits = flattener(plan.identity), plan.identity.header(), Recipe.model_validate(recipe).splits
     for unit in range(plan.n_units):
         batch: list[Streams] = []
         for stream in islice(talks, _UNIT_DIALOGUES):
@@ -67,7 +65,7 @@ def profile(source: Path, out: Path, units: int) -> None:
     plan = load_plan(old)
     if plan is None:
         raise RuntimeError("no plan")
-    flatten, head = watch.add("flatten", flattener(plan.identity)), header(plan)
+    flatten, head = watch.add("flatten", flattener(plan.identity)), plan.identity.header()
     read, parse, to_streams = (
         watch.add(name, run)
         for name, run in (("read file", old.read), ("parse parquet", from_parquet), ("table to records", streams_of))
@@ -97,17 +95,17 @@ def main() -> None:
         if not options.build:
             run_build(recipe_for("omniflatten", None, 'input.paths=["package:quickstart.jsonl"]'), real)
         n_units = write_build(real, source, options.hours)
-        values = Manifest.load(open_store(str(source))).values
-        print(f"{values['hours']:.1f} hours, {values['n_conversations']} conversations, {n_units} units")
+        manifest = Manifest.load(open_store(str(source)))
+        print(f"{manifest.hours:.1f} hours, {manifest.n_conversations} conversations, {n_units} units")
         walls = []
         for k in range(options.rounds):
             out = folder / f"flat-{k}"
             walls.append(run_command("flatten", str(source), "--out", str(out), "--chunk", "5/1", "--workers", "2")[0])
-        made = Manifest.load(open_store(str(out))).values["tables"]
-        n_tokens = sum(split["n_tokens"] for task in made.values() for split in task.values())
+        made = Manifest.load(open_store(str(out))).tables
+        n_tokens = sum(split.n_tokens for task in made.values() for split in task.values())
         wall = statistics.median(walls)
         show(f"flatten {options.hours:g} hours anew, 2 cores", wall, "s", most=20 * options.hours / 100)
-        show("conversation", values["hours"] * 3600 / wall, "x realtime")
+        show("conversation", manifest.hours * 3600 / wall, "x realtime")
         show("tokens of five tasks", n_tokens / wall / 1e6, "M tokens/s")
         profile(source, folder / "profile", min(40, n_units))
 

@@ -42,8 +42,8 @@ def main() -> None:
         for hours in (options.hours / 10, options.hours):
             source = folder / f"{hours:g}"
             write_build(real, source, hours)
-            values = Manifest.load(open_store(str(source))).values
-            print(f"{values['hours']:.1f} hours, {values['n_conversations']} conversations, {values['n_units']} units")
+            m = Manifest.load(open_store(str(source)))
+            print(f"{m.hours:.1f} hours, {m.n_conversations} conversations, {m.n_units} units")
             runs = [write_page(source, page) for _ in range(options.rounds)]
             show(f"report of {hours:g} hours", statistics.median(wall for wall, _ in runs), "s", most=60)
             show("its size", page.stat().st_size / 1e6, "MB", most=20)

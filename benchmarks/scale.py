@@ -24,6 +24,7 @@ from datagen.run.build import FailureLimit
 from datagen.run.finish import finish
 from datagen.run.plan import plan_build
 from datagen.run.status import status
+from datagen.shards.identity import Identity
 from datagen.shards.manifest import MANIFEST
 from datagen.shards.markers import all_but, markers, missing
 from datagen.shards.plan import PLAN, Plan, load_plan
@@ -56,8 +57,9 @@ def fake_recipe(source: Path, unit_dialogues: int) -> Recipe:
 def write_markers(out: Path, n_units: int) -> None:
     """A plan of 32 dialogues a unit, and all its markers, each with 17 files: five tasks in three splits, and two."""
     work = Pipeline(load_recipe("fake"))
-    identity = {"datagen": "", "data_version": 0, "recipe": work.recipe.identity(), "recipe_sha256": "", "inputs": []}
-    plan = Plan({**identity, **work.describe()}, 32 * n_units, 32, ("0" * 64,) * -(-n_units // 64))
+    versions = {"datagen": "", "data_version": 0, "recipe_sha256": ""}
+    identity = Identity(**versions, recipe=work.recipe.identity(), inputs=(), **vars(work.describe()))
+    plan = Plan(identity, 32 * n_units, 32, ("0" * 64,) * -(-n_units // 64))
     (out / "units").mkdir(parents=True)
     (out / PLAN).write_bytes(plan.to_json())
     places = [("conversations", ""), *((task, split) for task in _TASKS for split in _SPLITS), ("rejects", "")]

@@ -31,13 +31,13 @@ def main() -> None:
         for title, changes in builds.items():
             out = folder / title.replace(" ", "-").replace(",", "")
             wall, cpu = run_build(recipe_for("omniflatten", source, *changes), out)
-            values = Manifest.load(LocalStore(out)).values
-            digests[title] = values["digest"]
+            manifest = Manifest.load(LocalStore(out))
+            digests[title] = manifest.digest
             show(f"build, {title}: wall", wall, "s")
             show(f"build, {title}: CPU", cpu, "s")
             if "takes.keep=true" in changes:
                 size = sum(file.stat().st_size for file in (out / "takes").rglob("*") if file.is_file())
-                show("kept takes an hour of conversation", size / values["hours"] / 1e6, "MB")
+                show("kept takes an hour of conversation", size / manifest.hours / 1e6, "MB")
         titles = list(builds)
         if digests[titles[0]] != digests[titles[1]] or digests[titles[2]] != digests[titles[3]]:
             raise SystemExit("kept takes changed the content")

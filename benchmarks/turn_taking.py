@@ -22,7 +22,6 @@ from datagen.evaluate.evaluate import evaluate
 from datagen.evaluate.models import load
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
-from datagen.shards.vocab import Vocabulary
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "train.py"
 SETTINGS = (
@@ -96,9 +95,9 @@ def main() -> None:
         raise SystemExit(f"a training failed: see {options.to}/*/log")
     untrained(out, options.to / "untrained", example)
     manifest = Manifest.load(open_store(str(held_out)))
-    n_ids = Vocabulary.from_dict(manifest.values["vocabulary"]).size
-    n_rows = manifest.values["tables"]["two_stream"]["train"]["n_rows"]
-    print(f"{manifest.values['hours']:.1f} h of conversation, {n_rows} test rows")
+    n_ids = manifest.vocabulary.size
+    n_rows = manifest.tables["two_stream"]["train"].n_rows
+    print(f"{manifest.hours:.1f} h of conversation, {n_rows} test rows")
     torch.set_num_threads(2)
     for name in ("untrained", "shuffled", "trained"):
         checkpoint = options.to / name / "two_stream"

@@ -96,7 +96,7 @@ def main() -> None:
         if not options.build:
             run_build(recipe_for("quickstart", None, f"input.limit={options.dialogues}", *_PLAIN), out)
         streams = read_streams(out)[: options.dialogues]
-        made_with = Manifest.load(open_store(str(out))).values["engines"]["speech_tokenizer"]["version"]
+        made_with = Manifest.load(open_store(str(out))).engines["speech_tokenizer"].version
     tokenizer = Pipeline(recipe_for("quickstart")).speech_tokenizer
     if made_with != tokenizer.info.version:
         raise SystemExit(f"the build was made with speech tokenizer {made_with}, not {tokenizer.info.version}")

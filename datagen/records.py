@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.errors import EngineError
 from datagen.events import EVENTS as EVENTS
 from datagen.events import FAMILIES as FAMILIES
 from datagen.events import FLOOR as FLOOR
@@ -490,3 +491,66 @@ def reject(item: Item, stage: str, reason: str, detail: str, traceback: str = ""
     """
     dialogue = dialogue_of(item)
     return Reject(dialogue.record, dialogue.id, dialogue.source, stage, reason, detail, traceback)
+
+
+# -- what a plan and a manifest say of a build -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """An input as it was when a build was planned."""
+
+    name: str
+    sha256: str
+    """Of the file's bytes; empty for a hub data set."""
+    n_bytes: int
+    revision: str = ""
+    """The commit of a hub data set; `hf:name@commit` reads just this."""
+
+
+BitExact = Literal["machine", "all", "no"]
+""""machine": the same bytes on one kind of processor; "all": on every one; "no": never promised."""
+
+WordTimes = Literal["model", "estimated"]
+"""Source of word times: the model's own durations, or letters spread over the audio (`word_times.spread`)."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """An engine as a manifest describes it.
+
+    Raises:
+        EngineError: If `bit_exact` is an unknown word.
+    """
+
+    name: str
+    version: str
+    licence: str
+    bit_exact: BitExact
+    word_times: WordTimes | None = field(default=None, repr=False)
+    """Of a TTS, in plans and manifests; engines leave it out. Not in the repr, which is part of the keys of takes."""
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown promise: the worth of a digest rests on it."""
+        if self.bit_exact not in get_args(BitExact):
+            known = ", ".join(get_args(BitExact))
+            raise EngineError(f"engine {self.name}: bit_exact is {self.bit_exact!r}; it must be one of {known}")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice, its provenance and who may have it."""
+
+    name: str
+    speaker: str
+    """Voices of one speaker go to one split."""
+    languages: tuple[str, ...]
+    """ISO 639-1 codes of the languages that it speaks well enough to be used."""
+    licence: str
+    sex: Literal["female", "male", ""] = ""
+    source: str = ""
+    """The engine's own voice, or the reference recording, that it was made from."""
+    source_sha256: str = ""
+    """Of the reference recording's bytes, hexadecimal."""
+    note: str = ""
+    """A remark for users, such as an accent."""

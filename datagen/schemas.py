@@ -12,13 +12,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from datagen.engines.base import BitExact, EngineInfo, Voice
 from datagen.marks import MarkKind
 from datagen.recipe import Recipe
-from datagen.shards.index import IndexPart
+from datagen.records import EngineInfo, InputFile, Voice
+from datagen.shards.identity import Clock, Silence
+from datagen.shards.manifest import IndexPart, Reproducible, Sums
 from datagen.shards.schema import SCHEMAS
 from datagen.shards.unit import Marker
-from datagen.sources import InputFile
 
 
 class _Turn(BaseModel):
@@ -67,36 +67,12 @@ class _Dialogue(BaseModel):
     written_by: list[_Origin] | None = Field(None, max_length=100)
 
 
-class _Sums(TypedDict):
-    n_rows: int
-    n_tokens: int
-    n_bytes: int
-
-
 class _Vocabulary(TypedDict):
     n_text: int
     special_offset: int
     speech_offset: int
     codebook_size: int
     specials: dict[str, int]
-
-
-class _Clock(TypedDict):
-    sample_rate_hz: int
-    frame_rate_hz: int
-    hop_samples: int
-
-
-class _Silence(TypedDict):
-    assistant: Literal["special", "codes"]
-    user: Literal["codes"]
-    silence_code: int
-
-
-class _Reproducible(TypedDict):
-    promise: BitExact
-    because: list[str]
-    processors: dict[str, int]
 
 
 class _Manifest(BaseModel):
@@ -111,8 +87,8 @@ class _Manifest(BaseModel):
     engines: dict[str, EngineInfo]
     voices: dict[str, Voice] = Field(description="What is known of each voice that may be heard, by name")
     vocabulary: _Vocabulary
-    clock: _Clock
-    silence: _Silence
+    clock: Clock
+    silence: Silence
     n_records: int
     n_conversations: int
     n_rejects: int
@@ -120,8 +96,8 @@ class _Manifest(BaseModel):
     hours: float
     n_units: int
     digest: str = Field(pattern="^[0-9a-f]{32}$", description="Order-independent hash over all rows and rejects")
-    tables: dict[str, dict[str, _Sums]]
-    reproducible: _Reproducible = Field(
+    tables: dict[str, dict[str, Sums]]
+    reproducible: Reproducible = Field(
         description="What the digest can be held against: the promise of the weakest engine, which engines those are, "
         "and units by the kind of processor that finished them"
     )

@@ -85,7 +85,7 @@ def test_build_says_what_was_made_and_what_to_do_next(datagen, talks_file):
     assert "out: 5 records in 2 units" in said
     assert "3 dialogues kept, 2 rejected: select/code 2" in said
     assert "datagen show out --task three_stream" in said
-    assert Manifest.load(LocalStore("out")).values["digest"] in said
+    assert Manifest.load(LocalStore("out")).digest in said
 
 
 def test_build_again_says_it_was_done_before(datagen, built, talks_file):
@@ -100,7 +100,7 @@ def test_without_out_a_build_goes_to_a_folder_of_its_recipes_name(datagen, talks
 
 def test_limit_reads_only_the_first_records(datagen, talks_file):
     datagen.ok("build", "fake", "--input", talks_file, "--out", "out", "--limit", "2", *FAST)
-    assert Manifest.load(LocalStore("out")).values["n_records"] == 2
+    assert Manifest.load(LocalStore("out")).n_records == 2
 
 
 def test_takes_of_another_build_are_used(datagen, talks_file):
@@ -109,7 +109,7 @@ def test_takes_of_another_build_are_used(datagen, talks_file):
     datagen.ok(*other, "--out", "new", "--takes", "kept")
     assert not Path("new/takes").exists()
     datagen.ok(*other, "--out", "scratch")
-    digests = {Manifest.load(LocalStore(out)).values["digest"] for out in ("new", "scratch")}
+    digests = {Manifest.load(LocalStore(out)).digest for out in ("new", "scratch")}
     assert len(digests) == 1
     assert "keeps no takes" in datagen.fails(*other, "--out", "third", "--takes", "new")
 
@@ -125,14 +125,14 @@ def test_input_may_be_repeated_and_is_read_in_order(datagen, talks_file, tmp_pat
 
 def test_set_reaches_the_recipe(datagen, talks_file):
     datagen.ok("build", "fake", "--input", talks_file, "--out", "out", "--set", "seed=99", *FAST)
-    assert Manifest.load(LocalStore("out")).values["recipe"]["seed"] == 99
+    assert Manifest.load(LocalStore("out")).recipe["seed"] == 99
 
 
 def test_check_tells_digest_and_counts(datagen, built):
     manifest = Manifest.load(LocalStore(built))
     said = datagen.ok("check", built)
     assert f"{len(list(manifest.files()))} files" in said
-    assert f"digest {manifest.values['digest']}" in said
+    assert f"digest {manifest.digest}" in said
 
 
 def test_status_tells_how_far_a_build_is(datagen, built):
@@ -167,7 +167,7 @@ def test_check_names_faults_and_exits_1(datagen, built):
 def test_flatten_makes_new_shards(datagen, built):
     said = datagen.ok("flatten", built, "--out", "new", "--chunk", "5/1", "--task", "three_stream", "--workers", "1")
     assert "three_stream" in said
-    recipe = Manifest.load(LocalStore("new")).values["recipe"]["flatten"]
+    recipe = Manifest.load(LocalStore("new")).recipe["flatten"]
     assert (recipe["speech_chunk_tokens"], recipe["text_chunk_tokens"], recipe["tasks"]) == (5, 1, ["three_stream"])
     assert faults(Path("new"), built) == []
     assert "all as they should be" in datagen.ok("check", "new", "--conversations", built)
@@ -182,7 +182,7 @@ def test_flatten_takes_any_setting(datagen, built):
     datagen.ok(
         "flatten", built, "--out", "new", "--set", "half_duplex=heard", "--set", "asr_roles=[user]", "--workers", "1"
     )
-    recipe = Manifest.load(LocalStore("new")).values["recipe"]["flatten"]
+    recipe = Manifest.load(LocalStore("new")).recipe["flatten"]
     assert (recipe["half_duplex"], recipe["asr_roles"]) == ("heard", ["user"])
 
 

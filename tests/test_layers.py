@@ -80,6 +80,8 @@ def own(path: Path) -> str:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_go_down(path):
+    if own(path) == "":
+        return  # the front door imports what it names at its first use: tests/test_front_door.py
     for name in imported(path):
         if (
             name.startswith("datagen.")

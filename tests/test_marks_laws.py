@@ -244,7 +244,7 @@ def test_a_build_by_marks_is_whole_says_so_and_is_the_same_with_more_workers(tmp
     (cut,) = (u for u in rows["d1"]["utterances"] if u["n_cut_samples"])
     assert cut["said"].startswith("Tea grows in the")
     again = made(tmp_path / "two", *LOCAL, records=records(6), n_workers=2)[1]
-    assert again.values["digest"] == manifest.values["digest"]
+    assert again.digest == manifest.digest
 
 
 def test_a_check_finds_a_barge_in_that_is_not_where_a_word_ends(tmp_path):
@@ -275,7 +275,7 @@ def test_text_of_marks_is_data(tmp_path):
     (row,) = read(out, "conversations")
     heard = [u for u in row["utterances"] if u["kind"] in ("backchannel", "filler")]
     assert [u["spoken"] for u in heard] == [to_spoken(hostile, "en")] * 2
-    assert max(max(u["text_ids"]) for u in heard) < manifest.values["vocabulary"]["n_text"]
+    assert max(max(u["text_ids"]) for u in heard) < manifest.vocabulary.n_text
 
 
 @pytest.mark.slow

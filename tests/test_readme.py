@@ -50,7 +50,7 @@ def test_links_lead_somewhere():
 
 
 def test_stages_called_by_hand_as_the_readme_shows():
-    (code,) = [block for block in blocks(ROOT / "README.md", "python") if "build.steps()" in block]
+    (code,) = [block for block in blocks(ROOT / "README.md", "python") if "pipeline.steps()" in block]
     names: dict = {}
     exec(compile(code, "README.md", "exec"), names)
     assert {row.task for row in names["rows"]} == {"asr", "tts", "four_stream", "three_stream", "two_stream"}

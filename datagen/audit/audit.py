@@ -44,7 +44,7 @@ def audit(manifest: Manifest, n_conversations: int = N_CONVERSATIONS) -> list[Fi
     Raises:
         DatagenError: If the output holds no conversations, such as one made by `datagen flatten`.
     """
-    if not manifest.values["tables"].get("conversations"):
+    if not manifest.tables.get("conversations"):
         raise DatagenError(
             f"{manifest.store.url} holds no conversations to audit; audit the build it was flattened from"
         )
@@ -52,7 +52,7 @@ def audit(manifest: Manifest, n_conversations: int = N_CONVERSATIONS) -> list[Fi
     for talk in talks(manifest, n_conversations):
         for predictor in predictors:
             predictor.add(talk)
-    twins = TwinsAcrossSplits(int(manifest.values["n_conversations"]))
+    twins = TwinsAcrossSplits(manifest.n_conversations)
     for text in texts(manifest):
         twins.add(text)
     return [*(predictor.finding() for predictor in predictors), twins.finding()]

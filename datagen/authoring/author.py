@@ -12,12 +12,13 @@ from datagen.authoring.authored import Item, Written
 from datagen.authoring.authored_commit import commit_writing
 from datagen.authoring.authoring import Writer
 from datagen.authoring.authoring_config import WriteRecipe
-from datagen.authoring.authoring_plan import hashes, plan_writing, planned
+from datagen.authoring.authoring_plan import WriteIdentity, hashes, plan_writing, planned
 from datagen.authoring.llm_client import Client, key_of_server
 from datagen.authoring.reply_cache import Cache
 from datagen.authoring.spend import NOTHING, Usage
 from datagen.errors import ResumeError
 from datagen.records import Reject
+from datagen.shards.identity import plain
 from datagen.shards.markers import Tally, markers, missing
 from datagen.shards.plan import Plan
 from datagen.shards.store import Store, open_store
@@ -44,7 +45,7 @@ class Summary:
 class AuthoringWatcher:
     """Someone who wants to know how a run goes; this one does not."""
 
-    def planned(self, plan: Plan, n_done: int) -> None:
+    def planned(self, plan: Plan[WriteIdentity], n_done: int) -> None:
         """The plan stands; so many units were done before."""
 
     def unit_done(self, marker: Marker) -> None:
@@ -94,9 +95,9 @@ def write(
 class Units:
     """Makes units in one event loop, a few at a time; one client and one writer for all."""
 
-    def __init__(self, recipe: WriteRecipe, plan: Plan, store: Store, spent: Usage) -> None:
+    def __init__(self, recipe: WriteRecipe, plan: Plan[WriteIdentity], store: Store, spent: Usage) -> None:
         """Connect to nothing yet."""
-        if hashes(recipe) != plan.identity["prompts"]:
+        if hashes(recipe) != plan.identity.prompts:
             raise ResumeError("the prompts here are not those the run was planned with; every node must see the same")
         self._plan, self._store = plan, store
         self.client = Client(recipe.llm, store, spent=spent)
@@ -125,7 +126,7 @@ def spent(recipe: WriteRecipe, store: Store) -> Usage:
     return NOTHING if budget.tokens is None and budget.money is None else Cache(store).spent()
 
 
-async def _run(recipe: WriteRecipe, plan: Plan, store: Store, left: Iterable[int], done: Done) -> None:
+async def _run(recipe: WriteRecipe, plan: Plan[WriteIdentity], store: Store, left: Iterable[int], done: Done) -> None:
     units = Units(recipe, plan, store, spent(recipe, store))
     async with units.client:
         await _in_turn(units.make, iter(left), units_at_once(recipe), done)
@@ -158,7 +159,7 @@ async def _in_turn(make: Callable[[int], Any], left: Any, n_at_once: int, done: 
         raise failed
 
 
-def _summary(store: Store, plan: Plan) -> Summary:
+def _summary(store: Store, plan: Plan[WriteIdentity]) -> Summary:
     """Sum up a finished run, and say so in the output."""
     tally = Tally()
     for marker in markers(store, range(plan.n_units)):
@@ -167,7 +168,12 @@ def _summary(store: Store, plan: Plan) -> Summary:
     for answer in Cache(store).all():
         n_answers, usage = n_answers + 1, usage + answer.usage
     found = Summary(tally.n_records, tally.n_kept, f"{tally.digest:032x}", dict(tally.rejects), usage, n_answers)
-    values = {"identity": plan.identity, "n_records": found.n_records, "n_kept": found.n_kept, "digest": found.digest}
+    values = {
+        "identity": plain(plan.identity),
+        "n_records": found.n_records,
+        "n_kept": found.n_kept,
+        "digest": found.digest,
+    }
     store.create(SUMMARY, json.dumps({**values, "rejects": Counter(found.rejects)}, sort_keys=True, indent=1).encode())
     return found
 

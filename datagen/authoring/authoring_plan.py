@@ -6,7 +6,7 @@ As a build's plan (`datagen.run.plan`), with one file of `input/` a unit.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
@@ -21,7 +21,7 @@ from datagen.pipeline.select import Select
 from datagen.recipe import InputConfig
 from datagen.records import Dialogue, Reject, Turn
 from datagen.run.repeats import mark_duplicates
-from datagen.shards.plan import PLAN, Plan, load_plan, refuse_another
+from datagen.shards.plan import PLAN, Plan, read_plan, refuse_another
 from datagen.shards.schema import judged_of, origins_of
 from datagen.shards.store import Store
 
@@ -29,15 +29,21 @@ _FORMAT = 1
 """Raised when the same answers come to other records."""
 
 
-def identity(recipe: WriteRecipe) -> dict[str, Any]:
-    """All that decides what is written, but for the answers: recipe, prompts, inputs."""
-    return {
-        "datagen": __version__,
-        "write_format": _FORMAT,
-        "recipe": recipe.identity(),
-        "prompts": hashes(recipe),
-        "inputs": _inputs(recipe),
-    }
+@dataclass(frozen=True)
+class WriteIdentity:
+    """All values that decide the content of an authoring run, but for the answers."""
+
+    datagen: str
+    write_format: int
+    recipe: dict[str, Any]
+    prompts: dict[str, str]
+    """SHA-256 of each, by name and language."""
+    inputs: list[dict[str, Any]]
+
+
+def identity(recipe: WriteRecipe) -> WriteIdentity:
+    """The identity of the run of a recipe."""
+    return WriteIdentity(__version__, _FORMAT, recipe.identity(), hashes(recipe), _inputs(recipe))
 
 
 def hashes(recipe: WriteRecipe) -> dict[str, str]:
@@ -64,7 +70,7 @@ def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
     return map(select, mark_duplicates(read, InputConfig()))
 
 
-def plan_writing(recipe: WriteRecipe, store: Store) -> Plan:
+def plan_writing(recipe: WriteRecipe, store: Store) -> Plan[WriteIdentity]:
     """Plan a run, or find the plan of the one to resume.
 
     Raises:
@@ -72,7 +78,7 @@ def plan_writing(recipe: WriteRecipe, store: Store) -> Plan:
         SourceError: If the input cannot be read or holds no record.
     """
     wanted = identity(recipe)
-    plan = load_plan(store)
+    plan = read_plan(store, WriteIdentity)
     if plan is None:
         n_records, shas, left = 0, list[str](), records(recipe)
         while batch := list(islice(left, recipe.unit_records)):
@@ -83,14 +89,14 @@ def plan_writing(recipe: WriteRecipe, store: Store) -> Plan:
         if not n_records:
             raise SourceError("there is nothing to write from: the input holds no record")
         store.create(PLAN, Plan(wanted, n_records, recipe.unit_records, tuple(shas)).to_json())
-        plan = load_plan(store)  # that of another driver, if it was faster
+        plan = read_plan(store, WriteIdentity)  # that of another driver, if it was faster
     if plan is None:
         raise StoreError(f"{store.url}: {PLAN} vanished while planning")
     refuse_another(store, plan, wanted)
     return plan
 
 
-def planned(plan: Plan, store: Store, unit: int) -> list[Item | Reject]:
+def planned(plan: Plan[WriteIdentity], store: Store, unit: int) -> list[Item | Reject]:
     """The records of a unit.
 
     Raises:

@@ -10,6 +10,7 @@ from rich.progress import Progress as Bar
 
 from datagen.authoring.author import AuthoringWatcher, Summary
 from datagen.authoring.authoring_config import WriteRecipe
+from datagen.authoring.authoring_plan import WriteIdentity
 from datagen.shards.bucket import is_url
 from datagen.shards.plan import Plan
 from datagen.shards.unit import Marker
@@ -38,7 +39,7 @@ class AuthoringProgress(AuthoringWatcher):
         """Stop painting."""
         self._bar.stop()
 
-    def planned(self, plan: Plan, n_done: int) -> None:
+    def planned(self, plan: Plan[WriteIdentity], n_done: int) -> None:
         """Show what is there already."""
         self._bar.update(self._task, total=plan.n_records, completed=min(n_done * plan.unit_dialogues, plan.n_records))
         already = f", {n_done} of {plan.n_units} units done before" if n_done else ""

@@ -9,10 +9,11 @@ from typing import Any
 
 from datagen.authoring.author import AuthoringWatcher, Units, spent, units_at_once
 from datagen.authoring.authoring_config import Budget, Llm, WriteRecipe
+from datagen.authoring.authoring_plan import WriteIdentity
 from datagen.authoring.spend import NOTHING, Usage
 from datagen.errors import ClusterError, DatagenError
 from datagen.run.ray import cluster
-from datagen.shards.plan import load_plan
+from datagen.shards.plan import read_plan
 from datagen.shards.store import open_store
 from datagen.shards.unit import Marker
 
@@ -104,7 +105,7 @@ class _Actor:
         """The marker of a unit; what stops the run comes back as a value, for Ray would wrap it."""
         try:
             if self._units is None:
-                plan = load_plan(self._store)
+                plan = read_plan(self._store, WriteIdentity)
                 if plan is None:
                     return ClusterError(
                         f"a worker finds no plan in {self._store.url}; --out must be seen by every node"

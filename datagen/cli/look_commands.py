@@ -53,7 +53,7 @@ def listen(
 ) -> None:
     """Write the sound of a conversation, as mixed or as decoded from its tokens."""
     import datagen.inspect
-    from datagen.inspect.listen import listen as run
+    from datagen.inspect.conversation import listen as run
 
     typer.echo(run(datagen.inspect.open(out).conversation(dialogue), to, channel, decoded))
 
@@ -121,7 +121,7 @@ def export(
 
     output = datagen.inspect.open(out)
     if sys.stderr.isatty():
-        n_conversations = output.manifest.values["n_conversations"]
+        n_conversations = output.manifest.n_conversations
         with typer.progressbar(length=n_conversations, label=to, file=sys.stderr) as bar:
             summary = run(output, to, format, decoded, bar.update)
     else:

@@ -55,7 +55,7 @@ class BuildProgress:
 
     def planned(self, plan: Plan, n_done: int) -> None:
         """Show what is there already. Hours and rejects are those of this run; `datagen status` adds up all."""
-        self._rate = plan.identity["clock"]["sample_rate_hz"]
+        self._rate = plan.identity.clock.sample_rate_hz
         self._n_before, self._began = n_done, time.monotonic()
         self._bar.update(self._task, total=plan.n_units, completed=n_done)
         already = f", {n_done} units done before" if n_done else ""
@@ -87,7 +87,7 @@ class BuildProgress:
         seconds = time.monotonic() - self._began
         made_s = self._made_ms / 1000
         speed = f" in {_clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
-        _console.print(f"[green]Done[/]: {manifest.values['hours'] * 60:.1f} minutes of conversation{speed}")
+        _console.print(f"[green]Done[/]: {manifest.hours * 60:.1f} minutes of conversation{speed}")
         print_summary(manifest, self._out)
 
 
@@ -147,22 +147,21 @@ def _by_count(rejects: dict[str, int]) -> str:
 
 def print_summary(manifest: Manifest, out: str) -> None:
     """A table of what an output holds, rejects by reason, and what to do next."""
-    values = manifest.values
     table = Table("table", "split", "rows", "tokens", "MB", box=None, pad_edge=False, header_style="bold")
-    for name, splits in values["tables"].items():
+    for name, splits in manifest.tables.items():
         for split, n in splits.items():
             table.add_row(
                 name,
                 split,
-                f"{n['n_rows']:,}",
-                f"{n['n_tokens']:,}" if n["n_tokens"] else "",
-                f"{n['n_bytes'] / 1e6:.2f}",
+                f"{n.n_rows:,}",
+                f"{n.n_tokens:,}" if n.n_tokens else "",
+                f"{n.n_bytes / 1e6:.2f}",
             )
     _console.print(table)
-    kept, n_rejects = values["n_conversations"], values["n_rejects"]
-    reasons = _by_count(values["rejects"])
+    kept, n_rejects = manifest.n_conversations, manifest.n_rejects
+    reasons = _by_count(manifest.rejects)
     _console.print(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}", soft_wrap=True)
-    _console.print(f"digest {values['digest']}\n")
+    _console.print(f"digest {manifest.digest}\n")
     tasks, out = manifest.tasks, escape(out)
     if tasks:
         best = "three_stream" if "three_stream" in tasks else tasks[0]

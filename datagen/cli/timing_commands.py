@@ -55,7 +55,7 @@ def report(
 
     store = open_store(out)
     manifest = Manifest.load(store)
-    compared = ComparedTiming.named(reference) if reference else ComparedTiming.of_build(manifest.values)
+    compared = ComparedTiming.named(reference) if reference else ComparedTiming.of_build(manifest)
     found = reports.measure(store, manifest)
     checked = reports.hear(store, manifest, detectors(), voice)
     result = reports.as_json(found, manifest, checked, compared)

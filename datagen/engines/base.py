@@ -8,43 +8,23 @@ A class that names its protocol as its base gets what has a default here.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import EngineError
+from datagen.records import BitExact as BitExact
+from datagen.records import EngineInfo as EngineInfo
+from datagen.records import Voice as Voice
 from datagen.records import Word
+from datagen.records import WordTimes as WordTimes
 
 Audio = NDArray[np.float32]
 """Mono audio, float32 [n_samples], nominally in [-1, 1]."""
 
 Codes = NDArray[np.uint16]
 """Speech codes, uint16 [n_frames], each below the codebook size."""
-
-
-BitExact = Literal["machine", "all", "no"]
-""""machine": the same bytes on one kind of processor; "all": on every one; "no": never promised."""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What a manifest says of an engine.
-
-    Raises:
-        EngineError: If it promises nothing that is known.
-    """
-
-    name: str
-    version: str
-    licence: str
-    bit_exact: BitExact
-
-    def __post_init__(self) -> None:
-        """Refuse another word: what a digest is worth rests on this one."""
-        if self.bit_exact not in get_args(BitExact):
-            known = ", ".join(get_args(BitExact))
-            raise EngineError(f"engine {self.name}: bit_exact is {self.bit_exact!r}; it must be one of {known}")
 
 
 @dataclass(frozen=True)

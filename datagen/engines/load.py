@@ -21,6 +21,7 @@ from datagen.engines.base import (
     SpeechTokenizer,
     TextTokenizer,
 )
+from datagen.engines.moved import new_address
 from datagen.errors import EngineError, RecipeError
 
 ENGINES: dict[str, dict[str, str]] = {
@@ -83,7 +84,8 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     try:
         engine_class = getattr(import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
-        raise RecipeError(f"{kind} engine {name!r} cannot be imported: {error}") from error
+        reason = new_address(error, target) or error
+        raise RecipeError(f"{kind} engine {name!r} cannot be imported: {reason}") from error
     try:
         with suppress(ValueError):  # what has no signature is no engine, as it turns out
             inspect.signature(engine_class).bind(**options)

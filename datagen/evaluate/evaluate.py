@@ -227,10 +227,10 @@ def evaluate(
     tasks, url = full_duplex_tasks(manifest), manifest.store.url
     if task not in tasks:
         raise DatagenError(f"{url} has no full-duplex rows of {task!r}; it has {', '.join(tasks)}")
-    if split not in (splits := manifest.values["tables"][task]):
+    if split not in (splits := manifest.tables[task]):
         raise DatagenError(f"{url} has no {split} rows of {task}; it has {', '.join(splits)}")
     layout = Layout.of(manifest, task)
-    found = Evaluation(Player(model, layout, Vocabulary.from_dict(manifest.values["vocabulary"])), seed)
+    found = Evaluation(Player(model, layout, manifest.vocabulary), seed)
     for number, row in enumerate(rows(manifest.store, manifest, task, split)):
         if n_rows is not None and number >= n_rows:
             break

@@ -12,7 +12,6 @@ from datagen.shards.manifest import Manifest
 from datagen.shards.schema import arrays_of
 from datagen.shards.store import Store
 from datagen.shards.tables import from_parquet
-from datagen.shards.vocab import Vocabulary
 
 TASKS = ("three_stream", "two_stream")
 _ARRAYS = ("input_ids", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
@@ -43,13 +42,12 @@ class Layout:
         flat, vocabulary = manifest.values["recipe"]["flatten"], Vocabulary.from_dict(manifest.values["vocabulary"])
         n_speech = flat["speech_chunk_tokens"]
         n_text = flat["text_chunk_tokens"] if task == "three_stream" else 0
-        silence = manifest.values["silence"]
         silence_id = (
             vocabulary["<|speech_silence|>"]
-            if silence["assistant"] == "special"
-            else vocabulary.speech_offset + silence["silence_code"]
+            if manifest.silence.assistant == "special"
+            else vocabulary.speech_offset + manifest.silence.silence_code
         )
-        return cls(n_speech, 2 * n_speech + n_text, silence_id, 1000 / manifest.values["clock"]["frame_rate_hz"])
+        return cls(n_speech, 2 * n_speech + n_text, silence_id, 1000 / manifest.clock.frame_rate_hz)
 
     @property
     def chunk_ms(self) -> float:

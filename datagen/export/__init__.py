@@ -54,7 +54,7 @@ def export(
             "or export the sound decoded from the tokens with --decoded"
         )
     conversations = output.conversations()
-    identity = {"format": format, "decoded": decoded, "digest": output.manifest.values["digest"]}
+    identity = {"format": format, "decoded": decoded, "digest": output.manifest.digest}
     n_conversations = dict.fromkeys(SPLITS, 0)
     try:
         with Target(to, identity) as target:

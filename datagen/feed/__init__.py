@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 from datagen.errors import FeedError
 from datagen.feed.batch import Arrays
 from datagen.feed.curriculum import Stage
-from datagen.feed.reader import FeedPlan, Reader, Share
-from datagen.feed.shard_files import IGNORED, Shards, Source
-from datagen.feed.states import merge_states
+from datagen.feed.reader import FeedPlan, Reader, Share, merge_states
+from datagen.feed.shard_files import IGNORED, Shards, ShardSource
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
-from datagen.shards.vocab import Vocabulary
 
 try:
     import torch
@@ -35,7 +33,7 @@ class Batch(NamedTuple):
     tasks: tuple[str, ...]
     """Of each sequence."""
     rows: torch.Tensor
-    """Where each row comes from: sequence in the batch, file, row of the file; int64 [n_rows, 3]. `Feed.key` names the
+    """Origin of each row: sequence in the batch, file, row of the file; int64 [n_rows, 3]. `Feed.key` names the
     files."""
 
     def to(self, device: Any) -> "Batch":
@@ -56,7 +54,7 @@ class Feed(IterableDataset[Batch]):
     """The batches of one rank: for a `DataLoader` or `StatefulDataLoader` with `batch_size=None`, or to iterate over.
 
     The order is shuffled by the seed and the same for any number of ranks and workers. `state_dict` after a batch holds
-    all that is needed to go on with the next one.
+    all that is needed to resume with the next one.
     """
 
     def __init__(
@@ -82,13 +80,13 @@ class Feed(IterableDataset[Batch]):
             split: `train`, `validation` or `test`.
             seed: Of the order.
             shuffle: False keeps the manifest's order, packing apart.
-            epochs: End after so many passes over the rows; by default stages end by their `n_sequences`. With it,
+            epochs: End after that many passes over the rows; by default stages end by their `n_sequences`. With it,
                 every rank reads all files, which suits validation.
             lanes: Files that are read side by side. Ranks whose number divides it read nothing in common; more lanes
                 shuffle better and hold more memory (about 4 MB each for sequences of 8,192).
             rank: Which of the ranks; by default as `torch.distributed` says, else RANK of the environment, else 0.
             n_ranks: How many there are.
-            cache: Directory of a local disk to keep decoded files in, 4 bytes a token; from then on they are mapped
+            cache: Directory of a local disk to keep decoded files in, 4 bytes per token; from then on they are mapped
                 into memory, neither fetched nor decoded. Jobs may share it; delete it when you like.
             n_embeddings: Rows of the model's embedding, to refuse data whose ids go beyond it.
 
@@ -97,7 +95,7 @@ class Feed(IterableDataset[Batch]):
             FeedError: If it does not hold what the stages need, or has ids beyond the model's.
         """
         manifest = Manifest.load(open_store(out))
-        self.vocabulary = Vocabulary.from_dict(manifest.values["vocabulary"])
+        self.vocabulary = manifest.vocabulary
         if n_embeddings is not None and self.vocabulary.size > n_embeddings:
             raise FeedError(
                 f"{out} has ids up to {self.vocabulary.size:,}, the model {n_embeddings:,} embeddings: "
@@ -105,7 +103,7 @@ class Feed(IterableDataset[Batch]):
             )
         stages = [stages] if isinstance(stages, Stage) else list(stages)
         _check(stages, epochs, lanes)
-        source = Source(out)
+        source = ShardSource(out)
         tasks = sorted({task for stage in stages for task in stage.tasks})
         shards = {task: Shards(manifest, task, split, source, cache) for task in tasks}
         fill_id = self.vocabulary["<|text_silence|>"]
@@ -114,7 +112,7 @@ class Feed(IterableDataset[Batch]):
         for stage in stages:
             stage.n_batches(self._ranks[1])  # refuses what ranks cannot share
         self._identity = {
-            "digest": manifest.values["digest"],
+            "digest": manifest.digest,
             "split": split,
             "seed": seed,
             "shuffle": shuffle,
@@ -138,12 +136,12 @@ class Feed(IterableDataset[Batch]):
         return self._plan.shards[task].key(file)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the last iteration is: plain numbers and strings, of a few hundred bytes a lane."""
+        """The position of the last iteration: plain numbers and strings, a few hundred bytes per lane."""
         state = self._reader.state() if self._reader else self._state
         return {"of": self._identity, "at": state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next iteration go on behind a state, with any number of ranks if ranks x batch_size stays.
+        """Resume the next iteration behind a state, with any number of ranks if ranks x batch_size stays.
 
         Raises:
             FeedError: If the state is of another build, split, seed, or of other stages; names what differs.

@@ -23,7 +23,7 @@ class Arrays:
     positions: NDArray[np.int64]
     """Of each token in its row, from 0 in every row and in the fill at the end; [n_sequences, max_tokens]."""
     boundaries: NDArray[np.int32]
-    """Where rows (and fills) begin in the batch laid out flat, and its end: `cu_seqlens`; [n_rows + n_fills + 1]."""
+    """Begins of rows (and padding) in the batch laid out flat, and its end: `cu_seqlens`; [n_rows + n_fills + 1]."""
     tasks: tuple[str, ...]
     """Of each sequence."""
     rows: NDArray[np.int64]

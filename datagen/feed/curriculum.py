@@ -1,4 +1,4 @@
-"""What is trained on, in which proportions, and for how long; and how a lane keeps to it."""
+"""The stages of a training: tasks, proportions and lengths, and how a lane keeps to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Stage:
     """Length of the stage over all ranks together; None for without end."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Validate the fields.
 
         Raises:
             FeedError: Names the stage and the field.
@@ -67,7 +67,7 @@ class TaskMixer:
     def __init__(
         self, stage: Stage, deals: Mapping[str, Deal], number: int, n_epochs: int | None, seed: int, state: Any = None
     ) -> None:
-        """Begin a lane, or take it up where a state was saved."""
+        """Begin a lane, or resume it from a state."""
         self.n_taken: int = state["n_taken"] if state else 0
         places = {task: StreamPosition(**(state["places"][task] if state else {})) for task in stage.tasks}
         self._streams = {
@@ -92,6 +92,6 @@ class TaskMixer:
         return None
 
     def state(self) -> dict[str, Any]:
-        """Plain values to go on from."""
+        """Plain values to resume from."""
         places = {task: stream.place() for task, stream in self._streams.items()}
         return {"n_taken": self.n_taken, "spent": dict(self._spent), "places": places}

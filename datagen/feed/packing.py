@@ -1,4 +1,4 @@
-"""Which rows share a sequence: a pure function of their lengths."""
+"""The assignment of rows to sequences: a pure function of their lengths."""
 
 from bisect import bisect_left, insort
 from itertools import count
@@ -44,7 +44,7 @@ def pack(lengths: NDArray[np.int64], capacity: int) -> list[list[int]]:
 
 
 def _best_fit(lengths: NDArray[np.int64], rows: NDArray[np.int64], capacity: int) -> tuple[list[list[int]], list[int]]:
-    """Best fit decreasing; the room left in each sequence beside its rows."""
+    """Best fit decreasing; the room left in each sequence."""
     rows = rows[np.argsort(-lengths[rows], kind="stable")]
     packed: list[list[int]] = []
     room: list[int] = []

@@ -1,4 +1,4 @@
-"""The batches of one reader: which sequences of the global order are its own, and how it goes on after a stop.
+"""The batches of one reader: its share of the global order of sequences, and its position for a later resume.
 
 The global order deals sequences from the lanes in turn: sequence k is the next of lane k mod n_lanes. Rank r of R takes
 k = r, r + R, r + 2R, ..., in batches of consecutive ones, and its loader's workers take the batches in turn. So the
@@ -6,7 +6,7 @@ sequences of a step are the same for any R as long as R x batch_size is. If the 
 rank reads its own lanes alone; any other number works as well, but then ranks read files in common.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,12 @@ from datagen.feed.shard_files import Shards
 from datagen.feed.stream import Deal, as_they_lie, shuffled
 
 _FILES_PER_LANE = 4
-"""At least; a small build has fewer lanes, a power of two, or windows would end before they are filled."""
+"""At least; a small build has fewer lanes, a power of two, or windows would end before they are full."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which reader of how many."""
+    """One reader among all."""
 
     rank: int = 0
     n_ranks: int = 1
@@ -32,7 +32,7 @@ class Share:
 
 @dataclass(frozen=True)
 class FeedPlan:
-    """What all readers have in common."""
+    """Settings that all readers share."""
 
     stages: Sequence[Stage]
     shards: Mapping[str, Shards]
@@ -44,7 +44,7 @@ class FeedPlan:
     fill_id: int
 
     def lanes_of(self, stage: Stage) -> int:
-        """How many lanes a stage has."""
+        """Number of lanes of a stage."""
         fewest = min(len(self.shards[task]) for task in stage.tasks)
         most = max(fewest // _FILES_PER_LANE, 1)
         return 1 if self.n_epochs is not None else min(self.n_lanes, 1 << (most.bit_length() - 1))
@@ -64,17 +64,17 @@ class FeedPlan:
 
 
 class Reader:
-    """Iterates over the batches of one share; `state()` says after any batch how to go on behind it."""
+    """Iterates over the batches of one share; `state()` after any batch resumes behind it."""
 
     def __init__(self, plan: FeedPlan, share: Share, state: Mapping[str, Any] | None = None) -> None:
-        """Begin, or go on from a state of the same source.
+        """Begin, or resume from a state of the same source.
 
         Raises:
             FeedError: If the ranks cannot share a stage evenly.
         """
         self._plan, self._share = plan, share
         for shards in plan.shards.values():
-            shards.forget()
+            shards.release()
         self._n_batches = [stage.n_batches(share.n_ranks) for stage in plan.stages]
         self._stage: int = state["stage"] if state else 0
         self._n_sequences: int = state["n_sequences"] if state else 0
@@ -128,3 +128,31 @@ class Reader:
             if lane.take() is None:
                 return None
         return lane.take()
+
+
+def merge_states(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge the `state_dict` of all ranks after the same step into one that any number of ranks can resume from.
+
+    One rank's state would do, but its lanes alone; other lanes are then read again from the beginning.
+
+    Raises:
+        FeedError: If they are not of one feed and step.
+
+    >>> at = {"stage": 0, "n_sequences": 8}
+    >>> lanes = [{"0": {"n_taken": 4}}, {"1": {"n_taken": 4}}]
+    >>> sorted(merge_states([{"of": 1, "at": {**at, "lanes": some}} for some in lanes])["at"]["lanes"])
+    ['0', '1']
+    """
+    every = list(states)
+    if not every or any(state["at"] is None for state in every):
+        raise FeedError("merge_states needs the states of all ranks, each after a batch")
+    first = every[0]
+    steps = [(state["of"], state["at"]["stage"], state["at"]["n_sequences"]) for state in every]
+    if any(step != steps[0] for step in steps):
+        raise FeedError("these states are not of one feed after the same step")
+    lanes: dict[str, Any] = {}
+    for state in every:
+        for number, lane in state["at"]["lanes"].items():
+            if number not in lanes or lane["n_taken"] > lanes[number]["n_taken"]:
+                lanes[number] = lane
+    return {"of": first["of"], "at": {**first["at"], "lanes": lanes}}

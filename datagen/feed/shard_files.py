@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import FeedError
 from datagen.shards.bucket import is_url
+from datagen.shards.identity import plain
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
 from datagen.shards.tables import about, from_parquet
@@ -28,23 +29,23 @@ class Shard:
     """The rows of one file."""
 
     number: int
-    """Which of the files of its task and split."""
+    """Index among the files of its task and split."""
     ids: NDArray[np.int32]
     """Tokens of all rows, one row after the other; [n_tokens]."""
     mask: NDArray[np.bool_]
-    """Whether each is learned; [n_tokens]."""
+    """True for tokens that are learned; [n_tokens]."""
     offsets: NDArray[np.int64]
-    """Where each row begins, and where the last one ends; [n_rows + 1]."""
+    """Begin of each row, and end of the last; [n_rows + 1]."""
 
 
 _N_READERS = 4
 
 
-class Source:
+class ShardSource:
     """The output that files are read from, in threads. Each process opens its own store."""
 
     def __init__(self, url: str) -> None:
-        """Take the output's directory or URL."""
+        """A source for an output, by directory or URL."""
         self.url = url
         self._open()
 
@@ -85,8 +86,10 @@ class Source:
 class Shards:
     """The files of one task and split, by number."""
 
-    def __init__(self, manifest: Manifest, task: str, split: str, source: Source, cache: str | None = None) -> None:
-        """Take their names from the index, what reads them, and where decoded ones are kept.
+    def __init__(
+        self, manifest: Manifest, task: str, split: str, source: ShardSource, cache: str | None = None
+    ) -> None:
+        """Read the names of the files from the index.
 
         Raises:
             FeedError: If the build has no such rows.
@@ -96,15 +99,13 @@ class Shards:
         found = [(f.key, f.n_rows, bytes.fromhex(f.sha256)) for f in manifest.files(task, split) if f.n_rows]
         if not found:
             raise FeedError(
-                f"{manifest.store.url} has no {split} rows of {task}; "
-                f"it has {', '.join(sorted(manifest.values['tables'][task]))}"
+                f"{manifest.store.url} has no {split} rows of {task}; it has {', '.join(sorted(manifest.tables[task]))}"
             )
         self._keys = pa.array([key for key, *_ in found])  # up to millions: plain strings would be five times as large
         self._n_rows = np.array([n for _, n, _ in found], np.int64)
         self._hashes = pa.array([sha256 for *_, sha256 in found])
         self._is_checked = np.zeros(len(found), np.bool_)
-        self._vocabulary = manifest.values["vocabulary"]
-        self._n_ids = self._vocabulary["speech_offset"] + self._vocabulary["codebook_size"]
+        self._vocabulary, self._n_ids = plain(manifest.vocabulary), manifest.vocabulary.size
         self._source, self._cache = source, cache
         self._said = b""
         self._coming: dict[tuple[int, int], Future[Shard]] = {}
@@ -112,8 +113,8 @@ class Shards:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_coming": {}}
 
-    def forget(self) -> None:
-        """Drop what was begun and not asked for."""
+    def release(self) -> None:
+        """Drop files that are being read ahead."""
         self._coming = {}
 
     def __len__(self) -> int:

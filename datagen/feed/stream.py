@@ -47,7 +47,7 @@ class Rows:
 
     shard: Shard
     numbers: NDArray[np.int64]
-    """Which rows of the file; [n]."""
+    """Indices of rows of the file; [n]."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -60,7 +60,7 @@ class Sequence(NamedTuple):
 
     task: str
     shards: list[Shard]
-    """What the rows lie in; the fill is not among them."""
+    """The files of the rows; the padding is not among them."""
     pieces: NDArray[np.int64]
     """Index of the shard (-1 the fill), its file, row of the file, first token, length; lengths sum up to the capacity;
     [n, 5]."""
@@ -68,7 +68,7 @@ class Sequence(NamedTuple):
 
 @dataclass
 class StreamPosition:
-    """Where a stream is: a window begins at a row of a file of an epoch, and some of its sequences are given."""
+    """Position of a stream: its window begins at a row of a file of an epoch; some of its sequences are given."""
 
     epoch: int = 0
     file: int = 0
@@ -80,18 +80,18 @@ class Deal:
     """The files of a task in the order of each epoch, dealt to the lanes in turn."""
 
     def __init__(self, task: str, shards: Shards, order: Order, n_lanes: int) -> None:
-        """Take the files, how they are shuffled, and how many lanes share them."""
+        """The files of a task, their order, and the number of lanes that share them."""
         self.task, self.shards, self.order, self._n_lanes = task, shards, order, n_lanes
         self._epoch = lru_cache(4)(lambda epoch: order(len(shards), "files", epoch))  # lanes are about as far
 
     def number(self, lane: int, epoch: int, index: int) -> int | None:
-        """Which file is the index-th of a lane in an epoch; None behind its last."""
+        """The index-th file of a lane in an epoch; None behind its last."""
         place = (lane + epoch) % self._n_lanes + index * self._n_lanes  # in turn, lanes get a file more than others
         return int(self._epoch(epoch)[place]) if place < len(self.shards) else None
 
 
 def _shorter(task: str, capacity: int) -> str:
-    """What to do about rows that are too long."""
+    """Advice about rows that are too long."""
     if task in ("asr", "tts"):
         return "raise max_tokens (their limit is the recipe's flatten.max_alignment_tokens)"
     return f"raise max_tokens, or make shorter rows: datagen flatten OUT --max-tokens {capacity}"
@@ -108,7 +108,7 @@ class Stream:
             lane: Which of the lanes.
             capacity: Tokens a sequence.
             n_epochs: After how many to end; None for never.
-            place: Where to begin, or to go on.
+            place: Where to begin or resume.
         """
         self._deal, self._lane, self._capacity, self._n_epochs = deal, lane, capacity, n_epochs
         self._at = place
@@ -117,7 +117,7 @@ class Stream:
         self._open: tuple[int, Rows] | None = None
 
     def place(self) -> dict[str, int]:
-        """Where the stream is, to go on from there."""
+        """Position of the stream, to resume from."""
         return asdict(self._at)
 
     def take(self) -> Sequence | None:

@@ -1,8 +1,8 @@
 """Looking at a build, in a notebook or a program.
 
-import datagen.inspect
+import datagen
 
-output = datagen.inspect.open("out/quickstart")
+output = datagen.open("out/quickstart")
 output.table("rejects")                           # pandas
 talk = output.conversation("concert-parking")
 talk.utterances, talk.audio                       # a data frame, and sound

@@ -22,7 +22,7 @@ def dataset(output: "Output", task: str) -> "datasets.DatasetDict | datasets.Ite
     """
     import datasets
 
-    splits = [split for split in SPLITS if split in output.manifest.values["tables"][task]]
+    splits = [split for split in SPLITS if split in output.manifest.tables[task]]
     if is_url(output.url):
         features = datasets.Features.from_arrow_schema(ROWS)
         streams = {

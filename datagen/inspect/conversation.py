@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
-from datagen.inspect.decode import decoded
 from datagen.inspect.rows import StoredRow
-from datagen.inspect.sound import Sound
+from datagen.inspect.sound import Channel, Sound
 from datagen.records import Streams
+from datagen.shards.chunks import speaks
 from datagen.shards.schema import CONVERSATIONS, HEAVY, plain, streams_of
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import File, unit_of
@@ -28,7 +29,7 @@ _LIGHT = [name for name in CONVERSATIONS.names if name not in HEAVY]
 
 @dataclass(eq=False)
 class ConversationFile:
-    """The conversations of a data file. Their audio is read once, when the first of them is asked for it."""
+    """The conversations of a data file. Their audio is read once, at its first use."""
 
     output: "Output"
     file: File
@@ -90,7 +91,7 @@ class StoredConversation:
 
     @property
     def sample_rate_hz(self) -> int:
-        """Samples a second of all its times."""
+        """Samples per second of all its times."""
         return self.output.sample_rate_hz
 
     @property
@@ -105,12 +106,12 @@ class StoredConversation:
 
     @property
     def has_audio(self) -> bool:
-        """Whether its sound was kept."""
-        return self.output.recipe.mix.keep_audio
+        """True if its sound was kept."""
+        return bool(self.output.manifest.recipe["mix"]["keep_audio"])
 
     @property
     def audio(self) -> Sound:
-        """The sound of both channels as it was mixed and encoded.
+        """The sound of both channels as mixed.
 
         Raises:
             DatagenError: If the build kept none.
@@ -125,7 +126,7 @@ class StoredConversation:
 
     @cached_property
     def decoded(self) -> Sound:
-        """The sound of both channels as a model gets to hear it: decoded from their tokens. Takes seconds.
+        """The sound of both channels decoded from their tokens, as a model receives it. Takes seconds.
 
         Raises:
             DatagenError: If another version of the speech tokenizer is installed.
@@ -135,19 +136,19 @@ class StoredConversation:
 
     @property
     def utterances(self) -> "pandas.DataFrame":
-        """One line an utterance, in the stored order, with the scores of its take; times from the start."""
+        """One line per utterance, in the stored order, with the scores of its take; times from the start."""
         lines = [plain(u, skipped=_TOKENS) for u in self.streams.utterances]
         scores = [line.pop("scores") or {} for line in lines]
         return self._frame([{**line, **measured} for line, measured in zip(lines, scores, strict=True)])
 
     @property
     def events(self) -> "pandas.DataFrame":
-        """One line an event, placed or not."""
+        """One line per event, placed or not."""
         return self._frame([plain(event) for event in self.streams.events])
 
     @property
     def words(self) -> "pandas.DataFrame":
-        """One line a word that is heard, with the place of its utterance in `utterances`."""
+        """One line per audible word, with the index of its utterance in `utterances`."""
         lines = [
             {"utterance": index, "role": u.role, "kind": u.kind, **line}
             for index, u in enumerate(self.streams.utterances)
@@ -184,3 +185,38 @@ class StoredConversation:
 
         sound = self.audio if self.has_audio else None
         return render("conversation", talk=self, lines=lines_of(self, sound), sound=sound)
+
+
+def decoded(talk: StoredConversation, role: str, frames: slice) -> NDArray[np.float32]:
+    """Decoded frames of a channel: digital silence where a model reads a silence token instead of a code."""
+    manifest, tokenizer = talk.output.manifest, talk.output.speech_tokenizer
+    hop_samples = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
+    codes = {"user": talk.streams.user_codes, "assistant": talk.streams.assistant_codes}[role][frames]
+    if getattr(manifest.silence, role) != "special":
+        return tokenizer.decode(codes)
+    audio = np.zeros(len(codes) * hop_samples, np.float32)
+    for run in runs(speaks(talk.streams, role, manifest.clock.hop_samples)[frames]):
+        audio[run.start * hop_samples : run.stop * hop_samples] = tokenizer.decode(codes[run])
+    return audio
+
+
+def runs(mask: NDArray[np.bool_]) -> list[slice]:
+    """The runs in which a mask is true.
+
+    >>> runs(np.array([True, True, False, True]))
+    [slice(0, 2, None), slice(3, 4, None)]
+    """
+    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(np.int8), 0]))
+    return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def listen(talk: StoredConversation, to: str, channel: Channel = "both", decoded: bool = False) -> str:
+    """Write the sound of a conversation in the format of the file's ending; returns a line about it.
+
+    Raises:
+        DatagenError: If the build kept no audio and `decoded` is false, or the file cannot be written.
+    """
+    sound = (talk.decoded if decoded else talk.audio).channel(channel)
+    sound.write(to)
+    which = "left the user, right the assistant" if channel == "both" else f"the {channel}"
+    return f"{to}: {sound.seconds:.1f} s, {which}{', decoded from tokens' if decoded else ''}"

@@ -15,10 +15,10 @@ def _environment() -> jinja2.Environment:
 
 
 def _inert(value: Any) -> Any:
-    """A value as it is put into a page: of a text, nothing may steer how it is read."""
+    """A value for a page, its text with control characters spelled out."""
     return inert(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of `data/html`, filled; every value is escaped."""
+    """A rendered template of `data/html`; every value is escaped."""
     return _environment().get_template(f"{template}.html.j2").render(**values)

@@ -1,21 +1,18 @@
-"""A finished build, opened: its tables, conversations and rows. The one reader of all that shows or exports.
+"""A finished build, opened: its tables, conversations and rows. The only reader for all that shows or exports.
 
-Files are found by the manifest and read one at a time, and of each only the columns asked for.
+Files are found by the manifest and read one at a time, and of each only the needed columns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.errors import DatagenError
 from datagen.inspect.conversation import ConversationFile, StoredConversation
 from datagen.inspect.rows import StoredRow
-from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Recipe, stored
 from datagen.records import SPLITS
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import CONVERSATIONS, HEAVY, NEW, REJECTS, ROWS, rows_of
@@ -28,6 +25,10 @@ if TYPE_CHECKING:
     import datasets
     import pandas
 
+    from datagen.engines.base import SpeechTokenizer, TextTokenizer
+    from datagen.recipe import Recipe
+
+_E = TypeVar("_E", "SpeechTokenizer", "TextTokenizer")
 _SPLIT = pa.field("split", pa.string(), nullable=False)
 _BATCH_ROWS = 1024
 
@@ -45,7 +46,7 @@ def open_output(out: str) -> "Output":
 
 
 class Output:
-    """A finished build. Nothing is read before it is asked for.
+    """A finished build. Everything but the manifest is read at its first use.
 
     Example:
         >>> output = open("out/quickstart")  # doctest: +SKIP
@@ -72,48 +73,51 @@ class Output:
     @property
     def hours(self) -> float:
         """Hours of conversation."""
-        return float(self.manifest.values["hours"])
+        return self.manifest.hours
 
     @property
     def sample_rate_hz(self) -> int:
-        """Samples a second of all times in samples."""
-        return int(self.manifest.values["clock"]["sample_rate_hz"])
+        """Samples per second of all times in samples."""
+        return self.manifest.clock.sample_rate_hz
 
     @cached_property
-    def recipe(self) -> Recipe:
-        """What it was built by, with all defaults spelled out."""
-        return stored(self.manifest.values["recipe"])
+    def recipe(self) -> "Recipe":
+        """The recipe that it was built from, with all defaults spelled out."""
+        from datagen.recipe import stored
 
-    @cached_property
+        return stored(self.manifest.recipe)
+
+    @property
     def vocabulary(self) -> Vocabulary:
-        """Where token ids lie."""
-        return Vocabulary.from_dict(self.manifest.values["vocabulary"])
+        """The ranges of token ids."""
+        return self.manifest.vocabulary
 
     @cached_property
-    def _build(self) -> Pipeline:
-        return Pipeline(self.recipe)
-
-    @cached_property
-    def text_tokenizer(self) -> TextTokenizer:
+    def text_tokenizer(self) -> "TextTokenizer":
         """The text tokenizer that made the ids.
 
         Raises:
             DatagenError: If another version of it is installed.
         """
-        return cast(TextTokenizer, self._same_version("text_tokenizer"))
+        from datagen.engines.load import text_tokenizer
+
+        return self._same_version("text_tokenizer", text_tokenizer)
 
     @cached_property
-    def speech_tokenizer(self) -> SpeechTokenizer:
+    def speech_tokenizer(self) -> "SpeechTokenizer":
         """The speech tokenizer that made the codes.
 
         Raises:
             DatagenError: If another version of it is installed.
         """
-        return cast(SpeechTokenizer, self._same_version("speech_tokenizer"))
+        from datagen.engines.load import speech_tokenizer
 
-    def _same_version(self, kind: str) -> SpeechTokenizer | TextTokenizer:
-        engine: SpeechTokenizer | TextTokenizer = getattr(self._build, kind)
-        made_with, here = self.manifest.values["engines"][kind]["version"], engine.info.version
+        return self._same_version("speech_tokenizer", speech_tokenizer)
+
+    def _same_version(self, kind: str, load: "Callable[[str, dict[str, Any]], _E]") -> "_E":
+        stored = self.manifest.recipe["engines"][kind]
+        engine = load(stored["name"], stored.get("options", {}))
+        made_with, here = self.manifest.engines[kind].version, engine.info.version
         if made_with != here:
             raise DatagenError(
                 f"{self.url} was made with version {made_with} of its {kind.replace('_', ' ')}; "
@@ -122,21 +126,21 @@ class Output:
         return engine
 
     def __repr__(self) -> str:
-        m = self.manifest.values
+        m = self.manifest
         return (
-            f"Output({self.url!r}: {m['recipe']['name']}, {m['n_conversations']:,} conversations, "
+            f"Output({self.url!r}: {m.recipe['name']}, {m.n_conversations:,} conversations, "
             f"{self.hours:.2f} hours, {', '.join(self.tasks)})"
         )
 
     def _repr_html_(self) -> str:
         from datagen.inspect.html import render
 
-        return render("output", output=self, m=self.manifest.values)
+        return render("output", output=self, m=self.manifest)
 
     # -- tables -------------------------------------------------------------------------------------------------
 
     def schema(self, table: str) -> pa.Schema:
-        """Columns of a table: `conversations`, `rejects`, or a task, whose rows say their `split` too.
+        """Columns of a table: `conversations`, `rejects`, or a task, whose rows have their `split` too.
 
         Raises:
             DatagenError: If there is no such table.
@@ -146,7 +150,7 @@ class Output:
         if table in ("conversations", "rejects"):
             self._need(table)
             return CONVERSATIONS if table == "conversations" else REJECTS
-        raise DatagenError(f"{self.url} has no table {table!r}; it has {', '.join(self.manifest.values['tables'])}")
+        raise DatagenError(f"{self.url} has no table {table!r}; it has {', '.join(self.manifest.tables)}")
 
     def batches(self, table: str, split: str = "", columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table as Arrow record batches, one file in memory at a time.
@@ -181,7 +185,7 @@ class Output:
     def arrow(
         self, table: str, split: str = "", columns: Sequence[str] | None = None, limit: int | None = None
     ) -> pa.Table:
-        """A table as Arrow, in memory; see `batches`. With `limit`, files after the first so many rows stay unread."""
+        """A table as Arrow, in memory; see `batches`. With `limit`, later files stay unread."""
         wanted = self._columns(table, split, columns)
         schema = pa.schema([self.schema(table).field(name) for name in wanted])
         found, n_rows = [], 0
@@ -213,12 +217,12 @@ class Output:
     # -- one of many --------------------------------------------------------------------------------------------
 
     def conversations(self, split: str = "") -> Iterator[StoredConversation]:
-        """All conversations in the order of the input, one file in memory at a time; audio only if asked for."""
+        """All conversations in the order of the input, one file in memory at a time; audio at its first use."""
         self._columns("conversations", split, None)
         return (talk for file in self._conversation_files() for talk in file if split in ("", talk.split))
 
     def conversation(self, dialogue_id: str) -> StoredConversation:
-        """The conversation of a dialogue. Ids are searched for file by file; nothing else is read of the others.
+        """The conversation of a dialogue. Other files are read for their ids only.
 
         Raises:
             DatagenError: If there is none.
@@ -261,17 +265,17 @@ class Output:
         table = from_parquet(self.store.open(file.key), file.key)
         return [StoredRow.of(self, row) for row in rows_of(table, file.table, file.split)]
 
-    # -- what can be asked for ----------------------------------------------------------------------------------
+    # -- checks of arguments ------------------------------------------------------------------------------------
 
     def _need_task(self, task: str) -> None:
         if task not in self.tasks:
             raise DatagenError(f"{self.url} has no rows of task {task!r}; it has {', '.join(self.tasks)}")
 
     def _need(self, table: str) -> None:
-        origin = self.manifest.values.get("from")
+        origin = self.manifest.origin
         if table == "conversations" and origin:
             raise DatagenError(
-                f"{self.url} was flattened from {origin['url']} and holds rows only; open that for its conversations"
+                f"{self.url} was flattened from {origin.url} and holds rows only; open that for its conversations"
             )
 
     def _columns(self, table: str, split: str, columns: Sequence[str] | None) -> list[str]:

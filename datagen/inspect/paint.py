@@ -1,4 +1,4 @@
-"""Painting a training row in a terminal: one line a chunk, one column a stream, text beside it."""
+"""A training row painted in a terminal: one line per chunk, one column per stream."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -15,14 +15,14 @@ _LEGEND = "speech: a cell or number a code; · silence; green: text; magenta: sp
 
 
 def paint(row: StoredRow, n_chunks: int, codes: bool) -> None:
-    """Print a row; speech as coloured cells, or as numbers if asked for or without colour."""
+    """Print a row; speech as coloured cells, or as numbers with `codes` or without colour."""
     to = console()
     for part in _parts(row, n_chunks, codes or not to.is_terminal):
         to.print(part)
 
 
 def painted(row: StoredRow) -> str:
-    """What `print` shows of a row: in colours if that goes to a terminal."""
+    """A row as `print` shows it, in colours on a terminal."""
     to = console()
     with to.capture() as captured:
         for part in _parts(row, _PRINTED_CHUNKS, not to.is_terminal):

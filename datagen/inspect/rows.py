@@ -1,4 +1,4 @@
-"""One training row, taken apart for people: chunks of the streamed tasks, runs of the others."""
+"""One training row in readable parts: chunks of the streamed tasks, runs of the others."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Chunk:
     """A chunk of `three_stream` or `two_stream`."""
 
     start_samples: int
-    """When it begins in the conversation."""
+    """Its beginning in the conversation."""
     user: tuple[int | None, ...]
     """Speech codes of the user; None is silence."""
     text: str
@@ -37,7 +37,7 @@ class Chunk:
     assistant: tuple[int | None, ...]
     """Speech codes of the assistant; None is silence."""
     marks: tuple[str, ...]
-    """What happens in it: ends of the user's turns, and events but floor transfers."""
+    """Ends of the user's turns, and events but floor transfers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class TokenRun:
     """`text`, `special`, `speech` or `unused`."""
     learned: bool
     shown: str
-    """As a person reads it, control characters spelled out."""
+    """Readable text, control characters spelled out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -69,14 +69,14 @@ class StoredRow(records.Row):
 
     @property
     def is_streamed(self) -> bool:
-        """Whether it is made of chunks."""
+        """True if it is made of chunks."""
         return self.task in _STREAMED
 
     @property
     def _sizes(self) -> tuple[int, int]:
-        """Speech and text tokens a chunk."""
-        flatten = self.output.recipe.flatten
-        return flatten.speech_chunk_tokens, flatten.text_chunk_tokens if self.task == "three_stream" else 0
+        """Speech and text tokens per chunk."""
+        flatten = self.output.manifest.recipe["flatten"]
+        return flatten["speech_chunk_tokens"], flatten["text_chunk_tokens"] if self.task == "three_stream" else 0
 
     @property
     def n_chunks(self) -> int:
@@ -87,7 +87,7 @@ class StoredRow(records.Row):
     def chunks(self) -> Iterator[Chunk]:
         """Chunks in order; none of a task that has none."""
         n_speech, n_text = self._sizes
-        width, hop = 2 * n_speech + n_text, int(self.output.manifest.values["clock"]["hop_samples"])
+        width, hop = 2 * n_speech + n_text, self.output.manifest.clock.hop_samples
         marks = marks_of(self, width)
         for index in range(self.n_chunks):
             ids = self.input_ids[index * width : (index + 1) * width]
@@ -129,7 +129,7 @@ class StoredRow(records.Row):
 
     @property
     def title(self) -> str:
-        """What it is, in a line."""
+        """One line about it."""
         learned = int(self.loss_mask.sum())
         return f"{inert(self.row_id)}  {self.split}  {len(self.input_ids):,} tokens, {learned:,} of them learned"
 
@@ -162,11 +162,11 @@ def inert(text: str) -> str:
 
 
 def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
-    """What happens in each chunk of a row: ends of the user's turns, and events but floor transfers.
+    """Marks of each chunk of a row: ends of the user's turns, and events but floor transfers.
 
     Args:
         row: Of a streamed task.
-        width: Tokens a chunk.
+        width: Tokens per chunk.
     """
     events = zip(row.event_kinds, row.event_roles, row.event_starts.tolist(), strict=True)
     named = [(position, "user ends") for position in row.user_turn_ends.tolist()]
@@ -178,7 +178,7 @@ def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
 
 
 def event_name(kind: str, role: str) -> str:
-    """An event as a person reads it.
+    """The readable name of an event.
 
     >>> event_name("barge_in", "assistant"), event_name("false_start", "user")
     ('barge-in (assistant)', 'false start')

@@ -1,4 +1,4 @@
-"""A conversation in a terminal: who says what when, in two lanes, and what happens in it."""
+"""A conversation in a terminal: timed utterances in two lanes, and events."""
 
 from collections.abc import Iterator
 from operator import itemgetter
@@ -35,7 +35,7 @@ def show(talk: "StoredConversation") -> None:
 
 
 def title(talk: "StoredConversation") -> str:
-    """What a conversation is, in a line."""
+    """One line about a conversation."""
     streams, voices = talk.streams, dict[str, str]()
     for u in streams.utterances:
         voices.setdefault(u.role, u.voice)
@@ -52,7 +52,7 @@ def title(talk: "StoredConversation") -> str:
 
 
 def _lines(talk: "StoredConversation") -> Iterator[tuple[int, int, tuple[Text, Text, Text]]]:
-    """Order, start in samples, and cells of every line: one an utterance, and one an event that no utterance did."""
+    """Order, start in samples, and cells of every line: one per utterance, and per event without one."""
     of_utterance: dict[int, list[str]] = {}
     for event in talk.streams.events:
         if event.utterance >= 0:
@@ -66,7 +66,7 @@ def _lines(talk: "StoredConversation") -> Iterator[tuple[int, int, tuple[Text, T
 
 
 def _said(u: Spoken) -> Text:
-    """What is heard, its kind before it unless it is a turn, and what is not heard after it."""
+    """The audible text, its kind before it unless it is a turn, and the cut text after it."""
     text = Text()
     text.append(f"{u.kind}: " if u.kind != "turn" else "", style="dim")
     text.append(inert(u.said), style=_STYLES[u.role])

@@ -82,7 +82,7 @@ class Sound:
         libsndfile writes the common formats, ffmpeg the others, such as `m4a`, if it is installed.
 
         Raises:
-            DatagenError: If neither knows the format, or it does not take this sound; says how to mend it.
+            DatagenError: If neither knows the format, or it does not take this sound; says how to fix it.
         """
         import soundfile
 

@@ -36,9 +36,9 @@ class Span:
     text: str
     kind: str
     title: str = ""
-    """What a pointer that rests on it shows."""
+    """Tooltip."""
     row: int = 0
-    """Of an event: in which of the rows above the lanes its text stands."""
+    """Of an event: the row of its label above the lanes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
-from typing import Any
 
 from datagen.clock import hop_samples
 from datagen.engines import gpu, load
@@ -26,6 +25,8 @@ from datagen.pipeline.step import Step
 from datagen.pipeline.verify.verify import Gate
 from datagen.recipe import PoolConfig, Recipe
 from datagen.recipe.mix_config import NoiseSourceConfig, RoomConfig
+from datagen.records import EngineInfo, Voice
+from datagen.shards.identity import Clock, Setup, Silence
 from datagen.shards.vocab import SPECIALS, Vocabulary
 
 _ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
@@ -146,10 +147,10 @@ class Pipeline:
         users = [self.tts.about(voice) for voice in self.user_voices]
         return voices_by_language(users, self.recipe.splits, self.recipe.select.languages)
 
-    def voices(self) -> dict[str, dict[str, Any]]:
-        """What is known of each voice that may be heard, by name: its fields as JSON has them."""
+    def voices(self) -> dict[str, Voice]:
+        """Each voice that may occur, by name."""
         known = map(self.tts.about, dict.fromkeys((*self.recipe.voices.assistants, *self.user_voices)))
-        return {voice.name: {**asdict(voice), "languages": list(voice.languages)} for voice in known}
+        return {voice.name: voice for voice in known}
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -230,35 +231,27 @@ class Pipeline:
                 f"{patience * 3:g}"
             )
 
-    def loaded(self) -> dict[str, Any]:
-        """What the engines that are loaded by now say of themselves."""
-        found = {kind: asdict(self.__dict__[kind].info) for kind in _ENGINES if self.__dict__.get(kind)}
+    def loaded(self) -> dict[str, EngineInfo]:
+        """The engines that are loaded by now."""
+        found = {kind: self.__dict__[kind].info for kind in _ENGINES if self.__dict__.get(kind)}
         if "tts" in found:
-            found["tts"]["word_times"] = self.tts.word_times
+            found["tts"] = replace(found["tts"], word_times=self.tts.word_times)
         return found
 
-    def describe(self) -> dict[str, Any]:
-        """Engines, voices, vocabulary, clock and silence policy as plans and manifests store them."""
+    def describe(self) -> Setup:
+        """Engines, voices, vocabulary, clock and silence policy, for plans and manifests."""
         self._load()
         engines = self.loaded()
-        engines |= {f"noise.{index}": asdict(noise.info) for index, noise in enumerate(self.supplies.noises)}
-        engines |= {f"bursts.{index}": asdict(burst.info) for index, burst in enumerate(self.supplies.bursts)}
+        engines |= {f"noise.{index}": noise.info for index, noise in enumerate(self.supplies.noises)}
+        engines |= {f"bursts.{index}": burst.info for index, burst in enumerate(self.supplies.bursts)}
         if self.supplies.rooms:
-            engines["rooms"] = asdict(self.supplies.rooms.info)
+            engines["rooms"] = self.supplies.rooms.info
         if self.recipe.mix.line.probability:
-            engines["line"] = asdict(line_info())
-        return {
-            "engines": engines,
-            "voices": self.voices(),
-            "vocabulary": self.vocabulary.as_dict(),
-            "clock": {
-                "sample_rate_hz": self.recipe.sample_rate_hz,
-                "frame_rate_hz": self.speech_tokenizer.frame_rate_hz,
-                "hop_samples": self.hop,
-            },
-            "silence": {
-                "assistant": self.recipe.flatten.assistant_silence,
-                "user": "codes",
-                "silence_code": self.speech_tokenizer.silence_code,
-            },
-        }
+            engines["line"] = line_info()
+        return Setup(
+            engines=engines,
+            voices=self.voices(),
+            vocabulary=self.vocabulary,
+            clock=Clock(self.recipe.sample_rate_hz, self.speech_tokenizer.frame_rate_hz, self.hop),
+            silence=Silence(self.recipe.flatten.assistant_silence, "codes", self.speech_tokenizer.silence_code),
+        )

@@ -30,7 +30,7 @@ def _chunks(row: StoredRow) -> Iterator[Line]:
     vocabulary, width = row.output.vocabulary, len(row.input_ids) // max(row.n_chunks, 1)
     grid = row.input_ids.reshape(-1, width).tolist()
     texts = pieces(row.output.text_tokenizer.decode, [[t for t in ids if vocabulary.kind(t) == "text"] for ids in grid])
-    hop_samples = row.output.manifest.values["clock"]["hop_samples"]
+    hop_samples = row.output.manifest.clock.hop_samples
     for chunk, text in zip(row.chunks(), texts, strict=True):
         yield {
             "start_samples": chunk.start_samples,
@@ -43,7 +43,7 @@ def _chunks(row: StoredRow) -> Iterator[Line]:
 
 
 def _runs(row: StoredRow, streams: Streams) -> Iterator[Line]:
-    vocabulary, hop_samples = row.output.vocabulary, row.output.manifest.values["clock"]["hop_samples"]
+    vocabulary, hop_samples = row.output.vocabulary, row.output.manifest.clock.hop_samples
     channels = {"user": streams.user_codes, "assistant": streams.assistant_codes}
     tokens = zip(row.input_ids.tolist(), row.loss_mask.tolist(), strict=True)
     silence, after = vocabulary["<|speech_silence|>"], dict.fromkeys(channels, row.start_frames)

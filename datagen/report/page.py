@@ -97,8 +97,8 @@ def render(content: Content) -> str:
     style, script = ((template / name).read_text("utf-8") for name in ("report.css", "report.js"))
     return environment.get_template("page.html.j2").render(
         c=content,
-        v=content.values,
-        recipe=stored(content.values["recipe"]).to_yaml(),
+        v=content.manifest,
+        recipe=stored(content.manifest.recipe).to_yaml(),
         built=content.built_at and datetime.fromtimestamp(content.built_at, timezone.utc),
         policy=policy(style, script),
         style=Markup(style),  # noqa: S704 our own files

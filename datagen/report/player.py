@@ -14,7 +14,7 @@ from datagen.clock import samples_to_ms
 from datagen.errors import DatagenError
 from datagen.events import EVENTS, HARD_NEGATIVES
 from datagen.inspect import Sound, StoredConversation, StoredRow
-from datagen.inspect.decode import decoded
+from datagen.inspect.conversation import decoded
 from datagen.inspect.rows import event_name, inert
 from datagen.records import Event, Mixing, Spoken, Streams
 from datagen.report.lines import lines_of
@@ -175,7 +175,7 @@ def longest(lengths_s: Sequence[float], sound_s: int) -> int:
 
 
 def _stretch(talk: StoredConversation, longest_s: int) -> tuple[int, int]:
-    rate_hz, hop_samples = talk.sample_rate_hz, talk.output.manifest.values["clock"]["hop_samples"]
+    rate_hz, hop_samples = talk.sample_rate_hz, talk.output.manifest.clock.hop_samples
     return stretch(talk.streams, longest_s * rate_hz // hop_samples, rate_hz, hop_samples)
 
 
@@ -187,7 +187,7 @@ def pack(sounds: dict[str, Sound]) -> dict[str, dict[str, Any]]:
 def timeline(talk: StoredConversation, first: int, last: int) -> dict[str, Any]:
     """Frames `first` to `last` as plain values without sound; times are milliseconds from the first."""
     streams, rate_hz = talk.streams, talk.sample_rate_hz
-    hop_samples = talk.output.manifest.values["clock"]["hop_samples"]
+    hop_samples = talk.output.manifest.clock.hop_samples
     clock = PlayerClock(rate_hz, first * hop_samples, last * hop_samples)
     return {
         "id": streams.dialogue_id,
@@ -211,7 +211,7 @@ def sounds(talk: StoredConversation, first: int, last: int) -> dict[str, Sound]:
     """Frames `first` to `last` as `recorded`, if the build kept it, and `decoded`, if possible."""
     found = {}
     if talk.has_audio:
-        audio, hop_samples = talk.audio, talk.output.manifest.values["clock"]["hop_samples"]
+        audio, hop_samples = talk.audio, talk.output.manifest.clock.hop_samples
         found["recorded"] = Sound(audio.samples[first * hop_samples : last * hop_samples], audio.rate_hz)
     if not silent_because(talk):
         channels = [decoded(talk, role, slice(first, last)) for role in ("user", "assistant")]

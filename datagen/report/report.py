@@ -17,6 +17,7 @@ from datagen.report.page import Content, render
 from datagen.report.player import Candidate, players, silent_because
 from datagen.report.survey import Survey, code_chart, count_rows, length_chart, rejects, survey
 from datagen.shards.bucket import is_url
+from datagen.shards.manifest import Manifest
 from datagen.shards.markers import markers
 from datagen.shards.store import Store
 
@@ -75,12 +76,12 @@ def read(output: Output, n_conversations: int, say: Say = lambda _: None) -> Con
     talks, mute = _talks(output, chosen)
     say("auditing ...")
     return Content(
-        values=values,
+        manifest=manifest,
         place=output.url,
-        built_at=_built_at(output.store, values["n_units"]),
+        built_at=_built_at(output.store, manifest.n_units),
         survey=_facts(found) if found else None,
-        timing=as_json(found.measured, output.manifest, []) if found else None,
-        timing_charts=_timing_charts(found, values) if found else [],
+        timing=as_json(found.measured, manifest, []) if found else None,
+        timing_charts=_timing_charts(found, manifest) if found else [],
         codes={role: use.figures() for role, use in found.codes.items()} if found else {},
         tasks={task: sums.figures() for task, sums in tasks.items()},
         token_charts=[code_chart(found.codes)] if found else [],
@@ -110,8 +111,8 @@ def _facts(found: Survey) -> dict[str, Any]:
     }
 
 
-def _timing_charts(found: Survey, values: dict[str, Any]) -> list[Chart]:
-    battery, reference = found.measured.battery, ComparedTiming.of_build(values)
+def _timing_charts(found: Survey, manifest: Manifest) -> list[Chart]:
+    battery, reference = found.measured.battery, ComparedTiming.of_build(manifest)
     return [floor_transfers(battery, reference), *lengths(battery, reference)]
 
 

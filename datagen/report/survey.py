@@ -260,11 +260,11 @@ def survey(output: Output, n_conversations: int) -> Survey:
 
     def use(role: str) -> CodeUse:
         counts = np.zeros(output.vocabulary.codebook_size, np.int64)
-        return CodeUse(counts, silence["silence_code"], silence[role] == "special")
+        return CodeUse(counts, silence.silence_code, getattr(silence, role) == "special")
 
     codes = {role: use(role) for role in ("user", "assistant")}
     measured = Measured(Battery(output.sample_rate_hz))
-    found = Survey(measured, codes, Sample(n_conversations), clock["hop_samples"])
+    found = Survey(measured, codes, Sample(n_conversations), output.manifest.clock.hop_samples)
     for file in output.manifest.files("conversations"):
         table = from_parquet(output.store.open(file.key), file.key, _COLUMNS)
         for index, streams in enumerate(streams_of(table)):

@@ -1,4 +1,4 @@
-"""Is a finished output what its manifest says? Finds what is lost, doubled, damaged or inconsistent, and where."""
+"""The check of a finished output against its manifest: finds lost, doubled, damaged or inconsistent data."""
 
 import hashlib
 from collections.abc import Generator, Iterator
@@ -29,21 +29,21 @@ _NO_TASKS = ("conversations", "rejects")
 
 @dataclass
 class Report:
-    """What a check found."""
+    """The result of a check."""
 
     digest: str = ""
     n_files: int = 0
     n_rows: int = 0
     faults: list[str] = field(default_factory=list)
-    """What is wrong and where, one line each; empty if all is well."""
+    """One line per fault, with its place; empty if there is none."""
 
 
 class _Seen:
-    """What is gathered over all files: a byte a record, and about 70 bytes a dialogue."""
+    """Sums over all files: one byte per record, about 70 bytes per dialogue."""
 
     def __init__(self, n_records: int) -> None:
         self.records = np.zeros(n_records, np.uint8)
-        """How often each record was found, at most 255."""
+        """Occurrences of each record, at most 255."""
         self.strangers: set[int] = set()
         """Records that are not in the input."""
         self.n_records = 0
@@ -62,7 +62,7 @@ class _Seen:
             self.records[index] += 1
 
     def again(self, dialogue_id: str) -> bool:
-        """Count a conversation; tells whether its dialogue was there before."""
+        """Count a conversation; True if its dialogue was counted before."""
         self.n_dialogues += 1
         mark = hashlib.blake2b(dialogue_id.encode(), digest_size=8).digest()
         if mark in self.dialogues:
@@ -82,13 +82,12 @@ def check(store: Store, conversations: Store | None = None) -> Report:
         StoreError: If there is no manifest, it is damaged, or it is of another data version.
     """
     manifest = Manifest.load(store)
-    version = manifest.values.get("data_version")
-    if version != DATA_VERSION:
+    if manifest.data_version != DATA_VERSION:
         raise StoreError(
-            f"{store.url} has data version {version}, and this datagen checks version {DATA_VERSION}; "
-            f"check it with the datagen that made it ({manifest.values.get('datagen')}). Everything else reads it"
+            f"{store.url} has data version {manifest.data_version}, and this datagen checks version {DATA_VERSION}; "
+            f"check it with the datagen that made it ({manifest.datagen}). Everything else reads it"
         )
-    report, seen = Report(), _Seen(manifest.values["n_records"])
+    report, seen = Report(), _Seen(manifest.n_records)
     origin = Manifest.load(conversations) if conversations else None
     for fault in _faults(store, manifest, seen, report, conversations, origin):
         report.faults.append(fault)
@@ -102,7 +101,7 @@ def _faults(
     store: Store, manifest: Manifest, seen: _Seen, report: Report, elsewhere: Store | None, origin: Manifest | None
 ) -> Iterator[str]:
     yield from _strays(store, manifest)
-    flatten = flattener(manifest.values)
+    flatten = flattener(manifest)
     for unit, files in groupby(manifest.files(), lambda file: unit_of(file.key)):
         tables: dict[tuple[str, str], list[pa.Table]] = {}
         for file in files:
@@ -116,17 +115,17 @@ def _faults(
             keys = conversations_of(origin, unit)
             streams = [s for key in keys for s in streams_of(from_parquet(elsewhere.read(key), key))]
         yield from _unit_faults(manifest, seen, streams)
-        if streams or not manifest.values.get("from"):
+        if streams or not manifest.origin:
             yield from _row_faults(flatten, streams, tables)
     yield from _total_faults(manifest, seen)
     report.digest = digest.to_text(seen.digest)
-    if report.digest != manifest.values["digest"]:
-        yield f"content digest is {report.digest}, the manifest says {manifest.values['digest']}"
+    if report.digest != manifest.digest:
+        yield f"content digest is {report.digest}, the manifest says {manifest.digest}"
 
 
 def _strays(store: Store, manifest: Manifest) -> Iterator[str]:
     """Files that a reader could take for data but no manifest names; table by table, so that few names are held."""
-    for table in sorted({*manifest.values["tables"], *_NO_TASKS}):
+    for table in sorted({*manifest.tables, *_NO_TASKS}):
         named = {file.key for file in manifest.files(table)}
         yield from (f"{key}: not in the manifest" for key in store.keys(table) if key not in named)
 
@@ -157,14 +156,14 @@ def _read(store: Store, file: File, seen: _Seen) -> Generator[str, None, pa.Tabl
 
 
 def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Iterator[str]:
-    hop, n_codes = manifest.values["clock"]["hop_samples"], manifest.values["vocabulary"]["codebook_size"]
-    splits = SplitsConfig.model_validate(manifest.values["recipe"]["splits"])
+    hop, n_codes = manifest.clock.hop_samples, manifest.vocabulary.codebook_size
+    splits = SplitsConfig.model_validate(manifest.recipe["splits"])
     for s in streams:
         if seen.again(s.dialogue_id):
             yield f"dialogue {s.dialogue_id!r} is there more than once"
         for u in s.utterances:
             if u.role == "user":
-                speaker = manifest.values.get("voices", {}).get(u.voice, {}).get("speaker", u.voice)
+                speaker = manifest.voices[u.voice].speaker if u.voice in manifest.voices else u.voice
                 seen.speakers.setdefault(speaker, set()).add(s.split)
         if s.split != (wanted := split_of(s.group, splits)):
             yield f"conversation {s.dialogue_id!r} is in {s.split}, its group {s.group!r} is dealt to {wanted}"
@@ -174,7 +173,7 @@ def _unit_faults(manifest: Manifest, seen: _Seen, streams: list[Streams]) -> Ite
 def _row_faults(
     flatten: Flatten, streams: list[Streams], tables: dict[tuple[str, str], list[pa.Table]]
 ) -> Iterator[str]:
-    """Rows must be exactly what flattening the conversations gives: ids, masks, positions and splits."""
+    """Rows that differ from a fresh flattening of the conversations: ids, masks, positions and splits."""
     rows: list[Row] = []
     for s in streams:
         rows.extend((yield from _flattened(flatten, s)))
@@ -200,16 +199,16 @@ def _flattened(flatten: Flatten, s: Streams) -> Generator[str, None, list[Row]]:
 
 
 def _total_faults(manifest: Manifest, seen: _Seen) -> Iterator[str]:
-    values = manifest.values
-    if not values.get("from"):
-        counts = {"n_conversations": seen.n_dialogues, "n_rejects": seen.n_records - seen.n_dialogues}
-        for name, n in counts.items():
-            if n != values[name]:
-                yield f"{name} is {n}, the manifest says {values[name]}"
+    if not manifest.origin:
+        n_rejects = seen.n_records - seen.n_dialogues
+        if seen.n_dialogues != manifest.n_conversations:
+            yield f"n_conversations is {seen.n_dialogues}, the manifest says {manifest.n_conversations}"
+        if n_rejects != manifest.n_rejects:
+            yield f"n_rejects is {n_rejects}, the manifest says {manifest.n_rejects}"
         for record in np.flatnonzero(seen.records != 1).tolist():
             count = seen.records[record]
             yield f"record {record} of the input: {count} times in conversations and rejects, must be once"
         yield from (f"record {record} is not in the input" for record in sorted(seen.strangers))
-    if not values["recipe"]["splits"]["share_voices"]:
+    if not manifest.recipe["splits"]["share_voices"]:
         several = ((speaker, sorted(found)) for speaker, found in sorted(seen.speakers.items()) if len(found) > 1)
         yield from (f"user voice {speaker!r} is in splits {found}" for speaker, found in several)

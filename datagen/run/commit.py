@@ -1,8 +1,8 @@
 """One unit, exactly once: its files under names that depend on nothing but the unit, its marker last.
 
-`conversations/` is created first and carries the unit's rejects with it. Whoever creates that file has decided
-the unit's content: an attempt that finds it there, left by a killed or faster one, goes on from it, and all
-other files follow from it by integer arithmetic. So even an engine that is not bit-exact gives one content.
+`conversations/` is created first and holds the unit's rejects too. Its creator decides the unit's content: another
+attempt that finds the file, left by a killed or faster one, continues from it, and all other files follow from it by
+integer arithmetic. So even an engine that is not bit-exact gives one content.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ def commit_unit(
         unit: Index of the unit.
         results: A conversation or a reject for each record of the unit.
         flatten: Makes the rows.
-        header: What every file says of itself.
+        header: Metadata of every file.
 
     Returns:
         The marker that stands in the store.
@@ -49,16 +49,16 @@ def commit_unit(
     conversations = conversations_table(streams)
     data = to_parquet(conversations, {**header, "rejects": [asdict(r) for r in rejects]})
     if not store.create(data_key("conversations", unit), data):
-        return _go_on(store, unit, flatten, header)
+        return _resume(store, unit, flatten, header)
     return _finish(store, unit, streams, rejects, flatten, header, *_decided(unit, conversations, data))
 
 
 def found_unit(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]) -> Marker | None:
-    """Finish a unit from the conversations an earlier attempt has left; None if it left none."""
-    return _go_on(store, unit, flatten, header) if store.exists(data_key("conversations", unit)) else None
+    """Finish a unit from the conversations of an earlier attempt; None if there are none."""
+    return _resume(store, unit, flatten, header) if store.exists(data_key("conversations", unit)) else None
 
 
-def _go_on(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]) -> Marker:
+def _resume(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]) -> Marker:
     """Finish a unit from its conversations as they stand in the store."""
     key = data_key("conversations", unit)
     data = store.read(key)

@@ -1,21 +1,17 @@
 """The end of a build: index, recipe and card, then the manifest, whose existence means that it is complete."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 import jinja2
 import yaml
 
-from datagen.clock import samples_to_ms
-from datagen.engines.base import BitExact
 from datagen.errors import StoreError
 from datagen.recipe import stored
+from datagen.records import BitExact, EngineInfo
 from datagen.shards import digest
-from datagen.shards.index import IndexPart, write_part
-from datagen.shards.manifest import MANIFEST, Manifest
+from datagen.shards.manifest import MANIFEST, FlattenedFrom, IndexPart, Manifest, Reproducible, Sums, write_part
 from datagen.shards.markers import Tally, markers, missing
 from datagen.shards.plan import Plan
 from datagen.shards.store import Store
@@ -23,21 +19,23 @@ from datagen.shards.store import Store
 _SPLITS = ("train", "validation", "test")
 _WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
 
-
 _UNITS_PER_PART = 256
-"""Units whose files stand in one file of the index; so many markers are held at once when a build ends."""
+"""Units per file of the index; that many markers are held at once when a build ends."""
 
 
-def finish(store: Store, plan: Plan, origin: dict[str, Any] | None = None) -> Manifest:
+def finish(
+    store: Store, plan: Plan, origin: FlattenedFrom | None = None, promised: Reproducible | None = None
+) -> Manifest:
     """Write index, recipe, card and manifest from the markers, which are read as a stream.
 
     Args:
         store: The output.
         plan: Its plan.
-        origin: For shards flattened anew, what to say of the build whose conversations they come from.
+        origin: The build whose conversations were flattened, if they come from another.
+        promised: The worth of that build's digest; by default it follows from the engines and the markers.
 
     Raises:
-        StoreError: If a unit has no marker: success is judged from markers, not from what an engine said.
+        StoreError: If a unit has no marker: success is judged from markers, whatever an engine reports.
     """
     if left := missing(store, plan.n_units):
         raise StoreError(
@@ -49,58 +47,52 @@ def finish(store: Store, plan: Plan, origin: dict[str, Any] | None = None) -> Ma
         for marker in batch:
             tally.add(marker)
         index.append(write_part(store, len(index), [file for marker in batch for file in marker.files]))
-    values = {**plan.identity, **summary(tally, plan), "index": [asdict(part) for part in index], **(origin or {})}
-    store.replace("recipe.yaml", stored(plan.identity["recipe"]).to_yaml().encode())
-    manifest = Manifest(values, store)
+    tables = {
+        table: {split: Sums(**sums) for split, sums in sorted(splits.items())}
+        for table, splits in sorted(tally.tables.items())
+    }
+    manifest = Manifest(
+        **vars(plan.identity),
+        n_records=tally.n_records,
+        n_conversations=tally.n_kept,
+        n_rejects=tally.n_records - tally.n_kept,
+        rejects=dict(sorted(tally.rejects.items())),
+        hours=round(tally.hours(plan.identity.clock.sample_rate_hz), 4),
+        n_units=plan.n_units,
+        digest=digest.to_text(tally.digest),
+        tables=tables,
+        reproducible=promised or reproducible(plan.identity.engines, tally.processors),
+        index=tuple(index),
+        origin=origin,
+        store=store,
+    )
+    store.replace("recipe.yaml", stored(manifest.recipe).to_yaml().encode())
     store.replace("README.md", card(manifest).encode())
-    store.create(MANIFEST, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode())
+    store.create(MANIFEST, manifest.to_json())
     return manifest
 
 
-def summary(tally: Tally, plan: Plan) -> dict[str, Any]:
-    """Counts, content digest and what the digest is worth."""
-    rate = plan.identity["clock"]["sample_rate_hz"]
-    return {
-        "n_records": tally.n_records,
-        "n_conversations": tally.n_kept,
-        "n_rejects": tally.n_records - tally.n_kept,
-        "rejects": dict(sorted(tally.rejects.items())),
-        "hours": round(samples_to_ms(tally.n_samples, rate) / 3_600_000, 4),
-        "n_units": plan.n_units,
-        "digest": digest.to_text(tally.digest),
-        "reproducible": reproducible(plan.identity["engines"], tally.processors),
-        "tables": {
-            table: {split: dict(sums) for split, sums in sorted(splits.items())}
-            for table, splits in sorted(tally.tables.items())
-        },
-    }
-
-
-def reproducible(engines: Mapping[str, Mapping[str, Any]], processors: Mapping[str, int]) -> dict[str, Any]:
-    """What the digest can be held against: the promise of the weakest engine, and where the units were made.
+def reproducible(engines: Mapping[str, EngineInfo], processors: Mapping[str, int]) -> Reproducible:
+    """The worth of a digest: the promise of the weakest engine, and the machines that made the units.
 
     Args:
-        engines: What each engine says of itself, as in a plan.
+        engines: By kind.
         processors: Units by kind of processor.
 
-    >>> tone, qwen2 = {"name": "tone", "bit_exact": "machine"}, {"name": "qwen2", "bit_exact": "all"}
+    >>> tone, qwen2 = EngineInfo("tone", "4", "", "machine"), EngineInfo("qwen2", "1", "", "all")
     >>> reproducible({"tts": tone, "text_tokenizer": qwen2}, {"x86_64 Haswell": 3})
-    {'promise': 'machine', 'because': ['tts tone'], 'processors': {'x86_64 Haswell': 3}}
+    Reproducible(promise='machine', because=('tts tone',), processors={'x86_64 Haswell': 3})
     """
-    promise = min((info["bit_exact"] for info in engines.values()), key=_WEAKEST_FIRST.index, default="all")
-    because = [f"{kind} {info['name']}" for kind, info in sorted(engines.items()) if info["bit_exact"] == promise]
-    return {
-        "promise": promise,
-        "because": because if promise != "all" else [],
-        "processors": dict(sorted(processors.items())),
-    }
+    promises = {info.bit_exact for info in engines.values()}
+    promise: BitExact = next((each for each in _WEAKEST_FIRST if each in promises), "all")
+    weakest = (f"{kind} {info.name}" for kind, info in sorted(engines.items()) if info.bit_exact == promise)
+    return Reproducible(promise, tuple(weakest) if promise != "all" else (), dict(sorted(processors.items())))
 
 
 def card(manifest: Manifest) -> str:
     """The dataset card: front matter for `datasets.load_dataset`, then prose for people."""
-    values = manifest.values
     configs: list[dict[str, Any]] = []
-    for name, splits in values["tables"].items():
+    for name, splits in manifest.tables.items():
         if name != "rejects":
             paths = [
                 {
@@ -119,4 +111,4 @@ def card(manifest: Manifest) -> str:
         keep_trailing_newline=True,
     )
     front = yaml.safe_dump({"configs": configs, "tags": ["speech", "full-duplex", "datagen"]}, sort_keys=False)
-    return environment.get_template("card.md.j2").render(front=front, m=values, tasks=manifest.tasks)
+    return environment.get_template("card.md.j2").render(front=front, m=manifest, tasks=manifest.tasks)

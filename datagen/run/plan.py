@@ -1,20 +1,19 @@
-"""What is to be done, frozen before any speech is made: the input cut into units, and the identity of a build.
+"""The plan of a build, frozen before any speech is made: the input cut into units, and the identity.
 
-Planning reads every input once and keeps what it read in `input/`, a row group a unit, so that a worker finds
+Planning reads every input once and keeps the records in `input/`, one row group per unit, so that a worker finds
 its dialogues without reading the rest. Duplicates are found here, so units stay independent. `plan.json`
 comes last: while it is missing, nothing has begun.
 
-Near-duplicates share a split. Who they are is known when all has been read and written, so their groups lie beside the
-records, one small file for each file of `input/` that needs one.
+Near-duplicates share a split. They are known only after all records have been read and written, so their groups lie
+in small files of their own, one for each file of `input/` that needs one.
 """
 
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from io import BytesIO
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +24,7 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import InputConfig, Recipe
 from datagen.records import Dialogue, Reject
 from datagen.run.repeats import Grouping, mark_duplicates
+from datagen.shards.identity import Identity
 from datagen.shards.plan import PLAN, UNITS_PER_PART, Plan, groups_key, load_plan, part_key, refuse_another
 from datagen.shards.schema import GROUPS, INPUT, input_table
 from datagen.shards.store import Store
@@ -34,18 +34,16 @@ _UNITS_AT_ONCE = 4
 """Units held as records while planning: few, so that even the largest records fit in memory."""
 
 
-def identity(build: Pipeline) -> dict[str, Any]:
-    """All values that decide what a build contains."""
-    recipe = build.recipe.identity()
-    inputs = [asdict(file) for file in sources.fingerprint(build.recipe.input.paths)]
-    return {
-        "datagen": __version__,
-        "data_version": DATA_VERSION,
-        "recipe": recipe,
-        "recipe_sha256": build.recipe.sha256(),
-        "inputs": inputs,
-        **build.describe(),
-    }
+def identity(build: Pipeline) -> Identity:
+    """All values that decide the content of a build."""
+    return Identity(
+        datagen=__version__,
+        data_version=DATA_VERSION,
+        recipe=build.recipe.identity(),
+        recipe_sha256=build.recipe.sha256(),
+        inputs=tuple(sources.fingerprint(build.recipe.input.paths)),
+        **vars(build.describe()),
+    )
 
 
 def plan_build(build: Pipeline, store: Store) -> Plan:
@@ -70,11 +68,11 @@ def plan_build(build: Pipeline, store: Store) -> Plan:
 
 
 def remarks(plan: Plan) -> list[str]:
-    """What a user should know of a plan before speech is made: near-duplicates that leave the splits lopsided."""
+    """Remarks for the user before speech is made: near-duplicates that leave the splits lopsided."""
     largest, n_dialogues = plan.twins.get("largest", 0), plan.twins.get("n_dialogues", 0)
     if largest <= most_of(n_dialogues):
         return []
-    threshold = plan.identity["recipe"]["splits"]["keep_together"]
+    threshold = plan.identity.recipe["splits"]["keep_together"]
     return [
         f"{largest} of {n_dialogues} dialogues are near-duplicates of one another and share a split, train wherever "
         f"possible; validation and test are dealt from the others. splits.keep_together ({threshold}) says how alike "
@@ -82,7 +80,7 @@ def remarks(plan: Plan) -> list[str]:
     ]
 
 
-def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
+def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
     shas, sizes = list[str](), list[int]()
     grouping = Grouping(recipe.splits.keep_together) if recipe.splits.keep_together else None
     records = mark_duplicates(_read(recipe.input), recipe.input, grouping)
@@ -101,7 +99,7 @@ def _make_plan(recipe: Recipe, wanted: dict[str, Any], store: Store) -> Plan:
 
 
 def _write_groups(names: dict[int, str], sizes: Sequence[int], store: Store) -> Iterator[str]:
-    """Write the groups of each part that has any; gives the SHA-256 of each file, empty for none."""
+    """Write the groups of each part that has any; yields the SHA-256 of each file, empty for none."""
     records, begin = list(names), 0
     for part, size in enumerate(sizes):
         first, last = bisect_left(records, begin), bisect_left(records, begin + size)
@@ -124,7 +122,7 @@ def _read(source: InputConfig) -> Iterator[Dialogue | Reject]:
 
 
 def _parts(records: Iterator[Dialogue | Reject], unit_dialogues: int) -> Iterator[tuple[int, bytes]]:
-    """Pack records into files, a row group a unit; gives the number of records and the bytes of each file."""
+    """Pack records into files, one row group per unit; yields the records and the bytes of each file."""
     while True:
         file, n_records = BytesIO(), 0
         with pq.ParquetWriter(file, INPUT, compression="zstd", use_dictionary=False, write_statistics=False) as writer:

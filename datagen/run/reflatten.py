@@ -1,5 +1,6 @@
 """New shards from stored conversations: another chunk size or other tasks, and no speech."""
 
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -10,15 +11,14 @@ from datagen.recipe import FlattenConfig, explain, sha256_of
 from datagen.run.commit import commit_rows
 from datagen.run.finish import finish
 from datagen.run.local import run_local
-from datagen.run.worker import header
-from datagen.shards.manifest import MANIFEST, Manifest
+from datagen.shards.identity import Identity
+from datagen.shards.manifest import MANIFEST, FlattenedFrom, Manifest
 from datagen.shards.markers import missing
 from datagen.shards.plan import PLAN, Plan, load_plan, refuse_another
 from datagen.shards.schema import streams_of
 from datagen.shards.store import open_store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import Marker, data_key
-from datagen.shards.vocab import Vocabulary
 
 _OF_UTTERANCES = (
     *("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples"),
@@ -28,12 +28,10 @@ NEEDED = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
     *(f"utterances.list.element.{name}" for name in _OF_UTTERANCES),
 ]
-"""What flattening reads of the conversations table; the rest stays on the disk."""
-
+"""The columns of the conversations table that flattening reads."""
 
 _UNIT_DIALOGUES = 256
-"""Records a unit of reflattened shards, about."""
-
+"""Approximate number of records per unit of flattened shards."""
 
 _VERSION_3 = {
     "interrupted_text": "heard",
@@ -41,7 +39,7 @@ _VERSION_3 = {
     "alignment_takes": "heard",
     "max_canned_share": 1,
 }
-"""What data version 3 did where a recipe has a key for it since."""
+"""The behaviour of data version 3, for keys that recipes have had since."""
 
 
 def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -49,11 +47,10 @@ def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
     return {**_VERSION_3, **recipe["flatten"]}
 
 
-def flattener(identity: dict[str, Any]) -> Flatten:
+def flattener(of: Identity) -> Flatten:
     """The last stage of a build from its plan or manifest alone; needs no engine."""
-    recipe = FlattenConfig.model_validate(_settings(identity["recipe"]))
-    vocabulary = Vocabulary.from_dict(identity["vocabulary"])
-    return Flatten(recipe, vocabulary, identity["clock"]["hop_samples"], identity["silence"]["silence_code"])
+    recipe = FlattenConfig.model_validate(_settings(of.recipe))
+    return Flatten(recipe, of.vocabulary, of.clock.hop_samples, of.silence.silence_code)
 
 
 def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0) -> Manifest:
@@ -87,30 +84,35 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
             worker.run(unit)
     if store.exists(MANIFEST):
         return Manifest.load(store)
-    origin = {"url": source, "digest": old.values["digest"]}
-    return finish(store, plan, {"from": origin, "reproducible": old.values["reproducible"]})
+    return finish(store, plan, FlattenedFrom(source, old.digest), old.reproducible)
 
 
 def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
-    values = old.values["recipe"]
     try:
-        flatten = FlattenConfig.model_validate({**_settings(values), **changes})
+        flatten = FlattenConfig.model_validate({**_settings(old.recipe), **changes})
     except ValidationError as error:
         raise RecipeError(explain(error, "flatten")) from error
-    recipe = {**values, "flatten": flatten.model_dump(mode="json")}
-    kept = ("datagen", "data_version", "inputs", "engines", "vocabulary", "clock", "silence")
-    identity = {**{name: old.values[name] for name in kept}, "voices": old.values.get("voices", {})}
-    identity |= {"recipe": recipe, "recipe_sha256": sha256_of(recipe), "conversations": old.values["digest"]}
-    identity["silence"] = {**identity["silence"], "assistant": flatten.assistant_silence}
-    unit_dialogues = values["run"]["unit_dialogues"]
-    return Plan(identity, old.values["n_records"], max(1, _UNIT_DIALOGUES // unit_dialogues) * unit_dialogues, ())
+    recipe = {**old.recipe, "flatten": flatten.model_dump(mode="json")}
+    identity = replace(
+        old.identity,
+        recipe=recipe,
+        recipe_sha256=sha256_of(recipe),
+        conversations=old.digest,
+        silence=replace(old.silence, assistant=flatten.assistant_silence),
+    )
+    return Plan(identity, old.n_records, _units_together(old) * old.recipe["run"]["unit_dialogues"], ())
+
+
+def _units_together(old: Manifest) -> int:
+    """Units of a build that are flattened as one, since they cost so little."""
+    return max(1, _UNIT_DIALOGUES // int(old.recipe["run"]["unit_dialogues"]))
 
 
 def conversations_of(old: Manifest, unit: int) -> list[str]:
-    """Keys of the conversations that go into a unit: those of several units of the build, since they cost so little."""
-    n_together = max(1, _UNIT_DIALOGUES // old.values["recipe"]["run"]["unit_dialogues"])
+    """Keys of the conversations of a build that go into a unit of flattened shards."""
+    n_together = _units_together(old)
     first = unit * n_together
-    return [data_key("conversations", k) for k in range(first, min(first + n_together, old.values["n_units"]))]
+    return [data_key("conversations", k) for k in range(first, min(first + n_together, old.n_units))]
 
 
 class _Flattener:
@@ -121,7 +123,7 @@ class _Flattener:
         self._old, plan = Manifest.load(self._origin), load_plan(self._store)
         if plan is None:
             raise ResumeError(f"{out} lost its {PLAN}")
-        self._flatten, self._header = flattener(plan.identity), header(plan)
+        self._flatten, self._header = flattener(plan.identity), plan.identity.header()
 
     def run(self, unit: int) -> Marker:
         """Flatten and commit a unit."""
@@ -130,7 +132,7 @@ class _Flattener:
         return commit_rows(self._store, unit, streams, self._flatten, self._header)
 
     def records(self, unit: int) -> NoReturn:
-        """Nothing can be left out of a unit that ends its worker.
+        """Refuse to leave a record out of a unit that ended its worker.
 
         Raises:
             StoreError: Always.

@@ -1,9 +1,7 @@
-"""How far a build is, from what lies in its output: whoever runs it, wherever, and however it ended."""
+"""The progress of a build, read from its output alone, whether it runs, was killed or has ended."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from datagen.clock import samples_to_ms
 from datagen.errors import StoreError
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.markers import Tally, all_but, markers, missing
@@ -18,11 +16,11 @@ _RECENT_UNITS = 20
 
 @dataclass(frozen=True)
 class Status:
-    """Where a build stands."""
+    """The progress of a build."""
 
     url: str
     finished: bool
-    """Whether the manifest is there."""
+    """True if the manifest exists."""
     n_units: int
     n_units_done: int
     n_records: int
@@ -33,13 +31,13 @@ class Status:
     hours: float
     """Of conversation made."""
     hours_left: float | None
-    """Of conversation, if what is left is like what is done; None before the first unit."""
+    """Estimate for the remaining units, from those done; None before the first."""
     realtime: float | None = None
-    """Seconds of conversation a second of recent wall time, all workers together; None if too little is known."""
+    """Seconds of conversation per second of recent wall time, all workers together; None if too few units are done."""
     seconds_left: float | None = None
     """At that speed."""
     last_unit_at: int | None = None
-    """When the newest unit was finished, in seconds since 1970 by its worker's clock."""
+    """Time of the newest unit, in seconds since 1970 by its worker's clock."""
 
 
 def status(store: Store) -> Status:
@@ -52,7 +50,19 @@ def status(store: Store) -> Status:
     if plan is None:
         raise StoreError(f"{store.url} has no {PLAN}: no build is there, or its input is still being read")
     if store.exists(MANIFEST):
-        return _finished(store.url, Manifest.load(store).values)
+        m = Manifest.load(store)
+        return Status(
+            url=store.url,
+            finished=True,
+            n_units=m.n_units,
+            n_units_done=m.n_units,
+            n_records=m.n_records,
+            n_conversations=m.n_conversations,
+            n_rejects=m.n_rejects,
+            rejects=m.rejects,
+            hours=m.hours,
+            hours_left=0.0,
+        )
     tally, recent = Tally(), _Recent()
     for marker in markers(store, all_but(missing(store, plan.n_units), plan.n_units)):
         tally.add(marker)
@@ -60,14 +70,9 @@ def status(store: Store) -> Status:
     return _unfinished(store.url, plan, tally, recent)
 
 
-def _finished(url: str, values: dict[str, Any]) -> Status:
-    names = ("n_units", "n_records", "n_conversations", "n_rejects", "rejects", "hours")
-    return Status(url, True, n_units_done=values["n_units"], hours_left=0.0, **{name: values[name] for name in names})
-
-
 def _unfinished(url: str, plan: Plan, tally: Tally, recent: "_Recent") -> Status:
-    rate = plan.identity["clock"]["sample_rate_hz"]
-    hours, n_left = samples_to_ms(tally.n_samples, rate) / 3_600_000, plan.n_units - tally.n_units
+    rate_hz, n_left = plan.identity.clock.sample_rate_hz, plan.n_units - tally.n_units
+    hours = tally.hours(rate_hz)
     n_units, n_samples, seconds = recent.speed()
     return Status(
         url=url,
@@ -80,7 +85,7 @@ def _unfinished(url: str, plan: Plan, tally: Tally, recent: "_Recent") -> Status
         rejects=dict(sorted(tally.rejects.items())),
         hours=round(hours, 4),
         hours_left=round(hours / tally.n_units * n_left, 4) if tally.n_units else None,
-        realtime=round(n_samples / rate / seconds, 1) if seconds else None,
+        realtime=round(n_samples / rate_hz / seconds, 1) if seconds else None,
         seconds_left=round(seconds / n_units * n_left, 1) if seconds else None,
         last_unit_at=recent.newest(),
     )
@@ -95,7 +100,7 @@ class _Recent:
 
     def __init__(self) -> None:
         self._units: list[tuple[int, int]] = []
-        """When each was finished, and its samples."""
+        """Time of each unit, and its samples."""
 
     def add(self, marker: Marker) -> None:
         if marker.finished_at:

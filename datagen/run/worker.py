@@ -17,7 +17,8 @@ from datagen.records import Dialogue, Reject, Streams
 from datagen.run.commit import commit_unit, found_unit
 from datagen.run.memory import keep_freed_memory
 from datagen.run.takes import kept_takes
-from datagen.shards.plan import PLAN, Plan, PlannedInput, differences, load_plan
+from datagen.shards.identity import differences
+from datagen.shards.plan import PLAN, Plan, PlannedInput, load_plan
 from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
 
@@ -59,7 +60,7 @@ class Worker:
         build = Pipeline(values)
         worker = cls(build, plan, store, names)
         loaded = build.loaded()
-        if faults := differences({kind: plan.identity["engines"][kind] for kind in loaded}, loaded, "engines"):
+        if faults := differences({kind: plan.identity.engines[kind] for kind in loaded}, loaded, "engines"):
             raise EngineError(f"{platform.node()} has another engine than the build was planned with: {faults[0]}")
         faulthandler.cancel_dump_traceback_later()
         worker._dialogue_seconds = values.limits.dialogue_seconds
@@ -98,9 +99,3 @@ class Worker:
     def commit(self, unit: int, results: Sequence[Streams | Reject]) -> Marker:
         """Write a unit's files and its marker."""
         return commit_unit(self._store, unit, results, self._flatten, self._header)
-
-
-def header(plan: Plan) -> dict[str, Any]:
-    """What every data file says of itself."""
-    names = ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence")
-    return {**{name: plan.identity[name] for name in names}, "flatten": plan.identity["recipe"]["flatten"]}

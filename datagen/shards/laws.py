@@ -1,9 +1,9 @@
 """The laws of time and tokens that every stored conversation keeps.
 
-No time is negative or outside the conversation, nobody overlaps themselves, words lie within their utterance, said and
-unsaid together are what was scripted, every event lies where its utterance does, nothing that was scripted is cut
-or left out without an event that says so, a barge-in leaves words of the other unsaid, and one by marks starts where a
-word ends.
+- No time is negative or outside the conversation, and no role overlaps itself.
+- Words lie within their utterance; said and unsaid text together are the scripted text.
+- Every event lies at its utterance; nothing scripted is cut or left out without an event.
+- A barge-in leaves words of the other unsaid; one by marks starts at the end of a word.
 """
 
 from collections import Counter
@@ -23,11 +23,11 @@ _WHOLE = _BESIDE | {"prompt"}
 
 
 def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
-    """What breaks the laws of time and tokens in one conversation.
+    """The violations of the laws of time and tokens in one conversation.
 
     Args:
         s: The conversation.
-        hop: Samples a frame.
+        hop: Samples per frame.
         n_codes: Size of the codebook.
     """
     if len(s.user_codes) != len(s.assistant_codes):
@@ -73,7 +73,7 @@ def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
 
 
 def _rest_faults(u: Spoken, hop: int, n_codes: int) -> Iterator[str]:
-    """What is wrong with the codes of a take's unheard rest, if it has any."""
+    """Faults in the codes of the part of a take that was cut."""
     if not len(u.rest_codes):
         return
     if u.kind not in FLOOR or not u.n_cut_samples or u.rest_start_frames is None:
@@ -109,7 +109,7 @@ def _event_faults(e: Event, s: Streams) -> Iterator[str]:
 
 
 def _unnoted(s: Streams) -> Iterator[str]:
-    """Utterances that are cut, or not heard beside the floor, without an event that says so."""
+    """Utterances that are cut, or overlapping ones that are left out, without an event that says so."""
     beside = Counter(e.utterance for e in s.events if e.kind in _BESIDE)
     placed = {e.utterance for e in s.events if e.kind in _BESIDE and e.placed}
     stops = {(e.role, e.end_samples) for e in s.events if e.kind == "barge_in" and e.placed}

@@ -1,56 +1,164 @@
-"""The manifest and the dataset card: written last, so their existence means the build is complete."""
+"""The manifest of a finished build and its index: written last, so their existence means that it is complete.
 
+The index has one row per data file, in order of units. It lies in files of its own, each of some units, so neither its
+writer nor its reader ever holds all of it. The manifest names them with their hashes; their own names hold the hash
+too, so two drivers that finish a build at once do not collide.
+"""
+
+import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import msgspec
+import pyarrow as pa
 
 from datagen.errors import StoreError
-from datagen.shards.index import IndexPart, read_part
-from datagen.shards.store import Store
+from datagen.records import BitExact
+from datagen.shards.identity import Identity, plain
+from datagen.shards.schema import FILES
+from datagen.shards.store import LocalStore, Store
+from datagen.shards.tables import from_parquet, to_parquet
 from datagen.shards.unit import File
 
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a finished build holds and how it was made."""
+class Sums:
+    """Sizes of the files of one split of a table."""
 
-    values: dict[str, Any]
-    store: Store = field(repr=False, compare=False)
-    """Where it lies."""
+    n_rows: int
+    n_tokens: int
+    n_bytes: int
 
-    def files(self, table: str = "", split: str = "") -> Iterator[File]:
-        """Data files in order of units: all, or those of a table, or of one split of it. Read as they are asked for."""
-        for part in self.values["index"]:
-            for file in read_part(self.store, IndexPart(**part)):
-                if table in ("", file.table) and split in ("", file.split):
-                    yield file
 
-    @property
-    def tasks(self) -> list[str]:
-        """Tasks that have rows."""
-        return sorted(self.values["tables"].keys() - {"conversations", "rejects"})
+@dataclass(frozen=True)
+class Reproducible:
+    """The worth of a digest: the promise of the weakest engine, and the machines that made the units."""
+
+    promise: BitExact
+    because: tuple[str, ...]
+    """The engines that promise no more; none if all promise everything."""
+    processors: dict[str, int]
+    """Units by kind of processor."""
+
+
+@dataclass(frozen=True)
+class FlattenedFrom:
+    """The build whose conversations were flattened again."""
+
+    url: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class IndexPart:
+    """One file of the index as the manifest names it."""
+
+    key: str
+    n_files: int
+    n_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Identity):
+    """The content of a finished build and how it was made.
+
+    Example:
+        >>> manifest = Manifest.load(open_store("out/quickstart"))  # doctest: +SKIP
+        >>> manifest.clock.hop_samples, manifest.engines["tts"].version, manifest.hours  # doctest: +SKIP
+    """
+
+    n_records: int
+    n_conversations: int
+    n_rejects: int
+    rejects: dict[str, int]
+    """Count by `stage/reason`."""
+    hours: float
+    """Of conversation."""
+    n_units: int
+    digest: str
+    """Order-independent hash over all rows and rejects, 32 hexadecimal digits."""
+    tables: dict[str, dict[str, Sums]]
+    """By table and split; tables that are not split have the split `all`."""
+    reproducible: Reproducible
+    index: tuple[IndexPart, ...]
+    origin: FlattenedFrom | None = None
+    """`from` in JSON; None unless the build was flattened from another."""
+    store: Store = field(default=LocalStore(""), repr=False, compare=False)
+    """The output that holds it; not in JSON."""
 
     @classmethod
     def load(cls, store: Store) -> "Manifest":
         """Read the manifest of an output.
 
         Raises:
-            StoreError: If the build is unfinished, or the manifest damaged.
+            StoreError: If the build is unfinished, or the manifest damaged; names the field.
         """
         if not store.exists(MANIFEST):
             hint = (
-                "the build is unfinished: run `datagen build` again to go on"
+                "the build is unfinished: run `datagen build` again to resume it"
                 if store.exists("plan.json")
                 else "no build is there"
             )
             raise StoreError(f"{store.url} has no {MANIFEST}; {hint}")
         try:
-            manifest = cls(json.loads(store.read(MANIFEST)), store)
-            for part in manifest.values["index"]:
-                IndexPart(**part)  # proves that the entries are whole
-        except (ValueError, KeyError, TypeError) as error:
+            values = msgspec.convert(json.loads(store.read(MANIFEST)), dict)
+            values["origin"] = values.pop("from", None)
+            return replace(msgspec.convert(values, cls), store=store)
+        except ValueError as error:
             raise StoreError(f"{store.url}/{MANIFEST} is damaged ({error})") from error
-        return manifest
+
+    def to_json(self) -> bytes:
+        """The content of manifest.json."""
+        values = plain(replace(self, store=LocalStore("")))
+        del values["store"]
+        if self.origin:
+            values["from"] = values.pop("origin")
+        return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode()
+
+    def files(self, table: str = "", split: str = "") -> Iterator[File]:
+        """Data files in order of units, of all tables or one, of all splits or one. Read lazily.
+
+        Raises:
+            StoreError: If a part of the index is not what the manifest names.
+        """
+        for part in self.index:
+            for file in read_part(self.store, part):
+                if table in ("", file.table) and split in ("", file.split):
+                    yield file
+
+    @property
+    def identity(self) -> Identity:
+        """The values that decide the content, alone."""
+        return Identity(**{each.name: getattr(self, each.name) for each in fields(Identity)})
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks that have rows."""
+        return sorted(self.tables.keys() - {"conversations", "rejects"})
+
+
+def write_part(store: Store, number: int, files: Sequence[File]) -> IndexPart:
+    """Write the index of some units' files."""
+    columns = {name: [getattr(file, name) for file in files] for name in FILES.names}
+    data = to_parquet(pa.table(columns, schema=FILES))
+    sha256 = hashlib.sha256(data).hexdigest()
+    part = IndexPart(f"index/{number:05d}-{sha256[:12]}.parquet", len(files), len(data), sha256)
+    store.create(part.key, data)
+    return part
+
+
+def read_part(store: Store, part: IndexPart) -> Iterator[File]:
+    """Read a part of the index back.
+
+    Raises:
+        StoreError: If it is not what the manifest names.
+    """
+    data = store.read(part.key)
+    if hashlib.sha256(data).hexdigest() != part.sha256:
+        raise StoreError(f"{store.url}/{part.key} is damaged: it is not what the manifest names")
+    for values in from_parquet(data, part.key).to_pylist():
+        yield File(**values)

@@ -1,7 +1,7 @@
-"""All markers of a build together: which units lack one, each in order, and their sums.
+"""All markers of a build: the units that lack one, each marker in order, and their sums.
 
-Nobody holds them all. Where it is only asked which are there, one listing answers; where their content counts,
-they are read a few ahead of what is needed, for a store may be far away.
+They are never all held at once. One listing tells which exist; their content is read a few ahead, because a store may
+be far away.
 """
 
 from collections import Counter, deque
@@ -10,13 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
+from datagen.clock import samples_to_ms
 from datagen.shards import digest
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker, marker_key, unit_of
 
 _N_READERS = 32
 _READ_AHEAD = 4 * _N_READERS
-"""Markers read or being read that were not asked for yet: all that is ever held."""
+"""Markers read ahead: all that is ever held."""
 
 
 def missing(store: Store, n_units: int) -> list[int]:
@@ -29,7 +30,7 @@ def missing(store: Store, n_units: int) -> list[int]:
 
 
 def all_but(left: Iterable[int], n_units: int) -> Iterator[int]:
-    """The units that are done, if these are left.
+    """The finished units, given those that are left.
 
     >>> list(all_but([1, 3], 5))
     [0, 2, 4]
@@ -75,6 +76,10 @@ class Tally:
     """Units by kind of processor."""
     tables: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     """Rows, tokens and bytes by table and split."""
+
+    def hours(self, sample_rate_hz: int) -> float:
+        """Hours of conversation."""
+        return samples_to_ms(self.n_samples, sample_rate_hz) / 3_600_000
 
     def add(self, marker: Marker) -> None:
         """Count one more unit."""

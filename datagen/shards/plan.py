@@ -3,31 +3,36 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from typing_extensions import TypeVar
 
 from datagen.errors import ResumeError, StoreError
 from datagen.records import Dialogue, Reject
+from datagen.shards.identity import Identity, differences, plain
 from datagen.shards.schema import records_of
 from datagen.shards.store import Store
 
 PLAN = "plan.json"
 UNITS_PER_PART = 64
 
-
 _MAX_TOLD = 3
 """Differing values that a refusal names."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A planned build."""
+I = TypeVar("I", default=Identity)  # noqa: E741
+"""Of a run that `Plan` plans: of a build, or of an authoring run, which has its own."""
 
-    identity: dict[str, Any]
-    """All that decides the content: versions, recipe, inputs, engines, voices, vocabulary, clock, silence."""
+
+@dataclass(frozen=True)
+class Plan(Generic[I]):
+    """A planned run: its identity, and the records that it reads."""
+
+    identity: I
     n_records: int
     unit_dialogues: int
     parts: tuple[str, ...]
@@ -39,35 +44,47 @@ class Plan:
 
     @property
     def n_units(self) -> int:
-        """Units of the build; the last may be smaller."""
+        """Units of the run; the last may be smaller."""
         return -(-self.n_records // self.unit_dialogues)
 
     def to_json(self) -> bytes:
-        """As stored in plan.json."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
+        """The content of plan.json."""
+        return json.dumps(plain(self), indent=1, sort_keys=True).encode()
 
 
 def load_plan(store: Store) -> Plan | None:
-    """The plan of an output, or None if nothing has begun there.
+    """The plan of a build, or None if nothing has begun in this output.
 
     Raises:
-        StoreError: If plan.json is damaged.
+        StoreError: If plan.json is damaged; names the field.
+    """
+    return read_plan(store, Identity)
+
+
+def read_plan(store: Store, kind: type[I]) -> Plan[I] | None:
+    """The plan of any run, or None if nothing has begun in this output.
+
+    Args:
+        store: The output.
+        kind: Type of the run's identity.
+
+    Raises:
+        StoreError: If plan.json is damaged; names the field.
     """
     if not store.exists(PLAN):
         return None
     try:
-        values = json.loads(store.read(PLAN))
-        frozen = Plan(values["identity"], values["n_records"], values["unit_dialogues"], tuple(values["parts"]))
-        return replace(frozen, groups=tuple(values.get("groups", ())), twins=dict(values.get("twins", {})))
-    except (ValueError, KeyError, TypeError) as error:
+        plan: Plan[I] = msgspec.convert(json.loads(store.read(PLAN)), Plan[kind])  # type: ignore[valid-type]
+        return plan
+    except ValueError as error:
         raise StoreError(f"{store.url}/{PLAN} is damaged ({error}); choose another --out") from error
 
 
-def refuse_another(store: Store, plan: Plan, wanted: dict[str, Any]) -> None:
-    """Go on only with the build that lies in an output.
+def refuse_another(store: Store, plan: Plan[I], wanted: I) -> None:
+    """Resume only the run that an output holds.
 
     Raises:
-        ResumeError: If its identity is not the wanted one; says which values differ.
+        ResumeError: If its identity is not the wanted one; names the values that differ.
     """
     if differing := differences(plan.identity, wanted):
         more = f"; and {len(differing) - _MAX_TOLD} more" if len(differing) > _MAX_TOLD else ""
@@ -75,38 +92,6 @@ def refuse_another(store: Store, plan: Plan, wanted: dict[str, Any]) -> None:
             f"{store.url} holds another build: {'; '.join(differing[:_MAX_TOLD])}{more}. "
             "Use another --out, or the values it was made with"
         )
-
-
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Which values of two identities differ, and how.
-
-    Lists of named things, such as inputs, are compared thing by thing. An absent value counts as none, as in JSON.
-
-    >>> differences({"recipe": {"seed": 7}}, {"recipe": {"seed": 8}})
-    ['recipe.seed is 7 there and 8 now']
-    >>> differences({"inputs": [{"name": "a.jsonl"}]}, {"inputs": []})
-    ['inputs.a.jsonl is there but not now']
-    """
-    if old == new:
-        return []
-    if isinstance(old, list) and isinstance(new, list):
-        return differences(_by_name(old), _by_name(new), path) or [f"{path} is in another order now"]
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [key for key in sorted({*old, *new}) if key != "recipe_sha256"]  # the values say it better
-        below = [differences(old.get(key), new.get(key), f"{path}.{key}" if path else key) for key in keys]
-        return [difference for each in below for difference in each]
-    if isinstance(old, dict) or isinstance(new, dict):
-        return [f"{path} is there but not now" if isinstance(old, dict) else f"{path} is now but not there"]
-    return [f"{path} is {old!r} there and {new!r} now"]
-
-
-def _by_name(values: list[Any]) -> dict[str, Any]:
-    """A list as a dict of names, so that one thing more or less does not make all that follow differ."""
-    found: dict[str, Any] = {}
-    for position, value in enumerate(values):
-        name = str(value["name"]) if isinstance(value, dict) and "name" in value else str(position)
-        found[f"{name}~{position}" if name in found else name] = value
-    return found
 
 
 def part_key(part: int, sha256: str) -> str:
@@ -120,10 +105,10 @@ def groups_key(part: int, sha256: str) -> str:
 
 
 class PlannedInput:
-    """Reads the records of a unit; keeps the last file at hand."""
+    """Reads the records of a unit; keeps the last file open."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
-        """Take the plan and where `input/` lies."""
+        """A reader of the `input/` of a store."""
         self._plan, self._store = plan, store
         self._part = -1
         self._file: Any = None

@@ -1,4 +1,4 @@
-"""Where a build is written: one small interface, and a local directory or an object store (`bucket`) behind it.
+"""The place a build is written to: a small interface for a local directory or an object store (`bucket`).
 
 Keys are relative, with slashes. A file appears whole or not at all, and never changes once created.
 """
@@ -17,7 +17,7 @@ from datagen.errors import StoreError
 from datagen.shards.bucket import Bucket, is_url
 
 _SCRATCH = ".writing"
-"""Folder of half-written files, apart from all data; what a killed process leaves there is swept at the next start."""
+"""Folder of half-written files, apart from all data; leftovers of killed processes are removed at the next start."""
 
 _STALE_SECONDS = 3600
 
@@ -34,22 +34,23 @@ _MENDS = {
 
 
 class Store(Protocol):
-    """What a build needs of its output."""
+    """All operations that a build needs of its output."""
 
     url: str
 
     def create(self, key: str, data: bytes) -> bool:
-        """Write a file unless it is there; tells whether this call created it. Whole or not at all.
+        """Write a file unless it exists, whole or not at all.
 
-        False means that a whole file is there: its content counts, so read it. True means that it holds `data`.
+        Returns:
+            True if this call created it; False if a whole file exists, whose content counts.
 
         Raises:
-            StoreError: If it cannot be written; it may have been written all the same, so run again and see.
+            StoreError: If it cannot be written. It may have been written all the same.
         """
         ...
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write a file whether or not it is there. Only for files that nothing refers to yet."""
+        """Write a file, replacing one that exists. Only for files that nothing refers to yet."""
         ...
 
     def read(self, key: str) -> bytes:
@@ -61,7 +62,7 @@ class Store(Protocol):
         ...
 
     def open(self, key: str) -> BufferedReader:
-        """A seekable stream over a file, for who needs only parts of it.
+        """A seekable stream over a file, to read parts of it.
 
         Raises:
             StoreError: If it is not there or cannot be read.
@@ -69,7 +70,7 @@ class Store(Protocol):
         ...
 
     def exists(self, key: str) -> bool:
-        """Whether the file is there."""
+        """True if the file exists."""
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -77,7 +78,7 @@ class Store(Protocol):
         ...
 
     def sweep(self) -> None:
-        """Remove what killed writers left behind long ago; never touches data nor what is being written."""
+        """Remove old scratch files of killed writers; never touches data or files being written."""
         ...
 
 
@@ -85,7 +86,7 @@ class LocalStore:
     """A directory on a local disk. A file is written aside, synced, then linked to its name, and the name is synced."""
 
     def __init__(self, root: str | Path) -> None:
-        """Take the directory; it is made when first written to."""
+        """A store in a directory, which is made at the first write."""
         self._root = Path(root)
         self.url = str(root)
 
@@ -166,7 +167,7 @@ class LocalStore:
 
 @contextlib.contextmanager
 def _writing(target: Path) -> Iterator[None]:
-    """Make what the system says one clear error."""
+    """Turn an error of the system into one clear StoreError."""
     try:
         yield
     except OSError as error:

@@ -24,7 +24,7 @@ class File:
 
 @dataclass(frozen=True)
 class Marker:
-    """Proof that a unit is complete, and what it holds."""
+    """Proof that a unit is complete, with its sums and its files."""
 
     unit: int
     n_records: int
@@ -37,7 +37,7 @@ class Marker:
     processor: str = ""
     """Kind of processor of the worker that finished it; not part of the digest."""
     finished_at: int = field(default=0, compare=False)
-    """When that was, in seconds since 1970 by the worker's clock; not part of the digest."""
+    """Time of that, in seconds since 1970 by the worker's clock; not part of the digest."""
 
     def to_json(self) -> bytes:
         """As stored."""

@@ -8,7 +8,7 @@ With the embedded Qwen2 tokenizer the special tokens lie in rows of Qwen2's embe
 uses (151,665 to 151,935), so a Qwen2 checkpoint grows only by the speech codes.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ SPECIALS = (
     "<|eos|>",  # speech ends
     "<|sot|>",  # text begins
     "<|eot|>",  # text ends
-    "<|text_silence|>",  # fills the assistant's text stream where no text is due
-    "<|speech_silence|>",  # fills the assistant's speech stream where it does not speak
+    "<|text_silence|>",  # pads the assistant's text stream
+    "<|speech_silence|>",  # pads the assistant's speech stream while it is silent
 )
 
 Ids = NDArray[np.int32]
@@ -29,7 +29,7 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Where text, special and speech ids lie. Ranges do not overlap.
+    """The ranges of text, special and speech ids, which do not overlap.
 
     >>> v = Vocabulary(n_text=151_646, special_offset=151_665, speech_offset=151_936, codebook_size=4096)
     >>> v["<|sos|>"], v.speech(np.array([7], np.uint16)).tolist(), v.size
@@ -40,19 +40,22 @@ class Vocabulary:
     special_offset: int
     speech_offset: int
     codebook_size: int
+    specials: dict[str, int] = field(init=False, repr=False, compare=False)
+    """Id of each special token, for readers of a manifest that have no datagen."""
 
     def __post_init__(self) -> None:
-        """Refuse overlapping ranges.
+        """Derive the ids of the special tokens.
 
         Raises:
             ValueError: If text, special and speech ids overlap or are out of order.
         """
+        object.__setattr__(self, "specials", {name: self.special_offset + k for k, name in enumerate(SPECIALS)})
         if not 0 < self.n_text <= self.special_offset <= self.speech_offset - len(SPECIALS):
-            raise ValueError(f"vocabulary ranges overlap: {asdict(self)}, {len(SPECIALS)} special tokens")
+            raise ValueError(f"{self}: ranges overlap; there are {len(SPECIALS)} special tokens")
 
     def __getitem__(self, special: str) -> int:
         """Id of a special token."""
-        return self.special_offset + SPECIALS.index(special)
+        return self.specials[special]
 
     @property
     def size(self) -> int:
@@ -69,7 +72,7 @@ class Vocabulary:
         return np.where((codes >= 0) & (codes < self.codebook_size), codes, np.int32(-1))
 
     def kind(self, token_id: int) -> str:
-        """Which range an id lies in: `text`, `special`, `speech` or `unused`.
+        """The range of an id: `text`, `special`, `speech` or `unused`.
 
         >>> Vocabulary(10, 20, 40, 4).kind(41), Vocabulary(10, 20, 40, 4).kind(12)
         ('speech', 'unused')
@@ -79,12 +82,3 @@ class Vocabulary:
         if self.special_offset <= token_id < self.special_offset + len(SPECIALS):
             return "special"
         return "speech" if self.speech_offset <= token_id < self.size else "unused"
-
-    def as_dict(self) -> dict[str, int | dict[str, int]]:
-        """What a manifest stores; `from_dict` reads it back."""
-        return {**asdict(self), "specials": {name: self[name] for name in SPECIALS}}
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, int]) -> "Vocabulary":
-        """The vocabulary of a manifest."""
-        return cls(*(int(stored[name]) for name in ("n_text", "special_offset", "speech_offset", "codebook_size")))

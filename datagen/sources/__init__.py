@@ -35,11 +35,11 @@ from datagen.records import Dialogue, Reject
 from datagen.sources import fields, formats, shapes
 from datagen.sources.fields import UnfitError
 from datagen.sources.ids import Ids
-from datagen.sources.inputs import InputFile, Source, fingerprint, resolve
+from datagen.sources.inputs import Source, fingerprint, resolve
 from datagen.sources.shapes import SHAPES
 from datagen.sources.source_marks import given
 
-__all__ = ["MAX_RECORD_BYTES", "SHAPES", "InputFile", "fingerprint", "read"]
+__all__ = ["MAX_RECORD_BYTES", "SHAPES", "fingerprint", "read"]
 
 MAX_RECORD_BYTES = 1 << 20
 """Records larger than this are rejected unread, unless the caller says otherwise."""

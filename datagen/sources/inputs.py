@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from datagen.errors import SourceError, StoreError
+from datagen.records import InputFile
 from datagen.shards.bucket import Bucket, is_url
 
 Format = Literal["json", "jsonl", "parquet", "saved", "hub"]
@@ -83,18 +84,6 @@ class Source:
             StoreError: If an object store cannot be read; reading may raise it too.
         """
         return Bucket(self.url).open() if self.url else self.path.open("rb")
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """What an input was when a build was planned."""
-
-    name: str
-    sha256: str
-    """Of the file's bytes; empty for a hub data set."""
-    n_bytes: int
-    revision: str = ""
-    """The commit of a hub data set; `hf:name@commit` reads just this."""
 
 
 def resolve(inputs: str | Sequence[str]) -> list[Source]:

@@ -1,21 +1,20 @@
 """A build made by hand: conversations in which nothing is wrong, or one thing is.
 
-Only columns that every data version has are written, and a manifest with the few keys that readers need, so it is
-also a build of foreign make.
+Only columns that every data version has are written, and a recipe with the few keys that readers need, so it is also a
+build of foreign make.
 """
 
-import json
 import random
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from datagen.shards.index import write_part
+from datagen.shards.identity import Clock, Silence
+from datagen.shards.manifest import MANIFEST, Manifest, Reproducible, Sums, write_part
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import to_parquet
 from datagen.shards.unit import File
@@ -289,18 +288,29 @@ def publish(
                 made = [row for talk in part if talk.split == split for row in talk.rows()[task]]
                 if made:
                     put(f"{task}/{split}-{unit:06d}.parquet", task, split, made)
-    tables = {table: {} for table in ("asr", "tts", "four_stream", "three_stream")}
-    n_frames = sum(talk.n_frames for talk in talks)
-    values = {
-        "n_conversations": len(talks),
-        "hours": n_frames / 25 / 3600,
-        "index": [asdict(write_part(store, 0, files))],
-        "clock": {"sample_rate_hz": RATE_HZ, "hop_samples": HOP},
-        "vocabulary": VOCABULARY.as_dict(),
-        "tables": {**tables, "conversations": {"all": {"n_rows": len(talks)}}},
-        "recipe": {"flatten": {"speech_chunk_tokens": N_SPEECH, "text_chunk_tokens": N_TEXT}},
-    }
-    store.create("manifest.json", json.dumps(values).encode())
+    tables = {table: dict[str, Sums]() for table in ("asr", "tts", "four_stream", "three_stream")}
+    manifest = Manifest(
+        datagen="",
+        data_version=0,
+        recipe={"flatten": {"speech_chunk_tokens": N_SPEECH, "text_chunk_tokens": N_TEXT}},
+        recipe_sha256="",
+        inputs=(),
+        engines={},
+        vocabulary=VOCABULARY,
+        clock=Clock(RATE_HZ, RATE_HZ // HOP, HOP),
+        silence=Silence("special", "codes", 0),
+        n_records=len(talks),
+        n_conversations=len(talks),
+        n_rejects=0,
+        rejects={},
+        hours=sum(talk.n_frames for talk in talks) / 25 / 3600,
+        n_units=2,
+        digest="",
+        tables={**tables, "conversations": {"all": Sums(len(talks), 0, 0)}},
+        reproducible=Reproducible("no", (), {}),
+        index=(write_part(store, 0, files),),
+    )
+    store.create(MANIFEST, manifest.to_json())
     return folder
 
 

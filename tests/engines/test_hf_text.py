@@ -182,9 +182,9 @@ def test_qwen2_by_directory_has_the_ids_of_the_embedded_one(qwen2):
 def test_a_build_stores_its_layout_and_passes_a_check(directory, tmp_path):
     path = directory("byte_bpe")
     out, manifest = made(tmp_path, f"engines.text_tokenizer={{name: hf, options: {{path: {path}, n_embeddings: 512}}}}")
-    vocabulary = manifest.values["vocabulary"]
-    assert (vocabulary["n_text"], vocabulary["special_offset"], vocabulary["speech_offset"]) == (318, 318, 512)
-    assert manifest.values["engines"]["text_tokenizer"]["name"] == "hf:byte_bpe"
+    vocabulary = manifest.vocabulary
+    assert (vocabulary.n_text, vocabulary.special_offset, vocabulary.speech_offset) == (318, 318, 512)
+    assert manifest.engines["text_tokenizer"].name == "hf:byte_bpe"
     assert faults(out) == []
     assert read(out, "conversations")
 

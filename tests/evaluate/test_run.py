@@ -159,7 +159,7 @@ def test_an_oracle_scores_as_the_labels_do(out, task):
     store = open_store(out)
     manifest = Manifest.load(store)
     oracle = FakeOracle()
-    found = Evaluation(Player(oracle, Layout.of(manifest, task), Vocabulary.from_dict(manifest.values["vocabulary"])))
+    found = Evaluation(Player(oracle, Layout.of(manifest, task), manifest.vocabulary))
     for row_ in rows(store, manifest, task):
         oracle.ids = row_["input_ids"]
         found.add(row_, free=True)
@@ -214,7 +214,7 @@ def test_a_saved_model_is_scored_by_the_command_line(out, tmp_path, capsys):
 
     from datagen.cli import app
 
-    size = Vocabulary.from_dict(Manifest.load(open_store(out)).values["vocabulary"]).size
+    size = Manifest.load(open_store(out)).vocabulary.size
     tiny(size).save_pretrained(tmp_path / "model")
     arguments = ["evaluate", out, "--model", str(tmp_path / "model"), "--split", "train", "--rows", "2"]
     table = CliRunner().invoke(app, arguments)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from datagen.shards.identity import plain  # noqa: E402
 from datagen.shards.manifest import Manifest  # noqa: E402
 from tests.run.builds import made, read, talk  # noqa: E402
 
@@ -38,12 +39,12 @@ def golden(folder: Path) -> str:
 
 
 def _document(out: Path, manifest: Manifest) -> dict[str, object]:
-    flat = manifest.values["recipe"]["flatten"]
+    flat = manifest.recipe["flatten"]
     n_speech, n_text = flat["speech_chunk_tokens"], flat["text_chunk_tokens"]
     widths = {"three_stream": 2 * n_speech + n_text, "two_stream": 2 * n_speech}
-    tables = {name: [_cells(row, widths.get(name)) for row in read(out, name)] for name in manifest.values["tables"]}
+    tables = {name: [_cells(row, widths.get(name)) for row in read(out, name)] for name in manifest.tables}
     named = ("vocabulary", "clock", "silence", "rejects", "digest")
-    return {**{name: manifest.values[name] for name in named}, **tables}
+    return {**{name: plain(getattr(manifest, name)) for name in named}, **tables}
 
 
 def _cells(row: dict[str, object], width: int | None) -> dict[str, object]:

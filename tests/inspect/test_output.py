@@ -1,6 +1,7 @@
 """A build opened: the same rows as its files hold, found by the manifest, and no more read than asked for."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -212,7 +213,8 @@ def test_shards_flattened_anew_say_where_their_conversations_are(out, tmp_path):
 
 
 def test_codes_of_another_tokenizer_are_not_decoded(output):
-    output.manifest.values["engines"]["speech_tokenizer"]["version"] = "0"
+    engines = output.manifest.engines
+    engines["speech_tokenizer"] = replace(engines["speech_tokenizer"], version="0")
     with pytest.raises(DatagenError, match="made with version 0 of its speech tokenizer"):
         _ = output.conversation("d1").decoded
 

@@ -115,7 +115,7 @@ def test_a_recipe_builds_with_a_fitted_profile(fitted, tmp_path):
     assert placed.n > 20
     low, high = FTO.low, FTO.high
     assert all(low - 1 <= ms <= high + 1 for ms in placed.counts)
-    assert manifest.values["recipe"]["timing"]["user_fto"]["kind"] == "quantiles"
+    assert manifest.recipe["timing"]["user_fto"]["kind"] == "quantiles"
 
 
 def test_too_few_transfers_are_an_error(tmp_path):

@@ -97,7 +97,7 @@ def report(tmp_path_factory) -> dict:
     out, manifest = made(tmp_path_factory.mktemp("build"), "timing={profile: natural}", n=60)
     store = LocalStore(out)
     found = measure(store, manifest)
-    recipe = Recipe.model_validate(manifest.values["recipe"])
+    recipe = Recipe.model_validate(manifest.recipe)
     assert recipe.timing.profile == "natural"
     return as_json(found, manifest, [])
 

@@ -129,6 +129,6 @@ def test_a_language_without_sentences_is_said_at_the_start_and_again_where_it_ha
 
 def test_a_plan_names_all_that_acoustics_are_made_with():
     on = [f"mix.{name}.probability=0.1" for name in ("room", "bursts", "line")]
-    engines = Pipeline(make_recipe(*on)).describe()["engines"]
+    engines = Pipeline(make_recipe(*on)).describe().engines
     assert {"rooms", "bursts.0", "line", "noise.0"} <= set(engines)
-    assert not {"rooms", "bursts.0", "line"} & set(Pipeline(make_recipe()).describe()["engines"])
+    assert not {"rooms", "bursts.0", "line"} & set(Pipeline(make_recipe()).describe().engines)

@@ -71,14 +71,14 @@ def of(role: str, heard: list[Heard]) -> list[Heard]:
 def test_every_dialogue_becomes_data_that_passes_the_check(out: Path):
     report = check(open_store(str(out)))
     assert report.faults == []
-    values = Manifest.load(open_store(str(out))).values
-    assert (values["n_conversations"], values["n_rejects"]) == (N_DIALOGUES, 0)
+    manifest = Manifest.load(open_store(str(out)))
+    assert (manifest.n_conversations, manifest.n_rejects) == (N_DIALOGUES, 0)
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_speech_is_the_same_again_and_with_more_workers(recipe: Recipe, out: Path, tmp_path: Path, n_workers: int):
     again = build(recipe, str(tmp_path / "out"), n_workers)
-    assert again.values["digest"] == Manifest.load(open_store(str(out))).values["digest"]
+    assert again.digest == Manifest.load(open_store(str(out))).digest
 
 
 @needs_asr

@@ -58,7 +58,7 @@ def test_scores_of_takes(found, out):
 
 
 def test_use_of_codes(found, out, output):
-    hop = output.manifest.values["clock"]["hop_samples"]
+    hop = output.manifest.clock.hop_samples
     for role in ("user", "assistant"):
         read_codes, n_frames, n_quiet = [], 0, 0
         for row in read(out, "conversations"):

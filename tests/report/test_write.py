@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -62,7 +63,8 @@ def test_a_build_without_audio_says_so_and_has_the_decoded_sound(tmp_path):
 def test_another_tokenizer_version_is_named_and_nothing_decoded(tmp_path):
     out, _ = made(tmp_path, n=2)
     output = datagen.inspect.open(str(out))
-    output.manifest.values["engines"]["speech_tokenizer"]["version"] = "of old"
+    engines = output.manifest.engines
+    engines["speech_tokenizer"] = replace(engines["speech_tokenizer"], version="of old")
     content = read(output, 1)
     assert "of old" in content.mute
     assert [talk["sounds"] for talk in content.talks] == [{}]

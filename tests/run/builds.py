@@ -21,8 +21,7 @@ from datagen.run.check import check
 from datagen.run.plan import plan_build
 from datagen.run.worker import Worker
 from datagen.shards import digest
-from datagen.shards.index import write_part
-from datagen.shards.manifest import Manifest
+from datagen.shards.manifest import Manifest, write_part
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import about, from_parquet, to_parquet
 from datagen.shards.unit import Marker

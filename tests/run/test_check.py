@@ -20,7 +20,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build with dialogues in every split, and rejects."""
     records = [talk("What is this?", "```x = 1```"), *(pear(k) for k in range(N))]
     out, manifest = made(tmp_path_factory.mktemp("built"), "run.unit_dialogues=7", records=records)
-    assert set(manifest.values["tables"]["three_stream"]) == {"train", "validation", "test"}
+    assert set(manifest.tables["three_stream"]) == {"train", "validation", "test"}
     return out
 
 

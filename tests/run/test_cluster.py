@@ -29,7 +29,7 @@ def cluster():
 def digest(tmp_path_factory):
     """Of a build in this process."""
     folder = tmp_path_factory.mktemp("reference")
-    return build(fake(folder, n=N), str(folder / "out")).values["digest"]
+    return build(fake(folder, n=N), str(folder / "out")).digest
 
 
 def built(recipe: Recipe, folder: Path, n_workers: int, *options: str) -> Manifest:
@@ -44,7 +44,7 @@ def built(recipe: Recipe, folder: Path, n_workers: int, *options: str) -> Manife
 @pytest.mark.parametrize("n_workers", [1, 2, 3])
 def test_workers_of_one_machine_do_not_show(digest, tmp_path, n_workers, unit_dialogues):
     recipe = fake(tmp_path, f"run.unit_dialogues={unit_dialogues}", n=N)
-    assert built(recipe, tmp_path, n_workers).values["digest"] == digest
+    assert built(recipe, tmp_path, n_workers).digest == digest
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def on_ray(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]
 @pytest.mark.parametrize("n_actors", [1, 2, 4])
 def test_actors_of_four_nodes_do_not_show(digest, on_ray, tmp_path, n_actors, unit_dialogues):
     recipe = fake(tmp_path, f"run.unit_dialogues={unit_dialogues}", n=N)
-    assert built(recipe, tmp_path, n_actors, *on_ray).values["digest"] == digest
+    assert built(recipe, tmp_path, n_actors, *on_ray).digest == digest
     assert n_markers(tmp_path / "out") == -(-N // unit_dialogues)
 
 
@@ -69,7 +69,7 @@ POOLS = "pools={speak: {cpus: 0.5, gpus: 0.5, max_workers: 2}, place: {cpus: 0.5
 @pytest.mark.parametrize("unit_dialogues", [1, 4, 32])
 def test_pools_do_not_show(digest, on_ray, tmp_path, unit_dialogues):
     recipe = fake(tmp_path, f"run.unit_dialogues={unit_dialogues}", POOLS, n=N)
-    assert built(recipe, tmp_path, 2, *on_ray).values["digest"] == digest
+    assert built(recipe, tmp_path, 2, *on_ray).digest == digest
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_kills_a_pool_in_the_middle_is_a_reject_and_its_neighbours_are_kept
     (crashed,) = read(tmp_path / "out", "rejects")
     assert (crashed["dialogue_id"], crashed["reason"], crashed["detail"]) == ("d2", "crashed_worker", detail)
     assert {row["dialogue_id"] for row in read(tmp_path / "out", "conversations")} == {"d0", "d1", "d3", "d4"}
-    assert build(recipe, str(tmp_path / "local"), 1).values["digest"] == manifest.values["digest"]
+    assert build(recipe, str(tmp_path / "local"), 1).digest == manifest.digest
 
 
 def test_a_cluster_that_refuses_our_token_is_one_clear_error(on_ray, monkeypatch, tmp_path):

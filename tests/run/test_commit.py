@@ -79,7 +79,7 @@ def test_dying_at_any_write_and_running_again_changes_no_byte(tmp_path, after):
     call, out = 0, tmp_path / "out"
     while run(recipe, out := tmp_path / f"out{call}", call, after):
         assert (out / MANIFEST).exists() == (after and call == n_writes(tmp_path) - 1)
-        assert build(recipe, str(out)).values["digest"] == clean.values["digest"]
+        assert build(recipe, str(out)).digest == clean.digest
         assert tree(out) == tree(tmp_path / "clean")  # so nothing is lost, double or stray
         call += 1
     assert call == n_writes(tmp_path)
@@ -99,7 +99,7 @@ def test_an_engine_that_never_repeats_itself_still_gives_one_content(tmp_path, a
         before = tree(out)
         manifest = build(recipe, str(out))
         assert faults(out) == []
-        assert manifest.values["n_records"] == N
+        assert manifest.n_records == N
         after_all = tree(out)
         data = {key for key in before if not key.startswith(("input/", "recipe", "README"))}
         assert {key: before[key] for key in data} == {key: after_all[key] for key in data}
@@ -223,7 +223,7 @@ def test_a_name_is_durable_before_the_marker(tmp_path, monkeypatch):
 
 def test_the_fickle_engine_is_fickle(tmp_path):
     fickle = "engines.tts={name: 'tests.run.engines:Fickle'}"
-    digests = {made(tmp_path / str(k), fickle, n=2)[1].values["digest"] for k in range(2)}
+    digests = {made(tmp_path / str(k), fickle, n=2)[1].digest for k in range(2)}
     assert len(digests) == 2
 
 
@@ -278,7 +278,7 @@ def test_a_marker_counts_what_its_unit_holds(tmp_path):
 
 def test_a_unit_of_nothing_but_rejects_is_a_unit(tmp_path):
     out, manifest = made(tmp_path, records=[b"{", b"[]", b"null"])
-    assert (manifest.values["n_records"], manifest.values["n_rejects"]) == (3, 3)
+    assert (manifest.n_records, manifest.n_rejects) == (3, 3)
     assert [row["reason"] for row in read(out, "rejects")] == ["broken_json", "not_an_object", "not_an_object"]
     assert faults(out) == []
 
@@ -324,5 +324,5 @@ def test_every_file_explains_itself(tmp_path):
     for file in manifest.files():
         about = json.loads(forger.table(file.key).schema.metadata[b"datagen"])
         for name in ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence"):
-            assert about[name] == manifest.values[name]
-        assert about["flatten"] == manifest.values["recipe"]["flatten"]
+            assert about[name] == forger.values[name]
+        assert about["flatten"] == manifest.recipe["flatten"]

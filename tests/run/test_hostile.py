@@ -77,7 +77,7 @@ def test_every_record_is_kept_or_rejected_once_with_a_reason(built):
     out, manifest = built
     kept, rejects = read(out, "conversations"), read(out, "rejects")
     assert sorted(row["record"] for row in kept + rejects) == list(range(len(LINES)))
-    assert manifest.values["n_records"] == len(LINES)
+    assert manifest.n_records == len(LINES)
     assert all(row["stage"] and row["reason"] and row["detail"] for row in rejects)
     assert faults(out) == []
 
@@ -109,7 +109,7 @@ def test_nothing_is_written_outside_the_output(built):
 
 def test_text_never_becomes_a_special_token(built):
     out, manifest = built
-    n_text = manifest.values["vocabulary"]["n_text"]
+    n_text = manifest.vocabulary.n_text
     conversations = read(out, "conversations")
     assert all(token < n_text for c in conversations for u in c["utterances"] for token in u["text_ids"])
 
@@ -177,5 +177,5 @@ def test_lines_of_anything_are_all_accounted_for(tmp_path_factory, values):
     lines = [value.replace(b"\n", b"") if isinstance(value, bytes) else json.dumps(value).encode() for value in values]
     lines = [b"{}", *(line for line in lines if line.strip())]
     out, manifest = made(tmp_path_factory.mktemp("any"), records=lines)
-    assert manifest.values["n_records"] == len(lines) == manifest.values["n_rejects"]
+    assert manifest.n_records == len(lines) == manifest.n_rejects
     assert faults(out) == []

@@ -16,6 +16,7 @@ import yaml
 from datagen.errors import StoreError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
+from datagen.records import EngineInfo
 from datagen.run.build import build
 from datagen.run.finish import finish, reproducible
 from datagen.run.plan import plan_build
@@ -75,43 +76,42 @@ def test_where_no_build_is_the_error_says_so(tmp_path):
 
 def test_counts_add_up(built):
     out, manifest = built
-    values = manifest.values
-    assert (values["n_records"], values["n_conversations"], values["n_rejects"]) == (14, 9, 5)
-    assert values["rejects"] == {"select/code": 5}
+    assert (manifest.n_records, manifest.n_conversations, manifest.n_rejects) == (14, 9, 5)
+    assert manifest.rejects == {"select/code": 5}
     markers = list(markers_of(out))
-    assert values["n_units"] == len(markers) == 5
+    assert manifest.n_units == len(markers) == 5
     assert list(manifest.files()) == [file for marker in markers for file in marker.files]
     conversations = read(out, "conversations")
-    assert values["hours"] == round(sum(c["n_samples"] for c in conversations) / 24_000 / 3600, 4)
-    for table, splits in values["tables"].items():
+    assert manifest.hours == round(sum(c["n_samples"] for c in conversations) / 24_000 / 3600, 4)
+    for table, splits in manifest.tables.items():
         for split, sums in splits.items():
             files = list(manifest.files(table, "" if split == "all" else split))
-            assert sums["n_rows"] == sum(pq.read_metadata(out / file.key).num_rows for file in files)
-            assert sums["n_bytes"] == sum((out / file.key).stat().st_size for file in files)
+            assert sums.n_rows == sum(pq.read_metadata(out / file.key).num_rows for file in files)
+            assert sums.n_bytes == sum((out / file.key).stat().st_size for file in files)
             rows = [row for file in files for row in pq.read_table(out / file.key).to_pylist()]
-            assert sums["n_tokens"] == sum(len(row.get("input_ids", ())) for row in rows)
+            assert sums.n_tokens == sum(len(row.get("input_ids", ())) for row in rows)
 
 
 def test_files_are_named_by_the_manifest_all_and_only(built):
     out, manifest = built
     there = {p.relative_to(out).as_posix() for p in out.rglob("*.parquet")}
     assert {file.key for file in manifest.files()} == {k for k in there if not k.startswith(("input/", "index/"))}
-    assert {part["key"] for part in manifest.values["index"]} == {k for k in there if k.startswith("index/")}
+    assert {part.key for part in manifest.index} == {k for k in there if k.startswith("index/")}
 
 
 def test_the_manifest_is_enough_to_make_the_data_again(built, tmp_path):
     _, manifest = built
-    recipe = Recipe.model_validate(manifest.values["recipe"])
+    recipe = Recipe.model_validate(manifest.recipe)
     again = made(tmp_path, *[f"{k}={json.dumps(v)}" for k, v in recipe.identity().items() if k != "input"], n=14)
-    assert again[1].values["digest"] == manifest.values["digest"]
+    assert again[1].digest == manifest.digest
 
 
 def test_the_manifest_says_what_its_digest_is_worth(built):
     out, manifest = built
-    said = manifest.values["reproducible"]
-    assert said["promise"] == "machine"
-    assert said["because"] == ["noise.0 generated", "speech_tokenizer tone", "tts tone"]
-    assert said["processors"] == {processor(): 5}
+    said = manifest.reproducible
+    assert said.promise == "machine"
+    assert said.because == ("noise.0 generated", "speech_tokenizer tone", "tts tone")
+    assert said.processors == {processor(): 5}
     assert processor().startswith(platform.machine())
     assert "same kind of processor" in (out / "README.md").read_text("utf-8")
 
@@ -119,19 +119,17 @@ def test_the_manifest_says_what_its_digest_is_worth(built):
 @pytest.mark.parametrize(
     ("promises", "promise", "because"),
     [
-        (("all", "all"), "all", []),
-        (("all", "machine"), "machine", ["b y"]),
-        (("no", "machine"), "no", ["a x"]),
-        (("no", "no"), "no", ["a x", "b y"]),
+        (("all", "all"), "all", ()),
+        (("all", "machine"), "machine", ("b y",)),
+        (("no", "machine"), "no", ("a x",)),
+        (("no", "no"), "no", ("a x", "b y")),
     ],
 )
 def test_the_weakest_engine_decides(promises, promise, because):
-    engines = {
-        k: {"name": name, "bit_exact": p} for (k, name), p in zip((("a", "x"), ("b", "y")), promises, strict=True)
-    }
+    engines = {k: EngineInfo(name, "", "", p) for (k, name), p in zip((("a", "x"), ("b", "y")), promises, strict=True)}
     said = reproducible(engines, {"z": 1, "y": 2})
-    assert (said["promise"], said["because"]) == (promise, because)
-    assert list(said["processors"]) == ["y", "z"]
+    assert (said.promise, said.because) == (promise, because)
+    assert list(said.processors) == ["y", "z"]
 
 
 def test_machines_of_two_kinds_make_one_build_and_are_both_named(tmp_path, monkeypatch):
@@ -142,14 +140,14 @@ def test_machines_of_two_kinds_make_one_build_and_are_both_named(tmp_path, monke
         monkeypatch.setattr("datagen.run.commit.processor", lambda kind=kind: kind)
         worker(recipe, store).run(unit)
     mixed = build(recipe, str(tmp_path / "out"))
-    assert mixed.values["reproducible"]["processors"] == {"aarch64 neoversen1": 1, "x86_64 Haswell": 2}
-    assert mixed.values["digest"] == clean.values["digest"]
+    assert mixed.reproducible.processors == {"aarch64 neoversen1": 1, "x86_64 Haswell": 2}
+    assert mixed.digest == clean.digest
 
 
 def test_the_recipe_beside_it_spells_out_every_value(built):
     out, manifest = built
     values = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))
-    assert values == {**manifest.values["recipe"], **{name: values[name] for name in ("takes", "limits", "pools")}}
+    assert values == {**manifest.recipe, **{name: values[name] for name in ("takes", "limits", "pools")}}
 
 
 def test_the_card_says_what_is_there(built):
@@ -160,12 +158,12 @@ def test_the_card_says_what_is_there(built):
     assert set(configs) == {"conversations", "three_stream", "tts"}
     assert [name for name, config in configs.items() if config.get("default")] == ["three_stream"]
     assert [f["split"] for f in configs["three_stream"]["data_files"]] == ["train", "validation", "test"]
-    assert manifest.values["digest"] in card
+    assert manifest.digest in card
 
 
 def test_pandas_and_pyarrow_read_it(built):
     out, manifest = built
-    n_rows = manifest.values["tables"]["three_stream"]["train"]["n_rows"]
+    n_rows = manifest.tables["three_stream"]["train"].n_rows
     frame = pd.concat(pd.read_parquet(out / file.key) for file in manifest.files("three_stream", "train"))
     assert len(frame) == n_rows
     assert (frame["input_ids"].map(len) == frame["n_tokens"]).all()
@@ -199,5 +197,5 @@ def test_datasets_loads_every_split_offline(built, tmp_path):
         files = list(manifest.files("three_stream", split))
         wanted = [row for file in files for row in pq.read_table(out / file.key).to_pylist()]
         assert sorted(found) == sorted([row["row_id"], row["input_ids"]] for row in wanted)
-    assert n_train == manifest.values["tables"]["tts"]["train"]["n_rows"]
+    assert n_train == manifest.tables["tts"]["train"].n_rows
     assert n_kept == 9

@@ -78,9 +78,9 @@ def test_an_index_of_many_parts_names_the_same_files(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest_module, "_UNITS_PER_PART", 2)
     out, manifest = made(tmp_path, n=10)
     wanted = [file for marker in markers_of(out) for file in marker.files]
-    assert len(manifest.values["index"]) == 3
+    assert len(manifest.index) == 3
     assert list(manifest.files()) == wanted
-    assert sum(part["n_files"] for part in manifest.values["index"]) == len(wanted)
+    assert sum(part.n_files for part in manifest.index) == len(wanted)
     train = [file for file in wanted if (file.table, file.split) == ("asr", "train")]
     assert train
     assert list(manifest.files("asr", "train")) == train
@@ -88,7 +88,7 @@ def test_an_index_of_many_parts_names_the_same_files(tmp_path, monkeypatch):
 
 def test_an_index_that_changed_is_not_believed(tmp_path):
     out, manifest = made(tmp_path)
-    path = out / manifest.values["index"][0]["key"]
+    path = out / manifest.index[0].key
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(StoreError, match=r"index/00000-.*\.parquet is damaged"):
         list(manifest.files())

@@ -22,8 +22,8 @@ KILLED = -signal.SIGKILL
 def test_the_cut_into_units_does_not_show(tmp_path, size):
     _, one = made(tmp_path / "a", "run.unit_dialogues=2", n=7)
     out, other = made(tmp_path / "b", f"run.unit_dialogues={size}", n=7)
-    assert other.values["digest"] == one.values["digest"]
-    assert other.values["n_units"] == -(-7 // size)
+    assert other.digest == one.digest
+    assert other.n_units == -(-7 // size)
     assert faults(out) == []
 
 
@@ -31,7 +31,7 @@ def test_two_processes_make_the_same_files_as_one(tmp_path):
     recipe = fake(tmp_path, "run.unit_dialogues=1", n=5)
     one = build(recipe, str(tmp_path / "one"), 1)
     two = build(recipe, str(tmp_path / "two"), 2)
-    assert two.values["digest"] == one.values["digest"]
+    assert two.digest == one.digest
     assert tree(tmp_path / "two") == tree(tmp_path / "one")
 
 
@@ -99,7 +99,7 @@ def test_a_killed_worker_costs_nothing_but_time(tmp_path):
     assert sorted({*watcher.units}) == list(range(8))
     assert [line for line in watcher.notices if "its worker died (killed by signal 9) and is replaced" in line]
     assert faults(tmp_path / "out") == []
-    assert manifest.values["digest"] == build(recipe, str(tmp_path / "clean")).values["digest"]
+    assert manifest.digest == build(recipe, str(tmp_path / "clean")).digest
     assert children(os.getpid()) == []
 
 
@@ -178,7 +178,7 @@ def test_too_many_failures_stop_a_build_and_it_can_go_on(tmp_path):
 def test_rejects_of_the_input_are_no_failures(tmp_path):
     limits = "limits={max_failed_share: 0.01, min_dialogues: 1}"
     out, manifest = made(tmp_path, limits, n=6)
-    assert manifest.values["n_rejects"] == 2
+    assert manifest.n_rejects == 2
     assert n_markers(out) == 3
 
 

@@ -14,7 +14,8 @@ from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject
 from datagen.run.build import Silent, build
 from datagen.run.plan import plan_build
-from datagen.shards.plan import PlannedInput, differences, load_plan, part_key
+from datagen.shards.identity import differences
+from datagen.shards.plan import PlannedInput, load_plan, part_key
 from datagen.shards.store import LocalStore
 from tests.run.builds import fake, talk, tree, write
 from tests.run.engines import Counted
@@ -103,7 +104,7 @@ def test_planned_input_that_changed_is_not_used(tmp_path):
 
 def test_the_plan_holds_the_hashes_of_input_and_parts(tmp_path):
     made, _ = plan(fake(tmp_path), tmp_path)
-    assert made.identity["inputs"][0]["sha256"] == hashlib.sha256((tmp_path / "in.jsonl").read_bytes()).hexdigest()
+    assert made.identity.inputs[0].sha256 == hashlib.sha256((tmp_path / "in.jsonl").read_bytes()).hexdigest()
     assert made.parts == (hashlib.sha256((tmp_path / "out" / part_key(0, made.parts[0])).read_bytes()).hexdigest(),)
 
 

@@ -43,7 +43,7 @@ def test_ray_makes_the_same_files_as_this_process(cluster, tmp_path, pools):
     here = build(recipe, str(tmp_path / "here"))
     watcher = Watching()
     there = build(recipe, str(tmp_path / "there"), 2, watcher, engine="ray")
-    assert there.values["digest"] == here.values["digest"]
+    assert there.digest == here.digest
     assert tree(tmp_path / "there") == tree(tmp_path / "here")
     assert sorted(watcher.units) == [0, 1, 2, 3]
 
@@ -96,7 +96,7 @@ def test_a_killed_actor_costs_nothing_but_time(cluster, tmp_path):
     manifest = build(recipe, str(tmp_path / "out"), 1, watcher, engine="ray")
     assert sorted({*watcher.units}) == list(range(6))
     assert faults(tmp_path / "out") == []
-    assert manifest.values["digest"] == build(recipe, str(tmp_path / "clean")).values["digest"]
+    assert manifest.digest == build(recipe, str(tmp_path / "clean")).digest
 
 
 def test_what_fails_in_a_worker_is_raised_in_the_driver(cluster, tmp_path):

@@ -1,6 +1,8 @@
 """New shards from stored conversations: the same as if built so, without any speech."""
 
+import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 
@@ -8,7 +10,7 @@ from datagen.errors import RecipeError, ResumeError, StoreError
 from datagen.run import reflatten as module
 from datagen.run.build import build
 from datagen.run.reflatten import reflatten
-from datagen.shards.manifest import MANIFEST
+from datagen.shards.manifest import MANIFEST, FlattenedFrom
 from datagen.shards.store import LocalStore
 from tests.run.builds import Forger, fake, faults, made, read, tree
 
@@ -55,7 +57,7 @@ def test_a_length_divisible_by_both_chunks_gives_all_rows_alike(tmp_path):
     out, _ = made(tmp_path, TASKS)
     manifest = reflatten(str(out), str(tmp_path / "new"), {"speech_chunk_tokens": 5, "text_chunk_tokens": 1})
     n_frames = {c["dialogue_id"]: len(c["user_codes"]) for c in read(out, "conversations")}
-    speech_offset = manifest.values["vocabulary"]["speech_offset"]
+    speech_offset = manifest.vocabulary.speech_offset
     codes = {c["dialogue_id"]: c["user_codes"] for c in read(out, "conversations")}
     for row in read(tmp_path / "new", "three_stream"):
         ids, name = row["input_ids"], row["dialogue_id"]
@@ -73,17 +75,17 @@ def test_only_the_tasks_asked_for(source, tmp_path):
 def test_the_manifest_says_where_it_comes_from(source, tmp_path):
     manifest = reflatten(str(source), str(tmp_path / "new"), {"assistant_silence": "codes"})
     origin = Forger(source).values
-    assert manifest.values["from"] == {"url": str(source), "digest": origin["digest"]}
-    assert manifest.values["silence"]["assistant"] == "codes"
-    assert manifest.values["inputs"] == origin["inputs"]
-    assert manifest.values["reproducible"] == origin["reproducible"]
-    assert manifest.values["recipe_sha256"] != origin["recipe_sha256"]
+    assert manifest.origin == FlattenedFrom(str(source), origin["digest"])
+    assert manifest.silence.assistant == "codes"
+    assert [asdict(file) for file in manifest.inputs] == origin["inputs"]
+    assert json.loads(json.dumps(asdict(manifest.reproducible))) == origin["reproducible"]
+    assert manifest.recipe_sha256 != origin["recipe_sha256"]
 
 
 def test_digest_and_files_do_not_depend_on_workers(source, tmp_path):
     one = reflatten(str(source), str(tmp_path / "one"), {"tasks": ["asr"]}, 1)
     two = reflatten(str(source), str(tmp_path / "two"), {"tasks": ["asr"]}, 2)
-    assert one.values["digest"] == two.values["digest"]
+    assert one.digest == two.digest
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
@@ -159,8 +161,8 @@ def test_damage_is_found_against_the_source(source, tmp_path):
 
 def test_what_is_known_of_voices_goes_along_and_older_builds_knew_nothing(source, tmp_path):
     new = reflatten(str(source), str(tmp_path / "new"), {})
-    assert new.values["voices"]["tone-1"]["speaker"] == "tone-1"
+    assert new.voices["tone-1"].speaker == "tone-1"
     old = Forger(shutil.copytree(source, tmp_path / "old"))
     del old.values["voices"]
     old.seal()
-    assert reflatten(str(old.out), str(tmp_path / "newer"), {}).values["voices"] == {}
+    assert reflatten(str(old.out), str(tmp_path / "newer"), {}).voices == {}

@@ -66,7 +66,7 @@ def test_finished_says_what_the_manifest_says(tmp_path):
     found = status(OnlyKeys(out))
     assert (found.finished, found.n_units_done, found.hours_left) == (True, found.n_units, 0)
     for name in ("n_units", "n_records", "n_conversations", "n_rejects", "rejects", "hours"):
-        assert getattr(found, name) == manifest.values[name]
+        assert getattr(found, name) == getattr(manifest, name)
 
 
 @pytest.mark.parametrize(

@@ -178,8 +178,8 @@ def test_where_the_input_lies_does_not_show(s3, tmp_path):
     open_store(s3).create("in.jsonl", source.read_bytes())
     here = build(fake(tmp_path, n=4), str(tmp_path / "here"))
     there = build(fake(tmp_path, f"input.paths=['{s3}/in.jsonl']", n=4), str(tmp_path / "there"))
-    assert there.values["digest"] == here.values["digest"]
-    assert there.values["inputs"] == here.values["inputs"]
+    assert there.digest == here.digest
+    assert there.inputs == here.inputs
 
 
 def test_new_shards_on_a_store_are_those_on_disk(small, s3, tmp_path):
@@ -188,7 +188,7 @@ def test_new_shards_on_a_store_are_those_on_disk(small, s3, tmp_path):
     changes = {"speech_chunk_tokens": 5}
     there = reflatten(s3, f"{s3}-new", changes, 2)
     here = reflatten(str(tmp_path / "out"), str(tmp_path / "new"), changes)
-    assert there.values["digest"] == here.values["digest"]
+    assert there.digest == here.digest
     assert check(open_store(f"{s3}-new"), open_store(s3)).faults == []
 
 

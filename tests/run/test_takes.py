@@ -47,7 +47,7 @@ def test_another_profile_speaks_nothing_again_and_gives_what_a_build_from_nothin
     _, again, asked_again = counted(tmp_path / "b", reuse(first), *OTHER_PROFILE)
     assert not asked_again
     fresh, scratch, _ = counted(tmp_path / "c", *OTHER_PROFILE)
-    assert again.values["digest"] == scratch.values["digest"]
+    assert again.digest == scratch.digest
     cuts = [u["n_cut_samples"] for row in read(fresh, "conversations") for u in row["utterances"]]
     assert any(cuts)  # the same takes, cut elsewhere
 
@@ -58,7 +58,7 @@ def test_only_what_is_not_there_is_spoken(tmp_path):
     _, scratch, all_asked = counted(tmp_path / "c", n=6)
     assert 0 < len(asked) < len(all_asked)
     assert set(asked) == set(all_asked) - {(row["voice"], row["text"], row["seed"]) for row in _kept(first)}
-    assert again.values["digest"] == scratch.values["digest"]
+    assert again.digest == scratch.digest
 
 
 def _kept(out: Path) -> list[dict]:
@@ -74,8 +74,8 @@ def _rows(file: Path) -> list[dict]:
 def test_keeping_changes_no_content_and_the_output_stays_sound(tmp_path):
     out, kept, _ = counted(tmp_path / "a", KEEP)
     _, plain, _ = counted(tmp_path / "b")
-    assert kept.values["digest"] == plain.values["digest"]
-    assert kept.values["recipe_sha256"] is not None
+    assert kept.digest == plain.digest
+    assert kept.recipe_sha256 is not None
     assert check(LocalStore(out)).faults == []
 
 
@@ -130,7 +130,7 @@ def test_an_unfinished_build_can_be_used_and_a_resumed_one_goes_on(tmp_path):
     manifest = build(recipe, str(out))
     assert len(Counting.asked) == len(set(Counting.asked))
     _, scratch, asked = counted(tmp_path / "b")
-    assert manifest.values["digest"] == scratch.values["digest"]
+    assert manifest.digest == scratch.digest
     assert len(_kept(out)) == len(set(asked))
 
     half = tmp_path / "half"
@@ -138,7 +138,7 @@ def test_an_unfinished_build_can_be_used_and_a_resumed_one_goes_on(tmp_path):
     one.apply(one.records(0))
     _, again, asked_again = counted(tmp_path / "c", reuse(half))
     assert set(asked_again) == set(asked) - {(row["voice"], row["text"], row["seed"]) for row in _kept(half)}
-    assert again.values["digest"] == scratch.values["digest"]
+    assert again.digest == scratch.digest
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "swapped"])
@@ -156,7 +156,7 @@ def test_a_damaged_file_of_takes_is_spoken_again(tmp_path, damage):
     _, again, asked = counted(tmp_path / "b", reuse(first), *OTHER_PROFILE)
     assert 0 < len(asked) < len(all_asked)
     _, scratch, _ = counted(tmp_path / "c", *OTHER_PROFILE)
-    assert again.values["digest"] == scratch.values["digest"]
+    assert again.digest == scratch.digest
 
 
 def test_a_damaged_index_or_an_output_without_takes_is_said_before_any_work(tmp_path):
@@ -177,7 +177,7 @@ def test_takes_in_the_background_are_kept_too(tmp_path):
     _, again, asked_again = counted(tmp_path / "b", reuse(first), *crowd)
     assert asked
     assert not asked_again
-    assert again.values["digest"] == kept.values["digest"]
+    assert again.digest == kept.digest
     kinds = {e["kind"] for row in read(first, "conversations") for e in row["events"]}
     assert {"noise_burst", "other_talker"} <= kinds
     assert all(row["mixing"]["babble"] for row in read(first, "conversations"))
@@ -186,7 +186,7 @@ def test_takes_in_the_background_are_kept_too(tmp_path):
 def test_workers_and_one_process_keep_what_gives_one_content(tmp_path):
     first, alone, _ = counted(tmp_path / "a", KEEP)
     _, many, _ = counted(tmp_path / "b", KEEP, n_workers=2)
-    assert many.values["digest"] == alone.values["digest"]
+    assert many.digest == alone.digest
     kept = {row["key"]: row["audio_flac"] for row in _kept(first)}
     assert {row["key"]: row["audio_flac"] for row in _kept(tmp_path / "b" / "out")} == kept
 

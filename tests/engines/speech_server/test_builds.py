@@ -59,8 +59,8 @@ def test_a_server_that_fails_a_third_of_its_calls_gives_the_same_digest(serve, t
     n_failed = sum(map(bool, faulty.faults))
     assert n_failed == len(faulty.calls) // 3
     assert len(faulty.calls) - n_failed == len(sound.calls)
-    assert found.values["digest"] == wanted.values["digest"]
-    assert found.values["n_conversations"] == 11
+    assert found.digest == wanted.digest
+    assert found.n_conversations == 11
     assert not faults(out)
 
 
@@ -76,14 +76,14 @@ def test_an_outage_stops_the_build_and_the_same_command_goes_on(serve, tmp_path)
             build(recipe, out, n_workers)
     host.script = lambda number, body: ""
     found = build(recipe, out, 1)
-    assert found.values["digest"] == wanted.values["digest"]
-    assert found.values["rejects"] == wanted.values["rejects"] == {"select/code": 2}
+    assert found.digest == wanted.digest
+    assert found.rejects == wanted.rejects == {"select/code": 2}
 
 
 def test_a_text_that_the_server_refuses_rejects_its_dialogue_alone(serve, tmp_path):
     host = serve(script=lambda number, body: "400" if " four " in body["input"] else "")
     out, manifest = made(tmp_path, *through(host))
-    assert manifest.values["rejects"] == {"select/code": 2, "speak/bad_take": 1}
+    assert manifest.rejects == {"select/code": 2, "speak/bad_take": 1}
     (bad,) = [row for row in read(out, "rejects") if row["stage"] == "speak"]
     assert bad["dialogue_id"] == "d4"
     assert "turn 0 (user): the server cannot speak this: Error code: 400" in bad["detail"]
@@ -102,7 +102,7 @@ def test_the_key_is_in_no_file_and_no_message(serve, tmp_path, monkeypatch, capf
     host = serve(script=lambda number, body: "tell" if " four " in body["input"] else "")
     host.key = KEY
     out, manifest = made(tmp_path, *through(host), n_workers=1)
-    assert manifest.values["rejects"]["speak/bad_take"] == 1
+    assert manifest.rejects["speak/bad_take"] == 1
     assert {headers["authorization"] for headers in host.headers} == {f"Bearer {KEY}"}
     told = [file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()]
     for file in out.rglob("*.parquet"):
@@ -127,10 +127,10 @@ def test_another_recording_is_another_build(serve, tmp_path):
     recipe = fake(tmp_path, *engine[:3], "voices={assistant: v0, deal: even}")
     out = str(tmp_path / "out")
     manifest = build(recipe, out)
-    voices = manifest.values["voices"]
+    voices = manifest.voices
     assert list(voices) == [f"v{k}" for k in range(5)]
-    assert voices["v3"]["source"] == "v3.wav"
-    assert len(voices["v3"]["source_sha256"]) == 64
+    assert voices["v3"].source == "v3.wav"
+    assert len(voices["v3"].source_sha256) == 64
     assert {u["voice"] for row in read(tmp_path / "out", "conversations") for u in row["utterances"]} <= set(voices)
     soundfile.write(bank / "v3.wav", 0.2 * np.sin(999 * time_s) * (time_s % 0.75 < 0.5), 16_000)
     with pytest.raises(ResumeError, match=r"engines\.tts\.version|voices\.v3\.source_sha256"):

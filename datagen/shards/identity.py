@@ -1,0 +1,107 @@
+"""The identity of a build: all values that decide its content, typed, and how two of them differ."""
+
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any, Literal
+
+from datagen.records import EngineInfo, InputFile, Voice
+from datagen.shards.vocab import Vocabulary
+
+_OF_FILES = ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Rates of all conversations of a build."""
+
+    sample_rate_hz: int
+    frame_rate_hz: int
+    """Speech tokens per second and channel."""
+    hop_samples: int
+    """Samples per speech token."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The ids that stand for silence: a special token, or the codes of the speech tokenizer."""
+
+    assistant: Literal["special", "codes"]
+    user: Literal["codes"]
+    silence_code: int
+    """The commonest code of digital silence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """The engines of a build, and what follows from them."""
+
+    engines: dict[str, EngineInfo]
+    """By kind; several of one kind are numbered: `noise.0`."""
+    voices: dict[str, Voice] = field(default_factory=dict)
+    """Each voice that may occur, by name; empty in builds made before voices were recorded."""
+    vocabulary: Vocabulary
+    clock: Clock
+    silence: Silence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity(Setup):
+    """All values that decide the content of a build."""
+
+    datagen: str
+    """Version of the package."""
+    data_version: int
+    recipe: dict[str, Any]
+    """As stored; `datagen.recipe.stored` validates it."""
+    recipe_sha256: str
+    inputs: tuple[InputFile, ...]
+    conversations: str | None = None
+    """Digest of the build whose conversations were flattened again; None for any other build."""
+
+    def header(self) -> dict[str, Any]:
+        """The metadata of every data file, as JSON has it."""
+        values = plain(self)
+        return {**{name: values[name] for name in _OF_FILES}, "flatten": self.recipe["flatten"]}
+
+
+def plain(value: Any) -> Any:
+    """A dataclass as nested dicts, without fields that are None; anything else unchanged.
+
+    >>> plain(Clock(24_000, 25, 960))["hop_samples"]
+    960
+    """
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    return asdict(value, dict_factory=lambda fields: {name: each for name, each in fields if each is not None})
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """The values in which two identities differ, one line each.
+
+    Lists of named things, such as inputs, are compared by name. An absent value counts as None, as in JSON.
+
+    >>> differences({"recipe": {"seed": 7}}, {"recipe": {"seed": 8}})
+    ['recipe.seed is 7 there and 8 now']
+    >>> differences({"inputs": [{"name": "a.jsonl"}]}, {"inputs": []})
+    ['inputs.a.jsonl is there but not now']
+    """
+    old, new = plain(old), plain(new)
+    if old == new:
+        return []
+    if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+        return differences(_by_name(old), _by_name(new), path) or [f"{path} is in another order now"]
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [key for key in sorted({*old, *new}) if key != "recipe_sha256"]  # the recipe's values say more
+        below = [differences(old.get(key), new.get(key), f"{path}.{key}" if path else key) for key in keys]
+        return [difference for each in below for difference in each]
+    if isinstance(old, dict) or isinstance(new, dict):
+        return [f"{path} is there but not now" if isinstance(old, dict) else f"{path} is now but not there"]
+    return [f"{path} is {old!r} there and {new!r} now"]
+
+
+def _by_name(values: list[Any] | tuple[Any, ...]) -> dict[str, Any]:
+    """A list as a dict by name, so that one item more or less does not make all later ones differ."""
+    found: dict[str, Any] = {}
+    for position, value in enumerate(values):
+        name = str(value["name"]) if isinstance(value, dict) and "name" in value else str(position)
+        found[f"{name}~{position}" if name in found else name] = value
+    return found
