@@ -6,7 +6,7 @@ All are frozen; times are integer samples at the conversation's sample rate unle
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray

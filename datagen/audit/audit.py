@@ -94,9 +94,9 @@ def show(findings: list[Finding], printer: Console) -> None:
 
 def title(manifest: Manifest, n_most: int) -> str:
     """The audited build and the part of it that is read."""
-    n = int(manifest.values["n_conversations"])
+    n = manifest.n_conversations
     read = f"{n:,} conversations" if n <= n_most else f"about {n_most:,} of {n:,} conversations, all texts for twins"
-    return f"{manifest.store.url}: {read}, {manifest.values['hours']:,.2f} h\n"
+    return f"{manifest.store.url}: {read}, {manifest.hours:,.2f} h\n"
 
 
 def figure(value: float) -> str:

@@ -53,15 +53,15 @@ class Clocks:
     vocabulary: Vocabulary
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> "Clocks":
-        """The clocks in the values of a manifest, without validating its recipe."""
-        flatten = values["recipe"].get("flatten", {})
+    def of(cls, manifest: Manifest) -> "Clocks":
+        """The clocks of a manifest, without validating its recipe."""
+        flatten = manifest.recipe.get("flatten", {})
         return cls(
-            int(values["clock"]["sample_rate_hz"]),
-            int(values["clock"]["hop_samples"]),
+            manifest.clock.sample_rate_hz,
+            manifest.clock.hop_samples,
             int(flatten.get("speech_chunk_tokens", 10)),
             int(flatten.get("text_chunk_tokens", 2)),
-            Vocabulary.from_dict(values["vocabulary"]),
+            manifest.vocabulary,
         )
 
 
@@ -203,9 +203,8 @@ def ends_sentence(text: str) -> bool:
 
 def talks(manifest: Manifest, n_most: int) -> Iterator[AuditedConversation]:
     """About `n_most` conversations with their rows, chosen by id; one file in memory at a time."""
-    values = manifest.values
-    chosen = n_most / max(int(values["n_conversations"]), 1)
-    clocks, rows = Clocks.of(values), _rows_by_unit(manifest)
+    chosen = n_most / max(manifest.n_conversations, 1)
+    clocks, rows = Clocks.of(manifest), _rows_by_unit(manifest)
     for file in manifest.files("conversations"):
         table = from_parquet(manifest.store.open(file.key), file.key, _COLUMNS)
         ids = table.column("dialogue_id").to_pylist()

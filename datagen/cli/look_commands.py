@@ -169,10 +169,8 @@ def evaluate(
         return
     from datagen.evaluate.evaluate import evaluate as run
     from datagen.evaluate.models import load
-    from datagen.shards.vocab import Vocabulary
 
-    n_ids = Vocabulary.from_dict(manifest.values["vocabulary"]).size
-    scores = run(manifest, load(str(model), n_ids), task, split, rows, free)
+    scores = run(manifest, load(str(model), manifest.vocabulary.size), task, split, rows, free)
     if json:
         print_json(scores)
     else:

@@ -48,29 +48,6 @@ class SpeechRequest:
     """True if it is to be spoken by `speak_token`."""
 
 
-WordTimes = Literal["model", "estimated"]
-"""Where word times come from: the model's own durations, or letters spread over what is heard (`words.spread`)."""
-
-
-@dataclass(frozen=True)
-class Voice:
-    """What is known of a voice, for provenance and for who may have it."""
-
-    name: str
-    speaker: str
-    """Voices of one speaker go to one split."""
-    languages: tuple[str, ...]
-    """ISO 639-1 codes of what it speaks well enough to be used."""
-    licence: str
-    sex: Literal["female", "male", ""] = ""
-    source: str = ""
-    """What it was made from: the name of the engine's own voice, or of a reference recording."""
-    source_sha256: str = ""
-    """Of the reference recording's bytes, hexadecimal."""
-    note: str = ""
-    """What a user should know, such as an accent."""
-
-
 class TTS(Protocol):
     """A voice: text in, audio and word times out."""
 

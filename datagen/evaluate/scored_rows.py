@@ -39,7 +39,7 @@ class Layout:
     @classmethod
     def of(cls, manifest: Manifest, task: str) -> "Layout":
         """The layout that the manifest of a build describes."""
-        flat, vocabulary = manifest.values["recipe"]["flatten"], Vocabulary.from_dict(manifest.values["vocabulary"])
+        flat, vocabulary = manifest.recipe["flatten"], manifest.vocabulary
         n_speech = flat["speech_chunk_tokens"]
         n_text = flat["text_chunk_tokens"] if task == "three_stream" else 0
         silence_id = (

@@ -9,16 +9,17 @@ The figures describe two people. In a build they hold for the user and for gaps.
 lists those that the assistant gives up, and why.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
 from datagen.errors import RecipeError
 from datagen.measure.battery import Battery, Durations
+from datagen.shards.manifest import Manifest
 
 if TYPE_CHECKING:
     from datagen.recipe import TimingConfig
@@ -152,11 +153,11 @@ class ComparedTiming:
         return cls(profile, bool(found), found or requested(timing))
 
     @classmethod
-    def of_build(cls, values: Mapping[str, Any]) -> "ComparedTiming":
-        """The distributions that the recipe in the values of a manifest requests."""
+    def of_build(cls, manifest: Manifest) -> "ComparedTiming":
+        """The distributions that the recipe of a build requests."""
         from datagen.recipe import stored
 
-        timing = stored(values["recipe"]).timing
+        timing = stored(manifest.recipe).timing
         return cls(timing.profile, False, requested(timing))
 
 

@@ -21,7 +21,7 @@ _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 def measure(store: Store, manifest: Manifest) -> Measured:
     """Measure the stored timelines of a build, one file at a time."""
-    found = Measured(Battery(manifest.values["clock"]["sample_rate_hz"]))
+    found = Measured(Battery(manifest.clock.sample_rate_hz))
     for streams in conversations(store, manifest):
         found.add(streams)
     return found
@@ -29,7 +29,7 @@ def measure(store: Store, manifest: Manifest) -> Measured:
 
 def hear(store: Store, manifest: Manifest, detectors: dict[str, Detector], n_most: int) -> list[dict[str, Any]]:
     """Run the voice check on the first conversations of a build; empty if it kept no audio."""
-    recipe = manifest.values["recipe"]
+    recipe = manifest.recipe
     if not n_most or not recipe["mix"]["keep_audio"]:
         return []
     margin_ms = recipe["speak"]["trim_margin_ms"]
@@ -49,8 +49,8 @@ def as_json(
     """
     from datagen.recipe import stored
 
-    battery, recipe = found.battery, stored(manifest.values["recipe"])
-    compared = compared or ComparedTiming.of_build(manifest.values)
+    battery, recipe = found.battery, stored(manifest.recipe)
+    compared = compared or ComparedTiming.of_build(manifest)
     durations = {"fto": battery.fto, **battery.durations, "overlap": battery.overlap}
     ours = measured(battery)
     return {

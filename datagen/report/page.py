@@ -16,6 +16,7 @@ from datagen.inspect.rows import event_name
 from datagen.measure.charts import Chart, span, strip
 from datagen.measure.timing_report import number, words
 from datagen.records import SPLITS
+from datagen.shards.manifest import Manifest
 
 _LONGEST_TEXT = 600
 """Most characters shown of a reject's text."""
@@ -45,8 +46,7 @@ _FIGURES = {
 class Content:
     """The content of a page."""
 
-    values: dict[str, Any]
-    """Values of the manifest."""
+    manifest: Manifest
     place: str
     """Path or URL of the build."""
     built_at: int | None

@@ -67,9 +67,9 @@ def default_file(out: str) -> Path:
 
 def read(output: Output, n_conversations: int, say: Say = lambda _: None) -> Content:
     """Read all tables once, and choose and load the conversations of the player."""
-    values = output.manifest.values
-    say(f"reading {values['hours']:,.1f} hours ...")
-    found = survey(output, n_conversations) if "conversations" in values["tables"] else None
+    manifest = output.manifest
+    say(f"reading {manifest.hours:,.1f} hours ...")
+    found = survey(output, n_conversations) if "conversations" in manifest.tables else None
     tasks = {task: sums for task, sums in count_rows(output).items() if sums.n_rows}
     chosen = found.sample.chosen() if found else []
     say(f"making {len(chosen)} conversations audible ...")
@@ -86,7 +86,7 @@ def read(output: Output, n_conversations: int, say: Say = lambda _: None) -> Con
         tasks={task: sums.figures() for task, sums in tasks.items()},
         token_charts=[code_chart(found.codes)] if found else [],
         length_charts=[length_chart(task, sums) for task, sums in tasks.items()],
-        audit=[cells(finding) for finding in audit(output.manifest)] if found and found.n_of_split else [],
+        audit=[cells(finding) for finding in audit(manifest)] if found and found.n_of_split else [],
         rejects=rejects(output),
         talks=talks,
         mute=mute,

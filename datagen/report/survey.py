@@ -255,8 +255,7 @@ class Survey:
 
 def survey(output: Output, n_conversations: int) -> Survey:
     """Read the conversations of a build once, and choose `n_conversations` for the player."""
-    values = output.manifest.values
-    clock, silence = values["clock"], values["silence"]
+    silence = output.manifest.silence
 
     def use(role: str) -> CodeUse:
         counts = np.zeros(output.vocabulary.codebook_size, np.int64)
@@ -285,7 +284,7 @@ def count_rows(output: Output) -> dict[str, TaskSums]:
 
 def rejects(output: Output) -> list[dict[str, Any]]:
     """Rejects by stage and reason, the most frequent first, each with its count and first examples."""
-    counts: dict[str, int] = output.manifest.values["rejects"]
+    counts = output.manifest.rejects
     examples: dict[str, list[dict[str, Any]]] = {name: [] for name in counts}
     left = sum(min(n, _N_EXAMPLES) for n in counts.values())
     for file in output.manifest.files("rejects") if left else ():
