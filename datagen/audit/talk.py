@@ -7,8 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.events import FLOOR
-from datagen.records import Event, Spoken, Streams
+from datagen.records import FLOOR, Event, Spoken, Streams
 from datagen.shards.chunks import speaks
 from datagen.shards.vocab import Vocabulary
 

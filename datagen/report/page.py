@@ -11,11 +11,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from datagen.events import EVENTS, TRANSFERS
 from datagen.inspect.rows import event_name
 from datagen.measure.timing_table import number, words
 from datagen.recipe import stored
-from datagen.records import SPLITS
+from datagen.records import EVENTS, SPLITS, TRANSFERS
 from datagen.report.charts import Chart
 from datagen.report.svg import span, strip
 
