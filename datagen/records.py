@@ -2,10 +2,10 @@
 
     Dialogue → Script → Takes → Timeline → Conversation → Streams → Row,  or Reject at any step
 
-All records are frozen. Times are integer samples at the conversation's sample rate unless a name states another unit.
-Arrow schemas, JSON schemas and decoding are derived from the stored records (`datagen.shards.schema`): the order of
-fields is the order of columns, `X | None` is nullable, and `unit` states the unit of a number. Fields that a reader
-may leave out, or that an older version did not store, have defaults.
+All records are frozen. Times are integer samples at the conversation's sample rate unless a name
+states another unit. Arrow schemas, JSON schemas and decoding are derived from the stored records
+(`datagen.shards.schema`): fields are columns in the same order, `X | None` is nullable, and `unit`
+states the unit. Fields that a reader may leave out, or that an older version lacks, have defaults.
 """
 
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ KINDS: dict[Kind, str] = {
 FLOOR: frozenset[Kind] = frozenset(("turn", "filler", "insert", "resumption"))
 """Kinds of utterances that hold the floor."""
 WRITTEN: frozenset[Kind] = frozenset(("turn", "filler"))
-"""Kinds of utterances that make up the turns of the dialogue: all that a half-duplex format contains."""
+"""Kinds of utterances that make up the turns of the dialogue; half-duplex formats have no others."""
 
 EVENTS = {
     "gap": "the floor changes after a silence: from the end of the other's turn to the start of the speaker's own",
@@ -62,7 +62,10 @@ EVENTS = {
     "noise_burst": "a sudden noise in the user's channel",
     "other_talker": "somebody else's voice in the user's channel",
 }
-"""Kinds of events, with what their times mean. The role of an event is who did it: who starts, pauses or is silent."""
+"""Kinds of events and the meaning of their times.
+
+The role of an event is who did it: who starts, pauses or is silent.
+"""
 
 MarkKind = Literal["barge_in", "hesitation", "backchannel"]
 MARK_KINDS: tuple[MarkKind, ...] = get_args(MarkKind)
@@ -85,10 +88,16 @@ HARD_NEGATIVES = frozenset(
         ("other_talker", "user"),
     )
 )
-"""Events, by kind and role, that must change nothing: a speaking assistant continues, a silent one stays silent."""
+"""Events, by kind and role, that must change nothing.
+
+A speaking assistant continues, a silent one stays silent.
+"""
 
 TRANSFERS = frozenset(("gap", "overlapping_end", "overlap"))
-"""Kinds of events that only time a change of the floor; `overlap` is an `overlapping_end` of data version 3."""
+"""Kinds of events that only time a change of the floor.
+
+`overlap` is an `overlapping_end` of data version 3.
+"""
 
 
 def unit(text: str, bits: int = 32, **limits: Any) -> Meta:
@@ -127,13 +136,13 @@ class Mark:
     """Counted in the turn's spoken text by `text.phrases.units`; 0 only for a hesitation."""
     role: Annotated[Role, Meta(description="Who interrupts, hesitates or listens")]
     text: Annotated[str, Meta(description="A hesitation's filler, if any, or a listener's words", max_length=200)] = ""
-    """Empty for a barge-in: the next turn is what is said, and the turn after that how the other continues."""
+    """Empty for a barge-in: the next turn has its words, and the other continues in the turn after."""
     why: Annotated[str, Meta(description="The writer's reason", max_length=1000)] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A judge's scores of a dialogue as training data, 1 (worst) to 10 (best); None where there is no score."""
+    """A judge's scores of a dialogue as training data, 1 (worst) to 10 (best); None: no score."""
 
     spokenness: Score | None = None
     coherence: Score | None = None
@@ -179,11 +188,14 @@ class Dialogue:
     written_by: tuple[Origin, ...] = ()
     """In the order of writing; empty if no model wrote it."""
     group: str = ""
-    """Id of the dialogue that names the cluster of near-duplicates it is in, which share a split; empty: its own."""
+    """Id of the dialogue that names its cluster of near-duplicates; empty: its own.
+
+    A cluster shares a split.
+    """
 
     @property
     def has_marks(self) -> bool:
-        """Whether a writer said what happens in it, and be it nothing."""
+        """True if a writer marked what happens in it, even if nothing does."""
         return bool(self.marks) or any(origin.task == "script" for origin in self.written_by)
 
 
@@ -369,7 +381,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """How the user's channel came to sound as it does, and how levels were set. None or empty: it did not happen."""
+    """Sounds and effects of the user's channel, and levels. None or empty: it did not happen."""
 
     noise: str = ""
     """Kind of noise."""
@@ -448,14 +460,17 @@ class Spoken:
     rest_codes: Annotated[NDArray[np.uint16], unit("speech codes of what was cut; empty: nothing")] = field(
         default_factory=lambda: np.zeros(0, np.uint16)
     )
-    """Codes of the take from frame `rest_start_frames` on, clean, if it holds the floor and was cut."""
+    """Clean codes of the take from frame `rest_start_frames` on, if it holds the floor and was cut."""
     rest_start_frames: Annotated[int, unit("frames of the conversation")] | None = None
     """Frame in which the fade-out begins; the take's codes before it are those of the channel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """A conversation as tokens: one row of the `conversations` table. Training formats are functions of it."""
+    """A conversation as tokens: one row of the `conversations` table.
+
+    Training formats are functions of it.
+    """
 
     dialogue_id: str
     record: RecordNumber = -1
@@ -494,14 +509,19 @@ class Row:
     n_late_text_tokens: Tokens
     """Text tokens that stand in a chunk after the one in which their utterance's speech ended."""
     n_dropped_text_tokens: Tokens
-    """Text tokens that were still pending when the assistant was interrupted, or whose turn is too long for a row."""
+    """Text tokens still pending when the assistant was interrupted, or of a turn too long for a row."""
     n_pad_tokens: Tokens
     """Tokens added to pad the last chunk or to let late text finish."""
     user_turn_ends: Positions
-    """First assistant speech token at or after each end of a user's turn that the assistant answers, and has not begun
-    to answer before."""
+    """First assistant speech token at or after each end of a user's turn that the assistant answers.
+
+    Only if it has not begun to answer before.
+    """
     barge_ins: Positions
-    """First assistant speech token at or after each start of a user's barge-in that cut the assistant short."""
+    """First assistant speech token at or after each start of a user's barge-in.
+
+    Only of barge-ins that cut the assistant short.
+    """
     event_kinds: tuple[str, ...]
     """Kind of each event that begins in the row, in order of time; see EVENTS."""
     event_roles: tuple[str, ...]
@@ -535,7 +555,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class InputRecord:
-    """A record of planned input, a dialogue or a reject of its source: one row of the `input` table."""
+    """A record of planned input: a dialogue or a reject. One row of the `input` table."""
 
     record: RecordNumber
     dialogue_id: str

@@ -1,4 +1,4 @@
-"""Arrow schemas of all that leaves the package, derived from records, and the way from records to tables and back.
+"""Arrow schemas of all tables, derived from records; records to tables and back.
 
 Units are in the metadata of each field. `docs/format.md` explains every column.
 """
@@ -125,7 +125,9 @@ def _joined(values: Sequence[Any]) -> Any:
 
 
 def decode(record: type[T], table: pa.Table, **given: Any) -> list[T]:
-    """The records of a table. A column that it lacks has its field's default; one that no field knows is left out.
+    """The records of a table.
+
+    A field without a column has its default; a column without a field is ignored.
 
     Args:
         record: Type of the records.
