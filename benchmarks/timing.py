@@ -19,10 +19,9 @@ from common import read_streams, recipe_for, run_build, show, write_dialogues
 from scipy.stats import wasserstein_distance
 
 from datagen.clock import samples_to_ms
-from datagen.events import TRANSFERS
 from datagen.measure.compared_timing import HUMAN
 from datagen.recipe import Recipe
-from datagen.records import FLOOR, Spoken, Streams
+from datagen.records import FLOOR, TRANSFERS, Spoken, Streams
 
 _COLUMNS = ("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "utterances", "events")
 _LONG_TURN_WORDS = 10

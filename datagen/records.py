@@ -1,33 +1,167 @@
-"""What flows from stage to stage, in flow order.
+"""Everything that flows from stage to stage, declared once, in flow order.
 
     Dialogue → Script → Takes → Timeline → Conversation → Streams → Row,  or Reject at any step
 
-All are frozen; times are integer samples at the conversation's sample rate unless a name says otherwise.
+All records are frozen. Times are integer samples at the conversation's sample rate unless a name
+states another unit. Arrow schemas, JSON schemas and decoding are derived from the stored records
+(`datagen.shards.schema`): fields are columns in the same order, `X | None` is nullable, and `unit`
+states the unit. Fields that a reader may leave out, or that an older version lacks, have defaults.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from datagen.errors import EngineError
-from datagen.events import EVENTS as EVENTS
-from datagen.events import FAMILIES as FAMILIES
-from datagen.events import FLOOR as FLOOR
-from datagen.events import HARD_NEGATIVES as HARD_NEGATIVES
-from datagen.events import KINDS as KINDS
-from datagen.events import WRITTEN as WRITTEN
-from datagen.events import Kind as Kind
-from datagen.marks import Judged as Judged
-from datagen.marks import Mark as Mark
-from datagen.marks import Origin as Origin
-from datagen.marks import ScriptedBy as ScriptedBy
 
 SPLITS = ("train", "validation", "test")
 Role = Literal["user", "assistant"]
 CHANNEL: dict[Role, int] = {"user": 0, "assistant": 1}
 """Audio row of each role in a conversation."""
+
+Kind = Literal["turn", "filler", "insert", "resumption", "backchannel", "attempt", "aside"]
+KINDS: dict[Kind, str] = {
+    "turn": "holds the floor: a turn of the dialogue, or a piece of one",
+    "filler": "a sound within the speaker's own turn, such as `um`; holds the floor and says nothing",
+    "insert": "holds the floor with words that the dialogue does not have: a generic interruption, the word that ends "
+    "a wait, a question to a silent user",
+    "resumption": "the assistant continues its turn after an insert, in words of that turn",
+    "backchannel": "a short listener token, such as `mm-hm`; claims no floor, and nobody yields to it",
+    "attempt": "a start that breaks off within about a syllable; claims no floor",
+    "aside": "a word to somebody else in the room; claims no floor",
+}
+"""What an utterance does. Several utterances of one speaker may follow each other."""
+FLOOR: frozenset[Kind] = frozenset(("turn", "filler", "insert", "resumption"))
+"""Kinds of utterances that hold the floor."""
+WRITTEN: frozenset[Kind] = frozenset(("turn", "filler"))
+"""Kinds of utterances that make up the turns of the dialogue; half-duplex formats have no others."""
+
+EVENTS = {
+    "gap": "the floor changes after a silence: from the end of the other's turn to the start of the speaker's own",
+    "overlapping_end": "the floor changes while the other finishes its last words: from the start to the other's end",
+    "barge_in": "the speaker starts inside the other's turn and takes the floor; the other stops with words unsaid: "
+    "from the start to the other's stop",
+    "competition": "a barge-in to which the other does not yield at once; same times as its `barge_in`",
+    "next_turn": "a barge-in with the next turn of the dialogue; same times as its `barge_in`",
+    "repeat_request": "a barge-in that asks to repeat the last words; same times as its `barge_in`",
+    "wait_request": "a barge-in that asks to wait; same times as its `barge_in`",
+    "stop_request": "a barge-in that asks to stop; same times as its `barge_in`",
+    "got_it": "a barge-in that signals understanding, so that the other moves on; same times as its `barge_in`",
+    "waiting": "the assistant was asked to wait: from its stop to the word that ends the wait",
+    "correction": "the speaker replaces a value just said, as in `at three, no, at four`: from the first to the second",
+    "false_start": "the speaker starts and breaks off within about a syllable; the other continues",
+    "aside": "a word to somebody else in the room; the other continues",
+    "backchannel": "a listener token; the other continues",
+    "hesitation": "a pause inside the speaker's own turn, fillers included: from the last word before to the first "
+    "after it",
+    "user_silent": "the user says nothing for long where a turn is due: from the assistant's end to the next speech",
+    "prompt": "the assistant asks whether the silent user is still there",
+    "laughter": "the user laughs; no words",
+    "cough": "the user coughs or clears the throat",
+    "noise_burst": "a sudden noise in the user's channel",
+    "other_talker": "somebody else's voice in the user's channel",
+}
+"""Kinds of events and the meaning of their times.
+
+The role of an event is who did it: who starts, pauses or is silent.
+"""
+
+MarkKind = Literal["barge_in", "hesitation", "backchannel"]
+MARK_KINDS: tuple[MarkKind, ...] = get_args(MarkKind)
+ScriptedBy = Literal["rules", "marks"]
+
+FAMILIES = ("next_turn", "repeat_request", "wait_request", "stop_request", "got_it")
+"""What a user's barge-in says; each is an event beside its `barge_in`."""
+
+HARD_NEGATIVES = frozenset(
+    (
+        ("backchannel", "user"),
+        ("false_start", "user"),
+        ("aside", "user"),
+        ("laughter", "user"),
+        ("cough", "user"),
+        ("hesitation", "user"),
+        ("waiting", "user"),
+        ("user_silent", "user"),
+        ("noise_burst", "user"),
+        ("other_talker", "user"),
+    )
+)
+"""Events, by kind and role, that must change nothing.
+
+A speaking assistant continues, a silent one stays silent.
+"""
+
+TRANSFERS = frozenset(("gap", "overlapping_end", "overlap"))
+"""Kinds of events that only time a change of the floor.
+
+`overlap` is an `overlapping_end` of data version 3.
+"""
+
+
+def unit(text: str, bits: int = 32, **limits: Any) -> Meta:
+    """The unit or meaning of a stored value, for schemas and for their readers.
+
+    Args:
+        text: As in the metadata of its column.
+        bits: Width of an integer column.
+        limits: Limits of valid values, such as `ge=0`.
+    """
+    return Meta(description=text, extra={"unit": text, "bits": bits}, **limits)
+
+
+Samples = Annotated[int, unit("samples", 64)]
+Tokens = Annotated[int, unit("tokens")]
+Decibels = Annotated[float, unit("dB")]
+AgainstSpeech = Annotated[float, unit("dB against the user's speech")]
+TokenIds = Annotated[NDArray[np.int32], unit("token ids")]
+Codes = Annotated[NDArray[np.uint16], unit("speech codes")]
+Positions = Annotated[NDArray[np.int32], unit("positions in input_ids")]
+RecordNumber = Annotated[int, unit("place among all records of the input", 64)]
+Attempt = Annotated[int, unit("0 = first")]
+Language = Annotated[str, unit("ISO 639-1")]
+GroupId = Annotated[str, unit("id of a dialogue; near-duplicates have the same and share a split")]
+OfReject = Annotated[str, unit("set if the record is a reject")]
+Score = Annotated[int, unit("1 to 10", ge=1, le=10)]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happens at a place in a turn, as a writer marked it."""
+
+    kind: MarkKind
+    turn: Annotated[int, unit("index of the turn", ge=0)]
+    word: Annotated[int, unit("units of the turn before it: words, Chinese characters", ge=0)]
+    """Counted in the turn's spoken text by `text.phrases.units`; 0 only for a hesitation."""
+    role: Annotated[Role, Meta(description="Who interrupts, hesitates or listens")]
+    text: Annotated[str, Meta(description="A hesitation's filler, if any, or a listener's words", max_length=200)] = ""
+    """Empty for a barge-in: the next turn has its words, and the other continues in the turn after."""
+    why: Annotated[str, Meta(description="The writer's reason", max_length=1000)] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judge's scores of a dialogue as training data, 1 (worst) to 10 (best); None: no score."""
+
+    spokenness: Score | None = None
+    coherence: Score | None = None
+    safety: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The task, prompt, model and answer that a part of a dialogue comes from."""
+
+    task: str
+    prompt: str
+    version: Annotated[int, unit("of the prompt", ge=0)]
+    prompt_sha256: str
+    model: str
+    answer_sha256: str
+    attempt: Annotated[int, unit("0 = first", ge=0)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +190,14 @@ class Dialogue:
     written_by: tuple[Origin, ...] = ()
     """In the order of writing; empty if no model wrote it."""
     group: str = ""
-    """Id of the dialogue that names the cluster of near-duplicates it is in, which share a split; empty: its own."""
+    """Id of the dialogue that names its cluster of near-duplicates; empty: its own.
+
+    A cluster shares a split.
+    """
 
     @property
     def has_marks(self) -> bool:
-        """Whether a writer said what happens in it, and be it nothing."""
+        """True if a writer marked what happens in it, even if nothing does."""
         return bool(self.marks) or any(origin.task == "script" for origin in self.written_by)
 
 
@@ -162,30 +299,30 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A spoken word and its time within the audio it belongs to, in samples."""
+    """A spoken word and its time within the audio it belongs to."""
 
     text: str
-    start_samples: int
-    end_samples: int
+    start_samples: Samples
+    end_samples: Samples
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What was measured on a take before it was used. `datagen.pipeline.verify` says how."""
+    """Measurements of a take before it was used; see `datagen.pipeline.verify`."""
 
-    ms_per_syllable: float
-    longest_pause_ms: float
-    tail_ms: float
-    clipped_share: float
-    floor_db: float
-    error_rate: float | None = None
-    """Of words, or of characters in Chinese; None if no recognizer listened."""
-    letter_error_rate: float | None = None
-    n_repeated: int | None = None
+    ms_per_syllable: Annotated[float, unit("ms of speech, pauses left out")]
+    longest_pause_ms: Annotated[float, unit("ms")]
+    tail_ms: Annotated[float, unit("ms after the last loud sound")]
+    clipped_share: Annotated[float, unit("of samples")]
+    floor_db: Annotated[float, unit("dB, quietest windows against loud ones")]
+    error_rate: Annotated[float, unit("errors a word; Chinese: a character")] | None = None
+    """None if no recognizer listened."""
+    letter_error_rate: Annotated[float, unit("errors a letter")] | None = None
+    n_repeated: Annotated[int, unit("words")] | None = None
     heard: str | None = None
-    mos: float | None = None
+    mos: Annotated[float, unit("1 to 5")] | None = None
     faults: tuple[str, ...] = ()
-    """What was wrong with the takes before this one, a word each."""
+    """The fault of each failing take before this one, one word each."""
 
 
 class TakeFault(NamedTuple):
@@ -271,13 +408,13 @@ class Event:
     """Something that happened, or was scripted to, and who did it."""
 
     kind: str
-    """One of EVENTS."""
+    """One of EVENTS; older versions have others."""
     role: Role
-    start_samples: int
-    end_samples: int
-    utterance: int = -1
-    """Index of the utterance that did it or ended it; -1 if none."""
-    placed: bool = True
+    start_samples: Samples
+    end_samples: Samples
+    utterance: Annotated[int, unit("index in utterances, -1 if none")] = -1
+    """The utterance that did it or ended it."""
+    placed: Annotated[bool, unit("false: it was scripted and did not fit")] = True
     """False if there was no room: what was scripted did not happen, or not quite as drawn."""
 
 
@@ -293,49 +430,39 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """How the user's channel came to sound as it does, and how levels were set. None or empty: it did not happen."""
+    """Sounds and effects of the user's channel, and levels. None or empty: it did not happen."""
 
-    noise: str
-    """Kind of noise, empty if none."""
-    snr_db: float | None
-    user_gain_db: float
-    assistant_gain_db: float
-    babble: tuple[str, ...] = ()
-    """Voices of the babble."""
-    babble_snr_db: float | None = None
-    other_talkers: tuple[str, ...] = ()
-    """Voices of the other talkers, one an event `other_talker`."""
-    other_talkers_db: float | None = None
-    """Level of the other talkers against the user's speech."""
-    bursts: tuple[str, ...] = ()
-    """Kinds of the noise bursts, one an event `noise_burst`."""
-    bursts_db: float | None = None
-    """Level of the bursts against the user's speech."""
-    vocal_sounds: tuple[str, ...] = ()
-    """The user's laughter and coughs, in order of time, one per event `laughter` or `cough`."""
-    vocal_sounds_db: float | None = None
-    """Their level against the user's speech."""
-    aside_db: float | None = None
-    """Level of words to somebody else against the user's speech."""
-    aside_cutoff_hz: float | None = None
-    """Above it such words are dull, for the user is turned away."""
-    room: int | None = None
-    """Number of the room."""
-    rt60_ms: float | None = None
-    """Its reverberation time as asked for."""
-    distance_db: float | None = None
-    cutoff_hz: float | None = None
-    """Where the talker's distance makes speech dull."""
-    drift_db: float | None = None
-    """From the quietest to the loudest."""
-    drift_period_samples: int | None = None
-    echo_delay_samples: int | None = None
-    echo_gain_db: float | None = None
-    """Of the echo against the assistant's channel."""
-    line: str = ""
-    """Codec of the line, `band` for a telephone's band alone, empty for none."""
-    compression: float | None = None
-    """Of a codec that knows it: 0 best, 1 smallest."""
+    noise: str = ""
+    """Kind of noise."""
+    snr_db: Decibels | None = None
+    user_gain_db: Decibels = 0.0
+    assistant_gain_db: Decibels = 0.0
+    babble: Annotated[tuple[str, ...], unit("voices")] = ()
+    babble_snr_db: Decibels | None = None
+    other_talkers: Annotated[tuple[str, ...], unit("voices, one an event other_talker")] = ()
+    other_talkers_db: AgainstSpeech | None = None
+    bursts: Annotated[tuple[str, ...], unit("kinds, one an event noise_burst")] = ()
+    bursts_db: AgainstSpeech | None = None
+    vocal_sounds: Annotated[tuple[str, ...], unit("laughter and coughs of the user, one per event")] = ()
+    """In order of time, one per event `laughter` or `cough`."""
+    vocal_sounds_db: AgainstSpeech | None = None
+    aside_db: Annotated[float, unit("dB against the user's speech, of words to somebody else")] | None = None
+    aside_cutoff_hz: Annotated[float, unit("above it such words fall by 6 dB per octave")] | None = None
+    """Such words are dull because the user is turned away."""
+    room: Annotated[int, unit("number")] | None = None
+    rt60_ms: Annotated[float, unit("ms")] | None = None
+    """Reverberation time that the room was made for."""
+    distance_db: Decibels | None = None
+    cutoff_hz: Annotated[float, unit("Hz")] | None = None
+    """Above it the talker's distance makes speech dull."""
+    drift_db: Annotated[float, unit("dB, quietest to loudest")] | None = None
+    drift_period_samples: Samples | None = None
+    echo_delay_samples: Samples | None = None
+    echo_gain_db: Annotated[float, unit("dB against the assistant's channel")] | None = None
+    line: Annotated[str, unit("codec, empty for none")] = ""
+    """Codec of the line; `band` for only a telephone's band."""
+    compression: Annotated[float, unit("0 best, 1 smallest")] | None = None
+    """Of a codec that has such a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,103 +479,118 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """An utterance as it ended up in the conversation, with all that training formats need."""
+    """An utterance as it is in the conversation, with everything that training formats need."""
 
     role: Role
-    voice: str
-    text: str
-    spoken: str
-    said: str
-    unsaid: str
-    text_ids: NDArray[np.int32]
+    voice: str = ""
+    text: str = ""
+    spoken: str = ""
+    said: str = ""
+    unsaid: str = ""
+    text_ids: TokenIds = field(default_factory=lambda: np.zeros(0, np.int32))
     """Ids of `said`."""
-    start_samples: int
-    end_samples: int
-    n_cut_samples: int
-    attempt: int
-    words: tuple[Word, ...]
-    kind: Kind = "turn"
-    turn: int = 0
-    """Index of the dialogue's turn of which it is a part, or during which it is heard."""
-    offset_samples: int = 0
+    start_samples: Samples = 0
+    end_samples: Samples = 0
+    n_cut_samples: Samples = 0
+    attempt: Attempt = 0
+    words: tuple[Word, ...] = ()
+    kind: str = "turn"
+    """One of KINDS; older versions may have others."""
+    turn: Annotated[int, unit("index of the dialogue's turn")] = 0
+    """The turn of which it is a part, or during which it is heard."""
+    offset_samples: Samples = 0
     """As scripted; see `Utterance`."""
     scores: Scores | None = None
     """Of its take, before anything was cut."""
-    spoken_ids: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """Ids of `spoken`; empty if nothing is unsaid: they are those of `text_ids` then."""
-    rest_codes: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
-    """Codes of the take from frame `rest_start_frames` on, clean, if it holds the floor and was cut; else empty."""
-    rest_start_frames: int | None = None
-    """Frame of the conversation in which the fade-out begins; the take's codes before it are those of the channel."""
+    spoken_ids: Annotated[NDArray[np.int32], unit("token ids; empty: those of text_ids")] = field(
+        default_factory=lambda: np.zeros(0, np.int32)
+    )
+    """Ids of `spoken` if something is unsaid."""
+    rest_codes: Annotated[NDArray[np.uint16], unit("speech codes of what was cut; empty: nothing")] = field(
+        default_factory=lambda: np.zeros(0, np.uint16)
+    )
+    """Clean codes of the take from frame `rest_start_frames` on, if it holds the floor and was cut."""
+    rest_start_frames: Annotated[int, unit("frames of the conversation")] | None = None
+    """Frame in which the fade-out begins; the take's codes before it are those of the channel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """A conversation as tokens: one row of the `conversations` table. Training formats are functions of it."""
+    """A conversation as tokens: one row of the `conversations` table.
+
+    Training formats are functions of it.
+    """
 
     dialogue_id: str
-    record: int
-    source: str
-    language: str
-    split: str
-    n_samples: int
-    user_codes: NDArray[np.uint16]
-    assistant_codes: NDArray[np.uint16]
-    utterances: tuple[Spoken, ...]
-    events: tuple[Event, ...]
-    mixing: Mixing
-    audio_flac: bytes | None = None
-    """The audio as stereo FLAC, if the recipe keeps it."""
-    scripted_by: ScriptedBy = "rules"
+    record: RecordNumber = -1
+    source: str = ""
+    language: Language = ""
+    split: str = ""
+    n_samples: Annotated[int, unit("samples of each channel", 64)] = 0
+    user_codes: Codes = field(default_factory=lambda: np.zeros(0, np.uint16))
+    assistant_codes: Codes = field(default_factory=lambda: np.zeros(0, np.uint16))
+    utterances: tuple[Spoken, ...] = ()
+    events: tuple[Event, ...] = ()
+    mixing: Mixing = Mixing()
+    audio_flac: Annotated[bytes, unit("stereo FLAC file, left the user")] | None = None
+    """Only if the recipe keeps it."""
+    scripted_by: Annotated[ScriptedBy, unit("rules or marks")] = "rules"
     judged: Judged | None = None
-    """Scores of the dialogue."""
     written_by: tuple[Origin, ...] = ()
-    group: str = ""
-    """What its split is dealt by: its dialogue's id, or that of the cluster of near-duplicates it is in."""
+    group: GroupId = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training sequence."""
+    """One training sequence. Its task and split are in the name of its file."""
 
     task: str
     row_id: str
     dialogue_id: str
-    language: str
+    language: Language
     split: str
-    input_ids: NDArray[np.int32]
-    loss_mask: NDArray[np.bool_]
-    start_frames: int
+    input_ids: TokenIds
+    loss_mask: Annotated[NDArray[np.bool_], unit("true: learn this token")]
+    start_frames: Annotated[int, unit("frames of the conversation")]
     """Frame of the conversation at which the row begins."""
-    n_frames: int
-    n_text_tokens: int
-    n_late_text_tokens: int
+    n_frames: Annotated[int, unit("frames")]
+    n_text_tokens: Tokens
+    n_late_text_tokens: Tokens
     """Text tokens that stand in a chunk after the one in which their utterance's speech ended."""
-    n_dropped_text_tokens: int
-    """Text tokens that were still pending when the assistant was interrupted, or whose turn is too long for a row."""
-    n_pad_tokens: int
-    """Tokens added to fill the last chunk or to let late text finish."""
-    user_turn_ends: NDArray[np.int32]
-    """Positions in `input_ids` of the first assistant speech token at or after each end of a user's turn that the
-    assistant answers, and has not begun to answer before."""
-    barge_ins: NDArray[np.int32]
-    """Positions in `input_ids` of the first assistant speech token at or after each start of a user's barge-in that
-    cut the assistant short."""
+    n_dropped_text_tokens: Tokens
+    """Text tokens still pending when the assistant was interrupted, or of a turn too long for a row."""
+    n_pad_tokens: Tokens
+    """Tokens added to pad the last chunk or to let late text finish."""
+    user_turn_ends: Positions
+    """First assistant speech token at or after each end of a user's turn that the assistant answers.
+
+    Only if it has not begun to answer before.
+    """
+    barge_ins: Positions
+    """First assistant speech token at or after each start of a user's barge-in.
+
+    Only of barge-ins that cut the assistant short.
+    """
     event_kinds: tuple[str, ...]
     """Kind of each event that begins in the row, in order of time; see EVENTS."""
     event_roles: tuple[str, ...]
     """Who did it."""
-    event_starts: NDArray[np.int32]
-    """Positions in `input_ids` of the first assistant speech token at or after each event's start."""
-    event_ends: NDArray[np.int32]
+    event_starts: Positions
+    """First assistant speech token at or after each event's start."""
+    event_ends: Positions
     """Same for its end; the length of the row if it ends later."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Length of the row."""
+        return len(self.input_ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A record that did not become data, and why."""
 
-    record: int
+    record: RecordNumber
     dialogue_id: str
     source: str
     stage: str
@@ -458,6 +600,48 @@ class Reject:
     """For a person: what was found where."""
     traceback: str = field(default="", compare=False)
     """Of an unforeseen exception only; not part of the content digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputRecord:
+    """A record of planned input: a dialogue or a reject. One row of the `input` table."""
+
+    record: RecordNumber
+    dialogue_id: str
+    source: str
+    language: Annotated[str, unit("ISO 639-1 if known")] = ""
+    turns: tuple[Turn, ...] = ()
+    stage: OfReject = ""
+    reason: OfReject = ""
+    detail: OfReject = ""
+    marks: tuple[Mark, ...] = ()
+    judged: Judged | None = None
+    written_by: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """The group of a record of planned input that has near-duplicates."""
+
+    record: RecordNumber
+    group: GroupId
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTake:
+    """A kept take: one row of the `takes` table."""
+
+    key: Annotated[str, unit("hash of engine, options, seed, voice, text")]
+    text: Annotated[str, unit("as spoken")]
+    voice: str
+    seed: Annotated[int, unit("given to the engine", 64)]
+    attempt: Attempt
+    trimmed_samples: Samples
+    n_samples: Samples
+    exponent: Annotated[int, unit("audio = FLAC's 16-bit integers x 2 ** -exponent")]
+    words: tuple[Word, ...]
+    scores: Scores | None
+    audio_flac: Annotated[bytes, unit("mono FLAC file")]
 
 
 Item = Dialogue | Script | Takes | Timeline | Conversation

@@ -6,65 +6,38 @@ they are stale.
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import Meta
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from datagen.marks import MarkKind
 from datagen.recipe import Recipe
-from datagen.records import EngineInfo, InputFile, Voice
+from datagen.records import EngineInfo, InputFile, Judged, Mark, Origin, Turn, Voice
 from datagen.shards.identity import Clock, Silence
 from datagen.shards.manifest import IndexPart, Reproducible, Sums
 from datagen.shards.schema import SCHEMAS
 from datagen.shards.unit import Marker
 
 
-class _Turn(BaseModel):
-    role: Literal["user", "assistant"]
-    text: str
-
-
-class _Mark(BaseModel):
-    kind: MarkKind
-    turn: int = Field(ge=0, description="Index of the turn in which it happens")
-    word: int = Field(
-        ge=0, description="Units of the turn's spoken text before it: words, Chinese characters; 0 only of a hesitation"
-    )
-    role: Literal["user", "assistant"] = Field(description="Who interrupts, hesitates or listens")
-    text: str = Field("", max_length=200, description="A hesitation's filler, if any, or what the listener says")
-    why: str = Field("", max_length=1000)
-
-
-class _Scores(BaseModel):
-    spokenness: int | None = Field(None, ge=1, le=10)
-    coherence: int | None = Field(None, ge=1, le=10)
-    safety: int | None = Field(None, ge=1, le=10)
-
-
-class _Origin(BaseModel):
-    task: str
-    prompt: str
-    version: int = Field(ge=0)
-    prompt_sha256: str
-    model: str
-    answer_sha256: str
-    attempt: int = Field(0, ge=0)
-
-
-class _Dialogue(BaseModel):
+@dataclass
+class _Dialogue:
     """One dialogue of our own shape; other shapes are read too, see docs/format.md."""
 
-    model_config = ConfigDict(title="dialogue")
-    id: str | None = Field(
-        None, max_length=200, description="Unique in the input; made from file and record if missing"
-    )
-    language: str | None = Field(None, description="ISO 639-1; detected if missing")
-    turns: list[_Turn] = Field(min_length=1)
-    marks: list[_Mark] | None = Field(None, description="What happens inside turns, instead of the rules of `timing`")
-    scores: _Scores | None = Field(None, description="A judge's, 1 to 10")
-    written_by: list[_Origin] | None = Field(None, max_length=100)
+    turns: Annotated[list[Turn], Meta(min_length=1)]
+    id: (
+        Annotated[str, Meta(max_length=200, description="Unique in the input; made from file and record if missing")]
+        | None
+    ) = None
+    language: Annotated[str, Meta(description="ISO 639-1; detected if missing")] | None = None
+    marks: (
+        Annotated[list[Mark], Meta(description="What happens inside turns, instead of the rules of `timing`")] | None
+    ) = None
+    scores: Annotated[Judged, Meta(description="A judge's, 1 to 10")] | None = None
+    written_by: Annotated[list[Origin], Meta(max_length=100)] | None = None
 
 
 class _Vocabulary(TypedDict):
@@ -107,7 +80,7 @@ class _Manifest(BaseModel):
 def documents() -> dict[str, Any]:
     """File name → JSON document of every schema."""
     found: dict[str, Any] = {
-        "dialogue.schema.json": _Dialogue.model_json_schema(),
+        "dialogue.schema.json": _dialogue_schema(),
         "recipe.schema.json": Recipe.model_json_schema(),
         "manifest.schema.json": _Manifest.model_json_schema(),
         "marker.schema.json": TypeAdapter(Marker).json_schema(),
@@ -115,6 +88,12 @@ def documents() -> dict[str, Any]:
     for name, schema in SCHEMAS.items():
         found[f"{name}.arrow.json"] = [_describe(field) for field in schema]
     return found
+
+
+def _dialogue_schema() -> dict[str, Any]:
+    (top,), parts = msgspec.json.schema_components([_Dialogue], ref_template="#/$defs/{name}")
+    name = top["$ref"].rpartition("/")[2]
+    return {**parts.pop(name), "title": "dialogue", "$defs": parts}
 
 
 def _describe(field: Any) -> dict[str, Any]:

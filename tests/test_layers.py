@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
-    {"errors", "clock", "seeds", "resources", "events", "marks", "terminal", ""},
+    {"errors", "clock", "seeds", "resources", "terminal", ""},
     {"records"},
     {"recipe"},
     {"text"},

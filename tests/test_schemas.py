@@ -3,11 +3,14 @@
 import json
 import sys
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
 from datagen import schemas
+from datagen.records import Turn
 from tests.run.builds import ROOT, made, markers_of, talk
 
 CHECKED_IN = ROOT / "schemas"
@@ -63,4 +66,27 @@ def test_tables_keep_their_schema(built):
 
 
 def test_a_dialogue_of_our_shape_keeps_its_schema():
-    schemas._Dialogue.model_validate(talk("Hello.", "Hi.", id="x"))
+    assert msgspec.convert(talk("Hello.", "Hi.", id="x"), schemas._Dialogue).turns[1] == Turn("assistant", "Hi.")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"turns": []},
+        {"id": "x" * 201},
+        {"turns": [{"role": "judge", "text": "Hi."}]},
+        {"marks": [{"kind": "hesitation", "turn": -1, "word": 0, "role": "user"}]},
+        {"marks": [{"kind": "backchannel", "turn": 1, "word": 1, "role": "user", "text": "mm" * 101}]},
+        {"scores": {"safety": 11}},
+        {"written_by": [{"task": "script"}]},
+    ],
+    ids=str,
+)
+def test_an_invalid_field_of_a_dialogue_breaks_its_schema(field):
+    """By the declaration, and by the file that others validate with."""
+    values = {**talk("Hello.", "Hi.", id="x"), **field}
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(values, schemas._Dialogue)
+    document = json.loads((CHECKED_IN / "dialogue.schema.json").read_text("utf-8"))
+    assert not Draft202012Validator(document).is_valid(values)
+    assert Draft202012Validator(document).is_valid(talk("Hello.", "Hi.", id="x"))

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.events import FLOOR
-from datagen.records import Event, Spoken, Streams
+from datagen.records import FLOOR, Event, Spoken, Streams
 from datagen.seeds import fraction
 from datagen.shards.chunks import speaks
 from datagen.shards.manifest import Manifest

@@ -3,8 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from datagen.marks import Judged, Mark, Origin
-from datagen.records import Dialogue, Reject, Role, Turn
+from datagen.records import Dialogue, Judged, Mark, Origin, Reject, Role, Turn
 from datagen.text.language import detect_language
 from datagen.text.phrases import units
 

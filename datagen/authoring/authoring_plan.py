@@ -10,19 +10,19 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from datagen import __version__, sources
 from datagen.authoring.authored import Brief, Item
 from datagen.authoring.authoring import prompts_of
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.authoring.topics import briefs, read_topics
 from datagen.errors import SourceError, StoreError
-from datagen.marks import Mark
 from datagen.pipeline.select import Select
 from datagen.recipe import InputConfig
-from datagen.records import Dialogue, Reject, Turn
+from datagen.records import Dialogue, Reject
 from datagen.run.repeats import mark_duplicates
 from datagen.shards.plan import PLAN, Plan, read_plan, refuse_another
-from datagen.shards.schema import judged_of, origins_of
 from datagen.shards.store import Store
 
 _FORMAT = 1
@@ -118,13 +118,5 @@ def _plain(record: Item | Reject) -> dict[str, Any]:
 
 
 def _record(values: dict[str, Any]) -> Item | Reject:
-    match values.pop("is"):
-        case "Brief":
-            return Brief(**values)
-        case "Reject":
-            return Reject(**values)
-        case _:
-            turns = tuple(Turn(**turn) for turn in values.pop("turns"))
-            marks = tuple(Mark(**mark) for mark in values.pop("marks"))
-            given = {"marks": marks, "judged": judged_of(values), "written_by": origins_of(values)}
-            return Dialogue(**{**values, "turns": turns, **given})
+    kinds: dict[str, type[Item | Reject]] = {kind.__name__: kind for kind in (Brief, Dialogue, Reject)}
+    return msgspec.convert(values, kinds[values.pop("is")])

@@ -12,8 +12,7 @@ from datagen.authoring.places import word_after
 from datagen.authoring.prompts import shown
 from datagen.authoring.script_checks import check_language, check_sayable, refuses
 from datagen.authoring.tasks import Task, refuse_marks
-from datagen.marks import Mark, MarkKind
-from datagen.records import Role, Turn
+from datagen.records import Mark, MarkKind, Role, Turn
 from datagen.text import to_spoken
 from datagen.text.phrases import units
 

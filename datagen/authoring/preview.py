@@ -9,8 +9,7 @@ from datagen.authoring.authoring import make_task
 from datagen.authoring.authoring_config import Llm, TaskName, WriteRecipe
 from datagen.authoring.prompts import Message, Prompt, shown
 from datagen.errors import RecipeError
-from datagen.marks import Mark
-from datagen.records import Dialogue
+from datagen.records import Dialogue, Mark
 from datagen.text.language import detect_language
 from datagen.text.phrases import units
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen import records
-from datagen.events import TRANSFERS
+from datagen.records import TRANSFERS
 from datagen.shards.vocab import SPECIALS
 
 if TYPE_CHECKING:

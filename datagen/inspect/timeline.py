@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import samples_to_ms
-from datagen.events import TRANSFERS
 from datagen.inspect.rows import event_name
 from datagen.inspect.sound import Sound
-from datagen.records import CHANNEL, Role
+from datagen.records import CHANNEL, TRANSFERS, Role
 
 if TYPE_CHECKING:
     from datagen.inspect.conversation import StoredConversation

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from datagen import seeds
 from datagen.clock import ceil_div
-from datagen.events import KINDS
 from datagen.recipe import FlattenConfig
-from datagen.records import Reject, Row, Streams
+from datagen.records import KINDS, Reject, Row, Streams
 from datagen.shards.chunks import ChunkClock, ChunkedConversation, ChunkedUtterance, TextStream, fill, joined, windows
 from datagen.shards.vocab import Ids, Vocabulary
 

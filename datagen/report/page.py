@@ -11,11 +11,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from datagen.events import EVENTS, TRANSFERS
 from datagen.inspect.rows import event_name
 from datagen.measure.charts import Chart, span, strip
 from datagen.measure.timing_report import number, words
-from datagen.records import SPLITS
+from datagen.records import EVENTS, SPLITS, TRANSFERS
 from datagen.shards.manifest import Manifest
 
 _LONGEST_TEXT = 600

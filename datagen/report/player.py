@@ -12,11 +12,10 @@ import numpy as np
 
 from datagen.clock import samples_to_ms
 from datagen.errors import DatagenError
-from datagen.events import EVENTS, HARD_NEGATIVES
 from datagen.inspect import Sound, StoredConversation, StoredRow
 from datagen.inspect.conversation import decoded
 from datagen.inspect.rows import event_name, inert
-from datagen.records import Event, Mixing, Spoken, Streams
+from datagen.records import EVENTS, HARD_NEGATIVES, Event, Mixing, Spoken, Streams
 from datagen.report.lines import lines_of
 from datagen.seeds import digest
 from datagen.shards.unit import File

@@ -11,7 +11,6 @@ Takes are a saving and no content: what is missing or damaged is spoken again; t
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import asdict
 from io import BytesIO
 from typing import Any
 
@@ -23,8 +22,8 @@ from datagen import seeds
 from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
 from datagen.recipe import Recipe, TakesConfig
-from datagen.records import LineTake, Word
-from datagen.shards.schema import scores_of, takes_table
+from datagen.records import LineTake, StoredTake
+from datagen.shards.schema import TAKES, decode, table_of
 from datagen.shards.store import Store, open_store
 from datagen.shards.tables import about, from_parquet, to_parquet
 
@@ -90,7 +89,8 @@ class Index:
         opened = None if number is None else self._opened(number)
         if opened is None or key not in opened[1]:
             return None
-        return _take(opened[0].slice(opened[1][key], 1).to_pylist()[0])
+        (stored,) = decode(StoredTake, opened[0].slice(opened[1][key], 1))
+        return _take(stored)
 
     def _file_of(self, key: str) -> int | None:
         wanted = np.array([bytes.fromhex(key)], "S16")
@@ -125,7 +125,7 @@ class KeptTakes:
         self._own, self._rate = own, sample_rate_hz
         self._there = Index.load(own) if own else None
         self._found = [*([self._there] if self._there else []), *(Index.load(store) for store in others)]
-        self._new: dict[str, dict[str, Any]] = {}
+        self._new: dict[str, StoredTake] = {}
         self._kept: set[str] = set()
 
     def find(self, key: str) -> LineTake | None:
@@ -136,7 +136,7 @@ class KeptTakes:
         """Keep a take that was used, unless this build has it already."""
         if self._there is not None and key not in self._kept and key not in self._there:
             self._kept.add(key)
-            self._new[key] = _row(key, text, voice, seed, take, self._rate)
+            self._new[key] = _stored(key, text, voice, seed, take, self._rate)
 
     def flush(self) -> None:
         """Write the takes that were made since the last time."""
@@ -144,7 +144,7 @@ class KeptTakes:
             return
         keys = sorted(self._new)
         name = f"{seeds.digest(*keys):032x}"
-        data = to_parquet(takes_table([self._new[key] for key in keys]))
+        data = to_parquet(table_of(TAKES, [self._new[key] for key in keys]))
         if not self._own.create(_file(name), data):
             data = self._own.read(_file(name))
         self._own.create(f"{_KEYS}/{name}", hashlib.sha256(data).digest() + bytes.fromhex("".join(keys)))
@@ -179,32 +179,31 @@ def _padded(keys: NDArray[np.bytes_]) -> list[bytes]:
     return [key.ljust(_KEY_BYTES, b"\0") for key in keys.tolist()]
 
 
-def _row(key: str, text: str, voice: str, seed: int, take: LineTake, sample_rate_hz: int) -> dict[str, Any]:
-    """A take as a row of schema TAKES; its 16 bits fit FLAC without loss."""
+def _stored(key: str, text: str, voice: str, seed: int, take: LineTake, sample_rate_hz: int) -> StoredTake:
+    """A take as it is kept; its 16 bits fit FLAC without loss."""
     import soundfile
 
     quantized, exponent = quantize(take.audio)
     file = BytesIO()
     soundfile.write(file, quantized, sample_rate_hz, format="FLAC", subtype="PCM_16")
-    return {
-        "key": key,
-        "text": text,
-        "voice": voice,
-        "seed": seed,
-        "attempt": take.attempt,
-        "trimmed_samples": take.trimmed_samples,
-        "n_samples": len(quantized),
-        "exponent": exponent,
-        "words": [{name: getattr(word, name) for name in Word.__slots__} for word in take.words],
-        "scores": asdict(take.scores) if take.scores else None,
-        "audio_flac": file.getvalue(),
-    }
+    return StoredTake(
+        key=key,
+        text=text,
+        voice=voice,
+        seed=seed,
+        attempt=take.attempt,
+        trimmed_samples=take.trimmed_samples,
+        n_samples=len(quantized),
+        exponent=exponent,
+        words=take.words,
+        scores=take.scores,
+        audio_flac=file.getvalue(),
+    )
 
 
-def _take(row: dict[str, Any]) -> LineTake:
+def _take(stored: StoredTake) -> LineTake:
     import soundfile
 
-    quantized, _ = soundfile.read(BytesIO(row["audio_flac"]), dtype="int16")
-    words = tuple(Word(**word) for word in row["words"])
-    audio = dequantize(quantized, row["exponent"])
-    return LineTake(audio, words, row["attempt"], row["trimmed_samples"], scores_of(row["scores"]))
+    quantized, _ = soundfile.read(BytesIO(stored.audio_flac), dtype="int16")
+    audio = dequantize(quantized, stored.exponent)
+    return LineTake(audio, stored.words, stored.attempt, stored.trimmed_samples, stored.scores)

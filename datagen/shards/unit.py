@@ -3,8 +3,10 @@
 import json
 import re
 from dataclasses import asdict, dataclass, field
+from typing import Annotated
 
 from datagen.errors import StoreError
+from datagen.records import unit
 
 _UNIT = re.compile(r"[/-]([0-9]{6,})\.(?:json|parquet)\Z")
 
@@ -13,13 +15,13 @@ _UNIT = re.compile(r"[/-]([0-9]{6,})\.(?:json|parquet)\Z")
 class File:
     """A file of a build as markers and manifests name it."""
 
-    key: str
+    key: Annotated[str, unit("path below the output")]
     table: str
-    split: str
-    n_rows: int
-    n_tokens: int
-    n_bytes: int
-    sha256: str
+    split: Annotated[str, unit("empty if the table has none")]
+    n_rows: Annotated[int, unit("rows", 64)]
+    n_tokens: Annotated[int, unit("tokens", 64)]
+    n_bytes: Annotated[int, unit("bytes", 64)]
+    sha256: Annotated[str, unit("of the file's bytes, hexadecimal")]
 
 
 @dataclass(frozen=True)

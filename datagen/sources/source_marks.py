@@ -6,8 +6,7 @@ Where a mark lies in what is said aloud is checked when the script is written, s
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
-from datagen.marks import MARK_KINDS
-from datagen.records import Judged, Mark, Origin, Role, Turn
+from datagen.records import MARK_KINDS, Judged, Mark, Origin, Role, Turn
 from datagen.sources.fields import UnfitError, kind_of, names, quote, spoken_text
 
 FIELDS = ("marks", "scores", "written_by")

@@ -11,8 +11,7 @@ from datagen.authoring.authored import Written
 from datagen.authoring.authoring_config import Llm, WriteRecipe
 from datagen.authoring.marking import FollowUp, ScriptTask
 from datagen.authoring.places import word_after
-from datagen.marks import Mark
-from datagen.records import Turn
+from datagen.records import Mark, Turn
 from datagen.text import to_spoken
 from datagen.text.phrases import units
 

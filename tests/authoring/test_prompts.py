@@ -13,8 +13,7 @@ from datagen.authoring.authoring import make_task
 from datagen.authoring.authoring_config import Llm, WriteRecipe
 from datagen.authoring.prompts import _environment, data, load_prompt, names
 from datagen.errors import RecipeError
-from datagen.marks import Mark
-from datagen.records import Turn
+from datagen.records import Mark, Turn
 from tests.golden.prompts import FOLDER, golden
 
 NAMES = ("dialogue", "follow_up", "judge", "score", "script", "spoken", "translate")

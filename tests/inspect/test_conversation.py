@@ -10,10 +10,10 @@ import soundfile
 
 import datagen.inspect
 from datagen.errors import DatagenError
-from datagen.events import TRANSFERS
 from datagen.inspect import Output, StoredConversation
 from datagen.inspect.rows import inert
 from datagen.inspect.timeline import lines_of
+from datagen.records import TRANSFERS
 from tests.inspect.conftest import HOSTILE, HOSTILE_ID
 from tests.run.builds import made, read
 

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.events import KINDS
 from datagen.pipeline.flatten import kept_share, spans_of
-from datagen.records import Event, Spoken, Streams
+from datagen.records import KINDS, Event, Spoken, Streams
 from datagen.shards.laws import conversation_faults
 from tests.pipeline.test_flatten import HOP, SS, TALK, TS, V, flatten, spoken, streams
 

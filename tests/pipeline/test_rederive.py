@@ -11,10 +11,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from datagen.events import KINDS
 from datagen.pipeline.flatten import Flatten
 from datagen.recipe import FlattenConfig
-from datagen.records import Event, Mixing, Row, Spoken, Streams
+from datagen.records import KINDS, Event, Mixing, Row, Spoken, Streams
 from datagen.shards.schema import conversations_table, rows_table
 from datagen.shards.vocab import Vocabulary
 from tests.run.builds import made, read, talk

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datagen.events import TRANSFERS
+from datagen.records import TRANSFERS
 from tests.report.conftest import talks_of
 from tests.report.test_player import lag_samples
 
