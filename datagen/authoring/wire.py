@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from datagen.authoring.reply_cache import Finish
+from datagen.engines.remote.faults import BrokenReplyError
 
 MAX_ANSWER_BYTES = 2_000_000
 """A longer answer is not read to its end."""
@@ -17,10 +18,6 @@ _FINISH: dict[str, Finish] = {"length": "length", "content_filter": "content_fil
 
 class TooLargeError(Exception):
     """An answer is longer than any that is asked for."""
-
-
-class BrokenReplyError(Exception):
-    """A reply broke off, or is not what the protocol says."""
 
 
 class HttpResponse(Protocol):
