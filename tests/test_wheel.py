@@ -20,6 +20,7 @@ def test_a_wheel_holds_recipes_prompts_schemas_and_models(tmp_path):
         for file in (ROOT / folder).rglob("*.*"):
             assert f"datagen/{file.relative_to(ROOT).as_posix()}" in names
     assert {"datagen/data/quickstart.jsonl", "datagen/data/kmeans_25hz.npz", "datagen/data/card.md.j2"} <= names
+    assert not any(name.startswith("tools") for name in names)
     for file in (ROOT / "datagen" / "report" / "template").iterdir():
         assert file.relative_to(ROOT).as_posix() in names
     code = (

@@ -7,7 +7,7 @@ nothing with S3 tokens but the frame rate; never mix ids of the two in one data 
 
 Centroids and projected frames are small integers, so every product and sum of the search is exact in float32, and all
 work is done in blocks of one fixed size. A code therefore depends on its own window alone, not on how much audio is
-encoded at once, nor on the number of threads. `kmeans_train` trains the model and documents its file.
+encoded at once, nor on the number of threads. `tools/train_kmeans.py` trains the model and documents its file.
 """
 
 import hashlib
@@ -91,7 +91,7 @@ class KMeansTokenizer(SpeechTokenizer):
         """Load a model.
 
         Args:
-            model: A file written by `datagen.engines.speech_tokens.kmeans_train`; empty for the one in the package.
+            model: A file written by `tools.train_kmeans`; empty for the one in the package.
 
         Raises:
             EngineError: If the file cannot be read as a model.

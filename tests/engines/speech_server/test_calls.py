@@ -233,7 +233,10 @@ def test_another_bank_is_another_version_of_the_engine(engine, bank):
         ({"attempts": 0}, "attempts: Input should be greater than or equal to 1"),
         ({"base_url": "http://me:secret@127.0.0.1/v1"}, "base_url must hold no password"),
         ({"base_url": "http://secret@127.0.0.1/v1"}, "base_url must hold no password"),
-        ({"base_url": "http://127.0.0.1/v1?api_key=secret"}, "nothing behind a [?] or #, because the manifest holds it"),
+        (
+            {"base_url": "http://127.0.0.1/v1?api_key=secret"},
+            "nothing behind a [?] or #, because the manifest holds it",
+        ),
         ({"bit_exact": "mostly"}, "bit_exact"),
         ({"voices": [], "bank": ".", "bank_limits": {"loud": 1}}, "no limit of voices is called 'loud'"),
     ],

@@ -101,7 +101,9 @@ def test_a_text_that_is_refused_is_not_sent_again(host, engine, status):
 @pytest.mark.parametrize("status", ["400", "413", "422"])
 def test_a_server_that_refuses_every_text_stops_the_build(host, engine, status):
     host.script = lambda number, body: status
-    with pytest.raises(OutageError, match=f"it is {status}; are voice, model, seed_field and extra_body right. Finished"):
+    with pytest.raises(
+        OutageError, match=f"it is {status}; are voice, model, seed_field and extra_body right. Finished"
+    ):
         engine().speak(TEXT, "tone-1", 7)
     assert [call["input"] for call in host.calls] == [TEXT, "Hello."]
 

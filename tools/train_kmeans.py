@@ -1,6 +1,6 @@
 """Train the model of the embedded speech tokenizer.
 
-    python -m datagen.engines.speech_tokens.kmeans_train [--out FILE] ...
+    python -m tools.train_kmeans [--out FILE] ...
 
     sentences → every voice of hibari, clean and noisy → log-mel → projection → codebook → decoder → one npz file
 
