@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 
 from datagen.engines.base import MOS, Audio, EngineInfo
-from datagen.engines.session import one_thread
+from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
 
 _SECONDS = 9.01

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from datagen.clock import ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import VAD, Audio, EngineInfo
-from datagen.engines.session import one_thread
+from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
 
 Intervals = NDArray[np.int64]

@@ -21,7 +21,7 @@ from datagen.engines.tts.cosyvoice_code import (
     require,
 )
 from datagen.engines.tts.cosyvoice_voices import as_prompt
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError
 
 _OPTIONS = "engines.speech_tokenizer.options.decoder"

@@ -7,24 +7,63 @@ Codes therefore depend on the whole channel, and on nothing beside it: batches h
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.clock import ceil_div
 from datagen.engines.audio import resample
 from datagen.engines.base import Audio, BitExact, Codes, EngineInfo, Options, SpeechTokenizer
 from datagen.engines.gpu import outages
 from datagen.engines.speech_tokens.s3_nets import MEL_HOP, Model, Net, OnnxNet, TorchNet, file_sha256
-from datagen.engines.speech_tokens.s3_windows import Window, windows
 from datagen.errors import EngineError, EngineMissingError, RecipeError
 
+WINDOW_S = 29
+"""Longest stretch a model hears at once. From 30 s on s3tokenizer cuts for itself, and loses up to 2 s of codes."""
+CONTEXT_S = 2
+"""What a window hears beyond the frames that are kept of it, where there is a neighbour."""
 _SILENCE_S = 10
 _DECODER = "datagen.engines.speech_tokens.cosyvoice_decoder"
 _GPU_BATCH = 16
 _LICENCE = "Apache-2.0 (code); weights: see the model card"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames [start, end) that a model hears, of which [first, last) are kept."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+def windows(n_frames: int, frame_rate_hz: int) -> list[Window]:
+    """Cut `n_frames` so that every frame is kept once, in order, and no window is longer than `WINDOW_S`.
+
+    The kept parts differ by one frame at most; cuts depend on the number of frames alone. No place need be quiet: the
+    frames at a cut are heard with `CONTEXT_S` on both sides, the half of the overlap that s3tokenizer itself takes.
+
+    >>> windows(500, 25)
+    [Window(start=0, end=500, first=0, last=500)]
+    >>> windows(1000, 25)
+    [Window(start=0, end=550, first=0, last=500), Window(start=450, end=1000, first=500, last=1000)]
+    >>> windows(0, 25)
+    []
+    """
+    if n_frames <= WINDOW_S * frame_rate_hz:
+        return [Window(0, n_frames, 0, n_frames)] if n_frames else []
+    context = CONTEXT_S * frame_rate_hz
+    n_windows = ceil_div(n_frames, WINDOW_S * frame_rate_hz - 2 * context)
+    edges = [n_frames * k // n_windows for k in range(n_windows + 1)]
+    return [
+        Window(max(first - context, 0), min(last + context, n_frames), first, last) for first, last in pairwise(edges)
+    ]
 
 
 class _Piece(NamedTuple):

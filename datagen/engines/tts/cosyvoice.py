@@ -27,13 +27,13 @@ from datagen.engines.tts.cosyvoice_code import (
     find_model,
     import_code,
     model_digest,
+    options_of,
     plain,
     require,
 )
-from datagen.engines.tts.cosyvoice_options import options_of
 from datagen.engines.tts.cosyvoice_voices import Prompts, references, text_prompt
 from datagen.engines.tts.word_times import spread
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError, EngineMissingError
 from datagen.text.phrases import count_letters
 

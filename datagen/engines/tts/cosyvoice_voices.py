@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datagen.engines.tts.cosyvoice_code import OPTIONS, forget_windows, plain
-from datagen.engines.tts.cosyvoice_options import CosyVoiceOptions
+from datagen.engines.tts.cosyvoice_code import OPTIONS, CosyVoiceOptions, forget_windows, plain
 from datagen.engines.voices import RecordingLimits, load_bank
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError
 
 _TENSOR_HZ, _FILE_HZ = 16_000, 24_000

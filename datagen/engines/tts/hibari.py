@@ -17,7 +17,7 @@ from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTime
 from datagen.engines.tts import hibari_dsp as dsp
 from datagen.engines.tts.hibari_net import HibariNetwork, Variant, common_speed, intoned
 from datagen.engines.tts.renderings import Rendering, drawn
-from datagen.engines.tts.sounds import NO_WORD, Phrase, spans, timed
+from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 
 _MAX_PHONEMES = 400

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.engines.session import one_thread
+from datagen.engines.model_files import one_thread
 from datagen.engines.tts import hibari_dsp as dsp
 from datagen.errors import EngineError
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from datagen.engines.tts.hibari import Hibari
-from datagen.engines.tts.sounds import NO_WORD, Phrase
+from datagen.engines.tts.word_times import NO_WORD, Phrase
 from datagen.errors import EngineError, EngineMissingError
 from datagen.text.phrases import HAN
 

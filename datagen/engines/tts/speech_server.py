@@ -26,7 +26,7 @@ from datagen.engines.remote.probe import Probe
 from datagen.engines.tts.speech_reply import audio_of
 from datagen.engines.tts.word_times import spread
 from datagen.engines.voices import Bank, RecordingLimits, load_bank
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError, OutageError, RecipeError
 from datagen.recipe import explain
 from datagen.recipe.mix_config import ConfigPart

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from datagen.engines.audio import AUDIO_SUFFIXES
+from datagen.engines.audio import AUDIO_SUFFIXES, read_audio
+from datagen.engines.base import Audio, Voice
 from datagen.errors import EngineError
 
 Sex = Literal["female", "male", ""]
@@ -191,3 +192,21 @@ def _sexes(directory: Path) -> dict[str, Sex]:
 
 def _text(file: Path) -> str:
     return file.read_text("utf-8-sig", errors="replace")
+
+
+@dataclass(frozen=True)
+class ReferenceRecording:
+    """One recording of one speaker. `datagen.engines.voices` reads whole directories of them."""
+
+    voice: Voice
+    path: Path
+    transcript: str
+    """What is said in it, as written; empty if nobody knows."""
+
+    def audio(self, rate_hz: int) -> Audio:
+        """The recording, mixed to mono: float32 [n_samples] at `rate_hz`.
+
+        Raises:
+            EngineError: If it cannot be read any more.
+        """
+        return read_audio(self.path, rate_hz)

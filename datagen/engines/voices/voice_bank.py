@@ -14,8 +14,7 @@ from datagen.engines.audio import decode
 from datagen.engines.base import Voice
 from datagen.engines.voices import recordings
 from datagen.engines.voices import voice_table as table
-from datagen.engines.voices.recordings import Recording
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import Recording, ReferenceRecording
 from datagen.engines.voices.voice_checks import Measures, RecordingLimits, faults, fitness, measure
 from datagen.errors import EngineError
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.engines.base import Audio
-from datagen.engines.noise.hits import Wave, coloured, decay
+from datagen.engines.noise.bursts import Wave, coloured, decay
 from datagen.pipeline.levels import unit_power
 
 _FORMANTS = ((700, 130), (1250, 180), (2600, 320), (3700, 500))
