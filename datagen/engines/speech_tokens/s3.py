@@ -146,7 +146,9 @@ class S3Tokenizer(SpeechTokenizer):
         mels: list[Any] = [
             self._net.mel(audio.astype(np.float32) / np.float32(32768)) if len(audio) else None for audio in audios
         ]
-        pieces = [_Piece(channel, window) for channel, n in enumerate(frames) for window in self._windows(n)]
+        pieces = [
+            _Piece(channel, window) for channel, n in enumerate(frames) for window in windows(n, self.frame_rate_hz)
+        ]
         pieces.sort(key=lambda piece: -piece.length)  # like lengths together: little is padded
         step = self._hop // MEL_HOP
         for at in range(0, len(pieces), self._batch_size):
@@ -174,9 +176,6 @@ class S3Tokenizer(SpeechTokenizer):
         audio = np.zeros(len(codes) * self._hop, np.float32)
         audio[: len(heard)] = heard[: len(audio)]
         return audio
-
-    def _windows(self, n_frames: int) -> list[Window]:
-        return windows(n_frames, self.frame_rate_hz)
 
     def _n_frames(self, audio: NDArray[np.int16]) -> int:
         if audio.dtype != np.int16 or audio.ndim != 1:

@@ -15,8 +15,8 @@ import numpy as np
 
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
 from datagen.engines.tts import hibari_dsp as dsp
-from datagen.engines.tts.hibari_net import HibariNetwork, Variant, common_speed, intoned
-from datagen.engines.tts.renderings import Rendering, drawn
+from datagen.engines.tts.hibari_net import HibariNetwork, common_speed, intoned
+from datagen.engines.tts.renderings import Rendering, Variant, drawn
 from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 
@@ -35,22 +35,22 @@ _F0_SPREAD = 0.03
 """A seed moves the pitch by up to this share: lengths come in steps, so pace alone would make equal takes."""
 VOICES = {
     "heart": Variant(),
-    "heart-f1": Variant(f0=0.82, f0_range=0.80, vtl=0.94, tilt_db=-1.5, speed=0.94),
-    "heart-f2": Variant(f0=0.90, f0_range=1.25, vtl=1.06, tilt_db=1.0, speed=1.08),
-    "heart-f3": Variant(f0=0.98, f0_range=0.70, vtl=0.96, tilt_db=2.0, speed=1.03),
-    "heart-f4": Variant(f0=1.04, f0_range=1.30, vtl=1.11, tilt_db=-1.0, speed=0.97),
-    "heart-f5": Variant(f0=1.10, f0_range=0.90, vtl=1.03, tilt_db=-2.0, speed=1.12),
-    "heart-f6": Variant(f0=1.20, f0_range=1.00, vtl=1.12, tilt_db=1.5, speed=1.05),
-    "heart-f7": Variant(f0=0.86, f0_range=1.10, vtl=0.98, tilt_db=0.5, speed=0.90),
-    "heart-f8": Variant(f0=1.16, f0_range=0.75, vtl=1.07, tilt_db=0.0, speed=0.92),
-    "heart-m1": Variant(f0=0.48, f0_range=1.20, vtl=0.82, tilt_db=-1.0, speed=0.94),
-    "heart-m2": Variant(f0=0.52, f0_range=0.80, vtl=0.88, tilt_db=1.5, speed=1.08),
-    "heart-m3": Variant(f0=0.56, f0_range=1.30, vtl=0.84, tilt_db=2.0, speed=1.03),
-    "heart-m4": Variant(f0=0.60, f0_range=0.75, vtl=0.91, tilt_db=-1.5, speed=0.97),
-    "heart-m5": Variant(f0=0.64, f0_range=1.10, vtl=0.86, tilt_db=0.0, speed=1.12),
-    "heart-m6": Variant(f0=0.68, f0_range=0.90, vtl=0.92, tilt_db=1.0, speed=0.91),
-    "heart-m7": Variant(f0=0.50, f0_range=1.00, vtl=0.92, tilt_db=0.5, speed=1.00),
-    "heart-m8": Variant(f0=0.66, f0_range=1.35, vtl=0.83, tilt_db=-2.0, speed=1.05),
+    "heart-f1": Variant(f0=0.82, f0_range=0.80, vtl=0.94, tilt_db=-1.5, pace=0.94),
+    "heart-f2": Variant(f0=0.90, f0_range=1.25, vtl=1.06, tilt_db=1.0, pace=1.08),
+    "heart-f3": Variant(f0=0.98, f0_range=0.70, vtl=0.96, tilt_db=2.0, pace=1.03),
+    "heart-f4": Variant(f0=1.04, f0_range=1.30, vtl=1.11, tilt_db=-1.0, pace=0.97),
+    "heart-f5": Variant(f0=1.10, f0_range=0.90, vtl=1.03, tilt_db=-2.0, pace=1.12),
+    "heart-f6": Variant(f0=1.20, f0_range=1.00, vtl=1.12, tilt_db=1.5, pace=1.05),
+    "heart-f7": Variant(f0=0.86, f0_range=1.10, vtl=0.98, tilt_db=0.5, pace=0.90),
+    "heart-f8": Variant(f0=1.16, f0_range=0.75, vtl=1.07, tilt_db=0.0, pace=0.92),
+    "heart-m1": Variant(f0=0.48, f0_range=1.20, vtl=0.82, tilt_db=-1.0, pace=0.94),
+    "heart-m2": Variant(f0=0.52, f0_range=0.80, vtl=0.88, tilt_db=1.5, pace=1.08),
+    "heart-m3": Variant(f0=0.56, f0_range=1.30, vtl=0.84, tilt_db=2.0, pace=1.03),
+    "heart-m4": Variant(f0=0.60, f0_range=0.75, vtl=0.91, tilt_db=-1.5, pace=0.97),
+    "heart-m5": Variant(f0=0.64, f0_range=1.10, vtl=0.86, tilt_db=0.0, pace=1.12),
+    "heart-m6": Variant(f0=0.68, f0_range=0.90, vtl=0.92, tilt_db=1.0, pace=0.91),
+    "heart-m7": Variant(f0=0.50, f0_range=1.00, vtl=0.92, tilt_db=0.5, pace=1.00),
+    "heart-m8": Variant(f0=0.66, f0_range=1.35, vtl=0.83, tilt_db=-2.0, pace=1.05),
 }
 
 
@@ -112,7 +112,7 @@ class Hibari(TTS):
             EngineError: As `speak`.
         """
         self.about(voice)
-        rng, speed = np.random.Generator(np.random.Philox(seed)), VOICES[voice].speed
+        rng, speed = np.random.Generator(np.random.Philox(seed)), VOICES[voice].pace
         rendering = drawn(rng)
         pace = common_speed(speed * rendering.pace) / speed  # the network need not be run for each occurrence
         return self._spoken(text, voice, replace(rendering, pace=pace), rng)

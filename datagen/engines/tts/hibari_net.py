@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from datagen.engines.model_files import one_thread
 from datagen.engines.tts import hibari_dsp as dsp
+from datagen.engines.tts.renderings import Variant
 from datagen.errors import EngineError
 
 _IDS, _SPEED, _F0 = "ids", "speed", "f0"
@@ -42,24 +43,8 @@ _MOST_BODIES = 600
 
 
 @dataclass(frozen=True)
-class Variant:
-    """How a speaker differs from the one the network was trained on."""
-
-    f0: float = 1.0
-    """Factor on the mean F0."""
-    f0_range: float = 1.0
-    """Exponent on F0 relative to its mean: flatter below 1, livelier above."""
-    vtl: float = 1.0
-    """Factor on all formants: below 1 for a longer vocal tract."""
-    tilt_db: float = 0.0
-    """Spectral tilt, dB per octave from 500 Hz up."""
-    speed: float = 1.0
-    """Speaking rate."""
-
-
-@dataclass(frozen=True)
 class Frames:
-    """What the network says of a phrase."""
+    """Outputs of the network for a phrase."""
 
     ends: NDArray[np.int64]
     """Where each phoneme ends in the audio, int64 [n_ids], in samples."""
@@ -88,7 +73,7 @@ class HibariNetwork:
         Raises:
             EngineError: If the network is not the one known.
         """
-        hidden, f0, units = self._through_body(tuple(ids), float(np.float32(voice.speed * pace)))
+        hidden, f0, units = self._through_body(tuple(ids), float(np.float32(voice.pace * pace)))
         if voice not in self._heads:
             self._heads[voice] = _session(_voiced_head(self._model, voice))
         (head,) = self._heads[voice].run([_HEAD], {_HIDDEN: hidden})

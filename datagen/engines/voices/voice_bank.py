@@ -188,28 +188,23 @@ def _seconds(file: Path) -> float:
 
 
 def _judge(recording: Recording, limits: RecordingLimits) -> Verdict:
-    voice = Voice(
-        recording.voice,
-        recording.speaker,
-        recording.languages,
-        recording.licence,
-        recording.sex,
-        recording.source,
-        note=recording.note,
-    )
+    r = recording
+    voice = Voice(r.voice, r.speaker, r.languages, r.licence, r.sex, r.source, note=r.note)
+    verdict = Verdict(voice, r.path, r.transcript)
     try:
-        voice = replace(voice, source_sha256=hashlib.sha256(recording.path.read_bytes()).hexdigest())
-        audio, rate_hz = decode(recording.path)
+        sha256 = hashlib.sha256(r.path.read_bytes()).hexdigest()
+        verdict = replace(verdict, voice=replace(voice, source_sha256=sha256))
+        audio, rate_hz = decode(r.path)
     except (OSError, EngineError) as error:
-        return Verdict(voice, recording.path, recording.transcript, None, (f"{error}; give another file",))
-    if not len(audio) or not np.isfinite(audio).all():
-        fault = "it holds no sound" if not len(audio) else "it holds numbers that are no sound"
-        return Verdict(voice, recording.path, recording.transcript, None, (f"{fault}; give another file",))
+        return replace(verdict, faults=(f"{error}; give another file",))
+    if not len(audio):
+        return replace(verdict, faults=("it holds no sound; give another file",))
+    if not np.isfinite(audio).all():
+        return replace(verdict, faults=("it holds numbers that are no sound; give another file",))
     found = measure(audio, rate_hz)
-    wrong = [*faults(found, limits)]
-    if limits.transcript and not recording.transcript:
-        wrong.append("nobody knows what is said in it; give a transcript")
-    return Verdict(voice, recording.path, recording.transcript, found, tuple(wrong))
+    unknown = limits.transcript and not r.transcript
+    wrong = (*faults(found, limits), *(("its transcript is missing; add it",) if unknown else ()))
+    return replace(verdict, measures=found, faults=wrong)
 
 
 def _distinct(verdicts: list[Verdict]) -> list[Verdict]:

@@ -160,7 +160,7 @@ def test_limits_are_options(put):
     bank = put("short.wav", seconds=1)
     assert list(load_bank(bank, RecordingLimits.of({"min_seconds": 0.5, "best_seconds": [1, 2]}))) == ["short"]
     (verdict,) = survey(bank, RecordingLimits.of({"min_seconds": 0.5, "transcript": True}))
-    assert verdict.faults == ("nobody knows what is said in it; give a transcript",)
+    assert verdict.faults == ("its transcript is missing; add it",)
     for values, says in [
         ({"min_second": 1}, "no limit of voices is called 'min_second'; they are min_seconds, "),
         ({"min_seconds": "1"}, "the limit min_seconds is '1'; write it like 2.0"),
