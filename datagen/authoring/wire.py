@@ -17,11 +17,11 @@ _FINISH: dict[str, Finish] = {"length": "length", "content_filter": "content_fil
 
 
 class TooLargeError(Exception):
-    """An answer is longer than any that is asked for."""
+    """An answer is longer than any request allows."""
 
 
 class HttpResponse(Protocol):
-    """What is needed of a response whose body was not read yet."""
+    """A response whose body is not read yet."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -79,7 +79,7 @@ class _Body(BaseModel):
 
 
 async def read_reply(response: HttpResponse) -> Reply:
-    """Read a reply of either kind, whatever was asked for.
+    """Read a reply of either kind, whichever was requested.
 
     Raises:
         TooLargeError: As soon as there is too much of it.
@@ -99,7 +99,7 @@ async def read_reply(response: HttpResponse) -> Reply:
 
 
 class _Gathered:
-    """What was read so far."""
+    """The reply as read so far."""
 
     def __init__(self) -> None:
         self.text: list[str] = []

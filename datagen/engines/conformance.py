@@ -91,11 +91,11 @@ def _spoken(tts: TTS, text: str, voice: str) -> Iterator[Answer]:
     seen = "repeats exactly" if same else "differs from call to call"
     yield f"{voice}: the same seed, the same audio, if it is promised", same or not promised, seen
     other = not np.array_equal(audio, tts.speak(text, voice, 5).audio)
-    yield f"{voice}: another seed, another take, or a bad one is never mended", other or not promised, ""
+    yield f"{voice}: another seed, another take, so a retry can help", other or not promised, ""
 
 
 def _at_once(tts: TTS) -> Answer:
-    """Several calls from as many threads as the engine says it bears."""
+    """Calls from as many threads as the engine allows."""
     voice = tts.voices[0]
     texts = [f"{SAMPLES.get(tts.about(voice).languages[0], SAMPLES['en'])} {'and ' * k}" for k in range(4)]
     alone = [tts.speak(text, voice, 3).audio for text in texts]

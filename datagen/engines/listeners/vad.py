@@ -100,7 +100,7 @@ def _speech(probabilities: NDArray[np.float32]) -> Intervals:
 
 
 def _runs(mask: NDArray[np.bool_]) -> Intervals:
-    """Where a mask is true, as intervals.
+    """Intervals in which a mask is true.
 
     >>> _runs(np.array([True, False, True, True])).tolist()
     [[0, 1], [2, 4]]

@@ -37,7 +37,7 @@ class Detokenizer:
 
     Attributes:
         sample_rate_hz: Of the audio, as the model has it.
-        frame_rate_hz: Codes a second.
+        frame_rate_hz: Codes per second.
         n_codes: Codes are below this.
     """
 
@@ -149,7 +149,7 @@ def _rise(n_overlap: int, n_fade: int) -> NDArray[np.float32]:
 
 
 def _configs(folder: Path, version: Version) -> dict[str, Any]:
-    """What the yaml file builds, but for the language model."""
+    """Objects that the yaml file builds, without the language model."""
     from hyperpyyaml import load_hyperpyyaml
 
     overrides: dict[str, Any] = {"llm": None}

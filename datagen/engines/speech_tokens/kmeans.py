@@ -1,4 +1,4 @@
-"""The embedded speech tokenizer: k-means over projected log-mel, 25 codes a second of 24 kHz audio.
+"""The embedded speech tokenizer: k-means over projected log-mel, 25 codes per second of 24 kHz audio.
 
 Its codes are acoustic, not semantic: they name short-time spectra, and follow loudness, voice and noise. They share
 nothing with S3 tokens but the frame rate; never mix ids of the two in one data set or one model.
@@ -46,7 +46,7 @@ class LogMel:
     """
 
     def __init__(self, window: Floats, mel: Floats, floor: float) -> None:
-        """Take the analysis.
+        """An analysis.
 
         Args:
             window: float32 [width], applied to int16 samples; even width of at least `SUB_HOP`.
@@ -210,7 +210,7 @@ class Decoder:
     _ITERATIONS = 32
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        """Take the parts of a model file that start with `decoder_`."""
+        """A decoder from the parts of a model file that start with `decoder_`."""
         names = ("embedding", "weight_1", "bias_1", "weight_2", "bias_2", "bands")
         parts = [arrays[f"decoder_{name}"].astype(np.float32) for name in names]
         self._embedding, self._weight_1, self._bias_1, self._weight_2, self._bias_2, self._bands = parts

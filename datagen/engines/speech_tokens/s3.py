@@ -1,6 +1,6 @@
-"""The speech tokenizers of CosyVoice (S3), with weights of the user's: 25 or 50 codes a second of 16 kHz audio.
+"""The speech tokenizers of CosyVoice (S3), with the user's weights: 25 or 50 codes per second of 16 kHz audio.
 
-    int16 → log-mel of the whole channel → windows of at most 29 s → encoder → one code a frame
+    int16 → log-mel of the whole channel → windows of at most 29 s → encoder → one code per frame
 
 The log-mel is that of a whole channel, as in s3tokenizer: what lies 80 dB below its loudest point counts as silence.
 Codes therefore depend on the whole channel, and on nothing beside it: batches hold windows of one call alone.
@@ -26,7 +26,7 @@ from datagen.errors import EngineError, EngineMissingError, RecipeError
 WINDOW_S = 29
 """Longest stretch a model hears at once. From 30 s on s3tokenizer cuts for itself, and loses up to 2 s of codes."""
 CONTEXT_S = 2
-"""What a window hears beyond the frames that are kept of it, where there is a neighbour."""
+"""Context of a window on each side that has a neighbour; its codes are dropped."""
 _SILENCE_S = 10
 _DECODER = "datagen.engines.speech_tokens.cosyvoice_decoder"
 _GPU_BATCH = 16
@@ -95,7 +95,7 @@ class S3Tokenizer(SpeechTokenizer):
         Args:
             path: Its weights: the `.onnx` file that CosyVoice ships, or what s3tokenizer saves of it (`.pt`,
                 `.safetensors`).
-            model: Which one it is: speech_tokenizer_v1 (50 codes a second), speech_tokenizer_v1_25hz,
+            model: Its name: speech_tokenizer_v1 (50 codes per second), speech_tokenizer_v1_25hz,
                 speech_tokenizer_v2_25hz or speech_tokenizer_v3_25hz. Nothing is guessed from the path.
             runtime: `torch` runs s3tokenizer's model. `onnx` runs the `.onnx` file itself, as CosyVoice does, with
                 onnxruntime and without torch, a window at a time.
@@ -130,11 +130,11 @@ class S3Tokenizer(SpeechTokenizer):
         return self.encode_batch([audio])[0]
 
     def encode_batch(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
-        """Encode channels: windows of all of them are run together, as many at once as `batch_size`.
+        """Encode channels: their windows are run together, `batch_size` at once.
 
         Raises:
             ValueError: If one is not int16 [n_samples] or has a part of a frame.
-            EngineError: If the model does not give a code a frame.
+            EngineError: If the model does not return one code per frame.
             OutageError: If the GPU fails.
         """
         with outages():
@@ -195,7 +195,7 @@ class S3Tokenizer(SpeechTokenizer):
 
 
 def _refuse(path: str, model: str, runtime: str, batch_size: int) -> None:
-    """Refuse options that cannot be, before anything is imported for them."""
+    """Validate options before anything is imported for them."""
     for name, value, known in (("model", model, get_args(Model)), ("runtime", runtime, ("torch", "onnx"))):
         if value not in known:
             raise RecipeError(f"speech tokenizer s3: {name} {value!r} is not one of {', '.join(known)}")

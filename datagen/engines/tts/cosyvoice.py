@@ -42,7 +42,7 @@ _LANGUAGES = {1: ("zh", "en", "ja", "ko"), 2: ("zh", "en", "ja", "ko"),
 """ISO 639-1 codes, as the model cards have them; their dialects and Cantonese left out."""
 _LICENCE = "Apache-2.0 (code); weights: see the model card"
 _MAX_MS_PER_LETTER, _SLACK_MS = 250, 2000
-"""Longer takes have run away. Slow speech has 120 ms a letter; CosyVoice itself stops at about 200."""
+"""Longer takes have run away. Slow speech has 120 ms per letter; CosyVoice itself stops at about 200."""
 
 
 class CosyVoice(TTS):
@@ -93,7 +93,7 @@ class CosyVoice(TTS):
         self.info = EngineInfo("cosyvoice", made_of, _LICENCE, "machine" if exact else "no")
 
     def about(self, voice: str) -> Voice:
-        """What the bank says of a voice, in the languages it can speak here, or that it is one of the model's own.
+        """The bank's entry of a voice, in the languages it speaks here; or one of the model's own voices.
 
         Raises:
             EngineError: If the voice is unknown.
@@ -155,7 +155,7 @@ class CosyVoice(TTS):
         return names
 
     def _pieces(self, said: str, voice: str) -> Iterator[Mapping[str, Any]]:
-        """What CosyVoice yields; its text normalization is left out, for the text is normalized by now."""
+        """The pieces that CosyVoice yields, without its text normalization: the text is normalized already."""
         mode = self._options.mode
         how: dict[str, Any] = {"stream": False, "speed": self._options.speed, "text_frontend": False}
         if self._prompts is None:
@@ -179,7 +179,7 @@ def _require_all(folder: Path, version: int, own: bool) -> None:
 
 
 class _Codes(dict[str, Any]):
-    """Speech codes of calls by their ids; whoever asks for those of a call that failed gets its error instead."""
+    """Speech codes of calls by their ids; those of a failed call raise its error."""
 
     def __getitem__(self, call: str) -> Any:
         found = super().__getitem__(call)
@@ -189,7 +189,7 @@ class _Codes(dict[str, Any]):
 
 
 def _all_or_nothing(model: Any) -> None:
-    """Make a language model that fails fail the call it works for.
+    """Make a failure of the language model a failure of its call.
 
     It runs in a thread of its own whose errors nobody hears: what it had by then would be taken for all there is, and
     the take would end in the middle of a word.

@@ -24,11 +24,11 @@ Version = Literal[1, 2, 3]
 Device = Literal["auto", "cuda", "cpu"]
 
 YAML: dict[Version, str] = {1: "cosyvoice.yaml", 2: "cosyvoice2.yaml", 3: "cosyvoice3.yaml"}
-"""What tells the versions apart."""
+"""File by which a version is recognized."""
 OPTIONS = "engines.tts.options"
-"""Where a recipe names model and code of the voice engine."""
+"""Place of the voice engine's model and code in a recipe."""
 SOUND_FILES = ("flow.pt", "hift.pt")
-"""What makes sound of speech codes."""
+"""Weights that turn speech codes into sound."""
 QWEN = "CosyVoice-BlankEN"
 """Folder of the language model that versions 2 and 3 start from."""
 _WEIGHTS = (".pt", ".onnx", ".safetensors", ".yaml", ".zip")
@@ -95,7 +95,7 @@ def require(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def find_device(device: str, gpu_switches: tuple[str, ...] = ()) -> Literal["cuda", "cpu"]:
-    """Where CosyVoice will run. It takes a GPU if there is one, and cannot be told otherwise.
+    """The device of CosyVoice. It takes a GPU if there is one; no option changes that.
 
     On a CPU torch is held to one thread in this process: with more, audio depends on their number.
 
@@ -223,17 +223,17 @@ class CosyVoiceOptions:
     version: str | int = "auto"
     """1, 2 or 3; "auto": by the name of the yaml file."""
     mode: Mode = "zero_shot"
-    """How it speaks, see `CosyVoice`."""
+    """See `CosyVoice`."""
     bank: str | Mapping[str, ReferenceRecording] = ""
     """Directory or table of reference recordings (`datagen.engines.voices`), or the references themselves."""
     bank_limits: Mapping[str, Any] = field(default_factory=dict)
-    """What a recording must be like, as `datagen voices --limit`."""
+    """Limits of recordings, as `datagen voices --limit`."""
     bank_languages: Sequence[str] = ("en",)
     """Of speakers of whom the bank does not say it; ISO 639-1 codes."""
     bank_licence: str = "unknown"
     """Of recordings of which the bank does not say it."""
     instruct: str = ""
-    """How to speak, in words; for mode instruct. Markers of special tokens in it are spelled out."""
+    """Speaking style in words, for mode instruct. Markers of special tokens in it are spelled out."""
     speed: float = 1.0
     """0.5 to 2; above 1 is faster."""
     concurrency: int = 1
@@ -252,7 +252,7 @@ class CosyVoiceOptions:
     """TensorRT contexts; at least `concurrency` serves."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Validate the fields."""
         if self.mode not in get_args(Mode):
             raise EngineError(f"cosyvoice: mode is {self.mode!r}; it must be one of {', '.join(get_args(Mode))}")
         if (self.mode == "instruct") != bool(plain(self.instruct)):
@@ -269,12 +269,12 @@ class CosyVoiceOptions:
 
     @property
     def given(self) -> dict[str, Any]:
-        """What CosyVoice itself is called with: nothing that is left at its default, for not all code knows all."""
+        """Options passed on to CosyVoice, without defaults: older code lacks some."""
         contexts = {"trt_concurrent": self.trt_concurrent} if self.trt_concurrent != 1 else {}
         return dict.fromkeys(self.switches, True) | contexts
 
     def own_speakers(self, version: Version) -> bool:
-        """Whether it speaks in the voices of its model directory, not in those of a bank."""
+        """True if it speaks in the voices of its model directory, not in those of a bank."""
         return self.mode == "sft" or (self.mode == "instruct" and version == 1)
 
 

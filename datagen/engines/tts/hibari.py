@@ -27,10 +27,10 @@ _PAUSES = frozenset(';:,.!?—…"()“” ')
 _CLAUSE_ENDS = frozenset(",;:—")
 _PAD_ID = 0
 _LEAD_SAMPLES = 3 * dsp.HOP_SAMPLES
-"""How far the sound of a phoneme leads the place its length gives it: words then hold most of the energy."""
+"""Lead of a phoneme's sound over its place by length; with it, words hold most of the energy."""
 
 _PACE_SPREAD = 0.03
-"""A seed makes an utterance up to this share faster or slower: its noise alone would not mend a bad take."""
+"""A seed makes an utterance up to this share faster or slower: its noise alone would not fix a failing take."""
 _F0_SPREAD = 0.03
 """A seed moves the pitch by up to this share: lengths come in steps, so pace alone would make equal takes."""
 VOICES = {

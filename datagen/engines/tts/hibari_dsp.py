@@ -33,16 +33,16 @@ _MAX_LOG_MAGNITUDE = np.float32(7)
 
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
 _PULSE_WINDOW = _HANN / np.float32(N_FFT / 4)
-"""Makes a unit cosine peak at 1 in the STFT, so that exp(lh) is the magnitude of a harmonic."""
+"""Scales a unit cosine to a peak of 1 in the STFT: exp(lh) is then the magnitude of a harmonic."""
 _SYNTHESIS_WINDOW = _HANN / np.float32(1.5)
 """Squared and added four times at a distance of a hop, Hann gives 1.5."""
 _SQUARES = (_HANN * _HANN).reshape(4, HOP_SAMPLES)
 _EDGES = 1.5 / np.stack([1.5 - _SQUARES[3], 1.5 - _SQUARES[0], 1.5 - _SQUARES[0] - _SQUARES[1]])
-"""What makes up for the windows that the first, the last but one and the last hop lack."""
+"""Compensation of the windows that the first and the last two hops lack."""
 LOG_NOISE = float(np.log(np.arange(256).std() / np.sqrt(2)))
 """Log magnitude of the noise drawn, to be taken from ln: bytes on the real axis stand in for complex normals.
 
-The noise is some 44 dB below the speech, so that finer noise could not be told from it.
+The noise is some 44 dB below the speech, so finer noise would sound the same.
 """
 
 

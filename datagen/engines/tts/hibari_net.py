@@ -47,7 +47,7 @@ class Frames:
     """Outputs of the network for a phrase."""
 
     ends: NDArray[np.int64]
-    """Where each phoneme ends in the audio, int64 [n_ids], in samples."""
+    """Ends of phonemes in the audio, in samples, int64 [n_ids]."""
     f0: dsp.Floats
     """Hz, float32 [n_frames]; about 0 where unvoiced."""
     head: dsp.Floats

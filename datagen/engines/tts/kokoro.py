@@ -119,18 +119,18 @@ _MAX_PHONEMES = 200
 _PAD_UNITS = 4
 """Silence kept at each end of a phrase: 100 ms."""
 _EARLY_SAMPLES = 2 * UNIT_SAMPLES
-"""How far a voice starts, at most, before its first phoneme after a pause does by its length."""
+"""Most by which a voice precedes its first phoneme after a pause, as placed by length."""
 _PACE_SPREAD = 0.03
 """A seed makes an utterance up to this share faster or slower; the network itself leaves nothing to chance."""
 _PITCH_SPREAD = 0.01
 """And higher or lower, which nobody hears: lengths of phonemes are rounded, so pace alone may change no sample."""
 _PLAYED_HZ = 24_000_000
-"""The rate at which pitches are told apart; only ratios to it count."""
+"""Resolution of pitches; only ratios to it count."""
 
 
 @dataclass(frozen=True)
 class VoiceMixture:
-    """What a voice is made of: names of shipped style vectors joined by `+`, in equal shares, twice if a name is."""
+    """Parts of a voice: names of shipped style vectors joined by `+`, in equal shares; a name may recur."""
 
     sound: str
     """Whose timbre."""

@@ -78,11 +78,11 @@ Phrase = list[tuple[int, str]]
 
 _FRAME_SAMPLES = 300
 _QUIET = 3e-5
-"""Power of a frame, relative to the loudest of its phrase, below which nothing is heard: -45 dB."""
+"""Power of a frame, relative to the loudest of its phrase, below which it is silent: -45 dB."""
 
 
 def spans(phrase: Phrase, ends: Sequence[int], audio: Audio, lead_samples: int) -> dict[int, tuple[int, int]]:
-    """Where the words of a phrase sound, in samples.
+    """Times of the words of a phrase, in samples.
 
     Networks give the silence before a pause to the last phoneme of the word, so quiet frames are cut off.
 

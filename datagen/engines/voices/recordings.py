@@ -1,4 +1,4 @@
-"""Which recordings a directory of voices holds, whose they are and what is said in them.
+"""Recordings of a directory of voices: their speakers and transcripts.
 
 Three corpora are known by the names of their files, wherever the files lie:
 
@@ -40,12 +40,12 @@ class Recording:
     transcript: str = ""
     note: str = ""
     last: bool = False
-    """Whether it is used only where the speaker has nothing else, as a dialect is."""
+    """True if it is used only where the speaker has nothing else, as a dialect is."""
 
 
 @dataclass(frozen=True)
 class _Corpus:
-    """What the name of a file tells."""
+    """A corpus known by the names of its files."""
 
     name: re.Pattern[str]
     voice: str
@@ -71,7 +71,7 @@ _STEREO_DEVICE = "09"
 
 
 def sex_of(text: str) -> Sex | None:
-    """What a table says of a speaker's sex, or None if that is no word for it.
+    """A speaker's sex as a table states it, or None if the word is unknown.
 
     >>> sex_of(" F "), sex_of("male"), sex_of(""), sex_of("unknown")
     ('female', 'male', '', None)
@@ -134,7 +134,7 @@ def _recording(
 
 
 class _Transcripts:
-    """What is said, by the place of a recording, or by the name of its utterance where a table tells it."""
+    """Transcripts by the place of a recording, or by the name of its utterance in a table."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Read all transcripts among the files of a bank."""
@@ -149,17 +149,17 @@ class _Transcripts:
                     self._told.setdefault(name, {}).setdefault(text, file)
 
     def of(self, file: Path, *names: str) -> str:
-        """What is said in a recording whose utterance has one of these names; empty if nobody knows.
+        """Transcript of a recording whose utterance has one of these names; empty if unknown.
 
         Raises:
-            EngineError: If it is told in two ways.
+            EngineError: If two tables contradict each other.
         """
         if beside := self._beside.get(file.with_suffix("")):
             return beside
         texts = next((self._told[name] for name in names if name in self._told), {})
         if len(texts) > 1:
             first, second, *_ = texts.values()
-            raise EngineError(f"{first} and {second}: what is said in {file.name} is told in two ways; correct one")
+            raise EngineError(f"{first} and {second}: they contradict each other about {file.name}; correct one")
         return next(iter(texts), "")
 
 
@@ -201,7 +201,7 @@ class ReferenceRecording:
     voice: Voice
     path: Path
     transcript: str
-    """What is said in it, as written; empty if nobody knows."""
+    """Its words; empty if unknown."""
 
     def audio(self, rate_hz: int) -> Audio:
         """The recording, mixed to mono: float32 [n_samples] at `rate_hz`.

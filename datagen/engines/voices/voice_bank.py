@@ -48,7 +48,7 @@ class Bank(Mapping[str, ReferenceRecording]):
 
     @property
     def digest(self) -> str:
-        """What an engine's version says of its bank, so that two nodes with other recordings are told apart.
+        """Digest of the bank for an engine's version: two nodes with different recordings differ.
 
         12 hexadecimal digits that depend on the voices in their order, the bytes of their recordings and transcripts.
         """
@@ -83,7 +83,7 @@ def load_bank(
         licence: Of recordings of which nothing says it.
 
     Raises:
-        EngineError: If nothing can be used, or the table is wrong; names every file, its fault and its mend.
+        EngineError: If nothing can be used, or the table is wrong; names every file, its fault and the fix.
     """
     verdicts = survey(path, limits, languages, licence)
     good = {v.voice.name: ReferenceRecording(v.voice, v.path, v.transcript) for v in verdicts if not v.faults}
@@ -208,7 +208,7 @@ def _judge(recording: Recording, limits: RecordingLimits) -> Verdict:
 
 
 def _distinct(verdicts: list[Verdict]) -> list[Verdict]:
-    """Refuse one recording that is given as several speakers."""
+    """Add a fault to recordings that are given as several speakers."""
     speakers: dict[str, set[str]] = {}
     for verdict in verdicts:
         speakers.setdefault(verdict.voice.source_sha256, set()).add(verdict.voice.speaker)
