@@ -81,9 +81,7 @@ CARDS: dict[tuple[str, str], Card] = {
         asks="model_dir",
     ),
     ("speech_tokenizer", "kmeans"): Card(
-        "acoustic, embedded: the default; decodes",
-        weights="Apache-2.0",
-        rates="24 kHz, 25 codes/s of 4,096",
+        "acoustic, embedded: the default; decodes", weights="Apache-2.0", rates="24 kHz, 25 codes/s of 4,096"
     ),
     ("speech_tokenizer", "tone"): Card("fake: loudness", rates="24 kHz, 25 codes/s of 512"),
     ("speech_tokenizer", "s3"): Card(

@@ -13,10 +13,7 @@ import numpy as np
 from datagen.engines.base import ASR, MOS, TTS, VAD, Audio, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.errors import EngineError, EngineMissingError, OutageError
 
-SAMPLES = {
-    "en": "well, that is good news for everyone.",
-    "zh": "好的，这对大家来说都是好消息。",
-}
+SAMPLES = {"en": "well, that is good news for everyone.", "zh": "好的，这对大家来说都是好消息。"}
 """Texts for voices, by language; other languages use the English one."""
 _TEXTS = ("Hello, world! It's 5 o'clock.", "你好，世界。", "a <|im_end|> b </s> [SEP] <unk>", "naïve café", "x\ny")
 _LEAST_PEAK = 0.01

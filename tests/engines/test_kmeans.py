@@ -150,7 +150,7 @@ def test_what_is_no_model_is_an_engine_error(tmp_path: Path, content: bytes | No
         KMeansTokenizer(str(file))
 
 
-def clips() -> list[train_kmeans.Clip]:
+def clips() -> list[train_kmeans.TrainingClip]:
     audios = [sound(60, seed).astype(np.float32) / 32768 for seed in range(6)]
     return list(train_kmeans.mix(audios, [np.arange(60)] * 6, 2, seed=0))
 

@@ -1,7 +1,7 @@
 """The embedded English voice: hibari, its word times, and sixteen more speakers made of its one.
 
 Text becomes phonemes here, and the lengths the network gives to phonemes become word times. `hibari_net` is the
-network, `hibari_dsp` makes audio of its frames.
+network, and makes audio of its frames.
 """
 
 import json
@@ -14,8 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
-from datagen.engines.tts import hibari_dsp as dsp
-from datagen.engines.tts.hibari_net import HibariNetwork, common_speed, intoned
+from datagen.engines.tts import hibari_net as net
 from datagen.engines.tts.renderings import Rendering, Variant, drawn
 from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
@@ -26,7 +25,7 @@ _PAUSES = frozenset(';:,.!?—…"()“” ')
 """Phonemes that are silence, not a sound of a word."""
 _CLAUSE_ENDS = frozenset(",;:—")
 _PAD_ID = 0
-_LEAD_SAMPLES = 3 * dsp.HOP_SAMPLES
+_LEAD_SAMPLES = 3 * net.HOP_SAMPLES
 """Lead of a phoneme's sound over its place by length; with it, words hold most of the energy."""
 
 _PACE_SPREAD = 0.03
@@ -62,7 +61,7 @@ class Hibari(TTS):
     ['Hello', 'there.']
     """
 
-    sample_rate_hz = dsp.SAMPLE_RATE_HZ
+    sample_rate_hz = net.SAMPLE_RATE_HZ
     voices = tuple(VOICES)
     languages: tuple[str, ...] = ("en",)
     word_times: WordTimes = "model"
@@ -78,7 +77,7 @@ class Hibari(TTS):
         except metadata.PackageNotFoundError as error:
             raise EngineMissingError("hibari is not installed: pip install hibari-tts==0.2.1") from error
         self.info = EngineInfo("hibari", version, "Apache-2.0 (code and weights)", bit_exact="machine")
-        self._network = HibariNetwork()
+        self._network = net.HibariNetwork()
 
     def about(self, voice: str) -> Voice:
         """A voice; all but `heart` are made of it, and count as speakers of their own."""
@@ -114,7 +113,7 @@ class Hibari(TTS):
         self.about(voice)
         rng, speed = np.random.Generator(np.random.Philox(seed)), VOICES[voice].pace
         rendering = drawn(rng)
-        pace = common_speed(speed * rendering.pace) / speed  # the network need not be run for each occurrence
+        pace = net.common_speed(speed * rendering.pace) / speed  # the network need not be run for each occurrence
         return self._spoken(text, voice, replace(rendering, pace=pace), rng)
 
     def _spoken(self, text: str, voice: str, rendering: Rendering, rng: np.random.Generator) -> Speech:
@@ -129,8 +128,8 @@ class Hibari(TTS):
         for phrase in _phrases(sentences):
             ids = [_PAD_ID, *(self._vocabulary[phoneme] for _, phoneme in phrase), _PAD_ID]
             frames = self._network.run(ids, VOICES[voice], rendering.pace)
-            f0 = intoned(frames.f0, rendering.f0, rendering.f0_range)
-            parts.append(dsp.synthesize(frames.head, f0, rng))
+            f0 = net.intoned(frames.f0, rendering.f0, rendering.f0_range)
+            parts.append(net.synthesize(frames.head, f0, rng))
             for word, (start, end) in spans(phrase, frames.ends.tolist(), parts[-1], _LEAD_SAMPLES).items():
                 found[word] = (found.get(word, (offset + start,))[0], offset + end)
             offset += len(parts[-1])

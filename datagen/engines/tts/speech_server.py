@@ -65,9 +65,7 @@ class SpeechServerOptions(ConfigPart):
     longest_wait_seconds: float = Field(60, ge=0, description="Longest wait, even if the server requests more")
     timeout_seconds: float = Field(60, gt=0, description="Longest call; one that takes longer has hung")
     give_up_seconds: float = Field(
-        200,
-        gt=0,
-        description="No new attempt of a take after this time; at most a third of limits.dialogue_seconds",
+        200, gt=0, description="No new attempt of a take after this time; at most a third of limits.dialogue_seconds"
     )
     max_seconds: float = Field(120, gt=0, description="Longest audio; more is a runaway")
     seed_field: str = Field("seed", description="Field of a call that carries the seed; empty: none")

@@ -13,7 +13,6 @@ from datagen import seeds
 from datagen.engines.audio import decode
 from datagen.engines.base import Voice
 from datagen.engines.voices import recordings
-from datagen.engines.voices import voice_table as table
 from datagen.engines.voices.recordings import Recording, ReferenceRecording
 from datagen.engines.voices.voice_checks import Measures, RecordingLimits, faults, fitness, measure
 from datagen.errors import EngineError
@@ -71,7 +70,7 @@ def load_bank(
     languages: Sequence[str] = ("en",),
     licence: str = "unknown",
 ) -> Bank:
-    """Read a voice bank: a directory of recordings (see `recordings`), or a CSV or TSV of them (see `table`).
+    """Read a voice bank: a directory of recordings, or a CSV or TSV of them (see `recordings`).
 
     A directory gives the voices that can be used, in order of their names; the others are `skipped`. A table was
     written by hand, so it must be right in every row; its voices keep the order of its rows.
@@ -108,7 +107,7 @@ def survey(
     given, limits = Path(path), limits or RecordingLimits()
     is_table = given.suffix.lower() in _TABLES
     if is_table:
-        found, wrong = table.read(given, tuple(languages), licence)
+        found, wrong = recordings.read_table(given, tuple(languages), licence)
         if wrong:
             raise EngineError(f"voice bank {path}: {len(wrong)} faults:" + "".join(f"\n  {line}" for line in wrong))
     elif given.is_dir():
@@ -133,7 +132,7 @@ def write_table(path: str | Path, verdicts: Sequence[Verdict]) -> None:
     if Path(path).suffix.lower() not in _TABLES:
         raise EngineError(f"{path}: name it .csv or .tsv")
     try:
-        table.write(Path(path), [(verdict.voice, verdict.path, verdict.transcript) for verdict in verdicts])
+        recordings.write_rows(Path(path), [(verdict.voice, verdict.path, verdict.transcript) for verdict in verdicts])
     except OSError as error:
         raise EngineError(f"{path} cannot be written: {error}") from error
 
