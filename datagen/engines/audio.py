@@ -33,16 +33,14 @@ def decode(file: Path) -> tuple[NDArray[np.float32], int]:
         EngineError: If the file cannot be read; names it.
     """
     try:
-        return _by_ffmpeg(file) if file.suffix.lower() in _FFMPEG_SUFFIXES else _by_soundfile(file)
+        if file.suffix.lower() in _FFMPEG_SUFFIXES:
+            return _by_ffmpeg(file)
+        import soundfile
+
+        audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        return audio, int(rate)
     except Exception as error:
         raise EngineError(f"cannot read audio file {file.name}: {error}") from error
-
-
-def _by_soundfile(file: Path) -> tuple[NDArray[np.float32], int]:
-    import soundfile
-
-    audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
-    return audio, int(rate)
 
 
 def _by_ffmpeg(file: Path) -> tuple[NDArray[np.float32], int]:

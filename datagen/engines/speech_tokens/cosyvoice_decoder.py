@@ -165,9 +165,8 @@ def _sound_model(folder: Path, version: Version, configs: dict[str, Any], device
 
     for name in ("flow", "hift"):
         weights = torch.load(folder / f"{name}.pt", map_location=device, weights_only=True)
-        weights = (
-            {key.replace("generator.", ""): value for key, value in weights.items()} if name == "hift" else weights
-        )
+        if name == "hift":
+            weights = {key.replace("generator.", ""): value for key, value in weights.items()}
         configs[name].load_state_dict(weights)
         configs[name].to(device).eval()
     kind = getattr(import_module("cosyvoice.cli.model"), f"CosyVoice{'' if version == 1 else version}Model")

@@ -76,7 +76,8 @@ class CosyVoice(TTS):
         self._options = o = options_of(model_dir, code_dir, options)
         folder, self._version = find_model(model_dir, o.version)
         own = o.own_speakers(self._version)
-        _require_all(folder, self._version, own)
+        needed = ["llm.pt", *SOUND_FILES, "campplus.onnx", f"speech_tokenizer_v{self._version}.onnx"]
+        require(folder, (*needed, *((QWEN,) if self._version > 1 else ()), *(("spk2info.pt",) if own else ())))
         find_code(code_dir)
         self.languages, self.concurrency = _LANGUAGES[self._version], o.concurrency
         self._references = {} if own else references(o, self.languages)
@@ -115,7 +116,7 @@ class CosyVoice(TTS):
         if not any(char.isalnum() for char in said):
             raise EngineError(f"nothing to speak in {text[:40]!r}")
         if self.concurrency == 1:
-            _seed_all(seed)
+            import_module("torch").manual_seed(seed)  # CosyVoice draws from torch alone
         try:
             audio = _joined([piece["tts_speech"] for piece in self._pieces(said, voice)])
         except Exception as error:
@@ -171,13 +172,6 @@ class CosyVoice(TTS):
         return plain(self._options.instruct) + ("<|endofprompt|>" if newer else "")
 
 
-def _require_all(folder: Path, version: int, own: bool) -> None:
-    qwen = (QWEN,) if version > 1 else ()
-    speakers = ("spk2info.pt",) if own else ()
-    fixed = ("llm.pt", *SOUND_FILES, "campplus.onnx", f"speech_tokenizer_v{version}.onnx")
-    require(folder, (*fixed, *qwen, *speakers))
-
-
 class _Codes(dict[str, Any]):
     """Speech codes of calls by their ids; those of a failed call raise its error."""
 
@@ -213,13 +207,6 @@ def _joined(pieces: Sequence[Any]) -> Audio:
     if not len(audio) or not bool(torch.isfinite(audio).all()) or float(audio.abs().max()) == 0:
         raise EngineError("there is no sound, or not a number")
     return np.array(audio.clamp(-1, 1).numpy())
-
-
-def _seed_all(seed: int) -> None:
-    """Seed what CosyVoice draws from: torch alone, on all devices."""
-    import torch
-
-    torch.manual_seed(seed)
 
 
 def _register_with_vllm() -> None:

@@ -1,4 +1,4 @@
-"""Finding CosyVoice: the user's checkout, a model directory of version 1, 2 or 3, and text that is only text.
+"""CosyVoice's options, checkout and model directory of version 1, 2 or 3, and text that is only text.
 
 CosyVoice is no package: it is a checkout (https://github.com/FunAudioLLM/CosyVoice) with Matcha-TTS in `third_party/`,
 and a directory of weights per model. Its yaml file says which Python classes to build, so only use model directories
@@ -21,7 +21,9 @@ from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError, EngineMissingError, RecipeError
 
 Version = Literal[1, 2, 3]
-Device = Literal["auto", "cuda", "cpu"]
+
+Mode = Literal["zero_shot", "sft", "cross_lingual", "instruct"]
+_SWITCHES = ("fp16", "load_jit", "load_trt", "load_vllm")
 
 YAML: dict[Version, str] = {1: "cosyvoice.yaml", 2: "cosyvoice2.yaml", 3: "cosyvoice3.yaml"}
 """File by which a version is recognized."""
@@ -66,20 +68,15 @@ def find_model(model_dir: str | Path, version: str | int, key: str = OPTIONS) ->
             f"cosyvoice: model_dir {str(model_dir)!r} is no directory; edit {key}.model_dir of the recipe. To download "
             "one, for example: https://huggingface.co/FunAudioLLM/CosyVoice2-0.5B"
         )
-    if str(version) not in ("auto", "1", "2", "3"):
+    wanted = [known for known in YAML if str(version) in ("auto", str(known))]
+    if not wanted:
         raise EngineError(f"cosyvoice: version is {version!r}; it must be auto, 1, 2 or 3")
-    found = [known for known, name in YAML.items() if (folder / name).is_file()]
-    if str(version) != "auto":
-        found = [known for known in found if str(known) == str(version)]
+    found = [known for known in wanted if (folder / YAML[known]).is_file()]
     if len(found) > 1:
         raise EngineError(f"cosyvoice: {folder} holds several versions; say which: version: {found[-1]}")
     if not found:
-        wanted = (
-            ", ".join(YAML.values())
-            if str(version) == "auto"
-            else next(name for known, name in YAML.items() if str(known) == str(version))
-        )
-        raise EngineMissingError(f"cosyvoice: {folder} has no {wanted}; edit {key}.model_dir of the recipe")
+        names = ", ".join(YAML[known] for known in wanted)
+        raise EngineMissingError(f"cosyvoice: {folder} has no {names}; edit {key}.model_dir of the recipe")
     return folder, found[0]
 
 
@@ -137,10 +134,9 @@ def import_code(code_dir: str | Path) -> ModuleType:
         EngineError: If another CosyVoice is imported already.
         EngineMissingError: If there is none, or a package it needs is missing.
     """
-    if str(code_dir):
-        for path in find_code(code_dir):
-            if str(path.resolve()) not in sys.path:
-                sys.path.insert(0, str(path.resolve()))
+    for path in find_code(code_dir):
+        if str(path.resolve()) not in sys.path:
+            sys.path.insert(0, str(path.resolve()))
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     try:
@@ -180,9 +176,8 @@ def model_digest(folder: Path) -> str:
 
 def code_digest() -> str:
     """SHA-256 of the code that was imported: of CosyVoice, and of the Matcha-TTS that it stands on."""
-    packages = [
-        Path(str(import_module(name).__file__)).parents[1] for name in ("cosyvoice.cli.cosyvoice", "matcha.utils.audio")
-    ]
+    names = ("cosyvoice.cli.cosyvoice", "matcha.utils.audio")
+    packages = [Path(str(import_module(name).__file__)).parents[1] for name in names]
     return " ".join(sha256_of_all(package.rglob("*.py"), package) for package in packages)
 
 
@@ -206,10 +201,6 @@ def find_code(code_dir: str | Path) -> tuple[Path, ...]:
             f"cosyvoice: {matcha} is empty; in the checkout: git submodule update --init --recursive"
         )
     return matcha, code
-
-
-Mode = Literal["zero_shot", "sft", "cross_lingual", "instruct"]
-_SWITCHES = ("fp16", "load_jit", "load_trt", "load_vllm")
 
 
 @dataclass(frozen=True)
