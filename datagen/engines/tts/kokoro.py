@@ -1,6 +1,6 @@
 """Embedded Chinese and English voices: Kokoro-82M with style vectors of Japanese speakers, and mixtures of them.
 
-All have a Japanese accent in Chinese. `kokoro_text` makes phonemes of text, `kokoro_net` audio of phonemes.
+All have a Japanese accent in Chinese. `kokoro_text` makes phonemes of text; this module makes audio of phonemes.
 """
 
 import hashlib
