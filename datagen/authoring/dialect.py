@@ -1,4 +1,4 @@
-"""What a server understands of a request, found out from what it turns down."""
+"""The request fields that a server understands, learned from what it refuses."""
 
 import json
 import re
@@ -10,32 +10,33 @@ from datagen.authoring.prompts import Message, as_json
 Form = Literal["json_schema", "json_object", "text"]
 _LOWER: dict[Form, Form] = {"json_schema": "json_object", "json_object": "text"}
 _ABOUT_FORM = ("response_format", "json_schema", "json_object", "schema", "structured", "guided")
+_OF_THE_RECORD = ("context_length_exceeded", "content_filter", "content_policy_violation", "string_above_max_length")
 _MOST_READ = 4000
 """Characters of a server's message."""
 _ECHO = 16
-"""So many characters of a question in a server's message are no accident: the server repeats the question."""
+"""That many characters of a question in a server's message are no accident: the server repeats the question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How an endpoint is asked."""
+    """The form of requests to a server."""
 
     form: Form = "json_schema"
-    """How the answer's form is asked for."""
+    """Of the response format."""
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """Name of the field for the longest answer."""
     sampling: bool = True
-    """Whether temperature and top_p may be given; models that reason take none."""
+    """True if temperature and top_p may be given; reasoning models take none."""
     seed: bool = True
     usage: bool = True
-    """Whether a stream may be asked to end with the tokens used."""
+    """True if a stream may be asked to end with the tokens used."""
 
     def without(self, message: str, *, proven: bool) -> "Dialect | None":
-        """A simpler way to ask, after a request was turned down with this message; None if that is not the reason.
+        """A simpler form after a request was refused with this message; None if the form is not the reason.
 
         Args:
-            message: What the server says: a `complaint`.
-            proven: Whether a request in this form was answered before: then only a message about the form lowers it.
+            message: The server's: a `complaint`.
+            proven: True if a request in this form was answered before: then only a message about the form lowers it.
 
         >>> Dialect().without("'response_format' of type json_schema is not supported", proven=True).form
         'json_object'
@@ -63,17 +64,28 @@ class Dialect:
             asked = {"name": name, "strict": True, "schema": schema}
             body["response_format"] = {"type": "json_schema", "json_schema": asked}
         else:
-            messages = _with_schema(messages, schema)
+            system, *others = messages
+            text = "Answer with one JSON object and nothing else. Its JSON schema:"
+            added = f"{system.content}\n\n{text}\n{json.dumps(schema, ensure_ascii=False)}"
+            messages = (replace(system, content=added), *others)
             if self.form == "json_object":
                 body["response_format"] = {"type": "json_object"}
         return {**body, "messages": as_json(messages)}
 
 
-def complaint(body: Any, messages: tuple[Message, ...]) -> str:
-    """What a server says is wrong with a request, without what it repeats of the question.
+def may_be_dialect(error: Exception) -> bool:
+    """True if a server may have refused a request because of its form, and not because of its content."""
+    status = getattr(error, "status_code", 0)
+    if status == 404:  # a gateway has no model that takes the form
+        return "response_format" in str(error)
+    return status in (400, 415, 422) and getattr(error, "code", None) not in _OF_THE_RECORD
+
+
+def complaint(error: Any, messages: tuple[Message, ...]) -> str:
+    """A server's message about a request, without the parts of the question that it repeats.
 
     Args:
-        body: Of its error, of whatever shape. If it names the parameter, its message is not looked at.
+        error: Of its reply, of any shape. If it names a parameter, its message is ignored.
         messages: The question.
 
     >>> complaint({"message": "Bad temperature", "param": "seed", "code": "unknown"}, ())
@@ -82,7 +94,6 @@ def complaint(body: Any, messages: tuple[Message, ...]) -> str:
     >>> complaint({"message": 'Cannot read "What temperature has the sea?"'}, asked)
     'cannot read ""'
     """
-    error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
         return _unquoted(str(error or ""), messages)
     code, param = str(error.get("code") or ""), str(error.get("param") or "")
@@ -108,15 +119,6 @@ def _unquoted(message: str, messages: tuple[Message, ...]) -> str:
 
 
 def _even(text: str) -> str:
-    """A text in small letters without what escapes and line breaks make of it."""
+    """A text in lower case, without escapes and line breaks."""
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
     return " ".join(re.sub(r"\\+[nrt]", " ", text).replace("\\", "").lower().split())
-
-
-def _with_schema(messages: tuple[Message, ...], schema: dict[str, Any]) -> tuple[Message, ...]:
-    """The messages with the schema at the end of the instruction."""
-    system, *others = messages
-    text = (
-        f"\n\nAnswer with one JSON object and nothing else. Its JSON schema:\n{json.dumps(schema, ensure_ascii=False)}"
-    )
-    return replace(system, content=system.content + text), *others

@@ -1,48 +1,45 @@
-"""One question → one answer of a model behind an OpenAI-compatible server, however often the network must be asked.
-
-The SDK sends; when to send, what to send again, how long to wait and how much to read is decided here, so that every
-request is counted once.
-"""
+"""One question → one answer of a model behind an OpenAI-compatible server, in as many calls as it takes."""
 
 import asyncio
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from datagen import seeds
 from datagen.authoring.authoring_config import Llm
-from datagen.authoring.dialect import Dialect, complaint
-from datagen.authoring.llm_faults import LlmFault, fault_of
-from datagen.authoring.llm_pace import LlmClock, LlmPace, RealClock, wait_before
+from datagen.authoring.dialect import Dialect, complaint, may_be_dialect
 from datagen.authoring.prompts import Message, as_json
 from datagen.authoring.reply_cache import Answer, Cache, ReplyShelf, key_of
-from datagen.authoring.spend import NOTHING, Bill, Meter, Usage, count_messages, count_tokens
+from datagen.authoring.spend import NOTHING, Meter, Usage, count_messages, count_tokens
 from datagen.authoring.wire import Reply, TooLargeError, read_reply
-from datagen.errors import DatagenError, EngineError, EngineMissingError
+from datagen.engines.remote.client import http_client, key_in, shown, without_key
+from datagen.engines.remote.faults import Fault, fault_of
+from datagen.engines.remote.pace import Clock, Pace, backoff
+from datagen.engines.remote.probe import Probe
+from datagen.errors import DatagenError, EngineError
 
 PROBE = "Say hello."
-"""Asked where nothing else is answered, to tell a record's fault from the server's."""
-_GO_ON = "all answers are kept; run the same command again to go on"
-_MOST_SHOWN = 300
-"""Characters of what a server says."""
+"""Sent if nothing else is answered, to tell a record's fault from the server's."""
+_FIRST_WAIT_SECONDS = 0.5
+_NEVER_THE_RECORD = ("status_429", "no_connection")
+"""Faults that stop the run if they last, even if the server answers others."""
 
 
 class NoAnswerError(Exception):
-    """A server gives no answer to this one question."""
+    """A server does not answer this one question.
+
+    Attributes:
+        reason: A short stable name.
+        detail: For people.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        """Reason and detail."""
-        return f"{self.reason}: {self.detail}"
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and which answer to it is wanted."""
+    """A prompt, and which answer to it is wanted."""
 
     messages: tuple[Message, ...]
     name: str
@@ -51,94 +48,80 @@ class Question:
     temperature: float
     max_tokens: int
     sample: int = 0
-    """Which of several independent answers, from 0."""
+    """Number of the independent answer, from 0."""
     attempt: int = 0
-    """How many answers to it did not fit."""
+    """Answers before this one that did not fit."""
 
 
 class Client:
-    """Asks. Use it as `async with Client(...) as client`, in one event loop."""
+    """Asks a model. Use it as `async with Client(...) as client`, in one event loop."""
 
-    def __init__(
-        self,
-        llm: Llm,
-        shelf: ReplyShelf,
-        *,
-        spent: Usage = NOTHING,
-        clock: LlmClock | None = None,
-    ) -> None:
+    def __init__(self, llm: Llm, shelf: ReplyShelf, *, spent: Usage = NOTHING, clock: Clock | None = None) -> None:
         """Connect to nothing yet.
 
         Args:
             llm: Model, server and limits.
             shelf: Where answers are kept.
-            spent: What earlier runs spent, for the budget: `Cache(shelf).spent()`.
-            clock: Time; of the machine if not given.
+            spent: Cost of earlier runs, for the budget: `Cache(shelf).spent()`.
+            clock: Time; of the machine by default.
 
         Raises:
             EngineMissingError: If the package openai is not installed.
             EngineError: If the environment holds no key.
         """
-        try:
-            import httpx2
-            import openai
-        except ImportError as error:
-            raise EngineMissingError("language models need: pip install 'duplex-datagen[llm]' (openai>=3)") from error
-        self._llm, self._clock = llm, clock or RealClock()
+        self._llm, self._clock = llm, clock or Clock()
         self._key = key_of_server(llm)
-        limits = httpx2.Limits(max_connections=llm.concurrency, max_keepalive_connections=llm.concurrency)
-        http = openai.DefaultAsyncHttpxClient(limits=limits, timeout=httpx2.Timeout(llm.timeout_seconds))
-        self._openai = openai.AsyncOpenAI(
-            api_key=self._key or "none", base_url=llm.base_url, max_retries=0, http_client=http
-        )
+        self._openai = http_client(
+            "a language model", "llm", base_url=llm.base_url, key=self._key,
+            timeout_seconds=llm.timeout_seconds, n_connections=llm.concurrency,
+        )  # fmt: skip
         self.cache = Cache(shelf, llm.concurrency)
         self.meter = Meter(llm.budget, llm.prices, spent)
-        self._requests = LlmPace(llm.requests_per_minute, self._clock)
-        self._tokens = LlmPace(llm.tokens_per_minute, self._clock)
+        self._requests = Pace(llm.requests_per_minute, self._clock)
+        self._tokens = Pace(llm.tokens_per_minute, self._clock)
         self._dialect = Dialect() if llm.structured == "auto" else Dialect(form=llm.structured)
         self._proven = llm.structured != "auto"
+        self._probe = Probe(self._probed)
         self._stopped: DatagenError | None = None
         self._n_answered = 0
         self.n_requests = 0
-        """Requests sent by this client, those that failed included."""
+        """Requests sent by this client, including those that failed."""
 
     async def __aenter__(self) -> "Client":
         """The client."""
+        self._loop = asyncio.get_running_loop()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close its connections, after giving up what is under way."""
+        """Cancel open requests, then close the connections."""
         await self.cache.close()
         await self._openai.close()
 
     def key(self, question: Question) -> str:
-        """The key under which the answer to a question is kept; says nothing of the server."""
-        return key_of(self._identity(question))
+        """The key under which the answer to a question is kept; it does not depend on the server."""
+        llm = self._llm
+        return key_of({
+            "model": llm.model, "top_p": llm.top_p, "seed": llm.seed, "messages": as_json(question.messages),
+            "schema": question.schema, "temperature": question.temperature, "max_tokens": question.max_tokens,
+            "sample": question.sample, "attempt": question.attempt,
+        })  # fmt: skip
 
     async def ask(self, question: Question) -> Answer:
         """The answer to a question, which may be a bad one; kept before it is returned.
 
         Raises:
-            NoAnswerError: If the server gives none to this question.
+            NoAnswerError: If the server does not answer this question.
             BudgetError: If there is no room for it in the budget.
-            EngineError: If the server turns all requests down, such as for the key.
+            EngineError: If the server refuses all requests, for example because of the key.
             StoreError: If the answer cannot be kept.
         """
         key = self.key(question)
         return await self.cache.answer(key, lambda: self._answer(question, key))
 
-    def _identity(self, question: Question) -> dict[str, Any]:
-        llm = self._llm
-        return {
-            "model": llm.model, "top_p": llm.top_p, "seed": llm.seed, "messages": as_json(question.messages),
-            "schema": question.schema, "temperature": question.temperature, "max_tokens": question.max_tokens,
-            "sample": question.sample, "attempt": question.attempt,
-        }  # fmt: skip
-
     async def _answer(self, question: Question, key: str) -> Answer:
         """Send until there is an answer or no hope of one.
 
-        What is turned down is tried in simpler forms; all requests take over a form in which it was then answered.
+        A refused question is sent in simpler forms. If one of them is answered, all requests use that form.
         """
         n_failures, n_before = 0, self._n_answered
         first = dialect = self._dialect
@@ -149,7 +132,10 @@ class Client:
                 fault = fault_of(error, self._clock)
                 if fault is None:
                     raise
-                simpler = self._simpler(first, dialect, error, question) if fault.then == "simpler" else None
+                unclear = may_be_dialect(error)
+                simpler = self._simpler(first, dialect, error, question) if unclear else None
+                if unclear:
+                    fault = Fault("turned_down", fault.detail, "item")
             else:
                 if self._dialect == first:
                     self._dialect = dialect
@@ -163,29 +149,29 @@ class Client:
 
     async def _once(self, question: Question, key: str, dialect: Dialect) -> Answer:
         """Send one request and read its reply."""
-        llm = self._llm
         most = self._most(question)
-        self._go_on()
+        self._raise_if_stopped()
         async with self.meter.request(most) as bill:
             await self._requests.take(1)
             await self._tokens.take(most.tokens)
-            self._go_on()
+            self._raise_if_stopped()
             self.n_requests += 1
             try:
-                reply = await asyncio.wait_for(self._exchange(question, key, dialect), llm.timeout_seconds)
+                reply = await asyncio.wait_for(self._exchange(question, key, dialect), self._llm.timeout_seconds)
             except TooLargeError:
                 bill.usage = most
-                return Answer("", "too_large", "", llm.model, most)
+                return Answer("", "too_large", "", self._llm.model, most)
             except Exception as error:
-                self._bill_failure(error, bill, most)
+                fault = fault_of(error, self._clock)
+                if fault and fault.billed:  # an answer that did not arrive may cost the most
+                    bill.usage = most
                 raise
             answer = self._whole(question, reply)
             bill.usage = answer.usage
             self._n_answered += 1
             return answer
 
-    def _go_on(self) -> None:
-        """Raise what stopped the run, if anything did."""
+    def _raise_if_stopped(self) -> None:
         if self._stopped:
             raise self._stopped
 
@@ -206,89 +192,86 @@ class Client:
             return await read_reply(response)
 
     def _most(self, question: Question) -> Usage:
-        """What a request may cost; nothing is counted where nothing limits it."""
+        """The most that a request may cost; not counted if nothing limits it."""
         if not self.meter.limited and self._llm.tokens_per_minute is None:
-            return Usage()
+            return NOTHING
         return Usage(count_messages(question.messages), question.max_tokens, estimated=True)
-
-    def _bill_failure(self, error: Exception, bill: Bill, most: Usage) -> None:
-        """An answer that did not arrive may be billed all the same: it counts at its most."""
-        fault = fault_of(error, self._clock)
-        if fault and fault.billed:
-            bill.usage = most
 
     def _whole(self, question: Question, reply: Reply) -> Answer:
         if reply.input_tokens is None or reply.output_tokens is None:
             usage = Usage(count_messages(question.messages), count_tokens(reply.text), estimated=True)
         else:
             usage = Usage(reply.input_tokens, reply.output_tokens)
-        text, refusal = self._without_key(reply.text), self._without_key(reply.refusal)
-        return Answer(text, reply.finish, refusal, self._without_key(reply.model) or self._llm.model, usage)
+        text, refusal, model = (without_key(part, self._key) for part in (reply.text, reply.refusal, reply.model))
+        return Answer(text, reply.finish, refusal, model or self._llm.model, usage)
 
-    def _without_key(self, text: str) -> str:
-        """A server's text, which might repeat what it was sent."""
-        return text.replace(self._key, "***") if self._key else text
-
-    def _simpler(self, first: Dialect, dialect: Dialect, error: Exception, question: Question) -> Dialect | None:
-        """A simpler way to ask this question, found now or by another request meanwhile; None if there is none."""
+    def _simpler(self, first: Dialect, dialect: Dialect, error: Any, question: Question) -> Dialect | None:
+        """A simpler form of the question, found now or by another request meanwhile; None if there is none."""
         if self._dialect != first:
             return self._dialect
-        said = complaint(getattr(error, "body", None), question.messages)
-        simpler = dialect.without(said, proven=self._proven)
+        simpler = dialect.without(complaint(error.body, question.messages), proven=self._proven)
         fixed = self._llm.structured != "auto"
         return None if simpler and fixed and simpler.form != dialect.form else simpler
 
-    async def _wait_or_raise(self, fault: LlmFault, n_failures: int, key: str, n_before: int) -> None:
-        llm = self._llm
-        wait = fault.wait_seconds
-        too_long = wait is not None and wait > llm.max_wait_seconds
-        lasts = n_failures > llm.retries or too_long
-        then = fault.when_it_lasts if fault.then == "again" and lasts else fault.then
-        detail = self._without_key(fault.detail)[:_MOST_SHOWN]  # cut last: half a key is not found
-        # a record is at fault only if the server answers others; `n_before` had been answered when it was first asked
-        if lasts and then == "give_up" and self._n_answered == n_before and not await self._is_well():
-            then = "stop"
-        if too_long:
-            then, detail = "stop", f"{detail}; it asks to wait {wait:.0f} s"
-        if then == "stop":
+    async def _wait_or_raise(self, fault: Fault, n_failures: int, key: str, n_before: int) -> None:
+        """Wait before the next attempt.
+
+        Raises:
+            NoAnswerError: If the record is at fault: the server answers others.
+            EngineError: If the server is at fault.
+        """
+        llm, wait, whose = self._llm, fault.wait_seconds or 0.0, fault.whose
+        detail = shown(fault.detail, self._key)
+        if wait > llm.max_wait_seconds:
+            whose, detail = "server", f"{detail}; it requests a wait of {wait:.0f} s"
+        elif whose == "call" and n_failures > llm.retries:
+            # `n_before` questions had been answered when this one was first sent
+            well = fault.reason not in _NEVER_THE_RECORD and (self._n_answered > n_before or await self._is_well())
+            whose = "item" if well else "server"
+        if whose == "server":
             self._stopped = self._stopped or EngineError(self._advice(detail))
             raise self._stopped
-        if then != "again":
+        if whose == "item":
             raise NoAnswerError(fault.reason, f"{detail}, sent {n_failures} times")
-        if wait is not None:
+        if fault.wait_seconds is not None:
             self._requests.hold(wait)
-        await self._clock.sleep(max(wait or 0.0, wait_before(n_failures, key, llm.max_wait_seconds)))
+        share = 1 - seeds.fraction("wait", key, n_failures)
+        await self._clock.sleep(max(wait, backoff(n_failures, share, _FIRST_WAIT_SECONDS, llm.max_wait_seconds)))
 
     async def _is_well(self) -> bool:
-        """Whether the server answers anything: three words, which cost next to nothing."""
+        """True if the server answers a question of two words, which costs next to nothing."""
+        return await asyncio.to_thread(self._probe.illness, self._llm.model, 0) is None
+
+    def _probed(self, model: str) -> Exception | None:
+        return asyncio.run_coroutine_threadsafe(self._hello(model), self._loop).result()
+
+    async def _hello(self, model: str) -> Exception | None:
         self.n_requests += 1
-        ask = self._openai.chat.completions.create(
-            model=self._llm.model,
-            messages=[{"role": "user", "content": PROBE}],
-            extra_headers={"Idempotency-Key": f"datagen-probe-{self.n_requests}"},
-        )
+        headers = {"Idempotency-Key": f"datagen-probe-{self.n_requests}"}
+        messages = [{"role": "user", "content": PROBE}]
+        ask = self._openai.chat.completions.create(model=model, messages=messages, extra_headers=headers)
         try:
             await asyncio.wait_for(ask, self._llm.timeout_seconds)
-        except Exception:
-            return False
-        return True
+        except Exception as error:
+            return error
+        return None
 
     def _advice(self, detail: str) -> str:
         llm = self._llm
-        mend = f"check llm.base_url, llm.model and the key in ${llm.api_key_env or '(none)'}"
-        return f"{llm.base_url}, model {llm.model}: {detail}. {mend}; {_GO_ON}"
+        return (
+            f"{llm.base_url}, model {llm.model}: {detail}. Check llm.base_url, llm.model and the key in "
+            f"${llm.api_key_env or '(none)'}; all answers are kept: run the same command again to continue"
+        )
 
 
 def key_of_server(llm: Llm) -> str:
     """The key from the environment, empty if the recipe names none.
 
     Raises:
-        EngineError: If it is not there.
+        EngineError: If it is not set.
     """
-    if not llm.api_key_env:
-        return ""
-    key = os.environ.get(llm.api_key_env, "").strip()
-    if not key:
+    key = key_in(llm.api_key_env)
+    if llm.api_key_env and not key:
         raise EngineError(
             f"the environment variable {llm.api_key_env} holds no key; set it, or set llm.api_key_env to ''"
         )

@@ -25,7 +25,7 @@ Finish = Literal["stop", "length", "content_filter", "too_large"]
 
 
 class ReplyShelf(Protocol):
-    """What answers need of an output; every `datagen.shards.store.Store` is one."""
+    """Storage of answers; every `datagen.shards.store.Store` is one."""
 
     def create(self, key: str, data: bytes) -> bool:
         """Write a file whole unless it is there."""
@@ -36,7 +36,7 @@ class ReplyShelf(Protocol):
         ...
 
     def exists(self, key: str) -> bool:
-        """Whether the file is there."""
+        """True if the file is there."""
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -70,13 +70,13 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model answered, good or not."""
+    """Reply of a model, good or not."""
 
     text: str
     finish: Finish
     """Why it ended; `too_large`: it was not read to its end, and no text is kept."""
     refusal: str
-    """What the server's field of that name says."""
+    """The server's field of that name."""
     model: str
     """As the server names it."""
     usage: Usage
@@ -100,7 +100,7 @@ class Cache:
     """Answers on a shelf. One question is asked once at a time, however many wait for its answer."""
 
     def __init__(self, shelf: ReplyShelf, concurrency: int = 1) -> None:
-        """Take the shelf, and how many answers may be asked for or not yet kept."""
+        """Answers on a shelf; `concurrency` of them may be requested or not yet kept."""
         self._shelf, self._slots = shelf, asyncio.Semaphore(concurrency)
         self._asked: dict[str, asyncio.Future[Answer]] = {}
         self.n_found = 0
@@ -129,14 +129,14 @@ class Cache:
             return await asyncio.to_thread(self._keep, key, answer)
 
     async def close(self) -> None:
-        """Give up what is still asked for."""
+        """Cancel open requests."""
         futures = list(self._asked.values())
         for future in futures:
             future.cancel()
         await asyncio.gather(*futures, return_exceptions=True)
 
     def spent(self) -> Usage:
-        """What all answers on the shelf cost."""
+        """Cost of all answers on the shelf."""
         return sum((answer.usage for answer in self.all()), Usage())
 
     def all(self) -> Iterator[Answer]:

@@ -1,4 +1,4 @@
-"""What answers cost in tokens and money, and the budget that no request is started beyond."""
+"""Cost of answers in tokens and money, and the budget that limits it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -22,18 +22,18 @@ class Usage:
     input: int = 0
     output: int = 0
     estimated: bool = False
-    """Whether any of it was counted here, because no server said."""
+    """True if a part was counted here because the server did not state it."""
 
     def __add__(self, other: "Usage") -> "Usage":
         """Both together."""
         return Usage(self.input + other.input, self.output + other.output, self.estimated or other.estimated)
 
     def __sub__(self, other: "Usage") -> "Usage":
-        """What is left without the other."""
+        """The rest without the other."""
         return Usage(self.input - other.input, self.output - other.output, self.estimated)
 
     def times(self, n: int) -> "Usage":
-        """So many of it."""
+        """A multiple of it."""
         return Usage(self.input * n, self.output * n, self.estimated)
 
     @property
@@ -42,7 +42,7 @@ class Usage:
         return self.input + self.output
 
     def money(self, prices: Prices) -> float:
-        """What it costs, in the currency of the prices.
+        """Cost in the currency of the prices.
 
         >>> Usage(1_000_000, 500_000).money(Prices(input_per_million=2, output_per_million=8))
         6.0
@@ -73,7 +73,7 @@ def _tokenizer() -> Qwen2Tokenizer:
 
 
 class Meter:
-    """What was spent, what requests under way may cost at most, and whether there is room for one more."""
+    """The tokens spent, the most that open requests may cost, and the room for one more."""
 
     def __init__(self, budget: Budget, prices: Prices, spent: Usage = NOTHING) -> None:
         """Start.
@@ -91,7 +91,7 @@ class Meter:
 
     @property
     def limited(self) -> bool:
-        """Whether there is a budget."""
+        """True if there is a budget."""
         return self._budget.tokens is not None or self._budget.money is not None
 
     @asynccontextmanager
@@ -130,12 +130,12 @@ class Meter:
             spent += f" for {self.spent.money(self._prices):.4f}"
         return (
             f"the budget is used up: {spent} spent, and the next request may take {most.tokens:,} tokens. "
-            "All answers are kept: raise llm.budget and run the same command again to go on"
+            "All answers are kept: raise llm.budget and run the same command again to continue"
         )
 
 
 class Bill:
-    """What one request turns out to cost."""
+    """Cost of one request, once it is known."""
 
     def __init__(self) -> None:
         self.usage = Usage()

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from datagen.authoring.reply_cache import Finish
+from datagen.engines.remote.faults import BrokenReplyError
 
 MAX_ANSWER_BYTES = 2_000_000
 """A longer answer is not read to its end."""
@@ -16,15 +17,11 @@ _FINISH: dict[str, Finish] = {"length": "length", "content_filter": "content_fil
 
 
 class TooLargeError(Exception):
-    """An answer is longer than any that is asked for."""
-
-
-class BrokenReplyError(Exception):
-    """A reply broke off, or is not what the protocol says."""
+    """An answer is longer than any request allows."""
 
 
 class HttpResponse(Protocol):
-    """What is needed of a response whose body was not read yet."""
+    """A response whose body is not read yet."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -82,7 +79,7 @@ class _Body(BaseModel):
 
 
 async def read_reply(response: HttpResponse) -> Reply:
-    """Read a reply of either kind, whatever was asked for.
+    """Read a reply of either kind, whichever was requested.
 
     Raises:
         TooLargeError: As soon as there is too much of it.
@@ -102,7 +99,7 @@ async def read_reply(response: HttpResponse) -> Reply:
 
 
 class _Gathered:
-    """What was read so far."""
+    """The reply as read so far."""
 
     def __init__(self) -> None:
         self.text: list[str] = []

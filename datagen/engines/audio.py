@@ -27,22 +27,20 @@ def read_audio(file: Path, sample_rate_hz: int) -> Audio:
 
 
 def decode(file: Path) -> tuple[NDArray[np.float32], int]:
-    """Read a file as it is: float32 [n_samples, n_channels], and its sample rate in Hz.
+    """Read a file unchanged: float32 [n_samples, n_channels], and its sample rate in Hz.
 
     Raises:
         EngineError: If the file cannot be read; names it.
     """
     try:
-        return _by_ffmpeg(file) if file.suffix.lower() in _FFMPEG_SUFFIXES else _by_soundfile(file)
+        if file.suffix.lower() in _FFMPEG_SUFFIXES:
+            return _by_ffmpeg(file)
+        import soundfile
+
+        audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        return audio, int(rate)
     except Exception as error:
         raise EngineError(f"cannot read audio file {file.name}: {error}") from error
-
-
-def _by_soundfile(file: Path) -> tuple[NDArray[np.float32], int]:
-    import soundfile
-
-    audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
-    return audio, int(rate)
 
 
 def _by_ffmpeg(file: Path) -> tuple[NDArray[np.float32], int]:
@@ -93,7 +91,7 @@ def dequantize(quantized: NDArray[np.int16], exponent: int) -> Audio:
 
 
 def window_power(audio: Audio, window: int) -> NDArray[np.float32]:
-    """Mean square of each window of so many samples, the last filled up with zeros: float32 [n_windows], at least one.
+    """Mean square of each window, the last one padded with zeros: float32 [n_windows], at least one.
 
     >>> window_power(np.array([1, -1, 2], np.float32), 2).tolist()
     [1.0, 2.0]

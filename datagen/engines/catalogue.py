@@ -1,4 +1,4 @@
-"""What is known of each engine without loading it: what it needs, under which licence, at which rates."""
+"""Facts about each engine without loading it: packages, licences, rates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Card:
     modules: tuple[str, ...] = ()
     """Modules that are there if it is installed."""
     needs: str = ""
-    """How to get it, if it is not there by default."""
+    """Package or files to install, unless it is there by default."""
     licence: str = "Apache-2.0"
     """Of its code."""
     weights: str = ""
@@ -32,7 +32,7 @@ class Card:
 
     @property
     def state(self) -> str:
-        """What a user has to do to use it.
+        """What a user must do before using it.
 
         >>> Card("x", ("no_such_module",), needs="duplex-datagen[x]").state, Card("x", asks="path").state
         ("pip install 'duplex-datagen[x]'", 'ready; give path')
@@ -69,7 +69,7 @@ CARDS: dict[tuple[str, str], Card] = {
         voices="12, zh and en, of 4 speakers",
     ),
     ("tts", "by_language"): Card(
-        "another engine a language", rates="the highest of theirs", voices="all of them", asks="an engine a language"
+        "one engine per language", rates="the highest of theirs", voices="all of them", asks="one engine per language"
     ),
     ("tts", "cosyvoice"): Card(
         "CosyVoice 1, 2, 3",
@@ -81,9 +81,7 @@ CARDS: dict[tuple[str, str], Card] = {
         asks="model_dir",
     ),
     ("speech_tokenizer", "kmeans"): Card(
-        "acoustic, embedded: the default; decodes",
-        weights="Apache-2.0",
-        rates="24 kHz, 25 codes/s of 4,096",
+        "acoustic, embedded: the default; decodes", weights="Apache-2.0", rates="24 kHz, 25 codes/s of 4,096"
     ),
     ("speech_tokenizer", "tone"): Card("fake: loudness", rates="24 kHz, 25 codes/s of 512"),
     ("speech_tokenizer", "s3"): Card(

@@ -1,7 +1,6 @@
-"""What every engine must do, as questions to a loaded one: asked by the tests, and by `datagen engines check`.
+"""The laws of every engine, checked on a loaded one: by the tests, and by `datagen engines check`.
 
-Each answer is a `ConformanceFinding`: the law, whether it holds, and what was seen. Engines outside the package are
-asked the same.
+Engines outside the package are checked alike.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from datagen.engines.base import (
     TTS,
     VAD,
     Audio,
-    EngineInfo,
     Noise,
     Rooms,
     Speech,
@@ -26,18 +24,19 @@ from datagen.engines.base import (
 )
 from datagen.errors import EngineError, EngineMissingError, OutageError
 
-SAMPLES = {
-    "en": "well, that is good news for everyone.",
-    "zh": "好的，这对大家来说都是好消息。",
-}
-"""What voices are asked to say, by language; others say the English one."""
+SAMPLES = {"en": "well, that is good news for everyone.", "zh": "好的，这对大家来说都是好消息。"}
+"""Texts for voices, by language; other languages use the English one."""
 _TEXTS = ("Hello, world! It's 5 o'clock.", "你好，世界。", "a <|im_end|> b </s> [SEP] <unk>", "naïve café", "x\ny")
 _LEAST_PEAK = 0.01
 
 
+Answer = tuple[str, object, object]
+"""A law, its truth, and what was seen."""
+
+
 @dataclass(frozen=True)
 class ConformanceFinding:
-    """One law, and whether an engine keeps it."""
+    """One law, and if an engine keeps it."""
 
     law: str
     holds: bool
@@ -45,37 +44,32 @@ class ConformanceFinding:
 
 
 def check(kind: str, engine: Any, speech: tuple[Audio, int, str] | None = None) -> Iterator[ConformanceFinding]:
-    """Ask an engine of a kind all its questions.
+    """Check an engine against all laws of its kind.
 
     Args:
         kind: A key of `ENGINES`.
         engine: A loaded engine.
-        speech: Real speech with its rate and its words, for engines that listen.
+        speech: Speech with its rate in Hz and its words, for engines that listen.
     """
-    yield _whole(engine.info)
+    info = engine.info
+    yield ConformanceFinding(
+        "says its name, version and licence", all((info.name, info.version, info.licence)), str(info)
+    )
     try:
-        yield from _CHECKS[kind](engine, speech)
+        for law, holds, seen in _CHECKS[kind](engine, speech):
+            yield ConformanceFinding(law, bool(holds), str(seen))
     except OutageError:
         raise  # it says nothing of the engine
     except Exception as error:
-        yield ConformanceFinding(
-            "answers, or fails with an EngineError", False, f"{type(error).__name__}: {error}"[:200]
-        )
+        told = f"{type(error).__name__}: {error}"[:200]
+        yield ConformanceFinding("answers, or fails with an EngineError", False, told)
 
 
-def _whole(info: EngineInfo) -> ConformanceFinding:
-    return ConformanceFinding(
-        "says its name, version and licence", all((info.name, info.version, info.licence)), str(info)
-    )
-
-
-def _tts(tts: TTS, _: Any) -> Iterator[ConformanceFinding]:
-    yield ConformanceFinding(
-        "has voices, each named once", 0 < len(set(tts.voices)) == len(tts.voices), f"{len(tts.voices)}"
-    )
+def _tts(tts: TTS, _: Any) -> Iterator[Answer]:
+    yield "has voices, each named once", 0 < len(set(tts.voices)) == len(tts.voices), f"{len(tts.voices)}"
     known = [tts.about(voice) for voice in tts.voices]
     foreign = [v.name for v in known if not v.speaker or not v.languages or not set(v.languages) <= set(tts.languages)]
-    yield ConformanceFinding("knows speaker and languages of each voice", not foreign, ", ".join(foreign))
+    yield "knows speaker and languages of each voice", not foreign, ", ".join(foreign)
     for voice in dict.fromkeys((tts.voices[0], tts.voices[-1])):
         text = SAMPLES.get(tts.about(voice).languages[0], SAMPLES["en"])
         yield from _spoken(tts, text, voice)
@@ -85,188 +79,172 @@ def _tts(tts: TTS, _: Any) -> Iterator[ConformanceFinding]:
     yield _refuses("refuses an unknown voice", lambda: tts.speak(SAMPLES["en"], "nobody", 0))
 
 
-def _spoken(tts: TTS, text: str, voice: str) -> Iterator[ConformanceFinding]:
+def _spoken(tts: TTS, text: str, voice: str) -> Iterator[Answer]:
     first = tts.speak(text, voice, 3)
     tts.speak(text, tts.voices[0], 4)
     again = tts.speak(text, voice, 3)
     audio, words = first.audio, first.words
     seconds = len(audio) / tts.sample_rate_hz
     peak = float(np.abs(audio).max(initial=0))
-    yield ConformanceFinding(
-        f"{voice}: audio is mono float32", audio.dtype == np.float32 and audio.ndim == 1, str(audio.dtype)
-    )
-    yield ConformanceFinding(f"{voice}: can be heard and is not clipped", _LEAST_PEAK < peak <= 1, f"peak {peak:.3f}")
-    yield ConformanceFinding(f"{voice}: takes as long as speech does", 1 < seconds < 8, f"{seconds:.2f} s for {text!r}")
+    yield f"{voice}: audio is mono float32", audio.dtype == np.float32 and audio.ndim == 1, str(audio.dtype)
+    yield f"{voice}: can be heard and is not clipped", _LEAST_PEAK < peak <= 1, f"peak {peak:.3f}"
+    yield f"{voice}: takes as long as speech does", 1 < seconds < 8, f"{seconds:.2f} s for {text!r}"
     spelled = "".join(word.text for word in words) == "".join(text.split())
-    yield ConformanceFinding(f"{voice}: every word once, whole or in pieces", spelled, f"{len(words)} words or pieces")
+    yield f"{voice}: every word once, whole or in pieces", spelled, f"{len(words)} words or pieces"
     times = [t for word in words for t in (word.start_samples, word.end_samples)]
     ordered = times == sorted(times) and 0 <= times[0] <= times[-1] <= len(audio)
-    yield ConformanceFinding(f"{voice}: word times in order, within the audio", ordered, f"{tts.word_times} word times")
+    yield f"{voice}: word times in order, within the audio", ordered, f"{tts.word_times} word times"
     same = np.array_equal(audio, again.audio) and words == again.words
     promised = tts.info.bit_exact != "no"
     seen = "repeats exactly" if same else "differs from call to call"
-    yield ConformanceFinding(f"{voice}: the same seed, the same audio, if it is promised", same or not promised, seen)
+    yield f"{voice}: the same seed, the same audio, if it is promised", same or not promised, seen
     other = not np.array_equal(audio, tts.speak(text, voice, 5).audio)
-    yield ConformanceFinding(
-        f"{voice}: another seed, another take, or a bad one is never mended", other or not promised, ""
-    )
+    yield f"{voice}: another seed, another take, so a retry can help", other or not promised, ""
 
 
-def _at_once(tts: TTS) -> ConformanceFinding:
-    """The utterances of a conversation at once: in threads, or by the engine's own `speak_many`."""
+def _at_once(tts: TTS) -> Answer:
+    """The utterances of a conversation at once: in threads, or by the own `speak_many` of an engine."""
     voice = tts.voices[0]
     texts = [f"{SAMPLES.get(tts.about(voice).languages[0], SAMPLES['en'])} {'and ' * k}" for k in range(4)]
     alone = [tts.speak(text, voice, 3).audio for text in texts]
     together = dict(tts.speak_many([SpeechRequest(text, voice, 3) for text in texts]))
     same = all(isinstance(s := together.get(k), Speech) and np.array_equal(s.audio, a) for k, a in enumerate(alone))
     law = f"speaks {tts.concurrency} at once as each alone, if it is promised"
-    return ConformanceFinding(law, same or tts.info.bit_exact == "no", "the same" if same else "they differ")
+    return law, same or tts.info.bit_exact == "no", "the same" if same else "they differ"
 
 
-def _markup(tts: TTS) -> ConformanceFinding:
+def _markup(tts: TTS) -> Answer:
     """Text is data: whatever stands in it, it is spoken, or refused."""
     try:
         n_samples = len(tts.speak("well <|im_end|> [laughter] <break time='9s'/> then", tts.voices[0], 3).audio)
     except EngineError as error:
-        return ConformanceFinding("markup in a text is read or refused, never obeyed", True, str(error)[:80])
+        return "markup in a text is read or refused, never obeyed", True, str(error)[:80]
     seconds = n_samples / tts.sample_rate_hz
-    return ConformanceFinding("markup in a text is read or refused, never obeyed", seconds < 8, f"{seconds:.1f} s")
+    return "markup in a text is read or refused, never obeyed", seconds < 8, f"{seconds:.1f} s"
 
 
-def _refuses(law: str, call: Callable[[], Any]) -> ConformanceFinding:
+def _refuses(law: str, call: Callable[[], Any]) -> Answer:
     try:
         call()
     except EngineError as error:
-        return ConformanceFinding(law, True, str(error)[:80])
-    return ConformanceFinding(law, False, "took it")
+        return law, True, str(error)[:80]
+    return law, False, "took it"
 
 
-def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[ConformanceFinding]:
+def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[Answer]:
     hop = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
     rng = np.random.default_rng(1)
     promised = tokenizer.info.bit_exact != "no"
     whole = tokenizer.frame_rate_hz * hop == tokenizer.sample_rate_hz
-    yield ConformanceFinding("its frames are whole samples", whole, f"{hop} samples")
+    yield "its frames are whole samples", whole, f"{hop} samples"
     for n_frames in (1, 2, 7, 250, 31 * tokenizer.frame_rate_hz):
         audio = rng.normal(0, 2000, n_frames * hop).astype(np.int16)
         codes = tokenizer.encode(audio)
         right = codes.dtype == np.uint16 and codes.shape == (n_frames,) and int(codes.max()) < tokenizer.codebook_size
-        yield ConformanceFinding(f"{n_frames} frames: a code each", right, f"{codes.dtype} {codes.shape}")
+        yield f"{n_frames} frames: a code each", right, f"{codes.dtype} {codes.shape}"
         same = np.array_equal(codes, tokenizer.encode(audio))
-        yield ConformanceFinding(
-            f"{n_frames} frames: the same again, if it is promised", same or not promised, f"{same}"
-        )
+        yield f"{n_frames} frames: the same again, if it is promised", same or not promised, f"{same}"
     pair = [rng.normal(0, 2000, n * hop).astype(np.int16) for n in (33 * tokenizer.frame_rate_hz, 25)]
     alone = [tokenizer.encode(audio) for audio in pair]
     together = tokenizer.encode_many(pair)
     same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
-    yield ConformanceFinding("two channels at once are as each alone, or not promised", same or not promised, f"{same}")
+    yield "two channels at once are as each alone, or not promised", same or not promised, f"{same}"
     try:
         tokenizer.encode(np.zeros(hop + 1, np.int16))
-        yield ConformanceFinding("refuses audio that is no whole number of frames", False, "took it")
+        yield "refuses audio that is no whole number of frames", False, "took it"
     except ValueError as error:
-        yield ConformanceFinding("refuses audio that is no whole number of frames", True, str(error)[:80])
+        yield "refuses audio that is no whole number of frames", True, str(error)[:80]
     silent = tokenizer.encode(np.zeros(tokenizer.frame_rate_hz * hop, np.int16))
     commonest = int(np.bincount(silent).argmax())
     share = float(np.mean(silent == commonest))
     right = tokenizer.silence_code == commonest
-    yield ConformanceFinding("its silence code is the commonest of silence", right, f"{share:.0%} of a second")
+    yield "its silence code is the commonest of silence", right, f"{share:.0%} of a second"
     yield _decodes(tokenizer, alone[1], hop)
 
 
-def _decodes(tokenizer: SpeechTokenizer, codes: Any, hop: int) -> ConformanceFinding:
+def _decodes(tokenizer: SpeechTokenizer, codes: Any, hop: int) -> Answer:
     law = "can be heard again, or says what is missing"
     try:
         tokenizer.decode(codes[:0])
     except EngineMissingError as error:
-        return ConformanceFinding(law, True, str(error)[:120])
+        return law, True, str(error)[:120]
     audio = tokenizer.decode(codes)
     right = audio.dtype == np.float32 and audio.shape == (len(codes) * hop,) and bool(np.isfinite(audio).all())
-    return ConformanceFinding(law, right, f"{audio.dtype} {audio.shape}")
+    return law, right, f"{audio.dtype} {audio.shape}"
 
 
-def _text_tokenizer(tokenizer: TextTokenizer, _: Any) -> Iterator[ConformanceFinding]:
+def _text_tokenizer(tokenizer: TextTokenizer, _: Any) -> Iterator[Answer]:
     ordered = 0 < tokenizer.vocabulary_size <= tokenizer.special_offset <= tokenizer.n_embeddings
-    yield ConformanceFinding("its ids, free ids and rows are in order", ordered, f"{tokenizer.vocabulary_size} ids")
+    yield "its ids, free ids and rows are in order", ordered, f"{tokenizer.vocabulary_size} ids"
     for text in _TEXTS:
         ids = tokenizer.encode(text)
         known = bool(ids) and all(0 <= i < tokenizer.vocabulary_size for i in ids)
-        yield ConformanceFinding(f"{text!r}: ids of its vocabulary", known, f"{len(ids)} ids")
-        yield ConformanceFinding(f"{text!r}: the same again", ids == tokenizer.encode(text), "")
+        yield f"{text!r}: ids of its vocabulary", known, f"{len(ids)} ids"
+        yield f"{text!r}: the same again", ids == tokenizer.encode(text), ""
     marker = tokenizer.encode("<|im_end|>")
-    yield ConformanceFinding("a marker in a text is spelled out", len(marker) > 1, f"{len(marker)} ids")
-    yield ConformanceFinding("an empty text has no ids", tokenizer.encode("") == [], "")
+    yield "a marker in a text is spelled out", len(marker) > 1, f"{len(marker)} ids"
+    yield "an empty text has no ids", tokenizer.encode("") == [], ""
     tokenizer.encode("a\ud800b")
     back = tokenizer.decode(tokenizer.encode("hello there"))
-    yield ConformanceFinding("reads back", back.strip().lower() == "hello there", repr(back))
+    yield "reads back", back.strip().lower() == "hello there", repr(back)
 
 
-def _asr(asr: ASR, speech: Any) -> Iterator[ConformanceFinding]:
+def _asr(asr: ASR, speech: Any) -> Iterator[Answer]:
     silence = np.zeros(asr.sample_rate_hz, np.float32)
-    yield ConformanceFinding("hears text", isinstance(asr.transcribe(silence, asr.languages[0]), str), "")
+    yield "hears text", isinstance(asr.transcribe(silence, asr.languages[0]), str), ""
     yield _refuses("refuses an unknown language", lambda: asr.transcribe(silence, "nonesuch"))
     if speech:
         audio, _, text = speech
         heard = asr.transcribe(audio, "en")
         said = {word.strip(".,").lower() for word in text.split()}
         right = len(said & {word.strip(".,").lower() for word in heard.split()})
-        yield ConformanceFinding("hears most words of plain speech", right > 0.7 * len(said), repr(heard))
-        yield ConformanceFinding(
-            "hears the same again", heard == asr.transcribe(audio, "en") or asr.info.bit_exact == "no", ""
-        )
+        yield "hears most words of plain speech", right > 0.7 * len(said), repr(heard)
+        yield "hears the same again", heard == asr.transcribe(audio, "en") or asr.info.bit_exact == "no", ""
 
 
-def _vad(vad: VAD, speech: Any) -> Iterator[ConformanceFinding]:
+def _vad(vad: VAD, speech: Any) -> Iterator[Answer]:
     found = vad.speech(np.zeros(16_000, np.float32), 16_000)
-    yield ConformanceFinding("no speech in silence", found.shape == (0, 2), str(found.shape))
+    yield "no speech in silence", found.shape == (0, 2), str(found.shape)
     if speech:
         audio, rate, _ = speech
         around = np.zeros(rate, np.float32)
         found = vad.speech(np.concatenate([around, audio, around]), rate)
         inside = int(np.clip(found, rate, rate + len(audio)) @ [-1, 1] @ np.ones(len(found), np.int64))
-        yield ConformanceFinding("finds plain speech", inside > 0.6 * len(audio), f"{inside / len(audio):.0%} of it")
+        yield "finds plain speech", inside > 0.6 * len(audio), f"{inside / len(audio):.0%} of it"
         ordered = bool((np.diff(found.ravel()) > 0).all())
-        yield ConformanceFinding("intervals in order and apart", ordered, f"{len(found)}")
+        yield "intervals in order and apart", ordered, f"{len(found)}"
 
 
-def _mos(mos: MOS, speech: Any) -> Iterator[ConformanceFinding]:
+def _mos(mos: MOS, speech: Any) -> Iterator[Answer]:
     noise = np.random.default_rng(1).normal(0, 0.1, 2 * mos.sample_rate_hz).astype(np.float32)
     bad = mos.score(noise)
-    yield ConformanceFinding("scores lie in 1 to 5", 1 <= bad <= 5, f"noise: {bad:.2f}")
+    yield "scores lie in 1 to 5", 1 <= bad <= 5, f"noise: {bad:.2f}"
     if speech:
         good = mos.score(speech[0])
-        yield ConformanceFinding(
-            "speech sounds better than noise", good > bad + 0.5, f"speech: {good:.2f}, noise: {bad:.2f}"
-        )
-        yield ConformanceFinding(
-            "scores the same again", good == mos.score(speech[0]) or mos.info.bit_exact == "no", ""
-        )
+        yield "speech sounds better than noise", good > bad + 0.5, f"speech: {good:.2f}, noise: {bad:.2f}"
+        yield "scores the same again", good == mos.score(speech[0]) or mos.info.bit_exact == "no", ""
 
 
-def _noise(noise: Noise, _: Any) -> Iterator[ConformanceFinding]:
+def _noise(noise: Noise, _: Any) -> Iterator[Answer]:
     kinds = noise.kinds()
-    yield ConformanceFinding(
-        "has kinds, sorted", len(kinds) > 0 and list(kinds) == sorted(kinds), ", ".join(kinds)[:80]
-    )
+    yield "has kinds, sorted", len(kinds) > 0 and list(kinds) == sorted(kinds), ", ".join(kinds)[:80]
     for kind in kinds[:8]:
         for n_samples in (100, 50_001):
             audio, again = (noise.take(kind, np.random.default_rng(7), n_samples) for _ in range(2))
             heard = audio.dtype == np.float32 and audio.ndim == 1 and bool(np.abs(audio).max(initial=0) > 0)
-            yield ConformanceFinding(f"{kind}: mono float32 that can be heard", heard, f"{len(audio)} samples")
-            yield ConformanceFinding(
-                f"{kind}: no longer than requested", len(audio) <= n_samples, f"{n_samples} samples"
-            )
-            yield ConformanceFinding(f"{kind}: the same chance, the same noise", np.array_equal(audio, again), "")
+            yield f"{kind}: mono float32 that can be heard", heard, f"{len(audio)} samples"
+            yield f"{kind}: no longer than requested", len(audio) <= n_samples, f"{n_samples} samples"
+            yield f"{kind}: the same chance, the same noise", np.array_equal(audio, again), ""
 
 
-def _rooms(rooms: Rooms, _: Any) -> Iterator[ConformanceFinding]:
+def _rooms(rooms: Rooms, _: Any) -> Iterator[Answer]:
     first, again = rooms.response(0), rooms.response(0)
     right = first.audio.dtype == np.float32 and 0 <= first.onset_samples < len(first.audio) and first.rt60_ms > 0
-    yield ConformanceFinding("answers an impulse", right, f"{len(first.audio)} samples, RT60 {first.rt60_ms:.0f} ms")
-    yield ConformanceFinding("the same room again", np.array_equal(first.audio, again.audio), "")
+    yield "answers an impulse", right, f"{len(first.audio)} samples, RT60 {first.rt60_ms:.0f} ms"
+    yield "the same room again", np.array_equal(first.audio, again.audio), ""
 
 
-_CHECKS: dict[str, Callable[[Any, Any], Iterator[ConformanceFinding]]] = {
+_CHECKS: dict[str, Callable[[Any, Any], Iterator[Answer]]] = {
     "tts": _tts,
     "speech_tokenizer": _speech_tokenizer,
     "text_tokenizer": _text_tokenizer,

@@ -12,9 +12,9 @@ NO_GPU = (
     "The driver (datagen build) loads every engine too, to check it: start it on a machine that has a GPU "
     "(docs/cluster.md)"
 )
-"""What to do where a GPU is asked for and there is none."""
+"""Advice if a GPU is requested and there is none."""
 _SIGNS = re.compile(r"CUDA (error(?!: invalid device)|fail|out of memory)|cuBLAS|CUBLAS|cuDNN|CUDNN")
-"""How torch, onnxruntime and CTranslate2 tell of one; that there is no such device is no outage."""
+"""Messages of torch, onnxruntime and CTranslate2; a missing device is no outage."""
 
 
 def outage_of(error: BaseException | None) -> OutageError | None:
@@ -32,7 +32,7 @@ def outage_of(error: BaseException | None) -> OutageError | None:
         from_below = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
         if from_below and (_SIGNS.search(str(error)) or type(error).__name__ == "OutOfMemoryError"):
             return OutageError(
-                f"the GPU failed: {(str(error) or type(error).__name__).splitlines()[0][:200]}. What is done is kept: "
+                f"the GPU failed: {(str(error) or type(error).__name__).splitlines()[0][:200]}. Finished work is kept: "
                 "run the same command again. If it was out of memory, give the step more of a GPU (`gpus` in `pools`), "
                 "have fewer workers, or lower the engine's concurrency or batch_size"
             )
@@ -56,7 +56,7 @@ def outages() -> Iterator[None]:
 
 
 def give_back() -> None:
-    """Give memory of engines that nobody holds any more back to the GPU, for other processes to have."""
+    """Release the GPU memory of dropped engines to other processes."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 _WORTH_KEEPING_BYTES = 1 << 24
 """Smaller files are hashed in less time than it takes to look."""
@@ -17,7 +18,7 @@ _PART, _ABANDONED_S = ".part", 86_400
 
 
 def cache_dir() -> Path:
-    """Where datagen keeps what it can make again: a folder in the user's cache, which may not be there yet."""
+    """Folder of derived files in the user's cache; it may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datagen"
 
 
@@ -25,7 +26,7 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, hexadecimal.
 
     That of a large file is kept in the user's cache, under the file's path, size, times and inode: gigabytes of weights
-    are read for it once, not at every start of a worker.
+    are read once, not at each start of a worker.
     """
     found = path.stat()
     changed_ns = max(found.st_mtime_ns, found.st_ctime_ns)
@@ -76,3 +77,13 @@ def _hashed(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def one_thread(model: bytes) -> Any:
+    """An onnxruntime session of a serialized model, which says nothing but errors."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -187,7 +187,7 @@ def test_waits_grow_and_do_not_depend_on_the_run(server):
 
 def test_a_wait_that_is_too_long_stops_the_run(server):
     server.faults = lambda ask: Fault(status=429, headers=(("retry-after", "86400"),))
-    with pytest.raises(EngineError, match=r"asks to wait 86400 s.*run the same command again"):
+    with pytest.raises(EngineError, match=r"requests a wait of 86400 s.*run the same command again"):
         write(recipe(server, "spoken"), [TALK])
     assert server.n_calls == 1
 
@@ -366,7 +366,7 @@ def test_the_key_is_in_no_file_log_or_error(server, caplog, monkeypatch):
     monkeypatch.setenv("TEST_LLM_KEY", KEY + "-wrong")
     with pytest.raises(EngineError) as error:
         write(recipe(server, "spoken", llm=llm(server, seed=1)), [TALK], shelf)
-    assert "turns the key down" in str(error.value)
+    assert "refuses the key" in str(error.value)
     files = b"".join(shelf.read(name) for name in shelf.keys("answers")).decode()
     for text in (
         files,

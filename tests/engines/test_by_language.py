@@ -1,4 +1,4 @@
-"""An engine a language: voices go where they belong, and what does not fit is refused by name."""
+"""One engine per language: voices go where they belong, and what does not fit is refused by name."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_what_is_said_comes_from_the_engine_of_the_voice_at_one_rate():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, "name an engine a language"),
+        ({}, "name one engine per language"),
         ({"en": "hibari"}, r"by_language.en: write it as \{name: ENGINE"),
         ({"en": {"name": "tone", "voices": 3}}, r"by_language.en: write it as \{name: ENGINE"),
         ({"fr": {"name": "tone"}}, "by_language.fr: tone does not speak it, only en, zh"),

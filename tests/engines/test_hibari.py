@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.engines.base import Speech
-from datagen.engines.tts import hibari_dsp as dsp
+from datagen.engines.tts import hibari_net as dsp
 from datagen.engines.tts.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases
-from datagen.engines.tts.hibari_net import HibariNetwork, Variant, _cut, intoned
-from datagen.engines.tts.sounds import spans
+from datagen.engines.tts.hibari_net import HibariNetwork, _cut, intoned
+from datagen.engines.tts.renderings import Variant
+from datagen.engines.tts.word_times import spans
 from datagen.errors import EngineError, EngineMissingError
 
 TEXT = "Hello there, my good friend."

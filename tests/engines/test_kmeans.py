@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from datagen.engines.speech_tokens import kmeans, kmeans_train
+from datagen.engines.speech_tokens import kmeans
 from datagen.engines.speech_tokens.kmeans import BLOCK, HOP, KMeansTokenizer
 from datagen.errors import EngineError
+from tools import train_kmeans
 
-HEARD_BEYOND_A_FRAME = (kmeans_train.WINDOW - HOP // 2) // 2
+HEARD_BEYOND_A_FRAME = (train_kmeans.WINDOW - HOP // 2) // 2
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_windows_are_centred_on_their_half_frames(tokenizer: KMeansTokenizer) ->
     audio = np.arange(4 * HOP).astype(np.int16)
     windows = tokenizer._mel.frames(audio)
     first = 2 * HOP + HOP // 2 - HEARD_BEYOND_A_FRAME
-    assert windows[2, 1].tolist() == list(range(first, first + kmeans_train.WINDOW))
+    assert windows[2, 1].tolist() == list(range(first, first + train_kmeans.WINDOW))
     assert not windows[0, 0, :HEARD_BEYOND_A_FRAME].any()
     assert not windows[-1, 1, -HEARD_BEYOND_A_FRAME:].any()
 
@@ -110,8 +111,8 @@ def test_windows_are_centred_on_their_half_frames(tokenizer: KMeansTokenizer) ->
 @given(st.integers(0, 2**32))
 def test_search_is_exact(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    codebook = rng.integers(-127, 128, (64, kmeans_train.N_DIMS)).astype(np.int8)
-    points = rng.integers(-127, 128, (BLOCK, kmeans_train.N_DIMS))
+    codebook = rng.integers(-127, 128, (64, train_kmeans.N_DIMS)).astype(np.int8)
+    points = rng.integers(-127, 128, (BLOCK, train_kmeans.N_DIMS))
     squares = ((points[:, None].astype(np.int64) - codebook.astype(np.int64)) ** 2).sum(axis=2)
     found = np.argmax(kmeans.with_one(points.astype(np.float32)) @ kmeans.search_matrix(codebook), axis=1)
     assert found.tolist() == squares.argmin(axis=1).tolist()
@@ -149,18 +150,18 @@ def test_what_is_no_model_is_an_engine_error(tmp_path: Path, content: bytes | No
         KMeansTokenizer(str(file))
 
 
-def clips() -> list[kmeans_train.Clip]:
+def clips() -> list[train_kmeans.TrainingClip]:
     audios = [sound(60, seed).astype(np.float32) / 32768 for seed in range(6)]
-    return list(kmeans_train.mix(audios, [np.arange(60)] * 6, 2, seed=0))
+    return list(train_kmeans.mix(audios, [np.arange(60)] * 6, 2, seed=0))
 
 
 def test_training_twice_gives_the_same_file_and_a_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"CODEBOOK_SIZE": 64, "CLUSTER_POINTS": 600, "EPOCHS": 1, "BATCH": 64, "EMBEDDING": 16, "HIDDEN": 32}
     for name, value in small.items():
-        monkeypatch.setattr(kmeans_train, name, value)
+        monkeypatch.setattr(train_kmeans, name, value)
     files = [tmp_path / "one.npz", tmp_path / "two.npz"]
     for file in files:
-        kmeans_train.write(file, kmeans_train.train(clips(), seed=0))
+        train_kmeans.write(file, train_kmeans.train(clips(), seed=0))
     assert files[0].read_bytes() == files[1].read_bytes()
     trained = KMeansTokenizer(str(files[0]))
     audio = clips()[0].clean
@@ -171,12 +172,12 @@ def test_training_twice_gives_the_same_file_and_a_tokenizer(tmp_path: Path, monk
 
 def test_discriminants_keep_what_differs_between_instants() -> None:
     rng = np.random.default_rng(0)
-    n_features = kmeans_train.N_DIMS + 10
+    n_features = train_kmeans.N_DIMS + 10
     instants = np.repeat(np.arange(200), 20)
     features = rng.standard_normal((4000, n_features)).astype(np.float32)
     features[:, 3] = 5 * features[:, 3] + 2 * rng.standard_normal(200)[instants]  # loud, mostly of the voice
     features[:, 7] += 3 * rng.standard_normal(200)[instants]  # what is said
-    projection, offset = kmeans_train.discriminants(features, instants)
+    projection, offset = train_kmeans.discriminants(features, instants)
     assert np.abs(projection[:, 0]).argmax() == 7
     points = kmeans.project(features, projection, offset)
     assert np.abs(points).max() <= 127
@@ -187,14 +188,14 @@ def test_discriminants_keep_what_differs_between_instants() -> None:
 def test_mixing_sets_level_and_noise() -> None:
     for clip in clips():
         clean, noisy = (part.astype(np.float32) / 32767 for part in (clip.clean, clip.noisy))
-        level = 20 * np.log10(kmeans_train.active_rms(clean))
-        assert abs(level - kmeans_train.SPEECH_DBFS) <= kmeans_train.LEVEL_SPREAD_DB + 0.1
+        level = 20 * np.log10(train_kmeans.active_rms(clean))
+        assert abs(level - train_kmeans.SPEECH_DBFS) <= train_kmeans.LEVEL_SPREAD_DB + 0.1
         snr_db = level - 10 * np.log10(np.mean((noisy - clean) ** 2))
-        assert kmeans_train.SNR_DB[0] - 0.5 <= snr_db <= kmeans_train.SNR_DB[1] + 0.5
+        assert train_kmeans.SNR_DB[0] - 0.5 <= snr_db <= train_kmeans.SNR_DB[1] + 0.5
 
 
 def test_mel_bands_cover_their_range_and_sum_to_one() -> None:
-    weights = kmeans_train.mel_weights(kmeans_train.N_MELS, kmeans_train.WINDOW)
+    weights = train_kmeans.mel_weights(train_kmeans.N_MELS, train_kmeans.WINDOW)
     np.testing.assert_allclose(weights.sum(axis=0), 1, rtol=1e-5)
     assert np.all(weights[2:210].sum(axis=1) > 0)
     centres = np.arange(len(weights)) @ weights

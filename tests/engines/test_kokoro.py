@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.engines.tts import kokoro as module
-from datagen.engines.tts.kokoro import PACKAGES, VOICES, Kokoro
-from datagen.engines.tts.kokoro_net import N_STYLE, KokoroNetwork
+from datagen.engines.tts.kokoro import N_STYLE, PACKAGES, VOICES, Kokoro, KokoroNetwork
 from datagen.engines.tts.kokoro_text import PhonemeReader, phrases
-from datagen.engines.tts.sounds import NO_WORD
+from datagen.engines.tts.word_times import NO_WORD
 from datagen.errors import EngineError, EngineMissingError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import load
@@ -158,7 +157,7 @@ def test_the_dictionary_is_not_taken_from_the_folder_of_temporary_files(tts, tmp
 
 
 def test_a_damaged_model_or_another_release_is_refused(monkeypatch):
-    monkeypatch.setattr("datagen.engines.tts.kokoro_net._SHA256", "0" * 64)
+    monkeypatch.setattr("datagen.engines.tts.kokoro._SHA256", "0" * 64)
     with pytest.raises(EngineError, match="is damaged; reinstall"):
         KokoroNetwork().run(["a"], np.zeros((1, N_STYLE), np.float32))
     monkeypatch.setattr(metadata, "version", lambda name: "9" if name == "pypinyin" else PACKAGES[name])

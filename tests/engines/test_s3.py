@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from datagen.engines import load
 from datagen.engines.speech_tokens import s3_nets
-from datagen.engines.speech_tokens.s3_windows import CONTEXT_S, WINDOW_S, windows
+from datagen.engines.speech_tokens.s3 import CONTEXT_S, WINDOW_S, windows
 from datagen.errors import EngineError, EngineMissingError, OutageError, RecipeError
 from tests.engines.tiny import S3_MODELS, need_s3tokenizer, s3_file, s3_graph, s3_net
 

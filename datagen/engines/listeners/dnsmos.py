@@ -1,4 +1,4 @@
-"""How speech sounds, by DNSMOS P.835 (the package speechmos): a network that rates as listeners do."""
+"""Quality of speech by DNSMOS P.835 (the package speechmos), a network trained on ratings of listeners."""
 
 from importlib import metadata, resources
 from math import ceil
@@ -6,11 +6,11 @@ from math import ceil
 import numpy as np
 
 from datagen.engines.base import MOS, Audio, EngineInfo
-from datagen.engines.session import one_thread
+from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
 
 _SECONDS = 9.01
-"""What the network listens to at once."""
+"""Length of the network's input."""
 _OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
 """From the network's third output to the scale of listeners; of Microsoft's own code, dnsmos_local.py."""
 
@@ -18,7 +18,7 @@ _OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
 class Dnsmos(MOS):
     """The overall score of DNSMOS P.835, the mean over windows of 9 s, one each second; short clips are looped.
 
-    The package is only asked for its weights: it starts threads as it likes and warns of what does not matter here.
+    Only the weights of the package are used: its code starts threads and warns of irrelevant things.
     """
 
     sample_rate_hz = 16_000

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from datagen.clock import ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import VAD, Audio, EngineInfo
-from datagen.engines.session import one_thread
+from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
 
 Intervals = NDArray[np.int64]
@@ -100,7 +100,7 @@ def _speech(probabilities: NDArray[np.float32]) -> Intervals:
 
 
 def _runs(mask: NDArray[np.bool_]) -> Intervals:
-    """Where a mask is true, as intervals.
+    """Intervals in which a mask is true.
 
     >>> _runs(np.array([True, False, True, True])).tolist()
     [[0, 1], [2, 4]]

@@ -21,7 +21,7 @@ _MARGIN_SECONDS = 1
 
 
 class Whisper(ASR):
-    """Whisper, greedy and without a second try at other temperatures, so that it hears the same twice.
+    """Whisper, greedy and without a second try at other temperatures, so that it repeats itself.
 
     A clip is heard on its own, never packed with others: what is heard of it depends on nothing else.
     """
@@ -62,7 +62,7 @@ class Whisper(ASR):
         self.info = EngineInfo("whisper", f"{metadata.version('faster-whisper')}, {which}", licence, exact)
 
     def transcribe(self, audio: Audio, language: str) -> str:
-        """What is said in float32 [n_samples] at 16 kHz.
+        """Transcript of float32 [n_samples] at 16 kHz.
 
         Raises:
             EngineError: If the model does not know the language.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.engines.base import Audio
-from datagen.engines.noise.hits import Wave, clatter, key_strokes
+from datagen.engines.noise.bursts import Wave, clatter, key_strokes
 from datagen.engines.noise.texture import (
     FRAME_SAMPLES,
     STEP_SAMPLES,

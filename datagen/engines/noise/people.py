@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from datagen.engines.audio import unit_power
 from datagen.engines.base import Audio, People
-from datagen.engines.noise.hits import Wave, coloured, decay
+from datagen.engines.noise.bursts import Wave, coloured, decay
 from datagen.engines.noise.texture import Stride, random_phases, walk
 
 _POOL_SAMPLES = 1 << 16

@@ -22,11 +22,11 @@ _INAUDIBLE = 1e-6
 class ShoeBoxes:
     """Rooms numbered from 0; size, reverberation and places of room k depend on the run's seed and k alone.
 
-    Absorption is set by Sabine's formula, so a room's measured reverberation is that asked for only roughly.
+    Absorption is set by Sabine's formula, so a room's measured reverberation matches the request only roughly.
     """
 
     def __init__(self, room: RoomConfig, sample_rate_hz: int, run_seed: int) -> None:
-        """Take the ranges of the recipe, the clock and the seed of the run.
+        """Rooms within the ranges of the recipe.
 
         Raises:
             EngineMissingError: If pyroomacoustics is not installed.
@@ -82,7 +82,7 @@ def _walls(rt60_s: float, size_m: np.ndarray[tuple[int], np.dtype[np.float64]]) 
 def _places(
     size_m: np.ndarray[tuple[int], np.dtype[np.float64]], distance_m: float, rng: np.random.Generator
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """A microphone, and a talker in a drawn direction at the distance asked for, nearer where a wall is in the way."""
+    """A microphone, and a talker in a drawn direction at the given distance, nearer if a wall is in the way."""
     low, high = np.full(3, _MARGIN_M), size_m - _MARGIN_M
     microphone = low + (high - low) * rng.random(3)
     angle, rise = 2 * np.pi * rng.random(), 0.3 * (2 * rng.random() - 1)

@@ -31,7 +31,7 @@ HOP_SAMPLES = FRAME_SAMPLES - _EDGE_SAMPLES
 
 
 class Stride(NamedTuple):
-    """How far a walk goes through its pool before it jumps."""
+    """Length of a walk through its pool before it jumps."""
 
     n_samples: int
     """A multiple of 256 if there is a gain."""
@@ -180,7 +180,7 @@ def wander(rng: np.random.Generator, n_samples: int, every_samples: float) -> Fl
     """A slow random curve, one value per step of 256 samples: float32 [n_steps], of mean 0 and deviation below 1.
 
     Args:
-        rng: Draws a normal value about every so many samples; between them the curve is straight.
+        rng: Draws a normal value about every `every_samples`; between them the curve is straight.
         n_samples: Length of what it is for.
         every_samples: Mean distance of the drawn values.
     """

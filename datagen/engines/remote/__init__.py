@@ -1,1 +1,1 @@
-"""What engines behind a server share: pace, probes, replies and what was sent."""
+"""Calls to servers: pace, faults, probes and settings, shared by the speech server and the LLM client."""

@@ -1,4 +1,4 @@
-"""Whether a server still speaks: asked by one thread at a time, for all threads of an engine."""
+"""A question whether a server still answers, asked by one thread at a time for all of a client."""
 
 import threading
 import time
@@ -11,24 +11,28 @@ Ill = TypeVar("Ill")
 
 
 class Probe(Generic[Ill]):
-    """Asks a server for a short sentence, and tells the others what came of it."""
+    """Sends a server a short request, and shares the result."""
 
     def __init__(self, ask: Callable[[str], Ill | None]) -> None:
-        """Take what asks in a voice, and gives None if it is spoken."""
+        """A probe of a server.
+
+        Args:
+            ask: Sends the request for a voice or model; returns None if it is answered.
+        """
         self._ask = ask
         self._well: dict[str, float] = {}
-        """When a voice was last heard."""
+        """When a voice last answered."""
         self._ill: tuple[float, Ill] | None = None
         self._lock = threading.Lock()
 
     def illness(self, voice: str, trusted_seconds: float = _TRUSTED_SECONDS) -> Ill | None:
-        """Why the server does not speak in a voice, or None if it does.
+        """Why the server does not answer for a voice, or None if it does.
 
-        Illness is believed for 10 s, of whichever voice.
+        An illness of any voice is believed for 10 s.
 
         Args:
             voice: A voice of the server.
-            trusted_seconds: How long ago the voice may have been heard. 0: not before this call.
+            trusted_seconds: Age of an answer that still counts. 0: none from before this call.
         """
         since = time.monotonic() - trusted_seconds
         with self._lock:

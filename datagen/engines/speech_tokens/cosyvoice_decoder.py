@@ -21,7 +21,7 @@ from datagen.engines.tts.cosyvoice_code import (
     require,
 )
 from datagen.engines.tts.cosyvoice_voices import as_prompt
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError
 
 _OPTIONS = "engines.speech_tokenizer.options.decoder"
@@ -37,7 +37,7 @@ class Detokenizer:
 
     Attributes:
         sample_rate_hz: Of the audio, as the model has it.
-        frame_rate_hz: Codes a second.
+        frame_rate_hz: Codes per second.
         n_codes: Codes are below this.
     """
 
@@ -149,7 +149,7 @@ def _rise(n_overlap: int, n_fade: int) -> NDArray[np.float32]:
 
 
 def _configs(folder: Path, version: Version) -> dict[str, Any]:
-    """What the yaml file builds, but for the language model."""
+    """Objects that the yaml file builds, without the language model."""
     from hyperpyyaml import load_hyperpyyaml
 
     overrides: dict[str, Any] = {"llm": None}
@@ -165,9 +165,8 @@ def _sound_model(folder: Path, version: Version, configs: dict[str, Any], device
 
     for name in ("flow", "hift"):
         weights = torch.load(folder / f"{name}.pt", map_location=device, weights_only=True)
-        weights = (
-            {key.replace("generator.", ""): value for key, value in weights.items()} if name == "hift" else weights
-        )
+        if name == "hift":
+            weights = {key.replace("generator.", ""): value for key, value in weights.items()}
         configs[name].load_state_dict(weights)
         configs[name].to(device).eval()
     kind = getattr(import_module("cosyvoice.cli.model"), f"CosyVoice{'' if version == 1 else version}Model")

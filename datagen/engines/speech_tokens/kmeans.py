@@ -1,4 +1,4 @@
-"""The embedded speech tokenizer: k-means over projected log-mel, 25 codes a second of 24 kHz audio.
+"""The embedded speech tokenizer: k-means over projected log-mel, 25 codes per second of 24 kHz audio.
 
 Its codes are acoustic, not semantic: they name short-time spectra, and follow loudness, voice and noise. They share
 nothing with S3 tokens but the frame rate; never mix ids of the two in one data set or one model.
@@ -7,7 +7,7 @@ nothing with S3 tokens but the frame rate; never mix ids of the two in one data 
 
 Centroids and projected frames are small integers, so every product and sum of the search is exact in float32, and all
 work is done in blocks of one fixed size. A code therefore depends on its own window alone, not on how much audio is
-encoded at once, nor on the number of threads. `kmeans_train` trains the model and documents its file.
+encoded at once, nor on the number of threads. `tools/train_kmeans.py` trains the model and documents its file.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class LogMel:
     """
 
     def __init__(self, window: Floats, mel: Floats, floor: float) -> None:
-        """Take the analysis.
+        """An analysis.
 
         Args:
             window: float32 [width], applied to int16 samples; even width of at least `SUB_HOP`.
@@ -91,7 +91,7 @@ class KMeansTokenizer(SpeechTokenizer):
         """Load a model.
 
         Args:
-            model: A file written by `datagen.engines.speech_tokens.kmeans_train`; empty for the one in the package.
+            model: A file written by `tools.train_kmeans`; empty for the one in the package.
 
         Raises:
             EngineError: If the file cannot be read as a model.
@@ -210,7 +210,7 @@ class Decoder:
     _ITERATIONS = 32
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        """Take the parts of a model file that start with `decoder_`."""
+        """A decoder from the parts of a model file that start with `decoder_`."""
         names = ("embedding", "weight_1", "bias_1", "weight_2", "bias_2", "bands")
         parts = [arrays[f"decoder_{name}"].astype(np.float32) for name in names]
         self._embedding, self._weight_1, self._bias_1, self._weight_2, self._bias_2, self._bands = parts

@@ -1,30 +1,69 @@
-"""The speech tokenizers of CosyVoice (S3), with weights of the user's: 25 or 50 codes a second of 16 kHz audio.
+"""The speech tokenizers of CosyVoice (S3), with the user's weights: 25 or 50 codes per second of 16 kHz audio.
 
-    int16 → log-mel of the whole channel → windows of at most 29 s → encoder → one code a frame
+    int16 → log-mel of the whole channel → windows of at most 29 s → encoder → one code per frame
 
 The log-mel is that of a whole channel, as in s3tokenizer: what lies 80 dB below its loudest point counts as silence.
 Codes therefore depend on the whole channel, and on nothing beside it: batches hold windows of one call alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.clock import ceil_div
 from datagen.engines.audio import resample
 from datagen.engines.base import Audio, BitExact, Codes, EngineInfo, Options, SpeechTokenizer
 from datagen.engines.gpu import outages
 from datagen.engines.speech_tokens.s3_nets import MEL_HOP, Model, Net, OnnxNet, TorchNet, file_sha256
-from datagen.engines.speech_tokens.s3_windows import Window, windows
 from datagen.errors import EngineError, EngineMissingError, RecipeError
 
+WINDOW_S = 29
+"""Longest stretch a model hears at once. From 30 s on s3tokenizer cuts for itself, and loses up to 2 s of codes."""
+CONTEXT_S = 2
+"""Context of a window on each side that has a neighbour; its codes are dropped."""
 _SILENCE_S = 10
 _DECODER = "datagen.engines.speech_tokens.cosyvoice_decoder"
 _GPU_BATCH = 16
 _LICENCE = "Apache-2.0 (code); weights: see the model card"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames [start, end) that a model hears, of which [first, last) are kept."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+def windows(n_frames: int, frame_rate_hz: int) -> list[Window]:
+    """Cut `n_frames` so that every frame is kept once, in order, and no window is longer than `WINDOW_S`.
+
+    The kept parts differ by one frame at most; cuts depend on the number of frames alone. No place need be quiet: the
+    frames at a cut are heard with `CONTEXT_S` on both sides, the half of the overlap that s3tokenizer itself takes.
+
+    >>> windows(500, 25)
+    [Window(start=0, end=500, first=0, last=500)]
+    >>> windows(1000, 25)
+    [Window(start=0, end=550, first=0, last=500), Window(start=450, end=1000, first=500, last=1000)]
+    >>> windows(0, 25)
+    []
+    """
+    if n_frames <= WINDOW_S * frame_rate_hz:
+        return [Window(0, n_frames, 0, n_frames)] if n_frames else []
+    context = CONTEXT_S * frame_rate_hz
+    n_windows = ceil_div(n_frames, WINDOW_S * frame_rate_hz - 2 * context)
+    edges = [n_frames * k // n_windows for k in range(n_windows + 1)]
+    return [
+        Window(max(first - context, 0), min(last + context, n_frames), first, last) for first, last in pairwise(edges)
+    ]
 
 
 class _Piece(NamedTuple):
@@ -56,7 +95,7 @@ class S3Tokenizer(SpeechTokenizer):
         Args:
             path: Its weights: the `.onnx` file that CosyVoice ships, or what s3tokenizer saves of it (`.pt`,
                 `.safetensors`).
-            model: Which one it is: speech_tokenizer_v1 (50 codes a second), speech_tokenizer_v1_25hz,
+            model: Its name: speech_tokenizer_v1 (50 codes per second), speech_tokenizer_v1_25hz,
                 speech_tokenizer_v2_25hz or speech_tokenizer_v3_25hz. Nothing is guessed from the path.
             runtime: `torch` runs s3tokenizer's model. `onnx` runs the `.onnx` file itself, as CosyVoice does, with
                 onnxruntime and without torch, a window at a time.
@@ -91,11 +130,11 @@ class S3Tokenizer(SpeechTokenizer):
         return self.encode_many([audio])[0]
 
     def encode_many(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
-        """Encode channels: windows of all of them are run together, as many at once as `batch_size`.
+        """Encode channels: their windows are run together, `batch_size` at once.
 
         Raises:
             ValueError: If one is not int16 [n_samples] or has a part of a frame.
-            EngineError: If the model does not give a code a frame.
+            EngineError: If the model does not return one code per frame.
             OutageError: If the GPU fails.
         """
         with outages():
@@ -107,7 +146,9 @@ class S3Tokenizer(SpeechTokenizer):
         mels: list[Any] = [
             self._net.mel(audio.astype(np.float32) / np.float32(32768)) if len(audio) else None for audio in audios
         ]
-        pieces = [_Piece(channel, window) for channel, n in enumerate(frames) for window in self._windows(n)]
+        pieces = [
+            _Piece(channel, window) for channel, n in enumerate(frames) for window in windows(n, self.frame_rate_hz)
+        ]
         pieces.sort(key=lambda piece: -piece.length)  # like lengths together: little is padded
         step = self._hop // MEL_HOP
         for at in range(0, len(pieces), self._batch_size):
@@ -136,9 +177,6 @@ class S3Tokenizer(SpeechTokenizer):
         audio[: len(heard)] = heard[: len(audio)]
         return audio
 
-    def _windows(self, n_frames: int) -> list[Window]:
-        return windows(n_frames, self.frame_rate_hz)
-
     def _n_frames(self, audio: NDArray[np.int16]) -> int:
         if audio.dtype != np.int16 or audio.ndim != 1:
             raise ValueError(f"s3 encodes int16 [n_samples], not {audio.dtype} {list(audio.shape)}")
@@ -157,7 +195,7 @@ class S3Tokenizer(SpeechTokenizer):
 
 
 def _refuse(path: str, model: str, runtime: str, batch_size: int) -> None:
-    """Refuse options that cannot be, before anything is imported for them."""
+    """Validate options before anything is imported for them."""
     for name, value, known in (("model", model, get_args(Model)), ("runtime", runtime, ("torch", "onnx"))):
         if value not in known:
             raise RecipeError(f"speech tokenizer s3: {name} {value!r} is not one of {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""What runs an S3 model: s3tokenizer on torch, or onnxruntime on the file that CosyVoice ships."""
+"""S3 models: s3tokenizer on torch, or onnxruntime on the file that CosyVoice ships."""
 
 import sys
 from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ from datagen.engines.base import EngineInfo, TextTokenizer
 from datagen.errors import EngineError, EngineMissingError
 
 _MARKER = re.compile(r"<.+>|\[.+\]", re.DOTALL)
-"""What an added token looks like that is no text, though its file does not call it special, such as <think>."""
+"""Form of added tokens that are no text, though their file does not call them special, such as <think>."""
 
 
 class HfTokenizer(TextTokenizer):

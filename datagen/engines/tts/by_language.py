@@ -25,14 +25,14 @@ class ByLanguage(TTS):
     """
 
     def __init__(self, **engines: Mapping[str, Any]) -> None:
-        """Take an engine a language, as `{name: NAME, options: {...}}`; equal ones are built once.
+        """One engine per language, as `{name: NAME, options: {...}}`; equal ones are built once.
 
         Raises:
             RecipeError: If there is none, one is not named, does not speak its language, or shares a voice's name.
             EngineMissingError: If an engine is not installed.
         """
         if not engines:
-            raise RecipeError("by_language: name an engine a language, such as {en: {name: hibari}}")
+            raise RecipeError("by_language: name one engine per language, such as {en: {name: hibari}}")
         built: list[tuple[Mapping[str, Any], TTS]] = []
         self.languages = tuple(engines)
         self._speaks: dict[str, tuple[TTS, tuple[str, ...]]] = {}
@@ -48,7 +48,7 @@ class ByLanguage(TTS):
         self.give_up_seconds = max(engine.give_up_seconds for engine in parts)
 
     def _add(self, language: str, engine: TTS) -> None:
-        """Note the voices of an engine that speak a language.
+        """Add the voices of an engine that speak a language.
 
         Raises:
             RecipeError: If none does, or another engine has a voice of the same name.
@@ -65,7 +65,7 @@ class ByLanguage(TTS):
             self._speaks[voice] = engine, (*spoken, language)
 
     def about(self, voice: str) -> Voice:
-        """What the voice's engine knows of it, for the languages it is used for here."""
+        """The engine's entry of a voice, with the languages that it speaks here."""
         engine, spoken = self._engine(voice)
         return replace(engine.about(voice), languages=spoken)
 

@@ -27,13 +27,13 @@ from datagen.engines.tts.cosyvoice_code import (
     find_model,
     import_code,
     model_digest,
+    options_of,
     plain,
     require,
 )
-from datagen.engines.tts.cosyvoice_options import options_of
 from datagen.engines.tts.cosyvoice_voices import Prompts, references, text_prompt
 from datagen.engines.tts.word_times import spread
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError, EngineMissingError
 from datagen.text.phrases import count_letters
 
@@ -42,7 +42,7 @@ _LANGUAGES = {1: ("zh", "en", "ja", "ko"), 2: ("zh", "en", "ja", "ko"),
 """ISO 639-1 codes, as the model cards have them; their dialects and Cantonese left out."""
 _LICENCE = "Apache-2.0 (code); weights: see the model card"
 _MAX_MS_PER_LETTER, _SLACK_MS = 250, 2000
-"""Longer takes have run away. Slow speech has 120 ms a letter; CosyVoice itself stops at about 200."""
+"""Longer takes have run away. Slow speech has 120 ms per letter; CosyVoice itself stops at about 200."""
 
 
 class CosyVoice(TTS):
@@ -76,7 +76,8 @@ class CosyVoice(TTS):
         self._options = o = options_of(model_dir, code_dir, options)
         folder, self._version = find_model(model_dir, o.version)
         own = o.own_speakers(self._version)
-        _require_all(folder, self._version, own)
+        needed = ["llm.pt", *SOUND_FILES, "campplus.onnx", f"speech_tokenizer_v{self._version}.onnx"]
+        require(folder, (*needed, *((QWEN,) if self._version > 1 else ()), *(("spk2info.pt",) if own else ())))
         find_code(code_dir)
         self.languages, self.concurrency = _LANGUAGES[self._version], o.concurrency
         self._references = {} if own else references(o, self.languages)
@@ -93,7 +94,7 @@ class CosyVoice(TTS):
         self.info = EngineInfo("cosyvoice", made_of, _LICENCE, "machine" if exact else "no")
 
     def about(self, voice: str) -> Voice:
-        """What the bank says of a voice, in the languages it can speak here, or that it is one of the model's own.
+        """The bank's entry of a voice, in the languages it speaks here; or one of the model's own voices.
 
         Raises:
             EngineError: If the voice is unknown.
@@ -115,7 +116,7 @@ class CosyVoice(TTS):
         if not any(char.isalnum() for char in said):
             raise EngineError(f"nothing to speak in {text[:40]!r}")
         if self.concurrency == 1:
-            _seed_all(seed)
+            import_module("torch").manual_seed(seed)  # CosyVoice draws from torch alone
         try:
             audio = _joined([piece["tts_speech"] for piece in self._pieces(said, voice)])
         except Exception as error:
@@ -155,7 +156,7 @@ class CosyVoice(TTS):
         return names
 
     def _pieces(self, said: str, voice: str) -> Iterator[Mapping[str, Any]]:
-        """What CosyVoice yields; its text normalization is left out, for the text is normalized by now."""
+        """The pieces that CosyVoice yields, without its text normalization: the text is normalized already."""
         mode = self._options.mode
         how: dict[str, Any] = {"stream": False, "speed": self._options.speed, "text_frontend": False}
         if self._prompts is None:
@@ -171,15 +172,8 @@ class CosyVoice(TTS):
         return plain(self._options.instruct) + ("<|endofprompt|>" if newer else "")
 
 
-def _require_all(folder: Path, version: int, own: bool) -> None:
-    qwen = (QWEN,) if version > 1 else ()
-    speakers = ("spk2info.pt",) if own else ()
-    fixed = ("llm.pt", *SOUND_FILES, "campplus.onnx", f"speech_tokenizer_v{version}.onnx")
-    require(folder, (*fixed, *qwen, *speakers))
-
-
 class _Codes(dict[str, Any]):
-    """Speech codes of calls by their ids; whoever asks for those of a call that failed gets its error instead."""
+    """Speech codes of calls by their ids; those of a failed call raise its error."""
 
     def __getitem__(self, call: str) -> Any:
         found = super().__getitem__(call)
@@ -189,7 +183,7 @@ class _Codes(dict[str, Any]):
 
 
 def _all_or_nothing(model: Any) -> None:
-    """Make a language model that fails fail the call it works for.
+    """Make a failure of the language model a failure of its call.
 
     It runs in a thread of its own whose errors nobody hears: what it had by then would be taken for all there is, and
     the take would end in the middle of a word.
@@ -213,13 +207,6 @@ def _joined(pieces: Sequence[Any]) -> Audio:
     if not len(audio) or not bool(torch.isfinite(audio).all()) or float(audio.abs().max()) == 0:
         raise EngineError("there is no sound, or not a number")
     return np.array(audio.clamp(-1, 1).numpy())
-
-
-def _seed_all(seed: int) -> None:
-    """Seed what CosyVoice draws from: torch alone, on all devices."""
-    import torch
-
-    torch.manual_seed(seed)
 
 
 def _register_with_vllm() -> None:

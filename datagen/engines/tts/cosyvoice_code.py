@@ -1,4 +1,4 @@
-"""Finding CosyVoice: the user's checkout, a model directory of version 1, 2 or 3, and text that is only text.
+"""CosyVoice's options, checkout and model directory of version 1, 2 or 3, and text that is only text.
 
 CosyVoice is no package: it is a checkout (https://github.com/FunAudioLLM/CosyVoice) with Matcha-TTS in `third_party/`,
 and a directory of weights per model. Its yaml file says which Python classes to build, so only use model directories
@@ -8,24 +8,29 @@ that you trust.
 import logging
 import re
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from datagen.engines.gpu import NO_GPU
 from datagen.engines.model_files import sha256_of_all
-from datagen.errors import EngineError, EngineMissingError
+from datagen.engines.voices.recordings import ReferenceRecording
+from datagen.errors import EngineError, EngineMissingError, RecipeError
 
 Version = Literal[1, 2, 3]
-Device = Literal["auto", "cuda", "cpu"]
+
+Mode = Literal["zero_shot", "sft", "cross_lingual", "instruct"]
+_SWITCHES = ("fp16", "load_jit", "load_trt", "load_vllm")
 
 YAML: dict[Version, str] = {1: "cosyvoice.yaml", 2: "cosyvoice2.yaml", 3: "cosyvoice3.yaml"}
-"""What tells the versions apart."""
+"""File by which a version is recognized."""
 OPTIONS = "engines.tts.options"
-"""Where a recipe names model and code of the voice engine."""
+"""Place of the voice engine's model and code in a recipe."""
 SOUND_FILES = ("flow.pt", "hift.pt")
-"""What makes sound of speech codes."""
+"""Weights that turn speech codes into sound."""
 QWEN = "CosyVoice-BlankEN"
 """Folder of the language model that versions 2 and 3 start from."""
 _WEIGHTS = (".pt", ".onnx", ".safetensors", ".yaml", ".zip")
@@ -63,20 +68,15 @@ def find_model(model_dir: str | Path, version: str | int, key: str = OPTIONS) ->
             f"cosyvoice: model_dir {str(model_dir)!r} is no directory; edit {key}.model_dir of the recipe. To download "
             "one, for example: https://huggingface.co/FunAudioLLM/CosyVoice2-0.5B"
         )
-    if str(version) not in ("auto", "1", "2", "3"):
+    wanted = [known for known in YAML if str(version) in ("auto", str(known))]
+    if not wanted:
         raise EngineError(f"cosyvoice: version is {version!r}; it must be auto, 1, 2 or 3")
-    found = [known for known, name in YAML.items() if (folder / name).is_file()]
-    if str(version) != "auto":
-        found = [known for known in found if str(known) == str(version)]
+    found = [known for known in wanted if (folder / YAML[known]).is_file()]
     if len(found) > 1:
         raise EngineError(f"cosyvoice: {folder} holds several versions; say which: version: {found[-1]}")
     if not found:
-        wanted = (
-            ", ".join(YAML.values())
-            if str(version) == "auto"
-            else next(name for known, name in YAML.items() if str(known) == str(version))
-        )
-        raise EngineMissingError(f"cosyvoice: {folder} has no {wanted}; edit {key}.model_dir of the recipe")
+        names = ", ".join(YAML[known] for known in wanted)
+        raise EngineMissingError(f"cosyvoice: {folder} has no {names}; edit {key}.model_dir of the recipe")
     return folder, found[0]
 
 
@@ -92,7 +92,7 @@ def require(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def find_device(device: str, gpu_switches: tuple[str, ...] = ()) -> Literal["cuda", "cpu"]:
-    """Where CosyVoice will run. It takes a GPU if there is one, and cannot be told otherwise.
+    """The device of CosyVoice. It takes a GPU if there is one; no option changes that.
 
     On a CPU torch is held to one thread in this process: with more, audio depends on their number.
 
@@ -134,10 +134,9 @@ def import_code(code_dir: str | Path) -> ModuleType:
         EngineError: If another CosyVoice is imported already.
         EngineMissingError: If there is none, or a package it needs is missing.
     """
-    if str(code_dir):
-        for path in find_code(code_dir):
-            if str(path.resolve()) not in sys.path:
-                sys.path.insert(0, str(path.resolve()))
+    for path in find_code(code_dir):
+        if str(path.resolve()) not in sys.path:
+            sys.path.insert(0, str(path.resolve()))
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     try:
@@ -177,9 +176,8 @@ def model_digest(folder: Path) -> str:
 
 def code_digest() -> str:
     """SHA-256 of the code that was imported: of CosyVoice, and of the Matcha-TTS that it stands on."""
-    packages = [
-        Path(str(import_module(name).__file__)).parents[1] for name in ("cosyvoice.cli.cosyvoice", "matcha.utils.audio")
-    ]
+    names = ("cosyvoice.cli.cosyvoice", "matcha.utils.audio")
+    packages = [Path(str(import_module(name).__file__)).parents[1] for name in names]
     return " ".join(sha256_of_all(package.rglob("*.py"), package) for package in packages)
 
 
@@ -203,3 +201,84 @@ def find_code(code_dir: str | Path) -> tuple[Path, ...]:
             f"cosyvoice: {matcha} is empty; in the checkout: git submodule update --init --recursive"
         )
     return matcha, code
+
+
+@dataclass(frozen=True)
+class CosyVoiceOptions:
+    """Options of `CosyVoice`; what contradicts itself is an EngineError."""
+
+    model_dir: str
+    """Directory with cosyvoice.yaml, cosyvoice2.yaml or cosyvoice3.yaml and the weights."""
+    code_dir: str = ""
+    """Checkout of CosyVoice; empty: `cosyvoice` and `matcha` can be imported."""
+    version: str | int = "auto"
+    """1, 2 or 3; "auto": by the name of the yaml file."""
+    mode: Mode = "zero_shot"
+    """See `CosyVoice`."""
+    bank: str | Mapping[str, ReferenceRecording] = ""
+    """Directory or table of reference recordings (`datagen.engines.voices`), or the references themselves."""
+    bank_limits: Mapping[str, Any] = field(default_factory=dict)
+    """Limits of recordings, as `datagen voices --limit`."""
+    bank_languages: Sequence[str] = ("en",)
+    """Of speakers of whom the bank does not say it; ISO 639-1 codes."""
+    bank_licence: str = "unknown"
+    """Of recordings of which the bank does not say it."""
+    instruct: str = ""
+    """Speaking style in words, for mode instruct. Markers of special tokens in it are spelled out."""
+    speed: float = 1.0
+    """0.5 to 2; above 1 is faster."""
+    concurrency: int = 1
+    """Calls under way at once, from as many threads, on one GPU."""
+    device: str = "auto"
+    """"cuda": refuse to run without; "cpu": refuse to run on a GPU; "auto": as CosyVoice does."""
+    fp16: bool = False
+    """Half precision; GPU only."""
+    load_jit: bool = False
+    """TorchScript encoders; GPU only."""
+    load_trt: bool = False
+    """TensorRT for the flow's decoder; GPU only."""
+    load_vllm: bool = False
+    """vLLM for the language model; GPU only, version 2 and 3."""
+    trt_concurrent: int = 1
+    """TensorRT contexts; at least `concurrency` serves."""
+
+    def __post_init__(self) -> None:
+        """Validate the fields."""
+        if self.mode not in get_args(Mode):
+            raise EngineError(f"cosyvoice: mode is {self.mode!r}; it must be one of {', '.join(get_args(Mode))}")
+        if (self.mode == "instruct") != bool(plain(self.instruct)):
+            raise EngineError("cosyvoice: mode instruct needs an instruct text, and only it takes one")
+        if not 0.5 <= self.speed <= 2:
+            raise EngineError(f"cosyvoice: speed is {self.speed}; it must be from 0.5 to 2")
+        if self.concurrency < 1:
+            raise EngineError(f"cosyvoice: concurrency is {self.concurrency}; it must be at least 1")
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Names of options that are on and need a GPU."""
+        return tuple(name for name in _SWITCHES if getattr(self, name))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Options passed on to CosyVoice, without defaults: older code lacks some."""
+        contexts = {"trt_concurrent": self.trt_concurrent} if self.trt_concurrent != 1 else {}
+        return dict.fromkeys(self.switches, True) | contexts
+
+    def own_speakers(self, version: Version) -> bool:
+        """True if it speaks in the voices of its model directory, not in those of a bank."""
+        return self.mode == "sft" or (self.mode == "instruct" and version == 1)
+
+
+def options_of(model_dir: str, code_dir: str, given: Mapping[str, Any]) -> CosyVoiceOptions:
+    """The options of a recipe.
+
+    Raises:
+        RecipeError: If one is unknown.
+        EngineError: If they contradict each other.
+    """
+    known = CosyVoiceOptions.__dataclass_fields__
+    if unknown := sorted(set(given) - set(known)):
+        raise RecipeError(
+            f"tts engine 'cosyvoice' does not take these options: {', '.join(unknown)}; there are {', '.join(known)}"
+        )
+    return CosyVoiceOptions(model_dir, code_dir, **given)

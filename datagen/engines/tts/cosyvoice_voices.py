@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datagen.engines.tts.cosyvoice_code import OPTIONS, forget_windows, plain
-from datagen.engines.tts.cosyvoice_options import CosyVoiceOptions
+from datagen.engines.tts.cosyvoice_code import OPTIONS, CosyVoiceOptions, forget_windows, plain
 from datagen.engines.voices import RecordingLimits, load_bank
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError
 
 _TENSOR_HZ, _FILE_HZ = 16_000, 24_000
@@ -21,7 +20,7 @@ _MAX_SECONDS = 30
 
 
 def text_prompt(version: int, mode: str, instruct: str) -> str:
-    """What stands before the transcript of a recording (zero_shot), before the text (cross_lingual), or for both.
+    """Prefix of the transcript of a recording (zero_shot) or of the text (cross_lingual), or the whole of it.
 
     Version 3 wants a system prompt; the examples of CosyVoice have these words.
 
@@ -87,7 +86,7 @@ class Prompts:
     """The recordings as the model takes them: each is read and encoded once, when it is first needed."""
 
     def __init__(self, model: Any, known: Mapping[str, ReferenceRecording], prompt: str) -> None:
-        """Take a CosyVoice, the recordings, and what stands before their transcripts.
+        """Prompts of a CosyVoice model, from recordings and a prefix of their transcripts.
 
         Raises:
             EngineError: If the code is too old to keep voices.
@@ -102,7 +101,7 @@ class Prompts:
     def pieces(
         self, mode: str, said: str, voice: str, call: str, how: Mapping[str, Any]
     ) -> Iterator[Mapping[str, Any]]:
-        """What CosyVoice yields for a text.
+        """The pieces that CosyVoice yields for a text.
 
         Each call gets a copy of the voice under a name of its own: CosyVoice writes the text into the entry of a voice,
         and takes the prompt out of it. Two calls would speak each other's text, and the second of one voice fail.

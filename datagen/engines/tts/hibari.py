@@ -1,7 +1,7 @@
 """The embedded English voice: hibari, its word times, and sixteen more speakers made of its one.
 
 Text becomes phonemes here, and the lengths the network gives to phonemes become word times. `hibari_net` is the
-network, `hibari_dsp` makes audio of its frames.
+network, and makes audio of its frames.
 """
 
 import json
@@ -14,10 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
-from datagen.engines.tts import hibari_dsp as dsp
-from datagen.engines.tts.hibari_net import HibariNetwork, Variant, common_speed, intoned
-from datagen.engines.tts.renderings import Rendering, drawn
-from datagen.engines.tts.sounds import NO_WORD, Phrase, spans, timed
+from datagen.engines.tts import hibari_net as net
+from datagen.engines.tts.renderings import Rendering, Variant, drawn
+from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 
 _MAX_PHONEMES = 400
@@ -26,31 +25,31 @@ _PAUSES = frozenset(';:,.!?—…"()“” ')
 """Phonemes that are silence, not a sound of a word."""
 _CLAUSE_ENDS = frozenset(",;:—")
 _PAD_ID = 0
-_LEAD_SAMPLES = 3 * dsp.HOP_SAMPLES
-"""How far the sound of a phoneme leads the place its length gives it: words then hold most of the energy."""
+_LEAD_SAMPLES = 3 * net.HOP_SAMPLES
+"""Lead of a phoneme's sound over its place by length; with it, words hold most of the energy."""
 
 _PACE_SPREAD = 0.03
-"""A seed makes an utterance up to this share faster or slower: its noise alone would not mend a bad take."""
+"""A seed makes an utterance up to this share faster or slower: its noise alone would not fix a failing take."""
 _F0_SPREAD = 0.03
 """A seed moves the pitch by up to this share: lengths come in steps, so pace alone would make equal takes."""
 VOICES = {
     "heart": Variant(),
-    "heart-f1": Variant(f0=0.82, f0_range=0.80, vtl=0.94, tilt_db=-1.5, speed=0.94),
-    "heart-f2": Variant(f0=0.90, f0_range=1.25, vtl=1.06, tilt_db=1.0, speed=1.08),
-    "heart-f3": Variant(f0=0.98, f0_range=0.70, vtl=0.96, tilt_db=2.0, speed=1.03),
-    "heart-f4": Variant(f0=1.04, f0_range=1.30, vtl=1.11, tilt_db=-1.0, speed=0.97),
-    "heart-f5": Variant(f0=1.10, f0_range=0.90, vtl=1.03, tilt_db=-2.0, speed=1.12),
-    "heart-f6": Variant(f0=1.20, f0_range=1.00, vtl=1.12, tilt_db=1.5, speed=1.05),
-    "heart-f7": Variant(f0=0.86, f0_range=1.10, vtl=0.98, tilt_db=0.5, speed=0.90),
-    "heart-f8": Variant(f0=1.16, f0_range=0.75, vtl=1.07, tilt_db=0.0, speed=0.92),
-    "heart-m1": Variant(f0=0.48, f0_range=1.20, vtl=0.82, tilt_db=-1.0, speed=0.94),
-    "heart-m2": Variant(f0=0.52, f0_range=0.80, vtl=0.88, tilt_db=1.5, speed=1.08),
-    "heart-m3": Variant(f0=0.56, f0_range=1.30, vtl=0.84, tilt_db=2.0, speed=1.03),
-    "heart-m4": Variant(f0=0.60, f0_range=0.75, vtl=0.91, tilt_db=-1.5, speed=0.97),
-    "heart-m5": Variant(f0=0.64, f0_range=1.10, vtl=0.86, tilt_db=0.0, speed=1.12),
-    "heart-m6": Variant(f0=0.68, f0_range=0.90, vtl=0.92, tilt_db=1.0, speed=0.91),
-    "heart-m7": Variant(f0=0.50, f0_range=1.00, vtl=0.92, tilt_db=0.5, speed=1.00),
-    "heart-m8": Variant(f0=0.66, f0_range=1.35, vtl=0.83, tilt_db=-2.0, speed=1.05),
+    "heart-f1": Variant(f0=0.82, f0_range=0.80, vtl=0.94, tilt_db=-1.5, pace=0.94),
+    "heart-f2": Variant(f0=0.90, f0_range=1.25, vtl=1.06, tilt_db=1.0, pace=1.08),
+    "heart-f3": Variant(f0=0.98, f0_range=0.70, vtl=0.96, tilt_db=2.0, pace=1.03),
+    "heart-f4": Variant(f0=1.04, f0_range=1.30, vtl=1.11, tilt_db=-1.0, pace=0.97),
+    "heart-f5": Variant(f0=1.10, f0_range=0.90, vtl=1.03, tilt_db=-2.0, pace=1.12),
+    "heart-f6": Variant(f0=1.20, f0_range=1.00, vtl=1.12, tilt_db=1.5, pace=1.05),
+    "heart-f7": Variant(f0=0.86, f0_range=1.10, vtl=0.98, tilt_db=0.5, pace=0.90),
+    "heart-f8": Variant(f0=1.16, f0_range=0.75, vtl=1.07, tilt_db=0.0, pace=0.92),
+    "heart-m1": Variant(f0=0.48, f0_range=1.20, vtl=0.82, tilt_db=-1.0, pace=0.94),
+    "heart-m2": Variant(f0=0.52, f0_range=0.80, vtl=0.88, tilt_db=1.5, pace=1.08),
+    "heart-m3": Variant(f0=0.56, f0_range=1.30, vtl=0.84, tilt_db=2.0, pace=1.03),
+    "heart-m4": Variant(f0=0.60, f0_range=0.75, vtl=0.91, tilt_db=-1.5, pace=0.97),
+    "heart-m5": Variant(f0=0.64, f0_range=1.10, vtl=0.86, tilt_db=0.0, pace=1.12),
+    "heart-m6": Variant(f0=0.68, f0_range=0.90, vtl=0.92, tilt_db=1.0, pace=0.91),
+    "heart-m7": Variant(f0=0.50, f0_range=1.00, vtl=0.92, tilt_db=0.5, pace=1.00),
+    "heart-m8": Variant(f0=0.66, f0_range=1.35, vtl=0.83, tilt_db=-2.0, pace=1.05),
 }
 
 
@@ -62,7 +61,7 @@ class Hibari(TTS):
     ['Hello', 'there.']
     """
 
-    sample_rate_hz = dsp.SAMPLE_RATE_HZ
+    sample_rate_hz = net.SAMPLE_RATE_HZ
     voices = tuple(VOICES)
     languages: tuple[str, ...] = ("en",)
     word_times: WordTimes = "model"
@@ -78,7 +77,7 @@ class Hibari(TTS):
         except metadata.PackageNotFoundError as error:
             raise EngineMissingError("hibari is not installed: pip install hibari-tts==0.2.1") from error
         self.info = EngineInfo("hibari", version, "Apache-2.0 (code and weights)", bit_exact="machine")
-        self._network = HibariNetwork()
+        self._network = net.HibariNetwork()
 
     def about(self, voice: str) -> Voice:
         """A voice; all but `heart` are made of it, and count as speakers of their own."""
@@ -112,9 +111,9 @@ class Hibari(TTS):
             EngineError: As `speak`.
         """
         self.about(voice)
-        rng, speed = np.random.Generator(np.random.Philox(seed)), VOICES[voice].speed
+        rng, speed = np.random.Generator(np.random.Philox(seed)), VOICES[voice].pace
         rendering = drawn(rng)
-        pace = common_speed(speed * rendering.pace) / speed  # the network need not be run for each occurrence
+        pace = net.common_speed(speed * rendering.pace) / speed  # the network need not be run for each occurrence
         return self._spoken(text, voice, replace(rendering, pace=pace), rng)
 
     def _spoken(self, text: str, voice: str, rendering: Rendering, rng: np.random.Generator) -> Speech:
@@ -129,8 +128,8 @@ class Hibari(TTS):
         for phrase in _phrases(sentences):
             ids = [_PAD_ID, *(self._vocabulary[phoneme] for _, phoneme in phrase), _PAD_ID]
             frames = self._network.run(ids, VOICES[voice], rendering.pace)
-            f0 = intoned(frames.f0, rendering.f0, rendering.f0_range)
-            parts.append(dsp.synthesize(frames.head, f0, rng))
+            f0 = net.intoned(frames.f0, rendering.f0, rendering.f0_range)
+            parts.append(net.synthesize(frames.head, f0, rng))
             for word, (start, end) in spans(phrase, frames.ends.tolist(), parts[-1], _LEAD_SAMPLES).items():
                 found[word] = (found.get(word, (offset + start,))[0], offset + end)
             offset += len(parts[-1])

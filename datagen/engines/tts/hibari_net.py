@@ -1,11 +1,19 @@
-"""hibari's network, opened: phoneme lengths as an output, frames in rows, and a head per voice.
+"""hibari's network, opened, and its waveform: phoneme lengths as an output, frames in rows, a head per voice.
 
 The network is cut in two. The body leads from phonemes to hidden frames, F0 and phoneme lengths. The head is its last
 layer, a matrix product that gives five numbers per frequency bin; being linear, it can have another voice's formants
 and tilt in its weights, so that other voices cost nothing per frame.
 
-All names are internals of one release: the package is pinned exactly, and what is missing is an error that says so.
+All names are internals of one release: the package is pinned exactly, and a missing name is an error.
 Source: the graph of `assets/hibari.onnx`, hibari-tts 0.2.1 (Apache-2.0).
+
+The head predicts five numbers per frequency bin and 12.5 ms frame. The waveform is the inverse STFT (1,200 points, hop
+300, Hann, 24 kHz) of
+
+    S = exp(lh) exp(i pi tanh(theta)) STFT(pulses(f0))  +  exp(ln) noise  +  exp(lr) exp(i phi)
+
+Source: `hibari/dsp.py`, with the same sound but faster: frames are rows and pass in blocks that fit the cache, the
+harmonic part is made for voiced frames only, and noise is made of random bytes.
 """
 
 from collections import OrderedDict
@@ -16,11 +24,150 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from datagen.engines.session import one_thread
-from datagen.engines.tts import hibari_dsp as dsp
+from datagen.engines.model_files import one_thread
+from datagen.engines.tts.renderings import Variant
 from datagen.errors import EngineError
+
+Floats = NDArray[np.float32]
+
+SAMPLE_RATE_HZ = 24_000
+HOP_SAMPLES = 300
+N_FFT = 4 * HOP_SAMPLES
+N_BINS = N_FFT // 2 + 1
+LH, THETA, LN, LR, PHI = (slice(i * N_BINS, (i + 1) * N_BINS) for i in range(5))
+"""Columns of the network's head."""
+
+_BLOCK_FRAMES = 128
+"""Frames worked on at a time: few enough for the cache, enough to make calls rare. Measured; 64 to 256 are alike."""
+VOICED_HZ = np.float32(40)
+"""F0 at or below this means unvoiced."""
+_TOP_HARMONIC_HZ = np.float32(11_000)
+_MAX_LOG_MAGNITUDE = np.float32(7)
+
+_HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
+_PULSE_WINDOW = _HANN / np.float32(N_FFT / 4)
+"""Scales a unit cosine to a peak of 1 in the STFT: exp(lh) is then the magnitude of a harmonic."""
+_SYNTHESIS_WINDOW = _HANN / np.float32(1.5)
+"""Squared and added four times at a distance of a hop, Hann gives 1.5."""
+_SQUARES = (_HANN * _HANN).reshape(4, HOP_SAMPLES)
+_EDGES = 1.5 / np.stack([1.5 - _SQUARES[3], 1.5 - _SQUARES[0], 1.5 - _SQUARES[0] - _SQUARES[1]])
+"""Compensation of the windows that the first and the last two hops lack."""
+LOG_NOISE = float(np.log(np.arange(256).std() / np.sqrt(2)))
+"""Log magnitude of the noise drawn, to be taken from ln: bytes on the real axis stand in for complex normals.
+
+The noise is some 44 dB below the speech, so finer noise would sound the same.
+"""
+
+
+def _interpolation() -> tuple[Floats, Floats]:
+    """Weights that take F0 of the frame before, this and the next to F0 at and cycles up to each sample of this.
+
+    F0 is linear between the middles of frames, so the cycles since the frame began are a sum of it too.
+
+    Returns:
+        Two float32 [3, HOP_SAMPLES]: to Hz, and to cycles.
+    """
+    middle = (np.arange(HOP_SAMPLES) + 0.5) / HOP_SAMPLES - 0.5
+    hz = np.stack([np.maximum(-middle, 0), 1 - np.abs(middle), np.maximum(middle, 0)])
+    return hz.astype(np.float32), (np.cumsum(hz, axis=1) / SAMPLE_RATE_HZ).astype(np.float32)
+
+
+_TO_HZ, _TO_CYCLES = _interpolation()
+
+
+def _pulses(f0: Floats) -> Floats:
+    """Band-limited pulse train: all harmonics of F0 up to 11 kHz, each a cosine of amplitude 1.
+
+    sum_{1 <= h <= H} cos(h t) = sin((H + 1/2) t) / (2 sin(t / 2)) - 1/2. The quotient is even in t, so t is
+    brought to [0, pi], where float32 is finest at the pulse itself.
+
+    Args:
+        f0: Hz, float32 [n_frames].
+
+    Returns:
+        float32 [n_frames, HOP_SAMPLES]; 0 where unvoiced.
+    """
+    padded = np.concatenate([f0[:1], f0, f0[-1:]])
+    around = np.stack([padded[:-2], padded[1:-1], padded[2:]], axis=1)
+    hz = around @ _TO_HZ
+    cycles = around @ _TO_CYCLES
+    cycles[1:] += (np.cumsum(cycles[:-1, -1], dtype=np.float64) % 1.0)[:, None].astype(np.float32)
+    cycles -= np.rint(cycles)
+    half_t = np.maximum(np.abs(cycles), np.float32(1e-6)) * np.float32(np.pi)
+    voiced = hz > VOICED_HZ
+    n_harmonics = np.floor(_TOP_HARMONIC_HZ / np.maximum(hz, VOICED_HZ))
+    train: Floats = np.sin((2 * n_harmonics + 1) * half_t) / (2 * np.sin(half_t)) - np.float32(0.5)
+    train *= voiced
+    return train
+
+
+def _polar(log_magnitude: Floats, angle: Floats) -> tuple[Floats, Floats]:
+    """Real and imaginary part of exp(log_magnitude + i angle)."""
+    magnitude = np.exp(np.minimum(log_magnitude, _MAX_LOG_MAGNITUDE))
+    return magnitude * np.cos(angle), magnitude * np.sin(angle)
+
+
+def synthesize(head: Floats, f0: Floats, rng: np.random.Generator) -> Floats:
+    """Make a phrase audible.
+
+    Args:
+        head: Output of the network's last layer, float32 [n_frames, 5 * N_BINS], at least 4 frames; ln is lowered
+            by LOG_NOISE.
+        f0: Hz, float32 [n_frames].
+        rng: For the noise.
+
+    Returns:
+        Audio, float32 [n_frames * HOP_SAMPLES], 24 kHz.
+    """
+    n_frames = len(head)
+    train = np.zeros((n_frames + 3, HOP_SAMPLES), np.float32)
+    train[2:-1] = _pulses(f0)
+    windows = sliding_window_view(train.reshape(-1), N_FFT)[::HOP_SAMPLES]
+    voiced: NDArray[np.bool_] = np.any(sliding_window_view(np.any(train, axis=1), 4), axis=1)
+    overlapped = np.zeros((n_frames + 3, HOP_SAMPLES), np.float32)
+    for start in range(0, n_frames, _BLOCK_FRAMES):
+        stop = min(start + _BLOCK_FRAMES, n_frames)
+        rows = np.flatnonzero(voiced[start:stop])
+        frames = _frames(head[start:stop], rows, windows[start + rows], rng)
+        for k in range(4):
+            overlapped[start + k : stop + k] += frames[:, k]
+    audio = overlapped[2:-1]
+    audio[[0, -2, -1]] *= _EDGES
+    return audio.reshape(-1)
+
+
+def _frames(head: Floats, rows: NDArray[np.intp], pulses: Floats, rng: np.random.Generator) -> Floats:
+    """Windowed frames of a block, float32 [n, 4, HOP_SAMPLES].
+
+    Args:
+        head: As of `synthesize`, float32 [n, 5 * N_BINS].
+        rows: The voiced frames of the block.
+        pulses: Their stretches of the pulse train, float32 [len(rows), N_FFT].
+        rng: For the noise.
+    """
+    real, imag = _polar(head[:, LR], head[:, PHI])
+    noise = np.frombuffer(rng.bytes(real.size), np.int8).astype(np.float32).reshape(real.shape)
+    noise += np.float32(0.5)
+    noise *= np.exp(np.minimum(head[:, LN], _MAX_LOG_MAGNITUDE))
+    real += noise
+    spectrum = np.empty(real.shape, np.complex64)
+    spectrum.real = real
+    spectrum.imag = imag
+    if len(rows):
+        harmonic = np.empty((len(rows), N_BINS), np.complex64)
+        angle = np.tanh(head[rows, THETA])
+        angle *= np.float32(np.pi)
+        harmonic.real, harmonic.imag = _polar(head[rows, LH], angle)
+        harmonic *= scipy.fft.rfft(pulses * _PULSE_WINDOW, axis=1)
+        spectrum[rows] += harmonic
+    frames: Floats = scipy.fft.irfft(spectrum, N_FFT, axis=1)
+    frames *= _SYNTHESIS_WINDOW
+    return frames.reshape(-1, 4, HOP_SAMPLES)
+
 
 _IDS, _SPEED, _F0 = "ids", "speed", "f0"
 _UNITS = "/Clip_output_0"
@@ -42,31 +189,15 @@ _MOST_BODIES = 600
 
 
 @dataclass(frozen=True)
-class Variant:
-    """How a speaker differs from the one the network was trained on."""
-
-    f0: float = 1.0
-    """Factor on the mean F0."""
-    f0_range: float = 1.0
-    """Exponent on F0 relative to its mean: flatter below 1, livelier above."""
-    vtl: float = 1.0
-    """Factor on all formants: below 1 for a longer vocal tract."""
-    tilt_db: float = 0.0
-    """Spectral tilt, dB per octave from 500 Hz up."""
-    speed: float = 1.0
-    """Speaking rate."""
-
-
-@dataclass(frozen=True)
 class Frames:
-    """What the network says of a phrase."""
+    """Outputs of the network for a phrase."""
 
     ends: NDArray[np.int64]
-    """Where each phoneme ends in the audio, int64 [n_ids], in samples."""
-    f0: dsp.Floats
+    """Ends of phonemes in the audio, in samples, int64 [n_ids]."""
+    f0: Floats
     """Hz, float32 [n_frames]; about 0 where unvoiced."""
-    head: dsp.Floats
-    """float32 [n_frames, 5 * N_BINS], as `dsp.synthesize` wants it."""
+    head: Floats
+    """float32 [n_frames, 5 * N_BINS], as `synthesize` wants it."""
 
 
 class HibariNetwork:
@@ -88,12 +219,12 @@ class HibariNetwork:
         Raises:
             EngineError: If the network is not the one known.
         """
-        hidden, f0, units = self._through_body(tuple(ids), float(np.float32(voice.speed * pace)))
+        hidden, f0, units = self._through_body(tuple(ids), float(np.float32(voice.pace * pace)))
         if voice not in self._heads:
             self._heads[voice] = _session(_voiced_head(self._model, voice))
         (head,) = self._heads[voice].run([_HEAD], {_HIDDEN: hidden})
         ends = np.cumsum(np.rint(units).reshape(-1).astype(np.int64)) * _UNIT_SAMPLES
-        if len(ends) != len(ids) or ends[-1] != len(head[0]) * dsp.HOP_SAMPLES:
+        if len(ends) != len(ids) or ends[-1] != len(head[0]) * HOP_SAMPLES:
             raise EngineError("hibari: phoneme lengths do not sum to the audio's; only release 0.2.1 is known")
         return Frames(ends, intoned(f0[0], voice.f0, voice.f0_range), head[0])
 
@@ -139,13 +270,13 @@ def common_speed(speed: float) -> float:
     return round(speed * _SPEEDS) / _SPEEDS
 
 
-def intoned(f0: dsp.Floats, factor: float, exponent: float) -> dsp.Floats:
+def intoned(f0: Floats, factor: float, exponent: float) -> Floats:
     """F0 with another level and range: voiced frames scaled about their geometric mean. Hz, float32 [n_frames].
 
     >>> intoned(np.array([0, 100, 400], np.float32), 0.5, 1.0).tolist()
     [0.0, 50.0, 200.0]
     """
-    voiced = f0 > dsp.VOICED_HZ
+    voiced = f0 > VOICED_HZ
     if factor == exponent == 1 or not voiced.any():
         return f0
     mean = np.exp(np.log(f0[voiced]).mean())
@@ -167,18 +298,18 @@ def _voiced_head(model: Any, voice: Variant) -> Any:
     tensors = {tensor.name: tensor for tensor in head.graph.initializer}
     weight = numpy_helper.to_array(tensors[_HEAD_WEIGHT]).astype(np.float64)
     bias = numpy_helper.to_array(tensors[_HEAD_BIAS]).astype(np.float64)
-    at = np.minimum(np.arange(dsp.N_BINS) / voice.vtl, dsp.N_BINS - 1)
-    below = np.minimum(at.astype(np.int64), dsp.N_BINS - 2)
+    at = np.minimum(np.arange(N_BINS) / voice.vtl, N_BINS - 1)
+    below = np.minimum(at.astype(np.int64), N_BINS - 2)
     share = at - below
-    for part in (dsp.LH, dsp.THETA, dsp.LN, dsp.LR, dsp.PHI):
-        between = np.rint(share) if part == dsp.PHI else share
+    for part in (LH, THETA, LN, LR, PHI):
+        between = np.rint(share) if part == PHI else share
         for table in (weight, bias):
             table[..., part] = table[..., part][..., below] * (1 - between) + table[..., part][..., below + 1] * between
-    hz = np.maximum(np.arange(dsp.N_BINS) * dsp.SAMPLE_RATE_HZ / dsp.N_FFT, _TILT_FROM_HZ)
+    hz = np.maximum(np.arange(N_BINS) * SAMPLE_RATE_HZ / N_FFT, _TILT_FROM_HZ)
     tilt = np.log(10) / 20 * voice.tilt_db * np.log2(hz / _TILT_FROM_HZ)
-    bias[dsp.LH] += tilt + 0.5 * np.log(voice.f0)
-    bias[dsp.LN] += tilt - dsp.LOG_NOISE
-    bias[dsp.LR] += tilt
+    bias[LH] += tilt + 0.5 * np.log(voice.f0)
+    bias[LN] += tilt - LOG_NOISE
+    bias[LR] += tilt
     tensors[_HEAD_WEIGHT].CopyFrom(numpy_helper.from_array(np.rint(weight).astype(np.int8), _HEAD_WEIGHT))
     tensors[_HEAD_BIAS].CopyFrom(numpy_helper.from_array(bias.astype(np.float32), _HEAD_BIAS))
     return head

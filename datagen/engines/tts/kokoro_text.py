@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from datagen.engines.tts.hibari import Hibari
-from datagen.engines.tts.sounds import NO_WORD, Phrase
+from datagen.engines.tts.word_times import NO_WORD, Phrase
 from datagen.errors import EngineError, EngineMissingError
 from datagen.text.phrases import HAN
 
@@ -39,7 +39,7 @@ class PhonemeReader:
     """Reads text aloud in phonemes. Dictionaries load at the first text."""
 
     def __init__(self, vocabulary: frozenset[str]) -> None:
-        """Take the phonemes that the network knows.
+        """A reader for the phonemes that the network knows.
 
         Raises:
             EngineMissingError: If hibari, which reads English, is not installed.
@@ -149,7 +149,7 @@ def phrases(sounds: Phrase, most: int) -> Iterator[Phrase]:
 
 
 def _last_end(sounds: Phrase) -> int:
-    """Where to cut so that the last sound is not in the phrase."""
+    """Index at which to cut, before the last sound."""
     for ends in (_SENTENCE_END, _CLAUSE_END, None):
         for i in range(len(sounds) - 1, 0, -1):
             if sounds[i][1] == " " and (ends is None or sounds[i - 1][1] in ends):

@@ -1,4 +1,4 @@
-"""How one person says the same short token in another way each time."""
+"""Prosody of speakers, and of renderings of one short token that differ each time."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,32 @@ _LEVEL_DB = 3.0
 
 
 @dataclass(frozen=True)
-class Rendering:
-    """Factors on what a voice does anyway."""
+class Prosody:
+    """Factors on the prosody of a voice."""
 
     f0: float = 1.0
     """On the mean F0."""
     f0_range: float = 1.0
-    """Exponent on F0 relative to its mean."""
+    """Exponent on F0 relative to its mean: flatter below 1, livelier above."""
     pace: float = 1.0
     """On the speaking rate."""
+
+
+@dataclass(frozen=True)
+class Rendering(Prosody):
+    """One utterance, relative to what the voice does anyway."""
+
     amplitude: float = 1.0
+
+
+@dataclass(frozen=True)
+class Variant(Prosody):
+    """A speaker, relative to the one that a network was trained on."""
+
+    vtl: float = 1.0
+    """Factor on all formants: below 1 for a longer vocal tract."""
+    tilt_db: float = 0.0
+    """Spectral tilt, dB per octave from 500 Hz up."""
 
 
 def drawn(rng: np.random.Generator) -> Rendering:

@@ -1,4 +1,4 @@
-"""Which recordings a directory of voices holds, whose they are and what is said in them.
+"""Recordings of a voice bank, from a directory or a table: their speakers and transcripts.
 
 Three corpora are known by the names of their files, wherever the files lie:
 
@@ -11,13 +11,16 @@ own. A transcript may also lie beside its file, in NAME.txt; tables of transcrip
 no two recordings of a corpus share.
 """
 
+import csv
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from datagen.engines.audio import AUDIO_SUFFIXES
+from datagen.engines.audio import AUDIO_SUFFIXES, read_audio
+from datagen.engines.base import Audio, Voice
 from datagen.errors import EngineError
 
 Sex = Literal["female", "male", ""]
@@ -39,12 +42,12 @@ class Recording:
     transcript: str = ""
     note: str = ""
     last: bool = False
-    """Whether it is used only where the speaker has nothing else, as a dialect is."""
+    """True if it is used only where the speaker has nothing else, as a dialect is."""
 
 
 @dataclass(frozen=True)
 class _Corpus:
-    """What the name of a file tells."""
+    """A corpus known by the names of its files."""
 
     name: re.Pattern[str]
     voice: str
@@ -70,7 +73,7 @@ _STEREO_DEVICE = "09"
 
 
 def sex_of(text: str) -> Sex | None:
-    """What a table says of a speaker's sex, or None if that is no word for it.
+    """A speaker's sex as a table states it, or None if the word is unknown.
 
     >>> sex_of(" F "), sex_of("male"), sex_of(""), sex_of("unknown")
     ('female', 'male', '', None)
@@ -133,7 +136,7 @@ def _recording(
 
 
 class _Transcripts:
-    """What is said, by the place of a recording, or by the name of its utterance where a table tells it."""
+    """Transcripts by the place of a recording, or by the name of its utterance in a table."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Read all transcripts among the files of a bank."""
@@ -148,17 +151,17 @@ class _Transcripts:
                     self._told.setdefault(name, {}).setdefault(text, file)
 
     def of(self, file: Path, *names: str) -> str:
-        """What is said in a recording whose utterance has one of these names; empty if nobody knows.
+        """Transcript of a recording whose utterance has one of these names; empty if unknown.
 
         Raises:
-            EngineError: If it is told in two ways.
+            EngineError: If two tables contradict each other.
         """
         if beside := self._beside.get(file.with_suffix("")):
             return beside
         texts = next((self._told[name] for name in names if name in self._told), {})
         if len(texts) > 1:
             first, second, *_ = texts.values()
-            raise EngineError(f"{first} and {second}: what is said in {file.name} is told in two ways; correct one")
+            raise EngineError(f"{first} and {second}: they contradict each other about {file.name}; correct one")
         return next(iter(texts), "")
 
 
@@ -191,3 +194,115 @@ def _sexes(directory: Path) -> dict[str, Sex]:
 
 def _text(file: Path) -> str:
     return file.read_text("utf-8-sig", errors="replace")
+
+
+@dataclass(frozen=True)
+class ReferenceRecording:
+    """One recording of one speaker. `datagen.engines.voices` reads whole directories of them."""
+
+    voice: Voice
+    path: Path
+    transcript: str
+    """Its words; empty if unknown."""
+
+    def audio(self, rate_hz: int) -> Audio:
+        """The recording, mixed to mono: float32 [n_samples] at `rate_hz`.
+
+        Raises:
+            EngineError: If it cannot be read any more.
+        """
+        return read_audio(self.path, rate_hz)
+
+
+COLUMNS = ("name", "path", "speaker", "sex", "language", "transcript", "licence", "note")
+"""Only `path` must be there. Several rows of one name are several recordings of one voice."""
+
+
+def read_table(file: Path, languages: tuple[str, ...], licence: str) -> tuple[list[Recording], list[str]]:
+    """The recordings of a CSV (or, by its ending, TSV) file in order of its rows, and what is wrong with others.
+
+    Args:
+        file: Its paths are relative to the folder it lies in.
+        languages: Where the column `language` is empty; several languages of a row are parted by spaces.
+        licence: Where the column `licence` is empty.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines, dialect="excel-tab" if file.suffix.lower() == ".tsv" else "excel")
+            header, cells = rows.fieldnames or [], list(rows)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return [], [f"{file.name} is no table in UTF-8: {error}"]
+    if unknown := sorted(set(header) - set(COLUMNS)):
+        return [], [f"{file.name}: no column {unknown[0]!r} is known; they are {', '.join(COLUMNS)}"]
+    if "path" not in header:
+        return [], [f"{file.name}: the column path is missing"]
+    found, faults = [], []
+    for number, row in enumerate(cells, 2):
+        values = {name: (row.get(name) or "").strip() for name in COLUMNS}
+        wrong = list(_faults(row, values, file.parent))
+        faults += [f"{file.name} line {number}: {fault}" for fault in wrong]
+        if not wrong:
+            found.append(_of_row(values, file.parent, languages, licence))
+    faults += _contradictions(found)
+    return found, faults
+
+
+def write_rows(file: Path, voices: Sequence[tuple[Voice, Path, str]]) -> None:
+    """Write a table of voices, each with its recording and what is said in it."""
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        rows = csv.writer(lines, dialect="excel-tab" if file.suffix.lower() == ".tsv" else "excel", lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for voice, path, transcript in voices:
+            source = Path(os.path.relpath(path, file.parent)).as_posix()
+            languages = " ".join(voice.languages)
+            cells = [voice.name, source, voice.speaker, voice.sex, languages, transcript, voice.licence, voice.note]
+            rows.writerow(cells)
+
+
+def _faults(row: dict[str, str], values: dict[str, str], folder: Path) -> Iterator[str]:
+    if None in row:
+        yield "has more cells than the header; quote a cell that holds the separator"
+    elif not values["path"]:
+        yield "path is empty"
+    elif not (folder / values["path"]).is_file():
+        yield f"there is no file {values['path']}"
+    if sex_of(values["sex"]) is None:
+        yield f"sex is {values['sex']!r}; write female, male or nothing"
+
+
+def _contradictions(found: list[Recording]) -> Iterator[str]:
+    """Voices of which several rows say different things."""
+    told: dict[str, tuple[object, ...]] = {}
+    for recording in found:
+        said = (recording.speaker, recording.sex, recording.languages, recording.licence)
+        if told.setdefault(recording.voice, said) != said:
+            yield f"{recording.source}: another row says something else of {recording.voice}; make them agree"
+
+
+def _of_row(values: dict[str, str], folder: Path, languages: tuple[str, ...], licence: str) -> Recording:
+    stem = Path(values["path"]).stem
+    name = values["name"] or values["speaker"] or stem
+    return Recording(
+        name,
+        values["speaker"] or name,
+        folder / values["path"],
+        _source(values["path"], folder),
+        tuple(values["language"].split()) or languages,
+        values["licence"] or licence,
+        sex=sex_of(values["sex"]) or "",
+        transcript=values["transcript"],
+        note=values["note"],
+    )
+
+
+def _source(path: str, folder: Path) -> str:
+    """A path as provenance names it: within the table's folder, else no more than the file's name.
+
+    Nothing of where a bank lies on a machine is told, so a bank that was moved is the same bank.
+
+    >>> [_source(path, Path("/bank")) for path in ("a/../b/x.wav", "/bank/x.wav", "../x.wav")]
+    ['b/x.wav', 'x.wav', 'x.wav']
+    """
+    top = Path(os.path.normpath(folder.absolute()))
+    file = Path(os.path.normpath(top / path))
+    return file.relative_to(top).as_posix() if file.is_relative_to(top) else file.name

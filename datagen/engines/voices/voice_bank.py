@@ -13,9 +13,7 @@ from datagen import seeds
 from datagen.engines.audio import decode
 from datagen.engines.base import Voice
 from datagen.engines.voices import recordings
-from datagen.engines.voices import voice_table as table
-from datagen.engines.voices.recordings import Recording
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import Recording, ReferenceRecording
 from datagen.engines.voices.voice_checks import Measures, RecordingLimits, faults, fitness, measure
 from datagen.errors import EngineError
 
@@ -49,7 +47,7 @@ class Bank(Mapping[str, ReferenceRecording]):
 
     @property
     def digest(self) -> str:
-        """What an engine's version says of its bank, so that two nodes with other recordings are told apart.
+        """Digest of the bank for an engine's version: two nodes with different recordings differ.
 
         12 hexadecimal digits that depend on the voices in their order, the bytes of their recordings and transcripts.
         """
@@ -72,7 +70,7 @@ def load_bank(
     languages: Sequence[str] = ("en",),
     licence: str = "unknown",
 ) -> Bank:
-    """Read a voice bank: a directory of recordings (see `recordings`), or a CSV or TSV of them (see `table`).
+    """Read a voice bank: a directory of recordings, or a CSV or TSV of them (see `recordings`).
 
     A directory gives the voices that can be used, in order of their names; the others are `skipped`. A table was
     written by hand, so it must be right in every row; its voices keep the order of its rows.
@@ -84,7 +82,7 @@ def load_bank(
         licence: Of recordings of which nothing says it.
 
     Raises:
-        EngineError: If nothing can be used, or the table is wrong; names every file, its fault and its mend.
+        EngineError: If nothing can be used, or the table is wrong; names every file, its fault and the fix.
     """
     verdicts = survey(path, limits, languages, licence)
     good = {v.voice.name: ReferenceRecording(v.voice, v.path, v.transcript) for v in verdicts if not v.faults}
@@ -109,7 +107,7 @@ def survey(
     given, limits = Path(path), limits or RecordingLimits()
     is_table = given.suffix.lower() in _TABLES
     if is_table:
-        found, wrong = table.read(given, tuple(languages), licence)
+        found, wrong = recordings.read_table(given, tuple(languages), licence)
         if wrong:
             raise EngineError(f"voice bank {path}: {len(wrong)} faults:" + "".join(f"\n  {line}" for line in wrong))
     elif given.is_dir():
@@ -134,7 +132,7 @@ def write_table(path: str | Path, verdicts: Sequence[Verdict]) -> None:
     if Path(path).suffix.lower() not in _TABLES:
         raise EngineError(f"{path}: name it .csv or .tsv")
     try:
-        table.write(Path(path), [(verdict.voice, verdict.path, verdict.transcript) for verdict in verdicts])
+        recordings.write_rows(Path(path), [(verdict.voice, verdict.path, verdict.transcript) for verdict in verdicts])
     except OSError as error:
         raise EngineError(f"{path} cannot be written: {error}") from error
 
@@ -189,32 +187,27 @@ def _seconds(file: Path) -> float:
 
 
 def _judge(recording: Recording, limits: RecordingLimits) -> Verdict:
-    voice = Voice(
-        recording.voice,
-        recording.speaker,
-        recording.languages,
-        recording.licence,
-        recording.sex,
-        recording.source,
-        note=recording.note,
-    )
+    r = recording
+    voice = Voice(r.voice, r.speaker, r.languages, r.licence, r.sex, r.source, note=r.note)
+    verdict = Verdict(voice, r.path, r.transcript)
     try:
-        voice = replace(voice, source_sha256=hashlib.sha256(recording.path.read_bytes()).hexdigest())
-        audio, rate_hz = decode(recording.path)
+        sha256 = hashlib.sha256(r.path.read_bytes()).hexdigest()
+        verdict = replace(verdict, voice=replace(voice, source_sha256=sha256))
+        audio, rate_hz = decode(r.path)
     except (OSError, EngineError) as error:
-        return Verdict(voice, recording.path, recording.transcript, None, (f"{error}; give another file",))
-    if not len(audio) or not np.isfinite(audio).all():
-        fault = "it holds no sound" if not len(audio) else "it holds numbers that are no sound"
-        return Verdict(voice, recording.path, recording.transcript, None, (f"{fault}; give another file",))
+        return replace(verdict, faults=(f"{error}; give another file",))
+    if not len(audio):
+        return replace(verdict, faults=("it holds no sound; give another file",))
+    if not np.isfinite(audio).all():
+        return replace(verdict, faults=("it holds numbers that are no sound; give another file",))
     found = measure(audio, rate_hz)
-    wrong = [*faults(found, limits)]
-    if limits.transcript and not recording.transcript:
-        wrong.append("nobody knows what is said in it; give a transcript")
-    return Verdict(voice, recording.path, recording.transcript, found, tuple(wrong))
+    unknown = limits.transcript and not r.transcript
+    wrong = (*faults(found, limits), *(("its transcript is missing; add it",) if unknown else ()))
+    return replace(verdict, measures=found, faults=wrong)
 
 
 def _distinct(verdicts: list[Verdict]) -> list[Verdict]:
-    """Refuse one recording that is given as several speakers."""
+    """Add a fault to recordings that are given as several speakers."""
     speakers: dict[str, set[str]] = {}
     for verdict in verdicts:
         speakers.setdefault(verdict.voice.source_sha256, set()).add(verdict.voice.speaker)

@@ -1,4 +1,4 @@
-"""Whether a recording can be the reference of a voice: what is measured of it, and the limits.
+"""True if a recording can be the reference of a voice: what is measured of it, and the limits.
 
 Noise is estimated from loud and quiet windows. White noise added to eight recordings of LibriSpeech and AISHELL, 10 dB
 below the speech, gave estimates of 13 to 17 dB, and 5 dB below, of 10 to 12: some 6 dB more than there is.
@@ -25,7 +25,7 @@ _DIGITAL_SILENCE = 1e-12
 
 @dataclass(frozen=True)
 class RecordingLimits:
-    """What a reference must be like. Engines that imitate voices take 3 to 10 s best and refuse more than 30 s."""
+    """Limits of a reference. Engines that imitate voices work best with 3 to 10 s and refuse more than 30 s."""
 
     min_seconds: float = 2.0
     best_seconds: tuple[float, float] = (3.0, 10.0)
@@ -39,7 +39,7 @@ class RecordingLimits:
     max_channel_difference_db: float = -10.0
     """Loudest difference of two channels against their sum: two people on a channel each differ in all they say."""
     transcript: bool = False
-    """Whether it must be known what is said."""
+    """True if it must be known what is said."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RecordingLimits":
@@ -63,7 +63,7 @@ class RecordingLimits:
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured of a recording."""
+    """Measurements of a recording."""
 
     seconds: float
     rate_hz: int
@@ -104,7 +104,7 @@ def measure(audio: Audio, rate_hz: int) -> Measures:
 
 
 def faults(found: Measures, limits: RecordingLimits) -> Iterator[str]:
-    """What is wrong with a recording, and the mend."""
+    """Faults of a recording, each with its fix."""
     if found.seconds < limits.min_seconds:
         yield f"{found.seconds:.1f} s is too short; give at least {limits.min_seconds:g} s"
     if found.seconds > limits.max_seconds:
@@ -122,7 +122,7 @@ def faults(found: Measures, limits: RecordingLimits) -> Iterator[str]:
 
 
 def fitness(seconds: float, limits: RecordingLimits) -> float:
-    """How far a recording is from the best length, in seconds.
+    """Distance of a length from the best ones, in seconds.
 
     >>> fitness(4.0, Limits()), fitness(12.0, Limits())
     (0.0, 2.0)

@@ -9,7 +9,7 @@ import soundfile
 
 from datagen.engines import load
 from datagen.engines.base import Voice
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from tests.engines.tiny_cosyvoice import lent_code, tiny_cosyvoice
 
 

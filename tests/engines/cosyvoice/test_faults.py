@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from datagen.engines.tts.cosyvoice import CosyVoice, _all_or_nothing
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError, EngineMissingError, OutageError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours

@@ -10,7 +10,7 @@ from datagen.engines import load
 from datagen.engines.base import Voice
 from datagen.engines.conformance import check
 from datagen.engines.tts.cosyvoice import CosyVoice
-from datagen.engines.voices.reference import ReferenceRecording
+from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of code that is not ours

@@ -52,7 +52,7 @@ def test_a_server_that_fails_a_third_of_its_calls_gives_the_same_digest(serve, t
     sound, faulty = serve(voice), serve(voice, a_third_fails)
     texts = ("Tell me about {} apples.", "All {} are red and round.", "And what of {} pears?", "Those {} are green.")
     records = [talk(*(text.format(k) for text in texts), id=f"d{k}") for k in range(11)]
-    options = {"attempts": 30, "max_seconds": 20, "timeout_seconds": 2}
+    options = {"attempts": 30, "max_seconds": 20, "timeout_seconds": 6}
     _, wanted = made(tmp_path / "sound", *through(sound, **options), records=records)
     out, found = made(tmp_path / "faulty", *through(faulty, **options), records=records)
     assert set(faulty.faults) == {"", *WAYS}

@@ -26,7 +26,7 @@ HEARD = {
     "html": "the answer is no audio but text/html; charset=utf-8: <html><body>502 Bad Gateway",
     "json": 'the answer is no audio but application/json: {"error": "out of memory"}',
     "garbage": "the answer is no audio that can be read",
-    "wrong_rate": "the audio has 12000 Hz, not 24000; set sample_rate_hz to what the server sends",
+    "wrong_rate": "the audio has 12000 Hz, not 24000; set sample_rate_hz to that",
     "silent": "the audio is silent",
     "nan": "the audio holds numbers that are no sound",
     "endless": "a runaway",
@@ -101,7 +101,9 @@ def test_a_text_that_is_refused_is_not_sent_again(host, engine, status):
 @pytest.mark.parametrize("status", ["400", "413", "422"])
 def test_a_server_that_refuses_every_text_stops_the_build(host, engine, status):
     host.script = lambda number, body: status
-    with pytest.raises(OutageError, match=f"it is {status}; are voice, model, seed_field and extra_body right. What"):
+    with pytest.raises(
+        OutageError, match=f"it is {status}; are voice, model, seed_field and extra_body right. Finished"
+    ):
         engine().speak(TEXT, "tone-1", 7)
     assert [call["input"] for call in host.calls] == [TEXT, "Hello."]
 

@@ -1,9 +1,12 @@
 """Which recordings are taken and which refused, and what is said of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from datagen.engines.voices import RecordingLimits, load_bank, survey
+from datagen.engines.voices import Measures, RecordingLimits, load_bank, survey
+from datagen.engines.voices.voice_checks import faults
 from datagen.errors import EngineError, RecipeError
 from tests.engines.voices.conftest import hum
 
@@ -37,6 +40,25 @@ def test_each_fault_is_found_and_named_with_its_mend(put):
     }.items():
         assert says in said.pop(name)
     assert not said
+
+
+@pytest.mark.parametrize(
+    ("field", "limit", "beyond", "says"),
+    [
+        ("seconds", 2.0, -0.01, "too short"),
+        ("seconds", 30.0, 0.01, "too long"),
+        ("rate_hz", 16_000, -1, "too low a sample rate"),
+        ("level_dbfs", -45.0, -0.01, "too quiet"),
+        ("clipped_share", 0.001, 1e-6, "clipped"),
+        ("snr_db", 15.0, -0.01, "above its noise"),
+        ("channel_difference_db", -10.0, 0.01, "channels differ"),
+    ],
+)
+def test_a_recording_at_a_limit_is_good_and_one_beyond_it_is_not(field, limit, beyond, says):
+    good = Measures(5.0, 24_000, -25.0, 0.0, 40.0, float("-inf"))
+    assert not list(faults(replace(good, **{field: limit}), RecordingLimits()))
+    (fault,) = faults(replace(good, **{field: limit + beyond}), RecordingLimits())
+    assert says in fault
 
 
 def test_numbers_that_are_no_sound_are_refused(put):
@@ -138,7 +160,7 @@ def test_limits_are_options(put):
     bank = put("short.wav", seconds=1)
     assert list(load_bank(bank, RecordingLimits.of({"min_seconds": 0.5, "best_seconds": [1, 2]}))) == ["short"]
     (verdict,) = survey(bank, RecordingLimits.of({"min_seconds": 0.5, "transcript": True}))
-    assert verdict.faults == ("nobody knows what is said in it; give a transcript",)
+    assert verdict.faults == ("its transcript is missing; add it",)
     for values, says in [
         ({"min_second": 1}, "no limit of voices is called 'min_second'; they are min_seconds, "),
         ({"min_seconds": "1"}, "the limit min_seconds is '1'; write it like 2.0"),

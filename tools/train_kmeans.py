@@ -1,6 +1,6 @@
 """Train the model of the embedded speech tokenizer.
 
-    python -m datagen.engines.speech_tokens.kmeans_train [--out FILE] ...
+    python -m tools.train_kmeans [--out FILE] ...
 
     sentences → every voice of hibari, clean and noisy → log-mel → projection → codebook → decoder → one npz file
 
@@ -102,7 +102,7 @@ def train(clips: Sequence[TrainingClip], seed: int) -> dict[str, NDArray[np.gene
     ]
     instants = np.concatenate([clip.instants for clip in clips])
     heart = np.concatenate([np.full(len(clip.instants), clip.heart) for clip in clips])
-    say(f"{len(heart) / 25 / 60:.0f} minutes clean and as many noisy")
+    say(f"{len(heart) / 25 / 60:.0f} minutes clean, the same noisy")
     projection, offset = discriminants(np.concatenate(features), np.concatenate([instants, instants]))
     clean, noisy = (kmeans.project(part, projection, offset) for part in features)
     drawn = draw_points(clean, noisy, heart, seeds.rng(seed, "points"))
