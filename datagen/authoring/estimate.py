@@ -9,7 +9,7 @@ from datagen.authoring.authoring import make_task, question_of
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.authoring.prompts import load_prompt
 from datagen.authoring.spend import Usage, count_messages, count_tokens
-from datagen.records import Turn
+from datagen.records import Reject, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Estimate:
     most_money: float
 
 
-def estimate(recipe: WriteRecipe, items: Iterable[Item]) -> Estimate:
+def estimate(recipe: WriteRecipe, items: Iterable[Item | Reject]) -> Estimate:
     """Estimate a run over records. `follow_up` is taken to find as many interruptions as there may be.
 
     Raises:
@@ -36,6 +36,8 @@ def estimate(recipe: WriteRecipe, items: Iterable[Item]) -> Estimate:
     n_records = n_questions = 0
     usage = most = Usage(estimated=True)
     for item in items:
+        if isinstance(item, Reject):
+            continue
         n_records += 1
         written = begun(item)
         for task in tasks:

@@ -15,7 +15,7 @@ from datagen.pipeline.step import Stage, Step, apply
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
 from datagen.run.commit import commit_unit, found_unit
-from datagen.run.memory import keep_freed_memory
+from datagen.run.machine import keep_freed_memory
 from datagen.run.takes import kept_takes
 from datagen.shards.plan import PLAN, Plan, PlannedInput, differences, load_plan
 from datagen.shards.store import Store, open_store
