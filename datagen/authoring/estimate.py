@@ -1,11 +1,11 @@
-"""What a run would cost, before anything is sent: prompts are rendered, answers of common length stand in for real."""
+"""Estimated cost of a run, before any request: prompts are rendered, answers have a common length."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from datagen.authoring.answers import Turns
 from datagen.authoring.authored import Item, begun
-from datagen.authoring.authoring import make_task, question_of
+from datagen.authoring.authoring import question_of, tasks_of
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.authoring.prompts import load_prompt
 from datagen.authoring.spend import Usage, count_messages, count_tokens
@@ -14,12 +14,12 @@ from datagen.records import Reject, Turn
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """All figures are estimates: tokens are those of Qwen2, answers are of a common length and fit at once."""
+    """Estimated figures: tokens of Qwen2, and answers of a common length that fit at the first attempt."""
 
     n_records: int
     n_questions: int
     usage: Usage
-    """As expected."""
+    """Expected."""
     most: Usage
     """If every answer is as long as it may be; answers that do not fit come on top."""
     money: float
@@ -32,7 +32,7 @@ def estimate(recipe: WriteRecipe, items: Iterable[Item | Reject]) -> Estimate:
     Raises:
         RecipeError: If there is no prompt for a task and language.
     """
-    tasks = [make_task(name, recipe) for name in recipe.tasks]
+    tasks = tasks_of(recipe)
     n_records = n_questions = 0
     usage = most = Usage(estimated=True)
     for item in items:

@@ -1,6 +1,7 @@
 """A build from recipe to manifest."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from typing_extensions import override
 
@@ -87,8 +88,8 @@ class BuildJob(Job[Manifest]):
         return [WorkerPool(Worker.open, (*arguments, names), needs) for needs, names in self._pipeline.pools()]
 
     @override
-    def here(self, out: str, plan: Plan, store: Store) -> Worker:
-        return Worker(self._pipeline, plan, store)
+    def here(self, out: str, plan: Plan, store: Store) -> Callable[[int], Marker]:
+        return Worker(self._pipeline, plan, store).run
 
     @override
     def done(self, marker: Marker) -> None:

@@ -7,7 +7,7 @@ is what they share: units that are done are skipped, success is judged from mark
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from datagen.errors import StoreError
 from datagen.recipe import LimitsConfig, PoolConfig
@@ -49,14 +49,6 @@ class WorkerPool:
     error its other units run to their end. 0: one unit at a time, in a process of its own, for it may crash."""
 
 
-class UnitWorker(Protocol):
-    """Makes units in the calling thread."""
-
-    def run(self, unit: int) -> Marker:
-        """Make and commit a unit."""
-        ...
-
-
 class Job(ABC, Generic[_R]):
     """Work in units. Methods are called in the order in which they stand here."""
 
@@ -87,11 +79,11 @@ class Job(ABC, Generic[_R]):
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
         """Workers outside this process; only on Ray more than one pool, which then work one after the other."""
 
-    def here(self, out: str, plan: Plan, store: Store) -> UnitWorker:  # noqa: ARG002
-        """The worker of a job that runs in this process."""
+    def here(self, out: str, plan: Plan, store: Store) -> Callable[[int], Marker]:  # noqa: ARG002
+        """Makes and commits a unit in this process."""
         (pool,) = self.pools(out, 1, "local")
-        worker: UnitWorker = pool.make(*pool.arguments)
-        return worker
+        run: Callable[[int], Marker] = pool.make(*pool.arguments).run
+        return run
 
     def done(self, marker: Marker) -> None:
         """A unit is done.
@@ -152,9 +144,9 @@ def run_job(
             (pool,) = job.pools(out, n_workers, engine)
             run_local(_hands(pool, min(n_workers, len(left)), job, watcher), left, done, patient=pool.lanes > 0)
         else:
-            worker = job.here(out, plan, store)
+            run = job.here(out, plan, store)
             for unit in left:
-                done(worker.run(unit))
+                done(run(unit))
     return job.finish(store, plan)
 
 

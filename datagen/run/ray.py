@@ -139,7 +139,6 @@ class UnitActor:
         first: bool,
         last: bool,
     ) -> None:
-        """Take how to make the worker, how often it may die, its lanes, and whether its pool is first and last."""
         self._first, self._last = first, last
         self._notes: list[str] = []
         self._warden = Warden(make, arguments, attempts, self._notes.append)
@@ -171,10 +170,10 @@ class UnitActor:
             raise self._hand
         if self._first and self._last:
             return {"marker": _shown(self._hand.unit(unit))}
-        items = self._warden.records(unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
+        items = self._warden.must("records", unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
         results = self._warden.batch(f"unit {unit}", items)
         if self._last:
-            return {"marker": _shown(self._warden.commit(unit, results))}
+            return {"marker": _shown(self._warden.must("commit", unit, results))}
         return {"items": pickle.dumps(results, protocol=5)}
 
 
@@ -188,7 +187,7 @@ def _shown(marker: Marker) -> str:
 
 @contextmanager
 def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
-    """Be connected to a cluster; one that was started here ends here."""
+    """A connection to a cluster; a cluster that was started here ends here."""
     try:
         import ray
     except ImportError as error:
@@ -212,7 +211,7 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
 
 
 def _reach(address: str) -> None:
-    """Look whether a cluster listens at HOST:PORT and takes our token; Ray itself would try for minutes.
+    """Check that a cluster listens at HOST:PORT and accepts our token; Ray itself would try for minutes.
 
     Raises:
         ClusterError: If it does not.
@@ -247,10 +246,7 @@ def _no_cluster(address: str, error: OSError) -> ClusterError:
 
 @contextmanager
 def _native_messages_aside() -> Iterator[None]:
-    """Send what Ray's C++ side writes to the terminal to `datagen-ray-PID.log` among the temporary files.
-
-    It stays there if that side takes the driver down; otherwise nobody needs it.
-    """
+    """Send the output of Ray's C++ side to a temporary file, which stays if that side crashes the driver."""
     log = Path(tempfile.gettempdir(), f"datagen-ray-{os.getpid()}.log")
     before, python = os.dup(2), sys.stderr
     with log.open("wb") as file, os.fdopen(before, "w", buffering=1) as terminal:
@@ -267,7 +263,7 @@ def _native_messages_aside() -> Iterator[None]:
 
 @contextmanager
 def _ray_speaks_through(notice: Notice) -> Iterator[None]:
-    """Have what Ray would print of lost workers and nodes come as notices of a line each."""
+    """Turn Ray's messages about lost workers and nodes into notices of a line each."""
     import ray._private.worker
 
     internals: Any = ray._private.worker

@@ -21,8 +21,8 @@ from datagen.shards.unit import Marker
 
 Notice = Callable[[str], None]
 """Takes one line for the user."""
-_TOLD_BYTES = 4000
-"""How much of what a dead process last printed is kept."""
+_SAID_BYTES = 4000
+"""Kept of the last output of a dead process."""
 _LOG_BYTES = 1 << 20
 _START = "import sys; from datagen.run.supervise import serve; serve(*map(int, sys.argv[1:]))"
 
@@ -31,25 +31,24 @@ class Died(Exception):
     """The process of a worker ended in the middle of a call.
 
     Attributes:
-        reason: How, in a few words that are the same on every machine.
-        told: The last lines it printed.
+        reason: How it ended, in a few words that are the same on every machine.
+        said: The last lines it printed.
     """
 
-    def __init__(self, reason: str, told: str) -> None:
-        """Take how it ended and what it printed."""
+    def __init__(self, reason: str, said: str) -> None:
         super().__init__(reason)
-        self.reason, self.told = reason, told
+        self.reason, self.said = reason, said
 
 
 class Child:
     """A process that makes one object and answers calls of its methods, in order.
 
-    What it prints is kept aside, so the terminal stays the driver's. Ctrl-C never reaches it, and it ends when
-    the process that started it does, however that died.
+    Its output goes to a file, so the terminal stays the driver's. Ctrl-C never reaches it, and it ends when the
+    process that started it does, however that died.
     """
 
     def __init__(self, make: Callable[..., object], *arguments: object) -> None:
-        """Start the process; it makes `make(*arguments)`; `wait` for it before the first call."""
+        """Start the process, which makes `make(*arguments)`; `wait` for it before the first call."""
         self._log = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115  (closed with the child)
         self._calls, theirs = Pipe()
         lives, self._life = os.pipe()
@@ -69,18 +68,8 @@ class Child:
         with contextlib.suppress(BrokenPipeError):  # dead already: `wait` tells
             self._calls.send((make, arguments))
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
     def wait(self) -> None:
-        """Wait until the object is made.
-
-        Raises:
-            Died: If the process ended.
-            DatagenError: As the making of the object raised it; anything else becomes a RuntimeError.
-        """
+        """Wait until the object is made; raises as `call` does."""
         self._answer()
 
     def call(self, method: str, *arguments: object) -> Any:
@@ -108,11 +97,11 @@ class Child:
         raise result
 
     def kill(self) -> None:
-        """End the process at once; whoever waits for its answer gets `Died`."""
+        """End the process at once; a caller that waits for its answer gets `Died`."""
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and give back what it held, when nobody waits for it any more."""
+        """End the process and release what it held, once no caller waits for it."""
         self._process.kill()
         self._process.wait()
         self._calls.close()
@@ -121,15 +110,15 @@ class Child:
 
     def _death(self) -> Died:
         code = self._process.wait()
-        self._log.seek(max(self._log.seek(0, os.SEEK_END) - _TOLD_BYTES, 0))
-        told = self._log.read().decode("utf-8", "replace")
-        if code == 1 and "Timeout (" in told:  # faulthandler's words
-            return Died("hung until its time was up", told)
-        return Died(f"killed by signal {-code}" if code < 0 else f"ended with status {code}", told)
+        self._log.seek(max(self._log.seek(0, os.SEEK_END) - _SAID_BYTES, 0))
+        said = self._log.read().decode("utf-8", "replace")
+        if code == 1 and "Timeout (" in said:  # faulthandler's words
+            return Died("hung until its time was up", said)
+        return Died(f"killed by signal {-code}" if code < 0 else f"ended with status {code}", said)
 
 
 def serve(calls: int, life: int) -> None:
-    """What the process runs: answer calls until nobody is left to ask.
+    """Answer calls in the child until the parent is gone.
 
     Args:
         calls: File descriptor of the connection.
@@ -154,7 +143,7 @@ def serve(calls: int, life: int) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself if a user can mend it, else its traceback as text: not every exception can be sent."""
+    """The error itself if a user can fix it, else its traceback as text: not every exception can be pickled."""
     if isinstance(error, DatagenError):
         return type(error)(str(error))
     return RuntimeError("".join(traceback.format_exception(error)))
@@ -166,25 +155,19 @@ def _end_with_parent(life: int) -> None:
 
 
 class Warden:
-    """One worker in a process of its own.
+    """Keeps one worker running in a process of its own, and replaces it when it dies.
 
-    A unit that kills it is tried again; then its dialogues are run one by one, each in turn as often, and one that
-    kills its worker even alone becomes a reject "crashed_worker". Its neighbours are kept.
+    A unit that kills it is tried again. Then its dialogues are run one by one, each with as many attempts; one that
+    kills its worker even alone becomes a reject "crashed_worker", and the others are kept.
     """
 
     def __init__(self, make: Callable[..., object], arguments: tuple[Any, ...], attempts: int, notice: Notice) -> None:
-        """Take how to make the worker, how often it may die on one piece of work, and whom to tell."""
         self._make, self._arguments, self._attempts, self._notice = make, arguments, attempts, notice
         self._child: Child | None = None
         self._lock, self._stopped = threading.Lock(), False
 
     def _call(self, method: str, *arguments: object) -> Any:
-        """Call a method of the worker, in a new process if the last one died.
-
-        Raises:
-            Died: If the process died of it.
-            DatagenError: As the worker raised it; an EngineError if workers cannot even start.
-        """
+        """Call a method of the worker, in a new process if the last one died; raises `Died` if this one dies."""
         child = self._child or self._start()
         try:
             return child.call(method, *arguments)
@@ -203,7 +186,7 @@ class Warden:
             except Died as death:
                 self._bury()
                 if attempt == self._attempts or self._stopped:
-                    raise EngineError(f"workers die while they start ({death.reason}):\n{death.told}") from death
+                    raise EngineError(f"workers die while they start ({death.reason}):\n{death.said}") from death
             else:
                 break
         return child
@@ -212,40 +195,27 @@ class Warden:
         """Make and commit a unit, whatever dies of it.
 
         Raises:
-            EngineError: If not even reading or committing it goes without a death.
+            EngineError: If its worker dies even of reading or committing it.
         """
         try:
             marker: Marker = self._persist(f"unit {unit}", "run", unit)
         except Died:
             self._raise_if_stopped()
             self._notice(f"unit {unit}: its dialogues are run one by one")
-            marker = self.commit(unit, self.each(self.records(unit)))
+            marker = self.must("commit", unit, self.each(self.must("records", unit)))
         return marker
 
-    def records(self, unit: int) -> list[Any]:
-        """The records of a unit, read in the worker.
+    def must(self, method: str, unit: int, *arguments: object) -> Any:
+        """Call a method of the worker on a unit.
 
         Raises:
             EngineError: If the worker dies of it each time.
         """
-        records: list[Any] = self._must(unit, "records", unit)
-        return records
-
-    def commit(self, unit: int, results: Sequence[Any]) -> Marker:
-        """Have the worker write a unit.
-
-        Raises:
-            EngineError: If the worker dies of it each time.
-        """
-        marker: Marker = self._must(unit, "commit", unit, results)
-        return marker
-
-    def _must(self, unit: int, method: str, *arguments: object) -> Any:
         try:
-            return self._persist(f"unit {unit}", method, *arguments)
+            return self._persist(f"unit {unit}", method, unit, *arguments)
         except Died as death:
             self._raise_if_stopped()
-            raise EngineError(f"unit {unit} kills its worker ({death.reason}):\n{death.told}") from death
+            raise EngineError(f"unit {unit} kills its worker ({death.reason}):\n{death.said}") from death
 
     def batch(self, what: str, items: Sequence[Any]) -> list[Any]:
         """Run the worker's steps over items; one by one if it dies of them together."""
@@ -267,14 +237,10 @@ class Warden:
         except Died as death:
             self._raise_if_stopped()
             self._notice(f"{name} kills its worker ({death.reason}) and is rejected")
-            return reject(item, "run", "crashed_worker", death.reason, death.told)
+            return reject(item, "run", "crashed_worker", death.reason, death.said)
 
     def _persist(self, what: str, method: str, *arguments: object) -> Any:
-        """Call until the worker lives through it, a bounded number of times.
-
-        Raises:
-            Died: If it died as often as is allowed.
-        """
+        """Call until the worker survives; raises `Died` after the last attempt."""
         for attempt in range(1, self._attempts + 1):
             try:
                 return self._call(method, *arguments)
@@ -287,23 +253,19 @@ class Warden:
         raise AssertionError("attempts is at least 1")
 
     def _raise_if_stopped(self) -> None:
-        """Do not take an end that was asked for as one more death.
-
-        Raises:
-            EngineError: If the warden was stopped.
-        """
+        """Do not count an end that was requested as a death."""
         if self._stopped:
             raise EngineError("the build was stopped")
 
     def stop(self) -> None:
-        """End the worker at once, from any thread; whoever waits for it gets `Died`."""
+        """End the worker at once, from any thread; a caller that waits for it gets `Died`."""
         with self._lock:
             self._stopped = True
             if self._child is not None:
                 self._child.kill()
 
     def close(self) -> None:
-        """Give back what the worker held, when nobody waits for it any more."""
+        """Release what the worker held, once no caller waits for it."""
         self.stop()
         self._bury()
 

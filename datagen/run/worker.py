@@ -1,4 +1,4 @@
-"""What one worker does with one unit: read its records, run the steps, commit. The same on every engine."""
+"""A worker of a build: reads the records of a unit, runs the steps, commits. The same on one machine and on Ray."""
 
 import faulthandler
 import platform
@@ -23,18 +23,18 @@ from datagen.shards.unit import Marker
 
 
 class Worker:
-    """Stages built once, then any number of units."""
+    """Stages and engines loaded once, for any number of units."""
 
     def __init__(self, build: Pipeline, plan: Plan, store: Store, names: Sequence[str] = ()) -> None:
-        """Build the stages; this is where engines are loaded.
+        """Build the stages, which loads their engines.
 
         Args:
             build: The pipeline.
             plan: The plan whose units are run.
             store: Where the plan lies and the units go.
-            names: Steps to run, all by default; a pipeline over several pools has a worker run some of them.
+            names: Steps to run, all by default; with several pools a worker runs some of them.
         """
-        self._limits = threadpool_limits(1)  # one worker a core, and results that do not depend on the machine's cores
+        self._limits = threadpool_limits(1)  # one worker per core; results must not depend on the number of cores
         keep_freed_memory()
         self._build, self._store = build, store
         self._takes = build.shelf = kept_takes(build.recipe, store)
@@ -47,10 +47,10 @@ class Worker:
 
     @classmethod
     def open(cls, recipe: dict[str, Any], url: str, names: Sequence[str] = ()) -> "Worker":
-        """A worker that has its process to itself, from what can be sent there.
+        """A worker in a process of its own.
 
-        A dialogue that takes longer than `limits.dialogue_seconds` ends the process, and so do engines that take longer
-        than `limits.start_seconds` to load.
+        A dialogue that takes longer than `limits.dialogue_seconds` ends the process, and so do engines that load for
+        longer than `limits.start_seconds`.
         """
         store, values = open_store(url), Recipe.model_validate(recipe)
         faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)
@@ -71,7 +71,7 @@ class Worker:
         return self._build.flatten()
 
     def run(self, unit: int) -> Marker:
-        """Make and commit a unit; what an earlier attempt has decided is not made again."""
+        """Make and commit a unit; content that an earlier attempt has decided is not made again."""
         found = found_unit(self._store, unit, self._flatten, self._header)
         return found or self.commit(unit, self.apply(self.records(unit)))
 
@@ -80,17 +80,17 @@ class Worker:
         return self._input.unit(unit)
 
     def apply(self, items: Sequence[Any]) -> list[Any]:
-        """Run the steps over items, a small batch from end to end at a time, so audio never piles up."""
+        """Run the steps over items, one small batch at a time, so that audio never piles up."""
         done: list[Any] = []
         try:
             for begin in range(0, len(items), self._batch_size):
                 batch: list[Any] = list(items[begin : begin + self._batch_size])
-                if self._dialogue_seconds:  # its watch needs no lock that a hung engine could hold
+                if self._dialogue_seconds:  # needs no lock that a hung engine could hold
                     faulthandler.dump_traceback_later(self._dialogue_seconds * len(batch), exit=True)
                 for name, stage in self._stages:
                     batch = apply(name, stage, batch)
                 done.extend(batch)
-        finally:  # an outage ends the unit, and what was spoken is worth keeping
+        finally:  # an outage ends the unit; its speech is worth keeping
             if self._dialogue_seconds:
                 faulthandler.cancel_dump_traceback_later()
             if self._takes:
@@ -103,6 +103,6 @@ class Worker:
 
 
 def header(plan: Plan) -> dict[str, Any]:
-    """What every data file says of itself."""
+    """Metadata of every data file."""
     names = ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence")
     return {**{name: plan.identity[name] for name in names}, "flatten": plan.identity["recipe"]["flatten"]}
