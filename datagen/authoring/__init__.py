@@ -3,8 +3,8 @@
     author.py     the job: plan, workers, summary        authoring_units.py  its units on disk
     authoring.py  the tasks of a record, in order        authored.py         brief and authored dialogue
     tasks.py      dialogue spoken translate judge        marking.py          script follow_up
-    prompts.py    `prompts/NAME.LANGUAGE.md` → messages  answers.py          types and JSON schemas of answers
+    prompts.py    `prompts/NAME.LANGUAGE.md` → messages  answers.py          types of answers
 
-A dialogue's text is data everywhere: it reaches the model as JSON between marks, answers are checked by type and
-limits, and nothing in them can choose a task, a file or a request.
+A dialogue's text is data everywhere: it reaches the model as JSON between marks, answers are
+checked by type and limits, and nothing in them can choose a task, a file or a request.
 """

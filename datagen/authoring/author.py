@@ -59,7 +59,8 @@ def write(
         recipe: What to author, and with which model.
         out: Output directory or URL; a build reads `dialogues/` in it.
         watcher: Informed of progress.
-        engine: This process, or actors on a Ray cluster, among which concurrency, rates and budget are shared out.
+        engine: This process, or actors on a Ray cluster, among which concurrency, rates and budget
+            are shared out.
         n_workers: Actors on Ray; 0 for two.
         address: Of the Ray cluster; `local` starts one on this machine.
 
@@ -71,7 +72,7 @@ def write(
 
 
 class AuthoringJob(Job[Summary]):
-    """An authoring run: each worker has several units under way, so that the server never waits for records."""
+    """An authoring run. Each worker has several units under way, so the server never waits."""
 
     def __init__(self, recipe: WriteRecipe) -> None:
         self._recipe, self._n_left, self._spent = recipe, 0, NOTHING
@@ -114,7 +115,7 @@ class AuthoringJob(Job[Summary]):
 
 
 def shared(recipe: WriteRecipe, n_workers: int, before: Usage) -> WriteRecipe:
-    """The recipe of one worker of several: its share of concurrency and rates, and of what is left of the budget.
+    """The recipe of one of several workers: its share of concurrency, rates and remaining budget.
 
     >>> values = {"name": "r", "input": {"topics": "t"}, "tasks": ["dialogue"], "llm": {"model": "m", "concurrency": 9}}
     >>> shared(WriteRecipe.model_validate(values), 2, NOTHING).llm.concurrency
@@ -137,9 +138,10 @@ def shared(recipe: WriteRecipe, n_workers: int, before: Usage) -> WriteRecipe:
 
 
 class AuthoringWorker:
-    """Authors units for several threads at once; one event loop asks for all of them, in a thread of its own.
+    """Authors units for several threads at once; one event loop, in its own thread, asks for all.
 
-    After an error no unit is begun. Units that are stopped decide nothing: their tasks end before the client closes.
+    After an error no unit is begun. Units that are stopped decide nothing: their tasks end before
+    the client closes.
     """
 
     def __init__(self, recipe: dict[str, Any], out: str, spent: Usage) -> None:

@@ -1,4 +1,4 @@
-"""The tasks of a record, in order: each asks its questions, and asks again while answers do not fit."""
+"""The tasks of a record, in order. Each asks its questions until the answers fit."""
 
 import asyncio
 import traceback
@@ -38,7 +38,7 @@ def tasks_of(recipe: WriteRecipe) -> list[Task]:
 
 
 def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
-    """All prompts that a recipe can need, by name and language; a plan freezes them by their hashes.
+    """All prompts that a recipe can need, by name and language; a plan holds their hashes.
 
     Raises:
         RecipeError: If one is invalid, or missing for a language that the recipe names.
@@ -58,18 +58,18 @@ def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
 
 
 class Writer:
-    """Takes records through the tasks of a recipe, each independently of the others and of their order."""
+    """Takes records through the tasks of a recipe, each independently of the others."""
 
     def __init__(self, recipe: WriteRecipe, client: Client) -> None:
         self._recipe, self._client = recipe, client
         self._tasks, self._prompts = tasks_of(recipe), prompts_of(recipe)
 
     async def write_all(self, items: Sequence[Item]) -> list[Written | Reject]:
-        """Author many records at a time, as many as the client allows; results in the order of the records.
+        """Author as many records at a time as the client allows; results keep the order.
 
         Raises:
-            DatagenError: What stops the run, such as a budget that is used up. The other records end first, and
-                their answers are kept.
+            DatagenError: What stops the run, such as a budget that is used up. The other records
+                end first, and their answers are kept.
         """
         results = await asyncio.gather(*(self.write(item) for item in items), return_exceptions=True)
         done: list[Written | Reject] = []

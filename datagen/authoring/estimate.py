@@ -1,4 +1,4 @@
-"""Estimated cost of a run, before any request: prompts are rendered, answers have a common length."""
+"""Estimated cost of a run: prompts are rendered, answers have a common length."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from datagen.records import Reject, Turn
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Estimated figures: tokens of Qwen2, and answers of a common length that fit at the first attempt."""
+    """Estimated figures: tokens of Qwen2; answers of a common length that fit at once."""
 
     n_records: int
     n_questions: int
@@ -27,7 +27,7 @@ class Estimate:
 
 
 def estimate(recipe: WriteRecipe, items: Iterable[Item | Reject]) -> Estimate:
-    """Estimate a run over records. `follow_up` is taken to find as many interruptions as there may be.
+    """Estimate a run over records, with the most interruptions that `follow_up` may find.
 
     Raises:
         RecipeError: If there is no prompt for a task and language.

@@ -1,4 +1,4 @@
-"""The tasks on places in a dialogue: script puts barge-ins, hesitations, backchannels; follow_up goes on after one."""
+"""The tasks on places in a dialogue: script (interruptions and listener signals), follow_up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ _FOLDED = str.maketrans(
 
 
 class ScriptTask(Task):
-    """Where somebody barges in, hesitates, or shows that they listen."""
+    """Barge-ins, hesitations and backchannels, with their places."""
 
     name = "script"
     schema = "ScriptAnswer"
@@ -70,7 +70,7 @@ class ScriptTask(Task):
 
 
 class FollowUp(Task):
-    """What the interrupted speaker says after an interruption, written anew in sight of what was left unsaid.
+    """The interrupted speaker's next turn, authored again in view of the words left unsaid.
 
     Asked only where the script added that turn: what was there before the script stays as it is.
     """
@@ -122,7 +122,7 @@ def _barge_ins(written: Written, found: Sequence[BargeInAnswer]) -> dict[int, Ma
 
 
 def _adds(found: Sequence[BargeInAnswer], turn: int) -> bool:
-    """Whether the barge-in into a turn brings turns of its own."""
+    """True if the barge-in into a turn brings turns of its own."""
     return any(barge_in.turn == turn and barge_in.says is not None for barge_in in found)
 
 
@@ -165,7 +165,7 @@ def _word(written: Written, turn: int, after: str, occurrence: int | None, first
 
 
 def _inserted(written: Written, found: Sequence[BargeInAnswer], marks: Sequence[Mark]) -> Written:
-    """The turns with those that barge-ins add, and the marks with the new numbers of their turns."""
+    """The dialogue with the turns that barge-ins add, and with the marks renumbered."""
     added = {barge_in.turn: (barge_in.says, barge_in.goes_on) for barge_in in found}
     turns: list[Turn] = []
     new: list[int] = []
@@ -205,12 +205,14 @@ def spoken_units(text: str) -> list[str]:
 
 
 def word_after(text: str, after: str, occurrence: int | None) -> int:
-    """How many units of a text are said when a quote from it has been said.
+    """Number of units of a text up to the end of a quote from it.
 
     Args:
         text: The turn, in spoken form.
-        after: Its last words before the place; whole words, or Chinese characters. Empty: its beginning.
-        occurrence: Which one, from 1, if the quote is there several times; None: it must be there once.
+        after: Its last words before the place; whole words, or Chinese characters. Empty: its
+            beginning.
+        occurrence: Which one, from 1, if the quote is there several times; None: it must be there
+            once.
 
     Returns:
         0 to the number of units.

@@ -26,8 +26,9 @@ def preview(prompt: Prompt, dialogue: Dialogue | None = None) -> tuple[Message, 
 
     Args:
         prompt: The prompt.
-        dialogue: The dialogue; none: the first one shipped with the package in the language that fits. The prompt
-            `dialogue` gets a fixed brief, `follow_up` an interruption of the second turn.
+        dialogue: The dialogue; none: the first one shipped with the package in the language that
+            fits. The prompt `dialogue` gets a fixed brief, `follow_up` an interruption of the
+            second turn.
 
     Raises:
         RecipeError: If the prompt is at fault.

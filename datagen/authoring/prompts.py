@@ -1,9 +1,10 @@
 """Prompts: `prompts/NAME.LANGUAGE.md` → messages.
 
-A prompt is Markdown with front matter (name, version, variables, schema, temperature, max_tokens) and parts that
-begin with a line `<!-- system -->`, `<!-- user -->` or `<!-- assistant -->`: the instruction, examples as question and
-answer, and last the question. A prompt is split into parts before it is filled in, so no text of a dialogue can make a
-part. Texts of dialogues are filled in as JSON without `<`, between marks that begin with one.
+A prompt is Markdown with front matter (name, version, variables, schema, temperature, max_tokens)
+and parts that begin with a line `<!-- system -->`, `<!-- user -->` or `<!-- assistant -->`: the
+instruction, examples as question and answer, and last the question. A prompt is split into parts
+before it is filled in, so no text of a dialogue can make a part. Texts of dialogues are filled in
+as JSON without `<`, between marks that begin with one.
 """
 
 import hashlib
@@ -70,7 +71,8 @@ class Prompt:
         """The messages.
 
         Raises:
-            RecipeError: If the variables are not those of the front matter, or a template is at fault.
+            RecipeError: If the variables are not those of the front matter, or a template is at
+                fault.
         """
         if set(variables) != set(self.variables):
             raise RecipeError(f"prompt {self.name}.{self.language} takes {self.variables}, not {sorted(variables)}")

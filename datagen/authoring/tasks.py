@@ -1,4 +1,4 @@
-"""The tasks on whole dialogues: dialogue, spoken, translate, judge. Each asks one question and checks its answer."""
+"""The tasks on whole dialogues, with one question each: dialogue, spoken, translate, judge."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Task(ABC):
         return written.language
 
     def variables(self, written: Written, place: int) -> dict[str, object]:  # noqa: ARG002 - others ask about places
-        """What the prompt is filled in with."""
+        """Values of the prompt's variables."""
         return {"turns": shown(written.turns)}
 
     @abstractmethod

@@ -17,8 +17,8 @@ _FIELDS = ("topic", "language", "persona", "style")
 def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
     """All briefs of a recipe with topics: topic by topic, language by language, sample by sample.
 
-    A line of JSON may name its own language, persona and style. Otherwise there are dialogues in each language of the
-    recipe, and persona and style are drawn by topic, language and sample.
+    A line of JSON may name its own language, persona and style. Otherwise there are dialogues in
+    each language of the recipe, and persona and style are drawn by topic, language and sample.
 
     Returns:
         One brief per dialogue, one reject per invalid line; numbered in order.

@@ -61,7 +61,7 @@ class JobProgress(Watcher):
 
     @override
     def planned(self, plan: Plan, n_done: int) -> None:
-        """Show what is there already. Hours and rejects are those of this run; `datagen status` adds up all."""
+        """Show earlier progress. Hours and rejects are of this run; `datagen status` adds up all."""
         self._rate = plan.identity.get("clock", {}).get("sample_rate_hz", 0)
         self._n_before, self._began = n_done, time.monotonic()
         self._bar.update(self._task, total=plan.n_units, completed=n_done)
@@ -138,7 +138,7 @@ def _clock(seconds: float) -> str:
 
 
 def print_status(status: Status) -> None:
-    """How far a build is, in a few lines."""
+    """Progress of a build, in a few lines."""
     share = f"{100 * status.n_units_done / max(status.n_units, 1):.1f}%"
     _say(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {status.n_units} units done, {share}")
     reasons = _by_count(status.rejects)

@@ -114,7 +114,8 @@ class FailureLimit:
         """Add one more unit.
 
         Raises:
-            LimitError: If the share of failures is over the limit; says what failed and how to continue.
+            LimitError: If the share of failures is over the limit; says what failed and how to
+                continue.
         """
         self._n_kept += marker.n_kept
         self._failed.update({r: n for r, n in marker.rejects.items() if r.split("/")[0] not in _BEFORE_SPEECH})

@@ -1,7 +1,8 @@
-"""A job: work that is cut into units, each made and committed exactly once, on one machine or on Ray.
+"""A job: work in units, each made and committed exactly once, on one machine or on Ray.
 
-A build, an authoring run and a flattening of stored conversations are jobs. A job knows its plan and its workers; here
-is what they share: units that are done are skipped, success is judged from markers, and a killed run resumes.
+A build, an authoring run and a flattening of stored conversations are jobs. A job knows its plan
+and its workers; here is what they share: units that are done are skipped, success is judged from
+markers, and a killed run resumes.
 """
 
 from abc import ABC, abstractmethod
@@ -45,15 +46,16 @@ class WorkerPool:
     """What `make` is called with; can be pickled."""
     needs: PoolConfig = field(default_factory=PoolConfig)
     lanes: int = 0
-    """Units that a worker has under way, each in a thread that waits for a server. Such a worker is a `Hand`; after an
-    error its other units run to their end. 0: one unit at a time, in a process of its own, for it may crash."""
+    """Units that a worker has under way, each in a thread that waits for a server. Such a worker is
+    a `Hand`; after an error its other units run to their end. 0: one unit at a time, in a process
+    of its own, because it may crash."""
 
 
 class Job(ABC, Generic[_R]):
     """Work in units. Methods are called in the order in which they stand here."""
 
     limits = LimitsConfig()
-    """How often a worker may die, and how long nodes are waited for."""
+    """Attempts per unit, and the time to wait for nodes."""
     unit_seconds = 3600.0
     """Longest time that a unit takes."""
 
@@ -77,7 +79,7 @@ class Job(ABC, Generic[_R]):
 
     @abstractmethod
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
-        """Workers outside this process; only on Ray more than one pool, which then work one after the other."""
+        """Workers outside this process. Only Ray takes several pools; units pass through them all."""
 
     def here(self, out: str, plan: Plan, store: Store) -> Callable[[int], Marker]:  # noqa: ARG002
         """Makes and commits a unit in this process."""
@@ -110,8 +112,9 @@ def run_job(
     Args:
         job: The job.
         out: Output directory or URL.
-        n_workers: Processes. With 0 the work is done in this process, and what crashes it ends the job. On Ray: the
-            most workers of a pool for which the recipe names no number; 0 for as many as there is room for.
+        n_workers: Processes. With 0 the work is done in this process, and what crashes it ends the
+            job. On Ray: the most workers of a pool for which the recipe names no number; 0 for as
+            many as there is room for.
         watcher: Informed of progress.
         engine: What runs the workers.
         address: Of the Ray cluster; `local` starts one on this machine.

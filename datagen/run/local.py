@@ -35,7 +35,8 @@ def run_local(hands: Sequence[Hand], units: Iterable[int], done: Done, *, patien
         hands: One per thread; threads may share one.
         units: Indices of the units to run.
         done: Called in this thread with the marker of each unit as it ends, in any order.
-        patient: After an error the other threads run until their next error or the end of the units.
+        patient: After an error the other threads run until their next error or the end of the
+            units.
 
     Raises:
         DatagenError: As a worker raised it. All workers are stopped then.
@@ -71,7 +72,7 @@ def run_local(hands: Sequence[Hand], units: Iterable[int], done: Done, *, patien
 
 
 def _next(ended: "SimpleQueue[Marker | BaseException | None]") -> Marker | BaseException | None:
-    """The next item of a queue. Waking now and then catches a signal that comes just before a wait."""
+    """The next item of a queue; wakes now and then for a signal that came just before the wait."""
     while True:
         with suppress(Empty):
             return ended.get(timeout=_AWAKE_SECONDS)

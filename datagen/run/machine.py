@@ -14,8 +14,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 def processor() -> str:
     """Instruction set, and the family whose kernels numpy's BLAS has chosen, such as `x86_64 SkylakeX`.
 
-    Numeric libraries choose their kernels by the same features of a processor (AVX2, AVX-512, ...), and a sum of floats
-    differs in its last bit between kernels, not between two processors that run the same one.
+    Numeric libraries choose their kernels by the same features of a processor (AVX2, AVX-512, ...),
+    and a sum of floats differs in its last bit between kernels, not between two processors that run
+    the same one.
     """
     families = {str(library["architecture"]) for library in threadpool_info() if library.get("architecture")}
     return " ".join([platform.machine(), *sorted(families)])
@@ -24,8 +25,8 @@ def processor() -> str:
 def keep_freed_memory() -> None:
     """Tell glibc to reuse freed blocks of up to 1 GiB; does nothing elsewhere.
 
-    By default arrays over 128 KiB (later 32 MiB) are mapped and unmapped anew each time, and the page faults of
-    that cost more than the arithmetic of mixing (`benchmarks/stages.py`).
+    By default arrays over 128 KiB (later 32 MiB) are mapped and unmapped anew each time, and the
+    page faults of that cost more than the arithmetic of mixing (`benchmarks/stages.py`).
     """
     if not sys.platform.startswith("linux"):
         return

@@ -6,7 +6,7 @@ from datagen.recipe import PoolConfig
 
 
 def sized(pools: Sequence[PoolConfig], n_workers: int, n_units: int) -> list[PoolConfig]:
-    """The pools, each with its largest number of workers: possibly more than fit now, since nodes may join."""
+    """The pools, each with its largest number of workers; more may fit later, since nodes may join."""
     mosts = [min(pool.max_workers or n_workers or n_units, n_units) for pool in pools]
     return [
         pool.model_copy(update={"max_workers": max(most, pool.min_workers)})

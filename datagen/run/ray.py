@@ -1,10 +1,11 @@
 """Run a job's units on a Ray cluster: the same workers as `local`, placed by Ray Data.
 
-A row is a unit, never a dialogue. Where all steps need the same of a worker, one actor makes the whole unit and only
-its marker comes back; where they do not (a GPU for the voice), each group of steps has a pool of its own and a unit's
-items travel between them through Ray's object store. An actor keeps its worker in a process of its own
-(`supervise.py`), so an engine that crashes is handled as on one machine; Ray repeats only what it lost itself: a node,
-an actor. Ray may repeat a unit, or drop it: success is judged from markers, and a unit is committed once.
+A row is a unit, never a dialogue. Where all steps need the same of a worker, one actor makes the
+whole unit and only its marker comes back; where they do not (a GPU for the voice), each group of
+steps has a pool of its own and a unit's items travel between them through Ray's object store. An
+actor keeps its worker in a process of its own (`supervise.py`), so an engine that crashes is
+handled as on one machine; Ray repeats only what it lost itself: a node, an actor. Ray may repeat a
+unit, or drop it: success is judged from markers, and a unit is committed once.
 """
 
 import logging
@@ -30,7 +31,7 @@ from datagen.run.supervise import Notice, Warden
 from datagen.shards.unit import Marker
 
 _PASSES = 3
-"""How often units that Ray lost are given to it again."""
+"""Attempts for units that Ray loses."""
 _UNITS_A_PASS = 20_000
 """Units in one Ray data set: the driver's memory does not grow with the job."""
 _POLL_SECONDS = 1.0
@@ -46,13 +47,15 @@ def run_ray(
         job: The job; its pools say what the workers need.
         out: Where the plan lies; every node must see it under this name.
         units: Indices of the units to run.
-        n_workers: Most workers of a pool for which the recipe names no number; 0 for as many as there is room for.
+        n_workers: Most workers of a pool for which the recipe names no number; 0 for as many as
+            there is room for.
         address: `local`, `auto`, or that of a cluster's head.
         done: Called with the marker of each unit as it ends, in any order.
         notice: Called with a line on what was lost and repeated.
 
     Raises:
-        ClusterError: If the cluster is not there, cannot hold the job, or loses units again and again.
+        ClusterError: If the cluster is not there, cannot hold the job, or loses units again and
+            again.
         DatagenError: As a worker raised it.
     """
     with cluster(address, n_workers, notice):
@@ -211,7 +214,7 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
 
 
 def _reach(address: str) -> None:
-    """Check that a cluster listens at HOST:PORT and accepts our token; Ray itself would try for minutes.
+    """Check that a cluster listens at HOST:PORT and accepts our token; Ray would try for minutes.
 
     Raises:
         ClusterError: If it does not.
@@ -246,7 +249,7 @@ def _no_cluster(address: str, error: OSError) -> ClusterError:
 
 @contextmanager
 def _native_messages_aside() -> Iterator[None]:
-    """Send the output of Ray's C++ side to a temporary file, which stays if that side crashes the driver."""
+    """Send the output of Ray's C++ side to a temporary file, which stays if the driver crashes."""
     log = Path(tempfile.gettempdir(), f"datagen-ray-{os.getpid()}.log")
     before, python = os.dup(2), sys.stderr
     with log.open("wb") as file, os.fdopen(before, "w", buffering=1) as terminal:

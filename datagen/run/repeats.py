@@ -52,8 +52,8 @@ class Grouping:
     def names(self, clusters: Clusters, splits: SplitsConfig) -> dict[int, str]:
         """The group of each dialogue that has near-duplicates, by record, in order.
 
-        A group is named by its first dialogue. A group so large that it would dominate any split is named by its first
-        dialogue that is dealt to train, and so belongs to train.
+        A group is named by its first dialogue. A group so large that it would dominate any split is
+        named by its first dialogue that is dealt to train, and so belongs to train.
         """
         names = {}
         for members in clusters.members:

@@ -1,7 +1,7 @@
 """A worker in a process of its own, replaced when it dies; the dialogue that kills it is found.
 
-Local builds and actors on Ray use it: an engine (TTS, tokenizer) that crashes or hangs takes down its process and
-nothing else.
+Local builds and actors on Ray use it: an engine (TTS, tokenizer) that crashes or hangs takes down
+its process and nothing else.
 """
 
 import contextlib
@@ -43,12 +43,12 @@ class Died(Exception):
 class Child:
     """A process that makes one object and answers calls of its methods, in order.
 
-    Its output goes to a file, so the terminal stays the driver's. Ctrl-C never reaches it, and it ends when the
-    process that started it does, however that died.
+    Its output goes to a file, so the terminal stays the driver's. Ctrl-C never reaches it, and it
+    ends when the process that started it does, however that died.
     """
 
     def __init__(self, make: Callable[..., object], *arguments: object) -> None:
-        """Start the process, which makes `make(*arguments)`; `wait` for it before the first call."""
+        """Start the process, which calls `make(*arguments)`; `wait` before the first call."""
         self._log = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115  (closed with the child)
         self._calls, theirs = Pipe()
         lives, self._life = os.pipe()
@@ -143,7 +143,7 @@ def serve(calls: int, life: int) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself if a user can fix it, else its traceback as text: not every exception can be pickled."""
+    """The error itself if a user can fix it, else its traceback as text, which can be pickled."""
     if isinstance(error, DatagenError):
         return type(error)(str(error))
     return RuntimeError("".join(traceback.format_exception(error)))
@@ -157,8 +157,9 @@ def _end_with_parent(life: int) -> None:
 class Warden:
     """Keeps one worker running in a process of its own, and replaces it when it dies.
 
-    A unit that kills it is tried again. Then its dialogues are run one by one, each with as many attempts; one that
-    kills its worker even alone becomes a reject "crashed_worker", and the others are kept.
+    A unit that kills it is tried again. Then its dialogues are run one by one, each with as many
+    attempts; one that kills its worker even alone becomes a reject "crashed_worker", and the others
+    are kept.
     """
 
     def __init__(self, make: Callable[..., object], arguments: tuple[Any, ...], attempts: int, notice: Notice) -> None:
@@ -167,7 +168,7 @@ class Warden:
         self._lock, self._stopped = threading.Lock(), False
 
     def _call(self, method: str, *arguments: object) -> Any:
-        """Call a method of the worker, in a new process if the last one died; raises `Died` if this one dies."""
+        """Call a method of the worker, in a new process if the last one died; may raise `Died`."""
         child = self._child or self._start()
         try:
             return child.call(method, *arguments)
@@ -227,7 +228,7 @@ class Warden:
         return results
 
     def each(self, items: Sequence[Any]) -> list[Any]:
-        """Run the worker's steps over items one by one; what kills the worker even alone becomes a reject."""
+        """Run the worker's steps over items one by one; one that kills the worker becomes a reject."""
         return [item if isinstance(item, Reject) else self._alone(item) for item in items]
 
     def _alone(self, item: Any) -> Any:

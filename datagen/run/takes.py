@@ -1,11 +1,12 @@
 """Kept takes: speech that later builds reuse, whatever their timing.
 
-    takes/HASH.parquet        takes that one worker wrote at once, of schema TAKES; HASH is that of their keys
-    takes/keys/HASH           SHA-256 of that file, then the 16-byte keys in it
-    takes/index.parquet       all keys with their files, written by the driver when it starts and when it ends
+    takes/HASH.parquet        takes that one worker wrote at once, of schema TAKES; HASH is that of
+    their keys takes/keys/HASH           SHA-256 of that file, then the 16-byte keys in it
+    takes/index.parquet       all keys with their files, written by the driver when it starts and
+    when it ends
 
-A reader gets the index in one request (one per file of keys if the build wrote no index), then the files it needs.
-Takes are not part of the digest: one that is missing or damaged is spoken again.
+A reader gets the index in one request (one per file of keys if the build wrote no index), then the
+files it needs. Takes are not part of the digest: one that is missing or damaged is spoken again.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A worker of a build: reads the records of a unit, runs the steps, commits. The same on one machine and on Ray."""
+"""A worker of a build: reads the records of a unit, runs the steps, commits."""
 
 import faulthandler
 import platform
@@ -49,8 +49,8 @@ class Worker:
     def open(cls, recipe: dict[str, Any], url: str, names: Sequence[str] = ()) -> "Worker":
         """A worker in a process of its own.
 
-        A dialogue that takes longer than `limits.dialogue_seconds` ends the process, and so do engines that load for
-        longer than `limits.start_seconds`.
+        A dialogue that takes longer than `limits.dialogue_seconds` ends the process, and so do
+        engines that load for longer than `limits.start_seconds`.
         """
         store, values = open_store(url), Recipe.model_validate(recipe)
         faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)
