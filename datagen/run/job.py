@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from datagen.errors import StoreError
 from datagen.recipe import LimitsConfig, PoolConfig
 from datagen.run.local import Hand, run_local
-from datagen.run.supervise import Warden
+from datagen.run.supervise import Notice, Warden
 from datagen.shards.markers import missing
 from datagen.shards.plan import PLAN, Plan, load_plan, refuse_another
 from datagen.shards.store import Store, open_store
@@ -145,7 +145,8 @@ def run_job(
             run_ray(job, out, left, n_workers, address, done, watcher.notice)
         elif n_workers:
             (pool,) = job.pools(out, n_workers, engine)
-            run_local(_hands(pool, min(n_workers, len(left)), job, watcher), left, done, patient=pool.lanes > 0)
+            hands = _hands(pool, min(n_workers, len(left)), job.limits.attempts, watcher.notice)
+            run_local(hands, left, done, patient=pool.lanes > 0)
         else:
             run = job.here(out, plan, store)
             for unit in left:
@@ -153,9 +154,9 @@ def run_job(
     return job.finish(store, plan)
 
 
-def _hands(pool: WorkerPool, n_workers: int, job: Job[Any], watcher: Watcher) -> list[Hand]:
+def _hands(pool: WorkerPool, n_workers: int, attempts: int, notice: Notice) -> list[Hand]:
     if not pool.lanes:
-        return [Warden(pool.make, pool.arguments, job.limits.attempts, watcher.notice) for _ in range(n_workers)]
+        return [Warden(pool.make, pool.arguments, attempts, notice) for _ in range(n_workers)]
     worker: Hand = pool.make(*pool.arguments)
     return [worker] * pool.lanes
 
