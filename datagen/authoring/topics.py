@@ -30,18 +30,18 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
     for number, line in enumerate(read_topics(recipe).split("\n"), 1):
         if not line.strip():
             continue
+        fault = None
         try:
             given = _given(line)
+            if tuple(given.values()) in seen:
+                fault = "duplicate", f"line {number} came before"
         except (ValueError, RecursionError) as error:
-            fault, same = ("bad_topic", f"line {number}: {error}"), ()
-        else:
-            same = tuple(given[name] for name in _FIELDS)
-            fault = ("duplicate", f"line {number} came before") if same in seen else None
+            fault = "bad_topic", f"line {number}: {error}"
         if fault:
             yield Reject(record, f"{file.stem}-{record}", file.name, "write", *fault)
             record += 1
             continue
-        seen.add(same)
+        seen.add(tuple(given.values()))
         for language in [given["language"]] if given["language"] else recipe.languages:
             for sample in range(recipe.n_per_topic):
                 if recipe.input.limit is not None and record >= recipe.input.limit:
