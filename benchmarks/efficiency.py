@@ -24,7 +24,7 @@ from datagen.recipe import Recipe
 from datagen.records import Conversation, Takes
 from datagen.run import commit
 from datagen.run.commit import commit_unit
-from datagen.run.memory import keep_freed_memory
+from datagen.run.machine import keep_freed_memory
 from datagen.shards import digest
 from datagen.shards.plan import PlannedInput, load_plan
 from datagen.shards.store import open_store

@@ -14,7 +14,7 @@ from datagen.engines.noise.noise import GeneratedNoise
 from datagen.pipeline.pipeline import Pipeline
 from datagen.records import Conversation, Dialogue, Reject, Streams, Take, Takes, Timeline
 from datagen.run.commit import commit_unit, row_tables
-from datagen.run.memory import keep_freed_memory
+from datagen.run.machine import keep_freed_memory
 from datagen.shards.identity import plain
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import to_parquet

@@ -27,12 +27,12 @@ FLOORS = [
 ]
 ALLOWED = {
     "pyarrow": {"shards", "sources", "run", "feed", "inspect", "export"},
-    "ray": {"run/ray", "authoring/authoring_ray"},
+    "ray": {"run/ray"},
     "torch": {"engines", "feed", "evaluate"},
     "transformers": {"engines/text_tokens", "evaluate"},
     "tokenizers": {"engines/text_tokens"},
     "typer": {"cli"},
-    "rich": {"cli", "authoring", "terminal", "inspect", "measure", "evaluate", "audit"},
+    "rich": {"cli", "terminal", "inspect", "measure", "evaluate", "audit"},
     "hibari": {"engines"},
     "pyroomacoustics": {"engines"},
     "obstore": {"shards/bucket"},

@@ -1,37 +1,41 @@
-"""A run that writes, from recipe to summary: units, each once, resumed where it stopped."""
+"""An authoring run, from recipe to summary: a job whose workers ask a language model."""
 
 import asyncio
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Literal
+from typing import Any
+
+from typing_extensions import override
 
 from datagen.authoring.authored import Item, Written
-from datagen.authoring.authored_commit import commit_writing
 from datagen.authoring.authoring import Writer
-from datagen.authoring.authoring_config import WriteRecipe
-from datagen.authoring.authoring_plan import WriteIdentity, hashes, plan_writing, planned
+from datagen.authoring.authoring_config import Budget, Llm, WriteRecipe
+from datagen.authoring.authoring_units import WriteIdentity, commit_authored, hashes, plan_authoring, planned
 from datagen.authoring.llm_client import Client, key_of_server
 from datagen.authoring.reply_cache import Cache
 from datagen.authoring.spend import NOTHING, Usage
-from datagen.errors import ResumeError
+from datagen.errors import ClusterError, EngineError, ResumeError
+from datagen.recipe import PoolConfig
 from datagen.records import Reject
+from datagen.run.job import Engine, Job, Watcher, WorkerPool, run_job
+from datagen.shards import digest
 from datagen.shards.identity import plain
-from datagen.shards.markers import Tally, markers, missing
-from datagen.shards.plan import Plan
+from datagen.shards.markers import Tally, markers
+from datagen.shards.plan import Plan, read_plan
 from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
 
 SUMMARY = "written.json"
-Done = Callable[[Marker], None]
-Engine = Literal["local", "ray"]
+_ACTORS = 2
+"""On Ray, if no number is given."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a finished run has written."""
+    """The result of a finished run."""
 
     n_records: int
     n_kept: int
@@ -42,142 +46,174 @@ class Summary:
     n_answers: int = 0
 
 
-class AuthoringWatcher:
-    """Someone who wants to know how a run goes; this one does not."""
-
-    def planned(self, plan: Plan[WriteIdentity], n_done: int) -> None:
-        """The plan stands; so many units were done before."""
-
-    def unit_done(self, marker: Marker) -> None:
-        """Another unit is done."""
-
-    def notice(self, line: str) -> None:
-        """Something went wrong and was mended."""
-
-
 def write(
     recipe: WriteRecipe,
     out: str,
-    watcher: AuthoringWatcher | None = None,
+    watcher: Watcher | None = None,
     engine: Engine = "local",
     n_workers: int = 0,
     address: str = "local",
 ) -> Summary:
-    """Write, or go on where an earlier run stopped.
+    """Author dialogues, or resume a run that was interrupted.
 
     Args:
-        recipe: What to write, and by whom.
-        out: Output directory or URL; `dialogues/` in it is what a build reads.
-        watcher: Told how it goes.
-        engine: This process, or actors on a Ray cluster, among which concurrency, rates and budget are shared out.
+        recipe: What to author, and with which model.
+        out: Output directory or URL; a build reads `dialogues/` in it.
+        watcher: Informed of progress.
+        engine: This process, or actors on a Ray cluster, among which concurrency, rates and budget
+            are shared out.
         n_workers: Actors on Ray; 0 for two.
         address: Of the Ray cluster; `local` starts one on this machine.
 
     Raises:
-        DatagenError: What the user can mend: recipe, input, output, server, budget.
+        DatagenError: What the user can fix: recipe, input, output, server, budget.
     """
-    watcher = watcher or AuthoringWatcher()
     key_of_server(recipe.llm)
-    store = open_store(out)
-    store.sweep()
-    plan = plan_writing(recipe, store)
-    left = missing(store, plan.n_units)
-    watcher.planned(plan, plan.n_units - len(left))
-    if left and engine == "ray":
-        from datagen.authoring.authoring_ray import run_ray
-
-        run_ray(recipe, out, left, n_workers or 2, address, watcher)
-    elif left:
-        asyncio.run(_run(recipe, plan, store, left, watcher.unit_done))
-    return _summary(store, plan)
+    return run_job(AuthoringJob(recipe), out, n_workers or _ACTORS, watcher, engine, address)
 
 
-class Units:
-    """Makes units in one event loop, a few at a time; one client and one writer for all."""
+class AuthoringJob(Job[Summary, WriteIdentity]):
+    """An authoring run. Each worker has several units under way, so the server never waits."""
 
-    def __init__(self, recipe: WriteRecipe, plan: Plan[WriteIdentity], store: Store, spent: Usage) -> None:
-        """Connect to nothing yet."""
-        if hashes(recipe) != plan.identity.prompts:
+    def __init__(self, recipe: WriteRecipe) -> None:
+        self._recipe, self._n_left, self._spent = recipe, 0, NOTHING
+        llm = recipe.llm
+        n_requests = recipe.unit_records * len(recipe.tasks) * llm.attempts * (llm.retries + 1)
+        self.unit_seconds = n_requests * (llm.timeout_seconds + llm.max_wait_seconds)
+
+    @override
+    def plan(self, store: Store) -> Plan[WriteIdentity]:
+        return plan_authoring(self._recipe, store)
+
+    @override
+    def begin(self, store: Store, plan: Plan[WriteIdentity], left: list[int]) -> None:
+        self._n_left = len(left)
+        budget = self._recipe.llm.budget
+        if budget.tokens is not None or budget.money is not None:
+            self._spent = Cache(store).spent()
+
+    @override
+    def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
+        recipe, spent, needs = self._recipe, self._spent, PoolConfig()
+        if engine == "ray":
+            n_workers = min(n_workers, self._n_left)
+            recipe, spent, needs = shared(recipe, n_workers, spent), NOTHING, PoolConfig(max_workers=n_workers)
+        lanes = max(2, ceil(2 * recipe.llm.concurrency / recipe.unit_records))
+        return [WorkerPool(AuthoringWorker, (recipe.dump(), out, spent), needs, lanes)]
+
+    @override
+    def finish(self, store: Store, plan: Plan[WriteIdentity]) -> Summary:
+        tally = Tally()
+        for marker in markers(store, range(plan.n_units)):
+            tally.add(marker)
+        n_answers, usage = 0, NOTHING
+        for answer in Cache(store).all():
+            n_answers, usage = n_answers + 1, usage + answer.usage
+        rejects, found = dict(tally.rejects), digest.to_text(tally.digest)
+        counts = {"n_records": tally.n_records, "n_kept": tally.n_kept, "digest": found, "rejects": rejects}
+        store.create(
+            SUMMARY, json.dumps({"identity": plain(plan.identity), **counts}, sort_keys=True, indent=1).encode()
+        )
+        return Summary(tally.n_records, tally.n_kept, found, rejects, usage, n_answers)
+
+
+def shared(recipe: WriteRecipe, n_workers: int, before: Usage) -> WriteRecipe:
+    """The recipe of one of several workers: its share of concurrency, rates and remaining budget.
+
+    >>> values = {"name": "r", "input": {"topics": "t"}, "tasks": ["dialogue"], "llm": {"model": "m", "concurrency": 9}}
+    >>> shared(WriteRecipe.model_validate(values), 2, NOTHING).llm.concurrency
+    4
+    """
+    llm, budget = recipe.llm, recipe.llm.budget
+
+    def part(whole: int | None) -> int | None:
+        return None if whole is None else max(whole // n_workers, 1)
+
+    tokens = None if budget.tokens is None else max(budget.tokens - before.tokens, n_workers) // n_workers
+    money = None if budget.money is None else max(budget.money - before.money(llm.prices), 1e-9) / n_workers
+    values = {
+        "concurrency": part(llm.concurrency),
+        "requests_per_minute": part(llm.requests_per_minute),
+        "tokens_per_minute": part(llm.tokens_per_minute),
+        "budget": Budget(tokens=tokens, money=money),
+    }
+    return recipe.model_copy(update={"llm": Llm.model_validate(llm.model_dump() | values)})
+
+
+class AuthoringWorker:
+    """Authors units for several threads at once; one event loop, in its own thread, asks for all.
+
+    After an error no unit is begun. Units that are stopped decide nothing: their tasks end before
+    the client closes.
+    """
+
+    def __init__(self, recipe: dict[str, Any], out: str, spent: Usage) -> None:
+        values, self._store = WriteRecipe.model_validate(recipe), open_store(out)
+        plan = read_plan(self._store, WriteIdentity)
+        if plan is None:
+            raise ClusterError(f"a worker finds no plan in {out}; --out must be seen by every node")
+        if hashes(values) != plan.identity.prompts:
             raise ResumeError("the prompts here are not those the run was planned with; every node must see the same")
-        self._plan, self._store = plan, store
-        self.client = Client(recipe.llm, store, spent=spent)
-        self._writer = Writer(recipe, self.client)
+        self._plan, self._client = plan, Client(values.llm, self._store, spent=spent)
+        self._writer = Writer(values, self._client)
+        self._failed: Exception | None = None
+        self._stopped = False
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._lock, self._ready = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        self._ready.wait()
 
-    async def make(self, unit: int) -> Marker:
-        """Write a unit and commit it.
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        self._ready.set()
+        async with self._client:
+            await self._end.wait()
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def unit(self, unit: int) -> Marker:
+        """Author a unit and commit it.
 
         Raises:
-            DatagenError: What stops the run.
+            DatagenError: What stops the run; the same for every later unit.
         """
-        records = await asyncio.to_thread(planned, self._plan, self._store, unit)
-        written = iter(await self._writer.write_all([r for r in records if not isinstance(r, Reject)]))
-        results: list[Written | Reject] = [r if isinstance(r, Reject) else next(written) for r in records]
-        return await asyncio.to_thread(commit_writing, self._store, unit, results)
+        try:
+            records = planned(self._plan, self._store, unit)
+            written = iter(self._written([record for record in records if not isinstance(record, Reject)]))
+            return commit_authored(
+                self._store, unit, [record if isinstance(record, Reject) else next(written) for record in records]
+            )
+        except Exception as error:
+            self._failed = self._failed or error
+            raise
 
+    def _written(self, items: Sequence[Item]) -> list[Written | Reject]:
+        with self._lock:  # what is sent to the loop before it ends is ended by it
+            if self._failed:
+                raise self._failed
+            results = asyncio.run_coroutine_threadsafe(self._write(items), self._loop)
+        return results.result()
 
-def units_at_once(recipe: WriteRecipe) -> int:
-    """So many units that the server never waits for records: their requests are twice what may be under way."""
-    return max(2, ceil(2 * recipe.llm.concurrency / recipe.unit_records))
+    async def _write(self, items: Sequence[Item]) -> list[Written | Reject]:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (a coroutine runs in a task)
+        self._under_way.add(task)
+        try:
+            return await self._writer.write_all(items)
+        finally:
+            self._under_way.discard(task)
 
+    def stop(self) -> None:
+        """Give up the units under way, from any thread."""
+        with self._lock:
+            self._failed = self._failed or EngineError("the run was stopped")
+            if not self._stopped:
+                self._loop.call_soon_threadsafe(self._end.set)
+            self._stopped = True
 
-def spent(recipe: WriteRecipe, store: Store) -> Usage:
-    """What earlier runs of an output have spent; only a budget asks for it."""
-    budget = recipe.llm.budget
-    return NOTHING if budget.tokens is None and budget.money is None else Cache(store).spent()
-
-
-async def _run(recipe: WriteRecipe, plan: Plan[WriteIdentity], store: Store, left: Iterable[int], done: Done) -> None:
-    units = Units(recipe, plan, store, spent(recipe, store))
-    async with units.client:
-        await _in_turn(units.make, iter(left), units_at_once(recipe), done)
-
-
-async def _in_turn(make: Callable[[int], Any], left: Any, n_at_once: int, done: Done) -> None:
-    """Make units, a few at a time. After an error none is begun, and those under way come to their end.
-
-    Whoever interrupts this ends them too, before the client is closed: without one a unit would decide wrongly.
-    """
-    under_way: set[asyncio.Task[Marker]] = set()
-    failed: BaseException | None = None
-    try:
-        while True:
-            while failed is None and len(under_way) < n_at_once and (unit := next(left, None)) is not None:
-                under_way.add(asyncio.create_task(make(unit)))
-            if not under_way:
-                break
-            ended, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                if error := task.exception():
-                    failed = failed or error
-                else:
-                    done(task.result())
-    finally:
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
-    if failed:
-        raise failed
-
-
-def _summary(store: Store, plan: Plan[WriteIdentity]) -> Summary:
-    """Sum up a finished run, and say so in the output."""
-    tally = Tally()
-    for marker in markers(store, range(plan.n_units)):
-        tally.add(marker)
-    n_answers, usage = 0, Usage()
-    for answer in Cache(store).all():
-        n_answers, usage = n_answers + 1, usage + answer.usage
-    found = Summary(tally.n_records, tally.n_kept, f"{tally.digest:032x}", dict(tally.rejects), usage, n_answers)
-    values = {
-        "identity": plain(plan.identity),
-        "n_records": found.n_records,
-        "n_kept": found.n_kept,
-        "digest": found.digest,
-    }
-    store.create(SUMMARY, json.dumps({**values, "rejects": Counter(found.rejects)}, sort_keys=True, indent=1).encode())
-    return found
-
-
-def counted(items: Iterable[Item | Reject]) -> list[Item]:
-    """The records that will be written, of an input; what a dry run counts."""
-    return [item for item in items if not isinstance(item, Reject)]
+    def close(self) -> None:
+        """Close the client's connections."""
+        self.stop()
+        self._thread.join()

@@ -1,4 +1,4 @@
-"""What a language model is asked to write from, and what it wrote."""
+"""The brief of a dialogue, and the dialogue that a language model authors."""
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -13,7 +13,7 @@ _MOST_DETAIL = 4000
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What a dialogue is to be about. None of its texts is trusted."""
+    """Topic, persona and style of a dialogue to author. None of its texts is trusted."""
 
     id: str
     topic: str
@@ -29,7 +29,7 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A dialogue on its way through the tasks, and what it ends as."""
+    """A dialogue during and after the tasks."""
 
     id: str
     language: str
@@ -63,7 +63,7 @@ class Written:
         return record
 
     def split(self, turn: int) -> tuple[str, str]:
-        """What of a turn is said, and what is not, for an interruption cuts it.
+        """The part of a turn that is said, and the part that an interruption cuts off.
 
         >>> turns = (Turn("user", "Go on."), Turn("assistant", "First, boil the water."), Turn("user", "Done."))
         >>> talk = Written("d", "en", turns, (Mark("barge_in", 1, 2, "user"),))
@@ -86,7 +86,7 @@ Item = Dialogue | Brief
 
 
 def begun(item: Item) -> Written:
-    """A record before its first task: a brief has no turns yet, a dialogue's language is told if it does not say.
+    """A record before its first task: a brief has no turns yet; a missing language is detected.
 
     >>> begun(Brief("b-0", "tea", "en", sample=2)).turns
     ()
@@ -96,19 +96,15 @@ def begun(item: Item) -> Written:
             item.id, item.language, (), brief=item, source=item.source, record=item.record, sample=item.sample
         )
     language = item.language or detect_language("\n".join(turn.text for turn in item.turns))
+    scores = {name: score for name, score in asdict(item.judged or Judged()).items() if score is not None}
     return Written(
-        item.id, language, item.turns, item.marks, _scores(item.judged), written_by=item.written_by,
+        item.id, language, item.turns, item.marks, scores, written_by=item.written_by,
         source=item.source, record=item.record,
     )  # fmt: skip
 
 
-def _scores(judged: Judged | None) -> dict[str, int]:
-    """A judge's scores that are there."""
-    return {name: score for name, score in asdict(judged).items() if score is not None} if judged else {}
-
-
 def rejected(item: Item, reason: str, detail: str, answer: str = "") -> Reject:
-    """The reject of a record, with the last answer to it as far as there is room.
+    """The reject of a record, with the last answer as far as it fits.
 
     >>> rejected(Brief("b-0", "tea", "en"), "broken_json", "no object", "Sure! Here").detail
     'no object; last answer: Sure! Here'

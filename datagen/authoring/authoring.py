@@ -1,4 +1,4 @@
-"""The tasks of a record, in order: each asks its questions, and asks again while answers do not fit."""
+"""The tasks of a record, in order. Each asks its questions until the answers fit."""
 
 import asyncio
 import traceback
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from datagen.authoring.answers import ANSWERS, UnfitAnswerError, parse, strict_schema
 from datagen.authoring.authored import Item, Written, begun, rejected
-from datagen.authoring.authoring_config import Llm, TaskName, WriteRecipe
+from datagen.authoring.authoring_config import Llm, WriteRecipe
 from datagen.authoring.llm_client import Client, NoAnswerError, Question
 from datagen.authoring.marking import FollowUp, ScriptTask
 from datagen.authoring.prompts import Message, Prompt, load_prompt, names
@@ -31,16 +31,16 @@ _TASKS: dict[str, type[Task]] = {
 }
 
 
-def make_task(name: TaskName, recipe: WriteRecipe) -> Task:
-    """A task by its name."""
-    return _TASKS[name](recipe)
+def tasks_of(recipe: WriteRecipe) -> list[Task]:
+    """The tasks of a recipe, in order."""
+    return [_TASKS[name](recipe) for name in recipe.tasks]
 
 
 def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
-    """All prompts that a recipe can need, by name and language; what a plan freezes by their hashes.
+    """All prompts that a recipe can need, by name and language; a plan holds their hashes.
 
     Raises:
-        RecipeError: If one is not what a prompt must be, or there is none for a language that the recipe names.
+        RecipeError: If one is invalid, or missing for a language that the recipe names.
     """
     found: dict[tuple[str, str], Prompt] = {}
     for stem in names(recipe.prompts):
@@ -49,8 +49,7 @@ def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
             found[name, language] = prompt = load_prompt(name, language, recipe.prompts)
             if prompt.schema != _TASKS[name].schema:
                 raise RecipeError(f"prompt {stem}: schema must be {_TASKS[name].schema}, not {prompt.schema}")
-    for first in recipe.languages if recipe.input.topics else recipe.select.languages:
-        language = first
+    for language in recipe.languages if recipe.input.topics else recipe.select.languages:
         for name in recipe.tasks:
             language = recipe.translate_to if name == "translate" else language
             load_prompt(name, language, recipe.prompts)
@@ -58,20 +57,18 @@ def prompts_of(recipe: WriteRecipe) -> dict[tuple[str, str], Prompt]:
 
 
 class Writer:
-    """Takes records through the tasks of a recipe. What becomes of one depends on no other, nor on their order."""
+    """Takes records through the tasks of a recipe, each independently of the others."""
 
     def __init__(self, recipe: WriteRecipe, client: Client) -> None:
-        """Take recipe and client."""
         self._recipe, self._client = recipe, client
-        self._tasks = [make_task(name, recipe) for name in recipe.tasks]
-        self._prompts = prompts_of(recipe)
+        self._tasks, self._prompts = tasks_of(recipe), prompts_of(recipe)
 
     async def write_all(self, items: Sequence[Item]) -> list[Written | Reject]:
-        """Write many at a time, as many as the client lets; results in the order of the records.
+        """Author as many records at a time as the client allows; results keep the order.
 
         Raises:
-            DatagenError: What stops the run, such as a budget that is used up: after all that was under way has ended,
-                and its answers are kept.
+            DatagenError: What stops the run, such as a budget that is used up. The other records
+                end first, and their answers are kept.
         """
         results = await asyncio.gather(*(self.write(item) for item in items), return_exceptions=True)
         done: list[Written | Reject] = []
@@ -113,12 +110,10 @@ class Writer:
         return None
 
     def _check_speakable(self, written: Written) -> None:
-        """Look whether a build would take a dialogue.
-
-        Raises:
-            UnfitAnswerError: If it would not.
-        """
-        select = Select(self._recipe.select.model_copy(update=open_to(written.language)))
+        """Check that a build would accept a dialogue; raises `UnfitAnswerError`."""
+        # a dialogue under way is in a language of the recipe's, and may have no scores yet
+        open_to = {"languages": (written.language,), "min_scores": {}, "require_scores": False}
+        select = Select(self._recipe.select.model_copy(update=open_to))
         found = select(Dialogue(written.id, written.turns, written.source, written.language, written.record))
         if isinstance(found, Reject):
             raise UnfitAnswerError(found.reason, f"no build would speak it: {found.detail}")
@@ -126,7 +121,7 @@ class Writer:
     async def _done(self, task: Task, written: Written) -> Written:
         try:
             prepared = task.prepared(written)
-            if prepared != written:  # in spoken form it may be too long, and is not paid for then
+            if prepared != written:  # in spoken form it may be too long: then it costs nothing
                 self._check_speakable(prepared)
             written = prepared
         except UnfitAnswerError as error:
@@ -154,7 +149,8 @@ class Writer:
             except UnfitAnswerError as error:
                 reason, fault = error.reason, error.detail
             else:
-                return given.by(_origin(prompt, answer, attempt))
+                names = prompt.name, prompt.name, prompt.version, prompt.sha256
+                return given.by(Origin(*names, answer.model, answer.sha256, attempt))
         last = (answer.refusal or answer.text) if answer else ""
         raise _GivenUpError(reason, f"{fault}, after {self._recipe.llm.attempts} answers", last)
 
@@ -167,16 +163,11 @@ class _GivenUpError(Exception):
         self.reason, self.detail, self.answer = reason, detail, answer
 
 
-def open_to(language: str) -> dict[str, object]:
-    """What a select asks that a dialogue under way cannot meet yet: a language of the recipe's, scores."""
-    return {"languages": (language,), "min_scores": {}, "require_scores": False}
-
-
 def read(answer: Answer, kind: type[BaseModel]) -> BaseModel:
-    """What an answer says.
+    """The value of an answer.
 
     Raises:
-        UnfitAnswerError: If it is a refusal, was cut, or is not of the type asked for.
+        UnfitAnswerError: If it is a refusal, was cut off, or is not of the requested type.
     """
     if answer.refusal or answer.finish == "content_filter":
         raise UnfitAnswerError("refused", "the model refused")
@@ -193,7 +184,7 @@ def read(answer: Answer, kind: type[BaseModel]) -> BaseModel:
 
 
 def question_of(prompt: Prompt, messages: tuple[Message, ...], llm: Llm, sample: int = 0, attempt: int = 0) -> Question:
-    """A rendered prompt as a question, with the recipe's values where it gives any."""
+    """A rendered prompt as a question; values of the recipe override those of the prompt."""
     return Question(
         messages,
         prompt.schema,
@@ -206,13 +197,9 @@ def question_of(prompt: Prompt, messages: tuple[Message, ...], llm: Llm, sample:
 
 
 def _corrected(messages: tuple[Message, ...], fault: str, prompt: Prompt) -> tuple[Message, ...]:
-    """The messages, with what was wrong with the last answer at their end."""
+    """The messages, with the fault of the last answer at their end."""
     if not fault:
         return messages
     *before, last = messages
     note = _AGAIN.get(prompt.language, _AGAIN["en"]).format(fault=fault)
     return (*before, replace(last, content=f"{last.content}\n\n{note}"))
-
-
-def _origin(prompt: Prompt, answer: Answer, attempt: int) -> Origin:
-    return Origin(prompt.name, prompt.name, prompt.version, prompt.sha256, answer.model, answer.sha256, attempt)

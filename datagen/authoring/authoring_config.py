@@ -1,4 +1,4 @@
-"""The recipe of a run that writes: every value, and its default, in one place. Unknown keys are errors."""
+"""The recipe of an authoring run: all values and their defaults. Unknown keys are errors."""
 
 import hashlib
 import json
@@ -158,7 +158,7 @@ class WriteRecipe(ConfigPart):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """What decides the content: not who answers where, how fast, at what price."""
+        """Values that decide the content; server, speed and price do not."""
         how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed", "max_tokens", "attempts"}
         return self.model_dump(mode="json", exclude={"llm": how})
 
@@ -176,11 +176,11 @@ def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
 
     Args:
         text: The YAML.
-        name: What to call it in errors, such as its file.
+        name: Its name in errors, such as its file.
         overrides: `key=value` pairs; the key is dotted (`llm.model`), the value YAML.
 
     Raises:
-        RecipeError: If a key or value is wrong; names file, key and mend.
+        RecipeError: If a key or value is wrong; names file, key and how to fix it.
     """
     values = values_of(text, name)
     if isinstance(values.get(WRITE), dict):

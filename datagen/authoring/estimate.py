@@ -1,41 +1,43 @@
-"""What a run would cost, before anything is sent: prompts are rendered, answers of common length stand in for real."""
+"""Estimated cost of a run: prompts are rendered, answers have a common length."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from datagen.authoring.answers import Turns
 from datagen.authoring.authored import Item, begun
-from datagen.authoring.authoring import make_task, question_of
+from datagen.authoring.authoring import question_of, tasks_of
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.authoring.prompts import load_prompt
 from datagen.authoring.spend import Usage, count_messages, count_tokens
-from datagen.records import Turn
+from datagen.records import Reject, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """All figures are estimates: tokens are those of Qwen2, answers are of a common length and fit at once."""
+    """Estimated figures: tokens of Qwen2; answers of a common length that fit at once."""
 
     n_records: int
     n_questions: int
     usage: Usage
-    """As expected."""
+    """Expected."""
     most: Usage
     """If every answer is as long as it may be; answers that do not fit come on top."""
     money: float
     most_money: float
 
 
-def estimate(recipe: WriteRecipe, items: Iterable[Item]) -> Estimate:
-    """Estimate a run over records. `follow_up` is taken to find as many interruptions as there may be.
+def estimate(recipe: WriteRecipe, items: Iterable[Item | Reject]) -> Estimate:
+    """Estimate a run over records, with the most interruptions that `follow_up` may find.
 
     Raises:
         RecipeError: If there is no prompt for a task and language.
     """
-    tasks = [make_task(name, recipe) for name in recipe.tasks]
+    tasks = tasks_of(recipe)
     n_records = n_questions = 0
     usage = most = Usage(estimated=True)
     for item in items:
+        if isinstance(item, Reject):
+            continue
         n_records += 1
         written = begun(item)
         for task in tasks:

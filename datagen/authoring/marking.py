@@ -1,4 +1,4 @@
-"""The tasks on places in a dialogue: script puts barge-ins, hesitations, backchannels; follow_up goes on after one."""
+"""The tasks on places in a dialogue: script (interruptions and listener signals), follow_up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,27 +8,31 @@ from typing_extensions import override
 
 from datagen.authoring.answers import BargeInAnswer, BesideAnswer, FollowUpAnswer, ScriptAnswer, UnfitAnswerError
 from datagen.authoring.authored import OTHER, Written
-from datagen.authoring.places import word_after
 from datagen.authoring.prompts import shown
 from datagen.authoring.script_checks import check_language, check_sayable, refuses
 from datagen.authoring.tasks import Task, refuse_marks
 from datagen.records import Mark, MarkKind, Role, Turn
+from datagen.sources.fields import quote as quoted
 from datagen.text import to_spoken
 from datagen.text.phrases import units
 
 _MOST_UNITS_OF_A_BACKCHANNEL = 5
 _MOST_UNITS_OF_A_FILLER = 4
+_MARKS = ",.?!;:，。？！；：…、'\"「」()（）-"
+_FOLDED = str.maketrans(
+    {**dict.fromkeys("‘’ʼ＇´`", "'"), **dict.fromkeys("“”„＂", '"'), **dict.fromkeys("‐‑‒–—―−－", "-")}
+)
+"""A model writes other quotes and dashes than the text it quotes."""
 
 
 class ScriptTask(Task):
-    """Where somebody barges in, hesitates, or shows that they listen."""
+    """Barge-ins, hesitations and backchannels, with their places."""
 
     name = "script"
     schema = "ScriptAnswer"
 
     @override
     def prepared(self, written: Written) -> Written:
-        """The turns in spoken form: words are then the words that will be spoken."""
         refuse_marks(written)
         check_sayable(written.turns, written.language)
         turns = tuple(Turn(turn.role, to_spoken(turn.text, written.language)) for turn in written.turns)
@@ -36,15 +40,11 @@ class ScriptTask(Task):
 
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
-        """The turns and the most marks of each kind."""
         most = {f"max_{name}": value for name, value in self._recipe.marks.model_dump().items()}
         return {"turns": shown(written.turns), **most}
 
     @override
-    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
-        """The dialogue with its marks, and with the turns that barge-ins add."""
-        if not isinstance(answer, ScriptAnswer):
-            raise UnfitAnswerError("wrong_schema", "not a script")
+    def applied(self, written: Written, place: int, answer: ScriptAnswer) -> Written:
         for name, most in self._recipe.marks.model_dump().items():
             if (n := len(getattr(answer, name))) > most:
                 raise UnfitAnswerError("bad_size", f"{n} {name}; at most {most} were asked for")
@@ -57,7 +57,6 @@ class ScriptTask(Task):
 
     @override
     def example(self, written: Written, place: int) -> BaseModel:
-        """As many marks as there may be."""
         barge_in = BargeInAnswer(
             turn=1, why="x " * 15, after="a b c", occurrence=None, says="x " * 12, goes_on="x " * 20
         )
@@ -70,7 +69,7 @@ class ScriptTask(Task):
 
 
 class FollowUp(Task):
-    """What the interrupted speaker says after an interruption, written anew in sight of what was left unsaid.
+    """The interrupted speaker's next turn, authored again in view of the words left unsaid.
 
     Asked only where the script added that turn: what was there before the script stays as it is.
     """
@@ -80,13 +79,11 @@ class FollowUp(Task):
 
     @override
     def questions(self, written: Written) -> Sequence[int]:
-        """The interrupted turns."""
         cut = (mark.turn for mark in written.marks if mark.kind == "barge_in")
         return [turn for turn in cut if turn + 2 in written.added]
 
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
-        """The dialogue up to the interruption, what was said and unsaid, and what comes after the turn asked for."""
         said, unsaid = written.split(place)
         before = [Turn(turn.role, written.split(k)[0]) for k, turn in enumerate(written.turns[:place])]
         before += [Turn(written.turns[place].role, said), written.turns[place + 1]]
@@ -98,16 +95,12 @@ class FollowUp(Task):
         }
 
     @override
-    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
-        """The turn after the interruption, in spoken form."""
-        if not isinstance(answer, FollowUpAnswer):
-            raise UnfitAnswerError("wrong_schema", "not a turn")
+    def applied(self, written: Written, place: int, answer: FollowUpAnswer) -> Written:
         turn = _said(written, written.turns[place].role, answer.text)
         return replace(written, turns=(*written.turns[: place + 2], turn, *written.turns[place + 3 :]))
 
     @override
     def example(self, written: Written, place: int) -> BaseModel:
-        """A turn of common length."""
         return FollowUpAnswer(text="x " * 30)
 
 
@@ -128,7 +121,7 @@ def _barge_ins(written: Written, found: Sequence[BargeInAnswer]) -> dict[int, Ma
 
 
 def _adds(found: Sequence[BargeInAnswer], turn: int) -> bool:
-    """Whether the barge-in into a turn brings turns of its own."""
+    """True if the barge-in into a turn brings turns of its own."""
     return any(barge_in.turn == turn and barge_in.says is not None for barge_in in found)
 
 
@@ -171,7 +164,7 @@ def _word(written: Written, turn: int, after: str, occurrence: int | None, first
 
 
 def _inserted(written: Written, found: Sequence[BargeInAnswer], marks: Sequence[Mark]) -> Written:
-    """The turns with those that barge-ins add, and the marks with the new numbers of their turns."""
+    """The dialogue with the turns that barge-ins add, and with the marks renumbered."""
     added = {barge_in.turn: (barge_in.says, barge_in.goes_on) for barge_in in found}
     turns: list[Turn] = []
     new: list[int] = []
@@ -197,3 +190,57 @@ def _said(written: Written, role: Role, text: str) -> Turn:
     if refuses(text):
         raise UnfitAnswerError("refused", "an added turn is a refusal")
     return turn
+
+
+def spoken_units(text: str) -> list[str]:
+    """The units of a text without case and punctuation, which a quote need not repeat.
+
+    >>> spoken_units("Well, it's on."), spoken_units("好，来吧")
+    (['well', "it's", 'on'], ['好', '来', '吧'])
+    >>> spoken_units("It’s — on")
+    ["it's", '', 'on']
+    """
+    return [text[unit.start : unit.end].translate(_FOLDED).strip(_MARKS).casefold() for unit in units(text)]
+
+
+def word_after(text: str, after: str, occurrence: int | None) -> int:
+    """Number of units of a text up to the end of a quote from it.
+
+    Args:
+        text: The turn, in spoken form.
+        after: Its last words before the place; whole words, or Chinese characters. Empty: its
+            beginning.
+        occurrence: Which one, from 1, if the quote is there several times; None: it must be there
+            once.
+
+    Returns:
+        0 to the number of units.
+
+    Raises:
+        UnfitAnswerError: `bad_place`, if the quote is not there, or there several times.
+
+    >>> word_after("Turn left, then turn right.", "turn right", None), word_after("Go left, left.", "left", 2)
+    (5, 3)
+    >>> word_after("先往左转，再往右转。", "左转", None), word_after("I'm here.", "", None)
+    (4, 0)
+    """
+    wanted = [unit for unit in spoken_units(after) if unit]
+    if not wanted:
+        return 0
+    numbered = [(unit, k + 1) for k, unit in enumerate(spoken_units(text)) if unit]  # a dash alone is not said
+    said, ends_at = [unit for unit, _ in numbered], [end for _, end in numbered]
+    n = len(wanted)
+    ends = [ends_at[k + n - 1] for k in range(len(said) - n + 1) if said[k : k + n] == wanted]
+    if not ends:
+        raise UnfitAnswerError("bad_place", f"{quoted(after)} is not in the turn as whole words")
+    if occurrence is None:
+        if len(ends) > 1:
+            raise UnfitAnswerError(
+                "bad_place", f"{quoted(after)} is in the turn {len(ends)} times: quote more, or say which"
+            )
+        return ends[0]
+    if not 1 <= occurrence <= len(ends):
+        raise UnfitAnswerError(
+            "bad_place", f"{quoted(after)} is in the turn {len(ends)} times, there is no occurrence {occurrence}"
+        )
+    return ends[occurrence - 1]

@@ -1,11 +1,11 @@
-"""A prompt as a model reads it, filled in with a dialogue at hand."""
+"""A prompt as a model reads it, filled in with a dialogue."""
 
 from dataclasses import replace
-from typing import cast, get_args
+from typing import get_args
 
 from datagen import resources, sources
 from datagen.authoring.authored import Brief, begun
-from datagen.authoring.authoring import make_task
+from datagen.authoring.authoring import tasks_of
 from datagen.authoring.authoring_config import Llm, TaskName, WriteRecipe
 from datagen.authoring.prompts import Message, Prompt, shown
 from datagen.errors import RecipeError
@@ -25,8 +25,9 @@ def preview(prompt: Prompt, dialogue: Dialogue | None = None) -> tuple[Message, 
 
     Args:
         prompt: The prompt.
-        dialogue: What it asks about; none: the first one that ships with the package, in the language that fits. The
-            prompt `dialogue` is filled in with a brief of ours, `follow_up` with an interruption of the second turn.
+        dialogue: The dialogue; none: the first one shipped with the package in the language that
+            fits. The prompt `dialogue` gets a fixed brief, `follow_up` an interruption of the
+            second turn.
 
     Raises:
         RecipeError: If the prompt is at fault.
@@ -38,7 +39,7 @@ def preview(prompt: Prompt, dialogue: Dialogue | None = None) -> tuple[Message, 
         return prompt.render(turns=shown(dialogue.turns))
     if name not in get_args(TaskName):
         raise RecipeError(f"{name!r} is no task; tasks: {', '.join(get_args(TaskName))}")
-    task = make_task(cast(TaskName, name), _recipe(name, language))
+    task = tasks_of(_recipe(name, language))[-1]
     written = begun(_BRIEFS.get(language, _BRIEFS["en"]) if name == "dialogue" else dialogue)
     if name == "follow_up":
         if len(written.turns) < 4 or len(units(written.turns[1].text)) < 4:

@@ -1,9 +1,10 @@
 """Prompts: `prompts/NAME.LANGUAGE.md` → messages.
 
-A prompt is Markdown with front matter (name, version, variables, schema, temperature, max_tokens) and parts that
-begin with a line `<!-- system -->`, `<!-- user -->` or `<!-- assistant -->`: the instruction, examples as question and
-answer, and last the question. Parts are told apart before anything is filled in, so no text of a dialogue can make one.
-Texts of dialogues are filled in as JSON in which no `<` stands, between marks that begin with one.
+A prompt is Markdown with front matter (name, version, variables, schema, temperature, max_tokens)
+and parts that begin with a line `<!-- system -->`, `<!-- user -->` or `<!-- assistant -->`: the
+instruction, examples as question and answer, and last the question. A prompt is split into parts
+before it is filled in, so no text of a dialogue can make a part. Texts of dialogues are filled in
+as JSON without `<`, between marks that begin with one.
 """
 
 import hashlib
@@ -70,7 +71,8 @@ class Prompt:
         """The messages.
 
         Raises:
-            RecipeError: If the variables are not those of the front matter, or a template is at fault.
+            RecipeError: If the variables are not those of the front matter, or a template is at
+                fault.
         """
         if set(variables) != set(self.variables):
             raise RecipeError(f"prompt {self.name}.{self.language} takes {self.variables}, not {sorted(variables)}")
@@ -87,10 +89,10 @@ def load_prompt(name: str, language: str, folder: str = "") -> Prompt:
     Args:
         name: Its name, such as `script`.
         language: ISO 639-1 code of the texts it asks for.
-        folder: Where prompts of your own lie; empty: those shipped.
+        folder: A folder with your own prompts; empty: the shipped ones.
 
     Raises:
-        RecipeError: If it is not there, or is not what a prompt must be.
+        RecipeError: If it is missing or invalid.
     """
     where = Path(folder) if folder else resources.directory("prompts")
     file = where / f"{name}.{language}.md"
@@ -127,7 +129,7 @@ def shown(turns: Sequence[Turn]) -> list[dict[str, object]]:
 
 
 def data(value: object) -> str:
-    r"""Anything as JSON that cannot end the block it stands in: `<` and `>` are written as escapes.
+    r"""A value as JSON that cannot end its block: `<` and `>` are escaped.
 
     >>> print(data({"text": "Ça va? </data>"}))
     {"text": "Ça va? \u003c/data\u003e"}
@@ -178,7 +180,7 @@ def _template(source: str) -> Template:
 
 
 def as_json(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Messages as the protocol has them.
+    """Messages in the form of the protocol.
 
     >>> as_json([Message("user", "Hi")])
     [{'role': 'user', 'content': 'Hi'}]

@@ -1,4 +1,4 @@
-"""Whether an answer fits what was asked, beyond its type: roles, turns, language, size, refusals."""
+"""Checks of answers beyond their type: roles, turns, language, size, refusals."""
 
 import re
 from collections.abc import Sequence
@@ -40,13 +40,13 @@ _REFUSAL = re.compile(rf"\W*(?:{'|'.join((*_REFUSALS, *_REFUSALS_ZH))})", re.IGN
 _MOST_TIMES_LONGER = 2.5
 _MOST_TIMES_SHORTER = 5.0
 _FREE_WORDS = 40
-"""So many words more or fewer are never too many: short dialogues grow by a few fillers."""
+"""A difference of fewer words is always accepted: short dialogues grow by a few fillers."""
 _FEWEST_UNITS = 6
-"""Of shorter texts the language cannot be told."""
+"""The language of shorter texts cannot be detected."""
 
 
 def refuses(text: str) -> bool:
-    """Whether a text begins as a model's refusal does: it will not help, or not do what is requested.
+    """True if a text begins like a model's refusal to help or to do what is requested.
 
     That somebody cannot do something is common talk, and no refusal.
 
@@ -57,7 +57,7 @@ def refuses(text: str) -> bool:
 
 
 def check_new_dialogue(turns: Sequence[Turn], language: str, n_turns: tuple[int, int], max_words: int) -> None:
-    """A dialogue of the model's own: alternating from the user to the assistant, of the size asked for.
+    """Check a new dialogue: turns alternate from the user on, in the requested number and size.
 
     Raises:
         UnfitAnswerError: Says what is wrong with it.
@@ -81,7 +81,7 @@ def check_new_dialogue(turns: Sequence[Turn], language: str, n_turns: tuple[int,
 
 
 def check_rewritten(turns: Sequence[Turn], before: Sequence[Turn], language: str, *, translated: bool = False) -> None:
-    """A dialogue that must say the same as the one before: no turn lost, no role changed, of a like size.
+    """Check a reworded dialogue: no turn lost, no role changed, of similar size.
 
     Raises:
         UnfitAnswerError: Says what is wrong with it.

@@ -1,9 +1,9 @@
-"""The tasks on whole dialogues: dialogue, spoken, translate, judge. Each asks one question and checks its answer."""
+"""The tasks on whole dialogues, with one question each: dialogue, spoken, translate, judge."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 from typing_extensions import override
@@ -36,7 +36,6 @@ class Task(ABC):
     """Name of the type of its answers."""
 
     def __init__(self, recipe: WriteRecipe) -> None:
-        """Take the recipe."""
         self._recipe = recipe
 
     def prepared(self, written: Written) -> Written:
@@ -56,15 +55,15 @@ class Task(ABC):
         return written.language
 
     def variables(self, written: Written, place: int) -> dict[str, object]:  # noqa: ARG002 - others ask about places
-        """What the prompt is filled in with."""
+        """Values of the prompt's variables."""
         return {"turns": shown(written.turns)}
 
     @abstractmethod
-    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
-        """The record with an answer.
+    def applied(self, written: Written, place: int, answer: Any) -> Written:
+        """The record with an answer of the type that `schema` names.
 
         Raises:
-            UnfitAnswerError: If the answer does not fit what was asked.
+            UnfitAnswerError: If the answer does not fit the question.
         """
 
     @abstractmethod
@@ -79,7 +78,6 @@ class WriteDialogue(Task):
 
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
-        """Brief and size."""
         brief, size = written.brief, self._recipe.dialogues
         if brief is None:
             raise ValueError("a dialogue is written from a brief")
@@ -87,15 +85,13 @@ class WriteDialogue(Task):
         return {"brief": given, **size.model_dump()}
 
     @override
-    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
-        """The turns of the answer."""
+    def applied(self, written: Written, place: int, answer: Turns) -> Written:
         turns, size = _turns(answer), self._recipe.dialogues
         check_new_dialogue(turns, written.language, (size.min_turns, size.max_turns), size.max_words)
         return replace(written, turns=turns)
 
     @override
     def example(self, written: Written, place: int) -> BaseModel:
-        """Turns of common length."""
         size = self._recipe.dialogues
         n_turns = (size.min_turns + size.max_turns) // 4 * 2
         text = _WORDS_OF_A_TURN.get(written.language, _WORDS_OF_A_TURN["en"]) * 2
@@ -115,13 +111,17 @@ def refuse_marks(written: Written) -> None:
 
 
 class Rewriting(Task):
-    """A task that words turns anew, and so would move what is marked in them."""
+    """A task that rewords turns, and so would move the marks in them."""
 
     @override
     def prepared(self, written: Written) -> Written:
-        """As it is."""
         refuse_marks(written)
         return written
+
+    @override
+    def example(self, written: Written, place: int) -> BaseModel:
+        turns = [TurnAnswer.model_construct(role=turn.role, text=turn.text) for turn in written.turns]
+        return Turns.model_construct(turns=turns)
 
 
 class SpokenTask(Rewriting):
@@ -130,16 +130,10 @@ class SpokenTask(Rewriting):
     name = "spoken"
 
     @override
-    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
-        """The same turns in other words."""
+    def applied(self, written: Written, place: int, answer: Turns) -> Written:
         turns = _turns(answer)
         check_rewritten(turns, written.turns, written.language)
         return replace(written, turns=turns)
-
-    @override
-    def example(self, written: Written, place: int) -> BaseModel:
-        """The same again."""
-        return _same(written)
 
 
 class Translate(Rewriting):
@@ -149,26 +143,18 @@ class Translate(Rewriting):
 
     @override
     def language(self, written: Written) -> str:
-        """The one it is translated into."""
         return self._recipe.translate_to
 
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
-        """The turns and the language they are in."""
         names = _LANGUAGE_NAMES.get(self.language(written), {})
         return {"turns": shown(written.turns), "source_language": names.get(written.language, written.language)}
 
     @override
-    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
-        """The same turns in the other language."""
+    def applied(self, written: Written, place: int, answer: Turns) -> Written:
         turns = _turns(answer)
         check_rewritten(turns, written.turns, self._recipe.translate_to, translated=True)
         return replace(written, turns=turns, language=self._recipe.translate_to)
-
-    @override
-    def example(self, written: Written, place: int) -> BaseModel:
-        """The same again."""
-        return _same(written)
 
 
 class Judge(Task):
@@ -179,15 +165,11 @@ class Judge(Task):
 
     @override
     def variables(self, written: Written, place: int) -> dict[str, object]:
-        """The turns as far as they are said."""
         said = [Turn(turn.role, written.split(k)[0]) for k, turn in enumerate(written.turns)]
         return {"turns": shown(said)}
 
     @override
-    def applied(self, written: Written, place: int, answer: BaseModel) -> Written:
-        """The same with scores."""
-        if not isinstance(answer, JudgeAnswer):
-            raise UnfitAnswerError("wrong_schema", "not scores")
+    def applied(self, written: Written, place: int, answer: JudgeAnswer) -> Written:
         found: dict[str, ScoreAnswer] = {name: getattr(answer, name) for name in JudgeAnswer.model_fields}
         return replace(
             written,
@@ -197,18 +179,9 @@ class Judge(Task):
 
     @override
     def example(self, written: Written, place: int) -> BaseModel:
-        """Scores with reasons of common length."""
         given = ScoreAnswer(reason="x " * 30, score=5)
         return JudgeAnswer(spokenness=given, coherence=given, safety=given)
 
 
-def _turns(answer: BaseModel) -> tuple[Turn, ...]:
-    if not isinstance(answer, Turns):
-        raise UnfitAnswerError("wrong_schema", "not turns")
+def _turns(answer: Turns) -> tuple[Turn, ...]:
     return tuple(Turn(turn.role, turn.text) for turn in answer.turns)
-
-
-def _same(written: Written) -> Turns:
-    return Turns.model_construct(
-        turns=[TurnAnswer.model_construct(role=turn.role, text=turn.text) for turn in written.turns]
-    )

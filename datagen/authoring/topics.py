@@ -1,4 +1,4 @@
-"""A file of topics → briefs: what each dialogue is to be about, who talks, and how."""
+"""A file of topics → briefs: topic, persona and style of each dialogue."""
 
 import json
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ _FIELDS = ("topic", "language", "persona", "style")
 def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
     """All briefs of a recipe with topics: topic by topic, language by language, sample by sample.
 
-    A line of JSON may name its own language, persona and style; else each language of the recipe has its dialogues,
-    and persona and style are drawn by topic, language and sample.
+    A line of JSON may name its own language, persona and style. Otherwise there are dialogues in
+    each language of the recipe, and persona and style are drawn by topic, language and sample.
 
     Returns:
-        One brief a dialogue, one reject a line that is none; numbered in order.
+        One brief per dialogue, one reject per invalid line; numbered in order.
 
     Raises:
         SourceError: If the file cannot be read.
@@ -30,17 +30,18 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
     for number, line in enumerate(read_topics(recipe).split("\n"), 1):
         if not line.strip():
             continue
+        fault = None
         try:
             given = _given(line)
+            if tuple(given.values()) in seen:
+                fault = "duplicate", f"line {number} came before"
         except (ValueError, RecursionError) as error:
-            yield Reject(record, f"{file.stem}-{record}", file.name, "write", "bad_topic", f"line {number}: {error}")
+            fault = "bad_topic", f"line {number}: {error}"
+        if fault:
+            yield Reject(record, f"{file.stem}-{record}", file.name, "write", *fault)
             record += 1
             continue
-        if (same := tuple(given[name] for name in _FIELDS)) in seen:
-            yield Reject(record, f"{file.stem}-{record}", file.name, "write", "duplicate", f"line {number} came before")
-            record += 1
-            continue
-        seen.add(same)
+        seen.add(tuple(given.values()))
         for language in [given["language"]] if given["language"] else recipe.languages:
             for sample in range(recipe.n_per_topic):
                 if recipe.input.limit is not None and record >= recipe.input.limit:
@@ -50,7 +51,7 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
 
 
 def topics_file(recipe: WriteRecipe) -> Path:
-    """The file of topics; `package:NAME` is one that ships with the package."""
+    """The file of topics; `package:NAME` is a shipped one."""
     name = recipe.input.topics
     shipped = name.removeprefix("package:")
     return Path(name) if shipped == name else resources.directory("data") / Path(shipped).name
@@ -68,7 +69,7 @@ def _brief(recipe: WriteRecipe, given: dict[str, str], language: str, sample: in
 
 
 def _given(line: str) -> dict[str, str]:
-    """What a line says.
+    """The fields of a line.
 
     Raises:
         ValueError: If it is no topic.

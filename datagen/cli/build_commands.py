@@ -41,15 +41,15 @@ def build(
 ) -> None:
     """Turn dialogues into training shards. Run it again to continue an interrupted build."""
     from datagen import recipe as recipes
-    from datagen.cli.progress import BuildProgress
+    from datagen.cli.progress import JobProgress
     from datagen.run.build import build as run
 
     values = recipes.load(recipe, _overrides(set_, input, limit, takes))
     target = out or str(Path("out") / values.name)
-    with BuildProgress(target) as progress:
+    with JobProgress(target) as progress:
         n_workers = workers or (0 if engine == "ray" else _N_CORES)
         manifest = run(values, target, n_workers, progress, engine, address)
-    progress.summarize(manifest)
+    progress.built(manifest)
 
 
 def _overrides(

@@ -1,43 +1,50 @@
-"""What a terminal shows of a build: while it runs, and at its end."""
+"""Terminal output of a job: while it runs, and at its end."""
 
 import time
 from collections import Counter
+from functools import partial
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, SpinnerColumn, Task, TextColumn
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import override
 
 from datagen.clock import samples_to_ms
+from datagen.run.job import Watcher
 from datagen.run.status import Status
 from datagen.shards.bucket import is_url
+from datagen.shards.identity import Identity
 from datagen.shards.manifest import Manifest
 from datagen.shards.plan import Plan
 from datagen.shards.unit import Marker
 
+if TYPE_CHECKING:
+    from datagen.authoring.author import Summary
+    from datagen.authoring.authoring_config import WriteRecipe
+
 _console = Console(highlight=False)
+_say = partial(_console.print, soft_wrap=True)
 
 
-class BuildProgress:
-    """A watcher that paints units done, hours made, speed, time left and rejects by reason."""
+class JobProgress(Watcher):
+    """Paints units done, hours made, speed, time left, and rejects by reason."""
 
     def __init__(self, out: str) -> None:
-        """Show progress of a build into `out`."""
         self._out, self._rejects = out, Counter[str]()
-        self._rate = self._made_ms = 0.0
-        self._n_before = 0
+        self._rate, self._n_samples, self._n_before = 0, 0, 0
         self._began = time.monotonic()
-        self._bar = Bar(
+        self._bar = Progress(
             SpinnerColumn(), BarColumn(28), MofNCompleteColumn(), TextColumn("units"), _Speed(self), console=_console
         )
-        self._task = self._bar.add_task("build", total=None)
+        self._task = self._bar.add_task("job", total=None)
         self._live = Live(self, console=_console, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> "BuildProgress":
+    def __enter__(self) -> "JobProgress":
         """Begin to paint."""
         self._live.start()
         return self
@@ -53,46 +60,64 @@ class BuildProgress:
         worst = ", ".join(f"{reason} {count}" for reason, count in self._rejects.most_common(4))
         return Group(self._bar, Text(f"  rejects: {worst}" if worst else "", style="dim", overflow="ellipsis"))
 
-    def planned(self, plan: Plan, n_done: int) -> None:
-        """Show what is there already. Hours and rejects are those of this run; `datagen status` adds up all."""
-        self._rate = plan.identity.clock.sample_rate_hz
+    @override
+    def planned(self, plan: Plan[Any], n_done: int) -> None:
+        """Show earlier progress. Hours and rejects are of this run; `datagen status` adds up all."""
+        if isinstance(plan.identity, Identity):
+            self._rate = plan.identity.clock.sample_rate_hz
         self._n_before, self._began = n_done, time.monotonic()
         self._bar.update(self._task, total=plan.n_units, completed=n_done)
         already = f", {n_done} units done before" if n_done else ""
         line = f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}"
-        _console.print(line, soft_wrap=True)
+        _say(line)
 
+    @override
     def unit_done(self, marker: Marker) -> None:
-        """Show one more unit."""
         self._bar.advance(self._task)
         self._rejects.update(marker.rejects)
-        self._made_ms += samples_to_ms(marker.n_samples, int(self._rate))
+        self._n_samples += marker.n_samples
 
+    @override
     def notice(self, line: str) -> None:
-        """Show what went wrong and was mended."""
-        _console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+        _say(f"[yellow]{escape(line)}[/]")
 
     def speed(self, done: float, total: float | None) -> str:
-        """Hours made, speed against real time, and time left."""
+        """Time left; of a build also hours made, and speed against real time."""
         seconds = max(time.monotonic() - self._began, 1e-9)
         n_now = done - self._n_before
         if not n_now or not total:
             return "planning and loading engines ..." if total is None else "first units under way ..."
-        left_s = seconds / n_now * (total - done)
-        hours, speed = self._made_ms / 3_600_000, self._made_ms / 1000 / seconds
-        return f"{hours:.2f} h of conversation, {speed:.0f}x realtime, {_clock(left_s)} left"
+        left = f"{_clock(seconds / n_now * (total - done))} left"
+        made_s = self._made_seconds()
+        return f"{made_s / 3600:.2f} h of conversation, {made_s / seconds:.0f}x realtime, {left}" if made_s else left
 
-    def summarize(self, manifest: Manifest) -> None:
-        """Say what was made and what to do with it."""
-        seconds = time.monotonic() - self._began
-        made_s = self._made_ms / 1000
+    def _made_seconds(self) -> float:
+        return samples_to_ms(self._n_samples, self._rate) / 1000 if self._n_samples else 0.0
+
+    def built(self, manifest: Manifest) -> None:
+        """Report what a build made and what to do with it."""
+        seconds, made_s = time.monotonic() - self._began, self._made_seconds()
         speed = f" in {_clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
-        _console.print(f"[green]Done[/]: {manifest.hours * 60:.1f} minutes of conversation{speed}")
+        _say(f"[green]Done[/]: {manifest.hours * 60:.1f} minutes of conversation{speed}")
         print_summary(manifest, self._out)
+
+    def authored(self, found: "Summary", recipe: "WriteRecipe") -> None:
+        """Report what an authoring run made, what it cost, and what to do with it."""
+        seconds = time.monotonic() - self._began
+        _say(f"[green]Done[/]: {found.n_kept} of {found.n_records} records kept, {seconds:.0f} s")
+        for reason, n in Counter(found.rejects).most_common():
+            _say(f"  rejected: {reason} {n}")
+        usage, money = found.usage, found.usage.money(recipe.llm.prices)
+        cost = f", {money:,.4f} in the currency of llm.prices" if money else ""
+        about = "about " if usage.estimated else ""
+        _say(f"{found.n_answers} answers, {about}{usage.input:,} tokens in and {usage.output:,} out{cost}")
+        _say(f"digest {found.digest}\n")
+        folder = f"{self._out.rstrip('/')}/dialogues" + ("/" if is_url(self._out) else "")
+        _say(f"Next:  datagen build RECIPE --input {escape(folder)}")
 
 
 class _Speed(ProgressColumn):
-    def __init__(self, progress: BuildProgress) -> None:
+    def __init__(self, progress: JobProgress) -> None:
         super().__init__()
         self._progress = progress
 
@@ -115,9 +140,9 @@ def _clock(seconds: float) -> str:
 
 
 def print_status(status: Status) -> None:
-    """How far a build is, in a few lines."""
+    """Progress of a build, in a few lines."""
     share = f"{100 * status.n_units_done / max(status.n_units, 1):.1f}%"
-    _console.print(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {status.n_units} units done, {share}")
+    _say(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {status.n_units} units done, {share}")
     reasons = _by_count(status.rejects)
     lines = [
         f"made   {status.n_conversations} conversations, {status.hours:.2f} hours",
@@ -133,7 +158,7 @@ def print_status(status: Status) -> None:
             f"left   {status.n_units - status.n_units_done} units, about {status.hours_left:.2f} hours{at_speed}"
         )
     finished = "finished: the manifest is there" if status.finished else "no manifest yet: the same command goes on"
-    _console.print("\n".join([*lines, finished]), markup=False, soft_wrap=True)
+    _say("\n".join([*lines, finished]), markup=False)
 
 
 def _by_count(rejects: dict[str, int]) -> str:
@@ -160,12 +185,12 @@ def print_summary(manifest: Manifest, out: str) -> None:
     _console.print(table)
     kept, n_rejects = manifest.n_conversations, manifest.n_rejects
     reasons = _by_count(manifest.rejects)
-    _console.print(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}", soft_wrap=True)
-    _console.print(f"digest {manifest.digest}\n")
+    _say(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}")
+    _say(f"digest {manifest.digest}\n")
     tasks, out = manifest.tasks, escape(out)
     if tasks:
         best = "three_stream" if "three_stream" in tasks else tasks[0]
-        _console.print(f"Next:  datagen show {out} --task {best}     look at a training row", soft_wrap=True)
-        _console.print(f"       datagen check {out}     verify every file", soft_wrap=True)
+        _say(f"Next:  datagen show {out} --task {best}     look at a training row")
+        _say(f"       datagen check {out}     verify every file")
         if not is_url(out):
-            _console.print(f'       datasets.load_dataset("{out}", "{best}")     in Python', soft_wrap=True)
+            _say(f'       datasets.load_dataset("{out}", "{best}")     in Python')

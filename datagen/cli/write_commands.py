@@ -46,12 +46,12 @@ def write(
         _estimate(values)
         return
     from datagen.authoring.author import write as run
-    from datagen.authoring.authoring_progress import AuthoringProgress
+    from datagen.cli.progress import JobProgress
 
     target = out or str(Path("out") / f"{values.name}-written")
-    with AuthoringProgress(target) as progress:
+    with JobProgress(target) as progress:
         summary = run(values, target, progress, engine, workers, address)
-    progress.summarize(summary, values)
+    progress.authored(summary, values)
 
 
 def _recipe(name: str, overrides: list[str]) -> "WriteRecipe":
@@ -62,11 +62,10 @@ def _recipe(name: str, overrides: list[str]) -> "WriteRecipe":
 
 
 def _estimate(recipe: "WriteRecipe") -> None:
-    from datagen.authoring.author import counted
-    from datagen.authoring.authoring_plan import records
+    from datagen.authoring.authoring_units import records
     from datagen.authoring.estimate import estimate
 
-    found = estimate(recipe, counted(records(recipe)))
+    found = estimate(recipe, records(recipe))
     typer.echo(f"{found.n_records:,} records, {found.n_questions:,} questions")
     typer.echo(
         f"about {found.usage.input:,} tokens in and {found.usage.output:,} out, at most {found.most.output:,} out"

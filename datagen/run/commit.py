@@ -19,7 +19,7 @@ import pyarrow as pa
 from datagen.errors import StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.records import Reject, Row, Streams
-from datagen.run.processor import processor
+from datagen.run.machine import processor
 from datagen.shards import digest
 from datagen.shards.schema import conversations_table, rejects_table, rows_table, streams_of
 from datagen.shards.store import Store

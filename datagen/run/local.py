@@ -1,90 +1,96 @@
-"""Run units in processes of this machine."""
+"""Run units in threads of this process, each of which has a worker at hand."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Protocol
 
-from datagen.run.warden import Notice, Warden
 from datagen.shards.unit import Marker
 
 Done = Callable[[Marker], None]
 _AWAKE_SECONDS = 0.5
 
 
-def run_local(
-    make: Callable[..., object],
-    arguments: tuple[Any, ...],
-    units: Iterable[int],
-    n_workers: int,
-    attempts: int,
-    done: Done,
-    notice: Notice,
-) -> None:
-    """Run units to their end, each in one of several processes.
+class Hand(Protocol):
+    """Makes units for the threads that call it."""
+
+    def unit(self, unit: int) -> Marker:
+        """Make and commit a unit."""
+        ...
+
+    def stop(self) -> None:
+        """End what is under way at once, from any thread; may be called twice."""
+        ...
+
+    def close(self) -> None:
+        """Release what the worker holds once nobody waits for it; may be called twice."""
+        ...
+
+
+def run_local(hands: Sequence[Hand], units: Iterable[int], done: Done, *, patient: bool = False) -> None:
+    """Run units to their end.
 
     Args:
-        make: Makes a worker in its process; importable.
-        arguments: What `make` is called with.
+        hands: One per thread; threads may share one.
         units: Indices of the units to run.
-        n_workers: Processes.
-        attempts: How often a worker may die on one unit, and then on one dialogue.
         done: Called in this thread with the marker of each unit as it ends, in any order.
-        notice: Told of workers that died, in other threads.
+        patient: After an error the other threads run until their next error or the end of the
+            units.
 
     Raises:
-        DatagenError: As a worker raised it. All processes are ended then.
+        DatagenError: As a worker raised it. All workers are stopped then.
     """
-    queue = iter(units)
-    turn = threading.Lock()
+    queue, turn = iter(units), threading.Lock()
     ended: SimpleQueue[Marker | BaseException | None] = SimpleQueue()
 
     def next_unit() -> int | None:
         with turn:
             return next(queue, None)
 
-    def keep(warden: Warden) -> None:
+    def keep(hand: Hand) -> None:
         try:
             while (unit := next_unit()) is not None:
-                ended.put(warden.unit(unit))
+                ended.put(hand.unit(unit))
         except BaseException as error:  # it is raised where `done` is called
             ended.put(error)
         else:
             ended.put(None)
 
-    with _crew([Warden(make, arguments, attempts, notice) for _ in range(n_workers)], keep):
-        n_left = n_workers
+    with _crew(hands, keep):
+        n_left, failed = len(hands), None
         while n_left:
             match _next(ended):
-                case None:
-                    n_left -= 1
                 case Marker() as marker:
                     done(marker)
-                case BaseException() as error:
-                    raise error
+                case error:
+                    failed, n_left = failed or error, n_left - 1
+                    if failed and not patient:
+                        raise failed
+        if failed:
+            raise failed
 
 
 def _next(ended: "SimpleQueue[Marker | BaseException | None]") -> Marker | BaseException | None:
-    """The next thing in a queue, awake now and then: a signal that comes just before a wait does not end it."""
+    """The next item of a queue; wakes now and then for a signal that came just before the wait."""
     while True:
         with suppress(Empty):
             return ended.get(timeout=_AWAKE_SECONDS)
 
 
 @contextmanager
-def _crew(wardens: list[Warden], keep: Callable[[Warden], None]) -> Iterator[None]:
-    """A thread for each warden; at the end, however it comes, all processes are gone."""
-    threads = [threading.Thread(target=keep, args=(warden,), daemon=True) for warden in wardens]
+def _crew(hands: Sequence[Hand], keep: Callable[[Hand], None]) -> Iterator[None]:
+    """A thread for each hand; at the end, however it comes, all are gone."""
+    threads = [threading.Thread(target=keep, args=(hand,), daemon=True) for hand in hands]
     try:
         for thread in threads:
             thread.start()
         yield
     finally:
-        for warden in wardens:
-            warden.stop()
+        for hand in hands:
+            hand.stop()
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
-        for warden in wardens:
-            warden.close()
+        for hand in hands:
+            hand.close()

@@ -19,13 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datagen import DATA_VERSION, __version__, sources
-from datagen.errors import SourceError, StoreError
+from datagen.errors import SourceError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import InputConfig, Recipe
 from datagen.records import Dialogue, Reject
+from datagen.run.job import settled
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.identity import Identity
-from datagen.shards.plan import PLAN, UNITS_PER_PART, Plan, groups_key, load_plan, part_key, refuse_another
+from datagen.shards.plan import UNITS_PER_PART, Plan, groups_key, part_key
 from datagen.shards.schema import GROUPS, INPUT, input_table
 from datagen.shards.store import Store
 from datagen.sources.duplicates import most_of
@@ -56,15 +57,7 @@ def plan_build(build: Pipeline, store: Store) -> Plan:
     if not build.recipe.input.paths:
         raise SourceError("nothing to read: give --input PATH, or input.paths in the recipe")
     wanted = identity(build)
-    plan = load_plan(store)
-    if plan is None:
-        made = _make_plan(build.recipe, wanted, store)
-        store.create(PLAN, made.to_json())
-        plan = load_plan(store)  # that of another driver, if it was faster
-    if plan is None:
-        raise StoreError(f"{store.url}: {PLAN} vanished while planning")
-    refuse_another(store, plan, wanted)
-    return plan
+    return settled(store, wanted, lambda: _make_plan(build.recipe, wanted, store))
 
 
 def remarks(plan: Plan) -> list[str]:

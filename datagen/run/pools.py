@@ -1,4 +1,4 @@
-"""Which pools of workers fit on which nodes."""
+"""Placement of worker pools on the nodes of a cluster."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from datagen.recipe import PoolConfig
 
 
 def sized(pools: Sequence[PoolConfig], n_workers: int, n_units: int) -> list[PoolConfig]:
-    """The pools, each with its most workers named: also more than there is room for now, since nodes may come."""
+    """The pools, each with its largest number of workers; more may fit later, since nodes may join."""
     mosts = [min(pool.max_workers or n_workers or n_units, n_units) for pool in pools]
     return [
         pool.model_copy(update={"max_workers": max(most, pool.min_workers)})
@@ -15,9 +15,10 @@ def sized(pools: Sequence[PoolConfig], n_workers: int, n_units: int) -> list[Poo
 
 
 def room(pool: PoolConfig, nodes: Sequence[dict[str, float]]) -> int:
-    """How many workers of a pool empty nodes hold, at most a million.
+    """Number of workers of a pool that fit on empty nodes, at most a million.
 
-    >>> room(Pool(cpus=2), [{"CPU": 5, "GPU": 0}, {"CPU": 1, "GPU": 0}]), room(Pool(gpus=1), [{"CPU": 5, "GPU": 0}])
+    >>> nodes = [{"CPU": 5, "GPU": 0}, {"CPU": 1, "GPU": 0}]
+    >>> room(PoolConfig(cpus=2), nodes), room(PoolConfig(gpus=1), nodes)
     (2, 0)
     """
     needs = [(kind, each) for kind, each in _needs(pool).items() if each]
@@ -25,11 +26,11 @@ def room(pool: PoolConfig, nodes: Sequence[dict[str, float]]) -> int:
 
 
 def missing(pools: Sequence[PoolConfig], nodes: Sequence[dict[str, float]]) -> str:
-    """What keeps the least number of workers of all pools from running at once; empty if nothing does.
+    """Why the fewest workers of all pools cannot run at once; empty if they can.
 
-    >>> missing([Pool(min_workers=2), Pool(gpus=1)], [{"CPU": 4, "GPU": 1}])
+    >>> missing([PoolConfig(min_workers=2), PoolConfig(gpus=1)], [{"CPU": 4, "GPU": 1}])
     ''
-    >>> missing([Pool(gpus=1, min_workers=2)], [{"CPU": 4, "GPU": 1}])
+    >>> missing([PoolConfig(gpus=1, min_workers=2)], [{"CPU": 4, "GPU": 1}])
     'no room for worker 2 of 2 that needs 1 CPU, 1 GPU beside the others; there are 1 nodes: 4 CPU, 1 GPU'
     """
     left = [dict(node) for node in nodes]

@@ -1,10 +1,11 @@
-"""Run units on a Ray cluster: the same workers as `local`, placed by Ray Data.
+"""Run a job's units on a Ray cluster: the same workers as `local`, placed by Ray Data.
 
-A row is a unit, never a dialogue. Where all steps need the same of a worker, one actor makes the whole unit and only
-its marker comes back; where they do not (a GPU for the voice), each group of steps has a pool of its own and a unit's
-items travel between them through Ray's object store. Each actor keeps its worker in a process beside it
-(`warden.py`), so an engine that crashes is handled as on one machine; Ray repeats only what it lost itself: a node,
-an actor. Ray may repeat a unit, or drop it: success is judged from markers, and a unit is committed once (`commit.py`).
+A row is a unit, never a dialogue. Where all steps need the same of a worker, one actor makes the
+whole unit and only its marker comes back; where they do not (a GPU for the voice), each group of
+steps has a pool of its own and a unit's items travel between them through Ray's object store. An
+actor keeps its worker in a process of its own (`supervise.py`), so an engine that crashes is
+handled as on one machine; Ray repeats only what it lost itself: a node, an actor. Ray may repeat a
+unit, or drop it: success is judged from markers, and a unit is committed once.
 """
 
 import logging
@@ -14,7 +15,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,50 +23,50 @@ from typing import Any, cast
 
 from datagen import errors
 from datagen.errors import ClusterError
-from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import PoolConfig, Recipe
-from datagen.run.local import Done
+from datagen.recipe import PoolConfig
+from datagen.run.job import Job, WorkerPool
+from datagen.run.local import Done, Hand
 from datagen.run.pools import missing, room, sized
-from datagen.run.warden import Notice, Warden
-from datagen.run.worker import Worker
+from datagen.run.supervise import Notice, Warden
 from datagen.shards.unit import Marker
 
 _PASSES = 3
-"""How often units that Ray lost are given to it again."""
+"""Attempts for units that Ray loses."""
 _UNITS_A_PASS = 20_000
-"""Units in one Ray data set: the driver's memory does not grow with the build."""
+"""Units in one Ray data set: the driver's memory does not grow with the job."""
 _POLL_SECONDS = 1.0
 _CONNECT_SECONDS = 10.0
 
 
 def run_ray(
-    build: Pipeline, out: str, units: Sequence[int], n_workers: int, address: str, done: Done, notice: Notice
+    job: Job[Any, Any], out: str, units: Sequence[int], n_workers: int, address: str, done: Done, notice: Notice
 ) -> None:
     """Run units to their end.
 
     Args:
-        build: The pipeline; its recipe says what the workers of each step need.
+        job: The job; its pools say what the workers need.
         out: Where the plan lies; every node must see it under this name.
         units: Indices of the units to run.
-        n_workers: Most workers of a pool for which the recipe names no number; 0 for as many as there is room for.
+        n_workers: Most workers of a pool for which the recipe names no number; 0 for as many as
+            there is room for.
         address: `local`, `auto`, or that of a cluster's head.
         done: Called with the marker of each unit as it ends, in any order.
-        notice: Told what was lost and mended.
+        notice: Called with a line on what was lost and repeated.
 
     Raises:
-        ClusterError: If the cluster is not there, cannot hold the build, or loses units again and again.
+        ClusterError: If the cluster is not there, cannot hold the job, or loses units again and
+            again.
         DatagenError: As a worker raised it.
     """
     with cluster(address, n_workers, notice):
-        groups = [names for _, names in build.pools()]
-        pools = [pool for pool, _ in build.pools()]
-        _wait_for_room(pools, build.recipe.limits.cluster_seconds, notice)
-        pools = sized(pools, n_workers, len(units))
+        pools = job.pools(out, n_workers, "ray")
+        _wait_for_room([pool.needs for pool in pools], job.limits.cluster_seconds, notice)
+        needs = sized([pool.needs for pool in pools], n_workers, len(units))
+        pools = [replace(pool, needs=need) for pool, need in zip(pools, needs, strict=True)]
         for begin in range(0, len(units), _UNITS_A_PASS):
             left = set(units[begin : begin + _UNITS_A_PASS])
             for _ in range(_PASSES):
-                for row in _rows(build.recipe, out, sorted(left), pools, groups):
-                    marker = _marker(row, notice)
+                for marker in _markers(job, sorted(left), pools, notice):
                     left.discard(marker.unit)
                     done(marker)
                 if not left:
@@ -78,31 +79,52 @@ def run_ray(
                 )
 
 
-def _rows(
-    recipe: Recipe, out: str, units: Sequence[int], pools: Sequence[PoolConfig], groups: Sequence[tuple[str, ...]]
-) -> Iterator[dict[str, Any]]:
-    """What the last pool says of each unit."""
+def _markers(job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool], notice: Notice) -> Iterator[Marker]:
+    """The markers of units as the last pool makes them.
+
+    Raises:
+        DatagenError: As a worker raised it; with lanes, when the other units have run to their end.
+    """
+    failed: Exception | None = None
+    for row in _rows(job, units, pools):
+        for line in row["notes"].splitlines():
+            notice(line)
+        if not row["error"]:
+            yield Marker.from_json(row["marker"].encode(), f"marker of unit {row['unit']}")
+            continue
+        failed = failed or getattr(errors, row["error"], RuntimeError)(row["text"])
+        if failed and not pools[0].lanes:
+            raise failed
+    if failed:
+        raise failed
+
+
+def _rows(job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool]) -> Iterator[dict[str, Any]]:
+    """The rows that come out of the last pool, one per unit."""
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a block that Ray gives up is missed by its marker
-    context.execution_no_progress_timeout_s = recipe.run.unit_dialogues * recipe.limits.dialogue_seconds + 1800
+    context.execution_no_progress_timeout_s = job.unit_seconds + 1800
     for handler in logging.getLogger("ray.data").handlers:
         if type(handler).__name__ == "SessionFileHandler":
             continue
         handler.setLevel(logging.CRITICAL)  # what a user needs to know comes through `notice`
     data: ray.data.Dataset = ray.data.from_items([{"unit": unit} for unit in units], override_num_blocks=len(units))
-    for index, (pool, names) in enumerate(zip(pools, groups, strict=True)):
+    for index, pool in enumerate(pools):
+        ends = index == 0, index == len(pools) - 1
         data = data.map(
             cast(Any, UnitActor),
-            fn_constructor_args=(recipe.dump(), out, names, index == 0, index == len(groups) - 1),
-            num_cpus=pool.cpus,
-            num_gpus=pool.gpus,
+            fn_constructor_args=(pool.make, pool.arguments, job.limits.attempts, pool.lanes, *ends),
+            num_cpus=pool.needs.cpus,
+            num_gpus=pool.needs.gpus,
             compute=ray.data.ActorPoolStrategy(
-                min_size=pool.min_workers,
-                max_size=pool.max_workers,
-                initial_size=_at_first(pools, index),
+                min_size=pool.needs.min_workers,
+                max_size=pool.needs.max_workers,
+                initial_size=_at_first(pool.needs, alone=len(pools) == 1),
+                max_concurrent_calls_per_actor=max(pool.lanes, 1),
+                enable_true_multi_threading=pool.lanes > 0,
             ),
         )
     yield from data.iter_rows()
@@ -111,12 +133,24 @@ def _rows(
 class UnitActor:
     """One worker of a pool, as Ray Data calls it: a row in, a row out, never an exception."""
 
-    def __init__(self, recipe: dict[str, Any], out: str, names: tuple[str, ...], first: bool, last: bool) -> None:
-        """Take the recipe, the output, the steps of this pool, and whether it is the first and the last one."""
+    def __init__(
+        self,
+        make: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        attempts: int,
+        lanes: int,
+        first: bool,
+        last: bool,
+    ) -> None:
         self._first, self._last = first, last
         self._notes: list[str] = []
-        attempts = Recipe.model_validate(recipe).limits.attempts
-        self._warden = Warden(Worker.open, (recipe, out, names), attempts, self._notes.append)
+        self._warden = Warden(make, arguments, attempts, self._notes.append)
+        self._hand: Hand | Exception = self._warden
+        if lanes:
+            try:
+                self._hand = make(*arguments)
+            except Exception as error:
+                self._hand = error
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Run this pool's steps over a unit.
@@ -129,18 +163,21 @@ class UnitActor:
             return {"unit": unit, **row}
         self._notes.clear()
         try:
-            if self._first and self._last:
-                made["marker"] = _shown(self._warden.unit(unit))
-            else:
-                items = self._warden.records(unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
-                results = self._warden.batch(f"unit {unit}", items)
-                if self._last:
-                    made["marker"] = _shown(self._warden.commit(unit, results))
-                else:
-                    made["items"] = pickle.dumps(results, protocol=5)
+            made |= self._made(unit, row)
         except Exception as error:
             made["error"], made["text"] = type(error).__name__, str(error)
         return {"unit": unit, **made, "notes": "\n".join([row.get("notes", ""), *self._notes]).strip("\n")}
+
+    def _made(self, unit: int, row: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(self._hand, Exception):
+            raise self._hand
+        if self._first and self._last:
+            return {"marker": _shown(self._hand.unit(unit))}
+        items = self._warden.must("records", unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
+        results = self._warden.batch(f"unit {unit}", items)
+        if self._last:
+            return {"marker": _shown(self._warden.must("commit", unit, results))}
+        return {"items": pickle.dumps(results, protocol=5)}
 
 
 def _shown(marker: Marker) -> str:
@@ -148,25 +185,12 @@ def _shown(marker: Marker) -> str:
     return replace(marker, files=()).to_json().decode()
 
 
-def _marker(row: dict[str, Any], notice: Notice) -> Marker:
-    """The marker in a row.
-
-    Raises:
-        DatagenError: If the row tells of one.
-    """
-    for line in row["notes"].splitlines():
-        notice(line)
-    if row["error"]:
-        raise getattr(errors, row["error"], RuntimeError)(row["text"])
-    return Marker.from_json(row["marker"].encode(), f"marker of unit {row['unit']}")
-
-
 # -- the cluster ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
-    """Be connected to a cluster; one that was started here ends here."""
+    """A connection to a cluster; a cluster that was started here ends here."""
     try:
         import ray
     except ImportError as error:
@@ -190,7 +214,7 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
 
 
 def _reach(address: str) -> None:
-    """Look whether a cluster listens at HOST:PORT and takes our token; Ray itself would try for minutes.
+    """Check that a cluster listens at HOST:PORT and accepts our token; Ray would try for minutes.
 
     Raises:
         ClusterError: If it does not.
@@ -225,10 +249,7 @@ def _no_cluster(address: str, error: OSError) -> ClusterError:
 
 @contextmanager
 def _native_messages_aside() -> Iterator[None]:
-    """Send what Ray's C++ side writes to the terminal to `datagen-ray-PID.log` among the temporary files.
-
-    It stays there if that side takes the driver down; otherwise nobody needs it.
-    """
+    """Send the output of Ray's C++ side to a temporary file, which stays if the driver crashes."""
     log = Path(tempfile.gettempdir(), f"datagen-ray-{os.getpid()}.log")
     before, python = os.dup(2), sys.stderr
     with log.open("wb") as file, os.fdopen(before, "w", buffering=1) as terminal:
@@ -245,7 +266,7 @@ def _native_messages_aside() -> Iterator[None]:
 
 @contextmanager
 def _ray_speaks_through(notice: Notice) -> Iterator[None]:
-    """Have what Ray would print of lost workers and nodes come as notices of a line each."""
+    """Turn Ray's messages about lost workers and nodes into notices of a line each."""
     import ray._private.worker
 
     internals: Any = ray._private.worker
@@ -275,11 +296,10 @@ def _nodes() -> list[dict[str, float]]:
     return [{kind: float(node.get(kind, 0)) for kind in ("CPU", "GPU")} for node in alive]
 
 
-def _at_first(pools: Sequence[PoolConfig], index: int) -> int:
-    """How many workers of a pool to start with: all there is room for if nobody else wants it."""
-    pool = pools[index]
-    most = pool.max_workers or 1
-    return pool.min_workers if len(pools) > 1 else max(min(most, room(pool, _nodes())), pool.min_workers)
+def _at_first(needs: PoolConfig, *, alone: bool) -> int:
+    """Workers of a pool to start with: if it is the only one, all that there is room for."""
+    most = needs.max_workers or 1
+    return max(min(most, room(needs, _nodes())), needs.min_workers) if alone else needs.min_workers
 
 
 def _wait_for_room(pools: Sequence[PoolConfig], seconds: float, notice: Notice) -> None:

@@ -4,19 +4,19 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
+from typing_extensions import override
 
 from datagen.errors import RecipeError, ResumeError, StoreError
 from datagen.pipeline.flatten import Flatten
-from datagen.recipe import FlattenConfig, explain, sha256_of
+from datagen.recipe import FlattenConfig, LimitsConfig, explain, sha256_of
 from datagen.run.commit import commit_rows
 from datagen.run.finish import finish
-from datagen.run.local import run_local
+from datagen.run.job import Engine, Job, WorkerPool, run_job, settled
 from datagen.shards.identity import Identity
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, Manifest
-from datagen.shards.markers import missing
-from datagen.shards.plan import PLAN, Plan, load_plan, refuse_another
+from datagen.shards.plan import PLAN, Plan, load_plan
 from datagen.shards.schema import streams_of
-from datagen.shards.store import open_store
+from datagen.shards.store import Store, open_store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import Marker, data_key
 
@@ -67,24 +67,34 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
         RecipeError: If a change is not valid.
         ResumeError: If `out` holds something else.
     """
-    old, store = Manifest.load(open_store(source)), open_store(out)
-    plan = _plan(old, changes)
-    store.create(PLAN, plan.to_json())
-    standing = load_plan(store)
-    if standing:
-        refuse_another(store, standing, plan.identity)
-    if standing != plan:
-        raise ResumeError(f"{out} was cut into other units, by another version of datagen; use another --out")
-    left = missing(store, plan.n_units)
-    if n_workers and left:
-        run_local(_Flattener, (source, out), left, min(n_workers, len(left)), 1, lambda _: None, lambda _: None)
-    else:
-        worker = _Flattener(source, out)
-        for unit in left:
-            worker.run(unit)
-    if store.exists(MANIFEST):
-        return Manifest.load(store)
-    return finish(store, plan, FlattenedFrom(source, old.digest), old.reproducible)
+    return run_job(ReflattenJob(source, changes), out, n_workers)
+
+
+class ReflattenJob(Job[Manifest, Identity]):
+    """A flattening of stored conversations."""
+
+    limits = LimitsConfig(attempts=1)
+
+    def __init__(self, source: str, changes: dict[str, Any]) -> None:
+        self._source, self._old, self._changes = source, Manifest.load(open_store(source)), changes
+
+    @override
+    def plan(self, store: Store) -> Plan:
+        wanted = _plan(self._old, self._changes)
+        standing = settled(store, wanted.identity, lambda: wanted)
+        if standing != wanted:
+            raise ResumeError(f"{store.url} was cut into other units, by another version of datagen; use another --out")
+        return standing
+
+    @override
+    def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
+        return [WorkerPool(_Flattener, (self._source, out))]
+
+    @override
+    def finish(self, store: Store, plan: Plan) -> Manifest:
+        if store.exists(MANIFEST):
+            return Manifest.load(store)
+        return finish(store, plan, FlattenedFrom(self._source, self._old.digest), self._old.reproducible)
 
 
 def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:

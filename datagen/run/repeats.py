@@ -1,6 +1,6 @@
-"""What of an input repeats what came before it: rejects of dialogues, and groups that share a split.
+"""Repetitions in an input: rejects of duplicates, and groups of near-duplicates that share a split.
 
-What a dialogue says is folded once, and its signature made once, for all that is asked of it.
+The text of a dialogue is folded once, and its signature computed once, for both.
 """
 
 from array import array
@@ -25,14 +25,14 @@ from datagen.sources.duplicates import (
 
 _DIALOGUES_AT_ONCE = 512
 _CHARACTERS_AT_ONCE = 1 << 19
-"""Held while signatures are made, about 40 bytes each; a single record may be larger."""
+"""Held while signatures are computed, about 40 bytes each; a single record may be larger."""
 
 
 class Grouping:
     """Collects the dialogues of an input, then names the group of each that has near-duplicates."""
 
     def __init__(self, threshold: float) -> None:
-        """Begin without dialogues; `threshold` as in `splits.keep_together`."""
+        """`threshold` as in `splits.keep_together`."""
         self._twins = Twins(threshold)
         self._ids: list[str] = []
         self._records = array("I")
@@ -46,14 +46,14 @@ class Grouping:
         self._records.extend([dialogue.record for dialogue in dialogues])
 
     def clusters(self) -> Clusters:
-        """Clusters of near-duplicates; to be called when all are added."""
+        """Clusters of near-duplicates among all dialogues added."""
         return self._twins.clusters()
 
     def names(self, clusters: Clusters, splits: SplitsConfig) -> dict[int, str]:
         """The group of each dialogue that has near-duplicates, by record, in order.
 
-        A group is named by its first dialogue. One that is so large that chance alone would decide what is left to
-        train on is named by the first that is dealt to train, and so is trained on.
+        A group is named by its first dialogue. A group so large that it would dominate any split is
+        named by its first dialogue that is dealt to train, and so belongs to train.
         """
         names = {}
         for members in clusters.members:
@@ -68,11 +68,11 @@ class Grouping:
 def mark_duplicates(
     records: Iterable[Dialogue | Reject], source: InputConfig, grouping: Grouping | None = None
 ) -> Iterator[Dialogue | Reject]:
-    """Turn every dialogue that came before, exactly or nearly, into a reject.
+    """Turn every dialogue that repeats an earlier one, exactly or nearly, into a reject.
 
     Args:
         records: Of an input, in order.
-        source: Says what is a duplicate.
+        source: Defines duplicates.
         grouping: Collects the dialogues that are left.
     """
     marker = _Marker(source, grouping)
@@ -103,7 +103,7 @@ class _Marker:
         return reject(record, "plan", "duplicate", f"same text as dialogue {earlier!r}")
 
     def _compare(self, found: list[Dialogue | Reject], essences: list[str]) -> None:
-        """Turn near-duplicates into rejects, in place, and add what is left to the groups."""
+        """Turn near-duplicates into rejects, in place, and add the others to the groups."""
         dialogues = [(place, record) for place, record in enumerate(found) if isinstance(record, Dialogue)]
         texts = [texts_of(essences[place]) for place, _ in dialogues]
         signed = signatures([said for said, _ in texts])

@@ -1,11 +1,12 @@
-"""Kept takes: speech that later builds find instead of speaking it again, whatever their timing.
+"""Kept takes: speech that later builds reuse, whatever their timing.
 
-    takes/HASH.parquet        takes that one worker made in one go, of schema TAKES; HASH is that of their keys
-    takes/keys/HASH           SHA-256 of that file, then the 16-byte keys in it
-    takes/index.parquet       all keys with their files, written by the driver: when it starts, and at the end
+    takes/HASH.parquet        takes that one worker wrote at once, of schema TAKES; HASH is that of
+    their keys takes/keys/HASH           SHA-256 of that file, then the 16-byte keys in it
+    takes/index.parquet       all keys with their files, written by the driver when it starts and
+    when it ends
 
-A reader gets the index in one request (one a file of keys if a build never came to write it), then the files it needs.
-Takes are a saving and no content: what is missing or damaged is spoken again; they are not part of the digest.
+A reader gets the index in one request (one per file of keys if the build wrote no index), then the
+files it needs. Takes are not part of the digest: one that is missing or damaged is spoken again.
 """
 
 import hashlib
@@ -36,12 +37,12 @@ _INDEX_SCHEMA = pa.schema([pa.field("key", pa.binary(_KEY_BYTES), False), pa.fie
 
 
 class Index:
-    """Which file of an output holds which take. About 20 bytes of memory a take."""
+    """The file of each take of an output. About 20 bytes of memory per take."""
 
     def __init__(
         self, store: Store, files: Sequence[tuple[str, str]], keys: NDArray[np.bytes_], of: NDArray[Any]
     ) -> None:
-        """Take the files as (name, SHA-256), and the keys, S16 [n_takes], with the number of the file of each."""
+        """Files as (name, SHA-256); keys, S16 [n_takes], with the number of the file of each."""
         order = np.argsort(keys, kind="stable")
         self._store, self.files, self.keys, self.of = store, files, keys[order], of[order]
         self._open: OrderedDict[int, tuple[pa.Table, dict[str, int]] | None] = OrderedDict()
@@ -63,7 +64,7 @@ class Index:
 
     @classmethod
     def gather(cls, store: Store) -> "Index":
-        """Read the parts that workers have left so far; one that is damaged counts for nothing."""
+        """Read the keys that workers have written so far; damaged files are skipped."""
         files, keys, of = list[tuple[str, str]](), [np.zeros(0, "S16")], [np.zeros(0, np.int32)]
         for part in store.keys(_KEYS):
             data = store.read(part)
@@ -74,7 +75,7 @@ class Index:
         return cls(store, files, np.concatenate(keys), np.concatenate(of))
 
     def write(self) -> None:
-        """Write the index of an output that keeps any takes."""
+        """Write the index, if there are any takes."""
         if not len(self.keys):
             return
         table = pa.table({"key": _padded(self.keys), "file": self.of}, schema=_INDEX_SCHEMA)
@@ -98,7 +99,7 @@ class Index:
         return int(self.of[at]) if at < len(self.keys) and self.keys[at] == wanted[0] else None
 
     def _opened(self, number: int) -> tuple[pa.Table, dict[str, int]] | None:
-        """A file with the row of each key; the last used ones stay open."""
+        """A file with the row of each key; the last ones stay open."""
         if number not in self._open:
             self._open[number] = self._read(*self.files[number])
             if len(self._open) > _OPEN_FILES:
@@ -118,10 +119,16 @@ class Index:
 
 
 class KeptTakes:
-    """Takes of this build and of others. One worker's; `flush` writes what it made."""
+    """Takes of this build and of others, for one worker; `flush` writes the new ones."""
 
     def __init__(self, own: Store | None, others: Sequence[Store], sample_rate_hz: int) -> None:
-        """Take where this build keeps takes, if it does, outputs whose takes may be used, and the rate of takes."""
+        """Open the outputs.
+
+        Args:
+            own: Where this build keeps its takes, if it does.
+            others: Outputs whose takes may be reused.
+            sample_rate_hz: Rate of all takes.
+        """
         self._own, self._rate = own, sample_rate_hz
         self._there = Index.load(own) if own else None
         self._found = [*([self._there] if self._there else []), *(Index.load(store) for store in others)]
@@ -129,17 +136,17 @@ class KeptTakes:
         self._kept: set[str] = set()
 
     def find(self, key: str) -> LineTake | None:
-        """The take of a key from wherever it is kept."""
+        """The take of a key from any of the outputs."""
         return next((take for index in self._found if (take := index.find(key))), None)
 
     def keep(self, key: str, text: str, voice: str, seed: int, take: LineTake) -> None:
-        """Keep a take that was used, unless this build has it already."""
+        """Keep a take, unless this build has it already."""
         if self._there is not None and key not in self._kept and key not in self._there:
             self._kept.add(key)
             self._new[key] = _stored(key, text, voice, seed, take, self._rate)
 
     def flush(self) -> None:
-        """Write the takes that were made since the last time."""
+        """Write the new takes since the last call."""
         if self._own is None or not self._new:
             return
         keys = sorted(self._new)
@@ -152,7 +159,7 @@ class KeptTakes:
 
 
 def kept_takes(recipe: Recipe, store: Store) -> KeptTakes | None:
-    """Where a worker finds and keeps takes; None if the recipe wants neither."""
+    """The takes of a build's worker; None if the recipe neither keeps nor reuses any."""
     takes = recipe.takes
     if not takes.keep and not takes.reuse:
         return None
@@ -161,7 +168,7 @@ def kept_takes(recipe: Recipe, store: Store) -> KeptTakes | None:
 
 
 def check_takes(takes: TakesConfig) -> None:
-    """Look whether the takes that are to be used are there, before any work.
+    """Check that the takes to reuse exist, before any work.
 
     Raises:
         StoreError: If an output keeps none, or its index is damaged.

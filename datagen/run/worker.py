@@ -1,4 +1,4 @@
-"""What one worker does with one unit: read its records, run the steps, commit. The same on every engine."""
+"""A worker of a build: reads the records of a unit, runs the steps, commits."""
 
 import faulthandler
 import platform
@@ -15,7 +15,7 @@ from datagen.pipeline.step import Stage, Step, apply
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
 from datagen.run.commit import commit_unit, found_unit
-from datagen.run.memory import keep_freed_memory
+from datagen.run.machine import keep_freed_memory
 from datagen.run.takes import kept_takes
 from datagen.shards.identity import differences
 from datagen.shards.plan import PLAN, Plan, PlannedInput, load_plan
@@ -24,18 +24,18 @@ from datagen.shards.unit import Marker
 
 
 class Worker:
-    """Stages built once, then any number of units."""
+    """Stages and engines loaded once, for any number of units."""
 
     def __init__(self, build: Pipeline, plan: Plan, store: Store, names: Sequence[str] = ()) -> None:
-        """Build the stages; this is where engines are loaded.
+        """Build the stages, which loads their engines.
 
         Args:
             build: The pipeline.
             plan: The plan whose units are run.
             store: Where the plan lies and the units go.
-            names: Steps to run, all by default; a pipeline over several pools has a worker run some of them.
+            names: Steps to run, all by default; with several pools a worker runs some of them.
         """
-        self._limits = threadpool_limits(1)  # one worker a core, and results that do not depend on the machine's cores
+        self._limits = threadpool_limits(1)  # one worker per core; results must not depend on the number of cores
         keep_freed_memory()
         self._build, self._store = build, store
         self._takes = build.shelf = kept_takes(build.recipe, store)
@@ -47,10 +47,10 @@ class Worker:
 
     @classmethod
     def open(cls, recipe: dict[str, Any], url: str, names: Sequence[str] = ()) -> "Worker":
-        """A worker that has its process to itself, from what can be sent there.
+        """A worker in a process of its own.
 
-        A dialogue that takes longer than `limits.dialogue_seconds` ends the process, and so do engines that take longer
-        than `limits.start_seconds` to load.
+        A dialogue that takes longer than `limits.dialogue_seconds` ends the process, and so do
+        engines that load for longer than `limits.start_seconds`.
         """
         store, values = open_store(url), Recipe.model_validate(recipe)
         faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)
@@ -71,7 +71,7 @@ class Worker:
         return self._build.flatten()
 
     def run(self, unit: int) -> Marker:
-        """Make and commit a unit; what an earlier attempt has decided is not made again."""
+        """Make and commit a unit; content that an earlier attempt has decided is not made again."""
         found = found_unit(self._store, unit, self._flatten, self._header)
         return found or self.commit(unit, self.apply(self.records(unit)))
 
@@ -84,12 +84,12 @@ class Worker:
         done: list[Any] = []
         try:
             for item in items:
-                if self._dialogue_seconds:  # its watch needs no lock that a hung engine could hold
+                if self._dialogue_seconds:  # needs no lock that a hung engine could hold
                     faulthandler.dump_traceback_later(self._dialogue_seconds, exit=True)
                 for name, stage in self._stages:
                     item = apply(name, stage, item)
                 done.append(item)
-        finally:  # an outage ends the unit, and what was spoken is worth keeping
+        finally:  # an outage ends the unit; its speech is worth keeping
             if self._dialogue_seconds:
                 faulthandler.cancel_dump_traceback_later()
             if self._takes:

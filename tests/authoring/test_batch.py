@@ -12,10 +12,11 @@ import pytest
 pytest.importorskip("openai", reason="needs the extra llm")
 
 from datagen import sources
-from datagen.authoring.author import SUMMARY, AuthoringWatcher, write
+from datagen.authoring.author import SUMMARY, write
 from datagen.authoring.authoring_config import Budget, Llm, Prices, WriteRecipe
 from datagen.errors import BudgetError, EngineError, RecipeError, ResumeError, SourceError
 from datagen.records import Reject
+from datagen.run.job import Watcher
 from datagen.shards.store import LocalStore, open_store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import marker_key
@@ -54,7 +55,7 @@ def kept(out: Path) -> list[dict]:
     ]
 
 
-class Counting(AuthoringWatcher):
+class Counting(Watcher):
     def __init__(self, stop_after: int = 10**9) -> None:
         self.units: list[int] = []
         self.stop_after = stop_after
@@ -264,6 +265,7 @@ def test_on_an_object_store(whole, server, topics, s3):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_on_ray(whole, topics, tmp_path):
     pytest.importorskip("ray")
     summary, out = whole

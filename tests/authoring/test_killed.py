@@ -26,8 +26,8 @@ import json, os, sys, threading
 from types import SimpleNamespace
 from datagen.shards.store import LocalStore
 from datagen.authoring.authoring_config import Llm
-from tests.write.conftest import recipe, write
-from tests.write.test_client import talks
+from tests.authoring.conftest import recipe, write
+from tests.authoring.test_client import talks
 
 url, out, n_kept = sys.argv[1], sys.argv[2], int(sys.argv[3])
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from datagen.authoring.answers import ScriptAnswer, UnfitAnswerError
 from datagen.authoring.authored import Written
 from datagen.authoring.authoring_config import Llm, WriteRecipe
-from datagen.authoring.marking import FollowUp, ScriptTask
-from datagen.authoring.places import word_after
+from datagen.authoring.marking import FollowUp, ScriptTask, word_after
 from datagen.records import Mark, Turn
 from datagen.text import to_spoken
 from datagen.text.phrases import units

@@ -5,13 +5,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import meta
+from jinja2 import Environment, meta
 
 from datagen.authoring.answers import ANSWERS, parse, strict_schema
 from datagen.authoring.authored import Brief, Written
-from datagen.authoring.authoring import make_task
+from datagen.authoring.authoring import tasks_of
 from datagen.authoring.authoring_config import Llm, WriteRecipe
-from datagen.authoring.prompts import _environment, data, load_prompt, names
+from datagen.authoring.prompts import data, load_prompt, names
 from datagen.errors import RecipeError
 from datagen.records import Mark, Turn
 from tests.golden.prompts import FOLDER, golden
@@ -38,8 +38,9 @@ def test_no_golden_file_is_of_a_prompt_that_is_gone():
 @pytest.mark.parametrize("stem", STEMS)
 def test_front_matter_names_just_the_variables_there_are(stem):
     prompt = load_prompt(*stem.split("."))
-    parts = [_environment().parse(part.content) for part in prompt.parts]
-    assert {name for part in parts for name in meta.find_undeclared_variables(part)} == set(prompt.variables)
+    texts = [part.content for part in prompt.parts]
+    used = {name for text in texts for name in meta.find_undeclared_variables(Environment().parse(text))}
+    assert used == set(prompt.variables)
 
 
 def example(stem: str) -> tuple[object, str]:
@@ -62,7 +63,7 @@ def test_our_own_checks_accept_the_examples(stem):
         marks={"barge_ins": 2, "hesitations": 2, "backchannels": 2},
     )
     written, place = before(name, language, shown)
-    task = make_task(name, recipe)
+    task = tasks_of(recipe)[-1]
     prepared = task.prepared(written)
     assert prepared.turns == written.turns or name != "script", "a script's example is in spoken form"
     found = task.applied(prepared, place, parse(answer, ANSWERS[load_prompt(name, language).schema]))

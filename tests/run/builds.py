@@ -213,7 +213,7 @@ def children(pid: int) -> list[int]:
     for found in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             pids.extend(int(word) for word in found.read_text().split())
-    return [child for child in pids if b"datagen.run.child" in _command_line(child)]
+    return [child for child in pids if b"datagen.run.supervise" in _command_line(child)]
 
 
 def alive(pid: int) -> bool:

@@ -112,7 +112,7 @@ class Stillborn(ToneVoice):
     """Takes a worker's process down while it is made; the driver may make it."""
 
     def __init__(self) -> None:
-        if "datagen.run.child" in " ".join(sys.orig_argv):
+        if "datagen.run.supervise" in " ".join(sys.orig_argv):
             print("cannot load", file=sys.stderr, flush=True)
             os._exit(7)
         super().__init__()
@@ -122,7 +122,7 @@ class Sleepy(ToneVoice):
     """Never gets made in a worker's process."""
 
     def __init__(self) -> None:
-        if "datagen.run.child" in " ".join(sys.orig_argv):
+        if "datagen.run.supervise" in " ".join(sys.orig_argv):
             ctypes.PyDLL(None).sleep(3600)
         super().__init__()
 
@@ -141,7 +141,7 @@ class Newer(ToneVoice):
 
     def __init__(self) -> None:
         super().__init__()
-        if "datagen.run.child" in " ".join(sys.orig_argv):
+        if "datagen.run.supervise" in " ".join(sys.orig_argv):
             self.info = replace(self.info, version="99")
 
 

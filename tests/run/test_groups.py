@@ -12,7 +12,8 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.script.script import split_of
 from datagen.recipe import InputConfig, SplitsConfig
 from datagen.records import Dialogue, Reject, Turn
-from datagen.run.build import Silent, build
+from datagen.run.build import build
+from datagen.run.job import Watcher
 from datagen.run.plan import plan_build
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.plan import PlannedInput, groups_key, load_plan
@@ -231,12 +232,12 @@ def test_the_same_groups_by_workers_of_their_own(twins, tmp_path):
 def test_a_group_that_leaves_the_splits_lopsided_is_reported(tmp_path, n, said):
     lines = []
 
-    class Watcher(Silent):
+    class Noting(Watcher):
         def notice(self, line):
             lines.append(line)
 
     chance = random.Random(8)
     records = [*versions(chance, n, "v"), talk(text(chance), text(chance), id="a")]
-    build(fake(tmp_path, TOGETHER, records=records), str(tmp_path / "out"), watcher=Watcher())
+    build(fake(tmp_path, TOGETHER, records=records), str(tmp_path / "out"), watcher=Noting())
     assert len(lines) == said
     assert all(f"{n} of {n + 1} dialogues are near-duplicates of one another" in line for line in lines)

@@ -12,7 +12,8 @@ from datagen.errors import ResumeError, SourceError, StoreError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject
-from datagen.run.build import Silent, build
+from datagen.run.build import build
+from datagen.run.job import Watcher
 from datagen.run.plan import plan_build
 from datagen.shards.identity import differences
 from datagen.shards.plan import PlannedInput, load_plan, part_key
@@ -282,10 +283,10 @@ def test_the_driver_keeps_no_engine_beside_workers_of_their_own_processes(tmp_pa
     found = []
     gc.collect()  # what earlier builds left
 
-    class Watcher(Silent):
+    class Gone(Watcher):
         def planned(self, plan, n_done):
             found.append(len(Counted.alive))
 
     recipe = fake(tmp_path, "engines.tts={name: 'tests.run.engines:Counted'}", n=2)
-    build(recipe, str(tmp_path / "out"), n_workers, Watcher())
+    build(recipe, str(tmp_path / "out"), n_workers, Gone())
     assert found == [n_engines]

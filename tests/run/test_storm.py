@@ -136,7 +136,7 @@ def test_a_storm_on_a_cluster_changes_nothing(cluster, monkeypatch, tmp_path, se
 
     victims: Victims = {
         "driver": lambda driver: [driver],
-        "worker": running(b"datagen.run.child"),
+        "worker": running(b"datagen.run.supervise"),
         "actor": running(b"UnitActor"),
         "raylet": lambda _: [storm.chance.choice(cluster.nodes).raylet],
     }

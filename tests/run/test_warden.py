@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import EngineError
-from datagen.run.warden import Warden
+from datagen.run.supervise import Warden
 
 
 class Frail:

@@ -1,0 +1,168 @@
+"""Units of an authoring run on disk: the plan and its records, and what is committed.
+
+The plan freezes records and identity before anything is asked, as a build's does
+(`datagen.run.plan`), with one file of `input/` per unit. What is committed follows from the
+answers, which are kept before they are used, so whoever authors a unit, and however often, writes
+the same files.
+"""
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from datagen import __version__, sources
+from datagen.authoring.authored import Brief, Item, Written
+from datagen.authoring.authoring import prompts_of
+from datagen.authoring.authoring_config import WriteRecipe
+from datagen.authoring.topics import briefs, read_topics
+from datagen.errors import SourceError, StoreError
+from datagen.pipeline.select import Select
+from datagen.recipe import InputConfig
+from datagen.records import Dialogue, Reject
+from datagen.run.job import settled
+from datagen.run.repeats import mark_duplicates
+from datagen.shards import digest
+from datagen.shards.plan import PLAN, Plan
+from datagen.shards.schema import rejects_table
+from datagen.shards.store import Store
+from datagen.shards.tables import to_parquet
+from datagen.shards.unit import File, Marker, data_key, marker_key
+
+_FORMAT = 1
+"""Raised when the same answers come to other records."""
+
+
+@dataclass(frozen=True)
+class WriteIdentity:
+    """All values that decide the content of an authoring run, but for the answers."""
+
+    datagen: str
+    write_format: int
+    recipe: dict[str, Any]
+    prompts: dict[str, str]
+    """SHA-256 of each, by name and language."""
+    inputs: list[dict[str, Any]]
+
+
+def identity(recipe: WriteRecipe) -> WriteIdentity:
+    """The identity of the run of a recipe."""
+    return WriteIdentity(__version__, _FORMAT, recipe.identity(), hashes(recipe), _inputs(recipe))
+
+
+def plan_authoring(recipe: WriteRecipe, store: Store) -> Plan[WriteIdentity]:
+    """Plan a run, or find the plan of the one to resume.
+
+    Raises:
+        ResumeError: If the output belongs to another run; says which value differs.
+        SourceError: If the input cannot be read or holds no record.
+    """
+    wanted = identity(recipe)
+
+    def make() -> Plan[WriteIdentity]:
+        n_records, shas, left = 0, list[str](), records(recipe)
+        while batch := list(islice(left, recipe.unit_records)):
+            data = "".join(f"{json.dumps(_plain(record), ensure_ascii=True)}\n" for record in batch).encode()
+            shas.append(hashlib.sha256(data).hexdigest())
+            store.create(_key(len(shas) - 1, shas[-1]), data)
+            n_records += len(batch)
+        if not n_records:
+            raise SourceError("there is nothing to write from: the input holds no record")
+        return Plan(wanted, n_records, recipe.unit_records, tuple(shas))
+
+    return settled(store, wanted, make)
+
+
+def hashes(recipe: WriteRecipe) -> dict[str, str]:
+    """SHA-256 of each prompt that a recipe can need."""
+    return {f"{name}.{language}": prompt.sha256 for (name, language), prompt in prompts_of(recipe).items()}
+
+
+def _inputs(recipe: WriteRecipe) -> list[dict[str, Any]]:
+    if recipe.input.topics:
+        return [{"name": recipe.input.topics, "sha256": hashlib.sha256(read_topics(recipe).encode()).hexdigest()}]
+    return [asdict(file) for file in sources.fingerprint(recipe.input.paths)]
+
+
+def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
+    """All records of the input, in order; of dialogues those that pass `select`, each text once.
+
+    Raises:
+        SourceError: If it cannot be read.
+    """
+    if recipe.input.topics:
+        return briefs(recipe)
+    read = sources.read(recipe.input.paths, recipe.input.shape, limit=recipe.input.limit)
+    select = Select(recipe.select)
+    return map(select, mark_duplicates(read, InputConfig()))
+
+
+def planned(plan: Plan[WriteIdentity], store: Store, unit: int) -> list[Item | Reject]:
+    """The records of a unit.
+
+    Raises:
+        StoreError: If they are not what the plan froze.
+    """
+    key = _key(unit, plan.parts[unit])
+    data = store.read(key)
+    if hashlib.sha256(data).hexdigest() != plan.parts[unit]:
+        raise StoreError(f"{store.url}/{key} is not what {PLAN} froze; delete the output and write anew")
+    return [_record(json.loads(line)) for line in data.splitlines()]
+
+
+def _key(unit: int, sha256: str) -> str:
+    return f"input/{unit:06d}-{sha256[:12]}.jsonl"
+
+
+def _plain(record: Item | Reject) -> dict[str, Any]:
+    return {"is": type(record).__name__, **asdict(record)}
+
+
+def _record(values: dict[str, Any]) -> Item | Reject:
+    kinds: dict[str, type[Item | Reject]] = {kind.__name__: kind for kind in (Brief, Dialogue, Reject)}
+    return msgspec.convert(values, kinds[values.pop("is")])
+
+
+def commit_authored(store: Store, unit: int, results: Sequence[Written | Reject]) -> Marker:
+    """Write dialogues and rejects of a unit, then its marker.
+
+    Returns:
+        The marker that stands in the store.
+    """
+    kept = [result for result in results if isinstance(result, Written)]
+    rejects = [result for result in results if isinstance(result, Reject)]
+    lines = [f"{json.dumps(written.to_json(), ensure_ascii=False)}\n".encode() for written in kept]
+    table = rejects_table(rejects)
+    found = [
+        (f"dialogues/{unit:06d}.jsonl", "dialogues", len(kept), b"".join(lines)),
+        (data_key("rejects", unit), "rejects", len(rejects), to_parquet(table)),
+    ]
+    marker = Marker(
+        unit=unit,
+        n_records=len(results),
+        n_kept=len(kept),
+        n_samples=0,
+        digest=digest.to_text(digest.total((*map(_hash, lines), *digest.row_hashes("rejects", table)))),
+        rejects=dict(Counter(f"{reject.stage}/{reject.reason}" for reject in rejects)),
+        files=tuple(_file(store, *file) for file in found if file[2]),
+        finished_at=int(time.time()),
+    )
+    key = marker_key(unit)
+    return marker if store.create(key, marker.to_json()) else Marker.from_json(store.read(key), key)
+
+
+def _file(store: Store, key: str, table: str, n_rows: int, data: bytes) -> File:
+    """Write a file unless it is there; the one that stands there counts."""
+    if not store.create(key, data):
+        data = store.read(key)
+    return File(key, table, "", n_rows, 0, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _hash(line: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(line, digest_size=16).digest(), "little")

@@ -1,0 +1,277 @@
+"""A worker in a process of its own, replaced when it dies; the dialogue that kills it is found.
+
+Local builds and actors on Ray use it: an engine (TTS, tokenizer) that crashes or hangs takes down
+its process and nothing else.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+from datagen.errors import DatagenError, EngineError
+from datagen.records import Reject, dialogue_of, reject
+from datagen.shards.unit import Marker
+
+Notice = Callable[[str], None]
+"""Takes one line for the user."""
+_SAID_BYTES = 4000
+"""Kept of the last output of a dead process."""
+_LOG_BYTES = 1 << 20
+_START = "import sys; from datagen.run.supervise import serve; serve(*map(int, sys.argv[1:]))"
+
+
+class Died(Exception):
+    """The process of a worker ended in the middle of a call.
+
+    Attributes:
+        reason: How it ended, in a few words that are the same on every machine.
+        said: The last lines it printed.
+    """
+
+    def __init__(self, reason: str, said: str) -> None:
+        super().__init__(reason)
+        self.reason, self.said = reason, said
+
+
+class Child:
+    """A process that makes one object and answers calls of its methods, in order.
+
+    Its output goes to a file, so the terminal stays the driver's. Ctrl-C never reaches it, and it
+    ends when the process that started it does, however that died.
+    """
+
+    def __init__(self, make: Callable[..., object], *arguments: object) -> None:
+        """Start the process, which calls `make(*arguments)`; `wait` before the first call."""
+        self._log = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115  (closed with the child)
+        self._calls, theirs = Pipe()
+        lives, self._life = os.pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
+                [sys.executable, "-c", _START, str(theirs.fileno()), str(lives)],
+                pass_fds=(theirs.fileno(), lives),
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,  # Ctrl-C is the driver's to handle
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
+            )
+        finally:
+            theirs.close()
+            os.close(lives)
+        with contextlib.suppress(BrokenPipeError):  # dead already: `wait` tells
+            self._calls.send((make, arguments))
+
+    def wait(self) -> None:
+        """Wait until the object is made; raises as `call` does."""
+        self._answer()
+
+    def call(self, method: str, *arguments: object) -> Any:
+        """Call a method of the object and wait for its result.
+
+        Raises:
+            Died: If the process ended.
+            DatagenError: As the method raised it; anything else becomes a RuntimeError.
+        """
+        if self._log.seek(0, os.SEEK_END) > _LOG_BYTES:
+            self._log.truncate(0)
+        try:
+            self._calls.send((method, arguments))
+        except OSError as error:
+            raise self._death() from error
+        return self._answer()
+
+    def _answer(self) -> Any:
+        try:
+            fine, result = self._calls.recv()
+        except (EOFError, OSError) as error:
+            raise self._death() from error
+        if fine:
+            return result
+        raise result
+
+    def kill(self) -> None:
+        """End the process at once; a caller that waits for its answer gets `Died`."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and release what it held, once no caller waits for it."""
+        self._process.kill()
+        self._process.wait()
+        self._calls.close()
+        os.close(self._life)
+        self._log.close()
+
+    def _death(self) -> Died:
+        code = self._process.wait()
+        self._log.seek(max(self._log.seek(0, os.SEEK_END) - _SAID_BYTES, 0))
+        said = self._log.read().decode("utf-8", "replace")
+        if code == 1 and "Timeout (" in said:  # faulthandler's words
+            return Died("hung until its time was up", said)
+        return Died(f"killed by signal {-code}" if code < 0 else f"ended with status {code}", said)
+
+
+def serve(calls: int, life: int) -> None:
+    """Answer calls in the child until the parent is gone.
+
+    Args:
+        calls: File descriptor of the connection.
+        life: File descriptor that ends when the parent does.
+    """
+    threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
+    connection = Connection(calls)
+    make, arguments = connection.recv()
+    try:
+        worker = make(*arguments)
+    except Exception as error:
+        connection.send((False, _portable(error)))
+        return
+    connection.send((True, None))
+    while True:
+        method, arguments = connection.recv()
+        try:
+            answer = True, getattr(worker, method)(*arguments)
+        except Exception as error:
+            answer = False, _portable(error)
+        connection.send(answer)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself if a user can fix it, else its traceback as text, which can be pickled."""
+    if isinstance(error, DatagenError):
+        return type(error)(str(error))
+    return RuntimeError("".join(traceback.format_exception(error)))
+
+
+def _end_with_parent(life: int) -> None:
+    os.read(life, 1)
+    os._exit(1)
+
+
+class Warden:
+    """Keeps one worker running in a process of its own, and replaces it when it dies.
+
+    A unit that kills it is tried again. Then its dialogues are run one by one, each with as many
+    attempts; one that kills its worker even alone becomes a reject "crashed_worker", and the others
+    are kept.
+    """
+
+    def __init__(self, make: Callable[..., object], arguments: tuple[Any, ...], attempts: int, notice: Notice) -> None:
+        self._make, self._arguments, self._attempts, self._notice = make, arguments, attempts, notice
+        self._child: Child | None = None
+        self._lock, self._stopped = threading.Lock(), False
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        """Call a method of the worker, in a new process if the last one died; may raise `Died`."""
+        child = self._child or self._start()
+        try:
+            return child.call(method, *arguments)
+        except Died:
+            self._bury()
+            raise
+
+    def _start(self) -> Child:
+        for attempt in range(1, self._attempts + 1):
+            with self._lock:
+                if self._stopped:
+                    raise EngineError("the build was stopped")
+                child = self._child = Child(self._make, *self._arguments)
+            try:
+                child.wait()
+            except Died as death:
+                self._bury()
+                if attempt == self._attempts or self._stopped:
+                    raise EngineError(f"workers die while they start ({death.reason}):\n{death.said}") from death
+            else:
+                break
+        return child
+
+    def unit(self, unit: int) -> Marker:
+        """Make and commit a unit, whatever dies of it.
+
+        Raises:
+            EngineError: If its worker dies even of reading or committing it.
+        """
+        try:
+            marker: Marker = self._persist(f"unit {unit}", "run", unit)
+        except Died:
+            self._raise_if_stopped()
+            self._notice(f"unit {unit}: its dialogues are run one by one")
+            marker = self.must("commit", unit, self.each(self.must("records", unit)))
+        return marker
+
+    def must(self, method: str, unit: int, *arguments: object) -> Any:
+        """Call a method of the worker on a unit.
+
+        Raises:
+            EngineError: If the worker dies of it each time.
+        """
+        try:
+            return self._persist(f"unit {unit}", method, unit, *arguments)
+        except Died as death:
+            self._raise_if_stopped()
+            raise EngineError(f"unit {unit} kills its worker ({death.reason}):\n{death.said}") from death
+
+    def batch(self, what: str, items: Sequence[Any]) -> list[Any]:
+        """Run the worker's steps over items; one by one if it dies of them together."""
+        try:
+            results: list[Any] = self._persist(what, "apply", items)
+        except Died:
+            self._raise_if_stopped()
+            return self.each(items)
+        return results
+
+    def each(self, items: Sequence[Any]) -> list[Any]:
+        """Run the worker's steps over items one by one; one that kills the worker becomes a reject."""
+        return [item if isinstance(item, Reject) else self._alone(item) for item in items]
+
+    def _alone(self, item: Any) -> Any:
+        name = f"dialogue {dialogue_of(item).id!r}"
+        try:
+            return self._persist(name, "apply", [item])[0]
+        except Died as death:
+            self._raise_if_stopped()
+            self._notice(f"{name} kills its worker ({death.reason}) and is rejected")
+            return reject(item, "run", "crashed_worker", death.reason, death.said)
+
+    def _persist(self, what: str, method: str, *arguments: object) -> Any:
+        """Call until the worker survives; raises `Died` after the last attempt."""
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return self._call(method, *arguments)
+            except Died as death:
+                if attempt == self._attempts or self._stopped:
+                    raise
+                self._notice(
+                    f"{what}: its worker died ({death.reason}) and is replaced, {attempt} of {self._attempts - 1}"
+                )
+        raise AssertionError("attempts is at least 1")
+
+    def _raise_if_stopped(self) -> None:
+        """Do not count an end that was requested as a death."""
+        if self._stopped:
+            raise EngineError("the build was stopped")
+
+    def stop(self) -> None:
+        """End the worker at once, from any thread; a caller that waits for it gets `Died`."""
+        with self._lock:
+            self._stopped = True
+            if self._child is not None:
+                self._child.kill()
+
+    def close(self) -> None:
+        """Release what the worker held, once no caller waits for it."""
+        self.stop()
+        self._bury()
+
+    def _bury(self) -> None:
+        with self._lock:
+            if self._child is not None:
+                self._child.close()
+            self._child = None
