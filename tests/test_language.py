@@ -126,22 +126,30 @@ def test_no_replaced_word_in_help():
         for sub in getattr(command, "commands", {}).values():
             yield from helps(sub, f"{name} {sub.name}")
 
-    found = [(name, word) for name, text in helps(typer.main.get_command(app), "datagen") for _, word, _ in faults(text)]
+    found = [
+        (name, word) for name, text in helps(typer.main.get_command(app), "datagen") for _, word, _ in faults(text)
+    ]
     assert found == []
 
 
-@pytest.mark.parametrize("page", [path for path in PAGES if path.parent.name != "decisions"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "page", [path for path in PAGES if path.parent.name != "decisions"], ids=lambda path: path.name
+)
 def test_prose_is_wrapped(page):
     lines = re.sub(r"^(`{3,}).*?^\1", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL).splitlines()
     prose = [line for line in lines if not line.startswith(("|", "    ", "!["))]
-    assert [line for line in prose if len(line) > 100 and " " in line.strip("- ")[:100].strip() and "`" not in line] == []
+    assert [
+        line for line in prose if len(line) > 100 and " " in line.strip("- ")[:100].strip() and "`" not in line
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_that_pages_name_exist(page):
     if page.name == "CHANGELOG.md":
         return  # it names files of the past
-    found = re.findall(r"`((?:datagen|tests|pipelines|benchmarks|examples|notebooks)/[\w./]+)`", page.read_text("utf-8"))
+    found = re.findall(
+        r"`((?:datagen|tests|pipelines|benchmarks|examples|notebooks)/[\w./]+)`", page.read_text("utf-8")
+    )
     assert [name for name in found if not (ROOT / name).exists()] == []
 
 
