@@ -1,4 +1,4 @@
-"""Prose uses the words of the field: no replaced word in docs, docstrings, comments, help, errors."""
+"""Prose uses the words of the field, in docs, docstrings, comments, help and errors."""
 
 import ast
 import io
