@@ -57,7 +57,7 @@ OPENING = re.compile(r"(?:What|Where|How|Whether|Who|When|Take (?:the|a|an)|Begi
 _FORBIDDEN = re.compile("|".join(rf"(?P<w{k}>\b(?:{word})(?!\w))" for k, word in enumerate(REPLACED)), re.IGNORECASE)
 _CODE = re.compile(r"^(`{3,}).*?^\1|`[^`]*`|\]\([^)]*\)|^ *>>> .*?(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 """Code in prose: fences, spans, targets of links, doctests."""
-_SAYS = re.compile(r"(?<!Unfit)(?:Error|Fault|echo|Option|Argument|Typer)$")
+_SAYS = re.compile(r"(?:^|\.)(?!Unfit)\w*(?:Error|Fault|echo|Option|Argument|Typer)$")
 """Calls whose texts a user reads. Details of rejects are excluded: they are bytes of a build."""
 
 
