@@ -6,7 +6,7 @@ ASR := .venv/.asr
 TRAIN := .venv/.train
 COSYVOICE := .venv/.cosyvoice
 COSYVOICE_PACKAGES := .venv/cosyvoice
-# What trains and scores models is tested with; another build of torch: make test TORCH='torch --index-url ...'
+# torch for the tests of training and scoring; another build of it: make test TORCH='torch --index-url ...'
 TORCH ?= torch==2.13.0
 OUT ?= out
 
@@ -30,14 +30,15 @@ $(TRAIN): $(SETUP) requirements-train.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-train.lock
 	touch $@
 
-# CosyVoice's own code, without all that its packages say they need: what the engine uses is in the lock. In a folder apart,
-# for transformers would import the torchaudio in it, which loads with CUDA's torch only.
+# CosyVoice's own code, without the declared dependencies of its packages: the lock has what the
+# engine uses. It has its own folder, because transformers would import the torchaudio in it, which
+# loads with CUDA's torch only.
 $(COSYVOICE): $(TRAIN) requirements-cosyvoice.lock
 	rm -rf $(COSYVOICE_PACKAGES)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes --target $(COSYVOICE_PACKAGES) -r requirements-cosyvoice.lock
 	touch $@
 
-# The main job on synthetic speech: shipped dialogues to training shards, a check, an audit and a look at one row.
+# The main job on synthetic speech: shipped dialogues to shards, a check, an audit and one row.
 demo: setup
 	$(BIN)/datagen build quickstart --out $(OUT)/quickstart
 	$(BIN)/datagen check $(OUT)/quickstart
@@ -54,7 +55,7 @@ test-all: test $(ASR) $(COSYVOICE) browser
 	$(BIN)/pytest -m slow --ignore tests/engines/cosyvoice
 	PYTHONPATH=$(COSYVOICE_PACKAGES) $(BIN)/pytest -m slow tests/engines/cosyvoice
 
-# Tests of reports use a real Chromium; without one, and without the right to install it, they are skipped.
+# Tests of reports use Chromium; without it, and without the right to install it, they are skipped.
 browser:
 	@command -v chromium chromedriver >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 		apt-get update -qq && apt-get install -yqq --no-install-recommends chromium chromium-driver; } || \
@@ -68,7 +69,7 @@ check: setup $(TRAIN)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Generated files that are checked in; tests fail where they are stale.
+# Generated files that are checked in; tests fail if they are stale.
 schemas: setup
 	$(BIN)/python -m datagen.schemas schemas
 

@@ -1,4 +1,4 @@
-"""What Ray costs: a unit, beside real speech on two cores, and on four nodes whose engine sleeps."""
+"""Costs of Ray: per unit, with synthetic speech on two cores, and on four nodes with a sleeping engine."""
 
 import argparse
 import os

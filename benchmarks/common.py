@@ -1,4 +1,4 @@
-"""What the benchmarks share: input to build from, builds, medians, and one line per figure."""
+"""Helpers of the benchmarks: input, builds, medians, and one line per figure."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from datagen.shards.store import open_store
 from datagen.shards.tables import from_parquet
 
 QUICKSTART_DIALOGUES = 34
-"""How many dialogues ship in English."""
+"""Number of English dialogues in the package."""
 QUICKSTART_HOURS = 0.7
 """Conversation that they make, at least."""
 DATAGEN = (sys.executable, "-c", "from datagen.cli import main; main()")
@@ -44,7 +44,7 @@ def show(name: str, value: float, unit: str = "", least: float | None = None, mo
 
 
 def missed(line: str) -> bool:
-    """Whether a printed line tells of a missed target."""
+    """True if a printed line reports a missed target."""
     return line.rstrip().endswith(_MISSED)
 
 
@@ -67,7 +67,7 @@ def write_dialogues(file: Path, hours: float, which: slice = slice(None)) -> int
         which: Only these of the shipped dialogues.
 
     Returns:
-        How many dialogues were written.
+        Number of dialogues in the file.
     """
     lines = (resources.directory("data") / "quickstart.jsonl").read_text("utf-8").splitlines()
     shipped = [json.loads(line) for line in lines[which]]

@@ -1,8 +1,9 @@
 """A whole build on two cores against the compute of its engines alone on the same two cores.
 
-Ideal: the same utterances through the voice and the same audio through the speech tokenizer, in two processes that do
-nothing else, engines loaded. Efficiency = ideal / wall time of `datagen build`, all of it from the start of
-the interpreter to the manifest. Build and ideal are run in turn, so that both see the same machine.
+Ideal: the same utterances through the voice and the same audio through the speech tokenizer, in two
+processes that do nothing else, engines loaded. Efficiency = ideal / wall time of `datagen build`,
+all of it from the start of the interpreter to the manifest. Build and ideal are run in turn, so
+that both see the same machine.
 """
 
 import argparse
@@ -36,7 +37,7 @@ _work: tuple[Pipeline, PlannedInput, dict[str, Stage[Any, Any]]] | None = None
 
 @dataclass(frozen=True)
 class Compute:
-    """What the engines took for a unit, in seconds of one process."""
+    """Time of the engines for a unit, in seconds of one process."""
 
     voice: float
     tokenizer: float

@@ -1,9 +1,10 @@
-"""How fast shards become training batches, beside a plain scan and other loaders, on one core in one run.
+"""Speed of the feed against a plain scan and other loaders, on one core in one run.
 
     python benchmarks/feed.py                  # on a build by the fake engines, made first
     python benchmarks/feed.py --out OUT        # on one of yours
 
-litdata is measured where it is installed: pip install --no-deps litdata==0.2.76 lightning-utilities zstd
+litdata is measured where it is installed: pip install --no-deps litdata==0.2.76 lightning-utilities
+zstd
 """
 
 import argparse
@@ -83,7 +84,7 @@ def litdata_of(folder: str) -> int:
 
 
 def rows_of(file: str) -> Iterator[dict[str, np.ndarray]]:
-    """What litdata is given of a file."""
+    """Samples of a file for litdata."""
     table = pq.read_table(file, columns=COLUMNS)
     ids, mask = (table[name].combine_chunks() for name in COLUMNS)
     offsets = ids.offsets.to_numpy()
@@ -93,7 +94,7 @@ def rows_of(file: str) -> Iterator[dict[str, np.ndarray]]:
 
 
 def measure(out: str, task: str, rounds: int, folder: str) -> dict[str, float]:
-    """Tokens a second of every way, the median of rounds in which all take their turn."""
+    """Tokens per second of every way, the median of rounds in which all ways alternate."""
     files = paths(out, task)
     n_tokens = parquet_file(files)
     max_tokens, batch_size = SEQUENCES.get(task, DIALOGUE)
@@ -143,7 +144,7 @@ def memory(out: str, n_batches: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print tokens a second by task and way, ratios, and the memory of a long run."""
+    """Print tokens per second by task and way, ratios, and the memory of a long run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", help="a finished build with all five tasks; by default one is made")
     parser.add_argument("--hours", type=float, default=50, help="conversation of the build that is made")

@@ -28,12 +28,12 @@ class Clip:
     utterance: Spoken
     audio: NDArray[np.float32]
     start_samples: int
-    """Where the clip begins in the conversation, at the rate of the conversation."""
+    """Start of the clip in the conversation, in samples of the conversation."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What the recognizer heard in a clip."""
+    """Transcript of a clip by the recognizer."""
 
     clip: Clip
     text: str
@@ -87,7 +87,7 @@ def clips(streams: Streams, audio: NDArray[np.float32], rate: int) -> list[Clip]
 
 
 class Recognizer:
-    """faster-whisper base, greedy and without a fallback, so that it hears the same twice."""
+    """faster-whisper base, greedy and without a fallback, so that it is deterministic."""
 
     def __init__(self, n_threads: int = 2) -> None:
         """Load the model."""
@@ -112,7 +112,8 @@ class Recognizer:
         return Heard(clip, text, tuple((w.word.strip(), float(w.start), float(w.end)) for w in words))
 
 
-# -- comparing what was said with what was heard --------------------------------------------------------
+# -- comparing what was said with what was heard
+# --------------------------------------------------------
 
 _MONEY = re.compile(r"\$(\d[\d,]*)(?:\.(\d\d))?")
 _CLOCK = re.compile(r"\b(1[0-2]|[1-9])(?::([0-5]\d)|\.([0-5][05]|[0-5]\d(?= [ap]m)))\b")

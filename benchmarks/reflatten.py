@@ -1,7 +1,7 @@
 """`datagen flatten` of 100 hours of conversation with another chunk size, on two cores.
 
-The conversations are those of a real build, repeated under new ids and written by the package's own functions as a
-finished build: plan, units, markers, manifest.
+The conversations are those of a real build, repeated under new ids and written by the package's own
+functions as a finished build: plan, units, markers, manifest.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def write_build(real: Path, out: Path, hours: float) -> int:
 
 
 def profile(source: Path, out: Path, units: int) -> None:
-    """What one worker does with some units, part by part."""
+    """Do the work of one worker on some units, part by part."""
     old, store, watch = open_store(str(source)), open_store(str(out)), Stopwatch()
     plan = load_plan(old)
     if plan is None:

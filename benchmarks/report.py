@@ -1,6 +1,7 @@
 """`datagen report` of 100 hours of conversation: wall time, size of the page, peak memory; and of a tenth of them.
 
-The conversations are those of a real build timed like people, repeated under new ids, as in `reflatten.py`.
+The conversations are those of a build with human timing, repeated under new ids, as in
+`reflatten.py`.
 """
 
 import argparse

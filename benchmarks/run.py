@@ -44,7 +44,7 @@ def run(name: str, arguments: tuple[str, ...]) -> list[str]:
 
 
 def main() -> None:
-    """Run those asked for, or all."""
+    """Run the requested benchmarks, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all if none is given")
     parser.add_argument(

@@ -1,7 +1,8 @@
-"""What planning, markers and the manifest cost, by dialogue and by unit, on the fake engines.
+"""Costs of planning, markers and the manifest, per dialogue and per unit, on the fake engines.
 
-Each figure is of a process of its own. Markers of the large builds are written as a worker writes them, without the
-data files they name, which no driver reads; `--build` makes every unit of a small build for true.
+Each figure is of a process of its own. Markers of the large builds are written as a worker writes
+them, without the data files they name, which no driver reads; `--build` makes every unit of a small
+build for true.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def fake_recipe(source: Path, unit_dialogues: int) -> Recipe:
 
 
 def write_markers(out: Path, n_units: int) -> None:
-    """A plan of 32 dialogues a unit, and all its markers, each with 17 files: five tasks in three splits, and two."""
+    """Write a plan of 32 dialogues per unit, and all its markers, each with 17 files."""
     work = Pipeline(load_recipe("fake"))
     versions = {"datagen": "", "data_version": 0, "recipe_sha256": ""}
     identity = Identity(**versions, recipe=work.recipe.identity(), inputs=(), **vars(work.describe()))
@@ -74,7 +75,8 @@ def write_markers(out: Path, n_units: int) -> None:
         (out / marker_key(unit)).write_bytes(marker.to_json())
 
 
-# -- what is measured, each in a process of its own ---------------------------------------------------------------
+# -- what is measured, each in a process of its own
+# ---------------------------------------------------------------
 
 
 def nothing(_folder: Path) -> None:
@@ -118,7 +120,7 @@ PARTS = {part.__name__: part for part in (nothing, plan, resume, end, look)}
 
 @dataclass(frozen=True)
 class Cost:
-    """What a part took in a process of its own, start-up left out but for memory."""
+    """Time and memory of a part in a process of its own; time without start-up."""
 
     wall_s: float
     cpu_s: float
@@ -151,7 +153,7 @@ def show_plan(folder: Path, n: int, base_mb: float) -> None:
 
 
 def show_units(folder: Path, n_units: int, base_mb: float) -> float:
-    """What a driver does with markers; gives the largest of its peaks in MB."""
+    """Do the work of a driver on markers; returns the largest of its peaks in MB."""
     write_markers(folder, n_units)
     peaks = []
     for name, part, most in (

@@ -1,4 +1,4 @@
-"""Bytes a token on disk, mask included, as built and under other Parquet layouts, each read back and compared."""
+"""Bytes per token on disk, mask included, as built and in other Parquet layouts, read back and compared."""
 
 import argparse
 import shutil
@@ -38,7 +38,7 @@ class Layout:
     header_in_schema: bool = True
     """The `datagen` header lies in the Arrow schema as well as in the footer; else in the footer alone."""
     rows: int | None = None
-    """Rows a row group; None: all."""
+    """Rows per row group; None: all."""
     options: dict[str, Any] = field(default_factory=dict)
 
     def write(self, table: pa.Table) -> bytes:
@@ -99,7 +99,7 @@ def n_tokens(tables: list[pa.Table]) -> int:
 
 
 def as_built(manifest: Manifest) -> None:
-    """What the manifest says, per task and split, and for all."""
+    """Figures of the manifest, per task and split, and for all."""
     total_bytes = total_tokens = 0
     for task in manifest.tasks:
         files = list(manifest.files(task))

@@ -10,7 +10,7 @@ class Sleeping(ToneVoice):
     """Tones, each after a nap."""
 
     def __init__(self, seconds: float) -> None:
-        """Take the length of the nap."""
+        """Create an engine that sleeps."""
         super().__init__()
         self._seconds = seconds
 

@@ -83,7 +83,7 @@ def voices(build: Pipeline, scripts: Sequence[object], times: int) -> None:
 
 
 def long_takes(takes: Sequence[Takes], build: Pipeline, length_s: int) -> Takes:
-    """Takes of several dialogues as one conversation of about so many seconds."""
+    """Takes of several dialogues as one conversation of about `length_s`."""
     found = list[Take]()
     rate, n_samples = build.recipe.sample_rate_hz, 0
     for part in takes:
@@ -143,7 +143,7 @@ def acoustics(scripts: Sequence[object], times: int) -> None:
         def place_and_mix(batch: list[Takes] = batch, stages: dict[str, object] = stages) -> None:
             run_stage(stages["mix"], run_stage(stages["place"], batch))
 
-        place_and_mix()  # rooms are computed once a worker
+        place_and_mix()  # rooms are computed once per worker
         took = seconds(place_and_mix, times, time.process_time)
         show(f"place and mix, {name}", talked / took, "x realtime", least=least.get(name))
 

@@ -1,9 +1,9 @@
-"""How conversations of a profile are timed: floor transfers, overlaps, backchannels, and placed against drawn times.
+"""Timing of a profile: floor transfers, overlaps, backchannels, placed against drawn times.
 
-Measured on the stored timeline of a build on the fake engines (utterances have the lengths of tones of 60 ms a letter,
-about 165 words a minute). Of `natural`, the user and the gaps are held against human figures
-(`datagen.measure.compared_timing`),
-the assistant's answers against what it can know (docs/timing.md).
+Measured on the stored timeline of a build on the fake engines (utterances have the lengths of tones
+of 60 ms per letter, about 165 words per minute). Of `natural`, the user and the gaps are compared
+with human figures (`datagen.measure.compared_timing`), the assistant's answers with what it can know
+(docs/timing.md).
 """
 
 import argparse
@@ -35,7 +35,7 @@ Span = tuple[int, int]
 
 
 def transfers(streams: Streams) -> Iterator[tuple[str, int]]:
-    """Who takes the floor, and its offset in samples; barge-ins and silences too."""
+    """Floor transfers: the new speaker and the offset in samples; barge-ins and silences too."""
     floor = [u for u in streams.utterances if u.kind in FLOOR]
     for before, after in pairwise(floor):
         if before.role != after.role:
@@ -43,7 +43,7 @@ def transfers(streams: Streams) -> Iterator[tuple[str, int]]:
 
 
 def heard(streams: Streams, role: str) -> list[Span]:
-    """When a speaker is heard, in order."""
+    """Spans in which a speaker is heard, in order."""
     return sorted(
         (u.start_samples, u.end_samples)
         for u in streams.utterances
@@ -63,7 +63,7 @@ def length(spans: Sequence[Span]) -> int:
 
 
 def is_long(u: Spoken) -> bool:
-    """Whether an utterance is part of the floor long enough for a backchannel."""
+    """True if an utterance holds the floor long enough for a backchannel."""
     return u.kind == "turn" and len(u.said.split()) >= _LONG_TURN_WORDS
 
 
@@ -133,10 +133,10 @@ def tokens(talks: list[Streams], rate: int, target: bool) -> None:
 
 
 def fidelity(talks: list[Streams], recipe: Recipe) -> None:
-    """Placed times against what was drawn for each, and against the distributions that were asked for.
+    """Placed times against the drawn ones, and against the distributions of the recipe.
 
-    Gaps are placed as drawn. An early start is not where the speaker could not know enough yet, so that many of those
-    are placed later.
+    Gaps are placed as drawn. An early start is not where the speaker could not know enough yet, so
+    that many of those are placed later.
     """
     rate, timing = recipe.sample_rate_hz, recipe.timing
     for role, wanted in (("assistant", timing.assistant_fto), ("user", timing.user_fto)):

@@ -2,9 +2,10 @@
 
     python benchmarks/turn_taking.py --to out/turns
 
-Builds conversations of 27 of the shipped dialogues to train on and of the other 7 to test on, runs `examples/train.py`
-twice, once as it is and once with every user channel taken from another conversation, and scores both and an untrained
-model. What is there already is kept, so a stopped run goes on.
+Builds conversations of 27 of the shipped dialogues to train on and of the other 7 to test on, runs
+`examples/train.py` twice, once as it is and once with every user channel taken from another
+conversation, and scores both and an untrained model. Existing results are kept, so a stopped run
+resumes.
 """
 
 import argparse
@@ -50,7 +51,7 @@ def build(out: Path, hours: float, which: slice) -> None:
 
 
 def train(out: Path, to: Path, tokens: str, *more: str) -> subprocess.Popen[bytes]:
-    """Start a training on one core, or go on with it."""
+    """Start or resume a training on one core."""
     line = [sys.executable, str(EXAMPLE), str(out), "--to", str(to), "--tokens", tokens, "--threads", "1"]
     to.mkdir(parents=True, exist_ok=True)
     with (to / "log").open("ab") as log:

@@ -1,6 +1,6 @@
 """Is speech heard where the timeline says it is? IPUs of a build without noise, against two voice detectors.
 
-Silero needs the extra `vad`; without it only the energy detector is asked.
+Silero needs the extra `vad`; without it only the energy detector is used.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a build says, as a speech recognizer hears it: before tokens, and after tokens. Needs the extra `asr`.
+"""Word error rate of a build before and after tokens, by a recognizer (extra `asr`).
 
 Every utterance is cut from its channel and compared with `said`, the words that are heard in it.
 """

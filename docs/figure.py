@@ -1,4 +1,4 @@
-"""Draws the picture of a conversation in the README: `python docs/figure.py OUT DIALOGUE FILE [SECONDS [FROM]]`."""
+"""Draw the picture of a conversation for the README: `python docs/figure.py OUT DIALOGUE FILE [SECONDS [FROM]]`."""
 
 import sys
 
@@ -22,11 +22,11 @@ NAMED = {
 }
 """Events of the user that are named above the lanes; only barge-ins are marked as a stretch."""
 SHORT_S = 1.6
-"""Room of a name; one that begins within it goes a line up."""
+"""Seconds that a name takes; a name that begins within them moves one line up."""
 
 
 def main(out: str, dialogue: str, file: str, seconds: float, first: float) -> None:
-    """Two lanes of sound, words above them, barge-ins marked, events named."""
+    """Draw two lanes of sound with words, marked barge-ins and named events."""
     talk = datagen.inspect.open(out).conversation(dialogue)
     streams, rate, last = talk.streams, talk.sample_rate_hz, first + seconds
     audio = talk.audio.samples / 32768
@@ -56,7 +56,7 @@ def main(out: str, dialogue: str, file: str, seconds: float, first: float) -> No
 
 
 def _names(lane: plt.Axes, events: object, rate: int, span: tuple[float, float]) -> None:
-    """What happens, above the upper lane, in two lines."""
+    """Names of events above the upper lane, in two lines."""
     free = [span[0], span[0]]
     for event in events:
         start = event.start_samples / rate

@@ -1,10 +1,11 @@
-"""The paper's curriculum on a causal language model: alignment, half duplex, three streams, two streams.
+"""Train a causal language model by the paper's curriculum, from alignment to two streams.
 
     python examples/train.py OUT --to runs/tiny                                                    # tiny, on a CPU
     python examples/train.py OUT --to runs/qwen --model Qwen/Qwen2-0.5B --tokens 2e9 --batch-size 8  # on a GPU
 
-OUT is a finished build with all five tasks. A stopped run goes on when it is started again. It leaves a checkpoint of
-transformers for each stage, `loss.csv` and `loss.png`. Next: datagen evaluate OUT --model runs/tiny/two_stream
+OUT is a finished build with all five tasks. A stopped run resumes when it is started again. It
+writes a checkpoint of transformers for each stage, `loss.csv` and `loss.png`. Next: datagen
+evaluate OUT --model runs/tiny/two_stream
 """
 
 import argparse
@@ -38,9 +39,10 @@ def stages(n_tokens: float, max_tokens: int, batch_size: int, n_ranks: int = 1) 
 def new_model(
     name: str, out: str, max_tokens: int, plan: list[Stage]
 ) -> tuple[transformers.PreTrainedModel, np.ndarray]:
-    """A model, and which id each row of its embedding stands for.
+    """A model, and the token id of each row of its embedding.
 
-    A pretrained model keeps its rows and gets new ones for speech. A tiny one has rows for what the build holds.
+    A pretrained model keeps its rows and gets new ones for speech. A tiny one has rows for the ids
+    in the build.
     """
     vocabulary = Feed(out, plan).vocabulary
     if name != "tiny":
@@ -61,7 +63,7 @@ def new_model(
 
 
 def loss_of(model: transformers.PreTrainedModel, batch: Batch, rows: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of the learned tokens. Logits are made for those alone, which halves the work."""
+    """Mean cross-entropy of the learned tokens; logits of those alone, which halves the work."""
     inputs = {name: batch.inputs[name].to(model.device) for name in ("input_ids", "labels", "position_ids")}
     labels = inputs["labels"][:, 1:]
     learned = labels != -100
@@ -73,7 +75,7 @@ def loss_of(model: transformers.PreTrainedModel, batch: Batch, rows: torch.Tenso
 
 
 def shuffle_users(batch: Batch) -> Batch:
-    """A control: in full duplex every sequence gets the user channel of another one, which is not meant for it.
+    """A control: in full duplex every sequence gets the user channel of another one.
 
     Chunks of packed rows lie on one grid, so users stay in the slots of users.
     """
@@ -99,7 +101,7 @@ def test_loss(
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Run the curriculum, from the beginning or from where `last.pt` says."""
+    """Run the curriculum, from the beginning or from the state in `last.pt`."""
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -150,25 +152,25 @@ class Curve:
     """The loss over the steps, as `loss.csv` and, where matplotlib is installed, `loss.png`."""
 
     def __init__(self, file: Path) -> None:
-        """Begin a curve."""
+        """Create an empty curve."""
         self.file, self.points = file, list[tuple[int, str, float]]()
 
     def add(self, step: int, stage: str, loss: float) -> None:
-        """Note a loss."""
+        """Add a loss."""
         self.points.append((step, stage, round(loss, 4)))
         with self.file.open("w") as file:
             csv.writer(file).writerows(self.points)
 
     def state_dict(self) -> dict[str, list]:
-        """What a run goes on with."""
+        """State with which a run resumes."""
         return {"points": self.points}
 
     def load_state_dict(self, state: dict[str, list]) -> None:
-        """Go on; what came after is forgotten."""
+        """Restore a state; later points are dropped."""
         self.points = list(state["points"])
 
     def draw(self) -> None:
-        """Draw a line a stage."""
+        """Draw one line per stage."""
         try:
             from matplotlib.figure import Figure
         except ImportError:
@@ -184,7 +186,7 @@ class Curve:
 
 
 def save(model: transformers.PreTrainedModel, token_ids: np.ndarray, to: Path) -> None:
-    """A checkpoint of transformers, and what its rows stand for."""
+    """Save a checkpoint of transformers, and the token ids of its embedding rows."""
     model.save_pretrained(to)
     np.save(to / "token_ids.npy", token_ids)
 
@@ -195,12 +197,14 @@ def options(line: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("out", help="finished build with all five tasks")
     parser.add_argument("--to", required=True, help="directory for checkpoints and losses")
     parser.add_argument("--model", default="tiny", help="name or directory of a causal model, or `tiny`")
-    parser.add_argument("--tokens", type=float, default=6e6, help="tokens to train on, fills included")
-    parser.add_argument("--max-tokens", type=int, default=8192, help="of a sequence; rows must not be longer")
-    parser.add_argument("--batch-size", type=int, default=4, help="sequences a step")
+    parser.add_argument("--tokens", type=float, default=6e6, help="tokens to train on, padding included")
+    parser.add_argument("--max-tokens", type=int, default=8192, help="length of a sequence; rows must not be longer")
+    parser.add_argument("--batch-size", type=int, default=4, help="sequences per step")
     parser.add_argument("--lr", type=float, help="peak learning rate; by default 2e-3 for tiny, else 2e-5")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--save-every", type=int, default=200, help="steps after which a stopped run can go on")
+    parser.add_argument(
+        "--save-every", type=int, default=200, help="steps between the states from which a stopped run resumes"
+    )
     parser.add_argument("--shuffle-users", action="store_true", help="a control: users of other conversations")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser.parse_args(line)

@@ -1,4 +1,4 @@
-"""What docs show as code runs."""
+"""Code and figures of the docs hold."""
 
 import re
 from pathlib import Path
@@ -16,22 +16,22 @@ def test_the_engine_of_the_engines_page_keeps_all_laws():
     assert [finding for finding in check("tts", names["Humming"]()) if not finding.holds] == []
 
 
-def test_limits_of_the_gate_are_those_the_page_tells():
+def test_the_page_states_the_limits_of_the_quality_check():
     text = (DOCS / "engines.md").read_text("utf-8")
     verify = Recipe(name="r").verify
-    told = [
+    stated = [
         f"below {verify.min_level_dbfs:g} dBFS",
-        f"{verify.min_ms_per_syllable:g} to {verify.max_ms_per_syllable:g} ms a syllable",
+        f"{verify.min_ms_per_syllable:g} to {verify.max_ms_per_syllable:g} ms per syllable",
         f"{verify.short_slack_ms:g} ms less or {verify.long_slack_ms:g} ms more",
         f"over {verify.max_pause_ms / 1000:g} s, over {verify.max_tail_ms / 1000:g} s",
         f"over {verify.max_clipped_share:.1%} of the samples",
         f"over {verify.max_floor_db:g} dB",
-        f"over {verify.max_error_rate:g} errors a word **and** {verify.max_letter_error_rate:g} a letter",
+        f"over {verify.max_error_rate:g} errors per word **and** {verify.max_letter_error_rate:g} per letter",
         f"texts of {verify.min_units} words",
         f"more than {verify.max_repeated} that",
         f"below MOS {verify.min_mos:g}",
     ]
-    assert [line for line in told if line not in text] == []
+    assert [line for line in stated if line not in text] == []
 
 
 def test_the_recipes_of_the_engines_page_are_shipped():

@@ -1,4 +1,4 @@
-"""What the README says runs."""
+"""The commands, code and links of README and docs work."""
 
 import re
 import shlex
@@ -15,11 +15,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROO
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [block for name, block in found if name == language]
 
 
 def commands(page: Path) -> list[str]:
-    """Every datagen command in a code block or span that is meant to be typed."""
+    """Every datagen command in a code block or span, to be typed by a user."""
     lines = [line for block in blocks(page, "") for line in block.splitlines()]
     spans = re.findall(r"`(datagen [^`]+)`", page.read_text("utf-8"))
     return [line.split("#")[0].strip() for line in [*lines, *spans] if line.startswith("datagen ")]

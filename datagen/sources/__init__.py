@@ -1,30 +1,34 @@
-"""Files and Hugging Face data sets → dialogues, one record at a time.
+"""Files and Hugging Face data sets to dialogues, one record at a time.
 
     for item in read(["chat.jsonl.gz", "hf:org/name"], limit=1000): ...
 
-Every record gives one `Dialogue` or one `Reject`, in order, numbered over all inputs. No record depends on
-another but for its id. Formats are in `inputs`, shapes in `shapes`. What a dialogue is:
+Every record becomes one `Dialogue` or one `Reject`, in order, numbered over all inputs. Records are
+independent of each other, except for their ids. Formats are in `inputs`, shapes in `shapes`. Rules:
 
-- Instructions of the system or developer are dropped: nobody says them.
-- A record in which a tool speaks or is called is the reject `tool_turns`: the answer rests on what nobody said.
+- Instructions of the system or developer are dropped, because nobody says them.
+- A record with a tool call or a tool's answer is the reject `tool_turns`: the reply rests on
+  unspoken text.
 - Space around a turn and empty turns are dropped.
-- Turns in a row of one role become one, joined by a newline: a space would run two sentences together where
-  the first lacks its full stop, and a newline is what stands between paragraphs of one turn anyway.
-- The assistant's turns before the user's first are dropped, for a dialogue opens with the user.
-- The user's last turn is dropped if no one answers: there is nothing in it to learn.
-- What remains has at least one user's turn with an answer, else it is the reject `no_turns`.
+- Consecutive turns of one role become one, joined by a newline: a space would run two sentences
+  together where the first has no full stop, and paragraphs of one turn are separated by newlines
+  anyway.
+- The assistant's turns before the user's first are dropped, because a dialogue opens with the user.
+- The user's last turn is dropped if it has no answer: there is nothing in it to learn.
+- A dialogue has at least one user's turn with an answer, else it is the reject `no_turns`.
 - Names of roles are those of `shapes.ROLES`; another name is the reject `unknown_role`.
-- Records of the shape `turns` may bring marks, scores and origins along (`marks`); elsewhere such fields are ignored.
+- Records of the shape `turns` may have marks, scores and origins (`source_marks`); elsewhere such
+  fields are ignored.
 - Text is data: markup, special tokens and control characters stay for later stages to judge.
 
-Ids: the record's own `id`, `conversation_id`, `dialogue_id` or `uuid`, else `<stem>-<record in the file>`, where
-the stem is the file's name without suffix (`train~2` for the second `train`). Only dialogues take ids, so a
-rejected record costs its namesake nothing. Twice in a file, the second is the reject `duplicate_id`; in a later
-file it is `<stem>:<id>`.
+Ids: the record's own `id`, `conversation_id`, `dialogue_id` or `uuid`, else
+`<stem>-<record in the file>`, where the stem is the file's name without suffix (`train~2` for the
+second `train`). Only dialogues take ids, so a rejected record does not block a later one with its
+id. A second record with an id in one file is the reject `duplicate_id`; in a later file its id
+becomes `<stem>:<id>`.
 
-Reasons of rejects: not_an_object broken_json invalid_unicode too_deep bad_number bad_value record_too_large
-unknown_shape bad_turns bad_text not_text unknown_role too_many_speakers tool_turns no_turns bad_id duplicate_id
-bad_language bad_mark bad_scores bad_written_by.
+Reasons of rejects: not_an_object broken_json invalid_unicode too_deep bad_number bad_value
+record_too_large unknown_shape bad_turns bad_text not_text unknown_role too_many_speakers tool_turns
+no_turns bad_id duplicate_id bad_language bad_mark bad_scores bad_written_by.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,18 +60,19 @@ def read(
     """Read dialogues.
 
     Args:
-        inputs: Files, folders, their URLs (`s3://...`), `package:NAME` or `hf:org/name[:config][@revision]`.
-        shape: One of `SHAPES`, or "auto" to see for each record.
-        split: Split of Hugging Face data sets; of no meaning to files.
+        inputs: Files, folders, their URLs (`s3://...`), `package:NAME` or
+            `hf:org/name[:config][@revision]`.
+        shape: One of `SHAPES`, or "auto" to detect it per record.
+        split: Split of Hugging Face data sets; ignored for files.
         limit: Stop after this many records.
         max_record_bytes: Larger records are rejected without being held in memory.
 
     Returns:
-        One item per record, read as it is asked for.
+        One item per record, read lazily.
 
     Raises:
-        SourceError: At once if an input does not exist or is of no known format; while reading if one turns
-            out unreadable.
+        SourceError: At once if an input does not exist or has an unknown format; during reading if
+            one is unreadable.
     """
     if shape != "auto" and shape not in SHAPES:
         raise SourceError(f"shape {shape!r} is unknown; choose auto, {', '.join(SHAPES)}")
@@ -86,14 +91,14 @@ def _read(files: Sequence[Source], maker: "_Maker", split: str, max_bytes: int) 
 
 
 class _Maker:
-    """Makes the dialogue or reject of each record."""
+    """Maker of the dialogue or reject of each record."""
 
     def __init__(self, shape: str) -> None:
         self.shape = shape
         self.ids = Ids()
 
     def make(self, raw: fields.Raw, file: Source, record: int, fallback_id: str) -> Dialogue | Reject:
-        """One record's dialogue, or why there is none."""
+        """The dialogue of a record, or its reject."""
         name = fallback_id
         try:
             found = _object(raw.value)
@@ -111,7 +116,7 @@ def _object(value: object) -> dict[str, object]:
     """The record as an object.
 
     Raises:
-        UnfitError: `not_an_object`, or what its reader found.
+        UnfitError: `not_an_object`, or the fault that its reader found.
     """
     if isinstance(value, UnfitError):
         raise value

@@ -1,4 +1,4 @@
-"""Cuts a JSON array into its elements without parsing them, in bounded memory."""
+"""Split a JSON array into its elements without parsing them, in bounded memory."""
 
 import re
 from collections.abc import Iterator
@@ -9,26 +9,26 @@ from datagen.sources.fields import UnfitError, quote
 _CHUNK_BYTES = 1 << 16
 _REST_OF_TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _NO_MARK = re.compile(rb'(?:[^"\[\]{},]+|"[^"\\]*(?:\\.[^"\\]*)*")*', re.DOTALL)
-"""Whole texts and all else up to a bracket, brace or comma."""
+"""Complete texts and everything else up to a bracket, brace or comma."""
 _NO_BRACKET = re.compile(rb'(?:[^"\[\]{}]+|"[^"\\]*(?:\\.[^"\\]*)*")*', re.DOTALL)
 """The same without the comma, which means nothing inside an element; three times as fast."""
 
 
 def too_large(max_bytes: int) -> UnfitError:
-    """What is said of a record that is not read because of its size."""
+    """The fault of a record that is not read because of its size."""
     return UnfitError("record_too_large", f"more than {max_bytes} bytes")
 
 
 def cut(stream: IO[bytes], max_bytes: int) -> Iterator[tuple[int, bytes | UnfitError]]:
-    """Cut an array into its elements.
+    """Split an array into its elements.
 
     Args:
-        stream: Begins with `[`, but for space or a byte-order mark.
-        max_bytes: Of larger elements no more than this is held.
+        stream: Begins with `[`, after optional space or a byte-order mark.
+        max_bytes: Limit of an element; no more than this is held of a larger one.
 
     Yields:
-        Offset in bytes and bytes of each element; in place of its bytes `record_too_large`, or `broken_json`
-        as the last thing if the array does not end as it should.
+        Offset in bytes and bytes of each element; in place of its bytes `record_too_large`, or
+        `broken_json` as the last item if the array does not end correctly.
 
     >>> import io
     >>> list(cut(io.BytesIO(b'[{"a": "],"}, 2]'), 100))
@@ -42,7 +42,7 @@ def cut(stream: IO[bytes], max_bytes: int) -> Iterator[tuple[int, bytes | UnfitE
 
 
 class _Cutter:
-    """Where we are in the array, between two chunks of the file."""
+    """Position in the array between two chunks of the file."""
 
     def __init__(self, max_bytes: int) -> None:
         self.closed = False
@@ -55,7 +55,7 @@ class _Cutter:
         """1 if the chunk ended in a backslash, so that the next byte is escaped."""
         self._n_elements = 0
         self._part = bytearray()
-        """The element's bytes in earlier chunks, never much more than allowed."""
+        """The element's bytes in earlier chunks, never much more than the limit."""
 
     def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes | UnfitError]]:
         """Elements that end in this chunk."""
@@ -101,7 +101,7 @@ class _Cutter:
             self._in_text = True  # it ends in a later chunk
 
     def _element(self, end: bytes) -> Iterator[tuple[int, bytes | UnfitError]]:
-        """The element that ends with these bytes; nothing between the brackets is an empty array."""
+        """The element that ends with these bytes; none if the array is empty."""
         self._hold(end)
         data, self._part = bytes(self._part), bytearray()
         if data.strip() or self._n_elements or not self.closed:
@@ -109,11 +109,11 @@ class _Cutter:
             yield self.begin_bytes, data if len(data) <= self._max_bytes else too_large(self._max_bytes)
 
     def _hold(self, piece: bytes) -> None:
-        """Keep bytes of an element, up to one more than allowed."""
+        """Keep bytes of an element, up to one more than the limit."""
         self._part += piece[: max(0, self._max_bytes + 1 - len(self._part))]
 
 
 def _end(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:
-    """Where a pattern that may be empty ends if it begins at `at`."""
+    """End of a match at `at`, or `at` if there is none."""
     match = pattern.match(chunk, at)
     return match.end() if match else at

@@ -1,6 +1,7 @@
-"""Fields of a raw record: what is wrong with one, its id, its language, a turn's text.
+"""Fields of a raw record: its faults, its id, its language, a turn's text.
 
-A record that cannot become a dialogue raises `UnfitError`. Text is only ever data, whatever it looks like.
+A record that cannot become a dialogue raises `UnfitError`. Text is always data, whatever it looks
+like.
 """
 
 import re
@@ -13,16 +14,16 @@ _QUOTE_CHARS = 80
 
 
 class Raw(NamedTuple):
-    """One record as parsed, or why it could not be."""
+    """One parsed record, or the reason why parsing failed."""
 
     value: object
     """A JSON value, or an `UnfitError`."""
     place: str
-    """Where in the file it is, such as `line 3` (from 1) or `record 2` (from 0)."""
+    """Place in the file, such as `line 3` (from 1) or `record 2` (from 0)."""
 
 
 class UnfitError(Exception):
-    """A record cannot become a dialogue; becomes a reject."""
+    """A record that cannot become a dialogue; it becomes a reject."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -31,7 +32,7 @@ class UnfitError(Exception):
 
 
 def quote(text: str) -> str:
-    r"""The start of a text, safe to print and to store: at most 80 characters, unprintable ones escaped.
+    r"""The start of a text, safe to print: at most 80 characters, unprintable ones escaped.
 
     >>> print(quote("a\n\ud800"))
     'a\n\ud800'
@@ -61,7 +62,7 @@ def names(item: Mapping[object, object] | Mapping[str, object]) -> str:
 
 
 def given_id(record: Mapping[str, object]) -> str | None:
-    """The id a record brings along, None if it has none.
+    """The id that a record has, or None.
 
     Raises:
         UnfitError: `bad_id`, unless it is an integer or 1 to 200 printable characters.
@@ -84,7 +85,7 @@ def given_id(record: Mapping[str, object]) -> str | None:
 
 
 def language(record: Mapping[str, object], shape: str) -> str:
-    """The ISO 639-1 code of a record in our own shape, empty if it does not say.
+    """The ISO 639-1 code of a record in our own shape, empty if it has none.
 
     Raises:
         UnfitError: `bad_language`, unless it begins with a code of two letters.
@@ -92,7 +93,8 @@ def language(record: Mapping[str, object], shape: str) -> str:
     >>> language({"language": "zh-CN"}, "turns"), language({"language": "python"}, "alpaca")
     ('zh', '')
     """
-    # Elsewhere `language` may be a programming language or a name in full, so only our own shape is believed.
+    # Elsewhere `language` may be a programming language or a name in full, so only our own shape is
+    # believed.
     value = record.get("language") if shape == "turns" else None
     if value is None or value == "":
         return ""
@@ -104,7 +106,7 @@ def language(record: Mapping[str, object], shape: str) -> str:
 
 
 def spoken_text(value: object, field: str) -> str:
-    """Text of a turn without the space around it, which nobody says; parts of one turn are joined by newlines."""
+    """Text of a turn without surrounding space; parts of one turn are joined by newlines."""
     if isinstance(value, list):
         return "\n".join(_part(part, f"{field}[{i}]") for i, part in enumerate(value)).strip()
     if not isinstance(value, str):

@@ -1,9 +1,10 @@
-"""Bytes → raw records: JSON and JSON Lines, plain or compressed, in memory that does not grow with the file.
+"""Bytes to raw records: JSON and JSON Lines, plain or compressed, in bounded memory.
 
-A JSON array is cut into its elements by brackets and quotes alone, and each element is then parsed like a
-line of JSON Lines. So both formats treat odd values alike, an element can be skipped without being held,
-and one bad element does not hide the others. (An event parser such as ijson holds a text of any length,
-turns half a surrogate pair into "?" in silence, and fails as a whole on one NaN or invalid byte.)
+A JSON array is split into its elements by brackets and quotes alone, and each element is then
+parsed like a line of JSON Lines. So both formats treat unusual values alike, an element can be
+skipped without being held, and a broken element does not hide the others. (An event parser such as
+ijson holds a text of any length, silently turns half a surrogate pair into "?", and fails
+completely on one NaN or invalid byte.)
 """
 
 import io
@@ -47,12 +48,12 @@ def records(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Ra
             n_records += 1
     except (OSError, EOFError) as error:
         where = f"after record {n_records - 1}" if n_records else "at all"
-        mend = "check that it is whole and yours to read, and fetch or pack it again"
-        raise SourceError(f"{file.place}: cannot be read {where}: {error}; {mend}") from error
+        fix = "check that it is complete and readable for you, and fetch or pack it again"
+        raise SourceError(f"{file.place}: cannot be read {where}: {error}; {fix}") from error
     except StoreError as error:
         raise SourceError(str(error)) from None
     if not n_records:
-        raise SourceError(f"{file.place}: no record in it; remove it from the inputs or fill it")
+        raise SourceError(f"{file.place}: no record in it; remove it from the inputs or add some")
 
 
 @contextmanager
@@ -63,7 +64,8 @@ def _opened(file: Source) -> Iterator[io.BufferedReader]:
         if packing is None:
             yield packed
             return
-        # pyarrow, for it reads several frames and says when a stream is cut; zstandard just ends there.
+        # pyarrow, because it reads several frames and reports a truncated stream; zstandard just
+        # ends there
         import pyarrow as pa
 
         stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), packing)
@@ -72,7 +74,7 @@ def _opened(file: Source) -> Iterator[io.BufferedReader]:
 
 
 def _parse(data: bytes) -> object:
-    """The JSON value in these bytes, or the `UnfitError` that says why there is none."""
+    """The JSON value in these bytes, or an `UnfitError`."""
     try:
         return json.loads(data.decode())
     except UnicodeDecodeError as error:
@@ -87,7 +89,7 @@ def _parse(data: bytes) -> object:
 
 
 def _lines(file: Source, max_bytes: int) -> Iterator[Raw]:
-    """JSON Lines: a record a line, blank lines skipped, a broken line unfit."""
+    """JSON Lines: one record per line; blank lines are skipped, a broken line is unfit."""
     with _opened(file) as stream:
         number = 0
         if stream.peek(len(_BOM)).startswith(_BOM):
@@ -103,7 +105,7 @@ def _lines(file: Source, max_bytes: int) -> Iterator[Raw]:
 
 
 def _json(file: Source, max_bytes: int) -> Iterator[Raw]:
-    """JSON: an array of records, one record, or JSON Lines under another name, as much JSON on the hub is."""
+    """JSON: an array, one record, or JSON Lines under another name, as is common on the hub."""
     with _opened(file) as stream:
         line = stream.readline(max_bytes + 1).removeprefix(_BOM)
         while line.isspace():
@@ -126,18 +128,18 @@ def _whole(file: Source, max_bytes: int) -> Iterator[Raw]:
         data = stream.read(max_bytes + 1).removeprefix(_BOM)
     value = too_large(max_bytes) if len(data) > max_bytes else _parse(data)
     if isinstance(value, UnfitError) and value.reason == "broken_json":
-        mend = "mend it there, or name it .jsonl if it has one record a line"
-        raise SourceError(f"{file.place}: broken JSON: {value.detail}; {mend}")
+        fix = "fix it there, or name it .jsonl if it has one record per line"
+        raise SourceError(f"{file.place}: broken JSON: {value.detail}; {fix}")
     yield Raw(value, "record 0")
 
 
 def _array(file: Source, max_bytes: int) -> Iterator[Raw]:
-    """A JSON array of records. Where its syntax is broken, nothing after it can be trusted."""
+    """A JSON array of records. Nothing after broken syntax can be trusted."""
     with _opened(file) as stream:
         for number, (at_bytes, data) in enumerate(cut(stream, max_bytes)):
             value = _parse(data) if isinstance(data, bytes) else data
             if isinstance(value, UnfitError) and value.reason == "broken_json":
                 where = f"in record {number}, which begins at byte {at_bytes}"
-                mend = "mend it there, or convert it to .jsonl, where one broken line costs only itself"
-                raise SourceError(f"{file.place}: broken JSON {where}: {value.detail}; {mend}")
+                fix = "fix it there, or convert it to .jsonl, where one broken line costs only itself"
+                raise SourceError(f"{file.place}: broken JSON {where}: {value.detail}; {fix}")
             yield Raw(value, f"record {number}")

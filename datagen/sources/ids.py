@@ -1,4 +1,4 @@
-"""Dialogue ids: one per dialogue over all inputs, remembered in a few bytes each."""
+"""Dialogue ids: unique over all inputs, remembered in a few bytes each."""
 
 from hashlib import blake2b
 
@@ -8,8 +8,8 @@ from datagen.sources.fields import UnfitError, quote
 class Ids:
     """The ids taken so far.
 
-    Ids within a file must differ. The same id in two files is no one's fault, so the later one is
-    qualified by its file's stem.
+    Ids within a file must differ. The same id in two files is no fault, so the later one is
+    prefixed with its file's stem.
 
     >>> ids = Ids()
     >>> ids.next_file("a"), ids.take("7"), ids.next_file("b"), ids.take("7")
@@ -17,14 +17,14 @@ class Ids:
     """
 
     def __init__(self) -> None:
-        # Hashes, for ids may be long: about 100 bytes an id all told, 64 bits make a false clash
-        # among a million as likely as 1 in 37 million.
+        # hashes, because ids may be long: about 100 bytes per id in all; with 64 bits the chance of
+        # a false clash among a million is 1 in 37 million
         self._earlier: set[bytes] = set()
         self._here: set[bytes] = set()
         self._stem = ""
 
     def next_file(self, stem: str) -> None:
-        """Ids to come are of another file."""
+        """Begin another file: the ids that follow are its own."""
         self._earlier |= self._here
         self._here = set()
         self._stem = stem

@@ -1,10 +1,10 @@
-"""Names in a recipe → the files and data sets to read, and what pins them.
+"""Names in a recipe to the files and data sets to read, and their fingerprints.
 
-chat.jsonl, chat.json.gz, chat.parquet    one file; see `SUFFIXES`
-talks/                                    every file below, in sorted order, or what `save_to_disk` left there
-s3://bucket/talks, gs://..., az://...     the same on an object store: one file, or every file below
-package:NAME                              a file shipped in datagen/data/
-hf:org/name[:config][@revision]           a data set of the Hugging Face hub
+chat.jsonl, chat.json.gz, chat.parquet one file; see `SUFFIXES`
+talks/                                 every file below, sorted, or a data set of `save_to_disk`
+s3://bucket/talks, gs://..., az://...  the same on an object store: one file, or every file below
+package:NAME                           a file shipped in datagen/data/
+hf:org/name[:config][@revision]        a data set of the Hugging Face hub
 """
 
 import hashlib
@@ -34,7 +34,7 @@ SUFFIXES: dict[str, Format] = {
     ".json.zst": "json",
     ".parquet": "parquet",
 }
-"""What a file's name says about what is in it, compared without case."""
+"""Formats by the ending of a file's name, compared without case."""
 
 _HUB = re.compile(r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?", re.ASCII)
 _NOT_DATA = re.compile(r"\..*|(?:readme|licen[cs]e|notice)(?:\..*)?|.*\.md", re.IGNORECASE)
@@ -55,10 +55,9 @@ class Source:
     """One file or data set to read."""
 
     name: str
-    """What dialogues call their source. Says nothing about where on this machine it lies, so that a build
-    made elsewhere is the same."""
+    """Source of its dialogues; independent of the folder, so a build made elsewhere is the same."""
     stem: str
-    """Name without folder and suffix, made unique among the inputs; begins the ids of dialogues that have none."""
+    """Name without folder and suffix, unique among the inputs; prefix of generated ids."""
     format: Format
     path: Path = Path()
     """Empty for a hub data set and for a file on an object store."""
@@ -68,7 +67,7 @@ class Source:
 
     @property
     def place(self) -> str:
-        """Where it is, for error messages."""
+        """Path, URL or name of a data set, for error messages."""
         return self.name if self.hub else self.url or str(self.path)
 
     @property
@@ -77,7 +76,7 @@ class Source:
         return PurePosixPath(self.place).suffix.lower()
 
     def open(self) -> BufferedReader:
-        """The bytes of a file as they lie there; seekable, never held as a whole.
+        """Open the raw bytes of a file; seekable, never held as a whole.
 
         Raises:
             OSError: If a local file cannot be read.
@@ -90,7 +89,7 @@ def resolve(inputs: str | Sequence[str]) -> list[Source]:
     """Find the files and data sets that inputs name, in order.
 
     Raises:
-        SourceError: If one does not exist or is of no known format.
+        SourceError: If one does not exist or has an unknown format.
     """
     names = [inputs] if isinstance(inputs, str) else list(inputs)
     if not names:
@@ -105,7 +104,7 @@ def resolve(inputs: str | Sequence[str]) -> list[Source]:
 
 
 def fingerprint(inputs: str | Sequence[str]) -> list[InputFile]:
-    """What pins the inputs: hash and size of every file, in the order they are read.
+    """Identity of the inputs: hash and size of every file, in the order they are read.
 
     Raises:
         SourceError: If an input cannot be found or read.
@@ -138,7 +137,7 @@ def _folder(folder: Path) -> Iterator[Source]:
 
 
 def _data(names: Iterable[str], folder: str) -> list[str]:
-    """The names of a folder's data, sorted; hidden files, readmes and licences are none.
+    """The names of a folder's data files, sorted; hidden files, readmes and licences are left out.
 
     Raises:
         SourceError: If there are none.
@@ -181,10 +180,10 @@ def _remote_file(url: str, name: str) -> Source:
 
 
 def _suffix(name: str, place: str) -> str:
-    """What a file's name says of its format.
+    """The known suffix of a file's name.
 
     Raises:
-        SourceError: If nothing that is known.
+        SourceError: If there is none.
     """
     suffix = next((known for known in SUFFIXES if name.lower().endswith(known)), None)
     if suffix is None:
@@ -221,7 +220,7 @@ def _fingerprint(each: Source) -> Iterator[InputFile]:
 
 
 def _hashed(name: str, file: Source) -> InputFile:
-    """Read a file through; the hash of its bytes is the same wherever they lie, unlike a store's tags."""
+    """Hash all bytes of a file; unlike a store's tags, the hash does not depend on the store."""
     digest, n_bytes = hashlib.sha256(), 0
     try:
         with file.open() as stream:
@@ -229,21 +228,23 @@ def _hashed(name: str, file: Source) -> InputFile:
                 digest.update(chunk)
                 n_bytes += len(chunk)
     except OSError as error:
-        raise SourceError(f"{file.place}: cannot be read: {error}; check that it is there and yours to read") from error
+        raise SourceError(
+            f"{file.place}: cannot be read: {error}; check that it exists and is readable for you"
+        ) from error
     except StoreError as error:
         raise SourceError(str(error)) from None
     return InputFile(name, digest.hexdigest(), n_bytes)
 
 
 def _hub_fingerprint(hub: HubName) -> InputFile:
-    """Pin a hub data set to the commit its revision stands for now."""
+    """Pin a hub data set to the current commit of its revision."""
     from huggingface_hub import HfApi
 
     try:
         commit = HfApi().dataset_info(hub.repo, revision=hub.revision).sha or ""
     except Exception as error:  # the hub client raises errors of many libraries
         raise SourceError(
-            f"hf:{hub.repo}: the hub cannot be asked: {error}; check name, revision and network"
+            f"hf:{hub.repo}: the hub cannot be reached: {error}; check name, revision and network"
         ) from error
     config = f":{hub.config}" if hub.config else ""
     return InputFile(f"hf:{hub.repo}{config}@{commit}", "", 0, commit)

@@ -1,6 +1,6 @@
-"""Raw record → turns: the shapes in which dialogues come, and the rules that make them alternate.
+"""Raw record to turns: the known shapes of dialogues, and the rules that make turns alternate.
 
-Nothing here knows about files.
+This module is independent of files.
 """
 
 import re
@@ -21,7 +21,7 @@ ROLES: dict[str, Kind] = {
     **dict.fromkeys(("tool", "tool_call", "tool_calls", "tool_response", "tool_result"), "tool"),
     **dict.fromkeys(("function", "function_call", "function_response", "observation", "ipython"), "tool"),
 }
-"""What each name of a role means, in lower case: names are compared without case."""
+"""Roles by their names in lower case; names are compared without case."""
 
 LISTS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "turns": (("turns",), "role", "text"),
@@ -29,11 +29,11 @@ LISTS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "sharegpt": (("conversations", "conversation"), "from", "value"),
     "sdialog": (("turns",), "speaker", "text"),
 }
-"""Shapes that are a list of turns: the fields that may hold the list, then the fields of role and text."""
+"""Shapes that are a list of turns: fields that may hold the list, field of role, field of text."""
 
 
 class Said(NamedTuple):
-    """A turn as the record has it: who, what (not yet known to be text), and the field it stands in."""
+    """A raw turn: its role, its content (not yet known to be text), and the field that holds it."""
 
     kind: Kind
     text: object
@@ -66,7 +66,7 @@ def detect(record: Mapping[str, object]) -> str:
 
 
 def usable(columns: Iterable[str], shape: str) -> bool:
-    """Whether a table with these columns can hold records of a shape, or with "auto" of any."""
+    """True if a table with these columns can hold records of a shape, or with "auto" of any."""
     have = set(columns)
     needs = {name: [{key} for key in keys] for name, (keys, _, _) in LISTS.items()}
     needs |= {"alpaca": [{"instruction", "output"}], "moss": [{"chat"}]}
@@ -82,7 +82,7 @@ def turns(record: Mapping[str, object], shape: str) -> tuple[Turn, ...]:
         shape: One of `SHAPES`.
 
     Raises:
-        UnfitError: If there is no such dialogue in it.
+        UnfitError: If the record holds no such dialogue.
 
     >>> turns({"instruction": "Add.", "input": "1 and 2", "output": "3"}, "alpaca")
     (Turn(role='user', text='Add.\n1 and 2'), Turn(role='assistant', text='3'))
@@ -151,7 +151,7 @@ def _listed(shape: str) -> Callable[[Mapping[str, object]], Iterator[Said]]:
 
 
 def _sdialog(record: Mapping[str, object]) -> Iterator[Said]:
-    """Two named speakers: whoever bears the name of a role has it, else the first is the user."""
+    """Two named speakers: a speaker named like a role has that role, else the first is the user."""
     keys, role_key, text_key = LISTS["sdialog"]
     key, items = _items(record, keys)
     said_by = [_role(item, role_key, key, i).strip().lower() for i, item in enumerate(items)]
@@ -161,7 +161,8 @@ def _sdialog(record: Mapping[str, object]) -> Iterator[Said]:
     first, second = (ROLES.get(name) for name in (speakers[0], speakers[-1]))
     if len(speakers) == 2 and first == second and first in ("user", "assistant"):
         raise UnfitError("unknown_role", f"both speakers are the {first}: {names(dict.fromkeys(speakers))}")
-    # A speaker called System is a machine that talks, not an instruction: only the two roles count here.
+    # A speaker called System is a machine that talks, not an instruction: only the two roles count
+    # here.
     assistant_is_first = first == "assistant" or (first != "user" and second == "user")
     for i, (name, item) in enumerate(zip(said_by, items, strict=True)):
         kind: Kind = "assistant" if (name == speakers[0]) == assistant_is_first else "user"
@@ -169,7 +170,7 @@ def _sdialog(record: Mapping[str, object]) -> Iterator[Said]:
 
 
 def _alpaca(record: Mapping[str, object]) -> Iterator[Said]:
-    """One instruction with its input on a new line, one output, and before them the pairs of `history` if any."""
+    """The pairs of `history`, if any, then an instruction with its input, and one output."""
     history = record.get("history") or []
     if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
         raise UnfitError("bad_turns", "history is not a list of pairs")
@@ -178,7 +179,7 @@ def _alpaca(record: Mapping[str, object]) -> Iterator[Said]:
         yield Said("assistant", answer, f"history[{i}][1]")
     yield Said("user", record.get("instruction"), "instruction")
     if record.get("input") is not None:
-        yield Said("user", record["input"], "input")  # two turns in a row are joined by a newline
+        yield Said("user", record["input"], "input")  # consecutive turns are joined by a newline
     yield Said("assistant", record.get("output"), "output")
 
 
@@ -187,7 +188,7 @@ _MOSS_MARKS = re.compile(r"\A\s*<\|(?:Human|MOSS|Commands|Results)\|>:?|<eo[hmcr
 
 
 def _moss(record: Mapping[str, object]) -> Iterator[Said]:
-    """`chat.turn_N` with Human and MOSS between markers; a command or its result makes it a tool's turn."""
+    """`chat.turn_N` with Human and MOSS between markers; commands and results are a tool's."""
     chat = record.get("chat")
     if not isinstance(chat, dict):
         raise UnfitError("unknown_shape", f"chat is {kind_of(chat)}, not an object; the record has {names(record)}")
@@ -226,11 +227,11 @@ FIELDS = frozenset(
     [*ID_KEYS, "language", "instruction", "input", "output", "history", "chat"]
     + [key for keys, _, _ in LISTS.values() for key in keys]
 )
-"""All top-level fields any shape looks at; a table's other columns need not be read."""
+"""All top-level fields that any shape reads; a table's other columns need not be read."""
 
 
 def read_columns(columns: Iterable[str]) -> list[str]:
-    """Those columns of a table that some shape looks at, given that the table has no others.
+    """The columns of a table that some shape reads.
 
     >>> read_columns(["turns", "marks", "age"]), read_columns(["messages", "scores"])
     (['turns', 'marks'], ['messages'])

@@ -1,6 +1,7 @@
-"""Marks, scores and origins that a record of our own shape may bring along: strictly checked, for they steer a build.
+"""Marks, scores and origins of a record, strictly checked because they steer a build.
 
-Where a mark lies in what is said aloud is checked when the script is written, since only then it is known.
+The place of a mark in the spoken text is checked by the script stage, because only then it is
+known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from datagen.records import MARK_KINDS, Judged, Mark, Origin, Role, Turn
 from datagen.sources.fields import UnfitError, kind_of, names, quote, spoken_text
 
 FIELDS = ("marks", "scores", "written_by")
-"""Fields that only records of our own shape have."""
+"""Fields that only records in our own shape have."""
 _SCORES = ("spokenness", "coherence", "safety")
 _OTHER: dict[Role, Role] = {"user": "assistant", "assistant": "user"}
 _MOST = {"text": 200, "why": 1000}
@@ -20,7 +21,7 @@ _MOST_NUMBER = 2**31 - 1
 
 
 class Given(NamedTuple):
-    """What came with a dialogue."""
+    """Marks, scores and origins of a dialogue."""
 
     marks: tuple[Mark, ...] = ()
     judged: Judged | None = None
@@ -28,7 +29,7 @@ class Given(NamedTuple):
 
 
 def given(record: Mapping[str, object], shape: str, turns: Sequence[Turn]) -> Given:
-    """What a record brings along; nothing if it is not of our own shape, where such fields may mean anything.
+    """Marks, scores and origins of a record; other shapes use such fields for anything.
 
     Args:
         record: The raw record.
@@ -36,7 +37,7 @@ def given(record: Mapping[str, object], shape: str, turns: Sequence[Turn]) -> Gi
         turns: Its dialogue.
 
     Raises:
-        UnfitError: `bad_mark`, `bad_scores` or `bad_written_by`; names the field and the mend.
+        UnfitError: `bad_mark`, `bad_scores` or `bad_written_by`; names the field and how to fix it.
 
     >>> given({"turns": [{}], "scores": {"safety": 9}}, "turns", ()).judged
     Judged(spokenness=None, coherence=None, safety=9)
@@ -86,7 +87,7 @@ def _mark(field: str, item: Mapping[str, object], turns: Sequence[Turn]) -> Mark
 
 
 def _together(marks: Sequence[Mark]) -> None:
-    """Marks that do not go together."""
+    """Refuse marks that contradict each other."""
     cuts = {mark.turn: mark.word for mark in marks if mark.kind == "barge_in"}
     taken: dict[tuple[str, int, int], int] = {}
     for k, mark in enumerate(marks):
@@ -128,7 +129,7 @@ def _written_by(record: Mapping[str, object]) -> tuple[Origin, ...]:
 
 
 def _objects(record: Mapping[str, object], field: str, reason: str) -> list[dict[str, object]]:
-    """A field that is a list of objects; an absent one has none."""
+    """The objects in a field that is a list; empty if the field is absent."""
     value = record.get(field)
     if value is None:
         return []

@@ -1,4 +1,4 @@
-"""Parquet files and Hugging Face data sets → raw records, a few rows at a time."""
+"""Parquet files and Hugging Face data sets to raw records, a few rows at a time."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ Batch = Any
 
 
 def rows(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
-    """Rows of a table as records with the fields that some shape uses.
+    """Rows of a table as records with the fields that some shape reads.
 
     Args:
         file: A Parquet file, saved data set or hub data set.
@@ -27,22 +27,22 @@ def rows(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
         max_bytes: Larger rows are not converted.
 
     Raises:
-        SourceError: If it cannot be read or no column is of use.
+        SourceError: If it cannot be read or has no usable column.
     """
     number = 0
     for batch in _guarded(file, split):
         names = batch.schema.names
         if number == 0 and not usable(names, shape):
-            mend = "rename the columns, or convert to JSON Lines in one of the known shapes"
+            fix = "rename the columns, or convert to JSON Lines in one of the known shapes"
             wanted = "known shapes" if shape == "auto" else f"the shape {shape}"
-            raise SourceError(f"{file.place}: no usable columns for {wanted} among {', '.join(names)}; {mend}")
+            raise SourceError(f"{file.place}: no usable columns for {wanted} among {', '.join(names)}; {fix}")
         for value in _values(batch.select(read_columns(names)), max_bytes):
             yield Raw(value, f"record {number}")
             number += 1
 
 
 def _guarded(file: Source, split: str) -> Iterator[Batch]:
-    """Batches of any kind of table, with whatever its reader raises made a `SourceError`."""
+    """Batches of any kind of table; any error of its reader becomes a `SourceError`."""
     readers = {"parquet": _parquet, "saved": _saved, "hub": _hub}
     n_rows = 0
     try:
@@ -56,12 +56,12 @@ def _guarded(file: Source, split: str) -> Iterator[Batch]:
     except Exception as error:  # a damaged file or an absent hub can raise nearly anything
         detail = f"{type(error).__name__}: {str(error)[:300]}"
         where = f"after record {n_rows - 1}" if n_rows else "at all"
-        mend = "check name, revision, split and network" if file.hub else "check that it is whole, and fetch it again"
-        raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {mend}") from error
+        fix = "check name, revision, split and network" if file.hub else "check that it is complete, and fetch it again"
+        raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {fix}") from error
 
 
 def _parquet(file: Source, _split: str) -> Iterator[Batch]:
-    """Batches of a Parquet file, of the columns of use; the first is empty and has all, to be judged by."""
+    """Batches of the used columns of a Parquet file; the first is empty and has all columns."""
     import pyarrow.parquet as pq
 
     source = file.open().detach() if file.url else file.path  # pyarrow itself decides what to read, and buffers it
@@ -104,7 +104,7 @@ def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
         try:
             yield from batch.to_pylist()
             return
-        except (ValueError, OverflowError):  # one value that Python cannot hold; find whose it is
+        except (ValueError, OverflowError):  # one value that Python cannot hold; find its row
             pass
     for i in range(batch.num_rows):
         row = batch.slice(i, 1)

@@ -1,13 +1,15 @@
-"""Text as people would say it: `to_spoken("It's **5 kg**", "en")` → "It's five kilograms".
+"""Normalization of written to spoken text: `to_spoken("**5 kg**", "en")` → "five kilograms".
 
     markup.py      markdown, HTML, lists, URLs, emoji → plain prose, in any language
-    english.py     prose → spoken English            numbers.py  English numbers that need a rule of ours
+    english.py     prose → spoken English
+    numbers.py     English numbers that need a rule of ours
     chinese.py     prose → spoken Chinese
-    other.py       prose → spoken text in any other language: digits as words where num2words knows the language
+    other.py       prose → spoken text in any other language, with digits as words by num2words
     normalizer.py  the wetext normalizer, fed clause by clause, and only clauses that hold digits
 
-The result is one line of letters, apostrophes, single spaces and `, . ? ! ; :` (`，。？！；：` in Chinese), without
-digits in English and Chinese; empty if nothing can be said. It is a fixed point: what is spoken stays as it is.
+The result is one line of letters, apostrophes, single spaces and `, . ? ! ; :` (`，。？！；：` in
+Chinese), without digits in English and Chinese; empty if nothing can be spoken. Normalized text is
+a fixed point: it stays unchanged.
 """
 
 from datagen.text.chinese import speak_chinese
@@ -20,14 +22,14 @@ _MAX_ROUNDS = 8
 
 
 def to_spoken(text: str, language: str) -> str:
-    r"""Turn written text into what a person would say.
+    r"""Normalize written text to spoken text.
 
     Args:
         text: Any text, markup included. Data only: nothing in it is ever run or used as a pattern.
         language: ISO 639-1 code; English is assumed if empty.
 
     Returns:
-        One line; empty if nothing can be said.
+        One line; empty if nothing can be spoken.
 
     >>> to_spoken("- **Basic**: $29.99/month\n- Premium (24/7 support)", "en")
     'Basic: twenty nine dollars and ninety nine cents per month. Premium, twenty four seven support.'
@@ -36,7 +38,8 @@ def to_spoken(text: str, language: str) -> str:
     >>> to_spoken("😀 ---", "en")
     ''
     """
-    # what has been cleaned can rarely be read once more ("0.cn" → "zero.cn" → "zero dot cn"): go on until it rests
+    # the result can rarely be normalized once more ("0.cn" → "zero.cn" → "zero dot cn"): repeat
+    # until it is stable
     for _ in range(_MAX_ROUNDS):
         said = _speak(text, language)
         if said == text:

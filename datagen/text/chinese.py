@@ -1,4 +1,4 @@
-"""Prose → spoken Chinese."""
+"""Plain prose to spoken Chinese."""
 
 import re
 
@@ -95,7 +95,7 @@ _STRONGEST = "？！。；：，"
 
 
 def speak_chinese(text: str) -> str:
-    r"""Turn written text into spoken Chinese.
+    r"""Normalize written text to spoken Chinese.
 
     Args:
         text: Any text.

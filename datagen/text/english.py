@@ -1,4 +1,4 @@
-"""Prose → spoken English."""
+"""Plain prose to spoken English."""
 
 import re
 
@@ -7,7 +7,7 @@ from datagen.text.normalizer import normalize
 from datagen.text.numbers import RULES, cardinal, ordinal, roman
 
 LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
-"""What counts as a letter: the scripts a speech synthesizer can be asked to read."""
+"""Characters that count as letters: the scripts that a speech synthesizer may have to read."""
 
 _CHARACTERS = re.compile(rf"[{LETTERS}' ,.?!;:]*")
 _UNTIDY = re.compile(rf"  | [,.?!;:]|[,.?!;:](?! |$)|^[ ,.?!;:]|[ ,;:]$|'(?![{LETTERS}])|(?<![{LETTERS}])'")
@@ -96,7 +96,7 @@ _STRONGEST = "?!.;:,"
 
 
 def speak_english(text: str) -> str:
-    """Turn written text into spoken English.
+    """Normalize written text to spoken English.
 
     Args:
         text: Any text.
@@ -113,7 +113,7 @@ def speak_english(text: str) -> str:
 
 
 def is_spoken(text: str) -> bool:
-    """Whether nothing is left to do; the only cost for plain text.
+    """True if a text needs no normalization; the only cost for plain text.
 
     >>> is_spoken("Hello, how's life?"), is_spoken("Dr. No")
     (True, False)
@@ -173,13 +173,13 @@ def _join_initials(match: re.Match[str]) -> str:
 
 
 def _numeral(match: re.Match[str], words: str) -> str:
-    """Replace a Roman numeral; a lone I after a name is more often the pronoun."""
+    """Replace a Roman numeral; a single I after a name is more often the pronoun."""
     alone = match[2] == "I" and match.string[match.end() : match.end() + 1] not in ("", ",", ".", ":", ";", ")")
     return match[0] if alone or not _ROMAN.fullmatch(match[2]) else f"{match[1]} {words}"
 
 
 def _tidy(text: str) -> str:
-    """One space between words, one mark at a pause, apostrophes only inside words, nothing before the first letter.
+    """Reduce to single spaces and marks, with apostrophes only inside words.
 
     >>> _tidy(" , 'tis the cats' , . end ,")
     'tis the cats. end.'

@@ -1,4 +1,4 @@
-"""Which language a text is written in: by script where that tells, by py3langid among languages in Latin letters."""
+"""Language identification: by script, or by py3langid among languages in Latin letters."""
 
 import re
 from functools import cache
@@ -22,7 +22,7 @@ _SCRIPTS = {
     }.items()
 }
 _LETTERS_PER_HAN = 3
-"""Latin letters that say as much as one Chinese character, so that English names do not outweigh a Chinese sentence."""
+"""Latin letters per Chinese character, so English names do not outweigh a Chinese sentence."""
 _LATIN_LANGUAGES = "en de fr es it pt nl sv da no fi pl cs hu ro tr vi id".split()  # noqa: SIM905
 _ENGLISH = frozenset(
     "the and of you your that is are what how with for it this have can my i'm it's do be to we not".split()  # noqa: SIM905
@@ -32,13 +32,13 @@ _MAX_CHARACTERS = 600
 
 
 def detect_language(text: str) -> str:
-    """Tell the language of a text; the same text always gives the same answer.
+    """Identify the language of a text; the same text always has the same result.
 
     Args:
         text: Any text; its first 600 characters decide.
 
     Returns:
-        ISO 639-1 code. Text too short or too odd to tell is taken for English.
+        ISO 639-1 code; English if the text is too short or too unusual to decide.
 
     >>> [detect_language(text) for text in ("Hi!", "你好，John", "こんにちは世界", "Wie geht es dir, mein Freund?")]
     ['en', 'zh', 'ja', 'de']

@@ -1,7 +1,7 @@
-"""Markdown, HTML, lists, URLs, emoji and odd characters → plain prose. Knows no language but for two words it is given.
+"""Markdown, HTML, lists, URLs, emoji and unusual characters to plain prose in any language.
 
-Each pattern here is linear: it starts with a fixed character and what follows is bounded, so text of any length
-and any content costs time in proportion to its length.
+Each pattern here is linear: it starts with a fixed character and the rest is bounded, so the time
+is proportional to the length of the text, whatever its content.
 """
 
 import html
@@ -15,7 +15,7 @@ _FOLD = str.maketrans(
         **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02\u300c\u300d\u300e\u300f", '"'),
         **dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d", "-"),
         **dict.fromkeys("\u2012\u2013\u2014\u2015\u2500", "\u2014"),
-        # said by nobody, or invisible: dropped before NFKC turns them into letters or digits
+        # never spoken, or invisible: dropped before NFKC turns them into letters or digits
         **dict.fromkeys("\u2122\u00a9\u00ae\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0e\ufe0f\u20e3", ""),
         # NFKC would glue these to the number before them: 1½ → 11/2, m² → m2
         **{vulgar: " " + unicodedata.normalize("NFKC", vulgar) for vulgar in "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"},
@@ -23,7 +23,7 @@ _FOLD = str.maketrans(
         "³": "^3",
         "㎡": "m^2",
         "㎥": "m^3",
-        # apart from the comma between thousands
+        # unlike the comma between thousands
         "，": ", ",
         "\u2026": "...",
         "\u2044": "/",
@@ -62,12 +62,13 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
 
     Args:
         text: Any text.
-        item: What to say before item n of a numbered list, such as "One. ".
+        item: Text before item n of a numbered list, such as "One. ".
         dot: The word for a dot inside an address.
         at: The word for @ inside an address.
 
     Returns:
-        One line with numbers and symbols still as written; lines that end no sentence get a full stop.
+        One line with numbers and symbols still as written; lines that end no sentence get a full
+        stop.
 
     >>> prose("# Plan\n1. **Wake up**\n2. Read [this](http://a.b/c)", lambda n: f"Number {n}: ", "dot", "at")
     'Plan. Number 1: Wake up. Number 2: Read this.'
@@ -77,7 +78,7 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
     text = fold(text)
     if not _MARKED.search(text) and "\n" not in text:
         return text.strip()
-    # the odd parts lie inside fences; an unclosed fence opens nothing
+    # every second part lies inside fences; an unclosed fence opens nothing
     parts = text.split("```")
     text = "\n".join(parts[::2] if len(parts) % 2 else parts[:-1:2] + parts[-1:])
     text = _unescape(text)
@@ -110,7 +111,7 @@ def _unescape(text: str) -> str:
 
 
 def _addresses(text: str, dot: str, at: str) -> str:
-    """Speak e-mail addresses and the host of a URL, and no more of it."""
+    """Verbalize e-mail addresses, and only the host of a URL."""
     if "@" in text:
         text = _EMAIL.sub(lambda match: match[0].replace(".", dot).replace("@", at), text)
     if "://" in text or "www." in text:
@@ -125,7 +126,7 @@ def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
     said: list[str] = []
     for line in lines:
         line, listed = _strip_marker(line, item if numbered else None)
-        # text wrapped by hand goes on in lower case; anything else begins a new sentence
+        # text wrapped by hand continues in lower case; anything else begins a new sentence
         if said and not said[-1].endswith(_ENDED) and (listed or not line[:1].islower()):
             said[-1] += "."
         if line:
@@ -134,7 +135,7 @@ def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
 
 
 def _strip_marker(line: str, item: Callable[[int], str] | None) -> tuple[str, bool]:
-    """Take off what makes a line a heading or a list item; returns it and whether it was one."""
+    """Strip the marker of a heading or list item; returns the line and whether it had one."""
     if _RULE.match(line) or _TABLE_ROW.match(line):
         return "", False
     if heading := _HEADING.match(line):

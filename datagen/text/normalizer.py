@@ -1,4 +1,4 @@
-"""The wetext normalizer, fed only the words around digits: one call costs 1 ms and more, growing with its length."""
+"""The wetext normalizer, applied only to the words around digits: a call costs 1 ms or more."""
 
 import re
 from functools import cache, lru_cache
@@ -16,7 +16,7 @@ _MAX_CHARACTERS = 120
 
 @cache
 def _normalizer(language: str) -> Any:
-    """Load the rules of a language, once in each process: the import alone takes a third of a second."""
+    """Load the rules of a language once per process: the import alone takes a third of a second."""
     from wetext import Normalizer
 
     return Normalizer(lang=language, operator="tn")
@@ -29,7 +29,8 @@ def _normalize(words: str, language: str) -> str:
     try:
         return str(_normalizer(language).normalize(words))
     except AssertionError:
-        # wetext's word for "no rule reads this" (a lone "+5" in English); the caller speaks the digits one by one
+        # raised if no rule of wetext applies (a single "+5" in English); the caller reads the
+        # digits one by one
         return words
 
 

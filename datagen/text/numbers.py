@@ -1,7 +1,8 @@
 """English numbers wetext reads wrongly or not at all, as rules from pattern to words.
 
-Order matters: a rule sees what the rules before it left. What none of them takes (ordinals, times, years, measures,
-fractions, plain numbers) is left to wetext. Words follow American usage: "one thousand two hundred fifty".
+Order matters: a rule sees what the rules before it left. What none of them takes (ordinals, times,
+years, measures, fractions, plain numbers) is left to wetext. Words follow American usage: "one
+thousand two hundred fifty".
 """
 
 import re
@@ -244,7 +245,7 @@ RULES: tuple[Rule, ...] = tuple(
         (r"(?<![\w.,])(\d{1,3}(?:,\d{3})+)(\.\d+)?(?= ?[a-zA-Z°%])", lambda m: m[0].replace(",", "")),
         (r"(?<![\w.,])(\d{1,3}(?:,\d{3})+)(\.\d+)?(?![\d,])", _number),
         (r"(?<![\w.])()(\.\d+)(?!\w)", _number),
-        # numbers with nothing to them; a word of four letters is no unit
+        # plain numbers; a word of four letters is no unit
         (rf"(?<![\w.,:/'-])(\d{{1,15}})(?={_PLAIN_END})", _year_or_number),
         (r"(?<=[a-zA-Z])-(?=\d)", " "),
     )

@@ -1,4 +1,4 @@
-"""Prose → spoken text in languages without rules of their own."""
+"""Plain prose to spoken text in languages without rules of their own."""
 
 import re
 import unicodedata
@@ -38,5 +38,5 @@ def speak_other(text: str, language: str) -> str:
 def _words(digits: str, language: str) -> str:
     try:
         return str(num2words(Decimal(digits.replace(",", ".")), lang=language))
-    except NotImplementedError:  # num2words' word for a language it does not know
+    except NotImplementedError:  # raised by num2words for an unknown language
         return digits

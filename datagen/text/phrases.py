@@ -1,7 +1,7 @@
-"""Places in spoken text: words, ends of phrases, and when a place is spoken.
+"""Places in spoken text: words, ends of phrases, and the times of places.
 
-A word is what whitespace parts; Chinese has no spaces, so there every character is a unit that counts half a word.
-Places are in characters from the beginning of the text, so one number fits both.
+Words are separated by whitespace. Chinese has no spaces, so there every character is a unit that
+counts half a word. Places are in characters from the beginning of the text, in any language.
 """
 
 import re
@@ -42,7 +42,7 @@ def units(spoken: str) -> list[Unit]:
 
 
 def count_words(spoken: str) -> float:
-    """How many words a text has; two Chinese characters count as one.
+    """Number of words of a text; two Chinese characters count as one.
 
     >>> count_words("Well, it's on."), count_words("好，来吧")
     (3.0, 1.5)
@@ -51,7 +51,7 @@ def count_words(spoken: str) -> float:
 
 
 def count_letters(text: str) -> int:
-    """Letters of a text as far as they take time to say; a Chinese character counts as three.
+    """Number of letters and digits, which take time to say; a Chinese character counts as three.
 
     >>> count_letters("Hello, you."), count_letters("你好")
     (8, 6)
@@ -60,7 +60,7 @@ def count_letters(text: str) -> int:
 
 
 def phrase_ends(spoken: str, most_words: int) -> list[tuple[int, float]]:
-    """Where phrases end inside a text: at punctuation, and after so many words without any; never at its end.
+    """Ends of phrases inside a text: at punctuation, and after `most_words` words without any.
 
     Returns:
         Place in characters and number of words up to it, in order.
@@ -89,7 +89,7 @@ def joined(first: str, second: str) -> str:
 
 
 def places(words: Sequence[Word], spoken: str) -> list[tuple[int, int]]:
-    """Where words lie in a text: each is what whitespace parts, or each a piece of that, such as a Chinese character.
+    """Places of words in a text: words between spaces, or pieces such as Chinese characters.
 
     Args:
         words: Times of the words of `spoken`, in order.
@@ -121,7 +121,7 @@ def places(words: Sequence[Word], spoken: str) -> list[tuple[int, int]]:
 
 
 def time_at(words: Sequence[Word], spoken: str, at_characters: int) -> int:
-    """When the text after a place begins; within a word, as far into its time as into its letters.
+    """Time at which the text after a place begins; within a word, in proportion to its letters.
 
     Args:
         words: Times of the words of `spoken`, or of pieces of them.
@@ -144,7 +144,7 @@ def time_at(words: Sequence[Word], spoken: str, at_characters: int) -> int:
 
 
 def said_by(words: Sequence[Word], spoken: str, at_characters: int) -> int:
-    """When the text up to a place has been said: the end of a word's time, however long the next lets one wait.
+    """Time at which the text up to a place has been said, before any silence that follows.
 
     Args:
         words: Times of the words of `spoken`, or of pieces of them.
@@ -168,7 +168,7 @@ def said_by(words: Sequence[Word], spoken: str, at_characters: int) -> int:
 
 
 def heard(word: Word, stop_samples: int) -> int:
-    """How many characters of a word are said if it stops at a time: those units of which more than half is heard.
+    """Number of characters said of a word that stops at a time: units heard by more than half.
 
     >>> heard(Word("morning", 50, 100), 76), heard(Word("morning", 50, 100), 75), heard(Word("好来吧", 0, 60), 35)
     (7, 0, 2)
@@ -182,7 +182,7 @@ def heard(word: Word, stop_samples: int) -> int:
 
 
 def end_of_unit(word: Word, at_samples: int) -> int:
-    """When the unit of a word that is spoken at a time inside the word ends.
+    """End of the unit that is spoken at a time inside a word.
 
     >>> end_of_unit(Word("morning", 50, 100), 60), end_of_unit(Word("好来吧", 0, 60), 35)
     (100, 40)

@@ -1,9 +1,9 @@
-"""Content words: what a turn refers to, found by its words alone.
+"""Content words: references of a turn, found by its words alone.
 
-A content word is a number, a name, or another word that is not one of a language's function words; in Chinese, which
-has no spaces, every pair of neighbouring characters neither of which is a function character. Inflected English forms
-are reduced to a common stem, so that `steeps` refers to `steeping`. This is a lexical bound, not an understanding of
-text.
+A content word is a number, a name, or another word that is not one of a language's function words;
+in Chinese, which has no spaces, every pair of neighbouring characters neither of which is a
+function character. Inflected English forms are reduced to a common stem, so that `steeps` refers to
+`steeping`. This is a lexical bound, not an understanding of text.
 """
 
 import re
@@ -22,7 +22,7 @@ _LEAST_STEM = 3
 
 @cache
 def function_words(language: str) -> frozenset[str]:
-    """Words, or characters in Chinese, that refer to nothing; empty for languages without a list."""
+    """Words, or Chinese characters, that refer to nothing; empty for languages without a list."""
     lists = yaml.safe_load((resources.directory("data") / "function_words.yaml").read_text("utf-8"))
     return frozenset(str(lists.get(language, "")).split())
 
@@ -89,17 +89,18 @@ def words_of(texts: Iterable[str], language: str) -> set[str]:
 def last_reference(
     earlier: Iterable[str], turn: str, later: Iterable[str], language: str, every: bool = False
 ) -> int | None:
-    """The end, in `turn`, of the last word to be heard before `later` texts make sense; None if they refer to nothing.
+    """The end of the last word in `turn` that `later` texts refer to, or None.
 
-    A later text refers to the first occurrence of each of its content words in the turn, unless an earlier text
-    has the word too.
+    A later text refers to the first occurrence of each of its content words in the turn, unless an
+    earlier text has the word too.
 
     Args:
-        earlier: What was said before the turn.
+        earlier: Texts before the turn.
         turn: The turn that is referred to.
-        later: What refers to it.
-        language: Of all.
-        every: True if every occurrence must be heard, not only the first: words of one stem may mean different things.
+        later: Texts that refer to it.
+        language: Language of all texts.
+        every: True if every occurrence must be heard, not only the first: words of one stem may
+            mean different things.
 
     Returns:
         A place in characters of `turn`.
@@ -124,7 +125,7 @@ def _reactions(language: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def reacts_to_all(text: str, language: str) -> bool:
-    """True if a turn takes up all that was said before it: an answer, thanks, a judgement, a choice.
+    """True if a turn refers to everything before it: an answer, thanks, a judgement, a choice.
 
     >>> reacts_to_all("Perfect. And the second one?", "en"), reacts_to_all("How long does it steep?", "en")
     (True, False)

@@ -1,7 +1,7 @@
-"""Dialogues that say the same: exactly, nearly, or nearly enough to be kept in one split.
+"""Duplicate dialogues: exact, near, or near enough to be kept in one split.
 
-- `exact`: the same but for case, spaces and punctuation
-- `signatures`: a few bytes that say how much of their text two dialogues share
+- `exact`: equal except for case, spaces and punctuation
+- `signatures`: a few bytes that estimate how much text two dialogues share
 - `near`: an earlier dialogue that shares most of its text, found in a stream
 - `twins`: clusters of dialogues, found in a whole input
 """

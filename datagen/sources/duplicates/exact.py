@@ -1,4 +1,4 @@
-"""Dialogues that are the same but for case, spaces and punctuation."""
+"""Dialogues that are equal except for case, spaces and punctuation."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ _USER, _ASSISTANT = "user\1", "assistant\1"
 
 
 def essence_of(dialogue: Dialogue) -> str:
-    r"""Who says what, without what is not heard: the basis of every comparison, so made once.
+    r"""Roles and texts of a dialogue without inaudible characters: the basis of every comparison.
 
     >>> from datagen.records import Turn
     >>> essence_of(Dialogue("a", (Turn("user", "Hello, World!"), Turn("assistant", "Hi."))))
@@ -22,7 +22,7 @@ def essence_of(dialogue: Dialogue) -> str:
 
 
 def exact_key(essence: str) -> bytes:
-    """Hash an essence; equal for exact duplicates. Id, source and language of the dialogue do not count.
+    """Hash an essence; equal for exact duplicates. Ids, sources and languages do not count.
 
     Args:
         essence: As of `essence_of`.
@@ -39,7 +39,7 @@ def exact_key(essence: str) -> bytes:
 
 
 def texts_of(essence: str) -> tuple[str, list[str]]:
-    r"""The text of a dialogue without the roles, and the user's turns of it.
+    r"""The text of a dialogue without roles, and its user's turns.
 
     Args:
         essence: As of `essence_of`.
@@ -56,7 +56,7 @@ def texts_of(essence: str) -> tuple[str, list[str]]:
 
 
 def _essence(text: str) -> str:
-    """Drop what is not heard; symbols and marks stay, for 2+2 is not 2-2 and vowels may be marks."""
+    """Drop inaudible characters; symbols and marks stay: 2+2 is not 2-2, vowels may be marks."""
     if text.isascii():
         return text.encode().lower().translate(None, _IGNORED_ASCII).decode()
     return _IGNORED.sub("", unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))

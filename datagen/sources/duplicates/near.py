@@ -7,15 +7,16 @@ from datagen.seeds import rng
 from datagen.sources.duplicates.signatures import N_HASHES
 
 _N_BANDED = 64
-"""Of the values of a signature, as many are used to look it up."""
+"""Number of values of a signature that are used to look it up."""
 
 
 class NearDuplicates:
-    """Remembers dialogues in bounded memory and finds earlier ones that share most of their text.
+    """Memory of dialogues, bounded, that finds earlier ones that share most of their text.
 
-    Signatures are looked up by bands (Leskovec et al., Mining of Massive Datasets, 3.4). Each band keeps, per bucket,
-    only the last dialogue that fell in it, and signatures live in a ring: memory is `capacity` times 350 to 550 bytes,
-    and old dialogues are forgotten rather than memory grown.
+    Signatures are looked up by bands (Leskovec et al., Mining of Massive Datasets, 3.4). Each band
+    keeps, per bucket, only the last dialogue that fell in it, and signatures live in a ring: memory
+    is `capacity` times 350 to 550 bytes, and the oldest dialogues are dropped rather than memory
+    grown.
 
     >>> from datagen.sources.duplicates.signatures import signatures
     >>> near = NearDuplicates(threshold=0.6)
@@ -28,13 +29,14 @@ class NearDuplicates:
         """Make an empty memory.
 
         Args:
-            threshold: Share of common 5-grams (Jaccard), as estimated, from which two dialogues are near duplicates,
-                above 0.1 and at most 1.
+            threshold: Share of common 5-grams (Jaccard), as estimated, from which two dialogues are
+                near duplicates, above 0.1 and at most 1.
             capacity: Dialogues remembered.
         """
         if not 0.1 < threshold <= 1 or capacity < 1:
             raise ValueError(f"threshold {threshold} must be in (0.1, 1] and capacity {capacity} positive")
-        # b bands of r hashes meet with a chance of one half near a likeness of (1/b)^(1/r): 0.5, 0.18, 0.02
+        # b bands of r hashes meet with a chance of one half near a likeness of (1/b)^(1/r): 0.5,
+        # 0.18, 0.02
         self._n_rows = 4 if threshold >= 0.6 else 2 if threshold >= 0.3 else 1
         self._n_bands = _N_BANDED // self._n_rows
         self._n_needed = int(np.ceil(threshold * N_HASHES))

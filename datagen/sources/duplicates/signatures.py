@@ -1,9 +1,10 @@
 """Signatures: a few bytes per text from which the share of common text of two texts is estimated.
 
-MinHash (Broder 1997) of character 5-grams by one permutation: each 5-gram is hashed once, its hash says which of 128
-bins it falls in, and each bin keeps its least hash (Li, Owen, Zhang 2012). An empty bin borrows from another, the first
-full one in an order of its own (Shrivastava 2017), so that short texts can be compared too. Of each least hash 16 bits
-are kept (Li, König 2010). All texts of a batch are hashed at once: 6 to 30 ns per character (measured).
+MinHash (Broder 1997) of character 5-grams by one permutation: each 5-gram is hashed once, its hash
+says which of 128 bins it falls in, and each bin keeps its least hash (Li, Owen, Zhang 2012). An
+empty bin borrows from another, the first full one in an order of its own (Shrivastava 2017), so
+that short texts can be compared too. Of each least hash 16 bits are kept (Li, König 2010). All
+texts of a batch are hashed at once: 6 to 30 ns per character (measured).
 """
 
 from collections.abc import Sequence
@@ -24,9 +25,10 @@ _DONORS = np.argsort(_random.random((N_HASHES, N_HASHES)), axis=0)
 
 
 def signatures(texts: Sequence[str]) -> NDArray[np.uint16]:
-    """Signatures of texts; the share of equal places of two estimates the Jaccard similarity of their 5-grams.
+    """Signatures of texts; the share of equal places estimates the Jaccard similarity of 5-grams.
 
-    The estimate of a similarity of 0.5 has a standard deviation of 0.04 to 0.05 (measured, 20 to 400 characters).
+    The estimate of a similarity of 0.5 has a standard deviation of 0.04 to 0.05 (measured, 20 to
+    400 characters).
 
     Args:
         texts: Any texts.
@@ -59,7 +61,7 @@ def _hashes(text: str) -> NDArray[np.uint32]:
     hashes = np.zeros(n, np.uint32)
     for place, power in enumerate(_POWERS):
         hashes += characters[place : n + place] * power
-    # mixing as in "lowbias32" (Wellons 2018), for the low bits of a sum of products are weak
+    # mixing as in "lowbias32" (Wellons 2018), because the low bits of a sum of products are weak
     hashes ^= hashes >> np.uint32(16)
     hashes *= np.uint32(0x7FEB352D)
     hashes ^= hashes >> np.uint32(15)
@@ -69,7 +71,7 @@ def _hashes(text: str) -> NDArray[np.uint32]:
 
 
 def _filled(least: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Fill empty bins; every row has a full one."""
+    """Fill empty bins from full ones; every row has a full one."""
     filled, full = least.copy(), least != _EMPTY
     rows, bins = np.nonzero(~full)
     for attempt, donors in enumerate(_DONORS):
@@ -77,7 +79,7 @@ def _filled(least: NDArray[np.uint32]) -> NDArray[np.uint32]:
             break
         found = full[rows, donors[bins]]
         hits, into = rows[found], bins[found]
-        # by the attempt, so that a value that was borrowed does not equal one that was not
+        # offset by the attempt, so that a borrowed value does not equal an original one
         filled[hits, into] = least[hits, donors[into]] + np.uint32((attempt + 1) * 0x9E3779B1 & 0xFFFFFFFF)
         rows, bins = rows[~found], bins[~found]
     return filled

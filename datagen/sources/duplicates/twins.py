@@ -1,16 +1,16 @@
-"""Twins: dialogues so alike that an evaluation with one of them is no evaluation of a model trained on the other.
+"""Twins: dialogues so similar that a model trained on one cannot be evaluated with the other.
 
 Two dialogues are twins if
 
-- they share enough of their text: the Jaccard similarity of their character 5-grams, as estimated, is at or above a
-  threshold; or
-- a user's turn of one is a user's turn of the other, but for case, spaces and punctuation, and is no common phrase: it
-  has at least 16 letters where it opens both dialogues (about four words, or six Chinese characters) and 48 elsewhere,
-  and no more than a tenth of all dialogues (or ten) share it.
+- they share enough of their text: the Jaccard similarity of their character 5-grams, as estimated,
+  is at or above a threshold; or
+- they share a user's turn, except for case, spaces and punctuation, that is no common phrase: it
+  has at least 16 letters where it opens both dialogues (about four words, or six Chinese
+  characters) and 48 elsewhere, and no more than a tenth of all dialogues (or ten) share it.
 
-Answers alone make no twins: assistants refuse, greet and say goodbye in the same words whatever the question. Twins of
-twins are in one cluster. Who is in one cluster does not depend on the order of the dialogues; which pairs are compared
-depends on the signatures alone.
+Answers alone make no twins: assistants refuse, greet and say goodbye in the same words whatever the
+question. Twins of twins are in one cluster. Clusters do not depend on the order of the dialogues;
+the compared pairs depend on the signatures alone.
 """
 
 from array import array
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from datagen.sources.duplicates.signatures import N_HASHES
 
 _N_ROWS = 3
-"""Values in a band. 42 bands of 3 meet with a chance of 0.996 at a similarity of 0.5 and 0.02 at 0.08."""
+"""Values per band. 42 bands of 3 meet with a chance of 0.996 at similarity 0.5, 0.02 at 0.08."""
 _N_SORTED = 8
-"""Values by which those that meet in a band are sorted, so that the most alike become neighbours."""
+"""Values by which the members of a band are sorted, so that the most similar become neighbours."""
 _REST = np.uint64(8 * (_N_SORTED - _N_ROWS))
 _OPENING_BYTES = 16
 _LATER_BYTES = 48
@@ -38,10 +38,10 @@ _Ints = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Clusters:
-    """Dialogues that have twins, by cluster; members and clusters in the order in which they were added."""
+    """Dialogues that have twins, by cluster; members and clusters in the order added."""
 
     n_dialogues: int
-    """All that were added, with and without twins."""
+    """All dialogues added, with and without twins."""
     members: tuple[_Ints, ...]
     """Places of the members of each cluster of two or more, ascending."""
 
@@ -51,12 +51,12 @@ class Clusters:
 
     @property
     def largest(self) -> int:
-        """Members of the largest cluster; 0 if nobody has a twin."""
+        """Members of the largest cluster; 0 if there are no twins."""
         return max(map(len, self.members), default=0)
 
 
 def most_of(n_dialogues: int) -> int:
-    """Dialogues that may share a turn, or be in a cluster, before they count as a form of the whole input.
+    """Limit of dialogues that share a turn or a cluster; more are a pattern of the whole input.
 
     >>> most_of(30), most_of(5000)
     (10, 500)
@@ -65,10 +65,10 @@ def most_of(n_dialogues: int) -> int:
 
 
 class Twins:
-    """Collects dialogues, then finds the clusters among them.
+    """Collector of dialogues that finds the clusters among them.
 
-    Memory is 128 bytes per dialogue, 12 per user's turn that is long enough, and while clusters are found 40 more per
-    dialogue, 80 if all are twins (measured at a million).
+    Memory is 128 bytes per dialogue, 12 per user's turn that is long enough, and while clusters are
+    found 40 more per dialogue, 80 if all are twins (measured at a million).
 
     >>> from datagen.sources.duplicates.signatures import signatures
     >>> twins = Twins(threshold=0.4)
@@ -79,10 +79,11 @@ class Twins:
     """
 
     def __init__(self, threshold: float) -> None:
-        """Begin without dialogues.
+        """Create an empty collector.
 
         Args:
-            threshold: Jaccard similarity of 5-grams, as estimated, from which two dialogues are twins, in (0.1, 1].
+            threshold: Jaccard similarity of 5-grams, as estimated, from which two dialogues are
+                twins, in (0.1, 1].
         """
         if not 0.1 < threshold <= 1:
             raise ValueError(f"threshold {threshold} must be in (0.1, 1]")
@@ -98,14 +99,14 @@ class Twins:
         """Add dialogues.
 
         Args:
-            signatures: [n, 128], as of `signatures`.
-            users_turns: The user's turns of each, as of `texts_of`.
+            signatures: [n, 128], as from `signatures`.
+            users_turns: The user's turns of each, as from `texts_of`.
         """
         for owner, turns in enumerate(users_turns, len(self)):
             for place, turn in enumerate(turns):
                 data = turn.encode("utf-8", "surrogatepass")
                 if len(data) >= (_LATER_BYTES if place else _OPENING_BYTES):
-                    opens = len(data) < _LATER_BYTES  # so short a turn is that of another only where both open with it
+                    opens = len(data) < _LATER_BYTES  # a turn this short is shared only if both dialogues open with it
                     self._turns.append(int.from_bytes(blake2b(data, digest_size=8, person=b"opens" * opens).digest()))
                     self._owners.append(owner)
         self._signatures += signatures.astype(np.uint8).tobytes()
@@ -145,7 +146,7 @@ class Twins:
 
 
 def _canonical(signatures: NDArray[np.uint8]) -> _Ints:
-    """Places in an order that depends on the signatures alone, but for equal ones: that of the input must not count."""
+    """Places in an order by the signatures alone; only equal ones keep the input order."""
     words = signatures.view(np.uint64)
     mixed = np.zeros(len(words), np.uint64)
     for column in words.T:
@@ -155,7 +156,7 @@ def _canonical(signatures: NDArray[np.uint8]) -> _Ints:
 
 
 def _neighbours(signatures: NDArray[np.uint8], by_rank: _Ints, begin: int) -> tuple[_Ints, _Ints]:
-    """Pairs to compare: equal in the band that begins at `begin`, and next to each other sorted by what follows."""
+    """Pairs to compare: equal in the band at `begin`, and neighbours by the next values."""
     band = np.zeros(len(by_rank), np.uint32)
     for column in range(begin, begin + _N_ROWS):
         band = band << np.uint32(8) | signatures[:, column]
