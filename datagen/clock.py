@@ -32,7 +32,7 @@ def samples_to_ms(n_samples: int, sample_rate_hz: int) -> float:
 
 
 def ceil_div(n: int, step: int) -> int:
-    """How many `step`s are needed to cover `n`, both non-negative.
+    """Number of `step`s that cover `n`, both non-negative.
 
     >>> ceil_div(1919, 960), ceil_div(1920, 960), ceil_div(0, 960)
     (2, 2, 0)

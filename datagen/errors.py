@@ -1,6 +1,6 @@
 """The exceptions of datagen.
 
-DatagenError                 all errors a user can mend; the command line prints them without a traceback
+DatagenError                 all errors a user can fix; the command line prints them without a traceback
 ├── RecipeError              a recipe value is missing, unknown or out of range
 ├── SourceError              an input cannot be read at all (one bad record is a reject, not an error)
 ├── EngineError              an engine cannot be loaded, or failed on one piece of work
@@ -10,13 +10,13 @@ DatagenError                 all errors a user can mend; the command line prints
 ├── ResumeError              the output belongs to another recipe, input or version
 ├── LimitError               too many dialogues fail
 ├── BudgetError              what a language model may cost is used up
-├── FeedError                a build cannot be fed to training as asked
+├── FeedError                a build cannot be fed to training as requested
 └── ClusterError             the cluster is not there, or cannot hold the build
 """
 
 
 class DatagenError(Exception):
-    """Base of all errors a user can mend. The message names the place, the fault and the mend."""
+    """Base of all errors a user can fix. The message names the place, the fault and how to fix it."""
 
 
 class RecipeError(DatagenError):
@@ -36,9 +36,9 @@ class EngineMissingError(EngineError):
 
 
 class OutageError(DatagenError):
-    """What an engine stands on fails: a server does not answer, a GPU has no memory left.
+    """A resource of an engine fails: a server does not answer, a GPU has no memory left.
 
-    No dialogue is at fault, so none becomes a reject: the build stops, and the same command goes on where it was.
+    No dialogue is at fault, so none becomes a reject: the build stops, and the same command resumes it.
     """
 
 
@@ -55,11 +55,11 @@ class LimitError(DatagenError):
 
 
 class BudgetError(DatagenError):
-    """What a language model may cost is used up."""
+    """The budget of a language model is used up."""
 
 
 class FeedError(DatagenError):
-    """A build cannot be fed to training as asked."""
+    """A build cannot be fed to training as requested."""
 
 
 class ClusterError(DatagenError):

@@ -33,7 +33,7 @@ KINDS: dict[Kind, str] = {
     "attempt": "a start that breaks off within about a syllable; claims no floor",
     "aside": "a word to somebody else in the room; claims no floor",
 }
-"""What an utterance does. Several utterances of one speaker may follow each other."""
+"""Kinds of utterances. Several utterances of one speaker may follow each other."""
 FLOOR: frozenset[Kind] = frozenset(("turn", "filler", "insert", "resumption"))
 """Kinds of utterances that hold the floor."""
 WRITTEN: frozenset[Kind] = frozenset(("turn", "filler"))
@@ -74,7 +74,7 @@ MARK_KINDS: tuple[MarkKind, ...] = get_args(MarkKind)
 ScriptedBy = Literal["rules", "marks"]
 
 FAMILIES = ("next_turn", "repeat_request", "wait_request", "stop_request", "got_it")
-"""What a user's barge-in says; each is an event beside its `barge_in`."""
+"""Families of a user's barge-in; each is an event in addition to its `barge_in`."""
 
 HARD_NEGATIVES = frozenset(
     (
@@ -185,7 +185,7 @@ class Dialogue:
     record: int = 0
     """Place among all records of the input, from 0."""
     marks: tuple[Mark, ...] = ()
-    """Where people barge in, hesitate and show that they listen, if a writer says so."""
+    """Barge-ins, hesitations and backchannels that came with the dialogue, if any."""
     judged: Judged | None = None
     written_by: tuple[Origin, ...] = ()
     """In the order of writing; empty if no model wrote it."""
@@ -208,7 +208,7 @@ class BargeIn:
     at_characters: int
     """Place in the interrupted utterance's spoken text: it starts when the text up to there has been said, or later."""
     reaction_samples: int
-    """How long the other continues; less where it would finish otherwise."""
+    """Time for which the other continues; less if it would finish otherwise."""
     delay_samples: int = 0
     """From that place to the start; less where the other would finish otherwise."""
     finish_word: bool = False
@@ -216,7 +216,7 @@ class BargeIn:
     competition: bool = False
     """True if the other does not yield at first; the reaction is then as long as that takes."""
     family: str = ""
-    """What it says, one of FAMILIES; empty for the assistant's."""
+    """Its family, one of FAMILIES; empty for the assistant's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +262,11 @@ class Utterance:
     turn: int = 0
     """Index of the dialogue's turn of which it is a part, or during which it is heard."""
     within: Within | None = None
-    """Where a backchannel, attempt or aside is heard; none for what holds the floor."""
+    """Place of a backchannel, attempt or aside; None if the utterance holds the floor."""
     event: str = ""
     """Event that the time before it is, or that it is itself, if that is not plain from the kinds."""
     correction: tuple[int, int] | None = None
-    """Where in `spoken` a value is replaced: from the wrong one's first character to the right one's last."""
+    """Place in `spoken` of a replaced value: from the wrong one's start to the right one's end."""
     part_of: PartOf | None = None
     """The take it is cut from; none if it is a take of its own."""
 
@@ -326,7 +326,7 @@ class Scores:
 
 
 class TakeFault(NamedTuple):
-    """What is wrong with a take."""
+    """The fault of a take."""
 
     kind: str
     """One of a few words, to be counted."""
@@ -574,7 +574,7 @@ class Row:
     event_kinds: tuple[str, ...]
     """Kind of each event that begins in the row, in order of time; see EVENTS."""
     event_roles: tuple[str, ...]
-    """Who did it."""
+    """Role of the event."""
     event_starts: Positions
     """First assistant speech token at or after each event's start."""
     event_ends: Positions
@@ -645,7 +645,7 @@ class StoredTake:
 
 
 Item = Dialogue | Script | Takes | Timeline | Conversation
-"""What a stage before `encode` receives."""
+"""Input of a stage before `encode`."""
 
 
 def dialogue_of(item: Item) -> Dialogue:

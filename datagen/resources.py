@@ -1,4 +1,4 @@
-"""Where the files that ship with the package lie: beside the code in a wheel, at the top of a checkout."""
+"""Places of shipped files: next to the code in a wheel, at the top of a checkout."""
 
 from pathlib import Path
 

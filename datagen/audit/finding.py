@@ -26,7 +26,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How well a predictor does on a build."""
+    """Result of a predictor on a build."""
 
     name: str
     meaning: str

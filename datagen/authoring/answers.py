@@ -1,4 +1,4 @@
-"""What a model must answer: one type a task, with limits, and the JSON schema that is sent to the server."""
+"""Answer types of the model, one per task, with limits and the JSON schema for the server."""
 
 import json
 import unicodedata
@@ -16,7 +16,7 @@ _JOINER = "\u200d"
 
 
 class UnfitAnswerError(Exception):
-    """An answer does not fit what was asked: the model is asked again, then the record is a reject."""
+    """An invalid answer: the request is repeated, then the record is a reject."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -90,7 +90,7 @@ class BesideAnswer(_Answer):
 
 
 class ScriptAnswer(_Answer):
-    """What happens in a dialogue beside its turns."""
+    """Events of a dialogue besides its turns."""
 
     barge_ins: list[BargeInAnswer] = Field(max_length=MAX_TURNS)
     hesitations: list[BesideAnswer] = Field(max_length=2 * MAX_TURNS)
@@ -111,7 +111,7 @@ class ScoreAnswer(_Answer):
 
 
 class JudgeAnswer(_Answer):
-    """How good a dialogue is as training data for a spoken assistant."""
+    """Quality of a dialogue as training data for a spoken assistant."""
 
     spokenness: ScoreAnswer
     coherence: ScoreAnswer
@@ -177,7 +177,7 @@ def parse(text: str, answer: type[_A]) -> _A:
 
 
 def _value(text: str) -> Any:
-    """What the JSON in an answer says; thoughts come off only if they must, for a text may name their mark."""
+    """Parse the JSON of an answer; thoughts are stripped only if necessary."""
     for bare in (text, text.partition("</think>")[2], text.rpartition("</think>")[2]):
         bare = bare.strip()
         if bare.startswith("```"):

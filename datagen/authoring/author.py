@@ -141,7 +141,7 @@ def shared(recipe: WriteRecipe, n_workers: int, before: Usage) -> WriteRecipe:
 
 
 class AuthoringWorker:
-    """Authors units for several threads at once; one event loop, in its own thread, asks for all.
+    """Author of units for several threads at once, with one event loop in its own thread.
 
     After an error no unit is begun. Units that are stopped decide nothing: their tasks end before
     the client closes.

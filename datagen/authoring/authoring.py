@@ -64,7 +64,7 @@ class Writer:
         self._tasks, self._prompts = tasks_of(recipe), prompts_of(recipe)
 
     async def write_all(self, items: Sequence[Item]) -> list[Written | Reject]:
-        """Author as many records at a time as the client allows; results keep the order.
+        """Author records in parallel, up to the client's limit; results keep the order.
 
         Raises:
             DatagenError: What stops the run, such as a budget that is used up. The other records
@@ -102,7 +102,7 @@ class Writer:
         return written
 
     def _too_low(self, written: Written) -> tuple[str, str] | None:
-        """Reason and detail, if the judge's scores are below a gate."""
+        """Reason and detail, if the judge's scores are below a threshold."""
         for name, least in self._recipe.gates.model_dump().items():
             if least is not None and written.scores[name] < least:
                 detail = f"judged {written.scores[name]}, at least {least} is asked for: {written.reasons[name]}"

@@ -15,7 +15,7 @@ TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "ju
 
 
 class WriteInput(ConfigPart):
-    """What to write from: topics, or dialogues that there are."""
+    """Input of authoring: topics, or existing dialogues."""
 
     topics: str = Field("", description="File of topics: a line each, or JSONL with topic, language, persona, style")
     paths: tuple[str, ...] = Field((), description="Dialogues, as `input.paths` of a build names them")
@@ -37,14 +37,14 @@ class Prices(ConfigPart):
 
 
 class Budget(ConfigPart):
-    """What all answers of an output may cost together, over all its runs. Empty: no limit."""
+    """Budget of all answers of an output over all its runs. Empty: no limit."""
 
     tokens: int | None = Field(None, ge=1, description="Input and output tokens together")
     money: float | None = Field(None, gt=0, description="In the currency of `llm.prices`")
 
 
 class Llm(ConfigPart):
-    """The model, and how it is asked."""
+    """The model and its request parameters."""
 
     model: str = Field(min_length=1, max_length=200, description="As the server names it")
     base_url: str = Field("https://api.openai.com/v1", description="Of any server that speaks chat completions")
@@ -82,7 +82,7 @@ class Llm(ConfigPart):
 
 
 class Dialogues(ConfigPart):
-    """What dialogues are asked for."""
+    """Sizes of the requested dialogues."""
 
     min_turns: int = Field(6, ge=2, le=60)
     max_turns: int = Field(12, ge=2, le=60)

@@ -71,7 +71,7 @@ class ScriptTask(Task):
 class FollowUp(Task):
     """The interrupted speaker's next turn, authored again in view of the words left unsaid.
 
-    Asked only where the script added that turn: what was there before the script stays as it is.
+    Used only if the script added that turn; earlier turns stay unchanged.
     """
 
     name = "follow_up"

@@ -88,7 +88,7 @@ def load_prompt(name: str, language: str, folder: str = "") -> Prompt:
 
     Args:
         name: Its name, such as `script`.
-        language: ISO 639-1 code of the texts it asks for.
+        language: ISO 639-1 code of the requested texts.
         folder: A folder with your own prompts; empty: the shipped ones.
 
     Raises:

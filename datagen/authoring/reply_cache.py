@@ -97,7 +97,7 @@ def key_of(question: dict[str, Any]) -> str:
 
 
 class Cache:
-    """Answers on a shelf. One question is asked once at a time, however many wait for its answer."""
+    """Kept answers. Concurrent calls with one question share one request."""
 
     def __init__(self, shelf: ReplyShelf, concurrency: int = 1) -> None:
         """Answers on a shelf; `concurrency` of them may be requested or not yet kept."""

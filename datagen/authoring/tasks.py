@@ -39,7 +39,7 @@ class Task(ABC):
         self._recipe = recipe
 
     def prepared(self, written: Written) -> Written:
-        """The record as the questions are asked about it.
+        """The record in the form that the requests use.
 
         Raises:
             UnfitAnswerError: If they cannot be.
@@ -47,7 +47,7 @@ class Task(ABC):
         return written
 
     def questions(self, written: Written) -> Sequence[int]:  # noqa: ARG002 - others ask about places
-        """The places that are asked about, one question each; one of 0 for the whole dialogue."""
+        """Places with one request each; a single 0 for the whole dialogue."""
         return (0,)
 
     def language(self, written: Written) -> str:
@@ -125,7 +125,7 @@ class Rewriting(Task):
 
 
 class SpokenTask(Rewriting):
-    """A written dialogue as people would speak it."""
+    """A written chat reworded as speech."""
 
     name = "spoken"
 

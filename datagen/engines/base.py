@@ -1,7 +1,7 @@
-"""What an engine of each kind must offer. Stages know these protocols and no concrete engine.
+"""Protocols of engines, one per kind. Stages use these protocols and no concrete engine.
 
 An engine is built once per worker process (engines need not be picklable) and must be deterministic: the
-same arguments give the same result, whatever was asked of it before. One that can't be says so (`bit_exact`).
+same arguments give the same result, whatever the earlier calls. Others declare it (`bit_exact`).
 A class that names its protocol as its base gets what has a default here.
 """
 
@@ -58,12 +58,12 @@ class TTS(Protocol):
     languages: tuple[str, ...]
     word_times: WordTimes = "estimated"
     concurrency: int = 1
-    """How many calls of `speak` may be under way at once, from as many threads; 1: one after the other."""
+    """Limit of concurrent calls of `speak`, one per thread; 1: one after the other."""
     give_up_seconds: float = 0
-    """How long a call of `speak` may try in vain, as one that needs a server does."""
+    """Seconds for which a call of `speak` retries, such as one that needs a server."""
 
     def about(self, voice: str) -> Voice:
-        """What is known of a voice; if nothing else, that it is a speaker of its own.
+        """Known facts about a voice; by default it is a speaker of its own.
 
         Raises:
             EngineError: If the voice is unknown.
@@ -139,7 +139,7 @@ class SpeechTokenizer(Protocol):
         return [self.encode(audio) for audio in audios]
 
     def decode(self, codes: Codes) -> Audio:
-        """Make codes audible: float32 [len(codes) * hop]. To ask for none is to ask whether it can.
+        """Decode codes to float32 [len(codes) * hop]. A call without codes tests whether it can.
 
         Raises:
             EngineMissingError: If the tokenizer has no decoder, or its weights are not given.
@@ -208,14 +208,14 @@ class Noise(Protocol):
 
 @dataclass(frozen=True)
 class RoomResponse:
-    """How a room answers an impulse."""
+    """Impulse response of a room."""
 
     audio: Audio
     """float32 [n_samples]."""
     onset_samples: int
-    """Where the direct sound lies."""
+    """Place of the direct sound."""
     rt60_ms: float
-    """Time in which the reverberation falls by 60 dB, as asked for."""
+    """Requested time in which the reverberation falls by 60 dB."""
 
 
 class Rooms(Protocol):
@@ -240,7 +240,7 @@ class ASR(Protocol):
     languages: tuple[str, ...]
 
     def transcribe(self, audio: Audio, language: str) -> str:
-        """What is said in float32 [n_samples], at most 10 minutes; empty if nothing is.
+        """Transcribe float32 [n_samples], at most 10 minutes; empty if there is no speech.
 
         Raises:
             EngineError: If the language is unknown.
@@ -254,7 +254,7 @@ class VAD(Protocol):
     info: EngineInfo
 
     def speech(self, audio: Audio, rate_hz: int) -> NDArray[np.int64]:
-        """Where there is speech in float32 [n_samples]: int64 [n, 2], samples [start, end), in order, apart."""
+        """Detect speech in float32 [n_samples]: int64 [n, 2], samples [start, end), in order, apart."""
         ...
 
 

@@ -32,7 +32,7 @@ class Card:
 
     @property
     def state(self) -> str:
-        """What a user must do before using it.
+        """Steps that a user must take before using it.
 
         >>> Card("x", ("no_such_module",), needs="duplex-datagen[x]").state, Card("x", asks="path").state
         ("pip install 'duplex-datagen[x]'", 'ready; give path')

@@ -42,7 +42,7 @@ def outage_of(error: BaseException | None) -> OutageError | None:
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Raise what tells of an outage as one; other errors pass as they are.
+    """Raise an error that means an outage as one; other errors pass unchanged.
 
     Raises:
         OutageError: If the GPU fails within.

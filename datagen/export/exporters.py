@@ -65,7 +65,7 @@ class Lhotse:
         self.target.line(f"cuts-{split}.jsonl.gz", _cut(clip, name, paths, said))
 
     def finish(self) -> str:
-        """How to read it."""
+        """Instructions for reading it."""
         return f"Next:  lhotse.CutSet.from_file({str(self.target.root / 'cuts-train.jsonl.gz')!r})"
 
 
@@ -141,7 +141,7 @@ class Moshi:
         self.target.line(f"{split}.jsonl", {"path": f"{name}.wav", "duration": clip.seconds})
 
     def finish(self) -> str:
-        """How to read it."""
+        """Instructions for reading it."""
         return f"Next:  set data.train_data of moshi-finetune to {self.target.root / 'train.jsonl'}"
 
 

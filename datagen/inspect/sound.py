@@ -57,7 +57,7 @@ class Sound:
         return len(self.samples) / self.rate_hz
 
     def channel(self, name: Channel) -> "Sound":
-        """The user's channel, the assistant's, or both as they are."""
+        """The user's channel, the assistant's, or both."""
         if name == "both":
             return self
         index = CHANNEL[name]

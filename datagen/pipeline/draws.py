@@ -22,7 +22,7 @@ class Draws:
 
     @classmethod
     def of_script(cls, run_seed: int, dialogue_id: str, sample_rate_hz: int) -> "Draws":
-        """What happens in a conversation."""
+        """Draws of a conversation's events."""
         return cls(run_seed, (dialogue_id, "script"), sample_rate_hz)
 
     @classmethod

@@ -5,7 +5,7 @@ Flattening interleaves chunk k of every stream, then chunk k+1:
     three_stream   | user speech x S | assistant text x T | assistant speech x S |  next chunk ...
     two_stream     | user speech x S | assistant speech x S |  next chunk ...
 
-The assistant's text begins in the chunk in which its turn begins and fills T slots a chunk until it is used
+The assistant's text begins in the chunk in which its turn begins and takes T slots per chunk until it is used
 up (relaxed alignment); text that is not used up continues in the next chunks, before a later turn's text. It is the
 text of the whole turn: an interruption ends it in the chunk in which the assistant stops, and no chunk earlier.
 """
@@ -32,7 +32,7 @@ class Flatten:
     """Make the rows of all tasks of the recipe."""
 
     def __init__(self, recipe: FlattenConfig, vocabulary: Vocabulary, hop_samples: int, silence_code: int) -> None:
-        """Take the formats, the ids, samples per frame, and the code that fills the user's last chunk."""
+        """Create the stage with formats, ids, samples per frame, and the code that pads the last chunk."""
         self._recipe, self._vocabulary = recipe, vocabulary
         self._hop, self._silence_code = hop_samples, silence_code
 
@@ -57,7 +57,7 @@ class Flatten:
     # -- asr, tts ---------------------------------------------------------------------------------------
 
     def _alignment(self, talk: ChunkedConversation, task: str) -> Iterator[Row]:
-        """`[ASR][SOS] speech [EOS][SOT] text [EOT]` and `[TTS][SOT] text [EOT][SOS] speech [EOS]`, one an utterance.
+        """Rows `[ASR][SOS] speech [EOS][SOT] text [EOT]` and the reverse for TTS, one per utterance.
 
         An utterance too long for a row gives none: a cut one would pair speech with text it does not hold.
         """
@@ -199,7 +199,7 @@ def spans_of(lengths: Sequence[int], roles: Sequence[str], n_most: int) -> list[
     Args:
         lengths: Tokens of each turn.
         roles: Who speaks it.
-        n_most: Tokens a row may have.
+        n_most: Limit of the tokens of a row.
 
     Returns:
         Turns [first, last) of each row, in order.
@@ -243,7 +243,7 @@ _NO_LABELS = _Labels(
 
 
 def _labels(talk: ChunkedConversation, clock: ChunkClock) -> _Labels:
-    """What happens in a row and where: events that begin in it, and ends of the user's turns."""
+    """Events of a row with their places: those that begin in it, and ends of the user's turns."""
     inside = clock.holds(talk.event_starts)
     events = [event for event, here in zip(talk.events, inside, strict=True) if here]
     starts = clock.positions(talk.event_starts[inside])

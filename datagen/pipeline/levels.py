@@ -1,4 +1,4 @@
-"""How loud speech is: power, peak and loudness of what is heard of one speaker."""
+"""Level of speech: power, peak and loudness of the heard part of one speaker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from datagen.engines.audio import energy_of
 from datagen.engines.base import Audio
 
 Segments = list[tuple[int, Audio]]
-"""Where each stretch of one speaker's audio starts, in samples, and the stretch."""
+"""Start of each stretch of one speaker's audio, in samples, and the stretch."""
 
 FULL_SCALE = 32767
 _LEAST_POWER = 1e-20
@@ -19,11 +19,11 @@ _BLOCK_SAMPLES = 1 << 16
 
 @dataclass(frozen=True)
 class ChannelSpeech:
-    """What one speaker is heard saying, with its power over the time it is heard, and its peak."""
+    """Heard speech of one speaker, with its power over the time it is heard, and its peak."""
 
     segments: Segments
     heard: Sequence[Audio]
-    """What levels are measured on: each utterance from its start to its end."""
+    """Audio that levels are measured on: each utterance from its start to its end."""
     power: float
     peak: float
 

@@ -36,7 +36,7 @@ class Pipeline:
     """A recipe with its engines, each built when first needed and once per process."""
 
     shelf: Shelf | None = None
-    """Where takes are kept and found again, if they are."""
+    """Store of kept takes, if takes are kept."""
 
     def __init__(self, recipe: Recipe) -> None:
         """Set the recipe; nothing heavy happens yet."""
@@ -154,7 +154,7 @@ class Pipeline:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """Where ids lie: special tokens in rows that a model's embedding pads if they fit, speech behind all rows."""
+        """Offsets of ids: special tokens in padded rows of the embedding if they fit, then speech."""
         text = self.text_tokenizer
         speech_offset = max(text.n_embeddings, text.special_offset + len(SPECIALS))
         return Vocabulary(text.vocabulary_size, text.special_offset, speech_offset, self.speech_tokenizer.codebook_size)

@@ -54,7 +54,7 @@ class _Floor:
     _floor: list[int] = field(default_factory=list)
     """Utterances that hold the floor, as far as they are placed."""
     _ends: dict[Role, int] = field(default_factory=lambda: {"user": 0, "assistant": 0})
-    """Where each speaker's last utterance on the floor ends."""
+    """End of each speaker's last utterance on the floor."""
 
     def take_floor(self, index: int, take: Take) -> None:
         """Place the next utterance that holds the floor."""
@@ -124,7 +124,7 @@ class _Floor:
             self._note(kind, utterance.role, min(start, end), max(start, end), index)
 
     def _stuck_since(self, utterance: Utterance) -> int:
-        """Where the words of a turn before a hesitation end; where its filler starts if there are none."""
+        """End of the words of a turn before a hesitation; the start of its filler if there are none."""
         floor = [self.placed[index] for index in self._floor]
         own = [p for p in floor if (p.utterance.turn, p.utterance.role) == (utterance.turn, utterance.role)]
         said = [p for p in own if p.utterance.kind == "turn"]

@@ -1,6 +1,6 @@
 """The acoustic part of a recipe: levels, noise, and what happens to the user's channel.
 
-Every behaviour has a probability a conversation and distributions; all are off by default but noise. Values are ours
+Every behaviour has a per-conversation probability and distributions; all but noise are off by default. Values are ours
 unless a source is given. `datagen.pipeline.mix` says in which order they are applied.
 """
 
@@ -21,7 +21,7 @@ class EngineConfig(ConfigPart):
 
 
 class LevelConfig(ConfigPart):
-    """How loud a channel's speech is, over the time it is heard."""
+    """Level of a channel's speech, over the time it is heard."""
 
     unit: Literal["dbfs", "lufs"] = Field(
         "dbfs", description="RMS of speech against full scale, or ITU-R BS.1770 loudness"
@@ -75,7 +75,7 @@ VocalSound = Literal["cough", "laughter"]
 
 
 class AsideMixConfig(ConfigPart):
-    """How the user sounds who says a word to somebody else (`timing.aside`): turned away from the microphone."""
+    """Sound of words to somebody else (`timing.aside`): turned away from the microphone."""
 
     gain_db: Distribution = Field(uniform(-14, -7), description="Against the user's speech")
     cutoff_hz: Distribution = Field(uniform(1500, 3000), description="6 dB an octave above")
@@ -94,7 +94,7 @@ class VocalSoundsConfig(BehaviourConfig):
 
 
 class RoomConfig(BehaviourConfig):
-    """The user speaks in a room. Responses of `n_rooms` rooms are computed once a worker."""
+    """The user speaks in a room. Responses of `n_rooms` rooms are computed once per worker."""
 
     engine: EngineConfig = Field(
         EngineConfig(name="pyroomacoustics"), description="`pyroomacoustics`, or `module:Class`"

@@ -19,7 +19,7 @@ Role = Literal["user", "assistant"]
 
 
 class InputConfig(ConfigPart):
-    """What to read."""
+    """Input of a build."""
 
     paths: tuple[str, ...] = Field(
         (), description="Files, directories, their URLs, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`"
@@ -43,7 +43,7 @@ class MinScoresConfig(ConfigPart):
 
 
 class SelectConfig(ConfigPart):
-    """What a dialogue must be like to be spoken. (N): notes on the paper; (ours): tuned on Alpaca, MOSS, ShareGPT."""
+    """Limits of dialogues. (N): notes on the paper; (ours): tuned on Alpaca, MOSS, ShareGPT."""
 
     languages: tuple[str, ...] = Field(
         ("en",), min_length=1, description="ISO 639-1 codes kept; detected where the input does not say (ours)"
@@ -85,7 +85,7 @@ class SelectConfig(ConfigPart):
 
 
 class ScriptConfig(ConfigPart):
-    """Who says what happens inside a dialogue's turns: the rules of `timing`, or marks that came with the dialogue."""
+    """Source of events inside turns: the rules of `timing`, or the marks of the dialogue."""
 
     marked_share: float = Field(
         1, ge=0, le=1, description="Of dialogues with marks, how many follow them; the rest, by their id, the rules"
@@ -101,7 +101,7 @@ class EnginesConfig(ConfigPart):
 
 
 class VoicesConfig(ConfigPart):
-    """Who speaks."""
+    """Voices."""
 
     assistant: str | dict[str, str] = Field(
         "heart", description="The assistant's voice, fixed (omniflatten.md: N); or one a language: {en: NAME, zh: NAME}"
@@ -128,7 +128,7 @@ class VoicesConfig(ConfigPart):
 
 
 class SpeakConfig(ConfigPart):
-    """How utterances are spoken. A take that fails, or that `verify` finds bad, is spoken again with another seed."""
+    """Synthesis of utterances. A take that fails `verify` is synthesized again with another seed."""
 
     attempts: int = Field(3, ge=1, le=20, description="Then the dialogue is a reject")
     trim_below_db: float = Field(
@@ -138,7 +138,7 @@ class SpeakConfig(ConfigPart):
 
 
 class VerifyConfig(ConfigPart):
-    """What makes a take bad. Limits are ours, set where good takes pass and broken ones don't (docs/engines.md)."""
+    """Limits of takes. They are ours, set to separate correct from broken takes (docs/engines.md)."""
 
     min_ms_per_syllable: float = Field(100, ge=0, description="Less speech: words are missing. Of Chinese, a character")
     max_ms_per_syllable: float = Field(270, gt=0, description="More speech: repeats, or a runaway voice")
@@ -161,7 +161,7 @@ class VerifyConfig(ConfigPart):
 
 
 class FlattenConfig(ConfigPart):
-    """How conversations become sequences."""
+    """Formats of training sequences."""
 
     tasks: tuple[Task, ...] = Field(("asr", "tts", "four_stream", "three_stream", "two_stream"), min_length=1)
     speech_chunk_tokens: int = Field(
@@ -224,7 +224,7 @@ class SplitsConfig(ConfigPart):
 
 
 class RunConfig(ConfigPart):
-    """How the work is cut."""
+    """Division of the work."""
 
     unit_dialogues: int = Field(
         32, ge=1, le=4096, description="Records a unit: what is done, committed and resumed as one"
@@ -239,7 +239,7 @@ class TakesConfig(ConfigPart):
 
 
 class LimitsConfig(ConfigPart):
-    """When to give up. They decide no content, so they may change from one run of a build to the next."""
+    """Limits of a run. They decide no content, so they may change between runs of a build."""
 
     attempts: int = Field(
         3, ge=1, le=20, description="How often a worker may die on one unit, and then on one dialogue of it"
@@ -261,7 +261,7 @@ class LimitsConfig(ConfigPart):
 
 
 class PoolConfig(ConfigPart):
-    """What one worker of a step needs on Ray, and how many there may be; neighbouring steps with equal pools share."""
+    """Needs of a worker of a step on Ray, and limits of their number; equal neighbours share workers."""
 
     cpus: float = Field(1, ge=0, description="Cores a worker")
     gpus: float = Field(0, ge=0, description="GPUs a worker; a fraction shares one")
@@ -304,7 +304,7 @@ class Recipe(ConfigPart):
     )
 
     def identity(self) -> dict[str, Any]:
-        """What decides the content, as plain values: what a plan freezes and a manifest stores."""
+        """Values that decide the content, as a plan freezes and a manifest stores them."""
         return self.model_dump(mode="json", exclude={"takes", "limits", "pools"})
 
     def dump(self) -> dict[str, Any]:

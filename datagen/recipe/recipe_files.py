@@ -63,7 +63,7 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         overrides: `key=value` pairs; the key is dotted (`timing.barge_in.probability`), the value YAML.
 
     Raises:
-        RecipeError: If there is no such recipe, or a key or value is wrong; names file, key and mend.
+        RecipeError: If there is no such recipe, or a key or value is wrong; says how to fix it.
     """
     values = values_of(read_text(path), path)
     values.pop(WRITE, None)
@@ -138,7 +138,7 @@ def set_value(
 
 
 def explain(error: ValidationError, part: str = "") -> str:
-    """What pydantic found wrong, as `key: fault; key: fault`; `part` of a recipe if not all of it was read."""
+    """Faults found by pydantic, as `key: fault; key: fault`; `part` is the section that was read."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"

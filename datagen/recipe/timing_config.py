@@ -1,4 +1,4 @@
-"""What people do with time in a conversation, as a recipe says it: how often, how long, and with which words.
+"""Timing of conversations in a recipe: how often, how long, and with which words.
 
 The defaults are the profile `omniflatten`. Another profile is a file of the same keys; a recipe's own keys override
 those of the profile it names. Times are in milliseconds, shares between 0 and 1, words as whitespace parts them
@@ -17,7 +17,7 @@ from datagen.recipe.distributions import ConfigPart, Constant, Distribution, uni
 
 
 class FamiliesConfig(ConfigPart):
-    """What a user's barge-in says, by weight. Where the drawn one fits nowhere, nobody interrupts."""
+    """Families of a user's barge-in by weight. If the drawn one fits nowhere, nobody interrupts."""
 
     next_turn: float = Field(3, ge=0, description="The next turn of the dialogue, where what it refers to was said")
     repeat_request: float = Field(0, ge=0, description="Asks to repeat; the assistant says its last clause again")
@@ -132,7 +132,7 @@ def _packaged_tokens() -> dict[str, Any]:
 
 
 class TimingConfig(ConfigPart):
-    """When things happen. All times in milliseconds."""
+    """Timing of events. All times in milliseconds."""
 
     profile: str = Field(
         "omniflatten", description="A shipped profile, or a YAML file of these keys; keys given here override it"

@@ -45,7 +45,7 @@ class WorkerPool:
     make: Callable[..., Any]
     """Makes a worker where it runs; importable."""
     arguments: tuple[Any, ...]
-    """What `make` is called with; can be pickled."""
+    """Arguments of `make`; they can be pickled."""
     needs: PoolConfig = field(default_factory=PoolConfig)
     lanes: int = 0
     """Units that a worker has under way, each in a thread that waits for a server. Such a worker is

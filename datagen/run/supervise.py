@@ -157,7 +157,7 @@ def _end_with_parent(life: int) -> None:
 class Warden:
     """Keeps one worker running in a process of its own, and replaces it when it dies.
 
-    A unit that kills it is tried again. Then its dialogues are run one by one, each with as many
+    A unit that kills it is tried again. Then its dialogues are run one by one, each with the same number of
     attempts; one that kills its worker even alone becomes a reject "crashed_worker", and the others
     are kept.
     """

@@ -34,7 +34,7 @@ _TIMEOUT = "2min"
 """Of one call, unless `AWS_TIMEOUT` and the like say otherwise; obstore's 30 s are short for a file on a slow line."""
 _PROBE = ".writing/probe"
 _LISTED_AT_ONCE = 100
-"""Less than a page of any store, so that a listing that broke off has something to go on from."""
+"""Less than a page of any store, so a listing that broke off can resume."""
 _STREAM_BYTES = 4 << 20
 
 _ENVIRONMENT = {
@@ -56,7 +56,7 @@ _Made = TypeVar("_Made")
 
 
 def is_url(place: str) -> bool:
-    """Whether a name is a URL rather than a path.
+    """True if a name is a URL rather than a path.
 
     >>> is_url("s3://bucket/out"), is_url("out/s3")
     (True, False)
@@ -80,7 +80,7 @@ class Bucket:
     """
 
     def __init__(self, url: str) -> None:
-        """Take the URL; the store is not asked yet.
+        """Create the bucket of a URL, without a request.
 
         Raises:
             StoreError: If the URL is of no store that is known, or carries credentials.
@@ -164,7 +164,7 @@ class Bucket:
         return self._try("look for", key, head)
 
     def exists(self, key: str) -> bool:
-        """Whether the file is there."""
+        """True if the file exists."""
         return self.stat(key) is not None
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -233,7 +233,7 @@ class Bucket:
 
 
 class _Stream(io.RawIOBase):
-    """The bytes of a file, fetched as they are asked for."""
+    """The bytes of a file, fetched on demand."""
 
     def __init__(self, bucket: Bucket, key: str, found: Found) -> None:
         self._bucket, self._key, self._found, self._at = bucket, key, found, 0

@@ -1,4 +1,4 @@
-"""What went wrong at an object store, whether it passes, and what to do about it."""
+"""Faults of an object store, whether they pass, and how to fix them."""
 
 import re
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ _KIND = re.compile(r"kind: (Connect|Timeout|Request|Interrupted|Decode)")
 _KINDS = {"Connect": "no connection", "Timeout": "no answer in time"}
 _REFUSED = re.compile("Expired|InvalidAccessKeyId|InvalidToken|TokenRefresh|AuthenticationFailed|InvalidAuth")
 _PASSES = re.compile("^(408|409|425|429|50[^1]|5[^0].)|RequestTimeout|SlowDown|Throttl|Busy")
-"""Statuses and codes of a store that is loaded or ill; 501 is one that will never do what is asked."""
+"""Statuses and codes of an overloaded or failing store; 501 is a permanent refusal."""
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|FilesystemNotFound")
 
 
 @dataclass(frozen=True, slots=True)
 class BucketFault:
-    """What is wrong, in our words, and how often it is worth trying."""
+    """A fault in our words, and how often to retry."""
 
     said: str
     mend: str
@@ -27,7 +27,7 @@ class BucketFault:
 
 
 def diagnose(error: Exception) -> BucketFault:
-    """What an exception of obstore means; it says it in prose alone, so its prose is read."""
+    """Meaning of an exception of obstore, which states it in prose alone."""
     text = str(error)
     status, code = (match[1] if (match := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
     answer = " ".join(filter(None, (status, code)))

@@ -44,7 +44,7 @@ def windows(n_chunks: int, n_most: int, busy: NDArray[np.int64]) -> list[tuple[i
 
 
 def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
-    """Which frames an utterance of this role touches: bool [n_frames]. Elsewhere a stream may carry special silence."""
+    """Frames that an utterance of this role touches: bool [n_frames]. Others may hold special silence."""
     heard = np.zeros(len(streams.user_codes), np.bool_)
     for u in streams.utterances:
         if u.role == role and u.end_samples > u.start_samples:
@@ -168,7 +168,7 @@ class ChunkedConversation:
         return replace(u, first=before.first, ids=joined(before.ids, u.ids), speech=speech)
 
     def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:
-        """How bad it is to cut before each chunk: 2 within the assistant's utterance, 1 within the user's."""
+        """Cost of a cut before each chunk: 2 within the assistant's utterance, 1 within the user's."""
         busy = np.zeros(n_chunks + 1, np.int64)
         for u in self.utterances:
             busy[u.first // n_speech + 1 : ceil_div(u.last, n_speech)] += 2 if u.role == "assistant" else 1

@@ -66,6 +66,6 @@ def from_parquet(data: bytes | BufferedReader, name: str, columns: list[str] | N
 
 
 def about(table: pa.Table) -> dict[str, Any]:
-    """What a file says of itself; empty if it says nothing."""
+    """Metadata of a file; empty if there is none."""
     found: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_KEY.encode(), b"{}"))
     return found

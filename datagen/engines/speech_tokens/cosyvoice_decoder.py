@@ -26,7 +26,7 @@ from datagen.errors import EngineError
 
 _OPTIONS = "engines.speech_tokenizer.options.decoder"
 _PIECE_SECONDS, _OVERLAP_SECONDS, _FADE_SECONDS = 15.0, 0.4, 0.04
-"""Longer codes than the flow was trained on are decoded in pieces, each of which hears a little of its neighbours."""
+"""Longer codes than in training of the flow are decoded in pieces that overlap a little."""
 
 
 class Detokenizer:

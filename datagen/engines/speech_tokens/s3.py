@@ -24,7 +24,7 @@ from datagen.engines.speech_tokens.s3_nets import MEL_HOP, Model, Net, OnnxNet, 
 from datagen.errors import EngineError, EngineMissingError, RecipeError
 
 WINDOW_S = 29
-"""Longest stretch a model hears at once. From 30 s on s3tokenizer cuts for itself, and loses up to 2 s of codes."""
+"""Longest window of a model. From 30 s on s3tokenizer cuts itself, and loses up to 2 s of codes."""
 CONTEXT_S = 2
 """Context of a window on each side that has a neighbour; its codes are dropped."""
 _SILENCE_S = 10
@@ -35,7 +35,7 @@ _LICENCE = "Apache-2.0 (code); weights: see the model card"
 
 @dataclass(frozen=True)
 class Window:
-    """Frames [start, end) that a model hears, of which [first, last) are kept."""
+    """Frames [start, end) that a model reads, of which [first, last) are kept."""
 
     start: int
     end: int

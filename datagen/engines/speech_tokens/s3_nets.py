@@ -194,7 +194,7 @@ def file_sha256(path: Path, model: Model) -> str:
 def import_s3tokenizer() -> ModuleType:
     """The package, whether torchaudio loads or not.
 
-    It imports torchaudio to read audio files, which is never asked of it here. Where torchaudio is missing or was
+    It imports torchaudio to read audio files, which is never needed here. Where torchaudio is missing or was
     built for another torch, an empty module stands for it while s3tokenizer is imported, and not after.
 
     Raises:

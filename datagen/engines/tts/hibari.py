@@ -141,7 +141,7 @@ class Hibari(TTS):
         """Phonemes of each word, by sentence: a word is read in the context of its sentence.
 
         hibari's own entry point obeys links such as `[word](/phonemes/)`. Here it only sees tokens, so a link in the
-        text is mere punctuation. Its splitter drops quotes after a full stop, but never a whole word.
+        text is only punctuation. Its splitter drops quotes after a full stop, but never a whole word.
 
         Raises:
             EngineError: If hibari fails on the text.

@@ -298,7 +298,7 @@ def _of_row(values: dict[str, str], folder: Path, languages: tuple[str, ...], li
 def _source(path: str, folder: Path) -> str:
     """A path as provenance names it: within the table's folder, else no more than the file's name.
 
-    Nothing of where a bank lies on a machine is told, so a bank that was moved is the same bank.
+    The folder of a bank is not part of it, so a bank that was moved is the same bank.
 
     >>> [_source(path, Path("/bank")) for path in ("a/../b/x.wav", "/bank/x.wav", "../x.wav")]
     ['b/x.wav', 'x.wav', 'x.wav']

@@ -32,7 +32,7 @@ _BLOCK_SAMPLES = 1 << 16
 
 @dataclass(frozen=True)
 class Layer:
-    """Sounds of one kind in a channel, or one that fills it, and their gain."""
+    """Sounds of one kind in a channel, or one throughout it, and their gain."""
 
     sounds: Segments | Audio
     """Segments must not overlap: their peak is that of the layer. Audio is as long as the channel."""
@@ -187,7 +187,7 @@ class Mix(Stage[Timeline, Conversation]):
         return amplitude(target) / float(np.sqrt(speech.power))
 
     def _user_channel(self, channel: NDArray[np.int16], layers: list[Layer], scene: Scene) -> float:
-        """Write all layers into the channel and send it through the line; tells by how much it was turned down."""
+        """Write all layers into the channel and send it through the line; returns its attenuation."""
         down = headroom(sum(layer.peak for layer in layers), self._recipe.peak_dbfs)
         render(channel, [Layer(layer.sounds, layer.gain * down) for layer in layers])
         if scene.codec:

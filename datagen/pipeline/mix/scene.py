@@ -21,7 +21,7 @@ _FADE_MS = 5
 _APART_MS = 300
 """Least time between a laugh or a cough and the user's speech."""
 _CUTOFF_HZ = (2000.0, 6000.0)
-"""How dull other talkers are, who are farther away."""
+"""Cutoff of other talkers, who are farther away."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Noisy:
 
 @dataclass(frozen=True)
 class SpeechPath:
-    """What happens to the user's speech on its way; None: nothing."""
+    """Effects on the user's speech; None: no effect."""
 
     room: int | None = None
     response: RoomResponse | None = None
@@ -90,7 +90,7 @@ class Scene:
         return tuple(sorted(found, key=lambda event: event.start_samples))
 
     def mixing(self, user_gain: float, assistant_gain: float, down: float) -> Mixing:
-        """The record of the scene; `down` is by how much the user's channel was turned down as a whole."""
+        """The record of the scene; `down` is the attenuation of the whole user's channel."""
         return Mixing(
             noise=self.noise.names[0] if self.noise else "",
             snr_db=-self.noise.level_db if self.noise else None,

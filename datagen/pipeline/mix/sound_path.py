@@ -18,7 +18,7 @@ from datagen.pipeline.levels import Segments
 
 _N_TAPS = 8
 _STEP_SAMPLES = 64
-"""A drifting gain changes in steps of so many samples: far below what is heard as a step at swells of seconds."""
+"""Samples per step of a drifting gain: inaudible as a step at swells of seconds."""
 _TELEPHONE_HZ = (300.0, 3400.0)
 _WRITTEN_SAMPLES = 1 << 14
 """Samples given to an encoder at a time: libsndfile's Vorbis keeps all of one call on the stack."""
@@ -105,7 +105,7 @@ def drifting(audio: Audio, start_samples: int, range_db: float, period_samples: 
 
 @dataclass(frozen=True)
 class Codec:
-    """How libsndfile names a codec, and the rate it is used at."""
+    """Name of a codec in libsndfile, and its rate."""
 
     container: str
     encoding: str

@@ -1,4 +1,4 @@
-"""What overlaps the floor-holder's turn and claims no floor: backchannels, false starts, asides. Nobody yields."""
+"""Overlapping speech that claims no floor: backchannels, false starts, asides. Nobody yields."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -22,7 +22,7 @@ Pools = Mapping[str, Pool]
 
 
 def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, tuple[str, ...]]:
-    """Deal voices into splits so that no speaker is heard in two, at least one a split that has a share.
+    """Deal voices into splits so that no speaker is in two, at least one per split with a share.
 
     Raises:
         ValueError: If there are fewer speakers than splits.

@@ -1,4 +1,4 @@
-"""Who holds the floor: turns with their offsets, silences and hesitations.
+"""The floor: turns with their offsets, silences and hesitations.
 
 Hesitations are drawn by rule here or come from the marks of the dialogue (`marked`), barge-ins from `interrupt` or
 from marks.
@@ -18,7 +18,7 @@ _ENDS = re.compile(r"[,.?!;:，。？！；：、…—–-]+[\"'”’)\]]*$")
 """A unit that ends like this ends a clause."""
 _SENTENCE_ENDS = re.compile(r"[.?!。？！…]+[\"'”’)\]]*$")
 _BEFORE_CONTENT, _INSIDE_CLAUSE, _CLAUSE_END = 4.0, 1.0, 0.5
-"""How much likelier one place is than another; ours."""
+"""Relative weights of places; ours."""
 _HAN_WORDS = frozenset("的是我你您他她们和跟把让从在")
 """Characters that are nearly always words, or their ends: after others, a pause might fall inside a Chinese word."""
 _HAN_GOES_ON = frozenset("们话否的了吗呢吧啊呀嘛过着得地爸妈")
@@ -29,19 +29,19 @@ _LEAST_BEFORE = 2
 
 @dataclass(frozen=True)
 class TurnPlan:
-    """What is known of one turn when its script is written."""
+    """Facts about one turn while its script is made."""
 
     index: int
     role: Role
     text: str
     spoken: str
     correction: tuple[int, int] | None = None
-    """Where in `spoken` a value is replaced; see `correct`."""
+    """Place in `spoken` of a replaced value; see `correct`."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is the same for all turns of a dialogue."""
+    """Facts common to all turns of a dialogue."""
 
     language: str
     timing: TimingConfig
@@ -131,7 +131,7 @@ def drawn_pauses(part: TurnPlan, setting: Setting) -> list[Pause]:
 
 
 def pause_places(spoken: str, language: str) -> dict[int, float]:
-    """Where a turn may be broken by a hesitation, with a weight per place; never where a sentence ends.
+    """Places for a hesitation in a turn, with a weight each; never where a sentence ends.
 
     Args:
         spoken: Verbalized text.
@@ -161,7 +161,7 @@ def pause_places(spoken: str, language: str) -> dict[int, float]:
 
 
 def n_repeatable(spoken: str, n_before: int) -> int:
-    """How many units before a place can be said again after it: those since the last punctuation.
+    """Number of units before a place that can be repeated after it: those since the last punctuation.
 
     In Chinese none, because nothing tells where the word begins.
 

@@ -1,4 +1,4 @@
-"""Where and how the user interrupts a turn of the assistant, by rule: which words, at which clause, and what follows.
+"""Interruptions of the assistant by rule: the words, the clause, and what follows.
 
 An interruption makes sense if it comes after the words that it, and all that the user says later, refer to. Content
 words tell (`datagen.text.references`); where they do not allow it, nobody interrupts.
@@ -34,7 +34,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Interruption:
-    """How the user interrupts a turn of the assistant."""
+    """An interruption of a turn of the assistant."""
 
     family: str
     """One of FAMILIES."""
@@ -42,7 +42,7 @@ class Interruption:
 
 
 def drawn_interruption(parts: Sequence[TurnPlan], k: int, setting: Setting) -> Interruption | None:
-    """How turn `k` is interrupted, if a barge-in is drawn and its family fits somewhere in the turn.
+    """The interruption of turn `k`, if a barge-in is drawn and its family fits in the turn.
 
     Args:
         parts: All turns of the dialogue.
@@ -65,7 +65,7 @@ def drawn_interruption(parts: Sequence[TurnPlan], k: int, setting: Setting) -> I
 
 
 def _spots(family: str, parts: Sequence[TurnPlan], k: int, setting: Setting) -> list[Spot]:
-    """Where a family fits in a turn; without words of the language only the next turn can interrupt."""
+    """Places where a family fits in a turn; without words of the language, only `next_turn` fits."""
     if setting.tokens is None and family != "next_turn":
         return []
     turn, language = parts[k].spoken, setting.language
@@ -118,7 +118,7 @@ def _stops(earlier: Sequence[str], turn: str, free: Sequence[int], rest: Sequenc
 
 
 def _repeats(turn: str, ends: Sequence[int]) -> list[Spot]:
-    """After each clause that is long enough to be asked for again; the assistant begins it anew."""
+    """Places after each clause that is long enough for a request to repeat it."""
     starts = [0, *(place for place, _ in phrase_ends(turn, _NO_LIMIT))]
     before = {end: max(start for start in starts if start < end) for end in ends}
     return [Spot(end, start) for end, start in before.items() if count_words(turn[start:end]) >= _FEWEST_HEARD]
@@ -171,7 +171,7 @@ def yielded_to(k: int, at_characters: int, setting: Setting, family: str, delay_
 
 
 def inserted(part: TurnPlan, interruption: Interruption, setting: Setting, tokens: TokensConfig) -> list[Utterance]:
-    """What follows an interrupted turn that the dialogue does not hold: the user's words, and the assistant's rest.
+    """Utterances after an interrupted turn that are not in the dialogue: the user's, the assistant's.
 
     Args:
         part: The interrupted turn.

@@ -33,7 +33,7 @@ def split_of(group: str, splits: SplitsConfig) -> str:
 
 
 def follows_marks(dialogue: Dialogue, share: float) -> bool:
-    """Whether a dialogue's marks say what happens in it, dealt by a hash of its id alone; the rules do if not.
+    """True if a dialogue follows its marks instead of the rules, by a hash of its id alone.
 
     >>> talk = Dialogue("d1", (), marks=(Mark("hesitation", 0, 1, "user"),))
     >>> follows_marks(talk, 1), follows_marks(talk, 0), follows_marks(Dialogue("d1", ()), 1)
@@ -116,7 +116,7 @@ def _with_correction(part: TurnPlan, earlier: Sequence[str], setting: Setting) -
 
 
 def _mark_faults(marks: Sequence[Mark], spoken: Sequence[Mark], parts: Sequence[TurnPlan]) -> Iterator[str]:
-    """What is wrong with marks now that is known what is said aloud."""
+    """Faults of marks, known only from the spoken text."""
     yield from _mark_places(marks, [part.spoken for part in parts])
     for k, (written, said) in enumerate(zip(marks, spoken, strict=True)):
         if written.text and not said.text:
@@ -162,7 +162,7 @@ def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -
 
 
 def _barge_in(before: TurnPlan, marks: Sequence[Mark], setting: Setting) -> BargeIn | None:
-    """How the next turn interrupts a turn, if the marks of that turn say so."""
+    """The interruption of a turn by the next one, if its marks have one."""
     place = next((mark.word for mark in marks if mark.kind == "barge_in"), 0)
     if not place:
         return None

@@ -16,7 +16,7 @@ _FADE_MS = 8
 """On both sides of a cut, so that a voice that is cut while it sounds does not click."""
 _WINDOW_MS = 10
 _REACH_MS = 120
-"""How far from an estimated word boundary the quietest place is looked for; estimates are good to about a syllable."""
+"""Search range for the quietest place around an estimated word boundary: about a syllable."""
 
 
 def sliced(take: LineTake, parts: Sequence[PartOf], rate_hz: int, word_times: WordTimes) -> list[LineTake]:
@@ -50,7 +50,7 @@ def sliced(take: LineTake, parts: Sequence[PartOf], rate_hz: int, word_times: Wo
 
 
 def _between(take: LineTake, before: PartOf, after: PartOf, rate_hz: int, word_times: WordTimes) -> int:
-    """Where to cut between two pieces, in samples of the take."""
+    """Place to cut between two pieces, in samples of the take."""
     end = said_by(take.words, before.text, before.last)
     start = max(time_at(take.words, before.text, after.first), end)
     middle = (end + start) // 2

@@ -1,4 +1,4 @@
-"""What can be measured on a take without understanding it: level, speech time, clipping, tails, noise between words."""
+"""Measurements of a take without a recognizer: level, speech time, clipping, tails, noise."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -34,7 +34,7 @@ class Signal:
     clipped_share: float
     """Share of samples, 0 to 1, that lie at the take's peak in runs of three or more."""
     floor_db: float
-    """How loud the quietest windows are against the loud ones: noise, if the take has pauses."""
+    """Level of the quietest windows against the loud ones: noise, if the take has pauses."""
 
 
 def measure(audio: Audio, rate_hz: int) -> Signal:

@@ -1,4 +1,4 @@
-"""A take against the limits of a recipe: what is measured, what is wrong, and in which order that is asked."""
+"""Quality check of a take against the limits of a recipe, cheap checks first."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,10 +20,10 @@ class Gate:
     """Measures takes. Cheap checks come first; a recognizer listens only to what passes them."""
 
     def __init__(self, recipe: VerifyConfig, asr: ASR | None = None, mos: MOS | None = None) -> None:
-        """Take the limits, and the engines that the recipe names.
+        """Create the check with the limits and engines of the recipe.
 
         Raises:
-            EngineMissingError: If there is a recognizer, and no package to compare what it hears.
+            EngineMissingError: If there is a recognizer, and no package to compare its transcripts.
         """
         self._recipe, self._asr, self._mos = recipe, asr, mos
         if asr:
@@ -105,7 +105,7 @@ class Gate:
 
 
 def _unusable(audio: Audio) -> TakeFault | None:
-    """What makes a take no audio at all."""
+    """The fault of a take that is no audio at all."""
     if audio.ndim != 1 or audio.dtype != np.float32:
         return TakeFault("unusable", f"the take is no mono float32 but {audio.dtype} {audio.shape}")
     if not len(audio):

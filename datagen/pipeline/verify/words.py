@@ -1,4 +1,4 @@
-"""What a recognizer hears in a take against what was to be said: words, Chinese characters, repeats, syllables."""
+"""A transcript of a take against its text: words, Chinese characters, repeats, syllables."""
 
 import re
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Compared:
     n_units: int
     """Words of the text, or characters where it is Chinese, as it is spoken; 0 if only hesitations are said."""
     error_rate: float
-    """Errors a unit (WER, or CER for Chinese); may exceed 1."""
+    """Errors per unit (WER, or CER for Chinese); may exceed 1."""
     letter_error_rate: float
-    """Errors a letter with spaces left out: a word that is only spelled in another way counts little."""
+    """Errors per letter without spaces: a word with another spelling counts little."""
     n_repeated: int
     """Units that are heard again at once and not so in the text: a voice that loops."""
 
