@@ -49,6 +49,8 @@ _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
 }
 _NO_BEHAVIOUR = {"strict", "copy", "slots", "frozen", "repr", "kw_only", "dtype", "maxsize"}
 """Keyword arguments that are declarations or safety nets; changing one changes no result."""
+_PASSED, _NOT_FOUND, _NO_TESTS = 0, 4, 5
+"""Exit statuses of pytest. A test that is not found without a mutant is one whose parameters the mutant makes."""
 _HANG_S = 240
 """Seconds after which a single test counts as hung, and so as failed."""
 
@@ -307,57 +309,60 @@ class Bench:
             repository.copy_to(folder / str(job))
             self._free.put(folder / str(job))
         self._passing: set[str] = set()
+        self._broken: set[str] = set()
 
     def __call__(self, mutant: Mutant) -> Verdict:
         """Test a mutant in a free copy, and restore the copy."""
         place, begin = self._free.get(), time.monotonic()
-        original = self._repository.root / mutant.path
         try:
             (place / mutant.path).write_text(mutant.source, "utf-8")
             killer, ran_out = self._first_failure(place, self._repository.tests_of(mutant.path))
             return Verdict(mutant, killer, time.monotonic() - begin, ran_out)
         finally:
-            shutil.copy2(original, place / mutant.path)
+            shutil.copy2(self._clean / mutant.path, place / mutant.path)
             self._free.put(place)
 
     def _first_failure(self, place: Path, rounds: Sequence[Sequence[str]]) -> tuple[str | None, bool]:
-        """The first test that fails with the mutant and passes without it, and whether time ran out before."""
+        """The first test that fails with the mutant and not without it, and whether time ran out before."""
         end = time.monotonic() + self._limit_s
-        for tests in rounds:
-            left = end - time.monotonic()
-            if left <= 0:
-                return None, True
+        left = list(rounds)
+        while left:
             try:
-                done = _pytest(place, tests, left)
+                done = _pytest(place, left[0], sorted(self._broken), end - time.monotonic())
             except subprocess.TimeoutExpired:
                 return None, True
-            if done.returncode in (0, 5):  # 5: no tests there
+            if done.returncode in (_PASSED, _NO_TESTS):
+                left.pop(0)
                 continue
-            killer = _failed(done.stdout) or tests[0]
-            if self._passes_clean(killer):
-                return killer, False
+            killer = _failed(done.stdout)
+            if killer is None or self._passes_clean(killer):
+                return killer or left[0][0], False
         return None, False
 
     def _passes_clean(self, test: str) -> bool:
-        """True if a test passes without a mutant."""
+        """True if a test does not fail without a mutant; one that does is left out from then on."""
         if test not in self._passing:
-            if _pytest(self._clean, [test], None).returncode != 0:
-                print(f"{test} fails without a mutant and is not counted", file=sys.stderr)
+            if _pytest(self._clean, [test], [], _HANG_S).returncode not in (_PASSED, _NOT_FOUND):
+                print(f"{test} fails without a mutant and is left out", file=sys.stderr)
+                self._broken.add(test)
                 return False
             self._passing.add(test)
         return True
 
 
-def _pytest(place: Path, tests: Sequence[str], limit_s: float | None) -> subprocess.CompletedProcess[str]:
+def _pytest(
+    place: Path, tests: Sequence[str], left_out: Sequence[str], limit_s: float
+) -> subprocess.CompletedProcess[str]:
     hang = ["-o", f"faulthandler_timeout={_HANG_S}", "-o", "faulthandler_exit_on_timeout=true"]
+    skipped = [f"--{'deselect' if '::' in test else 'ignore'}={test}" for test in left_out]
     quick = ["-x", "-q", "--no-header", "--tb=no", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist"]
     return subprocess.run(
-        [sys.executable, "-B", "-m", "pytest", *quick, *hang, "--hypothesis-seed=0", *tests],
+        [sys.executable, "-m", "pytest", *quick, *hang, "--hypothesis-seed=0", *skipped, *tests],
         cwd=place,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
-        timeout=limit_s,
+        timeout=max(limit_s, 0),
     )
 
 

@@ -149,7 +149,7 @@ def test_what_is_no_model_is_an_engine_error(tmp_path: Path, content: bytes | No
         KMeansTokenizer(str(file))
 
 
-def clips() -> list[kmeans_train.Clip]:
+def clips() -> list[kmeans_train.TrainingClip]:
     audios = [sound(60, seed).astype(np.float32) / 32768 for seed in range(6)]
     return list(kmeans_train.mix(audios, [np.arange(60)] * 6, 2, seed=0))
 

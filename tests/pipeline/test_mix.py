@@ -12,7 +12,7 @@ from datagen.engines.noise.bursts import GeneratedBursts
 from datagen.engines.noise.noise import DirectoryNoise, GeneratedNoise
 from datagen.errors import EngineError
 from datagen.pipeline.levels import fade_out
-from datagen.pipeline.mix.mix import MixConfig as MixStage
+from datagen.pipeline.mix.mix import Mix as MixStage
 from datagen.pipeline.mix.scene import Supplies
 from datagen.pipeline.place import Place
 from datagen.recipe import TimingConfig

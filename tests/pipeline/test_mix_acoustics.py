@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from datagen.engines.base import EngineInfo, RoomResponse
 from datagen.engines.noise.bursts import GeneratedBursts
 from datagen.engines.noise.noise import GeneratedNoise
-from datagen.pipeline.mix.mix import MixConfig as MixStage
+from datagen.pipeline.mix.mix import Mix as MixStage
 from datagen.pipeline.mix.scene import Supplies
 from datagen.pipeline.mix.scene_draws import SceneDraws
 from datagen.pipeline.place import Place
