@@ -51,7 +51,7 @@ _NO_BEHAVIOUR = {"strict", "copy", "slots", "frozen", "repr", "kw_only", "dtype"
 """Keyword arguments that are declarations or safety nets; changing one changes no result."""
 _PASSED, _NOT_FOUND, _NO_TESTS = 0, 4, 5
 """Exit statuses of pytest. A test that is not found without a mutant is one whose parameters the mutant makes."""
-_HANG_S = 240
+_HANG_S = 900
 """Seconds after which a single test counts as hung, and so as failed."""
 
 
