@@ -34,6 +34,12 @@ def test_laughter_falls_in_level_has_three_to_six_calls_and_lies_above_speech(pi
             assert 1.2 * pitch_hz < vocal.pitch_of([audio[:third]], RATE) < 2.4 * pitch_hz
 
 
+def test_laughter_has_three_to_six_calls_about_a_fifth_of_a_second_apart():
+    seconds = [len(vocal.laughter(np.random.default_rng(seed), RATE, 150)) / RATE for seed in range(60)]
+    assert 3 * 0.169 < min(seconds) < 3 * 0.22
+    assert 6 * 0.18 < max(seconds) <= 6 * 0.22
+
+
 def test_a_higher_voice_laughs_higher():
     def centre(pitch_hz: float) -> float:
         power = np.abs(np.fft.rfft(vocal.laughter(np.random.default_rng(3), RATE, pitch_hz))) ** 2
