@@ -56,7 +56,7 @@ class Cli:
 @pytest.fixture
 def datagen(capsys, monkeypatch, tmp_path) -> Cli:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "1000")
     return Cli(capsys, monkeypatch)
 
 
