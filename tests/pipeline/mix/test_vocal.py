@@ -40,6 +40,13 @@ def test_laughter_has_three_to_six_calls_about_a_fifth_of_a_second_apart():
     assert 6 * 0.18 < max(seconds) <= 6 * 0.22
 
 
+def test_a_cough_has_one_to_three_puffs_each_a_quarter_of_a_second_or_more():
+    seconds = np.array([len(vocal.cough(np.random.default_rng(seed), RATE, 150)) / RATE for seed in range(60)]) - 0.15
+    n_puffs = np.round(seconds / 0.285)
+    assert set(n_puffs) == {1, 2, 3}
+    assert np.all((seconds > 0.249 * n_puffs) & (seconds <= 0.32 * n_puffs))
+
+
 def test_a_higher_voice_laughs_higher():
     def centre(pitch_hz: float) -> float:
         power = np.abs(np.fft.rfft(vocal.laughter(np.random.default_rng(3), RATE, pitch_hz))) ** 2
