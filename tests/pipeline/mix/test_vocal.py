@@ -47,6 +47,16 @@ def test_a_cough_has_one_to_three_puffs_each_a_quarter_of_a_second_or_more():
     assert np.all((seconds > 0.249 * n_puffs) & (seconds <= 0.32 * n_puffs))
 
 
+def test_a_cough_fades_in_its_last_10_ms():
+    coughs = [vocal.cough(np.random.default_rng(seed), RATE, 150).astype(float) for seed in range(30)]
+    edge = RATE // 100
+    before, fading = (
+        sum(np.sum(c[-first : len(c) - last] ** 2) for c in coughs)
+        for first, last in ((edge + edge // 2, edge), (edge, edge // 2))
+    )
+    assert 0.2 < fading / before < 0.9
+
+
 def test_a_higher_voice_laughs_higher():
     def centre(pitch_hz: float) -> float:
         power = np.abs(np.fft.rfft(vocal.laughter(np.random.default_rng(3), RATE, pitch_hz))) ** 2
