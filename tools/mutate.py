@@ -51,7 +51,7 @@ _NO_BEHAVIOUR = {"strict", "copy", "slots", "frozen", "repr", "kw_only", "dtype"
 """Keyword arguments that are declarations or safety nets; changing one changes no result."""
 _PASSED, _NOT_FOUND, _NO_TESTS = 0, 4, 5
 """Exit statuses of pytest. A test that is not found without a mutant is one whose parameters the mutant makes."""
-_HANG_S = 900
+_HANG_S = 300
 """Seconds after which a single test counts as hung, and so as failed."""
 
 
@@ -393,7 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, default=12, help="mutants to test (default: 12)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
     parser.add_argument("--jobs", type=int, default=2, help="mutants tested at a time (default: 2)")
-    parser.add_argument("--limit-s", type=float, default=600, help="seconds per mutant (default: 600)")
+    parser.add_argument("--limit-s", type=float, default=1200, help="seconds per mutant (default: 1200)")
     parser.add_argument("--survivors", type=float, default=0.1, help="largest share that may survive (default: 0.1)")
     options = parser.parse_args(arguments)
     repository = Repository(Path.cwd())
