@@ -9,6 +9,11 @@ COSYVOICE_PACKAGES := .venv/cosyvoice
 # torch for the tests of training and scoring; another build of it: make test TORCH='torch --index-url ...'
 TORCH ?= torch==2.13.0
 OUT ?= out
+# Tests of one file run in one process and share what they build; more processes than four only compete for memory.
+PYTEST := $(BIN)/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+# What `make test-all` breaks on purpose: the files whose bytes decide the data
+CORE := datagen/pipeline/place.py datagen/pipeline/flatten.py datagen/pipeline/script datagen/pipeline/mix datagen/shards/chunks.py \
+	datagen/shards/digest.py datagen/shards/unit.py datagen/run/commit.py datagen/sources/duplicates datagen/text/phrases.py
 
 .PHONY: setup demo test test-all browser fmt check schemas golden bench lock clean
 
@@ -49,11 +54,12 @@ test: setup $(TRAIN)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST)
 
 test-all: test $(ASR) $(COSYVOICE) browser
 	$(BIN)/pytest -m slow --ignore tests/engines/cosyvoice
 	PYTHONPATH=$(COSYVOICE_PACKAGES) $(BIN)/pytest -m slow tests/engines/cosyvoice
+	$(BIN)/python tools/mutate.py $(CORE) --sample 12
 
 # Tests of reports use Chromium; without it, and without the right to install it, they are skipped.
 browser:

@@ -59,7 +59,7 @@ def test_windows_keep_every_frame_once_and_are_short(n_frames, rate):
 @given(share=st.floats(0, 1))
 @example(share=0)
 @example(share=1)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_tokens_are_duration_times_rate_from_40_ms_to_10_minutes(tiny, model, share):
     """Lengths are drawn so that short and long ones are equally likely."""
     tokenizer = tiny(model)

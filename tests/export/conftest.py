@@ -8,13 +8,15 @@ import pytest
 import datagen.inspect
 from datagen.inspect import Output
 from tests.run.builds import Forger, made
+from tests.shared import shared
 
 IDS = ["../../x", "/etc/passwd", "..", "a\x00b", "x" * 1000, "中文/" * 50, "CON", "con", "<script>'\"\n"]
 
 
 @pytest.fixture(scope="session")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("export"), "mix.keep_audio=true", "timing.profile=hard", n=14)[0]
+    changes = ("mix.keep_audio=true", "timing.profile=hard")
+    return shared(tmp_path_factory, "export", lambda folder: made(folder, *changes, n=14)) / "out"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from datagen.feed import Batch, Feed, Stage
 from datagen.shards.tables import from_parquet
 from tests.run.builds import made, talks
+from tests.shared import shared
 
 TASK = "three_stream"
 SHORT = "Sure, they are red."
@@ -19,9 +20,8 @@ def out(tmp_path_factory) -> str:
     """160 dialogues, one a file."""
     tasks = "flatten.tasks=[asr, tts, three_stream]"
     splits = "splits={validation: 0.1, test: 0.1, keep_together: null}"
-    return str(
-        made(tmp_path_factory.mktemp("feed"), tasks, splits, "run.unit_dialogues=1", records=talks(160, SHORT))[0]
-    )
+    changes, records = (tasks, splits, "run.unit_dialogues=1"), talks(160, SHORT)
+    return str(shared(tmp_path_factory, "feed", lambda folder: made(folder, *changes, records=records)) / "out")
 
 
 def stage(n_sequences: int | None = None, batch_size: int = 2, max_tokens: int = 2048, **tasks: float) -> Stage:

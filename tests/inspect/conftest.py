@@ -8,6 +8,7 @@ import pytest
 import datagen.inspect
 from datagen.inspect import Output
 from tests.run.builds import Forger, made, talk, talks
+from tests.shared import shared
 
 HOSTILE_ID = "../../x<script>alert(1)</script>\"'&[bold]{0}%s{{ 7 * 7 }}]]></svg>"
 """As hostile as the input lets an id be: markup of pages, terminals and templates, and a path."""
@@ -21,7 +22,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hostile = talk("Tell me about one apple please.", "Sure, it is red.", "Stop it.", "Yes.", id=HOSTILE_ID)
     tasks = "flatten.tasks=[asr, four_stream, three_stream, two_stream]"
     changes = ("mix.keep_audio=true", "timing.barge_in.probability=1", tasks)
-    return made(tmp_path_factory.mktemp("inspect"), *changes, records=[*talks(9), hostile])[0]
+    records = [*talks(9), hostile]
+    return shared(tmp_path_factory, "inspect", lambda folder: made(folder, *changes, records=records)) / "out"
 
 
 @pytest.fixture(scope="session")

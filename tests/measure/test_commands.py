@@ -14,7 +14,7 @@ from tests.test_cli import Cli
 
 @pytest.fixture
 def datagen(capsys, monkeypatch) -> Cli:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "1000")
     return Cli(capsys, monkeypatch)
 
 

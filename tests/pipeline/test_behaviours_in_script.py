@@ -93,6 +93,15 @@ def test_backchannels_are_the_listeners_and_come_at_ends_of_phrases(texts, langu
     assert all(count_words(texts[1][a:b]) >= 3 for a, b in zip([0, *places], places, strict=False))
 
 
+@pytest.mark.parametrize(("min_words", "after"), [(3, "today,"), (7, "today,"), (8, "home,")])
+def test_a_response_waits_for_enough_words_and_does_not_come_at_the_last_one(min_words, after):
+    texts = ("Well, I went to the park today, or home, I think.", "I saw it from the window, really.")
+    rates = f"assistant_probability: 1, user_probability: 1, min_words: {min_words}, phrase_words: 20"
+    found = of(script(f"timing.backchannel={{{rates}}}", texts=texts), "backchannel")
+    assert [texts[u.turn][: u.within.at_characters].split()[-1] for u in found] == [after]
+    assert {u.turn for u in found} == {0}
+
+
 def test_nobody_responds_inside_a_question():
     texts = (
         "Is the garden behind the house, or is it in front, or both of it, as they said?",

@@ -226,6 +226,12 @@ def test_windows_are_cut_in_silence():
     assert [(row.start_frames, row.n_frames) for row in rows] == [(0, 120), (120, 80)]
 
 
+def test_without_silence_a_window_is_cut_inside_an_utterance_of_the_user():
+    talk = [spoken("user", 0, 100, 3), spoken("assistant", 95, 200, 3)]
+    rows = flatten(streams(200, talk), "two_stream", max_tokens=260)  # 13 chunks of 10
+    assert [(row.start_frames, row.n_frames) for row in rows] == [(0, 90), (90, 110)]
+
+
 @given(
     st.integers(1, 400).flatmap(
         lambda n: st.tuples(st.just(n), st.lists(st.integers(0, 3), min_size=n + 1, max_size=n + 1))

@@ -1,6 +1,7 @@
 """Levels, noise and clipping: what was asked for is what is measured."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -70,12 +71,18 @@ def test_level_in_lufs_is_measured_by_the_standard():
     assert loudness == pytest.approx(-26, abs=0.1)
 
 
+@cache
+def without_noise() -> Conversation:
+    """What every example of the next law is compared with."""
+    return mix(MixConfig(user_level=LevelConfig(value=Constant(value=-24)), noise_probability=0))
+
+
 @given(st.floats(0, 40), st.sampled_from(GeneratedNoise().kinds()))
 @settings(max_examples=12, deadline=None)
 def test_snr_asked_for_is_snr_measured(snr_db, kind):
     recipe = MixConfig(snr_db=Constant(value=snr_db), user_level=LevelConfig(value=Constant(value=-24)), peak_dbfs=-0.1)
     noises = [GeneratedNoise(kinds=[kind])]
-    clean = mix(MixConfig(user_level=recipe.user_level, noise_probability=0))
+    clean = without_noise()
     noisy = mix(recipe, noises=noises)
     gain = 10 ** ((noisy.mixing.user_gain_db - clean.mixing.user_gain_db) / 20)
     noise = noisy.audio[0] - clean.audio[0].astype(np.float64) * gain

@@ -13,6 +13,7 @@ from datagen.inspect import Output
 from datagen.report.report import write_report
 from tests.report.browser import Browser, chromium
 from tests.run.builds import Forger, made, talk
+from tests.shared import shared
 
 LIVELY = (
     "timing.profile=natural",
@@ -32,7 +33,7 @@ HOSTILE = HOSTILE_ID + "\u202e\u2028\x1b[2J\x07"
 @pytest.fixture(scope="session")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Conversations with all that happens among people, and rejects."""
-    return made(tmp_path_factory.mktemp("report"), *LIVELY)[0]
+    return shared(tmp_path_factory, "report", lambda folder: made(folder, *LIVELY)) / "out"
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +44,8 @@ def output(out: Path) -> Output:
 @pytest.fixture(scope="session")
 def page(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its report, three conversations to hear."""
-    return write_report(str(out), str(tmp_path_factory.mktemp("page") / "report.html"), 3)
+    name = "report.html"
+    return shared(tmp_path_factory, "page", lambda folder: write_report(str(out), str(folder / name), 3)) / name
 
 
 @pytest.fixture(scope="session")

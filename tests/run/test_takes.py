@@ -216,6 +216,18 @@ def test_a_take_comes_back_to_the_last_bit(tmp_path, level):
     assert 10 * np.log10(np.mean(kept.audio.astype(float) ** 2) / np.mean(error**2)) > 75
 
 
+def test_a_file_with_the_right_keys_and_other_speech_is_not_used(tmp_path):
+    key, store = "ab" * 16, LocalStore(tmp_path / "kept")
+    for folder, seed in ((store, 1), (LocalStore(tmp_path / "other"), 2)):
+        shelf = KeptTakes(folder, [], 24_000)
+        shelf.keep(key, "one zwei", "v", 5, take(seed, 0.1))
+        shelf.flush()
+    (file,) = (tmp_path / "kept" / "takes").glob("*.parquet")
+    assert KeptTakes(store, [], 24_000).find(key) is not None
+    file.write_bytes((tmp_path / "other" / "takes" / file.name).read_bytes())
+    assert KeptTakes(store, [], 24_000).find(key) is None
+
+
 def test_nothing_is_kept_twice(tmp_path):
     store = LocalStore(tmp_path)
     for _ in range(2):

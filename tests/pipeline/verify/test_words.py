@@ -13,7 +13,6 @@ from datagen.pipeline.verify.verify import Gate
 from datagen.pipeline.verify.words import compare, count_syllables, repeated
 from datagen.recipe import VerifyConfig
 
-pytest.importorskip("jiwer", reason="needs the extra `asr`; `make test-all` installs it")
 RATE = 16_000
 
 

@@ -41,6 +41,23 @@ def test_a_low_threshold_finds_what_a_high_one_does_not():
     assert [seen(NearDuplicates(threshold), text, similar)[1] for threshold in (0.35, 0.95)] == ["0", None]
 
 
+@pytest.mark.parametrize("threshold", [0.15, 0.29, 0.3, 0.45, 0.59, 0.6, 0.8])
+def test_pairs_at_the_threshold_are_found_whatever_it_is(threshold):
+    """Fewer values per band the lower the threshold; the same number for all would lose most pairs at low ones."""
+    chance = random.Random(7)
+    n_found = n_alike = 0
+    for n_kept in (n for n in range(8, 40) for _ in range(12)):
+        text = sentence(chance)
+        one, other = signatures([text, text[: 4 * n_kept] + sentence(chance, 40 - n_kept)])
+        if threshold <= (one == other).mean() < threshold + 0.08:
+            near = NearDuplicates(threshold, 64)
+            near.seen("0", one)
+            n_alike += 1
+            n_found += near.seen("1", other) == "0"
+    assert n_alike > 15
+    assert n_found >= 0.9 * n_alike
+
+
 def test_memory_is_bounded_and_forgets_the_oldest():
     chance = random.Random(4)
     near = NearDuplicates(capacity=16)
