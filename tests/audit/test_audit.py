@@ -180,10 +180,10 @@ def test_a_large_build_is_sampled_by_id(tmp_path):
 
 def test_rows_alone_cannot_be_audited(tmp_path):
     out = publish(tmp_path, [Talk(0)])
-    values = json.loads((out / "manifest.json").read_bytes())
-    del values["tables"]["conversations"]
+    manifest = Manifest.load(LocalStore(out))
+    del manifest.tables["conversations"]
     with pytest.raises(DatagenError, match="flattened from"):
-        audit(Manifest(values, LocalStore(out)))
+        audit(manifest)
 
 
 # -- the command ------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from datagen.shards.identity import plain  # noqa: E402
 from datagen.shards.manifest import Manifest  # noqa: E402
 from tests.run.builds import made, read, talk  # noqa: E402
 
@@ -44,7 +43,8 @@ def _document(out: Path, manifest: Manifest) -> dict[str, object]:
     widths = {"three_stream": 2 * n_speech + n_text, "two_stream": 2 * n_speech}
     tables = {name: [_cells(row, widths.get(name)) for row in read(out, name)] for name in manifest.tables}
     named = ("vocabulary", "clock", "silence", "rejects", "digest")
-    return {**{name: plain(getattr(manifest, name)) for name in named}, **tables}
+    values = json.loads(manifest.to_json())
+    return {**{name: values[name] for name in named}, **tables}
 
 
 def _cells(row: dict[str, object], width: int | None) -> dict[str, object]:

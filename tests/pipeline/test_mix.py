@@ -209,7 +209,7 @@ def test_words_to_somebody_else_are_quieter_and_duller():
         3,
     )
     place = Place(TimingConfig(tail=Constant(value=300)), RATE, 9600, 0)
-    (first, second) = (stage(place([takes])[0]) for takes in (plain, turned))
+    (first, second) = (stage(place(takes)) for takes in (plain, turned))
     assert (first.mixing.aside_db, first.mixing.aside_cutoff_hz) == (None, None)
     assert (second.mixing.aside_db, second.mixing.aside_cutoff_hz) == (-12, 900)
     p = second.timeline.placed[2]

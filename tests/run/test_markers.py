@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from datagen.errors import StoreError
-from datagen.shards import manifest as manifest_module
+from datagen.run import finish as finish_module
 from datagen.shards.markers import _READ_AHEAD, Tally, markers, missing
 from datagen.shards.store import LocalStore
 from datagen.shards.unit import Marker, marker_key
@@ -75,7 +75,7 @@ def test_a_tally_adds_up(tmp_path):
 
 
 def test_an_index_of_many_parts_names_the_same_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest_module, "_UNITS_PER_PART", 2)
+    monkeypatch.setattr(finish_module, "_UNITS_PER_PART", 2)
     out, manifest = made(tmp_path, n=10)
     wanted = [file for marker in markers_of(out) for file in marker.files]
     assert len(manifest.index) == 3
