@@ -35,20 +35,20 @@ def test_laughter_falls_in_level_has_three_to_six_calls_and_lies_above_speech(pi
 
 
 def test_laughter_has_three_to_six_calls_about_a_fifth_of_a_second_apart():
-    seconds = [len(vocal.laughter(np.random.default_rng(seed), RATE, 150)) / RATE for seed in range(60)]
+    seconds = [len(people.laughter(np.random.default_rng(seed), RATE, 150)) / RATE for seed in range(60)]
     assert 3 * 0.169 < min(seconds) < 3 * 0.22
     assert 6 * 0.18 < max(seconds) <= 6 * 0.22
 
 
 def test_a_cough_has_one_to_three_puffs_each_a_quarter_of_a_second_or_more():
-    seconds = np.array([len(vocal.cough(np.random.default_rng(seed), RATE, 150)) / RATE for seed in range(60)]) - 0.15
+    seconds = np.array([len(people.cough(np.random.default_rng(seed), RATE, 150)) / RATE for seed in range(60)]) - 0.15
     n_puffs = np.round(seconds / 0.285)
     assert set(n_puffs) == {1, 2, 3}
     assert np.all((seconds > 0.249 * n_puffs) & (seconds <= 0.32 * n_puffs))
 
 
 def test_a_cough_fades_in_its_last_10_ms():
-    coughs = [vocal.cough(np.random.default_rng(seed), RATE, 150).astype(float) for seed in range(30)]
+    coughs = [people.cough(np.random.default_rng(seed), RATE, 150).astype(float) for seed in range(30)]
     edge = RATE // 100
     before, fading = (
         sum(np.sum(c[-first : len(c) - last] ** 2) for c in coughs)
