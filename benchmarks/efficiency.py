@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from datagen import seeds
 from datagen.pipeline.pipeline import Pipeline
-from datagen.pipeline.step import Stage, apply
+from datagen.pipeline.step import PipelineStage, apply
 from datagen.recipe import Recipe
 from datagen.records import Conversation, Takes
 from datagen.run import commit
@@ -32,7 +32,7 @@ from datagen.shards.store import open_store
 
 _N_WORKERS = 2
 _TO_TAKES = ("select", "script", "speak")
-_work: tuple[Pipeline, PlannedInput, dict[str, Stage[Any, Any]]] | None = None
+_work: tuple[Pipeline, PlannedInput, dict[str, PipelineStage[Any, Any]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def open_work(recipe: Recipe, out: str) -> None:
     _work = build, PlannedInput(plan, store), stages
 
 
-def through(stages: dict[str, Stage[Any, Any]], item: Any, *names: str) -> Any:
+def through(stages: dict[str, PipelineStage[Any, Any]], item: Any, *names: str) -> Any:
     """An item after some stages."""
     for name in names:
         item = apply(name, stages[name], item)

@@ -23,7 +23,7 @@ from datagen.recipe import LimitsConfig, Recipe
 from datagen.recipe import load as load_recipe
 from datagen.run.build import FailureLimit
 from datagen.run.finish import finish
-from datagen.run.plan import plan_build
+from datagen.run.planning import plan_build
 from datagen.run.status import status
 from datagen.shards.identity import Identity
 from datagen.shards.manifest import MANIFEST

@@ -4,7 +4,7 @@ import pytest
 
 from datagen.errors import EngineMissingError, OutageError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.pipeline.step import Stage, Step, apply
+from datagen.pipeline.step import PipelineStage, Step, apply
 from datagen.records import Dialogue, Reject, reject
 from tests.conftest import dialogue, make_recipe
 
@@ -16,7 +16,7 @@ def talk(record: int) -> Dialogue:
 ENDS = {7: KeyboardInterrupt(), 8: SystemExit(), 9: OutageError("the server is gone"), 10: EngineMissingError("torch")}
 
 
-class Shout(Stage[Dialogue, str]):
+class Shout(PipelineStage[Dialogue, str]):
     """A stage that fails on record 3, rejects record 5 and ends the program on others."""
 
     def run(self, item):

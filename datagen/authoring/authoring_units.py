@@ -1,7 +1,7 @@
 """Units of an authoring run on disk: the plan and its records, and what is committed.
 
 The plan freezes records and identity before the first request, as a build's does
-(`datagen.run.plan`), with one file of `input/` per unit. What is committed follows from the
+(`datagen.run.planning`), with one file of `input/` per unit. What is committed follows from the
 answers, which are kept before they are used, so whoever authors a unit, and however often, writes
 the same files.
 """

@@ -13,7 +13,7 @@ from datagen.authoring.spend import NOTHING, Meter, Usage, count_messages, count
 from datagen.authoring.wire import Reply, TooLargeError, read_reply
 from datagen.engines.remote.client import http_client, key_in, shown, without_key
 from datagen.engines.remote.faults import Fault, fault_of
-from datagen.engines.remote.pace import Clock, Pace, backoff
+from datagen.engines.remote.pace import CallClock, Pace, backoff
 from datagen.engines.remote.probe import Probe
 from datagen.errors import DatagenError, EngineError
 
@@ -56,7 +56,7 @@ class Question:
 class Client:
     """Asks a model. Use it as `async with Client(...) as client`, in one event loop."""
 
-    def __init__(self, llm: Llm, shelf: ReplyShelf, *, spent: Usage = NOTHING, clock: Clock | None = None) -> None:
+    def __init__(self, llm: Llm, shelf: ReplyShelf, *, spent: Usage = NOTHING, clock: CallClock | None = None) -> None:
         """Connect to nothing yet.
 
         Args:
@@ -69,7 +69,7 @@ class Client:
             EngineMissingError: If the package openai is not installed.
             EngineError: If the environment holds no key.
         """
-        self._llm, self._clock = llm, clock or Clock()
+        self._llm, self._clock = llm, clock or CallClock()
         self._key = key_of_server(llm)
         self._openai = http_client(
             "a language model", "llm", base_url=llm.base_url, key=self._key,

@@ -14,7 +14,7 @@ from datagen.clock import ceil_div, ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.pipeline.levels import FULL_SCALE, amplitude
-from datagen.pipeline.step import Stage
+from datagen.pipeline.step import PipelineStage
 from datagen.records import CHANNEL, FLOOR, Conversation, Event, Placed, Role, Spoken, Streams
 from datagen.text.phrases import joined
 
@@ -24,7 +24,7 @@ _NO_CODES = np.zeros(0, np.uint16)
 _NO_IDS = np.zeros(0, np.int32)
 
 
-class Encode(Stage[Conversation, Streams]):
+class Encode(PipelineStage[Conversation, Streams]):
     """Turn audio and text into codes and ids. Asserts tokens = samples / hop on both channels."""
 
     def __init__(

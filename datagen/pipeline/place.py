@@ -4,14 +4,14 @@ from dataclasses import dataclass, field, replace
 
 from datagen import seeds
 from datagen.clock import ms_to_samples, round_up
-from datagen.pipeline.step import Stage
+from datagen.pipeline.step import PipelineStage
 from datagen.recipe import TimingConfig
 from datagen.records import FLOOR, BargeIn, Event, Placed, Role, Take, Takes, Timeline, Utterance, Word
 from datagen.text.phrases import end_of_unit, heard, places, said_by, time_at, units
 from datagen.text.references import is_content
 
 
-class Place(Stage[Takes, Timeline]):
+class Place(PipelineStage[Takes, Timeline]):
     """Place the takes of a script: first those that hold the floor, then those that overlap it.
 
     The floor goes from utterance to utterance as offsets and barge-ins say. A barge-in starts inside the other's

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from datagen.pipeline.step import Stage
+from datagen.pipeline.step import PipelineStage
 from datagen.recipe import SelectConfig
 from datagen.records import Dialogue, Reject
 from datagen.text import to_spoken
@@ -60,7 +60,7 @@ Check = Callable[[str, SelectConfig], str]
 """Returns the fault of the text of a turn; empty if there is none."""
 
 
-class Select(Stage[Dialogue, Dialogue]):
+class Select(PipelineStage[Dialogue, Dialogue]):
     """Keeps dialogues that can be spoken and sets their language.
 
     >>> from datagen.records import Turn

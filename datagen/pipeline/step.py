@@ -13,7 +13,7 @@ X = TypeVar("X", bound=Item)
 Y = TypeVar("Y")
 
 
-class Stage(ABC, Generic[X, Y]):
+class PipelineStage(ABC, Generic[X, Y]):
     """A callable from an item to its result or a `Reject`. A `Reject` passes through, so stages compose by hand.
 
     Stages leave their input untouched and have no globals.
@@ -33,10 +33,10 @@ class Step:
     """The name of a stage, and how to build it."""
 
     name: str
-    make: Callable[[], Stage[Any, Any]]
+    make: Callable[[], PipelineStage[Any, Any]]
 
 
-def apply(name: str, stage: Stage[Any, Any], item: Any) -> Any:
+def apply(name: str, stage: PipelineStage[Any, Any], item: Any) -> Any:
     """Run a stage on an item; an exception becomes a reject of that item.
 
     An outage, or a package that is missing, is no item's fault: it must not decide what a build contains.

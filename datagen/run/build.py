@@ -10,7 +10,7 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import LimitsConfig, Recipe
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool, run_job
-from datagen.run.plan import plan_build, remarks
+from datagen.run.planning import plan_build, remarks
 from datagen.run.takes import Index, check_takes
 from datagen.run.worker import Worker
 from datagen.shards.manifest import MANIFEST, Manifest

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from datagen.errors import EngineError, StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.pipeline.pipeline import Pipeline
-from datagen.pipeline.step import Stage, Step, apply
+from datagen.pipeline.step import PipelineStage, Step, apply
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
 from datagen.run.commit import commit_unit, found_unit
@@ -41,7 +41,7 @@ class Worker:
         self._takes = build.shelf = kept_takes(build.recipe, store)
         self._input = PlannedInput(plan, store)
         steps: list[Step] = [step for step in build.steps() if not names or step.name in names]
-        self._stages: list[tuple[str, Stage[Any, Any]]] = [(step.name, step.make()) for step in steps]
+        self._stages: list[tuple[str, PipelineStage[Any, Any]]] = [(step.name, step.make()) for step in steps]
         self._header = plan.identity.header()
         self._dialogue_seconds: float | None = None
 

@@ -11,13 +11,13 @@ from datagen.authoring.authoring import Writer
 from datagen.authoring.authoring_config import Llm, WriteRecipe
 from datagen.authoring.llm_client import Client
 from datagen.authoring.reply_cache import Memory, ReplyShelf
-from datagen.engines.remote.pace import Clock
+from datagen.engines.remote.pace import CallClock
 from datagen.records import Dialogue, Reject, Turn
 from tests.authoring import model
 from tests.authoring.server import KEY, Server, serving
 
 
-class FakeClock(Clock):
+class FakeClock(CallClock):
     """Time that passes only while somebody waits, and then at once."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import httpx2
 import openai
 
 from datagen.engines.remote.faults import BrokenReplyError, Fault, fault_of
-from datagen.engines.remote.pace import Clock, Pace
+from datagen.engines.remote.pace import CallClock, Pace
 from datagen.errors import EngineError
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1")
@@ -17,7 +17,7 @@ REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1")
 
 def refused(status: int, headers: dict[str, str] | None = None, **body: str) -> Fault:
     response = httpx2.Response(status, request=REQUEST, headers=headers or {})
-    found = fault_of(openai.APIStatusError(f"it is {status}", response=response, body=body), Clock())
+    found = fault_of(openai.APIStatusError(f"it is {status}", response=response, body=body), CallClock())
     assert found
     return found
 
@@ -57,13 +57,13 @@ def test_a_used_up_quota_is_the_servers_and_a_wait_is_as_requested():
     ],
 )
 def test_a_broken_connection_is_the_calls_fault(error, reason, billed):
-    found = fault_of(error, Clock())
+    found = fault_of(error, CallClock())
     assert found
     assert (found.reason, found.whose, found.billed) == (reason, "call", billed)
-    assert fault_of(EngineError("ours"), Clock()) is None
+    assert fault_of(EngineError("ours"), CallClock()) is None
 
 
-class SteppingClock(Clock):
+class SteppingClock(CallClock):
     """Time that passes only while somebody waits."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
 from datagen.run.build import build
 from datagen.run.check import check
-from datagen.run.plan import plan_build
+from datagen.run.planning import plan_build
 from datagen.run.worker import Worker
 from datagen.shards import digest
 from datagen.shards.manifest import Manifest, write_part

@@ -14,7 +14,7 @@ from datagen.recipe import InputConfig, SplitsConfig
 from datagen.records import Dialogue, Reject, Turn
 from datagen.run.build import build
 from datagen.run.job import Watcher
-from datagen.run.plan import plan_build
+from datagen.run.planning import plan_build
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.plan import PlannedInput, groups_key, load_plan
 from datagen.shards.store import LocalStore

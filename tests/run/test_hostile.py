@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from datagen.pipeline.pipeline import Pipeline
 from datagen.records import Dialogue, Reject, Streams, Turn
-from datagen.run.plan import plan_build
+from datagen.run.planning import plan_build
 from datagen.run.worker import Worker
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import LocalStore

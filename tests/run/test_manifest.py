@@ -20,7 +20,7 @@ from datagen.records import EngineInfo
 from datagen.run.build import build
 from datagen.run.finish import finish, reproducible
 from datagen.run.machine import processor
-from datagen.run.plan import plan_build
+from datagen.run.planning import plan_build
 from datagen.run.worker import Worker
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.store import LocalStore

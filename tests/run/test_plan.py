@@ -14,7 +14,7 @@ from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject
 from datagen.run.build import build
 from datagen.run.job import Watcher
-from datagen.run.plan import plan_build
+from datagen.run.planning import plan_build
 from datagen.shards.identity import differences
 from datagen.shards.plan import PlannedInput, load_plan, part_key
 from datagen.shards.store import LocalStore
@@ -146,7 +146,7 @@ def NewTokenizer():
 @pytest.mark.parametrize("version", ["__version__", "DATA_VERSION"])
 def test_another_version_of_datagen_does_not_resume(tmp_path, monkeypatch, version):
     plan(fake(tmp_path), tmp_path)
-    monkeypatch.setattr(f"datagen.run.plan.{version}", "99")
+    monkeypatch.setattr(f"datagen.run.planning.{version}", "99")
     with pytest.raises(ResumeError, match=r"(datagen|data_version) is \S+ there and '99' now"):
         plan(fake(tmp_path), tmp_path)
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from datagen.engines.remote.pace import Clock, retry_after
+from datagen.engines.remote.pace import CallClock, retry_after
 
 Whose = Literal["call", "item", "server"]
 _BUSY = (408, 409, 425, 429, 503)
@@ -39,7 +39,7 @@ class Fault:
     """True if the server may have answered, and charged for it."""
 
 
-def fault_of(error: BaseException, clock: Clock) -> Fault | None:
+def fault_of(error: BaseException, clock: CallClock) -> Fault | None:
     """Why a call failed, by its exception; None if it comes neither from the network nor from the server."""
     import httpx2
     import openai
@@ -59,7 +59,7 @@ def fault_of(error: BaseException, clock: Clock) -> Fault | None:
     return None
 
 
-def _of_status(error: Any, clock: Clock) -> Fault:
+def _of_status(error: Any, clock: CallClock) -> Fault:
     status = error.status_code
     if status in _SERVER:  # the message of 401 may show a part of the key
         detail = f"{_SERVER[status]} (status 401)" if status == 401 else f"{_SERVER[status]}: {error}"

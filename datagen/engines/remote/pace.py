@@ -11,7 +11,7 @@ _SPREAD_SECONDS = 0.05
 _MOST_DOUBLINGS = 30
 
 
-class Clock:
+class CallClock:
     """The machine's clocks. A test passes its own."""
 
     def now(self) -> float:
@@ -33,7 +33,7 @@ class Pace:
     First come, first served. Pieces that start within any 60 s sum to at most the limit and one piece.
     """
 
-    def __init__(self, per_minute: float | None, clock: Clock | None = None) -> None:
+    def __init__(self, per_minute: float | None, clock: CallClock | None = None) -> None:
         """A limit.
 
         Args:
@@ -41,7 +41,7 @@ class Pace:
             clock: The machine's by default.
         """
         self._spacing = 60 / per_minute if per_minute else 0.0
-        self._clock = clock or Clock()
+        self._clock = clock or CallClock()
         self._next = self._held_until = 0.0
         self._lock = threading.Lock()
 

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 from datagen.engines.base import TTS, Audio, BitExact, EngineInfo, Speech, Voice
 from datagen.engines.remote.client import http_client, key_in, shown
 from datagen.engines.remote.faults import BrokenReplyError, Fault, fault_of
-from datagen.engines.remote.pace import Clock, Pace, backoff
+from datagen.engines.remote.pace import CallClock, Pace, backoff
 from datagen.engines.remote.probe import Probe
 from datagen.engines.tts.speech_reply import audio_of
 from datagen.engines.tts.word_times import spread
@@ -199,7 +199,7 @@ class SpeechServer(TTS):
                 kind = response.headers.get("content-type", "")
             return audio_of(data, kind, o.response_format == "pcm", o.sample_rate_hz, o.max_seconds)
         except Exception as error:
-            if (fault := fault_of(error, Clock())) is None:
+            if (fault := fault_of(error, CallClock())) is None:
                 raise
         return replace(fault, detail=shown(fault.detail, self._key) + self._hint(fault))
 

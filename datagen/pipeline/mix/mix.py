@@ -22,7 +22,7 @@ from datagen.pipeline.levels import (
 )
 from datagen.pipeline.mix.scene import Noisy, Scene, SceneDraws, SpeechPath, Supplies
 from datagen.pipeline.mix.sound_path import CODECS, arrived, drifting, dull, through
-from datagen.pipeline.step import Stage
+from datagen.pipeline.step import PipelineStage
 from datagen.recipe.mix_config import LevelConfig, MixConfig
 from datagen.records import CHANNEL, Conversation, Role, Timeline
 
@@ -97,7 +97,7 @@ def _add(block: NDArray[np.float32], segments: Segments, begin: int, gain: np.fl
             block[first - begin : last - begin] += audio[first - start : last - start] * gain
 
 
-class Mix(Stage[Timeline, Conversation]):
+class Mix(PipelineStage[Timeline, Conversation]):
     """Mix both channels, in the order of operations of `datagen.pipeline.mix`.
 
     The assistant's channel stays clean; where it is silent it is digital silence. An SNR is the power of the user's

@@ -10,7 +10,7 @@ from datagen.pipeline.script.casting import Background, Pools
 from datagen.pipeline.script.correct import corrected
 from datagen.pipeline.script.floor import Pause, Setting, TurnPlan, drawn_pauses, pieces_of
 from datagen.pipeline.script.interrupt import barge_in_of, drawn_interruption, inserted, yielded_to
-from datagen.pipeline.step import Stage
+from datagen.pipeline.step import PipelineStage
 from datagen.recipe import Recipe, SplitsConfig
 from datagen.records import BargeIn, Dialogue, Mark, Reject, Role, Script, Utterance, reject
 from datagen.text import to_spoken
@@ -42,7 +42,7 @@ def follows_marks(dialogue: Dialogue, share: float) -> bool:
     return dialogue.has_marks and seeds.fraction("marks", dialogue.id) < share
 
 
-class WriteScript(Stage[Dialogue, Script]):
+class WriteScript(PipelineStage[Dialogue, Script]):
     """Decide all that is to be heard; every decision is drawn under its own key."""
 
     def __init__(self, recipe: Recipe, pools: Pools, speakers: Mapping[str, str] | None = None) -> None:

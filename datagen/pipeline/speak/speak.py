@@ -13,7 +13,7 @@ from datagen.engines.audio import dequantize, quantize, resample, window_power
 from datagen.engines.base import TTS, Audio, Speech, SpeechRequest
 from datagen.errors import EngineError
 from datagen.pipeline.speak.slices import sliced
-from datagen.pipeline.step import Stage
+from datagen.pipeline.step import PipelineStage
 from datagen.recipe import SpeakConfig
 from datagen.recipe.distributions import Constant, Distribution
 from datagen.records import (
@@ -71,7 +71,7 @@ def lines_of(script: Script) -> list[SpeechLine]:
     return lines
 
 
-class Speak(Stage[Script, Takes]):
+class Speak(PipelineStage[Script, Takes]):
     """Speak every utterance; a take that fails or is implausible is spoken again with the next seed.
 
     A take depends on its text, its voice, the dialogue and the turn it is for, the recipe's seed and the engine alone,
