@@ -90,7 +90,7 @@ class BesideAnswer(_Answer):
 
 
 class ScriptAnswer(_Answer):
-    """Events of a dialogue besides its turns."""
+    """What happens in a dialogue beside its turns."""
 
     barge_ins: list[BargeInAnswer] = Field(max_length=MAX_TURNS)
     hesitations: list[BesideAnswer] = Field(max_length=2 * MAX_TURNS)
@@ -111,7 +111,7 @@ class ScoreAnswer(_Answer):
 
 
 class JudgeAnswer(_Answer):
-    """Quality of a dialogue as training data for a spoken assistant."""
+    """How good a dialogue is as training data for a spoken assistant."""
 
     spokenness: ScoreAnswer
     coherence: ScoreAnswer
