@@ -128,9 +128,9 @@ def test_each_dialogue_is_spoken_in_voices_of_its_language():
 
 def test_background_talkers_speak_the_language_of_the_dialogue():
     work = Pipeline(recipe("mix.babble.probability=1", "mix.other_talkers.probability=1"))
-    background = work._speak()._background
+    background = work._write_script()._background
     for language, prefix in (("en", "low"), ("zh", "high")):
-        assert all(voice.startswith(prefix) for pool in background.voices[language].values() for voice in pool)
+        assert all(voice.startswith(prefix) for pool in background.pools[language].values() for voice in pool)
 
 
 @pytest.mark.parametrize(
