@@ -5,7 +5,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from datagen.engines.noise.ambience import KINDS
-from datagen.engines.noise.noise import GeneratedNoise, texture
+from datagen.engines.noise import texture
+from datagen.engines.noise.noise import GeneratedNoise
 from tests.conftest import RATE
 
 N = 20 * RATE
