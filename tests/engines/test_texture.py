@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from datagen.engines.noise.ambience import KINDS
 from datagen.engines.noise import texture
+from datagen.engines.noise.ambience import KINDS
 from datagen.engines.noise.noise import GeneratedNoise
 from tests.conftest import RATE
 
