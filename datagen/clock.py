@@ -59,5 +59,5 @@ def hop_samples(sample_rate_hz: int, frame_rate_hz: int) -> int:
     960
     """
     if sample_rate_hz % frame_rate_hz:
-        raise ValueError(f"{sample_rate_hz} Hz is not a whole number of samples at {frame_rate_hz} frames a second")
+        raise ValueError(f"{sample_rate_hz} Hz is not a whole number of samples at {frame_rate_hz} frames per second")
     return sample_rate_hz // frame_rate_hz

@@ -42,10 +42,10 @@ def test_the_example_of_the_docstring_runs(tmp_path, monkeypatch):
     manifest = datagen.build(recipe, "out")
     output = datagen.open("out")
     assert output.manifest == manifest
-    items = [datagen.Dialogue("d", (datagen.Turn("user", "Are apples red?"), datagen.Turn("assistant", "Yes.")))]
+    item = datagen.Dialogue("d", (datagen.Turn("user", "Are apples red?"), datagen.Turn("assistant", "Yes.")))
     for step in datagen.Pipeline(recipe).steps():
-        items = step.make()(items)
-    assert not isinstance(items[0], datagen.Reject)
+        item = step.make()(item)
+    assert not isinstance(item, datagen.Reject)
 
 
 def loaded(code: str, *arguments: str) -> set[str]:
@@ -143,9 +143,10 @@ def hours(out: str) -> float:
 
 def kept(recipe: str) -> list[Streams]:
     pipeline = Pipeline(load_recipe(recipe))
-    items = [Dialogue("d", (Turn("user", "Are apples red?"), Turn("assistant", "Yes.")))]
-    done = [item for step in pipeline.steps() for item in step.make()(items)]
-    return [item for item in done if isinstance(item, Streams) and not isinstance(item, Reject)]
+    item: object = Dialogue("d", (Turn("user", "Are apples red?"), Turn("assistant", "Yes.")))
+    for step in pipeline.steps():
+        item = step.make()(item)
+    return [item] if isinstance(item, Streams) and not isinstance(item, Reject) else []
 
 
 def batches(out: str) -> datagen.feed.Feed:

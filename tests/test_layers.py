@@ -35,7 +35,7 @@ ALLOWED = {
     "rich": {"cli", "terminal", "inspect", "measure", "evaluate", "audit"},
     "hibari": {"engines"},
     "pyroomacoustics": {"engines"},
-    "obstore": {"shards/bucket"},
+    "obstore": {"shards/bucket", "shards/bucket_faults"},
     "faster_whisper": {"engines"},
     "openai": {"engines/remote", "engines/tts/speech_server"},
     "httpx2": {"engines/remote"},

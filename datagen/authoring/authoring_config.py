@@ -154,7 +154,7 @@ class WriteRecipe(ConfigPart):
         if ("translate" in tasks) != bool(self.translate_to):
             raise ValueError("translate_to belongs with the task translate")
         if any(score is not None for score in self.gates.model_dump().values()) and "judge" not in tasks:
-            raise ValueError("gates need the task judge")
+            raise ValueError("thresholds need the task judge")
         return self
 
     def identity(self) -> dict[str, Any]:

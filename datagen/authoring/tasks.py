@@ -80,7 +80,7 @@ class WriteDialogue(Task):
     def variables(self, written: Written, place: int) -> dict[str, object]:
         brief, size = written.brief, self._recipe.dialogues
         if brief is None:
-            raise ValueError("a dialogue is written from a brief")
+            raise ValueError("a dialogue is authored from a brief")
         given = {"topic": brief.topic, "persona": brief.persona, "style": brief.style}
         return {"brief": given, **size.model_dump()}
 

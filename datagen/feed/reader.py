@@ -97,7 +97,7 @@ class Reader:
         if self._n_sequences % n_step:
             raise FeedError(
                 f"stage {stage.name}: {self._n_sequences} sequences are done, no whole number of steps of {n_step}; "
-                "go on with as many ranks x batch_size as before"
+                "resume with the same product of ranks and batch_size"
             )
         deals, n_lanes = self._plan.deals(stage), self._plan.lanes_of(stage)
         n_earlier = sum(n or 0 for n in self._n_batches[: self._stage])

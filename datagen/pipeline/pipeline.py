@@ -213,7 +213,7 @@ class Pipeline:
             assistant = self.recipe.voices.assistant_of(language)
             if assistant not in able:
                 fault = f"{assistant!r} does not speak {language!r}" if assistant else f"none is given for {language!r}"
-                raise RecipeError(f"voices.assistant: {fault}; name one a language, as {{{language}: NAME}}: {named}")
+                raise RecipeError(f"voices.assistant: {fault}; name one per language, as {{{language}: NAME}}: {named}")
             if language not in pools:
                 raise RecipeError(f"voices.users: nobody speaks {language!r}; add some who do: {named}")
 

@@ -1,7 +1,7 @@
 """The check of a finished output against its manifest: finds lost, doubled, damaged or inconsistent data."""
 
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -110,7 +110,7 @@ def _faults(
             if table is not None:
                 tables.setdefault((file.table, file.split), []).append(table)
                 report.n_rows += table.num_rows
-        streams = [s for table in tables.get(("conversations", ""), ()) for s in streams_of(table)]
+        streams = yield from _streams(tables.get(("conversations", ""), ()))
         if elsewhere and origin and unit is not None:
             keys = conversations_of(origin, unit)
             streams = [s for key in keys for s in streams_of(from_parquet(elsewhere.read(key), key))]
@@ -121,6 +121,19 @@ def _faults(
     report.digest = digest.to_text(seen.digest)
     if report.digest != manifest.digest:
         yield f"content digest is {report.digest}, the manifest says {manifest.digest}"
+
+
+def _streams(tables: Sequence[pa.Table]) -> Generator[str, None, list[Streams]]:
+    """Yield a fault per conversation with a value outside its type; return the other conversations."""
+    found: list[Streams] = []
+    for table in tables:
+        for index in range(table.num_rows):
+            row = table.slice(index, 1)
+            try:
+                found.extend(streams_of(row))
+            except StoreError as error:
+                yield f"conversation {row['dialogue_id'][0].as_py()!r}: {error}"
+    return found
 
 
 def _strays(store: Store, manifest: Manifest) -> Iterator[str]:

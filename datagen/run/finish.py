@@ -39,7 +39,7 @@ def finish(
     """
     if left := missing(store, plan.n_units):
         raise StoreError(
-            f"{store.url}: unit {left[0]} of {plan.n_units} is not done; run the same command again to go on"
+            f"{store.url}: unit {left[0]} of {plan.n_units} is not done; run the same command again to resume"
         )
     tally, index = Tally(), list[IndexPart]()
     found = markers(store, range(plan.n_units))

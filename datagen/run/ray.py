@@ -75,7 +75,7 @@ def run_ray(
             if left:
                 raise ClusterError(
                     f"Ray lost units {sorted(left)[:5]} {_PASSES} times; its logs say why. "
-                    "Everything else so far is kept; run the same command again to go on"
+                    "Everything else so far is kept; run the same command again to resume"
                 )
 
 
@@ -314,6 +314,6 @@ def _wait_for_room(pools: Sequence[PoolConfig], seconds: float, notice: Notice) 
     while fault := missing(pools, _nodes()):
         if time.monotonic() > deadline:
             raise ClusterError(
-                f"{fault}. Add nodes, or ask for less in `pools` of the recipe (limits.cluster_seconds waits)"
+                f"{fault}. Add nodes, or request less in `pools` of the recipe (limits.cluster_seconds waits)"
             )
         time.sleep(_POLL_SECONDS)

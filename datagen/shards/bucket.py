@@ -89,7 +89,7 @@ class Bucket:
         self.url = f"{scheme}://{host}/{self._folder}".rstrip("/")
         prefix = _ENVIRONMENT[scheme]
         options: Any = {"timeout": _TIMEOUT}
-        for name in _CLIENT_OPTIONS:  # obstore forgets those of the environment once it is given one
+        for name in _CLIENT_OPTIONS:  # obstore drops those of the environment once it is given one
             if value := os.environ.get(f"{prefix}_{name.upper()}"):
                 options[name] = value
         try:  # it must not try again itself: a refused second create would look like a stranger's file
@@ -171,7 +171,7 @@ class Bucket:
         """All files below a folder, sorted."""
         folder, found = self._path(prefix), list[str]()
 
-        def more() -> None:  # a listing that broke off goes on behind what it gave: stores list in order
+        def more() -> None:  # a listing that broke off continues behind its last key: stores list in order
             offset = found[-1] if found else None
             for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=_LISTED_AT_ONCE):
                 found.extend(each["path"] for each in page)

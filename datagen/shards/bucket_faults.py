@@ -31,13 +31,13 @@ def diagnose(error: Exception) -> BucketFault:
     text = str(error)
     status, code = (match[1] if (match := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
     answer = " ".join(filter(None, (status, code)))
-    mend = "mend that and run the same command again to go on"
+    mend = "mend that and run the same command again to resume"
     if "169.254.169.254" in text or "metadata.google.internal" in text or "token request" in text:
         said = "no credentials in the environment, and the machine gives none"
         return BucketFault(said, f"set the variables of docs/stores.md; {mend}", _TOKEN_TRIES)
     if status in ("401", "403") or _REFUSED.search(code):
         said = f"the store refuses the credentials of the environment ({answer})"
-        return BucketFault(said, "renew them or their rights, then run the same command again to go on")
+        return BucketFault(said, "renew them or their rights, then run the same command again to resume")
     if _NO_BUCKET.search(text):
         return BucketFault(f"there is no such bucket ({answer})", "create it, or check URL, endpoint and region")
     if isinstance(error, FileNotFoundError):
@@ -54,4 +54,4 @@ def diagnose(error: Exception) -> BucketFault:
         return BucketFault("no store can hold a file of this name", "check the URL")
     kind = _KIND.search(text)
     said = f"the store answers {answer}" if status else _KINDS.get(kind[1] if kind else "", "the connection broke")
-    return BucketFault(said, "when the store is well, run the same command again to go on", float("inf"))
+    return BucketFault(said, "when the store is well, run the same command again to resume", float("inf"))

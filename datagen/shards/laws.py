@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from datagen.clock import ceil_div
-from datagen.records import CHANNEL, EVENTS, FAMILIES, FLOOR, KINDS, Event, Spoken, Streams, Word
+from datagen.records import EVENTS, FAMILIES, FLOOR, KINDS, Event, Spoken, Streams, Word
 from datagen.text.phrases import places, units
 
 _BEFORE = frozenset(("gap", "hesitation", "user_silent", "waiting"))
@@ -39,9 +39,6 @@ def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
             yield f"code {int(codes.max())} is outside the codebook of {n_codes}"
     ends = {"user": 0, "assistant": 0}
     for index, u in enumerate(s.utterances):
-        if u.role not in CHANNEL:
-            yield f"utterance {index}: {u.role!r} is no role"
-            continue
         if u.start_samples < ends[u.role]:
             yield f"utterance {index}: the {u.role} overlaps itself"
         ends[u.role] = u.end_samples
@@ -91,8 +88,6 @@ def _rest_faults(u: Spoken, hop: int, n_codes: int) -> Iterator[str]:
 def _event_faults(e: Event, s: Streams) -> Iterator[str]:
     if e.kind not in EVENTS:
         yield "that is no kind of event"
-    if e.role not in CHANNEL:
-        yield f"{e.role!r} is no role"
     if not 0 <= e.start_samples <= e.end_samples <= s.n_samples:
         yield "it lies outside the conversation"
     if not -1 <= e.utterance < len(s.utterances):

@@ -21,7 +21,7 @@ _SCRATCH = ".writing"
 
 _STALE_SECONDS = 3600
 
-_GO_ON = "then run the same command again to go on"
+_GO_ON = "then run the same command again to resume"
 _MENDS = {
     errno.ENOSPC: f"free some space, {_GO_ON}",
     errno.EDQUOT: f"free some space or raise the quota, {_GO_ON}",

@@ -114,7 +114,7 @@ def test_the_command_rates_what_was_spoken_in_a_split(server, built, recipe_file
     }
     assert {" ".join(turn["text"] for turn in ask.data) for ask in server.asks} == expected
     assert [turn["role"] for turn in server.asks[0].data][:2] == ["user", "assistant"]
-    said = run.ok(*command, "--rows", "2", "--repeats", "2", "--set", "llm.temperature=0.7")
+    said = " ".join(run.ok(*command, "--rows", "2", "--repeats", "2", "--set", "llm.temperature=0.7").split())
     assert "2 dialogues rated" in said
     assert "6 6" in said
     assert "n scores 4, n failures 0, mean 6.00" in said

@@ -194,7 +194,7 @@ llm: {model: m}
         ("llm.budget.money=1", "needs prices"),
         ("llm.concurrency=0", "llm.concurrency"),
         ("dialogues={min_turns: 5, max_turns: 5}", "even number"),
-        ("tasks=[dialogue]\ngates={safety: 8}", "gates need"),
+        ("tasks=[dialogue]\ngates={safety: 8}", "thresholds need"),
     ],
 )
 def test_recipes_that_make_no_sense(change, words):

@@ -136,7 +136,7 @@ def test_background_talkers_speak_the_language_of_the_dialogue():
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("voices.assistant=low-0", "'low-0' does not speak 'zh'; name one a language, as {zh: NAME}: high-0"),
+        ("voices.assistant=low-0", "'low-0' does not speak 'zh'; name one per language, as {zh: NAME}: high-0"),
         ("voices.assistant={en: low-0}", "voices.assistant: none is given for 'zh'"),
         ("voices.assistant={en: low-0, zh: bella}", "voices.assistant: 'bella' is not a voice of by_language"),
         ("voices.users=[low-1, low-2, low-3]", "voices.users: nobody speaks 'zh'; add some who do: high-0, high-1"),

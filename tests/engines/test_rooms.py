@@ -52,8 +52,9 @@ def test_a_room_depends_on_seed_and_number_alone():
 
 def test_another_process_computes_the_same_bytes():
     code = (
-        "from datagen.engines.noise.rooms import ShoeBoxes; from datagen.recipe.mix_config import Room; import hashlib;"
-        f"print(hashlib.sha256(ShoeBoxes(Room(), {RATE}, 3).response(2).audio.tobytes()).hexdigest())"
+        "import hashlib; from datagen.engines.noise.rooms import ShoeBoxes; "
+        "from datagen.recipe.mix_config import RoomConfig; "
+        f"print(hashlib.sha256(ShoeBoxes(RoomConfig(), {RATE}, 3).response(2).audio.tobytes()).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert there == hashlib.sha256(rooms().response(2).audio.tobytes()).hexdigest()

@@ -1,10 +1,14 @@
 """What a report compares with: profiles are called profiles, and only recordings are human."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from datagen import DATA_VERSION
 from datagen.measure.battery import Durations
 from datagen.measure.compared_timing import HUMAN, ComparedTiming, marks
+from datagen.shards.manifest import Manifest
 from tests.conftest import make_recipe
 from tests.measure.test_fit import corpus
 
@@ -31,7 +35,7 @@ def test_a_file_is_human_only_if_it_was_fitted_to_recordings(tmp_path):
 
 def test_the_reference_of_a_build_is_what_its_recipe_asks_for():
     values = make_recipe("timing={profile: natural, user_fto: 100, assistant_fto: 100}").dump()
-    found = ComparedTiming.of_build({"recipe": values, "data_version": DATA_VERSION})
+    found = ComparedTiming.of_build(cast(Manifest, SimpleNamespace(recipe=values, data_version=DATA_VERSION)))
     assert found.title == "profile natural"
     assert found.durations["gap"] == Durations({100: found.durations["gap"].n})
 

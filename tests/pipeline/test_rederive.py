@@ -320,15 +320,14 @@ RECORDS = [
 def test_every_row_of_a_build_follows_from_the_format_page(tmp_path, overrides):
     tasks = f"flatten.tasks=[{', '.join(TASKS)}]"
     out, manifest = made(tmp_path, *overrides, tasks, "splits={validation: 0, test: 0}", records=RECORDS)
-    values = manifest.values
     conversations = read(out, "conversations")
     assert any(u["rest_codes"] for c in conversations for u in c["utterances"])
-    hop, fade_ms = values["clock"]["hop_samples"], values["recipe"]["timing"]["fade_ms"]
+    hop, fade_ms = manifest.clock.hop_samples, manifest.recipe["timing"]["fade_ms"]
     for u in (u for c in conversations for u in c["utterances"] if u["rest_codes"]):
-        fade_begins = u["end_samples"] - fade_ms * values["clock"]["sample_rate_hz"] // 1000
+        fade_begins = u["end_samples"] - fade_ms * manifest.clock.sample_rate_hz // 1000
         assert u["rest_start_frames"] == max(fade_begins // hop, u["start_samples"] // hop)
-    about = values["recipe"]["flatten"], values["vocabulary"], hop
-    readers = [Reader(c, *about, values["silence"]["silence_code"]) for c in conversations]
+    about = manifest.recipe["flatten"], asdict(manifest.vocabulary), hop
+    readers = [Reader(c, *about, manifest.silence.silence_code) for c in conversations]
     for task in TASKS:
         wanted = [row for reader in readers for row in reader.rows(task)]
         assert wanted

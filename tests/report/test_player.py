@@ -5,9 +5,9 @@ from io import BytesIO
 
 import numpy as np
 import soundfile
-from datagen.inspect.decode import decoded, runs
 
 from datagen.inspect import Sound
+from datagen.inspect.conversation import decoded, runs
 from datagen.report.lines import lines_of
 from datagen.report.player import RATE_HZ, mp3, players, sounds
 

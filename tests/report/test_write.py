@@ -30,8 +30,8 @@ def test_the_same_build_gives_the_same_page(out, page, tmp_path):
 
 def test_it_says_what_was_built_from_what(page, output):
     text = page.read_text("utf-8")
-    m = output.manifest.values
-    for said in (m["digest"], "package:quickstart.jsonl", "tone-0", f"{m['n_conversations']} conversations", "bytes"):
+    m = output.manifest
+    for said in (m.digest, "package:quickstart.jsonl", "tone-0", f"{m.n_conversations} conversations", "bytes"):
         assert said in text
     assert text.count("<svg") > 12
 

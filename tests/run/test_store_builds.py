@@ -130,7 +130,7 @@ def test_a_store_that_fails_for_good_ends_a_build_that_goes_on_later(
 ):
     monkeypatch.setenv(PATIENCE, "0.05")
     flaky_s3.plan = lambda method, path, n: fault if at in path and method == "PUT" else ""
-    with pytest.raises(StoreError, match=rf"cannot write {s3}/.*run the same command again to go on"):
+    with pytest.raises(StoreError, match=rf"cannot write {s3}/.*run the same command again to resume"):
         build(small, s3)
     flaky_s3.plan = lambda *_: ""
     monkeypatch.setenv(PATIENCE, "60")

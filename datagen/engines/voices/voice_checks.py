@@ -48,7 +48,7 @@ class RecordingLimits:
         Raises:
             RecipeError: If one is unknown or of another type.
 
-        >>> Limits.of({"min_seconds": 1}).min_seconds
+        >>> RecordingLimits.of({"min_seconds": 1}).min_seconds
         1
         """
         known = {each.name: each.default for each in fields(cls)}
@@ -124,7 +124,7 @@ def faults(found: Measures, limits: RecordingLimits) -> Iterator[str]:
 def fitness(seconds: float, limits: RecordingLimits) -> float:
     """Distance of a length from the best ones, in seconds.
 
-    >>> fitness(4.0, Limits()), fitness(12.0, Limits())
+    >>> fitness(4.0, RecordingLimits()), fitness(12.0, RecordingLimits())
     (0.0, 2.0)
     """
     shortest, longest = limits.best_seconds

@@ -155,7 +155,9 @@ def test_voices_without_transcripts_are_skipped_where_they_are_needed(fake, tmp_
     for name, item in bank.items():
         copy(item.path, folder / f"{name}.wav")
     model_dir = str(fake_model(tmp_path / "model", 3))
-    with pytest.raises(EngineError, match=rf"give a transcript[^$]*`datagen voices {folder} --limit transcript=true`"):
+    with pytest.raises(
+        EngineError, match=rf"its transcript is missing; add it[^$]*`datagen voices {folder} --limit transcript=true`"
+    ):
         CosyVoice(model_dir, str(fake), bank=str(folder))
     (folder / "eve.txt").write_text("I am eve.")
     assert CosyVoice(model_dir, str(fake), bank=str(folder)).voices == ("eve",)
