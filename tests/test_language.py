@@ -167,7 +167,7 @@ def is_moved(dotted: str) -> bool:
 def names_something(dotted: str) -> bool:
     """True if a dotted name is a module, or a name in one.
 
-    >>> names_something("datagen.audit.audit.PREDICTORS"), names_something("datagen.nothing")
+    >>> names_something("datagen.audit.audit.PREDICTORS"), names_something("datagen.nonesuch")
     (True, False)
     """
     for n_parts in range(dotted.count(".") + 1, 0, -1):
