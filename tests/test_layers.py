@@ -92,8 +92,6 @@ def test_imports_go_down(path):
 
 
 READERS = ("feed", "inspect", "report", "export", "evaluate", "measure", "audit")
-PENDING = {"inspect/output.py"}
-"""Readers that still load the pipeline to open a build."""
 
 
 def loaded_at_import(path: Path) -> set[str]:
@@ -109,8 +107,6 @@ def loaded_at_import(path: Path) -> set[str]:
     ids=lambda p: str(p.relative_to(PACKAGE)),
 )
 def test_readers_of_a_build_know_neither_pipeline_nor_run(path):
-    if path.relative_to(PACKAGE).as_posix() in PENDING:
-        pytest.skip("loads the pipeline until the manifest is typed")
     for name in imported(path):
         assert part(name) not in ("pipeline", "run", "authoring") or not name.startswith("datagen."), name
     for name in loaded_at_import(path):

@@ -112,7 +112,7 @@ def audit_build(
 def export(
     out: Finished,
     to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory; an interrupted export continues.")],
-    format: Annotated[Literal["lhotse", "moshi", "datasets"], typer.Option("--format", help="Format of the export.")],
+    format: Annotated[str, typer.Option("--format", metavar="NAME", help="lhotse, moshi or datasets.")],
     decoded: Annotated[bool, typer.Option("--decoded", help="Sound decoded from the tokens.")] = False,
 ) -> None:
     """Write conversations as sound files and lists for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""

@@ -7,15 +7,13 @@ them come last. So an interrupted export continues when run again, and ends with
 """
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from datagen.errors import DatagenError
 from datagen.export.exporters import HuggingFace, Lhotse, Moshi
 from datagen.export.target import ExportClip, Target
 from datagen.inspect import Output
 from datagen.records import SPLITS
-
-Format = Literal["lhotse", "moshi", "datasets"]
 
 
 class Exporter(Protocol):
@@ -30,11 +28,12 @@ class Exporter(Protocol):
         ...
 
 
-_EXPORTERS: dict[str, Callable[[Target], Exporter]] = {"lhotse": Lhotse, "moshi": Moshi, "datasets": HuggingFace}
+EXPORTERS: dict[str, Callable[[Target], Exporter]] = {"lhotse": Lhotse, "moshi": Moshi, "datasets": HuggingFace}
+"""By name of the format."""
 
 
 def export(
-    output: Output, to: str, format: Format, decoded: bool = False, tell: Callable[[int], None] = lambda _: None
+    output: Output, to: str, format: str, decoded: bool = False, tell: Callable[[int], None] = lambda _: None
 ) -> str:
     """Export all conversations of a build, and return a summary.
 
@@ -46,8 +45,11 @@ def export(
         tell: Called with 1 after each conversation.
 
     Raises:
-        DatagenError: If the build kept no sound and `decoded` is false, or `to` holds something else.
+        DatagenError: If there is no such format, the build kept no sound and `decoded` is false, or `to` holds
+            something else.
     """
+    if format not in EXPORTERS:
+        raise DatagenError(f"there is no export format {format!r}; formats: {', '.join(EXPORTERS)}")
     if not decoded and not output.recipe.mix.keep_audio:
         raise DatagenError(
             f"{output.url} kept no audio to export: build with --set mix.keep_audio=true, "
@@ -58,7 +60,7 @@ def export(
     n_conversations = dict.fromkeys(SPLITS, 0)
     try:
         with Target(to, identity) as target:
-            exporter = _EXPORTERS[format](target)
+            exporter = EXPORTERS[format](target)
             for talk in conversations:
                 exporter.add(ExportClip.of(talk, decoded))
                 n_conversations[talk.split] += 1
