@@ -3,6 +3,9 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -89,6 +92,100 @@ def test_imports_go_down(path):
             and (PACKAGE / part(name)).with_suffix(".py").exists() | (PACKAGE / part(name)).is_dir()
         ):
             assert floor(part(name)) < floor(own(path)), f"{path.name} imports {name}"
+
+
+def import_graph(package: Path) -> dict[str, set[str]]:
+    """The modules of a package that each of its modules imports, in functions and for type checkers too.
+
+    A name that an `__init__` re-exports counts as imported from the module that defines it; what an
+    `__init__` imports counts only if its own code uses it.
+    """
+    trees = {dotted(path, package): ast.parse(path.read_text("utf-8")) for path in package.rglob("*.py")}
+    packages = {dotted(path, package) for path in package.rglob("__init__.py")}
+    names = {module: list(names_imported(tree, module, module in packages)) for module, tree in trees.items()}
+    exports = {module: dict(names[module]) for module in packages}
+
+    def home(name: str) -> str:
+        """The module that a name comes from; empty if it is none of the package."""
+        while name and name not in trees:
+            module, _, attribute = name.rpartition(".")
+            if module in trees and attribute not in exports.get(module, {}):
+                return module
+            name = exports[module][attribute] if module in trees else module
+        return name
+
+    graph = {}
+    for module, tree in trees.items():
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        wanted = {n for local, n in names[module] if module not in packages or local.split(".")[0] in used}
+        graph[module] = {home(name) for name in wanted} - {module, ""}
+    return graph
+
+
+def dotted(path: Path, package: Path) -> str:
+    return ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def names_imported(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[str, str]]:
+    """Each imported name as the module calls it, and in full."""
+    inside = module if is_package else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.asname or alias.name, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), inside)
+            yield from ((alias.asname or alias.name, f"{origin}.{alias.name}") for alias in node.names)
+
+
+def import_cycle(package: Path) -> list[str]:
+    """Modules of a package that import each other in a circle, empty if there are none."""
+    try:
+        TopologicalSorter(import_graph(package)).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert import_cycle(PACKAGE) == []
+
+
+LAZY = "def later():\n    from house.{0} import {0}\n"
+TYPED = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from house.{0} import {0}\n"
+
+
+@pytest.mark.parametrize(
+    ("hall", "attic", "is_circle"),
+    [
+        ("", "from house.hall import hall", False),
+        ("from house.attic import attic", "", False),
+        ("from house.attic import attic", LAZY.format("hall"), True),
+        (LAZY.format("attic"), LAZY.format("hall"), True),
+        (LAZY.format("attic"), TYPED.format("hall"), True),
+        ("import house.attic", "import house.hall as below", True),
+        (
+            "from house.attic import attic as it\ndef later():\n    from house.cellar import plan as it",
+            LAZY.format("hall"),
+            True,
+        ),
+        ("from house import attic", "from house.hall import hall", True),
+        ("from .attic import attic", "from . import hall", True),
+        ("from house import stairs", "from house.hall import hall", False),
+        ("from house.attic import attic", "from house import stairs", True),
+        ("from house.attic import attic", "from house import VERSION", False),
+        ("from house.attic import attic", "from house import plan", False),
+    ],
+)
+def test_a_planted_circle_is_found(tmp_path, hall, attic, is_circle):
+    """The package re-exports `stairs` of the hall, and what it defines itself needs no module."""
+    house = tmp_path / "house"
+    house.mkdir()
+    (house / "__init__.py").write_text("from house.hall import stairs\nfrom house.cellar import plan\nVERSION = 1\n")
+    (house / "cellar.py").write_text("plan = 1\n")
+    (house / "hall.py").write_text(f"{hall}\nhall = stairs = 1\n")
+    (house / "attic.py").write_text(f"{attic}\nattic = 1\n")
+    found = import_cycle(house)
+    assert (set(found) == {"house.hall", "house.attic"}) if is_circle else not found
 
 
 READERS = ("feed", "inspect", "report", "export", "evaluate", "measure", "audit")

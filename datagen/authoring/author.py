@@ -20,7 +20,8 @@ from datagen.authoring.spend import NOTHING, Usage
 from datagen.errors import ClusterError, EngineError, ResumeError
 from datagen.recipe import PoolConfig
 from datagen.records import Reject
-from datagen.run.job import Engine, Job, Watcher, WorkerPool, run_job
+from datagen.run.job import Engine, Job, Watcher, WorkerPool
+from datagen.run.run_job import run_job
 from datagen.shards import digest
 from datagen.shards.identity import plain
 from datagen.shards.markers import Tally, markers

@@ -30,7 +30,7 @@ def show(
 
     output = datagen.inspect.open(out)
     if dialogue is None:
-        from datagen.inspect.paint import paint
+        from datagen.inspect.rows import paint
 
         paint(output.row(task or "three_stream", row or 0), chunks, codes)
     elif task is not None or row is not None:

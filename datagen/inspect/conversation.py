@@ -3,35 +3,66 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
-from datagen.inspect.rows import StoredRow
+from datagen.inspect.html import render
+from datagen.inspect.rows import OpenedBuild, StoredRow
 from datagen.inspect.sound import Channel, Sound
+from datagen.inspect.timeline import lines_of
 from datagen.records import Streams
 from datagen.shards.chunks import speaks
 from datagen.shards.schema import CONVERSATIONS, HEAVY, plain, streams_of
+from datagen.shards.store import Store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import File, unit_of
 
 if TYPE_CHECKING:
     import pandas
 
-    from datagen.inspect.output import Output
+    from datagen.engines.base import SpeechTokenizer
 
 _TOKENS = ("words", "text_ids", "spoken_ids", "rest_codes", "rest_start_frames")
 """Columns of utterances that are not shown in a table."""
 _LIGHT = [name for name in CONVERSATIONS.names if name not in HEAVY]
 
 
+class OpenedConversations(OpenedBuild, Protocol):
+    """The part of an opened build that its conversations use."""
+
+    @property
+    def url(self) -> str:
+        """Its directory or URL."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The store of its files."""
+        ...
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks that have rows."""
+        ...
+
+    @property
+    def speech_tokenizer(self) -> "SpeechTokenizer":
+        """The speech tokenizer that made the codes."""
+        ...
+
+    def rows_of(self, talk: "StoredConversation", task: str) -> list[StoredRow]:
+        """Rows of a task made from a conversation."""
+        ...
+
+
 @dataclass(eq=False)
 class ConversationFile:
     """The conversations of a data file. Their audio is read once, at its first use."""
 
-    output: "Output"
+    output: "OpenedConversations"
     file: File
 
     def find(self, dialogue_id: str) -> int | None:
@@ -75,7 +106,7 @@ class StoredConversation:
     _index: int
 
     @property
-    def output(self) -> "Output":
+    def output(self) -> "OpenedConversations":
         """The build it is part of."""
         return self._file.output
 
@@ -180,11 +211,9 @@ class StoredConversation:
         return f"Conversation({self.dialogue_id!r}, {self.split}, {self.seconds:.1f} s, {n} utterances)"
 
     def _repr_html_(self) -> str:
-        from datagen.inspect.html import render
-        from datagen.inspect.timeline import lines_of
-
         sound = self.audio if self.has_audio else None
-        return render("conversation", talk=self, lines=lines_of(self, sound), sound=sound)
+        lines = lines_of(self.streams, self.sample_rate_hz, sound)
+        return render("conversation", talk=self, lines=lines, sound=sound)
 
 
 def decoded(talk: StoredConversation, role: str, frames: slice) -> NDArray[np.float32]:

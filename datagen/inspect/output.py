@@ -8,14 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from datagen.errors import DatagenError
+from datagen.inspect.as_arrow import SPLIT, batches
+from datagen.inspect.as_dataset import dataset
 from datagen.inspect.conversation import ConversationFile, StoredConversation
+from datagen.inspect.html import render
 from datagen.inspect.rows import StoredRow
 from datagen.records import SPLITS
 from datagen.shards.manifest import Manifest
-from datagen.shards.schema import CONVERSATIONS, HEAVY, NEW, REJECTS, ROWS, rows_of
+from datagen.shards.schema import CONVERSATIONS, HEAVY, REJECTS, ROWS, rows_of
 from datagen.shards.store import open_store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import File, unit_of
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from datagen.recipe import Recipe
 
 _E = TypeVar("_E", "SpeechTokenizer", "TextTokenizer")
-_SPLIT = pa.field("split", pa.string(), nullable=False)
-_BATCH_ROWS = 1024
 
 
 def open_output(out: str) -> "Output":
@@ -133,8 +133,6 @@ class Output:
         )
 
     def _repr_html_(self) -> str:
-        from datagen.inspect.html import render
-
         return render("output", output=self, m=self.manifest)
 
     # -- tables -------------------------------------------------------------------------------------------------
@@ -146,7 +144,7 @@ class Output:
             DatagenError: If there is no such table.
         """
         if table in self.tasks:
-            return ROWS.append(_SPLIT)
+            return ROWS.append(SPLIT)
         if table in ("conversations", "rejects"):
             self._need(table)
             return CONVERSATIONS if table == "conversations" else REJECTS
@@ -164,23 +162,7 @@ class Output:
             DatagenError: If there is no such table, split or column.
         """
         wanted = self._columns(table, split, columns)
-        return self._batches(table, split, wanted)
-
-    def _batches(self, table: str, split: str, wanted: list[str]) -> Iterator[pa.RecordBatch]:
-        is_task = table in self.tasks
-        stored = [name for name in wanted if not (is_task and name == "split")]
-        if split and not is_task:
-            stored = list(dict.fromkeys([*stored, "split"]))
-        for file in self.manifest.files(table, split if is_task else ""):
-            found = from_parquet(self.store.open(file.key), file.key, stored)
-            if is_task:
-                for name in set(NEW) & set(wanted) - set(found.column_names):
-                    found = found.append_column(ROWS.field(name), pa.array([NEW[name]] * file.n_rows, pa.int32()))
-                splits = pa.array([file.split] * file.n_rows, pa.string())
-                found = pa.table([*found.columns, splits], pa.schema([*found.schema, _SPLIT]))
-            elif split:
-                found = found.filter(pc.equal(found.column("split"), split))
-            yield from found.select(wanted).replace_schema_metadata(None).to_batches(_BATCH_ROWS)
+        return batches(self.store, self.manifest, table, split, wanted)
 
     def arrow(
         self, table: str, split: str = "", columns: Sequence[str] | None = None, limit: int | None = None
@@ -189,7 +171,7 @@ class Output:
         wanted = self._columns(table, split, columns)
         schema = pa.schema([self.schema(table).field(name) for name in wanted])
         found, n_rows = [], 0
-        for batch in self._batches(table, split, wanted):
+        for batch in batches(self.store, self.manifest, table, split, wanted):
             found.append(batch)
             n_rows += batch.num_rows
             if limit is not None and n_rows >= limit:
@@ -209,10 +191,8 @@ class Output:
         Raises:
             DatagenError: If there are no rows of the task.
         """
-        from datagen.inspect.as_dataset import dataset
-
         self._need_task(task)
-        return dataset(self, task)
+        return dataset(self.url, self.manifest, task)
 
     # -- one of many --------------------------------------------------------------------------------------------
 

@@ -1,27 +1,57 @@
 """One training row in readable parts: chunks of the streamed tasks, runs of the others."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from itertools import groupby
-from typing import TYPE_CHECKING
-from unicodedata import category
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen import records
+from datagen.inspect.html import inert, render
 from datagen.records import TRANSFERS
-from datagen.shards.vocab import SPECIALS
+from datagen.shards.manifest import Manifest
+from datagen.shards.vocab import SPECIALS, Vocabulary
 
 if TYPE_CHECKING:
-    from datagen.inspect.output import Output
+    from rich.table import Table
+    from rich.text import Text
+
+    from datagen.engines.base import TextTokenizer
 
 _SILENT = {"<|speech_silence|>", "<|text_silence|>"}
 _STREAMED = ("three_stream", "two_stream")
 _SHOWN_CODES = 6
 _HTML_CHUNKS = 60
 """Chunks that a notebook shows; all are in `Row.chunks`."""
+_PRINTED_CHUNKS = 60
+_STYLES = {"text": "green", "special": "magenta", "speech": "cyan", "unused": "red"}
+_LEGEND = "speech: a cell or number a code; · silence; green: text; magenta: special tokens; dim: not learned"
+
+
+class OpenedBuild(Protocol):
+    """The part of an opened build that its rows use."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its manifest."""
+        ...
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples per second of all times in samples."""
+        ...
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The ranges of token ids."""
+        ...
+
+    @property
+    def text_tokenizer(self) -> "TextTokenizer":
+        """The text tokenizer that made the ids."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +90,10 @@ class StoredRow(records.Row):
         >>> print(row); row.input_ids, [chunk.text for chunk in row.chunks()]  # doctest: +SKIP
     """
 
-    output: "Output"
+    output: "OpenedBuild"
 
     @classmethod
-    def of(cls, output: "Output", row: records.Row) -> "StoredRow":
+    def of(cls, output: "OpenedBuild", row: records.Row) -> "StoredRow":
         """A stored row of a build."""
         return cls(**{field.name: getattr(row, field.name) for field in fields(row)}, output=output)
 
@@ -134,31 +164,13 @@ class StoredRow(records.Row):
         return f"{inert(self.row_id)}  {self.split}  {len(self.input_ids):,} tokens, {learned:,} of them learned"
 
     def __str__(self) -> str:
-        from datagen.inspect.paint import painted
-
         return painted(self)
 
     def __repr__(self) -> str:
         return f"Row({self.row_id!r}, {self.split}, {len(self.input_ids):,} tokens)"
 
     def _repr_html_(self) -> str:
-        from datagen.inspect.html import render
-
         return render("row", row=self, n_most=_HTML_CHUNKS)
-
-
-def inert(text: str) -> str:
-    r"""Text with control characters spelled out, so that data cannot steer a terminal.
-
-    Those that only turn the direction of writing, or break a line, are spelled out too.
-
-    >>> print(inert("a\x1b[2J\u202eb"))
-    a\u001b[2J\u202eb
-    """
-    if text.isprintable() and "\\" not in text:
-        return text
-    spelled = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
-    return "".join(c if c.isprintable() or category(c) == "Zs" else f"\\u{ord(c):04x}" for c in spelled)
 
 
 def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
@@ -184,3 +196,65 @@ def event_name(kind: str, role: str) -> str:
     ('barge-in (assistant)', 'false start')
     """
     return kind.replace("barge_in", "barge-in").replace("_", " ") + (" (assistant)" if role == "assistant" else "")
+
+
+def paint(row: StoredRow, n_chunks: int, codes: bool) -> None:
+    """Print a row; speech as coloured cells, or as numbers with `codes` or without colour."""
+    from datagen.terminal import console
+
+    to = console()
+    for part in _parts(row, n_chunks, codes or not to.is_terminal):
+        to.print(part)
+
+
+def painted(row: StoredRow) -> str:
+    """A row as `print` shows it, in colours on a terminal."""
+    from datagen.terminal import console
+
+    to = console()
+    with to.capture() as captured:
+        for part in _parts(row, _PRINTED_CHUNKS, not to.is_terminal):
+            to.print(part)
+    return captured.get().rstrip("\n")
+
+
+def _parts(row: StoredRow, n_chunks: int, codes: bool) -> "Iterator[Text | Table]":
+    from rich.text import Text
+
+    yield Text(row.title)
+    if row.is_streamed:
+        yield _chunks(row, n_chunks, codes)
+        if row.n_chunks > n_chunks:
+            yield Text(f"... {row.n_chunks - n_chunks} more chunks; --chunks {row.n_chunks} paints all")
+    else:
+        runs = [(f"{run.shown}  ", _STYLES[run.kind] + ("" if run.learned else " dim")) for run in row.runs()]
+        yield Text.assemble(*runs)
+    yield Text(_LEGEND, style="dim")
+
+
+def _chunks(row: StoredRow, n_chunks: int, codes: bool) -> "Table":
+    """A table of chunks: time, user speech, assistant text, assistant speech, marks."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("s", "user speech", "assistant text", "assistant speech", "", box=None, header_style="bold")
+    for chunk in islice(row.chunks(), n_chunks):
+        table.add_row(
+            f"{chunk.start_samples / row.output.sample_rate_hz:6.1f}",
+            Text.assemble(*_speech(chunk.user, codes, learned=False)),
+            Text(chunk.text, style="green") if chunk.text else Text("·", style="magenta"),
+            Text.assemble(*_speech(chunk.assistant, codes, learned=True)),
+            Text(", ".join(chunk.marks), style="bold yellow"),
+        )
+    return table
+
+
+def _speech(stream: tuple[int | None, ...], codes: bool, learned: bool) -> Iterator[tuple[str, str]]:
+    """Speech codes with their styles, the same code in the same colour; a dot where the stream is silent."""
+    for code in stream:
+        if code is None:
+            yield "   · " if codes else "·", "magenta"
+        elif codes:
+            yield f"{code:>4} ", "cyan" if learned else "cyan dim"
+        else:
+            yield "█", f"color({16 + code * 97 % 216})"

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from datagen.clock import samples_to_ms
-from datagen.inspect.rows import event_name, inert
+from datagen.inspect.html import inert
+from datagen.inspect.rows import event_name
 from datagen.records import Event, Spoken
 from datagen.terminal import console
 

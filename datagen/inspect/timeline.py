@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +9,7 @@ from numpy.typing import NDArray
 from datagen.clock import samples_to_ms
 from datagen.inspect.rows import event_name
 from datagen.inspect.sound import Sound
-from datagen.records import CHANNEL, TRANSFERS, Role
-
-if TYPE_CHECKING:
-    from datagen.inspect.conversation import StoredConversation
+from datagen.records import CHANNEL, TRANSFERS, Role, Streams
 
 LINE_S = 20
 _WIDTH = 1000
@@ -61,48 +57,50 @@ class TimelineLine:
     """Place and label of each second."""
 
 
-def lines_of(talk: "StoredConversation", sound: Sound | None) -> Iterator[TimelineLine]:
+def lines_of(streams: Streams, sample_rate_hz: int, sound: Sound | None) -> Iterator[TimelineLine]:
     """The lines of a conversation, with the outline of its sound if there is one."""
-    n_line = LINE_S * talk.sample_rate_hz
-    n_lines = -(-talk.streams.n_samples // n_line)
+    n_line = LINE_S * sample_rate_hz
+    n_lines = -(-streams.n_samples // n_line)
     waves = _waves(sound, n_lines) if sound else None
     for index in range(n_lines):
         begin = index * n_line
         lanes = (
-            TimelineChannel(role, tuple(_utterances(talk, role, begin, n_line)), _outline(waves, index, CHANNEL[role]))
+            TimelineChannel(
+                role, tuple(_utterances(streams, sample_rate_hz, role, begin)), _outline(waves, index, CHANNEL[role])
+            )
             for role in ("user", "assistant")
         )
-        seconds = range(min(LINE_S, -(-(talk.streams.n_samples - begin) // talk.sample_rate_hz)) + 1)
+        seconds = range(min(LINE_S, -(-(streams.n_samples - begin) // sample_rate_hz)) + 1)
         ticks = tuple((s * _WIDTH / LINE_S, str(index * LINE_S + s) if s % 2 == 0 else "") for s in seconds)
-        yield TimelineLine(index * LINE_S, tuple(lanes), tuple(_events(talk, begin, n_line)), ticks)
+        yield TimelineLine(index * LINE_S, tuple(lanes), tuple(_events(streams, sample_rate_hz, begin)), ticks)
 
 
-def _utterances(talk: "StoredConversation", role: Role, begin: int, n_line: int) -> Iterator[Span]:
-    for u in talk.streams.utterances:
+def _utterances(streams: Streams, sample_rate_hz: int, role: Role, begin: int) -> Iterator[Span]:
+    for u in streams.utterances:
         if u.role == role and u.end_samples > u.start_samples:
-            place = _place(u.start_samples, u.end_samples, begin, n_line)
+            place = _place(u.start_samples, u.end_samples, begin, LINE_S * sample_rate_hz)
             if place:
                 unsaid = f" [not heard: {u.unsaid}]" if u.unsaid else ""
-                title = f"{_seconds(talk, u.start_samples)} {u.kind}, {u.voice}: {u.said}{unsaid}"
+                title = f"{_seconds(u.start_samples, sample_rate_hz)} {u.kind}, {u.voice}: {u.said}{unsaid}"
                 yield Span(*place, u.said, u.kind, title)
 
 
-def _events(talk: "StoredConversation", begin: int, n_line: int) -> Iterator[Span]:
+def _events(streams: Streams, sample_rate_hz: int, begin: int) -> Iterator[Span]:
     """Events of a line. A label that would cover another stands in the next row; if all are taken, it is left out."""
     free = [0.0] * _LABEL_ROWS
-    for event in sorted(talk.streams.events, key=lambda event: event.start_samples):
-        place = _place(event.start_samples, event.end_samples, begin, n_line)
+    for event in sorted(streams.events, key=lambda event: event.start_samples):
+        place = _place(event.start_samples, event.end_samples, begin, LINE_S * sample_rate_hz)
         if place and event.placed and event.kind not in TRANSFERS:
             name = event_name(event.kind, event.role)
             row = next((k for k in range(_LABEL_ROWS) if free[k] <= place[0]), None)
             if row is not None:
                 free[row] = place[0] + _CHARACTER * (len(name) + 1)
             label = name if row is not None else ""
-            yield Span(*place, label, event.kind, f"{_seconds(talk, event.start_samples)} {name}", row or 0)
+            yield Span(*place, label, event.kind, f"{_seconds(event.start_samples, sample_rate_hz)} {name}", row or 0)
 
 
-def _seconds(talk: "StoredConversation", samples: int) -> str:
-    return f"{samples_to_ms(samples, talk.sample_rate_hz) / 1000:.2f} s"
+def _seconds(samples: int, sample_rate_hz: int) -> str:
+    return f"{samples_to_ms(samples, sample_rate_hz) / 1000:.2f} s"
 
 
 def _place(start: int, end: int, begin: int, n_line: int) -> tuple[float, float] | None:

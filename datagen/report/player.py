@@ -14,7 +14,8 @@ from datagen.clock import samples_to_ms
 from datagen.errors import DatagenError
 from datagen.inspect import Sound, StoredConversation, StoredRow
 from datagen.inspect.conversation import decoded
-from datagen.inspect.rows import event_name, inert
+from datagen.inspect.html import inert
+from datagen.inspect.rows import event_name
 from datagen.records import EVENTS, HARD_NEGATIVES, Event, Mixing, Spoken, Streams
 from datagen.report.lines import lines_of
 from datagen.seeds import digest

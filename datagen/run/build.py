@@ -9,8 +9,9 @@ from datagen.errors import LimitError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import LimitsConfig, Recipe
 from datagen.run.finish import finish
-from datagen.run.job import Engine, Job, Watcher, WorkerPool, run_job
+from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.planning import plan_build, remarks
+from datagen.run.run_job import run_job
 from datagen.run.takes import Index, check_takes
 from datagen.run.worker import Worker
 from datagen.shards.manifest import MANIFEST, Manifest

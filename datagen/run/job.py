@@ -14,11 +14,8 @@ from typing_extensions import TypeVar
 
 from datagen.errors import StoreError
 from datagen.recipe import LimitsConfig, PoolConfig
-from datagen.run.local import Hand, run_local
-from datagen.run.supervise import Notice, Warden
-from datagen.shards.markers import missing
 from datagen.shards.plan import PLAN, I, Plan, read_plan, refuse_another
-from datagen.shards.store import Store, open_store
+from datagen.shards.store import Store
 from datagen.shards.unit import Marker
 
 Engine = Literal["local", "ray"]
@@ -99,68 +96,6 @@ class Job(ABC, Generic[_R, I]):
     @abstractmethod
     def finish(self, store: Store, plan: Plan[I]) -> _R:
         """Sum up the job when all units are done, in the output too."""
-
-
-def run_job(
-    job: Job[_R, I],
-    out: str,
-    n_workers: int = 0,
-    watcher: Watcher | None = None,
-    engine: Engine = "local",
-    address: str = "local",
-) -> _R:
-    """Run a job, or resume one that was interrupted.
-
-    Args:
-        job: The job.
-        out: Output directory or URL.
-        n_workers: Processes. With 0 the work is done in this process, and what crashes it ends the
-            job. On Ray: the most workers of a pool for which the recipe names no number; 0 for as
-            many as there is room for.
-        watcher: Informed of progress.
-        engine: What runs the workers.
-        address: Of the Ray cluster; `local` starts one on this machine.
-
-    Raises:
-        DatagenError: What the user can fix: recipe, inputs, engines, output, cluster.
-    """
-    watcher = watcher or Watcher()
-    store = open_store(out)
-    store.sweep()
-    plan = job.plan(store)
-    if n_workers or engine == "ray":
-        job.release()
-    left = missing(store, plan.n_units)
-    watcher.planned(plan, plan.n_units - len(left))
-    for line in job.remarks(plan):
-        watcher.notice(line)
-
-    def done(marker: Marker) -> None:
-        watcher.unit_done(marker)
-        job.done(marker)
-
-    if left:
-        job.begin(store, plan, left)
-        if engine == "ray":
-            from datagen.run.ray import run_ray
-
-            run_ray(job, out, left, n_workers, address, done, watcher.notice)
-        elif n_workers:
-            (pool,) = job.pools(out, n_workers, engine)
-            hands = _hands(pool, min(n_workers, len(left)), job.limits.attempts, watcher.notice)
-            run_local(hands, left, done, patient=pool.lanes > 0)
-        else:
-            run = job.here(out, plan, store)
-            for unit in left:
-                done(run(unit))
-    return job.finish(store, plan)
-
-
-def _hands(pool: WorkerPool, n_workers: int, attempts: int, notice: Notice) -> list[Hand]:
-    if not pool.lanes:
-        return [Warden(pool.make, pool.arguments, attempts, notice) for _ in range(n_workers)]
-    worker: Hand = pool.make(*pool.arguments)
-    return [worker] * pool.lanes
 
 
 def settled(store: Store, wanted: I, make: Callable[[], Plan[I]]) -> Plan[I]:

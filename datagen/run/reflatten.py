@@ -11,7 +11,8 @@ from datagen.pipeline.flatten import Flatten
 from datagen.recipe import FlattenConfig, LimitsConfig, explain, sha256_of
 from datagen.run.commit import commit_rows
 from datagen.run.finish import finish
-from datagen.run.job import Engine, Job, WorkerPool, run_job, settled
+from datagen.run.job import Engine, Job, WorkerPool, settled
+from datagen.run.run_job import run_job
 from datagen.shards.identity import Identity
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, Manifest
 from datagen.shards.plan import PLAN, Plan, load_plan

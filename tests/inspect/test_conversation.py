@@ -11,7 +11,7 @@ import soundfile
 import datagen.inspect
 from datagen.errors import DatagenError
 from datagen.inspect import Output, StoredConversation
-from datagen.inspect.rows import inert
+from datagen.inspect.html import inert
 from datagen.inspect.timeline import lines_of
 from datagen.records import TRANSFERS
 from tests.inspect.conftest import HOSTILE, HOSTILE_ID
@@ -133,7 +133,7 @@ def test_a_conversation_without_utterances_or_events_has_empty_frames(talk):
 
 
 def test_the_timeline_shows_every_utterance_and_event_where_it_is(talk):
-    lines = list(lines_of(talk, talk.audio))
+    lines = list(lines_of(talk.streams, talk.sample_rate_hz, talk.audio))
     assert [line.start_s for line in lines] == list(range(0, int(np.ceil(talk.seconds)), 20))
     first = lines[0]
     heard = [u for u in talk.streams.utterances if u.role == "user" and u.end_samples > u.start_samples]
@@ -154,7 +154,7 @@ def test_labels_of_events_do_not_cover_each_other(talk):
 
     starts = {"noise_burst": 0, "other_talker": 2_400, "backchannel": 4_800, "prompt": 240_000}
     events = tuple(Event(kind, "user", at, at + 24_000) for kind, at in starts.items())
-    (line, *_) = lines_of(replace(talk, streams=replace(talk.streams, events=events)), None)
+    (line, *_) = lines_of(replace(talk.streams, events=events), talk.sample_rate_hz, None)
     assert [(span.text, span.row) for span in line.events] == [
         ("noise burst", 0),
         ("other talker", 1),
@@ -165,7 +165,7 @@ def test_labels_of_events_do_not_cover_each_other(talk):
 
 
 def test_waves_are_loud_where_the_channel_is(talk):
-    (line, *_) = lines_of(talk, talk.audio)
+    (line, *_) = lines_of(talk.streams, talk.sample_rate_hz, talk.audio)
     for channel, lane in enumerate(line.lanes):
         peaks = [-float(point.split(",")[1]) for point in lane.wave.split()[:500]]
         padded = np.zeros(480_000)

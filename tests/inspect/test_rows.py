@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from datagen.inspect import Output, StoredRow
-from datagen.inspect.rows import inert, marks_of
+from datagen.inspect.html import inert
+from datagen.inspect.rows import marks_of
 from tests.run.builds import made
 
 
@@ -67,7 +68,7 @@ def test_runs_join_to_the_row(output, work):
 
 
 def test_print_shows_what_the_terminal_command_paints(output, capsys):
-    from datagen.inspect.paint import paint
+    from datagen.inspect.rows import paint
 
     for task in ("asr", "three_stream"):
         row = output.row(task, 1)

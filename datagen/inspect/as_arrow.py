@@ -1,0 +1,41 @@
+"""A table of a build as Arrow record batches."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datagen.shards.manifest import Manifest
+from datagen.shards.schema import NEW, ROWS
+from datagen.shards.store import Store
+from datagen.shards.tables import from_parquet
+
+SPLIT = pa.field("split", pa.string(), nullable=False)
+"""The column of a task that its files do not store."""
+_BATCH_ROWS = 1024
+
+
+def batches(store: Store, manifest: Manifest, table: str, split: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Columns of a table, one file in memory at a time.
+
+    Args:
+        store: The store of the build.
+        manifest: Its manifest, which names the files.
+        table: `conversations`, `rejects`, or a task.
+        split: Only this one; all if empty.
+        columns: Columns of the table, in the order of the batches.
+    """
+    is_task = table in manifest.tasks
+    stored = [name for name in columns if not (is_task and name == "split")]
+    if split and not is_task:
+        stored = list(dict.fromkeys([*stored, "split"]))
+    for file in manifest.files(table, split if is_task else ""):
+        found = from_parquet(store.open(file.key), file.key, stored)
+        if is_task:
+            for name in set(NEW) & set(columns) - set(found.column_names):
+                found = found.append_column(ROWS.field(name), pa.array([NEW[name]] * file.n_rows, pa.int32()))
+            splits = pa.array([file.split] * file.n_rows, pa.string())
+            found = pa.table([*found.columns, splits], pa.schema([*found.schema, SPLIT]))
+        elif split:
+            found = found.filter(pc.equal(found.column("split"), split))
+        yield from found.select(columns).replace_schema_metadata(None).to_batches(_BATCH_ROWS)
