@@ -1,13 +1,20 @@
 """A data set names engines; without the user's word nothing foreign is imported, called or read."""
 
+import json
+import subprocess
 import sys
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+import datagen
+from datagen.cli import app
 from datagen.engines.load import ENGINES, load
 from datagen.engines.trust import HARMLESS, refuse_untrusted, refuse_untrusted_recipe
 from datagen.errors import RecipeError, TrustError
 from tests.conftest import make_recipe
+from tests.run.builds import made
 
 
 @pytest.mark.parametrize(
@@ -85,3 +92,83 @@ def test_the_current_folder_is_searched_only_while_an_engine_is_imported(tmp_pat
     )
     assert load("text_tokenizer", "mine_here:Mine", {}).info.name == "bytes"
     assert str(tmp_path) not in sys.path
+
+
+# -- readers of a build -----------------------------------------------------------------------------------------------
+
+ATTACKS = {
+    "text_tokenizer": {"name": "subprocess:Popen", "options": {"args": ["sh", "-c", "touch canary"], "shell": False}},
+    "speech_tokenizer": {"name": "subprocess:Popen", "options": {"args": ["touch", "canary"]}},
+}
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory):
+    """A build whose manifest and recipe name engines that would run a command."""
+    out, _ = made(tmp_path_factory.mktemp("attacked"), "mix.keep_audio=true", n=2)
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    manifest["recipe"]["engines"] |= ATTACKS
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    recipe = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))
+    recipe["engines"] = {**recipe.get("engines", {}), **ATTACKS}
+    (out / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return out
+
+
+COMMANDS = [
+    ["show"],
+    ["show", "--dialogue", "ID"],
+    ["listen", "--dialogue", "ID", "--decoded", "--out", "sound.wav"],
+    ["report", "--to", "page.html"],
+    ["check"],
+    ["audit"],
+    ["export", "--to", "exported", "--format", "moshi", "--decoded"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_looking_at_a_build_runs_nothing_that_it_names(command, attacked, tmp_path, monkeypatch):
+    started: list[object] = []
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "socket.connect"):
+            started.append((event, arguments))
+
+    watching = True
+    sys.addaudithook(watch)
+    monkeypatch.chdir(tmp_path)
+    dialogue = next(datagen.open(attacked).conversations()).dialogue_id
+    arguments = [dialogue if part == "ID" else part for part in command[1:]]
+    result = CliRunner().invoke(app, [command[0], str(attacked), *arguments])
+    watching = False
+    assert started == []
+    assert not (tmp_path / "canary").exists()
+    assert not isinstance(result.exception, subprocess.SubprocessError | OSError)
+    if command[0] in ("listen", "export"):
+        assert isinstance(result.exception, TrustError)
+        assert "import the module subprocess" in str(result.exception)
+
+
+def test_the_display_of_a_notebook_runs_nothing_that_a_build_names(attacked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    output = datagen.open(attacked)
+    assert "<" in output._repr_html_()
+    with pytest.raises(TrustError):
+        output.row("three_stream")._repr_html_()
+    assert not (tmp_path / "canary").exists()
+
+
+def test_with_trust_the_engine_is_loaded_and_still_must_be_one(attacked):
+    with pytest.raises(RecipeError, match="is none: it is no class with the method encode"):
+        _ = datagen.open(attacked, trust=True).text_tokenizer
+
+
+def test_a_recipe_inside_a_data_set_is_not_code(attacked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["build", str(attacked / "recipe.yaml"), "--out", "again"])
+    assert isinstance(result.exception, TrustError)
+    assert not (tmp_path / "again").exists()
+    (tmp_path / "mine.yaml").write_text((attacked / "recipe.yaml").read_text("utf-8"), "utf-8")
+    result = CliRunner().invoke(app, ["build", "mine.yaml", "--out", "again"])
+    assert isinstance(result.exception, RecipeError)
+    assert "is none: it is no class" in str(result.exception)
