@@ -7,6 +7,7 @@ DatagenError                 all errors a user can fix; the command line prints 
 │   └── EngineMissingError   the package or the weights of an engine are not installed
 ├── OutageError              what an engine stands on fails, a server or a GPU; what is done is kept
 ├── StoreError               the output cannot be read or written
+├── TrustError               a data set would run code or read files that it names
 ├── ResumeError              the output belongs to another recipe, input or version
 ├── LimitError               too many dialogues fail
 ├── BudgetError              what a language model may cost is used up
@@ -44,6 +45,10 @@ class OutageError(DatagenError):
 
 class StoreError(DatagenError):
     """The output cannot be read or written."""
+
+
+class TrustError(DatagenError):
+    """A data set would run code or read files that it names, and the user has not said that it may."""
 
 
 class ResumeError(DatagenError):

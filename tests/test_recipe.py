@@ -109,3 +109,18 @@ def test_a_stored_recipe_may_have_keys_that_are_gone():
     assert stored(old) == stored(values) == Recipe.model_validate(values)
     with pytest.raises(ValidationError, match="seed"):
         stored({**old, "seed": -1})
+
+
+@pytest.mark.parametrize("text", ["seed: 1\nseed: 2\n", "mix:\n  snr_db: 5\n  snr_db: 6\n"])
+def test_a_key_that_is_there_twice_is_an_error(tmp_path, text):
+    file = tmp_path / "twice.yaml"
+    file.write_text(f"name: twice\n{text}")
+    with pytest.raises(RecipeError, match=r"twice\.yaml is not valid YAML: '(seed|snr_db)' is there twice"):
+        load(str(file))
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "{kind: uniform, low: .nan, high: 1}"])
+@pytest.mark.parametrize("key", ["mix.snr_db", "timing.user_fto"])
+def test_numbers_are_finite(key, value):
+    with pytest.raises(RecipeError, match=f"{key}.*finite number"):
+        load("fake", (f"{key}={value}",))

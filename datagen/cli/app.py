@@ -28,6 +28,9 @@ app = typer.Typer(
 )
 
 Finished = Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Let engines that the build names run code and read paths (SECURITY.md).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")]
 

@@ -2,11 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from datagen.cli.app import Finished, Json, Limit, app
+from datagen.cli.app import Finished, Json, Limit, Trust, app
 
 Engine = Literal["local", "ray"]
 _N_CORES = os.cpu_count() or 1
@@ -38,6 +38,7 @@ def build(
         typer.Option("--takes", metavar="OUT", help="Output of a build with takes.keep=true whose speech is reused."),
     ] = None,
     set_: _Set = None,
+    trust: Trust = False,
 ) -> None:
     """Turn dialogues into training shards. Run it again to continue an interrupted build."""
     from datagen import recipe as recipes
@@ -45,11 +46,22 @@ def build(
     from datagen.run.build import build as run
 
     values = recipes.load(recipe, _overrides(set_, input, limit, takes))
+    if not trust:
+        _refuse_code_of_a_data_set(recipe, values.dump())
     target = out or str(Path("out") / values.name)
     with JobProgress(target) as progress:
         n_workers = workers or (0 if engine == "ray" else _N_CORES)
         manifest = run(values, target, n_workers, progress, engine, address)
     progress.built(manifest)
+
+
+def _refuse_code_of_a_data_set(recipe: str, values: dict[str, Any]) -> None:
+    """A recipe is code, but one that lies in somebody's build came with the data."""
+    folder = Path(recipe).parent
+    if Path(recipe).suffix and any((folder / name).exists() for name in ("manifest.json", "plan.json")):
+        from datagen.engines.trust import refuse_untrusted_recipe
+
+        refuse_untrusted_recipe(values, recipe)
 
 
 def _overrides(

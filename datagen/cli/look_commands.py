@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from datagen.cli.app import Finished, Json, app
+from datagen.cli.app import Finished, Json, Trust, app
 
 if TYPE_CHECKING:
     from datagen.shards.manifest import Manifest
@@ -24,11 +24,12 @@ def show(
     ] = None,
     chunks: Annotated[int, typer.Option("--chunks", min=1, help="Number of chunks to show.")] = 60,
     codes: Annotated[bool, typer.Option("--codes", help="Speech as numbers instead of coloured cells.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Show a training row by stream and chunk with its text, or a conversation along time."""
     import datagen.inspect
 
-    output = datagen.inspect.open(out)
+    output = datagen.inspect.open(out, trust)
     if dialogue is None:
         from datagen.inspect.rows import paint
 
@@ -50,12 +51,13 @@ def listen(
         Literal["user", "assistant", "both"], typer.Option("--channel", help="Channel; in `both`, left is the user.")
     ] = "both",
     decoded: Annotated[bool, typer.Option("--decoded", help="Sound decoded from the tokens.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Write the sound of a conversation, as mixed or as decoded from its tokens."""
     import datagen.inspect
     from datagen.inspect.conversation import listen as run
 
-    typer.echo(run(datagen.inspect.open(out).conversation(dialogue), to, channel, decoded))
+    typer.echo(run(datagen.inspect.open(out, trust).conversation(dialogue), to, channel, decoded))
 
 
 @app.command("report")
@@ -68,6 +70,7 @@ def report_page(
         int, typer.Option("--conversations", min=0, help="Most conversations in the player; more are shorter each.")
     ] = 5,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Write one HTML file about a build: contents, timing with human ranges, tokens, and a player."""
     from datagen.report.report import write_report
@@ -76,7 +79,7 @@ def report_page(
         if sys.stderr.isatty():
             typer.echo(message, err=True)
 
-    file = write_report(out, to, conversations, say)
+    file = write_report(out, to, conversations, say, trust)
     typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, needs no network")
     if open_:
         import webbrowser
@@ -114,12 +117,13 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory; an interrupted export continues.")],
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="lhotse, moshi or datasets.")],
     decoded: Annotated[bool, typer.Option("--decoded", help="Sound decoded from the tokens.")] = False,
+    trust: Trust = False,
 ) -> None:
     """Write conversations as sound files and lists for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
     import datagen.inspect
     from datagen.export import export as run
 
-    output = datagen.inspect.open(out)
+    output = datagen.inspect.open(out, trust)
     if sys.stderr.isatty():
         n_conversations = output.manifest.n_conversations
         with typer.progressbar(length=n_conversations, label=to, file=sys.stderr) as bar:

@@ -2,8 +2,8 @@
 
 import inspect
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -64,6 +64,18 @@ ENGINES: dict[str, dict[str, str]] = {
 }
 """Kind → name → `module:Class`. An engine outside the package is named by its `module:Class` itself."""
 
+_VERBS = {
+    "tts": "speak",
+    "speech_tokenizer": "encode",
+    "text_tokenizer": "encode",
+    "noise": "take",
+    "asr": "transcribe",
+    "vad": "speech",
+    "mos": "score",
+    "rooms": "response",
+}
+"""The method that makes a class an engine of a kind; anything else is not called."""
+
 
 def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     """Build an engine.
@@ -79,13 +91,17 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     module_name, colon, class_name = target.partition(":")
     if not colon:
         raise RecipeError(f"no {kind} engine {name!r}; known: {', '.join(ENGINES[kind])}, or module:Class of your own")
-    if target == name and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # a module of one's own lies where the command is typed
     try:
-        engine_class = getattr(import_module(module_name), class_name)
+        with _here() if target == name else nullcontext():
+            engine_class = getattr(import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         reason = new_address(error, target) or error
         raise RecipeError(f"{kind} engine {name!r} cannot be imported: {reason}") from error
+    if not isinstance(engine_class, type) or not callable(getattr(engine_class, _VERBS[kind], None)):
+        raise RecipeError(
+            f"{kind} engine {name!r} is none: it is no class with the method {_VERBS[kind]}; docs/engines.md says "
+            "what an engine has"
+        )
     try:
         with suppress(ValueError):  # what has no signature is no engine, as it turns out
             inspect.signature(engine_class).bind(**options)
@@ -97,6 +113,20 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     if kind == "speech_tokenizer" and engine.codebook_size > 1 << 16:
         raise EngineError(f"{name}: {engine.codebook_size} codes do not fit 16 bits")
     return engine
+
+
+@contextmanager
+def _here() -> Iterator[None]:
+    """Find modules in the current folder too, after all others, for as long as one is imported."""
+    folder = str(Path.cwd())
+    if folder in sys.path:
+        yield
+        return
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
 
 
 E = TypeVar("E")

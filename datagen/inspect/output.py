@@ -33,16 +33,18 @@ if TYPE_CHECKING:
 _E = TypeVar("_E", "SpeechTokenizer", "TextTokenizer")
 
 
-def open_output(out: str) -> "Output":
+def open_output(out: str, trust: bool = False) -> "Output":
     """Open the output of a finished build.
 
     Args:
         out: Its directory, or its URL (docs/stores.md).
+        trust: True if engines that the build names may run their own code or read paths and servers
+            that it names. Otherwise only shipped engines load (SECURITY.md).
 
     Raises:
         StoreError: If there is no finished build, or its manifest is damaged.
     """
-    return Output(str(out))
+    return Output(str(out), trust)
 
 
 class Output:
@@ -53,13 +55,13 @@ class Output:
         >>> output.table("three_stream", split="train", columns=["n_tokens"]).describe()  # doctest: +SKIP
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trust: bool = False) -> None:
         """Read the manifest.
 
         Raises:
             StoreError: If there is no finished build, or its manifest is damaged.
         """
-        self.store = open_store(url)
+        self.store, self._trust = open_store(url), trust
         self.url = self.store.url
         self.manifest = Manifest.load(self.store)
 
@@ -97,6 +99,7 @@ class Output:
         """The text tokenizer that made the ids.
 
         Raises:
+            TrustError: If the build names one that needs trust, and has none.
             DatagenError: If another version of it is installed.
         """
         from datagen.engines.load import text_tokenizer
@@ -108,6 +111,7 @@ class Output:
         """The speech tokenizer that made the codes.
 
         Raises:
+            TrustError: If the build names one that needs trust, and has none.
             DatagenError: If another version of it is installed.
         """
         from datagen.engines.load import speech_tokenizer
@@ -115,8 +119,12 @@ class Output:
         return self._same_version("speech_tokenizer", speech_tokenizer)
 
     def _same_version(self, kind: str, load: "Callable[[str, dict[str, Any]], _E]") -> "_E":
+        from datagen.engines.trust import refuse_untrusted
+
         stored = self.manifest.recipe["engines"][kind]
-        engine = load(stored["name"], stored.get("options", {}))
+        if not self._trust:
+            refuse_untrusted(kind, stored["name"], stored.get("options"), self.url)
+        engine = load(stored["name"], stored.get("options") or {})
         made_with, here = self.manifest.engines[kind].version, engine.info.version
         if made_with != here:
             raise DatagenError(

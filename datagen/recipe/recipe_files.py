@@ -1,5 +1,6 @@
 """Reading recipes: shipped ones, YAML files, those of finished builds; and changing their keys."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ WRITE = "write"
 """The part of a recipe file that `datagen write` reads; it is no part of a build."""
 
 
-def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
+def load(path: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
     Args:
@@ -75,6 +76,24 @@ def load(path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         raise RecipeError(f"{path}: {explain(error)}") from error
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping.
+
+        Raises:
+            ConstructorError: If a key is there twice; names it and its line.
+        """
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def values_of(text: str, name: str) -> dict[str, Any]:
     """The keys and values at the top of a YAML file.
 
@@ -82,7 +101,7 @@ def values_of(text: str, name: str) -> dict[str, Any]:
         RecipeError: If it holds something else; `name` says where.
     """
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _UniqueKeys)  # noqa: S506  (a SafeLoader)
     except yaml.YAMLError as error:
         raise RecipeError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(values, dict):

@@ -27,7 +27,9 @@ _SOUND_S = 200
 Say = Callable[[str], object]
 
 
-def write_report(out: str, to: str | None = None, n_conversations: int = 5, say: Say = lambda _: None) -> Path:
+def write_report(
+    out: str, to: str | None = None, n_conversations: int = 5, say: Say = lambda _: None, trust: bool = False
+) -> Path:
     """Write the report of a finished build.
 
     Args:
@@ -35,11 +37,12 @@ def write_report(out: str, to: str | None = None, n_conversations: int = 5, say:
         to: File to write; by default `report.html` in the build, or `NAME-report.html` here if the build is remote.
         n_conversations: Most conversations in the player.
         say: Receives messages about progress, because this may take a minute.
+        trust: As of `datagen.open`.
 
     Raises:
         DatagenError: If the build is unfinished or damaged, or the file cannot be written.
     """
-    page = render(read(datagen.inspect.open(out), n_conversations, say))
+    page = render(read(datagen.inspect.open(out, trust), n_conversations, say))
     file = Path(to) if to else default_file(out)
     scratch = file.with_name(f".{file.name}.writing")
     try:

@@ -107,7 +107,7 @@ def test_engines_are_named_in_one_table_or_by_class():
         ("datagen.engines.fakes:Missing", {}, "cannot be imported"),
         ("no.such.module:X", {}, "cannot be imported"),
         ("tone", {"volume": 3}, "does not take these options"),
-        ("collections:OrderedDict", {}, "it has no `info`"),
+        ("collections:OrderedDict", {}, "is none: it is no class with the method"),
     ]:
         with pytest.raises(RecipeError, match=says):
             load.tts(name, options)
