@@ -65,7 +65,7 @@ def test_faults_of_a_profile_are_named(tmp_path, text, says):
 
 
 def test_an_unknown_profile_names_the_shipped_ones():
-    with pytest.raises(RecipeError, match="shipped: half_duplex, hard, natural, omniflatten"):
+    with pytest.raises(RecipeError, match="shipped profiles: half_duplex, hard, natural, omniflatten"):
         load("fake", ("timing={profile: nonesuch}",))
 
 

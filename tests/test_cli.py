@@ -300,7 +300,7 @@ def test_no_command_is_help(datagen):
     [
         (("build", "nonesuch"), "cannot read recipe nonesuch"),
         (("build", "fake", "--set", "sede=1"), "sede: unknown key"),
-        (("build", "fake", "--set", "seed"), "write it as key=value"),
+        (("build", "fake", "--set", "seed"), "use the form key=value"),
         (("build", "fake", "--set", "engines.tts.name=nobody"), "no tts engine 'nobody'"),
         (("build", "fake", "--set", "voices.assistant=nobody"), "'nobody' is not a voice of tone"),
         (("build", "fake", "--set", "select.languages=[fr]"), "does not speak 'fr'"),
@@ -345,7 +345,7 @@ def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
         (("export", "out", "--to", "out", "--format", "moshi", "--decoded"), "out holds other files"),
         (("flatten", "out", "--out", "out"), "holds another build"),
         (("flatten", "out", "--out", "new", "--task", "five_stream"), "flatten.tasks"),
-        (("flatten", "out", "--out", "new", "--set", "half_duplex"), "write it as key=value, for example half_duplex"),
+        (("flatten", "out", "--out", "new", "--set", "half_duplex"), "use the form key=value, for example half_duplex"),
     ],
 )
 def test_an_error_about_a_build_is_one_line_too(datagen, built, arguments, says):
