@@ -181,7 +181,7 @@ def test_flatten_makes_new_shards(datagen, built):
     recipe = Manifest.load(LocalStore("new")).recipe["flatten"]
     assert (recipe["speech_chunk_tokens"], recipe["text_chunk_tokens"], recipe["tasks"]) == (5, 1, ["three_stream"])
     assert faults(Path("new"), built) == []
-    assert "all as they should be" in datagen.ok("check", "new", "--conversations", built)
+    assert "no faults" in datagen.ok("check", "new", "--conversations", built)
 
 
 def test_flatten_takes_the_longest_row(datagen, built):
@@ -255,7 +255,7 @@ def test_export_says_what_it_wrote_and_how_to_read_it(datagen, built, format):
 def test_report_writes_a_page_and_opens_it(datagen, built, monkeypatch):
     shown = []
     monkeypatch.setattr("webbrowser.open", shown.append)
-    assert datagen.ok("report", built).endswith("MB, needs no network\n")
+    assert datagen.ok("report", built).endswith("MB, works offline\n")
     assert (built / "report.html").read_text("utf-8").startswith("<!doctype html>")
     assert shown == []
     datagen.ok("report", built, "--to", "page.html", "--conversations", "1", "--open")

@@ -180,7 +180,7 @@ def test_the_command_shows_every_voice_and_fails_if_one_cannot_be_used(put, tmp_
     bank = put("good.wav")
     result = CliRunner().invoke(app, ["voices", str(bank), "--language", "de", "--csv", str(tmp_path / "good.csv")])
     assert result.exit_code == 0
-    assert "1 of 1 voices can be used" in result.stdout
+    assert "1 of 1 voices are usable" in result.stdout
     assert "is not checked" in result.stdout
     assert (tmp_path / "good.csv").read_text().splitlines()[1] == "good,bank/good.wav,good,,de,,unknown,"
     put("short[red].wav", seconds=1)
