@@ -49,7 +49,7 @@ def test_faults_name_the_file(tmp_path):
     with pytest.raises(RecipeError, match=r"bad\.yaml is not valid YAML"):
         load(str(bad))
     bad.write_text("- 1")
-    with pytest.raises(RecipeError, match="keys and values"):
+    with pytest.raises(RecipeError, match="mapping of keys to values"):
         load(str(bad))
     bad.write_bytes(b"\xff")
     with pytest.raises(RecipeError, match="not UTF-8"):

@@ -178,9 +178,9 @@ class Pipeline:
                 spoken = ", ".join(self.tts.languages)
                 raise RecipeError(f"select.languages: {tts} does not speak {language!r}, only {spoken}")
             if talk and not mix.sentences.get(language):
-                raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {language!r}")
+                raise RecipeError(f"mix.sentences: there are no sentences in {language!r} for babble and other talkers")
             if self.asr and language not in self.asr.languages:
-                raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {language!r}")
+                raise RecipeError(f"verify.asr: {self.asr.info.name} does not support {language!r}")
         self._check_languages()
         self._check_patience()
         self.describe()
@@ -215,7 +215,7 @@ class Pipeline:
                 fault = f"{assistant!r} does not speak {language!r}" if assistant else f"none is given for {language!r}"
                 raise RecipeError(f"voices.assistant: {fault}; name one per language, as {{{language}: NAME}}: {named}")
             if language not in pools:
-                raise RecipeError(f"voices.users: nobody speaks {language!r}; add some who do: {named}")
+                raise RecipeError(f"voices.users: no voice speaks {language!r}; add some that do: {named}")
 
     def _check_patience(self) -> None:
         """Refuse a voice engine that tries for so long that its dialogue would be ended as one that hangs.

@@ -125,7 +125,7 @@ class FailureLimit:
             worst = ", ".join(f"{reason} {n}" for reason, n in self._failed.most_common(3))
             raise LimitError(
                 f"{n_failed} of {n_selected} selected dialogues failed ({worst}), more than limits.max_failed_share "
-                f"({self._limits.max_failed_share:g}) allows. `rejects/` says why. Finished units are kept: to "
-                "continue all the same, run the same command with --set limits.max_failed_share=1; after a fix, use a "
+                f"({self._limits.max_failed_share:g}) allows. See `rejects/` for the reasons. Finished units are kept: "
+                "to continue anyway, run the same command with --set limits.max_failed_share=1; after a fix, use a "
                 "new --out"
             )

@@ -84,8 +84,8 @@ def check(store: Store, conversations: Store | None = None) -> Report:
     manifest = Manifest.load(store)
     if manifest.data_version != DATA_VERSION:
         raise StoreError(
-            f"{store.url} has data version {manifest.data_version}, and this datagen checks version {DATA_VERSION}; "
-            f"check it with the datagen that made it ({manifest.datagen}). Everything else reads it"
+            f"{store.url} has data version {manifest.data_version}, but this datagen checks version {DATA_VERSION}; "
+            f"check it with the datagen that made it ({manifest.datagen}). All other commands read it"
         )
     report, seen = Report(), _Seen(manifest.n_records)
     origin = Manifest.load(conversations) if conversations else None

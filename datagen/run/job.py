@@ -174,6 +174,6 @@ def settled(store: Store, wanted: I, make: Callable[[], Plan[I]]) -> Plan[I]:
         store.create(PLAN, make().to_json())
         plan = read_plan(store, type(wanted))  # that of another driver, if it was faster
     if plan is None:
-        raise StoreError(f"{store.url}: {PLAN} vanished while planning")
+        raise StoreError(f"{store.url}: {PLAN} disappeared during planning")
     refuse_another(store, plan, wanted)
     return plan

@@ -55,7 +55,7 @@ def plan_build(build: Pipeline, store: Store) -> Plan:
         SourceError: If an input cannot be read or holds no record.
     """
     if not build.recipe.input.paths:
-        raise SourceError("nothing to read: give --input PATH, or input.paths in the recipe")
+        raise SourceError("no input: use --input PATH, or set input.paths in the recipe")
     wanted = identity(build)
     return settled(store, wanted, lambda: _make_plan(build.recipe, wanted, store))
 

@@ -74,8 +74,8 @@ def run_ray(
                 notice(f"Ray lost {len(left)} units; they are run again")
             if left:
                 raise ClusterError(
-                    f"Ray lost units {sorted(left)[:5]} {_PASSES} times; its logs say why. "
-                    "Everything else so far is kept; run the same command again to resume"
+                    f"Ray lost units {sorted(left)[:5]} {_PASSES} times; see its logs for the reason. "
+                    "Finished units are kept; run the same command again to resume"
                 )
 
 
@@ -235,15 +235,15 @@ def _reach(address: str) -> None:
         raise _no_cluster(address, error) from error
     except AuthenticationError as error:
         raise ClusterError(
-            f"the Ray cluster at {address!r} does not take our token. Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN (or "
-            "~/.ray/auth_token) to what `ray get-auth-token` says on its head. docs/cluster.md tells more"
+            f"the Ray cluster at {address!r} does not accept our token. Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN "
+            "(or ~/.ray/auth_token) to the output of `ray get-auth-token` on its head node. See docs/cluster.md"
         ) from error
 
 
 def _no_cluster(address: str, error: OSError) -> ClusterError:
     return ClusterError(
         f"no Ray cluster at {address!r} ({str(error).splitlines()[0]}); start one with `ray start --head`, "
-        "or leave --address away. docs/cluster.md tells more"
+        "or omit --address. See docs/cluster.md"
     )
 
 
@@ -314,6 +314,7 @@ def _wait_for_room(pools: Sequence[PoolConfig], seconds: float, notice: Notice) 
     while fault := missing(pools, _nodes()):
         if time.monotonic() > deadline:
             raise ClusterError(
-                f"{fault}. Add nodes, or request less in `pools` of the recipe (limits.cluster_seconds waits)"
+                f"{fault}. Add nodes, request less in `pools` of the recipe, or wait longer for nodes "
+                "(limits.cluster_seconds)"
             )
         time.sleep(_POLL_SECONDS)

@@ -83,7 +83,9 @@ class ReflattenJob(Job[Manifest, Identity]):
         wanted = _plan(self._old, self._changes)
         standing = settled(store, wanted.identity, lambda: wanted)
         if standing != wanted:
-            raise ResumeError(f"{store.url} was cut into other units, by another version of datagen; use another --out")
+            raise ResumeError(
+                f"{store.url} was divided into other units by another version of datagen; use another --out"
+            )
         return standing
 
     @override

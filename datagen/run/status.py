@@ -48,7 +48,7 @@ def status(store: Store) -> Status:
     """
     plan = load_plan(store)
     if plan is None:
-        raise StoreError(f"{store.url} has no {PLAN}: no build is there, or its input is still being read")
+        raise StoreError(f"{store.url} has no {PLAN}: there is no build, or its input is still being read")
     if store.exists(MANIFEST):
         m = Manifest.load(store)
         return Status(

@@ -58,7 +58,9 @@ class Index:
             return cls.gather(store)
         table = from_parquet(store.read(_INDEX), f"{store.url}/{_INDEX}")
         if not table.schema.equals(_INDEX_SCHEMA):
-            raise StoreError(f"{store.url}/{_INDEX} is no index of takes; delete it, it is made anew from {_KEYS}")
+            raise StoreError(
+                f"{store.url}/{_INDEX} is not an index of takes; delete it, and it will be made again from {_KEYS}"
+            )
         files = [(str(name), str(sha)) for name, sha in about(table)["files"]]
         return cls(store, files, np.array(table.column("key").to_pylist(), "S16"), table.column("file").to_numpy())
 
@@ -175,7 +177,7 @@ def check_takes(takes: TakesConfig) -> None:
     """
     for url in takes.reuse:
         if not len(Index.load(open_store(url)).keys):
-            raise StoreError(f"{url} keeps no takes; build it with --set takes.keep=true, or leave --takes away")
+            raise StoreError(f"{url} keeps no takes; build it with --set takes.keep=true, or omit --takes")
 
 
 def _file(name: str) -> str:

@@ -56,12 +56,14 @@ class Worker:
         faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)
         plan = load_plan(store)
         if plan is None:
-            raise StoreError(f"a worker finds no {PLAN} in {url}; on a cluster, --out must be seen by every node")
+            raise StoreError(
+                f"a worker finds no {PLAN} in {url}; on a cluster, --out must be accessible from every node"
+            )
         build = Pipeline(values)
         worker = cls(build, plan, store, names)
         loaded = build.loaded()
         if faults := differences({kind: plan.identity.engines[kind] for kind in loaded}, loaded, "engines"):
-            raise EngineError(f"{platform.node()} has another engine than the build was planned with: {faults[0]}")
+            raise EngineError(f"{platform.node()} has a different engine from the one in the plan: {faults[0]}")
         faulthandler.cancel_dump_traceback_later()
         worker._dialogue_seconds = values.limits.dialogue_seconds
         return worker

@@ -186,7 +186,9 @@ class Bucket:
             StoreError: If a second create is not refused, as on servers that do not know `If-None-Match`.
         """
         if self.create(_PROBE, b"first") and self.create(_PROBE, b"second"):
-            raise StoreError(f"{self.url}: this store overwrites what must not be; use one with conditional writes")
+            raise StoreError(
+                f"{self.url}: this store overwrites files that must not change; use one with conditional writes"
+            )
 
     def open(self, key: str = "") -> io.BufferedReader:
         """A stream over a file, or over the one that the URL itself names; seekable, reads ahead a few megabytes.
@@ -196,7 +198,7 @@ class Bucket:
         """
         found = self.stat(key)
         if found is None:
-            raise StoreError(f"cannot read {self._place(key)}: not there; check the name")
+            raise StoreError(f"cannot read {self._place(key)}: there is no such file; check the name")
         return io.BufferedReader(_Stream(self, key, found), _STREAM_BYTES)
 
     def _get(self, key: str, options: Any) -> bytes:
@@ -270,13 +272,11 @@ def _parts(url: str) -> tuple[str, str, str]:
     match = _URL.fullmatch(f"{scheme.lower()}://{rest}")
     if not match or match["scheme"] not in _ENVIRONMENT:
         known = ", ".join(f"{each}://" for each in _ENVIRONMENT)
-        raise StoreError(
-            f"{scheme}://...: not a URL that can be read and written; known are {known} with a bucket behind"
-        )
+        raise StoreError(f"{scheme}://...: not a URL of a supported store; supported are {known}, followed by a bucket")
     account = match["host"].partition("@")
     if "?" in rest or (account[1] and (":" in account[0] or not match["scheme"].startswith("a"))):
         raise StoreError(
             f"{scheme}://...: a URL with credentials or a query would end up in manifests and logs; "
-            "give the plain URL and set the variables of docs/stores.md"
+            "use the plain URL and set the environment variables in docs/stores.md"
         )
     return match["scheme"], match["host"], match["path"].strip("/")

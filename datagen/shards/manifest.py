@@ -101,7 +101,7 @@ class Manifest(Identity):
             hint = (
                 "the build is unfinished: run `datagen build` again to resume it"
                 if store.exists("plan.json")
-                else "no build is there"
+                else "there is no build"
             )
             raise StoreError(f"{store.url} has no {MANIFEST}; {hint}")
         try:
@@ -159,6 +159,6 @@ def read_part(store: Store, part: IndexPart) -> Iterator[File]:
     """
     data = store.read(part.key)
     if hashlib.sha256(data).hexdigest() != part.sha256:
-        raise StoreError(f"{store.url}/{part.key} is damaged: it is not what the manifest names")
+        raise StoreError(f"{store.url}/{part.key} is damaged: its hash is not that in the manifest")
     for values in from_parquet(data, part.key).to_pylist():
         yield File(**values)

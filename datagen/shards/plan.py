@@ -142,5 +142,5 @@ class PlannedInput:
         key = key_of(part, sha256)
         data = self._store.read(key)
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise StoreError(f"{self._store.url}/{key} is not what {PLAN} froze; delete the output and build anew")
+            raise StoreError(f"{self._store.url}/{key} does not match {PLAN}; delete the output and build again")
         return pa.BufferReader(data)

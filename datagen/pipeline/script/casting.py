@@ -46,8 +46,8 @@ def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, 
     n_held_out = sum(counts.values())
     if n_held_out >= len(shuffled):
         raise ValueError(
-            f"user voices of {len(shuffled)} speakers cannot be kept apart in the splits; "
-            "add voices of others or allow share_voices"
+            f"user voices of {len(shuffled)} speakers are too few for separate splits; "
+            "add voices of other speakers or set share_voices"
         )
     first = counts["validation"]
     return {
@@ -106,8 +106,8 @@ def _refuse_empty(pools: Pools, voices: Sequence[Voice], splits: SplitsConfig) -
         if any(share and not pool[split] for split, share in shares.items()):
             speakers = {voice.speaker for voice in voices if language in voice.languages}
             raise ValueError(
-                f"user voices of {len(speakers)} speakers of {language!r} cannot be kept apart in the splits; "
-                "add voices of others or allow share_voices"
+                f"user voices of {len(speakers)} speakers of {language!r} are too few for separate splits; "
+                "add voices of other speakers or set share_voices"
             )
 
 
