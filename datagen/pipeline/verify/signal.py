@@ -13,7 +13,7 @@ _LOUD_PERCENTILE = 95
 _SPEECH_DB = -35
 """Level of speech relative to the loud windows; pauses lie below it, soft sounds above."""
 _TAIL_DB = -15
-"""Level of loud windows, relative to the loudest; the take's tail begins after the last of them."""
+"""Level of a loud window; the take's tail follows the last one, as no voice ends this loud for long."""
 _FLOOR_PERCENTILE = 5
 _RAIL = 0.9999
 _LEAST_POWER = 1e-12
@@ -21,7 +21,7 @@ _LEAST_POWER = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Measures of one take."""
+    """Measurements of one take."""
 
     level_dbfs: float
     """Root mean square relative to full scale; -inf for silence."""
