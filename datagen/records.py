@@ -1,11 +1,11 @@
-"""Everything that flows from stage to stage, declared once, in flow order.
+"""The records that stages exchange, in flow order.
 
     Dialogue → Script → Takes → Timeline → Conversation → Streams → Row,  or Reject at any step
 
 All records are frozen. Times are integer samples at the conversation's sample rate unless a name
 states another unit. Arrow schemas, JSON schemas and decoding are derived from the stored records
 (`datagen.shards.schema`): fields are columns in the same order, `X | None` is nullable, and `unit`
-states the unit. Fields that a reader may leave out, or that an older version lacks, have defaults.
+states the unit. Fields that a reader may omit, or that an older version lacks, have defaults.
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ KINDS: dict[Kind, str] = {
 FLOOR: frozenset[Kind] = frozenset(("turn", "filler", "insert", "resumption"))
 """Kinds of utterances that hold the floor."""
 WRITTEN: frozenset[Kind] = frozenset(("turn", "filler"))
-"""Kinds of utterances that make up the turns of the dialogue; half-duplex formats have no others."""
+"""Kinds of utterances that make up the turns of the dialogue; half-duplex formats contain no others."""
 
 EVENTS = {
     "gap": "the floor changes after a silence: from the end of the other's turn to the start of the speaker's own",
@@ -66,7 +66,7 @@ EVENTS = {
 }
 """Kinds of events and the meaning of their times.
 
-The role of an event is who did it: who starts, pauses or is silent.
+The role of an event is the speaker who causes it: who starts, pauses or is silent.
 """
 
 MarkKind = Literal["barge_in", "hesitation", "backchannel"]
@@ -90,23 +90,23 @@ HARD_NEGATIVES = frozenset(
         ("other_talker", "user"),
     )
 )
-"""Events, by kind and role, that must change nothing.
+"""Events, by kind and role, to which the assistant must not react.
 
-A speaking assistant continues, a silent one stays silent.
+A speaking assistant continues, and a silent one stays silent.
 """
 
 TRANSFERS = frozenset(("gap", "overlapping_end", "overlap"))
-"""Kinds of events that only time a change of the floor.
+"""Kinds of events that only record the timing of a change of the floor.
 
 `overlap` is an `overlapping_end` of data version 3.
 """
 
 
 def unit(text: str, bits: int = 32, **limits: Any) -> Meta:
-    """The unit or meaning of a stored value, for schemas and for their readers.
+    """The unit or meaning of a stored value, for schemas and their readers.
 
     Args:
-        text: As in the metadata of its column.
+        text: The unit, as in the metadata of the column.
         bits: Width of an integer column.
         limits: Limits of valid values, such as `ge=0`.
     """
@@ -130,7 +130,7 @@ Score = Annotated[int, unit("1 to 10", ge=1, le=10)]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that happens at a place in a turn, as a writer marked it."""
+    """An event marked at a place in a turn."""
 
     kind: MarkKind
     turn: Annotated[int, unit("index of the turn", ge=0)]
@@ -174,12 +174,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A conversation as text. Turns alternate, the first is the user's and none is empty."""
+    """A conversation as text. Turns alternate, the user's is first, and none is empty."""
 
     id: str
     turns: tuple[Turn, ...]
     source: str = ""
-    """Name of the file or data set it came from."""
+    """Name of its file or data set."""
     language: str = ""
     """ISO 639-1 code; empty until known."""
     record: int = 0
@@ -188,113 +188,111 @@ class Dialogue:
     """Barge-ins, hesitations and backchannels that came with the dialogue, if any."""
     judged: Judged | None = None
     written_by: tuple[Origin, ...] = ()
-    """In the order of writing; empty if no model wrote it."""
+    """Origins in order of authoring; empty if no language model was involved."""
     group: str = ""
-    """Id of the dialogue that names its cluster of near-duplicates; empty: its own.
-
-    A cluster shares a split.
+    """Id of the dialogue that names its cluster of near-duplicates, which share a split; empty: its own.
     """
 
     @property
     def has_marks(self) -> bool:
-        """True if a writer marked what happens in it, even if nothing does."""
+        """True if its events were marked, even if there are none."""
         return bool(self.marks) or any(origin.task == "script" for origin in self.written_by)
 
 
 @dataclass(frozen=True, slots=True)
 class BargeIn:
-    """An utterance starts inside the other's utterance before it and takes the floor; the other leaves words unsaid."""
+    """A barge-in: it starts inside the other's preceding utterance, which is left unfinished."""
 
     at_characters: int
-    """Place in the interrupted utterance's spoken text: it starts when the text up to there has been said, or later."""
+    """Place in the interrupted utterance's spoken text; the barge-in starts there or later."""
     reaction_samples: int
-    """Time for which the other continues; less if it would finish otherwise."""
+    """Time for which the other continues; shortened if it would otherwise finish."""
     delay_samples: int = 0
-    """From that place to the start; less where the other would finish otherwise."""
+    """Time from that place to the start; shortened if the other would otherwise finish."""
     finish_word: bool = False
-    """True if the other ends the word it is in."""
+    """True if the other finishes its current word."""
     competition: bool = False
-    """True if the other does not yield at first; the reaction is then as long as that takes."""
+    """True if the other yields late; the reaction then includes that time."""
     family: str = ""
-    """Its family, one of FAMILIES; empty for the assistant's."""
+    """Its family, one of FAMILIES; empty for barge-ins of the assistant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """An utterance that overlaps the other's utterance before it, and that nobody yields to."""
+    """Place of an utterance that overlaps the other's preceding utterance, and to which nobody yields."""
 
     at_characters: int
     """Place in the other's spoken text, in characters from its beginning."""
     delay_samples: int
-    """Start, from the time at which that place is spoken; may be negative."""
+    """Start relative to the time at which that place is spoken; may be negative."""
     give_up_samples: int | None = None
-    """Time after which it is given up; None if it is said to its end."""
+    """Time after which it breaks off; None if it is said to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartOf:
-    """The longer take of which an utterance is a piece: a turn with hesitations is synthesized as one take."""
+    """The longer take that contains an utterance: a turn with hesitations is synthesized as one take."""
 
     text: str
-    """Text of the one TTS call: the pieces of the turn in a row, repeated words included."""
+    """Text of the TTS call: all pieces of the turn in order, including repeated words."""
     first: int
     """Start of the piece in `text`, in characters; 0 for the first piece."""
     last: int
-    """End of the piece: it says `text[first:last]`."""
+    """End of the piece, which is `text[first:last]`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Words of one voice without a scripted pause, and their scripted time after the utterance before."""
+    """Words of one voice without a scripted pause, and their scripted offset to the preceding utterance."""
 
     role: Role
     text: str
-    """As written; empty for what the dialogue does not hold, and for all but the first piece of a turn."""
+    """Text in the dialogue; empty for words that are not in it, and after the first piece of a turn."""
     spoken: str
     """Normalized (verbalized) text."""
     voice: str
     offset_samples: int
-    """Scripted start minus the end of the floor-holder's utterance before: the floor-transfer offset, or a pause.
+    """Scripted start minus the end of the preceding utterance on the floor: the floor-transfer offset, or a pause.
 
-    Used too if there is no room for a barge-in, unused with `within`."""
+    Also used if there is no room for a barge-in; unused with `within`."""
     barge_in: BargeIn | None = None
     kind: Kind = "turn"
     turn: int = 0
-    """Index of the dialogue's turn of which it is a part, or during which it is heard."""
+    """Index of the turn of the dialogue that it belongs to or overlaps."""
     within: Within | None = None
     """Place of a backchannel, attempt or aside; None if the utterance holds the floor."""
     event: str = ""
-    """Event that the time before it is, or that it is itself, if that is not plain from the kinds."""
+    """Event of the utterance or of the time before it, if the kinds do not determine it."""
     correction: tuple[int, int] | None = None
-    """Place in `spoken` of a replaced value: from the wrong one's start to the right one's end."""
+    """Place in `spoken` of a correction: from the start of the wrong value to the end of the right one."""
     part_of: PartOf | None = None
-    """The take it is cut from; none if it is a take of its own."""
+    """The take from which it is cut; None if it has its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechLine:
-    """A voice, its words, and the occasion: another occasion is another take, so none is heard twice."""
+    """A voice, its words, and the occasion. Every occasion has its own take, so no take occurs twice."""
 
     voice: str
     text: str
     occasion: tuple[str | int, ...] = ()
-    """Names the occasion for ever: the dialogue's id, the purpose, and the place in the dialogue."""
+    """Permanent key of the occasion: the dialogue's id, the purpose, and the place in the dialogue."""
     is_token: bool = False
-    """True for a short token, whose takes differ more from occasion to occasion."""
+    """True for a short token, whose takes vary more between occasions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A dialogue with spoken text, voices and all that will happen."""
+    """A dialogue with normalized text, voices and all scripted events."""
 
     dialogue: Dialogue
     split: str
     utterances: tuple[Utterance, ...]
     scripted_by: ScriptedBy = "rules"
     babble: tuple[SpeechLine, ...] = ()
-    """One line per talker of the babble; empty if there is none."""
+    """One line per talker of the babble; empty without babble."""
     other_talkers: tuple[SpeechLine, ...] = ()
-    """Sentences of other talkers; they repeat in turn over a long conversation."""
+    """Sentences of other talkers; in a long conversation they repeat in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +306,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Measurements of a take before it was used; see `datagen.pipeline.verify`."""
+    """Measurements of a take; see `datagen.pipeline.verify`."""
 
     ms_per_syllable: Annotated[float, unit("ms of speech, pauses left out")]
     longest_pause_ms: Annotated[float, unit("ms")]
@@ -316,7 +314,7 @@ class Scores:
     clipped_share: Annotated[float, unit("of samples")]
     floor_db: Annotated[float, unit("dB, quietest windows against loud ones")]
     error_rate: Annotated[float, unit("errors a word; Chinese: a character")] | None = None
-    """None if no recognizer listened."""
+    """None without a recognizer."""
     letter_error_rate: Annotated[float, unit("errors a letter")] | None = None
     n_repeated: Annotated[int, unit("words")] | None = None
     heard: str | None = None
@@ -329,38 +327,38 @@ class TakeFault(NamedTuple):
     """The fault of a take."""
 
     kind: str
-    """One of a few words, to be counted."""
+    """A short stable name to count by."""
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class LineTake:
-    """One line as synthesized and checked, silence at both ends trimmed."""
+    """One line, synthesized and checked, with silence at both ends trimmed."""
 
     audio: NDArray[np.float32]
     words: tuple[Word, ...]
     attempt: int
-    """0 if the first seed gave it."""
+    """Number of failed attempts before it."""
     trimmed_samples: int
-    """Silence removed at both ends together; counted with the first piece if the take is cut."""
+    """Silence removed at both ends in total; counted with the first piece if the take is cut."""
     scores: Scores | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Take(LineTake):
-    """The audio of one utterance: the take of its line, or a piece of it, cut out between two words."""
+    """The audio of one utterance: the take of its line, or a piece of it, cut between two words."""
 
     utterance: Utterance = field(kw_only=True)
 
     @classmethod
     def of(cls, utterance: Utterance, take: LineTake) -> "Take":
-        """The take of a line as that of an utterance."""
+        """The take of an utterance from that of its line."""
         return cls(take.audio, take.words, take.attempt, take.trimmed_samples, take.scores, utterance=utterance)
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A line of somebody in the background, as synthesized."""
+    """The synthesized line of a talker in the background."""
 
     line: SpeechLine
     audio: NDArray[np.float32]
@@ -368,29 +366,29 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """A script, one take per utterance, and the speech of people in the background."""
+    """A script, one take per utterance, and the speech of talkers in the background."""
 
     script: Script
     takes: tuple[Take, ...]
     babble: tuple[Clip, ...] = ()
-    """As in the script, each talker at a pace of its own."""
+    """In the order of the script, each talker at a different pace."""
     other_talkers: tuple[Clip, ...] = ()
-    """As in the script; the mix changes them."""
+    """In the order of the script; the mix changes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A take in time. Audio, words and text all end at `end_samples`; what was cut is `unsaid`."""
+    """A take in time. Audio, words and text all end at `end_samples`; `unsaid` is the text after it."""
 
     take: Take
     start_samples: int
     end_samples: int
     words: tuple[Word, ...]
-    """Words said, in conversation time."""
+    """Audible words, in conversation time."""
     said: str
     unsaid: str
     n_cut_samples: int
-    """Samples of the take that are not heard."""
+    """Inaudible samples of the take."""
 
     @property
     def utterance(self) -> Utterance:
@@ -399,13 +397,13 @@ class Placed:
 
     @property
     def is_heard(self) -> bool:
-        """True if any of the take is heard."""
+        """True if any part of the take is audible."""
         return self.end_samples > self.start_samples
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, or was scripted to, and who did it."""
+    """An event that happened or was scripted, and the role that caused it."""
 
     kind: str
     """One of EVENTS; older versions have others."""
@@ -413,9 +411,9 @@ class Event:
     start_samples: Samples
     end_samples: Samples
     utterance: Annotated[int, unit("index in utterances, -1 if none")] = -1
-    """The utterance that did it or ended it."""
+    """The utterance that caused or ended it."""
     placed: Annotated[bool, unit("false: it was scripted and did not fit")] = True
-    """False if there was no room: what was scripted did not happen, or not quite as drawn."""
+    """False if there was no room, so that the event did not happen, or not quite as drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +428,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """Sounds and effects of the user's channel, and levels. None or empty: it did not happen."""
+    """Sounds and effects in the user's channel, and levels. None or empty: absent."""
 
     noise: str = ""
     """Kind of noise."""
@@ -444,25 +442,25 @@ class Mixing:
     bursts: Annotated[tuple[str, ...], unit("kinds, one an event noise_burst")] = ()
     bursts_db: AgainstSpeech | None = None
     vocal_sounds: Annotated[tuple[str, ...], unit("laughter and coughs of the user, one per event")] = ()
-    """In order of time, one per event `laughter` or `cough`."""
+    """In chronological order, one per event `laughter` or `cough`."""
     vocal_sounds_db: AgainstSpeech | None = None
     aside_db: Annotated[float, unit("dB against the user's speech, of words to somebody else")] | None = None
     aside_cutoff_hz: Annotated[float, unit("above it such words fall by 6 dB per octave")] | None = None
-    """Such words are dull because the user is turned away."""
+    """Asides sound dull because the user turns away from the microphone."""
     room: Annotated[int, unit("number")] | None = None
     rt60_ms: Annotated[float, unit("ms")] | None = None
-    """Reverberation time that the room was made for."""
+    """Requested reverberation time of the room."""
     distance_db: Decibels | None = None
     cutoff_hz: Annotated[float, unit("Hz")] | None = None
-    """Above it the talker's distance makes speech dull."""
+    """Low-pass cutoff that represents the talker's distance."""
     drift_db: Annotated[float, unit("dB, quietest to loudest")] | None = None
     drift_period_samples: Samples | None = None
     echo_delay_samples: Samples | None = None
     echo_gain_db: Annotated[float, unit("dB against the assistant's channel")] | None = None
     line: Annotated[str, unit("codec, empty for none")] = ""
-    """Codec of the line; `band` for only a telephone's band."""
+    """Codec of the line; `band` is telephone bandwidth without a codec."""
     compression: Annotated[float, unit("0 best, 1 smallest")] | None = None
-    """Of a codec that has such a setting."""
+    """Compression of the codec, if it has such a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,13 +471,13 @@ class Conversation:
     audio: NDArray[np.int16]
     mixing: Mixing
     events: tuple[Event, ...] = ()
-    """Sounds in the user's channel that are nobody's turn, in order of time: `noise_burst`, `other_talker`, `laughter`,
-    `cough`."""
+    """Sounds in the user's channel outside any turn, in chronological order: `noise_burst`,
+    `other_talker`, `laughter`, `cough`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """An utterance as it is in the conversation, with everything that training formats need."""
+    """An utterance in the conversation, with all values that training formats need."""
 
     role: Role
     voice: str = ""
@@ -497,28 +495,28 @@ class Spoken:
     kind: str = "turn"
     """One of KINDS; older versions may have others."""
     turn: Annotated[int, unit("index of the dialogue's turn")] = 0
-    """The turn of which it is a part, or during which it is heard."""
+    """The turn that it belongs to or overlaps."""
     offset_samples: Samples = 0
-    """As scripted; see `Utterance`."""
+    """Scripted offset; see `Utterance`."""
     scores: Scores | None = None
-    """Of its take, before anything was cut."""
+    """Scores of its whole take."""
     spoken_ids: Annotated[NDArray[np.int32], unit("token ids; empty: those of text_ids")] = field(
         default_factory=lambda: np.zeros(0, np.int32)
     )
-    """Ids of `spoken` if something is unsaid."""
+    """Ids of `spoken` if a part of it is unsaid."""
     rest_codes: Annotated[NDArray[np.uint16], unit("speech codes of what was cut; empty: nothing")] = field(
         default_factory=lambda: np.zeros(0, np.uint16)
     )
-    """Clean codes of the take from frame `rest_start_frames` on, if it holds the floor and was cut."""
+    """Clean codes of the take from frame `rest_start_frames`, if it holds the floor and was cut."""
     rest_start_frames: Annotated[int, unit("frames of the conversation")] | None = None
-    """Frame in which the fade-out begins; the take's codes before it are those of the channel."""
+    """Frame in which the fade-out begins; before it, the channel contains the take's codes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
     """A conversation as tokens: one row of the `conversations` table.
 
-    Training formats are functions of it.
+    Training formats are computed from it alone.
     """
 
     dialogue_id: str
@@ -542,7 +540,7 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training sequence. Its task and split are in the name of its file."""
+    """One training sequence. The name of its file contains its task and split."""
 
     task: str
     row_id: str
@@ -556,29 +554,29 @@ class Row:
     n_frames: Annotated[int, unit("frames")]
     n_text_tokens: Tokens
     n_late_text_tokens: Tokens
-    """Text tokens that stand in a chunk after the one in which their utterance's speech ended."""
+    """Text tokens in chunks after the one in which their utterance's speech ended."""
     n_dropped_text_tokens: Tokens
-    """Text tokens still pending when the assistant was interrupted, or of a turn too long for a row."""
+    """Text tokens pending when the assistant was interrupted, or of a turn too long for a row."""
     n_pad_tokens: Tokens
-    """Tokens added to pad the last chunk or to let late text finish."""
+    """Tokens that pad the last chunk or make room for late text."""
     user_turn_ends: Positions
-    """First assistant speech token at or after each end of a user's turn that the assistant answers.
+    """First assistant speech token at or after each end of a user turn that the assistant answers.
 
-    Only if it has not begun to answer before.
+    Only if the answer has not begun before.
     """
     barge_ins: Positions
-    """First assistant speech token at or after each start of a user's barge-in.
+    """First assistant speech token at or after each start of a user barge-in.
 
-    Only of barge-ins that cut the assistant short.
+    Only for barge-ins that cut the assistant short.
     """
     event_kinds: tuple[str, ...]
-    """Kind of each event that begins in the row, in order of time; see EVENTS."""
+    """Kind of each event that begins in the row, in chronological order; see EVENTS."""
     event_roles: tuple[str, ...]
     """Role of the event."""
     event_starts: Positions
     """First assistant speech token at or after each event's start."""
     event_ends: Positions
-    """Same for its end; the length of the row if it ends later."""
+    """The same for its end; the length of the row if it ends later."""
 
     @property
     def n_tokens(self) -> int:
@@ -588,7 +586,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that did not become data, and why."""
+    """A record that did not become data, and the reason."""
 
     record: RecordNumber
     dialogue_id: str
@@ -597,9 +595,9 @@ class Reject:
     reason: str
     """A short stable name to count by, such as `too_many_words`."""
     detail: str
-    """For a person: what was found where."""
+    """The fault and its place, for people."""
     traceback: str = field(default="", compare=False)
-    """Of an unforeseen exception only; not part of the content digest."""
+    """Traceback of an unexpected exception; not part of the content digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -649,7 +647,7 @@ Item = Dialogue | Script | Takes | Timeline | Conversation
 
 
 def dialogue_of(item: Item) -> Dialogue:
-    """The dialogue an item was made from.
+    """The dialogue from which an item was made.
 
     >>> dialogue_of(Script(Dialogue("d1", ()), "train", ())).id
     'd1'
@@ -682,18 +680,18 @@ def reject(item: Item, stage: str, reason: str, detail: str, traceback: str = ""
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """An input as it was when a build was planned."""
+    """An input at the time of planning."""
 
     name: str
     sha256: str
-    """Of the file's bytes; empty for a hub data set."""
+    """Hash of the file's bytes; empty for a hub data set."""
     n_bytes: int
     revision: str = ""
-    """The commit of a hub data set; `hf:name@commit` reads just this."""
+    """The commit of a hub data set; `hf:name@commit` reads exactly this one."""
 
 
 BitExact = Literal["machine", "all", "no"]
-""""machine": the same bytes on one kind of processor; "all": on every one; "no": never promised."""
+""""machine": the same bytes on one kind of processor; "all": on every kind; "no": not promised."""
 
 WordTimes = Literal["model", "estimated"]
 """Source of word times: the model's own durations, or letters spread over the audio (`word_times.spread`)."""
@@ -704,7 +702,7 @@ class EngineInfo:
     """An engine as a manifest describes it.
 
     Raises:
-        EngineError: If `bit_exact` is an unknown word.
+        EngineError: If `bit_exact` is not one of the known values.
     """
 
     name: str
@@ -712,10 +710,13 @@ class EngineInfo:
     licence: str
     bit_exact: BitExact
     word_times: WordTimes | None = field(default=None, repr=False)
-    """Of a TTS, in plans and manifests; engines leave it out. Not in the repr, which is part of the keys of takes."""
+    """Word times of a TTS, in plans and manifests; engines omit it.
+
+    Not in the repr, which is part of the keys of takes.
+    """
 
     def __post_init__(self) -> None:
-        """Refuse an unknown promise: the worth of a digest rests on it."""
+        """Check `bit_exact`, on which the meaning of a digest depends."""
         if self.bit_exact not in get_args(BitExact):
             known = ", ".join(get_args(BitExact))
             raise EngineError(f"engine {self.name}: bit_exact is {self.bit_exact!r}; it must be one of {known}")
@@ -723,18 +724,18 @@ class EngineInfo:
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice, its provenance and who may have it."""
+    """A voice and its provenance."""
 
     name: str
     speaker: str
-    """Voices of one speaker go to one split."""
+    """All voices of a speaker belong to one split."""
     languages: tuple[str, ...]
-    """ISO 639-1 codes of the languages that it speaks well enough to be used."""
+    """ISO 639-1 codes of the languages that it speaks well enough."""
     licence: str
     sex: Literal["female", "male", ""] = ""
     source: str = ""
-    """The engine's own voice, or the reference recording, that it was made from."""
+    """Its source: the engine's own voice, or a reference recording."""
     source_sha256: str = ""
-    """Of the reference recording's bytes, hexadecimal."""
+    """Hash of the reference recording's bytes, hexadecimal."""
     note: str = ""
     """A remark for users, such as an accent."""

@@ -51,7 +51,7 @@ def test_a_profile_may_be_a_file_and_is_not_needed_once_spelled_out(tmp_path):
     ("text", "says"),
     [
         ("silense: {}", "timing.silense: unknown key"),
-        ("- 1", "must hold keys and values"),
+        ("- 1", "must be a mapping of keys to values"),
         ("[", "cannot read"),
         ("backchannel: {user_probability: 2}", "timing.backchannel.user_probability"),
     ],
@@ -65,7 +65,7 @@ def test_faults_of_a_profile_are_named(tmp_path, text, says):
 
 
 def test_an_unknown_profile_names_the_shipped_ones():
-    with pytest.raises(RecipeError, match="shipped: half_duplex, hard, natural, omniflatten"):
+    with pytest.raises(RecipeError, match="shipped profiles: half_duplex, hard, natural, omniflatten"):
         load("fake", ("timing={profile: nonesuch}",))
 
 

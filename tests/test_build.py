@@ -19,7 +19,10 @@ PAIRS = {"assistant": "tone-0", "users": ["tone-2", "tone-3", "tone-4", "tone-5"
         ("voices.assistant=bella", "voices.assistant: 'bella' is not a voice of tone"),
         ("voices.users=[tone-1, x]", "voices.users: 'x' is not a voice"),
         ("select.languages=[en, fr]", "does not speak 'fr'"),
-        ("voices.users=[tone-1, tone-2]", "voices.users: user voices of 2 speakers of 'en' cannot be kept apart"),
+        (
+            "voices.users=[tone-1, tone-2]",
+            "voices.users: user voices of 2 speakers of 'en' are too few for separate splits",
+        ),
         ("sample_rate_hz=24001", "not a whole number of samples"),
         ("engines.tts={name: nonesuch}", "no tts engine 'nonesuch'"),
         ("mix.noise=[{name: directory, options: {path: /nonesuch}}]", "does not exist"),
@@ -34,7 +37,7 @@ def test_a_recipe_that_cannot_run_is_refused(override, says):
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("engines.speech_tokenizer={name: s3, options: {path: /nonesuch}}", "no file of weights /nonesuch"),
+        ("engines.speech_tokenizer={name: s3, options: {path: /nonesuch}}", "no weights file /nonesuch"),
         ("engines.text_tokenizer={name: nonesuch}", "no text_tokenizer engine"),
         ("verify.asr={name: nonesuch}", "no asr engine"),
         ("mix.noise=[{name: nonesuch}]", "no noise engine"),
@@ -71,7 +74,7 @@ def test_voices_of_the_assistants_speaker_are_no_users_and_speakers_stay_togethe
     for pools in (write._pools["en"], write._background.pools["en"]):
         heard = [{work.tts.about(voice).speaker for voice in pool} for pool in pools.values()]
         assert sum(map(len, heard)) == len(set.union(*heard)) == 4
-    with pytest.raises(RecipeError, match="user voices of 2 speakers of 'en' cannot be kept apart"):
+    with pytest.raises(RecipeError, match="user voices of 2 speakers of 'en' are too few for separate splits"):
         Pipeline(work.recipe.model_validate({**work.recipe.dump(), "voices": PAIRS})).check()
 
 

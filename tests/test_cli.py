@@ -163,7 +163,7 @@ def test_status_tells_how_far_a_build_is(datagen, built):
 
 
 def test_status_where_nothing_is(datagen):
-    assert "no build is there" in datagen.fails("status", "nowhere")
+    assert "there is no build" in datagen.fails("status", "nowhere")
 
 
 def test_check_names_faults_and_exits_1(datagen, built):
@@ -181,7 +181,7 @@ def test_flatten_makes_new_shards(datagen, built):
     recipe = Manifest.load(LocalStore("new")).recipe["flatten"]
     assert (recipe["speech_chunk_tokens"], recipe["text_chunk_tokens"], recipe["tasks"]) == (5, 1, ["three_stream"])
     assert faults(Path("new"), built) == []
-    assert "all as they should be" in datagen.ok("check", "new", "--conversations", built)
+    assert "no faults" in datagen.ok("check", "new", "--conversations", built)
 
 
 def test_flatten_takes_the_longest_row(datagen, built):
@@ -255,13 +255,13 @@ def test_export_says_what_it_wrote_and_how_to_read_it(datagen, built, format):
 def test_report_writes_a_page_and_opens_it(datagen, built, monkeypatch):
     shown = []
     monkeypatch.setattr("webbrowser.open", shown.append)
-    assert datagen.ok("report", built).endswith("MB, needs no network\n")
+    assert datagen.ok("report", built).endswith("MB, works offline\n")
     assert (built / "report.html").read_text("utf-8").startswith("<!doctype html>")
     assert shown == []
     datagen.ok("report", built, "--to", "page.html", "--conversations", "1", "--open")
     assert shown == [Path("page.html").resolve().as_uri()]
     assert Path("page.html").read_text("utf-8").count('class="talk"') == 1
-    assert "no build is there" in datagen.fails("report", "nowhere")
+    assert "there is no build" in datagen.fails("report", "nowhere")
 
 
 def test_recipes_lists_all_that_ship(datagen):
@@ -300,23 +300,23 @@ def test_no_command_is_help(datagen):
     [
         (("build", "nonesuch"), "cannot read recipe nonesuch"),
         (("build", "fake", "--set", "sede=1"), "sede: unknown key"),
-        (("build", "fake", "--set", "seed"), "write it as key=value"),
+        (("build", "fake", "--set", "seed"), "use the form key=value"),
         (("build", "fake", "--set", "engines.tts.name=nobody"), "no tts engine 'nobody'"),
         (("build", "fake", "--set", "voices.assistant=nobody"), "'nobody' is not a voice of tone"),
         (("build", "fake", "--set", "select.languages=[fr]"), "does not speak 'fr'"),
         (("build", "fake", "--set", "engines.tts.options={x: 1}"), "does not take these options"),
-        (("build", "fake", "--set", "input.paths=[]"), "give --input PATH"),
+        (("build", "fake", "--set", "input.paths=[]"), "use --input PATH"),
         (("build", "fake", "--input", "missing.jsonl"), "missing.jsonl: no such file"),
-        (("build", "fake", "--input", "empty.jsonl"), "empty.jsonl: no record in it"),
+        (("build", "fake", "--input", "empty.jsonl"), "empty.jsonl: contains no records"),
         (("build", "fake", "--input", "notes.txt"), "notes.txt: not a known format"),
         (("build", "fake", "--out", "notes.txt"), "cannot write notes.txt"),
         (("build", "fake", "--out", "ftp://host/x"), "known are s3://"),
         (("build", "fake", "--out", "s3://key:secret@bucket/x"), "a URL with credentials"),
         (("check", "s3://bucket/x?signature=secret"), "a URL with credentials"),
-        (("check", "nowhere"), "no build is there"),
-        (("show", "nowhere"), "no build is there"),
-        (("listen", "nowhere", "--dialogue", "x", "--out", "x.wav"), "no build is there"),
-        (("flatten", "nowhere", "--out", "x"), "no build is there"),
+        (("check", "nowhere"), "there is no build"),
+        (("show", "nowhere"), "there is no build"),
+        (("listen", "nowhere", "--dialogue", "x", "--out", "x.wav"), "there is no build"),
+        (("flatten", "nowhere", "--out", "x"), "there is no build"),
     ],
 )
 def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
@@ -342,10 +342,10 @@ def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
         ((*LISTEN, "--out", "x.doc"), "x.doc: cannot write .doc"),
         ((*LISTEN, "--out", "x"), "x: cannot write"),
         (("export", "out", "--to", "x", "--format", "moshi"), "kept no audio to export"),
-        (("export", "out", "--to", "out", "--format", "moshi", "--decoded"), "out holds other files"),
+        (("export", "out", "--to", "out", "--format", "moshi", "--decoded"), "out contains other files"),
         (("flatten", "out", "--out", "out"), "holds another build"),
         (("flatten", "out", "--out", "new", "--task", "five_stream"), "flatten.tasks"),
-        (("flatten", "out", "--out", "new", "--set", "half_duplex"), "write it as key=value, for example half_duplex"),
+        (("flatten", "out", "--out", "new", "--set", "half_duplex"), "use the form key=value, for example half_duplex"),
     ],
 )
 def test_an_error_about_a_build_is_one_line_too(datagen, built, arguments, says):
@@ -410,7 +410,7 @@ def test_help_loads_nothing_heavy():
 def test_the_installed_program_says_errors_and_status():
     said = subprocess.run([DATAGEN, "check", "/nowhere"], capture_output=True, text=True)
     assert (said.returncode, said.stdout) == (1, "")
-    assert said.stderr == "datagen: /nowhere has no manifest.json; no build is there\n"
+    assert said.stderr == "datagen: /nowhere has no manifest.json; there is no build\n"
 
 
 def test_output_into_a_closed_pipe_is_no_traceback(built):

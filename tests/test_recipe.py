@@ -27,8 +27,8 @@ def test_overrides_reach_their_value():
     [
         ("timing.bargein=1", "timing.bargein: unknown key"),
         ("seed=-1", "seed: Input should be greater than or equal to 0"),
-        ("seed", "write it as key=value"),
-        ("seed.x=1", "seed holds a value"),
+        ("seed", "use the form key=value"),
+        ("seed.x=1", "seed is a single value"),
         ("timing.assistant_fto={kind: normal}", "timing.assistant_fto.normal"),
         ("timing.assistant_fto={kind: uniform, low: 5, high: 1}", "low 5.0 is above high 1.0"),
         ("splits={validation: 0.5, test: 0.5}", "leave nothing to train on"),
@@ -49,7 +49,7 @@ def test_faults_name_the_file(tmp_path):
     with pytest.raises(RecipeError, match=r"bad\.yaml is not valid YAML"):
         load(str(bad))
     bad.write_text("- 1")
-    with pytest.raises(RecipeError, match="keys and values"):
+    with pytest.raises(RecipeError, match="mapping of keys to values"):
         load(str(bad))
     bad.write_bytes(b"\xff")
     with pytest.raises(RecipeError, match="not UTF-8"):

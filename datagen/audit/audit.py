@@ -46,7 +46,7 @@ def audit(manifest: Manifest, n_conversations: int = N_CONVERSATIONS) -> list[Fi
     """
     if not manifest.tables.get("conversations"):
         raise DatagenError(
-            f"{manifest.store.url} holds no conversations to audit; audit the build it was flattened from"
+            f"{manifest.store.url} contains no conversations to audit; audit the build from which it was flattened"
         )
     predictors = [make() for make in PREDICTORS]
     for talk in talks(manifest, n_conversations):

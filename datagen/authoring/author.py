@@ -152,9 +152,11 @@ class AuthoringWorker:
         values, self._store = WriteRecipe.model_validate(recipe), open_store(out)
         plan = read_plan(self._store, WriteIdentity)
         if plan is None:
-            raise ClusterError(f"a worker finds no plan in {out}; --out must be seen by every node")
+            raise ClusterError(f"a worker finds no plan in {out}; --out must be accessible from every node")
         if hashes(values) != plan.identity.prompts:
-            raise ResumeError("the prompts here are not those the run was planned with; every node must see the same")
+            raise ResumeError(
+                "the prompts on this node differ from those of the plan; every node needs the same prompts"
+            )
         self._plan, self._client = plan, Client(values.llm, self._store, spent=spent)
         self._writer = Writer(values, self._client)
         self._failed: Exception | None = None

@@ -25,7 +25,7 @@ class WriteInput(ConfigPart):
     @model_validator(mode="after")
     def _one_kind(self) -> "WriteInput":
         if bool(self.topics) == bool(self.paths):
-            raise ValueError("give either topics or paths")
+            raise ValueError("set either topics or paths")
         return self
 
 
@@ -75,7 +75,7 @@ class Llm(ConfigPart):
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError("base_url must be http://... or https://...")
         if url.username or url.password or url.query or url.fragment:
-            raise ValueError("base_url must hold no credentials and no query: put the key in the environment")
+            raise ValueError("base_url must contain no credentials and no query: put the key in the environment")
         if self.budget.money is not None and not (self.prices.input_per_million or self.prices.output_per_million):
             raise ValueError("budget.money needs prices")
         return self
@@ -91,7 +91,7 @@ class Dialogues(ConfigPart):
     @model_validator(mode="after")
     def _in_order(self) -> "Dialogues":
         if self.max_turns // 2 * 2 < self.min_turns:
-            raise ValueError("min_turns to max_turns must hold an even number")
+            raise ValueError("the range from min_turns to max_turns must contain an even number")
         return self
 
 
@@ -140,21 +140,23 @@ class WriteRecipe(ConfigPart):
     def _in_order(self) -> "WriteRecipe":
         tasks = self.tasks
         if len(set(tasks)) < len(tasks):
-            raise ValueError("tasks: each at most once")
+            raise ValueError("tasks: each task may appear only once")
         if ("dialogue" in tasks) != bool(self.input.topics) or "dialogue" in tasks[1:]:
-            raise ValueError("tasks: `dialogue` comes first where the input is topics, and only there")
+            raise ValueError("tasks: `dialogue` must come first if the input is topics, and must be omitted otherwise")
         if "script" in tasks and set(tasks[tasks.index("script") :]) & {"spoken", "translate"}:
-            raise ValueError("tasks: `spoken` and `translate` come before `script`, whose places they would move")
+            raise ValueError(
+                "tasks: `spoken` and `translate` must come before `script`, because they change the text that it marks"
+            )
         if "follow_up" in tasks and "script" not in tasks[: tasks.index("follow_up")]:
-            raise ValueError("tasks: `follow_up` comes after `script`")
+            raise ValueError("tasks: `follow_up` must come after `script`")
         if "judge" in tasks[:-1]:
-            raise ValueError("tasks: `judge` comes last, for it judges what is built")
+            raise ValueError("tasks: `judge` must come last, because it rates the final text")
         if len(set(self.languages)) < len(self.languages):
-            raise ValueError("languages: each once")
+            raise ValueError("languages: each language may appear only once")
         if ("translate" in tasks) != bool(self.translate_to):
-            raise ValueError("translate_to belongs with the task translate")
+            raise ValueError("set translate_to if and only if the task translate is used")
         if any(score is not None for score in self.gates.model_dump().values()) and "judge" not in tasks:
-            raise ValueError("thresholds need the task judge")
+            raise ValueError("lowest scores need the task judge")
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -186,7 +188,7 @@ def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
     if isinstance(values.get(WRITE), dict):
         values = {"name": values.get("name"), **values[WRITE]}
     elif "llm" not in values:
-        raise RecipeError(f"{name} has no part `{WRITE}`; docs/writing.md says what belongs there")
+        raise RecipeError(f"{name} has no section `{WRITE}`; see docs/writing.md")
     for override in overrides:
         set_value(values, override)
     try:

@@ -73,7 +73,7 @@ def plan_authoring(recipe: WriteRecipe, store: Store) -> Plan[WriteIdentity]:
             store.create(_key(len(shas) - 1, shas[-1]), data)
             n_records += len(batch)
         if not n_records:
-            raise SourceError("there is nothing to write from: the input holds no record")
+            raise SourceError("the input contains no records to author from")
         return Plan(wanted, n_records, recipe.unit_records, tuple(shas))
 
     return settled(store, wanted, make)
@@ -112,7 +112,7 @@ def planned(plan: Plan[WriteIdentity], store: Store, unit: int) -> list[Item | R
     key = _key(unit, plan.parts[unit])
     data = store.read(key)
     if hashlib.sha256(data).hexdigest() != plan.parts[unit]:
-        raise StoreError(f"{store.url}/{key} is not what {PLAN} froze; delete the output and write anew")
+        raise StoreError(f"{store.url}/{key} does not match {PLAN}; delete the output and run the command again")
     return [_record(json.loads(line)) for line in data.splitlines()]
 
 

@@ -163,7 +163,7 @@ def judge_build(
     """
     talks = list(islice(_conversations(manifest, split), n_dialogues))
     if not talks:
-        raise DatagenError(f"{manifest.store.url} holds no {split} conversations to rate")
+        raise DatagenError(f"{manifest.store.url} contains no {split} conversations to rate")
 
     async def run() -> list[JudgedDialogue]:
         async with Client(llm, answers or Memory()) as client:

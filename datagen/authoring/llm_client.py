@@ -273,6 +273,6 @@ def key_of_server(llm: Llm) -> str:
     key = key_in(llm.api_key_env)
     if llm.api_key_env and not key:
         raise EngineError(
-            f"the environment variable {llm.api_key_env} holds no key; set it, or set llm.api_key_env to ''"
+            f"the environment variable {llm.api_key_env} contains no key; set it, or set llm.api_key_env to ''"
         )
     return key

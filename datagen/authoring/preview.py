@@ -38,13 +38,13 @@ def preview(prompt: Prompt, dialogue: Dialogue | None = None) -> tuple[Message, 
     if name == "score":
         return prompt.render(turns=shown(dialogue.turns))
     if name not in get_args(TaskName):
-        raise RecipeError(f"{name!r} is no task; tasks: {', '.join(get_args(TaskName))}")
+        raise RecipeError(f"{name!r} is not a task; tasks: {', '.join(get_args(TaskName))}")
     task = tasks_of(_recipe(name, language))[-1]
     written = begun(_BRIEFS.get(language, _BRIEFS["en"]) if name == "dialogue" else dialogue)
     if name == "follow_up":
         if len(written.turns) < 4 or len(units(written.turns[1].text)) < 4:
             raise RecipeError(
-                "follow_up is shown on a dialogue of four turns or more, the second of four words or more"
+                "follow_up needs a dialogue of at least four turns whose second turn has at least four words"
             )
         place = min(6, len(units(written.turns[1].text)) - 1)
         written = replace(written, marks=(Mark("barge_in", 1, place, "user"),), added=(2, 3))

@@ -100,13 +100,13 @@ def load_prompt(name: str, language: str, folder: str = "") -> Prompt:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(names(folder)) or "none"
-        raise RecipeError(f"there is no readable prompt {file.name} in {where}; there are {known}") from error
+        raise RecipeError(f"no readable prompt {file.name} in {where}; available: {known}") from error
     found = _FRONT.match(text)
     if not found:
         raise RecipeError(f"prompt {file.name} must begin with front matter between lines of ---")
     head = _head(found[1], file.name)
     if head.name != name or head.schema_ not in ANSWERS:
-        raise RecipeError(f"prompt {file.name}: name must be {name}, schema one of {', '.join(ANSWERS)}")
+        raise RecipeError(f"prompt {file.name}: name must be {name}, and schema must be one of {', '.join(ANSWERS)}")
     return Prompt(
         name, language, head.version, hashlib.sha256(text.encode()).hexdigest(), head.variables, head.schema_,
         head.temperature, head.max_tokens, _parts(text[found.end() :], file.name),
@@ -163,7 +163,9 @@ def _parts(body: str, name: str) -> tuple[Message, ...]:
     ]
     roles = [part.role for part in parts]
     if before.strip() or roles != ["system", *("user", "assistant") * (len(roles) // 2 - 1), "user"]:
-        raise RecipeError(f"prompt {name} must have a system part, then user and assistant parts, a user part last")
+        raise RecipeError(
+            f"prompt {name} must have a system part, then user and assistant parts, with a user part last"
+        )
     return tuple(parts)
 
 

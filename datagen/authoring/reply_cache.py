@@ -167,4 +167,4 @@ def _parsed(data: bytes, name: str) -> Answer:
         del values["key"]
         return Answer(**{**values, "usage": Usage(**values["usage"])})
     except (ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{name} holds no answer: {error}; remove it to ask again") from error
+        raise StoreError(f"{name} contains no valid answer: {error}; remove it to request the answer again") from error

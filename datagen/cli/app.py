@@ -1,4 +1,4 @@
-"""The application that all commands belong to, and the options that several of them share."""
+"""The command-line application, and the options that several commands share."""
 
 from typing import Annotated, Any
 
@@ -7,14 +7,14 @@ import typer.core
 
 
 class _Commands(typer.core.TyperGroup):
-    """Commands that report on Ctrl-C what is kept."""
+    """A group of commands that explains on Ctrl-C how to continue."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            typer.echo("\nStopped. Everything finished is kept: run the same command again to continue.", err=True)
+            typer.echo("\nStopped. Finished work is kept: run the same command again to continue.", err=True)
             raise typer.Exit(130) from error
 
 
@@ -49,4 +49,4 @@ def common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Options before a command."""
+    """Options that precede a command."""

@@ -1,4 +1,4 @@
-"""Commands that make shards and report on them: build, flatten, check, status, recipes."""
+"""Commands that make and check shards: build, flatten, check, status, recipes."""
 
 import os
 from pathlib import Path
@@ -15,27 +15,35 @@ _Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", he
 
 @app.command()
 def build(
-    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped one (see `datagen recipes`).")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe file, or the name of a shipped recipe (see `datagen recipes`).")
+    ],
     input: Annotated[
         list[str] | None,
-        typer.Option("--input", help="File, directory, URL or hf:NAME to read; may be repeated."),
+        typer.Option("--input", help="File, directory, URL or hf:NAME to read; can be repeated."),
     ] = None,
     out: Annotated[
         str | None, typer.Option("--out", help="Output directory or URL (docs/stores.md); by default out/RECIPE.")
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Workers; by default one per core, on Ray as many as fit."),
+        typer.Option(
+            "--workers", min=1, help="Number of workers; by default one per core, or as many as fit on a Ray cluster."
+        ),
     ] = None,
-    engine: Annotated[Engine, typer.Option("--engine", help="Processes on this machine, or a Ray cluster.")] = "local",
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="Where workers run: processes on this machine, or a Ray cluster.")
+    ] = "local",
     address: Annotated[
         str,
-        typer.Option("--address", help="Ray: `auto` for the cluster of this machine, `local` for a new one."),
+        typer.Option(
+            "--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."
+        ),
     ] = "local",
     limit: Limit = None,
     takes: Annotated[
         list[str] | None,
-        typer.Option("--takes", metavar="OUT", help="Output of a build with takes.keep=true whose speech is reused."),
+        typer.Option("--takes", metavar="OUT", help="Reuse the speech of this build, which had takes.keep=true."),
     ] = None,
     set_: _Set = None,
     trust: Trust = False,
@@ -83,16 +91,22 @@ def _overrides(
 def flatten(
     source: Finished,
     out: Annotated[str, typer.Option("--out", help="Directory or URL for the new shards.")],
-    chunk: Annotated[str | None, typer.Option("--chunk", help="Speech and text tokens per chunk, such as 5/1.")] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks; may be repeated.")] = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Most tokens of a dialogue row.")] = None,
+    chunk: Annotated[
+        str | None, typer.Option("--chunk", help="Speech and text tokens per chunk, for example 5/1.")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", help="Make only this task; can be repeated.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", help="Maximum number of tokens in a dialogue row.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Another value of `flatten`, such as half_duplex=heard."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of `flatten`, for example half_duplex=heard."),
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes; by default one per core.")] = _N_CORES,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Number of processes; by default one per core.")
+    ] = _N_CORES,
 ) -> None:
-    """Make new shards from the conversations of a build, without new speech."""
+    """Make new shards from the conversations of a build, without synthesizing speech again."""
     from datagen.cli.progress import print_summary
     from datagen.recipe import set_value
     from datagen.run.reflatten import reflatten
@@ -101,7 +115,7 @@ def flatten(
     if chunk is not None:
         speech, slash, text = chunk.partition("/")
         if not slash or not speech.isdecimal() or not text.isdecimal():
-            raise typer.BadParameter("write it as SPEECH/TEXT, for example 5/1", param_hint="--chunk")
+            raise typer.BadParameter("use the form SPEECH/TEXT, for example 5/1", param_hint="--chunk")
         changes |= {"speech_chunk_tokens": int(speech), "text_chunk_tokens": int(text)}
     if task:
         changes["tasks"] = task
@@ -116,10 +130,10 @@ def flatten(
 def check(
     out: Finished,
     conversations: Annotated[
-        str | None, typer.Option("--conversations", help="The build that OUT was flattened from.")
+        str | None, typer.Option("--conversations", help="The build from which OUT was flattened.")
     ] = None,
 ) -> None:
-    """Verify an output against its manifest and the laws of the format. Exit status 1 if there is a fault."""
+    """Check an output against its manifest and the rules of the format. Exits with status 1 on a fault."""
     from datagen.run.check import check as run
     from datagen.shards.store import open_store
 
@@ -129,12 +143,12 @@ def check(
     if report.faults:
         typer.echo(f"{out}: {len(report.faults)} faults", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, all as they should be\ndigest {report.digest}")
+    typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, no faults\ndigest {report.digest}")
 
 
 @app.command()
 def status(
-    out: Annotated[str, typer.Argument(help="Output of a build, running, interrupted or finished.")],
+    out: Annotated[str, typer.Argument(help="Output of a running, interrupted or finished build.")],
     as_json: Json = False,
 ) -> None:
     """Report the progress of a build: units, hours, rejects, recent speed, remaining work."""

@@ -1,4 +1,4 @@
-"""The group engines, and the command voices for a voice bank."""
+"""The command group `engines`, and the command `voices` for voice banks."""
 
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +18,7 @@ _VOICE_COLUMNS = (
 )
 
 engines = typer.Typer(
-    help="Engines for speech, recognition and tokens: a table, or a check of one.",
+    help="List the engines for speech, recognition and tokens, or check one of them.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -27,7 +27,7 @@ app.add_typer(engines, name="engines")
 
 @engines.callback()
 def table(ctx: typer.Context) -> None:
-    """Show all engines with their state, licences and rates; `datagen engines check NAME` loads one."""
+    """Show all engines with their state, licences and rates; `datagen engines check NAME` tests one."""
     if ctx.invoked_subcommand:
         return
     from datagen.engines.catalogue import cards
@@ -37,18 +37,22 @@ def table(ctx: typer.Context) -> None:
     columns = ("kind", "engine", "state", "what", "licence: code", "weights", "rates", "voices")
     rows = ((k, n, c.state, c.about, c.licence, c.weights, c.rates, c.voices) for k, n, c in cards())
     console().print(plain(columns, rows))
-    typer.echo("Name your own engine as module:Class (docs/engines.md).")
+    typer.echo("Your own engines are named as module:Class (docs/engines.md).")
 
 
 @engines.command()
 def check(
-    name: Annotated[str, typer.Argument(help="An engine of the table, or your own module:Class.")],
-    kind: Annotated[str, typer.Option("--kind", help="tts, speech_tokenizer, ...; needed if a name has two.")] = "",
+    name: Annotated[str, typer.Argument(help="An engine from the table, or your own as module:Class.")],
+    kind: Annotated[
+        str,
+        typer.Option("--kind", help="Kind of engine (tts, speech_tokenizer, ...); needed if the name is ambiguous."),
+    ] = "",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the engine, as in a recipe.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set an option of the engine, as in a recipe."),
     ] = None,
 ) -> None:
-    """Load an engine, check the laws that every engine must keep, and measure its speed."""
+    """Load an engine, check the rules for its kind, and measure its speed."""
     from datagen.engines import load
     from datagen.engines.conformance import check as ask
     from datagen.terminal import console
@@ -82,13 +86,13 @@ def _kind(name: str) -> str:
 
     kinds = kind_of(name)
     if len(kinds) != 1:
-        fault = f"{name} is {' and '.join(kinds)}" if kinds else f"{name} is in no table"
-        raise RecipeError(f"{fault}; say which kind of engine it is: --kind tts")
+        fault = f"{name} is {' and '.join(kinds)}" if kinds else f"{name} is not in the table of engines"
+        raise RecipeError(f"{fault}; name its kind, for example --kind tts")
     return kinds[0]
 
 
 def _given(kind: str) -> dict[str, Any]:
-    """Arguments that a build passes to engines of a kind in addition to their options."""
+    """Arguments in addition to the options that a build passes to engines of a kind."""
     from datagen.recipe.mix_config import RoomConfig
 
     return {"room": RoomConfig(), "sample_rate_hz": 24_000, "run_seed": 0} if kind == "rooms" else {}
@@ -104,7 +108,7 @@ def _options(pairs: list[str]) -> dict[str, Any]:
 
 
 def _plain_speech(engine: Any) -> "tuple[Audio, int, str] | None":
-    """A sentence of the embedded voice, for engines that take speech, at their rate."""
+    """Speech for engines that read it, at their sample rate: a sentence of the embedded voice."""
     from datagen.engines import load
     from datagen.engines.audio import resample
     from datagen.engines.conformance import SAMPLES
@@ -118,7 +122,7 @@ def _plain_speech(engine: Any) -> "tuple[Audio, int, str] | None":
 
 
 def _speed(kind: str, engine: Any, speech: "tuple[Audio, int, str] | None") -> str:
-    """Speed of an engine on one sample, with the cores of this process."""
+    """Speed of an engine on one sample, using the cores of this process."""
     import numpy as np
 
     from datagen.engines.conformance import SAMPLES
@@ -151,21 +155,25 @@ def _speed(kind: str, engine: Any, speech: "tuple[Audio, int, str] | None") -> s
 
 @app.command()
 def voices(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Directory of recordings, or a CSV or TSV of them.")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="Directory of recordings, or a CSV or TSV file that lists them.")
+    ],
     language: Annotated[
-        list[str] | None, typer.Option("--language", help="Language code of speakers without one; may be repeated.")
+        list[str] | None, typer.Option("--language", help="Language code for speakers without one; can be repeated.")
     ] = None,
-    licence: Annotated[str, typer.Option("--licence", help="Licence of recordings without one.")] = "unknown",
+    licence: Annotated[str, typer.Option("--licence", help="Licence for recordings without one.")] = "unknown",
     limit: Annotated[
         list[str] | None,
-        typer.Option("--limit", metavar="KEY=VALUE", help="Another limit, such as min_snr_db=10; may be repeated."),
+        typer.Option(
+            "--limit", metavar="KEY=VALUE", help="Change a limit, for example min_snr_db=10; can be repeated."
+        ),
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option("--csv", metavar="FILE", help="Write the usable voices as a new bank."),
+        typer.Option("--csv", metavar="FILE", help="Write the usable voices to this file as a new bank."),
     ] = None,
 ) -> None:
-    """Show each voice of a bank with its best recording, its measures, and a verdict."""
+    """Show each voice of a bank with its best recording, measurements, and a verdict."""
     from datagen.engines.voices import RecordingLimits, survey, write_table
     from datagen.recipe import set_value
     from datagen.terminal import console, table
@@ -177,8 +185,8 @@ def voices(
     console().print(table(_VOICE_COLUMNS, [_voice_cells(verdict) for verdict in verdicts]))
     good = [verdict for verdict in verdicts if not verdict.faults]
     typer.echo(
-        f"{len(good)} of {len(verdicts)} voices can be used. SNR is an estimate; "
-        "the number of speakers in a recording is not checked: listen to it."
+        f"{len(good)} of {len(verdicts)} voices are usable. SNR is an estimate. "
+        "The number of speakers in a recording is not checked: listen to it."
     )
     if to:
         write_table(to, good)

@@ -14,19 +14,23 @@ if TYPE_CHECKING:
 @app.command()
 def show(
     out: Finished,
-    dialogue: Annotated[str | None, typer.Option("--dialogue", help="Show the conversation with this id.")] = None,
+    dialogue: Annotated[
+        str | None, typer.Option("--dialogue", help="Show the conversation of the dialogue with this id.")
+    ] = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", help="asr, tts, four_stream, three_stream or two_stream; by default three_stream."),
+        typer.Option("--task", help="Task of the row: asr, tts, four_stream, three_stream (default) or two_stream."),
     ] = None,
     row: Annotated[
-        int | None, typer.Option("--row", min=0, help="Number of the row over all files of the task; by default 0.")
+        int | None, typer.Option("--row", min=0, help="Index of the row in the task, over all files; by default 0.")
     ] = None,
-    chunks: Annotated[int, typer.Option("--chunks", min=1, help="Number of chunks to show.")] = 60,
-    codes: Annotated[bool, typer.Option("--codes", help="Speech as numbers instead of coloured cells.")] = False,
+    chunks: Annotated[int, typer.Option("--chunks", min=1, help="Maximum number of chunks to show.")] = 60,
+    codes: Annotated[
+        bool, typer.Option("--codes", help="Show speech codes as numbers instead of coloured cells.")
+    ] = False,
     trust: Trust = False,
 ) -> None:
-    """Show a training row by stream and chunk with its text, or a conversation along time."""
+    """Show a training row by stream and chunk with its text, or the timeline of a conversation."""
     import datagen.inspect
 
     output = datagen.inspect.open(out, trust)
@@ -35,7 +39,7 @@ def show(
 
         paint(output.row(task or "three_stream", row or 0), chunks, codes)
     elif task is not None or row is not None:
-        raise typer.BadParameter("shows a conversation; for a row leave it out", param_hint="--dialogue")
+        raise typer.BadParameter("shows a conversation; omit it to show a row", param_hint="--dialogue")
     else:
         from datagen.inspect.show import show as run
 
@@ -45,15 +49,16 @@ def show(
 @app.command()
 def listen(
     out: Finished,
-    dialogue: Annotated[str, typer.Option("--dialogue", help="Id of a conversation.")],
+    dialogue: Annotated[str, typer.Option("--dialogue", help="Id of the dialogue.")],
     to: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write: .wav, .flac, .opus, .mp3 ...")],
     channel: Annotated[
-        Literal["user", "assistant", "both"], typer.Option("--channel", help="Channel; in `both`, left is the user.")
+        Literal["user", "assistant", "both"],
+        typer.Option("--channel", help="Channel to write; `both` is stereo with the user on the left."),
     ] = "both",
-    decoded: Annotated[bool, typer.Option("--decoded", help="Sound decoded from the tokens.")] = False,
+    decoded: Annotated[bool, typer.Option("--decoded", help="Write audio decoded from the tokens.")] = False,
     trust: Trust = False,
 ) -> None:
-    """Write the sound of a conversation, as mixed or as decoded from its tokens."""
+    """Write the audio of a conversation, as mixed or decoded from its tokens."""
     import datagen.inspect
     from datagen.inspect.conversation import listen as run
 
@@ -67,9 +72,12 @@ def report_page(
         str | None, typer.Option("--to", metavar="FILE", help="File to write; by default OUT/report.html.")
     ] = None,
     conversations: Annotated[
-        int, typer.Option("--conversations", min=0, help="Most conversations in the player; more are shorter each.")
+        int,
+        typer.Option(
+            "--conversations", min=0, help="Number of conversations in the player; the more, the shorter each excerpt."
+        ),
     ] = 5,
-    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the file in the browser.")] = False,
     trust: Trust = False,
 ) -> None:
     """Write one HTML file about a build: contents, timing with human ranges, tokens, and a player."""
@@ -80,7 +88,7 @@ def report_page(
             typer.echo(message, err=True)
 
     file = write_report(out, to, conversations, say, trust)
-    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, needs no network")
+    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, works offline")
     if open_:
         import webbrowser
 
@@ -92,10 +100,10 @@ def audit_build(
     out: Finished,
     as_json: Json = False,
     conversations: Annotated[
-        int, typer.Option("--conversations", min=1, help="Read about N conversations of a larger build.")
+        int, typer.Option("--conversations", min=1, help="Read at most about N conversations.")
     ] = 5000,
 ) -> None:
-    """Run predictors that should fail, and one that should succeed (docs/audit.md). Exit status 1 on a finding."""
+    """Look for shortcuts in the data that a model could learn (docs/audit.md). Exits with status 1 on a finding."""
     from datagen.audit.audit import as_json as plain
     from datagen.audit.audit import audit, show, title
     from datagen.terminal import console, print_json
@@ -114,12 +122,12 @@ def audit_build(
 @app.command()
 def export(
     out: Finished,
-    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory; an interrupted export continues.")],
+    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory to write; an interrupted export resumes.")],
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="lhotse, moshi or datasets.")],
-    decoded: Annotated[bool, typer.Option("--decoded", help="Sound decoded from the tokens.")] = False,
+    decoded: Annotated[bool, typer.Option("--decoded", help="Export audio decoded from the tokens.")] = False,
     trust: Trust = False,
 ) -> None:
-    """Write conversations as sound files and lists for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
+    """Export conversations as audio files and manifests for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
     import datagen.inspect
     from datagen.export import export as run
 
@@ -137,35 +145,41 @@ def export(
 def evaluate(
     out: Finished,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="DIR", help="Score the turn-taking of a model of transformers.")
+        str | None, typer.Option("--model", metavar="DIR", help="Score the turn-taking of a transformers model.")
     ] = None,
     judge: Annotated[
         str | None,
-        typer.Option("--judge", metavar="RECIPE", help="Have the LLM of a recipe for `datagen write` rate the texts."),
+        typer.Option("--judge", metavar="RECIPE", help="Rate the texts with the LLM of a recipe for `datagen write`."),
     ] = None,
-    task: Annotated[str, typer.Option("--task", help="three_stream or two_stream.")] = "two_stream",
-    split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "test",
+    task: Annotated[str, typer.Option("--task", help="Task of the rows: three_stream or two_stream.")] = "two_stream",
+    split: Annotated[str, typer.Option("--split", help="Split to score: train, validation or test.")] = "test",
     rows: Annotated[
-        int | None, typer.Option("--rows", min=1, help="Only the first N rows; with --judge, N conversations.")
+        int | None, typer.Option("--rows", min=1, help="Score only the first N rows; with --judge, N conversations.")
     ] = None,
     free: Annotated[
-        bool, typer.Option("--free/--no-free", help="Let the model run freely too: a step per token.")
+        bool, typer.Option("--free/--no-free", help="Also score free generation, which takes one step per token.")
     ] = True,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Ratings per conversation by the judge.")] = 3,
     answers: Annotated[
-        str | None, typer.Option("--answers", metavar="DIR", help="Keep the judge's answers; none is paid twice.")
+        str | None,
+        typer.Option(
+            "--answers", metavar="DIR", help="Cache the judge's answers there, so that none is paid for twice."
+        ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the judge, such as llm.model=NAME.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a value of the judge's recipe, for example llm.model=NAME."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Score a model's turn-taking on held-out rows (docs/training.md), or rate texts by an LLM (docs/writing.md)."""
+    """Score a model's turn-taking on held-out rows (docs/training.md), or rate texts with an LLM (docs/writing.md)."""
     from datagen.evaluate.scores import show_scores
     from datagen.terminal import console, print_json
 
     if (model is None) == (judge is None):
-        raise typer.BadParameter("name either a model or a judge", param_hint="--model / --judge")
+        raise typer.BadParameter("set either a model or a judge", param_hint="--model / --judge")
     manifest = _manifest(out)
     if judge is not None:
         found = _rated(manifest, judge, set_ or [], split, rows, repeats, answers)
@@ -192,7 +206,7 @@ def _manifest(out: str) -> "Manifest":
 def _rated(
     manifest: "Manifest", recipe: str, overrides: list[str], split: str, n: int | None, n_repeats: int, to: str | None
 ) -> dict[str, Any]:
-    """The ratings of a judge as plain values."""
+    """The ratings of the judge as plain values."""
     from dataclasses import asdict
 
     from datagen.authoring.authoring_config import parse

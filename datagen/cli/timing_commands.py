@@ -1,4 +1,4 @@
-"""The group timing: fit, report, oracle."""
+"""The command group `timing`: fit, report, oracle."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +17,10 @@ app.add_typer(timing, name="timing")
 
 @timing.command()
 def fit(
-    files: Annotated[list[str], typer.Argument(help="RTTM, CTM, CSV or Lhotse supervisions, also as .gz.")],
-    out: Annotated[Path, typer.Option("--out", help="Profile to write, a YAML file.")],
+    files: Annotated[list[str], typer.Argument(help="RTTM, CTM, CSV or Lhotse supervision files, optionally .gz.")],
+    out: Annotated[Path, typer.Option("--out", help="YAML file to write the profile to.")],
 ) -> None:
-    """Fit a timing profile to annotated recordings of two people; a recipe names it as timing.profile."""
+    """Fit a timing profile to annotated two-party recordings; a recipe uses it as timing.profile."""
     from datagen.measure.corpora import read
     from datagen.measure.fit import Fit, write
 
@@ -38,14 +38,16 @@ def report(
     reference: Annotated[
         str | None,
         typer.Option(
-            "--reference", metavar="PROFILE", help="Profile to compare with, shipped or fitted; by default the build's."
+            "--reference", metavar="PROFILE", help="Shipped or fitted profile to compare with; by default the build's."
         ),
     ] = None,
     json: Json = False,
     plots: Annotated[Path | None, typer.Option("--plots", metavar="DIR", help="Write SVG charts there.")] = None,
-    voice: Annotated[int, typer.Option("--voice", min=0, help="Conversations whose stored audio is checked.")] = 100,
+    voice: Annotated[
+        int, typer.Option("--voice", min=0, help="Number of conversations whose stored audio is checked.")
+    ] = 100,
 ) -> None:
-    """Measure the timing of a build, with human ranges and a reference, and check it against the sound."""
+    """Measure the timing of a build, compare it with human ranges and a reference, and check it against the audio."""
     from datagen.measure import timing_report as reports
     from datagen.measure.compared_timing import ComparedTiming
     from datagen.measure.crosscheck import detectors
@@ -68,7 +70,7 @@ def report(
 
 @timing.command()
 def oracle(out: Finished, json: Json = False) -> None:
-    """Score a perfect model on turn-taking; its response times are the delay of the labels."""
+    """Score a perfect model on turn-taking; its response times are the delays in the labels."""
     from datagen.evaluate.scores import oracle as run
     from datagen.evaluate.scores import show_scores
     from datagen.shards.manifest import Manifest

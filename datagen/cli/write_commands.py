@@ -1,4 +1,4 @@
-"""Commands for a language model: write, and the group prompts."""
+"""Commands for a language model: `write`, and the command group `prompts`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datagen.records import Dialogue
 
 prompts = typer.Typer(
-    help="Prompts of the language model: a table, or one as the model reads it.",
+    help="List the prompts of the language model, or print one of them.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -21,26 +21,34 @@ app.add_typer(prompts, name="prompts")
 
 @app.command()
 def write(
-    recipe: Annotated[str, typer.Argument(help="A recipe file with a section `write`, or the name of a shipped one.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe file with a section `write`, or the name of a shipped recipe.")
+    ],
     out: Annotated[
         str | None, typer.Option("--out", help="Output directory or URL; by default out/RECIPE-written.")
     ] = None,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option("--engine", help="This process, or a Ray cluster.")
+        Literal["local", "ray"],
+        typer.Option("--engine", help="Where requests are sent from: this process, or a Ray cluster."),
     ] = "local",
     workers: Annotated[
-        int, typer.Option("--workers", min=0, help="On Ray: number of actors; they share the limits.")
+        int,
+        typer.Option("--workers", min=0, help="Ray: number of actors, which share the rate limits; 0: two."),
     ] = 0,
     address: Annotated[
-        str, typer.Option("--address", help="Ray: `auto` for the cluster of this machine, `local` for a new one.")
+        str,
+        typer.Option(
+            "--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."
+        ),
     ] = "local",
     limit: Limit = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; estimate tokens and money.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; estimate tokens and cost.")] = False,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value, such as llm.model=NAME.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe, for example llm.model=NAME."),
     ] = None,
 ) -> None:
-    """Write dialogues and scripts with a language model, as input of a build. Run it again to continue."""
+    """Author dialogues and scripts with a language model, as input of a build. Run it again to continue."""
     values = _recipe(recipe, [*(set_ or []), *([f"input.limit={limit}"] if limit else [])])
     if dry_run:
         _estimate(values)
@@ -72,7 +80,9 @@ def _estimate(recipe: "WriteRecipe") -> None:
     )
     if found.most_money:
         typer.echo(f"about {found.money:,.2f}, at most {found.most_money:,.2f}, in the currency of llm.prices")
-    typer.echo("Estimates: Qwen2 tokens, answers of usual length that fit at once. Nothing was sent.")
+    typer.echo(
+        "Estimated with Qwen2 tokens, for answers of usual length that pass at the first attempt. Nothing was sent."
+    )
 
 
 @prompts.callback()
@@ -95,13 +105,13 @@ def table(ctx: typer.Context) -> None:
 
 @prompts.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A prompt, such as script.")],
-    dialogue: Annotated[str | None, typer.Option("--dialogue", help="File whose first dialogue is inserted.")] = None,
-    language: Annotated[str, typer.Option("--language", help="ISO 639-1 code.")] = "en",
-    folder: Annotated[str, typer.Option("--prompts", help="Folder with your own prompts.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of a prompt, for example script.")],
+    dialogue: Annotated[str | None, typer.Option("--dialogue", help="Insert the first dialogue of this file.")] = None,
+    language: Annotated[str, typer.Option("--language", help="Language of the prompt, ISO 639-1.")] = "en",
+    folder: Annotated[str, typer.Option("--prompts", help="Folder of your own prompts.")] = "",
     schema: Annotated[bool, typer.Option("--schema", help="Also print the JSON schema of the answer.")] = False,
 ) -> None:
-    """Print the messages of a prompt as the model reads them."""
+    """Print the messages of a prompt as they are sent to the model."""
     import json
 
     from datagen.authoring.answers import ANSWERS, strict_schema
@@ -122,5 +132,5 @@ def _first(file: str) -> "Dialogue":
 
     found = next((record for record in sources.read(file) if isinstance(record, Dialogue)), None)
     if found is None:
-        raise SourceError(f"{file} holds no dialogue that can be read")
+        raise SourceError(f"{file} contains no readable dialogue")
     return found

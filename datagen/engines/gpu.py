@@ -33,8 +33,8 @@ def outage_of(error: BaseException | None) -> OutageError | None:
         if from_below and (_SIGNS.search(str(error)) or type(error).__name__ == "OutOfMemoryError"):
             return OutageError(
                 f"the GPU failed: {(str(error) or type(error).__name__).splitlines()[0][:200]}. Finished work is kept: "
-                "run the same command again. If it was out of memory, give the step more of a GPU (`gpus` in `pools`), "
-                "have fewer workers, or lower the engine's concurrency or batch_size"
+                "run the same command again. If it ran out of memory, give the step a larger share of a GPU (`gpus` in "
+                "`pools`), use fewer workers, or lower the engine's concurrency or batch_size"
             )
         error = error.__cause__
     return None

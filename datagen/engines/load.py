@@ -86,11 +86,11 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
         EngineError: If the codes of a speech tokenizer do not fit the 16 bits of a shard.
     """
     if kind not in ENGINES:
-        raise RecipeError(f"there are no engines of the kind {kind!r}; kinds: {', '.join(ENGINES)}")
+        raise RecipeError(f"there is no kind of engine {kind!r}; kinds: {', '.join(ENGINES)}")
     target = ENGINES[kind].get(name, name)
     module_name, colon, class_name = target.partition(":")
     if not colon:
-        raise RecipeError(f"no {kind} engine {name!r}; known: {', '.join(ENGINES[kind])}, or module:Class of your own")
+        raise RecipeError(f"no {kind} engine {name!r}; known: {', '.join(ENGINES[kind])}, or your own as module:Class")
     try:
         with _here() if target == name else nullcontext():
             engine_class = getattr(import_module(module_name), class_name)
@@ -109,9 +109,9 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
         raise RecipeError(f"{kind} engine {name!r} does not take these options: {error}") from error
     engine = engine_class(**options)
     if not isinstance(getattr(engine, "info", None), EngineInfo):
-        raise RecipeError(f"{kind} engine {name!r} is none: it has no `info`; docs/engines.md says what an engine has")
+        raise RecipeError(f"{kind} engine {name!r} has no `info`, so it is not an engine; see docs/engines.md")
     if kind == "speech_tokenizer" and engine.codebook_size > 1 << 16:
-        raise EngineError(f"{name}: {engine.codebook_size} codes do not fit 16 bits")
+        raise EngineError(f"{name}: {engine.codebook_size} codes do not fit in 16 bits")
     return engine
 
 

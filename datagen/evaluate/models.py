@@ -99,19 +99,19 @@ def load(directory: str, n_ids: int) -> CausalModel:
     except ImportError as error:
         raise DatagenError("loading a model needs transformers: pip install 'duplex-datagen[train]'") from error
     if not (Path(directory) / "config.json").is_file():
-        raise DatagenError(f"{directory} holds no model: it has no config.json")
+        raise DatagenError(f"{directory} contains no model: it has no config.json")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(directory, local_files_only=True, dtype="auto")
     except (OSError, ValueError) as error:
-        raise DatagenError(f"cannot load the model of {directory}: {error}") from error
+        raise DatagenError(f"cannot load the model in {directory}: {error}") from error
     names = Path(directory) / TOKEN_IDS
     token_ids = np.load(names, allow_pickle=False) if names.is_file() else None
     size = model.config.vocab_size
     if token_ids is None and size < n_ids:
         raise DatagenError(
-            f"{directory} has {size:,} embeddings, the build {n_ids:,} ids: it was not trained on such data"
+            f"{directory} has {size:,} embeddings and the build {n_ids:,} ids: the model was not trained on such data"
         )
     if token_ids is not None and (len(token_ids) != size or int(token_ids.max()) + 1 != n_ids):
-        raise DatagenError(f"{names} is not of this model of {size:,} embeddings and a build of {n_ids:,} ids")
+        raise DatagenError(f"{names} does not fit this model of {size:,} embeddings and this build of {n_ids:,} ids")
     return CausalModel(model.to(device), token_ids)

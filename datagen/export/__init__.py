@@ -53,7 +53,7 @@ def export(
     if not decoded and not output.recipe.mix.keep_audio:
         raise DatagenError(
             f"{output.url} kept no audio to export: build with --set mix.keep_audio=true, "
-            "or export the sound decoded from the tokens with --decoded"
+            "or export audio decoded from the tokens with --decoded"
         )
     conversations = output.conversations()
     identity = {"format": format, "decoded": decoded, "digest": output.manifest.digest}
@@ -67,6 +67,8 @@ def export(
                 tell(1)
             how = exporter.finish()
     except OSError as error:
-        raise DatagenError(f"cannot write {to}: {error.strerror}; fix that, then run it again to continue") from error
+        raise DatagenError(
+            f"cannot write {to}: {error.strerror}; fix that, then run the same command again to resume"
+        ) from error
     counts = ", ".join(f"{split} {n:,}" for split, n in n_conversations.items())
     return f"{to}: {sum(n_conversations.values()):,} conversations ({counts}) for {format}\n{how}"

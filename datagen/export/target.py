@@ -82,7 +82,7 @@ class Target:
             DatagenError: If it is a URL, cannot be written, or holds something else.
         """
         if is_url(to):
-            raise DatagenError(f"{to}: an export is read by packages that need files; export to a directory, then copy")
+            raise DatagenError(f"{to}: the readers of an export need local files; export to a directory, then copy it")
         self.root = Path(to)
         self._store = LocalStore(to)
         self._lists = dict[str, IO[str]]()
@@ -93,11 +93,11 @@ class Target:
     def _claim(self, identity: bytes) -> None:
         if not self._store.exists(EXPORT):
             if self.root.is_dir() and any(file.name != _WRITING for file in self.root.iterdir()):
-                raise DatagenError(f"{self.root} holds other files; use another --to")
+                raise DatagenError(f"{self.root} contains other files; use another --to")
             self._store.create(EXPORT, identity)
         if self._store.read(EXPORT) != identity:
             raise DatagenError(
-                f"{self.root} holds another export: of another build, in another format, or of other sound; "
+                f"{self.root} contains another export: of another build, in another format, or with other audio; "
                 "use another --to"
             )
 

@@ -98,7 +98,7 @@ class Feed(IterableDataset[Batch]):
         self.vocabulary = manifest.vocabulary
         if n_embeddings is not None and self.vocabulary.size > n_embeddings:
             raise FeedError(
-                f"{out} has ids up to {self.vocabulary.size:,}, the model {n_embeddings:,} embeddings: "
+                f"{out} has {self.vocabulary.size:,} ids, but the model only {n_embeddings:,} embeddings: call "
                 f"model.resize_token_embeddings({self.vocabulary.size})"
             )
         stages = [stages] if isinstance(stages, Stage) else list(stages)
@@ -149,7 +149,7 @@ class Feed(IterableDataset[Batch]):
         other = [key for key, value in self._identity.items() if state["of"].get(key) != value]
         if other:
             ours, theirs = self._identity[other[0]], state["of"].get(other[0])
-            raise FeedError(f"this state is of another feed: {other[0]} was {theirs}, is {ours}")
+            raise FeedError(f"this state is from another feed: {other[0]} was {theirs} there and is {ours} here")
         self._reader, self._state = None, state["at"]
 
 
@@ -164,11 +164,11 @@ def _check(stages: Sequence[Stage], epochs: int | None, lanes: int) -> None:
     names = [stage.name for stage in stages]
     endless = [stage.name for stage in stages[:-1] if stage.n_sequences is None and epochs is None]
     if not stages or len(set(names)) < len(names):
-        raise FeedError(f"stages need names of their own; these are {names}")
+        raise FeedError(f"a feed needs stages with distinct names; these are {names}")
     if endless:
-        raise FeedError(f"stage {endless[0]} has no end, so none can follow: give it n_sequences")
+        raise FeedError(f"stage {endless[0]} has no end, so no stage can follow it: set its n_sequences")
     if epochs is not None and len(stages) > 1:
-        raise FeedError("with epochs there can be one stage only: stages that end by n_sequences can follow each other")
+        raise FeedError("with epochs there can be only one stage; to use several, set n_sequences instead")
     if lanes < 1 or (epochs is not None and epochs < 1):
         raise FeedError("lanes and epochs must be at least 1")
 

@@ -55,7 +55,7 @@ class Stage:
         if self.n_sequences % n_step:
             near = max(round(self.n_sequences / n_step), 1) * n_step
             raise FeedError(
-                f"stage {self.name}: {self.n_sequences:,} sequences are no whole number of steps of {n_ranks} ranks x "
+                f"stage {self.name}: {self.n_sequences:,} sequences are not a multiple of a step of {n_ranks} ranks x "
                 f"{self.batch_size}; the nearest is n_sequences={near}"
             )
         return self.n_sequences // n_step

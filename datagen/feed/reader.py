@@ -96,7 +96,7 @@ class Reader:
         n_step = stage.batch_size * share.n_ranks
         if self._n_sequences % n_step:
             raise FeedError(
-                f"stage {stage.name}: {self._n_sequences} sequences are done, no whole number of steps of {n_step}; "
+                f"stage {stage.name}: {self._n_sequences} finished sequences are not a multiple of a step of {n_step}; "
                 "resume with the same product of ranks and batch_size"
             )
         deals, n_lanes = self._plan.deals(stage), self._plan.lanes_of(stage)
@@ -145,11 +145,11 @@ def merge_states(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """
     every = list(states)
     if not every or any(state["at"] is None for state in every):
-        raise FeedError("merge_states needs the states of all ranks, each after a batch")
+        raise FeedError("merge_states needs the states of all ranks, each taken after a batch")
     first = every[0]
     steps = [(state["of"], state["at"]["stage"], state["at"]["n_sequences"]) for state in every]
     if any(step != steps[0] for step in steps):
-        raise FeedError("these states are not of one feed after the same step")
+        raise FeedError("these states are not from the same step of one feed")
     lanes: dict[str, Any] = {}
     for state in every:
         for number, lane in state["at"]["lanes"].items():

@@ -77,7 +77,7 @@ class ShardSource:
             if is_url(self.url):
                 raise FeedError(
                     "a client of an object store does not survive a fork: "
-                    'give the DataLoader multiprocessing_context="spawn", or num_workers=0'
+                    'use multiprocessing_context="spawn" or num_workers=0 in the DataLoader'
                 )
             self._open()
         return self._threads
@@ -149,9 +149,9 @@ class Shards:
         offsets, ids = _flat(table.column("input_ids"))
         _, mask = _flat(table.column("loss_mask"))
         if len(offsets) != self._n_rows[number] + 1 or len(ids) != len(mask):
-            raise FeedError(f"{place} does not hold what the index says; `datagen check {self._source.url}` tells more")
+            raise FeedError(f"{place} does not match the index; for details run `datagen check {self._source.url}`")
         if int(ids.view(np.uint32).max()) >= self._n_ids:  # as unsigned, negative ids are large
-            raise FeedError(f"{place} holds ids beyond its vocabulary of {self._n_ids:,}")
+            raise FeedError(f"{place} contains ids outside its vocabulary of {self._n_ids:,}")
         return Shard(number, ids, mask, offsets)
 
     def _place(self, number: int) -> str:
@@ -162,7 +162,9 @@ class Shards:
         place, data = self._place(number), self._source.read(self.key(number))
         if not self._is_checked[number]:  # once in a process
             if hashlib.sha256(data).digest() != self._hashes[number].as_py():
-                raise FeedError(f"{place} is not what the index says; `datagen check {self._source.url}` tells more")
+                raise FeedError(
+                    f"{place} is not the file in the index; for details run `datagen check {self._source.url}`"
+                )
             self._is_checked[number] = True
         return from_parquet(data, place, ["input_ids", "loss_mask"])
 
@@ -184,7 +186,9 @@ class Shards:
         if said == self._said:  # as the file before: to parse it costs a tenth of what it takes to read a small file
             return
         if (stored := about(table).get("vocabulary")) != self._vocabulary:
-            raise FeedError(f"{place} has the vocabulary {stored}, its build {self._vocabulary}: it was not made by it")
+            raise FeedError(
+                f"{place} has the vocabulary {stored}, but its build {self._vocabulary}: it is from another build"
+            )
         self._said = said
 
 

@@ -172,7 +172,7 @@ class Stream:
         if lengths[longest] > self._capacity:
             raise FeedError(
                 f"{self._deal.shards.key(int(files[longest]))}, row {rows[longest]}: "
-                f"{lengths[longest]:,} tokens do not fit into sequences of {self._capacity:,}; "
+                f"{lengths[longest]:,} tokens do not fit in sequences of {self._capacity:,}; "
                 f"{_shorter(self._deal.task, self._capacity)}"
             )
         order = self._deal.order

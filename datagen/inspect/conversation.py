@@ -151,7 +151,7 @@ class StoredConversation:
         if flac is None:
             raise DatagenError(
                 f"{self.output.url} kept no audio: build with --set mix.keep_audio=true, "
-                "or take the sound decoded from the tokens (--decoded, `.decoded`)"
+                "or use the audio decoded from the tokens (--decoded, `.decoded`)"
             )
         return Sound.of_flac(flac, f"{self.output.url}: audio of {self.dialogue_id!r}")
 

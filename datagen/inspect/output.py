@@ -129,7 +129,7 @@ class Output:
         if made_with != here:
             raise DatagenError(
                 f"{self.url} was made with version {made_with} of its {kind.replace('_', ' ')}; "
-                f"{here} is installed and would read other tokens: install that version"
+                f"the installed version {here} may decode its tokens differently: install version {made_with}"
             )
         return engine
 
@@ -220,7 +220,7 @@ class Output:
             if (index := file.find(dialogue_id)) is not None:
                 return file[index]
         raise DatagenError(
-            f"{self.url} holds no conversation of dialogue {dialogue_id!r}; "
+            f"{self.url} contains no conversation of dialogue {dialogue_id!r}; "
             "see the column dialogue_id of its conversations and rejects"
         )
 
@@ -239,7 +239,7 @@ class Output:
             if 0 <= left < file.n_rows:
                 return self._rows(file)[left]
             left -= file.n_rows
-        raise DatagenError(f"{task} has {index - left:,} rows; {index} is not one of them, they count from 0")
+        raise DatagenError(f"{task} has {index - left:,} rows, counted from 0; there is no row {index}")
 
     def rows_of(self, talk: StoredConversation, task: str) -> list[StoredRow]:
         """Rows of a task made from a conversation; see `Conversation.rows`."""
@@ -263,7 +263,7 @@ class Output:
         origin = self.manifest.origin
         if table == "conversations" and origin:
             raise DatagenError(
-                f"{self.url} was flattened from {origin.url} and holds rows only; open that for its conversations"
+                f"{self.url} was flattened from {origin.url} and contains only rows; open that build for conversations"
             )
 
     def _columns(self, table: str, split: str, columns: Sequence[str] | None) -> list[str]:

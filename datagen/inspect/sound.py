@@ -88,7 +88,9 @@ class Sound:
 
         ending = suffix.lower().lstrip(".")
         if not ending:
-            raise DatagenError("cannot write a file without an ending; name the format, such as .wav or .mp3")
+            raise DatagenError(
+                "cannot write a file without an extension; add one that names the format, such as .wav or .mp3"
+            )
         container, codec = _CONTAINERS.get(ending, (ending.upper(), None))
         if container not in soundfile.available_formats() or container == "RAW":
             return self._by_ffmpeg(ending)
@@ -104,7 +106,7 @@ class Sound:
 
         if not which("ffmpeg"):
             raise DatagenError(
-                f"cannot write .{ending}: libsndfile does not, and ffmpeg is not installed; "
+                f"cannot write .{ending}: libsndfile does not support it, and ffmpeg is not installed; "
                 "install ffmpeg, or use .wav, .flac, .ogg, .opus or .mp3"
             )
         from pydub import AudioSegment
@@ -118,7 +120,9 @@ class Sound:
         try:
             segment.export(file, format=names.get(ending, ending))
         except CouldntEncodeError as error:
-            raise DatagenError(f"cannot write .{ending}: ffmpeg does not either; use .wav, .flac or .mp3") from error
+            raise DatagenError(
+                f"cannot write .{ending}: neither libsndfile nor ffmpeg supports it; use .wav, .flac or .mp3"
+            ) from error
         return file.getvalue()
 
     def write(self, path: str | Path) -> None:

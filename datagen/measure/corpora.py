@@ -138,9 +138,7 @@ def _format(path: str, lines: list[str]) -> str:
         return "rttm"
     if len(fields) in (5, 6) and all(_number(text) is not None for text in fields[2:4]):
         return "ctm"
-    raise SourceError(
-        f"{path}: neither RTTM, CTM, Lhotse supervisions (JSON Lines) nor CSV with the column `recording`"
-    )
+    raise SourceError(f"{path}: not RTTM, CTM, Lhotse supervisions (JSON Lines) or CSV with the column `recording`")
 
 
 def _rttm(path: str, lines: list[str]) -> Iterator[Segment]:
@@ -150,7 +148,7 @@ def _rttm(path: str, lines: list[str]) -> Iterator[Segment]:
             continue
         place = f"{path}, line {number}"
         if len(fields) < 8:
-            raise SourceError(f"{place}: {len(fields)} fields; a SPEAKER line of RTTM has 10")
+            raise SourceError(f"{place}: {len(fields)} fields; a SPEAKER line in RTTM has 10")
         yield _segment(place, fields[1], fields[7], fields[3], duration=fields[4])
 
 
@@ -194,7 +192,7 @@ def _csv(path: str, lines: list[str]) -> Iterator[Segment]:
     for row in rows:
         place = f"{path}, line {rows.line_num}"
         if any(row[name] is None for name in ("speaker", "start", "end")):
-            raise SourceError(f"{place}: fewer fields than columns")
+            raise SourceError(f"{place}: the line has fewer fields than there are columns")
         yield _segment(place, row["recording"], row["speaker"], row["start"], end=row["end"], text=row.get("text"))
 
 
@@ -209,14 +207,14 @@ def _segment(
     start_ms = _ms(place, "start", start)
     end_ms = _ms(place, "end", end) if duration is None else start_ms + _ms(place, "duration", duration)
     if end_ms < start_ms:
-        raise SourceError(f"{place}: end {end} lies before start {start}")
+        raise SourceError(f"{place}: end {end} is before start {start}")
     return Segment(recording, speaker, start_ms, end_ms, None if text is None else len(str(text).split()))
 
 
 def _ms(place: str, field: str, value: Any) -> int:
     seconds = _number(value)
     if seconds is None or seconds < 0:
-        raise SourceError(f"{place}: {field} is {str(value)[:40]!r}, must be seconds from 0 on")
+        raise SourceError(f"{place}: {field} is {str(value)[:40]!r}, must be a number of seconds, at least 0")
     return round(seconds * 1000)
 
 

@@ -1,1 +1,1 @@
-"""Stages: one verb per file, each a callable from a batch to a batch of the same length and order."""
+"""The stages of the pipeline, each a callable from an item to its result or a `Reject`."""

@@ -1,4 +1,4 @@
-"""Keyed chance of one dialogue in one stage."""
+"""Keyed random draws of one dialogue in one stage."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from datagen.records import Script
 
 @dataclass(frozen=True)
 class Draws:
-    """Chance of one dialogue. A purpose names one draw for ever, so no draw of one behaviour shifts another's."""
+    """Random draws of one dialogue. Each purpose has its own key, so no draw shifts another."""
 
     run_seed: int
     key: tuple[seeds.Key, ...]
-    """Begins every key: the dialogue and the stage."""
+    """Prefix of every key: the dialogue and the stage."""
     sample_rate_hz: int = 0
-    """For times."""
+    """Sample rate for times."""
 
     @classmethod
     def of_script(cls, run_seed: int, dialogue_id: str, sample_rate_hz: int) -> "Draws":
@@ -27,7 +27,7 @@ class Draws:
 
     @classmethod
     def of_sound(cls, run_seed: int, script: Script, sample_rate_hz: int = 0) -> "Draws":
-        """The acoustics of a conversation, and the people in its background."""
+        """Draws of a conversation's acoustics and background talkers."""
         return cls(run_seed, (script.split, script.dialogue.id, "mix"), sample_rate_hz)
 
     def rng(self, *purpose: seeds.Key) -> np.random.Generator:
@@ -39,7 +39,7 @@ class Draws:
         return float(self.rng(*purpose).random())
 
     def happens(self, probability: float, *purpose: seeds.Key) -> bool:
-        """True with a probability."""
+        """True with the given probability."""
         return probability > 0 and self.uniform(*purpose) < probability
 
     def value(self, distribution: Distribution, *purpose: seeds.Key) -> float:
@@ -55,7 +55,7 @@ class Draws:
         return max(self.samples(distribution_ms, *purpose), 0)
 
     def pick(self, weights: dict[str, float], *purpose: seeds.Key) -> str:
-        """One of the keys, each as often as its share of the weights."""
+        """One of the keys, with probability proportional to its weight."""
         left = self.uniform(*purpose) * sum(weights.values())
         for name, weight in weights.items():
             left -= weight
@@ -64,9 +64,10 @@ class Draws:
         return next(reversed(weights))
 
     def deal(self, weights: dict[str, float], place: int, purpose: str) -> str:
-        """The key that is dealt to a place of the dialogue: heavier ones sooner, none again before all have come.
+        """The key dealt to a place of the dialogue.
 
-        The order is one for the dialogue (Efraimidis and Spirakis 2006), so no other draw shifts it.
+        Heavier keys tend to come first, and none is repeated before all have been dealt. The order
+        is drawn once per dialogue (Efraimidis and Spirakis 2006), so no other draw shifts it.
 
         >>> draws = Draws.of_script(1, "d1", 24_000)
         >>> sorted(draws.deal({"a": 1, "b": 2, "c": 3}, k, "x") for k in range(3))

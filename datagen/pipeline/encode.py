@@ -1,7 +1,8 @@
-"""Conversation → Streams: speech codes of both channels and of the rests of interrupted takes, text ids of all words.
+"""Conversation → Streams: speech codes of both channels, and text ids of all words.
 
-The unheard rest of a take is encoded clean, at its speaker's level, from the frame in which the fade-out begins. The
-tokenizer also receives the second of the take before it, whose codes are dropped, so that the codes fit the channel's.
+The inaudible rest of an interrupted take is encoded too: clean, at its speaker's level, from the
+frame in which the fade-out begins. The tokenizer also receives the second of the take before it,
+whose codes are dropped, so that the codes continue those of the channel.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,13 +36,13 @@ class Encode(PipelineStage[Conversation, Streams]):
         keep_audio: bool = False,
         fade_ms: float = 0,
     ) -> None:
-        """Set both tokenizers, the rate of the audio, if it is kept as FLAC, and an interrupted take's fade."""
+        """Set both tokenizers, the sample rate, whether audio is kept as FLAC, and the fade-out time."""
         self._speech, self._text, self._rate, self._keep_audio = speech, text, sample_rate_hz, keep_audio
         self._hop = sample_rate_hz // speech.frame_rate_hz
         self._fade = ms_to_samples(fade_ms, sample_rate_hz)
 
     def run(self, conversation: Conversation) -> Streams:
-        """Encode a conversation on its own, so that its codes depend on nothing else."""
+        """Encode a conversation by itself, so that its codes depend on nothing else."""
         timeline = conversation.timeline
         script = timeline.takes.script
         user, assistant = self._codes([conversation.audio[CHANNEL[role]] for role in ("user", "assistant")])
@@ -140,9 +141,10 @@ def _time(event: Event) -> tuple[int, int]:
 
 
 def token_texts(utterances: Sequence[Placed]) -> Iterator[tuple[Placed, str, str]]:
-    """Each utterance with its text as heard and its whole text.
+    """Each utterance with its audible text and its whole text.
 
-    A text has a space before it where it continues a turn, so that the ids of pieces join to those of the turn.
+    A text that continues a turn begins with a space, so that the ids of pieces join to those of the
+    turn.
     """
     before: dict[Role, tuple[int, str, str]] = {}
     for placed in utterances:
@@ -156,7 +158,7 @@ def token_texts(utterances: Sequence[Placed]) -> Iterator[tuple[Placed, str, str
 
 
 def to_flac(audio: NDArray[np.int16], sample_rate_hz: int) -> bytes:
-    """int16 [2, n_samples] as a stereo FLAC file, left the user."""
+    """Encode int16 [2, n_samples] as a stereo FLAC file with the user on the left."""
     import soundfile
 
     file = BytesIO()

@@ -5,9 +5,10 @@ Flattening interleaves chunk k of every stream, then chunk k+1:
     three_stream   | user speech x S | assistant text x T | assistant speech x S |  next chunk ...
     two_stream     | user speech x S | assistant speech x S |  next chunk ...
 
-The assistant's text begins in the chunk in which its turn begins and takes T slots per chunk until it is used
-up (relaxed alignment); text that is not used up continues in the next chunks, before a later turn's text. It is the
-text of the whole turn: an interruption ends it in the chunk in which the assistant stops, and no chunk earlier.
+The assistant's text begins in the chunk in which its turn begins and takes T slots per chunk until
+it ends (relaxed alignment). It may continue after the speech, and precedes the text of a later turn.
+It is the text of the whole turn: an interruption ends it in the chunk in which the assistant stops,
+and no chunk earlier.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,19 +26,19 @@ from datagen.shards.vocab import Ids, Vocabulary
 
 _NO_POSITIONS = np.zeros(0, np.int32)
 _CANNED = frozenset(KINDS) - {"turn", "resumption"}
-"""Kinds of utterances whose words are from a list, and not from the dialogue."""
+"""Kinds of utterances whose words come from a list, not from the dialogue."""
 
 
 class Flatten:
     """Make the rows of all tasks of the recipe."""
 
     def __init__(self, recipe: FlattenConfig, vocabulary: Vocabulary, hop_samples: int, silence_code: int) -> None:
-        """Create the stage with formats, ids, samples per frame, and the code that pads the last chunk."""
+        """Set the formats, the ids, the samples per frame, and the code that pads the last chunk."""
         self._recipe, self._vocabulary = recipe, vocabulary
         self._hop, self._silence_code = hop_samples, silence_code
 
     def __call__(self, streams: Streams | Reject) -> list[Row]:
-        """All rows of a conversation, by task in the recipe's order; none of a reject."""
+        """All rows of a conversation, by task in the recipe's order; none for a reject."""
         if isinstance(streams, Reject):
             return []
         talk = ChunkedConversation.of(
@@ -59,7 +60,7 @@ class Flatten:
     def _alignment(self, talk: ChunkedConversation, task: str) -> Iterator[Row]:
         """Rows `[ASR][SOS] speech [EOS][SOT] text [EOT]` and the reverse for TTS, one per utterance.
 
-        An utterance too long for a row gives none: a cut one would pair speech with text it does not hold.
+        An utterance too long for a row has none: a cut one would pair speech with text of other words.
         """
         v, r = self._vocabulary, self._recipe
         roles = r.asr_roles if task == "asr" else r.tts_roles
@@ -174,14 +175,14 @@ class Flatten:
 
 
 def kept_share(n_canned: int, n_others: int, most: float) -> float:
-    """Share of canned utterances to keep, each by its own chance, so that at most a share of what is kept is canned.
+    """Probability of keeping a canned utterance, so that canned ones stay below a share of all kept.
 
-    A function of one conversation: over many of them the share holds in expectation, not in each.
+    A function of one conversation: the share holds in expectation, not in each conversation.
 
     Args:
-        n_canned: Canned utterances.
-        n_others: Others, all of which are kept.
-        most: The largest share of canned ones among those kept, from 0 to 1.
+        n_canned: Number of canned utterances.
+        n_others: Number of other utterances, all of which are kept.
+        most: Largest share of canned ones among the kept utterances, from 0 to 1.
 
     >>> kept_share(38, 19, 0.05), kept_share(1, 19, 0.05), kept_share(3, 0, 0.05), kept_share(3, 0, 1)
     (0.026315789473684213, 1.0, 0.0, 1.0)
@@ -192,14 +193,14 @@ def kept_share(n_canned: int, n_others: int, most: float) -> float:
 
 
 def spans_of(lengths: Sequence[int], roles: Sequence[str], n_most: int) -> list[tuple[int, int]]:
-    """Which turns each row of `four_stream` holds: a user's turn and its answer together, if they fit a row.
+    """The turns of each row of `four_stream`; a user turn and its answer stay together if they fit.
 
-    A turn that is longer than a row is in none, and no row continues beyond it.
+    A turn longer than a row is in none, and no row continues across it.
 
     Args:
-        lengths: Tokens of each turn.
-        roles: Who speaks it.
-        n_most: Limit of the tokens of a row.
+        lengths: Number of tokens of each turn.
+        roles: Speaker of each turn.
+        n_most: Maximum number of tokens of a row.
 
     Returns:
         Turns [first, last) of each row, in order.
@@ -243,7 +244,7 @@ _NO_LABELS = _Labels(
 
 
 def _labels(talk: ChunkedConversation, clock: ChunkClock) -> _Labels:
-    """Events of a row with their places: those that begin in it, and ends of the user's turns."""
+    """Events that begin in a row and ends of user turns, with their positions."""
     inside = clock.holds(talk.event_starts)
     events = [event for event, here in zip(talk.events, inside, strict=True) if here]
     starts = clock.positions(talk.event_starts[inside])

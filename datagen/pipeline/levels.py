@@ -14,22 +14,25 @@ Segments = list[tuple[int, Audio]]
 FULL_SCALE = 32767
 _LEAST_POWER = 1e-20
 _BLOCK_SAMPLES = 1 << 16
-"""256 KiB of float32, which stay in the cache."""
+"""256 KiB of float32, which fit in the cache."""
 
 
 @dataclass(frozen=True)
 class ChannelSpeech:
-    """Heard speech of one speaker, with its power over the time it is heard, and its peak."""
+    """Audible speech of one speaker, with its peak and its power while audible."""
 
     segments: Segments
     heard: Sequence[Audio]
-    """Audio that levels are measured on: each utterance from its start to its end."""
+    """Audio for measuring levels: each utterance from its start to its end."""
     power: float
     peak: float
 
     @classmethod
     def of(cls, segments: Segments, heard: Sequence[Audio] | None = None) -> "ChannelSpeech":
-        """Measure segments that do not overlap; `heard` is each as long as its utterance if they are longer."""
+        """Measure segments that do not overlap.
+
+        If segments are longer than their utterances, `heard` contains the part to measure of each.
+        """
         measured = [audio for _, audio in segments] if heard is None else heard
         energy, peak = 0.0, 0.0
         for audio in measured:  # both in one pass, while the audio is in the cache
@@ -56,7 +59,7 @@ def fade_out(audio: Audio, n_fade: int) -> Audio:
 
 
 def joined(segments: Segments) -> Segments:
-    """Segments in order of time, those that overlap added up into one, so that their peaks are true.
+    """Segments in chronological order, with overlapping ones added into one, so that peaks are exact.
 
     >>> one = np.ones(3, np.float32)
     >>> [(start, audio.tolist()) for start, audio in joined([(7, one), (0, one), (2, one)])]
@@ -96,7 +99,7 @@ def power_and_peak(audio: Audio) -> tuple[float, float]:
 
 
 def amplitude(db: float) -> float:
-    """The factor that decibels stand for.
+    """The amplitude factor of a level in decibels.
 
     >>> amplitude(-20)
     0.1
@@ -105,7 +108,7 @@ def amplitude(db: float) -> float:
 
 
 def decibels(factor: float) -> float:
-    """The decibels of a factor, to three digits; -inf for 0.
+    """The level of an amplitude factor in decibels, to three digits; -inf for 0.
 
     >>> decibels(0.1)
     -20.0
@@ -114,7 +117,7 @@ def decibels(factor: float) -> float:
 
 
 def loudness_lufs(speech: ChannelSpeech, sample_rate_hz: int) -> float:
-    """Loudness of all that is heard of a speaker joined, by ITU-R BS.1770-4 (pyloudnorm)."""
+    """Loudness of a speaker's joined audible speech, by ITU-R BS.1770-4 (pyloudnorm)."""
     import pyloudnorm
 
     audio = np.concatenate(speech.heard)

@@ -1,4 +1,4 @@
-"""The whole pipeline: recipe → steps, from a dialogue to its token streams, and the rows made of them."""
+"""The whole pipeline: steps from a dialogue to its token streams, and the rows made from them."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Pipeline:
     """Store of kept takes, if takes are kept."""
 
     def __init__(self, recipe: Recipe) -> None:
-        """Set the recipe; nothing heavy happens yet."""
+        """Set the recipe; loads no engine yet."""
         self.recipe = recipe
 
     def steps(self) -> list[Step]:
@@ -71,7 +71,7 @@ class Pipeline:
         return Encode(*tokenizers, r.sample_rate_hz, r.mix.keep_audio, r.timing.fade_ms)
 
     def pools(self) -> list[tuple[PoolConfig, tuple[str, ...]]]:
-        """Names of the steps, grouped: neighbours that need the same of a worker run in one."""
+        """Names of the steps, grouped: neighbours with equal resources run in one worker."""
         pools = {str(name): pool for name, pool in self.recipe.pools.items()}
         named = [(pools.get(step.name, PoolConfig()), step.name) for step in self.steps()]
         return [(pool, tuple(name for _, name in steps)) for pool, steps in groupby(named, key=lambda step: step[0])]
@@ -87,13 +87,13 @@ class Pipeline:
 
     @cached_property
     def asr(self) -> ASR | None:
-        """The recognizer that listens to takes, if the recipe has one."""
+        """The speech recognizer that checks takes, if the recipe has one."""
         engine = self.recipe.verify.asr
         return load.asr(engine.name, engine.options) if engine else None
 
     @cached_property
     def mos(self) -> MOS | None:
-        """The judge of how takes sound, if the recipe has one."""
+        """The speech quality predictor that checks takes, if the recipe has one."""
         engine = self.recipe.verify.mos
         return load.mos(engine.name, engine.options) if engine else None
 
@@ -110,7 +110,7 @@ class Pipeline:
 
     @cached_property
     def supplies(self) -> Supplies:
-        """Engines the mix stage draws from; bursts and rooms only if they may happen."""
+        """Engines of the mix stage; bursts and rooms only if they can occur."""
         mix, people = self.recipe.mix, GeneratedPeople(self.recipe.sample_rate_hz)
         bursts = mix.bursts.sources if mix.bursts.probability else ()
         return Supplies(people, self._noises(mix.noise), self._noises(bursts), self._rooms(mix.room))
@@ -135,7 +135,7 @@ class Pipeline:
 
     @cached_property
     def user_voices(self) -> tuple[str, ...]:
-        """Voices a user may have; by default all but those of the assistant's speaker."""
+        """Voices of users; by default all except those of the assistant's speaker."""
         if chosen := self.recipe.voices.users:
             return chosen
         assistants = {self.tts.about(voice).speaker for voice in self.recipe.voices.assistants}
@@ -143,7 +143,7 @@ class Pipeline:
 
     @cached_property
     def casting(self) -> Pools:
-        """The same by language and split."""
+        """Voices of users by language and split."""
         users = [self.tts.about(voice) for voice in self.user_voices]
         return voices_by_language(users, self.recipe.splits, self.recipe.select.languages)
 
@@ -154,13 +154,13 @@ class Pipeline:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """Offsets of ids: special tokens in padded rows of the embedding if they fit, then speech."""
+        """Ranges of ids: special tokens in padding rows of the embedding if they fit, then speech."""
         text = self.text_tokenizer
         speech_offset = max(text.n_embeddings, text.special_offset + len(SPECIALS))
         return Vocabulary(text.vocabulary_size, text.special_offset, speech_offset, self.speech_tokenizer.codebook_size)
 
     def check(self) -> None:
-        """Build every engine and refuse a recipe that cannot run, before any expensive work.
+        """Build every engine and check that the recipe can run, before any expensive work.
 
         Raises:
             RecipeError: If voices, languages or limits do not fit the engines.
@@ -178,30 +178,30 @@ class Pipeline:
                 spoken = ", ".join(self.tts.languages)
                 raise RecipeError(f"select.languages: {tts} does not speak {language!r}, only {spoken}")
             if talk and not mix.sentences.get(language):
-                raise RecipeError(f"mix.sentences: babble and other talkers have nothing to say in {language!r}")
+                raise RecipeError(f"mix.sentences: there are no sentences in {language!r} for babble and other talkers")
             if self.asr and language not in self.asr.languages:
-                raise RecipeError(f"verify.asr: {self.asr.info.name} does not know {language!r}")
+                raise RecipeError(f"verify.asr: {self.asr.info.name} does not support {language!r}")
         self._check_languages()
         self._check_patience()
         self.describe()
 
     def _load(self) -> None:
-        """Load all engines, the voice last: it is the slowest, and what another lacks is said before."""
+        """Load all engines, the slow voice engine last, so that errors of the others come first."""
         for name in ("supplies", *reversed(_ENGINES)):
             getattr(self, name)
 
     def release(self) -> None:
-        """Drop the engines, so that workers in other processes have their memory; they are loaded anew if needed."""
+        """Release the engines and their memory; they are loaded again if needed."""
         for name, value in vars(type(self)).items():
             if isinstance(value, cached_property):
                 self.__dict__.pop(name, None)
         gpu.give_back()
 
     def _check_languages(self) -> None:
-        """Refuse a language that the assistant, or no user, speaks.
+        """Check that the assistant and some user voice speak each language.
 
         Raises:
-            RecipeError: If there is one; says which voices speak it.
+            RecipeError: If not; names the voices that do.
         """
         try:
             pools = self.casting
@@ -215,13 +215,13 @@ class Pipeline:
                 fault = f"{assistant!r} does not speak {language!r}" if assistant else f"none is given for {language!r}"
                 raise RecipeError(f"voices.assistant: {fault}; name one per language, as {{{language}: NAME}}: {named}")
             if language not in pools:
-                raise RecipeError(f"voices.users: nobody speaks {language!r}; add some who do: {named}")
+                raise RecipeError(f"voices.users: no voice speaks {language!r}; add some that do: {named}")
 
     def _check_patience(self) -> None:
-        """Refuse a voice engine that tries for so long that its dialogue would be ended as one that hangs.
+        """Check that the voice engine stops retrying before its dialogue counts as hung.
 
         Raises:
-            RecipeError: If there is too little time for a call, the question whether the server is well, and the rest.
+            RecipeError: If the time is too short for a call, a health check of the server and the rest.
         """
         patience, limit = self.tts.give_up_seconds, self.recipe.limits.dialogue_seconds
         if patience > limit / 3:
@@ -232,7 +232,7 @@ class Pipeline:
             )
 
     def loaded(self) -> dict[str, EngineInfo]:
-        """The engines that are loaded by now."""
+        """The engines loaded so far."""
         found = {kind: self.__dict__[kind].info for kind in _ENGINES if self.__dict__.get(kind)}
         if "tts" in found:
             found["tts"] = replace(found["tts"], word_times=self.tts.word_times)

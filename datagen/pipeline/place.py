@@ -1,4 +1,4 @@
-"""Takes → Timeline: when each take starts, stops, and where it is cut."""
+"""Takes → Timeline: start, end and cut of each take."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,14 +14,15 @@ from datagen.text.references import is_content
 class Place(PipelineStage[Takes, Timeline]):
     """Place the takes of a script: first those that hold the floor, then those that overlap it.
 
-    The floor goes from utterance to utterance as offsets and barge-ins say. A barge-in starts inside the other's
-    utterance before it; the other stops one reaction later, and its audio, words and text end there (law 8). Nobody
-    answers before half of the other's last content word, or earlier than the recipe allows (law 9). What
-    overlaps the floor moves nothing: where there is no room for it, it is cut to nothing and an event says so.
+    The floor passes from utterance to utterance by offsets and barge-ins. A barge-in starts inside
+    the other's preceding utterance; the other stops one reaction later, and its audio, words and
+    text end there (law 8). Nobody answers before the middle of the other's last content word, or
+    earlier than the recipe allows (law 9). Overlapping utterances never move the floor: without
+    room for one, it is cut to nothing, and an event records that.
     """
 
     def __init__(self, timing: TimingConfig, sample_rate_hz: int, chunk_samples: int, run_seed: int) -> None:
-        """Set the timing, the clock, the chunk to which conversations are padded, and the seed."""
+        """Set the timing, the sample rate, the chunk to which conversations are padded, and the seed."""
         self._timing, self._rate, self._chunk, self._seed = timing, sample_rate_hz, chunk_samples, run_seed
 
     def run(self, takes: Takes) -> Timeline:
@@ -42,17 +43,20 @@ class Place(PipelineStage[Takes, Timeline]):
 
 @dataclass
 class _Floor:
-    """A conversation while its takes are placed."""
+    """The state of a conversation while its takes are placed."""
 
     takes: Takes
     early: dict[str, int]
-    """Most samples that each speaker may answer before the other's end."""
+    """Most samples by which each speaker may answer before the other's end."""
     breath: int
-    """Fewest samples between the assistant's stop and its resumption; a quarter of it, to an interrupter's end."""
+    """Fewest samples between the assistant's stop and its resumption.
+
+    A quarter of it is the least time between its stop and the interrupter's end.
+    """
     placed: dict[int, Placed] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     _floor: list[int] = field(default_factory=list)
-    """Utterances that hold the floor, as far as they are placed."""
+    """The placed utterances that hold the floor."""
     _ends: dict[Role, int] = field(default_factory=lambda: {"user": 0, "assistant": 0})
     """End of each speaker's last utterance on the floor."""
 
@@ -77,7 +81,7 @@ class _Floor:
     def _follow(self, index: int, take: Take) -> int:
         """Start at the scripted offset from the end of the floor-holder's last utterance.
 
-        Never within the speaker's own last utterance, and never so early that it ends before the other does.
+        Never within the speaker's own last utterance, and never so early that it ends first.
         """
         utterance = take.utterance
         if not self._floor:
@@ -101,7 +105,7 @@ class _Floor:
         return max(other.end_samples - self.early[utterance.role], known)
 
     def _in_time_for_next(self, index: int, take: Take) -> int:
-        """Earliest start that lets the other, who may still speak, barge in at the very word that is named."""
+        """Earliest start that still lets the other barge in at the scripted word."""
         after = (other.utterance for other in self.takes.takes[index + 1 :])
         following = next((u for u in after if u.kind in FLOOR), None)
         if following is None or following.barge_in is None:
@@ -110,7 +114,7 @@ class _Floor:
         return self._ends[following.role] - said
 
     def _note_transfer(self, index: int, utterance: Utterance, start: int) -> None:
-        """The event that the time before an utterance is."""
+        """Record the event for the time before an utterance."""
         before = self.placed[self._floor[-1]]
         end = before.end_samples
         if utterance.event == "hesitation":
@@ -131,10 +135,10 @@ class _Floor:
         return said[-1].end_samples if said else own[0].start_samples
 
     def _interrupt(self, index: int, take: Take, barge_in: BargeIn) -> int | None:
-        """Cut the other's utterance, placed last, and return where this one starts; None if there is no room.
+        """Cut the other's utterance, placed last, and return this one's start; None without room.
 
-        Delay and reaction are shortened where the other would otherwise finish: a barge-in leaves a word unsaid. The
-        other stops before the interrupter does, too.
+        Delay and reaction are shortened if the other would otherwise finish, because a barge-in leaves
+        a word unsaid. The other also stops before the interrupter does.
         """
         if not self._floor:
             return None
@@ -161,7 +165,7 @@ class _Floor:
         return start
 
     def place_overlapping(self) -> None:
-        """Place what overlaps the floor, each in the last turn before it in the script."""
+        """Place the utterances that overlap the floor, each in the turn before it in the script."""
         host, own_end = -1, {"user": 0, "assistant": 0}
         following = self._following_starts()
         for index, take in enumerate(self.takes.takes):
@@ -173,7 +177,7 @@ class _Floor:
             own_end[utterance.role] = self.placed[index].end_samples
 
     def _following_starts(self) -> list[int | None]:
-        """For each utterance the start of its speaker's next one on the floor, if there is one."""
+        """For each utterance, the start of its speaker's next one on the floor, if any."""
         following: dict[Role, int] = {}
         found: list[int | None] = []
         for index, take in reversed(list(enumerate(self.takes.takes))):
@@ -183,7 +187,7 @@ class _Floor:
         return found[::-1]
 
     def _overlap(self, index: int, take: Take, host: int, earliest: int, latest: int | None) -> None:
-        """Place a token in a turn if its speaker is free and the turn gets that far; cut it to nothing if not."""
+        """Place a token in a turn, or cut it to nothing if its speaker or the turn leaves no room."""
         utterance, within = take.utterance, take.utterance.within
         if within is None or host < 0:
             raise ValueError(f"utterance {index} ({utterance.kind}) overlaps no turn")
@@ -213,7 +217,7 @@ def _whole(take: Take, start: int) -> Placed:
 
 
 def _last_stop(placed: Placed) -> int:
-    """The latest stop at which the last word of an utterance is not said any more: it is half heard then."""
+    """The latest stop at which the last word of an utterance still counts as unsaid: its middle."""
     words = [w for w in placed.words if w.end_samples > w.start_samples]
     if not words:
         return placed.start_samples
@@ -225,8 +229,8 @@ def _last_stop(placed: Placed) -> int:
 def cut(placed: Placed, stop_samples: int) -> Placed:
     """End an utterance at `stop_samples`: audio at the sample, words and text after the last word said.
 
-    A word is said if more than half of it is heard; what is not said is kept as `unsaid`. Chinese, which has no
-    spaces, is cut at a character instead.
+    A word is said if more than half of it is audible; the rest of the text is kept as `unsaid`.
+    Chinese, which has no spaces, is cut at a character instead.
 
     >>> import numpy as np
     >>> words, utterance = (Word("good", 0, 40), Word("morning", 50, 100)), Utterance("user", "", "", "v", 0)

@@ -1,7 +1,7 @@
-"""Dialogue → Dialogue | Reject: keeps what two people could say to each other.
+"""Dialogue → Dialogue | Reject: keeps dialogues that two people could speak.
 
-Thresholds marked (N) are from the OmniFlatten paper, "ours" were tuned on Alpaca, MOSS and ShareGPT records until
-recipes, code, tables and mathematics went out and ordinary talk stayed.
+Our own thresholds were tuned on Alpaca, MOSS and ShareGPT records until recipes, code, tables and
+mathematics were rejected and ordinary talk was kept.
 """
 
 import re
@@ -57,7 +57,7 @@ _HIDES_WORDS = re.compile(r"[`<|]|\[|://")
 _MIN_GROUPS = 12
 
 Check = Callable[[str, SelectConfig], str]
-"""Returns the fault of the text of a turn; empty if there is none."""
+"""A function from the text of a turn to its fault; empty if there is none."""
 
 
 class Select(PipelineStage[Dialogue, Dialogue]):
@@ -97,7 +97,7 @@ def count_words(text: str, characters_per_word: float = 1.6) -> int:
 
 
 def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
-    """Yield reason and detail of each fault of a dialogue, cheap checks first."""
+    """Reason and detail of each fault of a dialogue, cheap checks first."""
     if language not in recipe.languages:
         yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
     yield from _score_faults(dialogue, recipe)
@@ -162,7 +162,7 @@ def _code(text: str, recipe: SelectConfig) -> str:
 
 
 def _repeated(text: str, recipe: SelectConfig) -> str:
-    """Share of groups of three words, or six characters where words are not spaced, that came before."""
+    """Check the share of repeated groups of three words, or of six characters without spaces."""
     words = text.lower().split()
     if len(words) * 12 < len(text):
         groups: list[object] = [text[i : i + 6] for i in range(len(text) - 5)]
@@ -183,7 +183,7 @@ def _long_word(text: str, recipe: SelectConfig) -> str:
 
 
 def _counted(pattern: re.Pattern[str], what: str, field: str) -> Check:
-    """Make the check that a pattern occurs no more often than a setting allows."""
+    """A check that a pattern occurs no more often than a setting allows."""
 
     def check(text: str, recipe: SelectConfig) -> str:
         found, allowed = pattern.findall(text), getattr(recipe, field)
@@ -211,7 +211,7 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
 
 
 def _speakable(text: str, language: str) -> bool:
-    """True if anything can be said; plain words show it without the cost of the full conversion."""
+    """True if a text has anything to say; plain words skip the costly full normalization."""
     if _PLAIN_WORD.search(text) and not _HIDES_WORDS.search(text):
         return True
     return bool(to_spoken(text, language))

@@ -1,4 +1,4 @@
-"""A stage, how a step makes one, and the one place that catches what nobody foresaw."""
+"""The base of stages, their construction, and the only place that catches unexpected exceptions."""
 
 import traceback
 from abc import ABC, abstractmethod
@@ -14,18 +14,18 @@ Y = TypeVar("Y")
 
 
 class PipelineStage(ABC, Generic[X, Y]):
-    """A callable from an item to its result or a `Reject`. A `Reject` passes through, so stages compose by hand.
+    """A callable from an item to its result or a `Reject`. A `Reject` passes through unchanged.
 
-    Stages leave their input untouched and have no globals.
+    Stages do not modify their input and have no global state.
     """
 
     def __call__(self, item: X | Reject) -> Y | Reject:
-        """The result of an item, or the reason why there is none."""
+        """The result of an item, or a reject with the reason why there is none."""
         return item if isinstance(item, Reject) else self.run(item)
 
     @abstractmethod
     def run(self, item: X) -> Y | Reject:
-        """The result of an item that is no reject."""
+        """The result of an item that is not a reject."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Step:
 def apply(name: str, stage: PipelineStage[Any, Any], item: Any) -> Any:
     """Run a stage on an item; an exception becomes a reject of that item.
 
-    An outage, or a package that is missing, is no item's fault: it must not decide what a build contains.
+    Outages and missing packages are raised instead, because they must not decide the content of a build.
 
     Args:
         name: Name of the step, for rejects.

@@ -1,4 +1,4 @@
-"""Recipes: every value of a build, with its default and its range, and how they are read from YAML."""
+"""Recipes: every value of a build with its default and range, and their reading from YAML."""
 
 from datagen.recipe.recipe import (
     FlattenConfig,

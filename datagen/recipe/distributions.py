@@ -1,7 +1,7 @@
-"""The base of all parts of a recipe, and distributions as it writes them, each drawn from one uniform number.
+"""The base class of recipe sections, and distributions, each drawn with one uniform number.
 
-One number per draw keeps chance keyed: a distribution can be replaced without shifting any other draw. The unit is
-that of the recipe's key, milliseconds for times.
+With one number per draw, a distribution can be replaced without shifting any other draw. The unit
+is that of the recipe key: milliseconds for times.
 """
 
 from functools import cached_property
@@ -20,7 +20,7 @@ class ConfigPart(BaseModel):
 
 class _Distribution(ConfigPart):
     def at(self, u: float) -> float:
-        """The value that the number `u` in [0, 1) stands for; uniform `u` give the distribution."""
+        """The value for a number `u` in [0, 1); uniformly distributed `u` give the distribution."""
         raise NotImplementedError
 
     def draw(self, rng: np.random.Generator) -> float:
@@ -28,7 +28,7 @@ class _Distribution(ConfigPart):
         return self.at(rng.random())
 
     def spread(self, n: int = 4096) -> NDArray[np.float64]:
-        """Values in the middle of `n` equally likely parts, float64 [n], ascending: what draws are compared with.
+        """Midpoints of `n` equally likely parts, float64 [n], ascending; a reference for draws.
 
         >>> Uniform(kind="uniform", low=0, high=4).spread(2).tolist()
         [1.0, 3.0]
@@ -36,7 +36,7 @@ class _Distribution(ConfigPart):
         return np.sort([self.at((k + 0.5) / n) for k in range(n)])
 
     def quantile(self, share: float) -> float:
-        """The value below which lies `share` of the distribution, in [0, 1].
+        """The value below which a share, in [0, 1], of the distribution lies.
 
         >>> round(Uniform(kind="uniform", low=0, high=200).quantile(0.5))
         100
@@ -55,7 +55,7 @@ class Constant(_Distribution):
     value: float
 
     def at(self, u: float) -> float:  # noqa: ARG002
-        """The value, whatever `u`."""
+        """The value, for any `u`."""
         return float(self.value)
 
 
@@ -71,7 +71,7 @@ class _Ranged(_Distribution):
 
 
 class Uniform(_Ranged):
-    """Every value from low to high is as likely.
+    """All values from low to high are equally likely.
 
     >>> Uniform(kind="uniform", low=15, high=30).at(0.5)
     22.5
@@ -85,7 +85,7 @@ class Uniform(_Ranged):
 
 
 def uniform(low: float, high: float) -> Uniform:
-    """Every value from low to high."""
+    """A uniform distribution from low to high."""
     return Uniform(kind="uniform", low=low, high=high)
 
 
@@ -132,7 +132,7 @@ class LogNormal(_Ranged):
 
 
 class Quantiles(_Distribution):
-    """As measured: values at equally spaced shares from 0 to 1, straight lines between them.
+    """A measured distribution: values at equally spaced shares from 0 to 1, linear in between.
 
     >>> Quantiles(kind="quantiles", values=(-200, 100, 900)).at(0.75)
     500.0
@@ -144,7 +144,7 @@ class Quantiles(_Distribution):
     @model_validator(mode="after")
     def _ordered(self) -> "Quantiles":
         if list(self.values) != sorted(self.values):
-            raise ValueError("the values of quantiles must not fall")
+            raise ValueError("the values of quantiles must not decrease")
         return self
 
     def at(self, u: float) -> float:
@@ -164,7 +164,7 @@ Simple = Annotated[
     Field(discriminator="kind"),
     BeforeValidator(_number_is_constant),
 ]
-"""A distribution that is no mixture."""
+"""Any distribution except a mixture."""
 
 
 class MixturePart(ConfigPart):
@@ -175,7 +175,7 @@ class MixturePart(ConfigPart):
 
 
 class Mixture(_Distribution):
-    """One of several distributions, each as often as its share of the weights.
+    """Several distributions, each drawn in proportion to its weight.
 
     >>> two = Mixture(kind="mixture", parts=(MixturePart(weight=1, value=0), MixturePart(weight=3, value=100)))
     >>> two.at(0.2), two.at(0.3), float(two.spread().mean())
@@ -191,7 +191,7 @@ class Mixture(_Distribution):
         return [0.0, *(weights / weights[-1]).tolist()]
 
     def at(self, u: float) -> float:
-        """The value of the part whose share `u` lies in."""
+        """The value of the part in whose share `u` lies."""
         edges = self._edges
         index = next(k for k in range(len(self.parts)) if u < edges[k + 1] or k + 1 == len(self.parts))
         inside = (u - edges[index]) / (edges[index + 1] - edges[index])
@@ -203,4 +203,4 @@ Distribution = Annotated[
     Field(discriminator="kind"),
     BeforeValidator(_number_is_constant),
 ]
-"""A distribution, or a plain number for a constant."""
+"""Any distribution; a plain number stands for a constant."""

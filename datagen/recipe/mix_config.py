@@ -1,7 +1,8 @@
-"""The acoustic part of a recipe: levels, noise, and what happens to the user's channel.
+"""The acoustic part of a recipe: levels, noise, and effects on the user's channel.
 
-Every behaviour has a per-conversation probability and distributions; all but noise are off by default. Values are ours
-unless a source is given. `datagen.pipeline.mix` says in which order they are applied.
+Every behaviour has a per-conversation probability and distributions; all but noise are off by
+default. Values are ours unless a source is given. `datagen.pipeline.mix` documents the order in
+which they are applied.
 """
 
 from typing import Annotated, Any, Literal
@@ -14,23 +15,23 @@ from datagen.recipe.distributions import ConfigPart, Constant, Distribution, Log
 
 
 class EngineConfig(ConfigPart):
-    """An engine by name, or outside the package as `module:Class`, with its own options."""
+    """An engine with its options: a name, or `module:Class` for one outside the package."""
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class LevelConfig(ConfigPart):
-    """Level of a channel's speech, over the time it is heard."""
+    """Level of a channel's speech, measured while it is audible."""
 
     unit: Literal["dbfs", "lufs"] = Field(
-        "dbfs", description="RMS of speech against full scale, or ITU-R BS.1770 loudness"
+        "dbfs", description="dbfs: RMS relative to full scale. lufs: loudness by ITU-R BS.1770"
     )
     value: Distribution = Constant(value=-23)
 
 
 class NoiseSourceConfig(ConfigPart):
-    """One supply of noise and its share of conversations."""
+    """A source of noise and its share of conversations."""
 
     name: str = Field("generated", description="`generated`, `directory`, `bursts`, or `module:Class`")
     weight: float = Field(1, gt=0)
@@ -44,26 +45,31 @@ class BehaviourConfig(ConfigPart):
 
 
 class BabbleConfig(BehaviourConfig):
-    """Several other talkers at once, all through the conversation. Spoken by the voice engine."""
+    """Several other talkers at once, throughout the conversation. Synthesized by the voice engine."""
 
-    n_lines: int = Field(32, ge=1, le=1024, description="Lines spoken per split, language and worker, to draw from")
-    n_talkers: Distribution = Field(uniform(4, 8), description="Rounded; at least 1")
-    snr_db: Distribution = Field(uniform(10, 25), description="User against babble")
+    n_lines: int = Field(
+        32, ge=1, le=1024, description="Lines to draw from, synthesized per split, language and worker"
+    )
+    n_talkers: Distribution = Field(uniform(4, 8), description="Number of talkers; rounded, at least 1")
+    snr_db: Distribution = Field(uniform(10, 25), description="Level of the user relative to the babble")
 
 
 class OtherTalkersConfig(BehaviourConfig):
-    """Now and then one other talker says a sentence; each is an event `other_talker`. Spoken by the voice engine."""
+    """Occasional sentences of a single other talker; each is an event `other_talker`.
+
+    Synthesized by the voice engine.
+    """
 
     per_minute: Distribution = uniform(1, 4)
-    level_db: Distribution = Field(uniform(-20, -8), description="Against the user's speech")
+    level_db: Distribution = Field(uniform(-20, -8), description="Relative to the user's speech")
 
 
 class BurstsConfig(BehaviourConfig):
     """Short noises; each is an event `noise_burst`."""
 
     per_minute: Distribution = uniform(2, 8)
-    level_db: Distribution = Field(uniform(-12, 3), description="Against the user's speech")
-    longest_ms: float = Field(1500, gt=0, description="A longer sound is faded out there")
+    level_db: Distribution = Field(uniform(-12, 3), description="Relative to the user's speech")
+    longest_ms: float = Field(1500, gt=0, description="Longer sounds are faded out at this length")
     sources: tuple[NoiseSourceConfig, ...] = Field(
         (NoiseSourceConfig(name="bursts"),),
         min_length=1,
@@ -75,32 +81,34 @@ VocalSound = Literal["cough", "laughter"]
 
 
 class AsideMixConfig(ConfigPart):
-    """Sound of words to somebody else (`timing.aside`): turned away from the microphone."""
+    """Sound of asides (`timing.aside`), spoken away from the microphone."""
 
-    gain_db: Distribution = Field(uniform(-14, -7), description="Against the user's speech")
-    cutoff_hz: Distribution = Field(uniform(1500, 3000), description="6 dB an octave above")
+    gain_db: Distribution = Field(uniform(-14, -7), description="Relative to the user's speech")
+    cutoff_hz: Distribution = Field(uniform(1500, 3000), description="Low-pass, 6 dB per octave above this")
 
 
 class VocalSoundsConfig(BehaviourConfig):
-    """The user laughs or coughs while he is not speaking; each is an event `laughter` or `cough`."""
+    """Laughter and coughs of the user between utterances; each is an event `laughter` or `cough`."""
 
     per_minute: Distribution = Field(
-        uniform(0.5, 3), description="One that would meet the user's own speech is left out"
+        uniform(0.5, 3), description="Rate; sounds that would overlap the user's own speech are left out"
     )
-    level_db: Distribution = Field(uniform(-12, 0), description="Against the user's speech")
+    level_db: Distribution = Field(uniform(-12, 0), description="Relative to the user's speech")
     kinds: dict[VocalSound, Annotated[float, Field(gt=0)]] = Field(
         {"laughter": 1, "cough": 1}, min_length=1, description="Weights"
     )
 
 
 class RoomConfig(BehaviourConfig):
-    """The user speaks in a room. Responses of `n_rooms` rooms are computed once per worker."""
+    """Reverberation of the user's speech. Responses of `n_rooms` rooms are computed once per worker."""
 
     engine: EngineConfig = Field(
         EngineConfig(name="pyroomacoustics"), description="`pyroomacoustics`, or `module:Class`"
     )
     n_rooms: int = Field(16, ge=1, le=1024)
-    rt60_ms: Distribution = Field(uniform(150, 600), description="Reverberation time; dwellings and offices")
+    rt60_ms: Distribution = Field(
+        uniform(150, 600), description="Reverberation time; the default covers homes and offices"
+    )
     width_m: Distribution = uniform(2.5, 6)
     length_m: Distribution = uniform(3, 8)
     height_m: Distribution = uniform(2.4, 3.2)
@@ -108,18 +116,19 @@ class RoomConfig(BehaviourConfig):
 
 
 class DistanceConfig(BehaviourConfig):
-    """The user is farther away than usual: quieter and duller."""
+    """A user farther from the microphone than usual: quieter and duller."""
 
-    gain_db: Distribution = Field(uniform(-12, -3), description="On top of the user's level")
+    gain_db: Distribution = Field(uniform(-12, -3), description="Relative to the user's usual level")
     cutoff_hz: Distribution = Field(
-        LogNormal(kind="lognormal", median=5000, sigma=0.3, low=2500, high=10_000), description="6 dB an octave above"
+        LogNormal(kind="lognormal", median=5000, sigma=0.3, low=2500, high=10_000),
+        description="Low-pass, 6 dB per octave above this",
     )
 
 
 class DriftConfig(BehaviourConfig):
-    """The user's level swells and falls slowly, as of someone who moves about."""
+    """Slow rise and fall of the user's level, as when a talker moves about."""
 
-    range_db: Distribution = Field(uniform(2, 8), description="Quietest to loudest")
+    range_db: Distribution = Field(uniform(2, 8), description="From the quietest to the loudest level")
     period_ms: Distribution = uniform(5_000, 30_000)
 
 
@@ -127,23 +136,26 @@ class EchoConfig(BehaviourConfig):
     """The assistant's own voice leaks back into the user's channel."""
 
     delay_ms: Distribution = Field(
-        uniform(20, 300), description="Sound card, air, and what echo cancelling leaves over"
+        uniform(20, 300), description="Delay of the residual echo, including sound card and air"
     )
-    gain_db: Distribution = Field(uniform(-40, -15), description="Against the assistant's channel")
+    gain_db: Distribution = Field(uniform(-40, -15), description="Relative to the assistant's channel")
 
 
 Codec = Literal["band", "pcmu", "pcma", "gsm", "opus", "vorbis", "mp3"]
 
 
 class LineConfig(BehaviourConfig):
-    """The user's channel comes over a telephone or a codec."""
+    """Transmission of the user's channel over a telephone line or a codec."""
 
     codecs: dict[Codec, Annotated[float, Field(gt=0)]] = Field(
         {"band": 1, "pcmu": 1, "pcma": 1},
         min_length=1,
-        description="Weights. `band`, `pcmu`, `pcma`, `gsm` have a telephone's band; opus, vorbis, mp3 cost much time",
+        description="Weights. `band`, `pcmu`, `pcma` and `gsm` have telephone bandwidth; `opus`, `vorbis` and `mp3` "
+        "are slow",
     )
-    compression: Distribution = Field(uniform(0.5, 1), description="0 best, 1 smallest; for opus, vorbis and mp3")
+    compression: Distribution = Field(
+        uniform(0.5, 1), description="From 0, best quality, to 1, smallest size; for `opus`, `vorbis` and `mp3`"
+    )
 
 
 def _sentences() -> dict[str, tuple[str, ...]]:
@@ -156,11 +168,11 @@ class MixConfig(ConfigPart):
 
     user_level: LevelConfig = LevelConfig(value=uniform(-26, -20))
     assistant_level: LevelConfig = LevelConfig()
-    peak_dbfs: float = Field(-0.5, lt=0, description="No sample is louder; the channel is turned down before")
+    peak_dbfs: float = Field(-0.5, lt=0, description="Maximum peak; a louder channel is attenuated as a whole")
     noise_probability: float = Field(
         1, ge=0, le=1, description="Share of conversations with noise on the user's channel"
     )
-    snr_db: Distribution = Field(uniform(15, 30), description="15-30 dB (omniflatten.md: N)")
+    snr_db: Distribution = Field(uniform(15, 30), description="SNR of the noise; 15-30 dB (N)")
     noise: tuple[NoiseSourceConfig, ...] = (NoiseSourceConfig(),)
     babble: BabbleConfig = BabbleConfig()
     other_talkers: OtherTalkersConfig = OtherTalkersConfig()
@@ -173,10 +185,10 @@ class MixConfig(ConfigPart):
     echo: EchoConfig = EchoConfig()
     line: LineConfig = LineConfig()
     sentences: dict[str, tuple[str, ...]] = Field(
-        _sentences(), description="What babble and other talkers say, by language"
+        _sentences(), description="Sentences of babble and other talkers, by language"
     )
     talker_pace: Distribution = Field(
         uniform(1.06, 1.18),
-        description="Babble and other talkers are this much faster and higher than the voices of users",
+        description="Factor by which babble and other talkers are faster and higher than the users' voices",
     )
     keep_audio: bool = Field(False, description="Store the audio in `conversations` as FLAC")

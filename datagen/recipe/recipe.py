@@ -1,6 +1,6 @@
-"""A recipe: every value of a build, and its default, in one place.
+"""A recipe: every value of a build and its default, in one place.
 
-Milliseconds and decibels appear here and in reports only. Unknown keys are errors.
+Milliseconds and decibels are used only here and in reports. Unknown keys are errors.
 """
 
 import hashlib
@@ -27,15 +27,21 @@ class InputConfig(ConfigPart):
     shape: str = Field("auto", description="Shape of the records, or `auto` to detect it per record")
     hf_split: str = Field("train", description="Split of a Hugging Face data set")
     limit: int | None = Field(None, ge=1, description="Stop after this many records")
-    max_record_bytes: int = Field(1 << 20, ge=1024, description="A larger record is a reject")
-    exact_duplicates: bool = Field(True, description="Reject dialogues whose normalized text came before")
+    max_record_bytes: int = Field(1 << 20, ge=1024, description="Larger records are rejected")
+    exact_duplicates: bool = Field(
+        True, description="Reject dialogues that repeat an earlier one, ignoring case, spaces and punctuation"
+    )
     near_duplicates: float | None = Field(
-        None, gt=0.1, lt=1, description="Reject above this Jaccard similarity of words"
+        None,
+        gt=0.1,
+        lt=1,
+        description="Reject dialogues at or above this estimated similarity to an earlier one (Jaccard, character "
+        "5-grams); null: off",
     )
 
 
 class MinScoresConfig(ConfigPart):
-    """The lowest scores of a judge that are kept, 1 to 10. Empty: not asked."""
+    """Lowest passing scores of a judge, 1 to 10. Null: not checked."""
 
     spokenness: int | None = Field(None, ge=1, le=10)
     coherence: int | None = Field(None, ge=1, le=10)
@@ -43,57 +49,73 @@ class MinScoresConfig(ConfigPart):
 
 
 class SelectConfig(ConfigPart):
-    """Limits of dialogues. (N): notes on the paper; (ours): tuned on Alpaca, MOSS, ShareGPT."""
+    """Limits on dialogues. (ours): tuned on Alpaca, MOSS and ShareGPT."""
 
     languages: tuple[str, ...] = Field(
-        ("en",), min_length=1, description="ISO 639-1 codes kept; detected where the input does not say (ours)"
+        ("en",), min_length=1, description="languages to keep, ISO 639-1; detected if the input states none (ours)"
     )
-    min_turns: int = Field(2, ge=1, description="fewest turns (ours)")
-    max_turns: int = Field(60, ge=1, description="most turns (ours)")
-    min_words: int = Field(4, ge=1, description="fewest words of a dialogue (ours)")
-    max_words: int = Field(1000, ge=1, description="most words of a dialogue (ours)")
+    min_turns: int = Field(2, ge=1, description="minimum number of turns (ours)")
+    max_turns: int = Field(60, ge=1, description="maximum number of turns (ours)")
+    min_words: int = Field(4, ge=1, description="minimum number of words per dialogue (ours)")
+    max_words: int = Field(1000, ge=1, description="maximum number of words per dialogue (ours)")
     max_words_per_turn: int = Field(
-        200, ge=1, description="most words of a turn; the paper drops samples over 200 words (N)"
+        200, ge=1, description="maximum number of words per turn; the paper drops samples over 200 words (N)"
     )
     characters_per_word: float = Field(
-        1.6, ge=1, le=4, description="Chinese or Japanese characters that count as one word (ours)"
+        1.6, ge=1, le=4, description="number of Chinese or Japanese characters that count as one word (ours)"
     )
     max_code_share: float = Field(
-        0.1, ge=0, le=1, description="most of a turn's characters that may be code; the paper drops much code (N)"
+        0.1,
+        ge=0,
+        le=1,
+        description="maximum share of a turn's characters that are code; the paper drops samples with much code (N)",
     )
     max_math_symbols: int = Field(
-        3, ge=0, description="most operators and LaTeX commands in a turn; the paper drops much mathematics (N)"
+        3,
+        ge=0,
+        description="maximum number of operators and LaTeX commands per turn; the paper drops samples with much "
+        "mathematics (N)",
     )
     max_rare_share: float = Field(
-        0.02, ge=0, le=1, description="most characters outside letters, digits and punctuation; rare symbols go (N)"
+        0.02,
+        ge=0,
+        le=1,
+        description="maximum share of characters other than letters, digits and punctuation; the paper drops samples "
+        "with rare symbols (N)",
     )
-    max_list_items: int = Field(3, ge=0, description="most bullets or numbered items in a turn (ours)")
-    max_table_rows: int = Field(0, ge=0, description="most rows of a Markdown table in a turn (ours)")
-    max_html_tags: int = Field(0, ge=0, description="most HTML tags in a turn (ours)")
-    max_urls: int = Field(1, ge=0, description="most web addresses in a turn (ours)")
+    max_list_items: int = Field(3, ge=0, description="maximum number of bullets or numbered items per turn (ours)")
+    max_table_rows: int = Field(0, ge=0, description="maximum number of Markdown table rows per turn (ours)")
+    max_html_tags: int = Field(0, ge=0, description="maximum number of HTML tags per turn (ours)")
+    max_urls: int = Field(1, ge=0, description="maximum number of web addresses per turn (ours)")
     max_placeholders: int = Field(
-        0, ge=0, description='most blanks to fill in a turn, such as "[Name]" or "____" (ours)'
+        0, ge=0, description='maximum number of placeholders per turn, such as "[Name]" or "____" (ours)'
     )
-    max_word_length: int = Field(40, ge=10, description="most characters without a space, addresses aside (ours)")
+    max_word_length: int = Field(
+        40, ge=10, description="maximum number of characters in a word, except in web addresses (ours)"
+    )
     max_repeated_share: float = Field(
-        0.4, ge=0, le=1, description="most of a turn's word groups that may have occurred in it before (ours)"
+        0.4, ge=0, le=1, description="maximum share of a turn's word groups that repeat earlier ones in the turn (ours)"
     )
     min_scores: MinScoresConfig = Field(
-        MinScoresConfig(), description="lowest scores of the judge of written dialogues, such as {spokenness: 6}"
+        MinScoresConfig(),
+        description="lowest passing scores of the judge of authored dialogues, such as {spokenness: 6}",
     )
-    require_scores: bool = Field(False, description="reject dialogues without a score that `min_scores` asks for")
+    require_scores: bool = Field(False, description="reject dialogues that lack a score required by `min_scores`")
 
 
 class ScriptConfig(ConfigPart):
-    """Source of events inside turns: the rules of `timing`, or the marks of the dialogue."""
+    """Source of the events inside turns: the rules of `timing`, or the marks of the dialogue."""
 
     marked_share: float = Field(
-        1, ge=0, le=1, description="Of dialogues with marks, how many follow them; the rest, by their id, the rules"
+        1,
+        ge=0,
+        le=1,
+        description="Share of dialogues with marks that follow them, chosen by id; the others follow the rules",
     )
 
 
 class EnginesConfig(ConfigPart):
-    """Which engine does what."""
+    """The engines of a build."""
 
     tts: EngineConfig = EngineConfig(name="hibari")
     speech_tokenizer: EngineConfig = EngineConfig(name="kmeans")
@@ -104,17 +126,19 @@ class VoicesConfig(ConfigPart):
     """Voices."""
 
     assistant: str | dict[str, str] = Field(
-        "heart", description="The assistant's voice, fixed (omniflatten.md: N); or one a language: {en: NAME, zh: NAME}"
+        "heart", description="The assistant's voice, fixed (N); or one per language: {en: NAME, zh: NAME}"
     )
-    users: tuple[str, ...] = Field((), description="User voices to draw from; empty: all but the assistant's speaker's")
+    users: tuple[str, ...] = Field(
+        (), description="User voices to draw from; empty: all except those of the assistant's speaker"
+    )
     deal: Literal["hash", "even"] = Field(
         "hash",
-        description="How a dialogue gets its user voice: by its id alone, or evenly by its place in the input, where "
-        "counts differ by no more than one but for rejects and splits",
+        description="Choice of a dialogue's user voice. hash: by the dialogue's id alone. even: by its place in the "
+        "input, so that each voice gets the same number of dialogues, apart from rejects and splits",
     )
 
     def assistant_of(self, language: str) -> str:
-        """The assistant's voice in a language; empty if the recipe names none.
+        """The assistant's voice for a language; empty if the recipe names none.
 
         >>> VoicesConfig(assistant={"en": "heart"}).assistant_of("zh"), VoicesConfig().assistant_of("zh")
         ('', 'heart')
@@ -123,76 +147,99 @@ class VoicesConfig(ConfigPart):
 
     @property
     def assistants(self) -> tuple[str, ...]:
-        """All voices an assistant may have."""
+        """All voices that the assistant may have."""
         return (self.assistant,) if isinstance(self.assistant, str) else tuple(dict.fromkeys(self.assistant.values()))
 
 
 class SpeakConfig(ConfigPart):
     """Synthesis of utterances. A take that fails `verify` is synthesized again with another seed."""
 
-    attempts: int = Field(3, ge=1, le=20, description="Then the dialogue is a reject")
+    attempts: int = Field(3, ge=1, le=20, description="Attempts per utterance; if all fail, the dialogue is rejected")
     trim_below_db: float = Field(
-        -45, lt=0, description="Ends quieter than this against the take's own level are trimmed"
+        -45, lt=0, description="Trim both ends of a take where it is quieter than this, relative to its own level"
     )
-    trim_margin_ms: float = Field(20, ge=0, description="Kept on both sides of what is heard")
+    trim_margin_ms: float = Field(20, ge=0, description="Time kept before and after the audible part")
 
 
 class VerifyConfig(ConfigPart):
-    """Limits of takes. They are ours, set to separate correct from broken takes (docs/engines.md)."""
+    """Limits on takes. They are ours, set to separate correct from broken takes (docs/engines.md)."""
 
-    min_ms_per_syllable: float = Field(100, ge=0, description="Less speech: words are missing. Of Chinese, a character")
-    max_ms_per_syllable: float = Field(270, gt=0, description="More speech: repeats, or a runaway voice")
-    short_slack_ms: float = Field(200, ge=0, description="Less speech than that limit by so much is still right")
-    long_slack_ms: float = Field(500, ge=0, description="More by so much: the last word of a short text is drawn out")
-    min_level_dbfs: float = Field(-50, le=0, description="A quieter take is silent")
+    min_ms_per_syllable: float = Field(
+        100,
+        ge=0,
+        description="Shortest speech time per syllable (Chinese: per character); below it, words are missing",
+    )
+    max_ms_per_syllable: float = Field(
+        270, gt=0, description="Longest speech time per syllable; above it, the voice repeats words or runs away"
+    )
+    short_slack_ms: float = Field(200, ge=0, description="Tolerance below the shortest speech time of the whole text")
+    long_slack_ms: float = Field(
+        500,
+        ge=0,
+        description="Tolerance above the longest speech time of the whole text, for drawn-out last words",
+    )
+    min_level_dbfs: float = Field(-50, le=0, description="Quieter takes count as silent")
     max_pause_ms: float = Field(2000, gt=0, description="Longest silence within a take")
     max_tail_ms: float = Field(1500, gt=0, description="Longest time after the last loud sound, silence included")
-    max_clipped_share: float = Field(0.005, ge=0, le=1, description="Share of samples that may be clipped")
-    max_floor_db: float = Field(-12, le=0, description="Most noise between words, against loud speech")
-    asr: EngineConfig | None = Field(None, description="Recognizer that listens to every take, such as {name: whisper}")
-    min_units: int = Field(3, ge=1, description="Shorter texts (words, Chinese characters) are not judged by it")
-    max_error_rate: float = Field(0.1, ge=0, description="Errors a word (WER; of Chinese a character, CER)")
-    max_letter_error_rate: float = Field(
-        0.16, ge=0, description="Errors a letter; a take is bad if both are exceeded, so that spellings don't count"
+    max_clipped_share: float = Field(0.005, ge=0, le=1, description="Maximum share of clipped samples")
+    max_floor_db: float = Field(-12, le=0, description="Maximum noise level between words, relative to loud speech")
+    asr: EngineConfig | None = Field(
+        None, description="Speech recognizer that transcribes every take, such as {name: whisper}; null: none"
     )
-    max_repeated: int = Field(3, ge=0, description="Words said over again at once that the text does not repeat")
-    mos: EngineConfig | None = Field(None, description="Judge of how speech sounds, such as {name: dnsmos}")
-    min_mos: float = Field(2.2, ge=1, le=5, description="Lowest score of that judge")
+    min_units: int = Field(
+        3, ge=1, description="Texts with fewer words (Chinese: characters) are not checked by the recognizer"
+    )
+    max_error_rate: float = Field(
+        0.1, ge=0, description="Maximum word error rate (Chinese: character error rate) of the transcript"
+    )
+    max_letter_error_rate: float = Field(
+        0.16,
+        ge=0,
+        description="Maximum letter error rate of the transcript; a take fails only if both rates are exceeded, so "
+        "that spelling variants pass",
+    )
+    max_repeated: int = Field(
+        3, ge=0, description="Maximum number of immediately repeated words that the text does not repeat"
+    )
+    mos: EngineConfig | None = Field(
+        None, description="Speech quality predictor (MOS), such as {name: dnsmos}; null: none"
+    )
+    min_mos: float = Field(2.2, ge=1, le=5, description="Lowest passing MOS")
 
 
 class FlattenConfig(ConfigPart):
     """Formats of training sequences."""
 
     tasks: tuple[Task, ...] = Field(("asr", "tts", "four_stream", "three_stream", "two_stream"), min_length=1)
-    speech_chunk_tokens: int = Field(
-        10, ge=1, le=250, description="Speech tokens a chunk and stream (omniflatten.md: S)"
-    )
-    text_chunk_tokens: int = Field(2, ge=1, le=250, description="Text tokens a chunk (omniflatten.md: S)")
-    max_tokens: int = Field(8192, ge=64, description="Longest dialogue row (omniflatten.md: N)")
-    max_alignment_tokens: int = Field(1024, ge=64, description="Longest ASR or TTS row (omniflatten.md: N)")
+    speech_chunk_tokens: int = Field(10, ge=1, le=250, description="Speech tokens per chunk and stream (S)")
+    text_chunk_tokens: int = Field(2, ge=1, le=250, description="Text tokens per chunk (S)")
+    max_tokens: int = Field(8192, ge=64, description="Maximum number of tokens in a dialogue row (N)")
+    max_alignment_tokens: int = Field(1024, ge=64, description="Maximum number of tokens in an ASR or TTS row (N)")
     assistant_silence: Literal["special", "codes"] = Field(
         "special",
-        description="Where the assistant is silent: one special id, or the tokenizer's codes (omniflatten.md: ?)",
+        description="Tokens for the assistant's silence. special: one special token. codes: the speech tokenizer's "
+        "own codes (?)",
     )
     asr_roles: tuple[Role, ...] = ("user", "assistant")
     tts_roles: tuple[Role, ...] = ("assistant",)
-    loss_on_user_text: bool = Field(True, description="four_stream: learn to transcribe the user (omniflatten.md: ?)")
+    loss_on_user_text: bool = Field(True, description="four_stream: learn to transcribe the user (?)")
     interrupted_text: Literal["causal", "heard"] = Field(
         "causal",
-        description="three_stream: text of a turn that is interrupted: all of it until the assistant stops, or, to "
-        "compare, only the words that are heard, which tells that an interruption is coming (ours)",
+        description="three_stream: text of an interrupted turn. causal: the whole text until the assistant stops. "
+        "heard: only the spoken words, which reveals the coming interruption; for comparison (ours)",
     )
     half_duplex: Literal["whole", "heard"] = Field(
-        "whole", description="four_stream: a turn that is interrupted is there whole, or as far as it is heard (ours)"
+        "whole", description="four_stream: keep an interrupted turn whole, or only its audible part (ours)"
     )
     alignment_takes: Literal["whole", "heard"] = Field(
-        "whole", description="asr, tts: an utterance that is interrupted is there whole, or as far as heard (ours)"
+        "whole", description="asr, tts: keep an interrupted utterance whole, or only its audible part (ours)"
     )
     max_canned_share: float = Field(
         0.05,
         ge=0,
         le=1,
-        description="asr, tts: most rows that are listener tokens, fillers and other words that no dialogue has (ours)",
+        description="asr, tts: maximum share of rows with listener tokens, fillers and other words that are not in "
+        "the dialogue (ours)",
     )
 
     @model_validator(mode="after")
@@ -203,7 +250,7 @@ class FlattenConfig(ConfigPart):
 
 
 class SplitsConfig(ConfigPart):
-    """Shares of dialogues, dealt by a hash of the id of each, or of its cluster (98/1/1: omniflatten.md, N)."""
+    """Shares of dialogues per split, dealt by a hash of the id of the dialogue or its cluster (98/1/1: N)."""
 
     validation: float = Field(0.01, ge=0, lt=1)
     test: float = Field(0.01, ge=0, lt=1)
@@ -212,8 +259,8 @@ class SplitsConfig(ConfigPart):
         0.4,
         gt=0.1,
         lt=1,
-        description="Dialogues that share this much of their text (Jaccard similarity of character 5-grams, estimated "
-        "to within 0.1), or a long turn of the user, share a split; null deals each by itself",
+        description="Keep dialogues in one split if their texts are at least this similar (Jaccard, character "
+        "5-grams, estimated to within 0.1), or if they share a long user turn; null: deal each dialogue by itself",
     )
 
     @model_validator(mode="after")
@@ -227,46 +274,54 @@ class RunConfig(ConfigPart):
     """Division of the work."""
 
     unit_dialogues: int = Field(
-        32, ge=1, le=4096, description="Records a unit: what is done, committed and resumed as one"
+        32, ge=1, le=4096, description="Records per unit; a unit is processed, committed and resumed as a whole"
     )
 
 
 class TakesConfig(ConfigPart):
-    """Speech that is kept beyond a build, and found again. Decides no content, so it may change from run to run."""
+    """Reuse of synthetic speech across builds. Decides no content, so it may change between runs."""
 
     keep: bool = Field(False, description="Keep every take under `takes/`")
-    reuse: tuple[str, ...] = Field((), description="Outputs whose kept takes are used instead of speaking them again")
+    reuse: tuple[str, ...] = Field(
+        (), description="Outputs whose kept takes are reused instead of being synthesized again"
+    )
 
 
 class LimitsConfig(ConfigPart):
     """Limits of a run. They decide no content, so they may change between runs of a build."""
 
     attempts: int = Field(
-        3, ge=1, le=20, description="How often a worker may die on one unit, and then on one dialogue of it"
+        3, ge=1, le=20, description="Attempts per unit when its workers crash, and then per dialogue of the unit"
     )
     dialogue_seconds: float = Field(
         600,
         gt=0,
         le=86_400,
-        description="A dialogue that takes longer has hung: its worker is ended, and it tried again",
+        description="A dialogue that takes longer counts as hung: its worker is ended and the dialogue retried",
     )
     start_seconds: float = Field(
-        1800, gt=0, le=86_400, description="Engines that take longer to load have hung; the same"
+        1800,
+        gt=0,
+        le=86_400,
+        description="Engines that take longer to load count as hung: the worker is ended and started again",
     )
     max_failed_share: float = Field(
-        0.2, gt=0, le=1, description="Stop when more of the dialogues that were selected fail later on"
+        0.2, gt=0, le=1, description="Stop the build if a larger share of the selected dialogues fails in a later stage"
     )
-    min_dialogues: int = Field(100, ge=1, description="... of at least so many")
-    cluster_seconds: float = Field(30, ge=0, description="How long to wait for nodes that the pools need, on Ray")
+    min_dialogues: int = Field(100, ge=1, description="Number of selected dialogues from which that share is checked")
+    cluster_seconds: float = Field(30, ge=0, description="Ray: longest wait for the nodes that the pools need")
 
 
 class PoolConfig(ConfigPart):
-    """Needs of a worker of a step on Ray, and limits of their number; equal neighbours share workers."""
+    """Resources of each worker of a step on Ray, and the number of workers.
 
-    cpus: float = Field(1, ge=0, description="Cores a worker")
-    gpus: float = Field(0, ge=0, description="GPUs a worker; a fraction shares one")
+    Neighbouring steps with equal settings share workers.
+    """
+
+    cpus: float = Field(1, ge=0, description="Cores per worker")
+    gpus: float = Field(0, ge=0, description="GPUs per worker; workers with a fraction share a GPU")
     min_workers: int = Field(1, ge=1)
-    max_workers: int | None = Field(None, ge=1, description="Empty: as many as the cluster holds")
+    max_workers: int | None = Field(None, ge=1, description="Null: limited only by the cluster")
 
     @model_validator(mode="after")
     def _in_order(self) -> "PoolConfig":
@@ -279,12 +334,16 @@ StepName = Literal["select", "script", "speak", "place", "mix", "encode"]
 
 
 class Recipe(ConfigPart):
-    """All values of a build."""
+    """All values of a build.
+
+    Sources of defaults: (S) stated in the OmniFlatten paper or on its demo page, (N) stated in
+    independent notes on the paper, (?) open there, (ours) chosen by us.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
     seed: int = Field(0, ge=0, lt=2**63)
-    sample_rate_hz: int = Field(24_000, ge=8_000, le=48_000, description="Of the conversation's audio")
+    sample_rate_hz: int = Field(24_000, ge=8_000, le=48_000, description="Sample rate of the conversations")
     input: InputConfig = InputConfig()
     select: SelectConfig = SelectConfig()
     script: ScriptConfig = ScriptConfig()
@@ -300,26 +359,26 @@ class Recipe(ConfigPart):
     takes: TakesConfig = TakesConfig()
     limits: LimitsConfig = LimitsConfig()
     pools: dict[StepName, PoolConfig] = Field(
-        default_factory=dict, description="By step; one core a worker where not given"
+        default_factory=dict, description="Ray: workers by step; by default one core per worker"
     )
 
     def identity(self) -> dict[str, Any]:
-        """Values that decide the content, as a plan freezes and a manifest stores them."""
+        """Values that decide the content, as frozen in a plan and stored in a manifest."""
         return self.model_dump(mode="json", exclude={"takes", "limits", "pools"})
 
     def dump(self) -> dict[str, Any]:
-        """All values, as can be sent to a worker."""
+        """All values in a form that can be sent to a worker."""
         return self.model_dump(mode="json")
 
     def sha256(self) -> str:
-        """Hash of all values, whatever the file's comments and order."""
+        """Hash of the identity; comments and order of the file do not matter."""
         return sha256_of(self.identity())
 
     def to_yaml(self) -> str:
-        """The recipe with all its defaults spelled out."""
+        """The recipe as YAML, with all its defaults spelled out."""
         return yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True)
 
 
 def sha256_of(identity: dict[str, Any]) -> str:
-    """Hash of what decides the content, as a manifest stores it; see `Recipe.identity`."""
+    """Hash of an identity, as a manifest stores it; see `Recipe.identity`."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Reading recipes: shipped ones, YAML files, those of finished builds; and changing their keys."""
+"""Reads recipes, either shipped, from YAML files or from finished builds, and changes their keys."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +17,13 @@ _TOKENS = ("timing", "tokens")
 def stored(values: dict[str, Any]) -> Recipe:
     """The recipe of a finished build, without keys that only older versions of datagen know.
 
-    Words of older versions for what dialogues do not hold are replaced by today's.
+    `timing.tokens` of an older version are replaced by the current ones if some are missing.
 
     Args:
-        values: As its manifest has them.
+        values: Values as in the manifest of the build.
 
     Raises:
-        ValidationError: If a value is wrong.
+        ValidationError: If a value is invalid.
     """
     try:
         return Recipe.model_validate(values)
@@ -52,19 +52,20 @@ def _without(values: dict[str, Any], gone: set[tuple[int | str, ...]]) -> dict[s
 
 
 WRITE = "write"
-"""The part of a recipe file that `datagen write` reads; it is no part of a build."""
+"""The section of a recipe file that `datagen write` reads; a build ignores it."""
 
 
 def load(path: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: The name of a recipe shipped with the package, such as `quickstart`, or a YAML file; write `./quickstart`
-            for a file that has the name of a shipped recipe.
-        overrides: `key=value` pairs; the key is dotted (`timing.barge_in.probability`), the value YAML.
+        path: Name of a recipe shipped with the package, such as `quickstart`, or path of a YAML
+            file. Write `./quickstart` for a file with the name of a shipped recipe.
+        overrides: `key=value` pairs; the key is dotted (`timing.barge_in.probability`), the value
+            is YAML.
 
     Raises:
-        RecipeError: If there is no such recipe, or a key or value is wrong; says how to fix it.
+        RecipeError: If there is no such recipe, or a key or value is invalid.
     """
     values = values_of(read_text(path), path)
     values.pop(WRITE, None)
@@ -95,25 +96,27 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def values_of(text: str, name: str) -> dict[str, Any]:
-    """The keys and values at the top of a YAML file.
+    """The top-level keys and values of a YAML file.
 
     Raises:
-        RecipeError: If it holds something else; `name` says where.
+        RecipeError: If it contains something else; the message begins with `name`.
     """
     try:
         values = yaml.load(text, _UniqueKeys)  # noqa: S506  (a SafeLoader)
     except yaml.YAMLError as error:
         raise RecipeError(f"{name} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
-        raise RecipeError(f"{name} must hold keys and values at the top, not {type(values).__name__}")
+        raise RecipeError(f"{name} must be a mapping of keys to values, not {type(values).__name__}")
     return values
 
 
 def read_text(path: str) -> str:
-    """The text of a recipe file, or of a shipped recipe by its name, whatever lies beside us under that name.
+    """The text of a recipe file or of a shipped recipe.
+
+    The name of a shipped recipe takes precedence over a file of that name.
 
     Raises:
-        RecipeError: If there is none.
+        RecipeError: If there is no such recipe.
     """
     shipped = path in resources.recipes()
     file = resources.directory("pipelines") / f"{path}.yaml" if shipped else Path(path)
@@ -134,22 +137,22 @@ def set_value(
     """Set a dotted key of nested values, in place, from `key=value`; the value is YAML.
 
     Args:
-        values: What is changed.
-        override: As the command line gives it.
-        option: What it was given to, and
-        example: ... how that is written right, for errors.
+        values: The values to change.
+        override: The override, as on the command line.
+        option: Name of its command-line option, for errors.
+        example: An example of a valid override, for errors.
 
     Raises:
-        RecipeError: If it is written otherwise.
+        RecipeError: If the override is malformed.
     """
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise RecipeError(f"{option} {override}: write it as key=value, for example {example}")
+        raise RecipeError(f"{option} {override}: use the form key=value, for example {example}")
     *parents, last = key.strip().split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise RecipeError(f"{option} {override}: {parent} holds a value, not keys")
+            raise RecipeError(f"{option} {override}: {parent} is a single value and has no keys")
     try:
         values[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -157,7 +160,7 @@ def set_value(
 
 
 def explain(error: ValidationError, part: str = "") -> str:
-    """Faults found by pydantic, as `key: fault; key: fault`; `part` is the section that was read."""
+    """Faults found by pydantic, as `key: fault; key: fault`; `part` is the validated section."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"

@@ -50,7 +50,7 @@ def write_report(
         scratch.write_text(page, "utf-8", newline="\n")
         scratch.replace(file)
     except OSError as error:
-        raise DatagenError(f"cannot write {file}: {error.strerror}; choose another place with --to FILE") from error
+        raise DatagenError(f"cannot write {file}: {error.strerror}; choose another file with --to FILE") from error
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink()

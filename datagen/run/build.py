@@ -21,7 +21,7 @@ from datagen.shards.store import Store
 from datagen.shards.unit import Marker
 
 _BEFORE_SPEECH = ("source", "plan", "select")
-"""Stages whose rejects are a matter of the input, not of a build gone wrong."""
+"""Stages whose rejects are due to the input and do not count as failures of the build."""
 
 
 def build(
@@ -35,18 +35,18 @@ def build(
     """Build, or resume a build that was interrupted.
 
     Args:
-        recipe: What to make.
+        recipe: The recipe.
         out: Output directory, or the URL of an object store.
-        n_workers: As in `run_job`.
-        watcher: Informed of progress.
-        engine: What runs the workers.
-        address: Of the Ray cluster; `local` starts one on this machine.
+        n_workers: Number of workers, as in `run_job`.
+        watcher: Receives reports of progress.
+        engine: `local` processes or `ray`.
+        address: Address of the Ray cluster; `local` starts one on this machine.
 
     Returns:
         The manifest of the finished build.
 
     Raises:
-        DatagenError: What the user can fix: recipe, inputs, engines, output, cluster.
+        DatagenError: If the user can fix the fault: in recipe, inputs, engines, output or cluster.
     """
     return run_job(BuildJob(recipe), out, n_workers, watcher, engine, address)
 
@@ -115,8 +115,7 @@ class FailureLimit:
         """Add one more unit.
 
         Raises:
-            LimitError: If the share of failures is over the limit; says what failed and how to
-                continue.
+            LimitError: If the share of failures exceeds the limit; explains how to continue.
         """
         self._n_kept += marker.n_kept
         self._failed.update({r: n for r, n in marker.rejects.items() if r.split("/")[0] not in _BEFORE_SPEECH})
@@ -126,7 +125,7 @@ class FailureLimit:
             worst = ", ".join(f"{reason} {n}" for reason, n in self._failed.most_common(3))
             raise LimitError(
                 f"{n_failed} of {n_selected} selected dialogues failed ({worst}), more than limits.max_failed_share "
-                f"({self._limits.max_failed_share:g}) allows. `rejects/` says why. Finished units are kept: to "
-                "continue all the same, run the same command with --set limits.max_failed_share=1; after a fix, use a "
+                f"({self._limits.max_failed_share:g}) allows. See `rejects/` for the reasons. Finished units are kept: "
+                "to continue anyway, run the same command with --set limits.max_failed_share=1; after a fix, use a "
                 "new --out"
             )

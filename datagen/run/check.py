@@ -49,7 +49,7 @@ class _Seen:
         self.n_records = 0
         self.n_dialogues = 0
         self.dialogues: set[bytes] = set()
-        """Hashes of the ids found; 64 bits make a false clash among a million as likely as 1 in 37 million."""
+        """Hashes of the ids found; 64 bits make the chance of a clash in a million 1 in 37 million."""
         self.speakers: dict[str, set[str]] = {}
         self.digest = 0
 
@@ -76,7 +76,7 @@ def check(store: Store, conversations: Store | None = None) -> Report:
 
     Args:
         store: The output.
-        conversations: Where the conversations lie if the output was flattened anew from another's.
+        conversations: The output with the conversations, if this one was flattened from it.
 
     Raises:
         StoreError: If there is no manifest, it is damaged, or it is of another data version.
@@ -84,8 +84,8 @@ def check(store: Store, conversations: Store | None = None) -> Report:
     manifest = Manifest.load(store)
     if manifest.data_version != DATA_VERSION:
         raise StoreError(
-            f"{store.url} has data version {manifest.data_version}, and this datagen checks version {DATA_VERSION}; "
-            f"check it with the datagen that made it ({manifest.datagen}). Everything else reads it"
+            f"{store.url} has data version {manifest.data_version}, but this datagen checks version {DATA_VERSION}; "
+            f"check it with the datagen that made it ({manifest.datagen}). All other commands read it"
         )
     report, seen = Report(), _Seen(manifest.n_records)
     origin = Manifest.load(conversations) if conversations else None
@@ -137,7 +137,7 @@ def _streams(tables: Sequence[pa.Table]) -> Generator[str, None, list[Streams]]:
 
 
 def _strays(store: Store, manifest: Manifest) -> Iterator[str]:
-    """Files that a reader could take for data but no manifest names; table by table, so that few names are held."""
+    """Files that look like data but are not in the manifest, table by table to hold few names."""
     for table in sorted({*manifest.tables, *_NO_TASKS}):
         named = {file.key for file in manifest.files(table)}
         yield from (f"{key}: not in the manifest" for key in store.keys(table) if key not in named)
@@ -203,7 +203,7 @@ def _row_faults(
 
 
 def _flattened(flatten: Flatten, s: Streams) -> Generator[str, None, list[Row]]:
-    """Yield why a conversation cannot be flattened; return its rows, none if it cannot."""
+    """Yield the reason if a conversation cannot be flattened; return its rows, if any."""
     try:
         return flatten(s)
     except (ValueError, IndexError, KeyError) as error:

@@ -1,8 +1,9 @@
-"""One unit, exactly once: its files under names that depend on nothing but the unit, its marker last.
+"""Commits a unit exactly once: files with names that depend only on the unit, then its marker.
 
-`conversations/` is created first and holds the unit's rejects too. Its creator decides the unit's content: another
-attempt that finds the file, left by a killed or faster one, continues from it, and all other files follow from it by
-integer arithmetic. So even an engine that is not bit-exact gives one content.
+The file in `conversations/` is created first and also contains the unit's rejects. Its creator
+decides the unit's content: another attempt that finds the file, left by a killed or faster one,
+continues from it, and all other files follow from it by integer arithmetic. So the content is
+unique even if an engine is not bit-exact.
 """
 
 import hashlib
@@ -35,14 +36,14 @@ def commit_unit(
     """Write all files of a unit, then its marker.
 
     Args:
-        store: Where to.
+        store: The output.
         unit: Index of the unit.
         results: A conversation or a reject for each record of the unit.
         flatten: Makes the rows.
         header: Metadata of every file.
 
     Returns:
-        The marker that stands in the store.
+        The marker in the store.
     """
     streams = [result for result in results if isinstance(result, Streams)]
     rejects = [result for result in results if isinstance(result, Reject)]
@@ -59,7 +60,7 @@ def found_unit(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]
 
 
 def _resume(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]) -> Marker:
-    """Finish a unit from its conversations as they stand in the store."""
+    """Finish a unit from its conversations in the store."""
     key = data_key("conversations", unit)
     data = store.read(key)
     conversations = from_parquet(data, key)
@@ -92,7 +93,7 @@ def _finish(
     files: list[File],
     hashes: list[int],
 ) -> Marker:
-    """Write what follows from a unit's conversations and rejects, then the marker."""
+    """Write all other files of a unit from its conversations and rejects, then the marker."""
     tables = [*row_tables([flatten(s) for s in streams]), *_reject_table(rejects)]
     with ThreadPoolExecutor(_N_WRITERS) as writers:  # a store is waited for more than worked on: once, not file by file
         files.extend(writers.map(partial(_create, store, unit, header), tables))

@@ -1,4 +1,4 @@
-"""The end of a build: index, recipe and card, then the manifest, whose existence means that it is complete."""
+"""The end of a build: index, recipe and card, then the manifest, which marks it as complete."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -20,7 +20,7 @@ _SPLITS = ("train", "validation", "test")
 _WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
 
 _UNITS_PER_PART = 256
-"""Units per file of the index; that many markers are held at once when a build ends."""
+"""Units per file of the index, and markers in memory when a build ends."""
 
 
 def finish(
@@ -32,10 +32,10 @@ def finish(
         store: The output.
         plan: Its plan.
         origin: The build whose conversations were flattened, if they come from another.
-        promised: The worth of that build's digest; by default it follows from the engines and the markers.
+        promised: Reproducibility of that build's digest; by default from the engines and markers.
 
     Raises:
-        StoreError: If a unit has no marker: success is judged from markers, whatever an engine reports.
+        StoreError: If a unit has no marker; only markers prove that units are complete.
     """
     if left := missing(store, plan.n_units):
         raise StoreError(
@@ -73,11 +73,11 @@ def finish(
 
 
 def reproducible(engines: Mapping[str, EngineInfo], processors: Mapping[str, int]) -> Reproducible:
-    """The worth of a digest: the promise of the weakest engine, and the machines that made the units.
+    """The reproducibility of a digest: the promise of the weakest engine, and the processors used.
 
     Args:
-        engines: By kind.
-        processors: Units by kind of processor.
+        engines: Engines by kind.
+        processors: Number of units by kind of processor.
 
     >>> tone, qwen2 = EngineInfo("tone", "4", "", "machine"), EngineInfo("qwen2", "1", "", "all")
     >>> reproducible({"tts": tone, "text_tokenizer": qwen2}, {"x86_64 Haswell": 3})

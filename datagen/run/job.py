@@ -1,8 +1,8 @@
 """A job: work in units, each made and committed exactly once, on one machine or on Ray.
 
-A build, an authoring run and a flattening of stored conversations are jobs. A job knows its plan
-and its workers; here is what they share: units that are done are skipped, success is judged from
-markers, and a killed run resumes.
+A build, an authoring run and a flattening of stored conversations are jobs. A job defines its plan
+and its workers. This module contains the common part: finished units are skipped, markers decide
+which units are finished, and a killed run resumes.
 """
 
 from abc import ABC, abstractmethod
@@ -23,21 +23,21 @@ _R = TypeVar("_R")
 
 
 class Watcher:
-    """Is informed of a job's progress; this one ignores it."""
+    """Receives reports of a job's progress; this base class ignores them."""
 
     def planned(self, plan: Plan[Any], n_done: int) -> None:
-        """The plan stands; `n_done` of its units were done before."""
+        """The plan is ready; `n_done` of its units were finished before."""
 
     def unit_done(self, marker: Marker) -> None:
-        """Another unit is done."""
+        """Another unit is finished."""
 
     def notice(self, line: str) -> None:
-        """One line on a problem and what was done about it. Called in any thread."""
+        """Report a problem and its handling in one line. Called in any thread."""
 
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """Workers of one kind: how each is made, and what it needs of a node."""
+    """Workers of one kind: their construction and the resources that each needs."""
 
     make: Callable[..., Any]
     """Makes a worker where it runs; importable."""
@@ -45,13 +45,13 @@ class WorkerPool:
     """Arguments of `make`; they can be pickled."""
     needs: PoolConfig = field(default_factory=PoolConfig)
     lanes: int = 0
-    """Units that a worker has under way, each in a thread that waits for a server. Such a worker is
-    a `Hand`; after an error its other units run to their end. 0: one unit at a time, in a process
-    of its own, because it may crash."""
+    """Number of units that a worker runs at once, each in a thread that waits for a server. Such a
+    worker is a `Hand`; after an error its other units run to their end. 0: one unit at a time, in a
+    separate process, because it may crash."""
 
 
 class Job(ABC, Generic[_R, I]):
-    """Work in units. Methods are called in the order in which they stand here."""
+    """Work in units. Methods are called in the order of their definition."""
 
     limits = LimitsConfig()
     """Attempts per unit, and the time to wait for nodes."""
@@ -67,27 +67,27 @@ class Job(ABC, Generic[_R, I]):
         """
 
     def release(self) -> None:
-        """Release what the job holds for a worker in this process: there will be none."""
+        """Release resources for a worker in this process, because there will be none."""
 
     def remarks(self, plan: Plan[I]) -> Iterable[str]:  # noqa: ARG002
-        """Lines about a plan that the user should read before the work begins."""
+        """Remarks on a plan for the user, one line each, before the work begins."""
         return ()
 
     def begin(self, store: Store, plan: Plan[I], left: list[int]) -> None:
-        """Prepare for the units that are left, if there are any."""
+        """Prepare for the remaining units, if there are any."""
 
     @abstractmethod
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
-        """Workers outside this process. Only Ray takes several pools; units pass through them all."""
+        """Workers outside this process. Only Ray supports several pools; units pass through all of them."""
 
     def here(self, out: str, plan: Plan[I], store: Store) -> Callable[[int], Marker]:  # noqa: ARG002
-        """Makes and commits a unit in this process."""
+        """A function that makes and commits a unit in this process."""
         (pool,) = self.pools(out, 1, "local")
         run: Callable[[int], Marker] = pool.make(*pool.arguments).run
         return run
 
     def done(self, marker: Marker) -> None:
-        """A unit is done.
+        """Handle a finished unit.
 
         Raises:
             LimitError: If the job must stop.
@@ -95,20 +95,20 @@ class Job(ABC, Generic[_R, I]):
 
     @abstractmethod
     def finish(self, store: Store, plan: Plan[I]) -> _R:
-        """Sum up the job when all units are done, in the output too."""
+        """Complete the output when all units are finished, and return the result of the job."""
 
 
 def settled(store: Store, wanted: I, make: Callable[[], Plan[I]]) -> Plan[I]:
-    """The plan of an output: the one that stands there, else the one that `make` makes.
+    """The plan of an output: the existing one, or else the result of `make`.
 
     Raises:
-        ResumeError: If the one that stands there has another identity than `wanted`.
+        ResumeError: If the existing plan has a different identity from `wanted`.
     """
     plan = read_plan(store, type(wanted))
     if plan is None:
         store.create(PLAN, make().to_json())
         plan = read_plan(store, type(wanted))  # that of another driver, if it was faster
     if plan is None:
-        raise StoreError(f"{store.url}: {PLAN} vanished while planning")
+        raise StoreError(f"{store.url}: {PLAN} disappeared during planning")
     refuse_another(store, plan, wanted)
     return plan

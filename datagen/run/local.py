@@ -1,4 +1,4 @@
-"""Run units in threads of this process, each of which has a worker at hand."""
+"""Runs units in threads of this process, each of which uses a worker."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,11 +20,11 @@ class Hand(Protocol):
         ...
 
     def stop(self) -> None:
-        """End what is under way at once, from any thread; may be called twice."""
+        """End running work at once, from any thread; may be called twice."""
         ...
 
     def close(self) -> None:
-        """Release what the worker holds once nobody waits for it; may be called twice."""
+        """Release the worker's resources once no caller waits for it; may be called twice."""
         ...
 
 
@@ -35,11 +35,11 @@ def run_local(hands: Sequence[Hand], units: Iterable[int], done: Done, *, patien
         hands: One per thread; threads may share one.
         units: Indices of the units to run.
         done: Called in this thread with the marker of each unit as it ends, in any order.
-        patient: After an error the other threads run until their next error or the end of the
-            units.
+        patient: If true, after an error the other threads run until their next error or the end of
+            the units.
 
     Raises:
-        DatagenError: As a worker raised it. All workers are stopped then.
+        DatagenError: As raised by a worker. All workers are then stopped.
     """
     queue, turn = iter(units), threading.Lock()
     ended: SimpleQueue[Marker | BaseException | None] = SimpleQueue()
@@ -72,7 +72,7 @@ def run_local(hands: Sequence[Hand], units: Iterable[int], done: Done, *, patien
 
 
 def _next(ended: "SimpleQueue[Marker | BaseException | None]") -> Marker | BaseException | None:
-    """The next item of a queue; wakes now and then for a signal that came just before the wait."""
+    """The next item of a queue; wakes periodically to handle signals that came before the wait."""
     while True:
         with suppress(Empty):
             return ended.get(timeout=_AWAKE_SECONDS)
@@ -80,7 +80,7 @@ def _next(ended: "SimpleQueue[Marker | BaseException | None]") -> Marker | BaseE
 
 @contextmanager
 def _crew(hands: Sequence[Hand], keep: Callable[[Hand], None]) -> Iterator[None]:
-    """A thread for each hand; at the end, however it comes, all are gone."""
+    """Start a thread for each hand; all have ended on exit, also after an error."""
     threads = [threading.Thread(target=keep, args=(hand,), daemon=True) for hand in hands]
     try:
         for thread in threads:

@@ -1,4 +1,4 @@
-"""The machine that a worker runs on: its kind of processor, and how it keeps freed memory."""
+"""The machine of a worker: its kind of processor, and its handling of freed memory."""
 
 import ctypes
 import platform
@@ -12,11 +12,11 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 @cache
 def processor() -> str:
-    """Instruction set, and the family whose kernels numpy's BLAS has chosen, such as `x86_64 SkylakeX`.
+    """Instruction set and kernel family chosen by numpy's BLAS, such as `x86_64 SkylakeX`.
 
-    Numeric libraries choose their kernels by the same features of a processor (AVX2, AVX-512, ...),
-    and a sum of floats differs in its last bit between kernels, not between two processors that run
-    the same one.
+    Numeric libraries choose their kernels by the same processor features (AVX2, AVX-512, ...). The
+    last bit of a float sum may differ between kernels, but not between processors with the same
+    kernel.
     """
     families = {str(library["architecture"]) for library in threadpool_info() if library.get("architecture")}
     return " ".join([platform.machine(), *sorted(families)])

@@ -1,11 +1,11 @@
-"""The plan of a build, frozen before any speech is made: the input cut into units, and the identity.
+"""The plan of a build, frozen before speech is synthesized: the units of the input, and the identity.
 
-Planning reads every input once and keeps the records in `input/`, one row group per unit, so that a worker finds
-its dialogues without reading the rest. Duplicates are found here, so units stay independent. `plan.json`
-comes last: while it is missing, nothing has begun.
+Planning reads every input once and stores the records in `input/`, one row group per unit, so that
+a worker finds its dialogues without reading the rest. Duplicates are found here, so units are
+independent. `plan.json` is written last: without it, no unit has begun.
 
-Near-duplicates share a split. They are known only after all records have been read and written, so their groups lie
-in small files of their own, one for each file of `input/` that needs one.
+Near-duplicates share a split. They are known only after all records have been read and written, so
+their groups are in separate small files, one for each file of `input/` that needs one.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from datagen.shards.store import Store
 from datagen.sources.duplicates import most_of
 
 _UNITS_AT_ONCE = 4
-"""Units held as records while planning: few, so that even the largest records fit in memory."""
+"""Units in memory during planning: few, so that even the largest records fit."""
 
 
 def identity(build: Pipeline) -> Identity:
@@ -48,20 +48,20 @@ def identity(build: Pipeline) -> Identity:
 
 
 def plan_build(build: Pipeline, store: Store) -> Plan:
-    """Plan a build, or find the plan of the one to resume.
+    """Plan a build, or load the plan of the build to resume.
 
     Raises:
-        ResumeError: If the output belongs to another build; says which value differs.
-        SourceError: If an input cannot be read or holds no record.
+        ResumeError: If the output belongs to another build; names the differing values.
+        SourceError: If an input cannot be read or contains no records.
     """
     if not build.recipe.input.paths:
-        raise SourceError("nothing to read: give --input PATH, or input.paths in the recipe")
+        raise SourceError("no input: use --input PATH, or set input.paths in the recipe")
     wanted = identity(build)
     return settled(store, wanted, lambda: _make_plan(build.recipe, wanted, store))
 
 
 def remarks(plan: Plan) -> list[str]:
-    """Remarks for the user before speech is made: near-duplicates that leave the splits lopsided."""
+    """Remarks for the user before speech is synthesized, on splits that near-duplicates unbalance."""
     largest, n_dialogues = plan.twins.get("largest", 0), plan.twins.get("n_dialogues", 0)
     if largest <= most_of(n_dialogues):
         return []

@@ -1,11 +1,11 @@
-"""Run a job's units on a Ray cluster: the same workers as `local`, placed by Ray Data.
+"""Runs a job's units on a Ray cluster: the same workers as `local`, placed by Ray Data.
 
-A row is a unit, never a dialogue. Where all steps need the same of a worker, one actor makes the
-whole unit and only its marker comes back; where they do not (a GPU for the voice), each group of
-steps has a pool of its own and a unit's items travel between them through Ray's object store. An
-actor keeps its worker in a process of its own (`supervise.py`), so an engine that crashes is
-handled as on one machine; Ray repeats only what it lost itself: a node, an actor. Ray may repeat a
-unit, or drop it: success is judged from markers, and a unit is committed once.
+A row is a unit, never a dialogue. If all steps need the same resources, one actor makes the whole
+unit and returns only its marker. Otherwise (such as a GPU for the voice), each group of steps has
+its own pool, and a unit's items travel between pools through Ray's object store. An actor runs its
+worker in a separate process (`supervise.py`), so a crashing engine is handled as on one machine.
+Ray only repeats work after losing a node or an actor. It may repeat or drop a unit; markers decide
+which units are finished, and a unit is committed once.
 """
 
 import logging
@@ -44,19 +44,19 @@ def run_ray(
     """Run units to their end.
 
     Args:
-        job: The job; its pools say what the workers need.
-        out: Where the plan lies; every node must see it under this name.
+        job: The job; its pools define the resources of the workers.
+        out: The output with the plan; accessible under this name from every node.
         units: Indices of the units to run.
-        n_workers: Most workers of a pool for which the recipe names no number; 0 for as many as
-            there is room for.
-        address: `local`, `auto`, or that of a cluster's head.
+        n_workers: Maximum number of workers of a pool without a number in the recipe; 0 to fill the
+            cluster.
+        address: `local`, `auto`, or the address of a cluster's head node.
         done: Called with the marker of each unit as it ends, in any order.
-        notice: Called with a line on what was lost and repeated.
+        notice: Called with a line on lost and repeated work.
 
     Raises:
-        ClusterError: If the cluster is not there, cannot hold the job, or loses units again and
-            again.
-        DatagenError: As a worker raised it.
+        ClusterError: If the cluster cannot be reached, cannot hold the job, or loses units
+            repeatedly.
+        DatagenError: As raised by a worker.
     """
     with cluster(address, n_workers, notice):
         pools = job.pools(out, n_workers, "ray")
@@ -74,16 +74,16 @@ def run_ray(
                 notice(f"Ray lost {len(left)} units; they are run again")
             if left:
                 raise ClusterError(
-                    f"Ray lost units {sorted(left)[:5]} {_PASSES} times; its logs say why. "
-                    "Everything else so far is kept; run the same command again to resume"
+                    f"Ray lost units {sorted(left)[:5]} {_PASSES} times; see its logs for the reason. "
+                    "Finished units are kept; run the same command again to resume"
                 )
 
 
 def _markers(job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool], notice: Notice) -> Iterator[Marker]:
-    """The markers of units as the last pool makes them.
+    """The markers of units from the last pool, as they are made.
 
     Raises:
-        DatagenError: As a worker raised it; with lanes, when the other units have run to their end.
+        DatagenError: As raised by a worker; with lanes, after the other units have ended.
     """
     failed: Exception | None = None
     for row in _rows(job, units, pools):
@@ -190,7 +190,7 @@ def _shown(marker: Marker) -> str:
 
 @contextmanager
 def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
-    """A connection to a cluster; a cluster that was started here ends here."""
+    """A connection to a cluster; a cluster that was started here is stopped on exit."""
     try:
         import ray
     except ImportError as error:
@@ -235,21 +235,21 @@ def _reach(address: str) -> None:
         raise _no_cluster(address, error) from error
     except AuthenticationError as error:
         raise ClusterError(
-            f"the Ray cluster at {address!r} does not take our token. Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN (or "
-            "~/.ray/auth_token) to what `ray get-auth-token` says on its head. docs/cluster.md tells more"
+            f"the Ray cluster at {address!r} does not accept our token. Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN "
+            "(or ~/.ray/auth_token) to the output of `ray get-auth-token` on its head node. See docs/cluster.md"
         ) from error
 
 
 def _no_cluster(address: str, error: OSError) -> ClusterError:
     return ClusterError(
         f"no Ray cluster at {address!r} ({str(error).splitlines()[0]}); start one with `ray start --head`, "
-        "or leave --address away. docs/cluster.md tells more"
+        "or omit --address. See docs/cluster.md"
     )
 
 
 @contextmanager
 def _native_messages_aside() -> Iterator[None]:
-    """Send the output of Ray's C++ side to a temporary file, which stays if the driver crashes."""
+    """Redirect the output of Ray's C++ code to a temporary file, which is kept if the driver crashes."""
     log = Path(tempfile.gettempdir(), f"datagen-ray-{os.getpid()}.log")
     before, python = os.dup(2), sys.stderr
     with log.open("wb") as file, os.fdopen(before, "w", buffering=1) as terminal:
@@ -266,7 +266,7 @@ def _native_messages_aside() -> Iterator[None]:
 
 @contextmanager
 def _ray_speaks_through(notice: Notice) -> Iterator[None]:
-    """Turn Ray's messages about lost workers and nodes into notices of a line each."""
+    """Turn Ray's messages about lost workers and nodes into one-line notices."""
     import ray._private.worker
 
     internals: Any = ray._private.worker
@@ -297,7 +297,7 @@ def _nodes() -> list[dict[str, float]]:
 
 
 def _at_first(needs: PoolConfig, *, alone: bool) -> int:
-    """Workers of a pool to start with: if it is the only one, all that there is room for."""
+    """Initial number of workers of a pool: as many as fit, if it is the only one."""
     most = needs.max_workers or 1
     return max(min(most, room(needs, _nodes())), needs.min_workers) if alone else needs.min_workers
 
@@ -306,7 +306,7 @@ def _wait_for_room(pools: Sequence[PoolConfig], seconds: float, notice: Notice) 
     """Wait for nodes that may still come.
 
     Raises:
-        ClusterError: If the pools do not fit when the time is up; says what is missing.
+        ClusterError: If the pools still do not fit when the time is up; names the missing resources.
     """
     deadline = time.monotonic() + seconds
     if fault := missing(pools, _nodes()):
@@ -314,6 +314,7 @@ def _wait_for_room(pools: Sequence[PoolConfig], seconds: float, notice: Notice) 
     while fault := missing(pools, _nodes()):
         if time.monotonic() > deadline:
             raise ClusterError(
-                f"{fault}. Add nodes, or request less in `pools` of the recipe (limits.cluster_seconds waits)"
+                f"{fault}. Add nodes, request less in `pools` of the recipe, or wait longer for nodes "
+                "(limits.cluster_seconds)"
             )
         time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""New shards from stored conversations: another chunk size or other tasks, and no speech."""
+"""New shards from stored conversations: another chunk size or other tasks, without new speech."""
 
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -40,11 +40,11 @@ _VERSION_3 = {
     "alignment_takes": "heard",
     "max_canned_share": 1,
 }
-"""The behaviour of data version 3, for keys that recipes have had since."""
+"""Values that reproduce data version 3, for recipe keys added since."""
 
 
 def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The `flatten` part of a stored recipe, in which keys that came later mean what was done without them."""
+    """The `flatten` section of a stored recipe; missing newer keys get the older behaviour."""
     return {**_VERSION_3, **recipe["flatten"]}
 
 
@@ -59,14 +59,14 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
 
     Args:
         source: Output of a finished build.
-        out: Where the new shards go; another directory.
-        changes: New values of the recipe's `flatten` part.
-        n_workers: Processes; with 0 the work is done in this one.
+        out: Directory of the new shards, different from the source.
+        changes: New values of the recipe's `flatten` section.
+        n_workers: Number of processes; with 0 the work is done in this one.
 
     Raises:
         StoreError: If the source is unfinished or damaged.
         RecipeError: If a change is not valid.
-        ResumeError: If `out` holds something else.
+        ResumeError: If `out` contains something else.
     """
     return run_job(ReflattenJob(source, changes), out, n_workers)
 
@@ -84,7 +84,9 @@ class ReflattenJob(Job[Manifest, Identity]):
         wanted = _plan(self._old, self._changes)
         standing = settled(store, wanted.identity, lambda: wanted)
         if standing != wanted:
-            raise ResumeError(f"{store.url} was cut into other units, by another version of datagen; use another --out")
+            raise ResumeError(
+                f"{store.url} was divided into other units by another version of datagen; use another --out"
+            )
         return standing
 
     @override
@@ -115,7 +117,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
 
 
 def _units_together(old: Manifest) -> int:
-    """Units of a build that are flattened as one, since they cost so little."""
+    """Number of units of a build that are flattened as one, because flattening is cheap."""
     return max(1, _UNIT_DIALOGUES // int(old.recipe["run"]["unit_dialogues"]))
 
 
@@ -143,7 +145,7 @@ class _Flattener:
         return commit_rows(self._store, unit, streams, self._flatten, self._header)
 
     def records(self, unit: int) -> NoReturn:
-        """Refuse to leave a record out of a unit that ended its worker.
+        """Fail, because no record may be left out of a unit that ended its worker.
 
         Raises:
             StoreError: Always.

@@ -25,7 +25,7 @@ from datagen.sources.duplicates import (
 
 _DIALOGUES_AT_ONCE = 512
 _CHARACTERS_AT_ONCE = 1 << 19
-"""Held while signatures are computed, about 40 bytes each; a single record may be larger."""
+"""Characters per batch of signatures, about 40 bytes each; a single record may be larger."""
 
 
 class Grouping:
@@ -71,9 +71,9 @@ def mark_duplicates(
     """Turn every dialogue that repeats an earlier one, exactly or nearly, into a reject.
 
     Args:
-        records: Of an input, in order.
-        source: Defines duplicates.
-        grouping: Collects the dialogues that are left.
+        records: Records of an input, in order.
+        source: The recipe section that defines duplicates.
+        grouping: Collects the remaining dialogues.
     """
     marker = _Marker(source, grouping)
     for batch in _batches(records):
@@ -120,7 +120,7 @@ class _Marker:
 
 
 def _batches(records: Iterable[Dialogue | Reject]) -> Iterator[list[Dialogue | Reject]]:
-    """Records in batches that are bounded in number and in text."""
+    """Records in batches of bounded number and text length."""
     batch, n_characters = list[Dialogue | Reject](), 0
     for record in records:
         batch.append(record)

@@ -1,4 +1,4 @@
-"""The progress of a build, read from its output alone, whether it runs, was killed or has ended."""
+"""The progress of a running, killed or finished build, read from its output alone."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from datagen.shards.unit import Marker
 
 _RECENT_SECONDS = 900
 _RECENT_UNITS = 20
-"""Speed is that of the last quarter of an hour, or of this many units if they took longer."""
+"""Speed is measured over the last quarter of an hour, or over this many units if they took longer."""
 
 
 @dataclass(frozen=True)
@@ -29,26 +29,26 @@ class Status:
     rejects: dict[str, int]
     """Count by `stage/reason`."""
     hours: float
-    """Of conversation made."""
+    """Hours of conversation made."""
     hours_left: float | None
     """Estimate for the remaining units, from those done; None before the first."""
     realtime: float | None = None
     """Seconds of conversation per second of recent wall time, all workers together; None if too few units are done."""
     seconds_left: float | None = None
-    """At that speed."""
+    """Remaining time at that speed."""
     last_unit_at: int | None = None
     """Time of the newest unit, in seconds since 1970 by its worker's clock."""
 
 
 def status(store: Store) -> Status:
-    """Look at an output: its manifest if it has one, else one listing, and every marker once.
+    """Inspect an output: its manifest if it has one, otherwise one listing and every marker once.
 
     Raises:
         StoreError: If no build was planned there.
     """
     plan = load_plan(store)
     if plan is None:
-        raise StoreError(f"{store.url} has no {PLAN}: no build is there, or its input is still being read")
+        raise StoreError(f"{store.url} has no {PLAN}: there is no build, or its input is still being read")
     if store.exists(MANIFEST):
         m = Manifest.load(store)
         return Status(
@@ -94,8 +94,8 @@ def _unfinished(url: str, plan: Plan, tally: Tally, recent: "_Recent") -> Status
 class _Recent:
     """Speed from the times at which units were finished.
 
-    Markers come in order of units, not of time, and from many workers. Between the oldest and the newest of the
-    recent ones lies wall time in which all but the oldest were finished, whoever made them; a pause in it counts.
+    Markers come in order of units, not of time, and from many workers. All recent units except the
+    oldest were finished in the wall time between the oldest and the newest of them; pauses count.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class _Recent:
         return max(self._units)[0] if self._units else None
 
     def speed(self) -> tuple[int, int, int]:
-        """Units, their samples, and the seconds they took; no seconds if too few units are done to tell."""
+        """Units, their samples and their time in seconds; 0 seconds if too few units are done."""
         latest_first = sorted(self._units, reverse=True)
         recent = [
             unit

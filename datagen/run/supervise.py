@@ -1,7 +1,7 @@
-"""A worker in a process of its own, replaced when it dies; the dialogue that kills it is found.
+"""A worker in a separate process, replaced when it dies, and the search for a fatal dialogue.
 
-Local builds and actors on Ray use it: an engine (TTS, tokenizer) that crashes or hangs takes down
-its process and nothing else.
+Local builds and actors on Ray use it: an engine (TTS, tokenizer) that crashes or hangs only ends its
+own process.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from datagen.records import Reject, dialogue_of, reject
 from datagen.shards.unit import Marker
 
 Notice = Callable[[str], None]
-"""Takes one line for the user."""
+"""A function that reports one line to the user."""
 _SAID_BYTES = 4000
-"""Kept of the last output of a dead process."""
+"""Amount of the last output kept of a dead process."""
 _LOG_BYTES = 1 << 20
 _START = "import sys; from datagen.run.supervise import serve; serve(*map(int, sys.argv[1:]))"
 
@@ -43,8 +43,8 @@ class Died(Exception):
 class Child:
     """A process that makes one object and answers calls of its methods, in order.
 
-    Its output goes to a file, so the terminal stays the driver's. Ctrl-C never reaches it, and it
-    ends when the process that started it does, however that died.
+    Its output goes to a file, so only the driver writes to the terminal. Ctrl-C never reaches it, and
+    it ends when its parent process ends for any reason.
     """
 
     def __init__(self, make: Callable[..., object], *arguments: object) -> None:
@@ -77,7 +77,7 @@ class Child:
 
         Raises:
             Died: If the process ended.
-            DatagenError: As the method raised it; anything else becomes a RuntimeError.
+            DatagenError: As raised by the method; other exceptions become a RuntimeError.
         """
         if self._log.seek(0, os.SEEK_END) > _LOG_BYTES:
             self._log.truncate(0)
@@ -101,7 +101,7 @@ class Child:
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and release what it held, once no caller waits for it."""
+        """End the process and release its resources, once no caller waits for it."""
         self._process.kill()
         self._process.wait()
         self._calls.close()
@@ -118,11 +118,11 @@ class Child:
 
 
 def serve(calls: int, life: int) -> None:
-    """Answer calls in the child until the parent is gone.
+    """Answer calls in the child until the parent ends.
 
     Args:
         calls: File descriptor of the connection.
-        life: File descriptor that ends when the parent does.
+        life: File descriptor that reaches its end when the parent ends.
     """
     threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
     connection = Connection(calls)
@@ -155,11 +155,11 @@ def _end_with_parent(life: int) -> None:
 
 
 class Warden:
-    """Keeps one worker running in a process of its own, and replaces it when it dies.
+    """Keeps one worker running in a separate process, and replaces it when it dies.
 
-    A unit that kills it is tried again. Then its dialogues are run one by one, each with the same number of
-    attempts; one that kills its worker even alone becomes a reject "crashed_worker", and the others
-    are kept.
+    A unit that kills it is retried. Then its dialogues are run one by one, each with the same number
+    of attempts. A dialogue that kills its worker by itself becomes a reject "crashed_worker"; the
+    others are kept.
     """
 
     def __init__(self, make: Callable[..., object], arguments: tuple[Any, ...], attempts: int, notice: Notice) -> None:
@@ -193,10 +193,10 @@ class Warden:
         return child
 
     def unit(self, unit: int) -> Marker:
-        """Make and commit a unit, whatever dies of it.
+        """Make and commit a unit, even if workers die.
 
         Raises:
-            EngineError: If its worker dies even of reading or committing it.
+            EngineError: If its worker also dies while reading or committing it.
         """
         try:
             marker: Marker = self._persist(f"unit {unit}", "run", unit)
@@ -210,7 +210,7 @@ class Warden:
         """Call a method of the worker on a unit.
 
         Raises:
-            EngineError: If the worker dies of it each time.
+            EngineError: If the worker dies in every attempt.
         """
         try:
             return self._persist(f"unit {unit}", method, unit, *arguments)
@@ -219,7 +219,7 @@ class Warden:
             raise EngineError(f"unit {unit} kills its worker ({death.reason}):\n{death.said}") from death
 
     def batch(self, what: str, items: Sequence[Any]) -> list[Any]:
-        """Run the worker's steps over items; one by one if it dies of them together."""
+        """Run the worker's steps over items, or over each by itself if the worker dies."""
         try:
             results: list[Any] = self._persist(what, "apply", items)
         except Died:
@@ -254,7 +254,7 @@ class Warden:
         raise AssertionError("attempts is at least 1")
 
     def _raise_if_stopped(self) -> None:
-        """Do not count an end that was requested as a death."""
+        """Raise an error after a requested stop, which does not count as a death."""
         if self._stopped:
             raise EngineError("the build was stopped")
 
@@ -266,7 +266,7 @@ class Warden:
                 self._child.kill()
 
     def close(self) -> None:
-        """Release what the worker held, once no caller waits for it."""
+        """Release the worker's resources, once no caller waits for it."""
         self.stop()
         self._bury()
 

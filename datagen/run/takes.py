@@ -1,4 +1,4 @@
-"""Kept takes: speech that later builds reuse, whatever their timing.
+"""Kept takes: speech that later builds reuse, with any timing.
 
     takes/HASH.parquet        takes that one worker wrote at once, of schema TAKES; HASH is that of
     their keys takes/keys/HASH           SHA-256 of that file, then the 16-byte keys in it
@@ -6,7 +6,7 @@
     when it ends
 
 A reader gets the index in one request (one per file of keys if the build wrote no index), then the
-files it needs. Takes are not part of the digest: one that is missing or damaged is spoken again.
+files it needs. Takes are not part of the digest: a missing or damaged one is synthesized again.
 """
 
 import hashlib
@@ -58,7 +58,9 @@ class Index:
             return cls.gather(store)
         table = from_parquet(store.read(_INDEX), f"{store.url}/{_INDEX}")
         if not table.schema.equals(_INDEX_SCHEMA):
-            raise StoreError(f"{store.url}/{_INDEX} is no index of takes; delete it, it is made anew from {_KEYS}")
+            raise StoreError(
+                f"{store.url}/{_INDEX} is not an index of takes; delete it, and it will be made again from {_KEYS}"
+            )
         files = [(str(name), str(sha)) for name, sha in about(table)["files"]]
         return cls(store, files, np.array(table.column("key").to_pylist(), "S16"), table.column("file").to_numpy())
 
@@ -85,7 +87,7 @@ class Index:
         return self._file_of(key) is not None
 
     def find(self, key: str) -> LineTake | None:
-        """The take of a key; None if it is not there, or its file is missing or damaged."""
+        """The take of a key; None if there is none, or its file is missing or damaged."""
         number = self._file_of(key)
         opened = None if number is None else self._opened(number)
         if opened is None or key not in opened[1]:
@@ -125,9 +127,9 @@ class KeptTakes:
         """Open the outputs.
 
         Args:
-            own: Where this build keeps its takes, if it does.
+            own: Output in which this build keeps its takes, if any.
             others: Outputs whose takes may be reused.
-            sample_rate_hz: Rate of all takes.
+            sample_rate_hz: Sample rate of all takes.
         """
         self._own, self._rate = own, sample_rate_hz
         self._there = Index.load(own) if own else None
@@ -175,7 +177,7 @@ def check_takes(takes: TakesConfig) -> None:
     """
     for url in takes.reuse:
         if not len(Index.load(open_store(url)).keys):
-            raise StoreError(f"{url} keeps no takes; build it with --set takes.keep=true, or leave --takes away")
+            raise StoreError(f"{url} keeps no takes; build it with --set takes.keep=true, or omit --takes")
 
 
 def _file(name: str) -> str:
@@ -187,7 +189,7 @@ def _padded(keys: NDArray[np.bytes_]) -> list[bytes]:
 
 
 def _stored(key: str, text: str, voice: str, seed: int, take: LineTake, sample_rate_hz: int) -> StoredTake:
-    """A take as it is kept; its 16 bits fit FLAC without loss."""
+    """A take in its stored form; its 16 bits fit in FLAC without loss."""
     import soundfile
 
     quantized, exponent = quantize(take.audio)

@@ -32,8 +32,8 @@ class Worker:
         Args:
             build: The pipeline.
             plan: The plan whose units are run.
-            store: Where the plan lies and the units go.
-            names: Steps to run, all by default; with several pools a worker runs some of them.
+            store: The output, with the plan.
+            names: Names of the steps to run; by default all. With several pools, a worker runs some.
         """
         self._limits = threadpool_limits(1)  # one worker per core; results must not depend on the number of cores
         keep_freed_memory()
@@ -47,21 +47,23 @@ class Worker:
 
     @classmethod
     def open(cls, recipe: dict[str, Any], url: str, names: Sequence[str] = ()) -> "Worker":
-        """A worker in a process of its own.
+        """A worker in a separate process.
 
-        A dialogue that takes longer than `limits.dialogue_seconds` ends the process, and so do
-        engines that load for longer than `limits.start_seconds`.
+        The process ends if a dialogue takes longer than `limits.dialogue_seconds`, or if loading the
+        engines takes longer than `limits.start_seconds`.
         """
         store, values = open_store(url), Recipe.model_validate(recipe)
         faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)
         plan = load_plan(store)
         if plan is None:
-            raise StoreError(f"a worker finds no {PLAN} in {url}; on a cluster, --out must be seen by every node")
+            raise StoreError(
+                f"a worker finds no {PLAN} in {url}; on a cluster, --out must be accessible from every node"
+            )
         build = Pipeline(values)
         worker = cls(build, plan, store, names)
         loaded = build.loaded()
         if faults := differences({kind: plan.identity.engines[kind] for kind in loaded}, loaded, "engines"):
-            raise EngineError(f"{platform.node()} has another engine than the build was planned with: {faults[0]}")
+            raise EngineError(f"{platform.node()} has a different engine from the one in the plan: {faults[0]}")
         faulthandler.cancel_dump_traceback_later()
         worker._dialogue_seconds = values.limits.dialogue_seconds
         return worker
@@ -71,7 +73,7 @@ class Worker:
         return self._build.flatten()
 
     def run(self, unit: int) -> Marker:
-        """Make and commit a unit; content that an earlier attempt has decided is not made again."""
+        """Make and commit a unit, or finish it if an earlier attempt has decided its content."""
         found = found_unit(self._store, unit, self._flatten, self._header)
         return found or self.commit(unit, self.apply(self.records(unit)))
 
@@ -80,7 +82,7 @@ class Worker:
         return self._input.unit(unit)
 
     def apply(self, items: Sequence[Any]) -> list[Any]:
-        """Run the steps over items, each from end to end, so audio never piles up."""
+        """Run all steps over one item after another, so that little audio is in memory."""
         done: list[Any] = []
         try:
             for item in items:

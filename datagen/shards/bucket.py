@@ -1,7 +1,8 @@
-"""A folder of an object store, S3, Google Cloud Storage or Azure, through obstore; the one place that tries again.
+"""A folder of an object store (S3, Google Cloud Storage or Azure) through obstore, with retries.
 
-Credentials, endpoint and region come from the environment alone (`AWS_*`, `GOOGLE_*`, `AZURE_*`, as obstore reads
-them); messages carry the URL, the status and the store's error code, never what obstore said besides.
+Credentials, endpoint and region come only from the environment variables of obstore (`AWS_*`,
+`GOOGLE_*`, `AZURE_*`). Messages contain the URL, the status and the store's error code, but no
+other text of obstore.
 """
 
 import io
@@ -23,18 +24,21 @@ from datagen.errors import StoreError
 from datagen.shards.bucket_faults import diagnose
 
 PATIENCE = "DATAGEN_STORE_PATIENCE_S"
-"""Environment variable: seconds for which a call that fails for a passing reason is tried again."""
+"""Environment variable: seconds for which a call is retried after a transient failure."""
 
 _PATIENCE_S = 300.0
 _FIRST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 20.0
 _SAID_AT_TRY = 5
-"""From this failure on, a person may want to know what is waited for."""
+"""Number of failures from which a notice reports the wait."""
 _TIMEOUT = "2min"
-"""Of one call, unless `AWS_TIMEOUT` and the like say otherwise; obstore's 30 s are short for a file on a slow line."""
+"""Timeout of one call, unless `AWS_TIMEOUT` or the like is set.
+
+The 30 s of obstore are too short for a large file on a slow network.
+"""
 _PROBE = ".writing/probe"
 _LISTED_AT_ONCE = 100
-"""Less than a page of any store, so a listing that broke off can resume."""
+"""Fewer than in a page of any store, so that an interrupted listing can resume."""
 _STREAM_BYTES = 4 << 20
 
 _ENVIRONMENT = {
@@ -42,14 +46,14 @@ _ENVIRONMENT = {
     "gs": "GOOGLE",
     **dict.fromkeys(("az", "azure", "adl", "abfs", "abfss"), "AZURE"),
 }
-"""Schemes, and what the environment variables of each begin with."""
+"""Schemes, and the prefix of the environment variables of each."""
 _CLIENT_OPTIONS = (
     *("allow_http", "allow_invalid_certificates", "connect_timeout", "read_timeout", "timeout"),
     *("proxy_url", "proxy_ca_certificate", "proxy_excludes"),
 )
 _URL = re.compile(r"(?P<scheme>[a-z0-9]+)://(?P<host>[^/]+)/?(?P<path>.*)", re.DOTALL)
 _UNSETTLED = re.compile("ConditionalRequestConflict|OperationAborted")
-"""Another writer is at the same name just now: not yet a reason to say that the file is there."""
+"""Error while another writer creates the same name; the file need not exist yet."""
 
 _log = logging.getLogger(__name__)
 _Made = TypeVar("_Made")
@@ -66,11 +70,11 @@ def is_url(place: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file that is there."""
+    """An existing file."""
 
     n_bytes: int
     version: str | None
-    """The store's tag of this content, if it gives one."""
+    """The store's tag of this content, if it has one."""
 
 
 class Bucket:
@@ -83,7 +87,7 @@ class Bucket:
         """Create the bucket of a URL, without a request.
 
         Raises:
-            StoreError: If the URL is of no store that is known, or carries credentials.
+            StoreError: If the URL is not of a supported store, or contains credentials.
         """
         scheme, host, self._folder = _parts(url)
         self.url = f"{scheme}://{host}/{self._folder}".rstrip("/")
@@ -100,14 +104,15 @@ class Bucket:
             raise StoreError(f"cannot open {self.url}: {wrong}; check it, {prefix}_* and {PATIENCE}") from None
 
     def create(self, key: str, data: bytes) -> bool:
-        """Write a file unless it is there; tells whether what stands there is known to be this call's.
+        """Write a file unless it exists; True if its content is known to be `data`.
 
-        The store decides: of many creators at once, one wins. If an answer is lost, the file may have been written
-        all the same, and the next try is refused because of it. So a refusal after a try in doubt is settled by
-        reading: the same bytes count as written, for nobody could tell them apart. A try in doubt can also arrive
-        after this call has ended; it finds the name taken, or creates the very file that was to be created.
+        The store decides: of several simultaneous creators, one wins. If a response is lost, the file
+        may have been written anyway, and the next attempt is then refused. So after an uncertain
+        attempt, a refusal is resolved by reading: the same bytes count as written. An uncertain
+        attempt can also reach the store after this call has ended; it then finds the name taken, or
+        creates the same file.
 
-        False therefore always means that a whole file stands there, to be read; True, that it holds `data`.
+        So False always means that there is a whole file to read, and True that it contains `data`.
 
         Raises:
             StoreError: If the store cannot be written to.
@@ -131,7 +136,7 @@ class Bucket:
         return self._try("write", key, put) or (in_doubt and self.read(key) == data)
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write a file whether or not it is there."""
+        """Write a file, whether or not it exists."""
         self._try("write", key, lambda: obstore.put(self._store, self._path(key), data, use_multipart=False))
 
     def read(self, key: str) -> bytes:
@@ -143,16 +148,16 @@ class Bucket:
         return self._try("read", key, lambda: self._get(key, {}))
 
     def read_range(self, key: str, start: int, n_bytes: int, version: str | None) -> bytes:
-        """Some bytes of a file, from `start` on.
+        """Some bytes of a file, beginning at `start`.
 
         Raises:
-            StoreError: If it is not there, cannot be read, or is of another version by now.
+            StoreError: If it does not exist, cannot be read, or has another version now.
         """
         options = {"range": (start, start + n_bytes)} | ({"if_match": version} if version else {})
         return self._try("read", key, lambda: self._get(key, options))
 
     def stat(self, key: str) -> Found | None:
-        """Size and version of a file, or None if it is not there."""
+        """Size and version of a file, or None if it does not exist."""
 
         def head() -> Found | None:
             try:
@@ -180,23 +185,25 @@ class Bucket:
         yield from sorted(path[len(self._folder) :].lstrip("/") for path in found)
 
     def sweep(self) -> None:
-        """Nothing, for an upload in one put leaves nothing half-written; but refuse a store that overwrites.
+        """Check that the store refuses to overwrite. There is nothing to remove: a put is atomic.
 
         Raises:
-            StoreError: If a second create is not refused, as on servers that do not know `If-None-Match`.
+            StoreError: If a second create is not refused, as on servers without `If-None-Match`.
         """
         if self.create(_PROBE, b"first") and self.create(_PROBE, b"second"):
-            raise StoreError(f"{self.url}: this store overwrites what must not be; use one with conditional writes")
+            raise StoreError(
+                f"{self.url}: this store overwrites files that must not change; use one with conditional writes"
+            )
 
     def open(self, key: str = "") -> io.BufferedReader:
-        """A stream over a file, or over the one that the URL itself names; seekable, reads ahead a few megabytes.
+        """A seekable stream over a file, or over the URL itself; reads ahead a few megabytes.
 
         Raises:
-            StoreError: If it is not there; reading raises it if the store fails or the file is changed meanwhile.
+            StoreError: If it does not exist. Reading raises it if the store fails or the file changes.
         """
         found = self.stat(key)
         if found is None:
-            raise StoreError(f"cannot read {self._place(key)}: not there; check the name")
+            raise StoreError(f"cannot read {self._place(key)}: there is no such file; check the name")
         return io.BufferedReader(_Stream(self, key, found), _STREAM_BYTES)
 
     def _get(self, key: str, options: Any) -> bytes:
@@ -214,7 +221,7 @@ class Bucket:
         return f"{self.url}/{key}" if key else self.url
 
     def _try(self, verb: str, key: str, call: Callable[[], _Made]) -> _Made:
-        """Call until it succeeds, fails for good, or patience ends; waits twice as long each time, at random."""
+        """Retry a call with randomized exponential backoff until success, a permanent failure or timeout."""
         deadline, wait_s = time.monotonic() + self._patience_s, _FIRST_WAIT_S
         for n_tries in count(1):
             try:
@@ -270,13 +277,11 @@ def _parts(url: str) -> tuple[str, str, str]:
     match = _URL.fullmatch(f"{scheme.lower()}://{rest}")
     if not match or match["scheme"] not in _ENVIRONMENT:
         known = ", ".join(f"{each}://" for each in _ENVIRONMENT)
-        raise StoreError(
-            f"{scheme}://...: not a URL that can be read and written; known are {known} with a bucket behind"
-        )
+        raise StoreError(f"{scheme}://...: not a URL of a supported store; supported are {known}, followed by a bucket")
     account = match["host"].partition("@")
     if "?" in rest or (account[1] and (":" in account[0] or not match["scheme"].startswith("a"))):
         raise StoreError(
             f"{scheme}://...: a URL with credentials or a query would end up in manifests and logs; "
-            "give the plain URL and set the variables of docs/stores.md"
+            "use the plain URL and set the environment variables in docs/stores.md"
         )
     return match["scheme"], match["host"], match["path"].strip("/")

@@ -1,4 +1,4 @@
-"""Faults of an object store, whether they pass, and how to fix them."""
+"""Faults of an object store: whether they are transient, and how to fix them."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from obstore.exceptions import GenericError
 
 _TOKEN_TRIES = 4
-"""Tries to get credentials from the machine: it may be busy, or, more likely, have none."""
+"""Attempts to get credentials from the machine, which may be busy or, more likely, have none."""
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Interrupted|Decode)")
@@ -19,7 +19,7 @@ _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|FilesystemNotFound")
 
 @dataclass(frozen=True, slots=True)
 class BucketFault:
-    """A fault in our words, and how often to retry."""
+    """A fault, described in our own words, and how often to retry."""
 
     said: str
     mend: str
@@ -27,7 +27,7 @@ class BucketFault:
 
 
 def diagnose(error: Exception) -> BucketFault:
-    """Meaning of an exception of obstore, which states it in prose alone."""
+    """The fault of an exception of obstore, found from its text because it has no fields."""
     text = str(error)
     status, code = (match[1] if (match := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
     answer = " ".join(filter(None, (status, code)))

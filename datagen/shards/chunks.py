@@ -1,6 +1,7 @@
-"""Laying a conversation into chunks: full-length token streams, text slots, windows, positions.
+"""Division of a conversation into chunks: full-length token streams, text slots, windows, positions.
 
-What `stages/flatten.py` stands on; all in frames, chunks and slots, never in samples or seconds.
+The basis of `datagen.pipeline.flatten`. All units are frames, chunks and slots, not samples or
+seconds.
 """
 
 from collections.abc import Sequence
@@ -19,15 +20,15 @@ _NO_IDS = np.zeros(0, np.int32)
 
 
 def windows(n_chunks: int, n_most: int, busy: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Cut [0, n_chunks) into windows of at most `n_most` chunks, where it hurts least.
+    """Cut [0, n_chunks) into windows of at most `n_most` chunks, at the places of least cost.
 
     Args:
-        n_chunks: Chunks of the conversation.
-        n_most: Chunks a window may hold, at least 1.
-        busy: int64 [n_chunks + 1]; how bad a cut before chunk k is, 0 where everyone is silent.
+        n_chunks: Number of chunks of the conversation.
+        n_most: Maximum number of chunks per window, at least 1.
+        busy: int64 [n_chunks + 1]; cost of a cut before chunk k, 0 where everyone is silent.
 
     Returns:
-        Windows [first, last) that cover all chunks; each ends at the latest of its least busy cuts.
+        Windows [first, last) that cover all chunks; each ends at the latest cut of least cost.
 
     >>> windows(7, 4, np.array([0, 0, 1, 1, 1, 0, 0, 0]))
     [(0, 1), (1, 5), (5, 7)]
@@ -44,7 +45,7 @@ def windows(n_chunks: int, n_most: int, busy: NDArray[np.int64]) -> list[tuple[i
 
 
 def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
-    """Frames that an utterance of this role touches: bool [n_frames]. Others may hold special silence."""
+    """Frames that an utterance of this role touches: bool [n_frames]. The others may be special silence."""
     heard = np.zeros(len(streams.user_codes), np.bool_)
     for u in streams.utterances:
         if u.role == role and u.end_samples > u.start_samples:
@@ -54,28 +55,28 @@ def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class ChunkedUtterance:
-    """An utterance in frames, with its ids: as far as it is heard, and what an interruption left unheard."""
+    """An utterance in frames, with the ids of its audible part and of its unheard rest."""
 
     role: str
     kind: str
     turn: int
     first: int
     last: int
-    """Frame after the last that is heard."""
+    """Frame after the last audible one."""
     ids: Ids
-    """Text ids of what is said."""
+    """Text ids of the audible part."""
     speech: Ids
-    """Speech ids of the frames that are heard."""
+    """Speech ids of the audible frames."""
     is_cut: bool
     spoken: Ids
-    """Text ids of the whole text; those of `ids` if nothing is unsaid."""
+    """Text ids of the whole text; equal to `ids` if nothing is unsaid."""
     rest: Ids
-    """Speech ids of the whole take from frame `rest_first` on; empty if it is heard to its end."""
+    """Speech ids of the take from frame `rest_first` to its end; empty if it was not cut."""
     rest_first: int
 
     @classmethod
     def of(cls, spoken: Spoken, channel: Ids, vocabulary: Vocabulary, hop: int) -> "ChunkedUtterance":
-        """An utterance that is heard on a channel of speech ids."""
+        """An utterance with its speech ids on a channel."""
         first, last = spoken.start_samples // hop, ceil_div(spoken.end_samples, hop)
         return cls(
             spoken.role,
@@ -92,7 +93,7 @@ class ChunkedUtterance:
         )
 
     def whole(self) -> "ChunkedUtterance":
-        """Its whole text with its whole take, as if nobody had interrupted it."""
+        """The utterance with its whole text and take, as if uninterrupted."""
         if not len(self.rest):
             return self
         return replace(self, ids=self.spoken, speech=joined(self.speech[: self.rest_first - self.first], self.rest))
@@ -111,7 +112,7 @@ class ChunkedConversation:
     user_turn_ends: Frames
     barge_ins: Frames
     events: tuple[Event, ...]
-    """Those that happened, in order of time."""
+    """Events that happened, in chronological order."""
     event_starts: Frames
     event_ends: Frames
 
@@ -119,7 +120,7 @@ class ChunkedConversation:
     def of(
         cls, streams: Streams, vocabulary: Vocabulary, hop: int, silence: str, silence_code: int
     ) -> "ChunkedConversation":
-        """The streams of a conversation; `silence` is the recipe's `assistant_silence`."""
+        """Lay out a conversation; `silence` is the recipe's `assistant_silence`."""
         user, assistant = vocabulary.speech(streams.user_codes), vocabulary.speech(streams.assistant_codes)
         channels = {"user": user, "assistant": assistant}
         heard = (u for u in streams.utterances if u.end_samples > u.start_samples)
@@ -145,9 +146,10 @@ class ChunkedConversation:
         )
 
     def turns(self, whole: bool) -> tuple[ChunkedUtterance, ...]:
-        """Turns with their pieces joined: all that holds the floor as it is heard, or only the dialogue's, each whole.
+        """Turns with their pieces joined: the audible floor, or only the dialogue's turns, each whole.
 
-        Whole turns leave inserts and resumptions out: an interrupted turn then says itself what was resumed.
+        Whole turns omit inserts and resumptions, because an interrupted turn then contains the words of
+        its resumption.
         """
         found: list[ChunkedUtterance] = []
         for u in self.utterances:
@@ -160,7 +162,7 @@ class ChunkedConversation:
         return tuple(found)
 
     def _continued(self, before: ChunkedUtterance, u: ChunkedUtterance, whole: bool) -> ChunkedUtterance:
-        """A piece of a turn together with those before it, and with the pause between them; none after a whole take."""
+        """A piece of a turn joined to those before it, with the pause between, if not after a whole take."""
         pause = (self.user if u.role == "user" else self.assistant)[before.last : u.first]
         speech = joined(before.speech, pause, u.speech[max(before.last - u.first, 0) :])  # they may share a frame
         if whole and len(before.rest):
@@ -176,10 +178,10 @@ class ChunkedConversation:
 
 
 def user_turn_ends(streams: Streams) -> list[int]:
-    """Samples at which a user's turn ends and the assistant is to answer: it answers then, and not before.
+    """Samples at which a user turn ends and the assistant answers, not having answered before.
 
-    Not where the user continues, as after a hesitation, nor where nobody answers, nor turns that the assistant cuts
-    short.
+    Excludes pauses after which the user continues, turns without an answer, and turns that the
+    assistant cuts short.
     """
     floor = [u for u in streams.utterances if u.kind in FLOOR and u.end_samples > u.start_samples]
     return [
@@ -192,7 +194,7 @@ def user_turn_ends(streams: Streams) -> list[int]:
 
 
 def barge_ins(streams: Streams) -> list[int]:
-    """Samples at which a user's barge-in starts that happened and cut the assistant short, in order of time."""
+    """Samples at which user barge-ins start that cut the assistant short, in chronological order."""
     stops = {u.end_samples for u in streams.utterances if u.role == "assistant" and u.kind in FLOOR and u.n_cut_samples}
     return sorted(
         event.start_samples
@@ -203,7 +205,7 @@ def barge_ins(streams: Streams) -> list[int]:
 
 @dataclass
 class _Run:
-    """The text of an utterance in the stream, while it is laid."""
+    """The text of an utterance while it is laid into the stream."""
 
     first: int
     """Its first slot."""
@@ -217,18 +219,20 @@ class _Run:
 
 
 class TextStream:
-    """The assistant's text in slots of T a chunk; slot s lies in chunk s // T.
+    """The assistant's text in T slots per chunk; slot s lies in chunk s // T.
 
-    It is causal: what stands up to a chunk does not depend on whether somebody interrupts after it. An utterance gives
-    its whole text, and when the assistant is interrupted, what is pending after the chunk of its stop is dropped.
+    It is causal: the text up to a chunk does not depend on a later interruption. An utterance
+    contributes its whole text. When the assistant is interrupted, the text pending after the chunk
+    of its stop is dropped.
     """
 
     def __init__(
         self, talk: ChunkedConversation, n_speech: int, n_text: int, n_chunks: int, causal: bool = True
     ) -> None:
-        """Lay the text of a talk of `n_chunks` chunks; with `n_text` 0 there is none.
+        """Lay the text of a conversation of `n_chunks` chunks; none if `n_text` is 0.
 
-        Not `causal`: an interrupted utterance gives the text of what is said of it, and nothing is dropped.
+        If not `causal`, an interrupted utterance contributes only its audible text, and nothing is
+        dropped.
         """
         self._n_text = n_text
         self._runs: list[_Run] = []
@@ -275,7 +279,7 @@ class TextStream:
 
 @dataclass(frozen=True)
 class ChunkClock:
-    """From frames of the conversation to positions in a row of chunks [first, last)."""
+    """Converts frames of the conversation to positions in a row of chunks [first, last)."""
 
     first: int
     last: int
@@ -284,7 +288,7 @@ class ChunkClock:
     n_frames: int
 
     def holds(self, frames: Frames) -> NDArray[np.bool_]:
-        """Which frames lie in the row."""
+        """True for frames that lie in the row."""
         return (frames >= self.first * self.n_speech) & (frames < min(self.last * self.n_speech, self.n_frames))
 
     def positions(self, frames: Frames) -> NDArray[np.int32]:
@@ -306,7 +310,7 @@ def joined(*parts: Sequence[int] | Ids) -> Ids:
 
 
 def fill(columns: NDArray[np.int32], stream: Ids, filler: int) -> None:
-    """Lay a stream into [n_chunks, width] columns of the grid; what it does not reach, or -1, is `filler`."""
+    """Lay a stream into [n_chunks, width] columns of the grid; empty places and -1 become `filler`."""
     padded = np.full(columns.size, filler, np.int32)
     np.copyto(padded[: len(stream)], stream, where=stream >= 0)
     columns[:] = padded.reshape(columns.shape)

@@ -15,14 +15,14 @@ import pyarrow as pa
 
 _MODULUS = 1 << 128
 _UNHASHED = frozenset({"traceback"})
-"""Columns that speak of the machine, not of the data."""
+"""Columns that describe the machine, not the data."""
 
 
 def row_hashes(kind: str, table: pa.Table) -> list[int]:
     """A 128-bit hash of each row.
 
     Args:
-        kind: Name of the table, part of the hash, so that rows of different tables never cancel.
+        kind: Name of the table, which is part of the hash, so that equal rows of two tables differ.
         table: Any table; column order and chunking do not matter.
     """
     names = sorted(name for name in table.column_names if name not in _UNHASHED)
@@ -39,7 +39,7 @@ def row_hashes(kind: str, table: pa.Table) -> list[int]:
 
 
 def _cells(column: pa.ChunkedArray) -> list[bytes]:
-    """The bytes of each cell: raw little-endian for lists of numbers, text or digits, canonical JSON for the rest."""
+    """The bytes of each cell: little-endian lists of numbers, text, digits, or canonical JSON."""
     kind = column.type
     if pa.types.is_list(kind) and pa.types.is_primitive(kind.value_type):
         cells: list[bytes] = []

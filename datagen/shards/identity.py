@@ -32,10 +32,10 @@ class Silence:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The engines of a build, and what follows from them."""
+    """The engines of a build, and the values that follow from them."""
 
     engines: dict[str, EngineInfo]
-    """By kind; several of one kind are numbered: `noise.0`."""
+    """Engines by kind; several of one kind are numbered: `noise.0`."""
     voices: dict[str, Voice] = field(default_factory=dict)
     """Each voice that may occur, by name; empty in builds made before voices were recorded."""
     vocabulary: Vocabulary
@@ -51,14 +51,14 @@ class Identity(Setup):
     """Version of the package."""
     data_version: int
     recipe: dict[str, Any]
-    """As stored; `datagen.recipe.stored` validates it."""
+    """The recipe as stored; `datagen.recipe.stored` validates it."""
     recipe_sha256: str
     inputs: tuple[InputFile, ...]
     conversations: str | None = None
     """Digest of the build whose conversations were flattened again; None for any other build."""
 
     def header(self) -> dict[str, Any]:
-        """The metadata of every data file, as JSON has it."""
+        """The metadata of every data file, as JSON values."""
         values = plain(self)
         return {**{name: values[name] for name in _OF_FILES}, "flatten": self.recipe["flatten"]}
 
@@ -99,7 +99,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 
 def _by_name(values: list[Any] | tuple[Any, ...]) -> dict[str, Any]:
-    """A list as a dict by name, so that one item more or less does not make all later ones differ."""
+    """A list as a dict by name, so that an added or removed item does not change all later ones."""
     found: dict[str, Any] = {}
     for position, value in enumerate(values):
         name = str(value["name"]) if isinstance(value, dict) and "name" in value else str(position)

@@ -2,8 +2,8 @@
 
 - No time is negative or outside the conversation, and no role overlaps itself.
 - Words lie within their utterance; said and unsaid text together are the scripted text.
-- Every event lies at its utterance; nothing scripted is cut or left out without an event.
-- A barge-in leaves words of the other unsaid; one by marks starts at the end of a word.
+- Every event lies at its utterance; no utterance is cut or left out without an event.
+- A barge-in leaves words of the other unsaid; a marked one starts at the end of a word.
 """
 
 from collections import Counter
@@ -104,7 +104,7 @@ def _event_faults(e: Event, s: Streams) -> Iterator[str]:
 
 
 def _unnoted(s: Streams) -> Iterator[str]:
-    """Utterances that are cut, or overlapping ones that are left out, without an event that says so."""
+    """Utterances that are cut, or overlapping ones that are left out, without an event."""
     beside = Counter(e.utterance for e in s.events if e.kind in _BESIDE)
     placed = {e.utterance for e in s.events if e.kind in _BESIDE and e.placed}
     stops = {(e.role, e.end_samples) for e in s.events if e.kind == "barge_in" and e.placed}
@@ -121,7 +121,10 @@ def _unnoted(s: Streams) -> Iterator[str]:
 
 
 def _beside_words(s: Streams) -> Iterator[str]:
-    """Barge-ins that do not start where a word ends; within one, if it is Chinese without a time a character."""
+    """Barge-ins that do not start at the end of a word.
+
+    Within a word is allowed in Chinese without a time per character.
+    """
     for e in s.events:
         if e.kind == "barge_in" and e.placed and 0 <= e.utterance < len(s.utterances):
             other = next((u for u in reversed(s.utterances[: e.utterance]) if u.kind in FLOOR), None)

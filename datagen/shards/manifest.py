@@ -1,8 +1,8 @@
-"""The manifest of a finished build and its index: written last, so their existence means that it is complete.
+"""The manifest and index of a finished build, written last: their existence means it is complete.
 
-The index has one row per data file, in order of units. It lies in files of its own, each of some units, so neither its
-writer nor its reader ever holds all of it. The manifest names them with their hashes; their own names hold the hash
-too, so two drivers that finish a build at once do not collide.
+The index has one row per data file, in order of units. It is divided into files of some units each,
+so that neither its writer nor its reader ever holds all of it. The manifest contains their names and
+hashes. The names contain the hash too, so two drivers that finish a build at once do not collide.
 """
 
 import hashlib
@@ -35,11 +35,11 @@ class Sums:
 
 @dataclass(frozen=True)
 class Reproducible:
-    """The worth of a digest: the promise of the weakest engine, and the machines that made the units."""
+    """The reproducibility of a digest: the promise of the weakest engine, and the processors used."""
 
     promise: BitExact
     because: tuple[str, ...]
-    """The engines that promise no more; none if all promise everything."""
+    """The engines that limit the promise; none if all are reproducible everywhere."""
     processors: dict[str, int]
     """Units by kind of processor."""
 
@@ -77,18 +77,18 @@ class Manifest(Identity):
     rejects: dict[str, int]
     """Count by `stage/reason`."""
     hours: float
-    """Of conversation."""
+    """Hours of conversation."""
     n_units: int
     digest: str
     """Order-independent hash over all rows and rejects, 32 hexadecimal digits."""
     tables: dict[str, dict[str, Sums]]
-    """By table and split; tables that are not split have the split `all`."""
+    """Sums by table and split; tables without splits have the split `all`."""
     reproducible: Reproducible
     index: tuple[IndexPart, ...]
     origin: FlattenedFrom | None = None
     """`from` in JSON; None unless the build was flattened from another."""
     store: Store = field(default=LocalStore(""), repr=False, compare=False)
-    """The output that holds it; not in JSON."""
+    """The output that contains it; not in JSON."""
 
     @classmethod
     def load(cls, store: Store) -> "Manifest":
@@ -101,7 +101,7 @@ class Manifest(Identity):
             hint = (
                 "the build is unfinished: run `datagen build` again to resume it"
                 if store.exists("plan.json")
-                else "no build is there"
+                else "there is no build"
             )
             raise StoreError(f"{store.url} has no {MANIFEST}; {hint}")
         try:
@@ -123,7 +123,7 @@ class Manifest(Identity):
         """Data files in order of units, of all tables or one, of all splits or one. Read lazily.
 
         Raises:
-            StoreError: If a part of the index is not what the manifest names.
+            StoreError: If a part of the index does not match the manifest.
         """
         for part in self.index:
             for file in read_part(self.store, part):
@@ -132,7 +132,7 @@ class Manifest(Identity):
 
     @property
     def identity(self) -> Identity:
-        """The values that decide the content, alone."""
+        """Only the values that decide the content."""
         return Identity(**{each.name: getattr(self, each.name) for each in fields(Identity)})
 
     @property
@@ -152,13 +152,13 @@ def write_part(store: Store, number: int, files: Sequence[File]) -> IndexPart:
 
 
 def read_part(store: Store, part: IndexPart) -> Iterator[File]:
-    """Read a part of the index back.
+    """Read a part of the index.
 
     Raises:
-        StoreError: If it is not what the manifest names.
+        StoreError: If it does not match the manifest.
     """
     data = store.read(part.key)
     if hashlib.sha256(data).hexdigest() != part.sha256:
-        raise StoreError(f"{store.url}/{part.key} is damaged: it is not what the manifest names")
+        raise StoreError(f"{store.url}/{part.key} is damaged: its hash is not that in the manifest")
     for values in from_parquet(data, part.key).to_pylist():
         yield File(**values)

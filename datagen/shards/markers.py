@@ -1,7 +1,7 @@
 """All markers of a build: the units that lack one, each marker in order, and their sums.
 
-They are never all held at once. One listing tells which exist; their content is read a few ahead, because a store may
-be far away.
+They are never all in memory at once. One listing shows which exist; their content is read a few
+ahead, because a store may be far away.
 """
 
 from collections import Counter, deque
@@ -17,7 +17,7 @@ from datagen.shards.unit import Marker, marker_key, unit_of
 
 _N_READERS = 32
 _READ_AHEAD = 4 * _N_READERS
-"""Markers read ahead: all that is ever held."""
+"""Number of markers read ahead, which is also the most in memory."""
 
 
 def missing(store: Store, n_units: int) -> list[int]:
@@ -43,7 +43,7 @@ def markers(store: Store, units: Iterable[int]) -> Iterator[Marker]:
     """The marker of each of these units, in their order.
 
     Raises:
-        StoreError: If one is not there or damaged.
+        StoreError: If one is missing or damaged.
     """
 
     def read(unit: int) -> Marker:

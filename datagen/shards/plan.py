@@ -1,4 +1,4 @@
-"""The plan of a build on disk: all that decides its content, and the records it will read."""
+"""The plan of a build on disk: all values that decide its content, and the records that it reads."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ PLAN = "plan.json"
 UNITS_PER_PART = 64
 
 _MAX_TOLD = 3
-"""Differing values that a refusal names."""
+"""Maximum number of differing values that an error names."""
 
 
 I = TypeVar("I", default=Identity)  # noqa: E741
-"""Of a run that `Plan` plans: of a build, or of an authoring run, which has its own."""
+"""Type of the identity of a planned run: a build, or an authoring run."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,15 @@ class Plan(Generic[I]):
     parts: tuple[str, ...]
     """SHA-256 of each file of `input/` with records."""
     groups: tuple[str, ...] = ()
-    """SHA-256 of the file with the groups of each part; empty where none has any. Absent before data version 4."""
+    """SHA-256 of the file with the groups of each part; empty if it has none.
+
+    Absent before data version 4.
+    """
     twins: dict[str, int] = field(default_factory=dict)
-    """Dialogues compared, those that have near-duplicates, their groups, the largest; empty if none was looked for."""
+    """Numbers of compared dialogues, those with near-duplicates, their groups, and the largest group.
+
+    Empty if near-duplicates were not looked for.
+    """
 
     @property
     def n_units(self) -> int:
@@ -81,10 +87,10 @@ def read_plan(store: Store, kind: type[I]) -> Plan[I] | None:
 
 
 def refuse_another(store: Store, plan: Plan[I], wanted: I) -> None:
-    """Resume only the run that an output holds.
+    """Check that an output belongs to the wanted run.
 
     Raises:
-        ResumeError: If its identity is not the wanted one; names the values that differ.
+        ResumeError: If its identity differs; names the differing values.
     """
     if differing := differences(plan.identity, wanted):
         more = f"; and {len(differing) - _MAX_TOLD} more" if len(differing) > _MAX_TOLD else ""
@@ -95,7 +101,7 @@ def refuse_another(store: Store, plan: Plan[I], wanted: I) -> None:
 
 
 def part_key(part: int, sha256: str) -> str:
-    """Name of a file of planned input; it holds the content's hash, so drivers that plan at once do not collide."""
+    """Name of a file of planned input, with its hash, so that drivers planning at once do not collide."""
     return f"input/{part:05d}-{sha256[:12]}.parquet"
 
 
@@ -118,7 +124,7 @@ class PlannedInput:
         """Records of unit `index`, dialogues with their groups.
 
         Raises:
-            StoreError: If the planned input is not what the plan froze.
+            StoreError: If the planned input does not match the plan.
         """
         part, group = divmod(index, UNITS_PER_PART)
         if part != self._part:
@@ -142,5 +148,5 @@ class PlannedInput:
         key = key_of(part, sha256)
         data = self._store.read(key)
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise StoreError(f"{self._store.url}/{key} is not what {PLAN} froze; delete the output and build anew")
+            raise StoreError(f"{self._store.url}/{key} does not match {PLAN}; delete the output and build again")
         return pa.BufferReader(data)

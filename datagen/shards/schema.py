@@ -76,7 +76,7 @@ REJECTS = pa.schema(fields_of(Reject))
 TAKES = pa.schema(fields_of(StoredTake))
 INPUT = pa.schema(fields_of(InputRecord))
 GROUPS = pa.schema(fields_of(Grouped))
-"""Of planned input: the records that have near-duplicates, in order."""
+"""Schema of groups: the records of planned input that have near-duplicates, in order."""
 FILES = pa.schema(fields_of(File))
 SCHEMAS = {
     "conversations": CONVERSATIONS,
@@ -88,7 +88,7 @@ SCHEMAS = {
     "takes": TAKES,
 }
 NEW: dict[str, Any] = {"n_dropped_text_tokens": 0}
-"""Columns of rows that tables of data version 3 lack, and the values that stand for them."""
+"""Columns of rows that tables of data version 3 lack, and their default values."""
 HEAVY = ("audio_flac",)
 """Columns of conversations that no training format needs."""
 
@@ -103,7 +103,7 @@ def _columns(fields: Iterable[pa.Field], records: Sequence[Any]) -> list[pa.Arra
 
 
 def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Values of one field as Arrow, without touching single numbers of arrays."""
+    """Values of one field as Arrow, without converting numbers of arrays one by one."""
     if pa.types.is_list(kind):
         offsets = pa.array([*accumulate(map(len, values), initial=0)], pa.int32())
         return pa.ListArray.from_arrays(offsets, _column(_joined(values), kind.value_type), type=kind)
@@ -132,10 +132,10 @@ def decode(record: type[T], table: pa.Table, **given: Any) -> list[T]:
     Args:
         record: Type of the records.
         table: One row per record.
-        given: Values of fields that are no columns, for all records.
+        given: Values of fields without columns, for all records.
 
     Raises:
-        StoreError: If the table holds no such records.
+        StoreError: If the table does not contain such records.
     """
     columns: dict[str, Iterable[Any]] = {name: [value] * table.num_rows for name, value in given.items()}
     columns.update((name, _values(table.column(name))) for name in table.column_names)

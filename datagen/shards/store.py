@@ -1,4 +1,4 @@
-"""The place a build is written to: a small interface for a local directory or an object store (`bucket`).
+"""The output of a build: a small interface to a local directory or an object store (`bucket`).
 
 Keys are relative, with slashes. A file appears whole or not at all, and never changes once created.
 """
@@ -17,7 +17,7 @@ from datagen.errors import StoreError
 from datagen.shards.bucket import Bucket, is_url
 
 _SCRATCH = ".writing"
-"""Folder of half-written files, apart from all data; leftovers of killed processes are removed at the next start."""
+"""Folder of partly written files. Leftovers of killed processes are removed at the next start."""
 
 _STALE_SECONDS = 3600
 
@@ -42,10 +42,10 @@ class Store(Protocol):
         """Write a file unless it exists, whole or not at all.
 
         Returns:
-            True if this call created it; False if a whole file exists, whose content counts.
+            True if this call created it; False if a whole file exists already.
 
         Raises:
-            StoreError: If it cannot be written. It may have been written all the same.
+            StoreError: If it cannot be written. It may have been written anyway.
         """
         ...
 
@@ -83,10 +83,13 @@ class Store(Protocol):
 
 
 class LocalStore:
-    """A directory on a local disk. A file is written aside, synced, then linked to its name, and the name is synced."""
+    """A directory on a local disk.
+
+    A file is written to a scratch name, synced, then linked to its name, and the directory is synced.
+    """
 
     def __init__(self, root: str | Path) -> None:
-        """A store in a directory, which is made at the first write."""
+        """A store in a directory, which is created at the first write."""
         self._root = Path(root)
         self.url = str(root)
 
@@ -150,7 +153,7 @@ class LocalStore:
 
     @contextlib.contextmanager
     def _scratch(self, data: bytes, key: str) -> Iterator[Path]:
-        """A synced file aside, removed again at the end."""
+        """A synced scratch file, removed at the end."""
         file = self._root / _SCRATCH / uuid4().hex
         _make_directory((self._root / key).parent)
         _make_directory(file.parent)
@@ -167,7 +170,7 @@ class LocalStore:
 
 @contextlib.contextmanager
 def _writing(target: Path) -> Iterator[None]:
-    """Turn an error of the system into one clear StoreError."""
+    """Turn a system error into a StoreError."""
     try:
         yield
     except OSError as error:
@@ -176,7 +179,7 @@ def _writing(target: Path) -> Iterator[None]:
 
 
 def _make_directory(directory: Path) -> None:
-    """Make a directory, and its name survive a power cut."""
+    """Create a directory whose name survives a power failure."""
     if not directory.is_dir():
         _make_directory(directory.parent)
         directory.mkdir(exist_ok=True)
@@ -184,7 +187,7 @@ def _make_directory(directory: Path) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make a new name in a directory survive a power cut."""
+    """Ensure that a new name in a directory survives a power failure."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -193,9 +196,9 @@ def _sync_directory(directory: Path) -> None:
 
 
 def open_store(url: str) -> Store:
-    """The store behind a path of this machine, or behind a URL of an object store.
+    """The store at a local path or at the URL of an object store.
 
     Raises:
-        StoreError: If a URL is of no known kind, or carries credentials.
+        StoreError: If a URL is not of a supported store, or contains credentials.
     """
     return Bucket(url) if is_url(url) else LocalStore(url)

@@ -1,4 +1,4 @@
-"""Tables to Parquet bytes and back: the one place that chooses encodings."""
+"""Converts tables to Parquet bytes and back; the only place that chooses encodings."""
 
 import json
 from io import BufferedReader, BytesIO
@@ -16,13 +16,14 @@ _TOKENS = ("input_ids", "user_codes", "assistant_codes")
 def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
     """A Parquet file of one table, the same bytes for the same table.
 
-    Token ids and codes go byte by byte into streams of their own (BYTE_STREAM_SPLIT) before zstd: the high
-    bytes of ids hardly vary, so a token costs little more than its entropy. No dictionaries nor statistics: in files
-    of this size they cost more than they save (`benchmarks/size.py`).
+    Before zstd, token ids and codes are split into one stream per byte (BYTE_STREAM_SPLIT). The high
+    bytes of ids hardly vary, so a token costs little more than its entropy. There are no dictionaries
+    or statistics, because they cost more than they save in files of this size
+    (`benchmarks/size.py`).
 
     Args:
         table: The table, of one of the schemas of `datagen.shards.schema`.
-        about: What the file says of itself, stored as JSON under the key `datagen`.
+        about: Metadata of the file, stored as JSON under the key `datagen`.
     """
     encodings = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in _TOKENS if name in table.column_names}
     if "loss_mask" in table.column_names:
@@ -47,9 +48,9 @@ def from_parquet(data: bytes | BufferedReader, name: str, columns: list[str] | N
     """Read a Parquet file, or only some columns of it (`a.list.element.b` for one within a list of structs).
 
     Args:
-        data: Its bytes, or a stream of which only the asked-for columns are read; it is closed.
-        name: For messages.
-        columns: Which; by default all.
+        data: Its bytes, or a stream of which only the requested columns are read; it is closed.
+        name: Name of the file for messages.
+        columns: Names of the columns; by default all.
 
     Raises:
         StoreError: If the bytes are damaged; names the file.

@@ -1,4 +1,4 @@
-"""A unit of a build on disk: the names of its files, and the marker that says it is complete."""
+"""A unit of a build on disk: the names of its files, and the marker of its completion."""
 
 import json
 import re
@@ -39,15 +39,15 @@ class Marker:
     processor: str = ""
     """Kind of processor of the worker that finished it; not part of the digest."""
     finished_at: int = field(default=0, compare=False)
-    """Time of that, in seconds since 1970 by the worker's clock; not part of the digest."""
+    """Completion time, in seconds since 1970 by the worker's clock; not part of the digest."""
 
     def to_json(self) -> bytes:
-        """As stored."""
+        """The content of the marker file."""
         return json.dumps(asdict(self), sort_keys=True).encode()
 
     @classmethod
     def from_json(cls, data: bytes, name: str) -> "Marker":
-        """Read a marker back.
+        """Read a marker.
 
         Raises:
             StoreError: If it is damaged; names it.
@@ -66,7 +66,7 @@ def marker_key(unit: int) -> str:
 
 
 def unit_of(key: str) -> int | None:
-    """The unit that a marker or a data file belongs to, None for any other file.
+    """The unit of a marker or a data file; None for any other file.
 
     >>> unit_of(marker_key(7)), unit_of(data_key("asr", 12, "train")), unit_of("units/.DS_Store")
     (7, 12, None)

@@ -75,7 +75,7 @@ def read(
             one is unreadable.
     """
     if shape != "auto" and shape not in SHAPES:
-        raise SourceError(f"shape {shape!r} is unknown; choose auto, {', '.join(SHAPES)}")
+        raise SourceError(f"shape {shape!r} is unknown; choose one of auto, {', '.join(SHAPES)}")
     if max_record_bytes < 1:
         raise SourceError(f"max_record_bytes is {max_record_bytes}; it must be positive")
     maker = _Maker(shape)

@@ -53,7 +53,7 @@ def records(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Ra
     except StoreError as error:
         raise SourceError(str(error)) from None
     if not n_records:
-        raise SourceError(f"{file.place}: no record in it; remove it from the inputs or add some")
+        raise SourceError(f"{file.place}: contains no records; remove it from the inputs or add some")
 
 
 @contextmanager

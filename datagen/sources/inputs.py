@@ -93,7 +93,7 @@ def resolve(inputs: str | Sequence[str]) -> list[Source]:
     """
     names = [inputs] if isinstance(inputs, str) else list(inputs)
     if not names:
-        raise SourceError("no input is given; name at least one file, folder or hf: data set")
+        raise SourceError("no input; name at least one file, folder or hf: data set")
     found = [each for name in names for each in _resolve(name)]
     seen: dict[str, int] = {}
     for i, each in enumerate(found):
@@ -144,14 +144,14 @@ def _data(names: Iterable[str], folder: str) -> list[str]:
     """
     data = sorted(name for name in names if not any(map(_NOT_DATA.fullmatch, name.split("/"))))
     if not data:
-        raise SourceError(f"{folder}: a folder without data; known are {_known()}")
+        raise SourceError(f"{folder}: contains no data files; known are {_known()}")
     return data
 
 
 def _file(path: Path, name: str) -> Source:
     suffix = _suffix(path.name, str(path))
     if not path.is_file():
-        raise SourceError(f"{path}: not a regular file; write its contents to one")
+        raise SourceError(f"{path}: not a regular file; copy its content to one")
     return Source(_clean(name), _clean(path.name[: -len(suffix)]), SUFFIXES[suffix], path)
 
 
@@ -229,7 +229,7 @@ def _hashed(name: str, file: Source) -> InputFile:
                 n_bytes += len(chunk)
     except OSError as error:
         raise SourceError(
-            f"{file.place}: cannot be read: {error}; check that it exists and is readable for you"
+            f"{file.place}: cannot be read: {error}; check that it exists and that you may read it"
         ) from error
     except StoreError as error:
         raise SourceError(str(error)) from None
@@ -244,7 +244,7 @@ def _hub_fingerprint(hub: HubName) -> InputFile:
         commit = HfApi().dataset_info(hub.repo, revision=hub.revision).sha or ""
     except Exception as error:  # the hub client raises errors of many libraries
         raise SourceError(
-            f"hf:{hub.repo}: the hub cannot be reached: {error}; check name, revision and network"
+            f"hf:{hub.repo}: cannot be read from the hub: {error}; check name, revision and network"
         ) from error
     config = f":{hub.config}" if hub.config else ""
     return InputFile(f"hf:{hub.repo}{config}@{commit}", "", 0, commit)

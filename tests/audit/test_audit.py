@@ -182,7 +182,7 @@ def test_rows_alone_cannot_be_audited(tmp_path):
     out = publish(tmp_path, [Talk(0)])
     manifest = Manifest.load(LocalStore(out))
     del manifest.tables["conversations"]
-    with pytest.raises(DatagenError, match="flattened from"):
+    with pytest.raises(DatagenError, match="from which it was flattened"):
         audit(manifest)
 
 

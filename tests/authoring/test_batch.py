@@ -235,7 +235,7 @@ def test_how_a_server_is_asked_may_change(whole, server, topics):
 
 def test_nothing_to_write_from_is_an_error(server, tmp_path):
     (tmp_path / "none.txt").write_text("\n\n", "utf-8")
-    with pytest.raises(SourceError, match="holds no record"):
+    with pytest.raises(SourceError, match="contains no records"):
         write(recipe(server, tmp_path / "none.txt"), str(tmp_path / "out"))
     with pytest.raises(SourceError, match="cannot read topics"):
         write(recipe(server, tmp_path / "nowhere.txt"), str(tmp_path / "out"))

@@ -178,11 +178,11 @@ llm: {model: m}
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("tasks=[spoken]", "`dialogue` comes first"),
-        ("tasks=[spoken, dialogue]", "`dialogue` comes first"),
-        ("tasks=[dialogue, script, spoken]", "come before `script`"),
-        ("tasks=[dialogue, follow_up, script]", "comes after `script`"),
-        ("tasks=[dialogue, judge, judge]", "at most once"),
+        ("tasks=[spoken]", "`dialogue` must come first"),
+        ("tasks=[spoken, dialogue]", "`dialogue` must come first"),
+        ("tasks=[dialogue, script, spoken]", "must come before `script`"),
+        ("tasks=[dialogue, follow_up, script]", "must come after `script`"),
+        ("tasks=[dialogue, judge, judge]", "only once"),
         ("tasks=[dialogue, translate]", "translate_to"),
         ("translate_to=zh", "translate_to"),
         ("input={topics: a, paths: [b]}", "either topics or paths"),
@@ -194,7 +194,7 @@ llm: {model: m}
         ("llm.budget.money=1", "needs prices"),
         ("llm.concurrency=0", "llm.concurrency"),
         ("dialogues={min_turns: 5, max_turns: 5}", "even number"),
-        ("tasks=[dialogue]\ngates={safety: 8}", "thresholds need"),
+        ("tasks=[dialogue]\ngates={safety: 8}", "lowest scores need"),
     ],
 )
 def test_recipes_that_make_no_sense(change, words):

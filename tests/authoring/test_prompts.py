@@ -122,7 +122,7 @@ BODY = "<!-- system -->\nHi\n<!-- user -->\n{{ turns | tojson }}\n"
     ("text", "words"),
     [
         ("no front matter", "front matter"),
-        (HEAD.replace("Turns", "Poem") + BODY, "schema one of"),
+        (HEAD.replace("Turns", "Poem") + BODY, "schema must be one of"),
         (HEAD.replace("mine", "other") + BODY, "name must be mine"),
         (HEAD.replace("version: 1", "version: x") + BODY, "version"),
         (HEAD.replace("version: 1", "version: [") + BODY, "not valid YAML"),

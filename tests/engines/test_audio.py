@@ -47,7 +47,7 @@ def test_noise_directories_that_do_not_serve_are_refused_at_once(tmp_path):
         DirectoryNoise(str(tmp_path / "no"))
     with pytest.raises(RecipeError, match="no audio files"):
         DirectoryNoise(str(tmp_path))
-    with pytest.raises(RecipeError, match="no kind"):
+    with pytest.raises(RecipeError, match="unknown kinds"):
         GeneratedNoise(kinds=["purple"])
 
 

@@ -79,10 +79,13 @@ def test_what_is_said_comes_from_the_engine_of_the_voice_at_one_rate():
     ("options", "says"),
     [
         ({}, "name one engine per language"),
-        ({"en": "hibari"}, r"by_language.en: write it as \{name: ENGINE"),
-        ({"en": {"name": "tone", "voices": 3}}, r"by_language.en: write it as \{name: ENGINE"),
+        ({"en": "hibari"}, r"by_language.en: use the form \{name: ENGINE"),
+        ({"en": {"name": "tone", "voices": 3}}, r"by_language.en: use the form \{name: ENGINE"),
         ({"fr": {"name": "tone"}}, "by_language.fr: tone does not speak it, only en, zh"),
-        ({"en": {"name": "tone"}, "zh": {"name": "tone", "options": {"n_voices": 3}}}, "another engine has a voice"),
+        (
+            {"en": {"name": "tone"}, "zh": {"name": "tone", "options": {"n_voices": 3}}},
+            "another engine also has a voice",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(options, says):
@@ -139,7 +142,7 @@ def test_background_talkers_speak_the_language_of_the_dialogue():
         ("voices.assistant=low-0", "'low-0' does not speak 'zh'; name one per language, as {zh: NAME}: high-0"),
         ("voices.assistant={en: low-0}", "voices.assistant: none is given for 'zh'"),
         ("voices.assistant={en: low-0, zh: bella}", "voices.assistant: 'bella' is not a voice of by_language"),
-        ("voices.users=[low-1, low-2, low-3]", "voices.users: nobody speaks 'zh'; add some who do: high-0, high-1"),
+        ("voices.users=[low-1, low-2, low-3]", "voices.users: no voice speaks 'zh'; add some that do: high-0, high-1"),
         ("select.languages=[en, zh, fr]", "by_language does not speak 'fr', only en, zh"),
     ],
 )  # fmt: skip
@@ -179,7 +182,7 @@ def test_one_speaker_of_both_languages_is_dealt_to_training_and_stops_nothing():
 
 
 def test_a_language_that_lacks_voices_for_a_split_is_named():
-    with pytest.raises(ValueError, match="voices of 2 speakers of 'zh' cannot be kept apart"):
+    with pytest.raises(ValueError, match="voices of 2 speakers of 'zh' are too few for separate splits"):
         voices_by_language(
             [*known("a", "b", "c", languages=("en",)), *known("y", "z", languages=("zh",))],
             recipe().splits,

@@ -103,7 +103,7 @@ def test_qwen2_ids_are_those_of_qwen2():
 def test_engines_are_named_in_one_table_or_by_class():
     assert load.tts("datagen.engines.fakes:ToneVoice", {"n_voices": 2}).voices == ("tone-0", "tone-1")
     for name, options, says in [
-        ("nonesuch", {}, "known: hibari, .*tone.*, or module:Class"),
+        ("nonesuch", {}, "known: hibari, .*tone.*, or your own as module:Class"),
         ("datagen.engines.fakes:Missing", {}, "cannot be imported"),
         ("no.such.module:X", {}, "cannot be imported"),
         ("tone", {"volume": 3}, "does not take these options"),
@@ -114,7 +114,7 @@ def test_engines_are_named_in_one_table_or_by_class():
 
 
 def test_a_kind_that_is_none_is_refused():
-    with pytest.raises(RecipeError, match="no engines of the kind 'voice'; kinds: tts, "):
+    with pytest.raises(RecipeError, match="no kind of engine 'voice'; kinds: tts, "):
         load.load("voice", "hibari", {})
 
 
@@ -136,5 +136,5 @@ def test_codes_must_fit_a_shard(monkeypatch):
     from datagen.engines.fakes import ToneTokenizer
 
     monkeypatch.setattr(ToneTokenizer, "codebook_size", 1 << 17)
-    with pytest.raises(EngineError, match="do not fit 16 bits"):
+    with pytest.raises(EngineError, match="do not fit in 16 bits"):
         load.speech_tokenizer("tone", {})

@@ -192,10 +192,10 @@ def test_silence_code_is_the_commonest_of_digital_silence(tiny):
 def test_a_file_of_another_model_is_refused(folder, tmp_path, monkeypatch):
     path = str(s3_file(folder, "speech_tokenizer_v1_25hz"))
     for model in S3_MODELS[2:]:
-        with pytest.raises(EngineError, match=f"does not hold the weights of {model}"):
+        with pytest.raises(EngineError, match=f"does not contain the weights of {model}"):
             load.speech_tokenizer("s3", {"path": path, "model": model})
     (tmp_path / "x.pt").write_bytes(b"nothing")
-    with pytest.raises(EngineError, match=r"x\.pt does not hold the weights"):
+    with pytest.raises(EngineError, match=r"x\.pt does not contain the weights"):
         load.speech_tokenizer("s3", {"path": str(tmp_path / "x.pt")})
     with pytest.raises(EngineError, match=r"x\.pt is no ONNX file"):
         load.speech_tokenizer("s3", {"path": str(tmp_path / "x.pt"), "runtime": "onnx"})
@@ -221,7 +221,7 @@ def test_code_in_a_file_of_weights_is_not_run(tmp_path):
     import torch
 
     torch.save({"encoder.conv1.weight": _Bomb(tmp_path / "ran")}, tmp_path / "bomb.pt")
-    with pytest.raises(EngineError, match="does not hold the weights"):
+    with pytest.raises(EngineError, match="does not contain the weights"):
         load.speech_tokenizer("s3", {"path": str(tmp_path / "bomb.pt")})
     assert not (tmp_path / "ran").exists()
 
@@ -237,11 +237,11 @@ class _Bomb:
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
-        ({"path": "/nonesuch.pt"}, EngineMissingError, r"no file of weights /nonesuch\.pt; edit engines\.speech_tok"),
+        ({"path": "/nonesuch.pt"}, EngineMissingError, r"no weights file /nonesuch\.pt; set engines\.speech_tok"),
         ({"model": "speech_tokenizer_v9"}, RecipeError, "'speech_tokenizer_v9' is not one of speech_tokenizer_v1, "),
         ({"runtime": "tf"}, RecipeError, "runtime 'tf' is not one of torch, onnx"),
         ({"batch_size": -1}, RecipeError, "batch_size -1"),
-        ({"runtime": "onnx", "batch_size": 2}, RecipeError, "with runtime onnx it is 1"),
+        ({"runtime": "onnx", "batch_size": 2}, RecipeError, "with runtime onnx it must be 1"),
         ({"device": "nonesuch"}, EngineMissingError, "no device 'nonesuch'.*start it on a machine that has a GPU"),
     ],
 )
@@ -274,7 +274,7 @@ def test_a_gpu_that_fails_stops_the_build_and_is_no_fault_of_the_channel(folder,
 
 
 def test_without_a_decoder_codes_cannot_be_heard(tiny):
-    with pytest.raises(EngineMissingError, match=r"no decoder: give decoder\.model_dir, a CosyVoice model directory"):
+    with pytest.raises(EngineMissingError, match=r"no decoder: set decoder\.model_dir to a CosyVoice model directory"):
         tiny(S3_MODELS[2]).decode(np.zeros(3, np.uint16))
 
 

@@ -79,7 +79,7 @@ def test_a_report_tells_why_tokens_are_not_heard(finished, tmp_path):
     assert "this tokenizer has no decoder" in page
     output = datagen.inspect.open(str(out))
     talk = output.conversation(read(out, "conversations")[0]["dialogue_id"])
-    with pytest.raises(EngineMissingError, match=r"give decoder\.model_dir"):
+    with pytest.raises(EngineMissingError, match=r"set decoder\.model_dir"):
         _ = talk.decoded
 
 

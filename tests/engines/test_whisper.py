@@ -74,7 +74,7 @@ def test_a_model_that_breaks_off_is_not_taken_for_whole(cache, monkeypatch):
 
 def test_a_cache_that_cannot_be_written_is_named(cache):
     cache.parent.parent.write_text("a file")
-    with pytest.raises(EngineError, match="set XDG_CACHE_HOME to one that can"):
+    with pytest.raises(EngineError, match="set XDG_CACHE_HOME to a writable directory"):
         whisper.embedded_model()
 
 
@@ -93,7 +93,7 @@ def test_weights_of_the_users_own_have_a_licence_of_their_own(tmp_path, monkeypa
     mine = whisper.Whisper(str(tmp_path / "mine"))
     assert mine.info.licence == "MIT (code); weights: see the model card"
     assert mine.info.version.endswith(f", mine {whisper._SHA256[:12]}")
-    with pytest.raises(EngineMissingError, match=r"edit verify\.asr\.options\.model of the recipe"):
+    with pytest.raises(EngineMissingError, match=r"set verify\.asr\.options\.model in the recipe"):
         whisper.Whisper(str(tmp_path / "none"))
 
 

@@ -231,13 +231,13 @@ def test_what_cannot_be_scored(out, tmp_path):
         evaluate(manifest, FakeOracle(), split="dev")
     with pytest.raises(DatagenError, match="no full-duplex rows of 'asr'; it has three_stream, two_stream"):
         evaluate(manifest, FakeOracle(), task="asr")
-    with pytest.raises(DatagenError, match="holds no model"):
+    with pytest.raises(DatagenError, match="contains no model"):
         load(str(tmp_path), 50)
     tiny(49).save_pretrained(tmp_path)
-    with pytest.raises(DatagenError, match="49 embeddings, the build 50 ids"):
+    with pytest.raises(DatagenError, match="49 embeddings and the build 50 ids"):
         load(str(tmp_path), 50)
     np.save(tmp_path / TOKEN_IDS, np.arange(3))
-    with pytest.raises(DatagenError, match="not of this model of 49 embeddings"):
+    with pytest.raises(DatagenError, match="does not fit this model of 49 embeddings"):
         load(str(tmp_path), 50)
 
 

@@ -84,11 +84,11 @@ def silent(tmp_path):
 def test_a_directory_with_something_else_in_it_is_refused(output, silent, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()
-    with pytest.raises(DatagenError, match="holds other files; use another --to"):
+    with pytest.raises(DatagenError, match="contains other files; use another --to"):
         export(output, str(tmp_path / "full"), "moshi")
     export(output, str(tmp_path / "to"), "moshi")
     for arguments in ((output, "lhotse", False), (output, "moshi", True), (silent, "moshi", True)):
-        with pytest.raises(DatagenError, match="holds another export"):
+        with pytest.raises(DatagenError, match="contains another export"):
             export(arguments[0], str(tmp_path / "to"), *arguments[1:])
     with pytest.raises(DatagenError, match="export to a directory, then copy"):
         export(output, "s3://bucket/to", "moshi")
@@ -98,7 +98,9 @@ def test_a_list_that_cannot_be_written_is_one_clear_error(output, tmp_path):
     export(output, str(tmp_path / "to"), "moshi")
     (tmp_path / "to" / "train.jsonl").unlink()
     (tmp_path / "to" / "train.jsonl").mkdir()
-    with pytest.raises(DatagenError, match=r"cannot write .*/to: .*; fix that, then run it again to continue"):
+    with pytest.raises(
+        DatagenError, match=r"cannot write .*/to: .*; fix that, then run the same command again to resume"
+    ):
         export(output, str(tmp_path / "to"), "moshi")
 
 

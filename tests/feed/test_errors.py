@@ -61,7 +61,7 @@ def test_a_shard_that_is_not_the_indexs_is_named(copy, damage):
         "another file of as many rows": others[0].read_bytes(),
     }[damage]
     file.write_bytes(data)
-    with pytest.raises(FeedError, match=f"{file.name} is not what the index says; `datagen check"):
+    with pytest.raises(FeedError, match=f"{file.name} is not the file in the index; for details run `datagen check"):
         all_of(copy)
 
 
@@ -83,7 +83,7 @@ def test_a_shard_with_other_rows_than_the_index_says(copy):
     file, forger = one_file(copy), Forger(copy)
     table = forger.table_of(file)
     put(copy, file, to_parquet(pa.concat_tables([table, table]), {"vocabulary": forger.values["vocabulary"]}))
-    with pytest.raises(FeedError, match=f"{file.name} does not hold what the index says; `datagen check"):
+    with pytest.raises(FeedError, match=f"{file.name} does not match the index; for details run `datagen check"):
         all_of(copy)
 
 
@@ -91,7 +91,7 @@ def test_a_shard_of_another_vocabulary(copy):
     file, forger = one_file(copy), Forger(copy)
     foreign = {**forger.values["vocabulary"], "codebook_size": 6561}
     put(copy, file, to_parquet(forger.table_of(file), {"vocabulary": foreign}))
-    with pytest.raises(FeedError, match=rf"{file.name} has the vocabulary .*6561.* it was not made by it"):
+    with pytest.raises(FeedError, match=rf"{file.name} has the vocabulary .*6561.* it is from another build"):
         all_of(copy)
 
 
@@ -102,7 +102,7 @@ def test_ids_beyond_the_vocabulary(copy, token):
     rows[0]["input_ids"][3] = token
     table = pa.Table.from_pylist(rows, schema=forger.table_of(file).schema)
     put(copy, file, to_parquet(table, {"vocabulary": forger.values["vocabulary"]}))
-    with pytest.raises(FeedError, match=f"{file.name} holds ids beyond its vocabulary"):
+    with pytest.raises(FeedError, match=f"{file.name} contains ids outside its vocabulary"):
         all_of(copy)
 
 
@@ -112,7 +112,7 @@ def test_a_mask_of_another_length_than_its_ids(copy):
     rows[0]["loss_mask"].pop()
     table = pa.Table.from_pylist(rows, schema=forger.table_of(file).schema)
     put(copy, file, to_parquet(table, {"vocabulary": forger.values["vocabulary"]}))
-    with pytest.raises(FeedError, match=f"{file.name} does not hold"):
+    with pytest.raises(FeedError, match=f"{file.name} does not match the index"):
         all_of(copy)
 
 
@@ -153,11 +153,11 @@ def test_stages_that_nothing_can_follow(out):
     endless = Stage("first", {TASK: 1}, 2048, 1)
     with pytest.raises(FeedError, match="stage first has no end"):
         Feed(out, [endless, stage()])
-    with pytest.raises(FeedError, match="names of their own"):
+    with pytest.raises(FeedError, match="distinct names"):
         Feed(out, [stage(4), stage()])
-    with pytest.raises(FeedError, match="names of their own"):
+    with pytest.raises(FeedError, match="distinct names"):
         Feed(out, [])
-    with pytest.raises(FeedError, match="one stage only"):
+    with pytest.raises(FeedError, match="only one stage"):
         Feed(out, [stage(4), Stage("second", {TASK: 1}, 2048, 1)], epochs=1)
 
 

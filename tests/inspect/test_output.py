@@ -192,8 +192,8 @@ def test_an_output_says_what_it_is(output):
         (lambda o: o.conversation("zz"), "no conversation of dialogue 'zz'"),
         (lambda o: o.row("tts", 0), "no rows of task 'tts'; it has asr"),
         (lambda o: o.row("rejects", 0), "no rows of task 'rejects'"),
-        (lambda o: o.row("three_stream", 99), "three_stream has 7 rows; 99 is not one"),
-        (lambda o: o.row("three_stream", -1), "-1 is not one"),
+        (lambda o: o.row("three_stream", 99), "three_stream has 7 rows, counted from 0; there is no row 99"),
+        (lambda o: o.row("three_stream", -1), "there is no row -1"),
         (lambda o: o.dataset("rejects"), "no rows of task 'rejects'"),
     ],
 )
@@ -208,7 +208,7 @@ def test_shards_flattened_anew_say_where_their_conversations_are(out, tmp_path):
     output = Output(str(tmp_path / "new"))
     assert len(output.table("asr")) > 0
     for ask in (lambda: output.conversation("d1"), output.conversations, lambda: output.table("conversations")):
-        with pytest.raises(DatagenError, match=f"was flattened from {out} and holds rows only"):
+        with pytest.raises(DatagenError, match=f"was flattened from {out} and contains only rows"):
             ask()
 
 

@@ -103,4 +103,4 @@ def test_oracle_prints_scores_and_json(datagen, tmp_path):
 
 
 def test_an_unfinished_build_is_named(datagen, tmp_path):
-    assert "no build is there" in datagen.fails("timing", "report", tmp_path / "nowhere")
+    assert "there is no build" in datagen.fails("timing", "report", tmp_path / "nowhere")

@@ -147,7 +147,7 @@ def test_dealt_evenly_the_order_is_drawn_anew_each_turn():
 
 
 def test_too_few_voices_are_refused_unless_they_may_be_shared():
-    with pytest.raises(ValueError, match="user voices of 2 speakers cannot be kept apart"):
+    with pytest.raises(ValueError, match="user voices of 2 speakers are too few for separate splits"):
         voices_by_split(known("a", "b"), SplitsConfig())
     pools = voices_by_split(known("a", "b"), SplitsConfig(share_voices=True))
     assert all(sorted(pool) == ["a", "b"] for pool in pools.values())

@@ -98,5 +98,5 @@ def test_a_cluster_that_refuses_our_token_is_one_clear_error(on_ray, monkeypatch
     process = start([*command(fake(tmp_path), tmp_path, tmp_path / "out", 1), *on_ray], tmp_path)
     assert process.wait() == 1
     said = (tmp_path / "log").read_text()
-    assert "does not take our token. Set RAY_AUTH_MODE=token" in said.splitlines()[-1]
+    assert "does not accept our token. Set RAY_AUTH_MODE=token" in said.splitlines()[-1]
     assert "Traceback" not in said

@@ -70,7 +70,7 @@ def test_a_unit_without_its_marker_is_no_success(tmp_path):
 
 
 def test_where_no_build_is_the_error_says_so(tmp_path):
-    with pytest.raises(StoreError, match="no build is there"):
+    with pytest.raises(StoreError, match="there is no build"):
         Manifest.load(LocalStore(tmp_path))
 
 

@@ -154,7 +154,7 @@ def test_engines_that_hang_while_they_load_end_the_build(tmp_path):
 
 def test_a_node_with_another_engine_refuses_to_work(tmp_path):
     voice = "engines.tts={name: 'tests.run.engines:Newer'}"
-    with pytest.raises(EngineError, match=r"another engine than the build was planned with: engines\.tts\.version is"):
+    with pytest.raises(EngineError, match=r"a different engine from the one in the plan: engines\.tts\.version is"):
         build(fake(tmp_path, voice), str(tmp_path / "out"), 1)
     assert n_markers(tmp_path / "out") == 0
 

@@ -266,7 +266,7 @@ def test_nothing_to_read_is_an_error_and_leaves_no_plan(tmp_path):
     with pytest.raises(SourceError, match="--input"):
         build(recipe, str(tmp_path / "out"))
     recipe = fake(tmp_path, records=[])
-    with pytest.raises(SourceError, match="no record in it"):
+    with pytest.raises(SourceError, match="contains no records"):
         build(recipe, str(tmp_path / "out"))
     assert not (tmp_path / "out" / "plan.json").exists()
 

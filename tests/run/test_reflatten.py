@@ -130,7 +130,7 @@ def test_a_build_does_not_go_on_in_reflattened_shards(source, tmp_path):
 
 
 def test_an_unfinished_source_is_refused(source, tmp_path):
-    with pytest.raises(StoreError, match="no build is there"):
+    with pytest.raises(StoreError, match="there is no build"):
         reflatten(str(tmp_path), str(tmp_path / "new"), {})
     assert not (tmp_path / "new").exists()
 

@@ -100,7 +100,7 @@ def test_only_recent_units_tell_the_speed(planned, monkeypatch):
 
 
 def test_where_nothing_was_planned_it_says_so(tmp_path):
-    with pytest.raises(StoreError, match=r"no plan.json: no build is there, or its input is still being read"):
+    with pytest.raises(StoreError, match=r"no plan.json: there is no build, or its input is still being read"):
         status(OnlyKeys(tmp_path))
 
 

@@ -126,7 +126,7 @@ def test_an_input_that_is_not_there_is_an_error_at_once(s3):
     for name, says in (
         ("none.jsonl", "no such file or folder"),
         ("data.csv", "not a known format"),
-        ("docs", "a folder without data"),
+        ("docs", "contains no data files"),
     ):
         with pytest.raises(SourceError, match=f"{s3}/{name}: {says}"):
             read(f"{s3}/{name}")

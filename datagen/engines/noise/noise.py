@@ -32,7 +32,7 @@ class GeneratedNoise:
         """
         unknown = set(kinds) - set(KINDS)
         if unknown or not kinds:
-            raise RecipeError(f"generated noise has no kind {sorted(unknown)}; it has {', '.join(KINDS)}")
+            raise RecipeError(f"unknown kinds of generated noise {sorted(unknown)}; known: {', '.join(KINDS)}")
         self.info = EngineInfo("generated", "2", "Apache-2.0", "machine")
         self._kinds = tuple(sorted(kinds))
         self._rate = sample_rate_hz

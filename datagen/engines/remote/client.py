@@ -50,7 +50,7 @@ def key_in(variable: str) -> str:
     """
     key = os.environ.get(variable, "").strip() if variable else ""
     if not (key.isascii() and key.isprintable()):
-        raise EngineError(f"what the environment variable {variable} holds is no key")
+        raise EngineError(f"the value of the environment variable {variable} is not a valid key")
     return key
 
 

@@ -203,5 +203,5 @@ def _first(folder: Path) -> dict[str, Any]:
     known = torch.load(folder / "spk2info.pt", map_location="cpu", weights_only=True)
     found = [entry["embedding"] for entry in known.values() if "embedding" in entry]
     if not found:
-        raise EngineError(f"cosyvoice: {folder / 'spk2info.pt'} has no speakers; give a reference recording")
+        raise EngineError(f"cosyvoice: {folder / 'spk2info.pt'} has no speakers; set a reference recording")
     return {"flow_embedding": found[0]}

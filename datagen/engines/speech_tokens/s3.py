@@ -166,7 +166,7 @@ class S3Tokenizer(SpeechTokenizer):
         """
         if self._decoder is None:
             raise EngineMissingError(
-                "this tokenizer has no decoder: give decoder.model_dir, a CosyVoice model directory"
+                "this tokenizer has no decoder: set decoder.model_dir to a CosyVoice model directory"
             )
         if self._detokenizer is None:
             self._detokenizer = import_module(_DECODER).Detokenizer(**self._decoder)
@@ -200,9 +200,9 @@ def _refuse(path: str, model: str, runtime: str, batch_size: int) -> None:
         if value not in known:
             raise RecipeError(f"speech tokenizer s3: {name} {value!r} is not one of {', '.join(known)}")
     if batch_size < 0 or (runtime == "onnx" and batch_size > 1):
-        raise RecipeError(f"speech tokenizer s3: batch_size {batch_size} cannot be; with runtime onnx it is 1")
+        raise RecipeError(f"speech tokenizer s3: batch_size {batch_size} is invalid; with runtime onnx it must be 1")
     if not Path(path).is_file():
         raise EngineMissingError(
-            f"speech tokenizer s3: there is no file of weights {path}; edit engines.speech_tokenizer.options.path of "
-            f"the recipe: it names those of {model}"
+            f"speech tokenizer s3: there is no weights file {path}; set engines.speech_tokenizer.options.path in the "
+            f"recipe to the weights of {model}"
         )

@@ -66,7 +66,9 @@ class TorchNet:
         try:
             self._net = _built(library, model, _weights(library, model, path)).eval().requires_grad_(False)
         except Exception as error:  # whatever a file that is none of its kind brings about
-            raise EngineError(f"speech tokenizer s3: {path} does not hold the weights of {model}: {error}") from error
+            raise EngineError(
+                f"speech tokenizer s3: {path} does not contain the weights of {model}: {error}"
+            ) from error
         try:
             self._net.to(torch.device(device))
         except (RuntimeError, AssertionError) as error:
@@ -131,7 +133,7 @@ class OnnxNet:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
             spectra, lengths = self._session.get_inputs()
         except Exception as error:  # onnxruntime has exceptions of its own for every kind of bad file
-            fault = EngineError(f"speech tokenizer s3: {path} is no ONNX file of {model}: {error}")
+            fault = EngineError(f"speech tokenizer s3: {path} is not an ONNX file of {model}: {error}")
             raise outage_of(error) or fault from error
         self._names = spectra.name, lengths.name
         self._filters = mel_filters(spectra.shape[1] if isinstance(spectra.shape[1], int) else 128)
@@ -187,7 +189,7 @@ def file_sha256(path: Path, model: Model) -> str:
     digest = sha256_of(path)
     found = PUBLISHED.get(digest, model)
     if found != model:
-        raise EngineError(f"speech tokenizer s3: {path} holds {found}, not {model}; set model: {found}")
+        raise EngineError(f"speech tokenizer s3: {path} contains {found}, not {model}; set model: {found}")
     return digest
 
 

@@ -44,7 +44,7 @@ class HfTokenizer(TextTokenizer):
         except Exception as error:  # transformers, the hub and the network each have exceptions of their own
             raise EngineMissingError(f"text tokenizer hf: no tokenizer {path!r}: {error}") from error
         if not tokenizer.is_fast:
-            raise EngineError(f"text tokenizer hf: {path} has no fast form; save one as tokenizer.json")
+            raise EngineError(f"text tokenizer hf: {path} is not a fast tokenizer; save one as tokenizer.json")
         self._whole = tokenizer.backend_tokenizer
         text = self._whole.to_str()  # vocabulary and rules, always in one order
         spec, sha256 = json.loads(text), hashlib.sha256(text.encode()).hexdigest()

@@ -61,7 +61,7 @@ class ByLanguage(TTS):
         for voice in able:
             other, spoken = self._speaks.get(voice, (engine, ()))
             if other is not engine:
-                raise RecipeError(f"by_language.{language}: another engine has a voice {voice!r} too; rename one")
+                raise RecipeError(f"by_language.{language}: another engine also has a voice {voice!r}; rename one")
             self._speaks[voice] = engine, (*spoken, language)
 
     def about(self, voice: str) -> Voice:
@@ -110,7 +110,7 @@ def _built(language: str, wanted: Mapping[str, Any], built: list[tuple[Mapping[s
         RecipeError: If it is not given as a name and options.
     """
     if not isinstance(wanted, Mapping) or "name" not in wanted or set(wanted) - {"name", "options"}:
-        raise RecipeError(f"by_language.{language}: write it as {{name: ENGINE, options: {{...}}}}")
+        raise RecipeError(f"by_language.{language}: use the form {{name: ENGINE, options: {{...}}}}")
     for known, engine in built:
         if known == wanted:
             return engine

@@ -132,11 +132,11 @@ class CosyVoice(TTS):
         name = f"CosyVoice{'' if self._version == 1 else self._version}"
         module = import_code(self._options.code_dir)
         if not hasattr(module, name):
-            raise EngineError(f"cosyvoice: the code in {module.__file__} has no {name}; git pull in the checkout")
+            raise EngineError(f"cosyvoice: the code in {module.__file__} has no {name}; run git pull in the checkout")
         known = inspect.signature(getattr(module, name)).parameters
         unknown = [option for option in given if option not in known]
         if unknown:
-            raise EngineError(f"cosyvoice: {name} of {module.__file__} knows no {', '.join(unknown)}")
+            raise EngineError(f"cosyvoice: {name} of {module.__file__} does not take {', '.join(unknown)}")
         if "load_vllm" in given:
             _register_with_vllm()
         try:
@@ -145,7 +145,7 @@ class CosyVoice(TTS):
             fault = EngineError(f"cosyvoice: {name} cannot load {folder}: {type(error).__name__}: {error}")
             raise outage_of(error) or fault from error
         if (self._options.mode, self._version) == ("instruct", 1) and getattr(model, "instruct", True) is False:
-            raise EngineError(f"cosyvoice: {folder} is no Instruct model; its name must hold -Instruct")
+            raise EngineError(f"cosyvoice: {folder} is not an Instruct model; its name must contain -Instruct")
         return model
 
     def _speakers(self, folder: Path) -> tuple[str, ...]:

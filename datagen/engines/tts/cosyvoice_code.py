@@ -65,18 +65,20 @@ def find_model(model_dir: str | Path, version: str | int, key: str = OPTIONS) ->
     folder = Path(model_dir)
     if not str(model_dir) or not folder.is_dir():
         raise EngineMissingError(
-            f"cosyvoice: model_dir {str(model_dir)!r} is no directory; edit {key}.model_dir of the recipe. To download "
-            "one, for example: https://huggingface.co/FunAudioLLM/CosyVoice2-0.5B"
+            f"cosyvoice: model_dir {str(model_dir)!r} is not a directory; edit {key}.model_dir in the recipe. A model "
+            "to download is, for example, https://huggingface.co/FunAudioLLM/CosyVoice2-0.5B"
         )
     wanted = [known for known in YAML if str(version) in ("auto", str(known))]
     if not wanted:
         raise EngineError(f"cosyvoice: version is {version!r}; it must be auto, 1, 2 or 3")
     found = [known for known in wanted if (folder / YAML[known]).is_file()]
     if len(found) > 1:
-        raise EngineError(f"cosyvoice: {folder} holds several versions; say which: version: {found[-1]}")
+        raise EngineError(
+            f"cosyvoice: {folder} contains several versions; choose one, for example version: {found[-1]}"
+        )
     if not found:
         names = ", ".join(YAML[known] for known in wanted)
-        raise EngineMissingError(f"cosyvoice: {folder} has no {names}; edit {key}.model_dir of the recipe")
+        raise EngineMissingError(f"cosyvoice: {folder} has no {names}; edit {key}.model_dir in the recipe")
     return folder, found[0]
 
 
@@ -113,10 +115,10 @@ def find_device(device: str, gpu_switches: tuple[str, ...] = ()) -> Literal["cud
         raise EngineError(f"cosyvoice: device is {device!r}; it must be auto, cuda or cpu")
     if found == "cpu" and (device == "cuda" or gpu_switches):
         raise EngineMissingError(
-            f"cosyvoice: {', '.join(gpu_switches) or 'device: cuda'} needs a GPU; torch sees none. {NO_GPU}"
+            f"cosyvoice: {', '.join(gpu_switches) or 'device: cuda'} needs a GPU, but torch finds none. {NO_GPU}"
         )
     if device == "cpu" and found == "cuda":
-        raise EngineError("cosyvoice: device is cpu, but it takes a GPU where it sees one: set CUDA_VISIBLE_DEVICES=")
+        raise EngineError("cosyvoice: device is cpu, but CosyVoice uses any visible GPU: set CUDA_VISIBLE_DEVICES=")
     if found == "cpu":
         torch.set_num_threads(1)
     return found
@@ -145,14 +147,14 @@ def import_code(code_dir: str | Path) -> ModuleType:
         where = f"from {code_dir}" if str(code_dir) else "without code_dir"
         raise EngineMissingError(
             f"cosyvoice cannot be imported {where}: {error}. Clone https://github.com/FunAudioLLM/CosyVoice with "
-            "--recursive, pip install -r its requirements.txt, and give the checkout as code_dir"
+            "--recursive, pip install -r its requirements.txt, and set code_dir to the checkout"
         ) from error
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
     found = Path(str(module.__file__)).resolve()
     if str(code_dir) and Path(code_dir).resolve() not in found.parents:
-        raise EngineError(f"cosyvoice: one is imported from {found} already; start anew to use {code_dir}")
+        raise EngineError(f"cosyvoice: it is already imported from {found}; start a new process to use {code_dir}")
     vars(module)["tqdm"] = iter
     return module
 
@@ -193,12 +195,12 @@ def find_code(code_dir: str | Path) -> tuple[Path, ...]:
     matcha = code / "third_party" / "Matcha-TTS"
     if not (code / "cosyvoice" / "cli" / "cosyvoice.py").is_file():
         raise EngineMissingError(
-            f"cosyvoice: code_dir {code} is no checkout of https://github.com/FunAudioLLM/CosyVoice: it has no "
-            f"cosyvoice/cli/cosyvoice.py; edit {OPTIONS}.code_dir of the recipe"
+            f"cosyvoice: code_dir {code} is not a checkout of https://github.com/FunAudioLLM/CosyVoice: it has no "
+            f"cosyvoice/cli/cosyvoice.py; edit {OPTIONS}.code_dir in the recipe"
         )
     if not (matcha / "matcha").is_dir():
         raise EngineMissingError(
-            f"cosyvoice: {matcha} is empty; in the checkout: git submodule update --init --recursive"
+            f"cosyvoice: {matcha} is empty; run git submodule update --init --recursive in the checkout"
         )
     return matcha, code
 
@@ -247,7 +249,7 @@ class CosyVoiceOptions:
         if self.mode not in get_args(Mode):
             raise EngineError(f"cosyvoice: mode is {self.mode!r}; it must be one of {', '.join(get_args(Mode))}")
         if (self.mode == "instruct") != bool(plain(self.instruct)):
-            raise EngineError("cosyvoice: mode instruct needs an instruct text, and only it takes one")
+            raise EngineError("cosyvoice: set an instruct text with mode instruct, and only then")
         if not 0.5 <= self.speed <= 2:
             raise EngineError(f"cosyvoice: speed is {self.speed}; it must be from 0.5 to 2")
         if self.concurrency < 1:
@@ -279,6 +281,6 @@ def options_of(model_dir: str, code_dir: str, given: Mapping[str, Any]) -> CosyV
     known = CosyVoiceOptions.__dataclass_fields__
     if unknown := sorted(set(given) - set(known)):
         raise RecipeError(
-            f"tts engine 'cosyvoice' does not take these options: {', '.join(unknown)}; there are {', '.join(known)}"
+            f"tts engine 'cosyvoice' does not take these options: {', '.join(unknown)}; known: {', '.join(known)}"
         )
     return CosyVoiceOptions(model_dir, code_dir, **given)

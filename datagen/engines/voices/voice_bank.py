@@ -89,7 +89,7 @@ def load_bank(
     bad = tuple(verdict for verdict in verdicts if verdict.faults)
     if bad and (not good or Path(path).suffix.lower() in _TABLES):
         lines = "".join(f"\n  {verdict.voice.source}: {'; '.join(verdict.faults)}" for verdict in bad)
-        raise EngineError(f"voice bank {path}: {len(bad)} of {len(verdicts)} voices cannot be used:{lines}")
+        raise EngineError(f"voice bank {path}: {len(bad)} of {len(verdicts)} voices are unusable:{lines}")
     return Bank(good, bad)
 
 
@@ -115,7 +115,7 @@ def survey(
     else:
         raise EngineError(f"voice bank {path}: there is no such directory, and no .csv or .tsv of this name")
     if not found:
-        raise EngineError(f"voice bank {path}: there is no recording in it")
+        raise EngineError(f"voice bank {path}: it contains no recordings")
     by_voice: dict[str, list[Recording]] = {}
     for recording in found:
         by_voice.setdefault(recording.voice, []).append(recording)
@@ -130,7 +130,7 @@ def write_table(path: str | Path, verdicts: Sequence[Verdict]) -> None:
         EngineError: If it is no .csv or .tsv, or cannot be written.
     """
     if Path(path).suffix.lower() not in _TABLES:
-        raise EngineError(f"{path}: name it .csv or .tsv")
+        raise EngineError(f"{path}: the name must end in .csv or .tsv")
     try:
         recordings.write_rows(Path(path), [(verdict.voice, verdict.path, verdict.transcript) for verdict in verdicts])
     except OSError as error:

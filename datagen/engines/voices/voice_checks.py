@@ -54,9 +54,9 @@ class RecordingLimits:
         known = {each.name: each.default for each in fields(cls)}
         for name, value in values.items():
             if name not in known:
-                raise RecipeError(f"no limit of voices is called {name!r}; they are {', '.join(known)}")
+                raise RecipeError(f"unknown voice limit {name!r}; known: {', '.join(known)}")
             if not _like(value, known[name]):
-                raise RecipeError(f"the limit {name} is {value!r}; write it like {known[name]!r}")
+                raise RecipeError(f"the limit {name} is {value!r}; it must look like {known[name]!r}")
         given: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
         return cls(**given)
 

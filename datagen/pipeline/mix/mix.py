@@ -27,22 +27,22 @@ from datagen.recipe.mix_config import LevelConfig, MixConfig
 from datagen.records import CHANNEL, Conversation, Role, Timeline
 
 _BLOCK_SAMPLES = 1 << 16
-"""Samples mixed at a time: 256 KiB of float32 stay in the cache however long the conversation is."""
+"""Samples mixed at a time: 256 KiB of float32 fit in the cache for any length of conversation."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Sounds of one kind in a channel, or one throughout it, and their gain."""
+    """Sounds of one kind in a channel, or one continuous sound, and their gain."""
 
     sounds: Segments | Audio
     """Segments must not overlap: their peak is that of the layer. Audio is as long as the channel."""
     gain: float
     loudest: float | None = None
-    """The largest magnitude in the sounds, if it is known already."""
+    """The largest magnitude of the sounds, if known."""
 
     @property
     def peak(self) -> float:
-        """No sample of the layer is larger."""
+        """An upper bound of the magnitude of all samples in the layer."""
         if self.loudest is not None:
             return self.loudest * self.gain
         if isinstance(self.sounds, np.ndarray):
@@ -61,7 +61,7 @@ def headroom(peak: float, peak_dbfs: float) -> float:
 
 
 def render_clean(channel: NDArray[np.int16], segments: Segments, gain: float) -> None:
-    """Write gain x sound into `channel`, int16 [n_samples], which holds zeros; segments do not overlap."""
+    """Write gain x sound into `channel`, int16 [n_samples] of zeros; segments must not overlap."""
     for start, audio in segments:
         scaled = audio * np.float32(gain * FULL_SCALE)
         channel[start : start + len(audio)] = np.rint(scaled, out=scaled)
@@ -89,7 +89,7 @@ def render(channel: NDArray[np.int16], layers: Sequence[Layer]) -> None:
 
 
 def _add(block: NDArray[np.float32], segments: Segments, begin: int, gain: np.float32) -> None:
-    """Add what sounds in [begin, begin + len(block))."""
+    """Add the parts of segments in [begin, begin + len(block))."""
     end = begin + len(block)
     for start, audio in segments:
         first, last = max(start, begin), min(start + len(audio), end)
@@ -100,15 +100,15 @@ def _add(block: NDArray[np.float32], segments: Segments, begin: int, gain: np.fl
 class Mix(PipelineStage[Timeline, Conversation]):
     """Mix both channels, in the order of operations of `datagen.pipeline.mix`.
 
-    The assistant's channel stays clean; where it is silent it is digital silence. An SNR is the power of the user's
-    speech over the time it is heard, against the power of the noise over the whole channel. Turning a channel
-    down to avoid clipping turns all in it down alike.
+    The assistant's channel stays clean, with digital silence between utterances. An SNR is the power
+    of the user's speech while audible, relative to the power of the noise over the whole channel.
+    Attenuation against clipping applies to the whole channel.
     """
 
     def __init__(
         self, recipe: MixConfig, supplies: Supplies, sample_rate_hz: int, fade_ms: float, run_seed: int
     ) -> None:
-        """Set the recipe, the engines, the clock, the fade of an interrupted take and the seed."""
+        """Set the recipe, the engines, the clock, the fade-out of interrupted takes and the seed."""
         self._recipe, self._supplies, self._rate, self._seed = recipe, supplies, sample_rate_hz, run_seed
         self._fade = ms_to_samples(fade_ms, sample_rate_hz)
 
@@ -137,7 +137,7 @@ class Mix(PipelineStage[Timeline, Conversation]):
         return Conversation(timeline, audio, scene.mixing(user_gain, assistant_gain, down), scene.events())
 
     def _aside(self, timeline: Timeline, draws: Draws) -> tuple[float, float] | None:
-        """Level in decibels and cut-off in hertz of words to somebody else, if any are heard."""
+        """Level in decibels and cutoff in hertz of asides, if any are audible."""
         if not any(placed.utterance.kind == "aside" and placed.is_heard for placed in timeline.placed):
             return None
         aside = self._recipe.aside
@@ -153,7 +153,7 @@ class Mix(PipelineStage[Timeline, Conversation]):
         return layers
 
     def _segments(self, timeline: Timeline, role: Role, aside: tuple[float, float] | None = None) -> Segments:
-        """Start and audio of what one speaker says, interrupted takes faded out, asides quieter and duller."""
+        """Start and audio of a speaker's utterances: interrupted takes faded out, asides dulled."""
         segments = []
         for placed in timeline.placed:
             if placed.utterance.role == role and placed.is_heard:
@@ -165,7 +165,7 @@ class Mix(PipelineStage[Timeline, Conversation]):
         return segments
 
     def _arriving(self, segments: Segments, way: SpeechPath, n_samples: int) -> ChannelSpeech:
-        """Speech as it arrives at the microphone, and its power there."""
+        """Speech at the microphone, and its power there."""
         heard = None
         if way.cutoff_hz is not None:
             segments = [(start, dull(audio, way.cutoff_hz, self._rate)) for start, audio in segments]
@@ -187,7 +187,7 @@ class Mix(PipelineStage[Timeline, Conversation]):
         return amplitude(target) / float(np.sqrt(speech.power))
 
     def _user_channel(self, channel: NDArray[np.int16], layers: list[Layer], scene: Scene) -> float:
-        """Write all layers into the channel and send it through the line; returns its attenuation."""
+        """Write all layers into the channel, pass it through the line, and return its attenuation."""
         down = headroom(sum(layer.peak for layer in layers), self._recipe.peak_dbfs)
         render(channel, [Layer(layer.sounds, layer.gain * down) for layer in layers])
         if scene.codec:
@@ -199,7 +199,7 @@ class Mix(PipelineStage[Timeline, Conversation]):
 
 
 def _beside(noisy: Noisy, user: ChannelSpeech, user_gain: float) -> Layer:
-    """A layer at its level against the user's speech; single sounds have power 1."""
+    """A layer at its level relative to the user's speech; single sounds have power 1."""
     if isinstance(noisy.sounds, np.ndarray):
         power, peak = power_and_peak(noisy.sounds)
         return Layer(noisy.sounds, _level(noisy, user, user_gain, power), peak)
@@ -207,12 +207,12 @@ def _beside(noisy: Noisy, user: ChannelSpeech, user_gain: float) -> Layer:
 
 
 def _level(noisy: Noisy, user: ChannelSpeech, user_gain: float, power: float) -> float:
-    """The gain that brings sounds of a power to their level against the user's speech."""
+    """The gain that brings sounds of a given power to their level relative to the user's speech."""
     return user_gain * float(np.sqrt(user.power / power)) * amplitude(noisy.level_db)
 
 
 def echo(assistant: Segments, delay_samples: int, n_samples: int) -> Segments:
-    """The assistant's speech, later, cut at the end of the conversation.
+    """The assistant's speech, delayed, and cut at the end of the conversation.
 
     >>> [(start, len(audio)) for start, audio in echo([(10, np.ones(5, np.float32))], 3, n_samples=16)]
     [(13, 3)]

@@ -1,4 +1,4 @@
-"""All that happens to the sound of one conversation: drawn, each behaviour under its own key, and recorded."""
+"""The acoustic scene of one conversation: each behaviour is drawn under its own key, and recorded."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,32 +19,32 @@ from datagen.records import Clip, Event, Mixing, Takes
 
 _FADE_MS = 5
 _APART_MS = 300
-"""Least time between a laugh or a cough and the user's speech."""
+"""Shortest time between a laugh or a cough and the user's speech."""
 _CUTOFF_HZ = (2000.0, 6000.0)
-"""Cutoff of other talkers, who are farther away."""
+"""Low-pass cutoff of other talkers, who are farther away."""
 
 
 @dataclass(frozen=True)
 class Supplies:
-    """Engines that a mix draws from."""
+    """Engines that supply sounds to the mix."""
 
     people: People
     noises: Sequence[Noise] = ()
-    """One a source of `mix.noise`."""
+    """One per source of `mix.noise`."""
     bursts: Sequence[Noise] = ()
-    """One a source of `mix.bursts`."""
+    """One per source of `mix.bursts`."""
     rooms: Rooms | None = None
 
 
 @dataclass(frozen=True)
 class Noisy:
-    """Sounds in the user's channel at a level against the user's speech."""
+    """Sounds in the user's channel at a level relative to the user's speech."""
 
     sounds: Segments | Audio
-    """Single sounds of power 1 in order of time, which may overlap; or one sound that fills the channel."""
+    """Single sounds of power 1 in chronological order, which may overlap; or one continuous sound."""
     level_db: float
     names: tuple[str, ...]
-    """Kinds or voices: of each single sound, or of all that sounds throughout."""
+    """Kind or voice of each single sound, or all kinds or voices of the continuous sound."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SpeechPath:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that happens to the sound of one conversation; None or empty: it does not."""
+    """The acoustic scene of one conversation; None or empty: absent."""
 
     way: SpeechPath
     noise: Noisy | None
@@ -76,15 +76,15 @@ class Scene:
     codec: str
     compression: float | None
     aside: tuple[float, float] | None = None
-    """Level in decibels and cut-off in hertz of words to somebody else, if any are heard."""
+    """Level in decibels and cutoff in hertz of asides, if any are audible."""
 
     @property
     def beside(self) -> list[Noisy]:
-        """Sounds that overlap the user's."""
+        """All background sounds."""
         return [noisy for noisy in (self.noise, self.babble, self.other_talkers, self.bursts) if noisy]
 
     def events(self) -> tuple[Event, ...]:
-        """Single sounds, in order of time."""
+        """Events of the single sounds, in chronological order."""
         named = (("noise_burst", self.bursts), ("other_talker", self.other_talkers), ("", self.vocal))
         found = [event for kind, noisy in named for event in _events(noisy, kind)]
         return tuple(sorted(found, key=lambda event: event.start_samples))
@@ -120,7 +120,7 @@ class Scene:
 
 
 def _events(noisy: Noisy | None, kind: str) -> Iterable[Event]:
-    """An event per single sound, of a kind or, if that is empty, of its own name."""
+    """An event per single sound, of the given kind, or of the sound's name if that is empty."""
     if noisy and not isinstance(noisy.sounds, np.ndarray):
         for (start, audio), name in zip(noisy.sounds, noisy.names, strict=True):
             yield Event(kind or name, "user", start, start + len(audio))
@@ -134,10 +134,10 @@ class SceneDraws:
     supplies: Supplies
     draws: Draws
     n_samples: int
-    """Samples of the conversation."""
+    """Number of samples of the conversation."""
 
     def scene(self, takes: Takes, user: Segments, aside: tuple[float, float] | None = None) -> Scene:
-        """All draws of a conversation in which the user is heard saying `user`."""
+        """Draw the scene of a conversation; `user` is the user's audible speech."""
         echo, draws = self.recipe.echo, self.draws
         echoes = draws.happens(echo.probability, "echo")
         codec, compression = self.line()
@@ -172,7 +172,7 @@ class SceneDraws:
         return Noisy(audio, -self.draws.value(self.recipe.snr_db, "snr"), (kind,))
 
     def babble(self, clips: Sequence[Clip]) -> Noisy | None:
-        """The babble of talkers whose lines were spoken for it."""
+        """The babble, made of its talkers' synthesized lines."""
         if not clips:
             return None
         rng = self.draws.rng("babble", "sound")
@@ -181,7 +181,7 @@ class SceneDraws:
         return Noisy(audio, level_db, tuple(clip.line.voice for clip in clips))
 
     def other_talkers(self, clips: Sequence[Clip]) -> Noisy | None:
-        """Sentences of other talkers; each time faster, higher and duller by other draws, at root mean square 1."""
+        """Sentences of other talkers at root mean square 1, each with its own draw of pace and dullness."""
         recipe, rate = self.recipe.other_talkers, self.draws.sample_rate_hz
         sounds = []
         for k, start in enumerate(self._starts("talkers", recipe.per_minute) if clips else ()):
@@ -193,7 +193,7 @@ class SceneDraws:
         return self._single(sounds, recipe.level_db, "talkers")
 
     def bursts(self) -> Noisy | None:
-        """Noise bursts at root mean square 1; one as long as allowed is faded out."""
+        """Noise bursts at root mean square 1; those of the maximum length are faded out."""
         recipe, rate = self.recipe.bursts, self.draws.sample_rate_hz
         if not self.draws.happens(recipe.probability, "bursts"):
             return None
@@ -210,10 +210,10 @@ class SceneDraws:
         return self._single(sounds, recipe.level_db, "bursts")
 
     def vocal_sounds(self, user: Segments) -> Noisy | None:
-        """Laughter and coughs of the user, each whole, and some time away from all else that the user utters.
+        """Laughter and coughs of the user, each whole and at some distance from the user's speech.
 
         Args:
-            user: The user's speech; gives the times, and the pitch of the voice.
+            user: The user's speech, for its times and the pitch of the voice.
         """
         recipe = self.recipe.vocal_sounds
         if not self.draws.happens(recipe.probability, "vocal"):
@@ -233,14 +233,17 @@ class SceneDraws:
         return self._single(sounds, recipe.level_db, "vocal")
 
     def _single(self, sounds: list[tuple[int, Audio, str]], level_db: Distribution, name: str) -> Noisy | None:
-        """Sounds (start, audio, name) in order of time, cut at the end of the conversation; None if there are none."""
+        """Sounds (start, audio, name), sorted and cut at the end of the conversation; None if empty."""
         if not sounds:
             return None
         segments = [(start, audio[: self.n_samples - start]) for start, audio, _ in sounds]
         return Noisy(segments, self.draws.value(level_db, name, "level"), tuple(name for _, _, name in sounds))
 
     def _starts(self, name: str, per_minute: Distribution) -> list[int]:
-        """Starts of a Poisson process over the conversation; another length of it moves none but adds or drops some."""
+        """Starts of a Poisson process over the conversation.
+
+        Another length of the conversation only adds or drops some at the end.
+        """
         mean = max(self.draws.value(per_minute, name, "rate"), 0.0)
         rng, starts, at = self.draws.rng(name, "starts"), list[int](), 0.0
         while mean > 0:
@@ -278,6 +281,6 @@ class SceneDraws:
 
 
 def _index(weights: Sequence[float], u: float) -> int:
-    """The index, by weight, that a number in [0, 1) stands for."""
+    """The index, drawn by weight, for a number in [0, 1)."""
     shares = np.cumsum(weights)
     return int(np.searchsorted(shares / shares[-1], u, "right"))

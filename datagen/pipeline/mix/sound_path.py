@@ -1,8 +1,9 @@
-"""The way of sound: speech to the microphone (distance, room, drift), and the line behind it (telephone band, codecs).
+"""The sound path: from mouth to microphone (distance, room, drift) and through the line (codecs).
 
-Word times stay true. `band`, `pcmu`, `pcma` and `gsm` go through a telephone: 300-3400 Hz at 8 kHz. G.711 (integer
-tables) and GSM (integer arithmetic) are exact for what reaches them; filters, resampling, Opus, Vorbis and MP3 are
-floating point, so their bytes are those of one kind of processor and one version of the libraries (libsndfile).
+Word times stay valid. `band`, `pcmu`, `pcma` and `gsm` have telephone bandwidth: 300-3400 Hz at
+8 kHz. G.711 (integer tables) and GSM (integer arithmetic) are exact for a given input. Filters,
+resampling, Opus, Vorbis and MP3 use floating point, so their bytes depend on the kind of processor
+and the version of libsndfile.
 """
 
 from collections.abc import Sequence
@@ -21,13 +22,14 @@ _STEP_SAMPLES = 64
 """Samples per step of a drifting gain: inaudible as a step at swells of seconds."""
 _TELEPHONE_HZ = (300.0, 3400.0)
 _WRITTEN_SAMPLES = 1 << 14
-"""Samples given to an encoder at a time: libsndfile's Vorbis keeps all of one call on the stack."""
+"""Samples per call of an encoder: libsndfile's Vorbis keeps all samples of one call on the stack."""
 
 
 def dull(audio: Audio, cutoff_hz: float, sample_rate_hz: int) -> Audio:
-    """Low-pass float32 [n_samples] with 6 dB an octave above `cutoff_hz`, as air and a turned head do.
+    """Low-pass float32 [n_samples] with 6 dB per octave above `cutoff_hz`, as air or a turned head does.
 
-    The answer of one pole, cut after a few samples; what it delays is 1 / (2 pi cutoff), some tens of microseconds.
+    The impulse response of one pole, truncated after a few samples; its delay is
+    1 / (2 pi cutoff), some tens of microseconds.
 
     >>> [round(float(x), 3) for x in dull(np.ones(50, np.float32), 3000, 24_000)[[0, -1]]]
     [0.545, 1.0]
@@ -41,7 +43,7 @@ def dull(audio: Audio, cutoff_hz: float, sample_rate_hz: int) -> Audio:
 def in_room(audio: Audio, response: RoomResponse) -> Audio:
     """Convolve float32 [n_samples] with the response of a room: float32 [n_samples + len(response.audio) - 1].
 
-    Its sample `response.onset_samples` is where the direct sound of sample 0 arrives.
+    The direct sound of sample 0 arrives at sample `response.onset_samples`.
 
     >>> in_room(np.array([1, 2], np.float32), RoomResponse(np.array([0, 1, 0.5], np.float32), 1, 0)).round(3).tolist()
     [0.0, 1.0, 2.5, 1.0]
@@ -53,16 +55,16 @@ def in_room(audio: Audio, response: RoomResponse) -> Audio:
 
 
 def arrived(segments: Segments, response: RoomResponse, n_samples: int) -> tuple[Segments, Sequence[Audio]]:
-    """Segments as they arrive from within a room, cut to the conversation, and the part of each to measure.
+    """Segments as heard in a room, cut to the conversation, and the part of each to measure.
 
     Args:
         segments: Dry speech.
-        response: Of the room.
-        n_samples: Samples of the conversation.
+        response: Response of the room.
+        n_samples: Number of samples of the conversation.
 
     Returns:
-        Segments with their tails (they may overlap), direct sound where the dry speech was; and of each the stretch as
-        long as its dry speech.
+        Segments with their reverberation tails, which may overlap, aligned so that the direct sound
+        is at the place of the dry speech; and the part of each that is as long as its dry speech.
     """
     wet_segments: Segments = []
     heard = []
@@ -75,14 +77,14 @@ def arrived(segments: Segments, response: RoomResponse, n_samples: int) -> tuple
 
 
 def drifting(audio: Audio, start_samples: int, range_db: float, period_samples: float, phase: float) -> Audio:
-    """Swell and fall: float32 [n_samples] times a gain of +- range / 2 dB along a sine of conversation time.
+    """Apply a gain of +- range / 2 dB that follows a sine of conversation time to float32 [n_samples].
 
     Args:
         audio: Speech.
-        start_samples: Where it starts in the conversation.
-        range_db: From the quietest to the loudest.
-        period_samples: Length of one swell.
-        phase: Where in a swell the conversation begins, in [0, 1).
+        start_samples: Its start in the conversation.
+        range_db: Range from the quietest to the loudest level.
+        period_samples: Length of one period.
+        phase: Phase at the beginning of the conversation, in [0, 1).
 
     >>> loud = drifting(np.ones(128, np.float32), 0, 12, period_samples=1e9, phase=0.25)
     >>> [round(float(x), 2) for x in loud[[0, -1]]]
@@ -105,7 +107,7 @@ def drifting(audio: Audio, start_samples: int, range_db: float, period_samples: 
 
 @dataclass(frozen=True)
 class Codec:
-    """Name of a codec in libsndfile, and its rate."""
+    """Name of a codec in libsndfile, and its sample rate."""
 
     container: str
     encoding: str
@@ -123,11 +125,11 @@ CODECS = {
     "vorbis": Codec("OGG", "VORBIS", 24_000, telephone=False, takes_compression=True),
     "mp3": Codec("MP3", "MPEG_LAYER_III", 24_000, telephone=False, takes_compression=True),
 }
-"""Codecs by the names a recipe uses; `band` is the telephone band without one."""
+"""Codecs by their names in recipes; `band` is telephone bandwidth without a codec."""
 
 
 def line_info() -> EngineInfo:
-    """The library behind the codecs, as manifests name engines."""
+    """The library of the codecs, in the form of an engine for manifests."""
     import soundfile
 
     return EngineInfo("libsndfile", soundfile.__libsndfile_version__, "LGPL-2.1-or-later", "machine")
@@ -139,11 +141,11 @@ def through(channel: NDArray[np.int16], codec: Codec, compression: float, sample
     Args:
         channel: int16 [n_samples].
         codec: One of `CODECS`.
-        compression: From 0, best quality, to 1, smallest; for those codecs that know it.
-        sample_rate_hz: Of the channel.
+        compression: From 0, best quality, to 1, smallest size; for codecs that support it.
+        sample_rate_hz: Sample rate of the channel.
 
     Returns:
-        float32 [n_samples] against full scale; a filter or codec may have raised its peak above 1.
+        float32 [n_samples] relative to full scale; a filter or codec may raise its peak above 1.
 
     >>> quiet = through(np.zeros(2400, np.int16), CODECS["band"], 0, 24_000)
     >>> len(quiet), float(abs(quiet).max())
@@ -162,7 +164,7 @@ def through(channel: NDArray[np.int16], codec: Codec, compression: float, sample
 
 
 def _telephone(audio: Audio, sample_rate_hz: int) -> Audio:
-    """Keep the band of a telephone: Butterworth of order 4 at each edge; within the band they delay under 1 ms."""
+    """Limit to telephone bandwidth: Butterworth filters of order 4, with a delay under 1 ms in the band."""
     from scipy.signal import butter, sosfilt
 
     sections = butter(4, _TELEPHONE_HZ, "bandpass", fs=sample_rate_hz, output="sos").astype(np.float32)

@@ -11,11 +11,11 @@ from datagen.text.phrases import count_words, phrase_ends, units
 _OTHER: dict[Role, Role] = {"user": "assistant", "assistant": "user"}
 _KINDS: dict[str, Kind] = {"backchannel": "backchannel", "false_start": "attempt", "aside": "aside"}
 _TOO_LATE_WORDS = 1.5
-"""A listener's token needs some of the turn to come after it."""
+"""Share of the turn that must follow a listener token."""
 
 
 def beside(part: TurnPlan, setting: Setting) -> list[Utterance]:
-    """All that overlaps a turn by rule; nothing if the language has no words for it."""
+    """Speech that overlaps a turn by rule; none if the language has no words for it."""
     if setting.tokens is None:
         return []
     by_user = _user_words(part, setting, setting.tokens) if part.role == "assistant" else ()
@@ -23,7 +23,7 @@ def beside(part: TurnPlan, setting: Setting) -> list[Utterance]:
 
 
 def merged(pieces: Sequence[Piece], overlapping: Sequence[Utterance]) -> list[Utterance]:
-    """The floor and what overlaps it in one order: each after the piece of the turn in whose text its place lies."""
+    """The floor and overlapping speech in one sequence, each after the piece that it overlaps."""
     places = [(u.within.at_characters, u, u.within) for u in overlapping if u.within]
     places.sort(key=lambda place: place[0])
     turns = [k for k, piece in enumerate(pieces) if piece.utterance.kind == "turn"]
@@ -56,7 +56,7 @@ def _backchannels(part: TurnPlan, setting: Setting, tokens: TokensConfig) -> Ite
 
 
 def _asks_at(spoken: str, place: int) -> bool:
-    """True if the sentence in which a place lies, or which it ends, is a question: a token there sounds like an answer.
+    """True if a place is in or at the end of a question, where a token sounds like an answer.
 
     >>> _asks_at("It rains. Do you, maybe, ski?", 18), _asks_at("It rains. Do you ski?", 9)
     (True, False)
@@ -66,12 +66,12 @@ def _asks_at(spoken: str, place: int) -> bool:
 
 
 def backchannel(part: TurnPlan, setting: Setting, at_characters: int, words: str, delay_samples: int) -> Utterance:
-    """A listener's token at a place of a turn."""
+    """A listener token at a place in a turn."""
     return _token(_OTHER[part.role], words, setting, part, "backchannel", Within(at_characters, delay_samples))
 
 
 def _user_words(part: TurnPlan, setting: Setting, tokens: TokensConfig) -> Iterator[Utterance]:
-    """A false start of the user, and words to somebody else, each at the word nearest to a drawn share of the text."""
+    """A false start and an aside of the user, each at the word nearest to a drawn share of the text."""
     timing, draws = setting.timing, setting.draws
     rules = (("false_start", timing.false_start, tokens.false_starts), ("aside", timing.aside, tokens.asides))
     for event, rule, forms in rules:

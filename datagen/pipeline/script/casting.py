@@ -1,4 +1,4 @@
-"""Casting: voices dealt so that nobody is heard in two splits, and the lines of people in the background."""
+"""Casting: voices dealt so that no speaker is in two splits, and the lines of background talkers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ Pools = Mapping[str, Pool]
 
 
 def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, tuple[str, ...]]:
-    """Deal voices into splits so that no speaker is in two, at least one per split with a share.
+    """Deal voices into splits so that no speaker is in two, with at least one per split with a share.
 
     Raises:
         ValueError: If there are fewer speakers than splits.
@@ -46,8 +46,8 @@ def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, 
     n_held_out = sum(counts.values())
     if n_held_out >= len(shuffled):
         raise ValueError(
-            f"user voices of {len(shuffled)} speakers cannot be kept apart in the splits; "
-            "add voices of others or allow share_voices"
+            f"user voices of {len(shuffled)} speakers are too few for separate splits; "
+            "add voices of other speakers or set share_voices"
         )
     first = counts["validation"]
     return {
@@ -60,13 +60,13 @@ def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, 
 def voices_by_language(voices: Sequence[Voice], splits: SplitsConfig, languages: Sequence[str]) -> Pools:
     """Deal the voices of each language into splits.
 
-    Speakers of the same languages are dealt together, so that nobody is in two splits, whatever they speak there. Where
-    they are too few to be kept apart, all of them go to `train`.
+    Speakers of the same languages are dealt together, so that no speaker is in two splits in any
+    language. If they are too few for separate splits, all of them belong to `train`.
 
     Args:
-        voices: Of users.
+        voices: Voices of users.
         splits: Shares of the splits.
-        languages: Of the build; one that nobody speaks has no pool.
+        languages: Languages of the build; one that nobody speaks has no pool.
 
     Raises:
         ValueError: If a language is left without a voice in a split that has a share.
@@ -106,24 +106,24 @@ def _refuse_empty(pools: Pools, voices: Sequence[Voice], splits: SplitsConfig) -
         if any(share and not pool[split] for split, share in shares.items()):
             speakers = {voice.speaker for voice in voices if language in voice.languages}
             raise ValueError(
-                f"user voices of {len(speakers)} speakers of {language!r} cannot be kept apart in the splits; "
-                "add voices of others or allow share_voices"
+                f"user voices of {len(speakers)} speakers of {language!r} are too few for separate splits; "
+                "add voices of other speakers or set share_voices"
             )
 
 
 @dataclass(frozen=True)
 class Background:
-    """The people in the background of conversations: who they are and what they say."""
+    """The background talkers of conversations: their voices and sentences."""
 
     mix: MixConfig
     pools: Pools
     """Voices of users."""
     run_seed: int
     speakers: Mapping[str, str] = field(default_factory=dict)
-    """The speaker of each voice; one that is not named is a speaker of its own."""
+    """The speaker of each voice; a voice without an entry is its own speaker."""
 
     def added(self, script: Script) -> Script:
-        """The script with the lines of people in the background.
+        """The script with the lines of background talkers.
 
         Raises:
             EngineError: If the recipe has no sentences of that language.
@@ -140,7 +140,7 @@ class Background:
         )
 
     def _babble(self, script: Script, draws: Draws) -> tuple[SpeechLine, ...]:
-        """Lines of a split's stock, which is spoken once."""
+        """Lines from the stock of a split, which is synthesized once."""
         rule = self.mix.babble
         n_talkers = max(1, round(draws.value(rule.n_talkers, "babble", "talkers")))
         numbers = draws.rng("babble", "lines").choice(rule.n_lines, n_talkers, replace=n_talkers > rule.n_lines)
@@ -149,7 +149,7 @@ class Background:
         return tuple(self._line(script, pool, seeds.rng(*stock, int(number))) for number in numbers)
 
     def _other_talkers(self, script: Script, draws: Draws) -> tuple[SpeechLine, ...]:
-        """Sentences of voices of the split, none of them of a speaker of the conversation if there are others."""
+        """Sentences of voices of the split, by speakers outside the conversation if possible."""
         speaker = self.speakers
         own = {speaker.get(utterance.voice, utterance.voice) for utterance in script.utterances}
         pool = self._pool(script)

@@ -1,6 +1,7 @@
-"""The user corrects a value of its own at once, as in `at three, no, at four`: checkable by rule, for both are said.
+"""Self-corrections of the user, as in `at three, no, at four`, which a rule can check.
 
-The value is a number word, a weekday or a month; the wrong one is another of its kind. English and Chinese.
+The value is a number word, a weekday or a month; the wrong one is another of its kind. Rules exist
+for English and Chinese.
 """
 
 import re
@@ -17,11 +18,11 @@ _LARGER = frozenset(
         *("billion", "point", "half", "oh", "zero", "first", "second", "third", "percent", *_NUMBERS),
     )
 )
-"""Beside one of these, a number word is part of a larger number."""
+"""Next to one of these, a number word is part of a larger number."""
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("January", "February", "April", "June", "July", "August", "September", "October", "November", "December")
 _BEFORE = ("at", "on", "in", "for", "to", "by", "around", "about")
-"""Words that are said again with the right value."""
+"""Words that are repeated with the right value."""
 _ZH_NUMBERS = "两三四五六七八九"
 _ZH_DAYS = "一二三四五六"
 _ZH_ANY = "零一二两三四五六七八九十百千万亿半几第点"
@@ -29,7 +30,7 @@ _ZH_ANY = "零一二两三四五六七八九十百千万亿半几第点"
 
 @dataclass(frozen=True)
 class Corrected:
-    """A text with a value replaced, and where: from the wrong value's first character to the right one's last."""
+    """A text with a correction, and its span from the wrong value's start to the right one's end."""
 
     spoken: str
     span: tuple[int, int]
@@ -38,14 +39,14 @@ class Corrected:
 def corrected(
     spoken: str, earlier: Sequence[str], language: str, connectives: dict[str, float], draws: Draws, k: int
 ) -> Corrected | None:
-    """The text with its first correctable value said wrong first; None if it has none that is new.
+    """The text with a correction of its first suitable value; None if no value is new.
 
     Args:
-        spoken: Verbalized text of a user's turn.
-        earlier: What was said before; nobody gets a value wrong that has just been named.
+        spoken: Verbalized text of a user turn.
+        earlier: Texts of earlier turns; nobody gets a value wrong that was just named.
         language: ISO 639-1 code; only `en` and `zh` have rules.
-        connectives: What is said between the two values, with weights.
-        draws: Chance of the dialogue.
+        connectives: Words between the two values, with weights.
+        draws: Random draws of the dialogue.
         k: Index of the turn.
 
     >>> found = corrected("A table for four at noon.", [], "en", {"no,": 1}, Draws.of_script(1, "d", 24_000), 0)
@@ -71,11 +72,11 @@ def corrected(
 
 
 _Found = tuple[int, int, Sequence[str], str, str]
-"""Start and end of the right value, others of its kind, what is said again before it, the mark after the wrong one."""
+"""Start and end of the right value, others of its kind, repeated words, mark after the wrong value."""
 
 
 def _near(values: Sequence[str], place: int) -> list[str]:
-    """The values one or two beside one in their order: what people mix up.
+    """The values at most two places away from one in their order, which people mix up.
 
     >>> _near(("two", "three", "four", "five"), 0)
     ['three', 'four']

@@ -1,7 +1,7 @@
 """The floor: turns with their offsets, silences and hesitations.
 
-Hesitations are drawn by rule here or come from the marks of the dialogue (`marked`), barge-ins from `interrupt` or
-from marks.
+Hesitations are drawn here by rule or come from the marks of the dialogue (`marked`). Barge-ins come
+from `interrupt` or from marks.
 """
 
 import re
@@ -15,12 +15,15 @@ from datagen.text.phrases import HAN, Unit, count_words, joined, units
 from datagen.text.references import content, reacts_to_all
 
 _ENDS = re.compile(r"[,.?!;:，。？！；：、…—–-]+[\"'”’)\]]*$")
-"""A unit that ends like this ends a clause."""
+"""The end of a unit that ends a clause."""
 _SENTENCE_ENDS = re.compile(r"[.?!。？！…]+[\"'”’)\]]*$")
 _BEFORE_CONTENT, _INSIDE_CLAUSE, _CLAUSE_END = 4.0, 1.0, 0.5
 """Relative weights of places; ours."""
 _HAN_WORDS = frozenset("的是我你您他她们和跟把让从在")
-"""Characters that are nearly always words, or their ends: after others, a pause might fall inside a Chinese word."""
+"""Characters that are nearly always words or their ends.
+
+After others, a pause might fall inside a Chinese word.
+"""
 _HAN_GOES_ON = frozenset("们话否的了吗呢吧啊呀嘛过着得地爸妈")
 """Characters that make a longer word with one of those before them."""
 _LEAST_BEFORE = 2
@@ -46,7 +49,7 @@ class Setting:
     language: str
     timing: TimingConfig
     tokens: TokensConfig | None
-    """Words for all that the dialogue does not hold; none: nothing that needs them happens."""
+    """Words that are not in the dialogue; without them, events that need them do not occur."""
     voices: dict[Role, str]
     draws: Draws
 
@@ -59,7 +62,7 @@ class Piece:
     first: int = 0
     """Place in the turn's text, in characters, of which the piece begins."""
     n_again: int = 0
-    """Characters at its beginning that were said before."""
+    """Repeated characters at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -67,26 +70,26 @@ class Pause:
     """A hesitation inside a turn."""
 
     n_before: int
-    """Units of the turn that are said before it."""
+    """Number of units of the turn before it."""
     pause_samples: int
     """Silence; with a filler, after the filler."""
     filler: str = ""
     filler_delay_samples: int = 0
     n_again: int = 0
-    """Units before it that are said again after it."""
+    """Number of units before it that are repeated after it."""
 
 
 def pieces_of(
     part: TurnPlan, setting: Setting, barge_in: BargeIn | None, pauses: Sequence[Pause], holds_floor: bool = False
 ) -> list[Piece]:
-    """The pieces of a turn in order, with all that comes between the turn before and its own first words.
+    """The pieces of a turn in order, and everything between the preceding turn and its first words.
 
     Args:
         part: The turn.
-        setting: Distributions, words, voices and chance.
-        barge_in: How it interrupts the turn before, if it does.
+        setting: Distributions, words, voices and random draws.
+        barge_in: Its barge-in into the preceding turn, if any.
         pauses: Hesitations inside it, by place.
-        holds_floor: True if its speaker has just asked the other to stop: it follows after a pause.
+        holds_floor: True if its speaker has just asked the other to stop, so that it follows a pause.
     """
     timing, tokens, voices, draws = setting.timing, setting.tokens, setting.voices, setting.draws
     k, role = part.index, part.role
@@ -108,7 +111,7 @@ def pieces_of(
 
 
 def drawn_pauses(part: TurnPlan, setting: Setting) -> list[Pause]:
-    """A pause in the user's turn if a hesitation is drawn; with a filler or a restart if those are."""
+    """A pause in a user turn if a hesitation is drawn, with a filler or a restart if drawn."""
     rule, tokens, draws = setting.timing.hesitation, setting.tokens, setting.draws
     k = part.index
     if part.role != "user" or part.correction or count_words(part.spoken) < rule.min_words:
@@ -131,14 +134,14 @@ def drawn_pauses(part: TurnPlan, setting: Setting) -> list[Pause]:
 
 
 def pause_places(spoken: str, language: str) -> dict[int, float]:
-    """Places for a hesitation in a turn, with a weight each; never where a sentence ends.
+    """Places for a hesitation in a turn and their weights; never at the end of a sentence.
 
     Args:
         spoken: Verbalized text.
         language: ISO 639-1 code.
 
     Returns:
-        By number of units before the place, in order; empty if there is none.
+        Weights by the number of units before the place, in order; empty if there is none.
 
     >>> pause_places("Well, I want a house. Is it far?", "en")
     {2: 1.0, 3: 1.0, 4: 4.0, 6: 1.0, 7: 4.0}
@@ -163,7 +166,7 @@ def pause_places(spoken: str, language: str) -> dict[int, float]:
 def n_repeatable(spoken: str, n_before: int) -> int:
     """Number of units before a place that can be repeated after it: those since the last punctuation.
 
-    In Chinese none, because nothing tells where the word begins.
+    None in Chinese, because the beginning of the word is unknown.
 
     >>> n_repeatable("Well, I want a house.", 4), n_repeatable("Well, I want a house.", 1), n_repeatable("我在家", 2)
     (3, 0, 0)
@@ -177,9 +180,9 @@ def n_repeatable(spoken: str, n_before: int) -> int:
 
 
 def broken(whole: Utterance, pauses: Sequence[Pause]) -> list[Piece]:
-    """A turn, cut into pieces by pauses; its words are spoken in one take, fillers in takes of their own.
+    """A turn, cut into pieces by pauses. Its words share one take; each filler has its own take.
 
-    Before its first word, a filler opens the turn, and silence alone only makes it start later.
+    Before the first word, a filler opens the turn, and silence alone only delays its start.
 
     >>> turn = Utterance("user", "I think so", "I think so", "v", 0)
     >>> pieces = broken(turn, [Pause(0, 9, "um"), Pause(1, 9, "", 0, 1)])
@@ -206,14 +209,17 @@ def broken(whole: Utterance, pauses: Sequence[Pause]) -> list[Piece]:
 
 
 def _piece(whole: Utterance, spots: Sequence[Unit], first: int, stop: int, n_again: int) -> Piece:
-    """The units of a turn from `first` to before `stop`, after those that are said again."""
+    """The units [first, stop) of a turn, preceded by the repeated ones."""
     begin, again = (spots[place].start if place else 0 for place in (first, first - n_again))
     end = spots[stop - 1].end if stop < len(spots) else len(whole.spoken)
     return Piece(replace(whole, spoken=whole.spoken[again:end]), begin, begin - again)
 
 
 def _in_one_take(pieces: Sequence[Piece], spoken: str) -> list[Piece]:
-    """Pieces of a turn as parts of one take, if there are several; without a restart it is that of the whole turn."""
+    """Pieces of a turn as parts of one take, if there are several.
+
+    Without a restart, it is the take of the whole turn.
+    """
     text, said, places = "", 0, dict[int, int]()
     for k, piece in enumerate(pieces):
         if piece.utterance.kind == "turn":

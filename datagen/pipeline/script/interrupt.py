@@ -1,7 +1,7 @@
-"""Interruptions of the assistant by rule: the words, the clause, and what follows.
+"""Interruptions of the assistant by rule: their place, their words and the words after them.
 
-An interruption makes sense if it comes after the words that it, and all that the user says later, refer to. Content
-words tell (`datagen.text.references`); where they do not allow it, nobody interrupts.
+An interruption makes sense after the words that it, and all later user turns, refer to. Content
+words decide (`datagen.text.references`); without a suitable place, nobody interrupts.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from datagen.text.phrases import count_words, phrase_ends
 from datagen.text.references import last_reference, reacts_to_all
 
 _FEWEST_HEARD = 3
-"""Words of the turn, and of its last clause, before anybody has something to interrupt."""
+"""Fewest words of the turn, and of its last clause, before an interruption."""
 _FEWEST_TO_STOP = 20
-"""Words of a turn so long that somebody may ask to stop it."""
+"""Fewest words of a turn that a user may ask to stop."""
 _FEWEST_SKIPPED = 6
-"""Words of a sentence that are left out: fewer may be said before the assistant has reacted."""
+"""Fewest skipped words of a sentence: fewer could be said before the assistant reacts."""
 _SENTENCE_ENDS = ".?!。？！"
 _NO_LIMIT = 1 << 30
 
@@ -29,12 +29,12 @@ class Spot:
 
     at_characters: int
     resumes_at: int | None = None
-    """Place in the turn from which the assistant says it on after the insert; None: it does not."""
+    """Place in the turn at which the assistant resumes after the insert; None: it does not."""
 
 
 @dataclass(frozen=True)
 class Interruption:
-    """An interruption of a turn of the assistant."""
+    """An interruption of an assistant turn."""
 
     family: str
     """One of FAMILIES."""
@@ -46,8 +46,8 @@ def drawn_interruption(parts: Sequence[TurnPlan], k: int, setting: Setting) -> I
 
     Args:
         parts: All turns of the dialogue.
-        k: Index of a turn of the assistant.
-        setting: Rates, distributions, words and chance.
+        k: Index of an assistant turn.
+        setting: Rates, distributions, words and random draws.
 
     Returns:
         The drawn family at the fitting place nearest to the drawn one; None if it fits nowhere.
@@ -65,7 +65,7 @@ def drawn_interruption(parts: Sequence[TurnPlan], k: int, setting: Setting) -> I
 
 
 def _spots(family: str, parts: Sequence[TurnPlan], k: int, setting: Setting) -> list[Spot]:
-    """Places where a family fits in a turn; without words of the language, only `next_turn` fits."""
+    """Places where a family fits in a turn; without words for the language, only `next_turn` fits."""
     if setting.tokens is None and family != "next_turn":
         return []
     turn, language = parts[k].spoken, setting.language
@@ -92,13 +92,16 @@ def _spots(family: str, parts: Sequence[TurnPlan], k: int, setting: Setting) -> 
 
 
 def _told_by(earlier: Sequence[str], turn: str, later: Sequence[str], language: str) -> int:
-    """The place in a turn from which all that is referred to later, and every question, has been said."""
+    """The place in a turn after every question and all words to which later turns refer."""
     asked = max((place + 1 for place, char in enumerate(turn) if char in "?？"), default=0)
     return max(last_reference(earlier, turn, later, language) or 0, asked)
 
 
 def _next_turn(turn: str, free: Sequence[int], later: Sequence[str], language: str) -> list[Spot]:
-    """After the words that the next turn shares with this one; nowhere if it shares none or takes up all of it."""
+    """Places after the words that the next turn shares with this one.
+
+    There are none if it shares no words or refers to the whole turn.
+    """
     if not later or reacts_to_all(later[0], language):
         return []
     shared = last_reference([], turn, later[:1], language, every=True)
@@ -106,7 +109,10 @@ def _next_turn(turn: str, free: Sequence[int], later: Sequence[str], language: s
 
 
 def _stops(earlier: Sequence[str], turn: str, free: Sequence[int], rest: Sequence[str], language: str) -> list[Spot]:
-    """In a long turn whose rest nobody comes back to, before the user asks about something else or says no more."""
+    """Places in a long turn to whose rest no later turn refers.
+
+    The user then asks about something else or says nothing more.
+    """
     if count_words(turn) < _FEWEST_TO_STOP:
         return []
     if rest:
@@ -125,9 +131,9 @@ def _repeats(turn: str, ends: Sequence[int]) -> list[Spot]:
 
 
 def _skips(earlier: Sequence[str], turn: str, ends: Sequence[int], rest: Sequence[str], language: str) -> list[Spot]:
-    """Inside sentences whose rest can be left out: it leads to no question, and nobody comes back to it.
+    """Places in sentences whose rest can be skipped: no question and no later turn depends on it.
 
-    The user's next turn must not ask about the sentence at all, for its speaker claims to know it.
+    The user's next turn must not ask about the sentence at all, because the user claims to know it.
     """
     if set("?？") & set(turn):
         return []
@@ -147,20 +153,20 @@ def _skips(earlier: Sequence[str], turn: str, ends: Sequence[int], rest: Sequenc
 
 
 def barge_in_of(k: int, interruption: Interruption, setting: Setting) -> BargeIn:
-    """The barge-in into turn `k`: where it starts, and how the assistant yields."""
+    """The barge-in into turn `k`, with its start and the assistant's reaction."""
     delay = setting.draws.length(setting.timing.barge_in.delay, k, "barge_in_delay")
     return yielded_to(k, interruption.spot.at_characters, setting, interruption.family, delay)
 
 
 def yielded_to(k: int, at_characters: int, setting: Setting, family: str, delay_samples: int = 0) -> BargeIn:
-    """A barge-in into turn `k`, with the other's reaction drawn; only the next turn is competed with.
+    """A barge-in into turn `k`, with a drawn reaction; there is competition only with the next turn.
 
     Args:
         k: Index of the interrupted turn.
-        at_characters: Place in its last piece's spoken text.
-        setting: Distributions and chance.
-        family: One of FAMILIES; empty for the assistant's.
-        delay_samples: From that place to the start.
+        at_characters: Place in the spoken text of its last piece.
+        setting: Distributions and random draws.
+        family: One of FAMILIES; empty for barge-ins of the assistant.
+        delay_samples: Time from that place to the start.
     """
     rule, draws = setting.timing.barge_in, setting.draws
     competes = family == "next_turn" and draws.happens(rule.competition_probability, k, "competition")
@@ -171,12 +177,12 @@ def yielded_to(k: int, at_characters: int, setting: Setting, family: str, delay_
 
 
 def inserted(part: TurnPlan, interruption: Interruption, setting: Setting, tokens: TokensConfig) -> list[Utterance]:
-    """Utterances after an interrupted turn that are not in the dialogue: the user's, the assistant's.
+    """Utterances of user and assistant after an interrupted turn that are not in the dialogue.
 
     Args:
         part: The interrupted turn.
-        interruption: By any family but the next turn.
-        setting: Distributions, voices and chance.
+        interruption: An interruption of any family except the next turn.
+        setting: Distributions, voices and random draws.
         tokens: Words of the language.
     """
     k, draws, voices = part.index, setting.draws, setting.voices

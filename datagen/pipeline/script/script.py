@@ -1,4 +1,4 @@
-"""Dialogue → Script: spoken text, voices, and what will happen."""
+"""Dialogue → Script: normalized text, voices and events."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +18,10 @@ from datagen.text.phrases import units
 
 
 def split_of(group: str, splits: SplitsConfig) -> str:
-    """Deal a group of near-duplicates into a split, by a hash of the id that names it and of nothing else.
+    """Deal a group of near-duplicates into a split, by a hash of its id alone.
 
-    A dialogue without near-duplicates is a group of its own, named by its id: a larger input moves it only if it brings
-    a near-duplicate.
+    A dialogue without near-duplicates is its own group, named by its id. A larger input moves it
+    only if it contains a near-duplicate.
 
     >>> split_of("d1", SplitsConfig(validation=0, test=0))
     'train'
@@ -43,10 +43,10 @@ def follows_marks(dialogue: Dialogue, share: float) -> bool:
 
 
 class WriteScript(PipelineStage[Dialogue, Script]):
-    """Decide all that is to be heard; every decision is drawn under its own key."""
+    """Decide all words, voices and events; every decision is drawn under its own key."""
 
     def __init__(self, recipe: Recipe, pools: Pools, speakers: Mapping[str, str] | None = None) -> None:
-        """Set the recipe, the voices of users to draw from, and the speakers of voices; see `Background`."""
+        """Set the recipe, the voices of users, and the speakers of voices; see `Background`."""
         self._recipe, self._pools = recipe, pools
         self._background = Background(recipe.mix, pools, recipe.seed, speakers or {})
 
@@ -68,7 +68,7 @@ class WriteScript(PipelineStage[Dialogue, Script]):
         return self._background.added(Script(dialogue, split, tuple(marked(parts, marks, setting)), "marks"))
 
     def _user_voice(self, dialogue: Dialogue, language: str, split: str) -> str:
-        """By the dialogue's id alone, or by its place: every voice once, in drawn order, before any comes again."""
+        """The user voice: by the dialogue's id alone, or by its place, so that all voices alternate."""
         pool = self._pools[language][split]
         if self._recipe.voices.deal == "hash":
             return pool[int(seeds.rng(self._recipe.seed, dialogue.id, "voice").integers(len(pool)))]
@@ -104,7 +104,7 @@ class WriteScript(PipelineStage[Dialogue, Script]):
 
 
 def _with_correction(part: TurnPlan, earlier: Sequence[str], setting: Setting) -> TurnPlan:
-    """A user's turn with a value said wrong first, if that is drawn and it has one."""
+    """A user turn with a correction, if one is drawn and the turn has a suitable value."""
     rule, draws = setting.timing.correction, setting.draws
     if part.role != "user" or not setting.tokens or not draws.happens(rule.probability, part.index, "correction"):
         return part
@@ -116,7 +116,7 @@ def _with_correction(part: TurnPlan, earlier: Sequence[str], setting: Setting) -
 
 
 def _mark_faults(marks: Sequence[Mark], spoken: Sequence[Mark], parts: Sequence[TurnPlan]) -> Iterator[str]:
-    """Faults of marks, known only from the spoken text."""
+    """Faults of marks that depend on the spoken text."""
     yield from _mark_places(marks, [part.spoken for part in parts])
     for k, (written, said) in enumerate(zip(marks, spoken, strict=True)):
         if written.text and not said.text:
@@ -124,11 +124,11 @@ def _mark_faults(marks: Sequence[Mark], spoken: Sequence[Mark], parts: Sequence[
 
 
 def _mark_places(marks: Sequence[Mark], spoken: Sequence[str]) -> Iterator[str]:
-    """Marks that are at no place of the spoken text of their turn.
+    """Faults of marks whose place is not in the spoken text of their turn.
 
     Args:
-        marks: As they came, checked but for their places.
-        spoken: What each turn says.
+        marks: Marks from the input, checked except for their places.
+        spoken: Spoken text of each turn.
 
     >>> list(_mark_places([Mark("barge_in", 0, 3, "assistant")], ["Say it."]))
     ['marks[0].word is 3, but turn 0 says 2 units, and one must come after the mark: 1 at most']
@@ -144,12 +144,12 @@ def _mark_places(marks: Sequence[Mark], spoken: Sequence[str]) -> Iterator[str]:
 def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -> Iterator[Utterance]:
     """All utterances of a dialogue by its marks.
 
-    Nothing else happens inside its turns: no barge-ins, hesitations, false starts, asides or backchannels by rule.
+    There are no barge-ins, hesitations, false starts, asides or backchannels by rule.
 
     Args:
         parts: All turns.
-        marks: At places of the text, with normalized texts.
-        setting: Distributions, words, voices and chance.
+        marks: Marks at places of the text, with normalized texts.
+        setting: Distributions, words, voices and random draws.
     """
     in_order = sorted(marks, key=lambda mark: (mark.turn, mark.word, mark.kind))
     of_turn = [[mark for mark in in_order if mark.turn == part.index] for part in parts]
@@ -162,7 +162,7 @@ def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -
 
 
 def _barge_in(before: TurnPlan, marks: Sequence[Mark], setting: Setting) -> BargeIn | None:
-    """The interruption of a turn by the next one, if its marks have one."""
+    """The barge-in of the next turn into a turn, if it is marked."""
     place = next((mark.word for mark in marks if mark.kind == "barge_in"), 0)
     if not place:
         return None

@@ -1,4 +1,4 @@
-"""One take cut into pieces between words: a speaker who pauses inside a turn speaks it in one breath all the same."""
+"""Cuts one take into pieces between words, so that pieces of a turn keep one intonation."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -13,7 +13,7 @@ from datagen.records import LineTake, PartOf, Word
 from datagen.text.phrases import places, said_by, time_at
 
 _FADE_MS = 8
-"""On both sides of a cut, so that a voice that is cut while it sounds does not click."""
+"""Fade on both sides of a cut, so that a cut in a sounding voice does not click."""
 _WINDOW_MS = 10
 _REACH_MS = 120
 """Search range for the quietest place around an estimated word boundary: about a syllable."""
@@ -22,17 +22,18 @@ _REACH_MS = 120
 def sliced(take: LineTake, parts: Sequence[PartOf], rate_hz: int, word_times: WordTimes) -> list[LineTake]:
     """Cut a take into pieces that hold every sample of it, in order; nothing is dropped.
 
-    A cut lies in the middle of the silence between two words, or at the end of the word before where there is none.
-    If word times are estimated, it lies where the take is quietest near that place. Samples next to a cut are faded.
+    A cut lies in the middle of the silence between two words, or at the end of the preceding word if
+    there is no silence. If word times are estimated, it lies at the quietest point near that place.
+    Samples next to a cut are faded.
 
     Args:
-        take: Of the text that all parts name.
+        take: Take of the text in all parts.
         parts: All pieces, in order of the text, without overlap.
-        rate_hz: Of the take.
-        word_times: Of the engine that spoke it.
+        rate_hz: Sample rate of the take.
+        word_times: Kind of word times of the engine.
 
     Returns:
-        A take per part, with times from its own beginning; scores and attempt are those of the whole.
+        A take per part, with times from its beginning; scores and attempt are those of the whole take.
     """
     cuts = [0]
     for before, after in pairwise(parts):
@@ -69,7 +70,7 @@ def _middle(word: Word) -> int:
 
 
 def quietest(audio: Audio, low: int, high: int, window: int) -> int:
-    """The middle of the quietest window of float32 [n_samples] between two places, in samples; the first of several.
+    """The middle of the first quietest window of float32 [n_samples] between two places, in samples.
 
     >>> quietest(np.array([1, 1, 1, 1, 0, 0, 1, 1], np.float32), 0, 8, window=2)
     5
@@ -80,7 +81,7 @@ def quietest(audio: Audio, low: int, high: int, window: int) -> int:
 
 
 def _words(take: LineTake, part: PartOf, start: int, stop: int) -> Iterator[Word]:
-    """The words of a piece that lies from `start` to `stop` of the take; Chinese may be cut within a word's text."""
+    """The words of a piece at [start, stop) of the take; Chinese may be cut within a word's text."""
     for word, (first, last) in zip(take.words, places(take.words, part.text), strict=True):
         begin, end = max(first, part.first), min(last, part.last)
         if begin >= end:

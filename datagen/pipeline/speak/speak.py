@@ -32,34 +32,34 @@ from datagen.records import (
 )
 
 _TAKE_VERSION = 3
-"""Raised when this stage makes other takes of the same speech: kept ones are then not found any more."""
+"""Increased when this stage makes different takes of the same line, so that kept ones no longer match."""
 
 
 class Shelf(Protocol):
     """A store of takes beyond the life of a worker."""
 
     def find(self, key: str) -> LineTake | None:
-        """The take of a key, if it was ever kept."""
+        """The take of a key, if it is kept."""
         ...
 
     def keep(self, key: str, text: str, voice: str, seed: int, take: LineTake) -> None:
-        """Keep a take that was used; one that is there already is not kept twice."""
+        """Keep a used take, unless it is kept already."""
         ...
 
 
 class TakeCheck(Protocol):
-    """A judge of takes, such as `datagen.pipeline.verify`."""
+    """A quality check of takes, such as `datagen.pipeline.verify`."""
 
     def __call__(self, audio: Audio, rate_hz: int, text: str, language: str) -> tuple[TakeFault | None, Scores]:
-        """The fault of a take, if it has one, and what was measured."""
+        """The fault of a take, if it has one, and its measurements."""
         ...
 
 
 def lines_of(script: Script) -> list[SpeechLine]:
     """The line of each utterance; pieces of one take share a line.
 
-    The occasion is the dialogue, what the utterance does, the turn, and a count of the same words by the same voice
-    there: so it stays the same if other timing brings other tokens into other turns.
+    The occasion is the dialogue, the purpose of the utterance, the turn, and a count of the same words
+    by the same voice there. So it is unaffected by timing that moves other tokens to other turns.
     """
     said, lines = Counter[tuple[str, int, str, str]](), list[SpeechLine]()
     for u in script.utterances:
@@ -72,11 +72,12 @@ def lines_of(script: Script) -> list[SpeechLine]:
 
 
 class Speak(PipelineStage[Script, Takes]):
-    """Speak every utterance; a take that fails or is implausible is spoken again with the next seed.
+    """Synthesize every utterance; a failing take is synthesized again with the next seed.
 
-    A take depends on its text, its voice, the dialogue and the turn it is for, the recipe's seed and the engine alone,
-    never on timing: so it can be kept and found again by its key, and no two conversations share one. Its audio has 16
-    bits, as it is kept. Pieces of a turn that hesitates are cut from one take.
+    A take depends only on its text, its voice, its dialogue and turn, the recipe's seed and the
+    engine, never on timing. So it can be kept and found again by its key, and no two conversations
+    share one. Its audio has 16 bits, as in kept takes. Pieces of a turn with hesitations are cut
+    from one take.
     """
 
     def __init__(
@@ -93,13 +94,14 @@ class Speak(PipelineStage[Script, Takes]):
         """Set the engine, the check, the rate of the conversation and the seed of the recipe.
 
         Args:
-            recipe: Number of attempts, and what is trimmed.
+            recipe: Number of attempts, and limits for trimming.
             tts: The engine.
-            check: The judge of takes.
-            sample_rate_hz: Of the conversation.
-            run_seed: Of the recipe.
-            talker_pace: How much faster and higher talkers of the babble are than users of the same voice.
-            shelf: Kept takes; None: none.
+            check: The quality check of takes.
+            sample_rate_hz: Sample rate of the conversation.
+            run_seed: Seed of the recipe.
+            talker_pace: Factor by which talkers of the babble are faster and higher than users of the
+                same voice.
+            shelf: Kept takes, if any.
             made_with: Settings of engine and check, for the keys of kept takes.
         """
         self._recipe, self._tts, self._check, self._rate, self._seed = recipe, tts, check, sample_rate_hz, run_seed
@@ -129,7 +131,7 @@ class Speak(PipelineStage[Script, Takes]):
             yield Take.of(utterance, next(pieces[line]) if utterance.part_of else found[line])
 
     def _background(self, script: Script, language: str) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-        """Clips of the babble, each line of which is spoken once per worker, and of other talkers.
+        """Clips of the babble, whose lines are synthesized once per worker, and of other talkers.
 
         Raises:
             EngineError: If the voice engine cannot speak a sentence of the recipe.
@@ -150,7 +152,7 @@ class Speak(PipelineStage[Script, Takes]):
     def _spoken(
         self, lines: Sequence[SpeechLine], language: str
     ) -> tuple[dict[SpeechLine, LineTake], dict[SpeechLine, str]]:
-        """The take of each line, from the shelf or spoken, and the last fault of those that have none."""
+        """The take of each line, kept or synthesized, and the last fault of lines without a take."""
         found, faults = dict[SpeechLine, LineTake](), dict[SpeechLine, list[TakeFault]]()
         for line in dict.fromkeys(lines):
             if self._shelf and (known := self._shelf.find(self._key(line, language))):
@@ -172,7 +174,7 @@ class Speak(PipelineStage[Script, Takes]):
     def _passing(
         self, speech: Speech | EngineError, line: SpeechLine, language: str, attempt: int, faults: list[TakeFault]
     ) -> LineTake | None:
-        """The take if it passes the check; else its fault is added to those of earlier attempts."""
+        """The take if it passes the check; otherwise its fault is added to those of earlier attempts."""
         if isinstance(speech, EngineError):
             faults.append(TakeFault("engine", str(speech)))
             return None
@@ -190,7 +192,7 @@ class Speak(PipelineStage[Script, Takes]):
             self._shelf.keep(self._key(line, language), line.text, line.voice, seed, take)
 
     def _key(self, line: SpeechLine, language: str) -> str:
-        """Name of a take by all that decides its content; 32 hexadecimal digits."""
+        """Key of a take, a hash of all values that decide its content; 32 hexadecimal digits."""
         key = seeds.digest(self._made_by, language, line.voice, line.text, int(line.is_token), *line.occasion)
         return f"{key:032x}"
 
@@ -224,12 +226,12 @@ class Speak(PipelineStage[Script, Takes]):
 
 
 def heard_span(audio: Audio, below_db: float, window: int, margin: int) -> tuple[int, int]:
-    """The span [start, end) from the first to the last window that is heard, in samples.
+    """The span [start, end) from the first to the last audible window, in samples.
 
     Args:
         audio: float32 [n_samples], not silent.
-        below_db: A window quieter than the whole take's level by more than this is not heard; negative.
-        window: Samples a window.
+        below_db: Level below which a window is inaudible, relative to the whole take; negative.
+        window: Samples per window.
         margin: Samples kept on both sides.
 
     >>> quiet, loud = np.zeros(100, np.float32), np.ones(100, np.float32)

@@ -11,9 +11,9 @@ from datagen.engines.base import Audio
 _WINDOW_MS = 10
 _LOUD_PERCENTILE = 95
 _SPEECH_DB = -35
-"""A window is speech if it is louder than this against the loud ones; voices' pauses lie below, soft sounds above."""
+"""Level of speech relative to the loud windows; pauses lie below it, soft sounds above."""
 _TAIL_DB = -15
-"""Nothing a voice ends on stays this loud for long: what follows the last such window is the take's tail."""
+"""Level of a loud window; the take's tail follows the last one, as no voice ends this loud for long."""
 _FLOOR_PERCENTILE = 5
 _RAIL = 0.9999
 _LEAST_POWER = 1e-12
@@ -21,20 +21,20 @@ _LEAST_POWER = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Measures of one take."""
+    """Measurements of one take."""
 
     level_dbfs: float
-    """Root mean square against full scale; -inf for silence."""
+    """Root mean square relative to full scale; -inf for silence."""
     speech_ms: float
-    """Time in which something is heard, pauses left out."""
+    """Audible time, without pauses."""
     longest_pause_ms: float
-    """Longest time within the take in which nothing is heard."""
+    """Longest inaudible time within the take."""
     tail_ms: float
     """Time after the last loud window, silence included."""
     clipped_share: float
     """Share of samples, 0 to 1, that lie at the take's peak in runs of three or more."""
     floor_db: float
-    """Level of the quietest windows against the loud ones: noise, if the take has pauses."""
+    """Level of the quietest windows relative to the loud ones: noise, if the take has pauses."""
 
 
 def measure(audio: Audio, rate_hz: int) -> Signal:
@@ -65,7 +65,7 @@ def measure(audio: Audio, rate_hz: int) -> Signal:
 
 
 def clipped_share(audio: Audio) -> float:
-    """Share of samples that lie within 0.01% of the peak, three or more in a row: waves cut flat.
+    """Share of samples within 0.01% of the peak in runs of three or more: flattened waves.
 
     >>> clipped_share(np.array([0, 1, 1, 1, 0, -1, 0, 1], np.float32)), clipped_share(np.zeros(4, np.float32))
     (0.375, 0.0)
@@ -79,7 +79,7 @@ def clipped_share(audio: Audio) -> float:
 
 
 def level_db(audio: Audio) -> float:
-    """Root mean square of float32 [n_samples] against full scale, in dB; -inf for silence.
+    """Root mean square of float32 [n_samples] relative to full scale, in dB; -inf for silence.
 
     >>> round(level_db(np.full(100, 0.1, np.float32)))
     -20

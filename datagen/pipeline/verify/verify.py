@@ -13,17 +13,17 @@ from datagen.recipe import VerifyConfig
 from datagen.records import Scores, TakeFault
 
 NOTHING = Scores(0, 0, 0, 0, 0)
-"""Of a take that cannot be measured."""
+"""Measurements of a take that cannot be measured."""
 
 
 class Gate:
-    """Measures takes. Cheap checks come first; a recognizer listens only to what passes them."""
+    """Measures takes. Cheap checks come first; a recognizer reads only takes that pass them."""
 
     def __init__(self, recipe: VerifyConfig, asr: ASR | None = None, mos: MOS | None = None) -> None:
         """Create the check with the limits and engines of the recipe.
 
         Raises:
-            EngineMissingError: If there is a recognizer, and no package to compare its transcripts.
+            EngineMissingError: If there is a recognizer, but no package to compare its transcripts.
         """
         self._recipe, self._asr, self._mos = recipe, asr, mos
         if asr:
@@ -33,13 +33,13 @@ class Gate:
         """Judge a take.
 
         Args:
-            audio: float32 [n_samples], as the voice engine gave it.
-            rate_hz: Of the audio.
-            text: What was to be said, in spoken form.
-            language: Of the text, ISO 639-1.
+            audio: float32 [n_samples], from the voice engine.
+            rate_hz: Sample rate of the audio.
+            text: The normalized text.
+            language: Language of the text, ISO 639-1.
 
         Returns:
-            What is wrong, if anything is, and what was measured up to there.
+            The fault, if there is one, and the measurements made before it.
         """
         if fault := _unusable(audio):
             return fault, NOTHING
@@ -105,7 +105,7 @@ class Gate:
 
 
 def _unusable(audio: Audio) -> TakeFault | None:
-    """The fault of a take that is no audio at all."""
+    """The fault of a take without usable audio, if any."""
     if audio.ndim != 1 or audio.dtype != np.float32:
         return TakeFault("unusable", f"the take is no mono float32 but {audio.dtype} {audio.shape}")
     if not len(audio):

@@ -1,4 +1,4 @@
-"""A transcript of a take against its text: words, Chinese characters, repeats, syllables."""
+"""Comparison of a transcript with its text: words, Chinese characters, repeats, syllables."""
 
 import re
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT_E = re.compile(r"(?<=[aeiouy][^aeiouy])e(?:s|d)?$|(?<=[aeiouy][^aeiouy][^aeiouyl])e(?:s|d)?$")
 _HUM = re.compile(r"h*m+|m+h+m+|s+h+")
 _MOST_REPEATED = 8
-"""Longest group of units that is looked for in a row with itself."""
+"""Longest group of units whose immediate repetition is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A take's words against its text."""
+    """A transcript compared with its text."""
 
     n_units: int
-    """Words of the text, or characters where it is Chinese, as it is spoken; 0 if only hesitations are said."""
+    """Words of the normalized text (Chinese: characters); 0 if it contains only hesitations."""
     error_rate: float
     """Errors per unit (WER, or CER for Chinese); may exceed 1."""
     letter_error_rate: float
-    """Errors per letter without spaces: a word with another spelling counts little."""
+    """Errors per letter, ignoring spaces, so that spelling variants count little."""
     n_repeated: int
-    """Units that are heard again at once and not so in the text: a voice that loops."""
+    """Immediately repeated units that the text does not repeat: a voice that loops."""
 
 
 def compare(said: str, heard: str, language: str) -> Compared:
-    """Compare what is heard with what was to be said, both normalized alike.
+    """Compare a transcript with its text, both normalized in the same way.
 
     Raises:
         EngineMissingError: If the extra `asr` is not installed.
@@ -57,10 +57,11 @@ def compare(said: str, heard: str, language: str) -> Compared:
 
 
 def normalized(text: str, language: str) -> str:
-    """A text as error rates want it: no case, no punctuation, numbers and spellings alike.
+    """A text normalized for error rates: no case or punctuation, uniform numbers and spellings.
 
-    English by whisper's own normalizer (numbers in digits, contractions spelled out, hesitations dropped), Chinese by
-    wetext (numbers in characters, simplified). Other languages lose case and punctuation.
+    English uses the normalizer of Whisper (numbers in digits, contractions spelled out, hesitations
+    dropped), Chinese uses wetext (numbers in characters, simplified). Other languages only lose case
+    and punctuation.
     """
     if language == "en":
         return str(_english()(text)).strip()
@@ -70,7 +71,7 @@ def normalized(text: str, language: str) -> str:
 
 
 def repeated(units: list[str]) -> int:
-    """Units of the longest stretch that says over again what was just said; one word twice is speech, not a loop.
+    """Number of units in the longest immediate repetition; a single word said twice is not a loop.
 
     >>> repeated("i want to i want to i want to go".split()), repeated("very very good".split())
     (6, 0)
@@ -86,7 +87,7 @@ def repeated(units: list[str]) -> int:
 
 
 def count_syllables(text: str) -> int:
-    """Syllables of a text, at least 1: groups of vowels, less silent e's; a Chinese character is one, a hum too.
+    """Syllables of a text, at least 1: vowel groups without silent e's; Chinese characters; hums.
 
     >>> count_syllables("Hello, here is the fire department."), count_syllables("你好 OK"), count_syllables("nineteen")
     (9, 3, 3)
@@ -125,7 +126,7 @@ def _chinese() -> Any:
 
 
 def need_comparison() -> None:
-    """Look for the packages that comparing needs, before any speech is made.
+    """Check for the packages that comparison needs, before any speech is synthesized.
 
     Raises:
         EngineMissingError: If the extra `asr` is not installed.

@@ -78,7 +78,7 @@ def test_what_cannot_be_decoded_is_said(models, code, tmp_path):
         decode(np.array([1, 64], np.uint16))
     copy = copytree(models[1], tmp_path / "copy")
     torch.save({}, copy / "spk2info.pt")
-    with pytest.raises(EngineError, match="has no speakers; give a reference recording"):
+    with pytest.raises(EngineError, match="has no speakers; set a reference recording"):
         Detokenizer(str(copy), str(code))
     torch.save({}, copy / "flow.pt")
     with pytest.raises(EngineError, match=r"cannot load .*copy"):

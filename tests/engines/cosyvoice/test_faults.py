@@ -100,16 +100,16 @@ def test_pieces_are_joined_and_kept_in_range(engine, monkeypatch):
         (
             {"model_dir": "/no/such"},
             EngineMissingError,
-            r"'/no/such' is no directory; edit engines\.tts\.options\.model",
+            r"'/no/such' is not a directory; edit engines\.tts\.options\.model",
         ),
-        ({"model_dir": ""}, EngineMissingError, "'' is no directory"),
+        ({"model_dir": ""}, EngineMissingError, "'' is not a directory"),
         ({"version": 3}, EngineMissingError, r"has no cosyvoice3\.yaml; edit engines\.tts\.options\.model_dir"),
         ({"version": "4"}, EngineError, "it must be auto, 1, 2 or 3"),
         ({"mode": "sing"}, EngineError, "mode is 'sing'; it must be one of zero_shot, sft"),
-        ({"mode": "zero_shot"}, EngineError, "name a directory or table: bank"),
+        ({"mode": "zero_shot"}, EngineError, "set engines\\.tts\\.options\\.bank to a directory or table"),
         ({"mode": "zero_shot", "bank": {}}, EngineError, "the bank has no voices"),
-        ({"mode": "instruct"}, EngineError, "needs an instruct text"),
-        ({"instruct": "fast"}, EngineError, "only it takes one"),
+        ({"mode": "instruct"}, EngineError, "set an instruct text with mode instruct"),
+        ({"instruct": "fast"}, EngineError, "set an instruct text with mode instruct"),
         ({"speed": 3}, EngineError, "from 0.5 to 2"),
         ({"concurrency": 0}, EngineError, "at least 1"),
         (
@@ -150,7 +150,7 @@ def test_missing_files_are_named(models, code, tmp_path):
     with pytest.raises(EngineMissingError, match=r"copy lacks hift\.pt, campplus\.onnx"):
         CosyVoice(str(copy), str(code), mode="sft")
     (copy / "cosyvoice2.yaml").write_text("")
-    with pytest.raises(EngineError, match="holds several versions; say which: version: 2"):
+    with pytest.raises(EngineError, match="contains several versions; choose one, for example version: 2"):
         CosyVoice(str(copy), str(code), mode="sft")
 
 
@@ -184,7 +184,7 @@ def test_code_that_is_not_whole_is_named(tmp_path, models):
     with pytest.raises(EngineMissingError, match="Matcha-TTS is empty; in the checkout: git submodule update"):
         CosyVoice(str(models[1]), str(tmp_path), mode="sft")
     (tmp_path / "third_party" / "Matcha-TTS" / "matcha").mkdir(parents=True)
-    with pytest.raises(EngineError, match=r"is imported from .* already; start anew to use"):
+    with pytest.raises(EngineError, match=r"is already imported from .*; start a new process to use"):
         CosyVoice(str(models[1]), str(tmp_path), mode="sft")
 
 

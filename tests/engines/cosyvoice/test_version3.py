@@ -86,7 +86,7 @@ def test_options_that_version_3_lacks_are_named(fake, tmp_path, bank, monkeypatc
 @pytest.mark.parametrize(
     ("cut", "says"),
     [
-        ("class CosyVoice3", "has no CosyVoice3; git pull"),
+        ("class CosyVoice3", "has no CosyVoice3; run git pull"),
         ("def add_zero_shot_spk", "older than May 2025"),
     ],
 )
@@ -182,7 +182,7 @@ def test_all_that_is_missing_is_said_before_anything_heavy_is_imported(fake, tmp
         (("/no/model", str(fake)), r"edit engines\.tts\.options\.model_dir"),
         ((model_dir, "/no/code"), r"edit engines\.tts\.options\.code_dir"),
         ((model_dir, str(fake), "/no/voices"), r"engines\.tts\.options\.bank"),
-        ((model_dir, str(fake), ""), "name a directory or table: bank"),
+        ((model_dir, str(fake), ""), "set engines\\.tts\\.options\\.bank to a directory or table"),
     ):
         with pytest.raises(EngineError, match=says):
             CosyVoice(*given[:2], bank=given[2] if len(given) > 2 else "")

@@ -72,7 +72,7 @@ def test_an_outage_stops_the_build_and_the_same_command_goes_on(serve, tmp_path)
     out = str(tmp_path / "stopped" / "out")
     host.script = lambda number, body: "503" if number > n_calls * 3 // 2 else ""
     for n_workers in (0, 1):
-        with pytest.raises(OutageError, match=r"does not speak: .*it is 503"):
+        with pytest.raises(OutageError, match=r"does not work: .*it is 503"):
             build(recipe, out, n_workers)
     host.script = lambda number, body: ""
     found = build(recipe, out, 1)

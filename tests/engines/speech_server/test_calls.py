@@ -227,18 +227,18 @@ def test_another_bank_is_another_version_of_the_engine(engine, bank):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"voices": []}, "give either voices, as the server names them, or a bank"),
-        ({"bank": "/nowhere"}, "give either voices"),
+        ({"voices": []}, "set either voices, by their names on the server, or a bank"),
+        ({"bank": "/nowhere"}, "set either voices"),
         ({"voice": "x"}, "engine speech_server: voice: unknown key"),
         ({"attempts": 0}, "attempts: Input should be greater than or equal to 1"),
-        ({"base_url": "http://me:secret@127.0.0.1/v1"}, "base_url must hold no password"),
-        ({"base_url": "http://secret@127.0.0.1/v1"}, "base_url must hold no password"),
+        ({"base_url": "http://me:secret@127.0.0.1/v1"}, "base_url must contain no password"),
+        ({"base_url": "http://secret@127.0.0.1/v1"}, "base_url must contain no password"),
         (
             {"base_url": "http://127.0.0.1/v1?api_key=secret"},
             "nothing behind a [?] or #, because the manifest holds it",
         ),
         ({"bit_exact": "mostly"}, "bit_exact"),
-        ({"voices": [], "bank": ".", "bank_limits": {"loud": 1}}, "no limit of voices is called 'loud'"),
+        ({"voices": [], "bank": ".", "bank_limits": {"loud": 1}}, "unknown voice limit 'loud'"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, says):

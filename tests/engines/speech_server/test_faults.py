@@ -69,7 +69,7 @@ def test_a_fault_that_stays_while_other_texts_are_spoken_is_the_texts(host, engi
 @pytest.mark.parametrize("fault", HEARD)
 def test_a_fault_that_stays_for_every_text_is_an_outage(host, engine, fault):
     host.script = lambda number, body: fault
-    with pytest.raises(OutageError, match="does not speak: ") as error:
+    with pytest.raises(OutageError, match="does not work: ") as error:
         engine(max_seconds=10, attempts=2, longest_wait_seconds=0.001).speak(TEXT, "tone-1", 7)
     assert HEARD[fault] in str(error.value)
     assert f"the speech server at {host.url}" in str(error.value)
@@ -81,7 +81,7 @@ def test_nobody_listening_is_an_outage_that_ends_when_somebody_does(engine):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # bound, and it does not listen: the connection is refused
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-        with pytest.raises(OutageError, match=r"does not speak: .*refused"):
+        with pytest.raises(OutageError, match=r"does not work: .*refused"):
             engine(base_url=url, attempts=2).speak(TEXT, "tone-1", 7)
 
 

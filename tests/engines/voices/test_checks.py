@@ -122,12 +122,12 @@ def test_a_table_must_be_right_in_every_row_and_a_directory_in_one(put):
     put("short.wav", seconds=1)
     put("noisy.wav", noise=0.2)
     (bank / "voices.csv").write_text("path\ngood.wav\nshort.wav\nnoisy.wav\n")
-    with pytest.raises(EngineError, match="2 of 3 voices cannot be used") as error:
+    with pytest.raises(EngineError, match="2 of 3 voices are unusable") as error:
         load_bank(bank / "voices.csv")
     assert "\n  short.wav: 1.0 s is too short" in str(error.value)
     assert "\n  noisy.wav: about" in str(error.value)
     (bank / "good.wav").unlink()
-    with pytest.raises(EngineError, match="2 of 2 voices cannot be used"):
+    with pytest.raises(EngineError, match="2 of 2 voices are unusable"):
         load_bank(bank)
 
 
@@ -138,7 +138,7 @@ def test_a_bad_row_of_a_voice_stops_a_table_and_no_directory(put):
         put(f"anna/good{k}.wav")
     rows = "\n".join(f"anna,anna/{file.name}" for file in sorted((bank / "anna").iterdir()))
     (bank / "voices.csv").write_text(f"name,path\n{rows}\n")
-    with pytest.raises(EngineError, match=r"1 of 1 voices cannot be used") as error:
+    with pytest.raises(EngineError, match=r"1 of 1 voices are unusable") as error:
         load_bank(bank / "voices.csv")
     assert "anna/short.wav: 1.0 s is too short" in str(error.value)
     assert list(load_bank(bank)) == ["anna"]
@@ -162,8 +162,8 @@ def test_limits_are_options(put):
     (verdict,) = survey(bank, RecordingLimits.of({"min_seconds": 0.5, "transcript": True}))
     assert verdict.faults == ("its transcript is missing; add it",)
     for values, says in [
-        ({"min_second": 1}, "no limit of voices is called 'min_second'; they are min_seconds, "),
-        ({"min_seconds": "1"}, "the limit min_seconds is '1'; write it like 2.0"),
+        ({"min_second": 1}, "unknown voice limit 'min_second'; known: min_seconds, "),
+        ({"min_seconds": "1"}, "the limit min_seconds is '1'; it must look like 2.0"),
         ({"best_seconds": [1]}, "the limit best_seconds is"),
         ({"min_seconds": True}, "the limit min_seconds is True"),
         ({"transcript": 1}, "the limit transcript is 1; write it like False"),
@@ -180,7 +180,7 @@ def test_the_command_shows_every_voice_and_fails_if_one_cannot_be_used(put, tmp_
     bank = put("good.wav")
     result = CliRunner().invoke(app, ["voices", str(bank), "--language", "de", "--csv", str(tmp_path / "good.csv")])
     assert result.exit_code == 0
-    assert "1 of 1 voices can be used" in result.stdout
+    assert "1 of 1 voices are usable" in result.stdout
     assert "is not checked" in result.stdout
     assert (tmp_path / "good.csv").read_text().splitlines()[1] == "good,bank/good.wav,good,,de,,unknown,"
     put("short[red].wav", seconds=1)
@@ -191,7 +191,7 @@ def test_the_command_shows_every_voice_and_fails_if_one_cannot_be_used(put, tmp_
     assert CliRunner().invoke(app, ["voices", str(bank), "--limit", "min_seconds=0.5"]).exit_code == 0
     for limit, says in [
         ("x=[", "--limit x=[: the value is not valid YAML"),
-        ("min_snr_db", "--limit min_snr_db: write it as key=value, for example min_snr_db=10"),
+        ("min_snr_db", "--limit min_snr_db: use the form key=value, for example min_snr_db=10"),
     ]:
         result = CliRunner().invoke(app, ["voices", str(bank), "--limit", limit])
         assert isinstance(result.exception, RecipeError)

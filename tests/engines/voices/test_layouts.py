@@ -162,7 +162,7 @@ def test_all_that_is_wrong_with_a_table_is_said_at_once(put):
     for text, says in [
         ("name,file\n", "no column 'file' is known; they are name, path"),
         ("name\n", "the column path is missing"),
-        ("path\n", "there is no recording in it"),
+        ("path\n", "it contains no recordings"),
         (b"path\n\xff\xfe", "no table in UTF-8"),
     ]:
         table.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -173,7 +173,7 @@ def test_all_that_is_wrong_with_a_table_is_said_at_once(put):
 def test_what_is_no_bank_is_refused(tmp_path):
     with pytest.raises(EngineError, match=r"no such directory, and no \.csv or \.tsv"):
         load_bank(tmp_path / "nowhere")
-    with pytest.raises(EngineError, match="there is no recording in it"):
+    with pytest.raises(EngineError, match="it contains no recordings"):
         load_bank(tmp_path)
 
 
@@ -192,5 +192,5 @@ def test_a_bank_that_was_written_as_a_table_is_the_same_bank(put, tmp_path):
         assert (new.voice.languages, new.voice.licence) == (old.voice.languages, old.voice.licence)
         assert new.voice.note == old.voice.note
     assert again[0].voice.note == "dialect 05 of 3D-Speaker"
-    with pytest.raises(EngineError, match=r"name it \.csv or \.tsv"):
+    with pytest.raises(EngineError, match=r"the name must end in \.csv or \.tsv"):
         write_table(tmp_path / "chosen.txt", verdicts)
