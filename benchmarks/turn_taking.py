@@ -29,13 +29,14 @@ SETTINGS = (
     "timing.assistant_fto={kind: uniform, low: 80, high: 320}",
     "timing.barge_in.probability=1",
     "timing.barge_in.families={next_turn: 3, repeat_request: 2, wait_request: 2, stop_request: 1, got_it: 1}",
+    "timing.barge_in.reaction={kind: lognormal, median: 550, sigma: 0.3, low: 350, high: 1100}",
     "timing.backchannel.user_probability=0.2",
     "timing.hesitation={probability: 0.2, filler_probability: 0.5}",
     "timing.aside.probability=0.05",
     "flatten.max_tokens=2048",
 )
-"""Answers after what a person needs, about every second turn of the assistant interrupted (that many find a fitting
-place), what must be ignored beside it, and rows that a small model can hold."""
+"""Answers after a human gap, an interruption in about every second turn of the assistant (the share with a fitting
+place), overlapping speech that must be ignored, stops late enough to tell the two apart, and rows for a small model."""
 MAX_TOKENS = "2048"
 TRAIN, TEST = slice(0, 27), slice(27, 34)
 """Which of the shipped dialogues; nothing that is said in a test is said in training. All rows of the held-out build
