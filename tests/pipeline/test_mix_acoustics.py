@@ -370,6 +370,42 @@ def test_the_user_laughs_and_coughs_only_while_not_speaking():
     assert n_found > 8
 
 
+class Beeps:
+    """Laughs of a fixed length."""
+
+    def __init__(self, n_samples: int) -> None:
+        self.n_samples = n_samples
+
+    def vocal_sound(self, kind, speech, rng) -> np.ndarray:
+        return np.ones(self.n_samples, np.float32)
+
+
+def laugh_starts(n_each: int, user=(), per_minute: float = 20, n_samples: int = 20 * RATE) -> list[int]:
+    recipe = MixConfig(vocal_sounds=VocalSoundsConfig(probability=1, per_minute=Constant(value=per_minute)))
+    drawn = SceneDraws(recipe, Supplies(Beeps(n_each)), Draws(3, ("train", "d1", "mix"), RATE), n_samples)
+    found = drawn.vocal_sounds(user)
+    return [start for start, _ in found.sounds] if found else []
+
+
+@pytest.mark.parametrize("too_close", [0, 1])
+def test_a_laugh_is_exactly_300_ms_from_speech_or_at_the_end_but_no_sample_closer(too_close):
+    n_laugh, speech, apart = RATE // 2, np.ones(1000, np.float32), RATE * 300 // 1000
+    first = laugh_starts(n_laugh)[0]
+    before, after = first - apart - len(speech) + too_close, first + n_laugh + apart - too_close
+    assert before > 0
+    for start in (before, after):
+        assert (first in laugh_starts(n_laugh, [(start, speech)])) == (not too_close)
+    assert (first in laugh_starts(n_laugh, n_samples=first + n_laugh - too_close)) == (not too_close)
+
+
+def test_short_laughs_are_300_ms_apart_too():
+    """Those of a user whose laughs are shorter than the margin."""
+    n_laugh = RATE // 100
+    starts = laugh_starts(n_laugh, per_minute=300)
+    assert len(starts) > 20
+    assert min(np.diff(starts)) >= n_laugh + RATE * 300 // 1000
+
+
 def test_laughter_and_coughs_are_as_loud_as_recorded_and_in_the_room_with_the_user():
     clean, found = mix(QUIET), laughing("d1")
     gain = 10 ** ((found.mixing.user_gain_db - clean.mixing.user_gain_db) / 20)

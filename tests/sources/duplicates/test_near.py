@@ -1,4 +1,5 @@
 import random
+import tracemalloc
 
 import pytest
 
@@ -66,6 +67,19 @@ def test_memory_is_bounded_and_forgets_the_oldest():
     assert len(near._ids) == 16
     assert seen(near, texts[-1]) == ["39"]
     assert seen(near, texts[0]) == [None]
+
+
+@pytest.mark.parametrize("threshold", [0.15, 0.8])
+def test_memory_is_by_default_what_the_page_on_scale_says(threshold):
+    """A fixed 90 to 140 MB, ids (some tens of bytes each) included: docs/scale.md."""
+    tracemalloc.start()
+    try:
+        near = NearDuplicates(threshold)
+        reserved = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert near.seen("0", signatures(["some text"])[0]) is None
+    assert 80e6 < reserved < 140e6
 
 
 @pytest.mark.parametrize(("threshold", "capacity"), [(0, 10), (1.1, 10), (0.8, 0)])

@@ -1,4 +1,5 @@
 import random
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -38,3 +39,17 @@ def test_strangers_have_next_to_nothing_in_common():
     made = signatures([sentence(chance, 60) for _ in range(50)])
     alike = [(made[a] == made[b]).mean() for a in range(50) for b in range(a)]
     assert max(alike) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "digest"),
+    [
+        ("hi", "3b1941c6545aaa88"),
+        ("whatisupman", "87162ecc0254b68f"),
+        ("你能帮我订一份披萨吗", "c990ff129986594f"),
+        (" ".join(str(n * n) for n in range(400)), "eb17e5a560a2e583"),
+    ],
+)
+def test_the_signature_of_a_text_stays_the_same(text, digest):
+    """Signatures decide duplicates and splits; another one would move dialogues between splits."""
+    assert blake2b(signatures([text]).astype("<u2").tobytes(), digest_size=8).hexdigest() == digest
