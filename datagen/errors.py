@@ -5,14 +5,14 @@ DatagenError                 all errors a user can fix; the command line prints 
 ├── SourceError              an input cannot be read at all (one bad record is a reject, not an error)
 ├── EngineError              an engine cannot be loaded, or failed on one piece of work
 │   └── EngineMissingError   the package or the weights of an engine are not installed
-├── OutageError              what an engine stands on fails, a server or a GPU; what is done is kept
+├── OutageError              a resource of an engine fails, a server or a GPU; finished work is kept
 ├── StoreError               the output cannot be read or written
 ├── TrustError               a data set would run code or read files that it names
 ├── ResumeError              the output belongs to another recipe, input or version
 ├── LimitError               too many dialogues fail
-├── BudgetError              what a language model may cost is used up
+├── BudgetError              the budget of a language model is used up
 ├── FeedError                a build cannot be fed to training as requested
-└── ClusterError             the cluster is not there, or cannot hold the build
+└── ClusterError             the cluster cannot be reached, or cannot hold the build
 """
 
 
@@ -68,4 +68,4 @@ class FeedError(DatagenError):
 
 
 class ClusterError(DatagenError):
-    """The cluster is not there, or cannot hold the build."""
+    """The cluster cannot be reached, or cannot hold the build."""

@@ -190,7 +190,9 @@ class Dialogue:
     written_by: tuple[Origin, ...] = ()
     """Origins in order of authoring; empty if no language model was involved."""
     group: str = ""
-    """Id of the dialogue that names its cluster of near-duplicates, which share a split; empty: its own.
+    """Id of the dialogue that names its cluster of near-duplicates; empty: its own id.
+
+    The dialogues of a cluster share a split.
     """
 
     @property
@@ -219,7 +221,7 @@ class BargeIn:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Place of an utterance that overlaps the other's preceding utterance, and to which nobody yields."""
+    """Place of an utterance inside the other's preceding utterance, to which nobody yields."""
 
     at_characters: int
     """Place in the other's spoken text, in characters from its beginning."""
@@ -243,7 +245,7 @@ class PartOf:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Words of one voice without a scripted pause, and their scripted offset to the preceding utterance."""
+    """Words of one voice without a scripted pause, and their scripted timing."""
 
     role: Role
     text: str
@@ -252,9 +254,11 @@ class Utterance:
     """Normalized (verbalized) text."""
     voice: str
     offset_samples: int
-    """Scripted start minus the end of the preceding utterance on the floor: the floor-transfer offset, or a pause.
+    """Scripted start minus the end of the preceding utterance on the floor.
 
-    Also used if there is no room for a barge-in; unused with `within`."""
+    This is the floor-transfer offset, or a pause within a turn. Also used if there is no room for a
+    barge-in; unused with `within`.
+    """
     barge_in: BargeIn | None = None
     kind: Kind = "turn"
     turn: int = 0
@@ -264,7 +268,7 @@ class Utterance:
     event: str = ""
     """Event of the utterance or of the time before it, if the kinds do not determine it."""
     correction: tuple[int, int] | None = None
-    """Place in `spoken` of a correction: from the start of the wrong value to the end of the right one."""
+    """Place of a correction in `spoken`: from the wrong value's start to the right one's end."""
     part_of: PartOf | None = None
     """The take from which it is cut; None if it has its own."""
 

@@ -1,7 +1,7 @@
-"""The outward contract as files: JSON Schema of input, recipe and manifest, Arrow schemas of all tables.
+"""The public data formats as files: JSON Schema of input, recipe and manifest, Arrow table schemas.
 
-`python -m datagen.schemas DIRECTORY` writes them; they are checked in under `schemas/`, and a test fails where
-they are stale.
+`python -m datagen.schemas DIRECTORY` writes them. They are checked in under `schemas/`, and a test
+fails if they are stale.
 """
 
 import json
@@ -25,7 +25,7 @@ from datagen.shards.unit import Marker
 
 @dataclass
 class _Dialogue:
-    """One dialogue of our own shape; other shapes are read too, see docs/format.md."""
+    """One dialogue in our own shape; other shapes can be read too, see docs/format.md."""
 
     turns: Annotated[list[Turn], Meta(min_length=1)]
     id: (
@@ -33,10 +33,10 @@ class _Dialogue:
         | None
     ) = None
     language: Annotated[str, Meta(description="ISO 639-1; detected if missing")] | None = None
-    marks: (
-        Annotated[list[Mark], Meta(description="What happens inside turns, instead of the rules of `timing`")] | None
-    ) = None
-    scores: Annotated[Judged, Meta(description="A judge's, 1 to 10")] | None = None
+    marks: Annotated[list[Mark], Meta(description="Events inside turns, instead of the rules of `timing`")] | None = (
+        None
+    )
+    scores: Annotated[Judged, Meta(description="Scores of a judge, 1 to 10")] | None = None
     written_by: Annotated[list[Origin], Meta(max_length=100)] | None = None
 
 
@@ -58,7 +58,7 @@ class _Manifest(BaseModel):
     recipe_sha256: str
     inputs: list[InputFile]
     engines: dict[str, EngineInfo]
-    voices: dict[str, Voice] = Field(description="What is known of each voice that may be heard, by name")
+    voices: dict[str, Voice] = Field(description="Each voice that may occur, by name")
     vocabulary: _Vocabulary
     clock: Clock
     silence: Silence
@@ -71,10 +71,10 @@ class _Manifest(BaseModel):
     digest: str = Field(pattern="^[0-9a-f]{32}$", description="Order-independent hash over all rows and rejects")
     tables: dict[str, dict[str, Sums]]
     reproducible: Reproducible = Field(
-        description="What the digest can be held against: the promise of the weakest engine, which engines those are, "
-        "and units by the kind of processor that finished them"
+        description="Reproducibility of the digest: the promise of the weakest engine, the engines that limit it, and "
+        "units by the kind of processor that finished them"
     )
-    index: list[IndexPart] = Field(description="Files of the index, which has a row a data file")
+    index: list[IndexPart] = Field(description="Files of the index, which has one row per data file")
 
 
 def documents() -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _describe(field: Any) -> dict[str, Any]:
 
 
 def render(document: Any) -> str:
-    """A schema as it stands in its file."""
+    """The text of a schema file."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -19,7 +19,7 @@ from datagen.shards.manifest import Manifest
 from datagen.terminal import table
 
 N_CONVERSATIONS = 5000
-"""About how many conversations are read; of a larger build, a keyed choice."""
+"""Approximate maximum number of conversations to read; a larger build is sampled by key."""
 
 PREDICTORS: tuple[Callable[[], Predictor], ...] = (
     InterruptionFromText,

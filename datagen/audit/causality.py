@@ -1,4 +1,4 @@
-"""Predictors of what a token must not know: interruptions, unheard words, unfinished questions."""
+"""Predictors of future information in tokens: interruptions, unheard words, unfinished questions."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -13,7 +13,7 @@ Verdict = Literal["pass", "fail", "not enough data", "not applicable"]
 
 _RARE = 0.05
 N_EXAMPLES = 8
-"""Examples that a finding lists, unless a reader should see all of them."""
+"""Maximum number of examples in a finding, unless a reader should see all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Finding:
     n: int
     """Number of cases behind the score: turns, frames, pairs."""
     chance: float | None
-    """The score to expect by chance, computed from the same data; None if chance plays no part."""
+    """The score expected by chance, computed from the same data; None if chance plays no role."""
     limit: float | None
     """The largest score that passes; with `at_least`, the smallest."""
     verdict: Verdict
@@ -111,8 +111,8 @@ def judged(fails: bool, n: int, n_least: int = 1) -> Verdict:
 def verdict(score: float | None, n: int, limit: float, n_least: int = 1) -> Verdict:
     """The verdict on a share that should be small.
 
-    It fails if fewer than one of twenty builds just at the limit would show that many cases or
-    more. So a single accident in a small build is no fault.
+    It fails if fewer than one in twenty builds exactly at the limit would show that many cases or
+    more. So a single case in a small build does not fail it.
 
     Args:
         score: The share; None without data.

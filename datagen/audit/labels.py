@@ -1,4 +1,4 @@
-"""Predictors of what a label promises: a trace in the sound or the words, and a natural hesitation."""
+"""Predictors that test labels: for a trace in sound or words, and for natural hesitations."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field

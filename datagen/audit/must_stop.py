@@ -24,7 +24,7 @@ _N_WORDS = 250
 _N_FOLDS = 5
 _N_SHUFFLES = 3
 _SYLLABLE_MS = 300
-"""A shorter sound has hardly been a syllable."""
+"""A shorter sound is hardly a syllable."""
 _BREATH_MS = 300
 """A shorter silence between pieces of a turn does not end the sound."""
 _WEIGHT_DECAY = 0.1
@@ -56,7 +56,7 @@ class _Start:
 
 @dataclass
 class MustStop:
-    """A logistic regression on the sound up to the moment when the assistant has to decide.
+    """A logistic regression on the sound up to the time at which the assistant has to decide.
 
     By the time an assistant stops for a barge-in, it has heard that much of it. Events to ignore
     are heard for a time drawn at random from those of barge-ins. The features are the words that

@@ -1,4 +1,4 @@
-"""Predictors from the codes of the silent user: periods of looped noise, and noise heard twice."""
+"""Predictors from the codes of the silent user: periods of looped noise, and repeated noise."""
 
 from dataclasses import dataclass, field
 

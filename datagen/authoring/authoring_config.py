@@ -17,7 +17,7 @@ TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "ju
 class WriteInput(ConfigPart):
     """Input of authoring: topics, or existing dialogues."""
 
-    topics: str = Field("", description="File of topics: a line each, or JSONL with topic, language, persona, style")
+    topics: str = Field("", description="File of topics: one per line, or JSONL with topic, language, persona, style")
     paths: tuple[str, ...] = Field((), description="Dialogues, as `input.paths` of a build names them")
     shape: str = Field("auto", description="Shape of the dialogues' records, or `auto`")
     limit: int | None = Field(None, ge=1, description="Stop after this many records")
@@ -30,14 +30,14 @@ class WriteInput(ConfigPart):
 
 
 class Prices(ConfigPart):
-    """Money for a million tokens, in any one currency."""
+    """Prices per million tokens, in any currency."""
 
     input_per_million: float = Field(0, ge=0)
     output_per_million: float = Field(0, ge=0)
 
 
 class Budget(ConfigPart):
-    """Budget of all answers of an output over all its runs. Empty: no limit."""
+    """Budget for all answers of an output, over all its runs. Null: no limit."""
 
     tokens: int | None = Field(None, ge=1, description="Input and output tokens together")
     money: float | None = Field(None, gt=0, description="In the currency of `llm.prices`")
@@ -46,26 +46,28 @@ class Budget(ConfigPart):
 class Llm(ConfigPart):
     """The model and its request parameters."""
 
-    model: str = Field(min_length=1, max_length=200, description="As the server names it")
-    base_url: str = Field("https://api.openai.com/v1", description="Of any server that speaks chat completions")
+    model: str = Field(min_length=1, max_length=200, description="Name of the model on the server")
+    base_url: str = Field("https://api.openai.com/v1", description="Base URL of any server with chat completions")
     api_key_env: str = Field(
-        "OPENAI_API_KEY", pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$", description="Environment variable; empty: no key"
+        "OPENAI_API_KEY",
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$",
+        description="Environment variable that contains the key; empty: no key",
     )
-    temperature: float | None = Field(None, ge=0, le=2, description="Empty: as each prompt says")
-    top_p: float | None = Field(None, gt=0, le=1, description="Empty: the server's own")
-    seed: int | None = Field(0, ge=0, lt=2**31, description="For servers that take one; empty: none is sent")
-    max_tokens: int | None = Field(None, ge=16, description="Longest answer; empty: as each prompt says")
+    temperature: float | None = Field(None, ge=0, le=2, description="Null: the value of each prompt")
+    top_p: float | None = Field(None, gt=0, le=1, description="Null: the server's default")
+    seed: int | None = Field(0, ge=0, lt=2**31, description="For servers that support one; null: none is sent")
+    max_tokens: int | None = Field(None, ge=16, description="Longest answer; null: the value of each prompt")
     structured: Literal["auto", "json_schema", "json_object", "text"] = Field(
-        "auto", description="How the answer's form is asked for; auto: the strictest way the server understands"
+        "auto", description="Request of structured answers; auto: the strictest way that the server supports"
     )
-    stream: bool = Field(False, description="Have answers sent piece by piece, for servers that cut long silences")
-    concurrency: int = Field(16, ge=1, le=1024, description="Most requests under way")
+    stream: bool = Field(False, description="Stream answers, for servers that close idle connections")
+    concurrency: int = Field(16, ge=1, le=1024, description="Maximum number of simultaneous requests")
     requests_per_minute: int | None = Field(None, ge=1)
-    tokens_per_minute: int | None = Field(None, ge=1, description="Estimated input and longest output together")
-    timeout_seconds: float = Field(180, gt=0, le=3600, description="A request that takes longer has hung")
-    retries: int = Field(6, ge=0, le=50, description="How often a request is sent again when the network fails it")
-    max_wait_seconds: float = Field(120, gt=0, le=3600, description="Longest wait before a request is sent again")
-    attempts: int = Field(3, ge=1, le=20, description="Answers asked for until one fits")
+    tokens_per_minute: int | None = Field(None, ge=1, description="Estimated input plus longest output")
+    timeout_seconds: float = Field(180, gt=0, le=3600, description="A request that takes longer counts as hung")
+    retries: int = Field(6, ge=0, le=50, description="Retries of a request after network failures")
+    max_wait_seconds: float = Field(120, gt=0, le=3600, description="Longest wait before a retry")
+    attempts: int = Field(3, ge=1, le=20, description="Maximum number of requested answers until one is valid")
     prices: Prices = Prices()
     budget: Budget = Budget()
 
@@ -86,7 +88,9 @@ class Dialogues(ConfigPart):
 
     min_turns: int = Field(6, ge=2, le=60)
     max_turns: int = Field(12, ge=2, le=60)
-    max_words: int = Field(60, ge=5, le=300, description="Most words a turn; two Chinese characters count as one")
+    max_words: int = Field(
+        60, ge=5, le=300, description="Maximum number of words per turn; two Chinese characters count as one"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> "Dialogues":
@@ -96,7 +100,7 @@ class Dialogues(ConfigPart):
 
 
 class Marks(ConfigPart):
-    """The most a script may hold."""
+    """Maximum numbers of marks per script."""
 
     barge_ins: int = Field(2, ge=0, le=30)
     hesitations: int = Field(4, ge=0, le=60)
@@ -104,7 +108,7 @@ class Marks(ConfigPart):
 
 
 class Gates(ConfigPart):
-    """The lowest scores of the judge that are kept, 1 to 10. Empty: not asked."""
+    """Lowest passing scores of the judge, 1 to 10. Null: not checked."""
 
     spokenness: int | None = Field(None, ge=1, le=10)
     coherence: int | None = Field(None, ge=1, le=10)
@@ -112,24 +116,26 @@ class Gates(ConfigPart):
 
 
 class WriteRecipe(ConfigPart):
-    """All values of a run that writes."""
+    """All values of an authoring run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
     seed: int = Field(0, ge=0, lt=2**63)
     input: WriteInput
     select: SelectConfig = Field(
-        SelectConfig(), description="Of dialogues that there are, those worth paying for: as in a build"
+        SelectConfig(), description="Limits on existing dialogues before they are paid for; keys as in a build"
     )
-    tasks: tuple[TaskName, ...] = Field(min_length=1, description="In this order")
+    tasks: tuple[TaskName, ...] = Field(min_length=1, description="Tasks, in this order")
     languages: tuple[str, ...] = Field(
-        ("en",), min_length=1, description="Of dialogues from topics: each topic in each"
+        ("en",), min_length=1, description="Languages of dialogues from topics; each topic is used in each"
     )
-    n_per_topic: int = Field(1, ge=1, le=100_000, description="Dialogues a topic and language")
-    personas: tuple[str, ...] = Field((), description="Who the user is; one is drawn for each dialogue")
-    styles: tuple[str, ...] = Field((), description="How they talk; one is drawn for each dialogue")
-    translate_to: str = Field("", pattern="^([a-z]{2})?$", description="ISO 639-1; for the task translate")
-    prompts: str = Field("", description="Folder of prompts of your own; empty: those shipped")
+    n_per_topic: int = Field(1, ge=1, le=100_000, description="Dialogues per topic and language")
+    personas: tuple[str, ...] = Field((), description="Descriptions of the user; one is drawn per dialogue")
+    styles: tuple[str, ...] = Field((), description="Conversational styles; one is drawn per dialogue")
+    translate_to: str = Field(
+        "", pattern="^([a-z]{2})?$", description="Target language of the task translate, ISO 639-1"
+    )
+    prompts: str = Field("", description="Folder of your own prompts; empty: the shipped ones")
     unit_records: int = Field(32, ge=1, le=4096, description="Records that are committed and resumed as one")
     llm: Llm
     dialogues: Dialogues = Dialogues()
@@ -160,29 +166,29 @@ class WriteRecipe(ConfigPart):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Values that decide the content; server, speed and price do not."""
+        """Values that decide the content; excludes server, speed and price."""
         how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed", "max_tokens", "attempts"}
         return self.model_dump(mode="json", exclude={"llm": how})
 
     def dump(self) -> dict[str, Any]:
-        """All values, as can be sent to a worker."""
+        """All values in a form that can be sent to a worker."""
         return self.model_dump(mode="json")
 
     def sha256(self) -> str:
-        """Hash of what decides the content."""
+        """Hash of the identity."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
 
 def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
-    """Read a recipe from YAML, or the part `write` of one from which a build reads the rest.
+    """Read an authoring recipe from YAML, or from the section `write` of a build's recipe.
 
     Args:
         text: The YAML.
-        name: Its name in errors, such as its file.
-        overrides: `key=value` pairs; the key is dotted (`llm.model`), the value YAML.
+        name: Name for errors, such as that of its file.
+        overrides: `key=value` pairs; the key is dotted (`llm.model`), the value is YAML.
 
     Raises:
-        RecipeError: If a key or value is wrong; names file, key and how to fix it.
+        RecipeError: If a key or value is invalid.
     """
     values = values_of(text, name)
     if isinstance(values.get(WRITE), dict):

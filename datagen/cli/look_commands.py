@@ -103,7 +103,7 @@ def audit_build(
         int, typer.Option("--conversations", min=1, help="Read at most about N conversations.")
     ] = 5000,
 ) -> None:
-    """Look for shortcuts in the data that a model could learn (docs/audit.md). Exits with status 1 on a finding."""
+    """Look for shortcuts that a model could learn (docs/audit.md). Exits with status 1 on a finding."""
     from datagen.audit.audit import as_json as plain
     from datagen.audit.audit import audit, show, title
     from datagen.terminal import console, print_json

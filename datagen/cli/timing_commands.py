@@ -47,7 +47,7 @@ def report(
         int, typer.Option("--voice", min=0, help="Number of conversations whose stored audio is checked.")
     ] = 100,
 ) -> None:
-    """Measure the timing of a build, compare it with human ranges and a reference, and check it against the audio."""
+    """Compare the timing of a build with human ranges and a reference, and check it against the audio."""
     from datagen.measure import timing_report as reports
     from datagen.measure.compared_timing import ComparedTiming
     from datagen.measure.crosscheck import detectors

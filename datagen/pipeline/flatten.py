@@ -60,7 +60,8 @@ class Flatten:
     def _alignment(self, talk: ChunkedConversation, task: str) -> Iterator[Row]:
         """Rows `[ASR][SOS] speech [EOS][SOT] text [EOT]` and the reverse for TTS, one per utterance.
 
-        An utterance too long for a row has none: a cut one would pair speech with text of other words.
+        An utterance too long for a row has none: a cut one would pair speech with text of other
+        words.
         """
         v, r = self._vocabulary, self._recipe
         roles = r.asr_roles if task == "asr" else r.tts_roles

@@ -221,7 +221,8 @@ class Pipeline:
         """Check that the voice engine stops retrying before its dialogue counts as hung.
 
         Raises:
-            RecipeError: If the time is too short for a call, a health check of the server and the rest.
+            RecipeError: If the time is too short for a call, a health check of the server and the
+                rest.
         """
         patience, limit = self.tts.give_up_seconds, self.recipe.limits.dialogue_seconds
         if patience > limit / 3:

@@ -137,8 +137,8 @@ class _Floor:
     def _interrupt(self, index: int, take: Take, barge_in: BargeIn) -> int | None:
         """Cut the other's utterance, placed last, and return this one's start; None without room.
 
-        Delay and reaction are shortened if the other would otherwise finish, because a barge-in leaves
-        a word unsaid. The other also stops before the interrupter does.
+        Delay and reaction are shortened if the other would otherwise finish, because a barge-in
+        leaves a word unsaid. The other also stops before the interrupter does.
         """
         if not self._floor:
             return None

@@ -39,7 +39,8 @@ class Step:
 def apply(name: str, stage: PipelineStage[Any, Any], item: Any) -> Any:
     """Run a stage on an item; an exception becomes a reject of that item.
 
-    Outages and missing packages are raised instead, because they must not decide the content of a build.
+    Outages and missing packages are raised instead, because they must not decide the content of a
+    build.
 
     Args:
         name: Name of the step, for rejects.

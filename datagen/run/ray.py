@@ -306,7 +306,8 @@ def _wait_for_room(pools: Sequence[PoolConfig], seconds: float, notice: Notice) 
     """Wait for nodes that may still come.
 
     Raises:
-        ClusterError: If the pools still do not fit when the time is up; names the missing resources.
+        ClusterError: If the pools still do not fit when the time is up; names the missing
+            resources.
     """
     deadline = time.monotonic() + seconds
     if fault := missing(pools, _nodes()):

@@ -43,8 +43,8 @@ class Died(Exception):
 class Child:
     """A process that makes one object and answers calls of its methods, in order.
 
-    Its output goes to a file, so only the driver writes to the terminal. Ctrl-C never reaches it, and
-    it ends when its parent process ends for any reason.
+    Its output goes to a file, so only the driver writes to the terminal. Ctrl-C never reaches it,
+    and it ends when its parent process ends for any reason.
     """
 
     def __init__(self, make: Callable[..., object], *arguments: object) -> None:
@@ -157,9 +157,9 @@ def _end_with_parent(life: int) -> None:
 class Warden:
     """Keeps one worker running in a separate process, and replaces it when it dies.
 
-    A unit that kills it is retried. Then its dialogues are run one by one, each with the same number
-    of attempts. A dialogue that kills its worker by itself becomes a reject "crashed_worker"; the
-    others are kept.
+    A unit that kills it is retried. Then its dialogues are run one by one, each with the same
+    number of attempts. A dialogue that kills its worker by itself becomes a reject
+    "crashed_worker"; the others are kept.
     """
 
     def __init__(self, make: Callable[..., object], arguments: tuple[Any, ...], attempts: int, notice: Notice) -> None:

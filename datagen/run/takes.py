@@ -1,9 +1,8 @@
 """Kept takes: speech that later builds reuse, with any timing.
 
-    takes/HASH.parquet        takes that one worker wrote at once, of schema TAKES; HASH is that of
-    their keys takes/keys/HASH           SHA-256 of that file, then the 16-byte keys in it
-    takes/index.parquet       all keys with their files, written by the driver when it starts and
-    when it ends
+    takes/HASH.parquet     takes that a worker wrote at once, of schema TAKES; HASH is of their keys
+    takes/keys/HASH        SHA-256 of that file, then the 16-byte keys in it
+    takes/index.parquet    all keys with their files, written by the driver at its start and end
 
 A reader gets the index in one request (one per file of keys if the build wrote no index), then the
 files it needs. Takes are not part of the digest: a missing or damaged one is synthesized again.

@@ -33,7 +33,8 @@ class Worker:
             build: The pipeline.
             plan: The plan whose units are run.
             store: The output, with the plan.
-            names: Names of the steps to run; by default all. With several pools, a worker runs some.
+            names: Names of the steps to run; by default all. With several pools, a worker runs
+                some.
         """
         self._limits = threadpool_limits(1)  # one worker per core; results must not depend on the number of cores
         keep_freed_memory()
@@ -49,8 +50,8 @@ class Worker:
     def open(cls, recipe: dict[str, Any], url: str, names: Sequence[str] = ()) -> "Worker":
         """A worker in a separate process.
 
-        The process ends if a dialogue takes longer than `limits.dialogue_seconds`, or if loading the
-        engines takes longer than `limits.start_seconds`.
+        The process ends if a dialogue takes longer than `limits.dialogue_seconds`, or if loading
+        the engines takes longer than `limits.start_seconds`.
         """
         store, values = open_store(url), Recipe.model_validate(recipe)
         faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)

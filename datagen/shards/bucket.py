@@ -106,7 +106,8 @@ class Bucket:
     def create(self, key: str, data: bytes) -> bool:
         """Write a file unless it exists; True if its content is known to be `data`.
 
-        The store decides: of several simultaneous creators, one wins. If a response is lost, the file
+        The store decides: of several simultaneous creators, one wins. If a response is lost, the
+            file
         may have been written anyway, and the next attempt is then refused. So after an uncertain
         attempt, a refusal is resolved by reading: the same bytes count as written. An uncertain
         attempt can also reach the store after this call has ended; it then finds the name taken, or
@@ -199,7 +200,8 @@ class Bucket:
         """A seekable stream over a file, or over the URL itself; reads ahead a few megabytes.
 
         Raises:
-            StoreError: If it does not exist. Reading raises it if the store fails or the file changes.
+            StoreError: If it does not exist. Reading raises it if the store fails or the file
+                changes.
         """
         found = self.stat(key)
         if found is None:
@@ -221,7 +223,7 @@ class Bucket:
         return f"{self.url}/{key}" if key else self.url
 
     def _try(self, verb: str, key: str, call: Callable[[], _Made]) -> _Made:
-        """Retry a call with randomized exponential backoff until success, a permanent failure or timeout."""
+        """Retry a call, with random exponential backoff, until success, permanent failure or timeout."""
         deadline, wait_s = time.monotonic() + self._patience_s, _FIRST_WAIT_S
         for n_tries in count(1):
             try:

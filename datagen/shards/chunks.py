@@ -148,8 +148,8 @@ class ChunkedConversation:
     def turns(self, whole: bool) -> tuple[ChunkedUtterance, ...]:
         """Turns with their pieces joined: the audible floor, or only the dialogue's turns, each whole.
 
-        Whole turns omit inserts and resumptions, because an interrupted turn then contains the words of
-        its resumption.
+        Whole turns omit inserts and resumptions, because an interrupted turn then contains the
+        words of its resumption.
         """
         found: list[ChunkedUtterance] = []
         for u in self.utterances:

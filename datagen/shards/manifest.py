@@ -1,8 +1,9 @@
 """The manifest and index of a finished build, written last: their existence means it is complete.
 
 The index has one row per data file, in order of units. It is divided into files of some units each,
-so that neither its writer nor its reader ever holds all of it. The manifest contains their names and
-hashes. The names contain the hash too, so two drivers that finish a build at once do not collide.
+so that neither its writer nor its reader ever holds all of it. The manifest contains their names
+and hashes. The names contain the hash too, so two drivers that finish a build at once do not
+collide.
 """
 
 import hashlib

@@ -85,7 +85,8 @@ class Store(Protocol):
 class LocalStore:
     """A directory on a local disk.
 
-    A file is written to a scratch name, synced, then linked to its name, and the directory is synced.
+    A file is written to a scratch name, synced, then linked to its name, and the directory is
+    synced.
     """
 
     def __init__(self, root: str | Path) -> None:

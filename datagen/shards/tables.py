@@ -17,8 +17,8 @@ def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
     """A Parquet file of one table, the same bytes for the same table.
 
     Before zstd, token ids and codes are split into one stream per byte (BYTE_STREAM_SPLIT). The high
-    bytes of ids hardly vary, so a token costs little more than its entropy. There are no dictionaries
-    or statistics, because they cost more than they save in files of this size
+    bytes of ids hardly vary, so a token costs little more than its entropy. There are no
+    dictionaries or statistics, because they cost more than they save in files of this size
     (`benchmarks/size.py`).
 
     Args:

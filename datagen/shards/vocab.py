@@ -4,8 +4,8 @@
     special_offset + k                 SPECIALS[k]
     speech_offset + code               speech code `code`
 
-With the embedded Qwen2 tokenizer, the special tokens lie in unused padding rows of Qwen2's embedding
-(151,665 to 151,935), so a Qwen2 checkpoint grows only by the speech codes.
+With the embedded Qwen2 tokenizer, the special tokens lie in unused padding rows of Qwen2's
+embedding (151,665 to 151,935), so a Qwen2 checkpoint grows only by the speech codes.
 """
 
 from dataclasses import dataclass, field

@@ -100,9 +100,9 @@ def _add(block: NDArray[np.float32], segments: Segments, begin: int, gain: np.fl
 class Mix(PipelineStage[Timeline, Conversation]):
     """Mix both channels, in the order of operations of `datagen.pipeline.mix`.
 
-    The assistant's channel stays clean, with digital silence between utterances. An SNR is the power
-    of the user's speech while audible, relative to the power of the noise over the whole channel.
-    Attenuation against clipping applies to the whole channel.
+    The assistant's channel stays clean, with digital silence between utterances. An SNR is the
+    power of the user's speech while audible, relative to the power of the noise over the whole
+    channel. Attenuation against clipping applies to the whole channel.
     """
 
     def __init__(

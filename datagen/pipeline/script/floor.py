@@ -89,7 +89,8 @@ def pieces_of(
         setting: Distributions, words, voices and random draws.
         barge_in: Its barge-in into the preceding turn, if any.
         pauses: Hesitations inside it, by place.
-        holds_floor: True if its speaker has just asked the other to stop, so that it follows a pause.
+        holds_floor: True if its speaker has just asked the other to stop, so that it follows a
+            pause.
     """
     timing, tokens, voices, draws = setting.timing, setting.tokens, setting.voices, setting.draws
     k, role = part.index, part.role

@@ -22,9 +22,9 @@ _REACH_MS = 120
 def sliced(take: LineTake, parts: Sequence[PartOf], rate_hz: int, word_times: WordTimes) -> list[LineTake]:
     """Cut a take into pieces that hold every sample of it, in order; nothing is dropped.
 
-    A cut lies in the middle of the silence between two words, or at the end of the preceding word if
-    there is no silence. If word times are estimated, it lies at the quietest point near that place.
-    Samples next to a cut are faded.
+    A cut lies in the middle of the silence between two words, or at the end of the preceding word
+    if there is no silence. If word times are estimated, it lies at the quietest point near that
+    place. Samples next to a cut are faded.
 
     Args:
         take: Take of the text in all parts.
@@ -33,7 +33,8 @@ def sliced(take: LineTake, parts: Sequence[PartOf], rate_hz: int, word_times: Wo
         word_times: Kind of word times of the engine.
 
     Returns:
-        A take per part, with times from its beginning; scores and attempt are those of the whole take.
+        A take per part, with times from its beginning; scores and attempt are those of the whole
+        take.
     """
     cuts = [0]
     for before, after in pairwise(parts):

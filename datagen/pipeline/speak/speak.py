@@ -58,8 +58,9 @@ class TakeCheck(Protocol):
 def lines_of(script: Script) -> list[SpeechLine]:
     """The line of each utterance; pieces of one take share a line.
 
-    The occasion is the dialogue, the purpose of the utterance, the turn, and a count of the same words
-    by the same voice there. So it is unaffected by timing that moves other tokens to other turns.
+    The occasion is the dialogue, the purpose of the utterance, the turn, and a count of the same
+    words by the same voice there. So it is unaffected by timing that moves other tokens to other
+    turns.
     """
     said, lines = Counter[tuple[str, int, str, str]](), list[SpeechLine]()
     for u in script.utterances:
@@ -99,8 +100,8 @@ class Speak(PipelineStage[Script, Takes]):
             check: The quality check of takes.
             sample_rate_hz: Sample rate of the conversation.
             run_seed: Seed of the recipe.
-            talker_pace: Factor by which talkers of the babble are faster and higher than users of the
-                same voice.
+            talker_pace: Factor by which talkers of the babble are faster and higher than users of
+                the same voice.
             shelf: Kept takes, if any.
             made_with: Settings of engine and check, for the keys of kept takes.
         """

@@ -11,12 +11,11 @@ _N_BANDED = 64
 
 
 class NearDuplicates:
-    """Memory of dialogues, bounded, that finds earlier ones that share most of their text.
+    """A bounded memory of dialogues that finds earlier ones that share most of their text.
 
     Signatures are looked up by bands (Leskovec et al., Mining of Massive Datasets, 3.4). Each band
     keeps, per bucket, only the last dialogue that fell in it, and signatures live in a ring: memory
-    is `capacity` times 350 to 550 bytes, and the oldest dialogues are dropped rather than memory
-    grown.
+    is `capacity` times 350 to 550 bytes, and the oldest dialogues are dropped so that it does not grow.
 
     >>> from datagen.sources.duplicates.signatures import signatures
     >>> near = NearDuplicates(threshold=0.6)
@@ -31,7 +30,7 @@ class NearDuplicates:
         Args:
             threshold: Share of common 5-grams (Jaccard), as estimated, from which two dialogues are
                 near duplicates, above 0.1 and at most 1.
-            capacity: Dialogues remembered.
+            capacity: Maximum number of remembered dialogues.
         """
         if not 0.1 < threshold <= 1 or capacity < 1:
             raise ValueError(f"threshold {threshold} must be in (0.1, 1] and capacity {capacity} positive")
@@ -49,7 +48,7 @@ class NearDuplicates:
         self._multipliers = rng(0, "near-duplicates").integers(1, 2**63, self._n_rows, dtype=np.uint64) | np.uint64(1)
 
     def seen(self, id_: str, signature: NDArray[np.uint16]) -> str | None:
-        """Look a dialogue up, and remember it if it is new.
+        """Look up a dialogue, and remember it if it is new.
 
         Args:
             id_: Of the dialogue.
