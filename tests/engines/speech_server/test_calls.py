@@ -235,7 +235,7 @@ def test_another_bank_is_another_version_of_the_engine(engine, bank):
         ({"base_url": "http://secret@127.0.0.1/v1"}, "base_url must contain no password"),
         (
             {"base_url": "http://127.0.0.1/v1?api_key=secret"},
-            "nothing behind a [?] or #, because the manifest holds it",
+            "nothing after a [?] or #, because the manifest stores it",
         ),
         ({"bit_exact": "mostly"}, "bit_exact"),
         ({"voices": [], "bank": ".", "bank_limits": {"loud": 1}}, "unknown voice limit 'loud'"),
