@@ -101,7 +101,7 @@ def test_short_words_inside_the_others_turn_are_backchannels_unless_they_are_man
         (
             "a.rttm",
             "SPEAKER r 1 x 1 <NA> <NA> s <NA> <NA>",
-            "a.rttm, line 1: start is 'x', must be a number of seconds",
+            "a.rttm, line 1: start is 'x', must be a number",
         ),
         ("a.rttm", "SPEAKER r 1 0 1", "a.rttm, line 1: 5 fields"),
         ("a.ctm", "r A 0 nan word", "a.ctm, line 1: duration is 'nan'"),
@@ -114,7 +114,7 @@ def test_short_words_inside_the_others_turn_are_backchannels_unless_they_are_man
         (
             "a.csv",
             "recording,speaker,start,end\nr,s,-1,1\n",
-            "a.csv, line 2: start is '-1', must be a number of seconds, at least 0",
+            "a.csv, line 2: start is '-1', must be a number",
         ),
         ("a.csv", "recording,speaker,start,end\nr,s\n", "a.csv, line 2: the line has fewer fields"),
         ("a.txt", "hello world", "a.txt: not RTTM, CTM, Lhotse"),

@@ -153,7 +153,7 @@ def test_without_a_key_none_is_sent_and_another_programs_key_is_not_taken(host, 
     assert host.headers[0]["authorization"] == "Bearer none"
     assert "sk-of-something-else" not in str(host.headers)
     monkeypatch.setenv("MY_KEY", "two\nlines")
-    with pytest.raises(EngineError, match="MY_KEY holds is no key") as error:
+    with pytest.raises(EngineError, match="MY_KEY is not a valid key") as error:
         engine(api_key_env="MY_KEY")
     assert "lines" not in str(error.value)
 
