@@ -199,7 +199,7 @@ def test_a_recording_is_read_once_and_another_one_is_never_sent(host, engine, ba
     assert host.calls[0] == host.calls[1]
     with (bank / "berta.flac").open("ab") as file:
         file.write(b"!")
-    with pytest.raises(OutageError, match=r"berta\.flac of voice berta was changed during the build; put the old one"):
+    with pytest.raises(OutageError, match=r"berta\.flac of voice berta changed during the build; restore it"):
         voice.speak(TEXT, "berta", 7)
     (bank / "berta.flac").unlink()
     with pytest.raises(OutageError, match=r"berta\.flac of voice berta cannot be read"):
