@@ -208,7 +208,7 @@ def test_a_url_with_credentials_is_refused_and_not_repeated(url):
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "file:///x", "https://host/x", "s3://", "s3:///x", "://x"])
 def test_a_url_of_no_store_is_refused(url):
-    with pytest.raises(StoreError, match=r"known are s3://.*gs://.*az://"):
+    with pytest.raises(StoreError, match=r"supported are s3://.*gs://.*az://"):
         Bucket(url)
 
 

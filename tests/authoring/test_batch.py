@@ -144,7 +144,7 @@ def test_marks_and_scores_that_a_dialogue_has_stay_with_it(whole, server, tmp_pa
 
 
 def test_prompts_that_will_be_missed_are_missed_before_anything_is_paid(server, topics, tmp_path):
-    with pytest.raises(RecipeError, match=r"there is no readable prompt dialogue\.de\.md"):
+    with pytest.raises(RecipeError, match=r"no readable prompt dialogue\.de\.md"):
         write(recipe(server, topics, languages=("en", "de")), str(tmp_path / "out"))
     assert server.n_calls == 0
 

@@ -66,7 +66,7 @@ def test_one_file_holds_what_is_written_and_what_is_built():
 
 
 def test_a_recipe_that_writes_nothing_says_so():
-    with pytest.raises(RecipeError, match="quickstart has no part `write`"):
+    with pytest.raises(RecipeError, match="quickstart has no section `write`"):
         parse(read_text("quickstart"), "quickstart")
 
 

@@ -197,7 +197,7 @@ def test_a_file_of_another_model_is_refused(folder, tmp_path, monkeypatch):
     (tmp_path / "x.pt").write_bytes(b"nothing")
     with pytest.raises(EngineError, match=r"x\.pt does not contain the weights"):
         load.speech_tokenizer("s3", {"path": str(tmp_path / "x.pt")})
-    with pytest.raises(EngineError, match=r"x\.pt is no ONNX file"):
+    with pytest.raises(EngineError, match=r"x\.pt is not an ONNX file"):
         load.speech_tokenizer("s3", {"path": str(tmp_path / "x.pt"), "runtime": "onnx"})
     sha256 = s3_nets.file_sha256(Path(path), "speech_tokenizer_v1_25hz")
     monkeypatch.setitem(s3_nets.PUBLISHED, sha256, "speech_tokenizer_v1_25hz")

@@ -132,7 +132,7 @@ def test_an_input_that_is_not_there_is_an_error_at_once(s3):
             read(f"{s3}/{name}")
     with pytest.raises(SourceError, match="no such bucket"):
         read("s3://nobody-has-this/x")
-    with pytest.raises(SourceError, match="known are s3://"):
+    with pytest.raises(SourceError, match="supported are s3://"):
         read("https://host/x.jsonl")
     with pytest.raises(SourceError, match="credentials"):
         read("s3://key:hunter2@bucket/x.jsonl")

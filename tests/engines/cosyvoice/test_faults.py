@@ -115,7 +115,7 @@ def test_pieces_are_joined_and_kept_in_range(engine, monkeypatch):
         (
             {"code_dir": "/no/code"},
             EngineMissingError,
-            r"/no/code is no checkout.* edit engines\.tts\.options\.code",
+            r"/no/code is not a checkout.* edit engines\.tts\.options\.code",
         ),
         ({"device": "tpu"}, EngineError, "must be auto, cuda or cpu"),
         ({"device": "cuda"}, EngineMissingError, r"device: cuda needs a GPU.* start it on a machine that has a GPU"),
@@ -181,7 +181,7 @@ def test_a_model_without_speakers_says_so(models, code, tmp_path):
 def test_code_that_is_not_whole_is_named(tmp_path, models):
     (tmp_path / "cosyvoice" / "cli").mkdir(parents=True)
     (tmp_path / "cosyvoice" / "cli" / "cosyvoice.py").write_text("")
-    with pytest.raises(EngineMissingError, match="Matcha-TTS is empty; in the checkout: git submodule update"):
+    with pytest.raises(EngineMissingError, match="Matcha-TTS is empty; run git submodule update"):
         CosyVoice(str(models[1]), str(tmp_path), mode="sft")
     (tmp_path / "third_party" / "Matcha-TTS" / "matcha").mkdir(parents=True)
     with pytest.raises(EngineError, match=r"is already imported from .*; start a new process to use"):

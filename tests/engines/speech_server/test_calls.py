@@ -153,7 +153,7 @@ def test_without_a_key_none_is_sent_and_another_programs_key_is_not_taken(host, 
     assert host.headers[0]["authorization"] == "Bearer none"
     assert "sk-of-something-else" not in str(host.headers)
     monkeypatch.setenv("MY_KEY", "two\nlines")
-    with pytest.raises(EngineError, match="MY_KEY holds is no key") as error:
+    with pytest.raises(EngineError, match="MY_KEY is not a valid key") as error:
         engine(api_key_env="MY_KEY")
     assert "lines" not in str(error.value)
 
@@ -199,7 +199,7 @@ def test_a_recording_is_read_once_and_another_one_is_never_sent(host, engine, ba
     assert host.calls[0] == host.calls[1]
     with (bank / "berta.flac").open("ab") as file:
         file.write(b"!")
-    with pytest.raises(OutageError, match=r"berta\.flac of voice berta was changed during the build; put the old one"):
+    with pytest.raises(OutageError, match=r"berta\.flac of voice berta changed during the build; restore it"):
         voice.speak(TEXT, "berta", 7)
     (bank / "berta.flac").unlink()
     with pytest.raises(OutageError, match=r"berta\.flac of voice berta cannot be read"):
@@ -235,7 +235,7 @@ def test_another_bank_is_another_version_of_the_engine(engine, bank):
         ({"base_url": "http://secret@127.0.0.1/v1"}, "base_url must contain no password"),
         (
             {"base_url": "http://127.0.0.1/v1?api_key=secret"},
-            "nothing behind a [?] or #, because the manifest holds it",
+            "nothing after a [?] or #, because the manifest stores it",
         ),
         ({"bit_exact": "mostly"}, "bit_exact"),
         ({"voices": [], "bank": ".", "bank_limits": {"loud": 1}}, "unknown voice limit 'loud'"),

@@ -166,7 +166,7 @@ def test_limits_are_options(put):
         ({"min_seconds": "1"}, "the limit min_seconds is '1'; it must look like 2.0"),
         ({"best_seconds": [1]}, "the limit best_seconds is"),
         ({"min_seconds": True}, "the limit min_seconds is True"),
-        ({"transcript": 1}, "the limit transcript is 1; write it like False"),
+        ({"transcript": 1}, "the limit transcript is 1; it must look like False"),
     ]:
         with pytest.raises(RecipeError, match=says):
             RecordingLimits.of(values)

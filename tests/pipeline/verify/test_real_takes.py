@@ -70,5 +70,5 @@ def test_a_recognizer_that_lacks_a_language_is_refused_before_any_work():
     Pipeline(recipe).check()
     build_ = Pipeline(recipe)
     build_.asr.languages = ("en",)
-    with pytest.raises(RecipeError, match=r"verify.asr: whisper does not know 'zh'"):
+    with pytest.raises(RecipeError, match=r"verify.asr: whisper does not support 'zh'"):
         build_.check()
