@@ -201,7 +201,7 @@ def test_a_file_of_another_model_is_refused(folder, tmp_path, monkeypatch):
         load.speech_tokenizer("s3", {"path": str(tmp_path / "x.pt"), "runtime": "onnx"})
     sha256 = s3_nets.file_sha256(Path(path), "speech_tokenizer_v1_25hz")
     monkeypatch.setitem(s3_nets.PUBLISHED, sha256, "speech_tokenizer_v1_25hz")
-    with pytest.raises(EngineError, match=r"holds speech_tokenizer_v1_25hz, not speech_tokenizer_v1; set model: "):
+    with pytest.raises(EngineError, match=r"contains speech_tokenizer_v1_25hz, not speech_tokenizer_v1; set model: "):
         load.speech_tokenizer("s3", {"path": path, "model": "speech_tokenizer_v1"})
 
 

@@ -169,7 +169,7 @@ def test_groups_that_changed_are_not_used(tmp_path):
     plan, store, _ = planned(fake(tmp_path, TOGETHER, records=versions(random.Random(6), 2, "v")), tmp_path)
     path = tmp_path / "out" / groups_key(0, plan.groups[0])
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(StoreError, match=r"input/00000-groups-.*\.parquet is not what plan.json froze"):
+    with pytest.raises(StoreError, match=r"input/00000-groups-.*\.parquet does not match plan.json"):
         PlannedInput(plan, store).unit(0)
 
 

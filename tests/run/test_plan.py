@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from datagen import DATA_VERSION
+from datagen.engines.base import EngineInfo
+from datagen.engines.fakes import ToneTokenizer
 from datagen.errors import ResumeError, SourceError, StoreError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
@@ -99,7 +101,7 @@ def test_planned_input_that_changed_is_not_used(tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(StoreError, match=r"input/00000-.*\.parquet is not what plan.json froze"):
+    with pytest.raises(StoreError, match=r"input/00000-.*\.parquet does not match plan.json"):
         PlannedInput(made, store).unit(0)
 
 
@@ -134,13 +136,10 @@ def test_another_build_does_not_resume_and_is_told_what_differs(tmp_path, overri
     assert tree(tmp_path / "out") == before
 
 
-def NewTokenizer():
-    from datagen.engines.base import EngineInfo
-    from datagen.engines.fakes import ToneTokenizer
-
-    engine = ToneTokenizer()
-    engine.info = EngineInfo("tone", "99", "Apache-2.0", "machine")
-    return engine
+class NewTokenizer(ToneTokenizer):
+    def __init__(self):
+        super().__init__()
+        self.info = EngineInfo("tone", "99", "Apache-2.0", "machine")
 
 
 @pytest.mark.parametrize("version", ["__version__", "DATA_VERSION"])

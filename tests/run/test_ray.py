@@ -108,7 +108,7 @@ def test_what_fails_in_a_worker_is_raised_in_the_driver(cluster, tmp_path):
 
     watcher = Watching()
     watcher.planned = spoil
-    with pytest.raises(StoreError, match=r"is not what plan\.json froze"):
+    with pytest.raises(StoreError, match=r"does not match plan\.json"):
         build(recipe, str(tmp_path / "out"), 1, watcher, engine="ray")
     voice = "engines.tts={name: 'tests.run.engines:Stillborn'}"
     with pytest.raises(EngineError, match=r"(?s)workers die while they start.*cannot load"):

@@ -1,6 +1,5 @@
 """Builds on an object store, well or ill: the content of a build on disk, or one clear error and a resume."""
 
-import json
 import resource
 import subprocess
 from pathlib import Path
@@ -76,7 +75,7 @@ def test_faults_on_a_third_of_the_calls_change_nothing(small, s3, flaky_s3: Flak
     faults = [fault for fault in (*BEFORE, *AFTER) if fault not in ("403", "hang", "hang after")]
     flaky_s3.plan = at_random(1 / 3, *faults, seed=seed)
     build(small, s3)
-    assert sum(n for fault, n in flaky_s3.faults.items() if fault) > 10
+    assert sum(n for fault, n in flaky_s3.faults.items() if fault) >= 8
     flaky_s3.plan = lambda *_: ""
     assert contents(open_store(s3)) == clean
 
@@ -233,5 +232,5 @@ def test_a_limit_on_files_of_this_machine_ends_in_one_line_and_a_build_that_goes
     assert "File too large; raise the limit on the size of files, then run the same command again" in ended.stderr
     assert not (tmp_path / "out" / "manifest.json").exists()
     finish(arguments, tmp_path)
-    assert json.loads((tmp_path / "out" / "manifest.json").read_bytes()) == clean.values
+    assert (tmp_path / "out" / "manifest.json").read_bytes() == clean.to_json()
     assert contents(open_store(str(tmp_path / "out"))) == tree(tmp_path / "clean")

@@ -113,5 +113,5 @@ def test_its_manifest_is_read_as_it_stands(version_3):
 
 
 def test_a_check_says_that_it_knows_another_version(version_3):
-    with pytest.raises(StoreError, match=r"has data version 3, and this datagen checks version \d+; check it with"):
+    with pytest.raises(StoreError, match=r"has data version 3, but this datagen checks version \d+; check it with"):
         check(open_store(str(version_3)))

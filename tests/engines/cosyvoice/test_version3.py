@@ -78,7 +78,7 @@ def test_newer_code_wants_instructions_of_version_1_ended(fake, tmp_path):
 def test_options_that_version_3_lacks_are_named(fake, tmp_path, bank, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     model_dir = str(fake_model(tmp_path / "model", 3))
-    with pytest.raises(EngineError, match=r"CosyVoice3 of .*cosyvoice\.py knows no load_jit"):
+    with pytest.raises(EngineError, match=r"CosyVoice3 of .*cosyvoice\.py does not take load_jit"):
         CosyVoice(model_dir, str(fake), bank=bank, load_jit=True)
     assert CosyVoice(model_dir, str(fake), bank=bank, fp16=True, load_trt=True, trt_concurrent=2).info.bit_exact == "no"
 
