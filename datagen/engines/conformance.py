@@ -141,7 +141,7 @@ def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[Answer]:
         audio = rng.normal(0, 2000, n_frames * hop).astype(np.int16)
         codes = tokenizer.encode(audio)
         right = codes.dtype == np.uint16 and codes.shape == (n_frames,) and int(codes.max()) < tokenizer.codebook_size
-        yield f"{n_frames} frames: a code each", right, f"{codes.dtype} {codes.shape}"
+        yield f"{n_frames} frames: one code per frame", right, f"{codes.dtype} {codes.shape}"
         same = np.array_equal(codes, tokenizer.encode(audio))
         yield f"{n_frames} frames: the same again, if it is promised", same or not promised, f"{same}"
     pair = [rng.normal(0, 2000, n * hop).astype(np.int16) for n in (33 * tokenizer.frame_rate_hz, 25)]

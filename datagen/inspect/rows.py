@@ -27,7 +27,7 @@ _HTML_CHUNKS = 60
 """Chunks that a notebook shows; all are in `Row.chunks`."""
 _PRINTED_CHUNKS = 60
 _STYLES = {"text": "green", "special": "magenta", "speech": "cyan", "unused": "red"}
-_LEGEND = "speech: a cell or number a code; · silence; green: text; magenta: special tokens; dim: not learned"
+_LEGEND = "speech: one cell or number per code; · silence; green: text; magenta: special tokens; dim: not learned"
 
 
 class OpenedBuild(Protocol):

@@ -84,9 +84,9 @@ class Encoding(ToneTokenizer):
 @pytest.mark.parametrize(
     ("law", "change"),
     [
-        ("7 frames: a code each", lambda codes, n: codes[:-1] if len(codes) == 7 else codes),
-        ("250 frames: a code each", lambda codes, n: codes.astype(np.int32)),
-        ("1 frames: a code each", lambda codes, n: codes + np.uint16(512)),
+        ("7 frames: one code per frame", lambda codes, n: codes[:-1] if len(codes) == 7 else codes),
+        ("250 frames: one code per frame", lambda codes, n: codes.astype(np.int32)),
+        ("1 frames: one code per frame", lambda codes, n: codes + np.uint16(512)),
         ("the same again", lambda codes, n: (codes + n) % np.uint16(512)),
         ("its silence code", lambda codes, n: codes + np.uint16(1)),
     ],
