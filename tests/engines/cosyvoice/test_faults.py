@@ -135,7 +135,7 @@ def test_a_switch_this_version_lacks_is_named(models, code, monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(EngineError, match=r"CosyVoice of .*cosyvoice\.py knows no load_vllm"):
+    with pytest.raises(EngineError, match=r"CosyVoice of .*cosyvoice\.py does not take load_vllm"):
         CosyVoice(str(models[1]), str(code), mode="sft", load_vllm=True)
     with pytest.raises(EngineError, match="set CUDA_VISIBLE_DEVICES="):
         CosyVoice(str(models[1]), str(code), mode="sft", device="cpu")
@@ -156,7 +156,7 @@ def test_missing_files_are_named(models, code, tmp_path):
 
 def test_voices_that_cannot_serve_are_named_before_the_model_is_loaded(models, code, bank):
     mute = {**bank, "mute": ReferenceRecording(bank["eve"].voice, bank["eve"].path, " ")}
-    with pytest.raises(EngineError, match="no transcript of voice mute; add it, or use mode cross_lingual"):
+    with pytest.raises(EngineError, match="no transcript for voice mute; add it, or use mode cross_lingual"):
         CosyVoice(str(models[2]), str(code), bank=mute)
 
 
