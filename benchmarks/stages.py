@@ -15,7 +15,7 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.records import Conversation, Dialogue, Reject, Streams, Take, Takes, Timeline
 from datagen.run.commit import commit_unit, row_tables
 from datagen.run.machine import keep_freed_memory
-from datagen.shards.identity import plain
+from datagen.shards.identity import json_values
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import to_parquet
 from datagen.text import normalizer, to_spoken
@@ -199,7 +199,7 @@ def main() -> None:
         unit = [s for s in streams if isinstance(s, Streams)][: build.recipe.run.unit_dialogues]
         talked = sum(s.n_samples for s in unit) / build.recipe.sample_rate_hz
         show("encode, a unit as built", talked / (time.perf_counter() - begin) * len(streams) / len(unit), "x realtime")
-        rows(build, unit, plain(build.describe()), folder, options.times)
+        rows(build, unit, json_values(build.describe()), folder, options.times)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from datagen.engines.fakes import ToneVoice
 from datagen.errors import DatagenError, RecipeError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
-from datagen.shards.identity import Clock, Silence, plain
+from datagen.shards.identity import Clock, Silence, json_values
 from tests.conftest import make_recipe
 
 PAIRS = {"assistant": "tone-0", "users": ["tone-2", "tone-3", "tone-4", "tone-5"]}
@@ -80,7 +80,7 @@ def test_voices_of_the_assistants_speaker_are_no_users_and_speakers_stay_togethe
 
 def test_describe_tells_what_is_known_of_every_voice_that_may_be_heard():
     work = Pipeline(make_recipe("voices.users=[tone-3, tone-1, tone-2]"))
-    found = {name: plain(voice) for name, voice in work.describe().voices.items()}
+    found = {name: json_values(voice) for name, voice in work.describe().voices.items()}
     assert list(found) == ["tone-0", "tone-3", "tone-1", "tone-2"]
     assert found["tone-3"] == {
         "name": "tone-3",

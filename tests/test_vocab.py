@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.pipeline.pipeline import Pipeline
-from datagen.shards.identity import plain
+from datagen.shards.identity import json_values
 from datagen.shards.vocab import SPECIALS, Vocabulary
 from tests.conftest import make_recipe
 
@@ -51,7 +51,7 @@ def test_the_largest_code_of_16_bits_does_not_wrap():
 
 @given(vocabularies())
 def test_a_manifest_gives_the_vocabulary_back(v):
-    stored = json.loads(json.dumps(plain(v)))
+    stored = json.loads(json.dumps(json_values(v)))
     assert msgspec.convert(stored, Vocabulary) == v
     assert stored["specials"] == {name: v[name] for name in SPECIALS}
 

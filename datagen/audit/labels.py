@@ -117,7 +117,7 @@ class EventsWithoutTrace:
         worst = max(failed or _LIMITS, key=lambda what: (shares[what] or 0.0) - _LIMITS[what])
         return Finding(
             "events_without_trace",
-            "A label or setting has nothing to show for it in what is heard or said; the worst kind's share.",
+            "A label or setting leaves no trace in sound or words; share of the worst kind.",
             shares[worst],
             self._n[worst],
             None,

@@ -23,7 +23,7 @@ from datagen.records import Reject
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.run_job import run_job
 from datagen.shards import digest
-from datagen.shards.identity import plain
+from datagen.shards.identity import json_values
 from datagen.shards.markers import Tally, markers
 from datagen.shards.plan import Plan, read_plan
 from datagen.shards.store import Store, open_store
@@ -113,7 +113,7 @@ class AuthoringJob(Job[Summary, WriteIdentity]):
         rejects, found = dict(tally.rejects), digest.to_text(tally.digest)
         counts = {"n_records": tally.n_records, "n_kept": tally.n_kept, "digest": found, "rejects": rejects}
         store.create(
-            SUMMARY, json.dumps({"identity": plain(plan.identity), **counts}, sort_keys=True, indent=1).encode()
+            SUMMARY, json.dumps({"identity": json_values(plan.identity), **counts}, sort_keys=True, indent=1).encode()
         )
         return Summary(tally.n_records, tally.n_kept, found, rejects, usage, n_answers)
 

@@ -5,10 +5,10 @@ import json
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from datagen.errors import RecipeError
-from datagen.recipe import WRITE, SelectConfig, explain, set_value, values_of
+from datagen.recipe import WRITE, SelectConfig, validated, values_of
 from datagen.recipe.distributions import ConfigPart
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
@@ -195,9 +195,4 @@ def parse(text: str, name: str, overrides: tuple[str, ...] = ()) -> WriteRecipe:
         values = {"name": values.get("name"), **values[WRITE]}
     elif "llm" not in values:
         raise RecipeError(f"{name} has no section `{WRITE}`; see docs/writing.md")
-    for override in overrides:
-        set_value(values, override)
-    try:
-        return WriteRecipe.model_validate(values)
-    except ValidationError as error:
-        raise RecipeError(f"{name}: {explain(error)}") from error
+    return validated(WriteRecipe, values, name, overrides)

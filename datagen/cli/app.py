@@ -1,6 +1,6 @@
 """The command-line application, and the options that several commands share."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import typer.core
@@ -32,6 +32,13 @@ Trust = Annotated[
     bool, typer.Option("--trust", help="Let engines that the build names run code and read paths (SECURITY.md).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Engine = Annotated[
+    Literal["local", "ray"], typer.Option("--engine", help="Where the work runs: on this machine, or on a Ray cluster.")
+]
+Address = Annotated[
+    str,
+    typer.Option("--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."),
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")]
 
 

@@ -2,13 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from datagen.cli.app import Finished, Json, Limit, Trust, app
+from datagen.cli.app import Address, Engine, Finished, Json, Limit, Trust, app
 
-Engine = Literal["local", "ray"]
 _N_CORES = os.cpu_count() or 1
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
 
@@ -31,15 +30,8 @@ def build(
             "--workers", min=1, help="Number of workers; by default one per core, or as many as fit on a Ray cluster."
         ),
     ] = None,
-    engine: Annotated[
-        Engine, typer.Option("--engine", help="Where workers run: processes on this machine, or a Ray cluster.")
-    ] = "local",
-    address: Annotated[
-        str,
-        typer.Option(
-            "--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."
-        ),
-    ] = "local",
+    engine: Engine = "local",
+    address: Address = "local",
     limit: Limit = None,
     takes: Annotated[
         list[str] | None,

@@ -1,11 +1,11 @@
 """Commands for a language model: `write`, and the command group `prompts`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.app import Limit, app
+from datagen.cli.app import Address, Engine, Limit, app
 
 if TYPE_CHECKING:
     from datagen.authoring.authoring_config import WriteRecipe
@@ -27,20 +27,12 @@ def write(
     out: Annotated[
         str | None, typer.Option("--out", help="Output directory or URL; by default out/RECIPE-written.")
     ] = None,
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", help="Where requests are sent from: this process, or a Ray cluster."),
-    ] = "local",
+    engine: Engine = "local",
     workers: Annotated[
         int,
         typer.Option("--workers", min=0, help="Ray: number of actors, which share the rate limits; 0: two."),
     ] = 0,
-    address: Annotated[
-        str,
-        typer.Option(
-            "--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."
-        ),
-    ] = "local",
+    address: Address = "local",
     limit: Limit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; estimate tokens and cost.")] = False,
     set_: Annotated[

@@ -56,8 +56,9 @@ def refuse_untrusted_recipe(values: Mapping[str, Any], place: str) -> None:
         TrustError: As of `refuse_untrusted`.
     """
     for key, engine in _engines(values):
-        kind = next((kind for kind, names in ENGINES.items() if engine["name"] in names), key)
-        refuse_untrusted(kind, engine["name"], engine.get("options"), place)
+        name = str(engine["name"])
+        kind = next((kind for kind, names in ENGINES.items() if name in names), key)
+        refuse_untrusted(kind, name, engine.get("options"), place)
 
 
 def _engines(values: Any, key: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -77,7 +78,7 @@ def _action(kind: str, name: Any, options: Any) -> str:
 
     >>> _action("text_tokenizer", "qwen2", {}), _action("text_tokenizer", "subprocess:Popen", {})
     ('', 'import the module subprocess and run code of it')
-    >>> _action("speech_tokenizer", "kmeans", {"model": "/tmp/model.npz"})
+    >>> _action("speech_tokenizer", "kmeans", {"model": "mine.npz"})
     'read what its option model names'
     """
     if not isinstance(name, str) or name not in ENGINES.get(kind, {}):

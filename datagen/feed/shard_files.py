@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import FeedError
 from datagen.shards.bucket import is_url
-from datagen.shards.identity import plain
+from datagen.shards.identity import json_values
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
 from datagen.shards.tables import about, from_parquet
@@ -105,7 +105,7 @@ class Shards:
         self._n_rows = np.array([n for _, n, _ in found], np.int64)
         self._hashes = pa.array([sha256 for *_, sha256 in found])
         self._is_checked = np.zeros(len(found), np.bool_)
-        self._vocabulary, self._n_ids = plain(manifest.vocabulary), manifest.vocabulary.size
+        self._vocabulary, self._n_ids = json_values(manifest.vocabulary), manifest.vocabulary.size
         self._source, self._cache = source, cache
         self._said = b""
         self._coming: dict[tuple[int, int], Future[Shard]] = {}

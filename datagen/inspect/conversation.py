@@ -62,7 +62,7 @@ class OpenedConversations(OpenedBuild, Protocol):
 class ConversationFile:
     """The conversations of a data file. Their audio is read once, at its first use."""
 
-    output: "OpenedConversations"
+    output: OpenedConversations
     file: File
 
     def find(self, dialogue_id: str) -> int | None:
@@ -106,7 +106,7 @@ class StoredConversation:
     _index: int
 
     @property
-    def output(self) -> "OpenedConversations":
+    def output(self) -> OpenedConversations:
         """The build it is part of."""
         return self._file.output
 

@@ -13,7 +13,7 @@ from datagen.recipe.recipe import (
     VerifyConfig,
     sha256_of,
 )
-from datagen.recipe.recipe_files import WRITE, explain, load, read_text, set_value, stored, values_of
+from datagen.recipe.recipe_files import WRITE, explain, load, read_text, set_value, stored, validated, values_of
 from datagen.recipe.timing_config import TimingConfig
 
 __all__ = [
@@ -35,5 +35,6 @@ __all__ = [
     "set_value",
     "sha256_of",
     "stored",
+    "validated",
     "values_of",
 ]

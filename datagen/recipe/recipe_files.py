@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from datagen import resources
 from datagen.errors import RecipeError
 from datagen.recipe.recipe import Recipe
 
 _TOKENS = ("timing", "tokens")
+_M = TypeVar("_M", bound=BaseModel)
 
 
 def stored(values: dict[str, Any]) -> Recipe:
@@ -69,12 +70,21 @@ def load(path: str, overrides: Sequence[str] = ()) -> Recipe:
     """
     values = values_of(read_text(path), path)
     values.pop(WRITE, None)
+    return validated(Recipe, values, path, overrides)
+
+
+def validated(model: type[_M], values: dict[str, Any], name: str, overrides: Sequence[str]) -> _M:
+    """A recipe from its values, with overrides as of `load`.
+
+    Raises:
+        RecipeError: If a key or value is wrong; `name` says where.
+    """
     for override in overrides:
         set_value(values, override)
     try:
-        return Recipe.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"{path}: {explain(error)}") from error
+        raise RecipeError(f"{name}: {explain(error)}") from error
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -9,14 +9,13 @@ import yaml
 
 from datagen.errors import StoreError
 from datagen.recipe import stored
-from datagen.records import BitExact, EngineInfo
+from datagen.records import SPLITS, BitExact, EngineInfo
 from datagen.shards import digest
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, IndexPart, Manifest, Reproducible, Sums, write_part
 from datagen.shards.markers import Tally, markers, missing
 from datagen.shards.plan import Plan
 from datagen.shards.store import Store
 
-_SPLITS = ("train", "validation", "test")
 _WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
 
 _UNITS_PER_PART = 256
@@ -99,7 +98,7 @@ def card(manifest: Manifest) -> str:
                     "split": "full" if split == "all" else split,  # `datasets` keeps the name `all` to itself
                     "path": f"{name}/{'' if split == 'all' else split + '-'}*.parquet",
                 }
-                for split in sorted(splits, key=lambda s: _SPLITS.index(s) if s in _SPLITS else 0)
+                for split in sorted(splits, key=lambda s: SPLITS.index(s) if s in SPLITS else 0)
             ]
             configs.append({"config_name": name, "data_files": paths})
     default = next((c for c in configs if c["config_name"] == "three_stream"), configs[-1] if configs else None)

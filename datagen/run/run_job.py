@@ -27,15 +27,15 @@ def run_job(
     Args:
         job: The job.
         out: Output directory or URL.
-        n_workers: Processes. With 0 the work is done in this process, and what crashes it ends the
-            job. On Ray: the most workers of a pool for which the recipe names no number; 0 for as
-            many as there is room for.
-        watcher: Informed of progress.
-        engine: What runs the workers.
-        address: Of the Ray cluster; `local` starts one on this machine.
+        n_workers: Number of processes. With 0 the work is done in this process, and a crash ends
+            the job. On Ray: the maximum number of workers of a pool without a number in the recipe;
+            0 to fill the cluster.
+        watcher: Receives reports of progress.
+        engine: `local` processes or `ray`.
+        address: Address of the Ray cluster; `local` starts one on this machine.
 
     Raises:
-        DatagenError: What the user can fix: recipe, inputs, engines, output, cluster.
+        DatagenError: If the user can fix the fault: in recipe, inputs, engines, output or cluster.
     """
     watcher = watcher or Watcher()
     store = open_store(out)

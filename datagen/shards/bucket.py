@@ -233,7 +233,7 @@ class Bucket:
             pause_s = random.uniform(0, wait_s)
             if n_tries >= fault.max_tries or time.monotonic() + pause_s > deadline:
                 tried = f" (tried {n_tries} times)" if n_tries > 1 else ""
-                raise StoreError(f"cannot {verb} {self._place(key)}: {fault.said}{tried}; {fault.mend}")
+                raise StoreError(f"cannot {verb} {self._place(key)}: {fault.said}{tried}; {fault.fix}")
             if n_tries == _SAID_AT_TRY:
                 _log.warning("cannot %s %s: %s; trying again ...", verb, self._place(key), fault.said)
             time.sleep(pause_s)

@@ -22,7 +22,7 @@ class BucketFault:
     """A fault, described in our own words, and how often to retry."""
 
     said: str
-    mend: str
+    fix: str
     max_tries: float = 1
 
 
@@ -31,10 +31,10 @@ def diagnose(error: Exception) -> BucketFault:
     text = str(error)
     status, code = (match[1] if (match := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
     answer = " ".join(filter(None, (status, code)))
-    mend = "mend that and run the same command again to resume"
+    fix = "fix that and run the same command again to resume"
     if "169.254.169.254" in text or "metadata.google.internal" in text or "token request" in text:
         said = "no credentials in the environment, and the machine gives none"
-        return BucketFault(said, f"set the variables of docs/stores.md; {mend}", _TOKEN_TRIES)
+        return BucketFault(said, f"set the variables of docs/stores.md; {fix}", _TOKEN_TRIES)
     if status in ("401", "403") or _REFUSED.search(code):
         said = f"the store refuses the credentials of the environment ({answer})"
         return BucketFault(said, "renew them or their rights, then run the same command again to resume")
@@ -49,7 +49,7 @@ def diagnose(error: Exception) -> BucketFault:
     if "configured region" in text:
         return BucketFault("the bucket is in another region", "set AWS_REGION")
     if status and not _PASSES.search(f"{status} {code}"):
-        return BucketFault(f"the store answers {answer}", f"check URL and endpoint; {mend}")
+        return BucketFault(f"the store answers {answer}", f"check URL and endpoint; {fix}")
     if not status and not isinstance(error, GenericError):
         return BucketFault("no store can hold a file of this name", "check the URL")
     kind = _KIND.search(text)

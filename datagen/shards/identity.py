@@ -59,14 +59,14 @@ class Identity(Setup):
 
     def header(self) -> dict[str, Any]:
         """The metadata of every data file, as JSON values."""
-        values = plain(self)
+        values = json_values(self)
         return {**{name: values[name] for name in _OF_FILES}, "flatten": self.recipe["flatten"]}
 
 
-def plain(value: Any) -> Any:
+def json_values(value: Any) -> Any:
     """A dataclass as nested dicts, without fields that are None; anything else unchanged.
 
-    >>> plain(Clock(24_000, 25, 960))["hop_samples"]
+    >>> json_values(Clock(24_000, 25, 960))["hop_samples"]
     960
     """
     if not is_dataclass(value) or isinstance(value, type):
@@ -84,7 +84,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     >>> differences({"inputs": [{"name": "a.jsonl"}]}, {"inputs": []})
     ['inputs.a.jsonl is there but not now']
     """
-    old, new = plain(old), plain(new)
+    old, new = json_values(old), json_values(new)
     if old == new:
         return []
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):

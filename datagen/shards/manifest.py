@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from datagen.errors import StoreError
 from datagen.records import BitExact
-from datagen.shards.identity import Identity, plain
+from datagen.shards.identity import Identity, json_values
 from datagen.shards.schema import FILES
 from datagen.shards.store import LocalStore, Store
 from datagen.shards.tables import from_parquet, to_parquet
@@ -114,7 +114,7 @@ class Manifest(Identity):
 
     def to_json(self) -> bytes:
         """The content of manifest.json."""
-        values = plain(replace(self, store=LocalStore("")))
+        values = json_values(replace(self, store=LocalStore("")))
         del values["store"]
         if self.origin:
             values["from"] = values.pop("origin")

@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 
 from datagen.errors import ResumeError, StoreError
 from datagen.records import Dialogue, Reject
-from datagen.shards.identity import Identity, differences, plain
+from datagen.shards.identity import Identity, differences, json_values
 from datagen.shards.schema import records_of
 from datagen.shards.store import Store
 
@@ -55,7 +55,7 @@ class Plan(Generic[I]):
 
     def to_json(self) -> bytes:
         """The content of plan.json."""
-        return json.dumps(plain(self), indent=1, sort_keys=True).encode()
+        return json.dumps(json_values(self), indent=1, sort_keys=True).encode()
 
 
 def load_plan(store: Store) -> Plan | None:

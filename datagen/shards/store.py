@@ -21,15 +21,15 @@ _SCRATCH = ".writing"
 
 _STALE_SECONDS = 3600
 
-_GO_ON = "then run the same command again to resume"
-_MENDS = {
-    errno.ENOSPC: f"free some space, {_GO_ON}",
-    errno.EDQUOT: f"free some space or raise the quota, {_GO_ON}",
-    errno.EFBIG: f"raise the limit on the size of files, {_GO_ON}",
-    errno.EROFS: f"mount it for writing, {_GO_ON}",
-    errno.EACCES: f"mend its permissions, {_GO_ON}",
-    errno.EPERM: f"mend its permissions, or use a file system with hard links, {_GO_ON}",
-    errno.EIO: f"check the disk, {_GO_ON}",
+_RESUME = "then run the same command again to resume"
+_FIXES = {
+    errno.ENOSPC: f"free some space, {_RESUME}",
+    errno.EDQUOT: f"free some space or raise the quota, {_RESUME}",
+    errno.EFBIG: f"raise the limit on the size of files, {_RESUME}",
+    errno.EROFS: f"mount it for writing, {_RESUME}",
+    errno.EACCES: f"fix its permissions, {_RESUME}",
+    errno.EPERM: f"fix its permissions, or use a file system with hard links, {_RESUME}",
+    errno.EIO: f"check the disk, {_RESUME}",
 }
 
 
@@ -175,8 +175,8 @@ def _writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        mend = _MENDS.get(error.errno or 0)
-        raise StoreError(f"cannot write {target}: {error.strerror}{f'; {mend}' if mend else ''}") from error
+        fix = _FIXES.get(error.errno or 0)
+        raise StoreError(f"cannot write {target}: {error.strerror}{f'; {fix}' if fix else ''}") from error
 
 
 def _make_directory(directory: Path) -> None:

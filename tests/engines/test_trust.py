@@ -21,9 +21,9 @@ from tests.run.builds import made
     ("kind", "name", "options", "says"),
     [
         ("text_tokenizer", "subprocess:Popen", {"args": ["sh", "-c", "true"]}, "import the module subprocess"),
-        ("text_tokenizer", "hf", {"path": "/tmp/model"}, "read what its options name \\(path\\)"),
-        ("speech_tokenizer", "s3", {"path": "/tmp/model"}, "read what its options name \\(path\\)"),
-        ("speech_tokenizer", "kmeans", {"model": "/tmp/model.npz"}, "read what its option model names"),
+        ("text_tokenizer", "hf", {"path": "model"}, "read what its options name \\(path\\)"),
+        ("speech_tokenizer", "s3", {"path": "model"}, "read what its options name \\(path\\)"),
+        ("speech_tokenizer", "kmeans", {"model": "model.npz"}, "read what its option model names"),
         ("speech_tokenizer", "hibari", {}, "import the module hibari"),
         ("text_tokenizer", ["qwen2"], {}, "import the module"),
         ("text_tokenizer", "qwen2", ["x"], "options that are no object"),
@@ -69,6 +69,7 @@ def test_the_recipe_of_a_build_of_ours_is_harmless():
         "mix.bursts={sources: [{name: os:system}]}",
         "mix.room={engine: {name: os:system}}",
         "engines.tts={name: by_language, options: {en: {name: os:system}}}",
+        "engines.tts={name: by_language, options: {en: {name: [os:system]}}}",
     ],
 )
 def test_an_engine_anywhere_in_the_recipe_of_a_data_set_is_judged(change):
