@@ -1,7 +1,6 @@
 """An authoring run, from recipe to summary: a job whose workers ask a language model."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from datagen.shards import digest
 from datagen.shards.identity import json_values
 from datagen.shards.markers import Tally, markers
 from datagen.shards.plan import Plan, read_plan
+from datagen.shards.seal import document
 from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
 
@@ -103,18 +103,20 @@ class AuthoringJob(Job[Summary, WriteIdentity]):
         return [WorkerPool(AuthoringWorker, (recipe.dump(), out, spent), needs, lanes)]
 
     @override
+    def complete(self, store: Store) -> bool:
+        return store.exists(SUMMARY)
+
+    @override
     def finish(self, store: Store, plan: Plan[WriteIdentity]) -> Summary:
         tally = Tally()
-        for marker in markers(store, range(plan.n_units)):
+        for marker in markers(store, range(plan.n_units), plan.seal):
             tally.add(marker)
         n_answers, usage = 0, NOTHING
         for answer in Cache(store).all():
             n_answers, usage = n_answers + 1, usage + answer.usage
         rejects, found = dict(tally.rejects), digest.to_text(tally.digest)
         counts = {"n_records": tally.n_records, "n_kept": tally.n_kept, "digest": found, "rejects": rejects}
-        store.create(
-            SUMMARY, json.dumps({"identity": json_values(plan.identity), **counts}, sort_keys=True, indent=1).encode()
-        )
+        store.create(SUMMARY, document({"identity": json_values(plan.identity), **counts}, ascii=True))
         return Summary(tally.n_records, tally.n_kept, found, rejects, usage, n_answers)
 
 
@@ -186,7 +188,10 @@ class AuthoringWorker:
             records = planned(self._plan, self._store, unit)
             written = iter(self._written([record for record in records if not isinstance(record, Reject)]))
             return commit_authored(
-                self._store, unit, [record if isinstance(record, Reject) else next(written) for record in records]
+                self._store,
+                unit,
+                [record if isinstance(record, Reject) else next(written) for record in records],
+                self._plan.seal,
             )
         except Exception as error:
             self._failed = self._failed or error

@@ -29,6 +29,7 @@ from datagen.records import Dialogue, Reject
 from datagen.run.job import settled
 from datagen.run.repeats import mark_duplicates
 from datagen.shards import digest
+from datagen.shards.markers import marker_of
 from datagen.shards.plan import PLAN, Plan
 from datagen.shards.schema import rejects_table
 from datagen.shards.store import Store
@@ -129,8 +130,14 @@ def _record(values: dict[str, Any]) -> Item | Reject:
     return msgspec.convert(values, kinds[values.pop("is")])
 
 
-def commit_authored(store: Store, unit: int, results: Sequence[Written | Reject]) -> Marker:
+def commit_authored(store: Store, unit: int, results: Sequence[Written | Reject], plan: str) -> Marker:
     """Write dialogues and rejects of a unit, then its marker.
+
+    Args:
+        store: The output.
+        unit: Number of the unit.
+        results: A dialogue or a reject for each record of the unit.
+        plan: Seal of the plan of the run.
 
     Returns:
         The marker that stands in the store.
@@ -152,15 +159,19 @@ def commit_authored(store: Store, unit: int, results: Sequence[Written | Reject]
         rejects=dict(Counter(f"{reject.stage}/{reject.reason}" for reject in rejects)),
         files=tuple(_file(store, *file) for file in found if file[2]),
         finished_at=int(time.time()),
+        plan=plan,
     )
-    key = marker_key(unit)
-    return marker if store.create(key, marker.to_json()) else Marker.from_json(store.read(key), key)
+    return marker if store.create(marker_key(unit), marker.to_json()) else marker_of(store, unit, plan)
 
 
 def _file(store: Store, key: str, table: str, n_rows: int, data: bytes) -> File:
-    """Write a file unless it is there; the one that stands there counts."""
-    if not store.create(key, data):
-        data = store.read(key)
+    """Write a file unless it is there.
+
+    Raises:
+        StoreError: If another one is there: answers are kept, so an earlier attempt wrote the same.
+    """
+    if not store.create(key, data) and store.read(key) != data:
+        raise StoreError(f"{store.url}/{key} is damaged or of another run; delete it and run the command again")
     return File(key, table, "", n_rows, 0, len(data), hashlib.sha256(data).hexdigest())
 
 

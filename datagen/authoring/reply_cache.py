@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 from datagen.authoring.spend import Usage
 from datagen.errors import StoreError
+from datagen.shards import seal
 
 _FORMAT = 1
 _N_READERS = 32
@@ -152,7 +153,7 @@ class Cache:
 
     def _keep(self, key: str, answer: Answer) -> Answer:
         name = _name(key)
-        if self._shelf.create(name, json.dumps({"key": key, **asdict(answer)}, ensure_ascii=True).encode()):
+        if self._shelf.create(name, seal.document({"key": key, **asdict(answer)}, ascii=True)):
             return answer
         return _parsed(self._shelf.read(name), name)
 
@@ -163,8 +164,11 @@ def _name(key: str) -> str:
 
 def _parsed(data: bytes, name: str) -> Answer:
     try:
+        seal.refuse_broken(data, name)
         values = json.loads(data)
-        del values["key"]
+        values.pop("seal", None)
+        if _name(values.pop("key")) != name:
+            raise ValueError("it answers another question")
         return Answer(**{**values, "usage": Usage(**values["usage"])})
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, StoreError) as error:
         raise StoreError(f"{name} contains no valid answer: {error}; remove it to request the answer again") from error

@@ -38,6 +38,9 @@ def build(
         typer.Option("--takes", metavar="OUT", help="Reuse the speech of this build, which had takes.keep=true."),
     ] = None,
     set_: _Set = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the hashes of finished units' files before resuming a build.")
+    ] = False,
     trust: Trust = False,
 ) -> None:
     """Turn dialogues into training shards. Run it again to continue an interrupted build."""
@@ -51,7 +54,7 @@ def build(
     target = out or str(Path("out") / values.name)
     with JobProgress(target) as progress:
         n_workers = workers or (0 if engine == "ray" else _N_CORES)
-        manifest = run(values, target, n_workers, progress, engine, address)
+        manifest = run(values, target, n_workers, progress, engine, address, verify=verify)
     progress.built(manifest)
 
 

@@ -18,8 +18,8 @@ from datagen.report.player import Candidate, players, silent_because
 from datagen.report.survey import Survey, code_chart, count_rows, length_chart, rejects, survey
 from datagen.shards.bucket import is_url
 from datagen.shards.manifest import Manifest
-from datagen.shards.markers import markers
 from datagen.shards.store import Store
+from datagen.shards.unit import Marker, marker_key
 
 _SOUND_S = 200
 """Seconds of sound in a page, shared among its conversations: 5 MB, and most of the work."""
@@ -122,7 +122,7 @@ def _timing_charts(found: Survey, manifest: Manifest) -> list[Chart]:
 def _built_at(store: Store, n_units: int) -> int | None:
     """End of the last unit; None if its marker is gone, which no reader needs."""
     try:
-        (marker,) = markers(store, [n_units - 1])
-    except (DatagenError, ValueError):
+        key = marker_key(n_units - 1)
+        return Marker.from_json(store.read(key), key).finished_at or None
+    except DatagenError:
         return None
-    return marker.finished_at or None

@@ -15,7 +15,6 @@ from datagen.run.run_job import run_job
 from datagen.run.takes import Index, check_takes
 from datagen.run.worker import Worker
 from datagen.shards.manifest import MANIFEST, Manifest
-from datagen.shards.markers import all_but, markers
 from datagen.shards.plan import Plan
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker
@@ -31,6 +30,8 @@ def build(
     watcher: Watcher | None = None,
     engine: Engine = "local",
     address: str = "local",
+    *,
+    verify: bool = False,
 ) -> Manifest:
     """Build, or resume a build that was interrupted.
 
@@ -41,6 +42,8 @@ def build(
         watcher: Receives reports of progress.
         engine: `local` processes or `ray`.
         address: Address of the Ray cluster; `local` starts one on this machine.
+        verify: If true, hashes of finished units' files are compared before a build is resumed;
+            otherwise only their sizes.
 
     Returns:
         The manifest of the finished build.
@@ -48,7 +51,7 @@ def build(
     Raises:
         DatagenError: If the user can fix the fault: in recipe, inputs, engines, output or cluster.
     """
-    return run_job(BuildJob(recipe), out, n_workers, watcher, engine, address)
+    return run_job(BuildJob(recipe), out, n_workers, watcher, engine, address, verify=verify)
 
 
 class BuildJob(Job[Manifest]):
@@ -78,8 +81,6 @@ class BuildJob(Job[Manifest]):
     def begin(self, store: Store, plan: Plan, left: list[int]) -> None:
         if self._recipe.takes.keep:
             Index.gather(store).write()  # of an earlier run: workers read it in one request
-        for marker in markers(store, all_but(left, plan.n_units)):
-            self.done(marker)
 
     @override
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
@@ -97,8 +98,12 @@ class BuildJob(Job[Manifest]):
         self._failures.count(marker)
 
     @override
+    def complete(self, store: Store) -> bool:
+        return store.exists(MANIFEST)
+
+    @override
     def finish(self, store: Store, plan: Plan) -> Manifest:
-        if store.exists(MANIFEST):
+        if self.complete(store):
             return Manifest.load(store)
         if self._recipe.takes.keep:
             Index.gather(store).write()

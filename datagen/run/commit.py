@@ -21,7 +21,8 @@ from datagen.errors import StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.records import Reject, Row, Streams
 from datagen.run.machine import processor
-from datagen.shards import digest
+from datagen.shards import digest, seal
+from datagen.shards.markers import marker_of
 from datagen.shards.schema import conversations_table, rejects_table, rows_table, streams_of
 from datagen.shards.store import Store
 from datagen.shards.tables import about, from_parquet, to_parquet
@@ -40,7 +41,7 @@ def commit_unit(
         unit: Index of the unit.
         results: A conversation or a reject for each record of the unit.
         flatten: Makes the rows.
-        header: Metadata of every file.
+        header: Metadata of every file, as `Plan.header` gives it.
 
     Returns:
         The marker in the store.
@@ -48,7 +49,7 @@ def commit_unit(
     streams = [result for result in results if isinstance(result, Streams)]
     rejects = [result for result in results if isinstance(result, Reject)]
     conversations = conversations_table(streams)
-    data = to_parquet(conversations, {**header, "rejects": [asdict(r) for r in rejects]})
+    data = to_parquet(conversations, {**header, "unit": unit, "rejects": [asdict(r) for r in rejects]})
     if not store.create(data_key("conversations", unit), data):
         return _resume(store, unit, flatten, header)
     return _finish(store, unit, streams, rejects, flatten, header, *_decided(unit, conversations, data))
@@ -60,11 +61,22 @@ def found_unit(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]
 
 
 def _resume(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]) -> Marker:
-    """Finish a unit from its conversations in the store."""
+    """Finish a unit from its conversations in the store.
+
+    Raises:
+        StoreError: If they are damaged, or those of another unit or run.
+    """
     key = data_key("conversations", unit)
-    data = store.read(key)
-    conversations = from_parquet(data, key)
-    rejects = [Reject(**values) for values in about(conversations)["rejects"]]
+    data, place = store.read(key), f"{store.url}/{key}"
+    try:
+        seal.refuse_broken(data, place, required=True)
+        conversations = from_parquet(data, place)
+    except StoreError as error:
+        raise StoreError(f"{error}; delete it and run the same command again") from error
+    said = about(conversations)
+    rejects = [Reject(**values) for values in said.pop("rejects", ())]
+    if said != {**header, "unit": unit}:
+        raise StoreError(f"{place} belongs to another unit or run; delete it and run the same command again")
     return _finish(
         store, unit, streams_of(conversations), rejects, flatten, header, *_decided(unit, conversations, data)
     )
@@ -110,10 +122,10 @@ def _finish(
         files=tuple(files),
         processor=processor(),
         finished_at=int(time.time()),
+        plan=header["plan"],
     )
-    key = marker_key(unit)
-    if not store.create(key, marker.to_json()):
-        return Marker.from_json(store.read(key), key)  # of an attempt that was faster
+    if not store.create(marker_key(unit), marker.to_json()):
+        return marker_of(store, unit, marker.plan)  # of an attempt that was faster
     return marker
 
 
@@ -136,7 +148,9 @@ def _create(store: Store, unit: int, header: dict[str, Any], made: tuple[str, st
     table, split, content = made
     key = data_key(table, unit, split)
     data = to_parquet(content, header)
-    if not store.create(key, data) and store.read(key) != data:
+    if not store.create(key, data) and (found := store.read(key)) != data:
+        if not seal.is_sealed(found):
+            raise StoreError(f"{store.url}/{key} is damaged; delete it and run the same command again")
         raise StoreError(
             f"{store.url}/{key} was written by another version of datagen or pyarrow; choose another --out"
         )

@@ -1,6 +1,8 @@
 """The end of a build: index, recipe and card, then the manifest, which marks it as complete."""
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,7 +15,7 @@ from datagen.records import SPLITS, BitExact, EngineInfo
 from datagen.shards import digest
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, IndexPart, Manifest, Reproducible, Sums, write_part
 from datagen.shards.markers import Tally, markers, missing
-from datagen.shards.plan import Plan
+from datagen.shards.plan import PLAN, Plan
 from datagen.shards.store import Store
 
 _WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
@@ -41,7 +43,7 @@ def finish(
             f"{store.url}: unit {left[0]} of {plan.n_units} is not done; run the same command again to resume"
         )
     tally, index = Tally(), list[IndexPart]()
-    found = markers(store, range(plan.n_units))
+    found = markers(store, range(plan.n_units), plan.seal)
     while batch := list(islice(found, _UNITS_PER_PART)):
         for marker in batch:
             tally.add(marker)
@@ -65,8 +67,14 @@ def finish(
         origin=origin,
         store=store,
     )
-    store.replace("recipe.yaml", stored(manifest.recipe).to_yaml().encode())
-    store.replace("README.md", card(manifest).encode())
+    beside = {
+        PLAN: store.read(PLAN),
+        "recipe.yaml": stored(manifest.recipe).to_yaml().encode(),
+        "README.md": card(manifest).encode(),
+    }
+    manifest = replace(manifest, beside={key: hashlib.sha256(data).hexdigest() for key, data in beside.items()})
+    for key in ("recipe.yaml", "README.md"):
+        store.replace(key, beside[key])
     store.create(MANIFEST, manifest.to_json())
     return manifest
 

@@ -87,11 +87,15 @@ class Job(ABC, Generic[_R, I]):
         return run
 
     def done(self, marker: Marker) -> None:
-        """Handle a finished unit.
+        """Handle a unit that this run, or before it an earlier one, has finished.
 
         Raises:
             LimitError: If the job must stop.
         """
+
+    @abstractmethod
+    def complete(self, store: Store) -> bool:
+        """True if an earlier run has completed the output."""
 
     @abstractmethod
     def finish(self, store: Store, plan: Plan[I]) -> _R:

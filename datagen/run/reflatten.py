@@ -94,8 +94,12 @@ class ReflattenJob(Job[Manifest, Identity]):
         return [WorkerPool(_Flattener, (self._source, out))]
 
     @override
+    def complete(self, store: Store) -> bool:
+        return store.exists(MANIFEST)
+
+    @override
     def finish(self, store: Store, plan: Plan) -> Manifest:
-        if store.exists(MANIFEST):
+        if self.complete(store):
             return Manifest.load(store)
         return finish(store, plan, FlattenedFrom(self._source, self._old.digest), self._old.reproducible)
 
@@ -136,7 +140,7 @@ class _Flattener:
         self._old, plan = Manifest.load(self._origin), load_plan(self._store)
         if plan is None:
             raise ResumeError(f"{out} lost its {PLAN}")
-        self._flatten, self._header = flattener(plan.identity), plan.identity.header()
+        self._flatten, self._header = flattener(plan.identity), plan.header()
 
     def run(self, unit: int) -> Marker:
         """Flatten and commit a unit."""

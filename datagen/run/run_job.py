@@ -1,14 +1,16 @@
 """Run a job: in this process, in worker processes, or on Ray."""
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.local import Hand, run_local
 from datagen.run.ray import run_ray
+from datagen.run.standing import standing
 from datagen.run.supervise import Notice, Warden
-from datagen.shards.markers import missing
-from datagen.shards.plan import I
-from datagen.shards.store import open_store
+from datagen.shards.markers import all_but, missing
+from datagen.shards.plan import I, Plan
+from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
 
 _R = TypeVar("_R")
@@ -21,6 +23,8 @@ def run_job(
     watcher: Watcher | None = None,
     engine: Engine = "local",
     address: str = "local",
+    *,
+    verify: bool = False,
 ) -> _R:
     """Run a job, or resume one that was interrupted.
 
@@ -33,6 +37,8 @@ def run_job(
         watcher: Receives reports of progress.
         engine: `local` processes or `ray`.
         address: Address of the Ray cluster; `local` starts one on this machine.
+        verify: If true, files of finished units are read and their hashes compared before the work
+            continues; otherwise only their sizes, if the run is unfinished.
 
     Raises:
         DatagenError: If the user can fix the fault: in recipe, inputs, engines, output or cluster.
@@ -44,6 +50,8 @@ def run_job(
     if n_workers or engine == "ray":
         job.release()
     left = missing(store, plan.n_units)
+    for marker in _finished(job, store, plan, left, verify=verify):
+        job.done(marker)
     watcher.planned(plan, plan.n_units - len(left))
     for line in job.remarks(plan):
         watcher.notice(line)
@@ -65,6 +73,12 @@ def run_job(
             for unit in left:
                 done(run(unit))
     return job.finish(store, plan)
+
+
+def _finished(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int], *, verify: bool) -> Iterator[Marker]:
+    """Markers of the units that an earlier run finished; none if that run was complete and need not be verified."""
+    if verify or not job.complete(store):
+        yield from standing(store, all_but(left, plan.n_units), plan, hashes=verify)
 
 
 def _hands(pool: WorkerPool, n_workers: int, attempts: int, notice: Notice) -> list[Hand]:

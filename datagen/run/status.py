@@ -64,7 +64,7 @@ def status(store: Store) -> Status:
             hours_left=0.0,
         )
     tally, recent = Tally(), _Recent()
-    for marker in markers(store, all_but(missing(store, plan.n_units), plan.n_units)):
+    for marker in markers(store, all_but(missing(store, plan.n_units), plan.n_units), plan.seal):
         tally.add(marker)
         recent.add(marker)
     return _unfinished(store.url, plan, tally, recent)

@@ -43,7 +43,7 @@ class Worker:
         self._input = PlannedInput(plan, store)
         steps: list[Step] = [step for step in build.steps() if not names or step.name in names]
         self._stages: list[tuple[str, PipelineStage[Any, Any]]] = [(step.name, step.make()) for step in steps]
-        self._header = plan.identity.header()
+        self._header = plan.header()
         self._dialogue_seconds: float | None = None
 
     @classmethod

@@ -39,6 +39,8 @@ The 30 s of obstore are too short for a large file on a slow network.
 _PROBE = ".writing/probe"
 _LISTED_AT_ONCE = 100
 """Fewer than in a page of any store, so that an interrupted listing can resume."""
+_LISTED_TOGETHER = 1000
+"""Files of a page when every page is a request of its own; as many as S3 gives at most."""
 _STREAM_BYTES = 4 << 20
 
 _ENVIRONMENT = {
@@ -184,6 +186,18 @@ class Bucket:
 
         self._try("list", prefix, more)
         yield from sorted(path[len(self._folder) :].lstrip("/") for path in found)
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """All files below a folder with their sizes in bytes; never holds more than a page of them."""
+        folder, last = self._path(prefix), ""
+
+        def page() -> list[tuple[str, int]]:
+            pages = obstore.list(self._store, folder or None, offset=last or None, chunk_size=_LISTED_TOGETHER)
+            return [(each["path"], each["size"]) for each in next(iter(pages), [])]
+
+        while found := self._try("list", prefix, page):
+            last = found[-1][0]
+            yield from ((path[len(self._folder) :].lstrip("/"), n_bytes) for path, n_bytes in found)
 
     def sweep(self) -> None:
         """Check that the store refuses to overwrite. There is nothing to remove: a put is atomic.

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from datagen.errors import StoreError
 from datagen.records import BitExact
+from datagen.shards import seal
 from datagen.shards.identity import Identity, json_values
 from datagen.shards.schema import FILES
 from datagen.shards.store import LocalStore, Store
@@ -86,6 +87,8 @@ class Manifest(Identity):
     """Sums by table and split; tables without splits have the split `all`."""
     reproducible: Reproducible
     index: tuple[IndexPart, ...]
+    beside: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the other files of the output that last: plan, recipe and card. Empty before data version 5."""
     origin: FlattenedFrom | None = None
     """`from` in JSON; None unless the build was flattened from another."""
     store: Store = field(default=LocalStore(""), repr=False, compare=False)
@@ -105,12 +108,16 @@ class Manifest(Identity):
                 else "there is no build"
             )
             raise StoreError(f"{store.url} has no {MANIFEST}; {hint}")
+        data, name = store.read(MANIFEST), f"{store.url}/{MANIFEST}"
+        seal.refuse_broken(data, name)
         try:
-            values = msgspec.convert(json.loads(store.read(MANIFEST)), dict)
+            values = msgspec.convert(json.loads(data), dict)
             values["origin"] = values.pop("from", None)
-            return replace(msgspec.convert(values, cls), store=store)
+            manifest = replace(msgspec.convert(values, cls), store=store)
         except ValueError as error:
-            raise StoreError(f"{store.url}/{MANIFEST} is damaged ({error})") from error
+            raise StoreError(f"{name} is damaged ({error})") from error
+        seal.refuse_broken(data, name, required=manifest.data_version >= seal.SEALED_SINCE)
+        return manifest
 
     def to_json(self) -> bytes:
         """The content of manifest.json."""
@@ -118,7 +125,7 @@ class Manifest(Identity):
         del values["store"]
         if self.origin:
             values["from"] = values.pop("origin")
-        return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode()
+        return seal.document(values)
 
     def files(self, table: str = "", split: str = "") -> Iterator[File]:
         """Data files in order of units, of all tables or one, of all splits or one. Read lazily.

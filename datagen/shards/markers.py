@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from datagen.clock import samples_to_ms
+from datagen.errors import StoreError
 from datagen.shards import digest
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker, marker_key, unit_of
@@ -39,16 +40,40 @@ def all_but(left: Iterable[int], n_units: int) -> Iterator[int]:
     return (unit for unit in range(n_units) if unit not in skip)
 
 
-def markers(store: Store, units: Iterable[int]) -> Iterator[Marker]:
-    """The marker of each of these units, in their order.
+def marker_of(store: Store, unit: int, plan: str) -> Marker:
+    """The marker of a finished unit.
+
+    Args:
+        store: The output.
+        unit: Its number.
+        plan: Seal of the plan of the run.
 
     Raises:
-        StoreError: If one is missing or damaged.
+        StoreError: If it is missing, damaged, or the marker of another unit or run.
+    """
+    key = marker_key(unit)
+    marker = Marker.from_json(store.read(key), f"{store.url}/{key}")
+    if marker.unit != unit or any(unit_of(file.key) != unit for file in marker.files):
+        raise StoreError(f"{store.url}/{key} is the marker of unit {marker.unit}; delete it and run the command again")
+    if marker.plan != plan:
+        raise StoreError(f"{store.url}/{key} is the marker of another run; delete it and run the command again")
+    return marker
+
+
+def markers(store: Store, units: Iterable[int], plan: str) -> Iterator[Marker]:
+    """The marker of each of these units, in their order.
+
+    Args:
+        store: The output.
+        units: Numbers of finished units.
+        plan: Seal of the plan of the run.
+
+    Raises:
+        StoreError: If one is missing, damaged, or the marker of another unit or run.
     """
 
     def read(unit: int) -> Marker:
-        key = marker_key(unit)
-        return Marker.from_json(store.read(key), key)
+        return marker_of(store, unit, plan)
 
     left = iter(units)
     with ThreadPoolExecutor(_N_READERS) as readers:

@@ -15,6 +15,7 @@ from datagen.errors import ResumeError, StoreError
 from datagen.records import Dialogue, Reject
 from datagen.shards.identity import Identity, differences, json_values
 from datagen.shards.schema import records_of
+from datagen.shards.seal import document, refuse_broken
 from datagen.shards.store import Store
 
 PLAN = "plan.json"
@@ -47,6 +48,8 @@ class Plan(Generic[I]):
 
     Empty if near-duplicates were not looked for.
     """
+    seal: str = field(default="", compare=False)
+    """Seal of plan.json, by which markers and data files name their run; empty before data version 5."""
 
     @property
     def n_units(self) -> int:
@@ -55,7 +58,11 @@ class Plan(Generic[I]):
 
     def to_json(self) -> bytes:
         """The content of plan.json."""
-        return json.dumps(json_values(self), indent=1, sort_keys=True).encode()
+        return document(json_values(self), ascii=True)
+
+    def header(self) -> dict[str, Any]:
+        """The metadata of every data file of a build, as JSON values."""
+        return {**self.identity.header(), "plan": self.seal}
 
 
 def load_plan(store: Store) -> Plan | None:
@@ -79,8 +86,10 @@ def read_plan(store: Store, kind: type[I]) -> Plan[I] | None:
     """
     if not store.exists(PLAN):
         return None
+    data = store.read(PLAN)
+    refuse_broken(data, f"{store.url}/{PLAN}")
     try:
-        plan: Plan[I] = msgspec.convert(json.loads(store.read(PLAN)), Plan[kind])  # type: ignore[valid-type]
+        plan: Plan[I] = msgspec.convert(json.loads(data), Plan[kind])  # type: ignore[valid-type]
         return plan
     except ValueError as error:
         raise StoreError(f"{store.url}/{PLAN} is damaged ({error}); choose another --out") from error

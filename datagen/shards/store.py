@@ -77,6 +77,10 @@ class Store(Protocol):
         """All files below a folder, sorted."""
         ...
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """All files below a folder with their sizes in bytes, in any order."""
+        ...
+
     def sweep(self) -> None:
         """Remove old scratch files of killed writers; never touches data or files being written."""
         ...
@@ -144,6 +148,13 @@ class LocalStore:
             below = Path(folder).relative_to(self._root).as_posix()
             found.extend(name if below == "." else f"{below}/{name}" for name in names)
         yield from sorted(found)
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Walk a folder."""
+        for folder, _, names in os.walk(self._root / prefix):
+            for name in names:
+                path = Path(folder, name)
+                yield path.relative_to(self._root).as_posix(), path.stat().st_size
 
     def sweep(self) -> None:
         """Remove old scratch files."""

@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
+from datagen.shards import seal
 
 _KEY = "datagen"
 _TOKENS = ("input_ids", "user_codes", "assistant_codes")
 
 
 def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
-    """A Parquet file of one table, the same bytes for the same table.
+    """A sealed Parquet file of one table, the same bytes for the same table.
 
     Before zstd, token ids and codes are split into one stream per byte (BYTE_STREAM_SPLIT). The high
     bytes of ids hardly vary, so a token costs little more than its entropy. There are no
@@ -39,22 +40,26 @@ def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
         column_encoding=encodings,
     ) as writer:
         writer.write_table(table, row_group_size=max(table.num_rows, 1))
-        if about is not None:  # in the footer alone: in the schema it would be stored twice
-            writer.add_key_value_metadata({_KEY: json.dumps(about, sort_keys=True)})
-    return file.getvalue()
+        said = {} if about is None else {_KEY: json.dumps(about, sort_keys=True)}
+        # in the footer alone: in the schema it would be stored twice
+        writer.add_key_value_metadata({**said, seal.KEY: seal.BLANK})
+    return seal.sealed(file.getvalue())
 
 
 def from_parquet(data: bytes | BufferedReader, name: str, columns: list[str] | None = None) -> pa.Table:
     """Read a Parquet file, or only some columns of it (`a.list.element.b` for one within a list of structs).
 
     Args:
-        data: Its bytes, or a stream of which only the requested columns are read; it is closed.
+        data: Its bytes, whose seal is checked if they have one, or a stream of which only the
+            requested columns are read; it is closed.
         name: Name of the file for messages.
         columns: Names of the columns; by default all.
 
     Raises:
         StoreError: If the bytes are damaged; names the file.
     """
+    if isinstance(data, bytes):
+        seal.refuse_broken(data, name)
     try:
         # of a stream, pyarrow itself decides what to read
         with pa.BufferReader(data) if isinstance(data, bytes) else data.detach() as source:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from datagen.errors import StoreError
 from datagen.records import unit
+from datagen.shards import seal
 
-_UNIT = re.compile(r"[/-]([0-9]{6,})\.(?:json|parquet)\Z")
+_UNIT = re.compile(r"[/-]([0-9]{6,})\.(?:jsonl?|parquet)\Z")
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,12 @@ class Marker:
     """Kind of processor of the worker that finished it; not part of the digest."""
     finished_at: int = field(default=0, compare=False)
     """Completion time, in seconds since 1970 by the worker's clock; not part of the digest."""
+    plan: str = ""
+    """Seal of the plan of the run; empty before data version 5."""
 
     def to_json(self) -> bytes:
         """The content of the marker file."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
+        return seal.document(asdict(self))
 
     @classmethod
     def from_json(cls, data: bytes, name: str) -> "Marker":
@@ -52,8 +55,10 @@ class Marker:
         Raises:
             StoreError: If it is damaged; names it.
         """
+        seal.refuse_broken(data, name)
         try:
             values = json.loads(data)
+            values.pop("seal", None)
             files = tuple(File(**values) for values in values.pop("files"))
             return cls(**values, files=files)
         except (ValueError, KeyError, TypeError) as error:

@@ -22,6 +22,7 @@ from datagen.run.planning import plan_build
 from datagen.run.worker import Worker
 from datagen.shards import digest
 from datagen.shards.manifest import Manifest, write_part
+from datagen.shards.seal import document
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import about, from_parquet, to_parquet
 from datagen.shards.unit import Marker
@@ -108,6 +109,13 @@ def tree(folder: Path) -> dict[str, bytes]:
     return found
 
 
+def flip(file: Path, bit: int = 99) -> None:
+    """Change a bit of a file, counted from its beginning and again from there behind its end."""
+    data = bytearray(file.read_bytes())
+    data[bit // 8 % len(data)] ^= 1 << bit % 8
+    file.write_bytes(data)
+
+
 class Forger:
     """Damages a finished output and mends its index and manifest, so that only a deeper check can find it."""
 
@@ -159,7 +167,7 @@ class Forger:
     def publish(self) -> None:
         """Write index and manifest as they are."""
         self.values["index"] = [asdict(write_part(LocalStore(self.out), 0, self.files))]
-        (self.out / "manifest.json").write_text(json.dumps(self.values), "utf-8")
+        (self.out / "manifest.json").write_bytes(document(self.values))
 
 
 # -- processes --------------------------------------------------------------------------------------------------

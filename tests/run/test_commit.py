@@ -10,6 +10,7 @@ from stat import S_ISDIR
 from threading import Lock
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from datagen.errors import StoreError
@@ -19,8 +20,8 @@ from datagen.run.build import build
 from datagen.shards import store as store_module
 from datagen.shards.manifest import MANIFEST
 from datagen.shards.store import LocalStore
-from datagen.shards.tables import about
-from tests.run.builds import Forger, fake, faults, made, markers_of, read, tree, worker
+from datagen.shards.tables import about, to_parquet
+from tests.run.builds import Forger, fake, faults, flip, made, markers_of, read, tree, worker
 
 N = 4
 SPLIT_NOT = "splits={validation: 0, test: 0}"
@@ -276,6 +277,18 @@ def test_a_marker_counts_what_its_unit_holds(tmp_path):
     assert rows["three_stream"] == 4
 
 
+def test_a_damaged_file_of_rows_is_named(tmp_path):
+    recipe = small(tmp_path)
+    out = tmp_path / "out"
+    assert run(recipe, out, 4, after=True)
+    key = next(key for key in tree(out) if key.startswith("three_stream/"))
+    flip(out / key)
+    with pytest.raises(StoreError, match=rf"{key} is damaged; delete it and run the same command again"):
+        build(recipe, str(out))
+    (out / key).unlink()
+    build(recipe, str(out))
+
+
 def test_a_unit_of_nothing_but_rejects_is_a_unit(tmp_path):
     out, manifest = made(tmp_path, records=[b"{", b"[]", b"null"])
     assert (manifest.n_records, manifest.n_rejects) == (3, 3)
@@ -289,7 +302,7 @@ def test_rows_of_another_version_are_not_mixed_in(tmp_path):
     out = tmp_path / "out"
     assert run(recipe, out, 4, after=True)
     key = next(key for key in tree(out) if key.startswith("three_stream/"))
-    (out / key).write_bytes(b"old")
+    (out / key).write_bytes(to_parquet(pa.table({"old": [1]})))
     with pytest.raises(StoreError, match=rf"{key} was written by another version"):
         build(recipe, str(out))
 

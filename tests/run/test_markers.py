@@ -1,5 +1,6 @@
 """Markers as a whole: one listing tells what is missing, and reading them holds only a few."""
 
+import shutil
 import threading
 
 import pytest
@@ -8,8 +9,10 @@ from datagen.errors import StoreError
 from datagen.run import finish as finish_module
 from datagen.shards.markers import _READ_AHEAD, Tally, markers, missing
 from datagen.shards.store import LocalStore
-from datagen.shards.unit import Marker, marker_key
+from datagen.shards.unit import File, Marker, marker_key
 from tests.run.builds import made, markers_of
+
+PLAN = "a" * 64
 
 
 class Counting(LocalStore):
@@ -35,7 +38,7 @@ def store_of(tmp_path, units) -> Counting:
     for unit in units:
         path = tmp_path / marker_key(unit)
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(Marker(unit, 2, 1, 960, f"{unit:032x}", {"select/code": 1}).to_json())
+        path.write_bytes(Marker(unit, 2, 1, 960, f"{unit:032x}", {"select/code": 1}, plan=PLAN).to_json())
     return store
 
 
@@ -54,7 +57,7 @@ def test_nothing_is_there_at_the_start(tmp_path):
 def test_markers_come_in_order_and_are_not_read_far_ahead(tmp_path):
     n_units = 3 * _READ_AHEAD
     store = store_of(tmp_path, range(n_units))
-    found = markers(store, range(n_units))
+    found = markers(store, range(n_units), PLAN)
     assert [next(found).unit for _ in range(5)] == [0, 1, 2, 3, 4]
     assert store.n_reads <= _READ_AHEAD + 5
     assert [marker.unit for marker in found] == list(range(5, n_units))
@@ -63,12 +66,33 @@ def test_markers_come_in_order_and_are_not_read_far_ahead(tmp_path):
 
 def test_a_missing_marker_is_named(tmp_path):
     with pytest.raises(StoreError, match=r"units/000001\.json"):
-        list(markers(store_of(tmp_path, {0, 2}), range(3)))
+        list(markers(store_of(tmp_path, {0, 2}), range(3), PLAN))
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_marker_under_another_units_name_is_refused(tmp_path, at):
+    store = store_of(tmp_path, {0, 1})
+    shutil.copy(tmp_path / marker_key(at), tmp_path / marker_key(1 - at))
+    with pytest.raises(StoreError, match=rf"00000{1 - at}\.json is the marker of unit {at}; delete it"):
+        list(markers(store, range(2), PLAN))
+
+
+def test_a_marker_with_the_files_of_another_unit_is_refused(tmp_path):
+    store = store_of(tmp_path, {0})
+    file = File("asr/train-000001.parquet", "asr", "train", 1, 1, 1, "")
+    (tmp_path / marker_key(0)).write_bytes(Marker(0, 2, 1, 960, "0", files=(file,), plan=PLAN).to_json())
+    with pytest.raises(StoreError, match=r"000000\.json is the marker of unit 0; delete it"):
+        list(markers(store, range(1), PLAN))
+
+
+def test_a_marker_of_another_run_is_refused(tmp_path):
+    with pytest.raises(StoreError, match=r"000000\.json is the marker of another run; delete it"):
+        list(markers(store_of(tmp_path, {0}), range(1), "b" * 64))
 
 
 def test_a_tally_adds_up(tmp_path):
     tally = Tally()
-    for marker in markers(store_of(tmp_path, range(4)), range(4)):
+    for marker in markers(store_of(tmp_path, range(4)), range(4), PLAN):
         tally.add(marker)
     assert (tally.n_units, tally.n_records, tally.n_kept, tally.n_samples) == (4, 8, 4, 3840)
     assert (tally.digest, tally.rejects) == (0 + 1 + 2 + 3, {"select/code": 4})

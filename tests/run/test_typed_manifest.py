@@ -28,9 +28,15 @@ def stored(name: str) -> Any:
     return json.loads((STORED / name).read_bytes())
 
 
-def test_a_stored_manifest_is_written_again_byte_by_byte():
+def values_of(data: bytes) -> Any:
+    """A document without what data version 5 added."""
+    values = json.loads(data)
+    return {name: values[name] for name in values if name not in ("seal", "beside")}
+
+
+def test_a_stored_manifest_keeps_every_value():
     manifest = Manifest.load(LocalStore(STORED))
-    assert manifest.to_json() == (STORED / MANIFEST).read_bytes()
+    assert values_of(manifest.to_json()) == stored(MANIFEST)
     assert manifest.tables["asr"]["test"] == Sums(106, 17_559, 59_424)
     assert manifest.engines["tts"] == EngineInfo(
         "hibari", "0.2.1", "Apache-2.0 (code and weights)", "machine", word_times="model"
@@ -40,9 +46,9 @@ def test_a_stored_manifest_is_written_again_byte_by_byte():
     assert manifest.reproducible.because[:2] == ("bursts.0 bursts", "noise.0 generated")
 
 
-def test_a_stored_plan_is_written_again_byte_by_byte():
+def test_a_stored_plan_keeps_every_value():
     plan = load_plan(LocalStore(STORED))
-    assert plan.to_json() == (STORED / PLAN).read_bytes()
+    assert (values_of(plan.to_json()), plan.seal) == (stored(PLAN), "")
     assert plan.identity == Manifest.load(LocalStore(STORED)).identity
     assert type(Manifest.load(LocalStore(STORED)).identity) is Identity
 
@@ -52,13 +58,13 @@ def test_a_manifest_of_flattened_shards_keeps_its_origin(tmp_path):
     store = store_with(tmp_path, MANIFEST, values)
     manifest = Manifest.load(store)
     assert (manifest.origin, manifest.conversations) == (FlattenedFrom("s3://b/ö", "00"), "00")
-    assert manifest.to_json() == store.read(MANIFEST)
+    assert values_of(manifest.to_json()) == values
 
 
 def test_a_value_that_is_null_in_the_recipe_stays_there(tmp_path):
     values = stored(MANIFEST)
     values["recipe"]["input"]["limit"] = None
-    assert json.loads(Manifest.load(store_with(tmp_path, MANIFEST, values)).to_json()) == values
+    assert values_of(Manifest.load(store_with(tmp_path, MANIFEST, values)).to_json()) == values
 
 
 def test_nothing_in_it_can_be_set():
