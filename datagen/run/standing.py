@@ -1,4 +1,4 @@
-"""What stands of an interrupted run: the files of finished units are checked before the work continues."""
+"""Checks the finished units of an interrupted run before the work continues."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ def standing(store: Store, units: Iterable[int], plan: Plan, *, hashes: bool = F
         more = f", and {n_faults - len(faults)} more" if n_faults > len(faults) else ""
         raise StoreError(
             f"{store.url} has lost finished work: {'; '.join(faults)}{more}. Delete each unit's files with its marker, "
-            "named in brackets, and run the same command again: it makes these units anew"
+            "named in brackets, and run the same command again: these units are made again"
         )
 
 
@@ -54,7 +54,7 @@ class _Sizes:
         self._by_name: dict[str, NDArray[np.int64]] = {}
 
     def fault(self, file: File) -> str:
-        """What is wrong with a file; empty if it has the size of its marker."""
+        """The fault of a file; empty if it has the size of its marker."""
         name, unit = _name(file.key)
         if (table := name.partition("/")[0]) not in self._listed:
             self._listed.add(table)
@@ -85,7 +85,7 @@ def _name(key: str) -> tuple[str, int]:
 
 
 def _changed(store: Store, file: File) -> str:
-    """What is wrong with a file; empty if it has the bytes of its marker."""
+    """The fault of a file; empty if it has the bytes of its marker."""
     if not store.exists(file.key):
         return "is missing"
     return "" if hashlib.sha256(store.read(file.key)).hexdigest() == file.sha256 else "has other bytes"

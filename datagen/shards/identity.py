@@ -58,7 +58,7 @@ class Identity(Setup):
     """Digest of the build whose conversations were flattened again; None for any other build."""
 
     def header(self) -> dict[str, Any]:
-        """What every data file says of its build, as JSON values."""
+        """The part of the identity that every data file contains, as JSON values."""
         values = json_values(self)
         return {**{name: values[name] for name in _OF_FILES}, "flatten": self.recipe["flatten"]}
 

@@ -2,8 +2,8 @@
 
 A seal is the SHA-256 of the file with zeros in place of the seal's own 64 hexadecimal digits. A JSON
 document has it as its first value, `seal`; a Parquet file in its footer, as the metadata
-`datagen.seal`. Whoever changes a file on purpose can seal it again: a seal finds faults of disks,
-networks and hands, not of forgers.
+`datagen.seal`. Anyone can change a file and seal it again: a seal finds faults of disks, networks
+and people, not forgeries.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ KEY = "datagen.seal"
 """The key of a Parquet file's metadata."""
 
 BLANK = "0" * 64
-"""What stands in place of a seal until the file is complete."""
+"""Placeholder of a seal until the file is complete."""
 
 _JSON = re.compile(rb'\A\{\s*"seal": "([0-9a-f]{64})"')
 _PARQUET = re.compile(KEY.encode() + rb"\x18\x40([0-9a-f]{64})")

@@ -18,6 +18,7 @@ from datagen.authoring.spend import Meter, Usage, count_messages
 from datagen.engines.remote.pace import Pace
 from datagen.errors import BudgetError, EngineError, EngineMissingError, StoreError
 from datagen.records import Dialogue, Turn
+from datagen.shards.seal import sealed
 from datagen.shards.store import LocalStore
 from tests.authoring.conftest import TALK, FakeClock, ask_with, llm, recipe, write
 from tests.authoring.server import KEY, Fault
@@ -146,7 +147,7 @@ def test_of_two_writers_the_first_answer_counts(server):
         """Another process keeps its answer between our look and our write."""
 
         def create(self, key, data):
-            super().create(key, data.replace(b"Well", b"Now"))
+            super().create(key, sealed(data.replace(b"Well", b"Now")))
             return super().create(key, data)
 
     (found,) = write(recipe(server, "spoken"), [TALK], Late())
