@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ _MAX_TOLD = 5
 """Maximum number of files that an error names."""
 
 
-def standing(store: Store, units: Iterable[int], plan: Plan, *, hashes: bool = False) -> Iterator[Marker]:
+def standing(store: Store, units: Iterable[int], plan: Plan[Any], *, hashes: bool = False) -> Iterator[Marker]:
     """The markers of finished units, whose files are checked.
 
     Args:
@@ -46,7 +47,7 @@ def standing(store: Store, units: Iterable[int], plan: Plan, *, hashes: bool = F
 
 
 class _Sizes:
-    """Sizes of the files of an output, from one listing of each table: 8 bytes a file."""
+    """Sizes of the files of an output, from one listing of each table: 8 bytes per file."""
 
     def __init__(self, store: Store, n_units: int) -> None:
         self._store, self._n_units = store, n_units

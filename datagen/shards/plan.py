@@ -60,7 +60,7 @@ class Plan(Generic[I]):
         """The content of plan.json."""
         return document(json_values(self), ascii=True)
 
-    def header(self) -> dict[str, Any]:
+    def header(self: "Plan[Identity]") -> dict[str, Any]:
         """The metadata of every data file of a build, as JSON values."""
         return {**self.identity.header(), "plan": self.seal}
 
