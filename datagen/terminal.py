@@ -17,7 +17,7 @@ _PIPED_WIDTH = 160
 def printable(text: str, keep: str = "") -> str:
     r"""Text with control characters spelled out, so that data cannot steer a terminal.
 
-    Escape sequences, breaks of a line, changes of the direction of writing and lone surrogates are
+    Escape sequences, breaks of a line, changes of the direction of writing and unpaired surrogates are
     spelled as in JSON.
 
     Args:

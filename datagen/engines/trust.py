@@ -69,10 +69,10 @@ def in_data_set(recipe: str) -> bool:
 
 def _is_ours(file: Path) -> bool:
     """True if a file is a manifest or a plan of datagen, or damaged; other programs have files of that name too."""
+    if not file.exists():
+        return False
     try:
         values = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        return False
     except (OSError, ValueError, RecursionError):
         return True
     return isinstance(values, dict) and not values.keys().isdisjoint(("data_version", "identity"))
