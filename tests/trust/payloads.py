@@ -30,7 +30,8 @@ ENGINES: tuple[Any, ...] = (
 )
 """An engine in the place of any value: only those that ship and take no place may ever load."""
 
-NAMES: tuple[Any, ...] = tuple(str(engine["name"]) for engine in ENGINES[:6]) + (
+NAMES: tuple[Any, ...] = (
+    *(str(engine["name"]) for engine in ENGINES[:6]),
     f"__import__('{MARK}_engine')",
     f"{MARK}_engine",
 )
@@ -101,7 +102,9 @@ def reseal(document: dict[str, Any]) -> dict[str, Any]:
 
 def leaves(document: Any, path: Path_ = ()) -> Iterator[Path_]:
     """The path of every value in nested dicts and lists that is none, and of every empty one."""
-    below = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    below = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
     empty = True
     for key, value in below:
         empty = False
@@ -112,7 +115,9 @@ def leaves(document: Any, path: Path_ = ()) -> Iterator[Path_]:
 
 def branches(document: Any, path: Path_ = ()) -> Iterator[Path_]:
     """The path of every dict and list, the document apart: an engine may be put in its place."""
-    below = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    below = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
     for key, value in below:
         if isinstance(value, dict | list):
             yield (*path, key)

@@ -4,7 +4,6 @@ import os
 import site
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
