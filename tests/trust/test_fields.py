@@ -46,7 +46,7 @@ OF_ROWS = [
     "audit",
     "feed",
 ]
-_EVERY = 8
+_EVERY = 16
 """One of that many fields is read by a slower reader too."""
 
 

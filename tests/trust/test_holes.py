@@ -55,7 +55,7 @@ def test_a_split_of_the_data_is_no_folder_to_write(target: Target, split):
     to = target.work / "a" / "b" / "to"
     with pytest.raises(DatagenError, match="is in no known split"):
         export(datagen.open(str(target.out)), str(to), "moshi")
-    if split.strip("new"):
+    if ".." in split:
         with pytest.raises(StoreError, match="is no name of a file below it"):
             reflatten(str(target.out), str(target.work / "a" / "flat"), {})
     assert {path for path in {*target.out.parent.rglob("*")} - before if target.work / "a" not in path.parents} <= {

@@ -68,7 +68,7 @@ class Watch:
                 self._note(event, arguments)
 
     def _check(self, event: str, path: Any, changes: bool) -> None:
-        if isinstance(path, int) or path is None:
+        if isinstance(path, int) or path in (None, os.devnull):
             return
         real = os.path.realpath(os.fsdecode(path))
         inside = self._writes if changes else self._reads
