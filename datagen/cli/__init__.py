@@ -8,6 +8,7 @@ import typer
 from datagen.cli import build_commands, engines_commands, look_commands, timing_commands, write_commands
 from datagen.cli.app import app
 from datagen.errors import DatagenError
+from datagen.terminal import printable
 
 __all__ = ["app", "build_commands", "engines_commands", "look_commands", "main", "timing_commands", "write_commands"]
 
@@ -19,5 +20,5 @@ def main() -> None:
     except DatagenError as error:
         if os.environ.get("DATAGEN_TRACEBACK"):
             raise
-        typer.echo(f"datagen: {error}", err=True)
+        typer.echo(printable(f"datagen: {error}", keep="\n"), err=True)
         sys.exit(1)

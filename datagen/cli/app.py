@@ -29,7 +29,7 @@ app = typer.Typer(
 
 Finished = Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")]
 Trust = Annotated[
-    bool, typer.Option("--trust", help="Let engines that the build names run code and read paths (SECURITY.md).")
+    bool, typer.Option("--trust", help="Let engines and recipes of the build run code and read paths (SECURITY.md).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Engine = Annotated[

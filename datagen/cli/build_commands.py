@@ -1,8 +1,9 @@
 """Commands that make and check shards: build, flatten, check, status, recipes."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -48,9 +49,10 @@ def build(
     from datagen.cli.progress import JobProgress
     from datagen.run.build import build as run
 
-    values = recipes.load(recipe, _overrides(set_, input, limit, takes))
+    overrides = _overrides(set_, input, limit, takes)
     if not trust:
-        _refuse_code_of_a_data_set(recipe, values.dump())
+        _refuse_code_of_a_data_set(recipe, overrides)
+    values = recipes.load(recipe, overrides)
     target = out or str(Path("out") / values.name)
     with JobProgress(target) as progress:
         n_workers = workers or (0 if engine == "ray" else _N_CORES)
@@ -58,13 +60,17 @@ def build(
     progress.built(manifest)
 
 
-def _refuse_code_of_a_data_set(recipe: str, values: dict[str, Any]) -> None:
+def _refuse_code_of_a_data_set(recipe: str, overrides: Sequence[str]) -> None:
     """A recipe is code, but one that lies in somebody's build came with the data."""
-    folder = Path(recipe).parent
-    if Path(recipe).suffix and any((folder / name).exists() for name in ("manifest.json", "plan.json")):
-        from datagen.engines.trust import refuse_untrusted_recipe
+    from datagen.engines.trust import in_data_set, refuse_untrusted_recipe
+    from datagen.recipe import read_text, set_value, values_of
 
-        refuse_untrusted_recipe(values, recipe)
+    if not in_data_set(recipe):
+        return
+    values = values_of(read_text(recipe), recipe)  # before it is validated, which would read its profile
+    for override in overrides:
+        set_value(values, override)
+    refuse_untrusted_recipe(values, recipe, [override.partition("=")[0].strip() for override in overrides])
 
 
 def _overrides(
@@ -131,10 +137,11 @@ def check(
     """Check an output against its manifest and the rules of the format. Exits with status 1 on a fault."""
     from datagen.run.check import check as run
     from datagen.shards.store import open_store
+    from datagen.terminal import printable
 
     report = run(open_store(out), open_store(conversations) if conversations else None)
     for fault in report.faults:
-        typer.echo(fault, err=True)
+        typer.echo(printable(fault), err=True)
     if report.faults:
         typer.echo(f"{out}: {len(report.faults)} faults", err=True)
         raise typer.Exit(1)

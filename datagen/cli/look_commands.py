@@ -173,6 +173,7 @@ def evaluate(
         ),
     ] = None,
     json: Json = False,
+    trust: Trust = False,
 ) -> None:
     """Score a model's turn-taking on held-out rows (docs/training.md), or rate texts with an LLM (docs/writing.md)."""
     from datagen.evaluate.scores import show_scores
@@ -182,6 +183,10 @@ def evaluate(
         raise typer.BadParameter("set either a model or a judge", param_hint="--model / --judge")
     manifest = _manifest(out)
     if judge is not None:
+        if not trust:
+            from datagen.engines.trust import refuse_authoring
+
+            refuse_authoring(judge)
         found = _rated(manifest, judge, set_ or [], split, rows, repeats, answers)
         print_json(found) if json else _show_rated(found, f"{judge} on {out} {split}")
         return

@@ -6,7 +6,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
@@ -22,12 +22,13 @@ from datagen.shards.identity import Identity
 from datagen.shards.manifest import Manifest
 from datagen.shards.plan import Plan
 from datagen.shards.unit import Marker
+from datagen.terminal import console
 
 if TYPE_CHECKING:
     from datagen.authoring.author import Summary
     from datagen.authoring.authoring_config import WriteRecipe
 
-_console = Console(highlight=False)
+_console = console(None)
 _say = partial(_console.print, soft_wrap=True)
 
 
@@ -176,17 +177,17 @@ def print_summary(manifest: Manifest, out: str) -> None:
     for name, splits in manifest.tables.items():
         for split, n in splits.items():
             table.add_row(
-                name,
-                split,
+                escape(name),
+                escape(split),
                 f"{n.n_rows:,}",
                 f"{n.n_tokens:,}" if n.n_tokens else "",
                 f"{n.n_bytes / 1e6:.2f}",
             )
     _console.print(table)
     kept, n_rejects = manifest.n_conversations, manifest.n_rejects
-    reasons = _by_count(manifest.rejects)
+    reasons = escape(_by_count(manifest.rejects))
     _say(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}")
-    _say(f"digest {manifest.digest}\n")
+    _say(f"digest {escape(manifest.digest)}\n")
     tasks, out = manifest.tasks, escape(out)
     if tasks:
         best = "three_stream" if "three_stream" in tasks else tasks[0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.app import Address, Engine, Limit, app
+from datagen.cli.app import Address, Engine, Limit, Trust, app
 
 if TYPE_CHECKING:
     from datagen.authoring.authoring_config import WriteRecipe
@@ -39,8 +39,13 @@ def write(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe, for example llm.model=NAME."),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Author dialogues and scripts with a language model, as input of a build. Run it again to continue."""
+    if not trust:
+        from datagen.engines.trust import refuse_authoring
+
+        refuse_authoring(recipe)
     values = _recipe(recipe, [*(set_ or []), *([f"input.limit={limit}"] if limit else [])])
     if dry_run:
         _estimate(values)

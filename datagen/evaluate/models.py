@@ -102,7 +102,9 @@ def load(directory: str, n_ids: int) -> CausalModel:
         raise DatagenError(f"{directory} contains no model: it has no config.json")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(directory, local_files_only=True, dtype="auto")
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            directory, local_files_only=True, dtype="auto", trust_remote_code=False, weights_only=True
+        )
     except (OSError, ValueError) as error:
         raise DatagenError(f"cannot load the model in {directory}: {error}") from error
     names = Path(directory) / TOKEN_IDS

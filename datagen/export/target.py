@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from datagen.errors import DatagenError
 from datagen.inspect import Sound, StoredConversation
+from datagen.records import SPLITS
 from datagen.shards.bucket import is_url
 from datagen.shards.store import LocalStore
 
@@ -49,7 +50,16 @@ class ExportClip:
 
     @classmethod
     def of(cls, talk: StoredConversation, decoded: bool) -> "ExportClip":
-        """A conversation with its kept or its decoded sound."""
+        """A conversation with its kept or its decoded sound.
+
+        Raises:
+            DatagenError: If its split is none of the known ones.
+        """
+        if talk.split not in SPLITS:  # it becomes the name of a folder
+            raise DatagenError(
+                f"{talk.output.url}: conversation {talk.dialogue_id!r} is in no known split, but in {talk.split!r}; "
+                f"run `datagen check {talk.output.url}`"
+            )
         rate_hz, n_samples = talk.sample_rate_hz, talk.streams.n_samples
         if decoded:
             tokenizer = talk.output.speech_tokenizer

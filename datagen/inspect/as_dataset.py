@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from datagen.inspect.as_arrow import batches
 from datagen.records import SPLITS
 from datagen.shards.bucket import is_url
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import ROWS
-from datagen.shards.store import open_store
+from datagen.shards.store import inside, open_store
+from datagen.shards.tables import from_parquet
 
 if TYPE_CHECKING:
     import datasets
@@ -34,10 +37,23 @@ def dataset(url: str, manifest: Manifest, task: str) -> "datasets.DatasetDict | 
         }
         return datasets.IterableDatasetDict(streams)
     files = {
-        split: [glob.escape(str(Path(url).absolute() / file.key)) for file in manifest.files(task, split)]
+        split: [glob.escape(str(Path(url).absolute() / inside(file.key, url))) for file in manifest.files(task, split)]
         for split in splits
     }
-    return datasets.load_dataset("parquet", data_files=files)
+    return datasets.load_dataset("parquet", data_files=files, features=_features(manifest, task))
+
+
+def _features(manifest: Manifest, task: str) -> "datasets.Features":
+    """The columns of the rows, as their version has them.
+
+    Without them `datasets` would follow the files' own metadata, which can turn a column into
+    pictures or sound at any path or URL.
+    """
+    import datasets
+
+    first = next(manifest.files(task)).key
+    names = from_parquet(manifest.store.open(first), first).column_names
+    return datasets.Features.from_arrow_schema(pa.schema([ROWS.field(name) for name in ROWS.names if name in names]))
 
 
 def _examples(url: str, task: str, split: str) -> Iterator[dict[str, Any]]:

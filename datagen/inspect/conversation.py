@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
-from datagen.inspect.html import render
+from datagen.inspect.html import inert, render
 from datagen.inspect.rows import OpenedBuild, StoredRow
 from datagen.inspect.sound import Channel, Sound
 from datagen.inspect.timeline import lines_of
@@ -208,7 +208,7 @@ class StoredConversation:
 
     def __repr__(self) -> str:
         n = len(self.streams.utterances)
-        return f"Conversation({self.dialogue_id!r}, {self.split}, {self.seconds:.1f} s, {n} utterances)"
+        return f"Conversation({self.dialogue_id!r}, {inert(self.split)}, {self.seconds:.1f} s, {n} utterances)"
 
     def _repr_html_(self) -> str:
         sound = self.audio if self.has_audio else None

@@ -1,9 +1,9 @@
 """Rich display in notebooks: templates with every value escaped, shown inline and without scripts."""
 
-import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from unicodedata import category
+
+from datagen.terminal import printable
 
 if TYPE_CHECKING:
     import jinja2
@@ -28,14 +28,9 @@ def render(template: str, **values: Any) -> str:
 
 
 def inert(text: str) -> str:
-    r"""Text with control characters spelled out, so that data cannot steer a terminal.
-
-    Those that only turn the direction of writing, or break a line, are spelled out too.
+    r"""Text as of `printable`, with backslashes doubled so that it can be read back.
 
     >>> print(inert("a\x1b[2J\u202eb"))
     a\u001b[2J\u202eb
     """
-    if text.isprintable() and "\\" not in text:
-        return text
-    spelled = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
-    return "".join(c if c.isprintable() or category(c) == "Zs" else f"\\u{ord(c):04x}" for c in spelled)
+    return printable(text.replace("\\", "\\\\"))

@@ -13,7 +13,7 @@ from datagen.errors import DatagenError
 from datagen.inspect.as_arrow import SPLIT, batches
 from datagen.inspect.as_dataset import dataset
 from datagen.inspect.conversation import ConversationFile, StoredConversation
-from datagen.inspect.html import render
+from datagen.inspect.html import inert, render
 from datagen.inspect.rows import StoredRow
 from datagen.records import SPLITS
 from datagen.shards.manifest import Manifest
@@ -136,8 +136,8 @@ class Output:
     def __repr__(self) -> str:
         m = self.manifest
         return (
-            f"Output({self.url!r}: {m.recipe['name']}, {m.n_conversations:,} conversations, "
-            f"{self.hours:.2f} hours, {', '.join(self.tasks)})"
+            f"Output({self.url!r}: {inert(str(m.recipe['name']))}, {m.n_conversations:,} conversations, "
+            f"{self.hours:.2f} hours, {inert(', '.join(self.tasks))})"
         )
 
     def _repr_html_(self) -> str:

@@ -161,13 +161,13 @@ class StoredRow(records.Row):
     def title(self) -> str:
         """One line about it."""
         learned = int(self.loss_mask.sum())
-        return f"{inert(self.row_id)}  {self.split}  {len(self.input_ids):,} tokens, {learned:,} of them learned"
+        return f"{inert(self.row_id)}  {inert(self.split)}  {len(self.input_ids):,} tokens, {learned:,} of them learned"
 
     def __str__(self) -> str:
         return painted(self)
 
     def __repr__(self) -> str:
-        return f"Row({self.row_id!r}, {self.split}, {len(self.input_ids):,} tokens)"
+        return f"Row({self.row_id!r}, {inert(self.split)}, {len(self.input_ids):,} tokens)"
 
     def _repr_html_(self) -> str:
         return render("row", row=self, n_most=_HTML_CHUNKS)

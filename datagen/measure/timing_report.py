@@ -151,7 +151,7 @@ def _event_table(events: list[dict[str, Any]]) -> Table:
     shown = table(["event", "by", "n", "per minute", "had no room"])
     for event in events:
         counts = (f"{event['n']:,}", f"{event['a_minute']:.2f}", f"{event['n_without_room']:,}")
-        shown.add_row(words(event["kind"]), event["role"], *counts)
+        shown.add_row(escape(words(event["kind"])), escape(event["role"]), *counts)
     return shown
 
 

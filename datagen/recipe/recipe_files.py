@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from datagen import resources
 from datagen.errors import RecipeError
 from datagen.recipe.recipe import Recipe
+from datagen.recipe.timing_config import STORED
 
 _TOKENS = ("timing", "tokens")
 _M = TypeVar("_M", bound=BaseModel)
@@ -18,7 +19,8 @@ _M = TypeVar("_M", bound=BaseModel)
 def stored(values: dict[str, Any]) -> Recipe:
     """The recipe of a finished build, without keys that only older versions of datagen know.
 
-    `timing.tokens` of an older version are replaced by the current ones if some are missing.
+    `timing.tokens` of an older version are replaced by the current ones if some are missing. A
+    profile that is a file is not read: a path out of a build is never followed.
 
     Args:
         values: Values as in the manifest of the build.
@@ -27,7 +29,7 @@ def stored(values: dict[str, Any]) -> Recipe:
         ValidationError: If a value is invalid.
     """
     try:
-        return Recipe.model_validate(values)
+        return Recipe.model_validate(values, context=STORED)
     except ValidationError as error:
         gone = {fault["loc"] for fault in error.errors() if fault["type"] == "extra_forbidden"}
         if any(fault["type"] == "missing" and fault["loc"][:2] == _TOKENS for fault in error.errors()):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from datagen import resources
 from datagen.recipe.distributions import ConfigPart, Constant, Distribution, uniform
@@ -159,6 +159,10 @@ def _packaged_tokens() -> dict[str, Any]:
     return values
 
 
+STORED = "stored"
+"""Context of the validation of a recipe out of a build, whose profile is not read if it is a file."""
+
+
 class TimingConfig(ConfigPart):
     """Timing of events. All times in milliseconds."""
 
@@ -202,11 +206,14 @@ class TimingConfig(ConfigPart):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_profile(cls, values: Any) -> Any:
+    def _from_profile(cls, values: Any, info: ValidationInfo) -> Any:
         """Add missing keys from the profile. A complete set of values needs no profile."""
         if not isinstance(values, dict) or set(cls.model_fields) <= set(values):
             return values
-        return _merged(profile_values(values.get("profile", "omniflatten")), values)
+        profile = values.get("profile", "omniflatten")
+        if not isinstance(profile, str) or (info.context == STORED and profile not in profiles()):
+            return values
+        return _merged(profile_values(profile), values)
 
 
 def profile_values(name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import datagen.inspect
 from datagen.audit.audit import audit, cells
@@ -44,10 +45,11 @@ def write_report(
     """
     page = render(read(datagen.inspect.open(out, trust), n_conversations, say))
     file = Path(to) if to else default_file(out)
-    scratch = file.with_name(f".{file.name}.writing")
+    scratch = file.with_name(f".{uuid4().hex}.writing")  # a name that the build cannot have made a link
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(page, "utf-8", newline="\n")
+        with scratch.open("x", encoding="utf-8", newline="\n") as out_file:
+            out_file.write(page)
         scratch.replace(file)
     except OSError as error:
         raise DatagenError(f"cannot write {file}: {error.strerror}; choose another file with --to FILE") from error

@@ -1,6 +1,7 @@
 """The end of a build: index, recipe and card, then the manifest, which marks it as complete."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
@@ -8,6 +9,7 @@ from typing import Any
 
 import jinja2
 import yaml
+from markupsafe import Markup
 
 from datagen.errors import StoreError
 from datagen.recipe import stored
@@ -17,6 +19,7 @@ from datagen.shards.manifest import MANIFEST, FlattenedFrom, IndexPart, Manifest
 from datagen.shards.markers import Tally, markers, missing
 from datagen.shards.plan import PLAN, Plan
 from datagen.shards.store import Store
+from datagen.terminal import printable
 
 _WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
 
@@ -114,8 +117,27 @@ def card(manifest: Manifest) -> str:
         default["default"] = True
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("datagen", "data"),
-        autoescape=jinja2.select_autoescape(),
+        autoescape=False,  # noqa: S701  (Markdown)
+        finalize=_in_markdown,
         keep_trailing_newline=True,
     )
     front = yaml.safe_dump({"configs": configs, "tags": ["speech", "full-duplex", "datagen"]}, sort_keys=False)
-    return environment.get_template("card.md.j2").render(front=front, m=manifest, tasks=manifest.tasks)
+    return environment.get_template("card.md.j2").render(
+        front=Markup(front),  # noqa: S704  (YAML that is written here)
+        m=manifest,
+        tasks=manifest.tasks,
+    )
+
+
+_MARKDOWN = re.compile(r"[<>\[\]|`&\\]")
+
+
+def _in_markdown(value: Any) -> Any:
+    """A value for a card: text that can be no HTML, link, picture or cell, and breaks no line.
+
+    >>> _in_markdown("![x](http://y) <b>|"), _in_markdown("CC-BY-4.0"), _in_markdown(3)
+    ('!&#91;x&#93;(http://y) &#60;b&#62;&#124;', 'CC-BY-4.0', 3)
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _MARKDOWN.sub(lambda match: f"&#{ord(match[0])};", printable(value))

@@ -86,6 +86,25 @@ class Store(Protocol):
         ...
 
 
+def inside(key: str, url: str) -> str:
+    """A key, which may come from a manifest, an index or a column of somebody's data, if it is one.
+
+    Args:
+        key: The key.
+        url: The output, for messages.
+
+    Raises:
+        StoreError: If it is not a relative path with slashes that stays in its directory.
+
+    >>> inside("asr/train-000000.parquet", "out")
+    'asr/train-000000.parquet'
+    """
+    leaves = key.startswith("/") or key[1:2] == ":" or ".." in key.split("/")
+    if leaves or "\\" in key or "\0" in key:
+        raise StoreError(f"{url}: {key!r} is no name of a file below it; the data that names it is damaged")
+    return key
+
+
 class LocalStore:
     """A directory on a local disk.
 
@@ -100,7 +119,7 @@ class LocalStore:
 
     def create(self, key: str, data: bytes) -> bool:
         """Link a synced file to its name unless the name is taken."""
-        target = self._root / key
+        target = self._path(key)
         with _writing(target):
             if target.exists():
                 _sync_directory(target.parent)  # its writer may have died before it did so
@@ -117,7 +136,7 @@ class LocalStore:
 
     def replace(self, key: str, data: bytes) -> None:
         """Rename a synced file over its name."""
-        target = self._root / key
+        target = self._path(key)
         with _writing(target):
             with self._scratch(data, key) as written:
                 written.replace(target)
@@ -126,25 +145,25 @@ class LocalStore:
     def read(self, key: str) -> bytes:
         """Read a file."""
         try:
-            return (self._root / key).read_bytes()
+            return self._path(key).read_bytes()
         except OSError as error:
             raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
 
     def open(self, key: str) -> BufferedReader:
         """Open a file."""
         try:
-            return (self._root / key).open("rb")
+            return self._path(key).open("rb")
         except OSError as error:
             raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
 
     def exists(self, key: str) -> bool:
         """Look for a file."""
-        return (self._root / key).is_file()
+        return self._path(key).is_file()
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Walk a folder in sorted order."""
         found: list[str] = []
-        for folder, _, names in os.walk(self._root / prefix):  # plain names: paths would be ten times as large
+        for folder, _, names in os.walk(self._path(prefix)):  # plain names: paths would be ten times as large
             below = Path(folder).relative_to(self._root).as_posix()
             found.extend(name if below == "." else f"{below}/{name}" for name in names)
         yield from sorted(found)
@@ -162,6 +181,9 @@ class LocalStore:
             with contextlib.suppress(OSError):
                 if time.time() - file.stat().st_mtime > _STALE_SECONDS:
                     file.unlink()
+
+    def _path(self, key: str) -> Path:
+        return self._root / inside(key, self.url)
 
     @contextlib.contextmanager
     def _scratch(self, data: bytes, key: str) -> Iterator[Path]:

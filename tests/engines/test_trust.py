@@ -13,6 +13,7 @@ from datagen.cli import app
 from datagen.engines.load import ENGINES, load
 from datagen.engines.trust import HARMLESS, refuse_untrusted, refuse_untrusted_recipe
 from datagen.errors import RecipeError, TrustError
+from datagen.shards.seal import document
 from tests.conftest import make_recipe
 from tests.run.builds import made
 
@@ -21,14 +22,19 @@ from tests.run.builds import made
     ("kind", "name", "options", "says"),
     [
         ("text_tokenizer", "subprocess:Popen", {"args": ["sh", "-c", "true"]}, "import the module subprocess"),
-        ("text_tokenizer", "hf", {"path": "model"}, "read what its options name \\(path\\)"),
-        ("speech_tokenizer", "s3", {"path": "model"}, "read what its options name \\(path\\)"),
-        ("speech_tokenizer", "kmeans", {"model": "model.npz"}, "read what its option model names"),
+        ("text_tokenizer", "hf", {"path": "model"}, "read or call what its options name \\(path: 'model'\\)"),
+        ("speech_tokenizer", "s3", {"path": "model"}, "read or call what its options name \\(path: 'model'\\)"),
+        (
+            "speech_tokenizer",
+            "kmeans",
+            {"model": "model.npz"},
+            "read or call what its options name \\(model: 'model.npz'\\)",
+        ),
         ("speech_tokenizer", "hibari", {}, "import the module hibari"),
         ("text_tokenizer", ["qwen2"], {}, "import the module"),
         ("text_tokenizer", "qwen2", ["x"], "options that are no object"),
         ("no_such_kind", "qwen2", {}, "import the module qwen2"),
-        ("text_tokenizer", "a\n\x1b[31m" + "b" * 500 + ":C", {}, "import the module a\\?\\?\\[31mb"),
+        ("text_tokenizer", "a\n\x1b[31m" + "b" * 500 + ":C", {}, r"import the module a\\n\\u001b\[31mb"),
     ],
 )
 def test_what_is_not_harmless_is_refused(kind, name, options, says):
@@ -109,7 +115,7 @@ def attacked(tmp_path_factory):
     out, _ = made(tmp_path_factory.mktemp("attacked"), "mix.keep_audio=true", n=2)
     manifest = json.loads((out / "manifest.json").read_bytes())
     manifest["recipe"]["engines"] |= ATTACKS
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    (out / "manifest.json").write_bytes(document(manifest))
     recipe = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))
     recipe["engines"] = {**recipe.get("engines", {}), **ATTACKS}
     (out / "recipe.yaml").write_text(yaml.safe_dump(recipe))
