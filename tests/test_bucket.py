@@ -189,7 +189,7 @@ def test_answers_that_always_come_short_are_the_stores_fault_not_the_files(flaky
         store.read(key)
 
 
-@pytest.mark.parametrize("key", ["a\0b", "\ud800", "x" * 3000, "d/../../x"])
+@pytest.mark.parametrize("key", ["a\0b", "\ud800", "d/../../x"])
 @pytest.mark.parametrize("call", ["create", "read", "exists"])
 def test_a_key_no_store_can_hold_is_one_clear_error(s3: str, hasty, key, call):
     with pytest.raises(StoreError, match=f"^cannot .*{s3}") as caught:

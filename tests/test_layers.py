@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"redaction"},
-    {"errors", "clock", "seeds", "resources", "terminal", ""},
+    {"errors", "interrupt", "clock", "seeds", "resources", "terminal", ""},
     {"records"},
     {"recipe"},
     {"text"},

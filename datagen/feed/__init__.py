@@ -9,6 +9,7 @@ from datagen.feed.batch import Arrays
 from datagen.feed.curriculum import Stage
 from datagen.feed.reader import FeedPlan, Reader, Share, merge_states
 from datagen.feed.shard_files import IGNORED, Shards, ShardSource
+from datagen.feed.state import checked, fits
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
 
@@ -144,12 +145,15 @@ class Feed(IterableDataset[Batch]):
         """Resume the next iteration behind a state, with any number of ranks if ranks x batch_size stays.
 
         Raises:
-            FeedError: If the state is of another build, split, seed, or of other stages; names what differs.
+            FeedError: If the state is of another build, split, seed, or of other stages, or damaged; names the key.
         """
+        checked(state)
         other = [key for key, value in self._identity.items() if state["of"].get(key) != value]
         if other:
             ours, theirs = self._identity[other[0]], state["of"].get(other[0])
             raise FeedError(f"this state is from another feed: {other[0]} was {theirs} there and is {ours} here")
+        lanes = [(stage.name, set(stage.tasks), self._plan.lanes_of(stage)) for stage in self._plan.stages]
+        fits(state["at"], lanes)
         self._reader, self._state = None, state["at"]
 
 

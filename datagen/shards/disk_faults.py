@@ -14,6 +14,7 @@ _FIXES = {
     errno.ENFILE: "raise the machine's limit on open files",
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ENOTDIR: "a file stands where a folder must be: move it, or use another place",
+    errno.EEXIST: "a file stands where a folder must be: move it, or use another place",
     errno.EISDIR: "a folder stands where a file must be: move it, or use another place",
     errno.ELOOP: "remove the circle of links",
     errno.ESTALE: "mount the file system again",
