@@ -5,7 +5,7 @@ import re
 HIDDEN = "***"
 
 _SECRETS = (
-    re.compile(r"(?<=://)[^\s/@\"']*:[^\s/\"']*(?=@)"),
+    re.compile(r"(?<=://)[^\s/@:\"']*:(?!\d{1,5}/)[^\s\"']*(?=@)"),
     re.compile(r"(?<=://)(?<!\babfs://)(?<!\babfss://)(?<!\badl://)(?<!\bazure://)(?<!\baz://)[^\s/@:\"']+(?=@)"),
     re.compile(
         r"(?<=[?&;#])(?P<name>[\w.-]*(?:token|key|sig|secret|passw|pwd|credential|auth)[\w.-]*=)[^\s&;#\"']+", re.I
@@ -15,7 +15,8 @@ _SECRETS = (
         r"AIza[\w-]{35}|xox[abprs]-[\w-]{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})"
     ),
 )
-"""User and password of a URL; a user alone, except the container of an Azure URL; values of its query; known keys."""
+"""User and password of a URL, which may contain a slash; a user alone, except the container of an Azure
+URL; values of its query; known keys."""
 
 
 def redacted(text: str) -> str:

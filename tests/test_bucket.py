@@ -185,7 +185,9 @@ def test_answers_that_always_come_short_are_the_stores_fault_not_the_files(flaky
     store = Bucket(s3)
     store.create(key, b'{"unit": 0}')
     flaky_s3.plan = lambda method, path, n: "short" if method == "GET" else ""
-    with pytest.raises(StoreError, match=rf"cannot read {s3}/{key}: its answers are cut short .*when the store is well"):
+    with pytest.raises(
+        StoreError, match=rf"cannot read {s3}/{key}: its answers are cut short .*when the store is well"
+    ):
         store.read(key)
 
 

@@ -146,9 +146,7 @@ class Shards:
         if found is None or self._fault(found, number):
             found = self._decoded(number, sha256)
             if fault := self._fault(found, number):
-                raise FeedError(
-                    f"{self._place(number)} {fault}; for details run `datagen check {self._source.url}`"
-                )
+                raise FeedError(f"{self._place(number)} {fault}; for details run `datagen check {self._source.url}`")
             if self._cache:
                 self._cache.put(sha256, found)
         return Shard(found.ids, found.mask, found.offsets, number)

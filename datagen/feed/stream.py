@@ -158,8 +158,8 @@ class Stream:
             self._expect(at.epoch, file)
             if row >= (n_rows := self._deal.shards.n_rows(number)):
                 raise FeedError(
-                    f"this state cannot be resumed: {self._deal.shards.key(number)} has {n_rows} rows, and no row {row} "
-                    "to begin at; load the state of a checkpoint unchanged"
+                    f"this state cannot be resumed: {self._deal.shards.key(number)} has {n_rows} rows, "
+                    f"and no row {row} to begin at; load the state of a checkpoint unchanged"
                 )
             rows = self._rows(number, at.epoch)
             reach = np.cumsum(rows.lengths[row:])

@@ -70,7 +70,7 @@ class TokenCache:
         """
         path, n_bytes = self._path(sha256), _n_bytes(n_rows, n_tokens)
         try:
-            with open(os.open(path, _FLAGS), "rb", buffering=0) as file:
+            with os.fdopen(os.open(path, _FLAGS), "rb", buffering=0) as file:
                 found = os.fstat(file.fileno())
                 if not stat.S_ISREG(found.st_mode) or found.st_size != n_bytes:
                     return None

@@ -1,8 +1,8 @@
 """Scratch files of writers, and the removal of those whose writers are dead.
 
 A scratch name says which process of which machine wrote it. On the same machine, a dead process
-shows that a file is left over. Of other machines, only files an hour old are removed, by the clock
-of the file system: the clocks of two machines may differ. A live writer that loses its scratch file
+shows that a file is left over. Of other machines, only files older than an hour are removed, by the
+clock of the file system: the clocks of two machines may differ. A live writer that loses its scratch file
 all the same writes it again.
 """
 

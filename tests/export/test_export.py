@@ -153,7 +153,11 @@ def test_another_writers_scratch_stays(output, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("a\0b", "no file can have this name"), ("x" * 300, "File name too long; use a"), ("file/below", "Not a directory")],
+    [
+        ("a\0b", "no file can have this name"),
+        ("x" * 300, "File name too long; use a shorter"),
+        ("file/below", "a file stands where a folder must be"),
+    ],
 )
 def test_a_place_that_cannot_be_is_one_clear_error(output, tmp_path, name, says):
     (tmp_path / "file").touch()

@@ -49,7 +49,7 @@ def places(values, place: str = "") -> list[str]:
 @pytest.mark.parametrize("bad", [None, [], "state", 7, {}, {"of": {}}, {"at": None}, {"of": [], "at": None}])
 def test_what_is_no_state_is_refused(out, bad):
     for use in (Feed(out, stage(), lanes=2).load_state_dict, lambda state: merge_states([state])):
-        with pytest.raises(FeedError, match="this state cannot be resumed: .*; load the state of a checkpoint"):
+        with pytest.raises(FeedError, match=r"this state cannot be resumed: .*; load the state of a checkpoint"):
             use(bad)
 
 
