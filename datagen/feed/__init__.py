@@ -87,8 +87,8 @@ class Feed(IterableDataset[Batch]):
                 shuffle better and hold more memory (about 4 MB each for sequences of 8,192).
             rank: Which of the ranks; by default as `torch.distributed` says, else RANK of the environment, else 0.
             n_ranks: How many there are.
-            cache: Directory of a local disk to keep decoded files in, 4 bytes per token; from then on they are mapped
-                into memory, neither fetched nor decoded. Jobs may share it; delete it when you like.
+            cache: Directory of a local disk to keep decoded files in, 4 bytes per token; from then on they are
+                neither fetched nor decoded. A damaged one is made again. Jobs may share it; delete it when you like.
             n_embeddings: Rows of the model's embedding, to refuse data whose ids go beyond it.
 
         Raises:
