@@ -164,7 +164,8 @@ class LocalStore:
         """A synced scratch file, removed at the end with its folder."""
         folder = self._root / SCRATCH
         _make_directory(target.parent)
-        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # `exist_ok` would fail if another removes it just then
+            folder.mkdir()
         file = folder / scratch_name()
         try:
             with file.open("xb") as out:
