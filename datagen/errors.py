@@ -15,9 +15,21 @@ DatagenError                 all errors a user can fix; the command line prints 
 └── ClusterError             the cluster cannot be reached, or cannot hold the build
 """
 
+from datagen.redaction import redacted
+
 
 class DatagenError(Exception):
-    """Base of all errors a user can fix. The message names the place, the fault and how to fix it."""
+    """Base of all errors a user can fix. The message names the place, the fault and how to fix it.
+
+    Credentials in a message are hidden: messages end up in terminals, logs and rejects.
+
+    >>> str(DatagenError("cannot read https://me:pass@host/x"))
+    'cannot read https://***@host/x'
+    """
+
+    def __init__(self, *args: object) -> None:
+        """An error with its message."""
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
 
 class RecipeError(DatagenError):

@@ -160,12 +160,43 @@ def test_a_file_that_changes_while_it_is_read(s3: str):
             stream.read()
 
 
-def test_a_part_that_comes_short_is_asked_for_again(flaky_s3: FlakyS3, s3: str):
-    store = Bucket(s3)
-    store.create("f", bytes(range(100)))
+@pytest.mark.parametrize("call", ["read", "open", "read_range"])
+def test_an_answer_that_comes_short_is_asked_for_again(flaky_s3: FlakyS3, s3: str, call):
+    store, data = Bucket(s3), bytes(range(100))
+    store.create("f", data)
     flaky_s3.plan = lambda method, path, n: "short" if method == "GET" and n < 2 else ""
-    assert store.open("f").read() == bytes(range(100))
+    calls = {
+        "read": lambda: store.read("f"),
+        "open": lambda: store.open("f").read(),
+        "read_range": lambda: store.read_range("f", 0, 100, None),
+    }
+    assert calls[call]() == data
     assert flaky_s3.faults["short"] == 2
+
+
+def test_an_empty_file_is_read_as_one(s3: str):
+    Bucket(s3).create("f", b"")
+    assert Bucket(s3).read("f") == b""
+
+
+@pytest.mark.parametrize("key", ["plan.json", "manifest.json", "markers/00000.json"])
+def test_answers_that_always_come_short_are_the_stores_fault_not_the_files(flaky_s3: FlakyS3, s3: str, hasty, key):
+    """Half a plan is no damaged plan: no other --out is needed."""
+    store = Bucket(s3)
+    store.create(key, b'{"unit": 0}')
+    flaky_s3.plan = lambda method, path, n: "short" if method == "GET" else ""
+    with pytest.raises(
+        StoreError, match=rf"cannot read {s3}/{key}: its answers are cut short .*when the store is well"
+    ):
+        store.read(key)
+
+
+@pytest.mark.parametrize("key", ["a\0b", "\ud800", "d/../../x"])
+@pytest.mark.parametrize("call", ["create", "read", "exists"])
+def test_a_key_no_store_can_hold_is_one_clear_error(s3: str, hasty, key, call):
+    with pytest.raises(StoreError, match=f"^cannot .*{s3}") as caught:
+        getattr(Bucket(s3), call)(*(key, b"") if call == "create" else (key,))
+    assert str(caught.value).isprintable()
 
 
 def test_a_store_that_overwrites_is_refused(s3: str, monkeypatch):

@@ -12,7 +12,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
-    {"errors", "clock", "seeds", "resources", "terminal", ""},
+    {"redaction"},
+    {"errors", "interrupt", "clock", "seeds", "resources", "terminal", ""},
     {"records"},
     {"recipe"},
     {"text"},

@@ -8,6 +8,7 @@ import typer
 from datagen.cli import build_commands, engines_commands, look_commands, timing_commands, write_commands
 from datagen.cli.app import app
 from datagen.errors import DatagenError
+from datagen.interrupt import raise_on_signals
 from datagen.terminal import printable
 
 __all__ = ["app", "build_commands", "engines_commands", "look_commands", "main", "timing_commands", "write_commands"]
@@ -15,6 +16,7 @@ __all__ = ["app", "build_commands", "engines_commands", "look_commands", "main",
 
 def main() -> None:
     """Run the command line; a `DatagenError` becomes one message, everything else a traceback."""
+    raise_on_signals()
     try:
         app()
     except DatagenError as error:

@@ -1,21 +1,25 @@
 """The command-line application, and the options that several commands share."""
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 import typer
 import typer.core
 
+from datagen.interrupt import EndedError
+
 
 class _Commands(typer.core.TyperGroup):
-    """A group of commands that explains on Ctrl-C how to continue."""
+    """A group of commands that explains on Ctrl-C, SIGTERM and SIGHUP how to continue."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            typer.echo("\nStopped. Finished work is kept: run the same command again to continue.", err=True)
-            raise typer.Exit(130) from error
+            with contextlib.suppress(OSError):  # after SIGHUP there is no terminal
+                typer.echo("\nStopped. Finished work is kept: run the same command again to continue.", err=True)
+            raise typer.Exit(error.exit_status if isinstance(error, EndedError) else 130) from error
 
 
 app = typer.Typer(

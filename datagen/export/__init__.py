@@ -14,6 +14,7 @@ from datagen.export.exporters import HuggingFace, Lhotse, Moshi
 from datagen.export.target import ExportClip, Target
 from datagen.inspect import Output
 from datagen.records import SPLITS
+from datagen.shards.disk_faults import disk_fault
 
 
 class Exporter(Protocol):
@@ -67,8 +68,6 @@ def export(
                 tell(1)
             how = exporter.finish()
     except OSError as error:
-        raise DatagenError(
-            f"cannot write {to}: {error.strerror}; fix that, then run the same command again to resume"
-        ) from error
+        raise DatagenError(disk_fault("write", to, error)) from error
     counts = ", ".join(f"{split} {n:,}" for split, n in n_conversations.items())
     return f"{to}: {sum(n_conversations.values()):,} conversations ({counts}) for {format}\n{how}"

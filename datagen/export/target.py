@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
-from uuid import uuid4
 
 from datagen.errors import DatagenError
 from datagen.inspect import Sound, StoredConversation
 from datagen.records import SPLITS
 from datagen.shards.bucket import is_url
-from datagen.shards.store import LocalStore
+from datagen.shards.disk_faults import disk_fault
+from datagen.shards.scratch import remove_if_empty, scratch_name
+from datagen.shards.store import SCRATCH, LocalStore
 
 EXPORT = "export.json"
 """Identity of an export; written first."""
-_WRITING = ".writing"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _NAME_CHARACTERS = 40
 
@@ -96,13 +96,14 @@ class Target:
         self.root = Path(to)
         self._store = LocalStore(to)
         self._lists = dict[str, IO[str]]()
-        self._aside = self.root / _WRITING / uuid4().hex
+        self._aside = self.root / SCRATCH / scratch_name()
         self._open = ExitStack()
         self._claim(json.dumps(identity, indent=1, sort_keys=True).encode())
+        self._store.sweep()
 
     def _claim(self, identity: bytes) -> None:
         if not self._store.exists(EXPORT):
-            if self.root.is_dir() and any(file.name != _WRITING for file in self.root.iterdir()):
+            if self.root.is_dir() and any(file.name != SCRATCH for file in self.root.iterdir()):
                 raise DatagenError(f"{self.root} contains other files; use another --to")
             self._store.create(EXPORT, identity)
         if self._store.read(EXPORT) != identity:
@@ -138,8 +139,17 @@ class Target:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._open.close()
-        if kind is None:
-            for name in self._lists:
-                (self._aside / name).replace(self.root / name)
-        shutil.rmtree(self._aside, ignore_errors=True)
+        try:
+            self._open.close()
+            if kind is None:
+                for name in self._lists:
+                    self._publish(name)
+        finally:
+            shutil.rmtree(self._aside, ignore_errors=True)
+            remove_if_empty(self._aside.parent)
+
+    def _publish(self, name: str) -> None:
+        try:
+            (self._aside / name).replace(self.root / name)
+        except OSError as error:
+            raise DatagenError(disk_fault("write", self.root / name, error)) from error

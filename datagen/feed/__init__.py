@@ -9,6 +9,7 @@ from datagen.feed.batch import Arrays
 from datagen.feed.curriculum import Stage
 from datagen.feed.reader import FeedPlan, Reader, Share, merge_states
 from datagen.feed.shard_files import IGNORED, Shards, ShardSource
+from datagen.feed.state import checked, fits
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
 
@@ -86,8 +87,8 @@ class Feed(IterableDataset[Batch]):
                 shuffle better and hold more memory (about 4 MB each for sequences of 8,192).
             rank: Which of the ranks; by default as `torch.distributed` says, else RANK of the environment, else 0.
             n_ranks: How many there are.
-            cache: Directory of a local disk to keep decoded files in, 4 bytes per token; from then on they are mapped
-                into memory, neither fetched nor decoded. Jobs may share it; delete it when you like.
+            cache: Directory of a local disk to keep decoded files in, 4 bytes per token; from then on they are
+                neither fetched nor decoded. A damaged one is made again. Jobs may share it; delete it when you like.
             n_embeddings: Rows of the model's embedding, to refuse data whose ids go beyond it.
 
         Raises:
@@ -144,12 +145,15 @@ class Feed(IterableDataset[Batch]):
         """Resume the next iteration behind a state, with any number of ranks if ranks x batch_size stays.
 
         Raises:
-            FeedError: If the state is of another build, split, seed, or of other stages; names what differs.
+            FeedError: If the state is of another build, split, seed, or of other stages, or damaged; names the key.
         """
+        checked(state)
         other = [key for key, value in self._identity.items() if state["of"].get(key) != value]
         if other:
             ours, theirs = self._identity[other[0]], state["of"].get(other[0])
             raise FeedError(f"this state is from another feed: {other[0]} was {theirs} there and is {ours} here")
+        lanes = [(stage.name, set(stage.tasks), self._plan.lanes_of(stage)) for stage in self._plan.stages]
+        fits(state["at"], lanes)
         self._reader, self._state = None, state["at"]
 
 

@@ -14,6 +14,7 @@ from datagen.errors import FeedError
 from datagen.feed.batch import Arrays, arrays
 from datagen.feed.curriculum import Stage, TaskMixer
 from datagen.feed.shard_files import Shards
+from datagen.feed.state import checked
 from datagen.feed.stream import Deal, as_they_lie, shuffled
 
 _FILES_PER_LANE = 4
@@ -136,14 +137,14 @@ def merge_states(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     One rank's state would do, but its lanes alone; other lanes are then read again from the beginning.
 
     Raises:
-        FeedError: If they are not of one feed and step.
+        FeedError: If they are not of one feed and step, or one is damaged.
 
+    >>> lane = {"n_taken": 4, "spent": {"asr": 4.5}, "places": {"asr": dict(epoch=0, file=1, row=0, n_given=4)}}
     >>> at = {"stage": 0, "n_sequences": 8}
-    >>> lanes = [{"0": {"n_taken": 4}}, {"1": {"n_taken": 4}}]
-    >>> sorted(merge_states([{"of": 1, "at": {**at, "lanes": some}} for some in lanes])["at"]["lanes"])
+    >>> sorted(merge_states([{"of": {}, "at": {**at, "lanes": {k: lane}}} for k in "01"])["at"]["lanes"])
     ['0', '1']
     """
-    every = list(states)
+    every = [checked(state) for state in states]
     if not every or any(state["at"] is None for state in every):
         raise FeedError("merge_states needs the states of all ranks, each taken after a batch")
     first = every[0]

@@ -1,19 +1,17 @@
 """The data files of a task as a feed reads them: by the manifest, checked against it, as plain arrays."""
 
-import contextlib
 import hashlib
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from datagen.errors import FeedError
+from datagen.feed.token_cache import TokenCache, Tokens
 from datagen.shards.bucket import is_url
 from datagen.shards.identity import json_values
 from datagen.shards.manifest import Manifest
@@ -25,20 +23,15 @@ IGNORED = -100
 
 
 @dataclass(frozen=True)
-class Shard:
-    """The rows of one file."""
+class Shard(Tokens):
+    """The rows of one file, by its number among the files of its task and split."""
 
     number: int
-    """Index among the files of its task and split."""
-    ids: NDArray[np.int32]
-    """Tokens of all rows, one row after the other; [n_tokens]."""
-    mask: NDArray[np.bool_]
-    """True for tokens that are learned; [n_tokens]."""
-    offsets: NDArray[np.int64]
-    """Begin of each row, and end of the last; [n_rows + 1]."""
 
 
 _N_READERS = 4
+_COLUMNS = {"input_ids": pa.int32(), "loss_mask": pa.bool_()}
+"""Columns of lists that a feed reads, with the types of their values."""
 
 
 class ShardSource:
@@ -96,17 +89,17 @@ class Shards:
         """
         if task not in manifest.tasks:
             raise FeedError(f"{manifest.store.url} has no rows of task {task!r}; it has {', '.join(manifest.tasks)}")
-        found = [(f.key, f.n_rows, bytes.fromhex(f.sha256)) for f in manifest.files(task, split) if f.n_rows]
+        found = [(f.key, f.n_rows, f.n_tokens, f.sha256) for f in manifest.files(task, split) if f.n_rows]
         if not found:
             raise FeedError(
                 f"{manifest.store.url} has no {split} rows of {task}; it has {', '.join(sorted(manifest.tables[task]))}"
             )
-        self._keys = pa.array([key for key, *_ in found])  # up to millions: plain strings would be five times as large
-        self._n_rows = np.array([n for _, n, _ in found], np.int64)
-        self._hashes = pa.array([sha256 for *_, sha256 in found])
-        self._is_checked = np.zeros(len(found), np.bool_)
+        keys, n_rows, n_tokens, hashes = zip(*found, strict=True)
+        self._keys = pa.array(keys)  # up to millions: plain strings would be five times as large
+        self._n_rows, self._n_tokens = np.array(n_rows, np.int64), np.array(n_tokens, np.int64)
+        self._hashes = pa.array(map(bytes.fromhex, hashes), pa.binary())
         self._vocabulary, self._n_ids = json_values(manifest.vocabulary), manifest.vocabulary.size
-        self._source, self._cache = source, cache
+        self._source, self._cache = source, TokenCache(cache, self._vocabulary) if cache else None
         self._said = b""
         self._coming: dict[tuple[int, int], Future[Shard]] = {}
 
@@ -124,6 +117,10 @@ class Shards:
         """Path of a file below the output."""
         found: str = self._keys[number].as_py()
         return found
+
+    def n_rows(self, number: int) -> int:
+        """Rows of a file."""
+        return int(self._n_rows[number])
 
     def expect(self, number: int) -> None:
         """Begin to read and decode a file in a thread, if that was not begun."""
@@ -143,56 +140,68 @@ class Shards:
         return self._coming.pop((os.getpid(), number)).result()
 
     def _read(self, number: int) -> Shard:
-        place = self._place(number)
-        table = self._kept(number, Path(self._cache)) if self._cache else self._decoded(number)
-        self._check_vocabulary(table, place)
-        offsets, ids = _flat(table.column("input_ids"))
-        _, mask = _flat(table.column("loss_mask"))
-        if len(offsets) != self._n_rows[number] + 1 or len(ids) != len(mask):
-            raise FeedError(f"{place} does not match the index; for details run `datagen check {self._source.url}`")
+        sha256: bytes = self._hashes[number].as_py()
+        n_rows, n_tokens = int(self._n_rows[number]), int(self._n_tokens[number])
+        found = self._cache.get(sha256, n_rows, n_tokens) if self._cache else None
+        if found is None or self._fault(found, number):
+            found = self._decoded(number, sha256)
+            if fault := self._fault(found, number):
+                raise FeedError(f"{self._place(number)} {fault}; for details run `datagen check {self._source.url}`")
+            if self._cache:
+                self._cache.put(sha256, found)
+        return Shard(found.ids, found.mask, found.offsets, number)
+
+    def _fault(self, found: Tokens, number: int) -> str:
+        """A reason not to train on some rows, or nothing."""
+        ids, offsets = found.ids, found.offsets
+        if len(offsets) != self._n_rows[number] + 1 or len(ids) != self._n_tokens[number]:
+            return "does not match the index"
+        if len(ids) != len(found.mask) or offsets[0] or offsets[-1] != len(ids) or (np.diff(offsets) < 1).any():
+            return "has rows that do not match their tokens"
         if int(ids.view(np.uint32).max()) >= self._n_ids:  # as unsigned, negative ids are large
-            raise FeedError(f"{place} contains ids outside its vocabulary of {self._n_ids:,}")
-        return Shard(number, ids, mask, offsets)
+            return f"contains ids outside its vocabulary of {self._n_ids:,}"
+        return ""
 
     def _place(self, number: int) -> str:
         """A file's name for messages."""
         return f"{self._source.url}/{self.key(number)}"
 
-    def _decoded(self, number: int) -> pa.Table:
+    def _decoded(self, number: int, sha256: bytes) -> Tokens:
+        """The rows of a file from its bytes, which are hashed at every reading."""
         place, data = self._place(number), self._source.read(self.key(number))
-        if not self._is_checked[number]:  # once in a process
-            if hashlib.sha256(data).digest() != self._hashes[number].as_py():
-                raise FeedError(
-                    f"{place} is not the file in the index; for details run `datagen check {self._source.url}`"
-                )
-            self._is_checked[number] = True
-        return from_parquet(data, place, ["input_ids", "loss_mask"])
-
-    def _kept(self, number: int, cache: Path) -> pa.Table:
-        """A decoded file out of the cache, mapped into memory; it is put there if it is not."""
-        file = cache / f"{self._hashes[number].as_py().hex()}.arrow"
-        with contextlib.suppress(FileNotFoundError, pa.ArrowInvalid):
-            return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-        table = self._decoded(number).combine_chunks()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        scratch = file.with_name(f".{uuid4().hex}")
-        with pa.ipc.new_file(str(scratch), table.schema) as writer:
-            writer.write_table(table)
-        scratch.replace(file)
-        return table
+        if hashlib.sha256(data).digest() != sha256:
+            raise FeedError(f"{place} is not the file in the index; for details run `datagen check {self._source.url}`")
+        table = from_parquet(data, place, list(_COLUMNS))
+        self._check_vocabulary(table, place)
+        offsets, ids = _flat(table, "input_ids", place)
+        mask_offsets, mask = _flat(table, "loss_mask", place)
+        if not np.array_equal(offsets, mask_offsets):
+            raise FeedError(
+                f"{place} does not match the index: its masks and its rows differ in length; "
+                f"for details run `datagen check {self._source.url}`"
+            )
+        return Tokens(ids, mask, offsets)
 
     def _check_vocabulary(self, table: pa.Table, place: str) -> None:
         said = table.schema.metadata.get(b"datagen")
         if said == self._said:  # as the file before: to parse it costs a tenth of what it takes to read a small file
             return
-        if (stored := about(table).get("vocabulary")) != self._vocabulary:
+        try:
+            stored = about(table)["vocabulary"]
+        except (ValueError, TypeError, KeyError):
+            stored = "not stated"
+        if stored != self._vocabulary:
             raise FeedError(
                 f"{place} has the vocabulary {stored}, but its build {self._vocabulary}: it is from another build"
             )
         self._said = said
 
 
-def _flat(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[Any]]:
+def _flat(table: pa.Table, name: str, place: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Offsets and values of a column of lists, without a copy where Arrow allows it."""
-    lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return lists.offsets.to_numpy().astype(np.int64), lists.values.to_numpy(zero_copy_only=False)
+    column = table.column(name) if name in table.column_names else pa.chunked_array([], pa.null())
+    if pa.types.is_list(column.type) and column.type.value_type == _COLUMNS[name]:
+        lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        if not lists.null_count and not lists.values.null_count:
+            return lists.offsets.to_numpy().astype(np.int64), lists.values.to_numpy(zero_copy_only=False)
+    raise FeedError(f"{place} has no column {name} of lists of {_COLUMNS[name]}; build it again with this datagen")

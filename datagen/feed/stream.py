@@ -109,7 +109,15 @@ class Stream:
             capacity: Tokens a sequence.
             n_epochs: After how many to end; None for never.
             place: Where to begin or resume.
+
+        Raises:
+            FeedError: If the place lies behind the last epoch.
         """
+        if n_epochs is not None and place.epoch > n_epochs:
+            raise FeedError(
+                f"this state cannot be resumed: its lane {lane} is in epoch {place.epoch} of {n_epochs}; "
+                "load the state of a checkpoint unchanged"
+            )
         self._deal, self._lane, self._capacity, self._n_epochs = deal, lane, capacity, n_epochs
         self._at = place
         self._next: StreamPosition | None = None
@@ -129,6 +137,11 @@ class Stream:
             self._fill()
         if not self._window:
             return None
+        if self._at.n_given >= len(self._window):
+            raise FeedError(
+                f"this state cannot be resumed: its lane {self._lane} has given {self._at.n_given} sequences of "
+                f"{self._deal.task}, but only {len(self._window)} begin there; load the state of a checkpoint unchanged"
+            )
         self._at.n_given += 1
         return self._window[self._at.n_given - 1]
 
@@ -143,6 +156,11 @@ class Stream:
             if number is None:
                 break
             self._expect(at.epoch, file)
+            if row >= (n_rows := self._deal.shards.n_rows(number)):
+                raise FeedError(
+                    f"this state cannot be resumed: {self._deal.shards.key(number)} has {n_rows} rows, "
+                    f"and no row {row} to begin at; load the state of a checkpoint unchanged"
+                )
             rows = self._rows(number, at.epoch)
             reach = np.cumsum(rows.lengths[row:])
             n = int(np.searchsorted(reach, left)) + 1

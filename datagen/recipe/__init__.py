@@ -13,7 +13,17 @@ from datagen.recipe.recipe import (
     VerifyConfig,
     sha256_of,
 )
-from datagen.recipe.recipe_files import WRITE, explain, load, read_text, set_value, stored, validated, values_of
+from datagen.recipe.recipe_files import (
+    WRITE,
+    explain,
+    load,
+    read_text,
+    refuse_secrets,
+    set_value,
+    stored,
+    validated,
+    values_of,
+)
 from datagen.recipe.timing_config import TimingConfig
 
 __all__ = [
@@ -32,6 +42,7 @@ __all__ = [
     "explain",
     "load",
     "read_text",
+    "refuse_secrets",
     "set_value",
     "sha256_of",
     "stored",

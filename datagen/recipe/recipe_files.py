@@ -11,6 +11,7 @@ from datagen import resources
 from datagen.errors import RecipeError
 from datagen.recipe.recipe import Recipe
 from datagen.recipe.timing_config import STORED
+from datagen.redaction import places_of_secrets
 
 _TOKENS = ("timing", "tokens")
 _M = TypeVar("_M", bound=BaseModel)
@@ -79,14 +80,28 @@ def validated(model: type[_M], values: dict[str, Any], name: str, overrides: Seq
     """A recipe from its values, with overrides as of `load`.
 
     Raises:
-        RecipeError: If a key or value is wrong; `name` says where.
+        RecipeError: If a key or value is wrong or holds a credential; `name` says where.
     """
     for override in overrides:
         set_value(values, override)
+    refuse_secrets(values, name)
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{name}: {explain(error)}") from error
+
+
+def refuse_secrets(values: dict[str, Any], name: str) -> None:
+    """Refuse a recipe with a password, token or key in a URL or elsewhere; it is not repeated.
+
+    Raises:
+        RecipeError: Names the keys.
+    """
+    if places := places_of_secrets(values):
+        raise RecipeError(
+            f"{name}: {', '.join(places)}: a password, token or key in a recipe would end up in manifests and logs; "
+            "remove it, and set the environment variables in docs/stores.md, or those that an engine's options name"
+        )
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from datagen.errors import LimitError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import LimitsConfig, Recipe
+from datagen.recipe import LimitsConfig, Recipe, refuse_secrets
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.planning import plan_build, remarks
@@ -51,6 +51,7 @@ def build(
     Raises:
         DatagenError: If the user can fix the fault: in recipe, inputs, engines, output or cluster.
     """
+    refuse_secrets(recipe.dump(), recipe.name)
     return run_job(BuildJob(recipe), out, n_workers, watcher, engine, address, verify=verify)
 
 

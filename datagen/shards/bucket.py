@@ -22,6 +22,7 @@ from obstore.store import from_url
 
 from datagen.errors import StoreError
 from datagen.shards.bucket_faults import diagnose
+from datagen.shards.disk_faults import printable
 
 PATIENCE = "DATAGEN_STORE_PATIENCE_S"
 """Environment variable: seconds for which a call is retried after a transient failure."""
@@ -56,6 +57,8 @@ _CLIENT_OPTIONS = (
 _URL = re.compile(r"(?P<scheme>[a-z0-9]+)://(?P<host>[^/]+)/?(?P<path>.*)", re.DOTALL)
 _UNSETTLED = re.compile("ConditionalRequestConflict|OperationAborted")
 """Error while another writer creates the same name; the file need not exist yet."""
+
+_NO_SUCH_RANGE = re.compile("status code: 416|InvalidRange")
 
 _log = logging.getLogger(__name__)
 _Made = TypeVar("_Made")
@@ -143,12 +146,24 @@ class Bucket:
         self._try("write", key, lambda: obstore.put(self._store, self._path(key), data, use_multipart=False))
 
     def read(self, key: str) -> bytes:
-        """The content of a file.
+        """The content of a file, as long as the store says that it is.
+
+        It is requested as a range, because an answer to that states the length of the file as well
+        as its own. So an answer that was cut on its way is noticed, and requested again.
 
         Raises:
             StoreError: If it is not there or cannot be read.
         """
-        return self._try("read", key, lambda: self._get(key, {}))
+
+        def whole() -> bytes:
+            try:
+                return self._get(key, {"range": {"offset": 0}})
+            except BaseError as error:
+                if not _NO_SUCH_RANGE.search(str(error)):
+                    raise
+            return self._get(key, {})  # it is empty, and has no first byte
+
+        return self._try("read", key, whole)
 
     def read_range(self, key: str, start: int, n_bytes: int, version: str | None) -> bytes:
         """Some bytes of a file, beginning at `start`.
@@ -226,7 +241,10 @@ class Bucket:
         answer = obstore.get(self._store, self._path(key), options=options)
         data = bytes(answer.bytes())
         start, end = answer.range
-        if len(data) != end - start or options.get("range", (start, end)) != (start, end):
+        wanted = options.get("range", {})
+        if isinstance(wanted, dict):
+            wanted = (wanted.get("offset", 0), answer.meta["size"])
+        if len(data) != end - start or wanted != (start, end):
             raise GenericError("kind: Interrupted (an answer of another length than announced)")
         return data
 
@@ -234,7 +252,7 @@ class Bucket:
         return "/".join(part for part in (self._folder, key) if part)
 
     def _place(self, key: str) -> str:
-        return f"{self.url}/{key}" if key else self.url
+        return printable(f"{self.url}/{key}" if key else self.url)
 
     def _try(self, verb: str, key: str, call: Callable[[], _Made]) -> _Made:
         """Retry a call, with random exponential backoff, until success, permanent failure or timeout."""

@@ -10,7 +10,11 @@ _TOKEN_TRIES = 4
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Interrupted|Decode)")
-_KINDS = {"Connect": "no connection", "Timeout": "no answer in time"}
+_KINDS = {
+    "Connect": "no connection",
+    "Timeout": "no answer in time",
+    "Interrupted": "its answers are cut short",
+}
 _REFUSED = re.compile("Expired|InvalidAccessKeyId|InvalidToken|TokenRefresh|AuthenticationFailed|InvalidAuth")
 _PASSES = re.compile("^(408|409|425|429|50[^1]|5[^0].)|RequestTimeout|SlowDown|Throttl|Busy")
 """Statuses and codes of an overloaded or failing store; 501 is a permanent refusal."""

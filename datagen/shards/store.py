@@ -6,31 +6,23 @@ Keys are relative, with slashes. A file appears whole or not at all, and never c
 import contextlib
 import errno
 import os
-import time
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid4
 
 from datagen.errors import StoreError
 from datagen.shards.bucket import Bucket, is_url
+from datagen.shards.disk_faults import disk_fault
+from datagen.shards.scratch import remove_if_empty, scratch_name, sweep
 
-_SCRATCH = ".writing"
-"""Folder of partly written files. Leftovers of killed processes are removed at the next start."""
+SCRATCH = ".writing"
+"""Folder of partly written files; it disappears with the last of them."""
 
-_STALE_SECONDS = 3600
-
-_RESUME = "then run the same command again to resume"
-_FIXES = {
-    errno.ENOSPC: f"free some space, {_RESUME}",
-    errno.EDQUOT: f"free some space or raise the quota, {_RESUME}",
-    errno.EFBIG: f"raise the limit on the size of files, {_RESUME}",
-    errno.EROFS: f"mount it for writing, {_RESUME}",
-    errno.EACCES: f"fix its permissions, {_RESUME}",
-    errno.EPERM: f"fix its permissions, or use a file system with hard links, {_RESUME}",
-    errno.EIO: f"check the disk, {_RESUME}",
-}
+_TRIES = 100
+"""Attempts of a writer whose scratch file, or its folder, another driver removes."""
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
 class Store(Protocol):
@@ -82,7 +74,7 @@ class Store(Protocol):
         ...
 
     def sweep(self) -> None:
-        """Remove old scratch files of killed writers; never touches data or files being written."""
+        """Remove scratch files of killed writers; never touches data or files being written."""
         ...
 
 
@@ -120,79 +112,92 @@ class LocalStore:
     def create(self, key: str, data: bytes) -> bool:
         """Link a synced file to its name unless the name is taken."""
         target = self._path(key)
-        with _writing(target):
-            if target.exists():
-                _sync_directory(target.parent)  # its writer may have died before it did so
-                return False
-            with self._scratch(data, key) as written:
-                try:
-                    os.link(written, target)
-                except FileExistsError:
-                    created = False
-                else:
-                    created = True
-            _sync_directory(target.parent)
+        with _faults("write", target):
+            created = _mode(target) is None and self._written(data, target, _link)
+            _sync_directory(target.parent)  # also for another's file: its writer may have died before it did so
         return created
 
     def replace(self, key: str, data: bytes) -> None:
         """Rename a synced file over its name."""
         target = self._path(key)
-        with _writing(target):
-            with self._scratch(data, key) as written:
-                written.replace(target)
+        with _faults("write", target):
+            self._written(data, target, _rename)
             _sync_directory(target.parent)
 
     def read(self, key: str) -> bytes:
         """Read a file."""
-        try:
-            return self._path(key).read_bytes()
-        except OSError as error:
-            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
+        path = self._path(key)
+        with _faults("read", path):
+            return path.read_bytes()
 
     def open(self, key: str) -> BufferedReader:
         """Open a file."""
-        try:
-            return self._path(key).open("rb")
-        except OSError as error:
-            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
+        path = self._path(key)
+        with _faults("read", path):
+            return path.open("rb")
 
     def exists(self, key: str) -> bool:
-        """Look for a file."""
-        return self._path(key).is_file()
+        """Look for a file.
+
+        Raises:
+            StoreError: If a folder on the way cannot be read.
+        """
+        path = self._path(key)
+        with _faults("read", path):
+            return stat.S_ISREG(_mode(path) or 0)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Walk a folder in sorted order."""
+        """Walk a folder in sorted order.
+
+        Raises:
+            StoreError: If a folder cannot be read: it must not look empty.
+        """
         found: list[str] = []
-        for folder, _, names in os.walk(self._path(prefix)):  # plain names: paths would be ten times as large
-            below = Path(folder).relative_to(self._root).as_posix()
-            found.extend(name if below == "." else f"{below}/{name}" for name in names)
+        top = self._path(prefix)
+        with _faults("read", top):
+            for folder, _, names in os.walk(top, onerror=_unless_absent):  # plain names: paths are ten times as large
+                below = Path(folder).relative_to(self._root).as_posix()
+                found.extend(name if below == "." else f"{below}/{name}" for name in names)
         yield from sorted(found)
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Walk a folder."""
-        for folder, _, names in os.walk(self._root / prefix):
-            for name in names:
-                path = Path(folder, name)
-                yield path.relative_to(self._root).as_posix(), path.stat().st_size
+        top = self._path(prefix)
+        with _faults("read", top):
+            for folder, _, names in os.walk(top, onerror=_unless_absent):
+                for name in names:
+                    path = Path(folder, name)
+                    yield path.relative_to(self._root).as_posix(), path.stat().st_size
 
     def sweep(self) -> None:
-        """Remove old scratch files."""
-        for file in (self._root / _SCRATCH).glob("*"):
-            with contextlib.suppress(OSError):
-                if time.time() - file.stat().st_mtime > _STALE_SECONDS:
-                    file.unlink()
+        """Remove scratch files of dead writers."""
+        sweep(self._root / SCRATCH)
+        remove_if_empty(self._root / SCRATCH)
 
     def _path(self, key: str) -> Path:
         return self._root / inside(key, self.url)
 
+    def _written(self, data: bytes, target: Path, name: Callable[[Path, Path], bool]) -> bool:
+        """Name a scratch file; write it again if another driver has removed it."""
+        for left in reversed(range(_TRIES)):
+            try:
+                with self._scratch(data, target) as written:
+                    return name(written, target)
+            except FileNotFoundError:
+                if not left:
+                    raise
+        raise AssertionError
+
     @contextlib.contextmanager
-    def _scratch(self, data: bytes, key: str) -> Iterator[Path]:
-        """A synced scratch file, removed at the end."""
-        file = self._root / _SCRATCH / uuid4().hex
-        _make_directory((self._root / key).parent)
-        _make_directory(file.parent)
+    def _scratch(self, data: bytes, target: Path) -> Iterator[Path]:
+        """A synced scratch file, removed at the end with its folder."""
+        folder = self._root / SCRATCH
+        _make_directory(target.parent)
+        with contextlib.suppress(FileExistsError):  # `exist_ok` would fail if another removes it just then
+            folder.mkdir()
+        file = folder / scratch_name()
         try:
-            with file.open("wb") as out:
+            with file.open("xb") as out:
                 out.write(data)
                 out.flush()
                 os.fsync(out.fileno())
@@ -200,16 +205,44 @@ class LocalStore:
         finally:
             with contextlib.suppress(OSError):  # of no weight: what stays is swept
                 file.unlink()
+            remove_if_empty(folder)
+
+
+def _link(written: Path, target: Path) -> bool:
+    """Give a file its name; False if the name is taken."""
+    try:
+        os.link(written, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _rename(written: Path, target: Path) -> bool:
+    written.replace(target)
+    return True
+
+
+def _mode(path: Path) -> int | None:
+    """Kind and permissions of a file; None if there is none."""
+    try:
+        return path.stat().st_mode
+    except OSError as error:
+        _unless_absent(error)
+        return None
+
+
+def _unless_absent(error: OSError) -> None:
+    if error.errno not in _ABSENT:
+        raise error
 
 
 @contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
+def _faults(verb: str, place: Path) -> Iterator[None]:
     """Turn a system error into a StoreError."""
     try:
         yield
-    except OSError as error:
-        fix = _FIXES.get(error.errno or 0)
-        raise StoreError(f"cannot write {target}: {error.strerror}{f'; {fix}' if fix else ''}") from error
+    except (OSError, ValueError) as error:
+        raise StoreError(disk_fault(verb, place, error)) from error
 
 
 def _make_directory(directory: Path) -> None:

@@ -1,11 +1,16 @@
 """What holds for every format: each conversation once, in its split; stopped and run again, the same files."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 import datagen.inspect
 from datagen.errors import DatagenError
 from datagen.export import export
 from datagen.inspect import StoredConversation
+from datagen.shards.scratch import scratch_name
 from tests.export.conftest import IDS
 from tests.run.builds import made, tree
 
@@ -33,6 +38,7 @@ def test_a_stopped_export_goes_on_to_the_same_files(output, tmp_path, format, mo
         with pytest.raises(StopError):
             export(output, str(tmp_path / "again"), format, tell=stop_after(n))
         found = tree(tmp_path / "again")
+        assert not (tmp_path / "again" / ".writing").exists()
         assert not any(".jsonl" in name or name == "README.md" for name in found)
     said = export(output, str(tmp_path / "again"), format)
     wanted = {name.replace("whole", "again") for name in tree(tmp_path / "whole")}
@@ -40,7 +46,7 @@ def test_a_stopped_export_goes_on_to_the_same_files(output, tmp_path, format, mo
     if format != "lhotse":  # whose lists name places
         assert tree(tmp_path / "again") == tree(tmp_path / "whole")
     assert said.startswith(f"{tmp_path / 'again'}: 9 conversations (train ")
-    assert not list((tmp_path / "again" / ".writing").iterdir())
+    assert not (tmp_path / "again" / ".writing").exists()
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -98,10 +104,65 @@ def test_a_list_that_cannot_be_written_is_one_clear_error(output, tmp_path):
     export(output, str(tmp_path / "to"), "moshi")
     (tmp_path / "to" / "train.jsonl").unlink()
     (tmp_path / "to" / "train.jsonl").mkdir()
-    with pytest.raises(
-        DatagenError, match=r"cannot write .*/to: .*; fix that, then run the same command again to resume"
-    ):
+    says = r"cannot write .*/to/train.jsonl: Is a directory; a folder stands .*, then run the same command again"
+    with pytest.raises(DatagenError, match=says):
         export(output, str(tmp_path / "to"), "moshi")
+
+
+PAUSED = """
+import sys
+import datagen.inspect
+from datagen.export import export
+from datagen.interrupt import raise_on_signals
+
+def tell(_):
+    print("here", flush=True)
+    sys.stdin.read()
+
+raise_on_signals()
+export(datagen.inspect.open(sys.argv[1]), sys.argv[2], sys.argv[3], tell=tell)
+"""
+"""An export that stops within, says so, and waits."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_an_export_ended_by_a_signal_leaves_no_scratch_or_the_next_run_removes_it(out, output, tmp_path, number):
+    to = tmp_path / "to"
+    command = [sys.executable, "-c", PAUSED, str(out), str(to), "moshi"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"here\n"
+        assert list((to / ".writing").iterdir())  # it writes its list
+        process.send_signal(number)
+        said = process.communicate()[1]
+    assert (to / ".writing").exists() == (number == signal.SIGKILL)
+    if number != signal.SIGKILL:
+        assert f"EndedError: ended by {number.name}".encode() in said
+    export(output, str(to), "moshi")
+    assert not (to / ".writing").exists()
+
+
+def test_another_writers_scratch_stays(output, tmp_path):
+    """An export to the same directory may be at work."""
+    export(output, str(tmp_path / "to"), "moshi")
+    other = tmp_path / "to" / ".writing" / scratch_name()
+    other.mkdir(parents=True)
+    (other / "train.jsonl").touch()
+    export(output, str(tmp_path / "to"), "moshi")
+    assert (other / "train.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("a\0b", "no file can have this name"),
+        ("x" * 300, "File name too long; use a shorter"),
+        ("file/below", "a file stands where a folder must be"),
+    ],
+)
+def test_a_place_that_cannot_be_is_one_clear_error(output, tmp_path, name, says):
+    (tmp_path / "file").touch()
+    with pytest.raises(DatagenError, match=f"cannot (read|write) .*{says}"):
+        export(output, str(tmp_path / name), "moshi")
 
 
 def test_shards_flattened_anew_have_nothing_to_export(out, tmp_path):

@@ -50,8 +50,8 @@ def test_a_cache_gives_the_same_batches_and_spares_the_store(out, tmp_path, monk
     assert [batch.inputs["labels"].tolist() for batch in keeping] == expected
     kept = sorted((tmp_path / "cache").iterdir())
     assert len(kept) == len(keeping._plan.shards["three_stream"])
-    assert all(file.suffix == ".arrow" for file in kept)
-    kept[0].write_bytes(kept[0].read_bytes()[:100])  # damaged: made anew
+    assert all(file.suffix == ".tokens" for file in kept)
+    kept[0].write_bytes(kept[0].read_bytes()[:100])  # damaged: made again
     again = Feed(out, stage(), epochs=1, cache=str(tmp_path / "cache"))
     read = []
     source = again._plan.shards["three_stream"]._source
