@@ -1,7 +1,7 @@
 """Parquet files and Hugging Face data sets to raw records, a few rows at a time."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import too_large
@@ -17,11 +17,12 @@ Batch = Any
 """A pyarrow RecordBatch or Table; pyarrow ships no types."""
 
 
-def rows(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
+def rows(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
     """Rows of a table as records with the fields that some shape reads.
 
     Args:
         file: A Parquet file, saved data set or hub data set.
+        stream: The bytes of a Parquet file.
         shape: Shape that its records are to have, or "auto".
         split: Which split of a data set.
         max_bytes: Larger rows are not converted.
@@ -30,7 +31,7 @@ def rows(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
         SourceError: If it cannot be read or has no usable column.
     """
     number = 0
-    for batch in _guarded(file, split):
+    for batch in _guarded(file, stream, split):
         names = batch.schema.names
         if number == 0 and not usable(names, shape):
             fix = "rename the columns, or convert to JSON Lines in one of the known shapes"
@@ -41,12 +42,12 @@ def rows(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
             number += 1
 
 
-def _guarded(file: Source, split: str) -> Iterator[Batch]:
+def _guarded(file: Source, stream: IO[bytes], split: str) -> Iterator[Batch]:
     """Batches of any kind of table; any error of its reader becomes a `SourceError`."""
-    readers = {"parquet": _parquet, "saved": _saved, "hub": _hub}
+    readers = {"saved": _saved, "hub": _hub}
     n_rows = 0
     try:
-        for batch in readers[file.format](file, split):
+        for batch in readers[file.format](file, split) if file.format in readers else _parquet(stream):
             yield batch
             n_rows += batch.num_rows
     except SourceError:
@@ -60,12 +61,11 @@ def _guarded(file: Source, split: str) -> Iterator[Batch]:
         raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {fix}") from error
 
 
-def _parquet(file: Source, _split: str) -> Iterator[Batch]:
+def _parquet(stream: IO[bytes]) -> Iterator[Batch]:
     """Batches of the used columns of a Parquet file; the first is empty and has all columns."""
     import pyarrow.parquet as pq
 
-    source = file.open().detach() if file.url else file.path  # pyarrow itself decides what to read, and buffers it
-    with pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
+    with pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
         columns = read_columns(table.schema_arrow.names)
         yield from table.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
