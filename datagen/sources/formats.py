@@ -19,6 +19,9 @@ from datagen.sources.inputs import Source
 
 _CHUNK_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
+MAX_DEPTH = 200
+"""Deepest nesting of a record; fixed, because the depth that Python can parse depends on the caller."""
+_TOO_DEEP = UnfitError("too_deep", "lists and objects are nested too deep")
 
 
 def records(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
@@ -75,16 +78,30 @@ def _unpacked(file: Source, packed: IO[bytes], read: Callable[[io.BufferedReader
 def _parse(data: bytes) -> object:
     """The JSON value in these bytes, or an `UnfitError`."""
     try:
-        return json.loads(data.decode())
+        value = json.loads(data.decode())
     except UnicodeDecodeError as error:
         found = repr(data[error.start : error.start + 12])
         return UnfitError("invalid_unicode", f"byte {error.start} of the record is not UTF-8: {found}")
     except json.JSONDecodeError as error:
         return UnfitError("broken_json", f"{error.msg}, at character {error.pos}: {quote(error.doc[error.pos :])}")
     except RecursionError:
-        return UnfitError("too_deep", "lists and objects are nested too deep")
+        return _TOO_DEEP
     except ValueError as error:  # Python refuses to read integers of thousands of digits
         return UnfitError("bad_number", str(error)[:160])
+    return _TOO_DEEP if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value) else value
+
+
+def _is_deep(value: object) -> bool:
+    """True if lists and objects are nested deeper than `MAX_DEPTH`."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            below
+            for each in level
+            if isinstance(each, (dict, list))
+            for below in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, (dict, list)) for each in level)
 
 
 def _lines(stream: io.BufferedReader, max_bytes: int, n_before: int = 0) -> Iterator[Raw]:
@@ -116,7 +133,7 @@ def _json(file: Source, stream: io.BufferedReader, max_bytes: int) -> Iterator[R
         n_blank_lines += 1
         n_blank_bytes += len(line)
         line = stream.readline(max_bytes + 1)
-    again = io.BufferedReader(cast(io.RawIOBase, _Rejoined(line, stream)), _CHUNK_BYTES)
+    again = cast(io.BufferedReader, io.BufferedReader(_Rejoined(line, stream), _CHUNK_BYTES))
     if text.lstrip().startswith(b"["):
         yield from _array(file, again, max_bytes, n_blank_bytes)
     elif len(text) > max_bytes or not _broken(_parse(text)):

@@ -10,7 +10,8 @@ from datagen.sources.inputs import Source
 from datagen.sources.shapes import read_columns, usable
 
 _BATCH_ROWS = 128
-"""Small, so that rows of the largest size still fit in memory."""
+"""Rows of a data set at once; small, so that rows of the largest size still fit in memory."""
+_SHOWN_NAMES = 20
 _BUFFER_BYTES = 1 << 20
 
 Batch = Any
@@ -36,10 +37,15 @@ def rows(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int
         if number == 0 and not usable(names, shape):
             fix = "rename the columns, or convert to JSON Lines in one of the known shapes"
             wanted = "known shapes" if shape == "auto" else f"the shape {shape}"
-            raise SourceError(f"{file.place}: no usable columns for {wanted} among {', '.join(names)}; {fix}")
+            raise SourceError(f"{file.place}: no usable columns for {wanted} among {_shown(names)}; {fix}")
         for value in _values(batch.select(read_columns(names)), max_bytes):
             yield Raw(value, f"record {number}")
             number += 1
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return f"{', '.join(names[:_SHOWN_NAMES])}{more}"
 
 
 def _guarded(file: Source, stream: IO[bytes], split: str) -> Iterator[Batch]:
@@ -47,7 +53,7 @@ def _guarded(file: Source, stream: IO[bytes], split: str) -> Iterator[Batch]:
     readers = {"saved": _saved, "hub": _hub}
     n_rows = 0
     try:
-        for batch in readers[file.format](file, split) if file.format in readers else _parquet(stream):
+        for batch in readers[file.format](file, split) if file.format in readers else _parquet(file, stream):
             yield batch
             n_rows += batch.num_rows
     except SourceError:
@@ -61,14 +67,20 @@ def _guarded(file: Source, stream: IO[bytes], split: str) -> Iterator[Batch]:
         raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {fix}") from error
 
 
-def _parquet(stream: IO[bytes]) -> Iterator[Batch]:
+def _parquet(file: Source, stream: IO[bytes]) -> Iterator[Batch]:
     """Batches of the used columns of a Parquet file; the first is empty and has all columns."""
     import pyarrow.parquet as pq
 
+    from datagen.sources.parquet_pages import Weigher, check_footer
+
+    check_footer(stream, file.place)
     with pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
         columns = read_columns(table.schema_arrow.names)
-        yield from table.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
+        weigher = Weigher(stream, table.metadata, columns, file.place)
+        for group in range(table.metadata.num_row_groups):
+            n_rows = weigher.batch_rows(group)
+            yield from table.iter_batches(n_rows, row_groups=[group], columns=columns, use_threads=False)
 
 
 def _saved(file: Source, split: str) -> Iterator[Batch]:
@@ -100,7 +112,7 @@ def _dataset(found: Any) -> Iterable[Batch]:
 
 def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
     """The rows of a batch as JSON values, or as `UnfitError`."""
-    if batch.nbytes <= max_bytes:
+    if _size(batch) <= max_bytes:
         try:
             yield from batch.to_pylist()
             return
@@ -108,7 +120,7 @@ def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
             pass
     for i in range(batch.num_rows):
         row = batch.slice(i, 1)
-        if row.nbytes > max_bytes:
+        if _size(row) > max_bytes:
             yield too_large(max_bytes)
             continue
         try:
@@ -119,3 +131,20 @@ def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
             )
         except (ValueError, OverflowError) as error:
             yield UnfitError("bad_value", f"a value cannot be read: {str(error)[:160]}")
+
+
+def _size(batch: Batch) -> int:
+    """Bytes of a batch; at least four per value, because nulls take none in Arrow but do in Python."""
+    n_values = sum(_n_values(chunk) for column in batch.columns for chunk in getattr(column, "chunks", [column]))
+    return max(int(batch.nbytes), 4 * n_values)
+
+
+def _n_values(array: Any) -> int:
+    """Number of values of an array, those of nested lists and objects included."""
+    import pyarrow.types as types
+
+    if types.is_list(array.type) or types.is_large_list(array.type) or types.is_map(array.type):
+        return len(array) + _n_values(array.flatten())
+    if types.is_struct(array.type):
+        return max(len(array), sum(_n_values(array.field(k)) for k in range(array.type.num_fields)))
+    return len(array)

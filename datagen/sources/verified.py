@@ -70,9 +70,8 @@ def opened(file: Source, identity: Sequence[InputFile] = ()) -> Iterator[IO[byte
         if identity and not file.hub:
             _compare(file, identity, fingerprint_of(file))
         return
-    with reading(file):
-        stream = file.open()
-        raw: Any = stream.detach() if file.format == "parquet" else stream  # pyarrow buffers what it reads
+    with reading(file):  # pyarrow buffers what it reads of Parquet, so another buffer is not kept
+        raw: Any = file.open().detach() if file.format == "parquet" else file.open()
     with raw:
         hashed = _Hashed(raw)
         yield raw if file.format == "parquet" or not identity else io.BufferedReader(hashed, _BUFFER_BYTES)
