@@ -153,7 +153,7 @@ def _resolve(name: str) -> Iterator[Source]:
     except (OSError, ValueError, RuntimeError) as error:  # a long name, NUL, an unknown home, a closed folder
         wrong = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise SourceError(
-            f"{quote(name)[1:-1]}: cannot be looked for: {wrong}; check the name, and that you may read its folders"
+            f"{quote(name)}: cannot be looked for: {wrong}; check the name, and that you may read its folders"
         ) from error
 
 
@@ -165,10 +165,12 @@ def _named(name: str) -> Iterator[Source]:
     elif is_url(name):
         yield from _remote(name)
     elif not (path := Path(name).expanduser()).exists():
-        raise SourceError(f"{name}: no such file or folder; check the name, or write hf:org/name for a hub data set")
+        shown = name if name.isprintable() else quote(name)
+        raise SourceError(f"{shown}: no such file or folder; check the name, or write hf:org/name for a hub data set")
     elif not path.is_dir():
         yield _file(path, path.name)
     elif (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+        files_below(path)  # checks links
         yield Source(_clean(path.resolve().name), _clean(path.resolve().name), "saved", path)
     else:
         yield from _folder(path)
