@@ -50,6 +50,7 @@ def repeated(text, n):
     return pa.table({"turns": pa.ListArray.from_arrays(pa.array([0, n], pa.int32()), values)})
 
 
+NULLS = pa.list_(pa.struct({"role": pa.string()}))
 WIDE = {f"c{k}": pa.array([0], pa.int8()) for k in range(100_000)}
 LARGE = {"compression": "zstd", "dictionary_pagesize_limit": 1 << 30}
 PARQUET = {
@@ -67,7 +68,7 @@ PARQUET = {
         "column instruction: .*encoding 7",
     ),
     "a struct of nulls": (
-        lambda: pa.table({"turns": pa.array([[{"role": None}] * 2_000_000], pa.list_(pa.struct({"role": pa.string()})))}),
+        lambda: pa.table({"turns": pa.array([[{"role": None}] * 2_000_000], NULLS)}),
         LARGE,
         "rejects",
     ),

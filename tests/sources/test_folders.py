@@ -90,7 +90,8 @@ def test_links_out_of_a_saved_data_set_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["a\0b.jsonl", "x" * 300, "x" * 5000 + ".jsonl", "~nobody-has-this-name/x.jsonl", "s3://bucket/a\0b", "\ud800"]
+    "name",
+    ["a\0b.jsonl", "x" * 300, "x" * 5000 + ".jsonl", "~nobody-has-this/x.jsonl", "s3://bucket/a\0b", "\ud800"],
 )
 def test_a_name_that_no_file_can_have_is_a_source_error(name):
     with pytest.raises(SourceError) as caught:
