@@ -107,16 +107,3 @@ def test_a_closed_folder_is_an_error_that_names_it(folder):
             read(str(folder))
     finally:
         (folder / "a").chmod(0o700)
-
-
-def test_folders_may_be_nested_deeper_than_python_calls(tmp_path):
-    here = Path.cwd()
-    try:
-        os.chdir(tmp_path)
-        for _ in range(1_200):
-            Path("d").mkdir()
-            os.chdir("d")
-        Path("x.jsonl").write_text(RECORD)
-    finally:
-        os.chdir(here)
-    assert len(list(read(str(tmp_path)))) == 1
