@@ -2,7 +2,8 @@
 
 Planning reads every input once and stores the records in `input/`, one row group per unit, so that
 a worker finds its dialogues without reading the rest. Duplicates are found here, so units are
-independent. `plan.json` is written last: without it, no unit has begun.
+independent. `plan.json` is written last: without it, no unit has begun. What is read has the hashes
+of the identity, or there is no plan.
 
 Near-duplicates share a split. They are known only after all records have been read and written, so
 their groups are in separate small files, one for each file of `input/` that needs one.
@@ -22,7 +23,7 @@ from datagen import DATA_VERSION, __version__, sources
 from datagen.errors import SourceError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import InputConfig, Recipe
-from datagen.records import Dialogue, Reject
+from datagen.records import Dialogue, InputFile, Reject
 from datagen.run.job import settled
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.identity import Identity
@@ -52,7 +53,7 @@ def plan_build(build: Pipeline, store: Store) -> Plan:
 
     Raises:
         ResumeError: If the output belongs to another build; names the differing values.
-        SourceError: If an input cannot be read or contains no records.
+        SourceError: If an input cannot be read, contains no records, or changes while it is planned.
     """
     if not build.recipe.input.paths:
         raise SourceError("no input: use --input PATH, or set input.paths in the recipe")
@@ -76,7 +77,7 @@ def remarks(plan: Plan) -> list[str]:
 def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
     shas, sizes = list[str](), list[int]()
     grouping = Grouping(recipe.splits.keep_together) if recipe.splits.keep_together else None
-    records = mark_duplicates(_read(recipe.input), recipe.input, grouping)
+    records = mark_duplicates(_read(recipe.input, wanted.inputs), recipe.input, grouping)
     for part, (n_in_part, data) in enumerate(_parts(records, recipe.run.unit_dialogues)):
         shas.append(hashlib.sha256(data).hexdigest())
         store.create(part_key(part, shas[-1]), data)
@@ -108,9 +109,14 @@ def _write_groups(names: dict[int, str], sizes: Sequence[int], store: Store) -> 
         yield sha256
 
 
-def _read(source: InputConfig) -> Iterator[Dialogue | Reject]:
+def _read(source: InputConfig, identity: Sequence[InputFile]) -> Iterator[Dialogue | Reject]:
     return sources.read(
-        source.paths, source.shape, split=source.hf_split, limit=source.limit, max_record_bytes=source.max_record_bytes
+        source.paths,
+        source.shape,
+        split=source.hf_split,
+        limit=source.limit,
+        max_record_bytes=source.max_record_bytes,
+        identity=identity,
     )
 
 

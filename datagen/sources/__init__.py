@@ -31,17 +31,19 @@ record_too_large unknown_shape bad_turns bad_text not_text unknown_role too_many
 no_turns bad_id duplicate_id bad_language bad_mark bad_scores bad_written_by.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
-from itertools import count, islice
+from itertools import islice
 
 from datagen.errors import SourceError
-from datagen.records import Dialogue, Reject
+from datagen.records import Dialogue, InputFile, Reject
 from datagen.sources import fields, formats, shapes
 from datagen.sources.fields import UnfitError
 from datagen.sources.ids import Ids
 from datagen.sources.inputs import Source, fingerprint, resolve
 from datagen.sources.shapes import SHAPES
 from datagen.sources.source_marks import given
+from datagen.sources.verified import opened, pinned
 
 __all__ = ["MAX_RECORD_BYTES", "SHAPES", "fingerprint", "read"]
 
@@ -56,6 +58,7 @@ def read(
     limit: int | None = None,
     *,
     max_record_bytes: int = MAX_RECORD_BYTES,
+    identity: Sequence[InputFile] | None = None,
 ) -> Iterator[Dialogue | Reject]:
     """Read dialogues.
 
@@ -66,28 +69,38 @@ def read(
         split: Split of Hugging Face data sets; ignored for files.
         limit: Stop after this many records.
         max_record_bytes: Larger records are rejected without being held in memory.
+        identity: The `fingerprint` of the inputs: every file that is read must still have the same
+            bytes; None: not compared.
 
     Returns:
         One item per record, read lazily.
 
     Raises:
         SourceError: At once if an input does not exist or has an unknown format; during reading if
-            one is unreadable.
+            one is unreadable or, at its end, is not as in the identity.
     """
     if shape != "auto" and shape not in SHAPES:
         raise SourceError(f"shape {shape!r} is unknown; choose one of auto, {', '.join(SHAPES)}")
     if max_record_bytes < 1:
         raise SourceError(f"max_record_bytes is {max_record_bytes}; it must be positive")
-    maker = _Maker(shape)
-    return islice(_read(resolve(inputs), maker, split, max_record_bytes), limit)
+    files = resolve(inputs)
+    listed = [(file, ()) for file in files] if identity is None else pinned(files, identity)
+    return _read(listed, _Maker(shape), split, max_record_bytes, sys.maxsize if limit is None else limit)
 
 
-def _read(files: Sequence[Source], maker: "_Maker", split: str, max_bytes: int) -> Iterator[Dialogue | Reject]:
-    record = count()
-    for file in files:
+def _read(
+    files: Sequence[tuple[Source, Sequence[InputFile]]], maker: "_Maker", split: str, max_bytes: int, limit: int
+) -> Iterator[Dialogue | Reject]:
+    n_records = 0
+    for file, identity in files:
+        if n_records >= limit:
+            return
         maker.ids.next_file(file.stem)
-        for in_file, raw in enumerate(formats.records(file, maker.shape, split, max_bytes)):
-            yield maker.make(raw, file, next(record), f"{file.stem}-{in_file}")
+        with opened(file, identity) as stream:
+            found = formats.records(file, stream, maker.shape, split, max_bytes)
+            for in_file, raw in enumerate(islice(found, limit - n_records)):
+                yield maker.make(raw, file, n_records, f"{file.stem}-{in_file}")
+                n_records += 1
 
 
 class _Maker:

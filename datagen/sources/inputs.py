@@ -10,6 +10,7 @@ hf:org/name[:config][@revision]        a data set of the Hugging Face hub
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from io import BufferedReader
@@ -19,6 +20,8 @@ from typing import Literal
 from datagen.errors import SourceError, StoreError
 from datagen.records import InputFile
 from datagen.shards.bucket import Bucket, is_url
+from datagen.sources.fields import quote
+from datagen.sources.folders import files_below, open_file
 
 Format = Literal["json", "jsonl", "parquet", "saved", "hub"]
 
@@ -38,7 +41,8 @@ SUFFIXES: dict[str, Format] = {
 
 _HUB = re.compile(r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?", re.ASCII)
 _NOT_DATA = re.compile(r"\..*|(?:readme|licen[cs]e|notice)(?:\..*)?|.*\.md", re.IGNORECASE)
-_HASH_BYTES = 1 << 20
+HASH_BYTES = 1 << 20
+"""Bytes that are hashed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,29 @@ class Source:
             OSError: If a local file cannot be read.
             StoreError: If an object store cannot be read; reading may raise it too.
         """
-        return Bucket(self.url).open() if self.url else self.path.open("rb")
+        return Bucket(self.url).open() if self.url else open_file(self.path)
+
+    def names(self) -> list[str]:
+        """Names in the identity of a build: one per file; of a hub data set without its commit.
+
+        Raises:
+            SourceError: If the files of a saved data set cannot be found.
+        """
+        if self.hub:
+            return [f"hf:{self.hub.repo}{f':{self.hub.config}' if self.hub.config else ''}"]
+        return [name for name, _ in _parts(self)]
+
+
+@contextmanager
+def reading(file: Source) -> Iterator[None]:
+    """Turn errors of a disk or a store into a `SourceError` that names the input."""
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        fix = "check that it exists and that you may read it"
+        raise SourceError(f"{file.place}: cannot be read: {error}; {fix}") from error
+    except StoreError as error:
+        raise SourceError(str(error)) from None
 
 
 def resolve(inputs: str | Sequence[str]) -> list[Source]:
@@ -109,10 +135,29 @@ def fingerprint(inputs: str | Sequence[str]) -> list[InputFile]:
     Raises:
         SourceError: If an input cannot be found or read.
     """
-    return [print_ for each in resolve(inputs) for print_ in _fingerprint(each)]
+    return [print_ for each in resolve(inputs) for print_ in fingerprint_of(each)]
+
+
+def fingerprint_of(each: Source) -> list[InputFile]:
+    """Identity of one input.
+
+    Raises:
+        SourceError: If it cannot be read.
+    """
+    return [_hub_fingerprint(each.hub)] if each.hub else [_hashed(name, file) for name, file in _parts(each)]
 
 
 def _resolve(name: str) -> Iterator[Source]:
+    try:
+        yield from _named(name)
+    except (OSError, ValueError, RuntimeError) as error:  # a long name, NUL, an unknown home, a closed folder
+        wrong = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise SourceError(
+            f"{quote(name)}: cannot be looked for: {wrong}; check the name, and that you may read its folders"
+        ) from error
+
+
+def _named(name: str) -> Iterator[Source]:
     if name.startswith("hf:"):
         yield _hub(name)
     elif name.startswith("package:"):
@@ -120,10 +165,12 @@ def _resolve(name: str) -> Iterator[Source]:
     elif is_url(name):
         yield from _remote(name)
     elif not (path := Path(name).expanduser()).exists():
-        raise SourceError(f"{name}: no such file or folder; check the name, or write hf:org/name for a hub data set")
+        shown = name if name.isprintable() else quote(name)
+        raise SourceError(f"{shown}: no such file or folder; check the name, or write hf:org/name for a hub data set")
     elif not path.is_dir():
         yield _file(path, path.name)
     elif (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+        files_below(path)  # checks links
         yield Source(_clean(path.resolve().name), _clean(path.resolve().name), "saved", path)
     else:
         yield from _folder(path)
@@ -131,9 +178,13 @@ def _resolve(name: str) -> Iterator[Source]:
 
 def _folder(folder: Path) -> Iterator[Source]:
     """Every file of a folder and those below."""
-    names = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    for below in _data(names, str(folder)):
-        yield _file(names[below], f"{folder.resolve().name}/{below}")
+    for below in _data(files_below(folder, _is_data), str(folder)):
+        yield _file(folder / below, f"{folder.resolve().name}/{below}")
+
+
+def _is_data(name: str) -> bool:
+    """True unless a file or folder of this name is hidden, a readme or a licence."""
+    return not _NOT_DATA.fullmatch(name)
 
 
 def _data(names: Iterable[str], folder: str) -> list[str]:
@@ -142,7 +193,7 @@ def _data(names: Iterable[str], folder: str) -> list[str]:
     Raises:
         SourceError: If there are none.
     """
-    data = sorted(name for name in names if not any(map(_NOT_DATA.fullmatch, name.split("/"))))
+    data = sorted(name for name in names if all(map(_is_data, name.split("/"))))
     if not data:
         raise SourceError(f"{folder}: contains no data files; known are {_known()}")
     return data
@@ -209,30 +260,21 @@ def _hub(name: str) -> Source:
     return Source(name, hub.repo.rpartition("/")[2], "hub", hub=hub)
 
 
-def _fingerprint(each: Source) -> Iterator[InputFile]:
-    if each.hub:
-        yield _hub_fingerprint(each.hub)
-    elif each.format != "saved":
-        yield _hashed(each.name, each)
-    else:
-        for path in sorted(path for path in each.path.rglob("*") if path.is_file()):
-            yield _hashed(f"{each.name}/{_clean(path.relative_to(each.path).as_posix())}", replace(each, path=path))
+def _parts(each: Source) -> list[tuple[str, Source]]:
+    """The files of an input with their names, in order."""
+    if each.format != "saved":
+        return [(each.name, each)]
+    below = sorted(files_below(each.path), key=lambda name: each.path / name)
+    return [(f"{each.name}/{_clean(name)}", replace(each, path=each.path / name)) for name in below]
 
 
 def _hashed(name: str, file: Source) -> InputFile:
     """Hash all bytes of a file; unlike a store's tags, the hash does not depend on the store."""
     digest, n_bytes = hashlib.sha256(), 0
-    try:
-        with file.open() as stream:
-            while chunk := stream.read(_HASH_BYTES):
-                digest.update(chunk)
-                n_bytes += len(chunk)
-    except OSError as error:
-        raise SourceError(
-            f"{file.place}: cannot be read: {error}; check that it exists and that you may read it"
-        ) from error
-    except StoreError as error:
-        raise SourceError(str(error)) from None
+    with reading(file), file.open() as stream:
+        while chunk := stream.read(HASH_BYTES):
+            digest.update(chunk)
+            n_bytes += len(chunk)
     return InputFile(name, digest.hexdigest(), n_bytes)
 
 

@@ -1,7 +1,7 @@
 """Parquet files and Hugging Face data sets to raw records, a few rows at a time."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import too_large
@@ -10,18 +10,20 @@ from datagen.sources.inputs import Source
 from datagen.sources.shapes import read_columns, usable
 
 _BATCH_ROWS = 128
-"""Small, so that rows of the largest size still fit in memory."""
+"""Rows of a data set at once; small, so that rows of the largest size still fit in memory."""
+_SHOWN_NAMES = 20
 _BUFFER_BYTES = 1 << 20
 
 Batch = Any
 """A pyarrow RecordBatch or Table; pyarrow ships no types."""
 
 
-def rows(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
+def rows(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
     """Rows of a table as records with the fields that some shape reads.
 
     Args:
         file: A Parquet file, saved data set or hub data set.
+        stream: The bytes of a Parquet file.
         shape: Shape that its records are to have, or "auto".
         split: Which split of a data set.
         max_bytes: Larger rows are not converted.
@@ -30,23 +32,28 @@ def rows(file: Source, shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
         SourceError: If it cannot be read or has no usable column.
     """
     number = 0
-    for batch in _guarded(file, split):
+    for batch in _guarded(file, stream, split):
         names = batch.schema.names
         if number == 0 and not usable(names, shape):
             fix = "rename the columns, or convert to JSON Lines in one of the known shapes"
             wanted = "known shapes" if shape == "auto" else f"the shape {shape}"
-            raise SourceError(f"{file.place}: no usable columns for {wanted} among {', '.join(names)}; {fix}")
+            raise SourceError(f"{file.place}: no usable columns for {wanted} among {_shown(names)}; {fix}")
         for value in _values(batch.select(read_columns(names)), max_bytes):
             yield Raw(value, f"record {number}")
             number += 1
 
 
-def _guarded(file: Source, split: str) -> Iterator[Batch]:
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return f"{', '.join(names[:_SHOWN_NAMES])}{more}"
+
+
+def _guarded(file: Source, stream: IO[bytes], split: str) -> Iterator[Batch]:
     """Batches of any kind of table; any error of its reader becomes a `SourceError`."""
-    readers = {"parquet": _parquet, "saved": _saved, "hub": _hub}
+    readers = {"saved": _saved, "hub": _hub}
     n_rows = 0
     try:
-        for batch in readers[file.format](file, split):
+        for batch in readers[file.format](file, split) if file.format in readers else _parquet(file, stream):
             yield batch
             n_rows += batch.num_rows
     except SourceError:
@@ -60,15 +67,20 @@ def _guarded(file: Source, split: str) -> Iterator[Batch]:
         raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {fix}") from error
 
 
-def _parquet(file: Source, _split: str) -> Iterator[Batch]:
+def _parquet(file: Source, stream: IO[bytes]) -> Iterator[Batch]:
     """Batches of the used columns of a Parquet file; the first is empty and has all columns."""
     import pyarrow.parquet as pq
 
-    source = file.open().detach() if file.url else file.path  # pyarrow itself decides what to read, and buffers it
-    with pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
+    from datagen.sources.parquet_pages import Weigher, check_footer
+
+    check_footer(stream, file.place)
+    with pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
         columns = read_columns(table.schema_arrow.names)
-        yield from table.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
+        weigher = Weigher(stream, table.metadata, columns, file.place)
+        for group in range(table.metadata.num_row_groups):
+            n_rows = weigher.batch_rows(group)
+            yield from table.iter_batches(n_rows, row_groups=[group], columns=columns, use_threads=False)
 
 
 def _saved(file: Source, split: str) -> Iterator[Batch]:
@@ -100,7 +112,7 @@ def _dataset(found: Any) -> Iterable[Batch]:
 
 def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
     """The rows of a batch as JSON values, or as `UnfitError`."""
-    if batch.nbytes <= max_bytes:
+    if _size(batch) <= max_bytes:
         try:
             yield from batch.to_pylist()
             return
@@ -108,7 +120,7 @@ def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
             pass
     for i in range(batch.num_rows):
         row = batch.slice(i, 1)
-        if row.nbytes > max_bytes:
+        if _size(row) > max_bytes:
             yield too_large(max_bytes)
             continue
         try:
@@ -119,3 +131,20 @@ def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
             )
         except (ValueError, OverflowError) as error:
             yield UnfitError("bad_value", f"a value cannot be read: {str(error)[:160]}")
+
+
+def _size(batch: Batch) -> int:
+    """Bytes of a batch; at least four per value, because nulls take none in Arrow but do in Python."""
+    n_values = sum(_n_values(chunk) for column in batch.columns for chunk in getattr(column, "chunks", [column]))
+    return max(int(batch.nbytes), 4 * n_values)
+
+
+def _n_values(array: Any) -> int:
+    """Number of values of an array, those of nested lists and objects included."""
+    import pyarrow.types as types
+
+    if types.is_list(array.type) or types.is_large_list(array.type) or types.is_map(array.type):
+        return len(array) + _n_values(array.flatten())
+    if types.is_struct(array.type):
+        return max(len(array), sum(_n_values(array.field(k)) for k in range(array.type.num_fields)))
+    return len(array)

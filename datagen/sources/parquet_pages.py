@@ -1,0 +1,328 @@
+"""How many bytes the rows of a Parquet file become, found before they are decoded.
+
+A few bytes of Parquet can stand for gigabytes: pages are compressed, and values are repeated by
+reference to a dictionary. pyarrow decodes whole rows, however large, so each row group is weighed
+first. The sizes of its pages give a bound; if it is too high, the rows are weighed one by one.
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from datagen.errors import SourceError
+
+BUDGET_BYTES = 32 << 20
+"""Decoded bytes of a page, and of a batch of rows."""
+_VALUE_BYTES = 16
+"""Memory of a value beside its text: levels, offset and validity, measured at 13."""
+_FOOTER_BYTES = 8 << 20
+"""Longest footer; in memory it is about ten times as large."""
+_PAGE_VALUES = 1 << 22
+_PACKED_AT_ONCE = 1 << 16
+_HEADER_BYTES = 1 << 16
+_BATCHES = (128, 16, 1)
+_DELTA_BYTE_ARRAY = 7
+_FIX = "write it again with smaller row groups and pages, as in pyarrow.parquet.write_table(row_group_size=1000)"
+
+
+class _Page(NamedTuple):
+    """A page of a column chunk; `header` by field numbers of Thrift."""
+
+    header: dict[int, Any]
+    at: int
+    """Offset of its bytes."""
+
+    @property
+    def is_dictionary(self) -> bool:
+        return bool(self.header[1] == 2)
+
+    @property
+    def n_bytes(self) -> int:
+        return int(self.header[2])
+
+    @property
+    def encoding(self) -> int:
+        """The encoding of the values."""
+        return int(self.about[4 if 8 in self.header else 2])
+
+    @property
+    def about(self) -> dict[int, Any]:
+        found: dict[int, Any] = self.header.get(5) or self.header.get(7) or self.header.get(8) or {}
+        return found
+
+
+def check_footer(stream: IO[bytes], place: str) -> None:
+    """Check the length of a file's footer before it is parsed.
+
+    Raises:
+        SourceError: If it is too long.
+    """
+    n_bytes = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, n_bytes - 8))
+    end = stream.read(8)
+    if end[4:] == b"PAR1" and int.from_bytes(end[:4], "little") > _FOOTER_BYTES:
+        raise SourceError(
+            f"{place}: cannot be read: its footer claims {int.from_bytes(end[:4], 'little')} bytes, at most "
+            f"{_FOOTER_BYTES} are parsed; write it again with fewer columns and larger row groups, or as several files"
+        )
+
+
+class Weigher:
+    """Weighs the row groups of an open file."""
+
+    def __init__(self, stream: IO[bytes], metadata: Any, columns: list[str], place: str) -> None:
+        """Of the leaves of some columns; `place` is for errors."""
+        self._stream, self._metadata, self._place = stream, metadata, place
+        schema = metadata.schema
+        self._leaves = [k for k in range(metadata.num_columns) if schema.column(k).path.split(".")[0] in columns]
+
+    def batch_rows(self, group: int) -> int:
+        """The number of rows of a row group that may be decoded at once.
+
+        Raises:
+            SourceError: If not even one row or page may; names the row group and the column.
+        """
+        n_bytes, heavy = 0, list[int]()
+        for leaf in self._leaves:
+            bound = self._bound(group, leaf)
+            n_bytes += bound
+            if bound > BUDGET_BYTES // (4 * len(self._leaves)):
+                heavy.append(leaf)
+        if n_bytes <= BUDGET_BYTES:
+            return _BATCHES[0]
+        rows = sum(self._rows(group, leaf) for leaf in heavy)
+        return self._fitting(group, heavy, rows)
+
+    def _fitting(self, group: int, heavy: list[int], rows: Any) -> int:
+        ends = np.concatenate([[0], np.cumsum(rows)])
+        for n_rows in _BATCHES:
+            if (ends[n_rows:] - ends[:-n_rows]).max(initial=ends[-1] if len(rows) < n_rows else 0) <= BUDGET_BYTES:
+                return n_rows
+        worst = int(np.argmax(rows))
+        raise self._error(group, heavy[0], f"its row {worst} has {int(rows[worst])} bytes when decoded")
+
+    def _error(self, group: int, leaf: int, wrong: str) -> SourceError:
+        path = self._metadata.schema.column(leaf).path
+        most = f"; at most {BUDGET_BYTES} are held at once"
+        return SourceError(f"{self._place}: cannot be read: row group {group}, column {path}: {wrong}{most}; {_FIX}")
+
+    def _bound(self, group: int, leaf: int) -> int:
+        """A bound on the decoded bytes of a column chunk; checks the size of each page."""
+        n_bytes = n_values = longest = largest = 0
+        for page in self._pages(group, leaf):
+            if page.n_bytes > BUDGET_BYTES or page.about.get(1, 0) > _PAGE_VALUES:
+                raise self._error(group, leaf, f"a page has {page.n_bytes} bytes and {page.about.get(1)} values")
+            largest = max(largest, page.n_bytes)
+            if page.is_dictionary:
+                longest = int(self._lengths(group, leaf, page).max(initial=0))
+            else:
+                n_values += page.about.get(1, 0)
+                n_bytes += page.n_bytes
+                if page.encoding == _DELTA_BYTE_ARRAY:  # each value may repeat all of the one before it
+                    n_bytes += page.n_bytes * page.about.get(1, 0)
+        return largest + n_bytes + n_values * (_VALUE_BYTES + longest)
+
+    def _pages(self, group: int, leaf: int) -> Iterator[_Page]:
+        chunk = self._metadata.row_group(group).column(leaf)
+        at, n_left = chunk.data_page_offset, chunk.num_values
+        if chunk.has_dictionary_page and chunk.dictionary_page_offset:
+            at = min(at, chunk.dictionary_page_offset)
+        while n_left > 0:
+            self._stream.seek(at)
+            data = self._stream.read(_HEADER_BYTES)
+            try:
+                header, length = _read_struct(data, 0)
+                page = _Page(header, at + length)
+                if min(header[3], page.n_bytes, page.about.get(1, 0)) < 0:
+                    raise ValueError("a negative size")
+            except (IndexError, KeyError, ValueError, struct.error) as error:
+                raise self._error(group, leaf, f"the header of a page is damaged ({error})") from error
+            yield page
+            n_left -= 0 if page.is_dictionary else page.about.get(1, 0)
+            at = page.at + header[3]
+
+    def _content(self, group: int, leaf: int, page: _Page) -> bytes:
+        """The bytes of a page, decompressed; of version 2 the values alone, without levels."""
+        chunk = self._metadata.row_group(group).column(leaf)
+        self._stream.seek(page.at)
+        data, n_levels = self._stream.read(page.header[3]), 0
+        if 8 in page.header:
+            n_levels = page.about.get(5, 0) + page.about.get(6, 0)
+        packed, n_bytes = data[n_levels:], page.n_bytes - n_levels
+        if chunk.compression == "UNCOMPRESSED" or (8 in page.header and page.about.get(7) is False):
+            return data
+        codec = {"LZ4": "lz4_raw"}.get(chunk.compression, chunk.compression.lower())
+        return data[:n_levels] + (pa.decompress(packed, n_bytes, codec, asbytes=True) if n_bytes else b"")
+
+    def _lengths(self, group: int, leaf: int, page: _Page) -> NDArray[np.int64]:
+        """Decoded bytes of each value of a dictionary."""
+        column = self._metadata.schema.column(leaf)
+        n_values = page.about.get(1, 0)
+        if column.physical_type != "BYTE_ARRAY":
+            return np.full(n_values, max(8, column.length or 0), np.int64)
+        try:
+            return _text_lengths(self._content(group, leaf, page), 0, n_values)
+        except (OSError, struct.error, ValueError, IndexError) as error:
+            raise self._error(group, leaf, f"its dictionary is damaged ({error})") from error
+
+    def _rows(self, group: int, leaf: int) -> NDArray[np.int64]:
+        """Decoded bytes of each row of a column chunk."""
+        lengths: NDArray[np.int64] = np.zeros(0, np.int64)
+        rows = np.zeros(self._metadata.row_group(group).num_rows + 1, np.int64)
+        row = -1
+        for page in self._pages(group, leaf):
+            if page.is_dictionary:
+                lengths = self._lengths(group, leaf, page)
+                continue
+            try:
+                values, starts = self._weights(group, leaf, page, lengths)
+            except (OSError, struct.error, ValueError, IndexError, KeyError) as error:
+                raise self._error(group, leaf, f"a page cannot be weighed ({error})") from error
+            at = row + np.cumsum(starts, dtype=np.int32)
+            if len(at) and (at[0] < 0 or at[-1] >= len(rows) - 1):
+                raise self._error(group, leaf, "its pages have another number of rows than the footer says")
+            np.add.at(rows, at, values)
+            row = int(at[-1]) if len(at) else row
+        return rows[:-1]
+
+    def _weights(self, group: int, leaf: int, page: _Page, lengths: NDArray[np.int64]) -> tuple[Any, Any]:
+        """Decoded bytes of each value of a page, nulls included, and whether a row begins with it."""
+        column, n_values = self._metadata.schema.column(leaf), page.about[1]
+        data, at, levels = self._content(group, leaf, page), 0, []
+        second = 8 in page.header
+        sizes = (page.about.get(6, 0), page.about.get(5, 0))  # of repetition and definition levels
+        for most, size in zip((column.max_repetition_level, column.max_definition_level), sizes, strict=True):
+            level, n_bytes = np.zeros(n_values, np.int32), size
+            if most:
+                if not second:
+                    n_bytes = struct.unpack_from("<I", data, at)[0]
+                    at += 4
+                level = _hybrid(data, at, at + n_bytes, most.bit_length(), n_values)
+            at += n_bytes
+            levels.append(level)
+        present = levels[1] == column.max_definition_level
+        weights = np.full(n_values, _VALUE_BYTES, np.int32)
+        n_present = int(present.sum())
+        if column.physical_type == "BYTE_ARRAY" and n_present:
+            encoding = page.encoding
+            if encoding in (2, 8):  # PLAIN_DICTIONARY, RLE_DICTIONARY
+                indices = _hybrid(data, at + 1, len(data), data[at], n_present)
+                weights[present] += lengths[indices]
+            elif encoding == 0:  # PLAIN
+                weights[present] += _text_lengths(data, at, n_present)
+            else:
+                raise ValueError(f"encoding {encoding} is none of PLAIN and RLE_DICTIONARY")
+        elif column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+            weights += column.length
+        return weights, levels[0] == 0
+
+
+def _text_lengths(data: bytes, at: int, n_values: int) -> NDArray[np.int64]:
+    r"""Lengths of texts, each after its length in four bytes.
+
+    >>> _text_lengths(b"\x02\0\0\0hi\0\0\0\0", 0, 2).tolist()
+    [2, 0]
+    """
+    lengths = np.zeros(min(n_values, len(data) // 4), np.int64)
+    for k in range(len(lengths)):
+        (length,) = struct.unpack_from("<I", data, at)
+        lengths[k] = length
+        at += 4 + length
+    if len(lengths) < n_values or at > len(data):
+        raise ValueError("fewer values than announced")
+    return lengths
+
+
+def _hybrid(data: bytes, at: int, end: int, width: int, n_values: int) -> NDArray[np.int32]:
+    r"""Whole numbers in runs and packed bits, as levels and references to a dictionary are stored.
+
+    >>> _hybrid(b"\x06\x01\x03\x05", 0, 4, 1, 6).tolist()
+    [1, 1, 1, 1, 0, 1]
+    """
+    parts, left, n_bytes = [np.zeros(0, np.int32)], n_values, (width + 7) // 8
+    while left > 0 and at < end:
+        header, at = _varint(data, at)
+        if header & 1:
+            n_groups = min((header >> 1), -(-left // 8))
+            step = max(1, _PACKED_AT_ONCE // 8)
+            for first in range(0, n_groups, step):
+                begin = at + first * width
+                piece = data[begin : min(end, begin + min(step, n_groups - first) * width)]
+                parts.append(_packed(piece, width, min(left, 8 * step)))
+                left -= len(parts[-1])
+            at += (header >> 1) * width
+        else:
+            value = int.from_bytes(data[at : at + n_bytes], "little")
+            parts.append(np.full(min(left, header >> 1), value, np.int32))
+            at += n_bytes
+            left -= len(parts[-1])
+    if left > 0:
+        raise ValueError("fewer levels or references than announced")
+    return np.concatenate(parts)
+
+
+def _packed(data: bytes, width: int, n_values: int) -> NDArray[np.int32]:
+    """At most `n_values` whole numbers of `width` bits."""
+    if not width:
+        return np.zeros(n_values, np.int32)
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+    bits = bits[: len(bits) // width * width].reshape(-1, width)[:n_values]
+    return bits @ (1 << np.arange(width, dtype=np.int32))
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+    raise ValueError("a number is too long")
+
+
+def _zigzag(data: bytes, at: int) -> tuple[int, int]:
+    value, at = _varint(data, at)
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _read_struct(data: bytes, at: int, depth: int = 0) -> tuple[dict[int, Any], int]:
+    """A structure of Thrift's compact protocol by field numbers, and the offset after it."""
+    found: dict[int, Any] = {}
+    field = 0
+    if depth > 8:
+        raise ValueError("nested too deep")
+    while kind := data[at]:
+        at += 1
+        delta, kind = kind >> 4, kind & 15
+        if delta:
+            field += delta
+        else:
+            field, at = _zigzag(data, at)
+        found[field], at = _read_value(data, at, kind, depth)
+    return found, at + 1
+
+
+def _read_value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
+    if kind in (1, 2):
+        return kind == 1, at
+    if kind == 3:
+        return data[at], at + 1
+    if kind in (4, 5, 6):
+        return _zigzag(data, at)
+    if kind == 7:
+        return None, at + 8
+    if kind == 8:
+        length, at = _varint(data, at)
+        if at + length > len(data):
+            raise ValueError("a text is too long")
+        return None, at + length
+    if kind == 12:
+        return _read_struct(data, at, depth + 1)
+    raise ValueError(f"type {kind} is not part of a page's header")

@@ -1,0 +1,186 @@
+"""Memory of reading is bounded whatever a file unfolds to: each case in a process of its own."""
+
+import gzip
+import itertools
+import json
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from datagen.errors import SourceError
+from datagen.records import Dialogue
+from datagen.sources import read
+from datagen.sources.parquet_pages import _VALUE_BYTES, Weigher
+
+BOUND_MB = 256
+PEAK = """
+import json, resource, sys
+import pyarrow.parquet
+from collections import Counter
+from datagen.errors import SourceError
+from datagen.sources import parquet_pages, read
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
+before, found, error = peak(), Counter(), ""
+try:
+    for item in read(sys.argv[1], limit=1000): found[getattr(item, "reason", "dialogue")] += 1
+except SourceError as e: error = str(e)
+print(json.dumps([peak() - before, found, error]))
+"""
+
+
+def read_apart(path):
+    """Peak memory in MB above that of the imports, records by reason, and the error."""
+    command = [sys.executable, "-c", PEAK, str(path)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def turns(text):
+    return [{"role": "user", "text": "Hi"}, {"role": "assistant", "text": text}]
+
+
+def repeated(text, n):
+    """A list of one row that repeats a text `n` times."""
+    values = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([text]))
+    return pa.table({"turns": pa.ListArray.from_arrays(pa.array([0, n], pa.int32()), values)})
+
+
+def repeated_rows(text, n):
+    """Rows of one field that all refer to one text; it is never unfolded here."""
+    values = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([text]))
+    return pa.table({"instruction": values, "output": ["o"] * n})
+
+
+NULLS = pa.list_(pa.struct({"role": pa.string()}))
+WIDE = {f"c{k}": pa.array([0], pa.int8()) for k in range(100_000)}
+LARGE = {"compression": "zstd", "dictionary_pagesize_limit": 1 << 30}
+PARQUET = {
+    "one text of 20 MB, 300 times": (lambda: repeated_rows("x" * 20_000_000, 300), LARGE, "rejects"),
+    "a page of 40 MB": (
+        lambda: pa.table({"turns": [turns("x" * 40_000_000)]}),
+        {"compression": "zstd", "use_dictionary": False},
+        r"row group 0, column turns\.list\.element\.text: a page has 4\d+ bytes",
+    ),
+    "a row of 4 million texts": (lambda: repeated("x" * 1000, 4_000_000), LARGE, r"its row 0 has \d{10} bytes"),
+    "a row of 30 million texts": (lambda: repeated("x", 30_000_000), LARGE, r"a page has \d+ bytes and \d+ values"),
+    "prefixes": (
+        lambda: pa.table({"instruction": ["x" * 100_000] * 1000, "output": ["o"] * 1000}),
+        {"compression": "zstd", "use_dictionary": False, "column_encoding": {"instruction": "DELTA_BYTE_ARRAY"}},
+        "column instruction: .*encoding 7",
+    ),
+    "a struct of nulls": (
+        lambda: pa.table({"turns": pa.array([[{"role": None}] * 2_000_000], NULLS)}),
+        LARGE,
+        "rejects",
+    ),
+    "100,000 columns": (lambda: pa.table(WIDE), {"compression": "none"}, "footer claims|no usable columns"),
+}
+
+
+@pytest.mark.parametrize("name", PARQUET)
+def test_parquet_unfolds_within_the_bound(tmp_path, name):
+    make, options, says = PARQUET[name]
+    pq.write_table(make(), tmp_path / "x.parquet", **options)
+    peak_mb, found, error = read_apart(tmp_path / "x.parquet")
+    assert peak_mb < BOUND_MB
+    if says == "rejects":
+        assert set(found) == {"record_too_large"} and not error
+    else:
+        assert not found
+        with pytest.raises(SourceError, match=rf"x\.parquet: .*{says}"):
+            raise SourceError(error)
+
+
+def test_large_rows_beside_small_ones_are_rejects(tmp_path):
+    texts = ["a", "x" * 9_000_000, "b"] * 20
+    pq.write_table(pa.table({"turns": [turns(text) for text in texts]}), tmp_path / "x.parquet", **LARGE)
+    peak_mb, found, error = read_apart(tmp_path / "x.parquet")
+    assert (found, error) == ({"dialogue": 40, "record_too_large": 20}, "")
+    assert peak_mb < BOUND_MB
+
+
+def test_a_footer_that_claims_too_much_is_not_parsed(tmp_path):
+    with (tmp_path / "x.parquet").open("wb") as file:
+        file.truncate(100 << 20)
+        file.seek(0, 2)
+        file.write(struct.pack("<I", 90 << 20) + b"PAR1")
+    peak_mb, _, error = read_apart(tmp_path / "x.parquet")
+    assert peak_mb < BOUND_MB and "its footer claims 94371840 bytes" in error
+
+
+def window(data):
+    """One frame of zstd with the largest window that is read."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=27, enable_ldm=True)
+    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+
+
+BOMB = b'{"turns": "' + b"x" * 300_000_000 + b'"}\n'
+JSON = {
+    "x.jsonl.gz": lambda: gzip.compress(BOMB, 1),
+    "x.json.gz": lambda: gzip.compress(b"[" + BOMB + b"]", 1),
+    "x.jsonl.zst": lambda: window(BOMB),
+    "blank.json.gz": lambda: gzip.compress(b"\n" * 3_000_000 + b"{}", 1),
+    "keys.jsonl": lambda: json.dumps({f"{k:x}": [] for k in range(80_000)}).encode(),
+    "lists.jsonl": lambda: b"[" + b"[]," * 349_000 + b"[]]",
+    "objects.jsonl": lambda: b"[" + b'{"":[]},' * 130_000 + b"[]]",
+    "digits.jsonl": lambda: b'{"id":' + b"9" * 1_000_000 + b"}",
+    "deep.jsonl": lambda: b"[" * 500_000 + b"]" * 500_000,
+    "wide.jsonl": lambda: json.dumps({"chat": "\U0001f600" + "x" * 1_000_000}, ensure_ascii=False).encode(),
+}
+
+
+@pytest.mark.parametrize("name", JSON)
+def test_json_unfolds_within_the_bound(tmp_path, name):
+    (tmp_path / name).write_bytes(JSON[name]())
+    peak_mb, found, error = read_apart(tmp_path / name)
+    assert peak_mb < BOUND_MB
+    assert sum(found.values()) == 1 and "dialogue" not in found and not error
+
+
+@pytest.mark.parametrize("inner", ['{"a":', "["])
+def test_the_depth_of_a_record_is_limited_exactly(tmp_path, inner):
+    close = "}" if inner.startswith("{") else "]"
+    turns_ = json.dumps(turns("Hello."))
+    lines = [f'{{"turns": {turns_}, "x": {inner * n}1{close * n}}}' for n in (199, 200, 201)]
+    (tmp_path / "x.jsonl").write_text("\n".join(lines))
+    found = [getattr(item, "reason", "dialogue") for item in read(str(tmp_path))]
+    assert found == ["dialogue", "too_deep", "too_deep"]
+
+
+def weight(record):
+    """What the weigher should find: each leaf's memory and its text; an absent list is one leaf of each column."""
+    if not record["turns"]:
+        return 3 * _VALUE_BYTES + len(record["id"] or "")
+    return (
+        _VALUE_BYTES
+        + len(record["id"] or "")
+        + sum(2 * _VALUE_BYTES + len(turn["role"]) + len(turn["text"] or "") for turn in record["turns"])
+    )
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["zstd", "snappy", "none", "gzip", "brotli", "lz4"])
+def test_rows_are_weighed_exactly_and_read_the_same_one_by_one(tmp_path, monkeypatch, version, compression):
+    def talk(i):
+        texts = [None if (i + k) % 11 == 0 else "t" * (1 + i % 9) * (1 + k) for k in range(i % 5)]
+        return [{"role": "user" if k % 2 == 0 else "bot", "text": text} for k, text in enumerate(texts)]
+
+    records = [{"id": f"d{i}" if i % 5 else None, "turns": talk(i) if i % 7 else None} for i in range(900)]
+    for dictionary, data_page_size in itertools.product((True, False, ["id"]), (300, 1 << 20)):
+        path = tmp_path / "x.parquet"
+        options = {"use_dictionary": dictionary, "data_page_size": data_page_size, "row_group_size": 500}
+        options |= {"compression": compression, "data_page_version": version}
+        pq.write_table(pa.Table.from_pylist(records), path, **options)
+        with path.open("rb") as stream:
+            weigher = Weigher(stream, pq.ParquetFile(path).metadata, ["turns", "id"], "x")
+            rows = [sum(weigher._rows(group, leaf) for leaf in range(3)) for group in range(2)]
+        assert np.concatenate(rows).tolist() == [weight(record) for record in records]
+    whole = list(read(str(path)))
+    assert any(isinstance(item, Dialogue) for item in whole)
+    monkeypatch.setattr("datagen.sources.parquet_pages.BUDGET_BYTES", 3_000)
+    assert list(read(str(path))) == whole
