@@ -84,6 +84,7 @@ def _interruptions(n: int) -> None:
     parts = [TurnPlan(k, "assistant" if k % 2 else "user", text, text) for k, text in enumerate(turns)]
     for family in ("repeat_request", "got_it"):
         _spots(family, parts, 1, setting)
+    beside(parts[1], setting)
 
 
 def _marks(n: int) -> None:

@@ -71,7 +71,8 @@ def sentence_ends(spoken: str) -> list[tuple[int, str]]:
 def _asks_at(ends: Sequence[tuple[int, str]], place: int) -> bool:
     """True if a place is in or at the end of a question, where a token sounds like an answer.
 
-    >>> _asks_at(sentence_ends("It rains. Do you, maybe, ski?"), 18), _asks_at(sentence_ends("It rains. Do you ski?"), 9)
+    >>> ends = sentence_ends("It rains. Do you, maybe, ski?")
+    >>> _asks_at(ends, 18), _asks_at(ends, 9)
     (True, False)
     """
     following = bisect_left(ends, (place, ""))

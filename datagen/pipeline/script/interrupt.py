@@ -149,7 +149,9 @@ def _skips(earlier: Sequence[str], turn: str, ends: Sequence[int], rest: Sequenc
         here = [word for word, start, _ in said[_from(said, begin) : _from(said, following)]]
         if not asked.isdisjoint(here):
             continue
-        only_here = (first[word] for word in wanted.intersection(here) if first[word] >= begin and last[word] < following)
+        only_here = (
+            first[word] for word in wanted.intersection(here) if first[word] >= begin and last[word] < following
+        )
         needed = max(only_here, default=-1)
         inside = ends[bisect_right(ends, begin) : bisect_right(ends, following)]
         skipped = ((end, n_words[following] - n_words[end]) for end in inside if end > needed)
