@@ -21,6 +21,8 @@ from datagen.text.phrases import joined
 
 _CONTEXT_S = 1
 """Time of a take that the tokenizer receives before its rest."""
+_FLAC_SAMPLES = 1 << 18
+"""Samples per call of the encoder, which copies them."""
 _NO_CODES = np.zeros(0, np.uint16)
 _NO_IDS = np.zeros(0, np.int32)
 
@@ -162,5 +164,7 @@ def to_flac(audio: NDArray[np.int16], sample_rate_hz: int) -> bytes:
     import soundfile
 
     file = BytesIO()
-    soundfile.write(file, audio.T, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    with soundfile.SoundFile(file, "w", sample_rate_hz, 2, "PCM_16", None, "FLAC") as encoder:
+        for begin in range(0, audio.shape[1], _FLAC_SAMPLES):
+            encoder.write(audio[:, begin : begin + _FLAC_SAMPLES].T)
     return file.getvalue()

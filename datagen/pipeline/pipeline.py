@@ -46,10 +46,10 @@ class Pipeline:
         """The pipeline, in flow order."""
         r = self.recipe
         return [
-            Step("select", lambda: Select(r.select)),
-            Step("script", self._write_script),
+            Step("select", lambda: Select(r.select), has_engine=False),
+            Step("script", self._write_script, has_engine=False),
             Step("speak", self._speak),
-            Step("place", lambda: Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)),
+            Step("place", self._place, has_engine=False),
             Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
             Step("encode", self._encode),
         ]
@@ -64,6 +64,10 @@ class Pipeline:
         made_with = json.dumps([tts.name, tts.options, r.verify.model_dump(mode="json"), heard_by], sort_keys=True)
         gate = Gate(r.verify, self.asr, self.mos)
         return Speak(r.speak, self.tts, gate, r.sample_rate_hz, r.seed, r.mix.talker_pace, self.shelf, made_with)
+
+    def _place(self) -> Place:
+        r = self.recipe
+        return Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)
 
     def _encode(self) -> Encode:
         r = self.recipe

@@ -28,32 +28,41 @@ class PipelineStage(ABC, Generic[X, Y]):
         """The result of an item that is not a reject."""
 
 
+class TooSlowError(BaseException):
+    """A record has used up its processor time in a stage; no `except Exception` of a stage stops it."""
+
+
 @dataclass(frozen=True)
 class Step:
     """The name of a stage, and how to build it."""
 
     name: str
     make: Callable[[], PipelineStage[Any, Any]]
+    has_engine: bool = True
+    """False: the stage only computes, so its time is processor time, and a budget of that fits."""
 
 
-def apply(name: str, stage: PipelineStage[Any, Any], item: Any) -> Any:
+def apply(name: str, stage: Callable[[Any], Any], item: Any) -> Any:
     """Run a stage on an item; an exception becomes a reject of that item.
 
-    Outages and missing packages are raised instead, because they must not decide the content of a
-    build.
+    Outages, missing packages and missing memory are raised instead, because they must not decide
+    the content of a build.
 
     Args:
         name: Name of the step, for rejects.
-        stage: The stage.
+        stage: The stage, or a function that calls it.
         item: An item, or a reject, which passes through.
 
     Raises:
-        OutageError, EngineMissingError: As the stage raised it.
+        OutageError, EngineMissingError, MemoryError: As the stage raised it.
     """
     try:
         return stage(item)
-    except (OutageError, EngineMissingError):
+    except (OutageError, EngineMissingError, MemoryError):
         raise
+    except TooSlowError:
+        detail = "the record takes more processor time than limits.stage_cpu_seconds allows"
+        return reject(item, name, "too_slow", detail, traceback.format_exc(limit=-8))
     except Exception as error:
         detail = f"{type(error).__name__}: {error}"[:500]
         return reject(item, name, "error", detail, traceback.format_exc(limit=-8))

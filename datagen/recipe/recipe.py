@@ -299,6 +299,13 @@ class LimitsConfig(ConfigPart):
         le=86_400,
         description="A dialogue that takes longer counts as hung: its worker is ended and the dialogue retried",
     )
+    stage_cpu_seconds: float = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description="A dialogue that uses more processor time in a step without an engine (select, script, place) is "
+        "rejected as too_slow; its worker continues",
+    )
     start_seconds: float = Field(
         1800,
         gt=0,

@@ -5,6 +5,7 @@ own process.
 """
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -114,6 +115,8 @@ class Child:
         said = self._log.read().decode("utf-8", "replace")
         if code == 1 and "Timeout (" in said:  # faulthandler's words
             return Died("hung until its time was up", said)
+        if code == errno.ENOMEM:
+            return Died("ran out of memory", said)
         return Died(f"killed by signal {-code}" if code < 0 else f"ended with status {code}", said)
 
 
@@ -137,6 +140,9 @@ def serve(calls: int, life: int) -> None:
         method, arguments = connection.recv()
         try:
             answer = True, getattr(worker, method)(*arguments)
+        except MemoryError:  # as if the system had ended the process: the call is repeated in a new one
+            traceback.print_exc()
+            os._exit(errno.ENOMEM)
         except Exception as error:
             answer = False, _portable(error)
         connection.send(answer)

@@ -14,6 +14,7 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.step import PipelineStage, Step, apply
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
+from datagen.run.budget import CpuBudget
 from datagen.run.commit import commit_unit, found_unit
 from datagen.run.machine import keep_freed_memory
 from datagen.run.takes import kept_takes
@@ -42,16 +43,18 @@ class Worker:
         self._takes = build.shelf = kept_takes(build.recipe, store)
         self._input = PlannedInput(plan, store)
         steps: list[Step] = [step for step in build.steps() if not names or step.name in names]
-        self._stages: list[tuple[str, PipelineStage[Any, Any]]] = [(step.name, step.make()) for step in steps]
+        self._stages: list[tuple[Step, PipelineStage[Any, Any]]] = [(step, step.make()) for step in steps]
         self._header = plan.header()
         self._dialogue_seconds: float | None = None
+        self._budget = CpuBudget(None)
 
     @classmethod
     def open(cls, recipe: dict[str, Any], url: str, names: Sequence[str] = ()) -> "Worker":
         """A worker in a separate process.
 
-        The process ends if a dialogue takes longer than `limits.dialogue_seconds`, or if loading
-        the engines takes longer than `limits.start_seconds`.
+        The process ends if a dialogue takes longer than `limits.dialogue_seconds` in these steps,
+        or if loading the engines takes longer than `limits.start_seconds`. A dialogue that uses more
+        processor time than `limits.stage_cpu_seconds` in a step without an engine becomes a reject.
         """
         store, values = open_store(url), Recipe.model_validate(recipe)
         faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)
@@ -67,6 +70,7 @@ class Worker:
             raise EngineError(f"{platform.node()} has a different engine from the one in the plan: {faults[0]}")
         faulthandler.cancel_dump_traceback_later()
         worker._dialogue_seconds = values.limits.dialogue_seconds
+        worker._budget = CpuBudget(values.limits.stage_cpu_seconds)
         return worker
 
     @cached_property
@@ -89,8 +93,8 @@ class Worker:
             for item in items:
                 if self._dialogue_seconds:  # needs no lock that a hung engine could hold
                     faulthandler.dump_traceback_later(self._dialogue_seconds, exit=True)
-                for name, stage in self._stages:
-                    item = apply(name, stage, item)
+                for step, stage in self._stages:
+                    item = apply(step.name, stage if step.has_engine else self._budget.over(stage), item)
                 done.append(item)
         finally:  # an outage ends the unit; its speech is worth keeping
             if self._dialogue_seconds:

@@ -90,7 +90,8 @@ _SYMBOLS = tuple(
     )
 )  # fmt: skip
 _FULL_WIDTH = str.maketrans(",.?!;:", "，。？！；：")
-_PAUSE = re.compile(r"[ ，。？！；：]*[，。？！；：][ ，。？！；：]*")
+_PAUSE = re.compile(r"[\s，。？！；：]+")
+"""A run of spaces and marks, so that each is read once."""
 _STRONGEST = "？！。；：，"
 
 
@@ -129,8 +130,8 @@ def _tidy(text: str) -> str:
     '我用Python three。写。'
     """
     text = re.sub(rf"'(?![{_LATIN}])|(?<![{_LATIN}])'", "", text)
-    text = _PAUSE.sub(lambda match: next(mark for mark in _STRONGEST if mark in match[0]), text)
-    text = re.sub(rf"\s+(?![{_LATIN}])|(?<![{_LATIN}\s])\s+", "", re.sub(r"\s+", " ", text)).lstrip("，。？！；：")
+    text = _PAUSE.sub(lambda match: next((mark for mark in _STRONGEST if mark in match[0]), " "), text)
+    text = re.sub(rf" (?![{_LATIN}])|(?<![{_LATIN}]) ", "", text).lstrip("，。？！；：")
     if not _LETTER.search(text):
         return ""
     return text[:-1] + "。" if text[-1] in "，；：" else text

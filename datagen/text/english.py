@@ -91,7 +91,8 @@ _AFTER = tuple(
         (r"(?<=[a-z])/(?=[a-z])", " or "),
     )
 )
-_PAUSE = re.compile(r"[\s,.?!;:]*[,.?!;:][\s,.?!;:]*")
+_PAUSE = re.compile(r"[\s,.?!;:]+")
+"""A run of spaces and marks, so that each is read once."""
 _STRONGEST = "?!.;:,"
 
 
@@ -185,8 +186,8 @@ def _tidy(text: str) -> str:
     'tis the cats. end.'
     """
     text = re.sub(rf"'(?![{LETTERS}])|(?<![{LETTERS}])'", "", text)
-    text = _PAUSE.sub(lambda match: next(mark for mark in _STRONGEST if mark in match[0]) + " ", text)
-    text = re.sub(r"\s+", " ", text).lstrip(" ,.?!;:").rstrip()
+    text = _PAUSE.sub(lambda match: next((f"{mark} " for mark in _STRONGEST if mark in match[0]), " "), text)
+    text = text.lstrip(" ,.?!;:").rstrip()
     if not _LETTER.search(text):
         return ""
     return text[:-1] + "." if text[-1] in ",;:" else text

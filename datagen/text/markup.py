@@ -1,7 +1,7 @@
 """Markdown, HTML, lists, URLs, emoji and unusual characters to plain prose in any language.
 
-Each pattern here is linear: it starts with a fixed character and the rest is bounded, so the time
-is proportional to the length of the text, whatever its content.
+Each pattern here is linear: a match can begin only once per run of characters, or the rest is
+bounded, so the time is proportional to the length of the text, whatever its content.
 """
 
 import html
@@ -30,6 +30,11 @@ _FOLD = str.maketrans(
     }
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_MARK_RUN = re.compile(r"(?:[^\w\x00-\u02ff]|[\uff9e\uff9f]){31,}")
+"""A run that may hold more combining marks than a letter has: no mark is a letter, except the last two."""
+_MOST_MARKS = 30
+"""Combining marks kept in a row, as in the Stream-Safe Text Format of UAX #15; sorting more is quadratic."""
+_HUGE_ENTITY = re.compile(r"&#[0-9]{100,};?")
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _MARKED = re.compile(r"[^\w ,.?!;:'，。？！；：、]|_|www\.|\w[.]\w")
 _BLOCK_TAG = re.compile(r"<(?:br|/?(?:p|div|li|ul|ol|tr|h[1-6]|table|blockquote))\b[^<>]{0,300}>", re.IGNORECASE)
@@ -94,15 +99,27 @@ def fold(text: str) -> str:
     '"Full" 1 1/2 3 m^2'
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text.translate(_FOLD)).translate(_FOLD)
+        text = _MARK_RUN.sub(_fewer_marks, text.translate(_FOLD))
+        text = unicodedata.normalize("NFKC", text).translate(_FOLD)
         text = _FOREIGN_DIGIT.sub(lambda match: str(unicodedata.digit(match[0])), text)
     return _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
+
+
+def _fewer_marks(match: re.Match[str]) -> str:
+    """Drop the combining marks after the first thirty in a row."""
+    kept, n_marks = list[str](), 0
+    for char in match[0]:
+        is_mark = unicodedata.combining(unicodedata.normalize("NFKD", char)[0])
+        n_marks = n_marks + 1 if is_mark else 0
+        if n_marks <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 def _unescape(text: str) -> str:
     """Resolve HTML entities, links, images and footnotes and drop tags."""
     if "&" in text:
-        text = fold(html.unescape(text))
+        text = fold(html.unescape(_HUGE_ENTITY.sub("\ufffd", text)))  # Python refuses to read such numbers
     if "<" in text:
         text = _TAG.sub("", _BLOCK_TAG.sub("\n", text))
     if "[" in text:

@@ -24,8 +24,6 @@ def _normalizer(language: str) -> Any:
 
 @lru_cache(maxsize=4096)
 def _normalize(words: str, language: str) -> str:
-    if len(words) > _MAX_CHARACTERS or not _DIGIT.search(words):
-        return words
     try:
         return str(_normalizer(language).normalize(words))
     except AssertionError:
@@ -47,4 +45,9 @@ def normalize(text: str, language: str) -> str:
     >>> normalize("No digits here. At 7:30 pm, I ran 5 km.", "en")
     'No digits here. At seven thirty PM, I ran five kilometers.'
     """
-    return _CONTEXT[language].sub(lambda match: _normalize(match[0], language), text)
+    return _CONTEXT[language].sub(lambda match: _words(match[0], language), text)
+
+
+def _words(words: str, language: str) -> str:
+    """The words written out; unchanged without digits, or if they are too long for the rules."""
+    return _normalize(words, language) if len(words) <= _MAX_CHARACTERS and _DIGIT.search(words) else words

@@ -43,7 +43,6 @@ _UNITS = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
 def cardinal(digits: str) -> str:
     """Read a whole number; long ones and those with leading zeros digit by digit.
 
@@ -52,6 +51,11 @@ def cardinal(digits: str) -> str:
     """
     if len(digits) > 15 or (len(digits) > 1 and digits[0] == "0"):
         return one_by_one(digits)
+    return _cardinal(digits)
+
+
+@lru_cache(maxsize=4096)
+def _cardinal(digits: str) -> str:
     return _plain(num2words(int(digits)))
 
 
@@ -238,7 +242,7 @@ RULES: tuple[Rule, ...] = tuple(
         (r"(?<![\w)])[-—](?=\.?\d)", "minus "),
         (rf"(?<![\w.,]){_AMOUNT}[ -]?({_UNIT})(?![\w^/])", _unit),
         (r"\^ ?(\d+)", _power),
-        (r"(?<![\w.])(\d{1,3}(?:,\d{3})*(?:\.\d+)?)[kK]\b(?! run)", r"\1 thousand"),
+        (r"(?<![\w.])(\d{1,3}(?:,\d{3}){0,8}(?:\.\d+)?)[kK]\b(?! run)", r"\1 thousand"),
         (r"(?<=\d)M\b", " million"),
         (r"(?<=\d)x\b", " times"),
         (r"(?<=\d)\+", " plus"),

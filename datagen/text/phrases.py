@@ -111,13 +111,20 @@ def places(words: Sequence[Word], spoken: str) -> list[tuple[int, int]]:
         return whole
     found, at = [], 0
     for word in words:
-        at += len(spoken[at:]) - len(spoken[at:].lstrip())
+        at = _after_spaces(spoken, at)
         if not word.text or not spoken.startswith(word.text, at):
             raise ValueError(f"word {word.text!r} is not at character {at} of {spoken[:80]!r}")
         found.append((at, at := at + len(word.text)))
     if spoken[at:].strip():
         raise ValueError(f"no word has a time after character {at} of {spoken[:80]!r}")
     return found
+
+
+def _after_spaces(spoken: str, at: int) -> int:
+    """The first place from `at` on that is no space."""
+    while at < len(spoken) and spoken[at].isspace():
+        at += 1
+    return at
 
 
 def time_at(words: Sequence[Word], spoken: str, at_characters: int) -> int:

@@ -34,13 +34,12 @@ def stem(word: str) -> str:
     ('steep', 'steep', 'cook', 'cook', 'run', 'run', 'anna')
     """
     word = re.sub(r"['’]s$", "", word.lower())
-    reduced = True
-    while reduced:
-        reduced = False
-        for suffix in _SUFFIXES:
-            if word.endswith(suffix) and len(word) - len(suffix) >= _LEAST_STEM:
-                word, reduced = word[: -len(suffix)], True
-                break
+    end, n_suffix = len(word), 1
+    while n_suffix:
+        fits = (len(s) for s in _SUFFIXES if end - len(s) >= _LEAST_STEM and word.endswith(s, 0, end))
+        n_suffix = next(fits, 0)
+        end -= n_suffix
+    word = word[:end]
     if len(word) > _LEAST_STEM and word[-1] == word[-2] and word[-1] not in "aeiou":
         word = word[:-1]
     return word

@@ -63,8 +63,9 @@ def headroom(peak: float, peak_dbfs: float) -> float:
 def render_clean(channel: NDArray[np.int16], segments: Segments, gain: float) -> None:
     """Write gain x sound into `channel`, int16 [n_samples] of zeros; segments must not overlap."""
     for start, audio in segments:
-        scaled = audio * np.float32(gain * FULL_SCALE)
-        channel[start : start + len(audio)] = np.rint(scaled, out=scaled)
+        for begin in range(0, len(audio), _BLOCK_SAMPLES):
+            scaled = audio[begin : begin + _BLOCK_SAMPLES] * np.float32(gain * FULL_SCALE)
+            channel[start + begin : start + begin + len(scaled)] = np.rint(scaled, out=scaled)
 
 
 def render(channel: NDArray[np.int16], layers: Sequence[Layer]) -> None:
@@ -133,8 +134,12 @@ class Mix(PipelineStage[Timeline, Conversation]):
         if scene.echo_delay_samples is not None and scene.echo_db is not None:
             late = echo(assistant.segments, scene.echo_delay_samples, n_samples)
             layers.append(Layer(late, assistant_gain * amplitude(scene.echo_db), assistant.peak))
-        down = self._user_channel(audio[CHANNEL["user"]], layers, scene)
-        return Conversation(timeline, audio, scene.mixing(user_gain, assistant_gain, down), scene.events())
+        down = headroom(sum(layer.peak for layer in layers), recipe.peak_dbfs)
+        render(audio[CHANNEL["user"]], [Layer(layer.sounds, layer.gain * down) for layer in layers])
+        events, scene = scene.events(), scene.silent()
+        del layers, user, assistant, spoken  # the line needs their memory
+        down *= self._through_line(audio[CHANNEL["user"]], scene)
+        return Conversation(timeline, audio, scene.mixing(user_gain, assistant_gain, down), events)
 
     def _aside(self, timeline: Timeline, draws: Draws) -> tuple[float, float] | None:
         """Level in decibels and cutoff in hertz of asides, if any are audible."""
@@ -186,15 +191,13 @@ class Mix(PipelineStage[Timeline, Conversation]):
             return amplitude(target - loudness_lufs(speech, self._rate))
         return amplitude(target) / float(np.sqrt(speech.power))
 
-    def _user_channel(self, channel: NDArray[np.int16], layers: list[Layer], scene: Scene) -> float:
-        """Write all layers into the channel, pass it through the line, and return its attenuation."""
-        down = headroom(sum(layer.peak for layer in layers), self._recipe.peak_dbfs)
-        render(channel, [Layer(layer.sounds, layer.gain * down) for layer in layers])
-        if scene.codec:
-            heard = through(channel, CODECS[scene.codec], scene.compression or 0.0, self._rate)
-            further = headroom(peak_of(heard), self._recipe.peak_dbfs)
-            channel[:] = np.rint(heard * np.float32(further * FULL_SCALE))
-            down *= further
+    def _through_line(self, channel: NDArray[np.int16], scene: Scene) -> float:
+        """Pass the channel through the line, if there is one, and return the attenuation that it needs."""
+        if not scene.codec:
+            return 1.0
+        heard = through(channel, CODECS[scene.codec], scene.compression or 0.0, self._rate)
+        down = headroom(peak_of(heard), self._recipe.peak_dbfs)
+        render_clean(channel, [(0, heard)], down)
         return down
 
 

@@ -1,7 +1,7 @@
 """The acoustic scene of one conversation: each behaviour is drawn under its own key, and recorded."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,12 @@ class Scene:
         named = (("noise_burst", self.bursts), ("other_talker", self.other_talkers), ("", self.vocal))
         found = [event for kind, noisy in named for event in _events(noisy, kind)]
         return tuple(sorted(found, key=lambda event: event.start_samples))
+
+    def silent(self) -> "Scene":
+        """The scene without its sounds and their events, for its record."""
+        kinds = ("noise", "babble", "other_talkers", "bursts", "vocal")
+        noisy = {kind: replace(own, sounds=[]) for kind in kinds if (own := getattr(self, kind))}
+        return replace(self, **noisy)
 
     def mixing(self, user_gain: float, assistant_gain: float, down: float) -> Mixing:
         """The record of the scene; `down` is the attenuation of the whole user's channel."""

@@ -151,16 +151,17 @@ def through(channel: NDArray[np.int16], codec: Codec, compression: float, sample
     >>> len(quiet), float(abs(quiet).max())
     (2400, 0.0)
     """
-    audio = resample(channel.astype(np.float32) / np.float32(32768), sample_rate_hz, codec.sample_rate_hz)
+    audio = channel.astype(np.float32)
+    audio /= np.float32(32768)
+    audio = resample(audio, sample_rate_hz, codec.sample_rate_hz)
     if codec.telephone:
         audio = _telephone(audio, codec.sample_rate_hz)
     if codec.encoding:
         audio = _coded(audio, codec, compression)
     audio = resample(audio, codec.sample_rate_hz, sample_rate_hz)
-    heard = np.zeros(len(channel), np.float32)  # resampling there and back may be a sample short or long
-    n = min(len(heard), len(audio))
-    heard[:n] = audio[:n]
-    return heard
+    if len(audio) >= len(channel):  # resampling there and back may be a sample short or long
+        return audio[: len(channel)]
+    return np.pad(audio, (0, len(channel) - len(audio)))
 
 
 def _telephone(audio: Audio, sample_rate_hz: int) -> Audio:

@@ -1,5 +1,7 @@
 """Overlapping speech that claims no floor: backchannels, false starts, asides. Nobody yields."""
 
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,6 +12,7 @@ from datagen.text.phrases import count_words, phrase_ends, units
 
 _OTHER: dict[Role, Role] = {"user": "assistant", "assistant": "user"}
 _KINDS: dict[str, Kind] = {"backchannel": "backchannel", "false_start": "attempt", "aside": "aside"}
+_SENTENCE_END = re.compile(r"[.!?。！？]")
 _TOO_LATE_WORDS = 1.5
 """Share of the turn that must follow a listener token."""
 
@@ -26,17 +29,18 @@ def merged(pieces: Sequence[Piece], overlapping: Sequence[Utterance]) -> list[Ut
     """The floor and overlapping speech in one sequence, each after the piece that it overlaps."""
     places = [(u.within.at_characters, u, u.within) for u in overlapping if u.within]
     places.sort(key=lambda place: place[0])
-    turns = [k for k, piece in enumerate(pieces) if piece.utterance.kind == "turn"]
-    found: list[Utterance] = []
-    for k, piece in enumerate(pieces):
+    in_order = [place for place, _, _ in places]
+    starts = [piece.first for piece in pieces if piece.utterance.kind == "turn"]
+    found, n_turns = list[Utterance](), 0
+    for piece in pieces:
         found.append(piece.utterance)
-        if k not in turns:
+        if piece.utterance.kind != "turn":
             continue
-        following = next((pieces[later].first for later in turns if later > k), None)
-        for place, utterance, within in places:
-            if place > piece.first and (following is None or place <= following):
-                here = replace(within, at_characters=place - piece.first + piece.n_again)
-                found.append(replace(utterance, within=here))
+        n_turns += 1
+        stop = bisect_right(in_order, starts[n_turns]) if n_turns < len(starts) else len(places)
+        for place, utterance, within in places[bisect_right(in_order, piece.first) : stop]:
+            here = replace(within, at_characters=place - piece.first + piece.n_again)
+            found.append(replace(utterance, within=here))
     return found
 
 
@@ -44,10 +48,10 @@ def _backchannels(part: TurnPlan, setting: Setting, tokens: TokensConfig) -> Ite
     rule, draws, by_user = setting.timing.backchannel, setting.draws, part.role == "assistant"
     probability = rule.user_probability if by_user else rule.assistant_probability
     forms = tokens.backchannels if by_user else tokens.continuers
-    n_words, before = count_words(part.spoken), 0.0
+    n_words, before, ends = count_words(part.spoken), 0.0, sentence_ends(part.spoken)
     for k, (place, n_before) in enumerate(phrase_ends(part.spoken, rule.phrase_words) if probability else ()):
         key = part.index, "backchannel", k
-        if n_before - before < rule.min_words or n_words - n_before < _TOO_LATE_WORDS or _asks_at(part.spoken, place):
+        if n_before - before < rule.min_words or n_words - n_before < _TOO_LATE_WORDS or _asks_at(ends, place):
             continue
         if draws.happens(probability, *key):
             before = n_before
@@ -55,14 +59,24 @@ def _backchannels(part: TurnPlan, setting: Setting, tokens: TokensConfig) -> Ite
             yield backchannel(part, setting, place, words, draws.samples(rule.delay, *key, "delay"))
 
 
-def _asks_at(spoken: str, place: int) -> bool:
+def sentence_ends(spoken: str) -> list[tuple[int, str]]:
+    """Places after the marks that end sentences, and the marks.
+
+    >>> sentence_ends("It rains. Do you ski?")
+    [(9, '.'), (21, '?')]
+    """
+    return [(found.end(), found[0]) for found in _SENTENCE_END.finditer(spoken)]
+
+
+def _asks_at(ends: Sequence[tuple[int, str]], place: int) -> bool:
     """True if a place is in or at the end of a question, where a token sounds like an answer.
 
-    >>> _asks_at("It rains. Do you, maybe, ski?", 18), _asks_at("It rains. Do you ski?", 9)
+    >>> ends = sentence_ends("It rains. Do you, maybe, ski?")
+    >>> _asks_at(ends, 18), _asks_at(ends, 9)
     (True, False)
     """
-    end = next((char for char in spoken[place - 1 :] if char in ".!?。！？"), "")
-    return end in ("?", "？")
+    following = bisect_left(ends, (place, ""))
+    return following < len(ends) and ends[following][1] in "?？"
 
 
 def backchannel(part: TurnPlan, setting: Setting, at_characters: int, words: str, delay_samples: int) -> Utterance:

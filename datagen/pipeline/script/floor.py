@@ -14,9 +14,10 @@ from datagen.records import BargeIn, PartOf, Role, Utterance
 from datagen.text.phrases import HAN, Unit, count_words, joined, units
 from datagen.text.references import content, reacts_to_all
 
-_ENDS = re.compile(r"[,.?!;:，。？！；：、…—–-]+[\"'”’)\]]*$")
-"""The end of a unit that ends a clause."""
-_SENTENCE_ENDS = re.compile(r"[.?!。？！…]+[\"'”’)\]]*$")
+_ENDS = tuple(",.?!;:，。？！；：、…—–-")
+"""The end of a unit that ends a clause, before closing quotes and brackets."""
+_SENTENCE_ENDS = tuple(".?!。？！…")
+_CLOSING = "\"'”’)]"
 _BEFORE_CONTENT, _INSIDE_CLAUSE, _CLAUSE_END = 4.0, 1.0, 0.5
 """Relative weights of places; ours."""
 _HAN_WORDS = frozenset("的是我你您他她们和跟把让从在")
@@ -154,10 +155,11 @@ def pause_places(spoken: str, language: str) -> dict[int, float]:
     found = {}
     for n_before in range(_LEAST_BEFORE, len(spots)):
         said = spoken[spots[n_before - 1].start : spots[n_before - 1].end]
+        bare = said.rstrip(_CLOSING)
         place = spots[n_before].start
-        if _SENTENCE_ENDS.search(said) or not any(map(str.isalnum, spoken[place : spots[n_before].end])):
+        if bare.endswith(_SENTENCE_ENDS) or not any(map(str.isalnum, spoken[place : spots[n_before].end])):
             continue
-        if _ENDS.search(said):
+        if bare.endswith(_ENDS):
             found[n_before] = _CLAUSE_END
         elif not re.match(f"[{HAN}]", said) or (said in _HAN_WORDS and spoken[place] not in _HAN_GOES_ON):
             found[n_before] = _BEFORE_CONTENT if place in begins else _INSIDE_CLAUSE
@@ -174,7 +176,7 @@ def n_repeatable(spoken: str, n_before: int) -> int:
     """
     n = 0
     for spot in reversed(units(spoken)[:n_before]):
-        if _ENDS.search(spoken[spot.start : spot.end]) or re.match(f"[{HAN}]", spoken[spot.start]):
+        if spoken[spot.start : spot.end].rstrip(_CLOSING).endswith(_ENDS) or re.match(f"[{HAN}]", spoken[spot.start]):
             break
         n += 1
     return n

@@ -4,14 +4,16 @@ An interruption makes sense after the words that it, and all later user turns, r
 words decide (`datagen.text.references`); without a suitable place, nobody interrupts.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from datagen.pipeline.script.floor import Setting, TurnPlan
 from datagen.recipe.timing_config import TokensConfig
 from datagen.records import FAMILIES, BargeIn, Utterance
 from datagen.text.phrases import count_words, phrase_ends
-from datagen.text.references import last_reference, reacts_to_all
+from datagen.text.references import content, last_reference, reacts_to_all, words_of
 
 _FEWEST_HEARD = 3
 """Fewest words of the turn, and of its last clause, before an interruption."""
@@ -126,7 +128,7 @@ def _stops(earlier: Sequence[str], turn: str, free: Sequence[int], rest: Sequenc
 def _repeats(turn: str, ends: Sequence[int]) -> list[Spot]:
     """Places after each clause that is long enough for a request to repeat it."""
     starts = [0, *(place for place, _ in phrase_ends(turn, _NO_LIMIT))]
-    before = {end: max(start for start in starts if start < end) for end in ends}
+    before = {end: starts[bisect_left(starts, end) - 1] for end in ends}
     return [Spot(end, start) for end, start in before.items() if count_words(turn[start:end]) >= _FEWEST_HEARD]
 
 
@@ -137,19 +139,29 @@ def _skips(earlier: Sequence[str], turn: str, ends: Sequence[int], rest: Sequenc
     """
     if set("?？") & set(turn):
         return []
-    sentences = [0, *(place for place, _ in phrase_ends(turn, _NO_LIMIT) if turn[place - 1] in _SENTENCE_ENDS)]
+    n_words = dict(phrase_ends(turn, _NO_LIMIT))
+    sentences = [0, *(place for place in n_words if turn[place - 1] in _SENTENCE_ENDS)]
+    wanted, asked = words_of(rest, language) - words_of(earlier, language), words_of(rest[:1], language)
+    said = content(turn, language)
+    first, last = {word: start for word, start, _ in reversed(said)}, {word: start for word, start, _ in said}
     found = []
-    for end in ends:
-        begin = max(place for place in sentences if place < end)
-        following = next((place for place in sentences if place >= end), None)
-        if following is None or count_words(turn[end:following]) < _FEWEST_SKIPPED:
+    for begin, following in pairwise(sentences):
+        here = [word for word, start, _ in said[_from(said, begin) : _from(said, following)]]
+        if not asked.isdisjoint(here):
             continue
-        known = [*earlier, turn[:end], turn[following:]]
-        needed = last_reference(known, turn[end:following], rest, language)
-        asked = last_reference([], turn[begin:following], rest[:1], language)
-        if needed is None and asked is None:
-            found.append(Spot(end, following))
+        only_here = (
+            first[word] for word in wanted.intersection(here) if first[word] >= begin and last[word] < following
+        )
+        needed = max(only_here, default=-1)
+        inside = ends[bisect_right(ends, begin) : bisect_right(ends, following)]
+        skipped = ((end, n_words[following] - n_words[end]) for end in inside if end > needed)
+        found += [Spot(end, following) for end, n in skipped if n >= _FEWEST_SKIPPED]
     return found
+
+
+def _from(said: Sequence[tuple[str, int, int]], place: int) -> int:
+    """The index of the first content word from a place on."""
+    return bisect_left(said, place, key=lambda word: word[1])
 
 
 def barge_in_of(k: int, interruption: Interruption, setting: Setting) -> BargeIn:

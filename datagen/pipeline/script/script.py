@@ -14,7 +14,7 @@ from datagen.pipeline.step import PipelineStage
 from datagen.recipe import Recipe, SplitsConfig
 from datagen.records import BargeIn, Dialogue, Mark, Reject, Role, Script, Utterance, reject
 from datagen.text import to_spoken
-from datagen.text.phrases import units
+from datagen.text.phrases import Unit, units
 
 
 def split_of(group: str, splits: SplitsConfig) -> str:
@@ -133,8 +133,9 @@ def _mark_places(marks: Sequence[Mark], spoken: Sequence[str]) -> Iterator[str]:
     >>> list(_mark_places([Mark("barge_in", 0, 3, "assistant")], ["Say it."]))
     ['marks[0].word is 3, but turn 0 says 2 units, and one must come after the mark: 1 at most']
     """
+    counts = {turn: len(units(spoken[turn])) for turn in {mark.turn for mark in marks}}
     for k, mark in enumerate(marks):
-        n_units = len(units(spoken[mark.turn]))
+        n_units = counts[mark.turn]
         if mark.word >= n_units:
             fix = f"{n_units - 1} at most" if n_units > 1 or mark.kind == "hesitation" else "leave the mark out"
             says = f"turn {mark.turn} says {n_units} unit{'' if n_units == 1 else 's'}"
@@ -152,12 +153,15 @@ def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -
         setting: Distributions, words, voices and random draws.
     """
     in_order = sorted(marks, key=lambda mark: (mark.turn, mark.word, mark.kind))
-    of_turn = [[mark for mark in in_order if mark.turn == part.index] for part in parts]
+    of_turn = [list[Mark]() for _ in parts]
+    for mark in in_order:
+        of_turn[mark.turn].append(mark)
     for part, here in zip(parts, of_turn, strict=True):
         pauses = [_pause(mark, setting) for mark in here if mark.kind == "hesitation"]
         barge_in = _barge_in(parts[part.index - 1], of_turn[part.index - 1], setting) if part.index else None
         pieces = pieces_of(part, setting, barge_in, pauses)
-        tokens = [_backchannel(part, mark, setting) for mark in here if mark.kind == "backchannel"]
+        spots = units(part.spoken) if here else []
+        tokens = [_backchannel(part, spots, mark, setting) for mark in here if mark.kind == "backchannel"]
         yield from merged(pieces, tokens)
 
 
@@ -180,6 +184,6 @@ def _pause(mark: Mark, setting: Setting) -> Pause:
     return Pause(mark.word, draws.length(rule.pause, *key, "pause"), mark.text, delay)
 
 
-def _backchannel(part: TurnPlan, mark: Mark, setting: Setting) -> Utterance:
+def _backchannel(part: TurnPlan, spots: Sequence[Unit], mark: Mark, setting: Setting) -> Utterance:
     delay = setting.draws.samples(setting.timing.backchannel.delay, mark.turn, "marked_backchannel", mark.word)
-    return backchannel(part, setting, units(part.spoken)[mark.word - 1].end, mark.text, delay)
+    return backchannel(part, setting, spots[mark.word - 1].end, mark.text, delay)
