@@ -13,6 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"errors", "clock", "seeds", "resources", "terminal", ""},
+    {"faults"},
     {"records"},
     {"recipe"},
     {"text"},

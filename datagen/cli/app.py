@@ -1,21 +1,69 @@
 """The command-line application, and the options that several commands share."""
 
+import os
+import sys
 from typing import Annotated, Any, Literal
 
 import typer
 import typer.core
 
+from datagen.faults import explained, one_line
+
+TRACEBACK = "DATAGEN_TRACEBACK"
+"""Environment variable that shows tracebacks, if it is set."""
+
 
 class _Commands(typer.core.TyperGroup):
-    """A group of commands that explains on Ctrl-C how to continue."""
+    """The commands; every exception ends as one message and an exit status."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Note what the command is called with, for messages."""
+        ctx.meta["datagen.arguments"] = list(args)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
         except KeyboardInterrupt as error:
             typer.echo("\nStopped. Finished work is kept: run the same command again to continue.", err=True)
             raise typer.Exit(130) from error
+        except BrokenPipeError:
+            raise  # the reader of our output has ended, as in `| head`
+        except Exception as error:
+            if os.environ.get(TRACEBACK) or _ends_a_command(error):
+                raise
+            arguments = ctx.meta.get("datagen.arguments", [])
+            typer.echo(f"datagen: {one_line(_message(error, _place(arguments)))}", err=True)
+            raise typer.Exit(1) from error
+        return result
+
+
+def _ends_a_command(error: Exception) -> bool:
+    """True for exceptions with which the command line itself ends: usage, an exit status."""
+    return type(error).__module__.split(".")[0] in ("click", "typer")
+
+
+def _place(arguments: list[str]) -> str:
+    """A command and the paths it works on, up to its first option.
+
+    >>> _place(["show", "out", "--task", "asr"])
+    'show out'
+    """
+    n = next((k for k, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
+    return " ".join(arguments[:n])
+
+
+def _message(error: Exception, place: str) -> str:
+    known = explained(error, place)
+    if known is not None:
+        return str(known)
+    said = str(error).strip().splitlines()[-1:]  # of a worker's error, the last line of its traceback
+    return (
+        f"{place}: {': '.join([type(error).__name__, *said])}. This is a bug of datagen, or damaged data that it does not "
+        f"recognize: set {TRACEBACK}=1 to see where it comes from, and report it"
+    )
 
 
 app = typer.Typer(

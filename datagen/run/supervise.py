@@ -144,8 +144,9 @@ def serve(calls: int, life: int) -> None:
 
 def _portable(error: Exception) -> Exception:
     """The error itself if a user can fix it, else its traceback as text, which can be pickled."""
-    if isinstance(error, DatagenError):
-        return type(error)(str(error))
+    known = explained(error)
+    if known is not None:
+        return type(known)(str(known))
     return RuntimeError("".join(traceback.format_exception(error)))
 
 
