@@ -83,7 +83,7 @@ def explained(error: BaseException, place: str = "") -> DatagenError | None:
     if isinstance(error, ImportError) and not (error.name or "").startswith("datagen"):
         return EngineMissingError(
             f"{before}the package {error.name or _first_line(error)} is missing or broken ({_first_line(error)}); "
-            "install the extra that needs it (docs/install.md)"
+            "install the extra that needs it (README.md)"
         )
     if isinstance(error, UnicodeError):
         return SourceError(f"{before}text is not UTF-8 ({_first_line(error)}); convert it")

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from datagen.errors import DatagenError, EngineError
+from datagen.errors import EngineError
+from datagen.faults import explained
 from datagen.records import Reject, dialogue_of, reject
 from datagen.shards.unit import Marker
 
