@@ -15,14 +15,14 @@ from datagen.errors import ClusterError, DatagenError, EngineMissingError, Sourc
 
 _FIXES = {
     errno.ENOENT: "check the path",
-    errno.ENOTDIR: "a part of the path is a file; choose another path",
+    errno.ENOTDIR: "a part of the path is a file: move it, or choose another path",
     errno.EISDIR: "name a file, not a folder",
-    errno.EEXIST: "something else has that name; choose another path",
+    errno.EEXIST: "something else has that name: move it, or choose another path",
     errno.ENOTEMPTY: "choose an empty folder",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "its symbolic links form a loop; fix them or choose another path",
     errno.EACCES: "fix its permissions or choose another path",
-    errno.EPERM: "fix its permissions or choose another path",
+    errno.EPERM: "fix its permissions, or use a file system with hard links",
     errno.EROFS: "mount it for writing or choose another path",
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space or raise the quota",
@@ -65,7 +65,7 @@ def explained(error: BaseException, place: str = "") -> DatagenError | None:
         place: What was being done or read, for exceptions that name no file.
 
     >>> str(explained(NotADirectoryError(20, "Not a directory", "notes.txt/x")))
-    'notes.txt/x: Not a directory; a part of the path is a file; choose another path'
+    'notes.txt/x: Not a directory; a part of the path is a file: move it, or choose another path'
     >>> str(explained(OSError(28, "No space left on device"), "report out"))
     'report out: No space left on device; free some space'
     >>> explained(KeyError("seed")) is None
@@ -96,10 +96,27 @@ def explained(error: BaseException, place: str = "") -> DatagenError | None:
     return None
 
 
+def cannot(verb: str, place: object, error: OSError) -> str:
+    """A message about a failed call of the operating system.
+
+    Args:
+        verb: `read` or `write`.
+        place: The file or folder.
+        error: The exception.
+
+    >>> cannot("write", "out/f", OSError(28, "No space left on device"))
+    'cannot write out/f: No space left on device; free some space'
+    """
+    return f"cannot {verb} {place}: {_reason(error)}"
+
+
 def _of_the_system(error: OSError, before: str) -> DatagenError:
-    names = " -> ".join(repr(name)[1:-1] for name in (error.filename, error.filename2) if isinstance(name, str | bytes))
-    fix = _FIXES.get(error.errno or 0, _OTHER_FIX)
-    return StoreError(f"{names + ': ' if names else before}{error.strerror or _first_line(error)}; {fix}")
+    names = " -> ".join(str(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes))
+    return StoreError(f"{f'{names}: ' if names else before}{_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror or _first_line(error)}; {_FIXES.get(error.errno or 0, _OTHER_FIX)}"
 
 
 def _packages(error: BaseException) -> Iterator[str]:

@@ -61,8 +61,8 @@ def _message(error: Exception, place: str) -> str:
         return str(known)
     said = str(error).strip().splitlines()[-1:]  # of a worker's error, the last line of its traceback
     return (
-        f"{place}: {': '.join([type(error).__name__, *said])}. This is a bug of datagen, or damaged data that it does not "
-        f"recognize: set {TRACEBACK}=1 to see where it comes from, and report it"
+        f"{place}: {': '.join([type(error).__name__, *said])}. This is a bug of datagen, or damaged data that it does "
+        f"not recognize: set {TRACEBACK}=1 to see where it comes from, and report it"
     )
 
 
@@ -74,6 +74,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+MANY = 10**12
+"""Highest count that an option takes."""
+MANY_WORKERS = 4096
 
 Finished = Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")]
 Trust = Annotated[
@@ -87,7 +91,7 @@ Address = Annotated[
     str,
     typer.Option("--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, max=MANY, help="Read only the first N records.")]
 
 
 def _version(wanted: bool) -> None:

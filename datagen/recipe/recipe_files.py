@@ -13,6 +13,8 @@ from datagen.recipe.yaml_values import read_file, read_yaml
 
 _TOKENS = ("timing", "tokens")
 _MAX_PARENTS = 16
+_MAX_SHOWN = 80
+_UNKNOWN = "unknown key, check its spelling"
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -131,15 +133,16 @@ def set_value(
         RecipeError: If the override is malformed.
     """
     key, equals, text = override.partition("=")
+    override = override if len(override) <= _MAX_SHOWN else f"{override[:_MAX_SHOWN]} ..."
     if not equals or not key:
         raise RecipeError(f"{option} {override}: use the form key=value, for example {example}")
     *parents, last = (part.strip() for part in key.split("."))
     if not all((*parents, last)) or len(parents) > _MAX_PARENTS:
-        raise RecipeError(f"{option} {override}: {key.strip()} is no key; keys look like that of {example}")
+        raise RecipeError(f"{option} {override}: this is no key; use the form {example}")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise RecipeError(f"{option} {override}: {parent} is a single value and has no keys")
+            raise RecipeError(f"{option} {override}: {parent} is a single value and has no keys; set it as a whole")
     values[last] = read_yaml(text, f"{option} {key.strip()}: the value")
 
 
@@ -148,5 +151,5 @@ def explain(error: ValidationError, part: str = "") -> str:
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"
-        lines.append(f"{key}: {'unknown key' if fault['type'] == 'extra_forbidden' else fault['msg']}")
+        lines.append(f"{key}: {_UNKNOWN if fault['type'] == 'extra_forbidden' else fault['msg']}")
     return "; ".join(lines)

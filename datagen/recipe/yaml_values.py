@@ -67,11 +67,15 @@ def read_yaml(text: str, name: str) -> Any:
         _check(document)
         return loader.construct_document(document)
     except yaml.YAMLError as error:
-        raise RecipeError(f"{name} is not valid YAML: {error}") from error
+        raise _not_yaml(name, error) from error
     except RecursionError as error:
-        raise RecipeError(f"{name} is not valid YAML: it is nested deeper than {_MAX_DEPTH} levels") from error
+        raise _not_yaml(name, f"it is nested deeper than {_MAX_DEPTH} levels") from error
     except (ValueError, LookupError) as error:  # a number of thousands of digits, `!!bool x`
-        raise RecipeError(f"{name} is not valid YAML: {error}") from error
+        raise _not_yaml(name, error) from error
+
+
+def _not_yaml(name: str, fault: object) -> RecipeError:
+    return RecipeError(f"{name} is not valid YAML: {fault}; correct it, and put text with special characters in quotes")
 
 
 class _Loader(yaml.SafeLoader):

@@ -8,6 +8,7 @@ from typing import Any
 import datagen.inspect
 from datagen.audit.audit import audit, cells
 from datagen.errors import DatagenError
+from datagen.faults import cannot
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
 from datagen.measure.charts import Chart, floor_transfers, lengths
@@ -50,7 +51,7 @@ def write_report(
         scratch.write_text(page, "utf-8", newline="\n")
         scratch.replace(file)
     except OSError as error:
-        raise DatagenError(f"cannot write {file}: {error.strerror}; choose another file with --to FILE") from error
+        raise DatagenError(f"{cannot('write', file, error)}, or choose another file with --to FILE") from error
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink()

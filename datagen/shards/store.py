@@ -4,7 +4,6 @@ Keys are relative, with slashes. A file appears whole or not at all, and never c
 """
 
 import contextlib
-import errno
 import os
 import time
 from collections.abc import Iterator
@@ -14,23 +13,13 @@ from typing import Protocol
 from uuid import uuid4
 
 from datagen.errors import StoreError
+from datagen.faults import cannot
 from datagen.shards.bucket import Bucket, is_url
 
 _SCRATCH = ".writing"
 """Folder of partly written files. Leftovers of killed processes are removed at the next start."""
 
 _STALE_SECONDS = 3600
-
-_RESUME = "then run the same command again to resume"
-_FIXES = {
-    errno.ENOSPC: f"free some space, {_RESUME}",
-    errno.EDQUOT: f"free some space or raise the quota, {_RESUME}",
-    errno.EFBIG: f"raise the limit on the size of files, {_RESUME}",
-    errno.EROFS: f"mount it for writing, {_RESUME}",
-    errno.EACCES: f"fix its permissions, {_RESUME}",
-    errno.EPERM: f"fix its permissions, or use a file system with hard links, {_RESUME}",
-    errno.EIO: f"check the disk, {_RESUME}",
-}
 
 
 class Store(Protocol):
@@ -124,14 +113,14 @@ class LocalStore:
         try:
             return (self._root / key).read_bytes()
         except OSError as error:
-            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
+            raise StoreError(cannot("read", self._root / key, error)) from error
 
     def open(self, key: str) -> BufferedReader:
         """Open a file."""
         try:
             return (self._root / key).open("rb")
         except OSError as error:
-            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from error
+            raise StoreError(cannot("read", self._root / key, error)) from error
 
     def exists(self, key: str) -> bool:
         """Look for a file."""
@@ -175,8 +164,7 @@ def _writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fix = _FIXES.get(error.errno or 0)
-        raise StoreError(f"cannot write {target}: {error.strerror}{f'; {fix}' if fix else ''}") from error
+        raise StoreError(f"{cannot('write', target, error)}, then run the same command again to resume") from error
 
 
 def _make_directory(directory: Path) -> None:
