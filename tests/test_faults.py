@@ -523,6 +523,22 @@ def test_exceptions_of_systems_and_libraries_become_one_line(here, monkeypatch, 
     assert "bug" not in err
 
 
+@pytest.mark.parametrize(
+    "error", [TimeoutError("not up in 60 s"), RuntimeError("node died\nlong log"), OSError(98, "in use")]
+)
+def test_ray_that_does_not_start(here, monkeypatch, error):
+    """A fake start that fails, because a real one cannot be made to fail in each of these ways."""
+    ray = pytest.importorskip("ray")
+
+    def init(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "init", init)
+    said = fails(["build", "mine.yaml", "--out", "new", "--engine", "ray", "--workers", "1"], "Ray at 'local'")
+    assert "does not start" in said
+    assert "long log" not in said
+
+
 def program(*arguments: str, before: str = "", **more: object) -> subprocess.CompletedProcess[bytes]:
     """Run the command line in a process of its own."""
     code = f"import resource, signal, sys; {before}; from datagen.cli import main; main()"

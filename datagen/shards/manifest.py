@@ -109,8 +109,10 @@ class Manifest(Identity):
             values = msgspec.convert(json.loads(store.read(MANIFEST)), dict)
             values["origin"] = values.pop("from", None)
             return replace(msgspec.convert(values, cls), store=store)
-        except ValueError as error:
-            raise StoreError(f"{store.url}/{MANIFEST} is damaged ({error})") from error
+        except (ValueError, RecursionError) as error:
+            raise StoreError(
+                f"{store.url}/{MANIFEST} is damaged ({error}); restore it from a copy, or build again"
+            ) from error
 
     def to_json(self) -> bytes:
         """The content of manifest.json."""
