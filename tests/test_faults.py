@@ -539,7 +539,7 @@ def test_ray_that_does_not_start(here, monkeypatch, error):
     assert "long log" not in said
 
 
-def program(*arguments: str, before: str = "", **more: object) -> subprocess.CompletedProcess[bytes]:
+def program(*arguments: str, before: str = "pass", **more: object) -> subprocess.CompletedProcess[bytes]:
     """Run the command line in a process of its own."""
     code = f"import resource, signal, sys; {before}; from datagen.cli import main; main()"
     command = [sys.executable, "-c", code, *arguments]
