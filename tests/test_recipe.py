@@ -161,7 +161,7 @@ def test_a_number_without_a_bound_is_found():
         ("timing.user_fto=3600000", r"timing\.user_fto: .*3\.6e\+06 leave the range from -60000 to 120000"),
         ("timing.user_fto={kind: uniform, low: -1000000, high: 0}", "leave the range"),
         ("timing.user_fto={kind: quantiles, values: [0, 1000000]}", "leave the range"),
-        ("timing.user_fto={kind: mixture, parts: [{weight: 1, value: 1}, {weight: 1, value: 1000000}]}", "leave the range"),
+        ("timing.user_fto={kind: mixture, parts: [{weight: 1, value: 1000000}]}", "leave the range"),
         ("timing.barge_in.at=1.5", "from 0 to 1"),
         ("timing.silence.silence=-1", "from 0 to 120000"),
         ("mix.snr_db=1000", "from -100 to 100"),
