@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"redaction"},
     {"errors", "interrupt", "clock", "seeds", "resources", "terminal", ""},
+    {"faults"},
     {"records"},
     {"recipe"},
     {"text"},

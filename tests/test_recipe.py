@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from datagen import resources
+from datagen.authoring.authoring_config import WriteRecipe
 from datagen.errors import RecipeError
 from datagen.recipe import Recipe, load, stored
 from tests.conftest import make_recipe
@@ -124,3 +125,129 @@ def test_a_key_that_is_there_twice_is_an_error(tmp_path, text):
 def test_numbers_are_finite(key, value):
     with pytest.raises(RecipeError, match=f"{key}.*finite number"):
         load("fake", (f"{key}={value}",))
+
+
+def unbounded(schema: object, place: str = "") -> list[str]:
+    """Places of numbers and distributions of a JSON schema that lack a lower or an upper bound."""
+    if isinstance(schema, list):
+        return [found for k, each in enumerate(schema) for found in unbounded(each, f"{place}/{k}")]
+    if not isinstance(schema, dict):
+        return []
+    is_number = schema.get("type") in ("integer", "number")
+    is_distribution = "constant" in str(schema.get("discriminator", "")) and not place.startswith("/$defs/MixturePart")
+    lacks = not schema.keys() & {"minimum", "exclusiveMinimum"} or not schema.keys() & {"maximum", "exclusiveMaximum"}
+    own = [place] if (is_number or is_distribution) and lacks else []
+    return own + [
+        found for key, each in schema.items() if key != "default" for found in unbounded(each, f"{place}/{key}")
+    ]
+
+
+@pytest.mark.parametrize("model", [Recipe, WriteRecipe])
+def test_every_number_has_a_lower_and_an_upper_bound(model):
+    schema = model.model_json_schema()
+    assert len(str(schema).split("'maximum'")) > 30
+    assert unbounded(schema) == []
+
+
+def test_a_number_without_a_bound_is_found():
+    """The law above bites."""
+    assert unbounded({"properties": {"x": {"type": "number", "minimum": 0}}}) == ["/properties/x"]
+    assert unbounded({"x": {"discriminator": {"mapping": {"constant": ""}}, "minimum": 0}}) == ["/x"]
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("timing.user_fto=3600000", r"timing\.user_fto: .*3\.6e\+06 leave the range from -60000 to 120000"),
+        ("timing.user_fto={kind: uniform, low: -1000000, high: 0}", "leave the range"),
+        ("timing.user_fto={kind: quantiles, values: [0, 1000000]}", "leave the range"),
+        ("timing.user_fto={kind: mixture, parts: [{weight: 1, value: 1000000}]}", "leave the range"),
+        ("timing.barge_in.at=1.5", "from 0 to 1"),
+        ("timing.silence.silence=-1", "from 0 to 120000"),
+        ("mix.snr_db=1000", "from -100 to 100"),
+        ("mix.room.width_m=0", "from 0.5 to 100"),
+        ("mix.drift.period_ms=0", "from 100"),
+        ("timing.user_fto=1.0e+300", "less than or equal"),
+        ("flatten.max_tokens=1000000000000", "flatten.max_tokens: .*less than or equal"),
+        ("pools={speak: {gpus: 1000000}}", "pools.speak.gpus"),
+        ("timing.barge_in.families.next_turn=-1", "greater than or equal"),
+    ],
+)
+def test_absurd_numbers_are_refused_with_their_range(override, says):
+    with pytest.raises(RecipeError, match=says):
+        load("fake", (override,))
+
+
+def test_numbers_at_the_ends_of_their_range_pass():
+    recipe = load("fake", ("timing.user_fto={kind: uniform, low: -60000, high: 120000}", "timing.barge_in.at=1"))
+    assert recipe.timing.user_fto.edges() == (-60_000, 120_000)
+    assert load(
+        "fake", ("timing.user_fto={kind: mixture, parts: [{weight: 1, value: 5}, {weight: 2, value: 3}]}",)
+    ).timing.user_fto.edges() == (3, 5)
+
+
+HASHES = {
+    "chinese": "486089b32c2c3a9d",
+    "cosyvoice2": "6c60d419552083dc",
+    "fake": "61e56f4ace7805cf",
+    "from_topics": "5f2bb39ce4b510c1",
+    "hard": "34113e2131b76394",
+    "natural": "2877eca3eeb03728",
+    "omniflatten": "eb6213b6f148a9e0",
+    "quickstart": "24f11420d81fca26",
+    "speech_server": "9ab5e8faf7720730",
+}
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_the_identity_of_a_shipped_recipe_is_as_it_was(name):
+    """A range or a check changes no build; another value does, and needs another hash here."""
+    assert load(name).sha256()[:16] == HASHES[name]
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(98 + k)}: &{chr(98 + k)} [{', '.join([f'*{chr(97 + k)}'] * 9)}]\n" for k in range(9)
+)
+MERGE_BOMB = "a: &a {k: 1}\n" + "".join(
+    f"{chr(98 + k)}: &{chr(98 + k)} {{<<: [{', '.join([f'*{chr(97 + k)}'] * 9)}]}}\n" for k in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (BOMB, "stands for more than 100,000 values; use fewer aliases"),
+        (MERGE_BOMB, "stands for more than 100,000 values; use fewer aliases"),
+        ("a: &a [*a]\n", "a value contains itself"),
+        ("a: " + "[" * 50 + "]" * 50, "nested deeper than 40 levels"),
+        ("a: " + "[" * 50_000, "nested deeper than 40 levels"),
+        ("# " + "x" * (1 << 20), "larger than 1 MB"),
+        ("a: 2024-01-01", "'timestamp' is no kind of value in a recipe; quote it"),
+        ("a: !!binary AAAA", "'binary' is no kind of value"),
+        ("a: !!bool x", "not valid YAML"),
+        ("a: " + "9" * 5000, "not valid YAML"),
+        ("[1]: 2", "a key must be text"),
+    ],
+    ids=["aliases", "merges", "cycle", "deep", "very deep", "large", "date", "binary", "bool", "digits", "key"],
+)
+def test_a_recipe_that_would_fill_the_memory_is_refused(tmp_path, text, says):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(RecipeError, match=says) as error:
+        load(str(file))
+    assert "bad.yaml" in str(error.value)
+
+
+def test_a_recipe_that_is_a_device_ends():
+    with pytest.raises(RecipeError, match="/dev/zero is larger than 1 MB"):
+        load("/dev/zero")
+
+
+def test_aliases_and_merges_of_usual_size_are_read(tmp_path):
+    file = tmp_path / "good.yaml"
+    file.write_text(
+        "name: good\ntiming:\n  user_fto: &gap {kind: uniform, low: 1, high: 2}\n  assistant_fto: *gap\n"
+        "mix: {user_level: &l {value: -20}, assistant_level: {<<: *l}}\n"
+    )
+    assert load(str(file)).timing.assistant_fto.edges() == (1, 2)
+    assert load(str(file)).mix.assistant_level.value.at(0) == -20

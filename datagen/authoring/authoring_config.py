@@ -20,7 +20,7 @@ class WriteInput(ConfigPart):
     topics: str = Field("", description="File of topics: one per line, or JSONL with topic, language, persona, style")
     paths: tuple[str, ...] = Field((), description="Dialogues, as `input.paths` of a build names them")
     shape: str = Field("auto", description="Shape of the dialogues' records, or `auto`")
-    limit: int | None = Field(None, ge=1, description="Stop after this many records")
+    limit: int | None = Field(None, ge=1, le=10**12, description="Stop after this many records")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "WriteInput":
@@ -32,15 +32,15 @@ class WriteInput(ConfigPart):
 class Prices(ConfigPart):
     """Prices per million tokens, in any currency."""
 
-    input_per_million: float = Field(0, ge=0)
-    output_per_million: float = Field(0, ge=0)
+    input_per_million: float = Field(0, ge=0, le=1e9)
+    output_per_million: float = Field(0, ge=0, le=1e9)
 
 
 class Budget(ConfigPart):
     """Budget for all answers of an output, over all its runs. Null: no limit."""
 
-    tokens: int | None = Field(None, ge=1, description="Input and output tokens together")
-    money: float | None = Field(None, gt=0, description="In the currency of `llm.prices`")
+    tokens: int | None = Field(None, ge=1, le=10**15, description="Input and output tokens together")
+    money: float | None = Field(None, gt=0, le=1e12, description="In the currency of `llm.prices`")
 
 
 class Llm(ConfigPart):
@@ -56,14 +56,16 @@ class Llm(ConfigPart):
     temperature: float | None = Field(None, ge=0, le=2, description="Null: the value of each prompt")
     top_p: float | None = Field(None, gt=0, le=1, description="Null: the server's default")
     seed: int | None = Field(0, ge=0, lt=2**31, description="For servers that support one; null: none is sent")
-    max_tokens: int | None = Field(None, ge=16, description="Longest answer; null: the value of each prompt")
+    max_tokens: int | None = Field(
+        None, ge=16, le=10_000_000, description="Longest answer; null: the value of each prompt"
+    )
     structured: Literal["auto", "json_schema", "json_object", "text"] = Field(
         "auto", description="Request of structured answers; auto: the strictest way that the server supports"
     )
     stream: bool = Field(False, description="Stream answers, for servers that close idle connections")
     concurrency: int = Field(16, ge=1, le=1024, description="Maximum number of simultaneous requests")
-    requests_per_minute: int | None = Field(None, ge=1)
-    tokens_per_minute: int | None = Field(None, ge=1, description="Estimated input plus longest output")
+    requests_per_minute: int | None = Field(None, ge=1, le=10_000_000)
+    tokens_per_minute: int | None = Field(None, ge=1, le=10**12, description="Estimated input plus longest output")
     timeout_seconds: float = Field(180, gt=0, le=3600, description="A request that takes longer counts as hung")
     retries: int = Field(6, ge=0, le=50, description="Retries of a request after network failures")
     max_wait_seconds: float = Field(120, gt=0, le=3600, description="Longest wait before a retry")

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field, ValidationError
@@ -26,6 +25,7 @@ from datagen.authoring.answers import ANSWERS
 from datagen.errors import RecipeError
 from datagen.recipe import explain
 from datagen.recipe.distributions import ConfigPart
+from datagen.recipe.yaml_values import read_yaml
 from datagen.records import Turn
 
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
@@ -36,11 +36,11 @@ class FrontMatter(ConfigPart):
     """The head of a prompt."""
 
     name: str = Field(pattern="^[a-z_]+$")
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=1_000_000)
     variables: tuple[str, ...]
     schema_: str = Field(alias="schema", description="Name of the answer's type in `datagen.authoring.answers`")
     temperature: float = Field(ge=0, le=2)
-    max_tokens: int = Field(ge=16)
+    max_tokens: int = Field(ge=16, le=10_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def load_prompt(name: str, language: str, folder: str = "") -> Prompt:
     file = where / f"{name}.{language}.md"
     try:
         text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the name
         known = ", ".join(names(folder)) or "none"
         raise RecipeError(f"no readable prompt {file.name} in {where}; available: {known}") from error
     found = _FRONT.match(text)
@@ -116,7 +116,10 @@ def load_prompt(name: str, language: str, folder: str = "") -> Prompt:
 def names(folder: str = "") -> list[str]:
     """All prompts as NAME.LANGUAGE, sorted."""
     where = Path(folder) if folder else resources.directory("prompts")
-    return sorted(file.stem for file in where.glob("*.*.md"))
+    try:
+        return sorted(file.stem for file in where.glob("*.*.md"))
+    except (OSError, ValueError):  # the folder cannot be read
+        return []
 
 
 def shown(turns: Sequence[Turn]) -> list[dict[str, object]]:
@@ -147,9 +150,7 @@ def data(value: object) -> str:
 
 def _head(text: str, name: str) -> FrontMatter:
     try:
-        return FrontMatter.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise RecipeError(f"prompt {name}: the front matter is not valid YAML: {error}") from error
+        return FrontMatter.model_validate(read_yaml(text, f"prompt {name}: the front matter"))
     except ValidationError as error:
         raise RecipeError(f"prompt {name}: {explain(error)}") from error
 

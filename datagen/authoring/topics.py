@@ -8,6 +8,7 @@ from datagen import resources, seeds
 from datagen.authoring.authored import Brief
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.errors import SourceError
+from datagen.faults import cannot
 from datagen.records import Reject
 
 _MOST_CHARACTERS = 2000
@@ -100,6 +101,6 @@ def read_topics(recipe: WriteRecipe) -> str:
     try:
         return file.read_text("utf-8-sig")
     except OSError as error:
-        raise SourceError(f"cannot read topics {file}: {error.strerror}") from error
+        raise SourceError(cannot("read", f"topics {file}", error)) from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{file} is not UTF-8 text (byte {error.start})") from error

@@ -1,25 +1,72 @@
 """The command-line application, and the options that several commands share."""
 
 import contextlib
+import os
+import sys
 from typing import Annotated, Any, Literal
 
 import typer
 import typer.core
 
+from datagen.faults import explained, one_line
 from datagen.interrupt import EndedError
+
+TRACEBACK = "DATAGEN_TRACEBACK"
+"""Environment variable that shows tracebacks, if it is set."""
 
 
 class _Commands(typer.core.TyperGroup):
-    """A group of commands that explains on Ctrl-C, SIGTERM and SIGHUP how to continue."""
+    """The commands; every exception and signal ends as one message and an exit status."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Note what the command is called with, for messages."""
+        ctx.meta["datagen.arguments"] = list(args)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
         except KeyboardInterrupt as error:
             with contextlib.suppress(OSError):  # after SIGHUP there is no terminal
                 typer.echo("\nStopped. Finished work is kept: run the same command again to continue.", err=True)
             raise typer.Exit(error.exit_status if isinstance(error, EndedError) else 130) from error
+        except BrokenPipeError:
+            raise  # the reader of our output has ended, as in `| head`
+        except Exception as error:
+            if os.environ.get(TRACEBACK) or _ends_a_command(error):
+                raise
+            arguments = ctx.meta.get("datagen.arguments", [])
+            typer.echo(f"datagen: {one_line(_message(error, _place(arguments)))}", err=True)
+            raise typer.Exit(1) from error
+        return result
+
+
+def _ends_a_command(error: Exception) -> bool:
+    """True for exceptions with which the command line itself ends: usage, an exit status."""
+    return type(error).__module__.split(".")[0] in ("click", "typer")
+
+
+def _place(arguments: list[str]) -> str:
+    """A command and the paths it works on, up to its first option.
+
+    >>> _place(["show", "out", "--task", "asr"])
+    'show out'
+    """
+    n = next((k for k, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
+    return " ".join(arguments[:n])
+
+
+def _message(error: Exception, place: str) -> str:
+    known = explained(error, place)
+    if known is not None:
+        return str(known)
+    said = str(error).strip().splitlines()[-1:]  # of a worker's error, the last line of its traceback
+    return (
+        f"{place}: {': '.join([type(error).__name__, *said])}. This is a bug of datagen, or damaged data that it does "
+        f"not recognize: set {TRACEBACK}=1 to see where it comes from, and report it"
+    )
 
 
 app = typer.Typer(
@@ -30,6 +77,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+MANY = 10**12
+"""Highest count that an option takes."""
+MANY_WORKERS = 4096
 
 Finished = Annotated[str, typer.Argument(metavar="OUT", help="Output of a finished build.")]
 Trust = Annotated[
@@ -43,7 +94,7 @@ Address = Annotated[
     str,
     typer.Option("--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first N records.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, max=MANY, help="Read only the first N records.")]
 
 
 def _version(wanted: bool) -> None:

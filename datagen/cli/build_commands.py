@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datagen.cli.app import Address, Engine, Finished, Json, Limit, Trust, app
+from datagen.cli.app import MANY_WORKERS, Address, Engine, Finished, Json, Limit, Trust, app
 
 _N_CORES = os.cpu_count() or 1
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
@@ -28,7 +28,10 @@ def build(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", min=1, help="Number of workers; by default one per core, or as many as fit on a Ray cluster."
+            "--workers",
+            min=1,
+            max=MANY_WORKERS,
+            help="Number of workers; by default one per core, or as many as fit on a Ray cluster.",
         ),
     ] = None,
     engine: Engine = "local",
@@ -97,14 +100,15 @@ def flatten(
     ] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Make only this task; can be repeated.")] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", help="Maximum number of tokens in a dialogue row.")
+        int | None,
+        typer.Option("--max-tokens", min=64, max=1 << 24, help="Maximum number of tokens in a dialogue row."),
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a value of `flatten`, for example half_duplex=heard."),
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Number of processes; by default one per core.")
+        int, typer.Option("--workers", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core.")
     ] = _N_CORES,
 ) -> None:
     """Make new shards from the conversations of a build, without synthesizing speech again."""

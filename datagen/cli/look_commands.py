@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from datagen.cli.app import Finished, Json, Trust, app
+from datagen.cli.app import MANY, Finished, Json, Trust, app
 
 if TYPE_CHECKING:
     from datagen.shards.manifest import Manifest
@@ -22,9 +22,10 @@ def show(
         typer.Option("--task", help="Task of the row: asr, tts, four_stream, three_stream (default) or two_stream."),
     ] = None,
     row: Annotated[
-        int | None, typer.Option("--row", min=0, help="Index of the row in the task, over all files; by default 0.")
+        int | None,
+        typer.Option("--row", min=0, max=MANY, help="Index of the row in the task, over all files; by default 0."),
     ] = None,
-    chunks: Annotated[int, typer.Option("--chunks", min=1, help="Maximum number of chunks to show.")] = 60,
+    chunks: Annotated[int, typer.Option("--chunks", min=1, max=MANY, help="Maximum number of chunks to show.")] = 60,
     codes: Annotated[
         bool, typer.Option("--codes", help="Show speech codes as numbers instead of coloured cells.")
     ] = False,
@@ -74,7 +75,10 @@ def report_page(
     conversations: Annotated[
         int,
         typer.Option(
-            "--conversations", min=0, help="Number of conversations in the player; the more, the shorter each excerpt."
+            "--conversations",
+            min=0,
+            max=MANY,
+            help="Number of conversations in the player; the more, the shorter each excerpt.",
         ),
     ] = 5,
     open_: Annotated[bool, typer.Option("--open", help="Open the file in the browser.")] = False,
@@ -100,7 +104,7 @@ def audit_build(
     out: Finished,
     as_json: Json = False,
     conversations: Annotated[
-        int, typer.Option("--conversations", min=1, help="Read at most about N conversations.")
+        int, typer.Option("--conversations", min=1, max=MANY, help="Read at most about N conversations.")
     ] = 5000,
 ) -> None:
     """Look for shortcuts that a model could learn (docs/audit.md). Exits with status 1 on a finding."""
@@ -154,12 +158,15 @@ def evaluate(
     task: Annotated[str, typer.Option("--task", help="Task of the rows: three_stream or two_stream.")] = "two_stream",
     split: Annotated[str, typer.Option("--split", help="Split to score: train, validation or test.")] = "test",
     rows: Annotated[
-        int | None, typer.Option("--rows", min=1, help="Score only the first N rows; with --judge, N conversations.")
+        int | None,
+        typer.Option("--rows", min=1, max=MANY, help="Score only the first N rows; with --judge, N conversations."),
     ] = None,
     free: Annotated[
         bool, typer.Option("--free/--no-free", help="Also score free generation, which takes one step per token.")
     ] = True,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Ratings per conversation by the judge.")] = 3,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, max=MANY, help="Ratings per conversation by the judge.")
+    ] = 3,
     answers: Annotated[
         str | None,
         typer.Option(

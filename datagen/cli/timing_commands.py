@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from datagen.cli.app import Finished, Json, app
+from datagen.cli.app import MANY, Finished, Json, app
 
 timing = typer.Typer(
     help="Timing of conversations: fit a human profile, measure a build, score its labels.",
@@ -44,7 +44,7 @@ def report(
     json: Json = False,
     plots: Annotated[Path | None, typer.Option("--plots", metavar="DIR", help="Write SVG charts there.")] = None,
     voice: Annotated[
-        int, typer.Option("--voice", min=0, help="Number of conversations whose stored audio is checked.")
+        int, typer.Option("--voice", min=0, max=MANY, help="Number of conversations whose stored audio is checked.")
     ] = 100,
 ) -> None:
     """Compare the timing of a build with human ranges and a reference, and check it against the audio."""

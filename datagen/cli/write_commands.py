@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.app import Address, Engine, Limit, Trust, app
+from datagen.cli.app import MANY_WORKERS, Address, Engine, Limit, Trust, app
 
 if TYPE_CHECKING:
     from datagen.authoring.authoring_config import WriteRecipe
@@ -30,7 +30,9 @@ def write(
     engine: Engine = "local",
     workers: Annotated[
         int,
-        typer.Option("--workers", min=0, help="Ray: number of actors, which share the rate limits; 0: two."),
+        typer.Option(
+            "--workers", min=0, max=MANY_WORKERS, help="Ray: number of actors, which share the rate limits; 0: two."
+        ),
     ] = 0,
     address: Address = "local",
     limit: Limit = None,

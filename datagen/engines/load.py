@@ -106,7 +106,9 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
         with suppress(ValueError):  # what has no signature is no engine, as it turns out
             inspect.signature(engine_class).bind(**options)
     except TypeError as error:
-        raise RecipeError(f"{kind} engine {name!r} does not take these options: {error}") from error
+        raise RecipeError(
+            f"{kind} engine {name!r} does not take these options: {error}; docs/engines.md lists them"
+        ) from error
     engine = engine_class(**options)
     if not isinstance(getattr(engine, "info", None), EngineInfo):
         raise RecipeError(f"{kind} engine {name!r} has no `info`, so it is not an engine; see docs/engines.md")

@@ -99,7 +99,7 @@ def load(directory: str, n_ids: int) -> CausalModel:
     except ImportError as error:
         raise DatagenError("loading a model needs transformers: pip install 'duplex-datagen[train]'") from error
     if not (Path(directory) / "config.json").is_file():
-        raise DatagenError(f"{directory} contains no model: it has no config.json")
+        raise DatagenError(f"{directory} contains no model: it has no config.json; name the folder of a checkpoint")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(

@@ -12,9 +12,9 @@ from typing import Protocol
 from datagen.errors import DatagenError
 from datagen.export.exporters import HuggingFace, Lhotse, Moshi
 from datagen.export.target import ExportClip, Target
+from datagen.faults import cannot
 from datagen.inspect import Output
 from datagen.records import SPLITS
-from datagen.shards.disk_faults import disk_fault
 
 
 class Exporter(Protocol):
@@ -68,6 +68,6 @@ def export(
                 tell(1)
             how = exporter.finish()
     except OSError as error:
-        raise DatagenError(disk_fault("write", to, error)) from error
+        raise DatagenError(cannot("write", to, error)) from error
     counts = ", ".join(f"{split} {n:,}" for split, n in n_conversations.items())
     return f"{to}: {sum(n_conversations.values()):,} conversations ({counts}) for {format}\n{how}"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from datagen.errors import DatagenError
+from datagen.faults import cannot
 from datagen.inspect import Sound, StoredConversation
 from datagen.records import SPLITS
 from datagen.shards.bucket import is_url
-from datagen.shards.disk_faults import disk_fault
 from datagen.shards.scratch import remove_if_empty, scratch_name
 from datagen.shards.store import SCRATCH, LocalStore
 
@@ -152,4 +152,4 @@ class Target:
         try:
             (self._aside / name).replace(self.root / name)
         except OSError as error:
-            raise DatagenError(disk_fault("write", self.root / name, error)) from error
+            raise DatagenError(cannot("write", self.root / name, error)) from error

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import FeedError
-from datagen.shards.disk_faults import disk_fault
+from datagen.faults import cannot
 from datagen.shards.scratch import scratch_name, sweep
 
 _FORMAT = b"datagen tokens 1"
@@ -60,7 +60,7 @@ class TokenCache:
             sweep(self._folder, ".", _SUFFIX)
             self._write(b"", self._scratch()).unlink()
         except (OSError, ValueError) as error:
-            raise FeedError(f"{disk_fault('write', folder, error)}, or omit cache=") from error
+            raise FeedError(f"{cannot('write', folder, error)}, or omit cache=") from error
 
     def get(self, sha256: bytes, n_rows: int, n_tokens: int) -> Tokens | None:
         """The rows of a shard by its hash; None unless they are there, whole and unchanged.
@@ -98,7 +98,7 @@ class TokenCache:
             self._write(self._hash(path, body) + body, scratch).replace(path)
         except OSError as error:
             if self._can_write:
-                _log.warning("%s; until then, shards are read again instead", disk_fault("write", self._folder, error))
+                _log.warning("%s; until then, shards are read again instead", cannot("write", self._folder, error))
             self._can_write = False
         finally:
             scratch.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
+from datagen.faults import cannot
 from datagen.records import CHANNEL
 
 Channel = Literal["user", "assistant", "both"]
@@ -137,7 +138,7 @@ class Sound:
         except DatagenError as error:
             raise DatagenError(f"{target.name}: {error}") from error
         except OSError as error:
-            raise DatagenError(f"cannot write {target}: {error.strerror}") from error
+            raise DatagenError(cannot("write", target, error)) from error
 
     def __repr__(self) -> str:
         n = self.samples.shape[1]

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
+from datagen.faults import cannot
 from datagen.measure.battery import Battery, Durations
 from datagen.measure.compared_timing import HUMAN, ComparedTiming, marks, measured
 
@@ -231,7 +232,7 @@ def write_charts(battery: Battery, reference: ComparedTiming, directory: Path) -
             directory.mkdir(parents=True, exist_ok=True)
             path.write_text(chart.file(), "utf-8")
         except OSError as error:
-            raise DatagenError(f"cannot write {path}: {error.strerror}") from error
+            raise DatagenError(cannot("write", path, error)) from error
 
 
 def percent(share: float) -> str:

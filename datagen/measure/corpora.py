@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from datagen.errors import SourceError
+from datagen.faults import cannot
 from datagen.measure.battery import IPU_SILENCE_MS, SpeakerTimes
 from datagen.measure.intervals import Intervals, backchannels, bridge, intervals
 
@@ -119,9 +120,9 @@ def _lines(path: str) -> list[str]:
         data = Path(path).read_bytes()
         return (gzip.decompress(data) if path.endswith(".gz") else data).decode("utf-8-sig").splitlines()
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+        raise SourceError(cannot("read", path, error)) from error
     except (EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} is damaged or not UTF-8 text ({error})") from error
+        raise SourceError(f"{path} is damaged or not UTF-8 text ({error}); convert it to UTF-8") from error
 
 
 def _format(path: str, lines: list[str]) -> str:
@@ -138,7 +139,9 @@ def _format(path: str, lines: list[str]) -> str:
         return "rttm"
     if len(fields) in (5, 6) and all(_number(text) is not None for text in fields[2:4]):
         return "ctm"
-    raise SourceError(f"{path}: not RTTM, CTM, Lhotse supervisions (JSON Lines) or CSV with the column `recording`")
+    raise SourceError(
+        f"{path}: not RTTM, CTM, Lhotse supervisions (JSON Lines) or CSV with the column `recording`; convert it"
+    )
 
 
 def _rttm(path: str, lines: list[str]) -> Iterator[Segment]:

@@ -15,6 +15,7 @@ import yaml
 
 from datagen import __version__
 from datagen.errors import SourceError
+from datagen.faults import cannot
 from datagen.measure.battery import Battery, Durations
 from datagen.measure.compared_timing import MEASURED, measured
 from datagen.measure.corpora import RATE_HZ, CorpusRecording
@@ -122,7 +123,7 @@ def write(fit: Fit, files: Iterable[str], to: Path) -> None:
     try:
         to.write_text(text, "utf-8")
     except OSError as error:
-        raise SourceError(f"cannot write {to}: {error.strerror}") from error
+        raise SourceError(cannot("write", to, error)) from error
 
 
 def quantiles(durations: Durations) -> dict[str, Any]:

@@ -4,12 +4,27 @@ With one number per draw, a distribution can be replaced without shifting any ot
 is that of the recipe key: milliseconds for times.
 """
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+_Number = Annotated[float, Field(ge=-1e7, le=1e7)]
+"""A number of a distribution, whatever its unit; `Within` narrows it for a key."""
+Weight = Annotated[float, Field(gt=0, le=1e6)]
+"""Weight of one choice among several."""
 
 
 class ConfigPart(BaseModel):
@@ -19,6 +34,14 @@ class ConfigPart(BaseModel):
 
 
 class _Distribution(ConfigPart):
+    def edges(self) -> tuple[float, float]:
+        """The smallest and the largest value that can be drawn.
+
+        >>> Quantiles(kind="quantiles", values=(-200, 100, 900)).edges()
+        (-200.0, 900.0)
+        """
+        raise NotImplementedError
+
     def at(self, u: float) -> float:
         """The value for a number `u` in [0, 1); uniformly distributed `u` give the distribution."""
         raise NotImplementedError
@@ -52,7 +75,11 @@ class Constant(_Distribution):
     """
 
     kind: Literal["constant"] = "constant"
-    value: float
+    value: _Number
+
+    def edges(self) -> tuple[float, float]:
+        """The value, twice."""
+        return self.value, self.value
 
     def at(self, u: float) -> float:  # noqa: ARG002
         """The value, for any `u`."""
@@ -60,8 +87,12 @@ class Constant(_Distribution):
 
 
 class _Ranged(_Distribution):
-    low: float
-    high: float
+    low: _Number
+    high: _Number
+
+    def edges(self) -> tuple[float, float]:
+        """`low` and `high`."""
+        return self.low, self.high
 
     @model_validator(mode="after")
     def _ordered(self) -> "_Ranged":
@@ -97,8 +128,8 @@ class Normal(_Ranged):
     """
 
     kind: Literal["normal"]
-    mean: float
-    sd: float = Field(gt=0)
+    mean: _Number
+    sd: float = Field(gt=0, le=1e7)
 
     def at(self, u: float) -> float:
         """The quantile `u` of the truncated distribution."""
@@ -117,9 +148,9 @@ class LogNormal(_Ranged):
     """
 
     kind: Literal["lognormal"]
-    median: float = Field(gt=0)
-    sigma: float = Field(gt=0)
-    low: float = Field(gt=0)
+    median: float = Field(gt=0, le=1e7)
+    sigma: float = Field(gt=0, le=10)
+    low: float = Field(gt=0, le=1e7)
 
     def at(self, u: float) -> float:
         """The quantile `u` of the truncated distribution."""
@@ -139,13 +170,17 @@ class Quantiles(_Distribution):
     """
 
     kind: Literal["quantiles"]
-    values: tuple[float, ...] = Field(min_length=2)
+    values: tuple[_Number, ...] = Field(min_length=2, max_length=100_001)
 
     @model_validator(mode="after")
     def _ordered(self) -> "Quantiles":
         if list(self.values) != sorted(self.values):
             raise ValueError("the values of quantiles must not decrease")
         return self
+
+    def edges(self) -> tuple[float, float]:
+        """The first and the last value."""
+        return self.values[0], self.values[-1]
 
     def at(self, u: float) -> float:
         """The quantile `u`."""
@@ -170,7 +205,7 @@ Simple = Annotated[
 class MixturePart(ConfigPart):
     """One part of a mixture."""
 
-    weight: float = Field(gt=0)
+    weight: Weight
     value: Simple
 
 
@@ -183,16 +218,21 @@ class Mixture(_Distribution):
     """
 
     kind: Literal["mixture"]
-    parts: tuple[MixturePart, ...] = Field(min_length=1)
+    parts: tuple[MixturePart, ...] = Field(min_length=1, max_length=1000)
+
+    def edges(self) -> tuple[float, float]:
+        """The smallest and the largest value of all parts."""
+        lows, highs = zip(*(part.value.edges() for part in self.parts), strict=True)
+        return min(lows), max(highs)
 
     @cached_property
-    def _edges(self) -> list[float]:
+    def _shares(self) -> list[float]:
         weights = np.cumsum([part.weight for part in self.parts])
         return [0.0, *(weights / weights[-1]).tolist()]
 
     def at(self, u: float) -> float:
         """The value of the part in whose share `u` lies."""
-        edges = self._edges
+        edges = self._shares
         index = next(k for k in range(len(self.parts)) if u < edges[k + 1] or k + 1 == len(self.parts))
         inside = (u - edges[index]) / (edges[index + 1] - edges[index])
         return self.parts[index].value.at(min(inside, 1 - 2**-53))
@@ -204,3 +244,41 @@ Distribution = Annotated[
     BeforeValidator(_number_is_constant),
 ]
 """Any distribution; a plain number stands for a constant."""
+
+
+@dataclass(frozen=True)
+class Within:
+    """The range, inclusive, of all values that a distribution of a recipe key may draw."""
+
+    low: float
+    high: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the range after the distribution itself."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """State the range, which JSON Schema applies to a plain number, and people to the rest."""
+        return {**handler(schema), "minimum": self.low, "maximum": self.high}
+
+    def _checked(self, value: _Distribution) -> _Distribution:
+        low, high = value.edges()
+        if low < self.low or high > self.high:
+            raise ValueError(
+                f"values from {low:g} to {high:g} leave the range from {self.low:g} to {self.high:g} of this key"
+            )
+        return value
+
+
+Offset = Annotated[Distribution, Within(-60_000, 120_000)]
+"""From the end of one thing to the start of another, in milliseconds; negative: they overlap."""
+Duration = Annotated[Distribution, Within(0, 120_000)]
+"""In milliseconds."""
+Share = Annotated[Distribution, Within(0, 1)]
+"""A place or a degree, from 0 to 1."""
+Decibels = Annotated[Distribution, Within(-100, 100)]
+"""A level relative to another."""
+PerMinute = Annotated[Distribution, Within(0, 120)]
+"""A rate of events."""
+Hertz = Annotated[Distribution, Within(20, 24_000)]
+"""A frequency of a filter."""

@@ -11,7 +11,20 @@ import yaml
 from pydantic import Field
 
 from datagen import resources
-from datagen.recipe.distributions import ConfigPart, Constant, Distribution, LogNormal, uniform
+from datagen.recipe.distributions import (
+    ConfigPart,
+    Constant,
+    Decibels,
+    Distribution,
+    Duration,
+    Hertz,
+    LogNormal,
+    PerMinute,
+    Share,
+    Weight,
+    Within,
+    uniform,
+)
 
 
 class EngineConfig(ConfigPart):
@@ -27,14 +40,14 @@ class LevelConfig(ConfigPart):
     unit: Literal["dbfs", "lufs"] = Field(
         "dbfs", description="dbfs: RMS relative to full scale. lufs: loudness by ITU-R BS.1770"
     )
-    value: Distribution = Constant(value=-23)
+    value: Annotated[Distribution, Within(-100, 0)] = Constant(value=-23)
 
 
 class NoiseSourceConfig(ConfigPart):
     """A source of noise and its share of conversations."""
 
     name: str = Field("generated", description="`generated`, `directory`, `bursts`, or `module:Class`")
-    weight: float = Field(1, gt=0)
+    weight: Weight = 1
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -50,8 +63,10 @@ class BabbleConfig(BehaviourConfig):
     n_lines: int = Field(
         32, ge=1, le=1024, description="Lines to draw from, synthesized per split, language and worker"
     )
-    n_talkers: Distribution = Field(uniform(4, 8), description="Number of talkers; rounded, at least 1")
-    snr_db: Distribution = Field(uniform(10, 25), description="Level of the user relative to the babble")
+    n_talkers: Annotated[Distribution, Within(0, 64)] = Field(
+        uniform(4, 8), description="Number of talkers; rounded, at least 1"
+    )
+    snr_db: Decibels = Field(uniform(10, 25), description="Level of the user relative to the babble")
 
 
 class OtherTalkersConfig(BehaviourConfig):
@@ -60,16 +75,16 @@ class OtherTalkersConfig(BehaviourConfig):
     Synthesized by the voice engine.
     """
 
-    per_minute: Distribution = uniform(1, 4)
-    level_db: Distribution = Field(uniform(-20, -8), description="Relative to the user's speech")
+    per_minute: PerMinute = uniform(1, 4)
+    level_db: Decibels = Field(uniform(-20, -8), description="Relative to the user's speech")
 
 
 class BurstsConfig(BehaviourConfig):
     """Short noises; each is an event `noise_burst`."""
 
-    per_minute: Distribution = uniform(2, 8)
-    level_db: Distribution = Field(uniform(-12, 3), description="Relative to the user's speech")
-    longest_ms: float = Field(1500, gt=0, description="Longer sounds are faded out at this length")
+    per_minute: PerMinute = uniform(2, 8)
+    level_db: Decibels = Field(uniform(-12, 3), description="Relative to the user's speech")
+    longest_ms: float = Field(1500, gt=0, le=60_000, description="Longer sounds are faded out at this length")
     sources: tuple[NoiseSourceConfig, ...] = Field(
         (NoiseSourceConfig(name="bursts"),),
         min_length=1,
@@ -83,20 +98,22 @@ VocalSound = Literal["cough", "laughter"]
 class AsideMixConfig(ConfigPart):
     """Sound of asides (`timing.aside`), spoken away from the microphone."""
 
-    gain_db: Distribution = Field(uniform(-14, -7), description="Relative to the user's speech")
-    cutoff_hz: Distribution = Field(uniform(1500, 3000), description="Low-pass, 6 dB per octave above this")
+    gain_db: Decibels = Field(uniform(-14, -7), description="Relative to the user's speech")
+    cutoff_hz: Hertz = Field(uniform(1500, 3000), description="Low-pass, 6 dB per octave above this")
 
 
 class VocalSoundsConfig(BehaviourConfig):
     """Laughter and coughs of the user between utterances; each is an event `laughter` or `cough`."""
 
-    per_minute: Distribution = Field(
+    per_minute: PerMinute = Field(
         uniform(0.5, 3), description="Rate; sounds that would overlap the user's own speech are left out"
     )
-    level_db: Distribution = Field(uniform(-12, 0), description="Relative to the user's speech")
-    kinds: dict[VocalSound, Annotated[float, Field(gt=0)]] = Field(
-        {"laughter": 1, "cough": 1}, min_length=1, description="Weights"
-    )
+    level_db: Decibels = Field(uniform(-12, 0), description="Relative to the user's speech")
+    kinds: dict[VocalSound, Weight] = Field({"laughter": 1, "cough": 1}, min_length=1, description="Weights")
+
+
+Metres = Annotated[Distribution, Within(0.5, 100)]
+"""A length of a room."""
 
 
 class RoomConfig(BehaviourConfig):
@@ -106,20 +123,22 @@ class RoomConfig(BehaviourConfig):
         EngineConfig(name="pyroomacoustics"), description="`pyroomacoustics`, or `module:Class`"
     )
     n_rooms: int = Field(16, ge=1, le=1024)
-    rt60_ms: Distribution = Field(
+    rt60_ms: Annotated[Distribution, Within(10, 10_000)] = Field(
         uniform(150, 600), description="Reverberation time; the default covers homes and offices"
     )
-    width_m: Distribution = uniform(2.5, 6)
-    length_m: Distribution = uniform(3, 8)
-    height_m: Distribution = uniform(2.4, 3.2)
-    distance_m: Distribution = Field(uniform(0.4, 2.5), description="Talker to microphone")
+    width_m: Metres = uniform(2.5, 6)
+    length_m: Metres = uniform(3, 8)
+    height_m: Metres = uniform(2.4, 3.2)
+    distance_m: Annotated[Distribution, Within(0.01, 100)] = Field(
+        uniform(0.4, 2.5), description="Talker to microphone"
+    )
 
 
 class DistanceConfig(BehaviourConfig):
     """A user farther from the microphone than usual: quieter and duller."""
 
-    gain_db: Distribution = Field(uniform(-12, -3), description="Relative to the user's usual level")
-    cutoff_hz: Distribution = Field(
+    gain_db: Decibels = Field(uniform(-12, -3), description="Relative to the user's usual level")
+    cutoff_hz: Hertz = Field(
         LogNormal(kind="lognormal", median=5000, sigma=0.3, low=2500, high=10_000),
         description="Low-pass, 6 dB per octave above this",
     )
@@ -128,17 +147,17 @@ class DistanceConfig(BehaviourConfig):
 class DriftConfig(BehaviourConfig):
     """Slow rise and fall of the user's level, as when a talker moves about."""
 
-    range_db: Distribution = Field(uniform(2, 8), description="From the quietest to the loudest level")
-    period_ms: Distribution = uniform(5_000, 30_000)
+    range_db: Annotated[Distribution, Within(0, 100)] = Field(
+        uniform(2, 8), description="From the quietest to the loudest level"
+    )
+    period_ms: Annotated[Distribution, Within(100, 600_000)] = uniform(5_000, 30_000)
 
 
 class EchoConfig(BehaviourConfig):
     """The assistant's own voice leaks back into the user's channel."""
 
-    delay_ms: Distribution = Field(
-        uniform(20, 300), description="Delay of the residual echo, including sound card and air"
-    )
-    gain_db: Distribution = Field(uniform(-40, -15), description="Relative to the assistant's channel")
+    delay_ms: Duration = Field(uniform(20, 300), description="Delay of the residual echo, including sound card and air")
+    gain_db: Decibels = Field(uniform(-40, -15), description="Relative to the assistant's channel")
 
 
 Codec = Literal["band", "pcmu", "pcma", "gsm", "opus", "vorbis", "mp3"]
@@ -147,13 +166,13 @@ Codec = Literal["band", "pcmu", "pcma", "gsm", "opus", "vorbis", "mp3"]
 class LineConfig(BehaviourConfig):
     """Transmission of the user's channel over a telephone line or a codec."""
 
-    codecs: dict[Codec, Annotated[float, Field(gt=0)]] = Field(
+    codecs: dict[Codec, Weight] = Field(
         {"band": 1, "pcmu": 1, "pcma": 1},
         min_length=1,
         description="Weights. `band`, `pcmu`, `pcma` and `gsm` have telephone bandwidth; `opus`, `vorbis` and `mp3` "
         "are slow",
     )
-    compression: Distribution = Field(
+    compression: Share = Field(
         uniform(0.5, 1), description="From 0, best quality, to 1, smallest size; for `opus`, `vorbis` and `mp3`"
     )
 
@@ -168,11 +187,11 @@ class MixConfig(ConfigPart):
 
     user_level: LevelConfig = LevelConfig(value=uniform(-26, -20))
     assistant_level: LevelConfig = LevelConfig()
-    peak_dbfs: float = Field(-0.5, lt=0, description="Maximum peak; a louder channel is attenuated as a whole")
+    peak_dbfs: float = Field(-0.5, lt=0, ge=-60, description="Maximum peak; a louder channel is attenuated as a whole")
     noise_probability: float = Field(
         1, ge=0, le=1, description="Share of conversations with noise on the user's channel"
     )
-    snr_db: Distribution = Field(uniform(15, 30), description="SNR of the noise; 15-30 dB (N)")
+    snr_db: Decibels = Field(uniform(15, 30), description="SNR of the noise; 15-30 dB (N)")
     noise: tuple[NoiseSourceConfig, ...] = (NoiseSourceConfig(),)
     babble: BabbleConfig = BabbleConfig()
     other_talkers: OtherTalkersConfig = OtherTalkersConfig()
@@ -187,7 +206,7 @@ class MixConfig(ConfigPart):
     sentences: dict[str, tuple[str, ...]] = Field(
         _sentences(), description="Sentences of babble and other talkers, by language"
     )
-    talker_pace: Distribution = Field(
+    talker_pace: Annotated[Distribution, Within(0.5, 2)] = Field(
         uniform(1.06, 1.18),
         description="Factor by which babble and other talkers are faster and higher than the users' voices",
     )

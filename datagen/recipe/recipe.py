@@ -26,8 +26,8 @@ class InputConfig(ConfigPart):
     )
     shape: str = Field("auto", description="Shape of the records, or `auto` to detect it per record")
     hf_split: str = Field("train", description="Split of a Hugging Face data set")
-    limit: int | None = Field(None, ge=1, description="Stop after this many records")
-    max_record_bytes: int = Field(1 << 20, ge=1024, description="Larger records are rejected")
+    limit: int | None = Field(None, ge=1, le=10**12, description="Stop after this many records")
+    max_record_bytes: int = Field(1 << 20, ge=1024, le=1 << 30, description="Larger records are rejected")
     exact_duplicates: bool = Field(
         True, description="Reject dialogues that repeat an earlier one, ignoring case, spaces and punctuation"
     )
@@ -54,12 +54,15 @@ class SelectConfig(ConfigPart):
     languages: tuple[str, ...] = Field(
         ("en",), min_length=1, description="languages to keep, ISO 639-1; detected if the input states none (ours)"
     )
-    min_turns: int = Field(2, ge=1, description="minimum number of turns (ours)")
-    max_turns: int = Field(60, ge=1, description="maximum number of turns (ours)")
-    min_words: int = Field(4, ge=1, description="minimum number of words per dialogue (ours)")
-    max_words: int = Field(1000, ge=1, description="maximum number of words per dialogue (ours)")
+    min_turns: int = Field(2, ge=1, le=10_000, description="minimum number of turns (ours)")
+    max_turns: int = Field(60, ge=1, le=10_000, description="maximum number of turns (ours)")
+    min_words: int = Field(4, ge=1, le=1_000_000, description="minimum number of words per dialogue (ours)")
+    max_words: int = Field(1000, ge=1, le=1_000_000, description="maximum number of words per dialogue (ours)")
     max_words_per_turn: int = Field(
-        200, ge=1, description="maximum number of words per turn; the paper drops samples over 200 words (N)"
+        200,
+        ge=1,
+        le=1_000_000,
+        description="maximum number of words per turn; the paper drops samples over 200 words (N)",
     )
     characters_per_word: float = Field(
         1.6, ge=1, le=4, description="number of Chinese or Japanese characters that count as one word (ours)"
@@ -73,6 +76,7 @@ class SelectConfig(ConfigPart):
     max_math_symbols: int = Field(
         3,
         ge=0,
+        le=10_000,
         description="maximum number of operators and LaTeX commands per turn; the paper drops samples with much "
         "mathematics (N)",
     )
@@ -83,15 +87,17 @@ class SelectConfig(ConfigPart):
         description="maximum share of characters other than letters, digits and punctuation; the paper drops samples "
         "with rare symbols (N)",
     )
-    max_list_items: int = Field(3, ge=0, description="maximum number of bullets or numbered items per turn (ours)")
-    max_table_rows: int = Field(0, ge=0, description="maximum number of Markdown table rows per turn (ours)")
-    max_html_tags: int = Field(0, ge=0, description="maximum number of HTML tags per turn (ours)")
-    max_urls: int = Field(1, ge=0, description="maximum number of web addresses per turn (ours)")
+    max_list_items: int = Field(
+        3, ge=0, le=10_000, description="maximum number of bullets or numbered items per turn (ours)"
+    )
+    max_table_rows: int = Field(0, ge=0, le=10_000, description="maximum number of Markdown table rows per turn (ours)")
+    max_html_tags: int = Field(0, ge=0, le=10_000, description="maximum number of HTML tags per turn (ours)")
+    max_urls: int = Field(1, ge=0, le=10_000, description="maximum number of web addresses per turn (ours)")
     max_placeholders: int = Field(
-        0, ge=0, description='maximum number of placeholders per turn, such as "[Name]" or "____" (ours)'
+        0, ge=0, le=10_000, description='maximum number of placeholders per turn, such as "[Name]" or "____" (ours)'
     )
     max_word_length: int = Field(
-        40, ge=10, description="maximum number of characters in a word, except in web addresses (ours)"
+        40, ge=10, le=10_000, description="maximum number of characters in a word, except in web addresses (ours)"
     )
     max_repeated_share: float = Field(
         0.4, ge=0, le=1, description="maximum share of a turn's word groups that repeat earlier ones in the turn (ours)"
@@ -156,9 +162,12 @@ class SpeakConfig(ConfigPart):
 
     attempts: int = Field(3, ge=1, le=20, description="Attempts per utterance; if all fail, the dialogue is rejected")
     trim_below_db: float = Field(
-        -45, lt=0, description="Trim both ends of a take where it is quieter than this, relative to its own level"
+        -45,
+        lt=0,
+        ge=-200,
+        description="Trim both ends of a take where it is quieter than this, relative to its own level",
     )
-    trim_margin_ms: float = Field(20, ge=0, description="Time kept before and after the audible part")
+    trim_margin_ms: float = Field(20, ge=0, le=10_000, description="Time kept before and after the audible part")
 
 
 class VerifyConfig(ConfigPart):
@@ -167,39 +176,54 @@ class VerifyConfig(ConfigPart):
     min_ms_per_syllable: float = Field(
         100,
         ge=0,
+        le=10_000,
         description="Shortest speech time per syllable (Chinese: per character); below it, words are missing",
     )
     max_ms_per_syllable: float = Field(
-        270, gt=0, description="Longest speech time per syllable; above it, the voice repeats words or runs away"
+        270,
+        gt=0,
+        le=60_000,
+        description="Longest speech time per syllable; above it, the voice repeats words or runs away",
     )
-    short_slack_ms: float = Field(200, ge=0, description="Tolerance below the shortest speech time of the whole text")
+    short_slack_ms: float = Field(
+        200, ge=0, le=60_000, description="Tolerance below the shortest speech time of the whole text"
+    )
     long_slack_ms: float = Field(
         500,
         ge=0,
+        le=60_000,
         description="Tolerance above the longest speech time of the whole text, for drawn-out last words",
     )
-    min_level_dbfs: float = Field(-50, le=0, description="Quieter takes count as silent")
-    max_pause_ms: float = Field(2000, gt=0, description="Longest silence within a take")
-    max_tail_ms: float = Field(1500, gt=0, description="Longest time after the last loud sound, silence included")
+    min_level_dbfs: float = Field(-50, le=0, ge=-200, description="Quieter takes count as silent")
+    max_pause_ms: float = Field(2000, gt=0, le=600_000, description="Longest silence within a take")
+    max_tail_ms: float = Field(
+        1500, gt=0, le=600_000, description="Longest time after the last loud sound, silence included"
+    )
     max_clipped_share: float = Field(0.005, ge=0, le=1, description="Maximum share of clipped samples")
-    max_floor_db: float = Field(-12, le=0, description="Maximum noise level between words, relative to loud speech")
+    max_floor_db: float = Field(
+        -12, le=0, ge=-200, description="Maximum noise level between words, relative to loud speech"
+    )
     asr: EngineConfig | None = Field(
         None, description="Speech recognizer that transcribes every take, such as {name: whisper}; null: none"
     )
     min_units: int = Field(
-        3, ge=1, description="Texts with fewer words (Chinese: characters) are not checked by the recognizer"
+        3,
+        ge=1,
+        le=1_000_000,
+        description="Texts with fewer words (Chinese: characters) are not checked by the recognizer",
     )
     max_error_rate: float = Field(
-        0.1, ge=0, description="Maximum word error rate (Chinese: character error rate) of the transcript"
+        0.1, ge=0, le=100, description="Maximum word error rate (Chinese: character error rate) of the transcript"
     )
     max_letter_error_rate: float = Field(
         0.16,
         ge=0,
+        le=100,
         description="Maximum letter error rate of the transcript; a take fails only if both rates are exceeded, so "
         "that spelling variants pass",
     )
     max_repeated: int = Field(
-        3, ge=0, description="Maximum number of immediately repeated words that the text does not repeat"
+        3, ge=0, le=1_000_000, description="Maximum number of immediately repeated words that the text does not repeat"
     )
     mos: EngineConfig | None = Field(
         None, description="Speech quality predictor (MOS), such as {name: dnsmos}; null: none"
@@ -213,8 +237,10 @@ class FlattenConfig(ConfigPart):
     tasks: tuple[Task, ...] = Field(("asr", "tts", "four_stream", "three_stream", "two_stream"), min_length=1)
     speech_chunk_tokens: int = Field(10, ge=1, le=250, description="Speech tokens per chunk and stream (S)")
     text_chunk_tokens: int = Field(2, ge=1, le=250, description="Text tokens per chunk (S)")
-    max_tokens: int = Field(8192, ge=64, description="Maximum number of tokens in a dialogue row (N)")
-    max_alignment_tokens: int = Field(1024, ge=64, description="Maximum number of tokens in an ASR or TTS row (N)")
+    max_tokens: int = Field(8192, ge=64, le=1 << 24, description="Maximum number of tokens in a dialogue row (N)")
+    max_alignment_tokens: int = Field(
+        1024, ge=64, le=1 << 24, description="Maximum number of tokens in an ASR or TTS row (N)"
+    )
     assistant_silence: Literal["special", "codes"] = Field(
         "special",
         description="Tokens for the assistant's silence. special: one special token. codes: the speech tokenizer's "
@@ -315,8 +341,12 @@ class LimitsConfig(ConfigPart):
     max_failed_share: float = Field(
         0.2, gt=0, le=1, description="Stop the build if a larger share of the selected dialogues fails in a later stage"
     )
-    min_dialogues: int = Field(100, ge=1, description="Number of selected dialogues from which that share is checked")
-    cluster_seconds: float = Field(30, ge=0, description="Ray: longest wait for the nodes that the pools need")
+    min_dialogues: int = Field(
+        100, ge=1, le=10**12, description="Number of selected dialogues from which that share is checked"
+    )
+    cluster_seconds: float = Field(
+        30, ge=0, le=86_400, description="Ray: longest wait for the nodes that the pools need"
+    )
 
 
 class PoolConfig(ConfigPart):
@@ -325,10 +355,10 @@ class PoolConfig(ConfigPart):
     Neighbouring steps with equal settings share workers.
     """
 
-    cpus: float = Field(1, ge=0, description="Cores per worker")
-    gpus: float = Field(0, ge=0, description="GPUs per worker; workers with a fraction share a GPU")
-    min_workers: int = Field(1, ge=1)
-    max_workers: int | None = Field(None, ge=1, description="Null: limited only by the cluster")
+    cpus: float = Field(1, ge=0, le=4096, description="Cores per worker")
+    gpus: float = Field(0, ge=0, le=256, description="GPUs per worker; workers with a fraction share a GPU")
+    min_workers: int = Field(1, ge=1, le=100_000)
+    max_workers: int | None = Field(None, ge=1, le=100_000, description="Null: limited only by the cluster")
 
     @model_validator(mode="after")
     def _in_order(self) -> "PoolConfig":

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from datagen import resources
 from datagen.errors import RecipeError
 from datagen.recipe.recipe import Recipe
 from datagen.recipe.timing_config import STORED
+from datagen.recipe.yaml_values import read_file, read_yaml
 from datagen.redaction import places_of_secrets
 
 _TOKENS = ("timing", "tokens")
+_MAX_PARENTS = 16
+_MAX_SHOWN = 80
+_UNKNOWN = "unknown key, check its spelling"
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -104,34 +107,13 @@ def refuse_secrets(values: dict[str, Any], name: str) -> None:
         )
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping.
-
-        Raises:
-            ConstructorError: If a key is there twice; names it and its line.
-        """
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def values_of(text: str, name: str) -> dict[str, Any]:
     """The top-level keys and values of a YAML file.
 
     Raises:
         RecipeError: If it contains something else; the message begins with `name`.
     """
-    try:
-        values = yaml.load(text, _UniqueKeys)  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{name} is not valid YAML: {error}") from error
+    values = read_yaml(text, name)
     if not isinstance(values, dict):
         raise RecipeError(f"{name} must be a mapping of keys to values, not {type(values).__name__}")
     return values
@@ -147,15 +129,10 @@ def read_text(path: str) -> str:
     """
     shipped = path in resources.recipes()
     file = resources.directory("pipelines") / f"{path}.yaml" if shipped else Path(path)
-    if file.is_dir():
-        raise RecipeError(f"{path} is a folder; a recipe is a YAML file, or the name of a shipped one")
     try:
-        return file.read_text("utf-8")
-    except OSError as error:
-        known = ", ".join(resources.recipes())
-        raise RecipeError(f"cannot read recipe {path}: {error.strerror}. Shipped recipes: {known}") from error
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text (byte {error.start})") from error
+        return read_file(file, f"recipe {path}")
+    except RecipeError as error:
+        raise RecipeError(f"{error}. Shipped recipes: {', '.join(resources.recipes())}") from error.__cause__
 
 
 def set_value(
@@ -173,17 +150,17 @@ def set_value(
         RecipeError: If the override is malformed.
     """
     key, equals, text = override.partition("=")
+    override = override if len(override) <= _MAX_SHOWN else f"{override[:_MAX_SHOWN]} ..."
     if not equals or not key:
         raise RecipeError(f"{option} {override}: use the form key=value, for example {example}")
-    *parents, last = key.strip().split(".")
+    *parents, last = (part.strip() for part in key.split("."))
+    if not all((*parents, last)) or len(parents) > _MAX_PARENTS:
+        raise RecipeError(f"{option} {override}: this is no key; use the form {example}")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise RecipeError(f"{option} {override}: {parent} is a single value and has no keys")
-    try:
-        values[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{option} {override}: the value is not valid YAML") from error
+            raise RecipeError(f"{option} {override}: {parent} is a single value and has no keys; set it as a whole")
+    values[last] = read_yaml(text, f"{option} {key.strip()}: the value")
 
 
 def explain(error: ValidationError, part: str = "") -> str:
@@ -191,5 +168,5 @@ def explain(error: ValidationError, part: str = "") -> str:
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"
-        lines.append(f"{key}: {'unknown key' if fault['type'] == 'extra_forbidden' else fault['msg']}")
+        lines.append(f"{key}: {_UNKNOWN if fault['type'] == 'extra_forbidden' else fault['msg']}")
     return "; ".join(lines)

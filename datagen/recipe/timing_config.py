@@ -7,31 +7,30 @@ separated by whitespace; two Chinese characters count as one word.
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationInfo, model_validator
 
 from datagen import resources
-from datagen.recipe.distributions import ConfigPart, Constant, Distribution, uniform
+from datagen.errors import RecipeError
+from datagen.recipe.distributions import ConfigPart, Constant, Duration, Offset, Share, uniform
+from datagen.recipe.yaml_values import read_file, read_yaml
+
+_Weight = Annotated[float, Field(ge=0, le=1e6)]
+"""Weight of one choice among several; 0: never."""
 
 
 class FamiliesConfig(ConfigPart):
     """Families of user barge-ins, by weight. If the drawn family fits nowhere, nobody interrupts."""
 
-    next_turn: float = Field(
-        3, ge=0, description="The user starts the next turn of the dialogue, after the words that it refers to"
+    next_turn: _Weight = Field(
+        3, description="The user starts the next turn of the dialogue, after the words that it refers to"
     )
-    repeat_request: float = Field(
-        0, ge=0, description="The user asks to repeat; the assistant says its last clause again"
-    )
-    wait_request: float = Field(
-        0, ge=0, description="The user asks to wait; the assistant is silent until it may continue"
-    )
-    stop_request: float = Field(1, ge=0, description="The user asks to stop; the assistant's turn ends")
-    got_it: float = Field(
-        0, ge=0, description="The user signals understanding; the assistant skips to its next sentence"
-    )
+    repeat_request: _Weight = Field(0, description="The user asks to repeat; the assistant says its last clause again")
+    wait_request: _Weight = Field(0, description="The user asks to wait; the assistant is silent until it may continue")
+    stop_request: _Weight = Field(1, description="The user asks to stop; the assistant's turn ends")
+    got_it: _Weight = Field(0, description="The user signals understanding; the assistant skips to its next sentence")
 
     @model_validator(mode="after")
     def _some(self) -> "FamiliesConfig":
@@ -49,41 +48,41 @@ class BargeInConfig(ConfigPart):
         le=1,
         description="Per assistant turn that is long enough; turns without a fitting place are not interrupted",
     )
-    min_words: int = Field(0, ge=0, description="Minimum length of an interrupted turn, in words")
-    min_words_left: int = Field(4, ge=2, description="Minimum number of words that the barge-in leaves unsaid")
-    at: Distribution = Field(
+    min_words: int = Field(0, ge=0, le=1000, description="Minimum length of an interrupted turn, in words")
+    min_words_left: int = Field(4, ge=2, le=1000, description="Minimum number of words that the barge-in leaves unsaid")
+    at: Share = Field(
         uniform(0.3, 0.9),
         description="Place of the barge-in as a share of the turn's text; moved to the nearest fitting clause end",
     )
-    delay: Distribution = Field(uniform(0, 300), description="From the end of that clause to the user's start")
+    delay: Offset = Field(uniform(0, 300), description="From the end of that clause to the user's start")
     families: FamiliesConfig = FamiliesConfig()
-    reaction: Distribution = Field(uniform(120, 400), description="From the user's start to the assistant's stop")
+    reaction: Duration = Field(uniform(120, 400), description="From the user's start to the assistant's stop")
     finish_word_probability: float = Field(
         0, ge=0, le=1, description="Probability that the assistant finishes its current word"
     )
     competition_probability: float = Field(
         0, ge=0, le=1, description="Probability that the assistant yields late to a barge-in with the next turn"
     )
-    competition: Distribution = Field(uniform(600, 1500), description="Overlap before the assistant yields late")
-    wait: Distribution = Field(uniform(2000, 6000), description="Length of the wait after a request to wait")
-    pause: Distribution = Field(uniform(200, 800), description="From a request to stop to the user's next turn")
+    competition: Duration = Field(uniform(600, 1500), description="Overlap before the assistant yields late")
+    wait: Duration = Field(uniform(2000, 6000), description="Length of the wait after a request to wait")
+    pause: Duration = Field(uniform(200, 800), description="From a request to stop to the user's next turn")
 
 
 class FalseStartConfig(ConfigPart):
     """The user starts inside the assistant's turn and breaks off within about a syllable; the assistant continues."""
 
     probability: float = Field(0, ge=0, le=1, description="Per assistant turn that is long enough")
-    min_words: int = Field(8, ge=1, description="Minimum length of such a turn, in words")
-    at: Distribution = Field(uniform(0.1, 0.9), description="Place as a share of the turn's text")
-    break_off: Distribution = Field(uniform(120, 250), description="Duration of the false start")
+    min_words: int = Field(8, ge=1, le=1000, description="Minimum length of such a turn, in words")
+    at: Share = Field(uniform(0.1, 0.9), description="Place as a share of the turn's text")
+    break_off: Duration = Field(uniform(120, 250), description="Duration of the false start")
 
 
 class AsideTimingConfig(ConfigPart):
     """The user says a few words to somebody else in the room; the assistant continues."""
 
     probability: float = Field(0, ge=0, le=1, description="Per assistant turn that is long enough")
-    min_words: int = Field(12, ge=1, description="Minimum length of such a turn, in words")
-    at: Distribution = Field(uniform(0.1, 0.8), description="Place as a share of the turn's text")
+    min_words: int = Field(12, ge=1, le=1000, description="Minimum length of such a turn, in words")
+    at: Share = Field(uniform(0.1, 0.8), description="Place as a share of the turn's text")
 
 
 class CorrectionConfig(ConfigPart):
@@ -96,16 +95,16 @@ class HesitationConfig(ConfigPart):
     """The user pauses inside a turn; the assistant must not take over."""
 
     probability: float = Field(0, ge=0, le=1, description="Per user turn that is long enough")
-    min_words: int = Field(6, ge=3, description="Minimum length of such a turn, in words")
-    pause: Distribution = Field(uniform(500, 1500), description="Length of the silence, after the filler if any")
+    min_words: int = Field(6, ge=3, le=1000, description="Minimum length of such a turn, in words")
+    pause: Duration = Field(uniform(500, 1500), description="Length of the silence, after the filler if any")
     filler_probability: float = Field(
         0, ge=0, le=1, description="Probability that the pause begins with a filler such as `um`"
     )
-    filler_delay: Distribution = Field(uniform(50, 300), description="From the last word to the filler")
+    filler_delay: Duration = Field(uniform(50, 300), description="From the last word to the filler")
     restart_probability: float = Field(
         0, ge=0, le=1, description="Probability that the last words are repeated after the pause"
     )
-    restart_words: int = Field(3, ge=1, description="Maximum number of repeated words")
+    restart_words: int = Field(3, ge=1, le=1000, description="Maximum number of repeated words")
 
 
 class BackchannelConfig(ConfigPart):
@@ -118,17 +117,19 @@ class BackchannelConfig(ConfigPart):
         0, ge=0, le=1, description="Probability of an assistant backchannel per phrase end of the user"
     )
     min_words: int = Field(
-        5, ge=1, description="Minimum number of words before the first backchannel and between two of them"
+        5, ge=1, le=1000, description="Minimum number of words before the first backchannel and between two of them"
     )
-    phrase_words: int = Field(8, ge=2, description="Number of words after which a phrase ends without punctuation")
-    delay: Distribution = Field(uniform(-100, 400), description="From the end of the phrase to the start of the token")
+    phrase_words: int = Field(
+        8, ge=2, le=1000, description="Number of words after which a phrase ends without punctuation"
+    )
+    delay: Offset = Field(uniform(-100, 400), description="From the end of the phrase to the start of the token")
 
 
 class SilenceConfig(ConfigPart):
     """The user stays silent for long when a turn is due; the assistant waits, or prompts once."""
 
     probability: float = Field(0, ge=0, le=1, description="Per user turn except the first")
-    silence: Distribution = Field(uniform(3000, 8000), description="Length of the silence")
+    silence: Duration = Field(uniform(3000, 8000), description="Length of the silence")
     prompt_probability: float = Field(
         0, ge=0, le=1, description="Probability that the assistant asks once whether the user is still there"
     )
@@ -137,20 +138,20 @@ class SilenceConfig(ConfigPart):
 class TokensConfig(ConfigPart):
     """Words of one language that are not in the dialogue, each with its weight."""
 
-    backchannels: dict[str, float] = Field(min_length=1, description="The user's listener tokens")
-    continuers: dict[str, float] = Field(
+    backchannels: dict[str, _Weight] = Field(min_length=1, description="The user's listener tokens")
+    continuers: dict[str, _Weight] = Field(
         min_length=1, description="The assistant's listener tokens; they express no agreement"
     )
-    fillers: dict[str, float] = Field(min_length=1)
-    corrections: dict[str, float] = Field(min_length=1, description="Said between a wrong value and the right one")
-    repeat_requests: dict[str, float] = Field(min_length=1)
-    wait_requests: dict[str, float] = Field(min_length=1)
-    resumes: dict[str, float] = Field(min_length=1, description="The user's words that end a wait")
-    stop_requests: dict[str, float] = Field(min_length=1)
-    got_its: dict[str, float] = Field(min_length=1)
-    false_starts: dict[str, float] = Field(min_length=1, description="Words that are cut off within a syllable")
-    asides: dict[str, float] = Field(min_length=1, description="Words that clearly address somebody else")
-    prompts: dict[str, float] = Field(min_length=1, description="The assistant's questions to a silent user")
+    fillers: dict[str, _Weight] = Field(min_length=1)
+    corrections: dict[str, _Weight] = Field(min_length=1, description="Said between a wrong value and the right one")
+    repeat_requests: dict[str, _Weight] = Field(min_length=1)
+    wait_requests: dict[str, _Weight] = Field(min_length=1)
+    resumes: dict[str, _Weight] = Field(min_length=1, description="The user's words that end a wait")
+    stop_requests: dict[str, _Weight] = Field(min_length=1)
+    got_its: dict[str, _Weight] = Field(min_length=1)
+    false_starts: dict[str, _Weight] = Field(min_length=1, description="Words that are cut off within a syllable")
+    asides: dict[str, _Weight] = Field(min_length=1, description="Words that clearly address somebody else")
+    prompts: dict[str, _Weight] = Field(min_length=1, description="The assistant's questions to a silent user")
 
 
 @cache
@@ -170,27 +171,29 @@ class TimingConfig(ConfigPart):
         "omniflatten",
         description="A shipped profile, or a YAML file with these keys; the recipe's own keys override it",
     )
-    lead_in: Distribution = Field(uniform(200, 1000), description="Silence before the first turn")
-    assistant_fto: Distribution = Field(
+    lead_in: Duration = Field(uniform(200, 1000), description="Silence before the first turn")
+    assistant_fto: Offset = Field(
         Constant(value=0),
         description="Floor-transfer offset of the assistant: from the user's end to the assistant's start",
     )
-    user_fto: Distribution = Field(
+    user_fto: Offset = Field(
         uniform(500, 2000),
         description="Floor-transfer offset of the user: from the assistant's end to the user's start",
     )
     early_ms: float = Field(
         300,
         ge=0,
+        le=10_000,
         description="Longest time by which the assistant answers before the user's end; never before the middle of "
         "the last content word",
     )
     user_early_ms: float = Field(
         600,
         ge=0,
+        le=10_000,
         description="Longest time by which the user answers before the assistant's end, with the same restriction",
     )
-    tail: Distribution = Field(uniform(500, 1500), description="Silence after the last turn")
+    tail: Duration = Field(uniform(500, 1500), description="Silence after the last turn")
     fade_ms: float = Field(30, ge=0, le=500, description="Fade-out at the end of an interrupted take")
     barge_in: BargeInConfig = BargeInConfig()
     false_start: FalseStartConfig = FalseStartConfig()
@@ -229,9 +232,9 @@ def profile_values(name: str) -> dict[str, Any]:
     if file.suffix not in (".yaml", ".yml"):
         file = resources.directory("pipelines") / "profiles" / f"{name}.yaml"
     try:
-        values = yaml.safe_load(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot read {name} ({error}); shipped profiles: {', '.join(profiles())}") from error
+        values = read_yaml(read_file(file, name), name)
+    except RecipeError as error:
+        raise ValueError(f"{error}; shipped profiles: {', '.join(profiles())}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{name} must be a mapping of keys to values")
     return {key: value for key, value in values.items() if key not in ("profile", "description")}

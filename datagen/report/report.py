@@ -9,6 +9,7 @@ from uuid import uuid4
 import datagen.inspect
 from datagen.audit.audit import audit, cells
 from datagen.errors import DatagenError
+from datagen.faults import cannot
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
 from datagen.measure.charts import Chart, floor_transfers, lengths
@@ -52,7 +53,7 @@ def write_report(
             out_file.write(page)
         scratch.replace(file)
     except OSError as error:
-        raise DatagenError(f"cannot write {file}: {error.strerror}; choose another file with --to FILE") from error
+        raise DatagenError(f"{cannot('write', file, error)}, or choose another file with --to FILE") from error
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink()

@@ -23,6 +23,7 @@ from typing import Any, cast
 
 from datagen import errors
 from datagen.errors import ClusterError
+from datagen.faults import explained, explains
 from datagen.recipe import PoolConfig
 from datagen.run.job import Job, WorkerPool
 from datagen.run.local import Done, Hand
@@ -58,7 +59,7 @@ def run_ray(
             repeatedly.
         DatagenError: As raised by a worker.
     """
-    with cluster(address, n_workers, notice):
+    with cluster(address, n_workers, notice), explains("Ray"):
         pools = job.pools(out, n_workers, "ray")
         _wait_for_room([pool.needs for pool in pools], job.limits.cluster_seconds, notice)
         needs = sized([pool.needs for pool in pools], n_workers, len(units))
@@ -165,7 +166,8 @@ class UnitActor:
         try:
             made |= self._made(unit, row)
         except Exception as error:
-            made["error"], made["text"] = type(error).__name__, str(error)
+            known = explained(error) or error
+            made["error"], made["text"] = type(known).__name__, str(known)
         return {"unit": unit, **made, "notes": "\n".join([row.get("notes", ""), *self._notes]).strip("\n")}
 
     def _made(self, unit: int, row: dict[str, Any]) -> dict[str, Any]:
@@ -206,6 +208,12 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except ConnectionError as error:
         raise _no_cluster(address, error) from error
+    except Exception as error:  # Ray has no common class: time-outs, ports in use, no memory, a folder without space
+        ray.shutdown()
+        raise ClusterError(
+            f"Ray at {address!r} does not start ({_first_line(error)}); run the same command again, with fewer "
+            "--workers if this machine is busy. docs/cluster.md says where its logs are"
+        ) from error
     try:
         with _native_messages_aside(), _ray_speaks_through(notice):
             yield
@@ -242,9 +250,13 @@ def _reach(address: str) -> None:
 
 def _no_cluster(address: str, error: OSError) -> ClusterError:
     return ClusterError(
-        f"no Ray cluster at {address!r} ({str(error).splitlines()[0]}); start one with `ray start --head`, "
+        f"no Ray cluster at {address!r} ({_first_line(error)}); start one with `ray start --head`, "
         "or omit --address. See docs/cluster.md"
     )
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from datagen.errors import DatagenError, EngineError
+from datagen.errors import EngineError
+from datagen.faults import explained
 from datagen.records import Reject, dialogue_of, reject
 from datagen.shards.unit import Marker
 
@@ -150,8 +151,9 @@ def serve(calls: int, life: int) -> None:
 
 def _portable(error: Exception) -> Exception:
     """The error itself if a user can fix it, else its traceback as text, which can be pickled."""
-    if isinstance(error, DatagenError):
-        return type(error)(str(error))
+    known = explained(error)
+    if known is not None:
+        return type(known)(str(known))
     return RuntimeError("".join(traceback.format_exception(error)))
 
 

@@ -22,7 +22,7 @@ from obstore.store import from_url
 
 from datagen.errors import StoreError
 from datagen.shards.bucket_faults import diagnose
-from datagen.shards.disk_faults import printable
+from datagen.terminal import printable
 
 PATIENCE = "DATAGEN_STORE_PATIENCE_S"
 """Environment variable: seconds for which a call is retried after a transient failure."""

@@ -114,8 +114,8 @@ class Manifest(Identity):
             values = msgspec.convert(json.loads(data), dict)
             values["origin"] = values.pop("from", None)
             manifest = replace(msgspec.convert(values, cls), store=store)
-        except ValueError as error:
-            raise StoreError(f"{name} is damaged ({error})") from error
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"{name} is damaged ({error}); restore it from a copy, or build again") from error
         seal.refuse_broken(data, name, required=manifest.data_version >= seal.SEALED_SINCE)
         return manifest
 

@@ -91,7 +91,7 @@ def read_plan(store: Store, kind: type[I]) -> Plan[I] | None:
     try:
         plan: Plan[I] = msgspec.convert(json.loads(data), Plan[kind])  # type: ignore[valid-type]
         return plan
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{store.url}/{PLAN} is damaged ({error}); choose another --out") from error
 
 

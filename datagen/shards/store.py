@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from datagen.errors import StoreError
+from datagen.faults import cannot
 from datagen.shards.bucket import Bucket, is_url
-from datagen.shards.disk_faults import disk_fault
 from datagen.shards.scratch import remove_if_empty, scratch_name, sweep
 
 SCRATCH = ".writing"
@@ -22,6 +22,7 @@ SCRATCH = ".writing"
 
 _TRIES = 100
 """Attempts of a writer whose scratch file, or its folder, another driver removes."""
+_RESUME = ", then run the same command again to resume"
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -242,7 +243,7 @@ def _faults(verb: str, place: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise StoreError(disk_fault(verb, place, error)) from error
+        raise StoreError(f"{cannot(verb, place, error)}{_RESUME if verb == 'write' else ''}") from error
 
 
 def _make_directory(directory: Path) -> None:

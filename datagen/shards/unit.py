@@ -61,8 +61,8 @@ class Marker:
             values.pop("seal", None)
             files = tuple(File(**values) for values in values.pop("files"))
             return cls(**values, files=files)
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{name} is damaged ({error})") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise StoreError(f"{name} is damaged ({error}); restore it from a copy, or build again") from error
 
 
 def marker_key(unit: int) -> str:

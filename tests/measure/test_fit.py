@@ -128,5 +128,5 @@ def test_too_few_transfers_are_an_error(tmp_path):
 
 
 def test_a_profile_that_is_not_there_is_named():
-    with pytest.raises(RecipeError, match=r"cannot read nobody \(.*\); shipped profiles: half_duplex"):
+    with pytest.raises(RecipeError, match=r"cannot read nobody: .*; shipped profiles: half_duplex"):
         ComparedTiming.named("nobody")

@@ -257,7 +257,7 @@ def test_sweep_of_nothing_is_nothing(store):
     [
         ("a\0b", "is no name of a file below it"),
         ("\ud800", r"no file can have this name"),
-        ("x" * 300, "File name too long; use a shorter name"),
+        ("x" * 300, "File name too long; choose a shorter name"),
         ("../out", "is no name of a file below it"),
         ("d/../../x", "is no name of a file below it"),
         ("/etc/passwd", "is no name of a file below it"),

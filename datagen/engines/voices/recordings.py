@@ -231,7 +231,7 @@ def read_table(file: Path, languages: tuple[str, ...], licence: str) -> tuple[li
             rows = csv.DictReader(lines, dialect="excel-tab" if file.suffix.lower() == ".tsv" else "excel")
             header, cells = rows.fieldnames or [], list(rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return [], [f"{file.name} is no table in UTF-8: {error}"]
+        return [], [f"{file.name} is no table in UTF-8: {error}; check the path and the file"]
     if unknown := sorted(set(header) - set(COLUMNS)):
         return [], [f"{file.name}: no column {unknown[0]!r} is known; they are {', '.join(COLUMNS)}"]
     if "path" not in header:

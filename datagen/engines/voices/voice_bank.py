@@ -16,6 +16,7 @@ from datagen.engines.voices import recordings
 from datagen.engines.voices.recordings import Recording, ReferenceRecording
 from datagen.engines.voices.voice_checks import Measures, RecordingLimits, faults, fitness, measure
 from datagen.errors import EngineError
+from datagen.faults import cannot
 
 _TABLES = (".csv", ".tsv")
 _CANDIDATES = 8
@@ -113,9 +114,13 @@ def survey(
     elif given.is_dir():
         found = sorted(recordings.find(given, tuple(languages), licence), key=attrgetter("voice"))
     else:
-        raise EngineError(f"voice bank {path}: there is no such directory, and no .csv or .tsv of this name")
+        raise EngineError(
+            f"voice bank {path}: there is no such directory, and no .csv or .tsv of this name; check the path"
+        )
     if not found:
-        raise EngineError(f"voice bank {path}: it contains no recordings")
+        raise EngineError(
+            f"voice bank {path}: it contains no recordings; name another folder or table (docs/voices.md)"
+        )
     by_voice: dict[str, list[Recording]] = {}
     for recording in found:
         by_voice.setdefault(recording.voice, []).append(recording)
@@ -134,7 +139,7 @@ def write_table(path: str | Path, verdicts: Sequence[Verdict]) -> None:
     try:
         recordings.write_rows(Path(path), [(verdict.voice, verdict.path, verdict.transcript) for verdict in verdicts])
     except OSError as error:
-        raise EngineError(f"{path} cannot be written: {error}") from error
+        raise EngineError(cannot("write", path, error)) from error
 
 
 def _best(group: Sequence[Recording], limits: RecordingLimits) -> Verdict:
