@@ -34,6 +34,8 @@ from datagen.shards.unit import File, Marker, data_key, marker_key
 
 _TASKS = ("asr", "four_stream", "three_stream", "tts", "two_stream")
 _SPLITS = ("test", "train", "validation")
+PLACES = (("conversations", ""), *((task, split) for task in _TASKS for split in _SPLITS), ("rejects", ""))
+"""Table and split of each file of a large unit."""
 _TEXTS = (
     "Is room {} free on Monday?",
     "Yes, it is free until noon.",
@@ -57,22 +59,29 @@ def fake_recipe(source: Path, unit_dialogues: int) -> Recipe:
 
 def write_markers(out: Path, n_units: int) -> None:
     """Write a plan of 32 dialogues per unit, and all its markers, each with 17 files."""
+    (out / "units").mkdir(parents=True)
+    (out / PLAN).write_bytes(made_up_plan(n_units).to_json())
+    for unit in range(n_units):
+        (out / marker_key(unit)).write_bytes(made_up_marker(unit).to_json())
+
+
+def made_up_plan(n_units: int) -> Plan:
+    """A plan of 32 dialogues per unit, without its input."""
     work = Pipeline(load_recipe("fake"))
     versions = {"datagen": "", "data_version": 0, "recipe_sha256": ""}
     identity = Identity(**versions, recipe=work.recipe.identity(), inputs=(), **vars(work.describe()))
-    plan = Plan(identity, 32 * n_units, 32, ("0" * 64,) * -(-n_units // 64))
-    (out / "units").mkdir(parents=True)
-    (out / PLAN).write_bytes(plan.to_json())
-    places = [("conversations", ""), *((task, split) for task in _TASKS for split in _SPLITS), ("rejects", "")]
-    for unit in range(n_units):
-        hashes = [hashlib.sha256(b"%d %d" % (unit, k)).hexdigest() for k in range(len(places))]
-        files = tuple(
-            File(data_key(table, unit, split), table, split, 30, int(sha256[:4], 16), int(sha256[4:8], 16), sha256)
-            for (table, split), sha256 in zip(places, hashes, strict=True)
-        )
-        rejects = {"select/code": 1, "select/too_long": 1}
-        marker = Marker(unit, 32, 30, 15_000_000, hashes[0][:32], rejects, files, "x86_64 SkylakeX", 10**9 + unit)
-        (out / marker_key(unit)).write_bytes(marker.to_json())
+    return Plan(identity, 32 * n_units, 32, ("0" * 64,) * -(-n_units // 64))
+
+
+def made_up_marker(unit: int) -> Marker:
+    """The marker of a unit with a file in every place."""
+    hashes = [hashlib.sha256(b"%d %d" % (unit, k)).hexdigest() for k in range(len(PLACES))]
+    files = tuple(
+        File(data_key(table, unit, split), table, split, 30, int(sha256[:4], 16), int(sha256[4:8], 16), sha256)
+        for (table, split), sha256 in zip(PLACES, hashes, strict=True)
+    )
+    rejects = {"select/code": 1, "select/too_long": 1}
+    return Marker(unit, 32, 30, 15_000_000, hashes[0][:32], rejects, files, "x86_64 SkylakeX", 10**9 + unit)
 
 
 # -- what is measured, each in a process of its own
