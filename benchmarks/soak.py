@@ -1,4 +1,4 @@
-"""A soak: kills, faults of a store and flipped bits by the thousand; whatever happens, one digest and nothing left behind.
+"""A soak: kills, faults of a store and flipped bits by the thousand; one digest, and nothing left behind.
 
     python benchmarks/soak.py                          all campaigns, hours
     python benchmarks/soak.py --only build --kills 20  one of them, shortly
@@ -51,6 +51,8 @@ class Running(Protocol):
     """A campaign under way."""
 
     unit: str
+    spared: tuple[int, ...]
+    """Processes of its servers."""
 
     def round(self, folder: Path, chance: random.Random, n_most: int, deadline: float) -> Round:
         """At most `n_most` blows in an empty folder, and what they did."""
@@ -157,6 +159,7 @@ def _round(
         blows, digest, faults, n_done = found.blows, found.digest, found.faults, found.n
     except Soaked as error:
         faults = [f"the round broke off: {error}"]
+    faults += [f"a process is left: {name}" for name in leftovers(running.spared)]
     if faults and options.keep:
         faults = [*faults, f"kept in {folder}"]
     else:
@@ -178,7 +181,9 @@ def _round(
 
 
 def _say(line: Line, n_before: int, n: int) -> None:
-    print(f"{line.campaign}: round {line.round}, {n_before + line.n} of {n} {line.unit}, {line.seconds:.1f} s", flush=True)
+    print(
+        f"{line.campaign}: round {line.round}, {n_before + line.n} of {n} {line.unit}, {line.seconds:.1f} s", flush=True
+    )
     for fault in line.faults:
         print(f"  FAULT {fault}", flush=True)
 
@@ -200,8 +205,8 @@ def table(found: list[Line]) -> str:
         digests = len({line.digest for line in its if line.digest})
         n_faults, seconds = sum(len(line.faults) for line in its), sum(line.seconds for line in its)
         rows.append(
-            f"{name:<15} {len(its):>6} {n:>8,} {its[-1].unit:<10} {digests:>7} {n_faults:>7} {seconds:>7,.0f} {cpu:>7,.0f} "
-            f"{cpu / max(n, 1):>11.2f}"
+            f"{name:<15} {len(its):>6} {n:>8,} {its[-1].unit:<10} {digests:>7} {n_faults:>7} {seconds:>7,.0f} "
+            f"{cpu:>7,.0f} {cpu / max(n, 1):>11.2f}"
         )
     return "\n".join(rows)
 

@@ -1,4 +1,4 @@
-"""Flipped bits in all kinds of files of a finished build, and between a kill and the resume; changed manifest values."""
+"""Flipped bits in files of a finished build, and between a kill and the resume; changed values of the manifest."""
 
 import json
 import random
@@ -26,15 +26,29 @@ from datagen.run.build import build
 from datagen.run.check import check
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.store import LocalStore
-from tests.run.builds import fake
+from tests.run.builds import fake, talk, talks
 
 _AT_ONCE = 50
 """Flips per round."""
 _SECONDS = 120.0
 """Longest time for one check or resume."""
-_N_DIALOGUES = 12
+_N_DIALOGUES = 6
+"""Dialogues that are near-duplicates of one another."""
+_SUBJECTS = (
+    ("bakers", "bread", "rises overnight"),
+    ("sailors", "wind", "turns west at noon"),
+    ("glaciers", "ice", "moves slowly downhill"),
+    ("violins", "wood", "sounds best when old"),
+    ("orchards", "plums", "ripen late this year"),
+    ("bridges", "steel", "needs fresh paint"),
+    ("owls", "mice", "hide under leaves"),
+    ("tunnels", "rock", "holds if it is dry"),
+)
+"""Dialogues that are unlike one another, for all splits."""
 _MOST_CHANGES = 150
 """Changes of files after which a build is killed, at most; a whole one makes about 250."""
+_MOST_MISSED = 10
+"""Missed values after which a reader is not run again."""
 _NUMBER = re.compile(r"(?:\w+-)?\d{5,6}(?:-[0-9a-f]{12})?\.\w+\Z|\b[0-9a-f]{32}(?:\.parquet)?\Z")
 
 Path_ = tuple[str | int, ...]
@@ -98,7 +112,9 @@ def _recipe(base: Path) -> Recipe:
     """Files of every kind: all tasks and splits, rejects, groups, kept takes and sound."""
     splits = "splits={validation: 0.3, test: 0.3, keep_together: 0.5}"
     tasks = "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream]"
-    return fake(base, splits, tasks, "takes.keep=true", "mix.keep_audio=true", n=_N_DIALOGUES)
+    unlike = [talk(f"Tell me more about {x} and {y}.", f"Well, {y} {z}.", id=x) for x, y, z in _SUBJECTS]
+    records = [*talks(_N_DIALOGUES), *unlike]
+    return fake(base, splits, tasks, "takes.keep=true", "mix.keep_audio=true", records=records)
 
 
 def _write_recipe(base: Path) -> None:
@@ -137,6 +153,7 @@ class Finished:
     """Flips in a finished build: the check must find each."""
 
     unit = "flips"
+    spared = ()
 
     def __init__(self, base: Path) -> None:
         """Make the build."""
@@ -192,6 +209,7 @@ class Between:
     """Flips between a kill and the resume: each is found or harmless."""
 
     unit = "flips"
+    spared = ()
 
     def __init__(self, base: Path) -> None:
         """Make what an undisturbed build gives."""
@@ -280,7 +298,7 @@ READERS: dict[str, Callable[[str, str], tuple[str, ...]]] = {
     "export": lambda out, to: ("export", out, "--to", f"{to}/export", "--format", "moshi"),
     "audit": lambda out, _: ("audit", out),
     "timing report": lambda out, _: ("timing", "report", out),
-    "report": lambda out, to: ("report", out, "--out", f"{to}/report.html"),
+    "report": lambda out, to: ("report", out, "--to", f"{to}/report.html"),
 }
 """Commands that read a finished build, of its output and a folder for what they write."""
 
@@ -294,8 +312,9 @@ def _feed(out: str) -> None:
     from datagen.feed import Feed, Stage
 
     try:
-        next(iter(Feed(out, Stage("soak", {"three_stream": 1}, 4096, 1))))
-    except DatagenError:
+        next(iter(Feed(out, Stage("soak", {"three_stream": 1}, 16_384, 1))))
+    except DatagenError as error:
+        print(error)
         raise SystemExit(1) from None
 
 
@@ -303,16 +322,16 @@ class Values:
     """Changed values of the manifest: the check and every reader must refuse each."""
 
     unit = "values"
+    spared = ()
 
     def __init__(self, base: Path) -> None:
         """Make the build, and see that all readers read it."""
-        self._base, self._out = base, base / "build"
+        self._out, self._readers, self._n_missed = base / "build", (*READERS, "feed"), Counter[str]()
         apart(base / "log", _write_recipe, base)
         rehearse(base / "log", _built, base, base / "rehearsal")
         self._digest, _ = apart(base / "log", _built, base, self._out)
-        for name in (*READERS, "feed"):
-            if (outcome := self._outcome(name, base)) != "missed":
-                raise SystemExit(f"{name} does not read an undisturbed build: {outcome}\n{(base / 'log').read_text()}")
+        for name in self._readers:
+            rehearse(base / "log", self._reading(name, base))
 
     def round(self, folder: Path, chance: random.Random, n_most: int, deadline: float) -> Round:  # noqa: ARG002
         """Change each value once, in a random order, and pass the manifest to every reader."""
@@ -326,27 +345,44 @@ class Values:
                 found.faults.append(f"time was up after {found.n} of {len(places)} values")
                 break
             file.write_text(json.dumps(changed(values, path), indent=1, sort_keys=True, ensure_ascii=False), "utf-8")
-            outcomes = {name: self._outcome(name, folder) for name in (*READERS, "feed")}
-            unseen = [name if outcome == "missed" else f"{name} ({outcome})" for name, outcome in outcomes.items() if outcome != "found"]
-            place = ".".join(map(str, path))
-            found.count("manifest", "found" if not unseen else "missed", f"{place} by {', '.join(unseen)}")
+            unseen = self._unseen(folder)
+            place = f"{'.'.join(map(str, path))} by {', '.join(unseen)}"
+            found.count("manifest", "missed" if unseen else "found", place)
         file.write_bytes(data)
         return found
 
-    def _outcome(self, name: str, folder: Path) -> str:
+    def _unseen(self, folder: Path) -> list[str]:
+        """Readers that do not refuse the manifest; one that has missed many is not run again."""
+        unseen = []
+        for name in self._readers:
+            if self._n_missed[name] < _MOST_MISSED and (outcome := self._outcome(name, folder)) != "found":
+                self._n_missed[name] += 1
+                unseen.append(name if outcome == "missed" else f"{name} ({outcome})")
+        return unseen or [f"{name}, not run again" for name, n in self._n_missed.items() if n >= _MOST_MISSED]
+
+    def _reading(self, name: str, folder: Path) -> Callable[[], None]:
+        """The run of a reader, which may write to an empty folder."""
         to = folder / "to"
         shutil.rmtree(to, ignore_errors=True)
         to.mkdir()
         out = str(self._out)
-        read = partial(_feed, out) if name == "feed" else partial(_read, READERS[name](out, str(to)))
-        child = Forked(read, folder / "log")
+        return partial(_feed, out) if name == "feed" else partial(_read, READERS[name](out, str(to)))
+
+    def _outcome(self, name: str, folder: Path) -> str:
+        child = Forked(self._reading(name, folder), folder / "log")
         if not child.wait(_SECONDS):
             child.kill()
             return "hangs"
         if child.code == 1 and "Traceback" not in child.said():
             return "found"
         last = (child.said().splitlines() or [""])[-1]
-        return "missed" if child.code == 0 else f"traceback: {last}" if child.code == CRASHED else f"ends with {child.code}"
+        return (
+            "missed"
+            if child.code == 0
+            else f"traceback: {last}"
+            if child.code == CRASHED
+            else f"ends with {child.code}"
+        )
 
     def close(self) -> None:
         """Nothing is to be ended."""

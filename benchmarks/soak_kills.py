@@ -61,9 +61,9 @@ class Job:
     n_changes: int
     """Largest number of the change of files before which a process kills itself."""
     n_workers: int = 0
-    prepare: Callable[[Path], None] = lambda base: None
+    prepare: Callable[[Path], None] = lambda _: None
     """Fill the base; called once in a child."""
-    around: Callable[[Path], "contextlib.AbstractContextManager[tuple[int, ...]]"] = lambda base: contextlib.nullcontext(
+    around: Callable[[Path], "contextlib.AbstractContextManager[tuple[int, ...]]"] = lambda _: contextlib.nullcontext(
         ()
     )
     """Servers for the whole campaign; yields their process ids."""
@@ -179,7 +179,7 @@ class Storm:
             self.round.faults.append(f"a driver that nobody killed ended with {run.code}: {run.said()}")
 
     def _strike(self, run: Forked) -> Forked | None:
-        """Kill something; returns the driver if it goes on working."""
+        """Kill something; returns the driver if it still works."""
         victims = _VICTIMS if self._job.n_workers else _ALONE
         number, victim = self._chance.choice(SIGNALS), self._chance.choice(victims)
         workers = children(run.pid)
@@ -288,6 +288,14 @@ def _looked_at(job: Job, base: Path, folder: Path) -> tuple[dict[str, str], list
     return files, scratch(out) + job.judge(base, folder), digest
 
 
+def _here(base: Path, folder: Path) -> Path:
+    """A link to a folder by the same name for all rounds, because some exports hold absolute paths."""
+    link = base / "here"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder)
+    return link
+
+
 class Kills:
     """A campaign of kills over one kind of work."""
 
@@ -296,18 +304,18 @@ class Kills:
     def __init__(self, job: Job, base: Path) -> None:
         """A campaign in a base folder; makes what an undisturbed run gives."""
         self._job, self._base, self._stack = job, base, contextlib.ExitStack()
-        self._spared = self._stack.enter_context(job.around(base))
+        self.spared = self._stack.enter_context(job.around(base))
         clean = base / "clean"
         clean.mkdir()
         apart(base / "log", job.prepare, base)
-        rehearse(base / "log", job.run, base, clean)
+        rehearse(base / "log", job.run, base, _here(base, clean))
         self._wanted, faults, self._digest = apart(base / "log", _looked_at, job, base, clean)
         if faults:
             raise SystemExit(f"an undisturbed run has faults: {faults}")
 
     def round(self, folder: Path, chance: random.Random, n_most: int, deadline: float) -> Round:
         """Kill one work until it ends, then compare."""
-        storm = Storm(self._job, self._base, folder, chance).spare(self._spared)
+        storm = Storm(self._job, self._base, _here(self._base, folder), chance).spare(self.spared)
         storm.rage(n_most, deadline)
         storm.settle()
         found = storm.round

@@ -71,9 +71,13 @@ def page(names: Names, query: dict[str, list[str]]) -> bytes:
     elif value("start-after"):
         first = max(first, bisect_left(names, value("start-after") + "\0"))
     last = min(end, first + int(value("max-keys", str(_PER_PAGE))))
-    size = f"<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>\"0\"</ETag><Size>{_N_BYTES}</Size>"
+    size = f'<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>"0"</ETag><Size>{_N_BYTES}</Size>'
     items = "".join(f"<Contents><Key>{names[k]}</Key>{size}</Contents>" for k in range(first, last))
-    more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>" if last < end else "<IsTruncated>false</IsTruncated>"
+    more = (
+        f"<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
+        if last < end
+        else "<IsTruncated>false</IsTruncated>"
+    )
     return f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult>{more}{items}</ListBucketResult>'.encode()
 
 
@@ -120,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
@@ -154,7 +158,7 @@ def _status(store: Store) -> int:
 
 
 def _peak_mb(work: Callable[[Store], int], endpoint: str) -> tuple[int, float]:
-    """What the work counts, and by how many MB it raises the peak of its process."""
+    """The number that the work counts, and by how many MB it raises the peak of its process."""
     import os
 
     os.environ.update(s3_environment(endpoint))
@@ -173,6 +177,7 @@ class Listing:
     """The campaign."""
 
     unit = "objects"
+    spared = ()
 
     def __init__(self, base: Path) -> None:
         """Nothing is prepared."""

@@ -148,7 +148,7 @@ def apart(log: Path, run: Callable[..., Any], *arguments: object, seconds: float
     if not child.wait(10) or child.code:
         child.kill()
         raise Soaked(f"{getattr(run, '__name__', run)} ended with {child.code}:\n{child.said()}")
-    return pickle.loads(b"".join(parts))  # noqa: S301  (of our own child)
+    return pickle.loads(b"".join(parts))
 
 
 def _send(pipe: int, run: Callable[..., Any], *arguments: object) -> None:

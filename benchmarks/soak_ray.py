@@ -38,6 +38,7 @@ class RayKills:
     """The campaign."""
 
     unit = "kills"
+    spared = ()
 
     def __init__(self, base: Path) -> None:
         """Nothing is prepared: each storm compares with an undisturbed build of its own."""

@@ -1,4 +1,4 @@
-"""Faults of an object store, by the thousand: builds, resumes, checks, flattenings and feeds through the flaky S3 of the tests."""
+"""Faults of an object store, by the thousand, in builds, resumes, checks, flattenings and feeds."""
 
 import hashlib
 import os
@@ -120,7 +120,7 @@ def _stormy(base: Path, seed: int, wanted: Wanted) -> Round:
         if tries.run("feed", lambda: batches(url)) != wanted.batches:
             tries.faults.append("the feed's batches differ")
         found.blows.update({fault: n for fault, n in proxy.faults.items() if fault})
-        proxy.plan = lambda method, path, n: ""
+        proxy.plan = lambda *_: ""
         found.digest = Manifest.load(open_store(url)).digest
         found.faults = tries.faults + _final_faults(url, wanted)
     return found
@@ -151,6 +151,7 @@ class Store:
     """A campaign of faults."""
 
     unit = "faults"
+    spared = ()
 
     def __init__(self, base: Path) -> None:
         """Make what undisturbed runs on a disk give."""
@@ -160,7 +161,9 @@ class Store:
     def round(self, folder: Path, chance: random.Random, n_most: int, deadline: float) -> Round:  # noqa: ARG002
         """One build with all that follows; the number of faults is what happened, and may exceed `n_most`."""
         seconds = max(600.0, deadline - time.monotonic())
-        found: Round = apart(folder / "log", _stormy, self._base, chance.randrange(2**31), self._wanted, seconds=seconds)
+        found: Round = apart(
+            folder / "log", _stormy, self._base, chance.randrange(2**31), self._wanted, seconds=seconds
+        )
         return found
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ N_KILLS = 12
 _ENDING = ("driver", "interrupt")
 """Victims after which the driver is waited for."""
 
+
 class Storm:
     """A build whose units go on only as far as tickets are given out, so that a kill always finds it under way."""
 
