@@ -103,17 +103,15 @@ class Storm:
     def rage(self, n_most: int, deadline: float) -> None:
         """Kill until the work has ended, `n_most` kills are done, or time is up."""
         run: Forked | None = None
-        order: Order | None = None
         while self.round.n < n_most and time.monotonic() < deadline and self._n_odd < _MOST_ODD:
             if run is None:
-                order = self._order() if self._job.armed and self._chance.random() < 0.5 else None
-                run = self._start(order)
-            if self._pause(run, order):
+                run = self._start(self._order() if self._job.armed and self._chance.random() < 0.5 else None)
+            if self._pause(run):
                 if run.code == 0:
                     break
-                self._count_end(run, order)
+                self._count_end(run)
                 run = None
-            elif order is None:
+            elif not self._waits:
                 run = self._strike(run)
         if run is not None:
             run.kill()
@@ -133,6 +131,13 @@ class Storm:
         self.round.faults += [f"a process survives the end: {name}" for name in leftovers(self._spared)]
 
     _spared: tuple[int, ...] = ()
+    _ordered: Order | None = None
+    """What the driver obeys."""
+
+    @property
+    def _waits(self) -> bool:
+        """True if the driver is to obey before it is struck. One with workers makes few changes itself."""
+        return self._ordered is not None and not self._job.n_workers
 
     def spare(self, pids: tuple[int, ...]) -> "Storm":
         """Servers that are to run on."""
@@ -147,6 +152,7 @@ class Storm:
         if order and self._job.n_workers and self._chance.random() < 0.7:
             self._write_order(order)
             order = None
+        self._ordered = order
         return Forked(partial(_drive, self._job, self._base, self._folder, order), self._folder / "log")
 
     def _write_order(self, order: Order) -> None:
@@ -161,9 +167,9 @@ class Storm:
             self.round.blows[f"worker {fired.stem.split('-')[1]} at a change"] += 1
             fired.unlink()
 
-    def _pause(self, run: Forked, order: Order | None) -> bool:
-        """Wait a while; True if the driver ended by itself. One with an order is waited for."""
-        pause_s = 60.0 if order and not self._job.n_workers else self._chance.uniform(0, self._job.pause_s)
+    def _pause(self, run: Forked) -> bool:
+        """Wait a while; True if the driver ended by itself."""
+        pause_s = 60.0 if self._waits else self._chance.uniform(0, self._job.pause_s)
         deadline = time.monotonic() + pause_s
         while not run.ended():
             if time.monotonic() > deadline:
@@ -171,7 +177,8 @@ class Storm:
             time.sleep(_POLL_S)
         return True
 
-    def _count_end(self, run: Forked, order: Order | None) -> None:
+    def _count_end(self, run: Forked) -> None:
+        order = self._ordered
         if order and run.code in _codes(order.signal):
             self.round.blows[f"driver {signal.Signals(order.signal).name} at a change"] += 1
         else:
@@ -199,7 +206,7 @@ class Storm:
         if not run.wait():
             self.round.faults.append(f"a driver does not end on {signal.Signals(number).name}: {run.said()}")
             run.kill()
-        elif run.code not in (0, *_codes(number)):
+        elif run.code not in (0, *_codes(number), *(_codes(self._ordered.signal) if self._ordered else ())):
             self.round.faults.append(f"{signal.Signals(number).name} ends a driver with {run.code}: {run.said()}")
         return None
 
@@ -468,7 +475,7 @@ def _nothing(base: Path, folder: Path) -> list[str]:  # noqa: ARG001
 
 JOBS: dict[str, tuple[float, Job]] = {
     "build": (0.40, Job(_build_here, _build_judge, 0.5, 40, 0, _plain_recipe)),
-    "workers": (0.26, Job(partial(_build_command, 2), _build_judge, 1.0, 20, 2, _armed_recipe)),
+    "workers": (0.26, Job(partial(_build_command, 2), _build_judge, 1.2, 20, 2, _armed_recipe)),
     "voice": (0.04, Job(partial(_build_command, 1), _build_judge, 5.0, 20, 1, _spoken_recipe, armed=False)),
     **{
         f"export_{name}": (0.03, Job(partial(_export, name), _nothing, 0.5, 30, 0, _source_with_sound))
