@@ -15,13 +15,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from common import DATAGEN, recipe_for, show
 from typing_extensions import override
 
+from datagen import DATA_VERSION
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import LimitsConfig, Recipe
 from datagen.recipe import load as load_recipe
@@ -66,20 +67,22 @@ def fake_recipe(source: Path, unit_dialogues: int) -> Recipe:
 def write_markers(out: Path, n_units: int) -> None:
     """Write a plan of 32 dialogues per unit, and all its markers, each with 17 files."""
     (out / "units").mkdir(parents=True)
-    (out / PLAN).write_bytes(made_up_plan(n_units).to_json())
+    plan = made_up_plan(n_units)
+    (out / PLAN).write_bytes(plan.to_json())
     for unit in range(n_units):
-        (out / marker_key(unit)).write_bytes(made_up_marker(unit).to_json())
+        (out / marker_key(unit)).write_bytes(made_up_marker(unit, plan.seal).to_json())
 
 
 def made_up_plan(n_units: int) -> Plan:
     """A plan of 32 dialogues per unit, without its input."""
     work = Pipeline(load_recipe("fake"))
-    versions = {"datagen": "", "data_version": 0, "recipe_sha256": ""}
+    versions = {"datagen": "", "data_version": DATA_VERSION, "recipe_sha256": ""}
     identity = Identity(**versions, recipe=work.recipe.identity(), inputs=(), **vars(work.describe()))
-    return Plan(identity, 32 * n_units, 32, ("0" * 64,) * -(-n_units // 64))
+    plan = Plan(identity, 32 * n_units, 32, ("0" * 64,) * -(-n_units // 64))
+    return replace(plan, seal=json.loads(plan.to_json())["seal"])
 
 
-def made_up_marker(unit: int) -> Marker:
+def made_up_marker(unit: int, plan: str) -> Marker:
     """The marker of a unit with a file in every place."""
     hashes = [hashlib.sha256(b"%d %d" % (unit, k)).hexdigest() for k in range(len(PLACES))]
     files = tuple(
@@ -87,7 +90,7 @@ def made_up_marker(unit: int) -> Marker:
         for (table, split), sha256 in zip(PLACES, hashes, strict=True)
     )
     rejects = {"select/code": 1, "select/too_long": 1}
-    return Marker(unit, 32, 30, 15_000_000, hashes[0][:32], rejects, files, "x86_64 SkylakeX", 10**9 + unit)
+    return Marker(unit, 32, 30, 15_000_000, hashes[0][:32], rejects, files, "x86_64 SkylakeX", 10**9 + unit, plan)
 
 
 # -- what is measured, each in a process of its own
@@ -112,7 +115,7 @@ def resume(folder: Path) -> None:
     if found is None:
         raise SystemExit("no plan")
     left, limit = missing(store, 2 * found.n_units), FailureLimit(LimitsConfig())
-    for marker in markers(store, all_but(left, 2 * found.n_units)):
+    for marker in markers(store, all_but(left, 2 * found.n_units), found.seal):
         limit.count(marker)
 
 

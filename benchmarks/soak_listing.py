@@ -89,7 +89,7 @@ class PretendedS3(ThreadingHTTPServer):
     def __init__(self, n_units: int) -> None:
         """A server on a free port."""
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.names, self.n_units, self.plan = Names(n_units), n_units, made_up_plan(n_units).to_json()
+        self.names, self.n_units, self.plan = Names(n_units), n_units, made_up_plan(n_units)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -107,9 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         key = unquote(parts.path).split(f"/{_FOLDER}/", 1)[-1]
         unit = unit_of(key) if key.startswith("units/") else None
         if key == PLAN:
-            self._send(200, self.server.plan)
+            self._send(200, self.server.plan.to_json())
         elif unit is not None and unit < self.server.n_units:
-            self._send(200, made_up_marker(unit).to_json())
+            self._send(200, made_up_marker(unit, self.server.plan.seal).to_json())
         else:
             self._send(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
