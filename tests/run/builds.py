@@ -187,16 +187,16 @@ class Forger:
         for path, marker in self.markers():
             files = tuple(file for file in self.files if unit_of(file.key) == marker.unit)
             tables = [(file.table, self.table(file.key)) for file in files]
-            rows = {name: [r for n, t in tables if n == name for r in t.to_pylist()] for name in _DECIDING}
+            found = {name: [r for n, t in tables if n == name for r in t.to_pylist()] for name in _DECIDING}
             marker = replace(
                 marker,
                 digest=digest.to_text(
                     digest.total(h for name, table in tables for h in digest.row_hashes(name, table))
                 ),
-                rejects=dict(Counter(f"{r['stage']}/{r['reason']}" for r in rows["rejects"])),
-                n_records=sum(map(len, rows.values())),
-                n_kept=len(rows["conversations"]),
-                n_samples=sum(row["n_samples"] for row in rows["conversations"]),
+                rejects=dict(Counter(f"{r['stage']}/{r['reason']}" for r in found["rejects"])),
+                n_records=sum(map(len, found.values())),
+                n_kept=len(found["conversations"]),
+                n_samples=sum(row["n_samples"] for row in found["conversations"]),
                 files=files,
             )
             path.write_bytes(marker.to_json())

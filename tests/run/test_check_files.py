@@ -316,7 +316,8 @@ def test_a_conversation_that_was_not_planned_is_found(out, column, value):
     forger = Forger(out)
     forger.edit("conversations/000000.parquet", lambda rows: rows[0].update({column: value}))
     forger.seal()
-    only(faults(out), "conversation", {"record": "is a reject in the planned input"}.get(column, f"{column} is {value!r}"))
+    says = f"{column} is {value!r}" if column != "record" else "dialogue_id is 'd1', the planned values of record 0"
+    only(faults(out), "conversation", says)
 
 
 @pytest.mark.parametrize("column", ["source", "dialogue_id"])

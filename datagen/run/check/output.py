@@ -11,7 +11,7 @@ from datagen.errors import StoreError
 from datagen.run.check.faults import EnoughError, Faults
 from datagen.run.check.index_check import IndexCheck
 from datagen.run.check.names import Names, foreign
-from datagen.run.check.planned import input_keys
+from datagen.run.check.planned import check_by_name, input_keys
 from datagen.run.check.scope import Scope, scope_of
 from datagen.run.check.sums import Sums
 from datagen.run.check.takes_check import check_kept
@@ -23,6 +23,8 @@ from datagen.shards.plan import PLAN
 from datagen.shards.store import Store
 
 _BESIDE = (PLAN, "recipe.yaml", "README.md")
+_SUMS = ("n_conversations", "n_rejects", "rejects", "hours", "digest", "tables", "reproducible")
+"""Values of a manifest that need every unit."""
 _REPORT = "report.html"
 """What `datagen report` adds."""
 
@@ -84,6 +86,8 @@ def _check(manifest: Manifest, source: Manifest | None, report: Report, faults: 
     _check_manifest(scope, wanted, sums, faults)
     _check_beside(scope, wanted, sums, faults)
     check_kept(manifest.store, names, faults)
+    if not plan.seal:
+        check_by_name(manifest.store, faults)
     faults.add(*foreign(manifest.store, names, () if plan.seal else ("input/",)))
 
 
@@ -110,9 +114,6 @@ def _check_manifest(scope: Scope, wanted: Manifest, sums: Sums, faults: Faults) 
     known = {name: vars(scope.manifest)[name] for name in _SUMS} if not sums.is_complete else {}
     found = json.loads(replace(wanted, beside=scope.manifest.beside, **known).to_json())
     faults.compare(MANIFEST, _without_seal(said), _without_seal(found), "the other files")
-
-
-_SUMS = ("n_conversations", "n_rejects", "rejects", "hours", "digest", "tables", "reproducible")
 
 
 def _without_seal(values: dict[str, object]) -> dict[str, object]:

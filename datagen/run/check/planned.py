@@ -25,6 +25,14 @@ def input_keys(plan: Plan) -> list[list[tuple[str, str]]]:
     return found
 
 
+def check_by_name(store: Store, faults: Faults) -> None:
+    """Check the planned input without a plan: a file's name ends in the first digits of its hash."""
+    for key in store.keys("input"):
+        with faults.caught():
+            if not hashlib.sha256(store.read(key)).hexdigest().startswith(key.removesuffix(".parquet").split("-")[-1]):
+                faults.add(f"{key}: its bytes are not those it is named by")
+
+
 class Planned:
     """Reads the planned records of one unit after another."""
 

@@ -1,4 +1,4 @@
-"""The check of one unit: its files against index and marker, its records against the plan, its rows against flattening."""
+"""The check of a unit: its files against index and marker, records against the plan, rows against flattening."""
 
 import hashlib
 from collections import Counter
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from datagen.errors import StoreError
+from datagen.pipeline.flatten import Flatten
 from datagen.pipeline.script.script import split_of
 from datagen.records import Reject, Row, Streams
 from datagen.run.check.faults import Faults
@@ -269,9 +270,10 @@ class UnitCheck:
 
     def _check_rows(self, unit: Unit) -> None:
         """Rows that differ from a fresh flattening of the conversations: ids, masks, positions and splits."""
-        if self._scope.flatten is None or "conversations" in unit.lost:
+        flatten = self._scope.flatten
+        if flatten is None or "conversations" in unit.lost:
             return
-        rows = [row for s in unit.streams for row in self._flattened(s)]
+        rows = [row for s in unit.streams for row in self._flattened(flatten, s)]
         tasks = {name: found for name, found in unit.found.items() if name not in _NO_TASKS}
         places = {(row.task, row.split) for row in rows}
         places |= {(task, each.file.split) for task, found in tasks.items() for each in found}
@@ -294,11 +296,10 @@ class UnitCheck:
                     f"{file.table} row {name!r} in {file.split} is not what flattening its conversation gives"
                 )
 
-    def _flattened(self, s: Streams) -> list[Row]:
+    def _flattened(self, flatten: Flatten, s: Streams) -> list[Row]:
         """The rows of a conversation; none if it cannot be flattened, which is reported."""
-        assert self._scope.flatten
         try:
-            return self._scope.flatten(s)
+            return flatten(s)
         except (ValueError, IndexError, KeyError) as error:
             self._faults.add(f"conversation {s.dialogue_id!r}: cannot be flattened ({error})")
             return []
