@@ -194,11 +194,15 @@ class Forger:
                     digest.total(h for name, table in tables for h in digest.row_hashes(name, table))
                 ),
                 rejects=dict(Counter(f"{r['stage']}/{r['reason']}" for r in found["rejects"])),
-                n_records=sum(map(len, found.values())),
-                n_kept=len(found["conversations"]),
-                n_samples=sum(row["n_samples"] for row in found["conversations"]),
                 files=files,
             )
+            if "from" not in self.values:  # or the conversations are elsewhere
+                marker = replace(
+                    marker,
+                    n_records=sum(map(len, found.values())),
+                    n_kept=len(found["conversations"]),
+                    n_samples=sum(row["n_samples"] for row in found["conversations"]),
+                )
             path.write_bytes(marker.to_json())
             tally.add(marker)
         self.values.update(

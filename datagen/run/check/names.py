@@ -7,13 +7,15 @@ from datagen.shards.store import Store
 
 _NUMBERED = re.compile(r"(.*[/-])([0-9]{6,})(\.[a-z]+)\Z")
 _SCRATCH = ".writing/"
+_PROBE = ".writing/probe"
+"""Left in an object store that was asked whether it refuses to overwrite."""
 
 
 class Names:
     """The names of listed files: a byte for each unit's file."""
 
     def __init__(self, n_units: int) -> None:
-        """None so far, of an output of so many units."""
+        """No names yet, of an output of `n_units` units."""
         self._n_units = n_units
         self._of_units: dict[tuple[str, str], bytearray] = {}
         self._others: set[str] = set()
@@ -58,6 +60,8 @@ def foreign(store: Store, names: Names, unknown: tuple[str, ...] = ()) -> Iterat
         unknown: Folders whose lists are lost, with a slash at the end.
     """
     for key, _ in store.sizes(""):
+        if key == _PROBE:
+            continue
         if key.startswith(_SCRATCH):
             yield f"{key}: left over from a writer that was killed; delete it"
         elif key not in names and not key.startswith(unknown):

@@ -26,7 +26,7 @@ _BESIDE = (PLAN, "recipe.yaml", "README.md")
 _SUMS = ("n_conversations", "n_rejects", "rejects", "hours", "digest", "tables", "reproducible")
 """Values of a manifest that need every unit."""
 _REPORT = "report.html"
-"""What `datagen report` adds."""
+"""The page that `datagen report` adds."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What a check compares: the output, its plan, and the build from which it was flattened."""
+"""The scope of a check: the output, its plan, and the build from which it was flattened."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from datagen.shards.store import Store
 
 @dataclass(frozen=True)
 class Scope:
-    """An output and what proves its content. The plan, which came first, goes before the manifest."""
+    """An output and the proofs of its content. The plan, which came first, goes before the manifest."""
 
     store: Store
     manifest: Manifest

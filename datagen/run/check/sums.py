@@ -9,10 +9,10 @@ from datagen.shards.markers import Tally
 
 
 class Sums:
-    """What was found so far."""
+    """Sums over the units found so far."""
 
     def __init__(self, n_records: int) -> None:
-        """Nothing yet, of an input of so many records."""
+        """Nothing yet, of an input of `n_records` records."""
         self.tally = Tally()
         self.is_complete = True
         """False if a unit could not be counted."""

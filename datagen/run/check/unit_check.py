@@ -40,7 +40,7 @@ class Found:
 
 @dataclass
 class Unit:
-    """What was read of a unit."""
+    """The content of a unit, as far as it can be read."""
 
     number: int
     found: dict[str, list[Found]] = field(default_factory=dict)
