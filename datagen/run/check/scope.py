@@ -49,7 +49,7 @@ class Scope:
 
     @cached_property
     def splits(self) -> SplitsConfig | None:
-        """How splits are dealt; None if the recipe is not valid."""
+        """The recipe of splits; None if it is not valid."""
         try:
             return SplitsConfig.model_validate(self.identity.recipe["splits"])
         except (ValidationError, KeyError):
