@@ -1,12 +1,8 @@
 """The end of a build: index, recipe and card, then the manifest, which marks it as complete."""
 
 import hashlib
-<<<<<<< HEAD
 import re
-from collections.abc import Mapping
-=======
 from collections.abc import Mapping, Sequence
->>>>>>> w-check
 from dataclasses import replace
 from itertools import islice
 from typing import Any
