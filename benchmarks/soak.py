@@ -12,6 +12,7 @@ import importlib
 import json
 import random
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -243,6 +244,8 @@ def main() -> None:
     """Run the campaigns and print the table; exit status 1 if there are faults."""
     options = _options()
     adopt_orphans()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # folders and children are cleaned up
     known = campaigns(options)
     wanted: list[Any] = options.only or [campaign.name for campaign in known]
     if unknown := set(wanted) - {campaign.name for campaign in known}:

@@ -132,7 +132,7 @@ class Storm:
 
     _spared: tuple[int, ...] = ()
     _ordered: Order | None = None
-    """What the driver obeys."""
+    """The order of the driver, if it has one."""
 
     @property
     def _waits(self) -> bool:
@@ -234,7 +234,7 @@ def _codes(number: int) -> tuple[int, ...]:
 
 def _age(out: Path) -> None:
     """Make all scratch so old that the next run sweeps it."""
-    for path in [*out.glob(f"{_SCRATCH}/**/*"), *out.glob(_SCRATCH)]:
+    for path in [*out.glob(f"{_SCRATCH}/**/*"), *out.glob(".*")]:
         with contextlib.suppress(FileNotFoundError):
             then = path.stat().st_mtime - _LONG_AGO_S
             os.utime(path, (then, then))

@@ -29,7 +29,8 @@ PATIENCE_S = 120.0
 """Longest wait for a process that should end by itself."""
 CRASHED = 70
 """Exit status of a child that ended with a traceback."""
-_SET_CHILD_SUBREAPER = 36
+_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
+"""Numbers of `prctl`."""
 _POLL_S = 0.002
 
 
@@ -103,6 +104,7 @@ def _be(run: Callable[[], object], log: Path) -> None:
     code = CRASHED
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # nothing outlives the soak
         for number in _ENDING:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         _redirect(log)
