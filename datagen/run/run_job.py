@@ -77,7 +77,9 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
             run = job.here(out, plan, store)
             for unit in left:
                 done(run(unit))
-    return job.finish(store, plan)
+    result = job.finish(store, plan)
+    store.sweep()  # leftovers of workers that died in this run
+    return result
 
 
 def _finished(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int], *, verify: bool) -> Iterator[Marker]:

@@ -1,12 +1,15 @@
 """A run that continues trusts nothing that it finds: every file that decides is verified first."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from datagen.errors import StoreError
 from datagen.run.build import build
+from datagen.run.job import Watcher
 from datagen.run.reflatten import reflatten
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.store import LocalStore
@@ -111,6 +114,24 @@ def test_conversations_of_another_run_are_refused(recipe, cut, tmp_path):
     (cut / "units/000000.json").unlink()
     with pytest.raises(StoreError, match=r"conversations/000000\.parquet belongs to another unit or run; delete it"):
         build(recipe, str(cut))
+
+
+def test_a_run_leaves_nothing_of_workers_that_died_in_it(recipe, tmp_path):
+    out = tmp_path / "out"
+
+    class Died(Watcher):
+        def unit_done(self, marker):
+            """A process writes to the output and dies."""
+            code = "from datagen.shards.scratch import scratch_name; print(scratch_name())"
+            name = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            (out / ".writing").mkdir(exist_ok=True)
+            (out / ".writing" / name).touch()
+
+    build(recipe, str(out), watcher=Died())
+    assert not (out / ".writing").exists()
+    assert faults(out) == []
 
 
 def test_flattened_shards_are_verified_too(recipe, tmp_path, cut):
