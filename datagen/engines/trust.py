@@ -71,7 +71,7 @@ def in_data_set(recipe: str) -> bool:
         folders = {*found.parents, *found.resolve().parents}
         return any(_is_ours(folder / name) for folder in folders for name in ("manifest.json", "plan.json"))
     except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop of links, before Python 3.13
-        return os.path.exists(recipe)
+        return os.path.exists(recipe)  # noqa: PTH110 - `Path.exists` may raise
 
 
 def _is_ours(file: Path) -> bool:
@@ -81,7 +81,7 @@ def _is_ours(file: Path) -> bool:
         OSError: If it cannot be known whether there is such a file.
     """
     try:
-        os.stat(file)  # unlike `Path.exists`, raises if a folder may not be searched
+        file.stat()  # `Path.exists` is false in new Pythons if a folder may not be searched
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:

@@ -230,7 +230,10 @@ def test_a_limit_on_files_of_this_machine_ends_in_one_line_and_a_build_that_goes
     )
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
-    assert "File too large; raise the limit on the size of files (ulimit -f), then run the same command again" in ended.stderr
+    assert (
+        "File too large; raise the limit on the size of files (ulimit -f), then run the same command again"
+        in ended.stderr
+    )
     assert not (tmp_path / "out" / "manifest.json").exists()
     finish(arguments, tmp_path)
     assert (tmp_path / "out" / "manifest.json").read_bytes() == clean.to_json()
