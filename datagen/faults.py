@@ -17,8 +17,8 @@ from datagen.terminal import printable
 _FIXES = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "a part of the path is a file: move it, or choose another path",
-    errno.EISDIR: "name a file, not a folder",
-    errno.EEXIST: "something else has that name: move it, or choose another path",
+    errno.EISDIR: "a folder has that name: move it, or choose another path",
+    errno.EEXIST: "something else has the name of that file, or of a folder above it: move it, or choose another path",
     errno.ENOTEMPTY: "choose an empty folder",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "its symbolic links form a loop; fix them or choose another path",

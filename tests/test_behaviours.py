@@ -52,7 +52,7 @@ def test_a_profile_may_be_a_file_and_is_not_needed_once_spelled_out(tmp_path):
     [
         ("silense: {}", "timing.silense: unknown key"),
         ("- 1", "must be a mapping of keys to values"),
-        ("[", "cannot read"),
+        ("[", "bad.yaml is not valid YAML"),
         ("backchannel: {user_probability: 2}", "timing.backchannel.user_probability"),
     ],
 )

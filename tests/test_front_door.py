@@ -67,7 +67,10 @@ def test_importing_it_imports_nothing():
     assert not {"numpy", "pyarrow", "pydantic", "yaml", "msgspec"} & modules
 
 
-READERS = {"clock", "errors", "events", "feed", "inspect", "marks", "records", "seeds", "shards", "terminal", "text"}
+READERS = {
+    *("clock", "errors", "events", "faults", "feed", "inspect", "marks", "records", "redaction", "seeds", "shards"),
+    *("terminal", "text"),
+}
 """All that reading a build may load: no stage, no run, no engine, no recipe."""
 
 

@@ -79,7 +79,7 @@ class Llm(ConfigPart):
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError("base_url must be http://... or https://...")
         if url.username or url.password or url.query or url.fragment:
-            raise ValueError("base_url must contain no credentials and no query: put the key in the environment")
+            raise ValueError("base_url must have no user, no query and no fragment: put the key in the environment")
         if self.budget.money is not None and not (self.prices.input_per_million or self.prices.output_per_million):
             raise ValueError("budget.money needs prices")
         return self

@@ -108,8 +108,9 @@ def flatten(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a value of `flatten`, for example half_duplex=heard."),
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core.")
-    ] = _N_CORES,
+        int | None,
+        typer.Option("--workers", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."),
+    ] = None,
 ) -> None:
     """Make new shards from the conversations of a build, without synthesizing speech again."""
     from datagen.cli.progress import print_summary
@@ -128,7 +129,7 @@ def flatten(
         changes["max_tokens"] = max_tokens
     for setting in set_ or ():
         set_value(changes, setting, example="half_duplex=heard")
-    print_summary(reflatten(source, out, changes, workers), out)
+    print_summary(reflatten(source, out, changes, workers or _N_CORES), out)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 WORD = "word"
-"""The rule of letters that no other rule takes: they are said as they are."""
+"""The rule of letters that no other rule takes: they are said unchanged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,9 @@ def test_prompts_are_listed_and_shown(tmp_path):
     assert "<b>" not in shown
     assert '"additionalProperties": false' in shown
     assert "走廊" not in run("prompts", "show", "script", "--language", "zh").output
-    assert "no readable prompt" in str(run("prompts", "show", "nonesuch").exception)
+    unknown = run("prompts", "show", "nonesuch")
+    assert unknown.exit_code == 1
+    assert "no readable prompt" in unknown.stderr
 
 
 def test_the_commands_load_no_client_before_it_is_needed():

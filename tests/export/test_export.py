@@ -104,7 +104,7 @@ def test_a_list_that_cannot_be_written_is_one_clear_error(output, tmp_path):
     export(output, str(tmp_path / "to"), "moshi")
     (tmp_path / "to" / "train.jsonl").unlink()
     (tmp_path / "to" / "train.jsonl").mkdir()
-    says = r"cannot write .*/to/train.jsonl: Is a directory; a folder stands .*, then run the same command again"
+    says = r"cannot write .*/to/train.jsonl: Is a directory; a folder has that name: move it"
     with pytest.raises(DatagenError, match=says):
         export(output, str(tmp_path / "to"), "moshi")
 
@@ -155,8 +155,8 @@ def test_another_writers_scratch_stays(output, tmp_path):
     ("name", "says"),
     [
         ("a\0b", "no file can have this name"),
-        ("x" * 300, "File name too long; use a shorter"),
-        ("file/below", "a file stands where a folder must be"),
+        ("x" * 300, "File name too long; choose a shorter name"),
+        ("file/below", "File exists; something else has the name of .* a folder above it: move it"),
     ],
 )
 def test_a_place_that_cannot_be_is_one_clear_error(output, tmp_path, name, says):

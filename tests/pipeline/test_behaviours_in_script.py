@@ -247,17 +247,17 @@ def test_dialogues_of_one_turn_each_are_interrupted_too():
         assert found == expected
 
 
-def test_lengths_are_never_negative():
-    below = "{kind: uniform, low: -900, high: -800}"
+def test_lengths_may_be_zero_and_are_never_negative():
+    least, below = "{kind: constant, value: 0}", "{kind: uniform, low: -900, high: -800}"
     for family in ("next_turn", "wait_request", "stop_request"):
         s = script(
             only(family),
-            f"timing.barge_in.reaction={below}",
+            f"timing.barge_in.reaction={least}",
             f"timing.barge_in.delay={below}",
-            f"timing.barge_in.wait={below}",
-            f"timing.barge_in.pause={below}",
-            f"timing.hesitation={{probability: 1, pause: {below}, filler_probability: 1, filler_delay: {below}}}",
-            f"timing.false_start={{probability: 1, break_off: {below}}}",
+            f"timing.barge_in.wait={least}",
+            f"timing.barge_in.pause={least}",
+            f"timing.hesitation={{probability: 1, pause: {least}, filler_probability: 1, filler_delay: {least}}}",
+            f"timing.false_start={{probability: 1, break_off: {least}}}",
             texts=ELSE if family == "stop_request" else TEXTS,
         )
         assert {(u.barge_in.reaction_samples, u.barge_in.delay_samples) for u in s.utterances if u.barge_in} == {(0, 0)}

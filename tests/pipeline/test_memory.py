@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 _MB_PER_MINUTE = 33
 """docs/scale.md states 25, rounded up from a measured 23."""
 
@@ -35,6 +37,7 @@ print((most - least) / (long - short), long)
 """
 
 
+@pytest.mark.slow
 def test_a_minute_of_sound_needs_a_bounded_amount_of_memory():
     done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

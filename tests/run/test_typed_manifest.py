@@ -95,7 +95,8 @@ def test_a_damaged_manifest_is_named_with_its_field(tmp_path, place, value, says
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
-    with pytest.raises(StoreError, match=rf"{tmp_path}/manifest\.json is damaged \(.*{says}\)$"):
+    message = rf"{tmp_path}/manifest\.json is damaged \(.*{says}\); restore it from a copy, or build again$"
+    with pytest.raises(StoreError, match=message):
         Manifest.load(store_with(tmp_path, MANIFEST, values))
 
 

@@ -82,10 +82,15 @@ def sample(n: int, what: tuple[Any, ...], paths: list[Path_], names: list[str]) 
         yield paths[(k * 7) % len(paths)], what[k % len(what)], names[(k * 3 + k // len(names)) % len(names)]
 
 
+def half(what: tuple[Any, ...], key: str) -> tuple[Any, ...]:
+    """Every other value: two documents have all of them, and the slow tests put all into each."""
+    return what[[*DOCUMENTS].index(key) % 2 :: 2]
+
+
 @pytest.mark.parametrize("key", DOCUMENTS)
 def test_a_place_a_text_or_an_odd_value_in_a_field_of_a_document_does_nothing(target, key):
     document = target.document(key)
-    what = (*NAMES, *PLACES, *TEXTS, *ODD)
+    what = half((*NAMES, *PLACES, *TEXTS, *ODD), key)
     for path, payload, name in sample(len(what), what, fields(document), [*DOCUMENTS[key][0], *DOCUMENTS[key][1]]):
         target.put(key, replaced(document, path, payload))
         assert fresh(target, [name]) == [], (path, payload)
@@ -94,7 +99,7 @@ def test_a_place_a_text_or_an_odd_value_in_a_field_of_a_document_does_nothing(ta
 @pytest.mark.parametrize("key", DOCUMENTS)
 def test_a_hostile_name_of_a_field_does_nothing(target, key):
     document = target.document(key)
-    what = (*PLACES[:13], *TEXTS)
+    what = half((*PLACES[:13], *TEXTS), key)
     for path, payload, name in sample(len(what), what, fields(document), [*DOCUMENTS[key][0], *DOCUMENTS[key][1]]):
         target.put(key, renamed(document, path, str(payload)))
         assert fresh(target, [name]) == [], (path, payload)
@@ -107,7 +112,7 @@ def test_a_hostile_text_in_a_column_does_nothing(target, table):
     paths = [path for path in fields(row) if isinstance(_at(row, path), str)]
     what = [each for each in (*NAMES, *PLACES, *TEXTS) if isinstance(each, str)]
     assert paths
-    for path, payload, name in sample(max(len(paths), 20), tuple(what), paths, OF_ROWS):
+    for path, payload, name in sample(max(len(paths), 8), tuple(what), paths, OF_ROWS):
         columns(target, table, lambda row, p=path, v=payload: _put(row, p, v))
         assert fresh(target, [name]) == [], (path, payload)
         target.restore()

@@ -1,6 +1,8 @@
 """One test for each way out of a build that was open once."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ import datagen
 from datagen import cli
 from datagen.cli import app
 from datagen.engines.trust import in_data_set
-from datagen.errors import DatagenError, StoreError, TrustError
+from datagen.errors import DatagenError, StoreError
 from datagen.export import export
 from datagen.recipe import stored
 from datagen.run.finish import card
@@ -100,8 +102,9 @@ def test_a_recipe_anywhere_in_a_data_set_is_judged(target: Target, name, values,
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump({"name": "theirs", **values}))
     result = CliRunner().invoke(app, ["build", str(file), "--out", "again"])
-    with pytest.raises(TrustError, match=f"{says}.*pass --trust"):
-        raise result.exception
+    assert result.exit_code == 1
+    assert re.search(f"{says}.*pass --trust", result.stderr)
+    assert not Path("again").exists()
     link = target.work / "mine.yaml"
     link.symlink_to(file)
     assert in_data_set(str(link))
@@ -111,8 +114,9 @@ def test_what_the_user_sets_is_the_users_word(target: Target):
     (target.out / "x.yaml").write_text(f"name: theirs\ninput: {{paths: [{SECRET}]}}\ntiming: {{profile: /theirs.yaml}}")
     arguments = ["build", str(target.out / "x.yaml"), "--out", "o", "--input", "none.jsonl", "--set", "timing={}"]
     result = CliRunner().invoke(app, arguments)
-    assert not isinstance(result.exception, TrustError)
-    assert "none.jsonl" in str(result.exception)
+    assert result.exit_code == 1
+    assert "--trust" not in result.stderr
+    assert "none.jsonl" in result.stderr
 
 
 def test_a_manifest_of_another_program_makes_no_data_set(tmp_path):
@@ -123,15 +127,28 @@ def test_a_manifest_of_another_program_makes_no_data_set(tmp_path):
     assert not in_data_set("quickstart")
 
 
+def test_where_a_recipe_lies_is_judged_strictly_and_never_fails(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    for absent in ("loop/x.yaml", "a\0b", f"{'x' * 300}/x.yaml", "nowhere/x.yaml"):
+        assert not in_data_set(absent)
+    Path("mine.yaml").touch()
+    assert not in_data_set("mine.yaml")
+    Path("manifest.json").symlink_to("manifest.json")  # nobody can say what it is
+    assert in_data_set("mine.yaml")
+
+
 @pytest.mark.parametrize("command", [["write", "RECIPE", "--dry-run"], ["evaluate", "OUT", "--judge", "RECIPE"]])
 def test_an_authoring_recipe_in_a_data_set_sends_nothing(target: Target, command):
     recipe = target.out / "recipe.yaml"
     recipe.write_text("name: theirs\nllm: {model: m, base_url: 'http://127.0.0.1:9/v1', api_key_env: HOME}")
     arguments = [{"OUT": str(target.out), "RECIPE": str(recipe)}.get(each, each) for each in command]
-    result = CliRunner().invoke(app, arguments)
-    with pytest.raises(TrustError, match=r"to a server that it names.*pass --trust"):
-        raise result.exception
-    assert not isinstance(CliRunner().invoke(app, [*arguments, "--trust"]).exception, TrustError)
+    with Watch([target.out], [target.work]) as watch:
+        result = CliRunner().invoke(app, arguments)
+    assert watch.seen == []
+    assert result.exit_code == 1
+    assert re.search("to a server that it names.*pass --trust", result.stderr)
+    assert "pass --trust" not in CliRunner().invoke(app, [*arguments, "--trust"]).output
 
 
 def test_a_card_holds_no_markup_of_the_data(target: Target):
@@ -175,10 +192,12 @@ def test_what_is_printed_steers_no_terminal(text, capsys, monkeypatch):
     assert printable(text).isprintable()
     console().print(text, markup=False)
     print_json({text: [text]})
-    monkeypatch.setattr(cli, "app", lambda: (_ for _ in ()).throw(DatagenError(text)))
+    monkeypatch.setattr("datagen.resources.recipes", lambda: (_ for _ in ()).throw(DatagenError(text)))
+    monkeypatch.setattr(sys, "argv", ["datagen", "recipes"])
     with pytest.raises(SystemExit):
         cli.main()
     printed = capsys.readouterr()
+    assert printed.err.startswith("datagen: ")
     assert (printed.out + printed.err).replace("\n", "").isprintable()
 
 
