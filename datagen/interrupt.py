@@ -20,8 +20,6 @@ class EndedError(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         """By a signal."""
         super().__init__(f"ended by {signal.Signals(number).name}")
-        self.number = number
-        self.exit_status = 128 + number
 
 
 _ended = 0
@@ -55,6 +53,11 @@ def remembered() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _ended = 0
+
+
+def exit_status() -> int:
+    """The exit status of a process that a signal has requested to end; 0 if none has."""
+    return 128 + _ended if _ended else 0
 
 
 def raise_if_ended() -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -42,6 +44,30 @@ def test_an_interrupt_is_forgotten_with_the_run():
     raise_if_ended()
     assert apply("speak", lambda item: item, TALK) == TALK
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_ends_with_the_status_of_the_signal(number, swallowed):
+    code = f"""
+import os, sys
+from datagen import cli
+from datagen.shards import manifest
+
+def load(store):
+    try:
+        os.kill(os.getpid(), {int(number)})
+    except KeyboardInterrupt:
+        if {swallowed}:
+            raise AssertionError from None
+        raise
+
+manifest.Manifest.load = load
+sys.argv = ["datagen", "check", "out"]
+cli.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.strip().split(".")[0]) == (128 + number, "Stopped")
 
 
 def test_a_handler_of_the_callers_stays():

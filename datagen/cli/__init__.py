@@ -5,7 +5,7 @@ from io import TextIOWrapper
 
 from datagen.cli import build_commands, engines_commands, look_commands, timing_commands, write_commands
 from datagen.cli.app import app
-from datagen.interrupt import raise_on_signals
+from datagen.interrupt import exit_status, raise_on_signals
 
 __all__ = ["app", "build_commands", "engines_commands", "look_commands", "main", "timing_commands", "write_commands"]
 
@@ -15,4 +15,7 @@ def main() -> None:
     raise_on_signals()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        raise SystemExit(exit_status() or ended.code) from None  # the library's own status of a signal is always 130

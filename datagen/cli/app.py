@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import typer
 import typer.core
 
 from datagen.faults import explained, one_line
-from datagen.interrupt import EndedError
+from datagen.interrupt import exit_status
 
 TRACEBACK = "DATAGEN_TRACEBACK"
 """Environment variable that shows tracebacks, if it is set."""
@@ -29,18 +30,25 @@ class _Commands(typer.core.TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except KeyboardInterrupt as error:
-            with contextlib.suppress(OSError):  # after SIGHUP there is no terminal
-                typer.echo("\nStopped. Finished work is kept: run the same command again to continue.", err=True)
-            raise typer.Exit(error.exit_status if isinstance(error, EndedError) else 130) from error
+            raise _stopped() from error
         except BrokenPipeError:
             raise  # the reader of our output has ended, as in `| head`
         except Exception as error:
+            if exit_status():  # a library made it of a signal
+                raise _stopped() from error
             if os.environ.get(TRACEBACK) or _ends_a_command(error):
                 raise
             arguments = ctx.meta.get("datagen.arguments", [])
             typer.echo(f"datagen: {one_line(_message(error, _place(arguments)))}", err=True)
             raise typer.Exit(1) from error
         return result
+
+
+def _stopped() -> typer.Exit:
+    """Say that the command was stopped; returns how it ends."""
+    with contextlib.suppress(OSError):  # after SIGHUP there is no terminal
+        typer.echo("\nStopped. Finished work is kept: run the same command again to continue.", err=True)
+    return typer.Exit(exit_status() or 128 + signal.SIGINT)
 
 
 def _ends_a_command(error: Exception) -> bool:

@@ -99,6 +99,8 @@ def _is_alive(process: int) -> bool:
         return False
     except (OSError, OverflowError):  # it runs, but is another user's
         return True
+    with contextlib.suppress(OSError):  # a process that nobody waited for is dead too
+        return Path(f"/proc/{process}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] not in "ZX"
     return True
 
 

@@ -176,6 +176,20 @@ def test_sweep_removes_what_died_and_nothing_else(store):
     assert not dead.exists()
 
 
+def test_a_process_that_nobody_waited_for_is_dead(store):
+    """As orphans are in a container without an init process."""
+    process = os.fork()
+    if not process:
+        os._exit(0)
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    try:
+        left = scratch(store, scratch_name().split("-")[0], process)
+        store.sweep()
+        assert not left.exists()
+    finally:
+        os.waitpid(process, 0)
+
+
 @given(seconds=st.floats(0, 1e5), skew=st.floats(-1e9, 1e9), age=st.integers(0, 100_000))
 def test_sweep_never_compares_the_clocks_of_two_machines(seconds, skew, age):
     """All that counts is the age by the clock of the file system, whatever this machine says the time is."""
