@@ -577,7 +577,11 @@ def test_too_many_open_files(here):
 
 
 @pytest.mark.parametrize(
-    "command", [["listen", "out", "--dialogue", "d1", "--decoded", "--out", "x.wav"], ["report", "out"]]
+    "command",
+    [
+        ["listen", "out", "--dialogue", "d1", "--decoded", "--out", "x.wav"],
+        pytest.param(["report", "out"], marks=pytest.mark.slow),
+    ],
 )
 def test_a_full_disk(here, command):
     """A limit on the size of files stands for it."""
@@ -596,7 +600,13 @@ def test_standard_output_on_a_full_disk(here):
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [["recipes"], ["show", "out", "--chunks", "9999"], ["engines"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["show", "out", "--chunks", "9999"],
+        *(pytest.param([name], marks=pytest.mark.slow) for name in ("recipes", "engines")),
+    ],
+)
 def test_a_reader_that_has_ended(here, command):
     reads, writes = os.pipe()
     os.close(reads)
