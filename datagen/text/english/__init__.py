@@ -4,7 +4,7 @@ import re
 
 from datagen.text.markup import prose
 from datagen.text.normalizer import normalize
-from datagen.text.numbers import RULES, cardinal, ordinal, roman
+from datagen.text.english.numbers import RULES, cardinal, ordinal, roman
 
 LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
 """Characters that count as letters: the scripts that a speech synthesizer may have to read."""
