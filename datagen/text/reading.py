@@ -122,10 +122,9 @@ class Reader:
             if found := mark(text, at):
                 at = found.end()
             word = _LETTERS.match(text, at)
-            if not word or word[0].lower() in by_word or self._is_glued(text, word.end()):
+            if not word or word[0].lower() in by_word or not word[0].isalpha() or self._is_glued(text, word.end()):
                 return at
-            found = _APOSTROPHES.match(text, word.end())
-            at = found.end() if found else word.end()
+            at = _APOSTROPHES.match(text, word.end()).end()  # type: ignore[union-attr]  # it matches always
 
     def _is_glued(self, text: str, end: int) -> bool:
         """True if a word that ends here touches something other than a mark or an apostrophe."""
