@@ -59,7 +59,7 @@ _QUOTE = re.compile(r"^(?:>\s?)+")
 _BULLET = re.compile(r"^[-*+•‣◦▪●○■□✓✔–—·►➤]\s+(?=\S)")
 NUMBERED = re.compile(r"^\(?(\d{1,3})[.)、](?!\d)\s*(?=\S)")
 _ENDED = tuple(".?!;:,。？！；：，、…")
-_EMPHASIS = str.maketrans({"*": None, "`": None})
+_EMPHASIS = re.compile(r"`|(?<!\s)\*+|\*+(?!\s)")
 
 
 def prose(text: str, item: Callable[[int], str], dot: str, at: str, *, addresses: bool = True) -> str:
@@ -91,7 +91,7 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str, *, addresses
     if addresses:
         text = _addresses(text, f" {dot} ", f" {at} ")
     text = _TIMES.sub("×", _EMOTICON.sub(" ", text))
-    return _join_lines(text.split("\n"), item).translate(_EMPHASIS)
+    return _EMPHASIS.sub("", _join_lines(text.split("\n"), item))
 
 
 def fold(text: str) -> str:

@@ -44,7 +44,9 @@ def _phone(match: re.Match[str]) -> str:
 def _short_groups(match: re.Match[str]) -> str | None:
     """3-9-5 and 9-1-1; groups of digits after a code."""
     groups = re.findall(r"\d+", match[0])
-    if label(match) in _SECRETS or label(match) in _NAMED or all(len(group) == 1 for group in groups):
+    if label(match) in _SECRETS or label(match) in _NAMED or (
+        len(groups) > 2 and all(len(group) == 1 for group in groups)
+    ):
         separator = ", " if "-" in match[0] and any(len(group) > 2 for group in groups) else " "
         return separator.join(map(one_by_one, groups))
     return None
@@ -205,8 +207,12 @@ def _over(match: re.Match[str]) -> str | None:
     return f"{cardinal(above)} over {cardinal(below)}"
 
 
-def _divided(match: re.Match[str]) -> str:
-    return f"{decimal(match[1])} divided by"
+def _divided(match: re.Match[str]) -> str | None:
+    """A quotient, with spaces or before its result; a smaller number over a larger is a fraction."""
+    above, below = match[1] or match[3], match[2] or match[4]
+    if not match[1] and float(above.replace(",", "")) < int(below):
+        return None
+    return f"{decimal(above)} divided by {cardinal(below)}"
 
 
 def _score(match: re.Match[str]) -> str | None:
@@ -291,7 +297,7 @@ DIGIT_TOKENS = (
     _rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token),
 )
 NUMBERS = (
-    _rule("divided", rf"({AMOUNT}) / (?=\d)|({AMOUNT})/(?=\d{{1,9}} ?=)", lambda m: f"{decimal(m[1] or m[2])} divided by " if "=" in m.string[m.end() : m.end() + 12] or m[1] else None),
+    _rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided),
     _rule("fraction", rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)", _over),
     _rule("twenty four seven", r"24/7(?!\d)", lambda m: "twenty four seven"),
     _rule("number", rf"{AMOUNT}", _number, "0."),

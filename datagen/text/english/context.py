@@ -17,7 +17,7 @@ _NOT_PLURAL = frozenset(
 _PLURAL = frozenset("people men women children feet mice fish police sheep teeth guys lbs".split())
 _ARTICLES = frozenset("a an any this that each every another one single our my your her his their".split())
 _NO_NOUN = frozenset(
-    "of and or to in at for per is are was were will would can could should away ago after before from with by on as "
+    "of and or to in at for per is are was were will would could should away ago after before from with by on as "
     "than then but not if when while so because left more less each total extra only now today tomorrow tonight "
     "yesterday again please too also every later earlier off down up over under plus minus times have has had do does "
     "until till since about into until who that which where how i you he she it we they this the a an".split()

@@ -76,7 +76,7 @@ _MONARCHS = frozenset(
     "catherine peter paul john benedict pius leo ramses ptolemy mary otto ivan francis ferdinand gregory innocent clement "
     "urban darius xerxes cyrus margaret christian gustav haakon harald albert leopold wilhelm franz joseph pedro juan "
     "carlos felipe umberto victor emmanuel constantine justinian tutankhamun thutmose amenhotep seti david rama mehmed "
-    "suleiman murad selim abdul robert malcolm kenneth baldwin conrad rudolf maximilian sigismund stephen".split()
+    "suleiman murad selim abdul baldwin conrad rudolf maximilian sigismund stephen".split()
 )
 _VERBS_AFTER_ONE = frozenset("is was of has had and in to begins starts started covers ended ends broke will contains deals as the at".split())
 _ROMAN = re.compile(r"(?=[IVXL])(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})")

@@ -2,7 +2,7 @@
 
 import re
 
-from datagen.text.english.context import before, following, is_attribute, label, previous
+from datagen.text.english.context import before, following, is_attribute, label, plural_follows
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, mixed, plural
 from datagen.text.reading import Rule
 
@@ -218,9 +218,11 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
     dotted, hyphen = match["dot"], match["hyphen"]
     after = match.string[match.end() : match.end() + 1]
     if name == "in":
-        return bool(dotted) or hyphen == "-" or after == ";" or (hyphen != " ")
+        return bool(dotted) or (hyphen == "-" and after != "-") or after == ";" or not hyphen
     if name in ("pt", "ct", "ac", "mi", "gr", "mo", "t", "bar") and hyphen == " " and not dotted:
         return name in ("mi", "bar", "t", "mo") or not following(match)
+    if name in ("N", "W") and dotted and after:
+        return False
     if name in ("L", "N", "V", "W", "J") and not hyphen and label(match) in _SEATS:
         return False
     if name == "s" and not hyphen:
@@ -316,8 +318,9 @@ def _by(match: re.Match[str]) -> str | None:
     rest = match.string[match.end() : match.end() + 12]
     spaced, is_product = " " in match["sides"], bool(re.match(r" ?=|\)? ?[+*/?÷×-] ?\d|%", rest))
     asked = before(match)[-2:]
+    asks = asked == ["what", "is"] or bool({"what's", "calculate", "multiply", "solve", "="}.intersection(asked))
     words = " times "
-    if name or not (is_product or "is" in asked or "calculate" in asked or "multiply" in asked or "solve" in asked):
+    if name or not (is_product or asks):
         words = " by " if name or not spaced or rest[:2].strip().isalpha() or "'" in rest else " times "
     result = words.join(said)
     if match["plural"]:
@@ -356,7 +359,7 @@ def _thousands(match: re.Match[str]) -> str | None:
         return f"{decimal(amount)} {short}"
     if short in ("k", "K") and race:
         return f"{decimal(amount)} K"
-    if short in ("t", "m", "b"):
+    if short in ("t", "m", "b") or (short in ("B", "T") and "." not in amount and not plural_follows(match)):
         return None
     return f"{decimal(amount)} {_SCALES[short.lower()]}"
 
@@ -415,7 +418,7 @@ QUANTITIES = (
     _rule(
         "degrees",
         rf"(?P<amount>{AMOUNT}) ?°(?: ?(?P<minutes>\d{{1,2}}(?:\.\d{{1,6}})?)')?(?: ?(?P<seconds>\d{{1,2}}(?:\.\d{{1,6}})?)(?:\"|''))?"
-        r" ?(?:(?P<scale>[CcFfK])(?!\w)|(?P<wind>[NSEW])(?!\w)|)",
+        r"(?: ?(?:(?P<scale>[CcFfK])(?!\w)|(?P<wind>[NSEW])(?!\w)))?",
         _degrees,
     ),
     _rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees),

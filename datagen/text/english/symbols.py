@@ -19,8 +19,9 @@ _COUNT_NOUNS = re.compile(r" ?[-—] ?[\d,.]{1,12} ?[a-z]{2}")
 def _dash(match: re.Match[str]) -> str:
     """A dash says minus, to, a pause, or nothing, by what stands at its sides."""
     text, begin, end = match.string, match.start(), match.end()
-    left, right = text[max(0, begin - 1) : begin], text[end : end + 1]
-    spaced = match[0] != match[0].strip()
+    head = text[max(0, begin - 2) : begin].rstrip(" ")
+    left, right = head[-1:], text[end : end + 1]
+    spaced = text[max(0, begin - 1) : begin] == " " or match[0] != match[0].strip()
     if right.isdecimal() or right in tuple("$€£.") and text[end + 1 : end + 2].isdecimal():
         return _dash_before_number(match, left, spaced)
     if not spaced and match[0] in "-—" and left.isalnum() and right.isalpha():
@@ -34,7 +35,9 @@ def _dash(match: re.Match[str]) -> str:
 
 def _dash_before_number(match: re.Match[str], left: str, spaced: bool) -> str:
     text, begin = match.string, match.start()
-    head = text[max(0, begin - 8) : begin]
+    head = text[max(0, begin - 8) : begin].rstrip()
+    if spaced and match[0][-1] != " " and match[0].strip() == "-":
+        return " minus "
     if left.isdecimal() or left in tuple("%°)\"'") or left and left in "½¼¾":
         if _CALCULATED.match(text[begin : begin + 40].lstrip()):
             return " minus "
@@ -114,8 +117,9 @@ def ordinal_free(digits: str) -> str:
 def _less(match: re.Match[str]) -> str | None:
     """Comparisons; brackets around a placeholder are dropped."""
     text, sign = match.string, match[0].strip()
-    left, right = text[: match.start()][-1:], text[match.end() : match.end() + 1]
-    if sign == ">" and left.isalpha() and right.isupper() and " " in match[0]:
+    head = text[max(0, match.start() - 2) : match.start()]
+    left, right = head.rstrip()[-1:], text[match.end() : match.end() + 1]
+    if sign == ">" and left.isalpha() and right.isupper() and " " in head + match[0]:
         return " then "
     if right.isdecimal() and not (left.isalnum() or left == ")"):
         return " less than " if sign == "<" else " more than "

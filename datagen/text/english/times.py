@@ -255,7 +255,7 @@ def _era(match: re.Match[str]) -> str:
 
 
 _YEAR_BEFORE = frozenset(
-    "in since by from until till before after during year circa around about of early late mid spring summer autumn "
+    "in since c. ca. by from until till before after during year circa around about of early late mid spring summer autumn "
     "fall winter season back through between class copyright established est est. founded born".split()
 )
 _QUANTITY_BEFORE = frozenset(
