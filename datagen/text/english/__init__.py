@@ -37,11 +37,11 @@ _UNSAID_MARKS = str.maketrans({"-": " ", '"': " ", "(": ", ", ")": ", "})
 
 READER = Reader(
     (
+        *codes.PHONES,
         *codes.MARKERS,
         *codes.SPECIAL,
         *names.WEB,
         *times.APOSTROPHE_YEARS,
-        *codes.PHONES,
         *times.DATES,
         *times.MONTH_DATES,
         *times.TIMES[:-1],
@@ -103,7 +103,7 @@ def is_spoken(text: str) -> bool:
     """
     if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text):
         return False
-    if " vs" in text or "π" in text:
+    if not names.WITHOUT_DOT.isdisjoint(_WORDS.findall(text)):
         return False
     return not any(len(word) == 1 or word.lower() in _SHORT_FORMS for word in _DOTTED_WORDS.findall(text))
 

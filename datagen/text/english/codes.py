@@ -165,8 +165,8 @@ def _dotted(digits: str) -> str:
 
 def _dotted_version(match: re.Match[str]) -> str:
     parts = match[0].split(".")
-    if len(parts) == 4 and label(match) not in ("version", "v", "release") and any(len(part) > 2 for part in parts):
-        return " dot ".join(map(one_by_one, parts))
+    if len(parts) == 4 and label(match) not in ("version", "v", "release"):
+        return " dot ".join(one_by_one(part) if len(part) > 2 else cardinal(part) for part in parts)
     return _dotted(match[0])
 
 
@@ -191,6 +191,8 @@ def _over(match: re.Match[str]) -> str | None:
     rest = match.string[match.end() : match.end() + 12]
     if (above, below) == ("50", "50"):
         return "fifty fifty"
+    if above.isdecimal() and below.isdecimal() and int(above) + int(below) == 100 and int(above) > int(below):
+        return f"{cardinal(above)} {cardinal(below)}"
     if "." in above or "." in below:
         return f"{decimal(above)} {'out of' if below in ('5', '10', '100', '20', '4') else 'over'} {decimal(below)}"
     n, of = int(above), int(below)
@@ -252,7 +254,7 @@ def _rule(
 
 _END = r"(?![\w]|[.,:/]\d|-\d)"
 MARKERS = (
-    _rule("list marker", r"\(?(\d{1,3})[.)] (?=\S)", _list_number, "0."),
+    _rule("list marker", r"\(?(\d{1,2})[.)] (?=\S)", _list_number, "0."),
     _rule("list marker", r"\(?((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX)(?=[.)])|[a-zA-Z](?=\)))[.)] (?=\S)", _list_letter, "g."),
     _rule("list marker", r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)", _list_letter, "a", frozenset("ii iii iv vi vii viii ix".split())),
 )
@@ -263,13 +265,13 @@ PHONES = (
     _rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone),
     _rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone),
     _rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone),
-    _rule("phone", r"0\d{2,4}[ -]\d{3,4}(?:[ -]\d{3,4})?(?![\d-])", _phone),
+    _rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone),
     _rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", lambda m: _phone(m) if len(m[0].split("-")[0]) != 4 and len(m[0].split("-")[0]) + len(m[0].split("-")[1]) > 7 else None),
     _rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone),
     _rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups),
 )
-PHONES_EARLY = ()
 CODES = (
+    _rule("code", r"\d{1,9}(?:-\d{1,9}){2,6}(?![\w-])", lambda m: _short_groups(m) or _phone(m)),
     _rule("code", r"\d{2,40}(?![\w]|[.,:/]\d|-\d)", _long_number),
     _rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
     _rule("zip", r"\d{5}(?!\d)", _zip),
@@ -287,6 +289,7 @@ TOKENS = (
     _rule("episode", r"[sS](\d{1,2}) ?[eE](\d{1,3})(?!\w)", _episode, "g"),
     _rule("season", r"S(\d{1,2})(?!\w)", _season, "g"),
     _rule("version", r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,5})(?![\w]|\.\d)", _version, "g"),
+    _rule("token", r"[A-Za-z]{1,6}\d{1,8}[A-Za-z]{0,4}(?:-[A-Za-z\d]{1,12}){1,4}(?!\w)", _token, "g"),
     _rule("token", r"[^\W\d_]{1,20}\d{1,12}(?:[^\W\d_]{1,20}(?:\d{1,12})?){0,6}(?!\w)", _token, "g"),
 )
 """Words that begin with a letter and hold digits."""
@@ -297,6 +300,7 @@ DIGIT_TOKENS = (
     _rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token),
 )
 NUMBERS = (
+    _rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", lambda m: decimal(f"{m[1].replace('.', '')}.{m[2]}")),
     _rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided),
     _rule("fraction", rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)", _over),
     _rule("twenty four seven", r"24/7(?!\d)", lambda m: "twenty four seven"),

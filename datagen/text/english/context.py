@@ -82,10 +82,12 @@ def is_attribute(match: re.Match[str]) -> bool:
     [True, False, False]
     """
     noun = following(match)
-    if not noun.islower() or noun in _NO_NOUN or match.string[match.end() : match.end() + 1] not in (" ", "-"):
+    if not noun or noun.lower() in _NO_NOUN or match.string[match.end() : match.end() + 1] not in (" ", "-"):
         return False
     words = before(match)
-    return bool(words) and words[-1] in _ARTICLES
+    if words and words[-1].isdecimal():  # of a range: "a 10-15 min. walk"
+        words.pop()
+    return bool(words) and words[-1] in (_ARTICLES if noun.islower() else ("a", "an"))
 
 
 def ends_sentence(match: re.Match[str]) -> bool:

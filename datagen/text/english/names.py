@@ -33,7 +33,7 @@ _SHORT = {
     "univ": "university", "vol": "volume", "wk": "week", "yr": "year", "yrs": "years", "lb": "pound", "lbs": "pounds",
     "oz": "ounce", "ext": "extension", "exp": "expiration", "ca": "circa", "cir": "circle", "thru": "through",
 }  # fmt: skip
-_WITHOUT_DOT = frozenset("vs apt dept ave blvd rd ln hwy pkwy approx w inc ltd jr sr tel yrs hrs lbs tbsp tsp etc bldg".split())
+_WITHOUT_DOT = frozenset("vs dept approx yrs hrs lbs tbsp tsp etc bldg".split())
 _ALWAYS = frozenset("vs etc approx incl excl esp misc jr sr inc ltd corp bros govt dept viz cf assn appt apt avg bldg intl mgmt mgr qty attn asst assoc yrs hrs lbs tbsp tsp lb oz".split())
 """Short forms that are no words of their own: they are written out wherever they have a dot."""
 _BEFORE_NUMBER = {
@@ -79,6 +79,17 @@ _MONARCHS = frozenset(
     "suleiman murad selim abdul baldwin conrad rudolf maximilian sigismund stephen".split()
 )
 _VERBS_AFTER_ONE = frozenset("is was of has had and in to begins starts started covers ended ends broke will contains deals as the at".split())
+_BOOKS = {
+    "Rev": "Revelation", "Gen": "Genesis", "Matt": "Matthew", "Ps": "Psalm", "Prov": "Proverbs", "Cor": "Corinthians",
+    "Rom": "Romans", "Isa": "Isaiah", "Ex": "Exodus", "Exod": "Exodus", "Deut": "Deuteronomy", "Phil": "Philippians",
+    "Eph": "Ephesians", "Heb": "Hebrews", "Tim": "Timothy", "Pet": "Peter", "Jer": "Jeremiah", "Eccl": "Ecclesiastes",
+}  # fmt: skip
+WITHOUT_DOT = frozenset(
+    form
+    for word in ("π", *_WITHOUT_DOT, *STREETS, "Mr", "Mrs", "Ms", "Dr", "Prof", *_WINDS, "WWI", "WWII")
+    for form in (word, word.capitalize(), word.upper())
+)
+"""Short forms that are written out even without a dot."""
 _ROMAN = re.compile(r"(?=[IVXL])(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _NUMERALS = frozenset(
     numeral.lower()
@@ -282,11 +293,13 @@ WEB = (
     _rule("port", r"localhost:(\d{2,5})(?!\d)", lambda m: f"localhost colon {in_pairs(m[1])}", "g"),
     _rule("file", rf"[\w-]{{1,64}}(?:\.[\w-]{{1,64}}){{0,3}}\.(?:{_FILES})(?!\w)", _file, "g0"),
     _rule("handle", r"@([A-Za-z0-9_]{1,30}(?:\.[A-Za-z0-9_]{1,30}){0,3})", _handle, "."),
+    _rule("hashtag", r"#(?=[A-Z]{1,4}-?\d)", lambda m: "number", "."),
     _rule("hashtag", r"#([^\W\d_]\w{0,60})", _hashtag, "."),
     _rule("subreddit", r"r/(\w{2,30})", lambda m: f"r slash {web(m[1])}", "g"),
     _rule("domain", rf"\.(?:{_TLD}|{_FILES})(?!\w)", lambda m: f"dot {m[0][1:]}", "."),
 )
 NAMES = (
+    Rule("book", re.compile(rf"({_any(_BOOKS)})\.?(?= \d{{1,3}}:\d)"), lambda m: _BOOKS[m[1]], "a", _words_of(_BOOKS)),
     _rule("phrase", r"(?i:e\.g\.?|i\.e\.?|a\.k\.a\.)(?!\w)", _phrase, "g"),
     _rule("phrase", r"(?i:et al\.)", _phrase, "a", frozenset(("et",))),
     _rule("degree", r"Ph\. ?D\.?|M\.?Sc\.|B\.?Sc\.|Ed\.D\.", _degree, "g"),
@@ -297,6 +310,7 @@ NAMES = (
     _rule("direction", r"([NS]\.?[EW]|[NSEW])\b\.?", _wind, "a", _words_of(_WINDS)),
     _rule("state", rf"(?<=, )({_any(_STATES)})(?= \d{{5}}\b)", _state, "a", _words_of(_STATES)),
     _rule("abbreviation", rf"((?i:{_any({*_SHORT, *_BEFORE_NUMBER})}))(?![^\W\d_]|')(?P<dot>\.?)", _short, "a", _words_of((*_SHORT, *_BEFORE_NUMBER))),
+    _rule("years old", r"y/o(?!\w)", lambda m: "years old", "g"),
     _rule("with", r"w/o(?!\w)", lambda m: "without", "g"),
     _rule("with", r"w/(?!\w{1,2}\b)", lambda m: "with ", "g"),
     _rule("because", r"b/c(?!\w)", lambda m: "because", "g"),

@@ -203,7 +203,12 @@ def _measure(match: re.Match[str]) -> str | None:
     if not _is_measure(match, name.partition("^")[0]):
         return None
     single = match["hyphen"] == "-" or _is_one(amount) or is_attribute(match)
-    return f"{decimal(amount)} {_scale_words(match)}{unit(name, not single)}{rate(match['rate'])}"
+    return f"{decimal(amount)} {_scale_words(match)}{unit(name, not single)}{rate(match['rate'])}{_end(match)}"
+
+
+def _end(match: re.Match[str]) -> str:
+    """The dot of a unit ends the sentence at the end of a text."""
+    return "." if match["dot"] and match.end() == len(match.string) else ""
 
 
 def _scale_words(match: re.Match[str]) -> str:
@@ -221,7 +226,7 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
         return bool(dotted) or (hyphen == "-" and after != "-") or after == ";" or not hyphen
     if name in ("pt", "ct", "ac", "mi", "gr", "mo", "t", "bar") and hyphen == " " and not dotted:
         return name in ("mi", "bar", "t", "mo") or not following(match)
-    if name in ("N", "W") and dotted and after:
+    if name in ("N", "W") and (dotted and after or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())):
         return False
     if name in ("L", "N", "V", "W", "J") and not hyphen and label(match) in _SEATS:
         return False
@@ -230,6 +235,7 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
     return not (name in ("N", "J") and hyphen != " ")
 
 
+_ORDINAL_NEXT = re.compile(r" \d{1,3}(?:st|nd|rd|th)")
 _DURING = frozenset("for within after every wait of takes took lasts a an first last only another hold in under about to".split())
 
 
@@ -246,9 +252,14 @@ def _fraction_of_unit(match: re.Match[str]) -> str:
     whole, above, below, name = match["whole"], match["above"], match["below"], match["unit"]
     if whole:
         single = match["hyphen"] == "-" or is_attribute(match)
-        return f"{mixed(whole, above, below)} {unit(name, not single)}{rate(match['rate'])}"
+        return f"{mixed(whole, above, below)} {unit(name, not single)}{rate(match['rate'])}{_end(match)}"
     single = int(above) <= int(below) or is_attribute(match)
-    return f"{fraction(above, below)} {unit(name, not single)}{rate(match['rate'])}"
+    return f"{fraction(above, below)} {unit(name, not single)}{rate(match['rate'])}{_end(match)}"
+
+
+def _fraction_of_inch(match: re.Match[str]) -> str:
+    whole, above, below = match.groups()
+    return f"{mixed(whole, above, below)} inches" if whole else f"{fraction(above, below)} inch"
 
 
 def _mixed(match: re.Match[str]) -> str | None:
@@ -435,6 +446,7 @@ QUANTITIES = (
         rf"{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))(?: ?[x×] ?{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))){{1,2}}",
         _marked_sides,
     ),
+    _rule("length", r"(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})\"(?![\w\"])", _fraction_of_inch),
     _rule("length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime),
     _rule(
         "dimensions",

@@ -4,8 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from datagen.text.english.context import before, following
-from datagen.text.english.numbers import ordinal
+from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
 from datagen.text.reading import Rule
 
@@ -13,45 +12,42 @@ _RANGED = frozenset({*DAYS, *(day.lower() for day in DAYS.values()), *(m.lower()
 _TIME_UNITS = "second|minute|hour|day|night|week|month|year|person|item|unit|mile|pound|head|capita|serving|page"
 _CALCULATED = re.compile(r"[-—] ?\(?\d[^=]{0,24}=")
 _UNIT_BEFORE = re.compile(r"\d ?(?:[ap]\.?m\.?|AM|PM|A\.M\.|P\.M\.|st|nd|rd|th|[a-zA-Z]{1,3}|[CF])$")
-_COUNT_NOUNS = re.compile(r" ?[-—] ?[\d,.]{1,12} ?[a-z]{2}")
 
 
 def _dash(match: re.Match[str]) -> str:
     """A dash says minus, to, a pause, or nothing, by what stands at its sides."""
     text, begin, end = match.string, match.start(), match.end()
-    head = text[max(0, begin - 2) : begin].rstrip(" ")
-    left, right = head[-1:], text[end : end + 1]
-    spaced = text[max(0, begin - 1) : begin] == " " or match[0] != match[0].strip()
-    if right.isdecimal() or right in tuple("$€£.") and text[end + 1 : end + 2].isdecimal():
-        return _dash_before_number(match, left, spaced)
-    if not spaced and match[0] in "-—" and left.isalnum() and right.isalpha():
+    head, rest = text[max(0, begin - 8) : begin], text[end : end + 12]
+    after_space, before_space = head.endswith(" "), match[0].endswith(" ")
+    head = head.rstrip(" ")
+    left, right = head[-1:], rest[:1]
+    if re.match(r"[$€£.]?\d", rest):
+        return _dash_before_number(match, head, after_space, before_space)
+    if not after_space and not before_space and left.isalnum() and right.isalpha():
         return _dash_in_word(match)
-    if match[0] == "-" and re.search(r"(?<![\w'])[A-F]$", text[max(0, begin - 2) : begin]) and right in ("", " ", ",", ".", ")"):
+    if not after_space and re.search(r"(?<![\w'])[A-F]$", head) and (before_space or right in ("", ",", ".", ")", "?", "!")):
         return " minus "
-    if match[0] == "-" and not spaced and (left.isalpha() or left.isdecimal()) and right in ("", " ", ","):
-        return " "
-    return ", " if spaced or "—" in match[0] or len(match[0].strip()) > 1 else " "
-
-
-def _dash_before_number(match: re.Match[str], left: str, spaced: bool) -> str:
-    text, begin = match.string, match.start()
-    head = text[max(0, begin - 8) : begin].rstrip()
-    if spaced and match[0][-1] != " " and match[0].strip() == "-":
-        return " minus "
-    if left.isdecimal() or left in tuple("%°)\"'") or left and left in "½¼¾":
-        if _CALCULATED.match(text[begin : begin + 40].lstrip()):
-            return " minus "
-        if left == ")" or left in "\"'":
-            return " minus " if left == ")" and spaced else " to " if not spaced else ", "
+    if after_space and before_space and left.isdecimal() and (word := re.match("[A-Za-z]{3,9}", rest)) and word[0].lower() in _RANGED:
         return " to "
-    if left.isalpha() or left == ".":
-        if _UNIT_BEFORE.search(head):
-            return " to "
-        if spaced:
-            return " minus " if re.search(r"(?<!\w)[a-z]$", head) else ", "
-        if re.search(r"(?<!\w)T$", head) or re.search(r"(?<!\w)[xyzab]$", head):
+    return " " if match[0].startswith("-") and len(match[0].rstrip()) == 1 and not (after_space and before_space) else ", "
+
+
+def _dash_before_number(match: re.Match[str], head: str, after_space: bool, before_space: bool) -> str:
+    left, money = head[-1:], match.string[match.end()] in "$€£"
+    if after_space and not before_space and match[0][0] == "-":
+        return " minus "
+    if not after_space and (re.search(r"[A-Za-z]\d{1,6}$", head)):
+        return " "
+    if left.isdecimal() or left in tuple("%°)\"'"):
+        if left == ")" or _CALCULATED.match(match.string, match.start()):
             return " minus "
-        return " to " if head[-3:].lower() in _RANGED else " "
+        return ", " if left in tuple("\"'") and before_space else " to "
+    if left.isalpha() or left == ".":
+        if _UNIT_BEFORE.search(head) or (not after_space and money):
+            return " to "
+        if re.search(r"(?<!\w)[a-zT]$", head):
+            return " minus " if after_space or left in "Txyzab" else " "
+        return ", " if after_space else " to " if head[-3:].lower() in _RANGED else " "
     return " minus "
 
 
@@ -104,13 +100,11 @@ def _power(match: re.Match[str]) -> str:
     sign, digits = match[1], match[2]
     if not sign and digits in ("2", "3"):
         return " squared " if digits == "2" else " cubed "
-    return f" to the power of {'minus ' if sign else ''}{ordinal_free(digits)} "
+    return f" to the power of {'minus ' if sign else ''}{_exponent(digits)} "
 
 
-def ordinal_free(digits: str) -> str:
+def _exponent(digits: str) -> str:
     """The words of an exponent, or its letter."""
-    from datagen.text.english.numbers import cardinal
-
     return cardinal(digits) if digits.isdecimal() else digits
 
 
@@ -172,7 +166,7 @@ SYMBOLS = (
     _rule("power", r"\^ ?(-?)\{?(\d{1,3}|[a-z](?!\w))\}?", _power),
     _rule("times", r" ?[×·⋅] ?(?=[\d(])|×", _says(" times ")),
     _rule("divided", r" ?÷ ?", _says(" divided by ")),
-    _rule("dash", r" ?-{2,3}>? ?| ?[-—]{1,8} ?(?=[$€£.]?\d)| ?—{1,8} ?| - |-", _dash),
+    _rule("dash", r"-{2,8} ?|—{1,8} ?|- ?", _dash),
     _rule("blank", r"_{2,400}", _says(" ")),
     _rule("underscore", r"(?<=\w)_(?=\w)", _says(" underscore ")),
     _rule("emphasis", r"_", _says("")),

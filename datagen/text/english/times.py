@@ -33,7 +33,7 @@ _BOOKS = frozenset(
     "psalm psalms proverbs ecclesiastes isaiah jeremiah lamentations ezekiel daniel hosea joel amos obadiah jonah micah "
     "nahum habakkuk zephaniah haggai zechariah malachi matthew mark luke john acts romans corinthians galatians "
     "ephesians philippians colossians thessalonians timothy titus philemon hebrews james peter jude revelation quran "
-    "surah sura verse".split()
+    "surah sura verse rev gen matt ps prov cor rom isa ex exod deut phil eph heb tim pet jer eccl".split()
 )
 _NUMBERED_BOOKS = "Samuel|Kings|Chronicles|Corinthians|Thessalonians|Timothy|Peter|John|Maccabees"
 _RATIO_WORDS = frozenset(
@@ -116,6 +116,10 @@ _DATE_WORDS = frozenset(
 )
 
 
+_DATE_FOLLOWS = re.compile(r" ?(?:and|to|through|-|—) ?\d{1,2}/\d{1,2}(?![\d/])")
+_DATE_PRECEDES = re.compile(r"(?:between|from) \d{1,2}/\d{1,2} ?(?:and|to|through|-|—) ?$")
+
+
 def _day_of_year(match: re.Match[str]) -> str | None:
     """6/14: a date after "on" and its like, or where no fraction is written so."""
     first, second = match[1], match[2]
@@ -131,6 +135,10 @@ def _day_of_year(match: re.Match[str]) -> str | None:
     if word in ("on", "dated", "date", "due", "deadline") or padded:
         return _date(MONTHS[month - 1], str(day), None)
     if word in _DATE_WORDS and not common:
+        return _date(MONTHS[month - 1], str(day), None)
+    if word in ("between", "from") and _DATE_FOLLOWS.match(match.string, match.end()):
+        return _date(MONTHS[month - 1], str(day), None)
+    if _DATE_PRECEDES.search(match.string[max(0, match.start() - 24) : match.start()]):
         return _date(MONTHS[month - 1], str(day), None)
     if word in ("to", "and", "or", "through") and re.search(r"\d/\d{1,2} $|\d/\d{1,2} (?:to|and|or|through) $", match.string[max(0, match.start() - 14) : match.start()]):
         return None if common else _date(MONTHS[month - 1], str(day), None)
@@ -286,6 +294,9 @@ def _year(match: re.Match[str]) -> str | None:
     return year(digits) if 1100 <= number < 2100 else None
 
 
+_BEFORE_DAY = frozenset("on every this next last by until and to or".split())
+
+
 def _day_name(match: re.Match[str]) -> str | None:
     """Weekdays in short: with a dot inside a sentence, in a range or a list, or before a date."""
     short, dot = match["day"], match["dot"]
@@ -300,10 +311,11 @@ def _day_name(match: re.Match[str]) -> str | None:
     if dot:
         if not ends_sentence(match):
             return name
-        listed = (before(match) or [""])[-1] in ("on", "every", "this", "next", "last", "by", "until", "and", "to")
+        words = before(match)
+        listed = (words or [""])[-1] in _BEFORE_DAY or any(word.rstrip(".") in DAYS for word in words)
         return f"{name}." if listed else None
     is_name = short.lower() in ("sat", "sun", "wed", "fri", "mon") and not previous(match)
-    return None if is_name or short.lower() in ("sat", "sun") else name if (before(match) or [""])[-1] in ("on", "every", "this", "next", "last", "by", "until", "and", "to", "or") else None
+    return None if is_name or short.lower() in ("sat", "sun") else name if (before(match) or [""])[-1] in _BEFORE_DAY else None
 
 
 def _month_name(match: re.Match[str]) -> str | None:
@@ -332,7 +344,7 @@ _TZ = r"(?: (?P<zone>EST|EDT|CST|CDT|MST|PST|PDT|ET|UTC|GMT|PT|CET|BST|IST|JST)\
 DATES = (
     _rule("date", r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?:(?P<t>T)(?=\d)|(?![\w/-]|\.\d))", _iso_date),
     _rule("date", r"(\d{1,2})([/.-])(\d{1,2})\2([12]\d{3})(?![\w/-]|\.\d)", _numeric_date),
-    _rule("date", r"(\d{1,2})(/)(\d{1,2})/(\d{2})(?![\w/-]|\.\d)", _numeric_date),
+    _rule("date", r"(\d{1,2})(/)(\d{1,2})/(\d{2})(?![\w/-]|\.\d| (?:hours|days|months))", _numeric_date),
     _rule("year and month", rf"(?P<n>{_YEAR})-(?P<m>0[1-9]|1[0-2])(?![\w-])(?!x)", lambda m: f"{MONTHS[int(m['m']) - 1]} {year(m['n'])}" if m["m"] < "10" and label(m) in ("on", "month", "date", "since", "dated") else None),
     _rule(
         "date",
