@@ -24,12 +24,12 @@ _UNTIDY = re.compile(rf"  | [,.?!;:]|[,.?!;:](?! |$)|^[ ,.?!;:]|[ ,;:]$|'(?![{LE
 _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
 _LETTER = re.compile(rf"[{LETTERS}]")
-_WORDS = re.compile(r"[^\W\d_]+")
-_DOTTED_WORDS = re.compile(r"([^\W\d_]+)\.")
+_DOTTED_WORDS = re.compile(r"(?<![^\W\d_])([^\W\d_]{1,24})\.")
+_TO_SPACES = str.maketrans(",.?!;:'", "       ")
 _NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$| (?:is|was|of|has|had|and|in|to|begins|starts|ends)\b))\b|WWI")
 
 _MARKS = re.compile(
-    r"(?:[ ,?!;]+|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
+    r"(?:[ ,?;]+|!(?!=)|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
     r"|(?<=[^\W\d_])\)(?=[ ,.?!;:]|$)|(?<=[a-z,.] )\((?=[^\W\d_]{2}))+"
 )
 """Spaces and marks that no rule has to look at."""
@@ -103,7 +103,7 @@ def is_spoken(text: str) -> bool:
     """
     if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text):
         return False
-    if not names.WITHOUT_DOT.isdisjoint(_WORDS.findall(text)):
+    if not names.WITHOUT_DOT.isdisjoint(text.translate(_TO_SPACES).split()):
         return False
     return not any(len(word) == 1 or word.lower() in _SHORT_FORMS for word in _DOTTED_WORDS.findall(text))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datagen.text.english.context import before, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, one_by_one, ordinal, plural, roman, year
 from datagen.text.english.quantities import AMOUNT
-from datagen.text.reading import Rule
+from datagen.text.reading import Rule, rule
 
 _SECRETS = frozenset(
     "code codes pin pins passcode password id otp cvv cvc zip zipcode postcode isbn heading digits ending extension ext "
@@ -246,68 +246,63 @@ def _list_letter(match: re.Match[str]) -> str | None:
     return f"{cardinal(roman(marker)).capitalize() if len(marker) > 1 else marker.upper()}."
 
 
-def _rule(
-    name: str, pattern: str, say: Callable[[re.Match[str]], str | None], first: str = "0", words: frozenset[str] = frozenset()
-) -> Rule:
-    return Rule(name, re.compile(pattern), say, first, words)
 
 
 _END = r"(?![\w]|[.,:/]\d|-\d)"
 MARKERS = (
-    _rule("list marker", r"\(?(\d{1,2})[.)] (?=\S)", _list_number, "0."),
-    _rule("list marker", r"\(?((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX)(?=[.)])|[a-zA-Z](?=\)))[.)] (?=\S)", _list_letter, "g."),
-    _rule("list marker", r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)", _list_letter, "a", frozenset("ii iii iv vi vii viii ix".split())),
+    rule("list marker", r"\(?(\d{1,2})[.)] (?=\S)", _list_number, "0.", sign=".)("),
+    rule("list marker", r"\(?((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX)(?=[.)])|[a-zA-Z](?=\)))[.)] (?=\S)", _list_letter, "g.", sign=".)("),
+    rule("list marker", r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)", _list_letter, "a", frozenset("ii iii iv vi vii viii ix".split())),
 )
 PHONES = (
-    _rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", lambda m: _phone(m) if len(re.sub(r"\D", "", m[0])) > 6 else None, "."),
-    _rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, "."),
-    _rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone),
-    _rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone),
-    _rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone),
-    _rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone),
-    _rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone),
-    _rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", lambda m: _phone(m) if len(m[0].split("-")[0]) != 4 and len(m[0].split("-")[0]) + len(m[0].split("-")[1]) > 7 else None),
-    _rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone),
-    _rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups),
+    rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", lambda m: _phone(m) if len(re.sub(r"\D", "", m[0])) > 6 else None, ".", sign="+"),
+    rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
+    rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-("),
+    rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-"),
+    rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone, sign="-"),
+    rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone, sign=" -"),
+    rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -"),
+    rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", lambda m: _phone(m) if len(m[0].split("-")[0]) != 4 and len(m[0].split("-")[0]) + len(m[0].split("-")[1]) > 7 else None, sign="-"),
+    rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone, sign="-"),
+    rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups, sign=" -"),
 )
 CODES = (
-    _rule("code", r"\d{1,9}(?:-\d{1,9}){2,6}(?![\w-])", lambda m: _short_groups(m) or _phone(m)),
-    _rule("code", r"\d{2,40}(?![\w]|[.,:/]\d|-\d)", _long_number),
-    _rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
-    _rule("zip", r"\d{5}(?!\d)", _zip),
-    _rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error),
-    _rule("address", rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})", _house),
-    _rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house),
+    rule("code", r"\d{1,9}(?:-\d{1,9}){2,6}(?![\w-])", lambda m: _short_groups(m) or _phone(m), sign="-"),
+    rule("code", r"\d{2,40}(?![\w]|[.,:/]\d|-\d)", _long_number),
+    rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
+    rule("zip", r"\d{5}(?!\d)", _zip),
+    rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error, sign=" "),
+    rule("address", rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})", _house, sign=" a"),
+    rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house, sign="a"),
 )
 MODELS = (
-    _rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score),
-    _rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", lambda m: _after_letters(m) if m.string[m.start() - 1] == "-" else _flight(m)),
-    _rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters),
-    _rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version),
+    rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score, sign="-"),
+    rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", lambda m: _after_letters(m) if m.string[m.start() - 1] == "-" else _flight(m)),
+    rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters),
+    rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version, sign="."),
 )
 TOKENS = (
-    _rule("episode", r"[sS](\d{1,2}) ?[eE](\d{1,3})(?!\w)", _episode, "g"),
-    _rule("season", r"S(\d{1,2})(?!\w)", _season, "g"),
-    _rule("version", r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,5})(?![\w]|\.\d)", _version, "g"),
-    _rule("token", r"[A-Za-z]{1,6}\d{1,8}[A-Za-z]{0,4}(?:-[A-Za-z\d]{1,12}){1,4}(?!\w)", _token, "g"),
-    _rule("token", r"[^\W\d_]{1,20}\d{1,12}(?:[^\W\d_]{1,20}(?:\d{1,12})?){0,6}(?!\w)", _token, "g"),
+    rule("episode", r"[sS](\d{1,2}) ?[eE](\d{1,3})(?!\w)", _episode, "g", sign="0"),
+    rule("season", r"S(\d{1,2})(?!\w)", _season, "g", sign="0"),
+    rule("version", r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,5})(?![\w]|\.\d)", _version, "g", sign="0."),
+    rule("token", r"[A-Za-z]{1,6}\d{1,8}[A-Za-z]{0,4}(?:-[A-Za-z\d]{1,12}){1,4}(?!\w)", _token, "g", sign="0"),
+    rule("token", r"[^\W\d_]{1,20}\d{1,12}(?:[^\W\d_]{1,20}(?:\d{1,12})?){0,6}(?!\w)", _token, "g", sign="0"),
 )
 """Words that begin with a letter and hold digits."""
 DIGIT_TOKENS = (
-    _rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal),
-    _rule("plural", r"(\d{1,4})'?s(?!\w)", lambda m: plural(year(m[1]) if len(m[1]) == 4 and not m[1].endswith("00") else cardinal(m[1]))),
-    _rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix),
-    _rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token),
+    rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal, sign="a,"),
+    rule("plural", r"(\d{1,4})'?s(?!\w)", lambda m: plural(year(m[1]) if len(m[1]) == 4 and not m[1].endswith("00") else cardinal(m[1])), sign="a'"),
+    rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix, sign="a"),
+    rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token, sign="a"),
 )
 NUMBERS = (
-    _rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", lambda m: decimal(f"{m[1].replace('.', '')}.{m[2]}")),
-    _rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided),
-    _rule("fraction", rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)", _over),
-    _rule("twenty four seven", r"24/7(?!\d)", lambda m: "twenty four seven"),
-    _rule("number", rf"{AMOUNT}", _number, "0."),
-    _rule("digits", r"\d{1,40}", _digits),
+    rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", lambda m: decimal(f"{m[1].replace('.', '')}.{m[2]}"), sign="."),
+    rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided, sign=" /,."),
+    rule("fraction", rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)", _over, sign="/."),
+    rule("number", rf"{AMOUNT}", _number, "0."),
+    rule("digits", r"\d{1,40}", _digits),
 )
 SPECIAL = (
-    _rule("24/7", r"24/7(?:/365)?(?![\w/])", lambda m: "twenty four seven" + (" three sixty five" if "365" in m[0] else "")),
-    _rule("9/11", r"9/11(?![\w/])", lambda m: "nine eleven"),
+    rule("24/7", r"24/7(?:/365)?(?![\w/])", lambda m: "twenty four seven" + (" three sixty five" if "365" in m[0] else ""), sign="/"),
+    rule("9/11", r"9/11(?![\w/])", lambda m: "nine eleven", sign="/"),
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from datagen.text.english.context import before, ends_sentence, following, label, previous
 from datagen.text.english.numbers import cardinal, in_pairs, one_by_one, ordinal, roman
-from datagen.text.reading import Rule
+from datagen.text.reading import Rule, rule
 
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miss", "Prof": "Professor", "Gen": "General", "Sen": "Senator",
@@ -269,10 +269,6 @@ def _key(match: re.Match[str]) -> str:
     return f"{first} "
 
 
-def _rule(
-    name: str, pattern: str, say: Callable[[re.Match[str]], str | None], first: str = "a", words: frozenset[str] = frozenset()
-) -> Rule:
-    return Rule(name, re.compile(pattern), say, first, words)
 
 
 def _words_of(names: object) -> frozenset[str]:
@@ -287,35 +283,35 @@ _TLD = "com|org|net|edu|gov|io|ai|co|uk|cn|de|app|dev|info|me|tv|us|ca|fr|eu|biz
 _FILES = "js|py|net|NET|csv|txt|pdf|exe|html?|json|docx?|xlsx?|pptx?|zip|mp[34]|png|jpe?g|gif|xml|yaml|yml|md|cpp|java|sh|log|wav|avi|mov|css|sql|ini|apk|dmg|tex"
 _PATH = r"(?P<path>[/?#][^\s<>\"')]{0,500}(?<![.,;:!?]))?"
 WEB = (
-    _rule("email", r"[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}", lambda m: web(m[0]), "g0"),
-    _rule("url", rf"(?i:https?|ftp)://(?P<host>[A-Za-z0-9.-]{{1,200}}(?<![.-]))(?::\d{{1,5}})?{_PATH}", _url, "g"),
-    _rule("url", rf"(?P<host>(?:[A-Za-z0-9][A-Za-z0-9-]{{0,62}}\.){{1,5}}(?:{_TLD}))(?![A-Za-z0-9-]|\.[A-Za-z0-9]|@){_PATH}", _url, "g0"),
-    _rule("port", r"localhost:(\d{2,5})(?!\d)", lambda m: f"localhost colon {in_pairs(m[1])}", "g"),
-    _rule("file", rf"[\w-]{{1,64}}(?:\.[\w-]{{1,64}}){{0,3}}\.(?:{_FILES})(?!\w)", _file, "g0"),
-    _rule("handle", r"@([A-Za-z0-9_]{1,30}(?:\.[A-Za-z0-9_]{1,30}){0,3})", _handle, "."),
-    _rule("hashtag", r"#(?=[A-Z]{1,4}-?\d)", lambda m: "number", "."),
-    _rule("hashtag", r"#([^\W\d_]\w{0,60})", _hashtag, "."),
-    _rule("subreddit", r"r/(\w{2,30})", lambda m: f"r slash {web(m[1])}", "g"),
-    _rule("domain", rf"\.(?:{_TLD}|{_FILES})(?!\w)", lambda m: f"dot {m[0][1:]}", "."),
+    rule("email", r"[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}", lambda m: web(m[0]), "g0", sign="@._+-0a"),
+    rule("url", rf"(?i:https?|ftp)://(?:www\.)?(?P<host>[A-Za-z0-9.-]{{1,200}}(?<![.-]))(?::\d{{1,5}})?{_PATH}", _url, "g", sign=":"),
+    rule("url", rf"(?P<host>(?:[A-Za-z0-9][A-Za-z0-9-]{{0,62}}\.){{1,5}}(?:{_TLD}))(?![A-Za-z0-9-]|\.[A-Za-z0-9]|@){_PATH}", _url, "g0", sign=".-0a"),
+    rule("port", r"localhost:(\d{2,5})(?!\d)", lambda m: f"localhost colon {in_pairs(m[1])}", "g", sign=":"),
+    rule("file", rf"[\w-]{{1,64}}(?:\.[\w-]{{1,64}}){{0,3}}\.(?:{_FILES})(?!\w)", _file, "g0", sign=".-_0a"),
+    rule("handle", r"@([A-Za-z0-9_]{1,30}(?:\.[A-Za-z0-9_]{1,30}){0,3})", _handle, ".", sign="@"),
+    rule("hashtag", r"#(?=[A-Z]{1,4}-?\d)", lambda m: "number", ".", sign="#"),
+    rule("hashtag", r"#([^\W\d_]\w{0,60})", _hashtag, ".", sign="#"),
+    rule("subreddit", r"r/(\w{2,30})", lambda m: f"r slash {web(m[1])}", "g", sign="/"),
+    rule("domain", rf"\.(?:{_TLD}|{_FILES})(?!\w)", lambda m: f"dot {m[0][1:]}", ".", sign="."),
 )
 NAMES = (
     Rule("book", re.compile(rf"({_any(_BOOKS)})\.?(?= \d{{1,3}}:\d)"), lambda m: _BOOKS[m[1]], "a", _words_of(_BOOKS)),
-    _rule("phrase", r"(?i:e\.g\.?|i\.e\.?|a\.k\.a\.)(?!\w)", _phrase, "g"),
-    _rule("phrase", r"(?i:et al\.)", _phrase, "a", frozenset(("et",))),
-    _rule("degree", r"Ph\. ?D\.?|M\.?Sc\.|B\.?Sc\.|Ed\.D\.", _degree, "g"),
-    _rule("initials", r"(?:[^\W\d_]\.){2,8}(?![^\W\d_]{2})", _initials, "g"),
-    _rule("initials", r"(?:[^\W\d_]\.){1,8}[^\W\d_](?!\w|\.\w)", lambda m: " ".join(m[0].replace(".", "")), "g"),
-    _rule("title", rf"({_any(_TITLES)})\b(?!')(?P<dot>\.?)", _title, "a", _words_of(_TITLES)),
-    _rule("street", rf"({_any(STREETS)})\b(?!')(?P<dot>\.?)", _street, "a", _words_of(STREETS)),
-    _rule("direction", r"([NS]\.?[EW]|[NSEW])\b\.?", _wind, "a", _words_of(_WINDS)),
-    _rule("state", rf"(?<=, )({_any(_STATES)})(?= \d{{5}}\b)", _state, "a", _words_of(_STATES)),
-    _rule("abbreviation", rf"((?i:{_any({*_SHORT, *_BEFORE_NUMBER})}))(?![^\W\d_]|')(?P<dot>\.?)", _short, "a", _words_of((*_SHORT, *_BEFORE_NUMBER))),
-    _rule("years old", r"y/o(?!\w)", lambda m: "years old", "g"),
-    _rule("with", r"w/o(?!\w)", lambda m: "without", "g"),
-    _rule("with", r"w/(?!\w{1,2}\b)", lambda m: "with ", "g"),
-    _rule("because", r"b/c(?!\w)", lambda m: "because", "g"),
-    _rule("world war", r"WW(I{1,2})(?!\w)", _world_war, "a", frozenset(("wwi", "wwii"))),
-    _rule("numeral", r"[IVXL]{1,8}(?![\w'-])", _numeral, "a", _NUMERALS),
-    _rule("century", r"([IVXL]{1,8})(?= (?:century|centuries)\b)", _century, "a", _NUMERALS),
-    _rule("key", r"((?i:ctrl|cmd|alt|shift|opt)) ?\+ ?(?=\w)", _key, "a", frozenset("ctrl cmd alt shift opt".split())),
+    rule("phrase", r"(?i:e\.g\.?|i\.e\.?|a\.k\.a\.)(?!\w)", _phrase, "g", sign="."),
+    rule("phrase", r"(?i:et al\.)", _phrase, "a", frozenset(("et",))),
+    rule("degree", r"Ph\. ?D\.?|M\.?Sc\.|B\.?Sc\.|Ed\.D\.", _degree, "g", sign="."),
+    rule("initials", r"(?:[^\W\d_]\.){2,8}(?![^\W\d_]{2})", _initials, "g", sign="."),
+    rule("initials", r"(?:[^\W\d_]\.){1,8}[^\W\d_](?!\w|\.\w)", lambda m: " ".join(m[0].replace(".", "")), "g", sign="."),
+    rule("title", rf"({_any(_TITLES)})\b(?!')(?P<dot>\.?)", _title, "a", _words_of(_TITLES)),
+    rule("street", rf"({_any(STREETS)})\b(?!')(?P<dot>\.?)", _street, "a", _words_of(STREETS)),
+    rule("direction", r"([NS]\.?[EW]|[NSEW])\b\.?", _wind, "a", _words_of(_WINDS)),
+    rule("state", rf"(?<=, )({_any(_STATES)})(?= \d{{5}}\b)", _state, "a", _words_of(_STATES)),
+    rule("abbreviation", rf"((?i:{_any({*_SHORT, *_BEFORE_NUMBER})}))(?![^\W\d_]|')(?P<dot>\.?)", _short, "a", _words_of((*_SHORT, *_BEFORE_NUMBER))),
+    rule("years old", r"y/o(?!\w)", lambda m: "years old", "g", sign="/"),
+    rule("with", r"w/o(?!\w)", lambda m: "without", "g", sign="/"),
+    rule("with", r"w/(?!\w{1,2}\b)", lambda m: "with ", "g", sign="/"),
+    rule("because", r"b/c(?!\w)", lambda m: "because", "g", sign="/"),
+    rule("world war", r"WW(I{1,2})(?!\w)", _world_war, "a", frozenset(("wwi", "wwii"))),
+    rule("numeral", r"[IVXL]{1,8}(?![\w'-])", _numeral, "a", _NUMERALS),
+    rule("century", r"([IVXL]{1,8})(?= (?:century|centuries)\b)", _century, "a", _NUMERALS),
+    rule("key", r"((?i:ctrl|cmd|alt|shift|opt)) ?\+ ?(?=\w)", _key, "a", frozenset("ctrl cmd alt shift opt".split())),
 )

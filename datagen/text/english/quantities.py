@@ -4,7 +4,7 @@ import re
 
 from datagen.text.english.context import before, following, is_attribute, label, plural_follows
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, mixed, plural
-from datagen.text.reading import Rule
+from datagen.text.reading import Rule, rule
 
 AMOUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}(?![\d])(?:\.\d{1,12})?|\d{1,15}(?!\d)(?:\.\d{1,12})?|(?<!\d)\.\d{1,12})"
 """A number with commas or a decimal point."""
@@ -332,7 +332,7 @@ def _by(match: re.Match[str]) -> str | None:
     asks = asked == ["what", "is"] or bool({"what's", "calculate", "multiply", "solve", "="}.intersection(asked))
     words = " times "
     if name or not (is_product or asks):
-        words = " by " if name or not spaced or rest[:2].strip().isalpha() or "'" in rest else " times "
+        words = " by " if name or not (spaced or "×" in match["sides"]) or rest[:2].strip().isalpha() or "'" in rest else " times "
     result = words.join(said)
     if match["plural"]:
         return plural(result)
@@ -384,8 +384,6 @@ def _duration(match: re.Match[str]) -> str:
     return " ".join(f"{cardinal(str(int(n)))} {name}{'' if int(n) == 1 else 's'}" for n, name in parts if n)
 
 
-def _rule(name: str, pattern: str, say, first: str = "0") -> Rule:  # type: ignore[no-untyped-def]
-    return Rule(name, re.compile(pattern), say, first)
 
 
 _DOT = r"(?P<dot>\.(?= ?[a-z0-9(,;:)x×]| ?$)|)"
@@ -393,20 +391,18 @@ _MINUS = r"(?P<minus>(?<![\w)])[-—] ?|)"
 _MONEY_AMOUNT = rf"(?P<amount>\d{{1,9}},\d\d(?![\d])|{AMOUNT})"
 
 MONEY = (
-    _rule(
+    rule(
         "money",
         rf"(?P<minus>(?<![\w)])[-—](?={_SIGN}))?(?P<nation>)(?P<sign>{_SIGN}) ?(?P<neg>-)?{_MONEY_AMOUNT}"
         rf"(?:(?P<first>[kKmMbB])?(?: ?[-—] ?)(?:{_SIGN})?(?P<to>{AMOUNT})(?![\d/-]))?{_SCALE}{_RATE}",
         _money,
-        ".",
-    ),
-    _rule(
+        ".", sign="$€£¥₹₩₽₺₫₱฿₪₦₿₴-—"),
+    rule(
         "money",
         rf"(?P<minus>)(?P<nation>{_NATION}|R)(?P<sign>\$) ?(?P<neg>-)?{_MONEY_AMOUNT}"
         rf"(?:(?P<first>[kKmMbB])?(?: ?[-—] ?)(?:{_SIGN})?(?P<to>{AMOUNT})(?![\d/-]))?{_SCALE}{_RATE}",
         _money,
-        "g",
-    ),
+        "g", sign="$."),
     Rule(
         "money",
         re.compile(
@@ -416,56 +412,49 @@ MONEY = (
         "a",
         frozenset(code.lower() for code in (*_CODES, "Rs")),
     ),
-    _rule(
+    rule(
         "money",
         rf"{_MONEY_AMOUNT}{_SCALE} ?(?P<code>{_CODE}|zł|(?<! ){_SIGN}|[€£](?!\d))(?![\w]){_RATE}",
-        _after_amount,
-    ),
-    _rule("cents", rf"({AMOUNT}) ?¢", _cents),
-    _rule("currency", rf"(?<![^ (\"]){_SIGN}(?=[ ,.?!;:)\"]|$)", _lone_sign, "."),
+        _after_amount, sign=",. a$€£¥₹₩₽₺₫₱฿₪₦₿₴"),
+    rule("cents", rf"({AMOUNT}) ?¢", _cents, sign=",. ¢"),
+    rule("currency", rf"(?<![^ (\"]){_SIGN}(?=[ ,.?!;:)\"]|$)", _lone_sign, ".", sign="$€£¥₹₩₽₺₫₱฿₪₦₿₴"),
 )
 QUANTITIES = (
-    _rule("percent", rf"(?:(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})|(?P<amount>{AMOUNT})) ?%{_RATE}", _percent),
-    _rule(
+    rule("percent", rf"(?:(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})|(?P<amount>{AMOUNT})) ?%{_RATE}", _percent, sign="/%,. "),
+    rule(
         "degrees",
         rf"(?P<amount>{AMOUNT}) ?°(?: ?(?P<minutes>\d{{1,2}}(?:\.\d{{1,6}})?)')?(?: ?(?P<seconds>\d{{1,2}}(?:\.\d{{1,6}})?)(?:\"|''))?"
         r"(?: ?(?:(?P<scale>[CcFfK])(?!\w)|(?P<wind>[NSEW])(?!\w)))?",
-        _degrees,
-    ),
-    _rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees),
-    _rule("degrees", rf"(?P<amount>\d{{2,4}}(?:\.\d{{1,4}})?) K(?!\w)(?!-)", _kelvin),
-    _rule(
+        _degrees, sign="°,. "),
+    rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a"),
+    rule("degrees", rf"(?P<amount>\d{{2,4}}(?:\.\d{{1,4}})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
+    rule(
         "duration",
         r"(?P<h>\d{1,3}) ?h(?:rs?)?\.? ?(?P<m>\d{1,2}) ?m(?:ins?)?(?![\w])(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w))?",
-        _duration,
-    ),
-    _rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration),
-    _rule("height", rf"(\d{{1,2}})' ?(\d{{1,2}}(?:\.\d{{1,2}})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet),
-    _rule(
+        _duration, sign=" a"),
+    rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration, sign=" a"),
+    rule("height", rf"(\d{{1,2}})' ?(\d{{1,2}}(?:\.\d{{1,2}})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
+    rule(
         "dimensions",
         rf"{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))(?: ?[x×] ?{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))){{1,2}}",
-        _marked_sides,
-    ),
-    _rule("length", r"(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})\"(?![\w\"])", _fraction_of_inch),
-    _rule("length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime),
-    _rule(
+        _marked_sides, sign=" \"',.a"),
+    rule("length", r"(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})\"(?![\w\"])", _fraction_of_inch, sign=" -/"),
+    rule("length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime, sign=" \"',."),
+    rule(
         "dimensions",
         rf"(?P<sides>{AMOUNT}(?: ?[xX×] ?{AMOUNT}){{1,3}})(?:(?P<plural>s)(?!\w)|(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])\.?|(?!\w))",
-        _by,
-    ),
-    _rule(
+        _by, sign=" a×,."),
+    rule(
         "measure",
         rf"(?:(?P<whole>\d{{1,4}})(?:[ -]|\+))?(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})(?P<hyphen>[ -]?)"
         rf"(?!in (?![a-z]{{3,12}}\b))(?P<unit>{_UNIT_POWER})(?![\w^]){_DOT}{_RATE}",
-        _fraction_of_unit,
-    ),
-    _rule("mixed number", r"(\d{1,4})(?: |-| and )(\d{1,2})/(\d{1,2})(?![\d/])", _mixed),
-    _rule(
+        _fraction_of_unit, sign=" -/+"),
+    rule("mixed number", r"(\d{1,4})(?: |-| and )(\d{1,2})/(\d{1,2})(?![\d/])", _mixed, sign=" -/"),
+    rule(
         "measure",
         rf"(?P<amount>{AMOUNT})(?P<scale> (?:million|billion|thousand|hundred))?(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^])"
         rf"(?!'[a-z])(?!/\d)(?! ?\.\w){_DOT}{_RATE}",
-        _measure,
-    ),
-    _rule("thousands", rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])", _thousands),
-    _rule("times", rf"({AMOUNT}) ?x(?!\w)(?! ?\d)", _times),
+        _measure, sign=" -a,."),
+    rule("thousands", rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])", _thousands, sign=",. a"),
+    rule("times", rf"({AMOUNT}) ?x(?!\w)(?! ?\d)", _times, sign=",. a"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
-from datagen.text.reading import Rule
+from datagen.text.reading import Rule, rule
 
 _RANGED = frozenset({*DAYS, *(day.lower() for day in DAYS.values()), *(m.lower() for m in MONTHS), *(m[:3].lower() for m in MONTHS), "sept"})
 _TIME_UNITS = "second|minute|hour|day|night|week|month|year|person|item|unit|mile|pound|head|capita|serving|page"
@@ -134,10 +134,6 @@ def _any_other(match: re.Match[str]) -> str | None:
     return ". " if match[0] in "。．" else ", " if match[0] in "，、；：；" else " "
 
 
-def _rule(
-    name: str, pattern: str, say: Callable[[re.Match[str]], str | None], first: str = ".", words: frozenset[str] = frozenset()
-) -> Rule:
-    return Rule(name, re.compile(pattern), say, first, words)
 
 
 def _says(words: str) -> Callable[[re.Match[str]], str]:
@@ -145,46 +141,46 @@ def _says(words: str) -> Callable[[re.Match[str]], str]:
 
 
 SYMBOLS = (
-    _rule("language", r"C\+\+(?!\w)", _says("C plus plus"), "g"),
-    _rule("language", r"([CF])#(?!\w)", lambda m: f"{m[1]} sharp", "g"),
-    _rule("plural", r"([^\W\d_]{2,40})\((e?s)\)", lambda m: m[1] + m[2], "g"),
-    _rule("function", r"([a-z])\(([a-z])\)(?!\w)", lambda m: f"{m[1]} of {m[2]}", "g"),
-    _rule("letter of mathematics", r"π(?!\w)", _says("pi"), "a", frozenset("π")),
-    _rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", _says(" to ")),
-    _rule("dots", r"\.{2,400}", _says(". ")),
-    _rule("dot", r"(?<=[a-z0-9])\.(?=[a-z])", _says(" dot ")),
-    _rule("stop", r"\.", _says(". ")),
-    _rule("plus or minus", r"\+/[-—]|±", _says(" plus or minus ")),
-    _rule("arrow", r" ?(?:[-=]>|[→⇒➡⟶]) ?", _says(" to ")),
-    _rule("comparison", r"<=|≤|≦", _says(" is less than or equal to ")),
-    _rule("comparison", r">=|≥|≧", _says(" is greater than or equal to ")),
-    _rule("comparison", r"!=|≠", _says(" is not equal to ")),
-    _rule("comparison", r"≈|≅|≃", _says(" is approximately ")),
-    _rule("comparison", r" ?[<>] ?", _less),
-    _rule("equals", r" ?={1,3} ?(?=[\w(√$€£π.-])", _says(" equals ")),
-    _rule("root", r"√ ?(?=[\w(])", _says(" the square root of ")),
-    _rule("power", r"\^ ?(-?)\{?(\d{1,3}|[a-z](?!\w))\}?", _power),
-    _rule("times", r" ?[×·⋅] ?(?=[\d(])|×", _says(" times ")),
-    _rule("divided", r" ?÷ ?", _says(" divided by ")),
-    _rule("dash", r"-{2,8} ?|—{1,8} ?|- ?", _dash),
-    _rule("blank", r"_{2,400}", _says(" ")),
-    _rule("underscore", r"(?<=\w)_(?=\w)", _says(" underscore ")),
-    _rule("emphasis", r"_", _says("")),
-    _rule("about", r"~ ?(?=[$€£]?\d)", _says(" about ")),
-    _rule("tilde", r"~", _says(" ")),
-    _rule("plus", r"\+", _plus),
-    _rule("slash", r" ?/ ?", _slash),
-    _rule("hash", r"#", _hash),
-    _rule("star", r"\*", _star),
-    _rule("and", r" ?& ?", _says(" and ")),
-    _rule("at", r" ?@ ?", _says(" at ")),
-    _rule("percent", r"%", _says(" percent ")),
-    _rule("degrees", r"°", _says(" degrees ")),
-    _rule("section", r"§{1,2} ?", _says(" section ")),
-    _rule("ohm", r"Ω(?!\w)", _says("ohms"), "a", frozenset("ω")),
-    _rule("bracket", r"[()\[\]|•]", _says(", ")),
-    _rule("quote", r"[\"“”«»‹›`]", _says(" ")),
-    _rule("apostrophe", r"'", _says("'")),
-    _rule("equals", r"={1,40}", _says(" ")),
-    _rule("mark", r"[^\w\s]|\s", _any_other),
+    rule("language", r"C\+\+(?!\w)", _says("C plus plus"), "g", sign="+"),
+    rule("language", r"([CF])#(?!\w)", lambda m: f"{m[1]} sharp", "g", sign="#"),
+    rule("plural", r"([^\W\d_]{2,40})\((e?s)\)", lambda m: m[1] + m[2], "g", sign="("),
+    rule("function", r"([a-z])\(([a-z])\)(?!\w)", lambda m: f"{m[1]} of {m[2]}", "g", sign="("),
+    rule("letter of mathematics", r"π(?!\w)", _says("pi"), "a", frozenset("π")),
+    rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", _says(" to "), ".", sign="."),
+    rule("dots", r"\.{2,400}", _says(". "), ".", sign="."),
+    rule("dot", r"(?<=[a-z0-9])\.(?=[a-z])", _says(" dot "), ".", sign="."),
+    rule("stop", r"\.", _says(". "), ".", sign="."),
+    rule("plus or minus", r"\+/[-—]|±", _says(" plus or minus "), ".", sign="+±"),
+    rule("arrow", r" ?(?:[-=]>|[→⇒➡⟶]) ?", _says(" to "), ".", sign="-=→⇒➡⟶"),
+    rule("comparison", r"<=|≤|≦", _says(" is less than or equal to "), ".", sign="<≤≦"),
+    rule("comparison", r">=|≥|≧", _says(" is greater than or equal to "), ".", sign=">≥≧"),
+    rule("comparison", r"!=|≠", _says(" is not equal to "), ".", sign="!≠"),
+    rule("comparison", r"≈|≅|≃", _says(" is approximately "), ".", sign="≈≅≃"),
+    rule("comparison", r" ?[<>] ?", _less, ".", sign="<>"),
+    rule("equals", r" ?={1,3} ?(?=[\w(√$€£π.-])", _says(" equals "), ".", sign="="),
+    rule("root", r"√ ?(?=[\w(])", _says(" the square root of "), ".", sign="√"),
+    rule("power", r"\^ ?(-?)\{?(\d{1,3}|[a-z](?!\w))\}?", _power, ".", sign="^"),
+    rule("times", r" ?[×·⋅] ?(?=[\d(])|×", _says(" times "), ".", sign="×·⋅"),
+    rule("divided", r" ?÷ ?", _says(" divided by "), ".", sign="÷"),
+    rule("dash", r"-{2,8} ?|—{1,8} ?|- ?", _dash, ".", sign="-—"),
+    rule("blank", r"_{2,400}", _says(" "), ".", sign="_"),
+    rule("underscore", r"(?<=\w)_(?=\w)", _says(" underscore "), ".", sign="_"),
+    rule("emphasis", r"_", _says(""), ".", sign="_"),
+    rule("about", r"~ ?(?=[$€£]?\d)", _says(" about "), ".", sign="~"),
+    rule("tilde", r"~", _says(" "), ".", sign="~"),
+    rule("plus", r"\+", _plus, ".", sign="+"),
+    rule("slash", r" ?/ ?", _slash, ".", sign="/"),
+    rule("hash", r"#", _hash, ".", sign="#"),
+    rule("star", r"\*", _star, ".", sign="*"),
+    rule("and", r" ?& ?", _says(" and "), ".", sign="&"),
+    rule("at", r" ?@ ?", _says(" at "), ".", sign="@"),
+    rule("percent", r"%", _says(" percent "), ".", sign="%"),
+    rule("degrees", r"°", _says(" degrees "), ".", sign="°"),
+    rule("section", r"§{1,2} ?", _says(" section "), ".", sign="§"),
+    rule("ohm", r"Ω(?!\w)", _says("ohms"), "a", frozenset("ω")),
+    rule("bracket", r"[()\[\]|•]", _says(", "), ".", sign="()[]|•"),
+    rule("quote", r"[\"“”«»‹›`]", _says(" "), ".", sign="\"“”«»‹›`"),
+    rule("apostrophe", r"'", _says("'"), ".", sign="'"),
+    rule("equals", r"={1,40}", _says(" "), ".", sign="="),
+    rule("mark", r"[^\w\s]|\s", _any_other, "."),
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from datagen.text.english.context import before, ends_sentence, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decade, one_by_one, ordinal, year
-from datagen.text.reading import Rule
+from datagen.text.reading import Rule, rule
 
 MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 DAYS = {
@@ -331,10 +331,6 @@ def _month_name(match: re.Match[str]) -> str | None:
     return None
 
 
-def _rule(
-    name: str, pattern: str, say: Callable[[re.Match[str]], str | None], first: str = "0", words: frozenset[str] = frozenset()
-) -> Rule:
-    return Rule(name, re.compile(pattern), say, first, words)
 
 
 _AMPM = r"(?: ?(?P<ampm>[AaPp])(?:\.[Mm]\.|\.?[Mm](?![A-Za-z])))"
@@ -342,22 +338,21 @@ _AMPM_HOUR = r"(?: ?(?P<ampm>[AP]\.? ?M\b\.?|[ap]\. ?m\.|[ap]m(?![A-Za-z])|[AP]m
 _TZ = r"(?: (?P<zone>EST|EDT|CST|CDT|MST|PST|PDT|ET|UTC|GMT|PT|CET|BST|IST|JST)\b)?"
 
 DATES = (
-    _rule("date", r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?:(?P<t>T)(?=\d)|(?![\w/-]|\.\d))", _iso_date),
-    _rule("date", r"(\d{1,2})([/.-])(\d{1,2})\2([12]\d{3})(?![\w/-]|\.\d)", _numeric_date),
-    _rule("date", r"(\d{1,2})(/)(\d{1,2})/(\d{2})(?![\w/-]|\.\d| (?:hours|days|months))", _numeric_date),
-    _rule("year and month", rf"(?P<n>{_YEAR})-(?P<m>0[1-9]|1[0-2])(?![\w-])(?!x)", lambda m: f"{MONTHS[int(m['m']) - 1]} {year(m['n'])}" if m["m"] < "10" and label(m) in ("on", "month", "date", "since", "dated") else None),
-    _rule(
+    rule("date", r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?:(?P<t>T)(?=\d)|(?![\w/-]|\.\d))", _iso_date, sign="-/."),
+    rule("date", r"(\d{1,2})([/.-])(\d{1,2})\2([12]\d{3})(?![\w/-]|\.\d)", _numeric_date, sign="-/."),
+    rule("date", r"(\d{1,2})(/)(\d{1,2})/(\d{2})(?![\w/-]|\.\d| (?:hours|days|months))", _numeric_date, sign="/"),
+    rule("year and month", rf"(?P<n>{_YEAR})-(?P<m>0[1-9]|1[0-2])(?![\w-])(?!x)", lambda m: f"{MONTHS[int(m['m']) - 1]} {year(m['n'])}" if m["m"] < "10" and label(m) in ("on", "month", "date", "since", "dated") else None, sign="-"),
+    rule(
         "date",
         rf"(?P<day>{_DAY})(?P<th>{_TH})?(?:(?: ?[-—] ?| to | and )(?P<last>{_DAY}){_TH}?)? (?P<of>of )?(?P<month>{_MONTH})"
         rf"(?:\.(?= ?[a-z0-9,]))?(?:,? (?P<year>{_YEAR})(?![\d:,%]|\.\d))?(?!')",
-        _day_month,
-    ),
-    _rule("expiry", r"(0[1-9]|1[0-2]) ?/ ?(\d{2}|20\d\d)(?![\w/])", _expiry),
-    _rule("date", r"(\d{1,2})/(\d{1,2})(?![\w/%]|\.\d|-\w)", _day_of_year),
+        _day_month, sign=" -—a"),
+    rule("expiry", r"(0[1-9]|1[0-2]) ?/ ?(\d{2}|20\d\d)(?![\w/])", _expiry, sign=" /"),
+    rule("date", r"(\d{1,2})/(\d{1,2})(?![\w/%]|\.\d|-\w)", _day_of_year, sign="/"),
 )
 """Dates that begin with a digit."""
 MONTH_DATES = (
-    _rule(
+    rule(
         "date",
         rf"(?P<month>{_MONTH})\.? (?:the )?(?P<day>{_DAY})(?![\d,:%/$]\d|\d)(?P<th>{_TH})?(?: ?[-—] ?(?P<last>{_DAY}){_TH}?(?!\d))?"
         rf"(?:,? (?P<year>{_YEAR})(?![\d:,%]\d|\d|\.\d))?(?![\w:%/]\d|\w)",
@@ -365,9 +360,9 @@ MONTH_DATES = (
         "a",
         _MONTH_WORDS,
     ),
-    _rule("date", rf"(?P<month>{_MONTH})\.?,? (?:of )?(?P<year>{_YEAR})(?![\w:%])", _month_year, "a", _MONTH_WORDS),
-    _rule("weekday", rf"(?P<day>{'|'.join(sorted(map(str.capitalize, DAYS), key=len, reverse=True))})\b(?P<dot>\.?)", _day_name, "a", frozenset(DAYS)),
-    _rule(
+    rule("date", rf"(?P<month>{_MONTH})\.?,? (?:of )?(?P<year>{_YEAR})(?![\w:%])", _month_year, "a", _MONTH_WORDS),
+    rule("weekday", rf"(?P<day>{'|'.join(sorted(map(str.capitalize, DAYS), key=len, reverse=True))})\b(?P<dot>\.?)", _day_name, "a", frozenset(DAYS)),
+    rule(
         "month",
         r"(?P<month>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?P<dot>\.?)",
         _month_name,
@@ -377,22 +372,22 @@ MONTH_DATES = (
 )
 """Dates, months and weekdays that begin with a letter."""
 TIMES = (
-    _rule("verse", r"(\d{1,3}):(\d{1,3})(?:[-—](\d{1,3}))?(?![\d:])", _verse),
-    _rule("book", rf"([123]) (?=(?:{_NUMBERED_BOOKS}) \d)", _book),
-    _rule("ratio", r"(\d{1,3}) ?: ?(\d{1,3})(?![\w:]|\.\d)", lambda m: None if " " in m[0] and not label(m) in _RATIO_WORDS else _ratio(m)),
-    _rule("clock", rf"(?P<hour>\d{{1,2}})[:.](?P<minute>[0-5]\d){_AMPM}{_TZ}(?P<second>)", _time),
-    _rule("clock", rf"(?P<hour>\d{{1,2}}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?= ?[AaPp]\.?[Mm]))?{_AMPM}?{_TZ}(?![\w:])", _time),
-    _rule("clock", rf"(?P<hour>\d{{1,2}}){_AMPM_HOUR}{_TZ}", _hour),
-    _rule("duration", r"(\d{1,3}):(\d\d):(\d\d)(?![\d:])", _long_clock),
-    _rule("decade", r"(?P<mark>)(?P<century>1\d|20)(?P<ten>\d)0'?s(?!\w)", _decade),
-    _rule("decade", r"(?P<mark>)(?P<century>)(?P<ten>[2-9])0'?s(?!\w)", _decade),
-    _rule("season", r"((?:1[6-9]|20)\d\d)[-—/](\d\d)(?![\w/%:-]|[,.]\d)", _season_years),
-    _rule("year", r"(?P<n>\d{1,4}) ?(?P<era>BCE|BC|CE|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)", _era),
-    _rule("years", rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b))", lambda m: year(m[1])),
-    _rule("years", rf"(?<=\d[-—])({_YEAR})(?!\d|,\d)", lambda m: year(m[1]) if re.search(r"[12]\d{3}[-—]$", m.string[max(0, m.start() - 5) : m.start()]) and not plural_follows(m) else None),
-    _rule("year", rf"{_YEAR}(?![\w%]|[,.:/]\d|-\d)", _year),
+    rule("verse", r"(\d{1,3}):(\d{1,3})(?:[-—](\d{1,3}))?(?![\d:])", _verse, sign=":"),
+    rule("book", rf"([123]) (?=(?:{_NUMBERED_BOOKS}) \d)", _book, sign=" "),
+    rule("ratio", r"(\d{1,3}) ?: ?(\d{1,3})(?![\w:]|\.\d)", lambda m: None if " " in m[0] and not label(m) in _RATIO_WORDS else _ratio(m), sign=" :"),
+    rule("clock", rf"(?P<hour>\d{{1,2}})[:.](?P<minute>[0-5]\d){_AMPM}{_TZ}(?P<second>)", _time, sign=":."),
+    rule("clock", rf"(?P<hour>\d{{1,2}}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?= ?[AaPp]\.?[Mm]))?{_AMPM}?{_TZ}(?![\w:])", _time, sign=":"),
+    rule("clock", rf"(?P<hour>\d{{1,2}}){_AMPM_HOUR}{_TZ}", _hour, sign=" a"),
+    rule("duration", r"(\d{1,3}):(\d\d):(\d\d)(?![\d:])", _long_clock, sign=":"),
+    rule("decade", r"(?P<mark>)(?P<century>1\d|20)(?P<ten>\d)0'?s(?!\w)", _decade, sign="'a"),
+    rule("decade", r"(?P<mark>)(?P<century>)(?P<ten>[2-9])0'?s(?!\w)", _decade, sign="'a"),
+    rule("season", r"((?:1[6-9]|20)\d\d)[-—/](\d\d)(?![\w/%:-]|[,.]\d)", _season_years, sign="-—/"),
+    rule("year", r"(?P<n>\d{1,4}) ?(?P<era>BCE|BC|CE|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)", _era, sign=" a"),
+    rule("years", rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b))", lambda m: year(m[1]), sign="-—"),
+    rule("years", rf"(?<=\d[-—])({_YEAR})(?!\d|,\d)", lambda m: year(m[1]) if re.search(r"[12]\d{3}[-—]$", m.string[max(0, m.start() - 5) : m.start()]) and not plural_follows(m) else None),
+    rule("year", rf"{_YEAR}(?![\w%]|[,.:/]\d|-\d)", _year),
 )
 APOSTROPHE_YEARS = (
-    _rule("decade", r"(?P<mark>')(?P<century>)(?P<ten>\d)0'?s(?!\w)", _decade, "."),
-    _rule("short year", r"'(\d\d)(?![\w'\"]|[.,]\d)", _short_year, "."),
+    rule("decade", r"(?P<mark>')(?P<century>)(?P<ten>\d)0'?s(?!\w)", _decade, ".", sign="'"),
+    rule("short year", r"'(\d\d)(?![\w'\"]|[.,]\d)", _short_year, ".", sign="'"),
 )
