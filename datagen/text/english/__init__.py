@@ -24,9 +24,8 @@ _UNTIDY = re.compile(rf"  | [,.?!;:]|[,.?!;:](?! |$)|^[ ,.?!;:]|[ ,;:]$|'(?![{LE
 _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
 _LETTER = re.compile(rf"[{LETTERS}]")
-_DOTTED_WORDS = re.compile(r"(?<![^\W\d_])([^\W\d_]{1,24})\.")
 _TO_SPACES = str.maketrans(",.?!;:'", "       ")
-_NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$| (?:is|was|of|has|had|and|in|to|begins|starts|ends)\b))\b|WWI")
+_NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$| (?:is|was|of|has|had|and|in|to|begins|starts|ends)\b))\b")
 
 _MARKS = re.compile(
     r"(?:[ ,?;]+|!(?!=)|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
@@ -105,7 +104,8 @@ def is_spoken(text: str) -> bool:
         return False
     if not names.WITHOUT_DOT.isdisjoint(text.translate(_TO_SPACES).split()):
         return False
-    return not any(len(word) == 1 or word.lower() in _SHORT_FORMS for word in _DOTTED_WORDS.findall(text))
+    before_dots = (piece.rpartition(" ")[2].lower() for piece in text.split(".")[:-1])
+    return not any(len(word) == 1 or word in _SHORT_FORMS for word in before_dots)
 
 
 def parts_of(text: str) -> list[Part]:

@@ -1,6 +1,7 @@
 """What stands around a number decides its class: the words before it, and the word after it."""
 
 import re
+from functools import lru_cache
 
 _WINDOW = 64
 """Characters before a part that are looked at; a bound, so that reading takes linear time."""
@@ -31,7 +32,13 @@ def before(match: re.Match[str]) -> list[str]:
     ['my', 'order', 'no.', 'is', ':']
     """
     begin = match.start()
-    return _WORDS.findall(match.string[max(0, begin - _WINDOW) : begin].lower())
+    return list(_words(match.string[max(0, begin - _WINDOW) : begin]))
+
+
+@lru_cache(maxsize=64)
+def _words(head: str) -> tuple[str, ...]:
+    """The words of what stands before a part; remembered, for several rules ask for them."""
+    return tuple(_WORDS.findall(head.lower()))
 
 
 def label(match: re.Match[str]) -> str:
