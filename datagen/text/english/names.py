@@ -85,11 +85,12 @@ _BOOKS = {
     "Eph": "Ephesians", "Heb": "Hebrews", "Tim": "Timothy", "Pet": "Peter", "Jer": "Jeremiah", "Eccl": "Ecclesiastes",
 }  # fmt: skip
 WITHOUT_DOT = frozenset(
-    form
+    form + mark
+    for mark in ("", *",.?!;:")
     for word in ("π", *_WITHOUT_DOT, *STREETS, "Mr", "Mrs", "Ms", "Dr", "Prof", *_WINDS, "WWI", "WWII")
     for form in (word, word.capitalize(), word.upper())
 )
-"""Short forms that are written out even without a dot."""
+"""Short forms that are written out even without a dot, with the marks that may follow."""
 _ROMAN = re.compile(r"(?=[IVXL])(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _NUMERALS = frozenset(
     numeral.lower()
