@@ -23,7 +23,7 @@ _NAMED = frozenset(
 _PLACES = frozenset(
     "room rooms flight flights suite route highway hwy hwy. interstate exit bus train gate apartment apt apt. box boeing "
     "airbus porsche bmw audi peugeot ferrari section hall bldg building unit locker error cessna embraer rtx gtx "
-    "road autoroute state us i sr door cabin lot house channel area".split()
+    "road autoroute door cabin lot house channel area".split()
 )
 """Nouns whose numbers are said in pairs: Room 305, Flight 1549, Boeing 747."""
 _STREETS = r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Hwy|Pkwy|Sq|Ter|Cir|Street|Avenue|Road|Boulevard|Lane|Drive|Place|Court|Way|Highway|Parkway|Square|Terrace|Circle|Row|Crescent|Close|Trail|Alley|Broadway)\b"

@@ -150,6 +150,8 @@ def _short(match: re.Match[str]) -> str | None:
     written, dot = match[1], match["dot"]
     word = written.lower()
     rest = match.string[match.end() : match.end() + 3]
+    if written.isupper() and (len(written) > 2 or word in "bcd"):  # an acronym, or the letter of an answer
+        return None
     if re.match(r" ?#? ?\d", rest) and word in _BEFORE_NUMBER and (dot or word not in _NEEDS_DOT):
         return _cased(_BEFORE_NUMBER[word], written)
     if word not in _SHORT or not (dot or word in _WITHOUT_DOT) or (not dot and word == "no"):

@@ -43,7 +43,7 @@ _NATION = "|".join(sorted(map(re.escape, _NATIONS), key=len, reverse=True))
 UNITS = {
     "mm": "millimeter", "cm": "centimeter", "m": "meter", "km": "kilometer", "µm": "micrometer", "μm": "micrometer",
     "nm": "nanometer", "in": ("inch", "inches"), "ft": ("foot", "feet"), "yd": "yard", "yds": "yard", "mi": "mile",
-    "mg": "milligram", "g": "gram", "kg": "kilogram", "kgs": "kilogram", "µg": "microgram", "μg": "microgram",
+    "mg": "milligram", "g": "gram", "kg": "kilogram", "kgs": "kilogram", "Km": "kilometer", "KM": "kilometer", "Kg": "kilogram", "KG": "kilogram", "µg": "microgram", "μg": "microgram",
     "mcg": "microgram", "gm": "gram", "gr": "gram", "oz": "ounce", "lb": "pound", "lbs": "pound", "t": "ton",
     "ml": "milliliter", "mL": "milliliter", "cl": "centiliter", "dl": "deciliter", "dL": "deciliter", "l": "liter",
     "L": "liter", "gal": "gallon", "qt": "quart", "pt": "pint", "tbsp": "tablespoon", "Tbsp": "tablespoon",
@@ -230,6 +230,8 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
         return False
     if name in ("L", "N", "V", "W", "J") and not hyphen and label(match) in _SEATS:
         return False
+    if name in ("pt", "ac") and not hyphen:
+        return False
     if name == "s" and not hyphen:
         return _is_seconds(match)
     return not (name in ("N", "J") and hyphen != " ")
@@ -311,6 +313,8 @@ def _feet(match: re.Match[str]) -> str:
 def _prime(match: re.Match[str]) -> str | None:
     """Feet or inches; a quote that closes is none."""
     amount, mark = match["amount"], match["mark"]
+    if match.string[max(0, match.start() - 1) : match.start()] == mark:
+        return None
     if mark == '"' and match.string.count('"', max(0, match.start() - 400), match.start()) % 2:
         return None
     one, many = ("inch", "inches") if mark == '"' else ("foot", "feet")

@@ -10,7 +10,7 @@ from datagen.text.reading import Rule, rule
 
 _RANGED = frozenset({*DAYS, *(day.lower() for day in DAYS.values()), *(m.lower() for m in MONTHS), *(m[:3].lower() for m in MONTHS), "sept"})
 _TIME_UNITS = "second|minute|hour|day|night|week|month|year|person|item|unit|mile|pound|head|capita|serving|page"
-_CALCULATED = re.compile(r"[-—] ?\(?\d[^=]{0,24}=")
+_CALCULATED = re.compile(r"[-—] ?\(?\d(?:[^=]{0,24}=|[\d.,]{0,12} ?[x×*+÷] ?\d)")
 _UNIT_BEFORE = re.compile(r"\d ?(?:[ap]\.?m\.?|AM|PM|A\.M\.|P\.M\.|st|nd|rd|th|[a-zA-Z]{1,3}|[CF])$")
 
 
@@ -25,6 +25,8 @@ def _dash(match: re.Match[str]) -> str:
         return _dash_before_number(match, head, after_space, before_space)
     if not after_space and not before_space and left.isalnum() and right.isalpha():
         return _dash_in_word(match)
+    if right == "(" and (left.isdecimal() or left == ")"):
+        return " minus "
     if not after_space and re.search(r"(?<![\w'])[A-F]$", head) and (before_space or right in ("", ",", ".", ")", "?", "!")):
         return " minus "
     if after_space and before_space and left.isdecimal() and (word := re.match("[A-Za-z]{3,9}", rest)) and word[0].lower() in _RANGED:
@@ -42,6 +44,8 @@ def _dash_before_number(match: re.Match[str], head: str, after_space: bool, befo
         if left == ")" or _CALCULATED.match(match.string, match.start()):
             return " minus "
         return ", " if left in tuple("\"'") and before_space else " to "
+    if after_space and before_space and re.search(r"(?<![A-Za-z])[a-fi-km-rt-z]$", head):
+        return " minus "
     if left.isalpha() or left == ".":
         if _UNIT_BEFORE.search(head) or (not after_space and money):
             return " to "
@@ -76,6 +80,8 @@ def _slash(match: re.Match[str]) -> str | None:
         return " over "
     if re.fullmatch(_TIME_UNITS, second):
         return " per "
+    if second[:1].isdecimal() and match[0].endswith(" "):
+        return " divided by "
     if first.lower() in ("and", "he") and second.lower() == "or" or first.isupper() and second.isupper():
         return " "
     if first.lower() == "either":
@@ -84,6 +90,9 @@ def _slash(match: re.Match[str]) -> str | None:
 
 
 def _star(match: re.Match[str]) -> str:
+    head, rest = match.string[max(0, match.start() - 30) : match.start()], match.string[match.end() : match.end() + 2]
+    if head.rstrip()[-1:] in tuple("0123456789)") or rest.lstrip()[:1] in tuple("0123456789(") or "=" in head:
+        return " times "
     around = match.string[max(0, match.start() - 1) : match.start()] + match.string[match.end() : match.end() + 1]
     return " star " if around.strip() == "" and len(around) == 2 else ""
 
@@ -117,7 +126,7 @@ def _less(match: re.Match[str]) -> str | None:
         return " then "
     if right.isdecimal() and not (left.isalnum() or left == ")"):
         return " less than " if sign == "<" else " more than "
-    if (left.isalnum() or left == ")") and (right.isalnum() or right in "($-"):
+    if (left.isalnum() or left == ")") and (right.isalnum() or right in tuple("($-")):
         return " is less than " if sign == "<" else " is greater than "
     return " "
 
