@@ -28,7 +28,9 @@ def right(written: str, accepted: list[str]) -> bool:
 def test_a_class_is_read_right(name):
     of_class = [(written, accepted) for row, written, accepted in ROWS if row == name]
     wrong = [
-        (written, spoken(written, "en").text, accepted[0]) for written, accepted in of_class if not right(written, accepted)
+        (written, spoken(written, "en").text, accepted[0])
+        for written, accepted in of_class
+        if not right(written, accepted)
     ]
     assert not wrong
 

@@ -1,12 +1,12 @@
 """Written to spoken English: every number and sign is classified once, and said by the rule of its class.
 
-    numbers.py     digits → words
-    context.py     what stands around a number
-    quantities.py  money, measures, temperatures, percentages, fractions, dimensions
-    times.py       dates, years, decades, times of day, durations
-    codes.py       phones, cards, codes, versions, models, rooms, houses, plain numbers
-    names.py       titles, abbreviations, initials, streets, Roman numerals, addresses of the Internet
-    symbols.py     arithmetic, dashes, slashes, brackets, and what is not said
+numbers.py     digits → words
+context.py     what stands around a number
+quantities.py  money, measures, temperatures, percentages, fractions, dimensions
+times.py       dates, years, decades, times of day, durations
+codes.py       phones, cards, codes, versions, models, rooms, houses, plain numbers
+names.py       titles, abbreviations, initials, streets, Roman numerals, addresses of the Internet
+symbols.py     arithmetic, dashes, slashes, brackets, and what is not said
 """
 
 import re
@@ -89,6 +89,8 @@ def read_english(text: str) -> Reading:
         return Reading(text)
     reading = _read(text)
     said = reading.text
+    if said == text:
+        return reading
     # words of a rule can rarely be read once more ("v.s." → "v s"): repeat until they are stable
     for _ in range(_MAX_ROUNDS):
         if is_spoken(said) or (again := _read(said).text) == said:
@@ -121,7 +123,9 @@ def parts_of(text: str) -> list[Part]:
 
 
 def _read(text: str) -> Reading:
-    text = prose(text.replace("©", " copyright "), lambda n: f"{cardinal(str(n)).capitalize()}. ", "dot", "at", addresses=False)
+    text = prose(
+        text.replace("©", " copyright "), lambda n: f"{cardinal(str(n)).capitalize()}. ", "dot", "at", addresses=False
+    )
     said, unread = list[str](), list[str]()
     for part in READER.parts(text):
         if part.rule == WORD:
@@ -130,7 +134,13 @@ def _read(text: str) -> Reading:
                 unread += _FOREIGN.findall(words)
             said.append(words.translate(_UNSAID_MARKS))
         elif part.rule:
-            said.append(part.said if text.startswith("'s", part.end) else f" {part.said} " if part.said.strip(" .,'") else part.said)
+            said.append(
+                part.said
+                if text.startswith("'s", part.end)
+                else f" {part.said} "
+                if part.said.strip(" .,'")
+                else part.said
+            )
         else:
             unread.append(text[part.begin : part.end])
     return Reading(_tidy(_NOT_SPOKEN.sub(" ", "".join(said))), tuple(unread))

@@ -1,29 +1,149 @@
 """Numbers that name: phones, cards, codes, versions, models, rooms, houses; and plain numbers."""
 
 import re
-from collections.abc import Callable
 
 from datagen.text.english.context import before, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, one_by_one, ordinal, plural, roman, year
 from datagen.text.english.quantities import AMOUNT
-from datagen.text.reading import Rule, rule
+from datagen.text.reading import rule
 
 _SECRETS = frozenset(
-    "code codes pin pins passcode password id otp cvv cvc zip zipcode postcode isbn heading digits ending extension ext "
-    "ext. serial passport license licence plate combination".split()
+    [
+        "code",
+        "codes",
+        "pin",
+        "pins",
+        "passcode",
+        "password",
+        "id",
+        "otp",
+        "cvv",
+        "cvc",
+        "zip",
+        "zipcode",
+        "postcode",
+        "isbn",
+        "heading",
+        "digits",
+        "ending",
+        "extension",
+        "ext",
+        "ext.",
+        "serial",
+        "passport",
+        "license",
+        "licence",
+        "plate",
+        "combination",
+    ]
 )
 """Nouns whose numbers are always said digit by digit."""
 _NAMED = frozenset(
-    "order account acct acct. reservation confirmation reference ref ref. booking case tracking routing membership member "
-    "invoice policy ticket claim card visa mastercard amex phone cell mobile fax tel tel. telephone call calling dial "
-    "dialing text texting hotline line number customer employee student security social loan check transaction po "
-    "prescription patient record badge sku part".split()
+    [
+        "order",
+        "account",
+        "acct",
+        "acct.",
+        "reservation",
+        "confirmation",
+        "reference",
+        "ref",
+        "ref.",
+        "booking",
+        "case",
+        "tracking",
+        "routing",
+        "membership",
+        "member",
+        "invoice",
+        "policy",
+        "ticket",
+        "claim",
+        "card",
+        "visa",
+        "mastercard",
+        "amex",
+        "phone",
+        "cell",
+        "mobile",
+        "fax",
+        "tel",
+        "tel.",
+        "telephone",
+        "call",
+        "calling",
+        "dial",
+        "dialing",
+        "text",
+        "texting",
+        "hotline",
+        "line",
+        "number",
+        "customer",
+        "employee",
+        "student",
+        "security",
+        "social",
+        "loan",
+        "check",
+        "transaction",
+        "po",
+        "prescription",
+        "patient",
+        "record",
+        "badge",
+        "sku",
+        "part",
+    ]
 )
 """Nouns whose numbers of three digits and more are said digit by digit, if they count nothing."""
 _PLACES = frozenset(
-    "room rooms flight flights suite route highway hwy hwy. interstate exit bus train gate apartment apt apt. box boeing "
-    "airbus porsche bmw audi peugeot ferrari section hall bldg building unit locker error cessna embraer rtx gtx "
-    "road autoroute door cabin lot house channel area".split()
+    [
+        "room",
+        "rooms",
+        "flight",
+        "flights",
+        "suite",
+        "route",
+        "highway",
+        "hwy",
+        "hwy.",
+        "interstate",
+        "exit",
+        "bus",
+        "train",
+        "gate",
+        "apartment",
+        "apt",
+        "apt.",
+        "box",
+        "boeing",
+        "airbus",
+        "porsche",
+        "bmw",
+        "audi",
+        "peugeot",
+        "ferrari",
+        "section",
+        "hall",
+        "bldg",
+        "building",
+        "unit",
+        "locker",
+        "error",
+        "cessna",
+        "embraer",
+        "rtx",
+        "gtx",
+        "road",
+        "autoroute",
+        "door",
+        "cabin",
+        "lot",
+        "house",
+        "channel",
+        "area",
+    ]
 )
 """Nouns whose numbers are said in pairs: Room 305, Flight 1549, Boeing 747."""
 _STREETS = r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Hwy|Pkwy|Sq|Ter|Cir|Street|Avenue|Road|Boulevard|Lane|Drive|Place|Court|Way|Highway|Parkway|Square|Terrace|Circle|Row|Crescent|Close|Trail|Alley|Broadway)\b"
@@ -44,8 +164,10 @@ def _phone(match: re.Match[str]) -> str:
 def _short_groups(match: re.Match[str]) -> str | None:
     """3-9-5 and 9-1-1; groups of digits after a code."""
     groups = re.findall(r"\d+", match[0])
-    if label(match) in _SECRETS or label(match) in _NAMED or (
-        len(groups) > 2 and all(len(group) == 1 for group in groups)
+    if (
+        label(match) in _SECRETS
+        or label(match) in _NAMED
+        or (len(groups) > 2 and all(len(group) == 1 for group in groups))
     ):
         separator = ", " if "-" in match[0] and any(len(group) > 2 for group in groups) else " "
         return separator.join(map(one_by_one, groups))
@@ -69,11 +191,18 @@ def _labelled(match: re.Match[str]) -> str | None:
     if noun in _SECRETS:
         return None if plural_follows(match) and len(digits) < 4 else one_by_one(digits)
     signed = bool(words) and words[-1] in ("#", "number", "no.", "no", ":")
-    if noun in _NAMED and len(digits) > 2 and (signed and noun != "number" or not _counts(match)):
-        if noun in ("number", "part", "check", "record", "line", "case") and len(digits) < (3 if noun == "line" and digits in _SERVICE else 4):
+    if noun in _NAMED and len(digits) > 2 and ((signed and noun != "number") or not _counts(match)):
+        if noun in ("number", "part", "check", "record", "line", "case") and len(digits) < (
+            3 if noun == "line" and digits in _SERVICE else 4
+        ):
             return None
         return one_by_one(digits)
-    if len(digits) in (5, 6) and len(words) > 2 and words[-1] == "to" and ("text" in words[-4:] or "texting" in words[-4:]):
+    if (
+        len(digits) in (5, 6)
+        and len(words) > 2
+        and words[-1] == "to"
+        and ("text" in words[-4:] or "texting" in words[-4:])
+    ):
         return one_by_one(digits)
     if digits in _SERVICE and words and words[-1] in ("call", "dial", "calling", "dialing", "called", "phone", "ring"):
         return one_by_one(digits)
@@ -85,7 +214,15 @@ def _labelled(match: re.Match[str]) -> str | None:
 
 
 def _counts(match: re.Match[str]) -> bool:
-    return plural_follows(match) or following(match) in ("more", "percent", "new", "million", "thousand", "hundred", "people")
+    return plural_follows(match) or following(match) in (
+        "more",
+        "percent",
+        "new",
+        "million",
+        "thousand",
+        "hundred",
+        "people",
+    )
 
 
 def _error(match: re.Match[str]) -> str | None:
@@ -110,7 +247,11 @@ def _after_letters(match: re.Match[str]) -> str | None:
 def _flight(match: re.Match[str]) -> str | None:
     """UA 452, RTX 4090: a number after capital letters."""
     name = previous(match)
-    if not (2 <= len(name) <= 4 and name.isupper() and name.isalpha()) or _counts(match) or name in ("AM", "PM", "AD", "BC", "I", "OK"):
+    if (
+        not (2 <= len(name) <= 4 and name.isupper() and name.isalpha())
+        or _counts(match)
+        or name in ("AM", "PM", "AD", "BC", "I", "OK")
+    ):
         return None
     return in_pairs(match[0])
 
@@ -150,7 +291,11 @@ def _episode(match: re.Match[str]) -> str:
 
 def _season(match: re.Match[str]) -> str | None:
     rest = match.string[match.end() : match.end() + 9].lower()
-    if re.match(r" (?:ep|e\d|of the|finale|,? e)", rest) or (before(match) or [""])[-1] in ("watched", "watch", "finished"):
+    if re.match(r" (?:ep|e\d|of the|finale|,? e)", rest) or (before(match) or [""])[-1] in (
+        "watched",
+        "watch",
+        "finished",
+    ):
         return f"season {cardinal(match[1])}"
     return None
 
@@ -180,8 +325,38 @@ def _ordinal(match: re.Match[str]) -> str:
 
 
 _OUT_OF = frozenset(
-    "give gave gives giving rate rated rates rating ratings score scored scores scoring got get quiz test exam grade "
-    "graded review reviews stars solid mark marks pain scale about a".split()
+    [
+        "give",
+        "gave",
+        "gives",
+        "giving",
+        "rate",
+        "rated",
+        "rates",
+        "rating",
+        "ratings",
+        "score",
+        "scored",
+        "scores",
+        "scoring",
+        "got",
+        "get",
+        "quiz",
+        "test",
+        "exam",
+        "grade",
+        "graded",
+        "review",
+        "reviews",
+        "stars",
+        "solid",
+        "mark",
+        "marks",
+        "pain",
+        "scale",
+        "about",
+        "a",
+    ]
 )
 
 
@@ -199,10 +374,18 @@ def _over(match: re.Match[str]) -> str | None:
     if n > 999 or of > 999 or of == 0:
         return f"{cardinal(above)} over {cardinal(below)}"
     words = before(match)
-    rated = bool(_OUT_OF.intersection(words[-5:]) - {"a", "about"}) or n == of or re.match(r"[,!.]? (?:would|stars|on |points|correct|right)", rest)
+    rated = (
+        bool(_OUT_OF.intersection(words[-5:]) - {"a", "about"})
+        or n == of
+        or re.match(r"[,!.]? (?:would|stars|on |points|correct|right)", rest)
+    )
     if rest.startswith((" of ", " the ", "-")) and n < of:
         rated = False
-    if of in (5, 10, 20, 25, 30, 40, 50, 100, 4, 3) and n <= of and (rated or (of in (10,) and n > 1 and not rest.startswith(" of "))):
+    if (
+        of in (5, 10, 20, 25, 30, 40, 50, 100, 4, 3)
+        and n <= of
+        and (rated or (of in (10,) and n > 1 and not rest.startswith(" of ")))
+    ):
         return f"{cardinal(above)} out of {cardinal(below)}"
     if n < of <= 100 or (of <= 10 and n < 100):
         return fraction(above, below)
@@ -220,7 +403,11 @@ def _divided(match: re.Match[str]) -> str | None:
 def _score(match: re.Match[str]) -> str | None:
     """A score has two numbers, of which the first may be larger; minus where a result follows."""
     first, second = match[1], match[2]
-    if (first, second) == ("10", "4") and re.match(r",? over|[.!]|$", match.string[match.end() : match.end() + 7]) and not before(match):
+    if (
+        (first, second) == ("10", "4")
+        and re.match(r",? over|[.!]|$", match.string[match.end() : match.end() + 7])
+        and not before(match)
+    ):
         return "ten four"
     if first == second:
         return f"{cardinal(first)} {cardinal(second)}"
@@ -246,23 +433,48 @@ def _list_letter(match: re.Match[str]) -> str | None:
     return f"{cardinal(roman(marker)).capitalize() if len(marker) > 1 else marker.upper()}."
 
 
-
-
 _END = r"(?![\w]|[.,:/]\d|-\d)"
 MARKERS = (
     rule("list marker", r"\(?(\d{1,2})[.)] (?=\S)", _list_number, "0.", sign=".)("),
-    rule("list marker", r"\(?((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX)(?=[.)])|[a-zA-Z](?=\)))[.)] (?=\S)", _list_letter, "g.", sign=".)("),
-    rule("list marker", r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)", _list_letter, "a", frozenset("ii iii iv vi vii viii ix".split())),
+    rule(
+        "list marker",
+        r"\(?((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX)(?=[.)])|[a-zA-Z](?=\)))[.)] (?=\S)",
+        _list_letter,
+        "g.",
+        sign=".)(",
+    ),
+    rule(
+        "list marker",
+        r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)",
+        _list_letter,
+        "a",
+        frozenset(["ii", "iii", "iv", "vi", "vii", "viii", "ix"]),
+    ),
 )
 PHONES = (
-    rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", lambda m: _phone(m) if len(re.sub(r"\D", "", m[0])) > 6 else None, ".", sign="+"),
+    rule(
+        "phone",
+        r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)",
+        lambda m: _phone(m) if len(re.sub(r"\D", "", m[0])) > 6 else None,
+        ".",
+        sign="+",
+    ),
     rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
     rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-("),
     rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-"),
     rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone, sign="-"),
     rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone, sign=" -"),
     rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -"),
-    rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", lambda m: _phone(m) if len(m[0].split("-")[0]) != 4 and len(m[0].split("-")[0]) + len(m[0].split("-")[1]) > 7 else None, sign="-"),
+    rule(
+        "code",
+        r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)",
+        lambda m: (
+            _phone(m)
+            if len(m[0].split("-")[0]) != 4 and len(m[0].split("-")[0]) + len(m[0].split("-")[1]) > 7
+            else None
+        ),
+        sign="-",
+    ),
     rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone, sign="-"),
     rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups, sign=" -"),
 )
@@ -272,12 +484,21 @@ CODES = (
     rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
     rule("zip", r"\d{5}(?!\d)", _zip),
     rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error, sign=" "),
-    rule("address", rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})", _house, sign=" a"),
+    rule(
+        "address",
+        rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})",
+        _house,
+        sign=" a",
+    ),
     rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house, sign="a"),
 )
 MODELS = (
     rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score, sign="-"),
-    rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", lambda m: _after_letters(m) if m.string[m.start() - 1] == "-" else _flight(m)),
+    rule(
+        "model",
+        rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}",
+        lambda m: _after_letters(m) if m.string[m.start() - 1] == "-" else _flight(m),
+    ),
     rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters),
     rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version, sign="."),
 )
@@ -291,18 +512,33 @@ TOKENS = (
 """Words that begin with a letter and hold digits."""
 DIGIT_TOKENS = (
     rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal, sign="a,"),
-    rule("plural", r"(\d{1,4})'?s(?!\w)", lambda m: plural(year(m[1]) if len(m[1]) == 4 and not m[1].endswith("00") else cardinal(m[1])), sign="a'"),
+    rule(
+        "plural",
+        r"(\d{1,4})'?s(?!\w)",
+        lambda m: plural(year(m[1]) if len(m[1]) == 4 and not m[1].endswith("00") else cardinal(m[1])),
+        sign="a'",
+    ),
     rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix, sign="a"),
     rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token, sign="a"),
 )
 NUMBERS = (
-    rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", lambda m: decimal(f"{m[1].replace('.', '')}.{m[2]}"), sign="."),
+    rule(
+        "number",
+        r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])",
+        lambda m: decimal(f"{m[1].replace('.', '')}.{m[2]}"),
+        sign=".",
+    ),
     rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided, sign=" /,."),
-    rule("fraction", rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)", _over, sign="/."),
+    rule("fraction", r"(?P<above>\d{1,6}(?:\.\d{1,3})?)/(?P<below>\d{1,6}(?:\.\d)?)(?![\w/]|\.\d)", _over, sign="/."),
     rule("number", rf"{AMOUNT}", _number, "0."),
     rule("digits", r"\d{1,40}", _digits),
 )
 SPECIAL = (
-    rule("24/7", r"24/7(?:/365)?(?![\w/])", lambda m: "twenty four seven" + (" three sixty five" if "365" in m[0] else ""), sign="/"),
+    rule(
+        "24/7",
+        r"24/7(?:/365)?(?![\w/])",
+        lambda m: "twenty four seven" + (" three sixty five" if "365" in m[0] else ""),
+        sign="/",
+    ),
     rule("9/11", r"9/11(?![\w/])", lambda m: "nine eleven", sign="/"),
 )

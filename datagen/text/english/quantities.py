@@ -77,8 +77,43 @@ _PER = {
     "pers": "person", "appt": "appointment", "qtr": "quarter", "sec": "second",
 }  # fmt: skip
 _DOTTED = frozenset(
-    "in ft yd yds mi oz lb lbs gal qt pt tbsp tsp sec secs min mins hr hrs wk wks mo mos yr yrs kg g cm mm km ml l "
-    "cal approx sq".split()
+    [
+        "in",
+        "ft",
+        "yd",
+        "yds",
+        "mi",
+        "oz",
+        "lb",
+        "lbs",
+        "gal",
+        "qt",
+        "pt",
+        "tbsp",
+        "tsp",
+        "sec",
+        "secs",
+        "min",
+        "mins",
+        "hr",
+        "hrs",
+        "wk",
+        "wks",
+        "mo",
+        "mos",
+        "yr",
+        "yrs",
+        "kg",
+        "g",
+        "cm",
+        "mm",
+        "km",
+        "ml",
+        "l",
+        "cal",
+        "approx",
+        "sq",
+    ]
 )
 _POWERS = {"2": "square", "3": "cubic"}
 _NAMES = sorted({*UNITS}, key=len, reverse=True)
@@ -215,7 +250,28 @@ def _scale_words(match: re.Match[str]) -> str:
     return f"{match['scale'].strip()} " if match["scale"] else ""
 
 
-_SEATS = frozenset("seat seats row gate room rooms apt apt. apartment unit zone block bus bay terminal platform size and".split())
+_SEATS = frozenset(
+    [
+        "seat",
+        "seats",
+        "row",
+        "gate",
+        "room",
+        "rooms",
+        "apt",
+        "apt.",
+        "apartment",
+        "unit",
+        "zone",
+        "block",
+        "bus",
+        "bay",
+        "terminal",
+        "platform",
+        "size",
+        "and",
+    ]
+)
 
 
 def _is_measure(match: re.Match[str], name: str) -> bool:
@@ -226,7 +282,9 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
         return bool(dotted) or (hyphen == "-" and after != "-") or after == ";" or not hyphen
     if name in ("pt", "ct", "ac", "mi", "gr", "mo", "t", "bar") and hyphen == " " and not dotted:
         return name in ("mi", "bar", "t", "mo") or not following(match)
-    if name in ("N", "W") and (dotted and after or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())):
+    if name in ("N", "W") and (
+        (dotted and after) or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())
+    ):
         return False
     if name in ("L", "N", "V", "W", "J") and not hyphen and label(match) in _SEATS:
         return False
@@ -238,7 +296,30 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
 
 
 _ORDINAL_NEXT = re.compile(r" \d{1,3}(?:st|nd|rd|th)")
-_DURING = frozenset("for within after every wait of takes took lasts a an first last only another hold in under about to".split())
+_DURING = frozenset(
+    [
+        "for",
+        "within",
+        "after",
+        "every",
+        "wait",
+        "of",
+        "takes",
+        "took",
+        "lasts",
+        "a",
+        "an",
+        "first",
+        "last",
+        "only",
+        "another",
+        "hold",
+        "in",
+        "under",
+        "about",
+        "to",
+    ]
+)
 
 
 def _is_seconds(match: re.Match[str]) -> bool:
@@ -285,8 +366,36 @@ def _degrees(match: re.Match[str]) -> str:
 
 
 _WARM = frozenset(
-    "temperature temperatures oven heat bake preheat fever weather degrees at to of is was below above reaches around "
-    "hit cool warm about roast cook minus and or between".split()
+    [
+        "temperature",
+        "temperatures",
+        "oven",
+        "heat",
+        "bake",
+        "preheat",
+        "fever",
+        "weather",
+        "degrees",
+        "at",
+        "to",
+        "of",
+        "is",
+        "was",
+        "below",
+        "above",
+        "reaches",
+        "around",
+        "hit",
+        "cool",
+        "warm",
+        "about",
+        "roast",
+        "cook",
+        "minus",
+        "and",
+        "or",
+        "between",
+    ]
 )
 
 
@@ -336,7 +445,11 @@ def _by(match: re.Match[str]) -> str | None:
     asks = asked == ["what", "is"] or bool({"what's", "calculate", "multiply", "solve", "="}.intersection(asked))
     words = " times "
     if name or not (is_product or asks):
-        words = " by " if name or not (spaced or "×" in match["sides"]) or rest[:2].strip().isalpha() or "'" in rest else " times "
+        words = (
+            " by "
+            if name or not (spaced or "×" in match["sides"]) or rest[:2].strip().isalpha() or "'" in rest
+            else " times "
+        )
     result = words.join(said)
     if match["plural"]:
         return plural(result)
@@ -362,7 +475,9 @@ def _marked_sides(match: re.Match[str]) -> str:
 
 def _times(match: re.Match[str]) -> str:
     amount, rest = match[1], match.string[match.end() : match.end() + 4]
-    in_formula = re.match(r" ?[=+^)-]| ?\* ?", rest) or re.search(r"[=+(*-] ?$", match.string[max(0, match.start() - 3) : match.start()])
+    in_formula = re.match(r" ?[=+^)-]| ?\* ?", rest) or re.search(
+        r"[=+(*-] ?$", match.string[max(0, match.start() - 3) : match.start()]
+    )
     return f"{decimal(amount)} {'x' if in_formula else 'times'}"
 
 
@@ -379,15 +494,28 @@ def _thousands(match: re.Match[str]) -> str | None:
     return f"{decimal(amount)} {_SCALES[short.lower()]}"
 
 
-_COUNTED = frozenset("followers users people views likes subscribers downloads customers members words times dollars".split())
+_COUNTED = frozenset(
+    [
+        "followers",
+        "users",
+        "people",
+        "views",
+        "likes",
+        "subscribers",
+        "downloads",
+        "customers",
+        "members",
+        "words",
+        "times",
+        "dollars",
+    ]
+)
 
 
 def _duration(match: re.Match[str]) -> str:
     hours, minutes, seconds = match["h"], match["m"], match["s"]
     parts = [(hours, "hour"), (minutes, "minute"), (seconds, "second")]
     return " ".join(f"{cardinal(str(int(n)))} {name}{'' if int(n) == 1 else 's'}" for n, name in parts if n)
-
-
 
 
 _DOT = r"(?P<dot>\.(?= ?[a-z0-9(,;:)x×]| ?$)|)"
@@ -400,13 +528,17 @@ MONEY = (
         rf"(?P<minus>(?<![\w)])[-—](?={_SIGN}))?(?P<nation>)(?P<sign>{_SIGN}) ?(?P<neg>-)?{_MONEY_AMOUNT}"
         rf"(?:(?P<first>[kKmMbB])?(?: ?[-—] ?)(?:{_SIGN})?(?P<to>{AMOUNT})(?![\d/-]))?{_SCALE}{_RATE}",
         _money,
-        ".", sign="$€£¥₹₩₽₺₫₱฿₪₦₿₴-—"),
+        ".",
+        sign="$€£¥₹₩₽₺₫₱฿₪₦₿₴-—",
+    ),
     rule(
         "money",
         rf"(?P<minus>)(?P<nation>{_NATION}|R)(?P<sign>\$) ?(?P<neg>-)?{_MONEY_AMOUNT}"
         rf"(?:(?P<first>[kKmMbB])?(?: ?[-—] ?)(?:{_SIGN})?(?P<to>{AMOUNT})(?![\d/-]))?{_SCALE}{_RATE}",
         _money,
-        "g", sign="$."),
+        "g",
+        sign="$.",
+    ),
     Rule(
         "money",
         re.compile(
@@ -419,46 +551,67 @@ MONEY = (
     rule(
         "money",
         rf"{_MONEY_AMOUNT}{_SCALE} ?(?P<code>{_CODE}|zł|(?<! ){_SIGN}|[€£](?!\d))(?![\w]){_RATE}",
-        _after_amount, sign=",. a$€£¥₹₩₽₺₫₱฿₪₦₿₴"),
+        _after_amount,
+        sign=",. a$€£¥₹₩₽₺₫₱฿₪₦₿₴",
+    ),
     rule("cents", rf"({AMOUNT}) ?¢", _cents, sign=",. ¢"),
     rule("currency", rf"(?<![^ (\"]){_SIGN}(?=[ ,.?!;:)\"]|$)", _lone_sign, ".", sign="$€£¥₹₩₽₺₫₱฿₪₦₿₴"),
 )
 QUANTITIES = (
-    rule("percent", rf"(?:(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})|(?P<amount>{AMOUNT})) ?%{_RATE}", _percent, sign="/%,. "),
+    rule(
+        "percent",
+        rf"(?:(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})|(?P<amount>{AMOUNT})) ?%{_RATE}",
+        _percent,
+        sign="/%,. ",
+    ),
     rule(
         "degrees",
         rf"(?P<amount>{AMOUNT}) ?°(?: ?(?P<minutes>\d{{1,2}}(?:\.\d{{1,6}})?)')?(?: ?(?P<seconds>\d{{1,2}}(?:\.\d{{1,6}})?)(?:\"|''))?"
         r"(?: ?(?:(?P<scale>[CcFfK])(?!\w)|(?P<wind>[NSEW])(?!\w)))?",
-        _degrees, sign="°,. "),
+        _degrees,
+        sign="°,. ",
+    ),
     rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a"),
-    rule("degrees", rf"(?P<amount>\d{{2,4}}(?:\.\d{{1,4}})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
+    rule("degrees", r"(?P<amount>\d{2,4}(?:\.\d{1,4})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
     rule(
         "duration",
         r"(?P<h>\d{1,3}) ?h(?:rs?)?\.? ?(?P<m>\d{1,2}) ?m(?:ins?)?(?![\w])(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w))?",
-        _duration, sign=" a"),
+        _duration,
+        sign=" a",
+    ),
     rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration, sign=" a"),
-    rule("height", rf"(\d{{1,2}})' ?(\d{{1,2}}(?:\.\d{{1,2}})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
+    rule("height", r"(\d{1,2})' ?(\d{1,2}(?:\.\d{1,2})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
     rule(
         "dimensions",
         rf"{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))(?: ?[x×] ?{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))){{1,2}}",
-        _marked_sides, sign=" \"',.a"),
+        _marked_sides,
+        sign=" \"',.a",
+    ),
     rule("length", r"(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})\"(?![\w\"])", _fraction_of_inch, sign=" -/"),
-    rule("length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime, sign=" \"',."),
+    rule(
+        "length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime, sign=" \"',."
+    ),
     rule(
         "dimensions",
         rf"(?P<sides>{AMOUNT}(?: ?[xX×] ?{AMOUNT}){{1,3}})(?:(?P<plural>s)(?!\w)|(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])\.?|(?!\w))",
-        _by, sign=" a×,."),
+        _by,
+        sign=" a×,.",
+    ),
     rule(
         "measure",
         rf"(?:(?P<whole>\d{{1,4}})(?:[ -]|\+))?(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})(?P<hyphen>[ -]?)"
         rf"(?!in (?![a-z]{{3,12}}\b))(?P<unit>{_UNIT_POWER})(?![\w^]){_DOT}{_RATE}",
-        _fraction_of_unit, sign=" -/+"),
+        _fraction_of_unit,
+        sign=" -/+",
+    ),
     rule("mixed number", r"(\d{1,4})(?: |-| and )(\d{1,2})/(\d{1,2})(?![\d/])", _mixed, sign=" -/"),
     rule(
         "measure",
         rf"(?P<amount>{AMOUNT})(?P<scale> (?:million|billion|thousand|hundred))?(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^])"
         rf"(?!'[a-z])(?!/\d)(?! ?\.\w){_DOT}{_RATE}",
-        _measure, sign=" -a,."),
+        _measure,
+        sign=" -a,.",
+    ),
     rule("thousands", rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])", _thousands, sign=",. a"),
     rule("times", rf"({AMOUNT}) ?x(?!\w)(?! ?\d)", _times, sign=",. a"),
 )

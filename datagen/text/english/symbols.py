@@ -6,9 +6,17 @@ from collections.abc import Callable
 
 from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
-from datagen.text.reading import Rule, rule
+from datagen.text.reading import rule
 
-_RANGED = frozenset({*DAYS, *(day.lower() for day in DAYS.values()), *(m.lower() for m in MONTHS), *(m[:3].lower() for m in MONTHS), "sept"})
+_RANGED = frozenset(
+    {
+        *DAYS,
+        *(day.lower() for day in DAYS.values()),
+        *(m.lower() for m in MONTHS),
+        *(m[:3].lower() for m in MONTHS),
+        "sept",
+    }
+)
 _TIME_UNITS = "second|minute|hour|day|night|week|month|year|person|item|unit|mile|pound|head|capita|serving|page"
 _CALCULATED = re.compile(r"[-—] ?\(?\d(?:[^=]{0,24}=|[\d.,]{0,12} ?[x×*+÷] ?\d)")
 _UNIT_BEFORE = re.compile(r"\d ?(?:[ap]\.?m\.?|AM|PM|A\.M\.|P\.M\.|st|nd|rd|th|[a-zA-Z]{1,3}|[CF])$")
@@ -27,11 +35,23 @@ def _dash(match: re.Match[str]) -> str:
         return _dash_in_word(match)
     if right == "(" and (left.isdecimal() or left == ")"):
         return " minus "
-    if not after_space and re.search(r"(?<![\w'])[A-F]$", head) and (before_space or right in ("", ",", ".", ")", "?", "!")):
+    if (
+        not after_space
+        and re.search(r"(?<![\w'])[A-F]$", head)
+        and (before_space or right in ("", ",", ".", ")", "?", "!"))
+    ):
         return " minus "
-    if after_space and before_space and left.isdecimal() and (word := re.match("[A-Za-z]{3,9}", rest)) and word[0].lower() in _RANGED:
+    if (
+        after_space
+        and before_space
+        and left.isdecimal()
+        and (word := re.match("[A-Za-z]{3,9}", rest))
+        and word[0].lower() in _RANGED
+    ):
         return " to "
-    return " " if match[0].startswith("-") and len(match[0].rstrip()) == 1 and not (after_space and before_space) else ", "
+    return (
+        " " if match[0].startswith("-") and len(match[0].rstrip()) == 1 and not (after_space and before_space) else ", "
+    )
 
 
 def _dash_before_number(match: re.Match[str], head: str, after_space: bool, before_space: bool) -> str:
@@ -60,7 +80,7 @@ def _dash_in_word(match: re.Match[str]) -> str:
     left = re.search(r"[^\W_]{1,20}\.?$", text[max(0, match.start() - 20) : match.start()])
     right = re.match(r"[^\W_]{1,20}", text[match.end() : match.end() + 20])
     first, second = left[0].rstrip(".") if left else "", right[0] if right else ""
-    if first.lower() in _RANGED and second.lower() in _RANGED or (first, second) in (("A", "Z"), ("a", "z")):
+    if (first.lower() in _RANGED and second.lower() in _RANGED) or (first, second) in (("A", "Z"), ("a", "z")):
         return " to "
     if match[0] == "—":
         return " to " if first[:1].isupper() and second[:1].isupper() else ", "
@@ -82,7 +102,7 @@ def _slash(match: re.Match[str]) -> str | None:
         return " per "
     if second[:1].isdecimal() and match[0].endswith(" "):
         return " divided by "
-    if first.lower() in ("and", "he") and second.lower() == "or" or first.isupper() and second.isupper():
+    if (first.lower() in ("and", "he") and second.lower() == "or") or (first.isupper() and second.isupper()):
         return " "
     if first.lower() == "either":
         return " "
@@ -143,8 +163,6 @@ def _any_other(match: re.Match[str]) -> str | None:
     return ". " if match[0] in "。．" else ", " if match[0] in "，、；：；" else " "
 
 
-
-
 def _says(words: str) -> Callable[[re.Match[str]], str]:
     return lambda match: words
 
@@ -188,7 +206,7 @@ SYMBOLS = (
     rule("section", r"§{1,2} ?", _says(" section "), ".", sign="§"),
     rule("ohm", r"Ω(?!\w)", _says("ohms"), "a", frozenset("ω")),
     rule("bracket", r"[()\[\]|•]", _says(", "), ".", sign="()[]|•"),
-    rule("quote", r"[\"“”«»‹›`]", _says(" "), ".", sign="\"“”«»‹›`"),
+    rule("quote", r"[\"“”«»‹›`]", _says(" "), ".", sign='"“”«»‹›`'),
     rule("apostrophe", r"'", _says("'"), ".", sign="'"),
     rule("equals", r"={1,40}", _says(" "), ".", sign="="),
     rule("mark", r"[^\w\s]|\s", _any_other, "."),

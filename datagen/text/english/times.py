@@ -1,11 +1,10 @@
 """Dates, years, decades, times of day and durations of a clock."""
 
 import re
-from collections.abc import Callable
 
 from datagen.text.english.context import before, ends_sentence, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decade, one_by_one, ordinal, year
-from datagen.text.reading import Rule, rule
+from datagen.text.reading import rule
 
 MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 DAYS = {
@@ -29,19 +28,143 @@ _ZONES = {
     "PDT": "Pacific Daylight Time", "ET": "Eastern time",
 }  # fmt: skip
 _BOOKS = frozenset(
-    "genesis exodus leviticus numbers deuteronomy joshua judges ruth samuel kings chronicles ezra nehemiah esther job "
-    "psalm psalms proverbs ecclesiastes isaiah jeremiah lamentations ezekiel daniel hosea joel amos obadiah jonah micah "
-    "nahum habakkuk zephaniah haggai zechariah malachi matthew mark luke john acts romans corinthians galatians "
-    "ephesians philippians colossians thessalonians timothy titus philemon hebrews james peter jude revelation quran "
-    "surah sura verse rev gen matt ps prov cor rom isa ex exod deut phil eph heb tim pet jer eccl".split()
+    [
+        "genesis",
+        "exodus",
+        "leviticus",
+        "numbers",
+        "deuteronomy",
+        "joshua",
+        "judges",
+        "ruth",
+        "samuel",
+        "kings",
+        "chronicles",
+        "ezra",
+        "nehemiah",
+        "esther",
+        "job",
+        "psalm",
+        "psalms",
+        "proverbs",
+        "ecclesiastes",
+        "isaiah",
+        "jeremiah",
+        "lamentations",
+        "ezekiel",
+        "daniel",
+        "hosea",
+        "joel",
+        "amos",
+        "obadiah",
+        "jonah",
+        "micah",
+        "nahum",
+        "habakkuk",
+        "zephaniah",
+        "haggai",
+        "zechariah",
+        "malachi",
+        "matthew",
+        "mark",
+        "luke",
+        "john",
+        "acts",
+        "romans",
+        "corinthians",
+        "galatians",
+        "ephesians",
+        "philippians",
+        "colossians",
+        "thessalonians",
+        "timothy",
+        "titus",
+        "philemon",
+        "hebrews",
+        "james",
+        "peter",
+        "jude",
+        "revelation",
+        "quran",
+        "surah",
+        "sura",
+        "verse",
+        "rev",
+        "gen",
+        "matt",
+        "ps",
+        "prov",
+        "cor",
+        "rom",
+        "isa",
+        "ex",
+        "exod",
+        "deut",
+        "phil",
+        "eph",
+        "heb",
+        "tim",
+        "pet",
+        "jer",
+        "eccl",
+    ]
 )
 _NUMBERED_BOOKS = "Samuel|Kings|Chronicles|Corinthians|Thessalonians|Timothy|Peter|John|Maccabees"
 _RATIO_WORDS = frozenset(
-    "score scores scored won win wins lost lose beat beats defeated tie tied draw drew lead leads led game match odds "
-    "ratio ratios aspect mix proportion scale victory final".split()
+    [
+        "score",
+        "scores",
+        "scored",
+        "won",
+        "win",
+        "wins",
+        "lost",
+        "lose",
+        "beat",
+        "beats",
+        "defeated",
+        "tie",
+        "tied",
+        "draw",
+        "drew",
+        "lead",
+        "leads",
+        "led",
+        "game",
+        "match",
+        "odds",
+        "ratio",
+        "ratios",
+        "aspect",
+        "mix",
+        "proportion",
+        "scale",
+        "victory",
+        "final",
+    ]
 )
 _CLOCK_WORDS = frozenset(
-    "at by until till from before after between around about past is it's open opens close closes since to".split()
+    [
+        "at",
+        "by",
+        "until",
+        "till",
+        "from",
+        "before",
+        "after",
+        "between",
+        "around",
+        "about",
+        "past",
+        "is",
+        "it's",
+        "open",
+        "opens",
+        "close",
+        "closes",
+        "since",
+        "to",
+    ]
 )
 
 
@@ -89,7 +212,9 @@ def _day_month(match: re.Match[str]) -> str | None:
 
 
 def _date_before(match: re.Match[str]) -> bool:
-    return before(match)[-1:] in ([word] for word in ("on", "by", "until", "till", "from", "since", "to", "the", "of", "and"))
+    return before(match)[-1:] in (
+        [word] for word in ("on", "by", "until", "till", "from", "since", "to", "the", "of", "and")
+    )
 
 
 def _iso_date(match: re.Match[str]) -> str | None:
@@ -110,9 +235,52 @@ def _numeric_date(match: re.Match[str]) -> str | None:
 
 
 _DATE_WORDS = frozenset(
-    "on by ends end due starts start begins until till before after since dated deadline ships date arrives through "
-    "from between expires today tomorrow monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri "
-    "sat sun delivery departing returning leaving arriving scheduled".split()
+    [
+        "on",
+        "by",
+        "ends",
+        "end",
+        "due",
+        "starts",
+        "start",
+        "begins",
+        "until",
+        "till",
+        "before",
+        "after",
+        "since",
+        "dated",
+        "deadline",
+        "ships",
+        "date",
+        "arrives",
+        "through",
+        "from",
+        "between",
+        "expires",
+        "today",
+        "tomorrow",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+        "delivery",
+        "departing",
+        "returning",
+        "leaving",
+        "arriving",
+        "scheduled",
+    ]
 )
 
 
@@ -140,7 +308,9 @@ def _day_of_year(match: re.Match[str]) -> str | None:
         return _date(MONTHS[month - 1], str(day), None)
     if _DATE_PRECEDES.search(match.string[max(0, match.start() - 24) : match.start()]):
         return _date(MONTHS[month - 1], str(day), None)
-    if word in ("to", "and", "or", "through") and re.search(r"\d/\d{1,2} $|\d/\d{1,2} (?:to|and|or|through) $", match.string[max(0, match.start() - 14) : match.start()]):
+    if word in ("to", "and", "or", "through") and re.search(
+        r"\d/\d{1,2} $|\d/\d{1,2} (?:to|and|or|through) $", match.string[max(0, match.start() - 14) : match.start()]
+    ):
         return None if common else _date(MONTHS[month - 1], str(day), None)
     return None
 
@@ -171,7 +341,9 @@ def _time(match: re.Match[str]) -> str | None:
     hour, minute = int(match["hour"]), int(match["minute"])
     if hour > 24 or minute > 59:
         return None
-    half = match["ampm"] or re.match(r" ?[-—] ?\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b", match.string[match.end() : match.end() + 12])
+    half = match["ampm"] or re.match(
+        r" ?[-—] ?\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b", match.string[match.end() : match.end() + 12]
+    )
     said = _clock(hour, match["minute"], bool(half), bool(match["zone"]))
     if match["second"]:
         said += f" and {cardinal(str(int(match['second'])))} seconds"
@@ -231,7 +403,30 @@ def _book(match: re.Match[str]) -> str:
 
 
 _DECADE_WORDS = frozenset(
-    "the in early late mid my his her their our of since to and from by through 'til love like loved classic".split()
+    [
+        "the",
+        "in",
+        "early",
+        "late",
+        "mid",
+        "my",
+        "his",
+        "her",
+        "their",
+        "our",
+        "of",
+        "since",
+        "to",
+        "and",
+        "from",
+        "by",
+        "through",
+        "'til",
+        "love",
+        "like",
+        "loved",
+        "classic",
+    ]
 )
 
 
@@ -239,7 +434,9 @@ def _decade(match: re.Match[str]) -> str | None:
     century, ten = match["century"] or "", match["ten"]
     if not century and not match["mark"]:
         words = before(match)
-        if ten in "01" or (words and words[-1] in ("for", "within", "every", "wait", "takes", "took", "a", "lasts", "after")):
+        if ten in "01" or (
+            words and words[-1] in ("for", "within", "every", "wait", "takes", "took", "a", "lasts", "after")
+        ):
             return None
     return decade(century, ten)
 
@@ -259,16 +456,80 @@ def _short_year(match: re.Match[str]) -> str:
 
 
 def _era(match: re.Match[str]) -> str:
-    return f"{year(match['n'])} {match['era'].replace('.', '').upper()}" + ("." if match[0].endswith(".") and ends_sentence(match) else "")
+    return f"{year(match['n'])} {match['era'].replace('.', '').upper()}" + (
+        "." if match[0].endswith(".") and ends_sentence(match) else ""
+    )
 
 
 _YEAR_BEFORE = frozenset(
-    "in since c. ca. by from until till before after during year circa around about of early late mid spring summer autumn "
-    "fall winter season back through between class copyright established est est. founded born".split()
+    [
+        "in",
+        "since",
+        "c.",
+        "ca.",
+        "by",
+        "from",
+        "until",
+        "till",
+        "before",
+        "after",
+        "during",
+        "year",
+        "circa",
+        "around",
+        "about",
+        "of",
+        "early",
+        "late",
+        "mid",
+        "spring",
+        "summer",
+        "autumn",
+        "fall",
+        "winter",
+        "season",
+        "back",
+        "through",
+        "between",
+        "class",
+        "copyright",
+        "established",
+        "est",
+        "est.",
+        "founded",
+        "born",
+    ]
 )
 _QUANTITY_BEFORE = frozenset(
-    "= total costs cost equals have has had own owns need needs bought sold about over under than nearly almost only "
-    "exactly roughly approximately least most up".split()
+    [
+        "=",
+        "total",
+        "costs",
+        "cost",
+        "equals",
+        "have",
+        "has",
+        "had",
+        "own",
+        "owns",
+        "need",
+        "needs",
+        "bought",
+        "sold",
+        "about",
+        "over",
+        "under",
+        "than",
+        "nearly",
+        "almost",
+        "only",
+        "exactly",
+        "roughly",
+        "approximately",
+        "least",
+        "most",
+        "up",
+    ]
 )
 
 
@@ -279,7 +540,10 @@ def _year(match: re.Match[str]) -> str | None:
     last = words[-1] if words else ""
     number, counts = int(digits), plural_follows(match)
     dated = last in _YEAR_BEFORE or word in _YEAR_BEFORE or last.capitalize() in MONTHS
-    if counts and (digits.endswith("00") or last != "the" and not (dated and 1900 <= number < 2100 and last not in ("of", "about", "around"))):
+    if counts and (
+        digits.endswith("00")
+        or (last != "the" and not (dated and 1900 <= number < 2100 and last not in ("of", "about", "around")))
+    ):
         return None
     if not counts and last in _QUANTITY_BEFORE and last not in _YEAR_BEFORE:
         return None
@@ -294,7 +558,7 @@ def _year(match: re.Match[str]) -> str | None:
     return year(digits) if 1100 <= number < 2100 else None
 
 
-_BEFORE_DAY = frozenset("on every this next last by until and to or".split())
+_BEFORE_DAY = frozenset(["on", "every", "this", "next", "last", "by", "until", "and", "to", "or"])
 
 
 def _day_name(match: re.Match[str]) -> str | None:
@@ -304,7 +568,9 @@ def _day_name(match: re.Match[str]) -> str | None:
     if not short[0].isupper():
         return None
     name = DAYS[short.lower()]
-    if re.match(r" ?[-—/&] ?[A-Z]|,? \d|,? (?:and|or|to|thru) [A-Z]|, [A-Z][a-z]{2}", rest) and (dot or short.lower() not in ("sat", "sun") or rest[0] in "-—/&, "):
+    if re.match(r" ?[-—/&] ?[A-Z]|,? \d|,? (?:and|or|to|thru) [A-Z]|, [A-Z][a-z]{2}", rest) and (
+        dot or short.lower() not in ("sat", "sun") or rest[0] in "-—/&, "
+    ):
         return name
     if re.search(r"[-—/&] ?$|\d,? $", match.string[max(0, match.start() - 3) : match.start()]):
         return name + ("." if dot and ends_sentence(match) else "")
@@ -315,7 +581,13 @@ def _day_name(match: re.Match[str]) -> str | None:
         listed = (words or [""])[-1] in _BEFORE_DAY or any(word.rstrip(".") in DAYS for word in words)
         return f"{name}." if listed else None
     is_name = short.lower() in ("sat", "sun", "wed", "fri", "mon") and not previous(match)
-    return None if is_name or short.lower() in ("sat", "sun") else name if (before(match) or [""])[-1] in _BEFORE_DAY else None
+    return (
+        None
+        if is_name or short.lower() in ("sat", "sun")
+        else name
+        if (before(match) or [""])[-1] in _BEFORE_DAY
+        else None
+    )
 
 
 def _month_name(match: re.Match[str]) -> str | None:
@@ -323,7 +595,9 @@ def _month_name(match: re.Match[str]) -> str | None:
     short, rest = match["month"], match.string[match.end() : match.end() + 4]
     if not short[0].isupper() or short.lower() in ("may",):
         return None
-    ranged = re.match(r" ?[-—] ?[A-Z]", rest) or re.search(r"[A-Za-z.][-—] ?$", match.string[max(0, match.start() - 3) : match.start()])
+    ranged = re.match(r" ?[-—] ?[A-Z]", rest) or re.search(
+        r"[A-Za-z.][-—] ?$", match.string[max(0, match.start() - 3) : match.start()]
+    )
     if ranged or (match["dot"] and not ends_sentence(match)):
         return _SHORT_MONTHS[short.lower()]
     if match["dot"] and (before(match) or [""])[-1] in ("in", "since", "until", "by", "of", "last", "next"):
@@ -331,22 +605,36 @@ def _month_name(match: re.Match[str]) -> str | None:
     return None
 
 
-
-
 _AMPM = r"(?: ?(?P<ampm>[AaPp])(?:\.[Mm]\.|\.?[Mm](?![A-Za-z])))"
 _AMPM_HOUR = r"(?: ?(?P<ampm>[AP]\.? ?M\b\.?|[ap]\. ?m\.|[ap]m(?![A-Za-z])|[AP]m(?![A-Za-z])))"
 _TZ = r"(?: (?P<zone>EST|EDT|CST|CDT|MST|PST|PDT|ET|UTC|GMT|PT|CET|BST|IST|JST)\b)?"
 
 DATES = (
-    rule("date", r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?:(?P<t>T)(?=\d)|(?![\w/-]|\.\d))", _iso_date, sign="-/."),
+    rule(
+        "date",
+        r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?:(?P<t>T)(?=\d)|(?![\w/-]|\.\d))",
+        _iso_date,
+        sign="-/.",
+    ),
     rule("date", r"(\d{1,2})([/.-])(\d{1,2})\2([12]\d{3})(?![\w/-]|\.\d)", _numeric_date, sign="-/."),
     rule("date", r"(\d{1,2})(/)(\d{1,2})/(\d{2})(?![\w/-]|\.\d| (?:hours|days|months))", _numeric_date, sign="/"),
-    rule("year and month", rf"(?P<n>{_YEAR})-(?P<m>0[1-9]|1[0-2])(?![\w-])(?!x)", lambda m: f"{MONTHS[int(m['m']) - 1]} {year(m['n'])}" if m["m"] < "10" and label(m) in ("on", "month", "date", "since", "dated") else None, sign="-"),
+    rule(
+        "year and month",
+        rf"(?P<n>{_YEAR})-(?P<m>0[1-9]|1[0-2])(?![\w-])(?!x)",
+        lambda m: (
+            f"{MONTHS[int(m['m']) - 1]} {year(m['n'])}"
+            if m["m"] < "10" and label(m) in ("on", "month", "date", "since", "dated")
+            else None
+        ),
+        sign="-",
+    ),
     rule(
         "date",
         rf"(?P<day>{_DAY})(?P<th>{_TH})?(?:(?: ?[-—] ?| to | and )(?P<last>{_DAY}){_TH}?)? (?P<of>of )?(?P<month>{_MONTH})"
         rf"(?:\.(?= ?[a-z0-9,]))?(?:,? (?P<year>{_YEAR})(?![\d:,%]|\.\d))?(?!')",
-        _day_month, sign=" -—a"),
+        _day_month,
+        sign=" -—a",
+    ),
     rule("expiry", r"(0[1-9]|1[0-2]) ?/ ?(\d{2}|20\d\d)(?![\w/])", _expiry, sign=" /"),
     rule("date", r"(\d{1,2})/(\d{1,2})(?![\w/%]|\.\d|-\w)", _day_of_year, sign="/"),
 )
@@ -361,7 +649,13 @@ MONTH_DATES = (
         _MONTH_WORDS,
     ),
     rule("date", rf"(?P<month>{_MONTH})\.?,? (?:of )?(?P<year>{_YEAR})(?![\w:%])", _month_year, "a", _MONTH_WORDS),
-    rule("weekday", rf"(?P<day>{'|'.join(sorted(map(str.capitalize, DAYS), key=len, reverse=True))})\b(?P<dot>\.?)", _day_name, "a", frozenset(DAYS)),
+    rule(
+        "weekday",
+        rf"(?P<day>{'|'.join(sorted(map(str.capitalize, DAYS), key=len, reverse=True))})\b(?P<dot>\.?)",
+        _day_name,
+        "a",
+        frozenset(DAYS),
+    ),
     rule(
         "month",
         r"(?P<month>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?P<dot>\.?)",
@@ -374,9 +668,19 @@ MONTH_DATES = (
 TIMES = (
     rule("verse", r"(\d{1,3}):(\d{1,3})(?:[-—](\d{1,3}))?(?![\d:])", _verse, sign=":"),
     rule("book", rf"([123]) (?=(?:{_NUMBERED_BOOKS}) \d)", _book, sign=" "),
-    rule("ratio", r"(\d{1,3}) ?: ?(\d{1,3})(?![\w:]|\.\d)", lambda m: None if " " in m[0] and not label(m) in _RATIO_WORDS else _ratio(m), sign=" :"),
+    rule(
+        "ratio",
+        r"(\d{1,3}) ?: ?(\d{1,3})(?![\w:]|\.\d)",
+        lambda m: None if " " in m[0] and label(m) not in _RATIO_WORDS else _ratio(m),
+        sign=" :",
+    ),
     rule("clock", rf"(?P<hour>\d{{1,2}})[:.](?P<minute>[0-5]\d){_AMPM}{_TZ}(?P<second>)", _time, sign=":."),
-    rule("clock", rf"(?P<hour>\d{{1,2}}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?= ?[AaPp]\.?[Mm]))?{_AMPM}?{_TZ}(?![\w:])", _time, sign=":"),
+    rule(
+        "clock",
+        rf"(?P<hour>\d{{1,2}}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?= ?[AaPp]\.?[Mm]))?{_AMPM}?{_TZ}(?![\w:])",
+        _time,
+        sign=":",
+    ),
     rule("clock", rf"(?P<hour>\d{{1,2}}){_AMPM_HOUR}{_TZ}", _hour, sign=" a"),
     rule("duration", r"(\d{1,3}):(\d\d):(\d\d)(?![\d:])", _long_clock, sign=":"),
     rule("decade", r"(?P<mark>)(?P<century>1\d|20)(?P<ten>\d)0'?s(?!\w)", _decade, sign="'a"),
@@ -384,7 +688,15 @@ TIMES = (
     rule("season", r"((?:1[6-9]|20)\d\d)[-—/](\d\d)(?![\w/%:-]|[,.]\d)", _season_years, sign="-—/"),
     rule("year", r"(?P<n>\d{1,4}) ?(?P<era>BCE|BC|CE|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)", _era, sign=" a"),
     rule("years", rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b))", lambda m: year(m[1]), sign="-—"),
-    rule("years", rf"(?<=\d[-—])({_YEAR})(?!\d|,\d)", lambda m: year(m[1]) if re.search(r"[12]\d{3}[-—]$", m.string[max(0, m.start() - 5) : m.start()]) and not plural_follows(m) else None),
+    rule(
+        "years",
+        rf"(?<=\d[-—])({_YEAR})(?!\d|,\d)",
+        lambda m: (
+            year(m[1])
+            if re.search(r"[12]\d{3}[-—]$", m.string[max(0, m.start() - 5) : m.start()]) and not plural_follows(m)
+            else None
+        ),
+    ),
     rule("year", rf"{_YEAR}(?![\w%]|[,.:/]\d|-\d)", _year),
 )
 APOSTROPHE_YEARS = (
