@@ -51,6 +51,15 @@ class Rule:
     themselves. A rule of kind `.` begins with it. Empty: anything."""
 
 
+def word_set(words: str) -> frozenset[str]:
+    """The words of a line as a set.
+
+    >>> sorted(word_set("to by"))
+    ['by', 'to']
+    """
+    return frozenset(words.split())
+
+
 def rule(
     name: str,
     pattern: str,

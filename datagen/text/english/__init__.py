@@ -31,7 +31,8 @@ _NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$))\b")
 _FIRST = re.compile(r"[A-Z][a-z]{2,12} I (?:is|was|of|has|had|and|in|to|will|at|the|as|ruled|died|b|st|c|e|d)")
 
 _MARKS = re.compile(
-    r"(?:[ ,?;]+|!(?!=)|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
+    r"(?:[ ,?;]+|!(?!=)|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))"
+    r"|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
     r"|(?<=[^\W\d_])\)(?=[ ,.?!;:]|$)|(?<=[a-z,.] )\((?=[^\W\d_]{2}))+"
 )
 """Spaces and marks that no rule has to look at."""
@@ -123,9 +124,7 @@ def parts_of(text: str) -> list[Part]:
 
 
 def _read(text: str) -> Reading:
-    text = prose(
-        text.replace("©", " copyright "), lambda n: f"{cardinal(str(n)).capitalize()}. ", "dot", "at", addresses=False
-    )
+    text = prose(text.replace("©", " copyright "), _item, "dot", "at", addresses=False)
     said, unread = list[str](), list[str]()
     for part in READER.parts(text):
         if part.rule == WORD:
@@ -134,16 +133,15 @@ def _read(text: str) -> Reading:
                 unread += _FOREIGN.findall(words)
             said.append(words.translate(_UNSAID_MARKS))
         elif part.rule:
-            said.append(
-                part.said
-                if text.startswith("'s", part.end)
-                else f" {part.said} "
-                if part.said.strip(" .,'")
-                else part.said
-            )
+            alone = part.said.strip(" .,'") and not text.startswith("'s", part.end)
+            said.append(f" {part.said} " if alone else part.said)
         else:
             unread.append(text[part.begin : part.end])
     return Reading(_tidy(_NOT_SPOKEN.sub(" ", "".join(said))), tuple(unread))
+
+
+def _item(number: int) -> str:
+    return f"{cardinal(str(number)).capitalize()}. "
 
 
 def _tidy(text: str) -> str:

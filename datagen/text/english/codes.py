@@ -1,152 +1,34 @@
 """Numbers that name: phones, cards, codes, versions, models, rooms, houses; and plain numbers."""
 
 import re
+from collections.abc import Callable
 
 from datagen.text.english.context import before, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, one_by_one, ordinal, plural, roman, year
 from datagen.text.english.quantities import AMOUNT
-from datagen.text.reading import rule
+from datagen.text.reading import Rule, rule, word_set
 
-_SECRETS = frozenset(
-    [
-        "code",
-        "codes",
-        "pin",
-        "pins",
-        "passcode",
-        "password",
-        "id",
-        "otp",
-        "cvv",
-        "cvc",
-        "zip",
-        "zipcode",
-        "postcode",
-        "isbn",
-        "heading",
-        "digits",
-        "ending",
-        "extension",
-        "ext",
-        "ext.",
-        "serial",
-        "passport",
-        "license",
-        "licence",
-        "plate",
-        "combination",
-    ]
+_SECRETS = word_set(
+    "code codes pin pins passcode password id otp cvv cvc zip zipcode postcode isbn heading digits ending "
+    "extension ext ext. serial passport license licence plate combination"
 )
 """Nouns whose numbers are always said digit by digit."""
-_NAMED = frozenset(
-    [
-        "order",
-        "account",
-        "acct",
-        "acct.",
-        "reservation",
-        "confirmation",
-        "reference",
-        "ref",
-        "ref.",
-        "booking",
-        "case",
-        "tracking",
-        "routing",
-        "membership",
-        "member",
-        "invoice",
-        "policy",
-        "ticket",
-        "claim",
-        "card",
-        "visa",
-        "mastercard",
-        "amex",
-        "phone",
-        "cell",
-        "mobile",
-        "fax",
-        "tel",
-        "tel.",
-        "telephone",
-        "call",
-        "calling",
-        "dial",
-        "dialing",
-        "text",
-        "texting",
-        "hotline",
-        "line",
-        "number",
-        "customer",
-        "employee",
-        "student",
-        "security",
-        "social",
-        "loan",
-        "check",
-        "transaction",
-        "po",
-        "prescription",
-        "patient",
-        "record",
-        "badge",
-        "sku",
-        "part",
-    ]
+_NAMED = word_set(
+    "order account acct acct. reservation confirmation reference ref ref. booking case tracking routing "
+    "membership member invoice policy ticket claim card visa mastercard amex phone cell mobile fax tel tel. "
+    "telephone call calling dial dialing text texting hotline line number customer employee student security "
+    "social loan check transaction po prescription patient record badge sku part"
 )
 """Nouns whose numbers of three digits and more are said digit by digit, if they count nothing."""
-_PLACES = frozenset(
-    [
-        "room",
-        "rooms",
-        "flight",
-        "flights",
-        "suite",
-        "route",
-        "highway",
-        "hwy",
-        "hwy.",
-        "interstate",
-        "exit",
-        "bus",
-        "train",
-        "gate",
-        "apartment",
-        "apt",
-        "apt.",
-        "box",
-        "boeing",
-        "airbus",
-        "porsche",
-        "bmw",
-        "audi",
-        "peugeot",
-        "ferrari",
-        "section",
-        "hall",
-        "bldg",
-        "building",
-        "unit",
-        "locker",
-        "error",
-        "cessna",
-        "embraer",
-        "rtx",
-        "gtx",
-        "road",
-        "autoroute",
-        "door",
-        "cabin",
-        "lot",
-        "house",
-        "channel",
-        "area",
-    ]
+_PLACES = word_set(
+    "room rooms flight flights suite route highway hwy hwy. interstate exit bus train gate apartment apt apt. box "
+    "boeing airbus porsche bmw audi peugeot ferrari section hall bldg building unit locker error cessna embraer "
+    "rtx gtx road autoroute door cabin lot house channel area"
 )
 """Nouns whose numbers are said in pairs: Room 305, Flight 1549, Boeing 747."""
 _STREETS = r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Hwy|Pkwy|Sq|Ter|Cir|Street|Avenue|Road|Boulevard|Lane|Drive|Place|Court|Way|Highway|Parkway|Square|Terrace|Circle|Row|Crescent|Close|Trail|Alley|Broadway)\b"
+_CALLING = word_set("call dial calling dialing called phone ring")
+_COUNTING = word_set("more percent new million thousand hundred people")
 _SERVICE = frozenset(("911", "411", "311", "211", "511", "611", "711", "811", "999", "112", "988", "000"))
 
 
@@ -191,42 +73,64 @@ def _labelled(match: re.Match[str]) -> str | None:
     if noun in _SECRETS:
         return None if plural_follows(match) and len(digits) < 4 else one_by_one(digits)
     signed = bool(words) and words[-1] in ("#", "number", "no.", "no", ":")
-    if noun in _NAMED and len(digits) > 2 and ((signed and noun != "number") or not _counts(match)):
-        if noun in ("number", "part", "check", "record", "line", "case") and len(digits) < (
-            3 if noun == "line" and digits in _SERVICE else 4
-        ):
-            return None
-        return one_by_one(digits)
-    if (
-        len(digits) in (5, 6)
-        and len(words) > 2
-        and words[-1] == "to"
-        and ("text" in words[-4:] or "texting" in words[-4:])
-    ):
-        return one_by_one(digits)
-    if digits in _SERVICE and words and words[-1] in ("call", "dial", "calling", "dialing", "called", "phone", "ring"):
-        return one_by_one(digits)
-    if words and words[-1] in (":", "is", "are") and "digits" in words[-8:]:
+    if noun in _NAMED and len(digits) > 2 and (signed and noun != "number" or not _counts(match)):
+        vague = noun in ("number", "part", "check", "record", "line", "case") and len(digits) < 4
+        return one_by_one(digits) if not vague or (noun == "line" and digits in _SERVICE) else None
+    if _is_dialled(digits, words):
         return one_by_one(digits)
     if noun in _PLACES and not _counts(match):
         return in_pairs(digits)
     return None
 
 
+def _is_dialled(digits: str, words: list[str]) -> bool:
+    """True for "text YES to 55512", "call 911" and "the digits on the back: 662"."""
+    last = words[-1] if words else ""
+    if len(digits) in (5, 6) and last == "to" and {"text", "texting"}.intersection(words[-4:]):
+        return True
+    if digits in _SERVICE and last in _CALLING:
+        return True
+    return last in (":", "is", "are") and "digits" in words[-8:]
+
+
 def _counts(match: re.Match[str]) -> bool:
-    return plural_follows(match) or following(match) in (
-        "more",
-        "percent",
-        "new",
-        "million",
-        "thousand",
-        "hundred",
-        "people",
-    )
+    return plural_follows(match) or following(match) in _COUNTING
 
 
-def _error(match: re.Match[str]) -> str | None:
+def _error(match: re.Match[str]) -> str:
     return in_pairs(match[0])
+
+
+def _says(words: str) -> Callable[[re.Match[str]], str]:
+    return lambda _: words
+
+
+def _always_open(match: re.Match[str]) -> str:
+    return "twenty four seven" + (" three sixty five" if "365" in match[0] else "")
+
+
+def _two_groups(match: re.Match[str]) -> str | None:
+    """12345-678 and 778-3321; two years or counts are a range."""
+    first, second, *_ = match[0].split("-")
+    return _phone(match) if len(first) != 4 and len(first) + len(second) > 7 else None
+
+
+def _international(match: re.Match[str]) -> str | None:
+    return _phone(match) if sum(map(str.isdecimal, match[0])) > 6 else None
+
+
+def _after_name(match: re.Match[str]) -> str | None:
+    return _after_letters(match) if match.string[match.start() - 1] == "-" else _flight(match)
+
+
+def _many(match: re.Match[str]) -> str:
+    digits = match[1]
+    return plural(year(digits) if len(digits) == 4 and not digits.endswith("00") else cardinal(digits))
+
+
+def _european(match: re.Match[str]) -> str:
+    """1.299,50: the marks of other countries."""
+    return decimal(f"{match[1].replace('.', '')}.{match[2]}")
 
 
 def _zip(match: re.Match[str]) -> str | None:
@@ -324,39 +228,9 @@ def _ordinal(match: re.Match[str]) -> str:
     return said.title() if re.match(rf" {_STREETS}", match.string[match.end() : match.end() + 12]) else said
 
 
-_OUT_OF = frozenset(
-    [
-        "give",
-        "gave",
-        "gives",
-        "giving",
-        "rate",
-        "rated",
-        "rates",
-        "rating",
-        "ratings",
-        "score",
-        "scored",
-        "scores",
-        "scoring",
-        "got",
-        "get",
-        "quiz",
-        "test",
-        "exam",
-        "grade",
-        "graded",
-        "review",
-        "reviews",
-        "stars",
-        "solid",
-        "mark",
-        "marks",
-        "pain",
-        "scale",
-        "about",
-        "a",
-    ]
+_OUT_OF = word_set(
+    "give gave gives giving rate rated rates rating ratings score scored scores scoring got get quiz test exam "
+    "grade graded review reviews stars solid mark marks pain scale about a"
 )
 
 
@@ -448,33 +322,18 @@ MARKERS = (
         r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)",
         _list_letter,
         "a",
-        frozenset(["ii", "iii", "iv", "vi", "vii", "viii", "ix"]),
+        word_set("ii iii iv vi vii viii ix"),
     ),
 )
 PHONES = (
-    rule(
-        "phone",
-        r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)",
-        lambda m: _phone(m) if len(re.sub(r"\D", "", m[0])) > 6 else None,
-        ".",
-        sign="+",
-    ),
+    rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", _international, ".", sign="+"),
     rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
     rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-("),
     rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-"),
     rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone, sign="-"),
     rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone, sign=" -"),
     rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -"),
-    rule(
-        "code",
-        r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)",
-        lambda m: (
-            _phone(m)
-            if len(m[0].split("-")[0]) != 4 and len(m[0].split("-")[0]) + len(m[0].split("-")[1]) > 7
-            else None
-        ),
-        sign="-",
-    ),
+    rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", _two_groups, sign="-"),
     rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone, sign="-"),
     rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups, sign=" -"),
 )
@@ -494,11 +353,7 @@ CODES = (
 )
 MODELS = (
     rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score, sign="-"),
-    rule(
-        "model",
-        rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}",
-        lambda m: _after_letters(m) if m.string[m.start() - 1] == "-" else _flight(m),
-    ),
+    rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", _after_name),
     rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters),
     rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version, sign="."),
 )
@@ -512,33 +367,23 @@ TOKENS = (
 """Words that begin with a letter and hold digits."""
 DIGIT_TOKENS = (
     rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal, sign="a,"),
-    rule(
-        "plural",
-        r"(\d{1,4})'?s(?!\w)",
-        lambda m: plural(year(m[1]) if len(m[1]) == 4 and not m[1].endswith("00") else cardinal(m[1])),
-        sign="a'",
-    ),
+    rule("plural", r"(\d{1,4})'?s(?!\w)", _many, sign="a'"),
     rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix, sign="a"),
     rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token, sign="a"),
 )
 NUMBERS = (
-    rule(
-        "number",
-        r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])",
-        lambda m: decimal(f"{m[1].replace('.', '')}.{m[2]}"),
-        sign=".",
-    ),
+    rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", _european, sign="."),
     rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided, sign=" /,."),
-    rule("fraction", r"(?P<above>\d{1,6}(?:\.\d{1,3})?)/(?P<below>\d{1,6}(?:\.\d)?)(?![\w/]|\.\d)", _over, sign="/."),
+    rule(
+        "fraction",
+        rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)",
+        _over,
+        sign="/.",
+    ),
     rule("number", rf"{AMOUNT}", _number, "0."),
     rule("digits", r"\d{1,40}", _digits),
 )
 SPECIAL = (
-    rule(
-        "24/7",
-        r"24/7(?:/365)?(?![\w/])",
-        lambda m: "twenty four seven" + (" three sixty five" if "365" in m[0] else ""),
-        sign="/",
-    ),
-    rule("9/11", r"9/11(?![\w/])", lambda m: "nine eleven", sign="/"),
+    rule("24/7", r"24/7(?:/365)?(?![\w/])", _always_open, sign="/"),
+    rule("9/11", r"9/11(?![\w/])", _says("nine eleven"), sign="/"),
 )

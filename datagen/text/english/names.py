@@ -1,22 +1,24 @@
 """Titles, abbreviations, initials, streets, Roman numerals, and addresses of the Internet."""
 
 import re
+from collections.abc import Callable
 
-from datagen.text.english.context import ends_sentence, following, previous
-from datagen.text.english.numbers import cardinal, in_pairs, ordinal, roman
-from datagen.text.reading import Rule, rule
+from datagen.text.english.context import before, ends_sentence, following, label, previous
+from datagen.text.english.numbers import cardinal, in_pairs, one_by_one, ordinal, roman
+from datagen.text.reading import Rule, rule, word_set
 
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miss", "Prof": "Professor", "Gen": "General", "Sen": "Senator",
-    "Rep": "Representative", "Gov": "Governor", "Rev": "Reverend", "Capt": "Captain", "Cpt": "Captain", "Lt": "Lieutenant",
-    "Col": "Colonel", "Sgt": "Sergeant", "Hon": "Honorable", "Mt": "Mount", "Ft": "Fort", "Dr": "Doctor", "St": "Saint",
-    "Ste": "Sainte", "Pres": "President", "Fr": "Father", "Cmdr": "Commander", "Maj": "Major", "Adm": "Admiral",
-    "Messrs": "Messieurs", "Drs": "Doctors", "Pvt": "Private", "Det": "Detective", "Insp": "Inspector", "Supt": "Superintendent",
+    "Rep": "Representative", "Gov": "Governor", "Rev": "Reverend", "Capt": "Captain", "Cpt": "Captain",
+    "Lt": "Lieutenant", "Col": "Colonel", "Sgt": "Sergeant", "Hon": "Honorable", "Mt": "Mount", "Ft": "Fort",
+    "Dr": "Doctor", "St": "Saint", "Ste": "Sainte", "Pres": "President", "Fr": "Father", "Cmdr": "Commander",
+    "Maj": "Major", "Adm": "Admiral", "Messrs": "Messieurs", "Drs": "Doctors", "Pvt": "Private", "Det": "Detective",
+    "Insp": "Inspector", "Supt": "Superintendent",
 }  # fmt: skip
 STREETS = {
     "St": "Street", "Ave": "Avenue", "Av": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Dr": "Drive",
-    "Pl": "Place", "Ct": "Court", "Hwy": "Highway", "Pkwy": "Parkway", "Sq": "Square", "Ter": "Terrace", "Cir": "Circle",
-    "Expy": "Expressway", "Tpke": "Turnpike",
+    "Pl": "Place", "Ct": "Court", "Hwy": "Highway", "Pkwy": "Parkway", "Sq": "Square", "Ter": "Terrace",
+    "Cir": "Circle", "Expy": "Expressway", "Tpke": "Turnpike",
 }  # fmt: skip
 _SHORT = {
     "etc": "et cetera", "vs": "versus", "approx": "approximately", "al": "al", "cf": "compare", "viz": "namely",
@@ -24,176 +26,37 @@ _SHORT = {
     "misc": "miscellaneous", "jr": "Junior", "sr": "Senior", "inc": "Incorporated", "ltd": "Limited",
     "corp": "Corporation", "bros": "Brothers", "govt": "government", "tel": "telephone", "temp": "temperature",
     "appt": "appointment", "apt": "apartment", "assn": "association", "assoc": "associate", "asst": "assistant",
-    "attn": "attention", "avg": "average", "bldg": "building", "cont": "continued", "ed": "edition", "eds": "editors",
-    "gal": "gallon", "hr": "hour", "hrs": "hours", "intl": "international", "mgmt": "management",
+    "attn": "attention", "avg": "average", "bldg": "building", "cont": "continued", "ed": "edition",
+    "eds": "editors", "gal": "gallon", "hr": "hour", "hrs": "hours", "intl": "international", "mgmt": "management",
     "mgr": "manager", "min": "minimum", "mins": "minutes", "max": "maximum", "mo": "month", "no": "number",
     "nos": "numbers", "orig": "originally", "pkg": "package", "pls": "please", "ppl": "people", "qty": "quantity",
-    "recd": "received", "ref": "reference", "sec": "second", "secs": "seconds", "tbsp": "tablespoon", "tsp": "teaspoon",
-    "univ": "university", "vol": "volume", "wk": "week", "yr": "year", "yrs": "years", "lb": "pound", "lbs": "pounds",
-    "oz": "ounce", "ext": "extension", "exp": "expiration", "ca": "circa", "cir": "circle", "thru": "through",
+    "recd": "received", "ref": "reference", "sec": "second", "secs": "seconds", "tbsp": "tablespoon",
+    "tsp": "teaspoon", "univ": "university", "vol": "volume", "wk": "week", "yr": "year", "yrs": "years",
+    "lb": "pound", "lbs": "pounds", "oz": "ounce", "ext": "extension", "exp": "expiration", "ca": "circa",
+    "cir": "circle", "thru": "through",
 }  # fmt: skip
-_WITHOUT_DOT = frozenset(["vs", "dept", "approx", "yrs", "hrs", "lbs", "tbsp", "tsp", "etc", "bldg"])
-_ALWAYS = frozenset(
-    [
-        "vs",
-        "etc",
-        "approx",
-        "incl",
-        "excl",
-        "esp",
-        "misc",
-        "jr",
-        "sr",
-        "inc",
-        "ltd",
-        "corp",
-        "bros",
-        "govt",
-        "dept",
-        "viz",
-        "cf",
-        "assn",
-        "appt",
-        "apt",
-        "avg",
-        "bldg",
-        "intl",
-        "mgmt",
-        "mgr",
-        "qty",
-        "attn",
-        "asst",
-        "assoc",
-        "yrs",
-        "hrs",
-        "lbs",
-        "tbsp",
-        "tsp",
-        "lb",
-        "oz",
-    ]
+_WITHOUT_DOT = word_set("vs dept approx yrs hrs lbs tbsp tsp etc bldg")
+_ALWAYS = word_set(
+    "vs etc approx incl excl esp misc jr sr inc ltd corp bros govt dept viz cf assn appt apt avg bldg intl mgmt "
+    "mgr qty attn asst assoc yrs hrs lbs tbsp tsp lb oz"
 )
 """Short forms that are no words of their own: they are written out wherever they have a dot."""
 _BEFORE_NUMBER = {
-    "no": "number", "nos": "numbers", "p": "page", "pp": "pages", "pg": "page", "pgs": "pages", "ch": "chapter", "chap": "chapter",
-    "vol": "volume", "vols": "volumes", "fig": "figure", "figs": "figures", "ep": "episode", "eps": "episodes",
-    "ver": "version", "v": "version", "ext": "extension", "c": "circa", "ca": "circa", "est": "established",
-    "min": "minimum", "max": "maximum", "sec": "section", "art": "article", "b": "born", "d": "died", "ext": "extension",
-    "apt": "apartment", "ste": "suite", "rm": "room", "hwy": "highway", "rte": "route", "bldg": "building", "fl": "floor",
-    "eq": "equation", "op": "opus", "tel": "telephone", "ph": "phone", "exp": "expiration", "num": "number", "ste": "suite",
-    "temp": "temperature", "approx": "approximately", "art": "article", "par": "paragraph", "para": "paragraph", "pt": "part",
+    "no": "number", "nos": "numbers", "p": "page", "pp": "pages", "pg": "page", "pgs": "pages", "ch": "chapter",
+    "chap": "chapter", "vol": "volume", "vols": "volumes", "fig": "figure", "figs": "figures", "ep": "episode",
+    "eps": "episodes", "ver": "version", "v": "version", "ext": "extension", "c": "circa", "ca": "circa",
+    "est": "established", "min": "minimum", "max": "maximum", "sec": "section", "art": "article", "b": "born",
+    "d": "died", "apt": "apartment", "ste": "suite", "rm": "room", "hwy": "highway", "rte": "route",
+    "bldg": "building", "fl": "floor", "eq": "equation", "op": "opus", "tel": "telephone", "ph": "phone",
+    "exp": "expiration", "num": "number", "temp": "temperature", "approx": "approximately", "par": "paragraph",
+    "para": "paragraph", "pt": "part",
 }  # fmt: skip
-_NEEDS_DOT = frozenset(
-    [
-        "no",
-        "c",
-        "ca",
-        "b",
-        "d",
-        "p",
-        "v",
-        "ch",
-        "fig",
-        "op",
-        "art",
-        "min",
-        "max",
-        "sec",
-        "est",
-        "exp",
-        "pt",
-        "par",
-        "fl",
-        "ph",
-        "nos",
-        "ste",
-    ]
-)
-_STARTERS = frozenset(
-    [
-        "he",
-        "she",
-        "it",
-        "we",
-        "they",
-        "i",
-        "you",
-        "the",
-        "this",
-        "that",
-        "these",
-        "those",
-        "there",
-        "then",
-        "but",
-        "and",
-        "so",
-        "or",
-        "if",
-        "when",
-        "what",
-        "who",
-        "where",
-        "why",
-        "how",
-        "is",
-        "are",
-        "was",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "will",
-        "would",
-        "in",
-        "on",
-        "at",
-        "my",
-        "your",
-        "his",
-        "her",
-        "our",
-        "their",
-        "a",
-        "an",
-        "no",
-        "yes",
-        "please",
-        "let",
-        "after",
-        "before",
-        "for",
-        "not",
-        "now",
-        "once",
-        "all",
-        "some",
-        "many",
-        "most",
-        "each",
-        "every",
-        "one",
-        "both",
-        "as",
-        "while",
-        "because",
-        "although",
-        "however",
-        "also",
-        "since",
-        "maybe",
-        "thanks",
-        "thank",
-        "meet",
-        "turn",
-        "go",
-        "take",
-        "call",
-        "see",
-        "get",
-        "come",
-    ]
+_NEEDS_DOT = word_set("no c ca b d p v ch fig op art min max sec est exp pt par fl ph nos ste")
+_STARTERS = word_set(
+    "he she it we they i you the this that these those there then but and so or if when what who where why how is "
+    "are was do does did can could will would in on at my your his her our their a an no yes please let after "
+    "before for not now once all some many most each every one both as while because although however also since "
+    "maybe thanks thank meet turn go take call see get come"
 )
 _WINDS = {
     "N": "North", "S": "South", "E": "East", "W": "West", "NE": "Northeast", "NW": "Northwest", "SE": "Southeast",
@@ -202,149 +65,34 @@ _WINDS = {
 _STATES = {
     "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
     "CT": "Connecticut", "DE": "Delaware", "FL": "Florida", "GA": "Georgia", "HI": "Hawaii", "ID": "Idaho",
-    "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana", "ME": "Maine",
-    "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota", "MS": "Mississippi", "MO": "Missouri",
-    "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire", "NJ": "New Jersey", "NM": "New Mexico",
-    "NY": "New York", "NC": "North Carolina", "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon",
-    "PA": "Pennsylvania", "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota", "TN": "Tennessee",
-    "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington", "WV": "West Virginia",
-    "WI": "Wisconsin", "WY": "Wyoming",
+    "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana",
+    "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
+    "MS": "Mississippi", "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire",
+    "NJ": "New Jersey", "NM": "New Mexico", "NY": "New York", "NC": "North Carolina", "ND": "North Dakota",
+    "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon", "PA": "Pennsylvania", "RI": "Rhode Island",
+    "SC": "South Carolina", "SD": "South Dakota", "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont",
+    "VA": "Virginia", "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
 }  # fmt: skip
-_NUMBERED = frozenset(
-    [
-        "chapter",
-        "part",
-        "book",
-        "volume",
-        "act",
-        "scene",
-        "section",
-        "article",
-        "phase",
-        "type",
-        "level",
-        "war",
-        "class",
-        "stage",
-        "appendix",
-        "title",
-        "figure",
-        "table",
-        "bowl",
-        "mark",
-        "grade",
-        "category",
-        "unit",
-        "lesson",
-        "episode",
-        "round",
-        "vol",
-    ]
+_NUMBERED = word_set(
+    "chapter part book volume act scene section article phase type level war class stage appendix title figure "
+    "table bowl mark grade category unit lesson episode round vol"
 )
-_MONARCHS = frozenset(
-    [
-        "henry",
-        "louis",
-        "elizabeth",
-        "george",
-        "edward",
-        "william",
-        "charles",
-        "james",
-        "richard",
-        "philip",
-        "napoleon",
-        "frederick",
-        "alexander",
-        "nicholas",
-        "catherine",
-        "peter",
-        "paul",
-        "john",
-        "benedict",
-        "pius",
-        "leo",
-        "ramses",
-        "ptolemy",
-        "mary",
-        "otto",
-        "ivan",
-        "francis",
-        "ferdinand",
-        "gregory",
-        "innocent",
-        "clement",
-        "urban",
-        "darius",
-        "xerxes",
-        "cyrus",
-        "margaret",
-        "christian",
-        "gustav",
-        "haakon",
-        "harald",
-        "albert",
-        "leopold",
-        "wilhelm",
-        "franz",
-        "joseph",
-        "pedro",
-        "juan",
-        "carlos",
-        "felipe",
-        "umberto",
-        "victor",
-        "emmanuel",
-        "constantine",
-        "justinian",
-        "tutankhamun",
-        "thutmose",
-        "amenhotep",
-        "seti",
-        "david",
-        "rama",
-        "mehmed",
-        "suleiman",
-        "murad",
-        "selim",
-        "abdul",
-        "baldwin",
-        "conrad",
-        "rudolf",
-        "maximilian",
-        "sigismund",
-        "stephen",
-    ]
+_MONARCHS = word_set(
+    "henry louis elizabeth george edward william charles james richard philip napoleon frederick alexander "
+    "nicholas catherine peter paul john benedict pius leo ramses ptolemy mary otto ivan francis ferdinand gregory "
+    "innocent clement urban darius xerxes cyrus margaret christian gustav haakon harald albert leopold wilhelm "
+    "franz joseph pedro juan carlos felipe umberto victor emmanuel constantine justinian tutankhamun thutmose "
+    "amenhotep seti david rama mehmed suleiman murad selim abdul baldwin conrad rudolf maximilian sigismund "
+    "stephen"
 )
-_VERBS_AFTER_ONE = frozenset(
-    [
-        "is",
-        "was",
-        "of",
-        "has",
-        "had",
-        "and",
-        "in",
-        "to",
-        "begins",
-        "starts",
-        "started",
-        "covers",
-        "ended",
-        "ends",
-        "broke",
-        "will",
-        "contains",
-        "deals",
-        "as",
-        "the",
-        "at",
-    ]
+_VERBS_AFTER_ONE = word_set(
+    "is was of has had and in to begins starts started covers ended ends broke will contains deals as the at"
 )
 _BOOKS = {
-    "Rev": "Revelation", "Gen": "Genesis", "Matt": "Matthew", "Ps": "Psalm", "Prov": "Proverbs", "Cor": "Corinthians",
-    "Rom": "Romans", "Isa": "Isaiah", "Ex": "Exodus", "Exod": "Exodus", "Deut": "Deuteronomy", "Phil": "Philippians",
-    "Eph": "Ephesians", "Heb": "Hebrews", "Tim": "Timothy", "Pet": "Peter", "Jer": "Jeremiah", "Eccl": "Ecclesiastes",
+    "Rev": "Revelation", "Gen": "Genesis", "Matt": "Matthew", "Ps": "Psalm", "Prov": "Proverbs",
+    "Cor": "Corinthians", "Rom": "Romans", "Isa": "Isaiah", "Ex": "Exodus", "Exod": "Exodus", "Deut": "Deuteronomy",
+    "Phil": "Philippians", "Eph": "Ephesians", "Heb": "Hebrews", "Tim": "Timothy", "Pet": "Peter",
+    "Jer": "Jeremiah", "Eccl": "Ecclesiastes",
 }  # fmt: skip
 WITHOUT_DOT = frozenset(
     form + mark
@@ -423,7 +171,8 @@ def _short(match: re.Match[str]) -> str | None:
     if word not in _ALWAYS and (
         not dot
         or ends_sentence(match)
-        or (word in ("no", "sec", "min", "max", "al", "mo", "ed", "gal") and not _inside(match))
+        or word in ("no", "sec", "min", "max", "al", "mo", "ed", "gal")
+        and not _inside(match)
     ):
         return None
     if word in ("inc", "co", "sr", "jr", "ltd", "corp", "bros") and not written[0].isupper():
@@ -500,7 +249,7 @@ def _numeral(match: re.Match[str]) -> str | None:
         return None
     if noun in _MONARCHS:
         return None if numeral == "I" and not _is_alone(match) else f"the {ordinal(digits).title()}"
-    return None if numeral in _NO_NUMERALS or (name.isupper() and numeral in ("IV", "VI")) else cardinal(digits)
+    return None if numeral in _NO_NUMERALS or name.isupper() and numeral in ("IV", "VI") else cardinal(digits)
 
 
 def _is_first(match: re.Match[str]) -> bool:
@@ -645,11 +394,5 @@ NAMES = (
     rule("world war", r"WW(I{1,2})(?!\w)", _world_war, "a", frozenset(("wwi", "wwii"))),
     rule("numeral", r"[IVXL]{1,8}(?![\w'-])", _numeral, "a", _NUMERALS),
     rule("century", r"([IVXL]{1,8})(?= (?:century|centuries)\b)", _century, "a", _NUMERALS),
-    rule(
-        "key",
-        r"((?i:ctrl|cmd|alt|shift|opt)) ?\+ ?(?=\w)",
-        _key,
-        "a",
-        frozenset(["ctrl", "cmd", "alt", "shift", "opt"]),
-    ),
+    rule("key", r"((?i:ctrl|cmd|alt|shift|opt)) ?\+ ?(?=\w)", _key, "a", word_set("ctrl cmd alt shift opt")),
 )

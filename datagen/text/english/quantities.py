@@ -4,7 +4,7 @@ import re
 
 from datagen.text.english.context import before, following, is_attribute, label, plural_follows
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, mixed, plural
-from datagen.text.reading import Rule, rule
+from datagen.text.reading import Rule, rule, word_set
 
 AMOUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}(?![\d])(?:\.\d{1,12})?|\d{1,15}(?!\d)(?:\.\d{1,12})?|(?<!\d)\.\d{1,12})"
 """A number with commas or a decimal point."""
@@ -17,8 +17,9 @@ _SCALE = rf"(?:(?P<long>{_LONG_SCALE})|(?P<short> ?(?:bn|mn|mil|tn)|[kKmMbBtT]|M
 
 _CURRENCIES = {
     "$": ("dollar", "dollars", "cent", "cents"), "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"), "¥": ("yen", "yen", "", ""), "₹": ("rupee", "rupees", "paisa", "paise"),
-    "₩": ("won", "won", "", ""), "₽": ("ruble", "rubles", "kopeck", "kopecks"), "₺": ("lira", "liras", "kurus", "kurus"),
+    "£": ("pound", "pounds", "penny", "pence"), "¥": ("yen", "yen", "", ""),
+    "₹": ("rupee", "rupees", "paisa", "paise"), "₩": ("won", "won", "", ""),
+    "₽": ("ruble", "rubles", "kopeck", "kopecks"), "₺": ("lira", "liras", "kurus", "kurus"),
     "₫": ("dong", "dong", "", ""), "₱": ("peso", "pesos", "centavo", "centavos"), "฿": ("baht", "baht", "", ""),
     "₪": ("shekel", "shekels", "agora", "agorot"), "₦": ("naira", "naira", "kobo", "kobo"),
     "₿": ("bitcoin", "bitcoins", "", ""), "₴": ("hryvnia", "hryvnias", "kopiyka", "kopiykas"),
@@ -28,7 +29,8 @@ _CURRENCIES = {
 }  # fmt: skip
 _NATIONS = {
     "US": "US", "U.S.": "US", "A": "Australian", "AU": "Australian", "C": "Canadian", "CA": "Canadian",
-    "NZ": "New Zealand", "HK": "Hong Kong", "S": "Singapore", "SG": "Singapore", "NT": "New Taiwan", "MX": "Mexican",
+    "NZ": "New Zealand", "HK": "Hong Kong", "S": "Singapore", "SG": "Singapore", "NT": "New Taiwan",
+    "MX": "Mexican",
 }  # fmt: skip
 _CODES = {
     "USD": ("US ", "$"), "EUR": ("", "€"), "GBP": ("British ", "£"), "JPY": ("", "¥"), "CNY": ("", "RMB"),
@@ -43,77 +45,44 @@ _NATION = "|".join(sorted(map(re.escape, _NATIONS), key=len, reverse=True))
 UNITS = {
     "mm": "millimeter", "cm": "centimeter", "m": "meter", "km": "kilometer", "µm": "micrometer", "μm": "micrometer",
     "nm": "nanometer", "in": ("inch", "inches"), "ft": ("foot", "feet"), "yd": "yard", "yds": "yard", "mi": "mile",
-    "mg": "milligram", "g": "gram", "kg": "kilogram", "kgs": "kilogram", "Km": "kilometer", "KM": "kilometer", "Kg": "kilogram", "KG": "kilogram", "µg": "microgram", "μg": "microgram",
-    "mcg": "microgram", "gm": "gram", "gr": "gram", "oz": "ounce", "lb": "pound", "lbs": "pound", "t": "ton",
-    "ml": "milliliter", "mL": "milliliter", "cl": "centiliter", "dl": "deciliter", "dL": "deciliter", "l": "liter",
-    "L": "liter", "gal": "gallon", "qt": "quart", "pt": "pint", "tbsp": "tablespoon", "Tbsp": "tablespoon",
-    "tsp": "teaspoon", "fl oz": "fluid ounce", "fl. oz": "fluid ounce", "cc": ("cc", "cc"),
-    "ms": "millisecond", "s": "second", "sec": "second", "secs": "second", "min": "minute", "mins": "minute",
-    "h": "hour", "hr": "hour", "hrs": "hour", "wk": "week", "wks": "week", "mo": "month", "mos": "month",
-    "yr": "year", "yrs": "year", "ns": "nanosecond", "µs": "microsecond", "μs": "microsecond",
-    "mph": ("mile per hour", "miles per hour"), "kph": ("kilometer per hour", "kilometers per hour"),
-    "kmh": ("kilometer per hour", "kilometers per hour"), "mpg": ("mile per gallon", "miles per gallon"),
-    "fps": ("frame per second", "frames per second"), "rpm": ("RPM", "RPM"), "bpm": ("beat per minute", "beats per minute"),
-    "psi": ("PSI", "PSI"), "dpi": ("DPI", "DPI"), "ppm": ("part per million", "parts per million"),
-    "V": "volt", "kV": "kilovolt", "mV": "millivolt", "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt",
-    "kWh": "kilowatt hour", "MWh": "megawatt hour", "Wh": "watt hour", "mAh": "milliamp hour", "Ah": "amp hour",
-    "mA": "milliamp", "amp": "amp", "amps": "amp", "Ω": "ohm", "kΩ": "kilohm", "J": "joule", "kJ": "kilojoule",
-    "cal": "calorie", "kcal": "kilocalorie", "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "hPa": "hectopascal",
-    "MPa": "megapascal", "bar": ("bar", "bar"), "hp": ("horsepower", "horsepower"), "dB": "decibel", "db": "decibel",
-    "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"),
+    "mg": "milligram", "g": "gram", "kg": "kilogram", "kgs": "kilogram", "Km": "kilometer", "KM": "kilometer",
+    "Kg": "kilogram", "KG": "kilogram", "µg": "microgram", "μg": "microgram", "mcg": "microgram", "gm": "gram",
+    "gr": "gram", "oz": "ounce", "lb": "pound", "lbs": "pound", "t": "ton", "ml": "milliliter", "mL": "milliliter",
+    "cl": "centiliter", "dl": "deciliter", "dL": "deciliter", "l": "liter", "L": "liter", "gal": "gallon",
+    "qt": "quart", "pt": "pint", "tbsp": "tablespoon", "Tbsp": "tablespoon", "tsp": "teaspoon",
+    "fl oz": "fluid ounce", "fl. oz": "fluid ounce", "cc": ("cc", "cc"), "ms": "millisecond", "s": "second",
+    "sec": "second", "secs": "second", "min": "minute", "mins": "minute", "h": "hour", "hr": "hour", "hrs": "hour",
+    "wk": "week", "wks": "week", "mo": "month", "mos": "month", "yr": "year", "yrs": "year", "ns": "nanosecond",
+    "µs": "microsecond", "μs": "microsecond", "mph": ("mile per hour", "miles per hour"),
+    "kph": ("kilometer per hour", "kilometers per hour"), "kmh": ("kilometer per hour", "kilometers per hour"),
+    "mpg": ("mile per gallon", "miles per gallon"), "fps": ("frame per second", "frames per second"),
+    "rpm": ("RPM", "RPM"), "bpm": ("beat per minute", "beats per minute"), "psi": ("PSI", "PSI"),
+    "dpi": ("DPI", "DPI"), "ppm": ("part per million", "parts per million"), "V": "volt", "kV": "kilovolt",
+    "mV": "millivolt", "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "kWh": "kilowatt hour",
+    "MWh": "megawatt hour", "Wh": "watt hour", "mAh": "milliamp hour", "Ah": "amp hour", "mA": "milliamp",
+    "amp": "amp", "amps": "amp", "Ω": "ohm", "kΩ": "kilohm", "J": "joule", "kJ": "kilojoule", "cal": "calorie",
+    "kcal": "kilocalorie", "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "hPa": "hectopascal",
+    "MPa": "megapascal", "bar": ("bar", "bar"), "hp": ("horsepower", "horsepower"), "dB": "decibel",
+    "db": "decibel", "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"),
     "GHz": ("gigahertz", "gigahertz"), "KB": "kilobyte", "kB": "kilobyte", "kb": "kilobit", "MB": "megabyte",
     "Mb": "megabit", "GB": "gigabyte", "Gb": "gigabit", "TB": "terabyte", "PB": "petabyte", "gb": "gigabyte",
     "mb": "megabyte", "kbps": ("kilobit per second", "kilobits per second"),
     "Kbps": ("kilobit per second", "kilobits per second"), "Mbps": ("megabit per second", "megabits per second"),
     "mbps": ("megabit per second", "megabits per second"), "Gbps": ("gigabit per second", "gigabits per second"),
-    "MP": "megapixel", "px": "pixel", "ha": "hectare", "ac": "acre", "mol": "mole", "mmol": "millimole", "IU": ("IU", "IU"),
-    "sq ft": ("square foot", "square feet"), "sq. ft": ("square foot", "square feet"), "sqft": ("square foot", "square feet"),
-    "sq m": "square meter", "sq. m": "square meter", "sqm": "square meter", "sq mi": "square mile", "sq. mi": "square mile",
-    "sq km": "square kilometer", "cu ft": ("cubic foot", "cubic feet"), "lumens": "lumen", "lm": "lumen",
-    "pcs": "piece", "pc": "piece", "pkg": "package", "pkgs": "package", "doz": ("dozen", "dozen"), "ct": "count",
+    "MP": "megapixel", "px": "pixel", "ha": "hectare", "ac": "acre", "mol": "mole", "mmol": "millimole",
+    "IU": ("IU", "IU"), "sq ft": ("square foot", "square feet"), "sq. ft": ("square foot", "square feet"),
+    "sqft": ("square foot", "square feet"), "sq m": "square meter", "sq. m": "square meter", "sqm": "square meter",
+    "sq mi": "square mile", "sq. mi": "square mile", "sq km": "square kilometer",
+    "cu ft": ("cubic foot", "cubic feet"), "lumens": "lumen", "lm": "lumen", "pcs": "piece", "pc": "piece",
+    "pkg": "package", "pkgs": "package", "doz": ("dozen", "dozen"), "ct": "count",
 }  # fmt: skip
 _PER = {
     "msg": "message", "hour": "hour", "user": "user", "pp": "person", "ppl": "person", "ea": "each", "d": "day",
     "pers": "person", "appt": "appointment", "qtr": "quarter", "sec": "second",
 }  # fmt: skip
-_DOTTED = frozenset(
-    [
-        "in",
-        "ft",
-        "yd",
-        "yds",
-        "mi",
-        "oz",
-        "lb",
-        "lbs",
-        "gal",
-        "qt",
-        "pt",
-        "tbsp",
-        "tsp",
-        "sec",
-        "secs",
-        "min",
-        "mins",
-        "hr",
-        "hrs",
-        "wk",
-        "wks",
-        "mo",
-        "mos",
-        "yr",
-        "yrs",
-        "kg",
-        "g",
-        "cm",
-        "mm",
-        "km",
-        "ml",
-        "l",
-        "cal",
-        "approx",
-        "sq",
-    ]
+_DOTTED = word_set(
+    "in ft yd yds mi oz lb lbs gal qt pt tbsp tsp sec secs min mins hr hrs wk wks mo mos yr yrs kg g cm mm km ml "
+    "l cal approx sq"
 )
 _POWERS = {"2": "square", "3": "cubic"}
 _NAMES = sorted({*UNITS}, key=len, reverse=True)
@@ -250,27 +219,8 @@ def _scale_words(match: re.Match[str]) -> str:
     return f"{match['scale'].strip()} " if match["scale"] else ""
 
 
-_SEATS = frozenset(
-    [
-        "seat",
-        "seats",
-        "row",
-        "gate",
-        "room",
-        "rooms",
-        "apt",
-        "apt.",
-        "apartment",
-        "unit",
-        "zone",
-        "block",
-        "bus",
-        "bay",
-        "terminal",
-        "platform",
-        "size",
-        "and",
-    ]
+_SEATS = word_set(
+    "seat seats row gate room rooms apt apt. apartment unit zone block bus bay terminal platform size and"
 )
 
 
@@ -283,7 +233,7 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
     if name in ("pt", "ct", "ac", "mi", "gr", "mo", "t", "bar") and hyphen == " " and not dotted:
         return name in ("mi", "bar", "t", "mo") or not following(match)
     if name in ("N", "W") and (
-        (dotted and after) or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())
+        dotted and after or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())
     ):
         return False
     if name in ("L", "N", "V", "W", "J") and not hyphen and label(match) in _SEATS:
@@ -296,29 +246,8 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
 
 
 _ORDINAL_NEXT = re.compile(r" \d{1,3}(?:st|nd|rd|th)")
-_DURING = frozenset(
-    [
-        "for",
-        "within",
-        "after",
-        "every",
-        "wait",
-        "of",
-        "takes",
-        "took",
-        "lasts",
-        "a",
-        "an",
-        "first",
-        "last",
-        "only",
-        "another",
-        "hold",
-        "in",
-        "under",
-        "about",
-        "to",
-    ]
+_DURING = word_set(
+    "for within after every wait of takes took lasts a an first last only another hold in under about to"
 )
 
 
@@ -365,37 +294,9 @@ def _degrees(match: re.Match[str]) -> str:
     return said + (f" {_WINDS[wind]}" if wind else _SCALE_OF_DEGREES[scale.upper()] if scale else "")
 
 
-_WARM = frozenset(
-    [
-        "temperature",
-        "temperatures",
-        "oven",
-        "heat",
-        "bake",
-        "preheat",
-        "fever",
-        "weather",
-        "degrees",
-        "at",
-        "to",
-        "of",
-        "is",
-        "was",
-        "below",
-        "above",
-        "reaches",
-        "around",
-        "hit",
-        "cool",
-        "warm",
-        "about",
-        "roast",
-        "cook",
-        "minus",
-        "and",
-        "or",
-        "between",
-    ]
+_WARM = word_set(
+    "temperature temperatures oven heat bake preheat fever weather degrees at to of is was below above reaches "
+    "around hit cool warm about roast cook minus and or between"
 )
 
 
@@ -494,22 +395,7 @@ def _thousands(match: re.Match[str]) -> str | None:
     return f"{decimal(amount)} {_SCALES[short.lower()]}"
 
 
-_COUNTED = frozenset(
-    [
-        "followers",
-        "users",
-        "people",
-        "views",
-        "likes",
-        "subscribers",
-        "downloads",
-        "customers",
-        "members",
-        "words",
-        "times",
-        "dollars",
-    ]
-)
+_COUNTED = word_set("followers users people views likes subscribers downloads customers members words times dollars")
 
 
 def _duration(match: re.Match[str]) -> str:
@@ -572,7 +458,7 @@ QUANTITIES = (
         sign="°,. ",
     ),
     rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a"),
-    rule("degrees", r"(?P<amount>\d{2,4}(?:\.\d{1,4})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
+    rule("degrees", rf"(?P<amount>\d{{2,4}}(?:\.\d{{1,4}})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
     rule(
         "duration",
         r"(?P<h>\d{1,3}) ?h(?:rs?)?\.? ?(?P<m>\d{1,2}) ?m(?:ins?)?(?![\w])(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w))?",
@@ -580,7 +466,7 @@ QUANTITIES = (
         sign=" a",
     ),
     rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration, sign=" a"),
-    rule("height", r"(\d{1,2})' ?(\d{1,2}(?:\.\d{1,2})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
+    rule("height", rf"(\d{{1,2}})' ?(\d{{1,2}}(?:\.\d{{1,2}})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
     rule(
         "dimensions",
         rf"{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))(?: ?[x×] ?{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))){{1,2}}",

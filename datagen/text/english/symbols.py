@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
-from datagen.text.reading import rule
+from datagen.text.reading import Rule, rule
 
 _RANGED = frozenset(
     {
@@ -80,7 +80,7 @@ def _dash_in_word(match: re.Match[str]) -> str:
     left = re.search(r"[^\W_]{1,20}\.?$", text[max(0, match.start() - 20) : match.start()])
     right = re.match(r"[^\W_]{1,20}", text[match.end() : match.end() + 20])
     first, second = left[0].rstrip(".") if left else "", right[0] if right else ""
-    if (first.lower() in _RANGED and second.lower() in _RANGED) or (first, second) in (("A", "Z"), ("a", "z")):
+    if first.lower() in _RANGED and second.lower() in _RANGED or (first, second) in (("A", "Z"), ("a", "z")):
         return " to "
     if match[0] == "—":
         return " to " if first[:1].isupper() and second[:1].isupper() else ", "
@@ -102,7 +102,7 @@ def _slash(match: re.Match[str]) -> str | None:
         return " per "
     if second[:1].isdecimal() and match[0].endswith(" "):
         return " divided by "
-    if (first.lower() in ("and", "he") and second.lower() == "or") or (first.isupper() and second.isupper()):
+    if first.lower() in ("and", "he") and second.lower() == "or" or first.isupper() and second.isupper():
         return " "
     if first.lower() == "either":
         return " "

@@ -1,15 +1,16 @@
 """Dates, years, decades, times of day and durations of a clock."""
 
 import re
+from collections.abc import Callable
 
 from datagen.text.english.context import before, ends_sentence, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decade, one_by_one, ordinal, year
-from datagen.text.reading import rule
+from datagen.text.reading import Rule, rule, word_set
 
 MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 DAYS = {
-    "mon": "Monday", "tue": "Tuesday", "tues": "Tuesday", "wed": "Wednesday", "weds": "Wednesday", "thu": "Thursday",
-    "thur": "Thursday", "thurs": "Thursday", "fri": "Friday", "sat": "Saturday", "sun": "Sunday",
+    "mon": "Monday", "tue": "Tuesday", "tues": "Tuesday", "wed": "Wednesday", "weds": "Wednesday",
+    "thu": "Thursday", "thur": "Thursday", "thurs": "Thursday", "fri": "Friday", "sat": "Saturday", "sun": "Sunday",
 }  # fmt: skip
 _SHORT_MONTHS = {name[:3].lower(): name for name in MONTHS} | {"sept": "September"}
 _MONTH_WORDS = frozenset({*_SHORT_MONTHS, *(name.lower() for name in MONTHS)})
@@ -27,144 +28,21 @@ _ZONES = {
     "CDT": "Central Daylight Time", "MST": "Mountain Standard Time", "PST": "Pacific Standard Time",
     "PDT": "Pacific Daylight Time", "ET": "Eastern time",
 }  # fmt: skip
-_BOOKS = frozenset(
-    [
-        "genesis",
-        "exodus",
-        "leviticus",
-        "numbers",
-        "deuteronomy",
-        "joshua",
-        "judges",
-        "ruth",
-        "samuel",
-        "kings",
-        "chronicles",
-        "ezra",
-        "nehemiah",
-        "esther",
-        "job",
-        "psalm",
-        "psalms",
-        "proverbs",
-        "ecclesiastes",
-        "isaiah",
-        "jeremiah",
-        "lamentations",
-        "ezekiel",
-        "daniel",
-        "hosea",
-        "joel",
-        "amos",
-        "obadiah",
-        "jonah",
-        "micah",
-        "nahum",
-        "habakkuk",
-        "zephaniah",
-        "haggai",
-        "zechariah",
-        "malachi",
-        "matthew",
-        "mark",
-        "luke",
-        "john",
-        "acts",
-        "romans",
-        "corinthians",
-        "galatians",
-        "ephesians",
-        "philippians",
-        "colossians",
-        "thessalonians",
-        "timothy",
-        "titus",
-        "philemon",
-        "hebrews",
-        "james",
-        "peter",
-        "jude",
-        "revelation",
-        "quran",
-        "surah",
-        "sura",
-        "verse",
-        "rev",
-        "gen",
-        "matt",
-        "ps",
-        "prov",
-        "cor",
-        "rom",
-        "isa",
-        "ex",
-        "exod",
-        "deut",
-        "phil",
-        "eph",
-        "heb",
-        "tim",
-        "pet",
-        "jer",
-        "eccl",
-    ]
+_BOOKS = word_set(
+    "genesis exodus leviticus numbers deuteronomy joshua judges ruth samuel kings chronicles ezra nehemiah esther "
+    "job psalm psalms proverbs ecclesiastes isaiah jeremiah lamentations ezekiel daniel hosea joel amos obadiah "
+    "jonah micah nahum habakkuk zephaniah haggai zechariah malachi matthew mark luke john acts romans corinthians "
+    "galatians ephesians philippians colossians thessalonians timothy titus philemon hebrews james peter jude "
+    "revelation quran surah sura verse rev gen matt ps prov cor rom isa ex exod deut phil eph heb tim pet jer "
+    "eccl"
 )
 _NUMBERED_BOOKS = "Samuel|Kings|Chronicles|Corinthians|Thessalonians|Timothy|Peter|John|Maccabees"
-_RATIO_WORDS = frozenset(
-    [
-        "score",
-        "scores",
-        "scored",
-        "won",
-        "win",
-        "wins",
-        "lost",
-        "lose",
-        "beat",
-        "beats",
-        "defeated",
-        "tie",
-        "tied",
-        "draw",
-        "drew",
-        "lead",
-        "leads",
-        "led",
-        "game",
-        "match",
-        "odds",
-        "ratio",
-        "ratios",
-        "aspect",
-        "mix",
-        "proportion",
-        "scale",
-        "victory",
-        "final",
-    ]
+_RATIO_WORDS = word_set(
+    "score scores scored won win wins lost lose beat beats defeated tie tied draw drew lead leads led game match "
+    "odds ratio ratios aspect mix proportion scale victory final"
 )
-_CLOCK_WORDS = frozenset(
-    [
-        "at",
-        "by",
-        "until",
-        "till",
-        "from",
-        "before",
-        "after",
-        "between",
-        "around",
-        "about",
-        "past",
-        "is",
-        "it's",
-        "open",
-        "opens",
-        "close",
-        "closes",
-        "since",
-        "to",
-    ]
+_CLOCK_WORDS = word_set(
+    "at by until till from before after between around about past is it's open opens close closes since to"
 )
 
 
@@ -234,53 +112,10 @@ def _numeric_date(match: re.Match[str]) -> str | None:
     return _closed(_date(MONTHS[month - 1], str(day), _century(match[4])), match)
 
 
-_DATE_WORDS = frozenset(
-    [
-        "on",
-        "by",
-        "ends",
-        "end",
-        "due",
-        "starts",
-        "start",
-        "begins",
-        "until",
-        "till",
-        "before",
-        "after",
-        "since",
-        "dated",
-        "deadline",
-        "ships",
-        "date",
-        "arrives",
-        "through",
-        "from",
-        "between",
-        "expires",
-        "today",
-        "tomorrow",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "sun",
-        "delivery",
-        "departing",
-        "returning",
-        "leaving",
-        "arriving",
-        "scheduled",
-    ]
+_DATE_WORDS = word_set(
+    "on by ends end due starts start begins until till before after since dated deadline ships date arrives "
+    "through from between expires today tomorrow monday tuesday wednesday thursday friday saturday sunday mon tue "
+    "wed thu fri sat sun delivery departing returning leaving arriving scheduled"
 )
 
 
@@ -402,31 +237,8 @@ def _book(match: re.Match[str]) -> str:
     return {"1": "First", "2": "Second", "3": "Third"}[match[1]]
 
 
-_DECADE_WORDS = frozenset(
-    [
-        "the",
-        "in",
-        "early",
-        "late",
-        "mid",
-        "my",
-        "his",
-        "her",
-        "their",
-        "our",
-        "of",
-        "since",
-        "to",
-        "and",
-        "from",
-        "by",
-        "through",
-        "'til",
-        "love",
-        "like",
-        "loved",
-        "classic",
-    ]
+_DECADE_WORDS = word_set(
+    "the in early late mid my his her their our of since to and from by through 'til love like loved classic"
 )
 
 
@@ -461,75 +273,13 @@ def _era(match: re.Match[str]) -> str:
     )
 
 
-_YEAR_BEFORE = frozenset(
-    [
-        "in",
-        "since",
-        "c.",
-        "ca.",
-        "by",
-        "from",
-        "until",
-        "till",
-        "before",
-        "after",
-        "during",
-        "year",
-        "circa",
-        "around",
-        "about",
-        "of",
-        "early",
-        "late",
-        "mid",
-        "spring",
-        "summer",
-        "autumn",
-        "fall",
-        "winter",
-        "season",
-        "back",
-        "through",
-        "between",
-        "class",
-        "copyright",
-        "established",
-        "est",
-        "est.",
-        "founded",
-        "born",
-    ]
+_YEAR_BEFORE = word_set(
+    "in since c. ca. by from until till before after during year circa around about of early late mid spring "
+    "summer autumn fall winter season back through between class copyright established est est. founded born"
 )
-_QUANTITY_BEFORE = frozenset(
-    [
-        "=",
-        "total",
-        "costs",
-        "cost",
-        "equals",
-        "have",
-        "has",
-        "had",
-        "own",
-        "owns",
-        "need",
-        "needs",
-        "bought",
-        "sold",
-        "about",
-        "over",
-        "under",
-        "than",
-        "nearly",
-        "almost",
-        "only",
-        "exactly",
-        "roughly",
-        "approximately",
-        "least",
-        "most",
-        "up",
-    ]
+_QUANTITY_BEFORE = word_set(
+    "= total costs cost equals have has had own owns need needs bought sold about over under than nearly almost "
+    "only exactly roughly approximately least most up"
 )
 
 
@@ -542,7 +292,8 @@ def _year(match: re.Match[str]) -> str | None:
     dated = last in _YEAR_BEFORE or word in _YEAR_BEFORE or last.capitalize() in MONTHS
     if counts and (
         digits.endswith("00")
-        or (last != "the" and not (dated and 1900 <= number < 2100 and last not in ("of", "about", "around")))
+        or last != "the"
+        and not (dated and 1900 <= number < 2100 and last not in ("of", "about", "around"))
     ):
         return None
     if not counts and last in _QUANTITY_BEFORE and last not in _YEAR_BEFORE:
@@ -558,7 +309,7 @@ def _year(match: re.Match[str]) -> str | None:
     return year(digits) if 1100 <= number < 2100 else None
 
 
-_BEFORE_DAY = frozenset(["on", "every", "this", "next", "last", "by", "until", "and", "to", "or"])
+_BEFORE_DAY = word_set("on every this next last by until and to or")
 
 
 def _day_name(match: re.Match[str]) -> str | None:
@@ -671,7 +422,7 @@ TIMES = (
     rule(
         "ratio",
         r"(\d{1,3}) ?: ?(\d{1,3})(?![\w:]|\.\d)",
-        lambda m: None if " " in m[0] and label(m) not in _RATIO_WORDS else _ratio(m),
+        lambda m: None if " " in m[0] and not label(m) in _RATIO_WORDS else _ratio(m),
         sign=" :",
     ),
     rule("clock", rf"(?P<hour>\d{{1,2}})[:.](?P<minute>[0-5]\d){_AMPM}{_TZ}(?P<second>)", _time, sign=":."),
