@@ -60,6 +60,11 @@ def word_set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+def says(words: str) -> Callable[[re.Match[str]], str]:
+    """What is said of every match alike."""
+    return lambda _: words
+
+
 def rule(
     name: str,
     pattern: str,

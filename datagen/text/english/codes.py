@@ -1,12 +1,11 @@
 """Numbers that name: phones, cards, codes, versions, models, rooms, houses; and plain numbers."""
 
 import re
-from collections.abc import Callable
 
 from datagen.text.english.context import before, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, one_by_one, ordinal, plural, roman, year
 from datagen.text.english.quantities import AMOUNT
-from datagen.text.reading import Rule, rule, word_set
+from datagen.text.reading import rule, says, word_set
 
 _SECRETS = word_set(
     "code codes pin pins passcode password id otp cvv cvc zip zipcode postcode isbn heading digits ending "
@@ -26,7 +25,10 @@ _PLACES = word_set(
     "rtx gtx road autoroute door cabin lot house channel area"
 )
 """Nouns whose numbers are said in pairs: Room 305, Flight 1549, Boeing 747."""
-_STREETS = r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Hwy|Pkwy|Sq|Ter|Cir|Street|Avenue|Road|Boulevard|Lane|Drive|Place|Court|Way|Highway|Parkway|Square|Terrace|Circle|Row|Crescent|Close|Trail|Alley|Broadway)\b"
+_STREETS = (
+    r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Hwy|Pkwy|Sq|Ter|Cir|Street|Avenue|Road|Boulevard|Lane|Drive|Place|"
+    r"Court|Way|Highway|Parkway|Square|Terrace|Circle|Row|Crescent|Close|Trail|Alley|Broadway)\b"
+)
 _CALLING = word_set("call dial calling dialing called phone ring")
 _COUNTING = word_set("more percent new million thousand hundred people")
 _SERVICE = frozenset(("911", "411", "311", "211", "511", "611", "711", "811", "999", "112", "988", "000"))
@@ -73,7 +75,7 @@ def _labelled(match: re.Match[str]) -> str | None:
     if noun in _SECRETS:
         return None if plural_follows(match) and len(digits) < 4 else one_by_one(digits)
     signed = bool(words) and words[-1] in ("#", "number", "no.", "no", ":")
-    if noun in _NAMED and len(digits) > 2 and (signed and noun != "number" or not _counts(match)):
+    if noun in _NAMED and len(digits) > 2 and ((signed and noun != "number") or not _counts(match)):
         vague = noun in ("number", "part", "check", "record", "line", "case") and len(digits) < 4
         return one_by_one(digits) if not vague or (noun == "line" and digits in _SERVICE) else None
     if _is_dialled(digits, words):
@@ -99,10 +101,6 @@ def _counts(match: re.Match[str]) -> bool:
 
 def _error(match: re.Match[str]) -> str:
     return in_pairs(match[0])
-
-
-def _says(words: str) -> Callable[[re.Match[str]], str]:
-    return lambda _: words
 
 
 def _always_open(match: re.Match[str]) -> str:
@@ -345,7 +343,8 @@ CODES = (
     rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error, sign=" "),
     rule(
         "address",
-        rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})",
+        rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?"
+        rf"(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})",
         _house,
         sign=" a",
     ),
@@ -376,7 +375,7 @@ NUMBERS = (
     rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided, sign=" /,."),
     rule(
         "fraction",
-        rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)",
+        r"(?P<above>\d{1,6}(?:\.\d{1,3})?)/(?P<below>\d{1,6}(?:\.\d)?)(?![\w/]|\.\d)",
         _over,
         sign="/.",
     ),
@@ -385,5 +384,5 @@ NUMBERS = (
 )
 SPECIAL = (
     rule("24/7", r"24/7(?:/365)?(?![\w/])", _always_open, sign="/"),
-    rule("9/11", r"9/11(?![\w/])", _says("nine eleven"), sign="/"),
+    rule("9/11", r"9/11(?![\w/])", says("nine eleven"), sign="/"),
 )

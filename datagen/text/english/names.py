@@ -1,11 +1,10 @@
 """Titles, abbreviations, initials, streets, Roman numerals, and addresses of the Internet."""
 
 import re
-from collections.abc import Callable
 
-from datagen.text.english.context import before, ends_sentence, following, label, previous
-from datagen.text.english.numbers import cardinal, in_pairs, one_by_one, ordinal, roman
-from datagen.text.reading import Rule, rule, word_set
+from datagen.text.english.context import ends_sentence, following, previous
+from datagen.text.english.numbers import cardinal, in_pairs, ordinal, roman
+from datagen.text.reading import Rule, rule, says, word_set
 
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miss", "Prof": "Professor", "Gen": "General", "Sen": "Senator",
@@ -171,8 +170,7 @@ def _short(match: re.Match[str]) -> str | None:
     if word not in _ALWAYS and (
         not dot
         or ends_sentence(match)
-        or word in ("no", "sec", "min", "max", "al", "mo", "ed", "gal")
-        and not _inside(match)
+        or (word in ("no", "sec", "min", "max", "al", "mo", "ed", "gal") and not _inside(match))
     ):
         return None
     if word in ("inc", "co", "sr", "jr", "ltd", "corp", "bros") and not written[0].isupper():
@@ -201,7 +199,7 @@ def _cased(words: str, written: str) -> str:
 
 def _phrase(match: re.Match[str]) -> str:
     short = match[0].lower().replace(" ", "")
-    words = {
+    return {
         "e.g.": "for example",
         "i.e.": "that is",
         "a.k.a.": "also known as",
@@ -211,7 +209,6 @@ def _phrase(match: re.Match[str]) -> str:
         "e.g": "for example",
         "i.e": "that is",
     }[short]
-    return words
 
 
 def _degree(match: re.Match[str]) -> str:
@@ -249,7 +246,7 @@ def _numeral(match: re.Match[str]) -> str | None:
         return None
     if noun in _MONARCHS:
         return None if numeral == "I" and not _is_alone(match) else f"the {ordinal(digits).title()}"
-    return None if numeral in _NO_NUMERALS or name.isupper() and numeral in ("IV", "VI") else cardinal(digits)
+    return None if numeral in _NO_NUMERALS or (name.isupper() and numeral in ("IV", "VI")) else cardinal(digits)
 
 
 def _is_first(match: re.Match[str]) -> bool:
@@ -335,7 +332,10 @@ def _any(names: object) -> str:
 _TLD = (
     "com|org|net|edu|gov|io|ai|co|uk|cn|de|app|dev|info|me|tv|us|ca|fr|eu|biz|ly|gg|jp|au|in|mil|shop|store|online|xyz"
 )
-_FILES = "js|py|net|NET|csv|txt|pdf|exe|html?|json|docx?|xlsx?|pptx?|zip|mp[34]|png|jpe?g|gif|xml|yaml|yml|md|cpp|java|sh|log|wav|avi|mov|css|sql|ini|apk|dmg|tex"
+_FILES = (
+    "js|py|net|NET|csv|txt|pdf|exe|html?|json|docx?|xlsx?|pptx?|zip|mp[34]"
+    "|png|jpe?g|gif|xml|yaml|yml|md|cpp|java|sh|log|wav|avi|mov|css|sql|ini|apk|dmg|tex"
+)
 _PATH = r"(?P<path>[/?#][^\s<>\"')]{0,500}(?<![.,;:!?]))?"
 WEB = (
     rule(
@@ -362,7 +362,7 @@ WEB = (
     rule("port", r"localhost:(\d{2,5})(?!\d)", lambda m: f"localhost colon {in_pairs(m[1])}", "g", sign=":"),
     rule("file", rf"[\w-]{{1,64}}(?:\.[\w-]{{1,64}}){{0,3}}\.(?:{_FILES})(?!\w)", _file, "g0", sign=".-_0a"),
     rule("handle", r"@([A-Za-z0-9_]{1,30}(?:\.[A-Za-z0-9_]{1,30}){0,3})", _handle, ".", sign="@"),
-    rule("hashtag", r"#(?=[A-Z]{1,4}-?\d)", lambda m: "number", ".", sign="#"),
+    rule("hashtag", r"#(?=[A-Z]{1,4}-?\d)", says("number"), ".", sign="#"),
     rule("hashtag", r"#([^\W\d_]\w{0,60})", _hashtag, ".", sign="#"),
     rule("subreddit", r"r/(\w{2,30})", lambda m: f"r slash {web(m[1])}", "g", sign="/"),
     rule("domain", rf"\.(?:{_TLD}|{_FILES})(?!\w)", lambda m: f"dot {m[0][1:]}", ".", sign="."),
@@ -387,10 +387,10 @@ NAMES = (
         "a",
         _words_of((*_SHORT, *_BEFORE_NUMBER)),
     ),
-    rule("years old", r"y/o(?!\w)", lambda m: "years old", "g", sign="/"),
-    rule("with", r"w/o(?!\w)", lambda m: "without", "g", sign="/"),
-    rule("with", r"w/(?!\w{1,2}\b)", lambda m: "with ", "g", sign="/"),
-    rule("because", r"b/c(?!\w)", lambda m: "because", "g", sign="/"),
+    rule("years old", r"y/o(?!\w)", says("years old"), "g", sign="/"),
+    rule("with", r"w/o(?!\w)", says("without"), "g", sign="/"),
+    rule("with", r"w/(?!\w{1,2}\b)", says("with "), "g", sign="/"),
+    rule("because", r"b/c(?!\w)", says("because"), "g", sign="/"),
     rule("world war", r"WW(I{1,2})(?!\w)", _world_war, "a", frozenset(("wwi", "wwii"))),
     rule("numeral", r"[IVXL]{1,8}(?![\w'-])", _numeral, "a", _NUMERALS),
     rule("century", r"([IVXL]{1,8})(?= (?:century|centuries)\b)", _century, "a", _NUMERALS),

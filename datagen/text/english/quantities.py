@@ -135,7 +135,7 @@ def _money(match: re.Match[str]) -> str | None:
 
 
 def _sum(match: re.Match[str], nation: str, names: tuple[str, str, str, str]) -> str:
-    one, many, part, parts = names
+    one, many, _, _ = names
     minus = "minus " if match["minus"] or match["neg"] else ""
     amount, to = match["amount"], match["to"]
     if amount.endswith((",", ".")):
@@ -233,7 +233,7 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
     if name in ("pt", "ct", "ac", "mi", "gr", "mo", "t", "bar") and hyphen == " " and not dotted:
         return name in ("mi", "bar", "t", "mo") or not following(match)
     if name in ("N", "W") and (
-        dotted and after or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())
+        (dotted and after) or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())
     ):
         return False
     if name in ("L", "N", "V", "W", "J") and not hyphen and label(match) in _SEATS:
@@ -338,7 +338,7 @@ _LONE_UNIT = re.compile(rf"(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])")
 def _by(match: re.Match[str]) -> str | None:
     """Sides: 8x10, 30x40x20 cm, 5' x 7'. A product otherwise."""
     sides = re.split(r" ?[x×X] ?", match["sides"])
-    said = [_side(side, match) for side in sides]
+    said = [_side(side) for side in sides]
     name = match["unit"]
     rest = match.string[match.end() : match.end() + 12]
     spaced, is_product = " " in match["sides"], bool(re.match(r" ?=|\)? ?[+*/?÷×-] ?\d|%", rest))
@@ -360,7 +360,7 @@ def _by(match: re.Match[str]) -> str | None:
     return result
 
 
-def _side(side: str, match: re.Match[str]) -> str:
+def _side(side: str) -> str:
     if side.isdecimal() and len(side) == 4 and not side.endswith("00"):
         return in_pairs(side)
     return decimal(side)
@@ -452,13 +452,14 @@ QUANTITIES = (
     ),
     rule(
         "degrees",
-        rf"(?P<amount>{AMOUNT}) ?°(?: ?(?P<minutes>\d{{1,2}}(?:\.\d{{1,6}})?)')?(?: ?(?P<seconds>\d{{1,2}}(?:\.\d{{1,6}})?)(?:\"|''))?"
+        rf"(?P<amount>{AMOUNT}) ?°(?: ?(?P<minutes>\d{{1,2}}(?:\.\d{{1,6}})?)')?"
+        rf"(?: ?(?P<seconds>\d{{1,2}}(?:\.\d{{1,6}})?)(?:\"|''))?"
         r"(?: ?(?:(?P<scale>[CcFfK])(?!\w)|(?P<wind>[NSEW])(?!\w)))?",
         _degrees,
         sign="°,. ",
     ),
     rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a"),
-    rule("degrees", rf"(?P<amount>\d{{2,4}}(?:\.\d{{1,4}})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
+    rule("degrees", r"(?P<amount>\d{2,4}(?:\.\d{1,4})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
     rule(
         "duration",
         r"(?P<h>\d{1,3}) ?h(?:rs?)?\.? ?(?P<m>\d{1,2}) ?m(?:ins?)?(?![\w])(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w))?",
@@ -466,7 +467,7 @@ QUANTITIES = (
         sign=" a",
     ),
     rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration, sign=" a"),
-    rule("height", rf"(\d{{1,2}})' ?(\d{{1,2}}(?:\.\d{{1,2}})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
+    rule("height", r"(\d{1,2})' ?(\d{1,2}(?:\.\d{1,2})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
     rule(
         "dimensions",
         rf"{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))(?: ?[x×] ?{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))){{1,2}}",
@@ -479,7 +480,8 @@ QUANTITIES = (
     ),
     rule(
         "dimensions",
-        rf"(?P<sides>{AMOUNT}(?: ?[xX×] ?{AMOUNT}){{1,3}})(?:(?P<plural>s)(?!\w)|(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])\.?|(?!\w))",
+        rf"(?P<sides>{AMOUNT}(?: ?[xX×] ?{AMOUNT}){{1,3}})"
+        rf"(?:(?P<plural>s)(?!\w)|(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])\.?|(?!\w))",
         _by,
         sign=" a×,.",
     ),
@@ -493,7 +495,8 @@ QUANTITIES = (
     rule("mixed number", r"(\d{1,4})(?: |-| and )(\d{1,2})/(\d{1,2})(?![\d/])", _mixed, sign=" -/"),
     rule(
         "measure",
-        rf"(?P<amount>{AMOUNT})(?P<scale> (?:million|billion|thousand|hundred))?(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^])"
+        rf"(?P<amount>{AMOUNT})(?P<scale> (?:million|billion|thousand|hundred))?(?P<hyphen>[ -]?)"
+        rf"(?P<unit>{_UNIT_POWER})(?![\w^])"
         rf"(?!'[a-z])(?!/\d)(?! ?\.\w){_DOT}{_RATE}",
         _measure,
         sign=" -a,.",

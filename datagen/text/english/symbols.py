@@ -2,11 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
 
 from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
-from datagen.text.reading import Rule, rule
+from datagen.text.reading import rule, says
 
 _RANGED = frozenset(
     {
@@ -80,15 +79,11 @@ def _dash_in_word(match: re.Match[str]) -> str:
     left = re.search(r"[^\W_]{1,20}\.?$", text[max(0, match.start() - 20) : match.start()])
     right = re.match(r"[^\W_]{1,20}", text[match.end() : match.end() + 20])
     first, second = left[0].rstrip(".") if left else "", right[0] if right else ""
-    if first.lower() in _RANGED and second.lower() in _RANGED or (first, second) in (("A", "Z"), ("a", "z")):
+    if (first.lower() in _RANGED and second.lower() in _RANGED) or (first, second) in (("A", "Z"), ("a", "z")):
         return " to "
     if match[0] == "—":
         return " to " if first[:1].isupper() and second[:1].isupper() else ", "
     return " "
-
-
-def _plus(match: re.Match[str]) -> str:
-    return " plus "
 
 
 def _slash(match: re.Match[str]) -> str | None:
@@ -102,7 +97,7 @@ def _slash(match: re.Match[str]) -> str | None:
         return " per "
     if second[:1].isdecimal() and match[0].endswith(" "):
         return " divided by "
-    if first.lower() in ("and", "he") and second.lower() == "or" or first.isupper() and second.isupper():
+    if (first.lower() in ("and", "he") and second.lower() == "or") or (first.isupper() and second.isupper()):
         return " "
     if first.lower() == "either":
         return " "
@@ -163,51 +158,47 @@ def _any_other(match: re.Match[str]) -> str | None:
     return ". " if match[0] in "。．" else ", " if match[0] in "，、；：；" else " "
 
 
-def _says(words: str) -> Callable[[re.Match[str]], str]:
-    return lambda match: words
-
-
 SYMBOLS = (
-    rule("language", r"C\+\+(?!\w)", _says("C plus plus"), "g", sign="+"),
+    rule("language", r"C\+\+(?!\w)", says("C plus plus"), "g", sign="+"),
     rule("language", r"([CF])#(?!\w)", lambda m: f"{m[1]} sharp", "g", sign="#"),
     rule("plural", r"([^\W\d_]{2,40})\((e?s)\)", lambda m: m[1] + m[2], "g", sign="("),
     rule("function", r"([a-z])\(([a-z])\)(?!\w)", lambda m: f"{m[1]} of {m[2]}", "g", sign="("),
-    rule("letter of mathematics", r"π(?!\w)", _says("pi"), "a", frozenset("π")),
-    rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", _says(" to "), ".", sign="."),
-    rule("dots", r"\.{2,400}", _says(". "), ".", sign="."),
-    rule("dot", r"(?<=[a-z0-9])\.(?=[a-z])", _says(" dot "), ".", sign="."),
-    rule("stop", r"\.", _says(". "), ".", sign="."),
-    rule("plus or minus", r"\+/[-—]|±", _says(" plus or minus "), ".", sign="+±"),
-    rule("arrow", r" ?(?:[-=]>|[→⇒➡⟶]) ?", _says(" to "), ".", sign="-=→⇒➡⟶"),
-    rule("comparison", r"<=|≤|≦", _says(" is less than or equal to "), ".", sign="<≤≦"),
-    rule("comparison", r">=|≥|≧", _says(" is greater than or equal to "), ".", sign=">≥≧"),
-    rule("comparison", r"!=|≠", _says(" is not equal to "), ".", sign="!≠"),
-    rule("comparison", r"≈|≅|≃", _says(" is approximately "), ".", sign="≈≅≃"),
+    rule("letter of mathematics", r"π(?!\w)", says("pi"), "a", frozenset("π")),
+    rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", says(" to "), ".", sign="."),
+    rule("dots", r"\.{2,400}", says(". "), ".", sign="."),
+    rule("dot", r"(?<=[a-z0-9])\.(?=[a-z])", says(" dot "), ".", sign="."),
+    rule("stop", r"\.", says(". "), ".", sign="."),
+    rule("plus or minus", r"\+/[-—]|±", says(" plus or minus "), ".", sign="+±"),
+    rule("arrow", r" ?(?:[-=]>|[→⇒➡⟶]) ?", says(" to "), ".", sign="-=→⇒➡⟶"),
+    rule("comparison", r"<=|≤|≦", says(" is less than or equal to "), ".", sign="<≤≦"),
+    rule("comparison", r">=|≥|≧", says(" is greater than or equal to "), ".", sign=">≥≧"),
+    rule("comparison", r"!=|≠", says(" is not equal to "), ".", sign="!≠"),
+    rule("comparison", r"≈|≅|≃", says(" is approximately "), ".", sign="≈≅≃"),
     rule("comparison", r" ?[<>] ?", _less, ".", sign="<>"),
-    rule("equals", r" ?={1,3} ?(?=[\w(√$€£π.-])", _says(" equals "), ".", sign="="),
-    rule("root", r"√ ?(?=[\w(])", _says(" the square root of "), ".", sign="√"),
+    rule("equals", r" ?={1,3} ?(?=[\w(√$€£π.-])", says(" equals "), ".", sign="="),
+    rule("root", r"√ ?(?=[\w(])", says(" the square root of "), ".", sign="√"),
     rule("power", r"\^ ?(-?)\{?(\d{1,3}|[a-z](?!\w))\}?", _power, ".", sign="^"),
-    rule("times", r" ?[×·⋅] ?(?=[\d(])|×", _says(" times "), ".", sign="×·⋅"),
-    rule("divided", r" ?÷ ?", _says(" divided by "), ".", sign="÷"),
+    rule("times", r" ?[×·⋅] ?(?=[\d(])|×", says(" times "), ".", sign="×·⋅"),
+    rule("divided", r" ?÷ ?", says(" divided by "), ".", sign="÷"),
     rule("dash", r"-{2,8} ?|—{1,8} ?|- ?", _dash, ".", sign="-—"),
-    rule("blank", r"_{2,400}", _says(" "), ".", sign="_"),
-    rule("underscore", r"(?<=\w)_(?=\w)", _says(" underscore "), ".", sign="_"),
-    rule("emphasis", r"_", _says(""), ".", sign="_"),
-    rule("about", r"~ ?(?=[$€£]?\d)", _says(" about "), ".", sign="~"),
-    rule("tilde", r"~", _says(" "), ".", sign="~"),
-    rule("plus", r"\+", _plus, ".", sign="+"),
+    rule("blank", r"_{2,400}", says(" "), ".", sign="_"),
+    rule("underscore", r"(?<=\w)_(?=\w)", says(" underscore "), ".", sign="_"),
+    rule("emphasis", r"_", says(""), ".", sign="_"),
+    rule("about", r"~ ?(?=[$€£]?\d)", says(" about "), ".", sign="~"),
+    rule("tilde", r"~", says(" "), ".", sign="~"),
+    rule("plus", r"\+", says(" plus "), ".", sign="+"),
     rule("slash", r" ?/ ?", _slash, ".", sign="/"),
     rule("hash", r"#", _hash, ".", sign="#"),
     rule("star", r"\*", _star, ".", sign="*"),
-    rule("and", r" ?& ?", _says(" and "), ".", sign="&"),
-    rule("at", r" ?@ ?", _says(" at "), ".", sign="@"),
-    rule("percent", r"%", _says(" percent "), ".", sign="%"),
-    rule("degrees", r"°", _says(" degrees "), ".", sign="°"),
-    rule("section", r"§{1,2} ?", _says(" section "), ".", sign="§"),
-    rule("ohm", r"Ω(?!\w)", _says("ohms"), "a", frozenset("ω")),
-    rule("bracket", r"[()\[\]|•]", _says(", "), ".", sign="()[]|•"),
-    rule("quote", r"[\"“”«»‹›`]", _says(" "), ".", sign='"“”«»‹›`'),
-    rule("apostrophe", r"'", _says("'"), ".", sign="'"),
-    rule("equals", r"={1,40}", _says(" "), ".", sign="="),
+    rule("and", r" ?& ?", says(" and "), ".", sign="&"),
+    rule("at", r" ?@ ?", says(" at "), ".", sign="@"),
+    rule("percent", r"%", says(" percent "), ".", sign="%"),
+    rule("degrees", r"°", says(" degrees "), ".", sign="°"),
+    rule("section", r"§{1,2} ?", says(" section "), ".", sign="§"),
+    rule("ohm", r"Ω(?!\w)", says("ohms"), "a", frozenset("ω")),
+    rule("bracket", r"[()\[\]|•]", says(", "), ".", sign="()[]|•"),
+    rule("quote", r"[\"“”«»‹›`]", says(" "), ".", sign='"“”«»‹›`'),
+    rule("apostrophe", r"'", says("'"), ".", sign="'"),
+    rule("equals", r"={1,40}", says(" "), ".", sign="="),
     rule("mark", r"[^\w\s]|\s", _any_other, "."),
 )

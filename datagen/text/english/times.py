@@ -1,11 +1,10 @@
 """Dates, years, decades, times of day and durations of a clock."""
 
 import re
-from collections.abc import Callable
 
 from datagen.text.english.context import before, ends_sentence, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decade, one_by_one, ordinal, year
-from datagen.text.reading import Rule, rule, word_set
+from datagen.text.reading import rule, word_set
 
 MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 DAYS = {
@@ -179,16 +178,16 @@ def _time(match: re.Match[str]) -> str | None:
     half = match["ampm"] or re.match(
         r" ?[-—] ?\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b", match.string[match.end() : match.end() + 12]
     )
-    said = _clock(hour, match["minute"], bool(half), bool(match["zone"]))
+    said = _clock(hour, match["minute"], bool(half))
     if match["second"]:
         said += f" and {cardinal(str(int(match['second'])))} seconds"
     return said + _meridiem(match) + _zone(match)
 
 
-def _clock(hour: int, minute: str, half: bool, zone: bool) -> str:
+def _clock(hour: int, minute: str, half: bool) -> str:
     """The words of an hour and a minute.
 
-    >>> _clock(7, "05", False, False), _clock(18, "00", False, True), _clock(12, "00", False, False)
+    >>> _clock(7, "05", False), _clock(18, "00", False), _clock(12, "00", False)
     ('seven oh five', 'eighteen hundred', "twelve o'clock")
     """
     if minute == "00":
@@ -292,8 +291,7 @@ def _year(match: re.Match[str]) -> str | None:
     dated = last in _YEAR_BEFORE or word in _YEAR_BEFORE or last.capitalize() in MONTHS
     if counts and (
         digits.endswith("00")
-        or last != "the"
-        and not (dated and 1900 <= number < 2100 and last not in ("of", "about", "around"))
+        or (last != "the" and not (dated and 1900 <= number < 2100 and last not in ("of", "about", "around")))
     ):
         return None
     if not counts and last in _QUANTITY_BEFORE and last not in _YEAR_BEFORE:
@@ -381,7 +379,8 @@ DATES = (
     ),
     rule(
         "date",
-        rf"(?P<day>{_DAY})(?P<th>{_TH})?(?:(?: ?[-—] ?| to | and )(?P<last>{_DAY}){_TH}?)? (?P<of>of )?(?P<month>{_MONTH})"
+        rf"(?P<day>{_DAY})(?P<th>{_TH})?(?:(?: ?[-—] ?| to | and )(?P<last>{_DAY}){_TH}?)?"
+        rf" (?P<of>of )?(?P<month>{_MONTH})"
         rf"(?:\.(?= ?[a-z0-9,]))?(?:,? (?P<year>{_YEAR})(?![\d:,%]|\.\d))?(?!')",
         _day_month,
         sign=" -—a",
@@ -393,7 +392,8 @@ DATES = (
 MONTH_DATES = (
     rule(
         "date",
-        rf"(?P<month>{_MONTH})\.? (?:the )?(?P<day>{_DAY})(?![\d,:%/$]\d|\d)(?P<th>{_TH})?(?: ?[-—] ?(?P<last>{_DAY}){_TH}?(?!\d))?"
+        rf"(?P<month>{_MONTH})\.? (?:the )?(?P<day>{_DAY})(?![\d,:%/$]\d|\d)(?P<th>{_TH})?"
+        rf"(?: ?[-—] ?(?P<last>{_DAY}){_TH}?(?!\d))?"
         rf"(?:,? (?P<year>{_YEAR})(?![\d:,%]\d|\d|\.\d))?(?![\w:%/]\d|\w)",
         _month_day,
         "a",
@@ -422,7 +422,7 @@ TIMES = (
     rule(
         "ratio",
         r"(\d{1,3}) ?: ?(\d{1,3})(?![\w:]|\.\d)",
-        lambda m: None if " " in m[0] and not label(m) in _RATIO_WORDS else _ratio(m),
+        lambda m: None if " " in m[0] and label(m) not in _RATIO_WORDS else _ratio(m),
         sign=" :",
     ),
     rule("clock", rf"(?P<hour>\d{{1,2}})[:.](?P<minute>[0-5]\d){_AMPM}{_TZ}(?P<second>)", _time, sign=":."),
