@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.text import chinese, english, to_spoken
+from datagen.text import chinese, english, spoken, to_spoken
+from datagen.text.english.numbers import cardinal, ordinal, year
 from datagen.text.language import detect_language
+from datagen.text.markup import prose
+from datagen.text.reading import WORD, Reader, rule
 
 ENGLISH = [
     # plain text stays as it is
@@ -151,6 +154,71 @@ def test_spoken_text_is_clean_and_stays_as_it_is(text):
         assert to_spoken(spoken, language) == spoken
     spoken = to_spoken(text, "fr")
     assert not FORBIDDEN & set(spoken) and to_spoken(spoken, "fr") == spoken
+
+
+@settings(max_examples=120, deadline=None)
+@given(TEXTS)
+def test_every_letter_and_digit_is_read_by_a_rule_or_reported(text):
+    written = prose(text, str, "dot", "at", addresses=False)
+    parts = english.parts_of(written)
+    assert "".join(written[part.begin : part.end] for part in parts) == written
+    assert [part.begin for part in parts] == [0, *(part.end for part in parts)][: len(parts)]
+    for part in parts:
+        piece = written[part.begin : part.end]
+        assert part.rule or part.said == ""
+        assert part.rule != WORD or not re.search(r"\d", piece)
+        # a rule that takes letters or digits says something of them
+        assert not part.rule or part.said or not re.search(r"[^\W_]", piece) or not piece.isascii()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**15 - 1))
+def test_a_cardinal_says_its_number(number):
+    values = {word: n for n in range(20) for word in [cardinal(str(n))]}
+    values |= {cardinal(str(n)): n for n in range(20, 100, 10)}
+    scales = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+    total = group = 0
+    for word in cardinal(str(number)).split():
+        if word in scales:
+            total, group = total + group * scales[word], 0
+        else:
+            group = group * 100 if word == "hundred" else group + values[word]
+    assert total + group == number
+    assert cardinal(f"{number:,}") == cardinal(str(number))
+    assert ordinal(str(number)) != cardinal(str(number))
+
+
+@given(st.integers(1000, 2999))
+def test_a_year_is_said_as_no_other_year(number):
+    assert sum(year(str(other)) == year(str(number)) for other in range(1000, 3000)) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "unread"),
+    [("∫ f", ("∫",)), ("a $x$ b", ("$", "$")), ("\u0e2a\u0e27 ok", ("\u0e2a\u0e27",)), ("{{name}}", ("{", "{", "}", "}"))],
+)
+def test_what_no_rule_reads_is_reported(written, unread):
+    assert spoken(written, "en").unread == unread
+
+
+def test_a_text_of_endless_numbers_is_read_up_to_a_bound():
+    reading = spoken("I have 1 dog, " * 20_000, "en")
+    assert 1_000 < reading.text.count("one") < 20_000
+    assert reading.unread[-1].endswith("1 dog,")
+
+
+def test_of_the_rules_that_match_the_first_takes_the_part():
+    rules = [
+        rule("pair", "[0-9][0-9]", lambda match: None if match[0] == "12" else "pair"),
+        rule("digit", "[0-9]", lambda match: "digit"),
+        rule("signed", "[0-9]%", lambda match: "signed", sign="."),
+        rule("abbreviation", "no\\.", lambda match: "number", "a", ["no"]),
+        rule("glued", "x(?=[0-9])", lambda match: "ex", "g"),
+    ]
+    reader = Reader(rules, re.compile("[ ?]"))
+    assert [part.rule for part in reader.parts("34 1% no. x1 x no?")] == [
+        "pair", WORD, "digit", "", WORD, "abbreviation", WORD, "glued", "digit", WORD, WORD, WORD,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -228,8 +228,12 @@ def _ordinal(match: re.Match[str]) -> str:
 
 _OUT_OF = word_set(
     "give gave gives giving rate rated rates rating ratings score scored scores scoring got get quiz test exam "
-    "grade graded review reviews stars solid mark marks pain scale about a"
+    "grade graded review reviews stars solid mark marks pain scale"
 )
+
+
+_FULL_MARKS = frozenset((3, 4, 5, 10, 20, 25, 30, 40, 50, 100))
+_RATED_NEXT = re.compile(r"[,!.]? (?:would|stars|on |points|correct|right)")
 
 
 def _over(match: re.Match[str]) -> str | None:
@@ -245,23 +249,19 @@ def _over(match: re.Match[str]) -> str | None:
     n, of = int(above), int(below)
     if n > 999 or of > 999 or of == 0:
         return f"{cardinal(above)} over {cardinal(below)}"
-    words = before(match)
-    rated = (
-        bool(_OUT_OF.intersection(words[-5:]) - {"a", "about"})
-        or n == of
-        or re.match(r"[,!.]? (?:would|stars|on |points|correct|right)", rest)
-    )
-    if rest.startswith((" of ", " the ", "-")) and n < of:
-        rated = False
-    if (
-        of in (5, 10, 20, 25, 30, 40, 50, 100, 4, 3)
-        and n <= of
-        and (rated or (of in (10,) and n > 1 and not rest.startswith(" of ")))
-    ):
+    if n <= of and of in _FULL_MARKS and _is_rating(match, n, of, rest):
         return f"{cardinal(above)} out of {cardinal(below)}"
-    if n < of <= 100 or (of <= 10 and n < 100):
+    if n < of <= 100 or (1 < of <= 10 and n < 100):
         return fraction(above, below)
     return f"{cardinal(above)} over {cardinal(below)}"
+
+
+def _is_rating(match: re.Match[str], n: int, of: int, rest: str) -> bool:
+    """True if somebody gives marks: 4/5 after "rated", 7/10 on its own, but not 3/10 of it."""
+    if rest.startswith((" of ", " the ", "-")) and n < of:
+        return False
+    rated = _OUT_OF.intersection(before(match)[-5:]) or _RATED_NEXT.match(rest)
+    return bool(rated) or n == of or (of == 10 and n > 1)
 
 
 def _divided(match: re.Match[str]) -> str | None:

@@ -60,7 +60,7 @@ def _dash_before_number(match: re.Match[str], head: str, after_space: bool, befo
     if not after_space and (re.search(r"[A-Za-z]\d{1,6}$", head)):
         return " "
     if left.isdecimal() or left in tuple("%°)\"'"):
-        if left == ")" or _CALCULATED.match(match.string, match.start()):
+        if left == ")" or re.search(r"\^\d$", head) or _CALCULATED.match(match.string, match.start()):
             return " minus "
         return ", " if left in tuple("\"'") and before_space else " to "
     if after_space and before_space and re.search(r"(?<![A-Za-z])[a-fi-km-rt-z]$", head):
