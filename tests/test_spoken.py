@@ -195,7 +195,12 @@ def test_a_year_is_said_as_no_other_year(number):
 
 @pytest.mark.parametrize(
     ("written", "unread"),
-    [("∫ f", ("∫",)), ("a $x$ b", ("$", "$")), ("\u0e2a\u0e27 ok", ("\u0e2a\u0e27",)), ("{{name}}", ("{", "{", "}", "}"))],
+    [
+        ("∫ f", ("∫",)),
+        ("a $x$ b", ("$", "$")),
+        ("\u0e2a\u0e27 ok", ("\u0e2a\u0e27",)),
+        ("{{name}}", ("{", "{", "}", "}")),
+    ],
 )
 def test_what_no_rule_reads_is_reported(written, unread):
     assert spoken(written, "en").unread == unread

@@ -43,7 +43,7 @@ def to_spoken(text: str, language: str) -> str:
 
 
 def spoken(text: str, language: str) -> Reading:
-    """What is said of a written text, and the parts that no rule reads.
+    """The words for a written text, and the parts that no rule reads.
 
     Args:
         text: Any text, markup included.

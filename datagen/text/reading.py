@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 WORD = "word"
-"""The rule of letters, and of spaces and marks between them, that no other rule takes: said as they are."""
+"""The rule of letters, and of spaces and marks between them, that no other rule takes: said unchanged."""
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 _DIGITS = re.compile(r"\d{1,40}")
 _APOSTROPHES = re.compile(r"(?:'[^\W\d_]+)*")
 _MOST_SIGNS = 1000
 _MOST_PARTS = 10_000
-"""Parts of a text that rules are tried at. No turn of a dialogue has so many; a hostile text ends here."""
+"""Parts of a text that rules are tried at. No turn of a dialogue comes near it; a hostile text ends here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is said of a written text."""
+    """The words for a written text."""
 
     text: str
     """The spoken text; empty if nothing can be spoken."""
@@ -47,7 +47,7 @@ class Rule:
     words: frozenset[str] = frozenset()
     """Words in lower case, of letters only: a rule of kind `a` that names some is tried only at these."""
     sign: str = ""
-    """What may come first after the leading digits or letters: `0` any digit, `a` any letter, others
+    """Characters of which one follows the leading digits or letters: `0` any digit, `a` any letter, others
     themselves. A rule of kind `.` begins with it. Empty: anything."""
 
 
@@ -61,7 +61,7 @@ def word_set(words: str) -> frozenset[str]:
 
 
 def says(words: str) -> Callable[[re.Match[str]], str]:
-    """What is said of every match alike."""
+    """The same words for every match."""
     return lambda _: words
 
 
@@ -106,7 +106,7 @@ class Reader:
 
         Args:
             rules: Rules in order.
-            marks: Spaces and marks that are said as they are, without a look at the rules.
+            marks: Spaces and marks that are said unchanged, without a look at the rules.
         """
         self._rules: dict[str, list[Rule]] = {"0": [], "a": [], ".": [], "g": []}
         words = set[str]()

@@ -1,4 +1,4 @@
-"""What stands around a number decides its class: the words before it, and the word after it."""
+"""The surroundings of a number decide its class: the words before it, and the word after it."""
 
 import re
 from functools import lru_cache
@@ -39,7 +39,7 @@ def before(match: re.Match[str]) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _words(head: str) -> tuple[str, ...]:
-    """The words of what stands before a part; remembered, for several rules ask for them."""
+    """The words of what stands before a part; remembered, for several rules need them."""
     return tuple(_WORDS.findall(head.lower()))
 
 

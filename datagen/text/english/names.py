@@ -187,7 +187,7 @@ def _short(match: re.Match[str]) -> str | None:
 
 
 def _inside(match: re.Match[str]) -> bool:
-    """True if the text goes on after an abbreviation as after no word."""
+    """True if the sentence continues after an abbreviation."""
     return bool(re.match(r",|\)| (?:of|for|is|and|or)\b", match.string[match.end() : match.end() + 5])) and bool(
         previous(match)
     )

@@ -215,7 +215,7 @@ def _long_clock(match: re.Match[str]) -> str:
 
 
 def _ratio(match: re.Match[str]) -> str | None:
-    """Scores, odds and ratios: 3:1 is no time; 21:19 is none where a score is told."""
+    """Scores, odds and ratios: 3:1 is no time; 21:19 is none where a score is reported."""
     first, second = match[1], match[2]
     words = before(match)
     if len(second) == 2 and int(first) < 25 and int(second) < 60 and not _RATIO_WORDS.intersection(words[-6:]):
