@@ -45,6 +45,11 @@ def _phone(match: re.Match[str]) -> str:
     return f"{plus}{said}"
 
 
+def _vanity(match: re.Match[str]) -> str:
+    """1-800-FLOWERS: letters for digits."""
+    return f"one, {in_pairs(match[1])}, {match[2]}"
+
+
 def _short_groups(match: re.Match[str]) -> str | None:
     """3-9-5 and 9-1-1; groups of digits after a code."""
     groups = re.findall(r"\d+", match[0])
@@ -324,6 +329,7 @@ MARKERS = (
     ),
 )
 PHONES = (
+    rule("phone", r"1-(\d{3})-([A-Z]{4,10})(?![\w-])", _vanity, sign="-"),
     rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", _international, ".", sign="+"),
     rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
     rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-("),
@@ -357,6 +363,8 @@ MODELS = (
     rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version, sign="."),
 )
 TOKENS = (
+    rule("extension", r"(?<=\d{4} )x ?(?=\d)", says("extension"), "ag", ["x"]),
+    rule("by", r"(?<=[\d\"'] )x(?= \d)", says("by"), "a", ["x"]),
     rule("episode", r"[sS](\d{1,2}) ?[eE](\d{1,3})(?!\w)", _episode, "g", sign="0"),
     rule("season", r"S(\d{1,2})(?!\w)", _season, "g", sign="0"),
     rule("version", r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,5})(?![\w]|\.\d)", _version, "g", sign="0."),
@@ -365,6 +373,8 @@ TOKENS = (
 )
 """Words that begin with a letter and hold digits."""
 DIGIT_TOKENS = (
+    rule("extension", r"(?<=\d{4} )x ?(?=\d)", says("extension"), "ag", ["x"]),
+    rule("by", r"(?<=[\d\"'] )x(?= \d)", says("by"), "a", ["x"]),
     rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal, sign="a,"),
     rule("plural", r"(\d{1,4})'?s(?!\w)", _many, sign="a'"),
     rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix, sign="a"),

@@ -31,7 +31,7 @@ _SHORT = {
     "nos": "numbers", "orig": "originally", "pkg": "package", "pls": "please", "ppl": "people", "qty": "quantity",
     "recd": "received", "ref": "reference", "sec": "second", "secs": "seconds", "tbsp": "tablespoon",
     "tsp": "teaspoon", "univ": "university", "vol": "volume", "wk": "week", "yr": "year", "yrs": "years",
-    "lb": "pound", "lbs": "pounds", "oz": "ounce", "ext": "extension", "exp": "expiration", "ca": "circa",
+    "lb": "pound", "lbs": "pounds", "oz": "ounce", "ext": "extension", "ca": "circa",
     "cir": "circle", "thru": "through",
 }  # fmt: skip
 _WITHOUT_DOT = word_set("vs dept approx yrs hrs lbs tbsp tsp etc bldg")
@@ -156,6 +156,9 @@ def _state(match: re.Match[str]) -> str:
     return _STATES[match[1]]
 
 
+_CODE_NEXT = re.compile(r" ?[A-Z]{1,4}-?\d")
+
+
 def _short(match: re.Match[str]) -> str | None:
     """Write out an abbreviation; its dot stays where it also ends the sentence."""
     written, dot = match[1], match["dot"]
@@ -163,7 +166,11 @@ def _short(match: re.Match[str]) -> str | None:
     rest = match.string[match.end() : match.end() + 3]
     if written.isupper() and (len(written) > 2 or word in "bcd"):  # an acronym, or the letter of an answer
         return None
-    if re.match(r" ?#? ?\d", rest) and word in _BEFORE_NUMBER and (dot or word not in _NEEDS_DOT):
+    if (
+        (re.match(r" ?#? ?\d", rest) or (word == "no" and _CODE_NEXT.match(match.string, match.end())))
+        and word in _BEFORE_NUMBER
+        and (dot or word not in _NEEDS_DOT)
+    ):
         return _cased(_BEFORE_NUMBER[word], written)
     if word not in _SHORT or not (dot or word in _WITHOUT_DOT) or (not dot and word == "no"):
         return None

@@ -228,6 +228,8 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
     """True if letters after a number are a unit: not the word "in", nor the letter of a seat."""
     dotted, hyphen = match["dot"], match["hyphen"]
     after = match.string[match.end() : match.end() + 1]
+    if name == "in" and (before(match) or [""])[-1] in ("ft", "feet", "foot"):
+        return True
     if name == "in":
         return bool(dotted) or (hyphen == "-" and after != "-") or after == ";" or not hyphen
     if name in ("pt", "ct", "ac", "mi", "gr", "mo", "t", "bar") and hyphen == " " and not dotted:
@@ -300,10 +302,15 @@ _WARM = word_set(
 )
 
 
+_WARMTH = word_set("temperature temperatures temp oven heat fever weather")
+
+
 def _letter_degrees(match: re.Match[str]) -> str | None:
     """98.6F and 20C: degrees where the words before a number speak of warmth."""
     amount, scale = match["amount"], match["scale"]
     words = before(match)
+    if match["space"] and label(match) not in _WARMTH:
+        return None
     if scale == "C" and (label(match) in _SEATS or not (words and words[-1] in _WARM)):
         return None
     if scale == "F" and (label(match) in _SEATS or len(amount) < 2):
@@ -458,7 +465,7 @@ QUANTITIES = (
         _degrees,
         sign="°,. ",
     ),
-    rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a"),
+    rule("degrees", rf"(?P<amount>{AMOUNT})(?P<space> ?)(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a "),
     rule("degrees", r"(?P<amount>\d{2,4}(?:\.\d{1,4})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
     rule(
         "duration",

@@ -175,7 +175,7 @@ SYMBOLS = (
     rule("comparison", r"!=|≠", says(" is not equal to "), ".", sign="!≠"),
     rule("comparison", r"≈|≅|≃", says(" is approximately "), ".", sign="≈≅≃"),
     rule("comparison", r" ?[<>] ?", _less, ".", sign="<>"),
-    rule("equals", r" ?={1,3} ?(?=[\w(√$€£π.-])", says(" equals "), ".", sign="="),
+    rule("equals", r" ?={1,3} ?(?=[\w(√$€£¥₹π.-])", says(" equals "), ".", sign="="),
     rule("root", r"√ ?(?=[\w(])", says(" the square root of "), ".", sign="√"),
     rule("power", r"\^ ?(-?)\{?(\d{1,3}|[a-z](?!\w))\}?", _power, ".", sign="^"),
     rule("times", r" ?[×·⋅] ?(?=[\d(])|×", says(" times "), ".", sign="×·⋅"),
