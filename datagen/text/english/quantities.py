@@ -238,7 +238,7 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
         (dotted and after) or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())
     ):
         return False
-    if name in ("L", "N", "V", "W", "J") and not hyphen and label(match) in _SEATS:
+    if name in ("L", "N", "V", "W", "J") and not hyphen and "." not in match["amount"] and label(match) in _SEATS:
         return False
     if name in ("pt", "ac") and not hyphen:
         return False
