@@ -8,6 +8,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from itertools import islice
 
 _FOLD = str.maketrans(
     {
@@ -150,7 +151,7 @@ def _addresses(text: str, dot: str, at: str) -> str:
 def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
     """Join lines into one, with sentence ends where a list item, a heading or a paragraph ends."""
     lines = [_QUOTE.sub("", line) if line.startswith(">") else line for line in map(str.strip, lines)]
-    numbered = sum(1 for line in lines if NUMBERED.match(line)) > 1
+    numbered = len(list(islice((line for line in lines if NUMBERED.match(line)), 2))) > 1
     said: list[str] = []
     for line in lines:
         line, listed = _strip_marker(line, item if numbered else None)
@@ -166,6 +167,9 @@ def _strip_marker(line: str, item: Callable[[int], str] | None) -> tuple[str, bo
     """Strip the marker of a heading or list item; returns the line and whether it had one."""
     if line[:1].isalpha():  # no marker begins with a letter
         return line, False
+    if line[:1].isdecimal():
+        number = NUMBERED.match(line) if item else None
+        return (item(int(number[1])) + line[number.end() :], True) if item and number else (line, False)
     if _RULE.match(line) or _TABLE_ROW.match(line):
         return "", False
     if heading := _HEADING.match(line):
