@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from datagen.text import markup
 from datagen.text.chinese import numbers, symbols
-from datagen.text.chinese.units import TO_SIMPLIFIED, TO_TRADITIONAL
+from datagen.text.chinese.units import SIGN_OF_CODE, TO_SIMPLIFIED, TO_TRADITIONAL
+from datagen.text.chinese.words import cardinal
 from datagen.text.reading import WORD, Reader
 
 LETTERS = (
@@ -93,7 +94,7 @@ _CIRCLED = {
     for first, count in ((0x2460, 20), (0x2474, 20), (0x2488, 20), (0x2776, 10), (0x2780, 10), (0x278A, 10), (0x24F5, 10))
     for n in range(count)
 }
-_ROMAN_SIGNS = {chr(first + n): str(n + 1) for first in (0x2160, 0x2170) for n in range(12)}
+_ROMAN_SIGNS = {chr(first + n): cardinal(str(n + 1)) for first in (0x2160, 0x2170) for n in range(12)}
 _BEFORE_FOLD = str.maketrans({**_CIRCLED, **_ROMAN_SIGNS, "№": "#"})
 _STAR = re.compile(r"\*(?=[号键])")
 _NUMBER_SIGN = re.compile(r"(?<![A-Za-z])No\. ?(?=[0-9])")
@@ -101,22 +102,32 @@ _ROMAN = re.compile(
     "(?<=第)[IVX]{1,7}(?![A-Za-z0-9])|(?<![A-Za-z0-9.&-])(?:[IX]?V?I{2,3}|IV|IX|X[IV]{1,4}|X?VI(?=[型期级类世章节卷]))(?![A-Za-z0-9&-])|"
     "(?<![A-Za-z0-9.&-])I(?=[型期类]|级(?:甲|乙|医|护))"
 )
+_CHAPTER = re.compile(r"(?:(?<=\s)|^)([一二三四五六七八九十]{1,3})\. ?(?=\S)")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10}
+_URL = re.compile(r"(?<!\]\()(?:https?://|(?<![A-Za-z0-9._@/-]))((?:[A-Za-z0-9-]{1,63}\.){1,4}[a-z]{2,6})((?:/[A-Za-z0-9_-]{1,16}){0,2})/?(?![A-Za-z0-9/?#=&%._~:@-])")
 _BARE_ADDRESS = re.compile(r"(?<![/\w.])www\.(?=[A-Za-z0-9-]{1,63}\.)")
+_CURRENCY_CODE = re.compile("(?<![A-Za-z])(" + "|".join(map(re.escape, SIGN_OF_CODE)) + r") ?(?=[0-9])")
 _DOT, _AT = "\ue000", "\ue001"
 _ADDRESS_MARK = re.compile(f" ?([{_DOT}{_AT}]) ?")
+
+
+def _short_url(match: re.Match[str]) -> str:
+    """A short address, which is said with its path."""
+    return match[1].replace(".", _DOT) + match[2] if match[0].startswith("http") or match[2] else match[0]
 
 
 def plain(text: str) -> str:
     """Written text to prose: markup dropped, circled and Roman numerals as digits.
 
     >>> plain("①开机②联网"), plain("**第XII届**"), plain("li@qq.com")
-    ('第1，开机，第2，联网', '第12届', 'li@qq.com')
+    ('第1，开机，第2，联网', '第十二届', 'li@qq.com')
     """
-    text = _BARE_ADDRESS.sub(f"www{_DOT}", text.translate(_BEFORE_FOLD))
+    text = _BARE_ADDRESS.sub(f"www{_DOT}", _URL.sub(_short_url, text.translate(_BEFORE_FOLD)))
     text = _NUMBER_SIGN.sub("#", _STAR.sub("星", text))
     text = markup.prose(text, lambda n: f"第{n}，", _DOT, _AT)
     text = _ADDRESS_MARK.sub(lambda match: "." if match[1] == _DOT else "@", text)
+    text = _CURRENCY_CODE.sub(lambda match: SIGN_OF_CODE[match[1]], text)
+    text = _CHAPTER.sub(r"\1、", text)
     return _ENUMERATED.sub(_enumerate, _ROMAN.sub(_roman, text))
 
 
@@ -135,7 +146,7 @@ def _enumerate(match: re.Match[str]) -> str:
 
 def _roman(match: re.Match[str]) -> str:
     values = [_ROMAN_VALUES[letter] for letter in match[0]]
-    return str(sum(-v if v < after else v for v, after in zip(values, [*values[1:], 0], strict=True)))
+    return cardinal(str(sum(-v if v < after else v for v, after in zip(values, [*values[1:], 0], strict=True))))
 
 
 def _tidy(text: str) -> str:

@@ -1,6 +1,7 @@
 """What stands beside a number in Chinese and decides its class. Texts are in simplified characters."""
 
 import re
+from functools import lru_cache
 
 _WINDOW = 16
 _LINK = r"(?:号码|号|码)?(?:依次|分别|就|应该|好像|大概|应)?(?:是|为|:|\s|,|\"|'|\(|\[|改成|改为|设为|设成|输入|填|写)*"
@@ -10,8 +11,8 @@ _CODE = re.compile(
     rf"(?:验证码|校验码|密码|口令|邮编|邮政编码|编码|代码|条形码|条码|邀请码|优惠码|兑换码|取件码|提货码|取货码|取票码|核销码|识别码|激活码|"
     rf"单号|订单|工单|退款单|快递单|运单|保单|单据|账号|帐号|账户|卡号|尾号|后[一二三四五六七八九0-9]位(?:数|数字)?|前[一二三四五六七八九0-9]位(?:数|数字)?|"
     rf"末[一二三四五六七八九0-9]位(?:数|数字)?|背面[一二三四五六七八九0-9]位(?:数|数字)?|[一二三四五六七八九0-9]位数字?|学号|工号|编号|证号|学籍号|流水号|案号|批号|序列号|批次号|档案号|"
-    rf"身份证|护照|驾照|社保卡|银行卡|会员卡|信用卡|储蓄卡|车架号|车牌|车号|书号|刊号|文号|票号|取餐号|排队号|合同号|微信|QQ|QQ群|群号|OTP|PIN|ID|id|UID|"
-    rf"股票|基金|国标|错误码|报错|房间|房号|会议室|教室|包间|包厢|病房|门牌|房门|分机|内线|区号|柜号|储物柜|门禁|暗号|频道号?|航班|车次|车厢号|会议号|会议ID|料号|货号|款号)"
+    rf"身份证|护照|驾照|社保卡|银行卡|会员卡|信用卡|储蓄卡|车架号|车牌|车号|书号|刊号|文号|票号|取餐号|排队号|合同号|微信|QQ|QQ群|群号|"
+    rf"股票|基金|国标|错误码|报错|房间|房号|会议室|教室|包间|包厢|病房|门牌|房门|分机|内线|区号|柜号|储物柜|门禁|暗号|频道号?|航班|车次|车厢号|会议号|料号|货号|款号|(?<![A-Za-z])(?:OTP|PIN|ID|id|UID))"
     rf"{_LINK}{_MIXED}$"
 )
 _PHONE = re.compile(
@@ -43,6 +44,7 @@ def right_of(match: re.Match[str]) -> str:
     return match.string[match.end() : match.end() + _WINDOW]
 
 
+@lru_cache(maxsize=1024)
 def is_code(left: str) -> bool:
     """True after words such as 验证码.
 
@@ -52,6 +54,7 @@ def is_code(left: str) -> bool:
     return bool(_CODE.search(left))
 
 
+@lru_cache(maxsize=1024)
 def is_phone(left: str) -> bool:
     """True after words such as 电话.
 
@@ -79,6 +82,7 @@ def is_ratio(left: str, right: str) -> bool:
     return bool(_RATIO.search(left) or _SCORE_RIGHT.match(right))
 
 
+@lru_cache(maxsize=1024)
 def is_temperature(left: str) -> bool:
     """True after words of the weather.
 

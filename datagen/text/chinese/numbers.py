@@ -70,6 +70,8 @@ def _month_day(match: re.Match[str]) -> str | None:
     right, left = cues.right_of(match), cues.left_of(match)
     if not (1 <= month <= 12 and 1 <= day <= 31) or _FRACTION_RIGHT.match(right) or cues.is_code(left):
         return None
+    if re.match(r" ?[=+×÷*]", right) or re.search(r"(?:等于|[加减乘=+×÷*-]) ?$", left):
+        return None
     cued = _DATE_RIGHT.match(right) or _DATE_LEFT.search(left)
     padded = match[1][0] == "0" or match[2][0] == "0"
     if cued or padded or month > day or day not in _COMMON:
@@ -150,26 +152,28 @@ def _year(match: re.Match[str]) -> str | None:
     if len(digits) == 2:
         recent = digits[0] in "0" or (
             int(digits) >= 49
-            and (re.search("(?:是|生于|[在从于自到至])$", left) or re.match("年(?:出生|生人|毕业|入学|参军|[版款])", right))
+            and (re.search("(?:[^存]在|[从于自])$", left) or re.match("年(?:出生|生人|毕业|入学|参军|[版款]|的(?![\u3400-\u9fff]))", right))
         )
         return year(digits) if recent else None
     return None
 
 
 def _year_range(match: re.Match[str]) -> str:
-    return f"{year(match[1])}到{year(match[2])}"
+    return f"{year(match[1])}{match[2]}{match[3].strip() if match[3].strip() == '至' else '到'}{year(match[4])}"
 
 
 def _bare_year(match: re.Match[str]) -> str | None:
     """Four digits that can only be a year: no measure word follows, nothing is added to them."""
     left, right = cues.left_of(match), cues.right_of(match)
+    if match[1][:2] not in ("19", "20"):
+        return None
     if match[1][2:] == "00" and not re.search("[^0-9]#$|届$", left):
         return None
     if COUNTED.match(right.lstrip(" ")) or re.match(r" {0,2}[-+*/=×÷^%‰~—]|[多余几来]", right) or re.search(r"[-+*/=×÷^~—$¥€£] {0,2}$", left):
         return None
     if re.search(r"(?:等于|共|一共|总共|有|达|达到|超过|约|近|花了|赚|满|减|等于是|是)$", left) and not re.match(_HAN, right):
         return None
-    return year(match[1]) if re.search('(?:《|"|^|[^是])$', left) or re.match(_HAN, right) else None
+    return year(match[1]) if re.search('(?:《|"|#)$', left) or re.match(f"{_HAN}|[#》]", right) else None
 
 
 # money, percent, quantities ----------------------------------------------------------------------
@@ -179,6 +183,10 @@ def _amount(written: str, scale: str, currency: str) -> str:
     if re.fullmatch(r"[0-9,]{1,40}\.00?", written) and not scale:
         written = written.partition(".")[0]
     return scaled(written, scale) + currency
+
+
+def _to(match: re.Match[str]) -> str:
+    return "至" if "至" in match[0] else "到"
 
 
 def _rate(per: str | None) -> str:
@@ -198,7 +206,7 @@ def _money_before(match: re.Match[str]) -> str:
     if match["word"] and currency == "元":
         currency = match["word"]
     if match["to"]:
-        return f"{sign}{_amount(match['n'], match['scale'], '')}到{_amount(match['to'], match['scale2'], currency)}{_rate(match['per'])}"
+        return f"{sign}{_amount(match['n'], match['scale'], '')}{_to(match)}{_amount(match['to'], match['scale2'], currency)}{_rate(match['per'])}"
     return sign + _amount(match["n"], match["scale"], currency) + _rate(match["per"])
 
 
@@ -207,7 +215,7 @@ def _money_after(match: re.Match[str]) -> str:
     words = SYMBOLS.get(currency, currency)
     sign = "负" if match["sign"] else ""
     if match["to"]:
-        return f"{sign}{_amount(match['n'], match['scale'], '')}到{_amount(match['to'], match['scale2'], words)}{_rate(match['per'])}"
+        return f"{sign}{_amount(match['n'], match['scale'], '')}{_to(match)}{_amount(match['to'], match['scale2'], words)}{_rate(match['per'])}"
     return sign + _amount(match["n"], match["scale"], words) + _rate(match["per"])
 
 
@@ -218,12 +226,12 @@ def _sign(sign: str | None, plus: str = "加") -> str:
 def _percent(match: re.Match[str]) -> str:
     said = _sign(match["sign"], "正") + percent(match["n"], match["kind"])
     if match["to"]:
-        said += f"到{_sign(match['sign2'])}{percent(match['to'], match['kind2'])}"
+        said += f"{_to(match)}{_sign(match['sign2'])}{percent(match['to'], match['kind2'])}"
     return said
 
 
 def _percent_range(match: re.Match[str]) -> str:
-    return f"{_sign(match['sign'], '正')}{percent(match['n'], match['kind'])}到{percent(match['to'], match['kind'])}"
+    return f"{_sign(match['sign'], '正')}{percent(match['n'], match['kind'])}{_to(match)}{percent(match['to'], match['kind'])}"
 
 
 def _degrees(match: re.Match[str]) -> str:
@@ -253,7 +261,7 @@ def _quantity(match: re.Match[str]) -> str | None:
     say = counted if words not in ("度",) else number
     first = _sign(match["sign"]) + (say(match["n"]) + match["scale"] if not match["scale"] else scaled(match["n"], match["scale"]))
     if match["to"]:
-        first += f"到{say(match['to'])}"
+        first += f"{_to(match)}{say(match['to'])}"
     return first + words + _rate(match["per"])
 
 
@@ -302,14 +310,18 @@ def _range(match: re.Match[str]) -> str | None:
     numbered = re.search("第$", left) or (len(first) > 1 and first[0] == "0")
     is_counted = bool(COUNTED.match(right)) and not numbered
     if numbered:
-        return f"{cardinal(first)}到{cardinal(last)}"
+        return f"{cardinal(first)}{'至' if '至' in match['link'] else '到'}{cardinal(last)}"
+    link = "至" if match["link"].strip() == "至" else "到"
     begin = scaled(first, match["scale"], is_counted) if match["scale"] else (counted(first) if is_counted else number(first))
-    return f"{begin}到{scaled(last, match['scale2'], is_counted)}"
+    return f"{begin}{link}{scaled(last, match['scale2'], is_counted)}"
+
+
+_SUM = re.compile(r"(?: ?[-+×÷*/] ?[0-9.]{1,9}){0,4} ?(?:=|等于|是多少|得多少|得几|[+×÷*])")
 
 
 def _subtraction(match: re.Match[str]) -> str | None:
-    right, left = cues.right_of(match), cues.left_of(match)
-    if re.match(r" {0,2}(?:[=+×÷*]|-[0-9 ])|等于|是多少|得多少|得几", right) or re.search(r"[=+×÷(*-] {0,2}$", left):
+    right, left = match.string[match.end("to") :][:48], cues.left_of(match)
+    if _SUM.match(right) or re.search(r"[=+×÷(*] {0,2}$|(?:计算|算一下|等于)$", left):
         return f"{number(match[1])}减"
     return None
 
@@ -358,7 +370,7 @@ def _named(match: re.Match[str]) -> str | None:
     if digits in ("985", "211", "996", "520", "1314", "007", "404", "618") and not COUNTED.match(right) and not re.match("[多余几%+万亿-]", right):
         if digits in ("996", "007", "985", "1314", "520") and not re.search("[=+×÷*-] ?$", left):
             return one_by_one(digits)
-    if (_SPECIAL.match(right) and len(digits) < 5 and digits[-2:] != "00") or _NAMES.search(left):
+    if (_SPECIAL.match(right) and 2 < len(digits) and digits[-2:] != "00") or (digits == "84" and right.startswith("消毒")) or _NAMES.search(left):
         return one_by_one(digits)
     return None
 
@@ -450,7 +462,7 @@ def _of(match: re.Match[str]) -> str:
 
 def _list_item(match: re.Match[str]) -> str | None:
     left = cues.left_of(match)
-    if re.search("[\u3400-\u9fffA-Za-z0-9]$", left):
+    if not re.search(r"(?:^|[\s.;:!?。；：！？])$", left):
         return None
     if re.search("[\u3400-\u9fffA-Za-z0-9,、] +$", left) and match[2] in ("、", ")"):
         return None
@@ -482,7 +494,7 @@ def _more(match: re.Match[str]) -> str:
 def _signed(match: re.Match[str]) -> str | None:
     """A sign and a number, if nothing stands before it that it could be subtracted from."""
     left, right = cues.left_of(match), cues.right_of(match)
-    if re.search(r"[A-Za-z0-9)%]$", left):
+    if re.search("[A-Za-z0-9)%]$|[0-9](?:[年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])$", left):
         return None
     name = re.search("(?:歼|轰|运|直|强|东风|神舟|嫦娥|长征|红旗|巨浪|鹰击|图|米格|苏|天宫|问天|波音|空客|酷睿|附录|[^0-9]表)$", left)
     if name and match[1] == "-":
@@ -508,7 +520,15 @@ _RANGE_TO = f"(?P<to>{_N})(?P<scale2>{_SCALE})"
 _DEGREE = "(?P<unit> ?(?:℃|°[CcF]|°(?![0-9A-Za-z])|摄氏度|华氏度|度(?![数过假量]|电)))"
 _Y = "(?:1[0-9]|20)[0-9]{2}"
 
+_DOMAIN_END = r"\.(?:com|cn|net|org|edu|gov|io|top|cc|tv|vip|me|co|info|app|dev)(?![A-Za-z])"
+
 RULES = (
+    _rule(
+        "address",
+        rf"(?<=[A-Za-z0-9])-[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@)|[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@[A-Za-z0-9]|{_DOMAIN_END})|(?<=@)[0-9]{{1,20}}",
+        lambda match: one_by_one(match[0].replace("-", "杠")),
+        "0.",
+    ),
     _rule("date", rf"{_FREE}([12][0-9]{{3}}){_DATE_SEPARATOR}([0-9]{{1,2}}){_DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9.])(T(?=[0-9]))?", _full_date),
     _rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9.])", _packed_date),
     _rule("date", rf"{_FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))", _event),
@@ -519,13 +539,19 @@ RULES = (
     _rule("time", rf"{_FREE}(?<!:)([0-9]{{1,2}}):([0-5][0-9])(?::00)?{_TO}([0-9]{{1,2}}):([0-5][0-9])(?::00)?(?![0-9:])", _time_range),
     _rule("time", rf"{_FREE}(?<!:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])\.?[mM](?![A-Za-z])\.?", _meridiem),
     _rule("time", rf"{_FREE}(?<!:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?![0-9:])", _time),
-    _rule("ratio", rf"{_FREE}(?<!:){_N}(?: ?: ?{_N}){{1,4}}", _ratio),
+    _rule("ratio", rf"{_FREE}(?<![A-Za-z:]){_N}(?: ?: ?{_N}){{1,4}}", _ratio),
     _rule("score", r"(?<![0-9A-Za-z./-])([0-9]{1,3})-([0-9]{1,3})(?![0-9A-Za-z.-])", _dashed_score),
-    _rule("year", rf"{_FREE}({_Y}|[0-9]{{2}})年?{_TO}({_Y}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级))", _year_range),
+    _rule("year", rf"{_FREE}({_Y}|[0-9]{{2}})(年?)({_TO})({_Y}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级))", _year_range),
     _rule("year", rf"{_FREE}([0-9]{{2,4}})(?=年(?!级|龄)|财年|年度)", _year),
     _rule("year", rf"{_FREE}({_Y})(?=[级届款版]|财年)", lambda match: year(match[1])),
     _rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1])),
     _rule("decade", rf"{_FREE}({_Y}|00|10)(?=年代|s年代)", lambda match: year(match[1])),
+    # codes
+    _rule("phone", r"(?<![A-Za-z0-9-])(?:\+?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![A-Za-z0-9])", _telephone, "0."),
+    _rule("phone", r"(?<![A-Za-z0-9-])(?:0[0-9]{2,3}[- ][0-9]{3,4}[- ]?[0-9]{4}|[48]00-?[0-9]{3,4}-?[0-9]{3,4})(?:-[0-9]{1,4}(?![0-9]))?(?![\d])", _telephone),
+    _rule("version", r"(?<![0-9.])[0-9]{1,4}(?:\.[0-9]{1,4}){2,4}(?![0-9.])", _version),
+    _rule("code", r"(?<![0-9])[0-9]{3,8}(?: [0-9]{3,4}){2,5}(?![0-9])", _spaced),
+    _rule("code", r"(?<![0-9.])[0-9]{1,20}(?:[- ][0-9]{1,20}){1,6}[Xx]?(?![0-9])", _grouped),
     # what has a unit
     _rule(
         "money",
@@ -544,7 +570,7 @@ RULES = (
     _rule("temperature", rf"(?P<sign>(?<![0-9A-Za-z%)])[-+±])?(?P<n>{_N}){_DEGREE}?{_TO}(?P<sign2>[-+])?(?P<to>{_N}){_DEGREE.replace('unit', 'unit2')}", lambda match: _degrees_range(match), "0."),
     _rule("temperature", rf"(?P<sign>(?<![0-9A-Za-z%)])[-+±])?(?P<n>{_N})(?P<to>(?!))?(?P<unit> ?(?:℃|°[CcF]))", _degrees, "0."),
     _rule("coordinate", r"(?<![0-9.])([0-9]{1,3})°([0-9]{1,2})'(?:([0-9]{1,2}(?:\.[0-9]{1,6})?)(?:\"|''))?", lambda match: f"{number(match[1])}度{number(match[2])}分" + (f"{number(match[3])}秒" if match[3] else "")),
-    _rule("math", rf"(?<![A-Za-z0-9.])({_N}) ?- ?(?={_N})", _subtraction),
+    _rule("math", rf"(?<![A-Za-z0-9.])({_N}) ?- ?(?=(?P<to>{_N}))", _subtraction),
     _rule("dimension", rf"(?<![A-Za-z0-9.]){_N}%?(?: ?{UNIT}|{_HAN}{{0,2}}(?= ?[×xX*] ?[0-9]))?(?: {{0,2}}[×xX*] {{0,2}}{_N}(?: ?{UNIT})?){{1,3}}(?![A-Za-z])", _dimension),
     _rule(
         "money",
@@ -559,17 +585,12 @@ RULES = (
         "0.",
     ),
     _rule("rate", rf"(?P<n>{_N})(?P<scale>{_SCALE})(?P<what>(?:[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|毫升|人次))(?P<per>/(?:{PER}|{UNIT}))", _rated),
-    # codes
-    _rule("phone", r"(?<![A-Za-z0-9-])(?:\+?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![A-Za-z0-9])", _telephone, "0."),
-    _rule("phone", r"(?<![A-Za-z0-9-])(?:0[0-9]{2,3}[- ][0-9]{3,4}[- ]?[0-9]{4}|[48]00-?[0-9]{3,4}-?[0-9]{3,4})(?:-[0-9]{1,4}(?![0-9]))?(?![\d])", _telephone),
-    _rule("version", r"(?<![0-9.])[0-9]{1,4}(?:\.[0-9]{1,4}){2,4}(?![0-9.])", _version),
-    _rule("code", r"(?<![0-9])[0-9]{3,8}(?: [0-9]{3,4}){2,5}(?![0-9])", _spaced),
-    _rule("code", r"(?<![0-9.])[0-9]{1,20}(?:[- ][0-9]{1,20}){1,6}[Xx]?(?![0-9])", _grouped),
     _rule("fraction", r"(?<![0-9./])(?:([0-9]{1,3}) )?([0-9]{1,4})/([0-9]{1,5})(?![0-9/]|\.[0-9])", _fraction),
     _rule("fraction", r"(?<![0-9.])([0-9]{1,5})分之([0-9]{1,5})(?![0-9])", _of),
     _rule("range", f"{_RANGE_N}(?P<link>{_TO}){_RANGE_TO}", _range),
     _rule("code", r"(?<![0-9.])[0-9]{17}[Xx]", lambda match: one_by_one(match[0])),
     _rule("code", r"(?<![0-9.])[0-9]{1,64}(?![0-9])", _code),
+    _rule("month", "0([1-9])(?=[月日时点]|号(?![上中下]))", lambda match: counted(match[1]) if match.string[match.end()] in "时点" else cardinal(match[1])),
     _rule("phone", rf"(?<![0-9A-Za-z.])(?:{_HOTLINE})(?![0-9A-Za-z.])", _hotline),
     _rule("room", r"(?<![0-9A-Za-z.])([0-9]{3,4})(?=室|房|号房|教室|会议室|路(?!程)|包厢|包间|病房)", _room),
     _rule("room", r"(?<![0-9A-Za-z.])([0-9]{4})(?=号)", _room),

@@ -32,14 +32,18 @@ def _dot(match: re.Match[str]) -> str:
 
 
 def _hyphen(match: re.Match[str]) -> str | None:
-    left, right = cues.left_of(match), cues.right_of(match)
+    left, right = cues.left_of(match), cues.right_of(match).lstrip(" ")
     if re.search(rf"(?<![{_LATIN}])[{_LATIN}]$", left) and not re.match(f"[{_LATIN}0-9]", right) and match[0] == "-":
         return "减"
     if re.search("[\u3400-\u9fff]$", left) and re.match(r"[\u3400-\u9fff]{2,6}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", right):
         return "到"
-    if re.search("[0-9月日号元点分秒%年]$", left) and re.match("[0-9]", right):
+    if re.search("[0-9](?:[%年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])?$", left) and re.match("[0-9]", right):
         return "到"
-    return " " if re.search(f"[{_LATIN}0-9]$", left) and re.match(f"[{_LATIN}0-9]", right) else "，"
+    if re.search("[A-Za-z0-9]$", left) and re.match(rf"[A-Za-z0-9._-]{{1,40}}@|[A-Za-z0-9-]{{1,40}}\.(?:com|cn|net|org|edu|gov|io)(?![a-z])", right):
+        return "杠"
+    if re.search("(?:周|星期|礼拜)[一二三四五六日天]$", left) and re.match("周|星期|礼拜", right):
+        return "到"
+    return " " if match[0] == "-" and re.search(f"[{_LATIN}0-9]$", left) and re.match(f"[{_LATIN}0-9]", right) else "，"
 
 
 _PAID = re.compile("(?:[元块人次个件万亿角分]|[A-Za-z]|公里|千克|吨)$")
@@ -54,7 +58,7 @@ def _slash(match: re.Match[str]) -> str:
     if left.endswith("和") and right.startswith("或"):
         return ""
     if re.search("[0-9a-zA-Z]$", left) and re.match("[0-9a-zA-Z]", right):
-        return "斜杠" if re.search("[0-9]$", left) or re.match("[0-9]", right) else " "
+        return "斜杠" if re.search(r"[0-9]$|\.[A-Za-z]{2,6}(?:/[A-Za-z0-9_-]{1,16})?$", left) or re.match("[0-9]", right) else " "
     return "或" if right.strip() and left.strip() else "，"
 
 
@@ -122,8 +126,10 @@ _WORDS = {
 RULES = (
     _rule("decimal", r"(?<![A-Za-z0-9])\.([0-9]{1,20})(?![0-9.])", lambda match: "零点" + one_by_one(match[1])),
     _rule("dot", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", _dot),
+    _rule("ellipsis", r"(?:\.{2,64}|…{1,64})", "，"),
     _rule("mark", r"[,.?!;:，。？！；：、…]{1,64}", _marks),
-    _rule("space", r"\s{1,64}(?:- |-$)?", lambda match: "，" if "-" in match[0] else " "),
+    _rule("dash", r"\s-(?=\s)", _hyphen),
+    _rule("space", r"\s{1,64}", " "),
     _rule("apostrophe", "'", _apostrophe),
     _rule("quote", "[\"“”‘’«»《》〈〉「」『』`´]{1,64}", ""),
     _rule("bracket", r"[()（）\[\]{}【】〔〕〖〗|]{1,64}", "，"),
