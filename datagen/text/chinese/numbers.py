@@ -462,7 +462,9 @@ def _of(match: re.Match[str]) -> str:
 
 def _list_item(match: re.Match[str]) -> str | None:
     left = cues.left_of(match)
-    if not re.search(r"(?:^|[\s.;:!?。；：！？])$", left):
+    if not re.search(r"(?:^|[\s.;:!?。；：！？])$", left) or re.search(r"[=+*/×÷<>~-] {0,2}$", left):
+        return None
+    if left.endswith(":") and match[1] != "1":
         return None
     if re.search("[\u3400-\u9fffA-Za-z0-9,、] +$", left) and match[2] in ("、", ")"):
         return None
@@ -494,6 +496,8 @@ def _more(match: re.Match[str]) -> str:
 def _signed(match: re.Match[str]) -> str | None:
     """A sign and a number, if nothing stands before it that it could be subtracted from."""
     left, right = cues.left_of(match), cues.right_of(match)
+    if re.search("(?<![A-Za-z])[A-Za-z] {1,2}$|[0-9)] {1,2}$", left):
+        return {"-": "减", "+": "加", "±": "正负"}[match[1]] + scaled(match[2], match[3], False)
     if re.search("[A-Za-z0-9)%]$|[0-9](?:[年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])$", left):
         return None
     name = re.search("(?:歼|轰|运|直|强|东风|神舟|嫦娥|长征|红旗|巨浪|鹰击|图|米格|苏|天宫|问天|波音|空客|酷睿|附录|[^0-9]表)$", left)
@@ -556,7 +560,7 @@ RULES = (
     _rule(
         "money",
         rf"(?P<sign>-(?=[^0-9]))?(?P<currency>{CURRENCY}) ?(?P<n>{_N})(?P<scale>{_SCALE})(?:{_TO}{CURRENCY}? ?(?P<to>{_N})(?P<scale2>{_SCALE}))?"
-        rf"(?:(?P<word>块钱|元|块)|美元|美金|欧元|英镑|港币|港元)?{_PER}",
+        rf"(?![A-Za-z_^\\])(?:(?P<word>块钱|元|块)|美元|美金|欧元|英镑|港币|港元)?{_PER}",
         _money_before,
         ".",
     ),

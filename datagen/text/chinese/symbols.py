@@ -35,6 +35,10 @@ def _hyphen(match: re.Match[str]) -> str | None:
     left, right = cues.left_of(match), cues.right_of(match).lstrip(" ")
     if re.search(rf"(?<![{_LATIN}])[{_LATIN}]$", left) and not re.match(f"[{_LATIN}0-9]", right) and match[0] == "-":
         return "减"
+    if re.search(r"(?:(?<![A-Za-z])[A-Za-z]|[0-9)]) ?$", left) and re.match("(?:[A-Za-z](?![A-Za-z])|[0-9(])", right) and match[0] != "-":
+        return "减"
+    if "·" in left and re.match("[\u3400-\u9fff]", right):
+        return ""
     if re.search("[\u3400-\u9fff]$", left) and re.match(r"[\u3400-\u9fff]{2,6}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", right):
         return "到"
     if re.search("[0-9](?:[%年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])?$", left) and re.match("[0-9]", right):
@@ -116,15 +120,16 @@ def _rule(name: str, pattern: str, say: _Say | str) -> Rule:
 
 
 _WORDS = {
-    "=": "等于", "×": "乘", "÷": "除以", "±": "正负", "≈": "约等于", "≠": "不等于", "≤": "小于等于", "≥": "大于等于", "<": "小于",
-    ">": "大于", "√": "根号", "∞": "无穷大", "∠": "角", "∈": "属于", "∵": "因为", "∴": "所以", "⊥": "垂直于", "∥": "平行于",
-    "≡": "恒等于", "∝": "正比于", "°": "度", "%": "百分号", "‰": "千分号", "&": "和", "@": "艾特", "§": "第", "〇": "零",
+    "=": "等于", "×": "乘", "÷": "除以", "±": "正负", "≈": "约等于", "≠": "不等于", "≤": "小于等于", "≥": "大于等于", "√": "根号", "∞": "无穷大", "∠": "角", "∈": "属于", "∵": "因为", "∴": "所以", "⊥": "垂直于", "∥": "平行于",
+    "⋅": "乘", "≡": "恒等于", "∝": "正比于", "°": "度", "%": "百分号", "‰": "千分号", "&": "和", "@": "艾特", "§": "第", "〇": "零",
     "〒": "邮编", "〜": "到", "∶": "比", "≪": "远小于", "≫": "远大于", "≦": "小于等于", "≧": "大于等于", "∑": "求和", "∫": "积分",
     "∪": "并", "∩": "交", "⊂": "包含于", "∅": "空集", "∆": "三角", "∂": "偏",
 }  # fmt: skip
 
 RULES = (
     _rule("decimal", r"(?<![A-Za-z0-9])\.([0-9]{1,20})(?![0-9.])", lambda match: "零点" + one_by_one(match[1])),
+    _rule("comparison", f" {{0,1}}(?:(?<=[0-9A-Za-z)%{_HAN} ])[<>](?= ?[0-9A-Za-z({_HAN}-])|^[<>](?=[0-9]))", lambda match: "小于" if "<" in match[0] else "大于"),
+    _rule("factorial", r"(?<=[0-9a-z)])!(?= ?[/=×*+(])", "的阶乘"),
     _rule("dot", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", _dot),
     _rule("ellipsis", r"(?:\.{2,64}|…{1,64})", "，"),
     _rule("mark", r"[,.?!;:，。？！；：、…]{1,64}", _marks),
@@ -151,6 +156,6 @@ RULES = (
     _rule("star", r"\*(?=[键号])", "星"),
     _rule("star", r"\*{1,64}", ""),
     *(_rule("symbol", re.escape(symbol), words) for symbol, words in _WORDS.items()),
-    _rule("currency", "|".join(re.escape(s) for s in SYMBOLS if not s.isalnum() and len(s) == 1), lambda match: SYMBOLS[match[0]]),
+    _rule("currency", "[€£¥₩]", lambda match: SYMBOLS[match[0]]),
     _rule("emoji", f"{_EMOJI}{{1,64}}", ""),
 )
