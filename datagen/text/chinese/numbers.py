@@ -25,7 +25,7 @@ _N = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}(?![0-9])|[0-9]{1,20}(?![0-9]))(?:\.[0-9]{
 """A number."""
 _WHOLE = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?![0-9])"
 _SCALE = "[百千万亿]{0,3}"
-_FREE = r"(?<![0-9.])(?<![0-9],)"
+_FREE = r"(?<![0-9.])"
 """Not inside a longer number."""
 _TO = r" {0,2}(?:[-—~]|—{2}|至|到) {0,2}"
 _DATE_SEPARATOR = "[-/.]"
@@ -70,7 +70,9 @@ def _month_day(match: re.Match[str]) -> str | None:
     right, left = cues.right_of(match), cues.left_of(match)
     if not (1 <= month <= 12 and 1 <= day <= 31) or _FRACTION_RIGHT.match(right) or cues.is_code(left):
         return None
-    if re.match(r" ?[=+×÷*]", right) or re.search(r"(?:等于|[加减乘=+×÷*-]) ?$", left):
+    if match[0] == "9/11":
+        return "九一一"
+    if re.match(r" ?[=+×÷*]|\)(?! ?[\u3400-\u9fff])|[a-z]", right) or re.search(r"(?:等于|[加减乘=+×÷*-]) ?\(?$|[=+×÷*] ?-$", left):
         return None
     cued = _DATE_RIGHT.match(right) or _DATE_LEFT.search(left)
     padded = match[1][0] == "0" or match[2][0] == "0"
@@ -316,12 +318,12 @@ def _range(match: re.Match[str]) -> str | None:
     return f"{begin}{link}{scaled(last, match['scale2'], is_counted)}"
 
 
-_SUM = re.compile(r"(?: ?[-+×÷*/] ?[0-9.]{1,9}){0,4} ?(?:=|等于|是多少|得多少|得几|[+×÷*])")
+_SUM = re.compile(r"(?: ?[-+×÷*/] ?[0-9.]{1,9}){0,4} ?\)? ?(?:=|(?<=\)) ?[/^!]|等于|是多少|得多少|得几|[+×÷*])")
 
 
 def _subtraction(match: re.Match[str]) -> str | None:
     right, left = match.string[match.end("to") :][:48], cues.left_of(match)
-    if _SUM.match(right) or re.search(r"[=+×÷(*] {0,2}$|(?:计算|算一下|等于)$", left):
+    if _SUM.match(right) or re.search(r"[=+×÷*] {0,2}\(?$|(?:计算|算一下|等于)$", left):
         return f"{number(match[1])}减"
     return None
 
@@ -449,7 +451,7 @@ def _seconds_after(match: re.Match[str]) -> str | None:
 
 def _fraction(match: re.Match[str]) -> str | None:
     whole, top, bottom = match[1], match[2], match[3]
-    if int(top) >= int(bottom) and not whole:
+    if int(bottom) == 0 or (int(top) % int(bottom) == 0 and not whole):
         return f"{cardinal(top)}除以{cardinal(bottom)}"
     said = {"100": "百", "1000": "千"}.get(bottom) if int(top) < 10 else None
     said = f"{said or cardinal(bottom)}分之{cardinal(top)}"
@@ -463,6 +465,8 @@ def _of(match: re.Match[str]) -> str:
 def _list_item(match: re.Match[str]) -> str | None:
     left = cues.left_of(match)
     if not re.search(r"(?:^|[\s.;:!?。；：！？])$", left) or re.search(r"[=+*/×÷<>~-] {0,2}$", left):
+        return None
+    if re.search("[A-Za-z] $", left):
         return None
     if left.endswith(":") and match[1] != "1":
         return None
@@ -496,6 +500,8 @@ def _more(match: re.Match[str]) -> str:
 def _signed(match: re.Match[str]) -> str | None:
     """A sign and a number, if nothing stands before it that it could be subtracted from."""
     left, right = cues.left_of(match), cues.right_of(match)
+    if match[1] == "-" and match[0][1] == " " and re.search("(?:^|[^0-9)]) $", left):
+        return None
     if re.search("(?<![A-Za-z])[A-Za-z] {1,2}$|[0-9)] {1,2}$", left):
         return {"-": "减", "+": "加", "±": "正负"}[match[1]] + scaled(match[2], match[3], False)
     if re.search("[A-Za-z0-9)%]$|[0-9](?:[年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])$", left):
@@ -526,24 +532,32 @@ _Y = "(?:1[0-9]|20)[0-9]{2}"
 
 _DOMAIN_END = r"\.(?:com|cn|net|org|edu|gov|io|top|cc|tv|vip|me|co|info|app|dev)(?![A-Za-z])"
 
+_CLEAR = "个月|小时|分钟|公里|公斤|毫升|[个位名次天件只张本把台辆套间遍趟份杯瓶碗盒箱包袋块片颗粒根支朵棵家门篇首句岁种类项款组队条秒周斤克]|人(?!世界|转)"
+
 RULES = (
+    # most numbers are of this class, so it is looked at first
+    _rule(
+        "count",
+        rf"(?<![0-9A-Za-z第周期拜初高大小负零分米块$¥€£.,:/×*+~±—-])([1-9][0-9]{{0,8}})(?=(?:{_CLEAR})(?!级|之| ?[-~—至到/×*x+]))",
+        lambda match: counted(match[1]),
+    ),
     _rule(
         "address",
         rf"(?<=[A-Za-z0-9])-[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@)|[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@[A-Za-z0-9]|{_DOMAIN_END})|(?<=@)[0-9]{{1,20}}",
         lambda match: one_by_one(match[0].replace("-", "杠")),
         "0.",
     ),
-    _rule("date", rf"{_FREE}([12][0-9]{{3}}){_DATE_SEPARATOR}([0-9]{{1,2}}){_DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9.])(T(?=[0-9]))?", _full_date),
-    _rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9.])", _packed_date),
+    _rule("date", rf"{_FREE}([12][0-9]{{3}}){_DATE_SEPARATOR}([0-9]{{1,2}}){_DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|\.[0-9])(T(?=[0-9]))?", _full_date),
+    _rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9]|\.[0-9])", _packed_date),
     _rule("date", rf"{_FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))", _event),
     _rule("special", r"(?<![0-9.])24/7(?![0-9])", lambda match: "二十四七"),
     _rule("code", r"(?<![0-9/])([0-9]{2})/([0-9]{2})(?![0-9/])", _expiry),
     _rule("date", r"(?<![0-9/.])([0-9]{1,2})/([0-9]{1,2})(?![0-9/%]|\.[0-9])", _month_day),
     _rule("date", r"(?<![0-9A-Za-z./-])([01][0-9])-([0-3][0-9])(?![0-9A-Za-z%-]|\.[0-9])", _dashed_month_day),
-    _rule("time", rf"{_FREE}(?<!:)([0-9]{{1,2}}):([0-5][0-9])(?::00)?{_TO}([0-9]{{1,2}}):([0-5][0-9])(?::00)?(?![0-9:])", _time_range),
-    _rule("time", rf"{_FREE}(?<!:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])\.?[mM](?![A-Za-z])\.?", _meridiem),
-    _rule("time", rf"{_FREE}(?<!:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?![0-9:])", _time),
-    _rule("ratio", rf"{_FREE}(?<![A-Za-z:]){_N}(?: ?: ?{_N}){{1,4}}", _ratio),
+    _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::00)?{_TO}([0-9]{{1,2}}):([0-5][0-9])(?::00)?(?![0-9:])", _time_range),
+    _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])\.?[mM](?![A-Za-z])\.?", _meridiem),
+    _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?![0-9:])", _time),
+    _rule("ratio", rf"{_FREE}(?<![A-Za-z])(?<![0-9]:){_N}(?: ?: ?{_N}){{1,4}}", _ratio),
     _rule("score", r"(?<![0-9A-Za-z./-])([0-9]{1,3})-([0-9]{1,3})(?![0-9A-Za-z.-])", _dashed_score),
     _rule("year", rf"{_FREE}({_Y}|[0-9]{{2}})(年?)({_TO})({_Y}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级))", _year_range),
     _rule("year", rf"{_FREE}([0-9]{{2,4}})(?=年(?!级|龄)|财年|年度)", _year),
@@ -590,6 +604,7 @@ RULES = (
     ),
     _rule("rate", rf"(?P<n>{_N})(?P<scale>{_SCALE})(?P<what>(?:[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|毫升|人次))(?P<per>/(?:{PER}|{UNIT}))", _rated),
     _rule("fraction", r"(?<![0-9./])(?:([0-9]{1,3}) )?([0-9]{1,4})/([0-9]{1,5})(?![0-9/]|\.[0-9])", _fraction),
+    _rule("fraction", r"(?<![0-9.])([0-9]{1,2}\.[0-9]{1,2})/(5|10|100)(?![0-9/.])", lambda match: f"{cardinal(match[2])}分之{number(match[1])}"),
     _rule("fraction", r"(?<![0-9.])([0-9]{1,5})分之([0-9]{1,5})(?![0-9])", _of),
     _rule("range", f"{_RANGE_N}(?P<link>{_TO}){_RANGE_TO}", _range),
     _rule("code", r"(?<![0-9.])[0-9]{17}[Xx]", lambda match: one_by_one(match[0])),

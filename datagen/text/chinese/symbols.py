@@ -32,25 +32,31 @@ def _dot(match: re.Match[str]) -> str:
 
 
 def _hyphen(match: re.Match[str]) -> str | None:
-    left, right = cues.left_of(match), cues.right_of(match).lstrip(" ")
-    if re.search(rf"(?<![{_LATIN}])[{_LATIN}]$", left) and not re.match(f"[{_LATIN}0-9]", right) and match[0] == "-":
+    left, right = cues.left_of(match), cues.right_of(match)
+    is_dash = left.endswith(" ") and right.startswith(" ")
+    left, right = (left.rstrip(" "), right.lstrip(" ")) if is_dash else (left, right)
+    if re.search(rf"(?<![{_LATIN}])[{_LATIN}]$", left) and not re.match(f"[{_LATIN}0-9]", right) and not is_dash:
         return "减"
-    if re.search(r"(?:(?<![A-Za-z])[A-Za-z]|[0-9)]) ?$", left) and re.match("(?:[A-Za-z](?![A-Za-z])|[0-9(])", right) and match[0] != "-":
+    if re.search(r"(?:(?<![A-Za-z])[A-Za-z]|[0-9)]) ?$", left) and re.match("(?:[A-Za-z](?![A-Za-z])|[0-9(])", right) and is_dash:
         return "减"
     if "·" in left and re.match("[\u3400-\u9fff]", right):
         return ""
     if re.search("[\u3400-\u9fff]$", left) and re.match(r"[\u3400-\u9fff]{2,6}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", right):
         return "到"
+    if re.search("[A-Za-z]-?[0-9]{1,9}$", left):
+        return " "
+    if re.search(r"[\^=+*×÷]", left) and re.search("[0-9)]$", left) and not is_dash and re.match("[0-9a-z(]", right):
+        return "减"
     if re.search("[0-9](?:[%年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])?$", left) and re.match("[0-9]", right):
         return "到"
     if re.search("[A-Za-z0-9]$", left) and re.match(rf"[A-Za-z0-9._-]{{1,40}}@|[A-Za-z0-9-]{{1,40}}\.(?:com|cn|net|org|edu|gov|io)(?![a-z])", right):
         return "杠"
     if re.search("(?:周|星期|礼拜)[一二三四五六日天]$", left) and re.match("周|星期|礼拜", right):
         return "到"
-    return " " if match[0] == "-" and re.search(f"[{_LATIN}0-9]$", left) and re.match(f"[{_LATIN}0-9]", right) else "，"
+    return " " if not is_dash and re.search(f"[{_LATIN}0-9]$", left) and re.match(f"[{_LATIN}0-9]", right) else "，"
 
 
-_PAID = re.compile("(?:[元块人次个件万亿角分]|[A-Za-z]|公里|千克|吨)$")
+_PAID = re.compile("(?:[元块人次个件万亿角分里米克升]|[A-Za-z]|公里|千克|吨)$")
 
 
 def _slash(match: re.Match[str]) -> str:
@@ -133,7 +139,6 @@ RULES = (
     _rule("dot", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", _dot),
     _rule("ellipsis", r"(?:\.{2,64}|…{1,64})", "，"),
     _rule("mark", r"[,.?!;:，。？！；：、…]{1,64}", _marks),
-    _rule("dash", r"\s-(?=\s)", _hyphen),
     _rule("space", r"\s{1,64}", " "),
     _rule("apostrophe", "'", _apostrophe),
     _rule("quote", "[\"“”‘’«»《》〈〉「」『』`´]{1,64}", ""),

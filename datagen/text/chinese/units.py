@@ -38,7 +38,7 @@ LATIN = {
     "mmol": "毫摩尔", "rpm": "转每分钟", "mph": "英里每小时", "fps": "帧每秒", "FPS": "帧每秒", "px": "像素",
     "lx": "勒克斯", "Ω": "欧姆", "kΩ": "千欧", "ha": "公顷", "℃": "摄氏度", "°C": "摄氏度", "°c": "摄氏度", "°F": "华氏度",
     "°": "度", "s^2": "二次方秒", "GB": "GB", "TB": "TB", "MB": "MB", "KB": "KB", "kB": "KB", "Mbps": "Mbps", "Gbps": "Gbps", "Kbps": "Kbps",
-    "kbps": "Kbps", "ppm": "ppm", "dpi": "dpi", "DPI": "DPI",
+    "kbps": "Kbps", "bpm": "次每分钟", "ppm": "ppm", "dpi": "dpi", "DPI": "DPI",
 }  # fmt: skip
 """How units in Latin letters are said; sizes of memory keep their letters."""
 _AFTER_LATIN = "(?![A-Za-z0-9^])"
