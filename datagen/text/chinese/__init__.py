@@ -34,9 +34,9 @@ _STRONGEST = "？！。；：，"
 
 _NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]")
 _MAX_ROUNDS = 8
-_MARKS = re.compile("[ ，。？！；：、\"“”《》「」]{1,64}")
+_MARKS = re.compile(r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|\.(?![0-9A-Za-z.])){1,64}")
 """Spaces and marks that no rule has to look at."""
-_UNSAID_MARKS = str.maketrans(dict.fromkeys("\"“”《》「」") | {"、": "，"})
+_UNSAID_MARKS = str.maketrans(dict.fromkeys("\"“”《》「」") | dict(zip("、,.?!;:", "，，。？！；：", strict=True)))
 
 READER = Reader((*numbers.RULES, *symbols.RULES), _MARKS)
 """Reads prose in simplified characters: of the rules that match at a place, the first takes the part."""
