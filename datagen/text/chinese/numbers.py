@@ -27,11 +27,14 @@ _WHOLE = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}|[0-9]{1,20})(?![0-9])"
 _SCALE = "[百千万亿]{0,3}"
 _FREE = r"(?<![0-9.])"
 """Not inside a longer number."""
+_BEFORE_SIGN = "(?<![0-9A-Za-z%)℃°])(?<![0-9][元块角度日月年号点时分秒个天岁米克斤楼层万])"
+"""Where a sign belongs to the number after it."""
 _TO = r" {0,2}(?:[-—~]|—{2}|至|到) {0,2}"
 _DATE_SEPARATOR = "[-/.]"
 _NOT_LATIN = "(?![A-Za-z0-9])"
 _HAN = "[\u3400-\u9fff]"
 
+_CLEAR = "个月|小时|分钟|公里|公斤|毫升|[个位名次天件只张本把台辆套间遍趟份杯瓶碗盒箱包袋片颗粒根支朵棵家门篇首句岁种类项款组队条秒周斤克]|人(?!世界|转)"
 _Say = Callable[[re.Match[str]], str | None]
 
 
@@ -59,7 +62,7 @@ _DATE_RIGHT = re.compile(
     r" ?(?:出发|回来|到期|前|之前|以前|以后|之后|后|起|开始|截止|入住|退房|离店|上午|下午|晚|早|中午|凌晨|号|至|到|当天|生日|报名|是.{0,6}[节日]|"
     r"\((?:周|星期)|周[一二三四五六日]|星期|发货|到货|生效|开会|放假|开学|上映|发布|\d{1,2}:\d\d)"
 )
-_DATE_LEFT = re.compile("(?:日期|生日|时间|截止[到至]?|[于在从自][到至]?|今天|明天|昨天|后天|周[一二三四五六日]|星期[一二三四五六日]|[到至]) {0,2}(?:是|为|:)? ?\\(?$")
+_DATE_LEFT = re.compile("(?:日期|生日|时间|截止[到至]?|[于在从自]|今天|明天|昨天|后天|周[一二三四五六日]|星期[一二三四五六日]|[0-9]/[0-9]{1,2} ?[到至~—-]) {0,2}(?:是|为|:)? ?\\(?$")
 _FRACTION_RIGHT = re.compile(f" ?(?:的|杯|勺|茶匙|汤匙|匙|个|量|左右|以上|以下|强|弱|是海洋|{UNIT})")
 _COMMON = frozenset((16, 20, 24, 25, 30, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2, 15, 18))
 """Denominators of fractions that could be days."""
@@ -115,6 +118,7 @@ _LENGTH_OF_TIME = re.compile("(?:时长|用时|耗时|配速|成绩|进度|播�
 def _time(match: re.Match[str]) -> str | None:
     left, right = cues.left_of(match), cues.right_of(match)
     hour, minute, second = match[1], match[2], match[3] or ""
+    second = "" if second == "00" else second
     if not second and cues.is_ratio(left, right):
         return None
     if _LENGTH_OF_TIME.search(left) and not second:
@@ -133,6 +137,18 @@ def _dashed_score(match: re.Match[str]) -> str | None:
     ):
         return None
     return f"{cardinal(match[1])}比{cardinal(match[2])}"
+
+
+def _month(digits: str) -> str:
+    return cardinal(digits.lstrip("0"))
+
+
+def _days(match: re.Match[str]) -> str | None:
+    """Days of one month: 8月8-10日."""
+    if not re.search("月(?:份)?$", cues.left_of(match)):
+        return None
+    unit = match.string[match.end()]
+    return f"{_month(match[1])}{unit}{_to(match)}{_month(match[2])}"
 
 
 # years -------------------------------------------------------------------------------------------
@@ -155,6 +171,8 @@ def _year(match: re.Match[str]) -> str | None:
         recent = digits[0] in "0" or (
             int(digits) >= 49
             and (re.search("(?:[^存]在|[从于自])$", left) or re.match("年(?:出生|生人|毕业|入学|参军|[版款]|的(?![\u3400-\u9fff]))", right))
+        ) or (
+            int(digits) >= 85 and re.match("年的(?!历史|时间|岁月|努力|发展|经验|积累|传统)", right)
         )
         return year(digits) if recent else None
     return None
@@ -202,10 +220,31 @@ def _rate(per: str | None) -> str:
 _PER = f"(?P<per> {{0,1}}/ {{0,1}}(?:{PER}|{UNIT}))?"
 
 
+_LETTER_SCALES = {"k": "千", "K": "千", "w": "万", "W": "万", "m": "百万", "M": "百万", "b": "十亿", "B": "十亿"}
+_PAY = re.compile("(?:薪|工资|收入|价|预算|存款|粉丝|播放|阅读|销量|销售额|卖|赚|花|投资|奖金|底薪|待遇|挣|薪水|offer|房租|月租|首付|贷款)[^.;!?。]{0,6}$")
+_POWER = re.compile(" ?(?:快充|充电|功率|灯|的?灯|加热|电源|电机|适配器|无线)")
+
+
+def _letter_scale(match: re.Match[str]) -> str | None:
+    """Amounts written with a letter: 10k, 20W粉丝."""
+    letter, left, right = match["letter"], cues.left_of(match), cues.right_of(match)
+    cued = _PAY.search(left) or re.match(r"\+? ?(?:粉丝|阅读|播放|元|块|人民币|用户|人(?!物))|(?: ?[*×])?[0-9]{1,2}薪|[-~—]", right)
+    if _POWER.match(right) or "功率" in left or re.search("[A-Za-z]$", left) or not (cued or letter == "w"):
+        return None
+    said = [_thousands(n) if letter in "kK" else scaled(n, "万") for n in (match["n"], match["to"]) if n]
+    return "到".join(said)
+
+
+def _thousands(written: str) -> str:
+    """A number of thousands: 15k is 一万五千."""
+    whole, _, decimals = written.replace(",", "").partition(".")
+    return cardinal(str(int(whole + (decimals + "000")[:3])))
+
+
 def _money_before(match: re.Match[str]) -> str:
     sign = "负" if match["sign"] else ""
-    currency = SYMBOLS[match["currency"]]
-    if match["word"] and currency == "元":
+    currency = _LETTER_SCALES.get(match["letter"] or "", "") + SYMBOLS[match["currency"]]
+    if match["word"] and currency == "元" and not match["letter"]:
         currency = match["word"]
     if match["to"]:
         return f"{sign}{_amount(match['n'], match['scale'], '')}{_to(match)}{_amount(match['to'], match['scale2'], currency)}{_rate(match['per'])}"
@@ -424,6 +463,8 @@ def _code(match: re.Match[str]) -> str | None:
     left, right = cues.left_of(match), cues.right_of(match)
     if COUNTED.match(right) or re.match(r"[百千万亿%‰]|[.,][0-9]", right):
         return None
+    if len(match[0]) < 3 and match[0][0] != "0" and not re.search("[码位]|尾号|QQ", left):
+        return None
     if cues.is_code(left) or cues.is_phone(left):
         return one_by_one(match[0])
     if cues.is_dialled(left) and (len(match[0]) >= 5 or match[0] in ("110", "119", "120", "122", "114", "999", "911", "112", "111")):
@@ -441,6 +482,19 @@ def _long(match: re.Match[str]) -> str | None:
     return None if digits.endswith("0000") and len(digits) < 15 else one_by_one(digits)
 
 
+def _about(match: re.Match[str]) -> str | None:
+    """Two numbers in a row that mean about so many: 3、4天."""
+    if int(match[2]) != int(match[1]) + 1:
+        return None
+    return counted(match[1]) + cardinal(match[2])
+
+
+def _feet_or_minutes(match: re.Match[str]) -> str:
+    if len(match[2]) == 1:
+        return f"{counted(match[1])}英尺{counted(match[2])}英寸"
+    return f"{counted(match[1])}分{cardinal(match[2].lstrip('0') or '0')}秒"
+
+
 def _seconds_after(match: re.Match[str]) -> str | None:
     """What stands after 1米, 3块, 9秒 without a unit: 1米75."""
     return one_by_one(match[0]) if re.search("[0-9](?:米|秒|块)$", cues.left_of(match)) and not COUNTED.match(cues.right_of(match)) else None
@@ -451,6 +505,8 @@ def _seconds_after(match: re.Match[str]) -> str | None:
 
 def _fraction(match: re.Match[str]) -> str | None:
     whole, top, bottom = match[1], match[2], match[3]
+    if int(top) > int(bottom) and int(top) >= 100 and int(bottom) > 10 and not re.match(" ?[=+×÷*]", cues.right_of(match)):
+        return f"{cardinal(top)}，{cardinal(bottom)}"  # blood pressure, sizes
     if int(bottom) == 0 or (int(top) % int(bottom) == 0 and not whole):
         return f"{cardinal(top)}除以{cardinal(bottom)}"
     said = {"100": "百", "1000": "千"}.get(bottom) if int(top) < 10 else None
@@ -479,8 +535,8 @@ def _ordinal(match: re.Match[str]) -> str | None:
     left = cues.left_of(match)
     if not left.endswith("第") and not re.search("(?:星期|礼拜|周|[高初大小]|负|维生素[A-Z])$", left):
         return None
-    if left.endswith(("高", "初", "大", "小", "周")) and int(match[0]) > 6:
-        return None
+    if not left.endswith("第") and (int(match[0]) > 6 or COUNTED.match(cues.right_of(match)) or re.search("[提最增升]高$|[缩最减]小$|[扩最增]大$", left)):
+        return None if not left.endswith("负") else cardinal(match[0])
     return re.sub("^两", "二", cardinal(match[0])) if len(match[0]) < 4 else cardinal(match[0])
 
 
@@ -532,7 +588,6 @@ _Y = "(?:1[0-9]|20)[0-9]{2}"
 
 _DOMAIN_END = r"\.(?:com|cn|net|org|edu|gov|io|top|cc|tv|vip|me|co|info|app|dev)(?![A-Za-z])"
 
-_CLEAR = "个月|小时|分钟|公里|公斤|毫升|[个位名次天件只张本把台辆套间遍趟份杯瓶碗盒箱包袋块片颗粒根支朵棵家门篇首句岁种类项款组队条秒周斤克]|人(?!世界|转)"
 
 RULES = (
     # most numbers are of this class, so it is looked at first
@@ -549,23 +604,28 @@ RULES = (
     ),
     _rule("date", rf"{_FREE}([12][0-9]{{3}}){_DATE_SEPARATOR}([0-9]{{1,2}}){_DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|\.[0-9])(T(?=[0-9]))?", _full_date),
     _rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9]|\.[0-9])", _packed_date),
-    _rule("date", rf"{_FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))", _event),
+    _rule("date", rf"{_FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|假期|小长假|黄金周|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))", _event),
     _rule("special", r"(?<![0-9.])24/7(?![0-9])", lambda match: "二十四七"),
+    _rule("special", r"(?<![0-9.])7/24(?=小时| ?h)", lambda match: "七乘二十四"),
     _rule("code", r"(?<![0-9/])([0-9]{2})/([0-9]{2})(?![0-9/])", _expiry),
     _rule("date", r"(?<![0-9/.])([0-9]{1,2})/([0-9]{1,2})(?![0-9/%]|\.[0-9])", _month_day),
     _rule("date", r"(?<![0-9A-Za-z./-])([01][0-9])-([0-3][0-9])(?![0-9A-Za-z%-]|\.[0-9])", _dashed_month_day),
     _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::00)?{_TO}([0-9]{{1,2}}):([0-5][0-9])(?::00)?(?![0-9:])", _time_range),
     _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])\.?[mM](?![A-Za-z])\.?", _meridiem),
-    _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?![0-9:])", _time),
+    _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?:分(?!钟))?(?![0-9:])", _time),
     _rule("ratio", rf"{_FREE}(?<![A-Za-z])(?<![0-9]:){_N}(?: ?: ?{_N}){{1,4}}", _ratio),
     _rule("score", r"(?<![0-9A-Za-z./-])([0-9]{1,3})-([0-9]{1,3})(?![0-9A-Za-z.-])", _dashed_score),
-    _rule("year", rf"{_FREE}({_Y}|[0-9]{{2}})(年?)({_TO})({_Y}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级))", _year_range),
+    _rule("year", rf"{_FREE}({_Y}|[0-9]{{2}})(年?)({_TO})({_Y}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级)|学年|财年|赛季|年度)", _year_range),
+    _rule("date", rf"{_FREE}({_Y})([./-])(0?[1-9]|1[0-2]){_TO}({_Y})\2(0?[1-9]|1[0-2])(?![0-9])", lambda match: f"{year(match[1])}年{_month(match[3])}月到{year(match[4])}年{_month(match[5])}月"),
+    _rule("date", rf"(?<![0-9A-Za-z./-])({_Y})[-/](0[1-9]|1[0-2])(?![0-9./-]|{_HAN}{{0,1}}年|级|届)", lambda match: f"{year(match[1])}年{_month(match[2])}月"),
+    _rule("date", rf"{_FREE}([0-9]{{1,2}}){_TO}([0-9]{{1,2}})(?=[日号](?![楼线店]))", _days),
     _rule("year", rf"{_FREE}([0-9]{{2,4}})(?=年(?!级|龄)|财年|年度)", _year),
     _rule("year", rf"{_FREE}({_Y})(?=[级届款版]|财年)", lambda match: year(match[1])),
     _rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1])),
     _rule("decade", rf"{_FREE}({_Y}|00|10)(?=年代|s年代)", lambda match: year(match[1])),
     # codes
     _rule("phone", r"(?<![A-Za-z0-9-])(?:\+?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![A-Za-z0-9])", _telephone, "0."),
+    _rule("phone", r"\+?86[- ]?(?:10|2[0-9]|[3-9][0-9]{2})[- ][0-9]{3,4}[- ]?[0-9]{4}(?![0-9])", _telephone, "0."),
     _rule("phone", r"(?<![A-Za-z0-9-])(?:0[0-9]{2,3}[- ][0-9]{3,4}[- ]?[0-9]{4}|[48]00-?[0-9]{3,4}-?[0-9]{3,4})(?:-[0-9]{1,4}(?![0-9]))?(?![\d])", _telephone),
     _rule("version", r"(?<![0-9.])[0-9]{1,4}(?:\.[0-9]{1,4}){2,4}(?![0-9.])", _version),
     _rule("code", r"(?<![0-9])[0-9]{3,8}(?: [0-9]{3,4}){2,5}(?![0-9])", _spaced),
@@ -574,38 +634,44 @@ RULES = (
     _rule(
         "money",
         rf"(?P<sign>-(?=[^0-9]))?(?P<currency>{CURRENCY}) ?(?P<n>{_N})(?P<scale>{_SCALE})(?:{_TO}{CURRENCY}? ?(?P<to>{_N})(?P<scale2>{_SCALE}))?"
-        rf"(?![A-Za-z_^\\])(?:(?P<word>块钱|元|块)|美元|美金|欧元|英镑|港币|港元)?{_PER}",
+        rf"(?P<letter>[kKmMbBwW](?![A-Za-z]))?(?![A-Za-z_^\\])(?:(?P<word>块钱|元|块)|美元|美金|欧元|英镑|港币|港元)?{_PER}",
         _money_before,
         ".",
     ),
     _rule(
         "percent",
-        rf"(?P<sign>(?<![0-9A-Za-z%)])[-+±])?(?P<n>{_N}) ?(?P<kind>[%‰‱])(?:{_TO}(?P<sign2>[-+])?(?P<to>{_N}) ?(?P<kind2>[%‰‱]))?",
+        rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N}) ?(?P<kind>[%‰‱])(?:{_TO}(?P<sign2>[-+])?(?P<to>{_N}) ?(?P<kind2>[%‰‱]))?",
         _percent,
         "0.",
     ),
-    _rule("percent", rf"(?P<sign>(?<![0-9A-Za-z%)])[-+±])?(?P<n>{_N}){_TO}(?P<to>{_N}) ?(?P<kind>[%‰‱])", _percent_range, "0."),
-    _rule("temperature", rf"(?P<sign>(?<![0-9A-Za-z%)])[-+±])?(?P<n>{_N}){_DEGREE}?{_TO}(?P<sign2>[-+])?(?P<to>{_N}){_DEGREE.replace('unit', 'unit2')}", lambda match: _degrees_range(match), "0."),
-    _rule("temperature", rf"(?P<sign>(?<![0-9A-Za-z%)])[-+±])?(?P<n>{_N})(?P<to>(?!))?(?P<unit> ?(?:℃|°[CcF]))", _degrees, "0."),
+    _rule("percent", rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N}){_TO}(?P<to>{_N}) ?(?P<kind>[%‰‱])", _percent_range, "0."),
+    _rule("temperature", rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N}){_DEGREE}?{_TO}(?P<sign2>[-+])?(?P<to>{_N}){_DEGREE.replace('unit', 'unit2')}", lambda match: _degrees_range(match), "0."),
+    _rule("temperature", rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N})(?P<to>(?!))?(?P<unit> ?(?:℃|°[CcF]))", _degrees, "0."),
     _rule("coordinate", r"(?<![0-9.])([0-9]{1,3})°([0-9]{1,2})'(?:([0-9]{1,2}(?:\.[0-9]{1,6})?)(?:\"|''))?", lambda match: f"{number(match[1])}度{number(match[2])}分" + (f"{number(match[3])}秒" if match[3] else "")),
     _rule("math", rf"(?<![A-Za-z0-9.])({_N}) ?- ?(?=(?P<to>{_N}))", _subtraction),
     _rule("dimension", rf"(?<![A-Za-z0-9.]){_N}%?(?: ?{UNIT}|{_HAN}{{0,2}}(?= ?[×xX*] ?[0-9]))?(?: {{0,2}}[×xX*] {{0,2}}{_N}(?: ?{UNIT})?){{1,3}}(?![A-Za-z])", _dimension),
     _rule(
         "money",
-        rf"(?P<sign>(?<![0-9A-Za-z%)])-)?(?P<n>{_N})(?P<scale>{_SCALE})(?:{_TO}(?P<to>{_N})(?P<scale2>{_SCALE}))? ?(?P<currency>{CURRENCY_WORDS}|{CODE_OF_CURRENCY}|[$€£¥]){_PER}",
+        rf"(?P<sign>{_BEFORE_SIGN}-)?(?P<n>{_N})(?P<scale>{_SCALE})(?:{CURRENCY_WORDS}?{_TO}(?P<to>{_N})(?P<scale2>{_SCALE}))? ?(?P<currency>{CURRENCY_WORDS}|{CODE_OF_CURRENCY}|[$€£¥]){_PER}",
         _money_after,
         "0.",
     ),
+    _rule("scale", rf"(?P<n>{_N})(?:(?P<letter1>[kKwW])?{_TO}(?P<to>{_N}))?(?P<letter>[kKwW])(?![A-Za-z0-9])", _letter_scale),
     _rule(
         "quantity",
-        rf"(?P<sign>(?<![0-9A-Za-z%)])[-±])?(?P<n>{_N})(?P<scale>{_SCALE})(?:{_TO}(?P<to>{_N}))? ?(?P<unit>{UNIT})(?![%]){_PER}",
+        rf"(?P<sign>{_BEFORE_SIGN}[-±])?(?P<n>{_N})(?P<scale>{_SCALE})(?:{_TO}(?P<to>{_N}))? ?(?P<unit>{UNIT})(?![%]){_PER}",
         _quantity,
         "0.",
     ),
-    _rule("rate", rf"(?P<n>{_N})(?P<scale>{_SCALE})(?P<what>(?:[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|毫升|人次))(?P<per>/(?:{PER}|{UNIT}))", _rated),
+    _rule("rate", rf"(?P<n>{_N})(?P<scale>{_SCALE})(?P<what>(?:块钱|[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|毫升|人次|英里|米|克|升|票)?)(?P<per>/(?:{PER}|{UNIT}))", _rated),
+    _rule("measure", r"(?<![0-9./])([0-9]{2,3})/([0-9]{2,3}) ?mmHg", lambda match: f"{cardinal(match[1])}，{cardinal(match[2])}毫米汞柱"),
     _rule("fraction", r"(?<![0-9./])(?:([0-9]{1,3}) )?([0-9]{1,4})/([0-9]{1,5})(?![0-9/]|\.[0-9])", _fraction),
     _rule("fraction", r"(?<![0-9.])([0-9]{1,2}\.[0-9]{1,2})/(5|10|100)(?![0-9/.])", lambda match: f"{cardinal(match[2])}分之{number(match[1])}"),
     _rule("fraction", r"(?<![0-9.])([0-9]{1,5})分之([0-9]{1,5})(?![0-9])", _of),
+    _rule("about", rf"(?<![0-9.、第])([1-8])、([2-9])(?=(?:{_CLEAR}|[年层倍万千百十])(?!级))", _about),
+    _rule("clock", r"(?<![0-9.])([0-9]{1,2})'([0-9]{1,2})(?:\"|''|(?![0-9A-Za-z]))", _feet_or_minutes),
+    _rule("name", r"(?<![0-9.])([0-9]{1,2})[·•‧∙・]([0-9]{1,2})(?![0-9])", lambda match: one_by_one(match[1] + match[2])),
+    _rule("name", r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|360(?=安全|杀毒|浏览器|搜索|卫士|软件)|7-11|711(?=便利)|1688(?=网|平台|批发)|84(?=消毒)|315|110(?=报警|接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])", lambda match: _groups(match[0]).replace("，", "")),
     _rule("range", f"{_RANGE_N}(?P<link>{_TO}){_RANGE_TO}", _range),
     _rule("code", r"(?<![0-9.])[0-9]{17}[Xx]", lambda match: one_by_one(match[0])),
     _rule("code", r"(?<![0-9.])[0-9]{1,64}(?![0-9])", _code),

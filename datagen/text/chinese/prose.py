@@ -14,7 +14,8 @@ _CIRCLED = {
 _ROMAN_SIGNS = {chr(first + n): cardinal(str(n + 1)) for first in (0x2160, 0x2170) for n in range(12)}
 _BEFORE_FOLD = str.maketrans({**_CIRCLED, **_ROMAN_SIGNS, "№": "#"})
 _STAR_KEY = re.compile(r"\*(?=[号键])")
-_NUMBER_SIGN = re.compile(r"(?<![A-Za-z])No\. ?(?=[0-9])")
+_TIMES = re.compile(r"(?:(?<=[0-9][A-Za-z])|(?<=[0-9][A-Za-z]{2})|(?<=[0-9][个袋箱瓶盒包片张元]))\*(?=[0-9])")
+_NUMBER_SIGN = re.compile(r"(?<![A-Za-z])(?:No|NO|no)\. ?(?=[0-9])")
 _CURRENCY_CODE = re.compile("(?<![A-Za-z])(" + "|".join(map(re.escape, SIGN_OF_CODE)) + r") ?(?=[0-9])")
 _URL = re.compile(r"(?:https?|ftp)://([A-Za-z0-9.-]{1,200})(?::[0-9]{1,5})?(/?[A-Za-z0-9/?#&=%._~+@:;!$-]{0,2000}(?<![.,;:!?]))?")
 _SHORT_PATH = re.compile("(?:/[A-Za-z0-9_-]{1,16}){1,2}/?")
@@ -26,7 +27,7 @@ _ROMAN = re.compile(
 """Numerals, not words such as VI or X of their own."""
 _VALUES = {"I": 1, "V": 5, "X": 10}
 _CHAPTER = re.compile(r"(?:(?<=\s)|^)([一二三四五六七八九十]{1,3})\. ?(?=\S)")
-_IN_BRACKETS = re.compile(r"(?:(?<=[\s,.;:!?。；：、\u3400-\u9fff])|^)\(([0-9]{1,2})\) ?")
+_IN_BRACKETS = re.compile(r"(?:(?<=[\s,.;:!?。；：、)\u3400-\u9fff])|^)\(([0-9]{1,2})\) ?(班)?")
 
 
 def plain(text: str) -> str:
@@ -38,7 +39,7 @@ def plain(text: str) -> str:
     >>> plain("①开机②联网"), plain("**第XII届**"), plain("见https://a.cn/b?c=d"), plain("HK$100")[1:]
     ('第1，开机，第2，联网', '第十二届', '见a.cn', '100')
     """
-    text = _STAR_KEY.sub("星", text.translate(_BEFORE_FOLD))
+    text = _TIMES.sub("×", _STAR_KEY.sub("星", text.translate(_BEFORE_FOLD)))
     text = markup.prose(text, lambda n: f"第{n}，", "", "", addresses=False)
     text = _NUMBER_SIGN.sub("#", _URL.sub(_short_address, text))
     text = _CHAPTER.sub(r"\1、", _ROMAN.sub(_roman, text))
@@ -55,9 +56,9 @@ def _short_address(match: re.Match[str]) -> str:
 def _in_brackets(match: re.Match[str]) -> str:
     """A number in brackets: an item of a list, or the number of a figure or a step."""
     left = match.string[max(0, match.start() - 1) : match.start()]
-    if re.match("[图表式骤题例注]", left):
-        return match[1]
-    return ("，" if re.match("[\u3400-\u9fff]", left) else "") + f"第{match[1]}，"
+    if match[2] or re.match("[图表式骤题例注]", left):
+        return match[1] + (match[2] or "")
+    return ("，" if re.match("[)\u3400-\u9fff]", left) else "") + f"第{match[1]}，"
 
 
 def _roman(match: re.Match[str]) -> str:

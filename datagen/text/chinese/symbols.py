@@ -28,7 +28,7 @@ def _dot(match: re.Match[str]) -> str:
     left, right = cues.left_of(match), cues.right_of(match)
     if re.search(r"(?:^|[^A-Za-z0-9])[A-Za-z]$|\.[A-Za-z]$", left) and re.match(r"[A-Za-z](?:\.|[^A-Za-z0-9]|$)", right):
         return " "
-    return "点"
+    return " " if re.search("(?<![A-Za-z])(?:Vol|vol|Fig|Ch|Sec|Ver|Rev|Mr|Dr|Ms)$", left) else "点"
 
 
 def _hyphen(match: re.Match[str]) -> str | None:
