@@ -96,20 +96,33 @@ def parts_of(text: str) -> list[Part]:
 
 def _read(text: str) -> Reading:
     text = plain(text)
-    said, unread = list[str](), list[str]()
-    parts = parts_of(text)
+    said, unread = list[str](), list[tuple[int, int]]()
     is_traditional = text.translate(TO_SIMPLIFIED) != text
-    for part in parts:
-        written = text[part.begin : part.end]
+    for part in parts_of(text):
         if part.rule == WORD:
-            unread += _FOREIGN.findall(written)
+            written = text[part.begin : part.end]
+            unread += ((part.begin + found.start(), part.begin + found.end()) for found in _FOREIGN.finditer(written))
             said.append(_FOREIGN.sub(" ", written.translate(_UNSAID_MARKS)))
         elif part.rule:
             said.append(part.said.translate(TO_TRADITIONAL) if is_traditional else part.said)
         else:
-            unread.append(written)
+            unread.append((part.begin, part.end))
             said.append(" ")
-    return Reading(_tidy("".join(said)), tuple(unread))
+    return Reading(_tidy("".join(said)), tuple(text[begin:end] for begin, end in _joined(unread)))
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans that touch as one.
+
+    >>> _joined([(0, 1), (1, 3), (5, 6)])
+    [(0, 3), (5, 6)]
+    """
+    joined = list[tuple[int, int]]()
+    for begin, end in spans:
+        if joined and joined[-1][1] == begin:
+            begin = joined.pop()[0]
+        joined.append((begin, end))
+    return joined
 
 
 def _tidy(text: str) -> str:

@@ -34,7 +34,7 @@ _DATE_SEPARATOR = "[-/.]"
 _NOT_LATIN = "(?![A-Za-z0-9])"
 _HAN = "[\u3400-\u9fff]"
 
-_CLEAR = "个月|小时|分钟|公里|公斤|毫升|[个位名次天件只张本把台辆套间遍趟份杯瓶碗盒箱包袋片颗粒根支朵棵家门篇首句岁种类项款组队条秒周斤克]|人(?!世界|转)"
+_CLEAR = "个月|小时|分钟|公里|公斤|毫升|[个位名次天件只张本把台辆套间遍趟份杯瓶碗盒箱包袋片颗粒根支朵棵家篇首句岁种类项款组队条秒周斤克]|人(?!世界|转)"
 _Say = Callable[[re.Match[str]], str | None]
 
 
@@ -76,6 +76,8 @@ def _month_day(match: re.Match[str]) -> str | None:
     if match[0] == "9/11":
         return "九一一"
     if re.match(r" ?[=+×÷*]|\)(?! ?[\u3400-\u9fff])|[a-z]", right) or re.search(r"(?:等于|[加减乘=+×÷*-]) ?\(?$|[=+×÷*] ?-$", left):
+        return None
+    if re.search("[A-Za-z] ?$", left):
         return None
     cued = _DATE_RIGHT.match(right) or _DATE_LEFT.search(left)
     padded = match[1][0] == "0" or match[2][0] == "0"
@@ -126,12 +128,40 @@ def _time(match: re.Match[str]) -> str | None:
     return clock(hour, minute, second)
 
 
+def _slashed_days(match: re.Match[str]) -> str | None:
+    """A range of days, 10/1-10/7; a range of proper fractions, 1/3-1/2, is none."""
+    first, last = (int(match[1]), int(match[2])), (int(match[3]), int(match[4]))
+    if first >= last or (first[0] < first[1] <= 12 and last[0] < last[1] <= 12 and not _DATE_RIGHT.match(cues.right_of(match))):
+        return None
+    begin, end = date("", match[1], match[2]), date("", match[3], match[4])
+    return f"{begin}到{end}" if begin and end else None
+
+
+def _flat(match: re.Match[str]) -> str | None:
+    """A building, a staircase and a room: 3-2-501."""
+    *outer, room = match[0].split("-")
+    right = cues.right_of(match)
+    if len(outer) == 1 and (COUNTED.match(right) or room.endswith("00") or re.match(f"[%万亿千百元字]|{UNIT}", right)):
+        return None
+    return "杠".join([*map(cardinal, outer), one_by_one(room)])
+
+
 def _ratio(match: re.Match[str]) -> str:
     return "比".join(number(part.strip()) for part in match[0].split(":"))
 
 
+_ADDRESS = re.compile("(?:[路街巷弄道村]|大道|胡同|信箱|号楼|栋|座|幢|单元)$")
+
+
 def _dashed_score(match: re.Match[str]) -> str | None:
     left, right = cues.left_of(match), cues.right_of(match)
+    if _ADDRESS.search(left) and not re.match("号?[楼线]|[栋座幢]|单元", right):
+        return f"{cardinal(match[1])}杠{cardinal(match[2])}"
+    if _NAMES.search(left):
+        return None
+    teams = len(match[1] + match[2]) < 5 and int(match[1]) > int(match[2]) or re.search(f"{_HAN}$", left) and re.match(f"{_HAN}{{2}}|$|[,.;!?。]", right)
+    if teams and int(match[1]) >= int(match[2]) and not COUNTED.match(right) and not cues.is_code(left) and not _SUM.match(right):
+        return f"{cardinal(match[1])}比{cardinal(match[2])}"
     if not re.search(r"比分(?:是|为|:)?$", left) and not re.match(
         " ?(?:完|大|小|险|惜|力|轻)?(?:取?胜|败|赢|输|负|平(?!方|均|米|台)|战[胜平]|领先|落后|晋级|击败|逆转|告负|不敌|拿下|淘汰)", right
     ):
@@ -339,7 +369,7 @@ def _range(match: re.Match[str]) -> str | None:
     """Two numbers and what is between them; subtraction and codes are not of this class."""
     left, right = cues.left_of(match), cues.right_of(match)
     first, last = match["n"], match["to"]
-    if re.match(r" {0,2}[=+×÷]|等于|是?多少| {0,1}-[0-9]", right) or re.search(r"[0-9A-Za-z=+×÷-]$", left):
+    if _NAMES.search(left) or re.match(r" {0,2}[=+×÷]|等于|是?多少| {0,1}-[0-9]", right) or re.search(r"[0-9A-Za-z=+×÷-]$", left):
         return None
     is_dash = match["link"].strip() == "-"
     unit = COUNTED.match(match["scale2"] + right) or re.match(f"[月日号楼层班级路线期页章节%度]|{UNIT}", right)
@@ -390,7 +420,7 @@ def _spaced(match: re.Match[str]) -> str:
     return _groups(match[0])
 
 
-_HOTLINE = "12306|123(?:15|20|33|45|48|58|65|66|69|78|88|95|28|29|55|18|19|50|51)|955[0-9]{2}|100(?:86|10|01)"
+_HOTLINE = "12306|12123|123(?:15|20|33|45|48|58|65|66|69|78|88|95|28|29|55|18|19|50|51)|955[0-9]{2}|100(?:86|10|01)"
 
 
 def _hotline(match: re.Match[str]) -> str | None:
@@ -398,7 +428,7 @@ def _hotline(match: re.Match[str]) -> str | None:
 
 
 _SPECIAL = re.compile(
-    "(?:大学|高校|工程|院校|学校|医院|胶水|消毒液|大促|活动|促销|购物|晚会|大楼|国道|省道|高地|厂|所|部队|部门|团|事件|班(?!车|次)|制|工作制|快乐|地震|页面|系列|特工|"
+    "(?:期间|当天|大战|节|大学|高校|工程|院校|学校|医院|胶水|消毒液|大促|活动|促销|购物|晚会|大楼|国道|省道|高地|厂|所|部队|部门|团|事件|班(?!车|次)|制|工作制|快乐|地震|页面|系列|特工|"
     "芯片|处理器|空难|战斗机|轰炸机|客机|飞机|坦克|步枪|手枪|航空|高速)"
 )
 _NAMES = re.compile("(?:波音|空客|空中客车|骁龙|麒麟|天玑|标致|电影|奔驰|宝马|奥迪|特工|代号|拒绝|反对|实行|考上|臺北|台北|[国省县乡]道|型号)[A-Z]?[《\" ]?$")
@@ -423,7 +453,7 @@ def _room(match: re.Match[str]) -> str:
 def _house(match: re.Match[str]) -> str | None:
     """A room number that stands by itself after a floor or a building."""
     left, right = cues.left_of(match), cues.right_of(match)
-    if not re.search(r"(?:单元|[楼栋座厦层幢])(?:[,。 ]{0,2}|,? ?请到|,? ?我住)$", left) or COUNTED.match(right) or right.startswith("号"):
+    if not re.search(r"(?:单元|[楼栋座厦层幢]|[0-9][门#])(?:[,。 ]{0,2}|,? ?请到|,? ?我住)$", left) or COUNTED.match(right) or right.startswith("号"):
         return None
     return one_by_one(match[0])
 
@@ -436,10 +466,10 @@ def _after_latin(match: re.Match[str]) -> str | None:
         return None
     whole = re.search("[A-Za-z0-9-]{1,16}$", left)
     word = whole[0] if whole else ""
-    long = len(digits) > 2 or digits[0] == "0"
+    long = (len(digits) > 2 and word.lower() != "top") or digits[0] == "0"
     if match[1] and not long and COUNTED.match(right) and len(word) < 2:
         return None
-    mixed = bool(re.search("[0-9]", word)) or cues.is_code(left[: len(left) - len(word)]) and bool(re.match("[A-Za-z]", right))
+    mixed = cues.is_code(left[: len(left) - len(word)]) and bool(re.match("[A-Za-z]", right))
     return one_by_one(digits) if long or mixed else cardinal(digits)
 
 
@@ -505,6 +535,8 @@ def _seconds_after(match: re.Match[str]) -> str | None:
 
 def _fraction(match: re.Match[str]) -> str | None:
     whole, top, bottom = match[1], match[2], match[3]
+    if re.search("[A-Za-z] ?$", cues.left_of(match)):
+        return f"{cardinal(top)}，{cardinal(bottom)}"
     if int(top) > int(bottom) and int(top) >= 100 and int(bottom) > 10 and not re.match(" ?[=+×÷*]", cues.right_of(match)):
         return f"{cardinal(top)}，{cardinal(bottom)}"  # blood pressure, sizes
     if int(bottom) == 0 or (int(top) % int(bottom) == 0 and not whole):
@@ -573,6 +605,8 @@ def _signed(match: re.Match[str]) -> str | None:
 
 def _number(match: re.Match[str]) -> str | None:
     right = cues.right_of(match)
+    if re.search("号[楼院]|单元|[栋幢]$", cues.left_of(match)[-2:]):
+        return scaled(match[1], match[2], is_counted=False)
     return _say_n(match[1], match[2], right[1:] if right[:1] == " " else right)
 
 
@@ -605,20 +639,24 @@ RULES = (
     _rule("date", rf"{_FREE}([12][0-9]{{3}}){_DATE_SEPARATOR}([0-9]{{1,2}}){_DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|\.[0-9])(T(?=[0-9]))?", _full_date),
     _rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9]|\.[0-9])", _packed_date),
     _rule("date", rf"{_FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|假期|小长假|黄金周|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))", _event),
+    _rule("name", r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|985(?=[/、和]211)|211(?=[/、和]985)|(?<=985[/、和])211|(?<=211[/、和])985|99(?=大促|公益)|[0-9]{2}(?=式(?:坦克|步枪|手枪|冲锋|机枪|战车|$))|1024(?=程序员)|18650|(?:1080|1440|2160|720|480)(?=[pPiI](?![A-Za-z]))|360(?=安全|杀毒|浏览器|搜索|卫士|软件)|7-11|711(?=便利)|1688(?=网|平台|批发)|84(?=消毒)|315|110(?=报警|接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])", lambda match: _groups(match[0]).replace("，", "")),
     _rule("special", r"(?<![0-9.])24/7(?![0-9])", lambda match: "二十四七"),
     _rule("special", r"(?<![0-9.])7/24(?=小时| ?h)", lambda match: "七乘二十四"),
     _rule("code", r"(?<![0-9/])([0-9]{2})/([0-9]{2})(?![0-9/])", _expiry),
+    _rule("date", rf"(?<![0-9/.])([0-9]{{1,2}})/([0-9]{{1,2}}){_TO}([0-9]{{1,2}})/([0-9]{{1,2}})(?![0-9/])", _slashed_days),
     _rule("date", r"(?<![0-9/.])([0-9]{1,2})/([0-9]{1,2})(?![0-9/%]|\.[0-9])", _month_day),
     _rule("date", r"(?<![0-9A-Za-z./-])([01][0-9])-([0-3][0-9])(?![0-9A-Za-z%-]|\.[0-9])", _dashed_month_day),
     _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::00)?{_TO}([0-9]{{1,2}}):([0-5][0-9])(?::00)?(?![0-9:])", _time_range),
     _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])\.?[mM](?![A-Za-z])\.?", _meridiem),
     _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?:分(?!钟))?(?![0-9:])", _time),
     _rule("ratio", rf"{_FREE}(?<![A-Za-z])(?<![0-9]:){_N}(?: ?: ?{_N}){{1,4}}", _ratio),
+    _rule("room", r"(?<![0-9A-Za-z./-])[1-9][0-9]?(?:-[1-9][0-9]?){0,2}-[1-9][0-9]{2,3}(?![0-9A-Za-z./-])", _flat),
     _rule("score", r"(?<![0-9A-Za-z./-])([0-9]{1,3})-([0-9]{1,3})(?![0-9A-Za-z.-])", _dashed_score),
     _rule("year", rf"{_FREE}({_Y}|[0-9]{{2}})(年?)({_TO})({_Y}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级)|学年|财年|赛季|年度)", _year_range),
     _rule("date", rf"{_FREE}({_Y})([./-])(0?[1-9]|1[0-2]){_TO}({_Y})\2(0?[1-9]|1[0-2])(?![0-9])", lambda match: f"{year(match[1])}年{_month(match[3])}月到{year(match[4])}年{_month(match[5])}月"),
     _rule("date", rf"(?<![0-9A-Za-z./-])({_Y})[-/](0[1-9]|1[0-2])(?![0-9./-]|{_HAN}{{0,1}}年|级|届)", lambda match: f"{year(match[1])}年{_month(match[2])}月"),
     _rule("date", rf"{_FREE}([0-9]{{1,2}}){_TO}([0-9]{{1,2}})(?=[日号](?![楼线店]))", _days),
+    _rule("year", rf"{_FREE}({_Y})()({_TO})([0-9]{{2}})(?=赛季|学年|财年|年(?!级))", _year_range),
     _rule("year", rf"{_FREE}([0-9]{{2,4}})(?=年(?!级|龄)|财年|年度)", _year),
     _rule("year", rf"{_FREE}({_Y})(?=[级届款版]|财年)", lambda match: year(match[1])),
     _rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1])),
@@ -666,12 +704,12 @@ RULES = (
     _rule("rate", rf"(?P<n>{_N})(?P<scale>{_SCALE})(?P<what>(?:块钱|[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|毫升|人次|英里|米|克|升|票)?)(?P<per>/(?:{PER}|{UNIT}))", _rated),
     _rule("measure", r"(?<![0-9./])([0-9]{2,3})/([0-9]{2,3}) ?mmHg", lambda match: f"{cardinal(match[1])}，{cardinal(match[2])}毫米汞柱"),
     _rule("fraction", r"(?<![0-9./])(?:([0-9]{1,3}) )?([0-9]{1,4})/([0-9]{1,5})(?![0-9/]|\.[0-9])", _fraction),
+    _rule("fraction", r"(?<![0-9./])([0-9]{1,2})/([0-9]{1,2}\.[0-9]{1,3})(?![0-9/.])", lambda match: f"{number(match[2])}分之{cardinal(match[1])}"),
     _rule("fraction", r"(?<![0-9.])([0-9]{1,2}\.[0-9]{1,2})/(5|10|100)(?![0-9/.])", lambda match: f"{cardinal(match[2])}分之{number(match[1])}"),
     _rule("fraction", r"(?<![0-9.])([0-9]{1,5})分之([0-9]{1,5})(?![0-9])", _of),
     _rule("about", rf"(?<![0-9.、第])([1-8])、([2-9])(?=(?:{_CLEAR}|[年层倍万千百十])(?!级))", _about),
     _rule("clock", r"(?<![0-9.])([0-9]{1,2})'([0-9]{1,2})(?:\"|''|(?![0-9A-Za-z]))", _feet_or_minutes),
     _rule("name", r"(?<![0-9.])([0-9]{1,2})[·•‧∙・]([0-9]{1,2})(?![0-9])", lambda match: one_by_one(match[1] + match[2])),
-    _rule("name", r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|360(?=安全|杀毒|浏览器|搜索|卫士|软件)|7-11|711(?=便利)|1688(?=网|平台|批发)|84(?=消毒)|315|110(?=报警|接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])", lambda match: _groups(match[0]).replace("，", "")),
     _rule("range", f"{_RANGE_N}(?P<link>{_TO}){_RANGE_TO}", _range),
     _rule("code", r"(?<![0-9.])[0-9]{17}[Xx]", lambda match: one_by_one(match[0])),
     _rule("code", r"(?<![0-9.])[0-9]{1,64}(?![0-9])", _code),
@@ -679,6 +717,7 @@ RULES = (
     _rule("phone", rf"(?<![0-9A-Za-z.])(?:{_HOTLINE})(?![0-9A-Za-z.])", _hotline),
     _rule("room", r"(?<![0-9A-Za-z.])([0-9]{3,4})(?=室|房|号房|教室|会议室|路(?!程)|包厢|包间|病房)", _room),
     _rule("room", r"(?<![0-9A-Za-z.])([0-9]{4})(?=号)", _room),
+    _rule("code", r"(?<![0-9A-Za-z.])([0-9]{6})(?=的?(?:股票|这只股|基金))", _room),
     _rule("room", r"(?<![0-9A-Za-z.])[0-9]{3,4}(?![0-9.])", _house),
     _rule("name", r"(?<![0-9.])[0-9]{2,4}(?![0-9.,])", _named),
     _rule("ordinal", r"([0-9]{1,3})(?:st|nd|rd|th)(?![A-Za-z])", lambda match: f"第{cardinal(match[1])}"),

@@ -43,7 +43,9 @@ def _hyphen(match: re.Match[str]) -> str | None:
         return ""
     if re.search("[\u3400-\u9fff]$", left) and re.match(r"[\u3400-\u9fff]{2,6}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", right):
         return "到"
-    if re.search("[A-Za-z]-?[0-9]{1,9}$", left):
+    if (before := re.search("([A-Z])[0-9]{1,4}$", left)) and re.match(f"{before[1]}[0-9]", right):
+        return "到"
+    if re.search("(?:波音|空客)[A-Z]?[0-9]{3}$|[A-Za-z]-?[0-9]{1,9}$", left):
         return " "
     if re.search(r"[\^=+*×÷]", left) and re.search("[0-9)]$", left) and not is_dash and re.match("[0-9a-z(]", right):
         return "减"
@@ -56,7 +58,7 @@ def _hyphen(match: re.Match[str]) -> str | None:
     return " " if not is_dash and re.search(f"[{_LATIN}0-9]$", left) and re.match(f"[{_LATIN}0-9]", right) else "，"
 
 
-_PAID = re.compile("(?:[元块人次个件万亿角分里米克升]|[A-Za-z]|公里|千克|吨)$")
+_PAID = re.compile(f"(?:[0-9][{_HAN}]{{1,2}}|[元块人次个件万亿角分里米克升]|[A-Za-z]|公里|千克|吨)$")
 
 
 def _slash(match: re.Match[str]) -> str:
@@ -65,6 +67,8 @@ def _slash(match: re.Match[str]) -> str:
         return "每"
     if re.search("[元块]$", left):
         return ""
+    if re.search("[0-9](?:[A-Za-z]{1,4}|[升克])$", left) and re.match("[0-9]", right):
+        return "每" if re.match("100 ?(?:km|公里|g|克|m[lL])", right) else "，"
     if left.endswith("和") and right.startswith("或"):
         return ""
     if re.search("[0-9a-zA-Z]$", left) and re.match("[0-9a-zA-Z]", right):
@@ -76,6 +80,8 @@ def _hash(match: re.Match[str]) -> str:
     left, right = cues.left_of(match), cues.right_of(match)
     if re.search(r"(?<![A-Za-z])[A-Z]$", left):
         return "井"
+    if re.search("[0-9]$", left) and re.match("[0-9楼栋门机线厅窗桌炉柴汽油]", right):
+        return "号"
     if re.match("[号]", right):
         return "井"
     if re.match("键", right) or (re.search("[0-9]$", left) and not re.match(f"[{_HAN}]", right)):
@@ -107,7 +113,7 @@ def _plus(match: re.Match[str]) -> str:
 
 def _underscores(match: re.Match[str]) -> str | None:
     left, right = cues.left_of(match), cues.right_of(match)
-    if len(match[0]) > 2:
+    if len(match[0]) > 2 or left.endswith("_"):
         return None
     return "下划线" if re.search("[A-Za-z0-9]$", left) and re.match("[A-Za-z0-9]", right) else ""
 
