@@ -51,6 +51,11 @@ def _full_date(match: re.Match[str]) -> str | None:
     return said and said + ("，" if match[4] else "")
 
 
+def _foreign_date(match: re.Match[str]) -> str | None:
+    """The month first, as in 10/15/2021, unless it can only be the day."""
+    return date(match[3], match[1], match[2]) or date(match[3], match[2], match[1])
+
+
 def _packed_date(match: re.Match[str]) -> str | None:
     left = cues.left_of(match)
     if cues.is_code(left) or cues.is_phone(left):
@@ -469,6 +474,8 @@ def _after_latin(match: re.Match[str]) -> str | None:
     long = (len(digits) > 2 and word.lower() != "top") or digits[0] == "0"
     if match[1] and not long and COUNTED.match(right) and len(word) < 2:
         return None
+    if match[1] and re.search("(?<![A-Za-z0-9.-])[a-z]$", left):
+        return "减" + cardinal(digits)
     mixed = cues.is_code(left[: len(left) - len(word)]) and bool(re.match("[A-Za-z]", right))
     return one_by_one(digits) if long or mixed else cardinal(digits)
 
@@ -585,12 +592,19 @@ def _more(match: re.Match[str]) -> str:
     return scaled(match[1], match[2]) + plus
 
 
+_OPERAND = re.compile(f"(?:(?<![A-Za-z])[A-Za-z]|[0-9)%℃元]|[0-9] ?{UNIT}) {{1,2}}$")
+
+
+def _operator(match: re.Match[str]) -> str | None:
+    return {"-": "减", "+": "加", "±": "正负"}[match[1]] if _OPERAND.search(cues.left_of(match)) else None
+
+
 def _signed(match: re.Match[str]) -> str | None:
     """A sign and a number, if nothing stands before it that it could be subtracted from."""
     left, right = cues.left_of(match), cues.right_of(match)
     if match[1] == "-" and match[0][1] == " " and re.search("(?:^|[^0-9)]) $", left):
         return None
-    if re.search("(?<![A-Za-z])[A-Za-z] {1,2}$|[0-9)] {1,2}$", left):
+    if _OPERAND.search(left):
         return {"-": "减", "+": "加", "±": "正负"}[match[1]] + scaled(match[2], match[3], False)
     if re.search("[A-Za-z0-9)%]$|[0-9](?:[年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])$", left):
         return None
@@ -637,6 +651,7 @@ RULES = (
         "0.",
     ),
     _rule("date", rf"{_FREE}([12][0-9]{{3}}){_DATE_SEPARATOR}([0-9]{{1,2}}){_DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|\.[0-9])(T(?=[0-9]))?", _full_date),
+    _rule("date", rf"(?<![0-9./-])([0-3]?[0-9])/([0-3]?[0-9])/({_Y})(?![0-9/])", _foreign_date),
     _rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9]|\.[0-9])", _packed_date),
     _rule("date", rf"{_FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|假期|小长假|黄金周|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))", _event),
     _rule("name", r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|985(?=[/、和]211)|211(?=[/、和]985)|(?<=985[/、和])211|(?<=211[/、和])985|99(?=大促|公益)|[0-9]{2}(?=式(?:坦克|步枪|手枪|冲锋|机枪|战车|$))|1024(?=程序员)|18650|(?:1080|1440|2160|720|480)(?=[pPiI](?![A-Za-z]))|360(?=安全|杀毒|浏览器|搜索|卫士|软件)|7-11|711(?=便利)|1688(?=网|平台|批发)|84(?=消毒)|315|110(?=报警|接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])", lambda match: _groups(match[0]).replace("，", "")),
@@ -658,6 +673,7 @@ RULES = (
     _rule("date", rf"{_FREE}([0-9]{{1,2}}){_TO}([0-9]{{1,2}})(?=[日号](?![楼线店]))", _days),
     _rule("year", rf"{_FREE}({_Y})()({_TO})([0-9]{{2}})(?=赛季|学年|财年|年(?!级))", _year_range),
     _rule("year", rf"{_FREE}([0-9]{{2,4}})(?=年(?!级|龄)|财年|年度)", _year),
+    _rule("year", rf"(?<![0-9A-Za-z./-])({_Y})()([-—~])({_Y})(?![0-9.%-]| ?{_HAN}| ?{UNIT})", _year_range),
     _rule("year", rf"{_FREE}({_Y})(?=[级届款版]|财年)", lambda match: year(match[1])),
     _rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1])),
     _rule("decade", rf"{_FREE}({_Y}|00|10)(?=年代|s年代)", lambda match: year(match[1])),
@@ -731,6 +747,7 @@ RULES = (
     _rule("code", r"(?<![0-9.])[0-9]{1,64}(?![0-9]|\.[0-9])", _long),
     _rule("quantity", r"(?<![0-9.])2(?=班(?!级|[的长主])|层|级)", _shift),
     _rule("quantity", rf"{_FREE}({_N})({_SCALE})\+(?! ?[0-9A-Za-z])", _more),
+    _rule("math", "([-+±]) (?=[0-9])", _operator, "."),
     _rule("signed", rf"([-+±]) ?({_N})({_SCALE})", _signed, "."),
     _rule("number", rf"{_FREE}({_N})({_SCALE})", _number),
     _rule("digits", "[0-9]{1,64}", lambda match: one_by_one(match[0])),

@@ -43,6 +43,8 @@ def _hyphen(match: re.Match[str]) -> str | None:
         return ""
     if re.search("[\u3400-\u9fff]$", left) and re.match(r"[\u3400-\u9fff]{2,6}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", right):
         return "到"
+    if not is_dash and re.search("(?<![A-Za-z])[a-z]$", left) and re.match("[a-z](?![A-Za-z])", right):
+        return "减"
     if (before := re.search("([A-Z])[0-9]{1,4}$", left)) and re.match(f"{before[1]}[0-9]", right):
         return "到"
     if re.search("(?:波音|空客)[A-Z]?[0-9]{3}$|[A-Za-z]-?[0-9]{1,9}$", left):
@@ -67,6 +69,8 @@ def _slash(match: re.Match[str]) -> str:
         return "每"
     if re.search("[元块]$", left):
         return ""
+    if re.search("[0-9)!]$", left) and re.match("[0-9(]", right) and (match[0] != "/" or left[-1] in ")!" or right[0] == "("):
+        return "除以"
     if re.search("[0-9](?:[A-Za-z]{1,4}|[升克])$", left) and re.match("[0-9]", right):
         return "每" if re.match("100 ?(?:km|公里|g|克|m[lL])", right) else "，"
     if left.endswith("和") and right.startswith("或"):
