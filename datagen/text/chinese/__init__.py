@@ -1,11 +1,11 @@
 """Written to spoken Chinese: every number and sign is classified once, and said by the rule of its class.
 
-    prose.py    written text → prose without markup
-    words.py    number words: cardinals, digits one by one, dates, times
-    units.py    measure words, units, currencies; traditional characters
-    cues.py     what stands beside a number and decides its class
-    numbers.py  the rules of numbers
-    symbols.py  the rules of marks and symbols
+prose.py    written text → prose without markup
+words.py    number words: cardinals, digits one by one, dates, times
+units.py    measure words, units, currencies; traditional characters
+cues.py     what stands beside a number and decides its class
+numbers.py  the rules of numbers
+symbols.py  the rules of marks and symbols
 """
 
 import re
@@ -34,9 +34,11 @@ _STRONGEST = "？！。；：，"
 
 _NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]")
 _MAX_ROUNDS = 8
-_MARKS = re.compile(r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|\.(?![0-9A-Za-z.])){1,64}")
+_MARKS = re.compile(
+    r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|\.(?![0-9A-Za-z.])){1,64}"
+)
 """Spaces and marks that no rule has to look at."""
-_UNSAID_MARKS = str.maketrans(dict.fromkeys("\"“”《》「」") | dict(zip("、,.?!;:", "，，。？！；：", strict=True)))
+_UNSAID_MARKS = str.maketrans(dict.fromkeys('"“”《》「」') | dict(zip("、,.?!;:", "，，。？！；：", strict=True)))
 
 READER = Reader((*numbers.RULES, *symbols.RULES), _MARKS)
 """Reads prose in simplified characters: of the rules that match at a place, the first takes the part."""

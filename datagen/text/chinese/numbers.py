@@ -67,7 +67,9 @@ _DATE_RIGHT = re.compile(
     r" ?(?:出发|回来|到期|前|之前|以前|以后|之后|后|起|开始|截止|入住|退房|离店|上午|下午|晚|早|中午|凌晨|号|至|到|当天|生日|报名|是.{0,6}[节日]|"
     r"\((?:周|星期)|周[一二三四五六日]|星期|发货|到货|生效|开会|放假|开学|上映|发布|\d{1,2}:\d\d)"
 )
-_DATE_LEFT = re.compile("(?:日期|生日|时间|截止[到至]?|[于在从自]|今天|明天|昨天|后天|周[一二三四五六日]|星期[一二三四五六日]|[0-9]/[0-9]{1,2} ?[到至~—-]) {0,2}(?:是|为|:)? ?\\(?$")
+_DATE_LEFT = re.compile(
+    "(?:日期|生日|时间|截止[到至]?|[于在从自]|今天|明天|昨天|后天|周[一二三四五六日]|星期[一二三四五六日]|[0-9]/[0-9]{1,2} ?[到至~—-]) {0,2}(?:是|为|:)? ?\\(?$"
+)
 _FRACTION_RIGHT = re.compile(f" ?(?:的|杯|勺|茶匙|汤匙|匙|个|量|左右|以上|以下|强|弱|是海洋|{UNIT})")
 _COMMON = frozenset((16, 20, 24, 25, 30, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2, 15, 18))
 """Denominators of fractions that could be days."""
@@ -80,7 +82,9 @@ def _month_day(match: re.Match[str]) -> str | None:
         return None
     if match[0] == "9/11":
         return "九一一"
-    if re.match(r" ?[=+×÷*]|\)(?! ?[\u3400-\u9fff])|[a-z]", right) or re.search(r"(?:等于|[加减乘=+×÷*-]) ?\(?$|[=+×÷*] ?-$", left):
+    if re.match(r" ?[=+×÷*]|\)(?! ?[\u3400-\u9fff])|[a-z]", right) or re.search(
+        r"(?:等于|[加减乘=+×÷*-]) ?\(?$|[=+×÷*] ?-$", left
+    ):
         return None
     if re.search("[A-Za-z] ?$", left):
         return None
@@ -111,7 +115,10 @@ def _event(match: re.Match[str]) -> str | None:
 def _meridiem(match: re.Match[str]) -> str | None:
     said = clock(match[1], match[2] or "0")
     left = cues.left_of(match)
-    return said and ("" if re.search("[上下中]午|早上|晚上|凌晨$", left) else "上午" if match[3] in "aA" else "下午") + said
+    return (
+        said
+        and ("" if re.search("[上下中]午|早上|晚上|凌晨$", left) else "上午" if match[3] in "aA" else "下午") + said
+    )
 
 
 def _time_range(match: re.Match[str]) -> str | None:
@@ -136,7 +143,9 @@ def _time(match: re.Match[str]) -> str | None:
 def _slashed_days(match: re.Match[str]) -> str | None:
     """A range of days, 10/1-10/7; a range of proper fractions, 1/3-1/2, is none."""
     first, last = (int(match[1]), int(match[2])), (int(match[3]), int(match[4]))
-    if first >= last or (first[0] < first[1] <= 12 and last[0] < last[1] <= 12 and not _DATE_RIGHT.match(cues.right_of(match))):
+    if first >= last or (
+        first[0] < first[1] <= 12 and last[0] < last[1] <= 12 and not _DATE_RIGHT.match(cues.right_of(match))
+    ):
         return None
     begin, end = date("", match[1], match[2]), date("", match[3], match[4])
     return f"{begin}到{end}" if begin and end else None
@@ -164,11 +173,23 @@ def _dashed_score(match: re.Match[str]) -> str | None:
         return f"{cardinal(match[1])}杠{cardinal(match[2])}"
     if _NAMES.search(left):
         return None
-    teams = len(match[1] + match[2]) < 5 and int(match[1]) > int(match[2]) or re.search(f"{_HAN}$", left) and re.match(f"{_HAN}{{2}}|$|[,.;!?。]", right)
-    if teams and int(match[1]) >= int(match[2]) and not COUNTED.match(right) and not cues.is_code(left) and not _SUM.match(right):
+    teams = (
+        len(match[1] + match[2]) < 5
+        and int(match[1]) > int(match[2])
+        or re.search(f"{_HAN}$", left)
+        and re.match(f"{_HAN}{{2}}|$|[,.;!?。]", right)
+    )
+    if (
+        teams
+        and int(match[1]) >= int(match[2])
+        and not COUNTED.match(right)
+        and not cues.is_code(left)
+        and not _SUM.match(right)
+    ):
         return f"{cardinal(match[1])}比{cardinal(match[2])}"
     if not re.search(r"比分(?:是|为|:)?$", left) and not re.match(
-        " ?(?:完|大|小|险|惜|力|轻)?(?:取?胜|败|赢|输|负|平(?!方|均|米|台)|战[胜平]|领先|落后|晋级|击败|逆转|告负|不敌|拿下|淘汰)", right
+        " ?(?:完|大|小|险|惜|力|轻)?(?:取?胜|败|赢|输|负|平(?!方|均|米|台)|战[胜平]|领先|落后|晋级|击败|逆转|告负|不敌|拿下|淘汰)",
+        right,
     ):
         return None
     return f"{cardinal(match[1])}比{cardinal(match[2])}"
@@ -195,7 +216,9 @@ _LONG_AGO = re.compile("(?:距今|历时|历经|长达|近|约|大约|超过|将
 def _year(match: re.Match[str]) -> str | None:
     digits, left, right = match[1], cues.left_of(match), cues.right_of(match)
     if len(digits) == 4:
-        if digits[1:] == "000" and (_LONG_AGO.search(left) or re.match("年(?:前|的?历史|以[上前]|来|多|文明|之久|后)", right)):
+        if digits[1:] == "000" and (
+            _LONG_AGO.search(left) or re.match("年(?:前|的?历史|以[上前]|来|多|文明|之久|后)", right)
+        ):
             return None
         if digits[0] in "12":
             return year(digits)
@@ -203,11 +226,16 @@ def _year(match: re.Match[str]) -> str | None:
     if re.search("公元$", left) and len(digits) == 3:
         return year(digits)
     if len(digits) == 2:
-        recent = digits[0] in "0" or (
-            int(digits) >= 49
-            and (re.search("(?:[^存]在|[从于自])$", left) or re.match("年(?:出生|生人|毕业|入学|参军|[版款]|的(?![\u3400-\u9fff]))", right))
-        ) or (
-            int(digits) >= 85 and re.match("年的(?!历史|时间|岁月|努力|发展|经验|积累|传统)", right)
+        recent = (
+            digits[0] in "0"
+            or (
+                int(digits) >= 49
+                and (
+                    re.search("(?:[^存]在|[从于自])$", left)
+                    or re.match("年(?:出生|生人|毕业|入学|参军|[版款]|的(?![\u3400-\u9fff]))", right)
+                )
+            )
+            or (int(digits) >= 85 and re.match("年的(?!历史|时间|岁月|努力|发展|经验|积累|传统)", right))
         )
         return year(digits) if recent else None
     return None
@@ -224,9 +252,15 @@ def _bare_year(match: re.Match[str]) -> str | None:
         return None
     if match[1][2:] == "00" and not re.search("[^0-9]#$|届$", left):
         return None
-    if COUNTED.match(right.lstrip(" ")) or re.match(r" {0,2}[-+*/=×÷^%‰~—]|[多余几来]", right) or re.search(r"[-+*/=×÷^~—$¥€£] {0,2}$", left):
+    if (
+        COUNTED.match(right.lstrip(" "))
+        or re.match(r" {0,2}[-+*/=×÷^%‰~—]|[多余几来]", right)
+        or re.search(r"[-+*/=×÷^~—$¥€£] {0,2}$", left)
+    ):
         return None
-    if re.search(r"(?:等于|共|一共|总共|有|达|达到|超过|约|近|花了|赚|满|减|等于是|是)$", left) and not re.match(_HAN, right):
+    if re.search(r"(?:等于|共|一共|总共|有|达|达到|超过|约|近|花了|赚|满|减|等于是|是)$", left) and not re.match(
+        _HAN, right
+    ):
         return None
     return year(match[1]) if re.search('(?:《|"|#)$', left) or re.match(f"{_HAN}|[#》]", right) else None
 
@@ -256,14 +290,18 @@ _PER = f"(?P<per> {{0,1}}/ {{0,1}}(?:{PER}|{UNIT}))?"
 
 
 _LETTER_SCALES = {"k": "千", "K": "千", "w": "万", "W": "万", "m": "百万", "M": "百万", "b": "十亿", "B": "十亿"}
-_PAY = re.compile("(?:薪|工资|收入|价|预算|存款|粉丝|播放|阅读|销量|销售额|卖|赚|花|投资|奖金|底薪|待遇|挣|薪水|offer|房租|月租|首付|贷款)[^.;!?。]{0,6}$")
+_PAY = re.compile(
+    "(?:薪|工资|收入|价|预算|存款|粉丝|播放|阅读|销量|销售额|卖|赚|花|投资|奖金|底薪|待遇|挣|薪水|offer|房租|月租|首付|贷款)[^.;!?。]{0,6}$"
+)
 _POWER = re.compile(" ?(?:快充|充电|功率|灯|的?灯|加热|电源|电机|适配器|无线)")
 
 
 def _letter_scale(match: re.Match[str]) -> str | None:
     """Amounts written with a letter: 10k, 20W粉丝."""
     letter, left, right = match["letter"], cues.left_of(match), cues.right_of(match)
-    cued = _PAY.search(left) or re.match(r"\+? ?(?:粉丝|阅读|播放|元|块|人民币|用户|人(?!物))|(?: ?[*×])?[0-9]{1,2}薪|[-~—]", right)
+    cued = _PAY.search(left) or re.match(
+        r"\+? ?(?:粉丝|阅读|播放|元|块|人民币|用户|人(?!物))|(?: ?[*×])?[0-9]{1,2}薪|[-~—]", right
+    )
     if _POWER.match(right) or "功率" in left or re.search("[A-Za-z]$", left) or not (cued or letter == "w"):
         return None
     said = [_thousands(n) if letter in "kK" else scaled(n, "万") for n in (match["n"], match["to"]) if n]
@@ -335,7 +373,9 @@ def _quantity(match: re.Match[str]) -> str | None:
         return None
     words = LATIN[unit]
     say = counted if words not in ("度",) else number
-    first = _sign(match["sign"]) + (say(match["n"]) + match["scale"] if not match["scale"] else scaled(match["n"], match["scale"]))
+    first = _sign(match["sign"]) + (
+        say(match["n"]) + match["scale"] if not match["scale"] else scaled(match["n"], match["scale"])
+    )
     if match["to"]:
         first += f"{_to(match)}{say(match['to'])}"
     return first + words + _rate(match["per"])
@@ -374,7 +414,11 @@ def _range(match: re.Match[str]) -> str | None:
     """Two numbers and what is between them; subtraction and codes are not of this class."""
     left, right = cues.left_of(match), cues.right_of(match)
     first, last = match["n"], match["to"]
-    if _NAMES.search(left) or re.match(r" {0,2}[=+×÷]|等于|是?多少| {0,1}-[0-9]", right) or re.search(r"[0-9A-Za-z=+×÷-]$", left):
+    if (
+        _NAMES.search(left)
+        or re.match(r" {0,2}[=+×÷]|等于|是?多少| {0,1}-[0-9]", right)
+        or re.search(r"[0-9A-Za-z=+×÷-]$", left)
+    ):
         return None
     is_dash = match["link"].strip() == "-"
     unit = COUNTED.match(match["scale2"] + right) or re.match(f"[月日号楼层班级路线期页章节%度]|{UNIT}", right)
@@ -388,7 +432,11 @@ def _range(match: re.Match[str]) -> str | None:
     if numbered:
         return f"{cardinal(first)}{'至' if '至' in match['link'] else '到'}{cardinal(last)}"
     link = "至" if match["link"].strip() == "至" else "到"
-    begin = scaled(first, match["scale"], is_counted) if match["scale"] else (counted(first) if is_counted else number(first))
+    begin = (
+        scaled(first, match["scale"], is_counted)
+        if match["scale"]
+        else (counted(first) if is_counted else number(first))
+    )
     return f"{begin}{link}{scaled(last, match['scale2'], is_counted)}"
 
 
@@ -436,17 +484,27 @@ _SPECIAL = re.compile(
     "(?:期间|当天|大战|节|大学|高校|工程|院校|学校|医院|胶水|消毒液|大促|活动|促销|购物|晚会|大楼|国道|省道|高地|厂|所|部队|部门|团|事件|班(?!车|次)|制|工作制|快乐|地震|页面|系列|特工|"
     "芯片|处理器|空难|战斗机|轰炸机|客机|飞机|坦克|步枪|手枪|航空|高速)"
 )
-_NAMES = re.compile("(?:波音|空客|空中客车|骁龙|麒麟|天玑|标致|电影|奔驰|宝马|奥迪|特工|代号|拒绝|反对|实行|考上|臺北|台北|[国省县乡]道|型号)[A-Z]?[《\" ]?$")
+_NAMES = re.compile(
+    '(?:波音|空客|空中客车|骁龙|麒麟|天玑|标致|电影|奔驰|宝马|奥迪|特工|代号|拒绝|反对|实行|考上|臺北|台北|[国省县乡]道|型号)[A-Z]?[《" ]?$'
+)
 
 
 def _named(match: re.Match[str]) -> str | None:
     """Three digits that are a name: 985高校, 波音737, 101大楼."""
     left, right = cues.left_of(match), cues.right_of(match)
     digits = match[0]
-    if digits in ("985", "211", "996", "520", "1314", "007", "404", "618") and not COUNTED.match(right) and not re.match("[多余几%+万亿-]", right):
+    if (
+        digits in ("985", "211", "996", "520", "1314", "007", "404", "618")
+        and not COUNTED.match(right)
+        and not re.match("[多余几%+万亿-]", right)
+    ):
         if digits in ("996", "007", "985", "1314", "520") and not re.search("[=+×÷*-] ?$", left):
             return one_by_one(digits)
-    if (_SPECIAL.match(right) and 2 < len(digits) and digits[-2:] != "00") or (digits == "84" and right.startswith("消毒")) or _NAMES.search(left):
+    if (
+        (_SPECIAL.match(right) and 2 < len(digits) and digits[-2:] != "00")
+        or (digits == "84" and right.startswith("消毒"))
+        or _NAMES.search(left)
+    ):
         return one_by_one(digits)
     return None
 
@@ -458,7 +516,11 @@ def _room(match: re.Match[str]) -> str:
 def _house(match: re.Match[str]) -> str | None:
     """A room number that stands by itself after a floor or a building."""
     left, right = cues.left_of(match), cues.right_of(match)
-    if not re.search(r"(?:单元|[楼栋座厦层幢]|[0-9][门#])(?:[,。 ]{0,2}|,? ?请到|,? ?我住)$", left) or COUNTED.match(right) or right.startswith("号"):
+    if (
+        not re.search(r"(?:单元|[楼栋座厦层幢]|[0-9][门#])(?:[,。 ]{0,2}|,? ?请到|,? ?我住)$", left)
+        or COUNTED.match(right)
+        or right.startswith("号")
+    ):
         return None
     return one_by_one(match[0])
 
@@ -491,7 +553,12 @@ def _version(match: re.Match[str]) -> str | None:
 def _after_word(match: re.Match[str]) -> str | None:
     """A number after a Latin word and a space: iPhone 15, RTX 4090, Office 365."""
     left, right = cues.left_of(match), cues.right_of(match)
-    if not re.search("[A-Za-z] $", left) or len(match[0]) < 3 or COUNTED.match(right.lstrip(" ")) or re.match(f" ?{UNIT}|[,万亿千]", right):
+    if (
+        not re.search("[A-Za-z] $", left)
+        or len(match[0]) < 3
+        or COUNTED.match(right.lstrip(" "))
+        or re.match(f" ?{UNIT}|[,万亿千]", right)
+    ):
         return None
     return one_by_one(match[0])
 
@@ -504,7 +571,9 @@ def _code(match: re.Match[str]) -> str | None:
         return None
     if cues.is_code(left) or cues.is_phone(left):
         return one_by_one(match[0])
-    if cues.is_dialled(left) and (len(match[0]) >= 5 or match[0] in ("110", "119", "120", "122", "114", "999", "911", "112", "111")):
+    if cues.is_dialled(left) and (
+        len(match[0]) >= 5 or match[0] in ("110", "119", "120", "122", "114", "999", "911", "112", "111")
+    ):
         return one_by_one(match[0])
     return None
 
@@ -514,7 +583,11 @@ def _long(match: re.Match[str]) -> str | None:
     digits, right = match[0], cues.right_of(match)
     if len(digits) > 1 and digits[0] == "0":
         return one_by_one(digits)
-    if len(digits) < 8 or re.match(f" ?(?:{UNIT})|[百千万亿]", right) or (COUNTED.match(right.lstrip(" ")) and len(digits) < 17):
+    if (
+        len(digits) < 8
+        or re.match(f" ?(?:{UNIT})|[百千万亿]", right)
+        or (COUNTED.match(right.lstrip(" ")) and len(digits) < 17)
+    ):
         return None
     return None if digits.endswith("0000") and len(digits) < 15 else one_by_one(digits)
 
@@ -534,7 +607,11 @@ def _feet_or_minutes(match: re.Match[str]) -> str:
 
 def _seconds_after(match: re.Match[str]) -> str | None:
     """What stands after 1米, 3块, 9秒 without a unit: 1米75."""
-    return one_by_one(match[0]) if re.search("[0-9](?:米|秒|块)$", cues.left_of(match)) and not COUNTED.match(cues.right_of(match)) else None
+    return (
+        one_by_one(match[0])
+        if re.search("[0-9](?:米|秒|块)$", cues.left_of(match)) and not COUNTED.match(cues.right_of(match))
+        else None
+    )
 
 
 # fractions and plain numbers ---------------------------------------------------------------------
@@ -544,7 +621,12 @@ def _fraction(match: re.Match[str]) -> str | None:
     whole, top, bottom = match[1], match[2], match[3]
     if re.search("[A-Za-z] ?$", cues.left_of(match)):
         return f"{cardinal(top)}，{cardinal(bottom)}"
-    if int(top) > int(bottom) and int(top) >= 100 and int(bottom) > 10 and not re.match(" ?[=+×÷*]", cues.right_of(match)):
+    if (
+        int(top) > int(bottom)
+        and int(top) >= 100
+        and int(bottom) > 10
+        and not re.match(" ?[=+×÷*]", cues.right_of(match))
+    ):
         return f"{cardinal(top)}，{cardinal(bottom)}"  # blood pressure, sizes
     if int(bottom) == 0 or (int(top) % int(bottom) == 0 and not whole):
         return f"{cardinal(top)}除以{cardinal(bottom)}"
@@ -574,7 +656,11 @@ def _ordinal(match: re.Match[str]) -> str | None:
     left = cues.left_of(match)
     if not left.endswith("第") and not re.search("(?:星期|礼拜|周|[高初大小]|负|维生素[A-Z])$", left):
         return None
-    if not left.endswith("第") and (int(match[0]) > 6 or COUNTED.match(cues.right_of(match)) or re.search("[提最增升]高$|[缩最减]小$|[扩最增]大$", left)):
+    if not left.endswith("第") and (
+        int(match[0]) > 6
+        or COUNTED.match(cues.right_of(match))
+        or re.search("[提最增升]高$|[缩最减]小$|[扩最增]大$", left)
+    ):
         return None if not left.endswith("负") else cardinal(match[0])
     return re.sub("^两", "二", cardinal(match[0])) if len(match[0]) < 4 else cardinal(match[0])
 
@@ -606,9 +692,13 @@ def _signed(match: re.Match[str]) -> str | None:
         return None
     if _OPERAND.search(left):
         return {"-": "减", "+": "加", "±": "正负"}[match[1]] + scaled(match[2], match[3], False)
-    if re.search("[A-Za-z0-9)%]$|[0-9](?:[年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])$", left):
+    if re.search(
+        "[A-Za-z0-9)%]$|[0-9](?:[年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])$", left
+    ):
         return None
-    name = re.search("(?:歼|轰|运|直|强|东风|神舟|嫦娥|长征|红旗|巨浪|鹰击|图|米格|苏|天宫|问天|波音|空客|酷睿|附录|[^0-9]表)$", left)
+    name = re.search(
+        "(?:歼|轰|运|直|强|东风|神舟|嫦娥|长征|红旗|巨浪|鹰击|图|米格|苏|天宫|问天|波音|空客|酷睿|附录|[^0-9]表)$", left
+    )
     if name and match[1] == "-":
         return number(match[2]) if len(match[2]) < 3 else one_by_one(match[2])
     counting = bool(COUNTED.match(right))
@@ -650,26 +740,56 @@ RULES = (
         lambda match: one_by_one(match[0].replace("-", "杠")),
         "0.",
     ),
-    _rule("date", rf"{_FREE}([12][0-9]{{3}}){_DATE_SEPARATOR}([0-9]{{1,2}}){_DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|\.[0-9])(T(?=[0-9]))?", _full_date),
+    _rule(
+        "date",
+        rf"{_FREE}([12][0-9]{{3}}){_DATE_SEPARATOR}([0-9]{{1,2}}){_DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|\.[0-9])(T(?=[0-9]))?",
+        _full_date,
+    ),
     _rule("date", rf"(?<![0-9./-])([0-3]?[0-9])/([0-3]?[0-9])/({_Y})(?![0-9/])", _foreign_date),
     _rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9]|\.[0-9])", _packed_date),
-    _rule("date", rf"{_FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|假期|小长假|黄金周|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))", _event),
-    _rule("name", r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|985(?=[/、和]211)|211(?=[/、和]985)|(?<=985[/、和])211|(?<=211[/、和])985|99(?=大促|公益)|[0-9]{2}(?=式(?:坦克|步枪|手枪|冲锋|机枪|战车|$))|1024(?=程序员)|18650|(?:1080|1440|2160|720|480)(?=[pPiI](?![A-Za-z]))|360(?=安全|杀毒|浏览器|搜索|卫士|软件)|7-11|711(?=便利)|1688(?=网|平台|批发)|84(?=消毒)|315|110(?=报警|接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])", lambda match: _groups(match[0]).replace("，", "")),
+    _rule(
+        "date",
+        rf"{_FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|假期|小长假|黄金周|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))",
+        _event,
+    ),
+    _rule(
+        "name",
+        r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|985(?=[/、和]211)|211(?=[/、和]985)|(?<=985[/、和])211|(?<=211[/、和])985|99(?=大促|公益)|[0-9]{2}(?=式(?:坦克|步枪|手枪|冲锋|机枪|战车|$))|1024(?=程序员)|18650|(?:1080|1440|2160|720|480)(?=[pPiI](?![A-Za-z]))|360(?=安全|杀毒|浏览器|搜索|卫士|软件)|7-11|711(?=便利)|1688(?=网|平台|批发)|84(?=消毒)|315|110(?=报警|接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])",
+        lambda match: _groups(match[0]).replace("，", ""),
+    ),
     _rule("special", r"(?<![0-9.])24/7(?![0-9])", lambda match: "二十四七"),
     _rule("special", r"(?<![0-9.])7/24(?=小时| ?h)", lambda match: "七乘二十四"),
     _rule("code", r"(?<![0-9/])([0-9]{2})/([0-9]{2})(?![0-9/])", _expiry),
-    _rule("date", rf"(?<![0-9/.])([0-9]{{1,2}})/([0-9]{{1,2}}){_TO}([0-9]{{1,2}})/([0-9]{{1,2}})(?![0-9/])", _slashed_days),
+    _rule(
+        "date", rf"(?<![0-9/.])([0-9]{{1,2}})/([0-9]{{1,2}}){_TO}([0-9]{{1,2}})/([0-9]{{1,2}})(?![0-9/])", _slashed_days
+    ),
     _rule("date", r"(?<![0-9/.])([0-9]{1,2})/([0-9]{1,2})(?![0-9/%]|\.[0-9])", _month_day),
     _rule("date", r"(?<![0-9A-Za-z./-])([01][0-9])-([0-3][0-9])(?![0-9A-Za-z%-]|\.[0-9])", _dashed_month_day),
-    _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::00)?{_TO}([0-9]{{1,2}}):([0-5][0-9])(?::00)?(?![0-9:])", _time_range),
+    _rule(
+        "time",
+        rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::00)?{_TO}([0-9]{{1,2}}):([0-5][0-9])(?::00)?(?![0-9:])",
+        _time_range,
+    ),
     _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])\.?[mM](?![A-Za-z])\.?", _meridiem),
     _rule("time", rf"{_FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?:分(?!钟))?(?![0-9:])", _time),
     _rule("ratio", rf"{_FREE}(?<![A-Za-z])(?<![0-9]:){_N}(?: ?: ?{_N}){{1,4}}", _ratio),
     _rule("room", r"(?<![0-9A-Za-z./-])[1-9][0-9]?(?:-[1-9][0-9]?){0,2}-[1-9][0-9]{2,3}(?![0-9A-Za-z./-])", _flat),
     _rule("score", r"(?<![0-9A-Za-z./-])([0-9]{1,3})-([0-9]{1,3})(?![0-9A-Za-z.-])", _dashed_score),
-    _rule("year", rf"{_FREE}({_Y}|[0-9]{{2}})(年?)({_TO})({_Y}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级)|学年|财年|赛季|年度)", _year_range),
-    _rule("date", rf"{_FREE}({_Y})([./-])(0?[1-9]|1[0-2]){_TO}({_Y})\2(0?[1-9]|1[0-2])(?![0-9])", lambda match: f"{year(match[1])}年{_month(match[3])}月到{year(match[4])}年{_month(match[5])}月"),
-    _rule("date", rf"(?<![0-9A-Za-z./-])({_Y})[-/](0[1-9]|1[0-2])(?![0-9./-]|{_HAN}{{0,1}}年|级|届)", lambda match: f"{year(match[1])}年{_month(match[2])}月"),
+    _rule(
+        "year",
+        rf"{_FREE}({_Y}|[0-9]{{2}})(年?)({_TO})({_Y}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级)|学年|财年|赛季|年度)",
+        _year_range,
+    ),
+    _rule(
+        "date",
+        rf"{_FREE}({_Y})([./-])(0?[1-9]|1[0-2]){_TO}({_Y})\2(0?[1-9]|1[0-2])(?![0-9])",
+        lambda match: f"{year(match[1])}年{_month(match[3])}月到{year(match[4])}年{_month(match[5])}月",
+    ),
+    _rule(
+        "date",
+        rf"(?<![0-9A-Za-z./-])({_Y})[-/](0[1-9]|1[0-2])(?![0-9./-]|{_HAN}{{0,1}}年|级|届)",
+        lambda match: f"{year(match[1])}年{_month(match[2])}月",
+    ),
     _rule("date", rf"{_FREE}([0-9]{{1,2}}){_TO}([0-9]{{1,2}})(?=[日号](?![楼线店]))", _days),
     _rule("year", rf"{_FREE}({_Y})()({_TO})([0-9]{{2}})(?=赛季|学年|财年|年(?!级))", _year_range),
     _rule("year", rf"{_FREE}([0-9]{{2,4}})(?=年(?!级|龄)|财年|年度)", _year),
@@ -678,9 +798,18 @@ RULES = (
     _rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1])),
     _rule("decade", rf"{_FREE}({_Y}|00|10)(?=年代|s年代)", lambda match: year(match[1])),
     # codes
-    _rule("phone", r"(?<![A-Za-z0-9-])(?:\+?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![A-Za-z0-9])", _telephone, "0."),
+    _rule(
+        "phone",
+        r"(?<![A-Za-z0-9-])(?:\+?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![A-Za-z0-9])",
+        _telephone,
+        "0.",
+    ),
     _rule("phone", r"\+?86[- ]?(?:10|2[0-9]|[3-9][0-9]{2})[- ][0-9]{3,4}[- ]?[0-9]{4}(?![0-9])", _telephone, "0."),
-    _rule("phone", r"(?<![A-Za-z0-9-])(?:0[0-9]{2,3}[- ][0-9]{3,4}[- ]?[0-9]{4}|[48]00-?[0-9]{3,4}-?[0-9]{3,4})(?:-[0-9]{1,4}(?![0-9]))?(?![\d])", _telephone),
+    _rule(
+        "phone",
+        r"(?<![A-Za-z0-9-])(?:0[0-9]{2,3}[- ][0-9]{3,4}[- ]?[0-9]{4}|[48]00-?[0-9]{3,4}-?[0-9]{3,4})(?:-[0-9]{1,4}(?![0-9]))?(?![\d])",
+        _telephone,
+    ),
     _rule("version", r"(?<![0-9.])[0-9]{1,4}(?:\.[0-9]{1,4}){2,4}(?![0-9.])", _version),
     _rule("code", r"(?<![0-9])[0-9]{3,8}(?: [0-9]{3,4}){2,5}(?![0-9])", _spaced),
     _rule("code", r"(?<![0-9.])[0-9]{1,20}(?:[- ][0-9]{1,20}){1,6}[Xx]?(?![0-9])", _grouped),
@@ -698,38 +827,84 @@ RULES = (
         _percent,
         "0.",
     ),
-    _rule("percent", rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N}){_TO}(?P<to>{_N}) ?(?P<kind>[%‰‱])", _percent_range, "0."),
-    _rule("temperature", rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N}){_DEGREE}?{_TO}(?P<sign2>[-+])?(?P<to>{_N}){_DEGREE.replace('unit', 'unit2')}", lambda match: _degrees_range(match), "0."),
-    _rule("temperature", rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N})(?P<to>(?!))?(?P<unit> ?(?:℃|°[CcF]))", _degrees, "0."),
-    _rule("coordinate", r"(?<![0-9.])([0-9]{1,3})°([0-9]{1,2})'(?:([0-9]{1,2}(?:\.[0-9]{1,6})?)(?:\"|''))?", lambda match: f"{number(match[1])}度{number(match[2])}分" + (f"{number(match[3])}秒" if match[3] else "")),
+    _rule(
+        "percent", rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N}){_TO}(?P<to>{_N}) ?(?P<kind>[%‰‱])", _percent_range, "0."
+    ),
+    _rule(
+        "temperature",
+        rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N}){_DEGREE}?{_TO}(?P<sign2>[-+])?(?P<to>{_N}){_DEGREE.replace('unit', 'unit2')}",
+        lambda match: _degrees_range(match),
+        "0.",
+    ),
+    _rule(
+        "temperature",
+        rf"(?P<sign>{_BEFORE_SIGN}[-+±])?(?P<n>{_N})(?P<to>(?!))?(?P<unit> ?(?:℃|°[CcF]))",
+        _degrees,
+        "0.",
+    ),
+    _rule(
+        "coordinate",
+        r"(?<![0-9.])([0-9]{1,3})°([0-9]{1,2})'(?:([0-9]{1,2}(?:\.[0-9]{1,6})?)(?:\"|''))?",
+        lambda match: f"{number(match[1])}度{number(match[2])}分" + (f"{number(match[3])}秒" if match[3] else ""),
+    ),
     _rule("math", rf"(?<![A-Za-z0-9.])({_N}) ?- ?(?=(?P<to>{_N}))", _subtraction),
-    _rule("dimension", rf"(?<![A-Za-z0-9.]){_N}%?(?: ?{UNIT}|{_HAN}{{0,2}}(?= ?[×xX*] ?[0-9]))?(?: {{0,2}}[×xX*] {{0,2}}{_N}(?: ?{UNIT})?){{1,3}}(?![A-Za-z])", _dimension),
+    _rule(
+        "dimension",
+        rf"(?<![A-Za-z0-9.]){_N}%?(?: ?{UNIT}|{_HAN}{{0,2}}(?= ?[×xX*] ?[0-9]))?(?: {{0,2}}[×xX*] {{0,2}}{_N}(?: ?{UNIT})?){{1,3}}(?![A-Za-z])",
+        _dimension,
+    ),
     _rule(
         "money",
         rf"(?P<sign>{_BEFORE_SIGN}-)?(?P<n>{_N})(?P<scale>{_SCALE})(?:{CURRENCY_WORDS}?{_TO}(?P<to>{_N})(?P<scale2>{_SCALE}))? ?(?P<currency>{CURRENCY_WORDS}|{CODE_OF_CURRENCY}|[$€£¥]){_PER}",
         _money_after,
         "0.",
     ),
-    _rule("scale", rf"(?P<n>{_N})(?:(?P<letter1>[kKwW])?{_TO}(?P<to>{_N}))?(?P<letter>[kKwW])(?![A-Za-z0-9])", _letter_scale),
+    _rule(
+        "scale",
+        rf"(?P<n>{_N})(?:(?P<letter1>[kKwW])?{_TO}(?P<to>{_N}))?(?P<letter>[kKwW])(?![A-Za-z0-9])",
+        _letter_scale,
+    ),
     _rule(
         "quantity",
         rf"(?P<sign>{_BEFORE_SIGN}[-±])?(?P<n>{_N})(?P<scale>{_SCALE})(?:{_TO}(?P<to>{_N}))? ?(?P<unit>{UNIT})(?![%]){_PER}",
         _quantity,
         "0.",
     ),
-    _rule("rate", rf"(?P<n>{_N})(?P<scale>{_SCALE})(?P<what>(?:块钱|[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|毫升|人次|英里|米|克|升|票)?)(?P<per>/(?:{PER}|{UNIT}))", _rated),
-    _rule("measure", r"(?<![0-9./])([0-9]{2,3})/([0-9]{2,3}) ?mmHg", lambda match: f"{cardinal(match[1])}，{cardinal(match[2])}毫米汞柱"),
+    _rule(
+        "rate",
+        rf"(?P<n>{_N})(?P<scale>{_SCALE})(?P<what>(?:块钱|[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|毫升|人次|英里|米|克|升|票)?)(?P<per>/(?:{PER}|{UNIT}))",
+        _rated,
+    ),
+    _rule(
+        "measure",
+        r"(?<![0-9./])([0-9]{2,3})/([0-9]{2,3}) ?mmHg",
+        lambda match: f"{cardinal(match[1])}，{cardinal(match[2])}毫米汞柱",
+    ),
     _rule("fraction", r"(?<![0-9./])(?:([0-9]{1,3}) )?([0-9]{1,4})/([0-9]{1,5})(?![0-9/]|\.[0-9])", _fraction),
-    _rule("fraction", r"(?<![0-9./])([0-9]{1,2})/([0-9]{1,2}\.[0-9]{1,3})(?![0-9/.])", lambda match: f"{number(match[2])}分之{cardinal(match[1])}"),
-    _rule("fraction", r"(?<![0-9.])([0-9]{1,2}\.[0-9]{1,2})/(5|10|100)(?![0-9/.])", lambda match: f"{cardinal(match[2])}分之{number(match[1])}"),
+    _rule(
+        "fraction",
+        r"(?<![0-9./])([0-9]{1,2})/([0-9]{1,2}\.[0-9]{1,3})(?![0-9/.])",
+        lambda match: f"{number(match[2])}分之{cardinal(match[1])}",
+    ),
+    _rule(
+        "fraction",
+        r"(?<![0-9.])([0-9]{1,2}\.[0-9]{1,2})/(5|10|100)(?![0-9/.])",
+        lambda match: f"{cardinal(match[2])}分之{number(match[1])}",
+    ),
     _rule("fraction", r"(?<![0-9.])([0-9]{1,5})分之([0-9]{1,5})(?![0-9])", _of),
     _rule("about", rf"(?<![0-9.、第])([1-8])、([2-9])(?=(?:{_CLEAR}|[年层倍万千百十])(?!级))", _about),
     _rule("clock", r"(?<![0-9.])([0-9]{1,2})'([0-9]{1,2})(?:\"|''|(?![0-9A-Za-z]))", _feet_or_minutes),
-    _rule("name", r"(?<![0-9.])([0-9]{1,2})[·•‧∙・]([0-9]{1,2})(?![0-9])", lambda match: one_by_one(match[1] + match[2])),
+    _rule(
+        "name", r"(?<![0-9.])([0-9]{1,2})[·•‧∙・]([0-9]{1,2})(?![0-9])", lambda match: one_by_one(match[1] + match[2])
+    ),
     _rule("range", f"{_RANGE_N}(?P<link>{_TO}){_RANGE_TO}", _range),
     _rule("code", r"(?<![0-9.])[0-9]{17}[Xx]", lambda match: one_by_one(match[0])),
     _rule("code", r"(?<![0-9.])[0-9]{1,64}(?![0-9])", _code),
-    _rule("month", "0([1-9])(?=[月日时点]|号(?![上中下]))", lambda match: counted(match[1]) if match.string[match.end()] in "时点" else cardinal(match[1])),
+    _rule(
+        "month",
+        "0([1-9])(?=[月日时点]|号(?![上中下]))",
+        lambda match: counted(match[1]) if match.string[match.end()] in "时点" else cardinal(match[1]),
+    ),
     _rule("phone", rf"(?<![0-9A-Za-z.])(?:{_HOTLINE})(?![0-9A-Za-z.])", _hotline),
     _rule("room", r"(?<![0-9A-Za-z.])([0-9]{3,4})(?=室|房|号房|教室|会议室|路(?!程)|包厢|包间|病房)", _room),
     _rule("room", r"(?<![0-9A-Za-z.])([0-9]{4})(?=号)", _room),

@@ -17,7 +17,9 @@ _STAR_KEY = re.compile(r"\*(?=[号键])")
 _TIMES = re.compile(r"(?:(?<=[0-9][A-Za-z])|(?<=[0-9][A-Za-z]{2})|(?<=[0-9][个袋箱瓶盒包片张元]))\*(?=[0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![A-Za-z])(?:No|NO|no)\. ?(?=[0-9])")
 _CURRENCY_CODE = re.compile("(?<![A-Za-z])(" + "|".join(map(re.escape, SIGN_OF_CODE)) + r") ?(?=[0-9])")
-_URL = re.compile(r"(?:https?|ftp)://([A-Za-z0-9.-]{1,200})(?::[0-9]{1,5})?(/?[A-Za-z0-9/?#&=%._~+@:;!$-]{0,2000}(?<![.,;:!?]))?")
+_URL = re.compile(
+    r"(?:https?|ftp)://([A-Za-z0-9.-]{1,200})(?::[0-9]{1,5})?(/?[A-Za-z0-9/?#&=%._~+@:;!$-]{0,2000}(?<![.,;:!?]))?"
+)
 _SHORT_PATH = re.compile("(?:/[A-Za-z0-9_-]{1,16}){1,2}/?")
 _ROMAN = re.compile(
     "(?<=第)[IVX]{1,7}(?![A-Za-z0-9])"

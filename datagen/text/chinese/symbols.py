@@ -26,7 +26,9 @@ def _marks(match: re.Match[str]) -> str:
 def _dot(match: re.Match[str]) -> str:
     """A dot inside Latin letters and digits: in an address 点, in initials nothing."""
     left, right = cues.left_of(match), cues.right_of(match)
-    if re.search(r"(?:^|[^A-Za-z0-9])[A-Za-z]$|\.[A-Za-z]$", left) and re.match(r"[A-Za-z](?:\.|[^A-Za-z0-9]|$)", right):
+    if re.search(r"(?:^|[^A-Za-z0-9])[A-Za-z]$|\.[A-Za-z]$", left) and re.match(
+        r"[A-Za-z](?:\.|[^A-Za-z0-9]|$)", right
+    ):
         return " "
     return " " if re.search("(?<![A-Za-z])(?:Vol|vol|Fig|Ch|Sec|Ver|Rev|Mr|Dr|Ms)$", left) else "点"
 
@@ -37,24 +39,34 @@ def _hyphen(match: re.Match[str]) -> str | None:
     left, right = (left.rstrip(" "), right.lstrip(" ")) if is_dash else (left, right)
     if re.search(rf"(?<![{_LATIN}])[{_LATIN}]$", left) and not re.match(f"[{_LATIN}0-9]", right) and not is_dash:
         return "减"
-    if re.search(r"(?:(?<![A-Za-z])[A-Za-z]|[0-9)]) ?$", left) and re.match("(?:[A-Za-z](?![A-Za-z])|[0-9(])", right) and is_dash:
+    if (
+        re.search(r"(?:(?<![A-Za-z])[A-Za-z]|[0-9)]) ?$", left)
+        and re.match("(?:[A-Za-z](?![A-Za-z])|[0-9(])", right)
+        and is_dash
+    ):
         return "减"
     if "·" in left and re.match("[\u3400-\u9fff]", right):
         return ""
-    if re.search("[\u3400-\u9fff]$", left) and re.match(r"[\u3400-\u9fff]{2,6}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", right):
+    if re.search("[\u3400-\u9fff]$", left) and re.match(
+        r"[\u3400-\u9fff]{2,6}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", right
+    ):
         return "到"
-    if not is_dash and re.search("(?<![A-Za-z])[a-z]$", left) and re.match("[a-z](?![A-Za-z])", right):
-        return "减"
     if (before := re.search("([A-Z])[0-9]{1,4}$", left)) and re.match(f"{before[1]}[0-9]", right):
         return "到"
     if re.search("(?:波音|空客)[A-Z]?[0-9]{3}$|[A-Za-z]-?[0-9]{1,9}$", left):
         return " "
     if re.search(r"[\^=+*×÷]", left) and re.search("[0-9)]$", left) and not is_dash and re.match("[0-9a-z(]", right):
         return "减"
-    if re.search("[0-9](?:[%年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])?$", left) and re.match("[0-9]", right):
+    if re.search(
+        "[0-9](?:[%年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])?$", left
+    ) and re.match("[0-9]", right):
         return "到"
-    if re.search("[A-Za-z0-9]$", left) and re.match(rf"[A-Za-z0-9._-]{{1,40}}@|[A-Za-z0-9-]{{1,40}}\.(?:com|cn|net|org|edu|gov|io)(?![a-z])", right):
+    if re.search("[A-Za-z0-9]$", left) and re.match(
+        rf"[A-Za-z0-9._-]{{1,40}}@|[A-Za-z0-9-]{{1,40}}\.(?:com|cn|net|org|edu|gov|io)(?![a-z])", right
+    ):
         return "杠"
+    if not is_dash and re.search("(?<![A-Za-z])[a-z]$", left) and re.match("[a-z](?![A-Za-z])", right):
+        return "减"
     if re.search("(?:周|星期|礼拜)[一二三四五六日天]$", left) and re.match("周|星期|礼拜", right):
         return "到"
     return " " if not is_dash and re.search(f"[{_LATIN}0-9]$", left) and re.match(f"[{_LATIN}0-9]", right) else "，"
@@ -65,18 +77,27 @@ _PAID = re.compile(f"(?:[0-9][{_HAN}]{{1,2}}|[元块人次个件万亿角分里�
 
 def _slash(match: re.Match[str]) -> str:
     left, right = cues.left_of(match), cues.right_of(match)
-    if _PAID.search(left) and re.match(f"(?:{PER}|{UNIT})(?![{_HAN}]{{2}})", right) and not re.search("[A-Za-z]$", left):
+    is_spaced, left = " " in match[0] or left.endswith(" "), left.rstrip(" ")
+    if (
+        _PAID.search(left)
+        and re.match(f"(?:{PER}|{UNIT})(?![{_HAN}]{{2}})", right)
+        and not re.search("[A-Za-z]$", left)
+    ):
         return "每"
     if re.search("[元块]$", left):
         return ""
-    if re.search("[0-9)!]$", left) and re.match("[0-9(]", right) and (match[0] != "/" or left[-1] in ")!" or right[0] == "("):
+    if re.search("[0-9)!]$", left) and re.match("[0-9(]", right) and (is_spaced or left[-1] in ")!" or right[0] == "("):
         return "除以"
     if re.search("[0-9](?:[A-Za-z]{1,4}|[升克])$", left) and re.match("[0-9]", right):
         return "每" if re.match("100 ?(?:km|公里|g|克|m[lL])", right) else "，"
     if left.endswith("和") and right.startswith("或"):
         return ""
     if re.search("[0-9a-zA-Z]$", left) and re.match("[0-9a-zA-Z]", right):
-        return "斜杠" if re.search(r"[0-9]$|\.[A-Za-z]{2,6}(?:/[A-Za-z0-9_-]{1,16})?$", left) or re.match("[0-9]", right) else " "
+        return (
+            "斜杠"
+            if re.search(r"[0-9]$|\.[A-Za-z]{2,6}(?:/[A-Za-z0-9_-]{1,16})?$", left) or re.match("[0-9]", right)
+            else " "
+        )
     return "或" if right.strip() and left.strip() else "，"
 
 
@@ -144,14 +165,18 @@ _WORDS = {
 
 RULES = (
     _rule("decimal", r"(?<![A-Za-z0-9])\.([0-9]{1,20})(?![0-9.])", lambda match: "零点" + one_by_one(match[1])),
-    _rule("comparison", f" {{0,1}}(?:(?<=[0-9A-Za-z)%{_HAN} ])[<>](?= ?[0-9A-Za-z({_HAN}-])|^[<>](?=[0-9]))", lambda match: "小于" if "<" in match[0] else "大于"),
+    _rule(
+        "comparison",
+        f" {{0,1}}(?:(?<=[0-9A-Za-z)%{_HAN} ])[<>](?= ?[0-9A-Za-z({_HAN}-])|^[<>](?=[0-9]))",
+        lambda match: "小于" if "<" in match[0] else "大于",
+    ),
     _rule("factorial", r"(?<=[0-9a-z)])!(?= ?[/=×*+(])", "的阶乘"),
     _rule("dot", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", _dot),
     _rule("ellipsis", r"(?:\.{2,64}|…{1,64})", "，"),
     _rule("mark", r"[,.?!;:，。？！；：、…]{1,64}", _marks),
     _rule("space", r"\s{1,64}", " "),
     _rule("apostrophe", "'", _apostrophe),
-    _rule("quote", "[\"“”‘’«»《》〈〉「」『』`´]{1,64}", ""),
+    _rule("quote", '["“”‘’«»《》〈〉「」『』`´]{1,64}', ""),
     _rule("bracket", r"[()（）\[\]{}【】〔〕〖〗|]{1,64}", "，"),
     _rule("arrow", r"[-=]>|[→⇒➡⟶➔➜]", "到"),
     _rule("arrow", "<[-=](?![0-9])|[←⇐]", "，"),

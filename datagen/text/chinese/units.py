@@ -68,6 +68,7 @@ PER = (
 )
 """What a rate may be of, after a slash."""
 
+
 def _pairs() -> tuple[str, str]:
     pairs = (
         "個个兩两點点號号樓楼萬万億亿歲岁後后電电話话車车間间條条張张輛辆臺台時时鐘钟週周塊块雙双隻只場场種种項项頁页層层線线門门"
@@ -81,5 +82,8 @@ def _pairs() -> tuple[str, str]:
 
 TO_SIMPLIFIED = str.maketrans(*_pairs())
 """Characters of rules, traditional to simplified; one for one, so that places stay."""
-TO_TRADITIONAL = str.maketrans("个两点号楼万亿岁时钟块层线节负摄华压币镑韩欧厘吨组级总减达过东纬经单", "個兩點號樓萬億歲時鐘塊層線節負攝華壓幣鎊韓歐釐噸組級總減達過東緯經單")
+TO_TRADITIONAL = str.maketrans(
+    "个两点号楼万亿岁时钟块层线节负摄华压币镑韩欧厘吨组级总减达过东纬经单",
+    "個兩點號樓萬億歲時鐘塊層線節負攝華壓幣鎊韓歐釐噸組級總減達過東緯經單",
+)
 """Characters that rules say, simplified to traditional."""
