@@ -10,7 +10,7 @@ symbols.py  the rules of marks and symbols
 
 import re
 
-from datagen.text.chinese import numbers, symbols
+from datagen.text.chinese import codes, numbers, quantities, symbols, times
 from datagen.text.chinese.prose import plain
 from datagen.text.chinese.units import TO_SIMPLIFIED, TO_TRADITIONAL
 from datagen.text.reading import WORD, Part, Reader, Reading
@@ -40,7 +40,28 @@ _MARKS = re.compile(
 """Spaces and marks that no rule has to look at."""
 _UNSAID_MARKS = str.maketrans(dict.fromkeys('"“”《》「」') | dict(zip("、,.?!;:", "，，。？！；：", strict=True)))
 
-READER = Reader((*numbers.RULES, *symbols.RULES), _MARKS)
+READER = Reader(
+    (
+        *numbers.COUNTS,
+        *codes.ADDRESSES,
+        *times.DATES,
+        *codes.NAMES,
+        *times.TIMES,
+        *numbers.PAIRS,
+        *times.YEARS,
+        *codes.PHONES,
+        *numbers.SUBTRACTION,
+        *quantities.RULES,
+        *numbers.PARTS,
+        *codes.CODES,
+        *numbers.ORDINALS,
+        *times.BARE_YEARS,
+        *codes.MODELS,
+        *numbers.NUMBERS,
+        *symbols.RULES,
+    ),
+    _MARKS,
+)
 """Reads prose in simplified characters: of the rules that match at a place, the first takes the part."""
 
 

@@ -62,7 +62,7 @@ def _hyphen(match: re.Match[str]) -> str | None:
     ) and re.match("[0-9]", right):
         return "到"
     if re.search("[A-Za-z0-9]$", left) and re.match(
-        rf"[A-Za-z0-9._-]{{1,40}}@|[A-Za-z0-9-]{{1,40}}\.(?:com|cn|net|org|edu|gov|io)(?![a-z])", right
+        r"[A-Za-z0-9._-]{1,40}@|[A-Za-z0-9-]{1,40}\.(?:com|cn|net|org|edu|gov|io)(?![a-z])", right
     ):
         return "杠"
     if not is_dash and re.search("(?<![A-Za-z])[a-z]$", left) and re.match("[a-z](?![A-Za-z])", right):
