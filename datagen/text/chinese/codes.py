@@ -54,24 +54,19 @@ _SPECIAL = re.compile(
 )
 
 
+_WORDS = ("996", "007", "985", "1314", "520")
+"""Digits that are words wherever they count nothing."""
+
+
 def _named(match: re.Match[str]) -> str | None:
     """Three digits that are a name: 985高校, 波音737, 101大楼."""
     left, right = cues.left_of(match), cues.right_of(match)
     digits = match[0]
-    if (
-        digits in ("985", "211", "996", "520", "1314", "007", "404", "618")
-        and not COUNTED.match(right)
-        and not re.match("[多余几%+万亿-]", right)
-    ):
-        if digits in ("996", "007", "985", "1314", "520") and not re.search("[=+×÷*-] ?$", left):
-            return one_by_one(digits)
-    if (
-        (_SPECIAL.match(right) and 2 < len(digits) and digits[-2:] != "00")
-        or (digits == "84" and right.startswith("消毒"))
-        or MAKERS.search(left)
-    ):
+    is_word = digits in _WORDS and not COUNTED.match(right) and not re.match("[多余几%+万亿-]", right)
+    if is_word and not re.search("[=+×÷*-] ?$", left):
         return one_by_one(digits)
-    return None
+    is_named = _SPECIAL.match(right) and len(digits) > 2 and digits[-2:] != "00"
+    return one_by_one(digits) if is_named or MAKERS.search(left) else None
 
 
 def _room(match: re.Match[str]) -> str:
@@ -162,7 +157,8 @@ _DOMAIN_END = r"\.(?:com|cn|net|org|edu|gov|io|top|cc|tv|vip|me|co|info|app|dev)
 ADDRESSES = (
     rule(
         "address",
-        rf"(?<=[A-Za-z0-9])-[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@)|[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@[A-Za-z0-9]|{_DOMAIN_END})|(?<=@)[0-9]{{1,20}}",
+        rf"(?<=[A-Za-z0-9])-[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@)|"
+        rf"[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@[A-Za-z0-9]|{_DOMAIN_END})|(?<=@)[0-9]{{1,20}}",
         lambda match: one_by_one(match[0].replace("-", "杠")),
         "0.",
     ),
@@ -170,11 +166,14 @@ ADDRESSES = (
 NAMES = (
     rule(
         "name",
-        r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|985(?=[/、和]211)|211(?=[/、和]985)|(?<=985[/、和])211|(?<=211[/、和])985|99(?=大促|公益)|[0-9]{2}(?=式(?:坦克|步枪|手枪|冲锋|机枪|战车|$))|1024(?=程序员)|18650|(?:1080|1440|2160|720|480)(?=[pPiI](?![A-Za-z]))|360(?=安全|杀毒|浏览器|搜索|卫士|软件)|7-11|711(?=便利)|1688(?=网|平台|批发)|84(?=消毒)|315|110(?=报警|接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])",
+        r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|985(?=[/、和]211)|211(?=[/、和]985)|(?<=985[/、和])211|"
+        r"(?<=211[/、和])985|99(?=大促|公益)|[0-9]{2}(?=式(?:坦克|步枪|手枪|冲锋|机枪|战车|$))|1024(?=程序员)|18650|(?:1080|1440|2160|720|"
+        r"480)(?=[pPiI](?![A-Za-z]))|360(?=安全|杀毒|浏览器|搜索|卫士|软件)|7-11|711(?=便利)|1688(?=网|平台|批发)|84(?=消毒)|315|110(?=报警|"
+        r"接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])",
         lambda match: _groups(match[0]).replace("，", ""),
     ),
-    rule("special", r"(?<![0-9.])24/7(?![0-9])", lambda match: "二十四七"),
-    rule("special", r"(?<![0-9.])7/24(?=小时| ?h)", lambda match: "七乘二十四"),
+    rule("special", r"(?<![0-9.])24/7(?![0-9])", lambda _: "二十四七"),
+    rule("special", r"(?<![0-9.])7/24(?=小时| ?h)", lambda _: "七乘二十四"),
     rule("code", r"(?<![0-9/])([0-9]{2})/([0-9]{2})(?![0-9/])", _expiry),
     rule("room", r"(?<![0-9A-Za-z./-])[1-9][0-9]?(?:-[1-9][0-9]?){0,2}-[1-9][0-9]{2,3}(?![0-9A-Za-z./-])", _flat),
     rule(
@@ -191,7 +190,8 @@ PHONES = (
     rule("phone", r"\+?86[- ]?(?:10|2[0-9]|[3-9][0-9]{2})[- ][0-9]{3,4}[- ]?[0-9]{4}(?![0-9])", _telephone, "0."),
     rule(
         "phone",
-        r"(?<![A-Za-z0-9-])(?:0[0-9]{2,3}[- ][0-9]{3,4}[- ]?[0-9]{4}|[48]00-?[0-9]{3,4}-?[0-9]{3,4})(?:-[0-9]{1,4}(?![0-9]))?(?![\d])",
+        r"(?<![A-Za-z0-9-])(?:0[0-9]{2,3}[- ][0-9]{3,4}[- ]?[0-9]{4}|"
+        r"[48]00-?[0-9]{3,4}-?[0-9]{3,4})(?:-[0-9]{1,4}(?![0-9]))?(?![\d])",
         _telephone,
     ),
     rule("version", r"(?<![0-9.])[0-9]{1,4}(?:\.[0-9]{1,4}){2,4}(?![0-9.])", _version),

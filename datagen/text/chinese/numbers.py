@@ -17,16 +17,14 @@ _ADDRESS = re.compile("(?:[路街巷弄道村]|大道|胡同|信箱|号楼|栋|�
 
 def _dashed_score(match: re.Match[str]) -> str | None:
     left, right = cues.left_of(match), cues.right_of(match)
-    if _ADDRESS.search(left) and not re.match("号?[楼线]|[栋座幢]|单元", right):
+    falls = int(match[1]) > int(match[2])
+    house = "号?[楼线]|[栋座幢]|单元"
+    if (_ADDRESS.search(left) and not re.match(house, right)) or (falls and re.match(house, right)):
         return f"{cardinal(match[1])}杠{cardinal(match[2])}"
     if MAKERS.search(left):
         return None
-    teams = (
-        len(match[1] + match[2]) < 5
-        and int(match[1]) > int(match[2])
-        or re.search(f"{HAN}$", left)
-        and re.match(f"{HAN}{{2}}|$|[,.;!?。]", right)
-    )
+    between_teams = re.search(f"{HAN}$", left) and re.match(f"{HAN}{{2}}|$|[,.;!?。]", right)
+    teams = (falls and len(match[1] + match[2]) < 5) or between_teams
     if (
         teams
         and int(match[1]) >= int(match[2])

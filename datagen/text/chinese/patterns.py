@@ -27,10 +27,12 @@ def say_before(written: str, scale: str, after: str) -> str:
 
 
 def to_word(match: re.Match[str]) -> str:
+    """The word of a range: 至 if it is written so, else 到."""
     return "至" if "至" in match[0] else "到"
 
 
 def sign_word(sign: str | None, plus: str = "加") -> str:
+    """The word of a sign before a number; empty if there is none."""
     return {"-": "负", "+": plus, "±": "正负"}.get(sign or "", "")
 
 
@@ -40,6 +42,7 @@ MAKERS = re.compile(
 
 
 def rule(name: str, pattern: str, say: Say, first: str = "0") -> Rule:
+    """A rule of numbers; see `Rule`."""
     return Rule(name, re.compile(pattern), say, first)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from datagen.text.chinese import cues
 from datagen.text.chinese.units import PER, SYMBOLS, UNIT
@@ -33,72 +34,55 @@ def _dot(match: re.Match[str]) -> str:
     return " " if re.search("(?<![A-Za-z])(?:Vol|vol|Fig|Ch|Sec|Ver|Rev|Mr|Dr|Ms)$", left) else "点"
 
 
-def _hyphen(match: re.Match[str]) -> str | None:
+_JOINED, _APART = "\ue020", "\ue021"
+"""Stand for a sign with or without spaces around it, in the patterns of what is on its sides."""
+_SIGN = f"[{_JOINED}{_APART}]"
+_Table = tuple[tuple[re.Pattern[str], str], ...]
+
+
+def _table(*rows: tuple[str, str]) -> _Table:
+    return tuple((re.compile(pattern), words) for pattern, words in rows)
+
+
+def _by_sides(table: _Table, match: re.Match[str]) -> str:
+    """The words of the first row whose pattern is found around a sign."""
     left, right = cues.left_of(match), cues.right_of(match)
-    is_dash = left.endswith(" ") and right.startswith(" ")
-    left, right = (left.rstrip(" "), right.lstrip(" ")) if is_dash else (left, right)
-    if re.search(rf"(?<![{_LATIN}])[{_LATIN}]$", left) and not re.match(f"[{_LATIN}0-9]", right) and not is_dash:
-        return "减"
-    if (
-        re.search(r"(?:(?<![A-Za-z])[A-Za-z]|[0-9)]) ?$", left)
-        and re.match("(?:[A-Za-z](?![A-Za-z])|[0-9(])", right)
-        and is_dash
-    ):
-        return "减"
-    if "·" in left and re.match("[\u3400-\u9fff]", right):
-        return ""
-    if re.search("[\u3400-\u9fff]$", left) and re.match(
-        r"[\u3400-\u9fff]{2,6}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", right
-    ):
-        return "到"
-    if (before := re.search("([A-Z])[0-9]{1,4}$", left)) and re.match(f"{before[1]}[0-9]", right):
-        return "到"
-    if re.search("(?:波音|空客)[A-Z]?[0-9]{3}$|[A-Za-z]-?[0-9]{1,9}$", left):
-        return " "
-    if re.search(r"[\^=+*×÷]", left) and re.search("[0-9)]$", left) and not is_dash and re.match("[0-9a-z(]", right):
-        return "减"
-    if re.search(
-        "[0-9](?:[%年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])?$", left
-    ) and re.match("[0-9]", right):
-        return "到"
-    if re.search("[A-Za-z0-9]$", left) and re.match(
-        r"[A-Za-z0-9._-]{1,40}@|[A-Za-z0-9-]{1,40}\.(?:com|cn|net|org|edu|gov|io)(?![a-z])", right
-    ):
-        return "杠"
-    if not is_dash and re.search("(?<![A-Za-z])[a-z]$", left) and re.match("[a-z](?![A-Za-z])", right):
-        return "减"
-    if re.search("(?:周|星期|礼拜)[一二三四五六日天]$", left) and re.match("周|星期|礼拜", right):
-        return "到"
-    return " " if not is_dash and re.search(f"[{_LATIN}0-9]$", left) and re.match(f"[{_LATIN}0-9]", right) else "，"
+    spaced = f"{left}{match[0].replace(match[0].strip(), _JOINED)}{right}"
+    around = re.sub(f" +{_JOINED} *|{_JOINED} +", _APART, spaced)
+    return next(words for pattern, words in table if pattern.search(around))
 
 
-_PAID = re.compile(f"(?:[0-9][{_HAN}]{{1,2}}|[元块人次个件万亿角分里米克升]|[A-Za-z]|公里|千克|吨)$")
-
-
-def _slash(match: re.Match[str]) -> str:
-    left, right = cues.left_of(match), cues.right_of(match)
-    is_spaced, left = " " in match[0] or left.endswith(" "), left.rstrip(" ")
-    if (
-        _PAID.search(left)
-        and re.match(f"(?:{PER}|{UNIT})(?![{_HAN}]{{2}})", right)
-        and not re.search("[A-Za-z]$", left)
-    ):
-        return "每"
-    if re.search("[元块]$", left):
-        return ""
-    if re.search("[0-9)!]$", left) and re.match("[0-9(]", right) and (is_spaced or left[-1] in ")!" or right[0] == "("):
-        return "除以"
-    if re.search("[0-9](?:[A-Za-z]{1,4}|[升克])$", left) and re.match("[0-9]", right):
-        return "每" if re.match("100 ?(?:km|公里|g|克|m[lL])", right) else "，"
-    if left.endswith("和") and right.startswith("或"):
-        return ""
-    if re.search("[0-9a-zA-Z]$", left) and re.match("[0-9a-zA-Z]", right):
-        return (
-            "斜杠"
-            if re.search(r"[0-9]$|\.[A-Za-z]{2,6}(?:/[A-Za-z0-9_-]{1,16})?$", left) or re.match("[0-9]", right)
-            else " "
-        )
-    return "或" if right.strip() and left.strip() else "，"
+_HYPHENS = _table(
+    (f"(?<![{_LATIN}])[{_LATIN}]{_JOINED}(?![{_LATIN}0-9])", "减"),
+    (f"(?:(?<![A-Za-z])[A-Za-z]|[0-9)]){_APART}(?:[A-Za-z](?![A-Za-z])|[0-9(])", "减"),
+    (f"·[^·]{{1,12}}{_JOINED}[{_HAN}]", ""),
+    (f"[{_HAN}]{_SIGN}[{_HAN}]{{2,6}}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", "到"),
+    (f"(?P<letter>[A-Z])[0-9]{{1,4}}{_JOINED}(?P=letter)[0-9]", "到"),
+    (f"(?:(?:波音|空客)[A-Z]?[0-9]{{3}}|[A-Za-z]-?[0-9]{{1,9}}){_JOINED}", " "),
+    (f"[\\^=+*×÷].{{0,12}}[0-9)]{_JOINED}[0-9a-z(]", "减"),
+    (f"[0-9](?:[%年月日号点时分秒元个天周岁度米页章节楼层万亿千百]|小时|分钟|公[里斤])?{_SIGN}[0-9]", "到"),
+    (
+        f"[A-Za-z0-9]{_JOINED}(?:[A-Za-z0-9._-]{{1,40}}@|[A-Za-z0-9-]{{1,40}}\\.(?:com|cn|net|org|edu|gov|"
+        f"io)(?![a-z]))",
+        "杠",
+    ),
+    (f"(?<![A-Za-z])[a-z]{_JOINED}[a-z](?![A-Za-z])", "减"),
+    (f"(?:周|星期|礼拜)[一二三四五六日天]{_SIGN}(?:周|星期|礼拜)", "到"),
+    (f"[{_LATIN}0-9]{_JOINED}[{_LATIN}0-9]", " "),
+    ("", "，"),
+)
+_SLASHES = _table(
+    (f"(?:[0-9][{_HAN}]{{1,2}}|[元块人次个件万亿角分里米克升]){_SIGN}(?:{PER}|{UNIT})(?![{_HAN}]{{2}})", "每"),
+    (f"[元块]{_SIGN}", ""),
+    (f"(?:[0-9)!]{_APART}[0-9(]|[)!]{_JOINED}[0-9(]|[0-9]{_JOINED}\\()", "除以"),
+    (f"[0-9](?:[A-Za-z]{{1,4}}|[升克]){_SIGN}100 ?(?:km|公里|g|克|m[lL])", "每"),
+    (f"[0-9](?:[A-Za-z]{{1,4}}|[升克])?{_SIGN}[0-9]", "，"),
+    (f"和{_JOINED}或", ""),
+    (f"(?:[0-9]|\\.[A-Za-z]{{2,6}}(?:/[A-Za-z0-9_-]{{1,16}})?){_JOINED}[0-9A-Za-z]|[A-Za-z]{_JOINED}[0-9]", "斜杠"),
+    (f"[A-Za-z]{_SIGN}[A-Za-z]", " "),
+    (f"[^ ,.]{_SIGN}[^ ,.]", "或"),
+    ("", "，"),
+)
 
 
 def _hash(match: re.Match[str]) -> str:
@@ -149,7 +133,7 @@ def _apostrophe(match: re.Match[str]) -> str:
 
 
 def _fixed(words: str) -> _Say:
-    return lambda match: words
+    return lambda _: words
 
 
 def _rule(name: str, pattern: str, say: _Say | str) -> Rule:
@@ -182,8 +166,8 @@ RULES = (
     _rule("arrow", "<[-=](?![0-9])|[←⇐]", "，"),
     _rule("equation", r"==?", "等于"),
     _rule("dash", r"—{1,64}|-{2,64}", "，"),
-    _rule("hyphen", "-", _hyphen),
-    _rule("slash", " ?/ ?", _slash),
+    _rule("hyphen", "-", partial(_by_sides, _HYPHENS)),
+    _rule("slash", "/", partial(_by_sides, _SLASHES)),
     _rule("ordinal", "#([0-9]{1,3})(?![0-9])", _number_sign),
     _rule("hash", "#", _hash),
     _rule("about", "~", _tilde),

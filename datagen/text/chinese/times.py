@@ -188,7 +188,8 @@ def _feet_or_minutes(match: re.Match[str]) -> str:
 DATES = (
     rule(
         "date",
-        rf"{FREE}([12][0-9]{{3}}){DATE_SEPARATOR}([0-9]{{1,2}}){DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|\.[0-9])(T(?=[0-9]))?",
+        rf"{FREE}([12][0-9]{{3}}){DATE_SEPARATOR}([0-9]{{1,2}}){DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|"
+        rf"\.[0-9])(T(?=[0-9]))?",
         _full_date,
     ),
     rule("date", rf"(?<![0-9./-])([0-3]?[0-9])/([0-3]?[0-9])/({YEAR})(?![0-9/])", _foreign_date),
