@@ -8,9 +8,10 @@ from datagen.text.chinese.words import cardinal
 
 _CIRCLED = {
     chr(first + n): f"({n + 1})"
-    for first, count in ((0x2460, 20), (0x2474, 20), (0x2488, 20), (0x24F5, 10), (0x2776, 10), (0x2780, 10), (0x278A, 10))
+    for first, count in ((0x2460, 20), (0x2474, 20), (0x2488, 20), (0x24F5, 10), (0x2776, 10), (0x2780, 10))
     for n in range(count)
-}  # fmt: skip
+}
+_CIRCLED |= {chr(0x278A + n): f"({n + 1})" for n in range(10)}
 _ROMAN_SIGNS = {chr(first + n): cardinal(str(n + 1)) for first in (0x2160, 0x2170) for n in range(12)}
 _BEFORE_FOLD = str.maketrans({**_CIRCLED, **_ROMAN_SIGNS, "№": "#"})
 _STAR_KEY = re.compile(r"\*(?=[号键])")

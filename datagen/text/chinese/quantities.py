@@ -27,7 +27,8 @@ _PER = f"(?P<per> {{0,1}}/ {{0,1}}(?:{PER}|{UNIT}))?"
 _LETTER_SCALES = {"k": "千", "K": "千", "w": "万", "W": "万", "m": "百万", "M": "百万", "b": "十亿", "B": "十亿"}
 
 _PAY = re.compile(
-    "(?:薪|工资|收入|价|预算|存款|粉丝|播放|阅读|销量|销售额|卖|赚|花|投资|奖金|底薪|待遇|挣|薪水|offer|房租|月租|首付|贷款)[^.;!?。]{0,6}$"
+    "(?:薪|工资|收入|价|预算|存款|粉丝|播放|阅读|销量|销售额|卖|赚|花|投资|奖金|底薪|待遇|挣|薪水|offer|房租|月租|"
+    "首付|贷款)[^.;!?。]{0,6}$"
 )
 
 _POWER = re.compile(" ?(?:快充|充电|功率|灯|的?灯|加热|电源|电机|适配器|无线)")
@@ -52,22 +53,21 @@ def _thousands(written: str) -> str:
 
 
 def _money_before(match: re.Match[str]) -> str:
-    sign = "负" if match["sign"] else ""
-    currency = _LETTER_SCALES.get(match["letter"] or "", "") + SYMBOLS[match["currency"]]
-    if match["word"] and currency == "元" and not match["letter"]:
-        currency = match["word"]
-    if match["to"]:
-        return f"{sign}{_amount(match['n'], match['scale'], '')}{to_word(match)}{_amount(match['to'], match['scale2'], currency)}{_rate(match['per'])}"
-    return sign + _amount(match["n"], match["scale"], currency) + _rate(match["per"])
+    words = SYMBOLS[match["currency"]]
+    if match["word"] and words == "元" and not match["letter"]:
+        words = match["word"]
+    return _money(match, _LETTER_SCALES.get(match["letter"] or "", "") + words)
 
 
 def _money_after(match: re.Match[str]) -> str:
-    currency = match["currency"]
-    words = SYMBOLS.get(currency, currency)
-    sign = "负" if match["sign"] else ""
+    return _money(match, SYMBOLS.get(match["currency"], match["currency"]))
+
+
+def _money(match: re.Match[str], currency: str) -> str:
+    said = ("负" if match["sign"] else "") + _amount(match["n"], match["scale"], "" if match["to"] else currency)
     if match["to"]:
-        return f"{sign}{_amount(match['n'], match['scale'], '')}{to_word(match)}{_amount(match['to'], match['scale2'], words)}{_rate(match['per'])}"
-    return sign + _amount(match["n"], match["scale"], words) + _rate(match["per"])
+        said += to_word(match) + _amount(match["to"], match["scale2"], currency)
+    return said + _rate(match["per"])
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -78,24 +78,19 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def _percent_range(match: re.Match[str]) -> str:
-    return f"{sign_word(match['sign'], '正')}{percent(match['n'], match['kind'])}{to_word(match)}{percent(match['to'], match['kind'])}"
+    first, last = percent(match["n"], match["kind"]), percent(match["to"], match["kind"])
+    return f"{sign_word(match['sign'], '正')}{first}{to_word(match)}{last}"
+
+
+def _degree(sign: str | None, n: str, below: str) -> str:
+    return (below if sign == "-" else sign_word(sign, "正")) + number(n)
 
 
 def _degrees(match: re.Match[str]) -> str:
-    """A temperature with its sign, or a range of them."""
-    unit = LATIN.get(match["unit"].replace(" ", ""), match["unit"])
-    below = "零下" if unit != "度" or cues.is_temperature(cues.left_of(match)) else "负"
-    if re.search("零[上下]$", cues.left_of(match)):
-        below = ""
-
-    def say(sign: str | None, n: str) -> str:
-        return (below if sign == "-" else sign_word(sign, "正")) + number(n)
-
-    first = say(match["sign"], match["n"])
-    if not match["to"]:
-        return first + unit
-    inner = unit if match["sign"] and not match["sign2"] else ""
-    return f"{first}{'度' if inner == '摄氏度' else inner}到{say(match['sign2'], match['to'])}{unit}"
+    """A temperature with its sign."""
+    unit = match["unit"].strip()
+    below = "" if re.search("零[上下]$", cues.left_of(match)) else "零下"
+    return _degree(match["sign"], match["n"], below) + LATIN.get(unit, unit)
 
 
 def _quantity(match: re.Match[str]) -> str | None:
@@ -141,43 +136,44 @@ def _one_dimension(part: str) -> str:
 _DEGREE = "(?P<unit> ?(?:℃|°[CcF]|°(?![0-9A-Za-z])|摄氏度|华氏度|度(?![数过假量]|电)))"
 
 
-def _degrees_range(match: re.Match[str]) -> str | None:
-    left = cues.left_of(match)
+def _degrees_range(match: re.Match[str]) -> str:
     unit = match["unit2"].strip()
     words = LATIN.get(unit, unit)
-    below = "零下" if words != "度" or match["unit"] or cues.is_temperature(left) else "负"
-
-    def say(sign: str | None, n: str) -> str:
-        return (below if sign == "-" else sign_word(sign, "正")) + number(n)
-
+    is_weather = words != "度" or match["unit"] or cues.is_temperature(cues.left_of(match))
+    below = "零下" if is_weather else "负"
     inner = "度" if match["unit"] or (match["sign"] and not match["sign2"]) else ""
-    return f"{say(match['sign'], match['n'])}{inner}到{say(match['sign2'], match['to'])}{words}"
+    first, last = _degree(match["sign"], match["n"], below), _degree(match["sign2"], match["to"], below)
+    return f"{first}{inner}到{last}{words}"
 
 
 RULES = (
     rule(
         "money",
-        rf"(?P<sign>-(?=[^0-9]))?(?P<currency>{CURRENCY}) ?(?P<n>{N})(?P<scale>{SCALE})(?:{TO}{CURRENCY}? ?(?P<to>{N})(?P<scale2>{SCALE}))?"
-        rf"(?P<letter>[kKmMbBwW](?![A-Za-z]))?(?![A-Za-z_^\\])(?:(?P<word>块钱|元|块)|美元|美金|欧元|英镑|港币|港元)?{_PER}",
+        rf"(?P<sign>-(?=[^0-9]))?(?P<currency>{CURRENCY}) ?(?P<n>{N})(?P<scale>{SCALE})"
+        rf"(?:{TO}{CURRENCY}? ?(?P<to>{N})(?P<scale2>{SCALE}))?"
+        rf"(?P<letter>[kKmMbBwW](?![A-Za-z]))?(?![A-Za-z_^\\])(?:(?P<word>块钱|元|块)|美元|美金|欧元|英镑|港币|"
+        rf"港元)?{_PER}",
         _money_before,
         ".",
     ),
     rule(
         "percent",
-        rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N}) ?(?P<kind>[%‰‱])(?:{TO}(?P<sign2>[-+])?(?P<to>{N}) ?(?P<kind2>[%‰‱]))?",
+        rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N}) ?(?P<kind>[%‰‱])"
+        rf"(?:{TO}(?P<sign2>[-+])?(?P<to>{N}) ?(?P<kind2>[%‰‱]))?",
         _percent,
         "0.",
     ),
     rule("percent", rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N}){TO}(?P<to>{N}) ?(?P<kind>[%‰‱])", _percent_range, "0."),
     rule(
         "temperature",
-        rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N}){_DEGREE}?{TO}(?P<sign2>[-+])?(?P<to>{N}){_DEGREE.replace('unit', 'unit2')}",
-        lambda match: _degrees_range(match),
+        rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N}){_DEGREE}?{TO}"
+        rf"(?P<sign2>[-+])?(?P<to>{N}){_DEGREE.replace('unit', 'unit2')}",
+        _degrees_range,
         "0.",
     ),
     rule(
         "temperature",
-        rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N})(?P<to>(?!))?(?P<unit> ?(?:℃|°[CcF]))",
+        rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N})(?P<unit> ?(?:℃|°[CcF]))",
         _degrees,
         "0.",
     ),
@@ -194,7 +190,9 @@ RULES = (
     ),
     rule(
         "money",
-        rf"(?P<sign>{BEFORE_SIGN}-)?(?P<n>{N})(?P<scale>{SCALE})(?:{CURRENCY_WORDS}?{TO}(?P<to>{N})(?P<scale2>{SCALE}))? ?(?P<currency>{CURRENCY_WORDS}|{CODE_OF_CURRENCY}|[$€£¥]){_PER}",
+        rf"(?P<sign>{BEFORE_SIGN}-)?(?P<n>{N})(?P<scale>{SCALE})"
+        rf"(?:{CURRENCY_WORDS}?{TO}(?P<to>{N})(?P<scale2>{SCALE}))? ?"
+        rf"(?P<currency>{CURRENCY_WORDS}|{CODE_OF_CURRENCY}|[$€£¥]){_PER}",
         _money_after,
         "0.",
     ),
@@ -211,7 +209,8 @@ RULES = (
     ),
     rule(
         "rate",
-        rf"(?P<n>{N})(?P<scale>{SCALE})(?P<what>(?:块钱|[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|毫升|人次|英里|米|克|升|"
+        rf"(?P<n>{N})(?P<scale>{SCALE})(?P<what>(?:块钱|[个人次元块件斤页字圈步杯秒分步度]|公里|千米|平方米|毫克|"
+        rf"毫升|人次|英里|米|克|升|"
         rf"票)?)(?P<per>/(?:{PER}|{UNIT}))",
         _rated,
     ),

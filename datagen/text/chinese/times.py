@@ -26,12 +26,14 @@ def _packed_date(match: re.Match[str]) -> str | None:
 
 
 _DATE_RIGHT = re.compile(
-    r" ?(?:出发|回来|到期|前|之前|以前|以后|之后|后|起|开始|截止|入住|退房|离店|上午|下午|晚|早|中午|凌晨|号|至|到|当天|生日|报名|是.{0,6}[节日]|"
+    r" ?(?:出发|回来|到期|前|之前|以前|以后|之后|后|起|开始|截止|入住|退房|离店|上午|下午|晚|早|中午|凌晨|号|至|到|"
+    r"当天|生日|报名|是.{0,6}[节日]|"
     r"\((?:周|星期)|周[一二三四五六日]|星期|发货|到货|生效|开会|放假|开学|上映|发布|\d{1,2}:\d\d)"
 )
 
 _DATE_LEFT = re.compile(
-    "(?:日期|生日|时间|截止[到至]?|[于在从自]|今天|明天|昨天|后天|周[一二三四五六日]|星期[一二三四五六日]|[0-9]/[0-9]{1,2} ?[到至~—-]) {0,2}(?:是|为|:)? ?\\(?$"
+    "(?:日期|生日|时间|截止[到至]?|[于在从自]|今天|明天|昨天|后天|周[一二三四五六日]|星期[一二三四五六日]|"
+    "[0-9]/[0-9]{1,2} ?[到至~—-]) {0,2}(?:是|为|:)? ?\\(?$"
 )
 
 _FRACTION_RIGHT = re.compile(f" ?(?:的|杯|勺|茶匙|汤匙|匙|个|量|左右|以上|以下|强|弱|是海洋|{UNIT})")
@@ -97,7 +99,8 @@ def _time(match: re.Match[str]) -> str | None:
     if not second and cues.is_ratio(left, right):
         return None
     if _LENGTH_OF_TIME.search(left) and not second:
-        return f"{counted(hour.lstrip('0') or '0')}分{'零' if minute[0] == '0' else ''}{cardinal(minute.lstrip('0') or '0')}秒"
+        seconds = minute if minute[0] == "0" else cardinal(minute)
+        return f"{counted(hour.lstrip('0') or '0')}分{one_by_one(seconds)}秒"
     return clock(hour, minute, second)
 
 
@@ -196,7 +199,8 @@ DATES = (
     rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9]|\.[0-9])", _packed_date),
     rule(
         "date",
-        rf"{FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|假期|小长假|黄金周|狂欢|事件|地震|活动|促销|[^0-9]{{0,2}}节(?!目))",
+        rf"{FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|假期|小长假|黄金周|狂欢|事件|地震|活动|促销|"
+        rf"[^0-9]{{0,2}}节(?!目))",
         _event,
     ),
 )
