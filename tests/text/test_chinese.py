@@ -25,7 +25,7 @@ LEAST = 600
 
 
 def heard(text: str) -> str:
-    """What the corpus compares."""
+    """A text without the characters that the corpus does not judge."""
     return re.sub("[\\s,.，。、：；:;…\"'“”‘’「」『』《》【】（）()·-]", "", text).rstrip("？！?!").lower()
 
 

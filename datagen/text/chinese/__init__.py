@@ -95,7 +95,7 @@ def read_chinese(text: str) -> Reading:
 
 
 def speak_chinese(text: str) -> str:
-    """What is said of a text; see `read_chinese`."""
+    """The spoken text of `read_chinese`."""
     return read_chinese(text).text
 
 

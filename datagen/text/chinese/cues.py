@@ -1,4 +1,4 @@
-"""What stands beside a number in Chinese and decides its class. Texts are in simplified characters."""
+"""Words beside a number in Chinese that decide its class. Texts are in simplified characters."""
 
 import re
 from functools import lru_cache
@@ -37,12 +37,9 @@ _SCORE_RIGHT = re.compile(
     "领先|落后|晋级|击败|逆转|告[负捷]|不敌|拿下|淘汰|的?比例|"
     "的?(?:屏幕|画面|画幅|宽屏)|稀释|兑|勾兑|混合"
 )
-_YEAR_LEFT = re.compile("(?:公元|公历|西元|民国|始于|生于|建于|成立于|卒于|截至|自|于|届|[到至—-])$")
 _TEMPERATURE = re.compile(
     "(?:气温|温度|体温|最低|最高|低温|高温|今天|明天|后天|昨天|夜间|白天|降[到至]|冷冻|室外|零下|温)[^,.;!?]{0,4}$"
 )
-_ONLY = re.compile("(?:共|有|每天|每|还剩|剩|开|加|跑|上|下|多|差|隔|等)$")
-_UNIT_IN_HOUSE = re.compile(r"(?:[楼层栋座单元厦室门排]|请到|住在?|家在|[A-Z]座|位于|,|\s)+$")
 
 
 def left_of(match: re.Match[str]) -> str:

@@ -82,14 +82,14 @@ def _subtraction(match: re.Match[str]) -> str | None:
 
 
 def _about(match: re.Match[str]) -> str | None:
-    """Two numbers in a row that mean about so many: 3、4天."""
+    """Two numbers in a row that are an estimate: 3、4天."""
     if int(match[2]) != int(match[1]) + 1:
         return None
     return counted(match[1]) + cardinal(match[2])
 
 
 def _seconds_after(match: re.Match[str]) -> str | None:
-    """What stands after 1米, 3块, 9秒 without a unit: 1米75."""
+    """Digits after 1米, 3块, 9秒 without a unit of their own: 1米75."""
     return (
         one_by_one(match[0])
         if re.search("[0-9](?:米|秒|块)$", cues.left_of(match)) and not COUNTED.match(cues.right_of(match))

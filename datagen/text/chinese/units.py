@@ -21,7 +21,6 @@ MEASURE = (
 )  # fmt: skip
 """Words that are counted: 2 before them is 两. `楼`, `月`, `号` and the like are numbered instead: 二楼."""
 COUNTED = re.compile(f"[多余几来]?(?:{MEASURE})")
-NUMBERED = re.compile("年级|点[钟整半]?")
 
 _LENGTHS = {
     "km": "公里", "m": "米", "dm": "分米", "cm": "厘米", "mm": "毫米", "μm": "微米", "um": "微米", "nm": "纳米",
@@ -55,7 +54,7 @@ LATIN = {
     "Gbps": "Gbps", "Kbps": "Kbps",
     "kbps": "Kbps", "bpm": "次每分钟", "ppm": "ppm", "dpi": "dpi", "DPI": "DPI",
 }  # fmt: skip
-"""How units in Latin letters are said; sizes of memory keep their letters."""
+"""Words of units in Latin letters; sizes of memory keep their letters."""
 _AFTER_LATIN = "(?![A-Za-z0-9^])"
 UNIT = "(?:" + "|".join(re.escape(short) for short in sorted(LATIN, key=len, reverse=True)) + f"){_AFTER_LATIN}"
 """A unit in Latin letters, for a pattern after a number."""
@@ -83,7 +82,7 @@ PER = (
     "课时|学期|"
     "[年月周天日夜晚时分秒人次个位名件份斤克吨升度节包盒瓶杯碗袋箱张间台套条只本页米亩户家班场局针片颗粒根支股把桌罐桶套票单期行字词句篇首层栋辆架艘头匹斗两尺寸]"
 )
-"""What a rate may be of, after a slash."""
+"""Units of a rate, after a slash."""
 
 
 def _pairs() -> tuple[str, str]:
