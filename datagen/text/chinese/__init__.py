@@ -3,7 +3,7 @@
 prose.py    written text → prose without markup
 words.py    number words: cardinals, digits one by one, dates, times
 units.py    measure words, units, currencies; traditional characters
-cues.py     what stands beside a number and decides its class
+cues.py     what stands beside a number that decide its class
 numbers.py  the rules of numbers
 symbols.py  the rules of marks and symbols
 """

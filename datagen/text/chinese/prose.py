@@ -14,6 +14,7 @@ _CIRCLED = {
 _CIRCLED |= {chr(0x278A + n): f"({n + 1})" for n in range(10)}
 _ROMAN_SIGNS = {chr(first + n): cardinal(str(n + 1)) for first in (0x2160, 0x2170) for n in range(12)}
 _BEFORE_FOLD = str.maketrans({**_CIRCLED, **_ROMAN_SIGNS, "№": "#"})
+_MASKED = re.compile(r"(?<=[0-9]) ?\*{2,12} ?(?=[0-9Xx])")
 _STAR_KEY = re.compile(r"\*(?=[号键])")
 _TIMES = re.compile(r"(?:(?<=[0-9][A-Za-z])|(?<=[0-9][A-Za-z]{2})|(?<=[0-9][个袋箱瓶盒包片张元]))\*(?=[0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![A-Za-z])(?:No|NO|no)\. ?(?=[0-9])")
@@ -42,6 +43,7 @@ def plain(text: str) -> str:
     >>> plain("①开机②联网"), plain("**第XII届**"), plain("见https://a.cn/b?c=d"), plain("HK$100")[1:]
     ('第1，开机，第2，联网', '第十二届', '见a.cn', '100')
     """
+    text = _MASKED.sub("，星号，", text)
     text = _TIMES.sub("×", _STAR_KEY.sub("星", text.translate(_BEFORE_FOLD)))
     text = markup.prose(text, lambda n: f"第{n}，", "", "", addresses=False)
     text = _NUMBER_SIGN.sub("#", _URL.sub(_short_address, text))
