@@ -38,7 +38,16 @@ _HUGE_ENTITY = re.compile(r"&#[0-9]{100,};?")
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _MARKED = re.compile(r"[^\w ,.?!;:'，。？！；：、]|_|www\.|\w[.]\w")
 _BLOCK_TAG = re.compile(r"<(?:br|/?(?:p|div|li|ul|ol|tr|h[1-6]|table|blockquote))\b[^<>]{0,300}>", re.IGNORECASE)
-_TAG = re.compile(r"<(?:/?[a-zA-Z]|!)[^<>]{0,300}>")
+_TAG = re.compile(
+    r"<(?:!|/?(?:a|abbr|address|article|aside|audio|b|base|big|blink|body|button|canvas|caption|center|cite|code|col|"
+    r"colgroup|data|dd|del|details|dfn|dialog|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|frame|"
+    r"frameset|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|kbd|label|legend|link|main|map|mark|marquee|meta|"
+    r"meter|nav|nobr|noscript|object|optgroup|option|output|param|picture|pre|progress|q|rp|rt|ruby|s|samp|script|"
+    r"section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|tbody|td|template|textarea|tfoot|th|"
+    r"thead|time|title|track|tt|u|var|video|wbr)\b)[^<>]{0,300}>",
+    re.IGNORECASE,
+)
+"""Tags of HTML; a name of the writer's own, such as <your name>, is text."""
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\n]{0,500}\)")
 _FOOTNOTE = re.compile(r"\[\^?\d{1,3}\]")
 _CHECKBOX = re.compile(r"^\[[ xX]\]\s+")
@@ -140,7 +149,7 @@ def _addresses(text: str, dot: str, at: str) -> str:
 
 def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
     """Join lines into one, with sentence ends where a list item, a heading or a paragraph ends."""
-    lines = [_QUOTE.sub("", line.strip()) for line in lines]
+    lines = [_QUOTE.sub("", line) if line.startswith(">") else line for line in map(str.strip, lines)]
     numbered = sum(1 for line in lines if NUMBERED.match(line)) > 1
     said: list[str] = []
     for line in lines:
@@ -155,6 +164,8 @@ def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
 
 def _strip_marker(line: str, item: Callable[[int], str] | None) -> tuple[str, bool]:
     """Strip the marker of a heading or list item; returns the line and whether it had one."""
+    if line[:1].isalpha():  # no marker begins with a letter
+        return line, False
     if _RULE.match(line) or _TABLE_ROW.match(line):
         return "", False
     if heading := _HEADING.match(line):

@@ -13,7 +13,9 @@ WORD = "word"
 """The rule of letters, and of spaces and marks between them, that no other rule takes: said as they are."""
 
 _LETTERS = re.compile(r"[^\W\d_]+")
+_DIGITS = re.compile(r"\d{1,40}")
 _APOSTROPHES = re.compile(r"(?:'[^\W\d_]+)*")
+_MOST_SIGNS = 1000
 _MOST_PARTS = 10_000
 """Parts of a text that rules are tried at. No turn of a dialogue has so many; a hostile text ends here."""
 
@@ -44,6 +46,35 @@ class Rule:
     `g` letters glued to something other than a mark, such as a digit or a sign."""
     words: frozenset[str] = frozenset()
     """Words in lower case, of letters only: a rule of kind `a` that names some is tried only at these."""
+    sign: str = ""
+    """What may come first after the leading digits or letters: `0` any digit, `a` any letter, others
+    themselves. A rule of kind `.` begins with it. Empty: anything."""
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of a line as a set.
+
+    >>> sorted(word_set("to by"))
+    ['by', 'to']
+    """
+    return frozenset(words.split())
+
+
+def says(words: str) -> Callable[[re.Match[str]], str]:
+    """What is said of every match alike."""
+    return lambda _: words
+
+
+def rule(
+    name: str,
+    pattern: str,
+    say: Callable[[re.Match[str]], str | None],
+    first: str = "0",
+    words: Iterable[str] = (),
+    sign: str = "",
+) -> Rule:
+    """A rule with its pattern compiled; the arguments are the fields of a rule."""
+    return Rule(name, re.compile(pattern), say, first, frozenset(words), sign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +120,7 @@ class Reader:
             word: tuple(rule for rule in self._rules["a"] if not rule.words or word in rule.words) for word in words
         }
         self._marks = marks
+        self._by_sign: dict[str, tuple[Rule, ...]] = {}
 
     def parts(self, text: str) -> Iterator[Part]:
         """The parts of a text, in order; they tile it.
@@ -133,18 +165,33 @@ class Reader:
         return not self._marks.match(text, end)
 
     def _part(self, text: str, at: int) -> Part:
-        kind, end = kind_of(text[at]), at + 1
-        rules: Iterable[Rule] = self._rules[kind]
+        kind, end = kind_of(text[at]), at
         if kind == "a":
             end = _end_of_letters(text, at)
+        elif kind == "0":
+            end = _DIGITS.match(text, at).end()  # type: ignore[union-attr]  # it is a digit
+        sign = text[end : end + 1] or "\n"
+        if kind == "a":
             rules = self._by_word.get(text[at:end].lower(), self._any_word)
             if self._rules["g"] and self._is_glued(text, end):
-                rules = (*self._rules["g"], *rules)
+                rules = (*self._candidates("g", sign), *rules)
+        else:
+            rules = self._candidates(kind, sign)
         for rule in rules:
             match = rule.pattern.match(text, at)
             if match and match.end() > at and (said := rule.say(match)) is not None:
                 return Part(at, match.end(), said, rule.name)
-        return Part(at, end, text[at:end], WORD) if kind == "a" else Part(at, end, "", "")
+        return Part(at, end, text[at:end], WORD) if kind == "a" else Part(at, at + 1, "", "")
+
+    def _candidates(self, kind: str, sign: str) -> tuple[Rule, ...]:
+        """The rules of a kind that a sign allows; remembered."""
+        sign = sign if kind_of(sign) == "." else kind_of(sign)
+        found = self._by_sign.get(kind + sign)
+        if found is None:
+            found = tuple(rule for rule in self._rules[kind] if not rule.sign or sign in rule.sign)
+            if len(self._by_sign) < _MOST_SIGNS:
+                self._by_sign[kind + sign] = found
+        return found
 
 
 def _end_of_letters(text: str, at: int) -> int:

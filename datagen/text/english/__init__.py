@@ -1,12 +1,12 @@
 """Written to spoken English: every number and sign is classified once, and said by the rule of its class.
 
-    numbers.py     digits → words
-    context.py     what stands around a number
-    quantities.py  money, measures, temperatures, percentages, fractions, dimensions
-    times.py       dates, years, decades, times of day, durations
-    codes.py       phones, cards, codes, versions, models, rooms, houses, plain numbers
-    names.py       titles, abbreviations, initials, streets, Roman numerals, addresses of the Internet
-    symbols.py     arithmetic, dashes, slashes, brackets, and what is not said
+numbers.py     digits → words
+context.py     what stands around a number
+quantities.py  money, measures, temperatures, percentages, fractions, dimensions
+times.py       dates, years, decades, times of day, durations
+codes.py       phones, cards, codes, versions, models, rooms, houses, plain numbers
+names.py       titles, abbreviations, initials, streets, Roman numerals, addresses of the Internet
+symbols.py     arithmetic, dashes, slashes, brackets, and what is not said
 """
 
 import re
@@ -20,16 +20,19 @@ LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3041-\u3096\u30a1-\u30fa
 """Characters that count as letters: the scripts that a speech synthesizer may have to read."""
 
 _CHARACTERS = re.compile(rf"[{LETTERS}' ,.?!;:]*")
-_UNTIDY = re.compile(rf"  | [,.?!;:]|[,.?!;:](?! |$)|^[ ,.?!;:]|[ ,;:]$|'(?![{LETTERS}])|(?<![{LETTERS}])'")
+_UNTIDY = re.compile(  # begins with a set of characters, which is found quickly
+    rf"[ ,.?!;:'](?:(?<= )[ ,.?!;:]|(?<=[,.?!;:])(?! |$)|(?<=^[ ,.?!;:])|(?<=[ ,;:])$|(?<=')(?![{LETTERS}])"
+    rf"|(?<=')(?<![{LETTERS}]'))"
+)
 _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
 _LETTER = re.compile(rf"[{LETTERS}]")
-_WORDS = re.compile(r"[^\W\d_]+")
-_DOTTED_WORDS = re.compile(r"([^\W\d_]+)\.")
-_NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$| (?:is|was|of|has|had|and|in|to|begins|starts|ends)\b))\b|WWI")
+_NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$))\b")
+_FIRST = re.compile(r"[A-Z][a-z]{2,12} I (?:is|was|of|has|had|and|in|to|will|at|the|as|ruled|died|b|st|c|e|d)")
 
 _MARKS = re.compile(
-    r"(?:[ ,?!;]+|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
+    r"(?:[ ,?;]+|!(?!=)|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))"
+    r"|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
     r"|(?<=[^\W\d_])\)(?=[ ,.?!;:]|$)|(?<=[a-z,.] )\((?=[^\W\d_]{2}))+"
 )
 """Spaces and marks that no rule has to look at."""
@@ -37,11 +40,11 @@ _UNSAID_MARKS = str.maketrans({"-": " ", '"': " ", "(": ", ", ")": ", "})
 
 READER = Reader(
     (
+        *codes.PHONES,
         *codes.MARKERS,
         *codes.SPECIAL,
         *names.WEB,
         *times.APOSTROPHE_YEARS,
-        *codes.PHONES,
         *times.DATES,
         *times.MONTH_DATES,
         *times.TIMES[:-1],
@@ -87,6 +90,8 @@ def read_english(text: str) -> Reading:
         return Reading(text)
     reading = _read(text)
     said = reading.text
+    if said == text:
+        return reading
     # words of a rule can rarely be read once more ("v.s." → "v s"): repeat until they are stable
     for _ in range(_MAX_ROUNDS):
         if is_spoken(said) or (again := _read(said).text) == said:
@@ -101,11 +106,12 @@ def is_spoken(text: str) -> bool:
     >>> is_spoken("Hello, how's life?"), is_spoken("Dr. No")
     (True, False)
     """
-    if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text):
+    if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text) or _FIRST.search(text):
         return False
-    if " vs" in text or "π" in text:
+    if not names.WITHOUT_DOT.isdisjoint(text.split()):
         return False
-    return not any(len(word) == 1 or word.lower() in _SHORT_FORMS for word in _DOTTED_WORDS.findall(text))
+    before_dots = (piece.rpartition(" ")[2].lower() for piece in text.split(".")[:-1])
+    return not any(len(word) == 1 or word in _SHORT_FORMS for word in before_dots)
 
 
 def parts_of(text: str) -> list[Part]:
@@ -118,7 +124,7 @@ def parts_of(text: str) -> list[Part]:
 
 
 def _read(text: str) -> Reading:
-    text = prose(text.replace("©", " copyright "), lambda n: f"{cardinal(str(n)).capitalize()}. ", "dot", "at", addresses=False)
+    text = prose(text.replace("©", " copyright "), _item, "dot", "at", addresses=False)
     said, unread = list[str](), list[str]()
     for part in READER.parts(text):
         if part.rule == WORD:
@@ -127,10 +133,15 @@ def _read(text: str) -> Reading:
                 unread += _FOREIGN.findall(words)
             said.append(words.translate(_UNSAID_MARKS))
         elif part.rule:
-            said.append(part.said if text.startswith("'s", part.end) else f" {part.said} " if part.said.strip(" .,'") else part.said)
+            alone = part.said.strip(" .,'") and not text.startswith("'s", part.end)
+            said.append(f" {part.said} " if alone else part.said)
         else:
             unread.append(text[part.begin : part.end])
     return Reading(_tidy(_NOT_SPOKEN.sub(" ", "".join(said))), tuple(unread))
+
+
+def _item(number: int) -> str:
+    return f"{cardinal(str(number)).capitalize()}. "
 
 
 def _tidy(text: str) -> str:

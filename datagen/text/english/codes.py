@@ -1,32 +1,36 @@
 """Numbers that name: phones, cards, codes, versions, models, rooms, houses; and plain numbers."""
 
 import re
-from collections.abc import Callable
 
 from datagen.text.english.context import before, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, one_by_one, ordinal, plural, roman, year
 from datagen.text.english.quantities import AMOUNT
-from datagen.text.reading import Rule
+from datagen.text.reading import rule, says, word_set
 
-_SECRETS = frozenset(
-    "code codes pin pins passcode password id otp cvv cvc zip zipcode postcode isbn heading digits ending extension ext "
-    "ext. serial passport license licence plate combination".split()
+_SECRETS = word_set(
+    "code codes pin pins passcode password id otp cvv cvc zip zipcode postcode isbn heading digits ending "
+    "extension ext ext. serial passport license licence plate combination"
 )
 """Nouns whose numbers are always said digit by digit."""
-_NAMED = frozenset(
-    "order account acct acct. reservation confirmation reference ref ref. booking case tracking routing membership member "
-    "invoice policy ticket claim card visa mastercard amex phone cell mobile fax tel tel. telephone call calling dial "
-    "dialing text texting hotline line number customer employee student security social loan check transaction po "
-    "prescription patient record badge sku part".split()
+_NAMED = word_set(
+    "order account acct acct. reservation confirmation reference ref ref. booking case tracking routing "
+    "membership member invoice policy ticket claim card visa mastercard amex phone cell mobile fax tel tel. "
+    "telephone call calling dial dialing text texting hotline line number customer employee student security "
+    "social loan check transaction po prescription patient record badge sku part"
 )
 """Nouns whose numbers of three digits and more are said digit by digit, if they count nothing."""
-_PLACES = frozenset(
-    "room rooms flight flights suite route highway hwy hwy. interstate exit bus train gate apartment apt apt. box boeing "
-    "airbus porsche bmw audi peugeot ferrari section hall bldg building unit locker error cessna embraer rtx gtx "
-    "road autoroute state us i sr door cabin lot house channel area".split()
+_PLACES = word_set(
+    "room rooms flight flights suite route highway hwy hwy. interstate exit bus train gate apartment apt apt. box "
+    "boeing airbus porsche bmw audi peugeot ferrari section hall bldg building unit locker error cessna embraer "
+    "rtx gtx road autoroute door cabin lot house channel area"
 )
 """Nouns whose numbers are said in pairs: Room 305, Flight 1549, Boeing 747."""
-_STREETS = r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Hwy|Pkwy|Sq|Ter|Cir|Street|Avenue|Road|Boulevard|Lane|Drive|Place|Court|Way|Highway|Parkway|Square|Terrace|Circle|Row|Crescent|Close|Trail|Alley|Broadway)\b"
+_STREETS = (
+    r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Hwy|Pkwy|Sq|Ter|Cir|Street|Avenue|Road|Boulevard|Lane|Drive|Place|"
+    r"Court|Way|Highway|Parkway|Square|Terrace|Circle|Row|Crescent|Close|Trail|Alley|Broadway)\b"
+)
+_CALLING = word_set("call dial calling dialing called phone ring")
+_COUNTING = word_set("more percent new million thousand hundred people")
 _SERVICE = frozenset(("911", "411", "311", "211", "511", "611", "711", "811", "999", "112", "988", "000"))
 
 
@@ -44,8 +48,10 @@ def _phone(match: re.Match[str]) -> str:
 def _short_groups(match: re.Match[str]) -> str | None:
     """3-9-5 and 9-1-1; groups of digits after a code."""
     groups = re.findall(r"\d+", match[0])
-    if label(match) in _SECRETS or label(match) in _NAMED or (
-        len(groups) > 2 and all(len(group) == 1 for group in groups)
+    if (
+        label(match) in _SECRETS
+        or label(match) in _NAMED
+        or (len(groups) > 2 and all(len(group) == 1 for group in groups))
     ):
         separator = ", " if "-" in match[0] and any(len(group) > 2 for group in groups) else " "
         return separator.join(map(one_by_one, groups))
@@ -69,27 +75,60 @@ def _labelled(match: re.Match[str]) -> str | None:
     if noun in _SECRETS:
         return None if plural_follows(match) and len(digits) < 4 else one_by_one(digits)
     signed = bool(words) and words[-1] in ("#", "number", "no.", "no", ":")
-    if noun in _NAMED and len(digits) > 2 and (signed and noun != "number" or not _counts(match)):
-        if noun in ("number", "part", "check", "record", "line", "case") and len(digits) < (3 if noun == "line" and digits in _SERVICE else 4):
-            return None
-        return one_by_one(digits)
-    if len(digits) in (5, 6) and len(words) > 2 and words[-1] == "to" and ("text" in words[-4:] or "texting" in words[-4:]):
-        return one_by_one(digits)
-    if digits in _SERVICE and words and words[-1] in ("call", "dial", "calling", "dialing", "called", "phone", "ring"):
-        return one_by_one(digits)
-    if words and words[-1] in (":", "is", "are") and "digits" in words[-8:]:
+    if noun in _NAMED and len(digits) > 2 and ((signed and noun != "number") or not _counts(match)):
+        vague = noun in ("number", "part", "check", "record", "line", "case") and len(digits) < 4
+        return one_by_one(digits) if not vague or (noun == "line" and digits in _SERVICE) else None
+    if _is_dialled(digits, words):
         return one_by_one(digits)
     if noun in _PLACES and not _counts(match):
         return in_pairs(digits)
     return None
 
 
+def _is_dialled(digits: str, words: list[str]) -> bool:
+    """True for "text YES to 55512", "call 911" and "the digits on the back: 662"."""
+    last = words[-1] if words else ""
+    if len(digits) in (5, 6) and last == "to" and {"text", "texting"}.intersection(words[-4:]):
+        return True
+    if digits in _SERVICE and last in _CALLING:
+        return True
+    return last in (":", "is", "are") and "digits" in words[-8:]
+
+
 def _counts(match: re.Match[str]) -> bool:
-    return plural_follows(match) or following(match) in ("more", "percent", "new", "million", "thousand", "hundred", "people")
+    return plural_follows(match) or following(match) in _COUNTING
 
 
-def _error(match: re.Match[str]) -> str | None:
+def _error(match: re.Match[str]) -> str:
     return in_pairs(match[0])
+
+
+def _always_open(match: re.Match[str]) -> str:
+    return "twenty four seven" + (" three sixty five" if "365" in match[0] else "")
+
+
+def _two_groups(match: re.Match[str]) -> str | None:
+    """12345-678 and 778-3321; two years or counts are a range."""
+    first, second, *_ = match[0].split("-")
+    return _phone(match) if len(first) != 4 and len(first) + len(second) > 7 else None
+
+
+def _international(match: re.Match[str]) -> str | None:
+    return _phone(match) if sum(map(str.isdecimal, match[0])) > 6 else None
+
+
+def _after_name(match: re.Match[str]) -> str | None:
+    return _after_letters(match) if match.string[match.start() - 1] == "-" else _flight(match)
+
+
+def _many(match: re.Match[str]) -> str:
+    digits = match[1]
+    return plural(year(digits) if len(digits) == 4 and not digits.endswith("00") else cardinal(digits))
+
+
+def _european(match: re.Match[str]) -> str:
+    """1.299,50: the marks of other countries."""
+    return decimal(f"{match[1].replace('.', '')}.{match[2]}")
 
 
 def _zip(match: re.Match[str]) -> str | None:
@@ -110,7 +149,11 @@ def _after_letters(match: re.Match[str]) -> str | None:
 def _flight(match: re.Match[str]) -> str | None:
     """UA 452, RTX 4090: a number after capital letters."""
     name = previous(match)
-    if not (2 <= len(name) <= 4 and name.isupper() and name.isalpha()) or _counts(match) or name in ("AM", "PM", "AD", "BC", "I", "OK"):
+    if (
+        not (2 <= len(name) <= 4 and name.isupper() and name.isalpha())
+        or _counts(match)
+        or name in ("AM", "PM", "AD", "BC", "I", "OK")
+    ):
         return None
     return in_pairs(match[0])
 
@@ -150,7 +193,11 @@ def _episode(match: re.Match[str]) -> str:
 
 def _season(match: re.Match[str]) -> str | None:
     rest = match.string[match.end() : match.end() + 9].lower()
-    if re.match(r" (?:ep|e\d|of the|finale|,? e)", rest) or (before(match) or [""])[-1] in ("watched", "watch", "finished"):
+    if re.match(r" (?:ep|e\d|of the|finale|,? e)", rest) or (before(match) or [""])[-1] in (
+        "watched",
+        "watch",
+        "finished",
+    ):
         return f"season {cardinal(match[1])}"
     return None
 
@@ -165,8 +212,8 @@ def _dotted(digits: str) -> str:
 
 def _dotted_version(match: re.Match[str]) -> str:
     parts = match[0].split(".")
-    if len(parts) == 4 and label(match) not in ("version", "v", "release") and any(len(part) > 2 for part in parts):
-        return " dot ".join(map(one_by_one, parts))
+    if len(parts) == 4 and label(match) not in ("version", "v", "release"):
+        return " dot ".join(one_by_one(part) if len(part) > 2 else cardinal(part) for part in parts)
     return _dotted(match[0])
 
 
@@ -179,9 +226,9 @@ def _ordinal(match: re.Match[str]) -> str:
     return said.title() if re.match(rf" {_STREETS}", match.string[match.end() : match.end() + 12]) else said
 
 
-_OUT_OF = frozenset(
-    "give gave gives giving rate rated rates rating ratings score scored scores scoring got get quiz test exam grade "
-    "graded review reviews stars solid mark marks pain scale about a".split()
+_OUT_OF = word_set(
+    "give gave gives giving rate rated rates rating ratings score scored scores scoring got get quiz test exam "
+    "grade graded review reviews stars solid mark marks pain scale about a"
 )
 
 
@@ -191,16 +238,26 @@ def _over(match: re.Match[str]) -> str | None:
     rest = match.string[match.end() : match.end() + 12]
     if (above, below) == ("50", "50"):
         return "fifty fifty"
+    if above.isdecimal() and below.isdecimal() and int(above) + int(below) == 100 and int(above) > int(below):
+        return f"{cardinal(above)} {cardinal(below)}"
     if "." in above or "." in below:
         return f"{decimal(above)} {'out of' if below in ('5', '10', '100', '20', '4') else 'over'} {decimal(below)}"
     n, of = int(above), int(below)
     if n > 999 or of > 999 or of == 0:
         return f"{cardinal(above)} over {cardinal(below)}"
     words = before(match)
-    rated = bool(_OUT_OF.intersection(words[-5:]) - {"a", "about"}) or n == of or re.match(r"[,!.]? (?:would|stars|on |points|correct|right)", rest)
+    rated = (
+        bool(_OUT_OF.intersection(words[-5:]) - {"a", "about"})
+        or n == of
+        or re.match(r"[,!.]? (?:would|stars|on |points|correct|right)", rest)
+    )
     if rest.startswith((" of ", " the ", "-")) and n < of:
         rated = False
-    if of in (5, 10, 20, 25, 30, 40, 50, 100, 4, 3) and n <= of and (rated or (of in (10,) and n > 1 and not rest.startswith(" of "))):
+    if (
+        of in (5, 10, 20, 25, 30, 40, 50, 100, 4, 3)
+        and n <= of
+        and (rated or (of in (10,) and n > 1 and not rest.startswith(" of ")))
+    ):
         return f"{cardinal(above)} out of {cardinal(below)}"
     if n < of <= 100 or (of <= 10 and n < 100):
         return fraction(above, below)
@@ -218,7 +275,11 @@ def _divided(match: re.Match[str]) -> str | None:
 def _score(match: re.Match[str]) -> str | None:
     """A score has two numbers, of which the first may be larger; minus where a result follows."""
     first, second = match[1], match[2]
-    if (first, second) == ("10", "4") and re.match(r",? over|[.!]|$", match.string[match.end() : match.end() + 7]) and not before(match):
+    if (
+        (first, second) == ("10", "4")
+        and re.match(r",? over|[.!]|$", match.string[match.end() : match.end() + 7])
+        and not before(match)
+    ):
         return "ten four"
     if first == second:
         return f"{cardinal(first)} {cardinal(second)}"
@@ -244,66 +305,84 @@ def _list_letter(match: re.Match[str]) -> str | None:
     return f"{cardinal(roman(marker)).capitalize() if len(marker) > 1 else marker.upper()}."
 
 
-def _rule(
-    name: str, pattern: str, say: Callable[[re.Match[str]], str | None], first: str = "0", words: frozenset[str] = frozenset()
-) -> Rule:
-    return Rule(name, re.compile(pattern), say, first, words)
-
-
 _END = r"(?![\w]|[.,:/]\d|-\d)"
 MARKERS = (
-    _rule("list marker", r"\(?(\d{1,3})[.)] (?=\S)", _list_number, "0."),
-    _rule("list marker", r"\(?((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX)(?=[.)])|[a-zA-Z](?=\)))[.)] (?=\S)", _list_letter, "g."),
-    _rule("list marker", r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)", _list_letter, "a", frozenset("ii iii iv vi vii viii ix".split())),
+    rule("list marker", r"\(?(\d{1,2})[.)] (?=\S)", _list_number, "0.", sign=".)("),
+    rule(
+        "list marker",
+        r"\(?((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX)(?=[.)])|[a-zA-Z](?=\)))[.)] (?=\S)",
+        _list_letter,
+        "g.",
+        sign=".)(",
+    ),
+    rule(
+        "list marker",
+        r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)",
+        _list_letter,
+        "a",
+        word_set("ii iii iv vi vii viii ix"),
+    ),
 )
 PHONES = (
-    _rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", lambda m: _phone(m) if len(re.sub(r"\D", "", m[0])) > 6 else None, "."),
-    _rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, "."),
-    _rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone),
-    _rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone),
-    _rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone),
-    _rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone),
-    _rule("phone", r"0\d{2,4}[ -]\d{3,4}(?:[ -]\d{3,4})?(?![\d-])", _phone),
-    _rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", lambda m: _phone(m) if len(m[0].split("-")[0]) != 4 and len(m[0].split("-")[0]) + len(m[0].split("-")[1]) > 7 else None),
-    _rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone),
-    _rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups),
+    rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", _international, ".", sign="+"),
+    rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
+    rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-("),
+    rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-"),
+    rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone, sign="-"),
+    rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone, sign=" -"),
+    rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -"),
+    rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", _two_groups, sign="-"),
+    rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone, sign="-"),
+    rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups, sign=" -"),
 )
-PHONES_EARLY = ()
 CODES = (
-    _rule("code", r"\d{2,40}(?![\w]|[.,:/]\d|-\d)", _long_number),
-    _rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
-    _rule("zip", r"\d{5}(?!\d)", _zip),
-    _rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error),
-    _rule("address", rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})", _house),
-    _rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house),
+    rule("code", r"\d{1,9}(?:-\d{1,9}){2,6}(?![\w-])", lambda m: _short_groups(m) or _phone(m), sign="-"),
+    rule("code", r"\d{2,40}(?![\w]|[.,:/]\d|-\d)", _long_number),
+    rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
+    rule("zip", r"\d{5}(?!\d)", _zip),
+    rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error, sign=" "),
+    rule(
+        "address",
+        rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?"
+        rf"(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})",
+        _house,
+        sign=" a",
+    ),
+    rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house, sign="a"),
 )
 MODELS = (
-    _rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score),
-    _rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", lambda m: _after_letters(m) if m.string[m.start() - 1] == "-" else _flight(m)),
-    _rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters),
-    _rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version),
+    rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score, sign="-"),
+    rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", _after_name),
+    rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters),
+    rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version, sign="."),
 )
 TOKENS = (
-    _rule("episode", r"[sS](\d{1,2}) ?[eE](\d{1,3})(?!\w)", _episode, "g"),
-    _rule("season", r"S(\d{1,2})(?!\w)", _season, "g"),
-    _rule("version", r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,5})(?![\w]|\.\d)", _version, "g"),
-    _rule("token", r"[^\W\d_]{1,20}\d{1,12}(?:[^\W\d_]{1,20}(?:\d{1,12})?){0,6}(?!\w)", _token, "g"),
+    rule("episode", r"[sS](\d{1,2}) ?[eE](\d{1,3})(?!\w)", _episode, "g", sign="0"),
+    rule("season", r"S(\d{1,2})(?!\w)", _season, "g", sign="0"),
+    rule("version", r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,5})(?![\w]|\.\d)", _version, "g", sign="0."),
+    rule("token", r"[A-Za-z]{1,6}\d{1,8}[A-Za-z]{0,4}(?:-[A-Za-z\d]{1,12}){1,4}(?!\w)", _token, "g", sign="0"),
+    rule("token", r"[^\W\d_]{1,20}\d{1,12}(?:[^\W\d_]{1,20}(?:\d{1,12})?){0,6}(?!\w)", _token, "g", sign="0"),
 )
 """Words that begin with a letter and hold digits."""
 DIGIT_TOKENS = (
-    _rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal),
-    _rule("plural", r"(\d{1,4})'?s(?!\w)", lambda m: plural(year(m[1]) if len(m[1]) == 4 and not m[1].endswith("00") else cardinal(m[1]))),
-    _rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix),
-    _rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token),
+    rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal, sign="a,"),
+    rule("plural", r"(\d{1,4})'?s(?!\w)", _many, sign="a'"),
+    rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix, sign="a"),
+    rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token, sign="a"),
 )
 NUMBERS = (
-    _rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided),
-    _rule("fraction", rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)", _over),
-    _rule("twenty four seven", r"24/7(?!\d)", lambda m: "twenty four seven"),
-    _rule("number", rf"{AMOUNT}", _number, "0."),
-    _rule("digits", r"\d{1,40}", _digits),
+    rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", _european, sign="."),
+    rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided, sign=" /,."),
+    rule(
+        "fraction",
+        r"(?P<above>\d{1,6}(?:\.\d{1,3})?)/(?P<below>\d{1,6}(?:\.\d)?)(?![\w/]|\.\d)",
+        _over,
+        sign="/.",
+    ),
+    rule("number", rf"{AMOUNT}", _number, "0."),
+    rule("digits", r"\d{1,40}", _digits),
 )
 SPECIAL = (
-    _rule("24/7", r"24/7(?:/365)?(?![\w/])", lambda m: "twenty four seven" + (" three sixty five" if "365" in m[0] else "")),
-    _rule("9/11", r"9/11(?![\w/])", lambda m: "nine eleven"),
+    rule("24/7", r"24/7(?:/365)?(?![\w/])", _always_open, sign="/"),
+    rule("9/11", r"9/11(?![\w/])", says("nine eleven"), sign="/"),
 )

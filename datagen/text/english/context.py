@@ -1,26 +1,29 @@
 """What stands around a number decides its class: the words before it, and the word after it."""
 
 import re
+from functools import lru_cache
+
+from datagen.text.reading import word_set
 
 _WINDOW = 64
 """Characters before a part that are looked at; a bound, so that reading takes linear time."""
 _WORDS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?(?:\.(?=[ ,;:]))?|\d+|#|[:=]")
 _NEXT = re.compile(r"(?:\"| )? ?([^\W\d_]+)")
-_FILLERS = frozenset("is was are # number numbers no no. num num. : = would be your my the it's".split())
-_NOT_PLURAL = frozenset(
+_FILLERS = word_set("is was are # number numbers no no. num num. : = would be your my the it's")
+_NOT_PLURAL = word_set(
     "was is has this always plus its as does yes us less thus across perhaps else sometimes besides news series "
     "crisis means minus says gives makes needs costs runs starts begins ends expires works comes goes gets takes "
     "leaves ships opens closes departs arrives lands boards wins helps followed saw seems remains changes shows "
-    "hits falls rises grows drops looks sounds feels lies sits stands protects reads lists keeps airs stays contains "
-    "happens matters belongs brings covers describes explains applies wants ours theirs yours his hers".split()
+    "hits falls rises grows drops looks sounds feels lies sits stands protects reads lists keeps airs stays "
+    "contains happens matters belongs brings covers describes explains applies wants ours theirs yours his hers"
 )
-_PLURAL = frozenset("people men women children feet mice fish police sheep teeth guys lbs".split())
-_ARTICLES = frozenset("a an any this that each every another one single our my your her his their".split())
-_NO_NOUN = frozenset(
+_PLURAL = word_set("people men women children feet mice fish police sheep teeth guys lbs")
+_ARTICLES = word_set("a an any this that each every another one single our my your her his their")
+_NO_NOUN = word_set(
     "of and or to in at for per is are was were will would could should away ago after before from with by on as "
     "than then but not if when while so because left more less each total extra only now today tomorrow tonight "
-    "yesterday again please too also every later earlier off down up over under plus minus times have has had do does "
-    "until till since about into until who that which where how i you he she it we they this the a an".split()
+    "yesterday again please too also every later earlier off down up over under plus minus times have has had do "
+    "does until till since about into until who that which where how i you he she it we they this the a an"
 )
 
 
@@ -31,7 +34,13 @@ def before(match: re.Match[str]) -> list[str]:
     ['my', 'order', 'no.', 'is', ':']
     """
     begin = match.start()
-    return _WORDS.findall(match.string[max(0, begin - _WINDOW) : begin].lower())
+    return list(_words(match.string[max(0, begin - _WINDOW) : begin]))
+
+
+@lru_cache(maxsize=64)
+def _words(head: str) -> tuple[str, ...]:
+    """The words of what stands before a part; remembered, for several rules ask for them."""
+    return tuple(_WORDS.findall(head.lower()))
 
 
 def label(match: re.Match[str]) -> str:
@@ -82,10 +91,12 @@ def is_attribute(match: re.Match[str]) -> bool:
     [True, False, False]
     """
     noun = following(match)
-    if not noun.islower() or noun in _NO_NOUN or match.string[match.end() : match.end() + 1] not in (" ", "-"):
+    if not noun or noun.lower() in _NO_NOUN or match.string[match.end() : match.end() + 1] not in (" ", "-"):
         return False
     words = before(match)
-    return bool(words) and words[-1] in _ARTICLES
+    if words and words[-1].isdecimal():  # of a range: "a 10-15 min. walk"
+        words.pop()
+    return bool(words) and words[-1] in (_ARTICLES if noun.islower() else ("a", "an"))
 
 
 def ends_sentence(match: re.Match[str]) -> bool:

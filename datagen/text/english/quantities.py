@@ -4,7 +4,7 @@ import re
 
 from datagen.text.english.context import before, following, is_attribute, label, plural_follows
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, mixed, plural
-from datagen.text.reading import Rule
+from datagen.text.reading import Rule, rule, word_set
 
 AMOUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}(?![\d])(?:\.\d{1,12})?|\d{1,15}(?!\d)(?:\.\d{1,12})?|(?<!\d)\.\d{1,12})"
 """A number with commas or a decimal point."""
@@ -17,8 +17,9 @@ _SCALE = rf"(?:(?P<long>{_LONG_SCALE})|(?P<short> ?(?:bn|mn|mil|tn)|[kKmMbBtT]|M
 
 _CURRENCIES = {
     "$": ("dollar", "dollars", "cent", "cents"), "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"), "¥": ("yen", "yen", "", ""), "₹": ("rupee", "rupees", "paisa", "paise"),
-    "₩": ("won", "won", "", ""), "₽": ("ruble", "rubles", "kopeck", "kopecks"), "₺": ("lira", "liras", "kurus", "kurus"),
+    "£": ("pound", "pounds", "penny", "pence"), "¥": ("yen", "yen", "", ""),
+    "₹": ("rupee", "rupees", "paisa", "paise"), "₩": ("won", "won", "", ""),
+    "₽": ("ruble", "rubles", "kopeck", "kopecks"), "₺": ("lira", "liras", "kurus", "kurus"),
     "₫": ("dong", "dong", "", ""), "₱": ("peso", "pesos", "centavo", "centavos"), "฿": ("baht", "baht", "", ""),
     "₪": ("shekel", "shekels", "agora", "agorot"), "₦": ("naira", "naira", "kobo", "kobo"),
     "₿": ("bitcoin", "bitcoins", "", ""), "₴": ("hryvnia", "hryvnias", "kopiyka", "kopiykas"),
@@ -28,7 +29,8 @@ _CURRENCIES = {
 }  # fmt: skip
 _NATIONS = {
     "US": "US", "U.S.": "US", "A": "Australian", "AU": "Australian", "C": "Canadian", "CA": "Canadian",
-    "NZ": "New Zealand", "HK": "Hong Kong", "S": "Singapore", "SG": "Singapore", "NT": "New Taiwan", "MX": "Mexican",
+    "NZ": "New Zealand", "HK": "Hong Kong", "S": "Singapore", "SG": "Singapore", "NT": "New Taiwan",
+    "MX": "Mexican",
 }  # fmt: skip
 _CODES = {
     "USD": ("US ", "$"), "EUR": ("", "€"), "GBP": ("British ", "£"), "JPY": ("", "¥"), "CNY": ("", "RMB"),
@@ -43,42 +45,44 @@ _NATION = "|".join(sorted(map(re.escape, _NATIONS), key=len, reverse=True))
 UNITS = {
     "mm": "millimeter", "cm": "centimeter", "m": "meter", "km": "kilometer", "µm": "micrometer", "μm": "micrometer",
     "nm": "nanometer", "in": ("inch", "inches"), "ft": ("foot", "feet"), "yd": "yard", "yds": "yard", "mi": "mile",
-    "mg": "milligram", "g": "gram", "kg": "kilogram", "kgs": "kilogram", "µg": "microgram", "μg": "microgram",
-    "mcg": "microgram", "gm": "gram", "gr": "gram", "oz": "ounce", "lb": "pound", "lbs": "pound", "t": "ton",
-    "ml": "milliliter", "mL": "milliliter", "cl": "centiliter", "dl": "deciliter", "dL": "deciliter", "l": "liter",
-    "L": "liter", "gal": "gallon", "qt": "quart", "pt": "pint", "tbsp": "tablespoon", "Tbsp": "tablespoon",
-    "tsp": "teaspoon", "fl oz": "fluid ounce", "fl. oz": "fluid ounce", "cc": ("cc", "cc"),
-    "ms": "millisecond", "s": "second", "sec": "second", "secs": "second", "min": "minute", "mins": "minute",
-    "h": "hour", "hr": "hour", "hrs": "hour", "wk": "week", "wks": "week", "mo": "month", "mos": "month",
-    "yr": "year", "yrs": "year", "ns": "nanosecond", "µs": "microsecond", "μs": "microsecond",
-    "mph": ("mile per hour", "miles per hour"), "kph": ("kilometer per hour", "kilometers per hour"),
-    "kmh": ("kilometer per hour", "kilometers per hour"), "mpg": ("mile per gallon", "miles per gallon"),
-    "fps": ("frame per second", "frames per second"), "rpm": ("RPM", "RPM"), "bpm": ("beat per minute", "beats per minute"),
-    "psi": ("PSI", "PSI"), "dpi": ("DPI", "DPI"), "ppm": ("part per million", "parts per million"),
-    "V": "volt", "kV": "kilovolt", "mV": "millivolt", "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt",
-    "kWh": "kilowatt hour", "MWh": "megawatt hour", "Wh": "watt hour", "mAh": "milliamp hour", "Ah": "amp hour",
-    "mA": "milliamp", "amp": "amp", "amps": "amp", "Ω": "ohm", "kΩ": "kilohm", "J": "joule", "kJ": "kilojoule",
-    "cal": "calorie", "kcal": "kilocalorie", "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "hPa": "hectopascal",
-    "MPa": "megapascal", "bar": ("bar", "bar"), "hp": ("horsepower", "horsepower"), "dB": "decibel", "db": "decibel",
-    "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"),
+    "mg": "milligram", "g": "gram", "kg": "kilogram", "kgs": "kilogram", "Km": "kilometer", "KM": "kilometer",
+    "Kg": "kilogram", "KG": "kilogram", "µg": "microgram", "μg": "microgram", "mcg": "microgram", "gm": "gram",
+    "gr": "gram", "oz": "ounce", "lb": "pound", "lbs": "pound", "t": "ton", "ml": "milliliter", "mL": "milliliter",
+    "cl": "centiliter", "dl": "deciliter", "dL": "deciliter", "l": "liter", "L": "liter", "gal": "gallon",
+    "qt": "quart", "pt": "pint", "tbsp": "tablespoon", "Tbsp": "tablespoon", "tsp": "teaspoon",
+    "fl oz": "fluid ounce", "fl. oz": "fluid ounce", "cc": ("cc", "cc"), "ms": "millisecond", "s": "second",
+    "sec": "second", "secs": "second", "min": "minute", "mins": "minute", "h": "hour", "hr": "hour", "hrs": "hour",
+    "wk": "week", "wks": "week", "mo": "month", "mos": "month", "yr": "year", "yrs": "year", "ns": "nanosecond",
+    "µs": "microsecond", "μs": "microsecond", "mph": ("mile per hour", "miles per hour"),
+    "kph": ("kilometer per hour", "kilometers per hour"), "kmh": ("kilometer per hour", "kilometers per hour"),
+    "mpg": ("mile per gallon", "miles per gallon"), "fps": ("frame per second", "frames per second"),
+    "rpm": ("RPM", "RPM"), "bpm": ("beat per minute", "beats per minute"), "psi": ("PSI", "PSI"),
+    "dpi": ("DPI", "DPI"), "ppm": ("part per million", "parts per million"), "V": "volt", "kV": "kilovolt",
+    "mV": "millivolt", "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "kWh": "kilowatt hour",
+    "MWh": "megawatt hour", "Wh": "watt hour", "mAh": "milliamp hour", "Ah": "amp hour", "mA": "milliamp",
+    "amp": "amp", "amps": "amp", "Ω": "ohm", "kΩ": "kilohm", "J": "joule", "kJ": "kilojoule", "cal": "calorie",
+    "kcal": "kilocalorie", "N": "newton", "Pa": "pascal", "kPa": "kilopascal", "hPa": "hectopascal",
+    "MPa": "megapascal", "bar": ("bar", "bar"), "hp": ("horsepower", "horsepower"), "dB": "decibel",
+    "db": "decibel", "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"),
     "GHz": ("gigahertz", "gigahertz"), "KB": "kilobyte", "kB": "kilobyte", "kb": "kilobit", "MB": "megabyte",
     "Mb": "megabit", "GB": "gigabyte", "Gb": "gigabit", "TB": "terabyte", "PB": "petabyte", "gb": "gigabyte",
     "mb": "megabyte", "kbps": ("kilobit per second", "kilobits per second"),
     "Kbps": ("kilobit per second", "kilobits per second"), "Mbps": ("megabit per second", "megabits per second"),
     "mbps": ("megabit per second", "megabits per second"), "Gbps": ("gigabit per second", "gigabits per second"),
-    "MP": "megapixel", "px": "pixel", "ha": "hectare", "ac": "acre", "mol": "mole", "mmol": "millimole", "IU": ("IU", "IU"),
-    "sq ft": ("square foot", "square feet"), "sq. ft": ("square foot", "square feet"), "sqft": ("square foot", "square feet"),
-    "sq m": "square meter", "sq. m": "square meter", "sqm": "square meter", "sq mi": "square mile", "sq. mi": "square mile",
-    "sq km": "square kilometer", "cu ft": ("cubic foot", "cubic feet"), "lumens": "lumen", "lm": "lumen",
-    "pcs": "piece", "pc": "piece", "pkg": "package", "pkgs": "package", "doz": ("dozen", "dozen"), "ct": "count",
+    "MP": "megapixel", "px": "pixel", "ha": "hectare", "ac": "acre", "mol": "mole", "mmol": "millimole",
+    "IU": ("IU", "IU"), "sq ft": ("square foot", "square feet"), "sq. ft": ("square foot", "square feet"),
+    "sqft": ("square foot", "square feet"), "sq m": "square meter", "sq. m": "square meter", "sqm": "square meter",
+    "sq mi": "square mile", "sq. mi": "square mile", "sq km": "square kilometer",
+    "cu ft": ("cubic foot", "cubic feet"), "lumens": "lumen", "lm": "lumen", "pcs": "piece", "pc": "piece",
+    "pkg": "package", "pkgs": "package", "doz": ("dozen", "dozen"), "ct": "count",
 }  # fmt: skip
 _PER = {
     "msg": "message", "hour": "hour", "user": "user", "pp": "person", "ppl": "person", "ea": "each", "d": "day",
     "pers": "person", "appt": "appointment", "qtr": "quarter", "sec": "second",
 }  # fmt: skip
-_DOTTED = frozenset(
-    "in ft yd yds mi oz lb lbs gal qt pt tbsp tsp sec secs min mins hr hrs wk wks mo mos yr yrs kg g cm mm km ml l "
-    "cal approx sq".split()
+_DOTTED = word_set(
+    "in ft yd yds mi oz lb lbs gal qt pt tbsp tsp sec secs min mins hr hrs wk wks mo mos yr yrs kg g cm mm km ml "
+    "l cal approx sq"
 )
 _POWERS = {"2": "square", "3": "cubic"}
 _NAMES = sorted({*UNITS}, key=len, reverse=True)
@@ -131,7 +135,7 @@ def _money(match: re.Match[str]) -> str | None:
 
 
 def _sum(match: re.Match[str], nation: str, names: tuple[str, str, str, str]) -> str:
-    one, many, part, parts = names
+    one, many, _, _ = names
     minus = "minus " if match["minus"] or match["neg"] else ""
     amount, to = match["amount"], match["to"]
     if amount.endswith((",", ".")):
@@ -203,14 +207,21 @@ def _measure(match: re.Match[str]) -> str | None:
     if not _is_measure(match, name.partition("^")[0]):
         return None
     single = match["hyphen"] == "-" or _is_one(amount) or is_attribute(match)
-    return f"{decimal(amount)} {_scale_words(match)}{unit(name, not single)}{rate(match['rate'])}"
+    return f"{decimal(amount)} {_scale_words(match)}{unit(name, not single)}{rate(match['rate'])}{_end(match)}"
+
+
+def _end(match: re.Match[str]) -> str:
+    """The dot of a unit ends the sentence at the end of a text."""
+    return "." if match["dot"] and match.end() == len(match.string) else ""
 
 
 def _scale_words(match: re.Match[str]) -> str:
     return f"{match['scale'].strip()} " if match["scale"] else ""
 
 
-_SEATS = frozenset("seat seats row gate room rooms apt apt. apartment unit zone block bus bay terminal platform size and".split())
+_SEATS = word_set(
+    "seat seats row gate room rooms apt apt. apartment unit zone block bus bay terminal platform size and"
+)
 
 
 def _is_measure(match: re.Match[str], name: str) -> bool:
@@ -221,16 +232,23 @@ def _is_measure(match: re.Match[str], name: str) -> bool:
         return bool(dotted) or (hyphen == "-" and after != "-") or after == ";" or not hyphen
     if name in ("pt", "ct", "ac", "mi", "gr", "mo", "t", "bar") and hyphen == " " and not dotted:
         return name in ("mi", "bar", "t", "mo") or not following(match)
-    if name in ("N", "W") and dotted and after:
+    if name in ("N", "W") and (
+        (dotted and after) or following(match)[:1].isupper() or _ORDINAL_NEXT.match(match.string, match.end())
+    ):
         return False
     if name in ("L", "N", "V", "W", "J") and not hyphen and label(match) in _SEATS:
+        return False
+    if name in ("pt", "ac") and not hyphen:
         return False
     if name == "s" and not hyphen:
         return _is_seconds(match)
     return not (name in ("N", "J") and hyphen != " ")
 
 
-_DURING = frozenset("for within after every wait of takes took lasts a an first last only another hold in under about to".split())
+_ORDINAL_NEXT = re.compile(r" \d{1,3}(?:st|nd|rd|th)")
+_DURING = word_set(
+    "for within after every wait of takes took lasts a an first last only another hold in under about to"
+)
 
 
 def _is_seconds(match: re.Match[str]) -> bool:
@@ -246,9 +264,14 @@ def _fraction_of_unit(match: re.Match[str]) -> str:
     whole, above, below, name = match["whole"], match["above"], match["below"], match["unit"]
     if whole:
         single = match["hyphen"] == "-" or is_attribute(match)
-        return f"{mixed(whole, above, below)} {unit(name, not single)}{rate(match['rate'])}"
+        return f"{mixed(whole, above, below)} {unit(name, not single)}{rate(match['rate'])}{_end(match)}"
     single = int(above) <= int(below) or is_attribute(match)
-    return f"{fraction(above, below)} {unit(name, not single)}{rate(match['rate'])}"
+    return f"{fraction(above, below)} {unit(name, not single)}{rate(match['rate'])}{_end(match)}"
+
+
+def _fraction_of_inch(match: re.Match[str]) -> str:
+    whole, above, below = match.groups()
+    return f"{mixed(whole, above, below)} inches" if whole else f"{fraction(above, below)} inch"
 
 
 def _mixed(match: re.Match[str]) -> str | None:
@@ -271,9 +294,9 @@ def _degrees(match: re.Match[str]) -> str:
     return said + (f" {_WINDS[wind]}" if wind else _SCALE_OF_DEGREES[scale.upper()] if scale else "")
 
 
-_WARM = frozenset(
-    "temperature temperatures oven heat bake preheat fever weather degrees at to of is was below above reaches around "
-    "hit cool warm about roast cook minus and or between".split()
+_WARM = word_set(
+    "temperature temperatures oven heat bake preheat fever weather degrees at to of is was below above reaches "
+    "around hit cool warm about roast cook minus and or between"
 )
 
 
@@ -300,6 +323,8 @@ def _feet(match: re.Match[str]) -> str:
 def _prime(match: re.Match[str]) -> str | None:
     """Feet or inches; a quote that closes is none."""
     amount, mark = match["amount"], match["mark"]
+    if match.string[max(0, match.start() - 1) : match.start()] == mark:
+        return None
     if mark == '"' and match.string.count('"', max(0, match.start() - 400), match.start()) % 2:
         return None
     one, many = ("inch", "inches") if mark == '"' else ("foot", "feet")
@@ -313,7 +338,7 @@ _LONE_UNIT = re.compile(rf"(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])")
 def _by(match: re.Match[str]) -> str | None:
     """Sides: 8x10, 30x40x20 cm, 5' x 7'. A product otherwise."""
     sides = re.split(r" ?[x×X] ?", match["sides"])
-    said = [_side(side, match) for side in sides]
+    said = [_side(side) for side in sides]
     name = match["unit"]
     rest = match.string[match.end() : match.end() + 12]
     spaced, is_product = " " in match["sides"], bool(re.match(r" ?=|\)? ?[+*/?÷×-] ?\d|%", rest))
@@ -321,7 +346,11 @@ def _by(match: re.Match[str]) -> str | None:
     asks = asked == ["what", "is"] or bool({"what's", "calculate", "multiply", "solve", "="}.intersection(asked))
     words = " times "
     if name or not (is_product or asks):
-        words = " by " if name or not spaced or rest[:2].strip().isalpha() or "'" in rest else " times "
+        words = (
+            " by "
+            if name or not (spaced or "×" in match["sides"]) or rest[:2].strip().isalpha() or "'" in rest
+            else " times "
+        )
     result = words.join(said)
     if match["plural"]:
         return plural(result)
@@ -331,7 +360,7 @@ def _by(match: re.Match[str]) -> str | None:
     return result
 
 
-def _side(side: str, match: re.Match[str]) -> str:
+def _side(side: str) -> str:
     if side.isdecimal() and len(side) == 4 and not side.endswith("00"):
         return in_pairs(side)
     return decimal(side)
@@ -347,7 +376,9 @@ def _marked_sides(match: re.Match[str]) -> str:
 
 def _times(match: re.Match[str]) -> str:
     amount, rest = match[1], match.string[match.end() : match.end() + 4]
-    in_formula = re.match(r" ?[=+^)-]| ?\* ?", rest) or re.search(r"[=+(*-] ?$", match.string[max(0, match.start() - 3) : match.start()])
+    in_formula = re.match(r" ?[=+^)-]| ?\* ?", rest) or re.search(
+        r"[=+(*-] ?$", match.string[max(0, match.start() - 3) : match.start()]
+    )
     return f"{decimal(amount)} {'x' if in_formula else 'times'}"
 
 
@@ -364,7 +395,7 @@ def _thousands(match: re.Match[str]) -> str | None:
     return f"{decimal(amount)} {_SCALES[short.lower()]}"
 
 
-_COUNTED = frozenset("followers users people views likes subscribers downloads customers members words times dollars".split())
+_COUNTED = word_set("followers users people views likes subscribers downloads customers members words times dollars")
 
 
 def _duration(match: re.Match[str]) -> str:
@@ -373,28 +404,26 @@ def _duration(match: re.Match[str]) -> str:
     return " ".join(f"{cardinal(str(int(n)))} {name}{'' if int(n) == 1 else 's'}" for n, name in parts if n)
 
 
-def _rule(name: str, pattern: str, say, first: str = "0") -> Rule:  # type: ignore[no-untyped-def]
-    return Rule(name, re.compile(pattern), say, first)
-
-
 _DOT = r"(?P<dot>\.(?= ?[a-z0-9(,;:)x×]| ?$)|)"
 _MINUS = r"(?P<minus>(?<![\w)])[-—] ?|)"
 _MONEY_AMOUNT = rf"(?P<amount>\d{{1,9}},\d\d(?![\d])|{AMOUNT})"
 
 MONEY = (
-    _rule(
+    rule(
         "money",
         rf"(?P<minus>(?<![\w)])[-—](?={_SIGN}))?(?P<nation>)(?P<sign>{_SIGN}) ?(?P<neg>-)?{_MONEY_AMOUNT}"
         rf"(?:(?P<first>[kKmMbB])?(?: ?[-—] ?)(?:{_SIGN})?(?P<to>{AMOUNT})(?![\d/-]))?{_SCALE}{_RATE}",
         _money,
         ".",
+        sign="$€£¥₹₩₽₺₫₱฿₪₦₿₴-—",
     ),
-    _rule(
+    rule(
         "money",
         rf"(?P<minus>)(?P<nation>{_NATION}|R)(?P<sign>\$) ?(?P<neg>-)?{_MONEY_AMOUNT}"
         rf"(?:(?P<first>[kKmMbB])?(?: ?[-—] ?)(?:{_SIGN})?(?P<to>{AMOUNT})(?![\d/-]))?{_SCALE}{_RATE}",
         _money,
         "g",
+        sign="$.",
     ),
     Rule(
         "money",
@@ -405,55 +434,73 @@ MONEY = (
         "a",
         frozenset(code.lower() for code in (*_CODES, "Rs")),
     ),
-    _rule(
+    rule(
         "money",
         rf"{_MONEY_AMOUNT}{_SCALE} ?(?P<code>{_CODE}|zł|(?<! ){_SIGN}|[€£](?!\d))(?![\w]){_RATE}",
         _after_amount,
+        sign=",. a$€£¥₹₩₽₺₫₱฿₪₦₿₴",
     ),
-    _rule("cents", rf"({AMOUNT}) ?¢", _cents),
-    _rule("currency", rf"(?<![^ (\"]){_SIGN}(?=[ ,.?!;:)\"]|$)", _lone_sign, "."),
+    rule("cents", rf"({AMOUNT}) ?¢", _cents, sign=",. ¢"),
+    rule("currency", rf"(?<![^ (\"]){_SIGN}(?=[ ,.?!;:)\"]|$)", _lone_sign, ".", sign="$€£¥₹₩₽₺₫₱฿₪₦₿₴"),
 )
 QUANTITIES = (
-    _rule("percent", rf"(?:(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})|(?P<amount>{AMOUNT})) ?%{_RATE}", _percent),
-    _rule(
+    rule(
+        "percent",
+        rf"(?:(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})|(?P<amount>{AMOUNT})) ?%{_RATE}",
+        _percent,
+        sign="/%,. ",
+    ),
+    rule(
         "degrees",
-        rf"(?P<amount>{AMOUNT}) ?°(?: ?(?P<minutes>\d{{1,2}}(?:\.\d{{1,6}})?)')?(?: ?(?P<seconds>\d{{1,2}}(?:\.\d{{1,6}})?)(?:\"|''))?"
+        rf"(?P<amount>{AMOUNT}) ?°(?: ?(?P<minutes>\d{{1,2}}(?:\.\d{{1,6}})?)')?"
+        rf"(?: ?(?P<seconds>\d{{1,2}}(?:\.\d{{1,6}})?)(?:\"|''))?"
         r"(?: ?(?:(?P<scale>[CcFfK])(?!\w)|(?P<wind>[NSEW])(?!\w)))?",
         _degrees,
+        sign="°,. ",
     ),
-    _rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees),
-    _rule("degrees", rf"(?P<amount>\d{{2,4}}(?:\.\d{{1,4}})?) K(?!\w)(?!-)", _kelvin),
-    _rule(
+    rule("degrees", rf"(?P<amount>{AMOUNT})(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a"),
+    rule("degrees", r"(?P<amount>\d{2,4}(?:\.\d{1,4})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
+    rule(
         "duration",
         r"(?P<h>\d{1,3}) ?h(?:rs?)?\.? ?(?P<m>\d{1,2}) ?m(?:ins?)?(?![\w])(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w))?",
         _duration,
+        sign=" a",
     ),
-    _rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration),
-    _rule("height", rf"(\d{{1,2}})' ?(\d{{1,2}}(?:\.\d{{1,2}})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet),
-    _rule(
+    rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration, sign=" a"),
+    rule("height", r"(\d{1,2})' ?(\d{1,2}(?:\.\d{1,2})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
+    rule(
         "dimensions",
         rf"{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))(?: ?[x×] ?{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))){{1,2}}",
         _marked_sides,
+        sign=" \"',.a",
     ),
-    _rule("length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime),
-    _rule(
+    rule("length", r"(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})\"(?![\w\"])", _fraction_of_inch, sign=" -/"),
+    rule(
+        "length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime, sign=" \"',."
+    ),
+    rule(
         "dimensions",
-        rf"(?P<sides>{AMOUNT}(?: ?[xX×] ?{AMOUNT}){{1,3}})(?:(?P<plural>s)(?!\w)|(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])\.?|(?!\w))",
+        rf"(?P<sides>{AMOUNT}(?: ?[xX×] ?{AMOUNT}){{1,3}})"
+        rf"(?:(?P<plural>s)(?!\w)|(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])\.?|(?!\w))",
         _by,
+        sign=" a×,.",
     ),
-    _rule(
+    rule(
         "measure",
         rf"(?:(?P<whole>\d{{1,4}})(?:[ -]|\+))?(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})(?P<hyphen>[ -]?)"
         rf"(?!in (?![a-z]{{3,12}}\b))(?P<unit>{_UNIT_POWER})(?![\w^]){_DOT}{_RATE}",
         _fraction_of_unit,
+        sign=" -/+",
     ),
-    _rule("mixed number", r"(\d{1,4})(?: |-| and )(\d{1,2})/(\d{1,2})(?![\d/])", _mixed),
-    _rule(
+    rule("mixed number", r"(\d{1,4})(?: |-| and )(\d{1,2})/(\d{1,2})(?![\d/])", _mixed, sign=" -/"),
+    rule(
         "measure",
-        rf"(?P<amount>{AMOUNT})(?P<scale> (?:million|billion|thousand|hundred))?(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^])"
+        rf"(?P<amount>{AMOUNT})(?P<scale> (?:million|billion|thousand|hundred))?(?P<hyphen>[ -]?)"
+        rf"(?P<unit>{_UNIT_POWER})(?![\w^])"
         rf"(?!'[a-z])(?!/\d)(?! ?\.\w){_DOT}{_RATE}",
         _measure,
+        sign=" -a,.",
     ),
-    _rule("thousands", rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])", _thousands),
-    _rule("times", rf"({AMOUNT}) ?x(?!\w)(?! ?\d)", _times),
+    rule("thousands", rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])", _thousands, sign=",. a"),
+    rule("times", rf"({AMOUNT}) ?x(?!\w)(?! ?\d)", _times, sign=",. a"),
 )

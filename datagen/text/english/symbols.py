@@ -2,56 +2,75 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
 
-from datagen.text.english.context import before, following
-from datagen.text.english.numbers import ordinal
+from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
-from datagen.text.reading import Rule
+from datagen.text.reading import rule, says
 
-_RANGED = frozenset({*DAYS, *(day.lower() for day in DAYS.values()), *(m.lower() for m in MONTHS), *(m[:3].lower() for m in MONTHS), "sept"})
+_RANGED = frozenset(
+    {
+        *DAYS,
+        *(day.lower() for day in DAYS.values()),
+        *(m.lower() for m in MONTHS),
+        *(m[:3].lower() for m in MONTHS),
+        "sept",
+    }
+)
 _TIME_UNITS = "second|minute|hour|day|night|week|month|year|person|item|unit|mile|pound|head|capita|serving|page"
-_CALCULATED = re.compile(r"[-—] ?\(?\d[^=]{0,24}=")
+_CALCULATED = re.compile(r"[-—] ?\(?\d(?:[^=]{0,24}=|[\d.,]{0,12} ?[x×*+÷] ?\d)")
 _UNIT_BEFORE = re.compile(r"\d ?(?:[ap]\.?m\.?|AM|PM|A\.M\.|P\.M\.|st|nd|rd|th|[a-zA-Z]{1,3}|[CF])$")
-_COUNT_NOUNS = re.compile(r" ?[-—] ?[\d,.]{1,12} ?[a-z]{2}")
 
 
 def _dash(match: re.Match[str]) -> str:
     """A dash says minus, to, a pause, or nothing, by what stands at its sides."""
     text, begin, end = match.string, match.start(), match.end()
-    head = text[max(0, begin - 2) : begin].rstrip(" ")
-    left, right = head[-1:], text[end : end + 1]
-    spaced = text[max(0, begin - 1) : begin] == " " or match[0] != match[0].strip()
-    if right.isdecimal() or right in tuple("$€£.") and text[end + 1 : end + 2].isdecimal():
-        return _dash_before_number(match, left, spaced)
-    if not spaced and match[0] in "-—" and left.isalnum() and right.isalpha():
+    head, rest = text[max(0, begin - 8) : begin], text[end : end + 12]
+    after_space, before_space = head.endswith(" "), match[0].endswith(" ")
+    head = head.rstrip(" ")
+    left, right = head[-1:], rest[:1]
+    if re.match(r"[$€£.]?\d", rest):
+        return _dash_before_number(match, head, after_space, before_space)
+    if not after_space and not before_space and left.isalnum() and right.isalpha():
         return _dash_in_word(match)
-    if match[0] == "-" and re.search(r"(?<![\w'])[A-F]$", text[max(0, begin - 2) : begin]) and right in ("", " ", ",", ".", ")"):
+    if right == "(" and (left.isdecimal() or left == ")"):
         return " minus "
-    if match[0] == "-" and not spaced and (left.isalpha() or left.isdecimal()) and right in ("", " ", ","):
-        return " "
-    return ", " if spaced or "—" in match[0] or len(match[0].strip()) > 1 else " "
-
-
-def _dash_before_number(match: re.Match[str], left: str, spaced: bool) -> str:
-    text, begin = match.string, match.start()
-    head = text[max(0, begin - 8) : begin].rstrip()
-    if spaced and match[0][-1] != " " and match[0].strip() == "-":
+    if (
+        not after_space
+        and re.search(r"(?<![\w'])[A-F]$", head)
+        and (before_space or right in ("", ",", ".", ")", "?", "!"))
+    ):
         return " minus "
-    if left.isdecimal() or left in tuple("%°)\"'") or left and left in "½¼¾":
-        if _CALCULATED.match(text[begin : begin + 40].lstrip()):
-            return " minus "
-        if left == ")" or left in "\"'":
-            return " minus " if left == ")" and spaced else " to " if not spaced else ", "
+    if (
+        after_space
+        and before_space
+        and left.isdecimal()
+        and (word := re.match("[A-Za-z]{3,9}", rest))
+        and word[0].lower() in _RANGED
+    ):
         return " to "
-    if left.isalpha() or left == ".":
-        if _UNIT_BEFORE.search(head):
-            return " to "
-        if spaced:
-            return " minus " if re.search(r"(?<!\w)[a-z]$", head) else ", "
-        if re.search(r"(?<!\w)T$", head) or re.search(r"(?<!\w)[xyzab]$", head):
+    return (
+        " " if match[0].startswith("-") and len(match[0].rstrip()) == 1 and not (after_space and before_space) else ", "
+    )
+
+
+def _dash_before_number(match: re.Match[str], head: str, after_space: bool, before_space: bool) -> str:
+    left, money = head[-1:], match.string[match.end()] in "$€£"
+    if after_space and not before_space and match[0][0] == "-":
+        return " minus "
+    if not after_space and (re.search(r"[A-Za-z]\d{1,6}$", head)):
+        return " "
+    if left.isdecimal() or left in tuple("%°)\"'"):
+        if left == ")" or _CALCULATED.match(match.string, match.start()):
             return " minus "
-        return " to " if head[-3:].lower() in _RANGED else " "
+        return ", " if left in tuple("\"'") and before_space else " to "
+    if after_space and before_space and re.search(r"(?<![A-Za-z])[a-fi-km-rt-z]$", head):
+        return " minus "
+    if left.isalpha() or left == ".":
+        if _UNIT_BEFORE.search(head) or (not after_space and money):
+            return " to "
+        if re.search(r"(?<!\w)[a-zT]$", head):
+            return " minus " if after_space or left in "Txyzab" else " "
+        return ", " if after_space else " to " if head[-3:].lower() in _RANGED else " "
     return " minus "
 
 
@@ -60,15 +79,11 @@ def _dash_in_word(match: re.Match[str]) -> str:
     left = re.search(r"[^\W_]{1,20}\.?$", text[max(0, match.start() - 20) : match.start()])
     right = re.match(r"[^\W_]{1,20}", text[match.end() : match.end() + 20])
     first, second = left[0].rstrip(".") if left else "", right[0] if right else ""
-    if first.lower() in _RANGED and second.lower() in _RANGED or (first, second) in (("A", "Z"), ("a", "z")):
+    if (first.lower() in _RANGED and second.lower() in _RANGED) or (first, second) in (("A", "Z"), ("a", "z")):
         return " to "
     if match[0] == "—":
         return " to " if first[:1].isupper() and second[:1].isupper() else ", "
     return " "
-
-
-def _plus(match: re.Match[str]) -> str:
-    return " plus "
 
 
 def _slash(match: re.Match[str]) -> str | None:
@@ -80,7 +95,9 @@ def _slash(match: re.Match[str]) -> str | None:
         return " over "
     if re.fullmatch(_TIME_UNITS, second):
         return " per "
-    if first.lower() in ("and", "he") and second.lower() == "or" or first.isupper() and second.isupper():
+    if second[:1].isdecimal() and match[0].endswith(" "):
+        return " divided by "
+    if (first.lower() in ("and", "he") and second.lower() == "or") or (first.isupper() and second.isupper()):
         return " "
     if first.lower() == "either":
         return " "
@@ -88,6 +105,9 @@ def _slash(match: re.Match[str]) -> str | None:
 
 
 def _star(match: re.Match[str]) -> str:
+    head, rest = match.string[max(0, match.start() - 30) : match.start()], match.string[match.end() : match.end() + 2]
+    if head.rstrip()[-1:] in tuple("0123456789)") or rest.lstrip()[:1] in tuple("0123456789(") or "=" in head:
+        return " times "
     around = match.string[max(0, match.start() - 1) : match.start()] + match.string[match.end() : match.end() + 1]
     return " star " if around.strip() == "" and len(around) == 2 else ""
 
@@ -104,13 +124,11 @@ def _power(match: re.Match[str]) -> str:
     sign, digits = match[1], match[2]
     if not sign and digits in ("2", "3"):
         return " squared " if digits == "2" else " cubed "
-    return f" to the power of {'minus ' if sign else ''}{ordinal_free(digits)} "
+    return f" to the power of {'minus ' if sign else ''}{_exponent(digits)} "
 
 
-def ordinal_free(digits: str) -> str:
+def _exponent(digits: str) -> str:
     """The words of an exponent, or its letter."""
-    from datagen.text.english.numbers import cardinal
-
     return cardinal(digits) if digits.isdecimal() else digits
 
 
@@ -123,7 +141,7 @@ def _less(match: re.Match[str]) -> str | None:
         return " then "
     if right.isdecimal() and not (left.isalnum() or left == ")"):
         return " less than " if sign == "<" else " more than "
-    if (left.isalnum() or left == ")") and (right.isalnum() or right in "($-"):
+    if (left.isalnum() or left == ")") and (right.isalnum() or right in tuple("($-")):
         return " is less than " if sign == "<" else " is greater than "
     return " "
 
@@ -140,57 +158,47 @@ def _any_other(match: re.Match[str]) -> str | None:
     return ". " if match[0] in "。．" else ", " if match[0] in "，、；：；" else " "
 
 
-def _rule(
-    name: str, pattern: str, say: Callable[[re.Match[str]], str | None], first: str = ".", words: frozenset[str] = frozenset()
-) -> Rule:
-    return Rule(name, re.compile(pattern), say, first, words)
-
-
-def _says(words: str) -> Callable[[re.Match[str]], str]:
-    return lambda match: words
-
-
 SYMBOLS = (
-    _rule("language", r"C\+\+(?!\w)", _says("C plus plus"), "g"),
-    _rule("language", r"([CF])#(?!\w)", lambda m: f"{m[1]} sharp", "g"),
-    _rule("plural", r"([^\W\d_]{2,40})\((e?s)\)", lambda m: m[1] + m[2], "g"),
-    _rule("function", r"([a-z])\(([a-z])\)(?!\w)", lambda m: f"{m[1]} of {m[2]}", "g"),
-    _rule("letter of mathematics", r"π(?!\w)", _says("pi"), "a", frozenset("π")),
-    _rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", _says(" to ")),
-    _rule("dots", r"\.{2,400}", _says(". ")),
-    _rule("dot", r"(?<=[a-z0-9])\.(?=[a-z])", _says(" dot ")),
-    _rule("stop", r"\.", _says(". ")),
-    _rule("plus or minus", r"\+/[-—]|±", _says(" plus or minus ")),
-    _rule("arrow", r" ?(?:[-=]>|[→⇒➡⟶]) ?", _says(" to ")),
-    _rule("comparison", r"<=|≤|≦", _says(" is less than or equal to ")),
-    _rule("comparison", r">=|≥|≧", _says(" is greater than or equal to ")),
-    _rule("comparison", r"!=|≠", _says(" is not equal to ")),
-    _rule("comparison", r"≈|≅|≃", _says(" is approximately ")),
-    _rule("comparison", r" ?[<>] ?", _less),
-    _rule("equals", r" ?={1,3} ?(?=[\w(√$€£π.-])", _says(" equals ")),
-    _rule("root", r"√ ?(?=[\w(])", _says(" the square root of ")),
-    _rule("power", r"\^ ?(-?)\{?(\d{1,3}|[a-z](?!\w))\}?", _power),
-    _rule("times", r" ?[×·⋅] ?(?=[\d(])|×", _says(" times ")),
-    _rule("divided", r" ?÷ ?", _says(" divided by ")),
-    _rule("dash", r" ?-{2,3}>? ?| ?[-—]{1,8} ?(?=[$€£.]?\d)| ?—{1,8} ?| - |-", _dash),
-    _rule("blank", r"_{2,400}", _says(" ")),
-    _rule("underscore", r"(?<=\w)_(?=\w)", _says(" underscore ")),
-    _rule("emphasis", r"_", _says("")),
-    _rule("about", r"~ ?(?=[$€£]?\d)", _says(" about ")),
-    _rule("tilde", r"~", _says(" ")),
-    _rule("plus", r"\+", _plus),
-    _rule("slash", r" ?/ ?", _slash),
-    _rule("hash", r"#", _hash),
-    _rule("star", r"\*", _star),
-    _rule("and", r" ?& ?", _says(" and ")),
-    _rule("at", r" ?@ ?", _says(" at ")),
-    _rule("percent", r"%", _says(" percent ")),
-    _rule("degrees", r"°", _says(" degrees ")),
-    _rule("section", r"§{1,2} ?", _says(" section ")),
-    _rule("ohm", r"Ω(?!\w)", _says("ohms"), "a", frozenset("ω")),
-    _rule("bracket", r"[()\[\]|•]", _says(", ")),
-    _rule("quote", r"[\"“”«»‹›`]", _says(" ")),
-    _rule("apostrophe", r"'", _says("'")),
-    _rule("equals", r"={1,40}", _says(" ")),
-    _rule("mark", r"[^\w\s]|\s", _any_other),
+    rule("language", r"C\+\+(?!\w)", says("C plus plus"), "g", sign="+"),
+    rule("language", r"([CF])#(?!\w)", lambda m: f"{m[1]} sharp", "g", sign="#"),
+    rule("plural", r"([^\W\d_]{2,40})\((e?s)\)", lambda m: m[1] + m[2], "g", sign="("),
+    rule("function", r"([a-z])\(([a-z])\)(?!\w)", lambda m: f"{m[1]} of {m[2]}", "g", sign="("),
+    rule("letter of mathematics", r"π(?!\w)", says("pi"), "a", frozenset("π")),
+    rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", says(" to "), ".", sign="."),
+    rule("dots", r"\.{2,400}", says(". "), ".", sign="."),
+    rule("dot", r"(?<=[a-z0-9])\.(?=[a-z])", says(" dot "), ".", sign="."),
+    rule("stop", r"\.", says(". "), ".", sign="."),
+    rule("plus or minus", r"\+/[-—]|±", says(" plus or minus "), ".", sign="+±"),
+    rule("arrow", r" ?(?:[-=]>|[→⇒➡⟶]) ?", says(" to "), ".", sign="-=→⇒➡⟶"),
+    rule("comparison", r"<=|≤|≦", says(" is less than or equal to "), ".", sign="<≤≦"),
+    rule("comparison", r">=|≥|≧", says(" is greater than or equal to "), ".", sign=">≥≧"),
+    rule("comparison", r"!=|≠", says(" is not equal to "), ".", sign="!≠"),
+    rule("comparison", r"≈|≅|≃", says(" is approximately "), ".", sign="≈≅≃"),
+    rule("comparison", r" ?[<>] ?", _less, ".", sign="<>"),
+    rule("equals", r" ?={1,3} ?(?=[\w(√$€£π.-])", says(" equals "), ".", sign="="),
+    rule("root", r"√ ?(?=[\w(])", says(" the square root of "), ".", sign="√"),
+    rule("power", r"\^ ?(-?)\{?(\d{1,3}|[a-z](?!\w))\}?", _power, ".", sign="^"),
+    rule("times", r" ?[×·⋅] ?(?=[\d(])|×", says(" times "), ".", sign="×·⋅"),
+    rule("divided", r" ?÷ ?", says(" divided by "), ".", sign="÷"),
+    rule("dash", r"-{2,8} ?|—{1,8} ?|- ?", _dash, ".", sign="-—"),
+    rule("blank", r"_{2,400}", says(" "), ".", sign="_"),
+    rule("underscore", r"(?<=\w)_(?=\w)", says(" underscore "), ".", sign="_"),
+    rule("emphasis", r"_", says(""), ".", sign="_"),
+    rule("about", r"~ ?(?=[$€£]?\d)", says(" about "), ".", sign="~"),
+    rule("tilde", r"~", says(" "), ".", sign="~"),
+    rule("plus", r"\+", says(" plus "), ".", sign="+"),
+    rule("slash", r" ?/ ?", _slash, ".", sign="/"),
+    rule("hash", r"#", _hash, ".", sign="#"),
+    rule("star", r"\*", _star, ".", sign="*"),
+    rule("and", r" ?& ?", says(" and "), ".", sign="&"),
+    rule("at", r" ?@ ?", says(" at "), ".", sign="@"),
+    rule("percent", r"%", says(" percent "), ".", sign="%"),
+    rule("degrees", r"°", says(" degrees "), ".", sign="°"),
+    rule("section", r"§{1,2} ?", says(" section "), ".", sign="§"),
+    rule("ohm", r"Ω(?!\w)", says("ohms"), "a", frozenset("ω")),
+    rule("bracket", r"[()\[\]|•]", says(", "), ".", sign="()[]|•"),
+    rule("quote", r"[\"“”«»‹›`]", says(" "), ".", sign='"“”«»‹›`'),
+    rule("apostrophe", r"'", says("'"), ".", sign="'"),
+    rule("equals", r"={1,40}", says(" "), ".", sign="="),
+    rule("mark", r"[^\w\s]|\s", _any_other, "."),
 )
