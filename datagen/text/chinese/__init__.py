@@ -1,11 +1,15 @@
 """Written to spoken Chinese: every number and sign is classified once, and said by the rule of its class.
 
-prose.py    written text → prose without markup
-words.py    number words: cardinals, digits one by one, dates, times
-units.py    measure words, units, currencies; traditional characters
-cues.py     what stands beside a number that decide its class
-numbers.py  the rules of numbers
-symbols.py  the rules of marks and symbols
+prose.py       written text → prose without markup
+words.py       number words: cardinals, digits one by one, dates, times
+units.py       measure words, units, currencies; traditional characters
+cues.py        words beside a number that decide its class
+patterns.py    parts of the patterns of numbers
+times.py       dates, times, years
+codes.py       phones, cards, codes, rooms, models, versions
+quantities.py  money, percentages, temperatures, measures, dimensions
+numbers.py     scores, fractions, ranges, ordinals, arithmetic, plain numbers
+symbols.py     marks and symbols
 """
 
 import re

@@ -132,6 +132,8 @@ def _code(match: re.Match[str]) -> str | None:
         return None
     if cues.is_code(left) or cues.is_phone(left):
         return one_by_one(match[0])
+    if re.match(", ?星号", right):
+        return one_by_one(match[0])
     if cues.is_dialled(left) and (
         len(match[0]) >= 5 or match[0] in ("110", "119", "120", "122", "114", "999", "911", "112", "111")
     ):

@@ -14,7 +14,7 @@ _CIRCLED = {
 _CIRCLED |= {chr(0x278A + n): f"({n + 1})" for n in range(10)}
 _ROMAN_SIGNS = {chr(first + n): cardinal(str(n + 1)) for first in (0x2160, 0x2170) for n in range(12)}
 _BEFORE_FOLD = str.maketrans({**_CIRCLED, **_ROMAN_SIGNS, "№": "#"})
-_MASKED = re.compile(r"(?<=[0-9]) ?\*{2,12} ?(?=[0-9Xx])")
+_MASKED = re.compile(r"(?<=[0-9])(?: ?\*{2,12}){1,4} ?(?=[0-9Xx])")
 _STAR_KEY = re.compile(r"\*(?=[号键])")
 _TIMES = re.compile(r"(?:(?<=[0-9][A-Za-z])|(?<=[0-9][A-Za-z]{2})|(?<=[0-9][个袋箱瓶盒包片张元]))\*(?=[0-9])")
 _NUMBER_SIGN = re.compile(r"(?<![A-Za-z])(?:No|NO|no)\. ?(?=[0-9])")
