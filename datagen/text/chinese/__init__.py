@@ -16,7 +16,7 @@ import re
 
 from datagen.text.chinese import codes, numbers, quantities, symbols, times
 from datagen.text.chinese.prose import plain
-from datagen.text.chinese.units import TO_SIMPLIFIED, TO_TRADITIONAL
+from datagen.text.chinese.units import TO_SIMPLIFIED, TO_TRADITIONAL, TRADITIONAL
 from datagen.text.reading import WORD, Part, Reader, Reading
 
 LETTERS = (
@@ -118,13 +118,13 @@ def parts_of(text: str) -> list[Part]:
     >>> [(part.said, part.rule) for part in parts_of("共5元")]
     [('共', 'word'), ('五元', 'money')]
     """
-    return list(READER.parts(text.translate(TO_SIMPLIFIED)))
+    return list(READER.parts(text.translate(TO_SIMPLIFIED) if TRADITIONAL.search(text) else text))
 
 
 def _read(text: str) -> Reading:
     text = plain(text)
     said, unread = list[str](), list[tuple[int, int]]()
-    is_traditional = text.translate(TO_SIMPLIFIED) != text
+    is_traditional = bool(TRADITIONAL.search(text))
     for part in parts_of(text):
         if part.rule == WORD:
             written = text[part.begin : part.end]

@@ -1,6 +1,7 @@
 """Written Chinese to prose: what has to be decided before markup is dropped and characters are folded."""
 
 import re
+from functools import lru_cache
 
 from datagen.text import markup
 from datagen.text.chinese.units import SIGN_OF_CODE
@@ -58,14 +59,22 @@ def _short_address(match: re.Match[str]) -> str:
     return match[1].strip(".") + (path.rstrip("/") if _SHORT_PATH.fullmatch(path) else "")
 
 
+_LABELS = ("图", "表", "式", "骤", "题", "例", "注")
+
+
 def _in_brackets(match: re.Match[str]) -> str:
     """A number in brackets: an item of a list, or the number of a figure or a step."""
     left = match.string[max(0, match.start() - 1) : match.start()]
-    if match[2] or re.match("[图表式骤题例注]", left):
+    if match[2] or left in _LABELS:
         return match[1] + (match[2] or "")
-    return ("，" if re.match("[)\u3400-\u9fff]", left) else "") + f"第{match[1]}，"
+    return ("，" if left == ")" or left.isalpha() else "") + f"第{match[1]}，"
 
 
 def _roman(match: re.Match[str]) -> str:
-    values = [_VALUES[letter] for letter in match[0]]
+    return _numeral(match[0])
+
+
+@lru_cache(maxsize=256)
+def _numeral(letters: str) -> str:
+    values = [_VALUES[letter] for letter in letters]
     return cardinal(str(sum(-v if v < after else v for v, after in zip(values, [*values[1:], 0], strict=True))))

@@ -96,6 +96,7 @@ def _pairs() -> tuple[str, str]:
     return pairs[::2], pairs[1::2]
 
 
+TRADITIONAL = re.compile(f"[{_pairs()[0]}]")
 TO_SIMPLIFIED = str.maketrans(*_pairs())
 """Characters of rules, traditional to simplified; one for one, so that places stay."""
 TO_TRADITIONAL = str.maketrans(
