@@ -118,7 +118,7 @@ def _after_word(match: re.Match[str]) -> str | None:
         not re.search("[A-Za-z] $", left)
         or len(match[0]) < 3
         or COUNTED.match(right.lstrip(" "))
-        or re.match(f" ?{UNIT}|[,万亿千]", right)
+        or re.match(f" ?{UNIT}|,[0-9]|[万亿千]", right)
     ):
         return None
     return one_by_one(match[0])

@@ -95,7 +95,7 @@ def _hash(match: re.Match[str]) -> str:
         return "井"
     if re.match("键", right) or (re.search("[0-9]$", left) and not re.match(f"[{_HAN}]", right)):
         return "井号"
-    return ""
+    return "，" if left.endswith(" ") else ""
 
 
 def _number_sign(match: re.Match[str]) -> str | None:

@@ -179,7 +179,12 @@ def _bare_year(match: re.Match[str]) -> str | None:
         HAN, right
     ):
         return None
-    return year(match[1]) if re.search('(?:《|"|#)$', left) or re.match(f"{HAN}|[#》]", right) else None
+    return (
+        year(match[1])
+        if re.search('(?:《|"|#|(?<![A-Za-z])(?:[Ii]n|[Ss]ince|[Ff]rom|until|of) )$', left)
+        or re.match(f"{HAN}|[#》]", right)
+        else None
+    )
 
 
 def _feet_or_minutes(match: re.Match[str]) -> str:
@@ -248,4 +253,4 @@ YEARS = (
     rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1])),
     rule("decade", rf"{FREE}({YEAR}|00|10)(?=年代|s年代)", lambda match: year(match[1])),
 )
-BARE_YEARS = (rule("year", rf"(?<![0-9A-Za-z.,])({YEAR})(?![0-9A-Za-z.,]|[百千万亿])", _bare_year),)
+BARE_YEARS = (rule("year", rf"(?<![0-9A-Za-z.,])({YEAR})(?![0-9A-Za-z]|[.,][0-9]|[百千万亿])", _bare_year),)
