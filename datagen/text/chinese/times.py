@@ -84,6 +84,17 @@ def _meridiem(match: re.Match[str]) -> str | None:
     )
 
 
+def _meridiem_range(match: re.Match[str]) -> str | None:
+    begin, end = clock(match[1], match[2] or "0"), clock(match[4], match[5] or "0")
+    halves = ["上午" if letter in "aA" else "下午" for letter in (match[3], match[6])]
+    return f"{halves[0]}{begin}到{halves[1]}{end}" if begin and end else None
+
+
+def _short_range(match: re.Match[str]) -> str | None:
+    begin, end = date(match[1], match[3], match[4]), date("", match[5], match[6])
+    return f"{begin}到{end}" if begin and end else None
+
+
 def _time_range(match: re.Match[str]) -> str | None:
     begin, end = clock(match[1], match[2]), clock(match[3], match[4])
     return f"{begin}到{end}" if begin and end else None
@@ -107,9 +118,8 @@ def _time(match: re.Match[str]) -> str | None:
 def _slashed_days(match: re.Match[str]) -> str | None:
     """A range of days, 10/1-10/7; a range of proper fractions, 1/3-1/2, is none."""
     first, last = (int(match[1]), int(match[2])), (int(match[3]), int(match[4]))
-    if first >= last or (
-        first[0] < first[1] <= 12 and last[0] < last[1] <= 12 and not _DATE_RIGHT.match(cues.right_of(match))
-    ):
+    rises = first[0] * last[1] < last[0] * first[1]
+    if first >= last or (rises and first[0] < first[1] <= 12 and last[0] < last[1] <= 12):
         return None
     begin, end = date("", match[1], match[2]), date("", match[3], match[4])
     return f"{begin}到{end}" if begin and end else None
@@ -152,7 +162,13 @@ def _year(match: re.Match[str]) -> str | None:
                     or re.match("年(?:出生|生人|毕业|入学|参军|[版款]|的(?![\u3400-\u9fff]))", right)
                 )
             )
-            or (int(digits) >= 85 and re.match("年的(?!历史|时间|岁月|努力|发展|经验|积累|传统)", right))
+            or (
+                int(digits) >= 85
+                and re.match(
+                    "年(?:的(?!历史|时间|岁月|努力|发展|经验|积累|传统)|(?![代来前后间内以多了里老历时寿有的,.;!?。，；！？]|$))",
+                    right,
+                )
+            )
         )
         return year(digits) if recent else None
     return None
@@ -196,6 +212,12 @@ def _feet_or_minutes(match: re.Match[str]) -> str:
 DATES = (
     rule(
         "date",
+        rf"{FREE}({YEAR})([./-])([0-9]{{1,2}})\2([0-9]{{1,2}}) ?[-—~至到] ?([0-9]{{1,2}})\2([0-9]{{1,2}})(?![0-9])",
+        _short_range,
+    ),
+    rule("year", r"(?<![0-9A-Za-z.])(20[0-9]{2})(?=[QH][1-4](?![0-9A-Za-z]))", lambda match: year(match[1])),
+    rule(
+        "date",
         rf"{FREE}([12][0-9]{{3}}){DATE_SEPARATOR}([0-9]{{1,2}}){DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|"
         rf"\.[0-9])(T(?=[0-9]))?",
         _full_date,
@@ -210,6 +232,17 @@ DATES = (
     ),
 )
 TIMES = (
+    rule(
+        "time",
+        rf"{FREE}(?<![0-9]:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])[mM]"
+        rf"{TO}([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])[mM](?![A-Za-z])",
+        _meridiem_range,
+    ),
+    rule(
+        "time",
+        r"(?<![0-9.A-Za-z])([0-9]{1,2})h ?([0-9]{1,2})(?:m(?:in)?)?(?![A-Za-z0-9])",
+        lambda match: f"{counted(match[1])}小时{cardinal(match[2].lstrip('0') or '0')}分钟",
+    ),
     rule(
         "date", rf"(?<![0-9/.])([0-9]{{1,2}})/([0-9]{{1,2}}){TO}([0-9]{{1,2}})/([0-9]{{1,2}})(?![0-9/])", _slashed_days
     ),
