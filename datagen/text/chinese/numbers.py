@@ -205,6 +205,11 @@ COUNTS = (
         rf" ?[-~—至到/×*x+]))",
         lambda match: counted(match[1]),
     ),
+    rule(
+        "day",
+        r"(?<![0-9A-Za-z$¥€£.,:/×*+~±·、—-])([1-9][0-9]?)(?=[月日号](?!游|内| ?[-—~至到]))",
+        lambda match: cardinal(match[1]),
+    ),
 )
 PAIRS = (
     rule("ratio", rf"{FREE}(?<![A-Za-z])(?<![0-9]:){N}(?: ?: ?{N}){{1,4}}", _ratio),
