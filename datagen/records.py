@@ -546,6 +546,11 @@ class Streams:
     judged: Judged | None = None
     written_by: tuple[Origin, ...] = ()
     group: GroupId = ""
+    system: Annotated[str, unit("instruction of the system, never spoken")] = ""
+    cut: Annotated[str, unit("why the dialogue was cut before its end; empty: whole")] = ""
+    """A reason such as `tool_call` or `turn_too_long`."""
+    notices: Annotated[tuple[str, ...], unit("reason: detail of faults that cost no turn")] = ()
+    """For example text that nobody says and that was dropped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ class SelectConfig(ConfigPart):
     languages: tuple[str, ...] = Field(
         ("en",), min_length=1, description="languages to keep, ISO 639-1; detected if the input states none (ours)"
     )
+    trim: bool = Field(
+        True,
+        description="cut a dialogue before a tool call, or before the turn that exceeds max_turns, max_words or "
+        "max_words_per_turn, if what is left passes the minimums; false rejects it (ours)",
+    )
     min_turns: int = Field(2, ge=1, le=10_000, description="minimum number of turns (ours)")
     max_turns: int = Field(60, ge=1, le=10_000, description="maximum number of turns (ours)")
     min_words: int = Field(4, ge=1, le=1_000_000, description="minimum number of words per dialogue (ours)")
@@ -337,6 +342,13 @@ class LimitsConfig(ConfigPart):
         gt=0,
         le=86_400,
         description="Engines that take longer to load count as hung: the worker is ended and started again",
+    )
+    max_rejected_share: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Stop the run if a larger share of the input is rejected for one reason; a run that keeps nothing "
+        "always fails",
     )
     max_failed_share: float = Field(
         0.2, gt=0, le=1, description="Stop the build if a larger share of the selected dialogues fails in a later stage"

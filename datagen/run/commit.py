@@ -119,6 +119,7 @@ def _finish(
         n_samples=sum(s.n_samples for s in streams),
         digest=digest.to_text(digest.total(hashes)),
         rejects=dict(sorted(by_reason.items())),
+        notices=dict(sorted(Counter(reason for s in streams for reason in mild_faults(s)).items())),
         files=tuple(files),
         processor=processor(),
         finished_at=int(time.time()),
@@ -127,6 +128,16 @@ def _finish(
     if not store.create(marker_key(unit), marker.to_json()):
         return marker_of(store, unit, marker.plan)  # of an attempt that was faster
     return marker
+
+
+def mild_faults(s: Streams) -> set[str]:
+    """Reasons of the faults that cost a conversation no turn, and `cut/REASON` if it is cut short.
+
+    >>> sorted(mild_faults(Streams("d", cut="turn_too_long", notices=("bad_id: x", "bad_id: y"))))
+    ['bad_id', 'cut/turn_too_long']
+    """
+    cut = {f"cut/{s.cut}"} if s.cut else set()
+    return cut | {notice.partition(":")[0] for notice in s.notices}
 
 
 def row_tables(rows_by_conversation: list[list[Row]]) -> Iterator[tuple[str, str, pa.Table]]:
