@@ -117,6 +117,18 @@ class Gates(ConfigPart):
     safety: int | None = Field(None, ge=1, le=10)
 
 
+class WriteLimits(ConfigPart):
+    """Limits of a run. They decide no content, so they may change between runs."""
+
+    max_rejected_share: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Stop the run if a larger share of the input is rejected for one reason; a run that keeps nothing "
+        "always fails",
+    )
+
+
 class WriteRecipe(ConfigPart):
     """All values of an authoring run."""
 
@@ -143,6 +155,7 @@ class WriteRecipe(ConfigPart):
     dialogues: Dialogues = Dialogues()
     marks: Marks = Marks()
     gates: Gates = Gates()
+    limits: WriteLimits = WriteLimits()
 
     @model_validator(mode="after")
     def _in_order(self) -> "WriteRecipe":
@@ -170,7 +183,7 @@ class WriteRecipe(ConfigPart):
     def identity(self) -> dict[str, Any]:
         """Values that decide the content; excludes server, speed and price."""
         how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed", "max_tokens", "attempts"}
-        return self.model_dump(mode="json", exclude={"llm": how})
+        return self.model_dump(mode="json", exclude={"llm": how, "limits": True})
 
     def dump(self) -> dict[str, Any]:
         """All values in a form that can be sent to a worker."""

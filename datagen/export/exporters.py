@@ -111,7 +111,8 @@ def _cut(clip: ExportClip, name: str, paths: list[str], said: list[dict[str, Any
         "channel": 0,
         "supervisions": [{**each, "recording_id": f"{name}-user", "channel": 0} for each in said],
         "recording": _recording(clip, f"{name}-user", user),
-        "custom": {"target_audio": _recording(clip, f"{name}-agent", agent), "dialogue_id": clip.talk.dialogue_id, **_system(clip)},
+        "custom": {"target_audio": _recording(clip, f"{name}-agent", agent), "dialogue_id": clip.talk.dialogue_id}
+        | _system(clip),
         "type": "MonoCut",
     }
 

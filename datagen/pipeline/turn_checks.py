@@ -25,7 +25,8 @@ _TEMPLATE = re.compile(
 )
 _SPEAKERS = re.compile(
     r"^[ \t]{0,4}[*_\[【]{0,2}(?P<sure>human|assistant|chatgpt|user|moss|用户|人类|助手|机器人|人工智能助手)?"
-    r"(?P<perhaps>ai|bot|gpt|model|system|customer|client|agent|[qa]|客户|客服|顾客|问|答)?[*_\]】]{0,2} ?[:：][*_]{0,2}",
+    r"(?P<perhaps>ai|bot|gpt|model|system|customer|client|agent|[qa]|客户|客服|顾客|问|答)?"
+    r"[*_\]】]{0,2} ?[:：][*_]{0,2}",
     re.MULTILINE | re.IGNORECASE,
 )
 _CODE_HINT = re.compile(r"[`{};=<>()]")
@@ -106,6 +107,7 @@ def _code(text: str, recipe: SelectConfig) -> str:
         return ""
     return f"{share:.0%} of the characters are code; {limit(recipe.max_code_share)}"
 
+
 def _repeated(text: str, recipe: SelectConfig) -> str:
     """Check the share of repeated groups of three words, or of six characters without spaces."""
     words = text.lower().split()
@@ -126,6 +128,7 @@ def _long_word(text: str, recipe: SelectConfig) -> str:
     longest = max(map(len, _CJK.sub(" ", _URL.sub(" ", text)).split()), default=0)
     return f"{longest} characters without a space, at most {most} allowed" if longest > most else ""
 
+
 def _counted(pattern: re.Pattern[str], what: str, field: str = "") -> Check:
     """A check that a pattern occurs no more often than a setting allows, without one never."""
 
@@ -142,6 +145,7 @@ def _counted(pattern: re.Pattern[str], what: str, field: str = "") -> Check:
 def limit(share: float) -> str:
     """The allowed share, for a detail."""
     return f"at most {share:.0%} allowed"
+
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("control_characters", _control),

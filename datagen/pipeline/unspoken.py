@@ -51,12 +51,14 @@ _BARE = (
 )
 _DIRECTION = re.compile(rf"{_MANNER}?(?:{_DONE})(?: [\w',-]+){{0,5}}[.…!]{{0,3}}", re.IGNORECASE)
 _SOUND = re.compile(rf"{_MANNER}?(?:{_DONE}|{_BARE})(?: [\w',-]+){{0,2}}[.…!]{{0,3}}", re.IGNORECASE)
-_BRIEFLY = re.compile(rf"{_MANNER}?(?:laugh|chuckle|giggle|smile|sigh|sob|nod|shrug|wink|cough|pause)s(?: [a-z]+ly)?", re.I)
+_BRIEFLY = re.compile(
+    rf"{_MANNER}?(?:laugh|chuckle|giggle|smile|sigh|sob|nod|shrug|wink|cough|pause)s(?: [a-z]+ly)?", re.I
+)
 """A direction in any place: its verb has the third person's ending."""
 _ACTION = re.compile(r"(?:[a-z]+ly )?(?P<verb>[a-z]{2,20}(?:s|ing))(?: [\w',-]+){0,9}[.…!]{0,3}")
 _NO_ACTIONS = frozenset(
     "always this is was does has his its as us yes plus unless perhaps thus things nothing something anything "
-    "everything during being perhaps sometimes besides towards afterwards across less class thing".split()  # noqa: SIM905
+    "everything during being sometimes besides towards afterwards across less class thing".split()  # noqa: SIM905
 )
 _CHINESE_MANNER = (
     r"(?:(?:轻轻|微微|轻|缓缓|默默|慢慢|忍不住|不好意思|尴尬|开心|害羞|无奈|温柔|爽朗|哈哈|呵呵)(?:地|的)?)?"
@@ -67,7 +69,9 @@ _CHINESE = re.compile(
     r"|停顿(?:片刻|一下)?|沉默(?:片刻)?|皱(?:了?皱)?眉头?|挥(?:了挥)?手|鞠躬|眨(?:了眨)?眼睛?|耸(?:了耸)?肩"
     r"|思考(?:片刻|中)?|深?呼吸|深吸一口气|[低小轻]声|音乐声?|旁白|听不清|脸红|吐舌头?)"
 )
-_CHINESE_ASIDE = re.compile(r"[\u4e00-\u9fff]{1,8}[地着状]|[\u4e00-\u9fff]{0,4}(?:声音|语气|神情|表情)[\u4e00-\u9fff]{1,6}")
+_CHINESE_ASIDE = re.compile(
+    r"[\u4e00-\u9fff]{1,8}[地着状]|[\u4e00-\u9fff]{0,4}(?:声音|语气|神情|表情)[\u4e00-\u9fff]{1,6}"
+)
 _ENDS = frozenset(".?!…,;:\"'”’。？！，；：、)）]】*\n—-")
 
 

@@ -1,21 +1,26 @@
 """A build from recipe to manifest."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from typing_extensions import override
 
 from datagen.errors import LimitError
 from datagen.pipeline.pipeline import Pipeline
+from datagen.pipeline.select import Select
+from datagen.pipeline.step import apply
 from datagen.recipe import LimitsConfig, Recipe, refuse_secrets
+from datagen.records import Dialogue, Reject
+from datagen.run.budget import CpuBudget
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
+from datagen.run.kept import Kept, probe
 from datagen.run.planning import plan_build, remarks
 from datagen.run.run_job import run_job
 from datagen.run.takes import Index, check_takes
 from datagen.run.worker import Worker
 from datagen.shards.manifest import MANIFEST, Manifest
-from datagen.shards.plan import Plan
+from datagen.shards.plan import Plan, PlannedInput
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker
 
@@ -60,7 +65,7 @@ class BuildJob(Job[Manifest]):
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe, self._pipeline = recipe, Pipeline(recipe)
-        self._failures = FailureLimit(recipe.limits)
+        self._failures, self._kept = FailureLimit(recipe.limits), Kept(recipe.limits)
         self.limits = recipe.limits
         self.unit_seconds = recipe.run.unit_dialogues * recipe.limits.dialogue_seconds
 
@@ -80,8 +85,18 @@ class BuildJob(Job[Manifest]):
 
     @override
     def begin(self, store: Store, plan: Plan, left: list[int]) -> None:
+        probe(self._selected(store, plan), plan.n_records, self._recipe.limits)
         if self._recipe.takes.keep:
             Index.gather(store).write()  # of an earlier run: workers read it in one request
+
+    def _selected(self, store: Store, plan: Plan) -> Iterator[Dialogue | Reject]:
+        """The records of the input, selected: what comes before the first speech."""
+        planned, select = (
+            PlannedInput(plan, store),
+            CpuBudget(self._recipe.limits.stage_cpu_seconds).over(Select(self._recipe.select)),
+        )
+        for unit in range(plan.n_units):
+            yield from (apply("select", select, record) for record in planned.unit(unit))
 
     @override
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
@@ -97,6 +112,7 @@ class BuildJob(Job[Manifest]):
     @override
     def done(self, marker: Marker) -> None:
         self._failures.count(marker)
+        self._kept.count(marker)
 
     @override
     def complete(self, store: Store) -> bool:
@@ -106,6 +122,7 @@ class BuildJob(Job[Manifest]):
     def finish(self, store: Store, plan: Plan) -> Manifest:
         if self.complete(store):
             return Manifest.load(store)
+        self._kept.check(store)
         if self._recipe.takes.keep:
             Index.gather(store).write()
         return finish(store, plan)
