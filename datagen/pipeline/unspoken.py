@@ -56,10 +56,11 @@ _BRIEFLY = re.compile(
 )
 """A direction in any place: its verb has the third person's ending."""
 _ACTION = re.compile(r"(?:[a-z]+ly )?(?P<verb>[a-z]{2,20}(?:s|ing))(?: [\w',-]+){0,9}[.…!]{0,3}")
-_NO_ACTIONS = frozenset(
+_NO_ACTIONS = (
     "always this is was does has his its as us yes plus unless perhaps thus things nothing something anything "
-    "everything during being sometimes besides towards afterwards across less class thing".split()  # noqa: SIM905
+    "everything during being sometimes besides towards afterwards across less class thing"
 )
+"""Words that end like the verb of an action, in one string: such a word between asterisks is emphasis."""
 _CHINESE_MANNER = (
     r"(?:(?:轻轻|微微|轻|缓缓|默默|慢慢|忍不住|不好意思|尴尬|开心|害羞|无奈|温柔|爽朗|哈哈|呵呵)(?:地|的)?)?"
 )
@@ -182,7 +183,7 @@ def _is_action(match: re.Match[str]) -> bool:
     if _DIRECTION.fullmatch(content) or _CHINESE.fullmatch(content):
         return True
     action = _ACTION.fullmatch(content)
-    return bool(action and action["verb"] not in _NO_ACTIONS and _stands_alone(match))
+    return bool(action and not re.search(rf"\b{action['verb']}\b", _NO_ACTIONS) and _stands_alone(match))
 
 
 def _stands_alone(match: re.Match[str]) -> bool:

@@ -1,26 +1,24 @@
 """A build from recipe to manifest."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 from typing_extensions import override
 
 from datagen.errors import LimitError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.pipeline.select import Select
-from datagen.pipeline.step import apply
 from datagen.recipe import LimitsConfig, Recipe, refuse_secrets
-from datagen.records import Dialogue, Reject
-from datagen.run.budget import CpuBudget
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
-from datagen.run.kept import Kept, probe
+from datagen.run.kept import Kept
 from datagen.run.planning import plan_build, remarks
+from datagen.run.preflight import estimate, notices, preflight
 from datagen.run.run_job import run_job
-from datagen.run.takes import Index, check_takes
+from datagen.run.takes import Index
 from datagen.run.worker import Worker
 from datagen.shards.manifest import MANIFEST, Manifest
-from datagen.shards.plan import Plan, PlannedInput
+from datagen.shards.plan import Plan
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker
 
@@ -66,13 +64,14 @@ class BuildJob(Job[Manifest]):
     def __init__(self, recipe: Recipe) -> None:
         self._recipe, self._pipeline = recipe, Pipeline(recipe)
         self._failures, self._kept = FailureLimit(recipe.limits), Kept(recipe.limits)
+        self._skipped, self._for_workers = list[str](), dict[str, Any]()
         self.limits = recipe.limits
         self.unit_seconds = recipe.run.unit_dialogues * recipe.limits.dialogue_seconds
 
     @override
     def plan(self, store: Store) -> Plan:
-        self._pipeline.check()
-        check_takes(self._recipe.takes)
+        preflight(self._pipeline, store)
+        self._skipped, self._for_workers = notices(self._pipeline), self._pipeline.worker_recipe()
         return plan_build(self._pipeline, store)
 
     @override
@@ -81,26 +80,17 @@ class BuildJob(Job[Manifest]):
 
     @override
     def remarks(self, plan: Plan) -> list[str]:
-        return remarks(plan)
+        return [*remarks(plan), *self._skipped]
 
     @override
     def begin(self, store: Store, plan: Plan, left: list[int]) -> None:
-        probe(self._selected(store, plan), plan.n_records, self._recipe.limits)
+        estimate(self._recipe, plan, store, store, len(left))
         if self._recipe.takes.keep:
             Index.gather(store).write()  # of an earlier run: workers read it in one request
 
-    def _selected(self, store: Store, plan: Plan) -> Iterator[Dialogue | Reject]:
-        """The records of the input, selected: what comes before the first speech."""
-        planned, select = (
-            PlannedInput(plan, store),
-            CpuBudget(self._recipe.limits.stage_cpu_seconds).over(Select(self._recipe.select)),
-        )
-        for unit in range(plan.n_units):
-            yield from (apply("select", select, record) for record in planned.unit(unit))
-
     @override
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
-        arguments = self._recipe.dump(), out
+        arguments = self._for_workers, out
         if engine == "local":
             return [WorkerPool(Worker.open, arguments)]
         return [WorkerPool(Worker.open, (*arguments, names), needs) for needs, names in self._pipeline.pools()]

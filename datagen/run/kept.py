@@ -130,6 +130,8 @@ def fault(outcome: Outcome, limits: Shares, example: Callable[[str], str]) -> st
     if not n or (outcome.n_kept and count <= most * n):
         return ""
     found = f"{count} of {n} records are rejected as {name}"
+    if not outcome.n_kept and count < n:
+        found = f"of {n} records, {', '.join(f'{k} {each}' for k, each in outcome.rejects.most_common(3))} are rejected"
     what = f"no dialogue is kept: {found}" if not outcome.n_kept else f"{found}, more than limits.max_rejected_share"
     more = f" ({most:g}) allows" if outcome.n_kept else ""
     return f"{what}{more}. For example {example(name)}. To fix it: {fix_of(name)}"
