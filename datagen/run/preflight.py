@@ -29,12 +29,12 @@ from datagen.shards.markers import missing
 from datagen.shards.plan import Plan, PlannedInput, load_plan, refuse_another
 from datagen.shards.store import LocalStore, Store, open_store
 
-_WORDS_PER_HOUR = 6_600
+_WORDS_PER_HOUR = 10_200
 """Words of both speakers per hour of conversation, gaps included: measured on the quickstart recipe."""
-_BYTES_PER_HOUR = 5_000_000
+_BYTES_PER_HOUR = 4_000_000
 """Conversations and rows of all tasks without audio: measured on the quickstart recipe."""
-_AUDIO_BYTES_PER_HOUR = 180_000_000
-"""FLAC of both channels at 24 kHz with noise; kept takes need about half of it."""
+_AUDIO_BYTES_PER_HOUR = 130_000_000
+"""FLAC of both channels at 24 kHz with noise, measured there too; kept takes need about half of it (estimated)."""
 
 
 def preflight(build: Pipeline, store: Store) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("openai", reason="needs the extra llm")
 from datagen import sources
 from datagen.authoring.author import SUMMARY, write
 from datagen.authoring.authoring_config import Budget, Llm, Prices, WriteRecipe
-from datagen.errors import BudgetError, EngineError, RecipeError, ResumeError, SourceError
+from datagen.errors import BudgetError, EngineError, LimitError, RecipeError, ResumeError, SourceError
 from datagen.records import Reject
 from datagen.run.job import Watcher
 from datagen.shards.store import LocalStore, open_store
@@ -140,7 +140,8 @@ def test_marks_and_scores_that_a_dialogue_has_stay_with_it(whole, server, tmp_pa
     assert any(record["marks"] for record in after)
     assert [len(r["written_by"]) for r in after] == [len(r["written_by"]) + 1 for r in before]
     spoken = WriteRecipe(name="s", input={"paths": (str(out / "dialogues"),)}, tasks=("spoken",), llm=llm(server))
-    assert "write/has_marks" in write(spoken, str(tmp_path / "spoken")).rejects
+    with pytest.raises(LimitError, match=r"no dialogue is kept: .* write/has_marks"):
+        write(spoken, str(tmp_path / "spoken"))
 
 
 def test_prompts_that_will_be_missed_are_missed_before_anything_is_paid(server, topics, tmp_path):
