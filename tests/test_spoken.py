@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.text import chinese, english, normalizer, to_spoken
+from datagen.text import chinese, english, to_spoken
 from datagen.text.language import detect_language
 
 ENGLISH = [
@@ -161,14 +161,6 @@ def test_spoken_text_is_clean_and_stays_as_it_is(text):
 def test_long_text_ends(piece, language):
     # a pattern that backtracks would sit here for hours
     assert isinstance(to_spoken(piece * (50_000 // len(piece)), language), str)
-
-
-def test_plain_text_never_reaches_the_normalizer(monkeypatch):
-    monkeypatch.setattr(normalizer, "_normalizer", lambda language: pytest.fail("called"))
-    normalizer._normalize.cache_clear()
-    for text in ("I like it, don't you?", 'He said "no" (twice).', "I have 3 dogs."):
-        assert to_spoken(text, "en")
-    assert to_spoken("我很好，你呢？", "zh")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Normalization of written to spoken text: `to_spoken("**5 kg**", "en")` → "five kilograms".
 
-    markup.py      markdown, HTML, lists, URLs, emoji → plain prose, in any language
-    english.py     prose → spoken English
-    numbers.py     English numbers that need a rule of ours
+    markup.py      markdown, HTML, lists, emoji → plain prose, in any language
+    reading.py     the reader: each part of a text is classified once, and said by the rule of its class
+    english/       prose → spoken English
     chinese.py     prose → spoken Chinese
     other.py       prose → spoken text in any other language, with digits as words by num2words
     normalizer.py  the wetext normalizer, fed clause by clause, and only clauses that hold digits
@@ -13,10 +13,11 @@ a fixed point: it stays unchanged.
 """
 
 from datagen.text.chinese import speak_chinese
-from datagen.text.english import speak_english
+from datagen.text.english import read_english
 from datagen.text.other import speak_other
+from datagen.text.reading import Reading
 
-__all__ = ["to_spoken"]
+__all__ = ["Reading", "spoken", "to_spoken"]
 
 _MAX_ROUNDS = 8
 
@@ -38,19 +39,26 @@ def to_spoken(text: str, language: str) -> str:
     >>> to_spoken("😀 ---", "en")
     ''
     """
+    return spoken(text, language).text
+
+
+def spoken(text: str, language: str) -> Reading:
+    """What is said of a written text, and the parts that no rule reads.
+
+    Args:
+        text: Any text, markup included.
+        language: ISO 639-1 code; English is assumed if empty.
+
+    >>> spoken("It costs $5.", "en")
+    Reading(text='It costs five dollars.', unread=())
+    """
+    if language in ("en", ""):
+        return read_english(text)
     # the result can rarely be normalized once more ("0.cn" → "zero.cn" → "zero dot cn"): repeat
     # until it is stable
     for _ in range(_MAX_ROUNDS):
-        said = _speak(text, language)
+        said = speak_chinese(text) if language in ("zh", "yue") else speak_other(text, language)
         if said == text:
             break
         text = said
-    return said
-
-
-def _speak(text: str, language: str) -> str:
-    if language in ("en", ""):
-        return speak_english(text)
-    if language in ("zh", "yue"):
-        return speak_chinese(text)
-    return speak_other(text, language)
+    return Reading(said)

@@ -59,10 +59,10 @@ _QUOTE = re.compile(r"^(?:>\s?)+")
 _BULLET = re.compile(r"^[-*+•‣◦▪●○■□✓✔–—·►➤]\s+(?=\S)")
 NUMBERED = re.compile(r"^\(?(\d{1,3})[.)、](?!\d)\s*(?=\S)")
 _ENDED = tuple(".?!;:,。？！；：，、…")
-_EMPHASIS = str.maketrans({"*": None, "`": None})
+_EMPHASIS = re.compile(r"`|(?<!\s)\*+|\*+(?!\s)")
 
 
-def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
+def prose(text: str, item: Callable[[int], str], dot: str, at: str, *, addresses: bool = True) -> str:
     r"""Reduce text to one line of prose.
 
     Args:
@@ -70,6 +70,7 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
         item: Text before item n of a numbered list, such as "One. ".
         dot: The word for a dot inside an address.
         at: The word for @ inside an address.
+        addresses: False leaves addresses as they are written.
 
     Returns:
         One line with numbers and symbols still as written; lines that end no sentence get a full
@@ -87,9 +88,10 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str) -> str:
     parts = text.split("```")
     text = "\n".join(parts[::2] if len(parts) % 2 else parts[:-1:2] + parts[-1:])
     text = _unescape(text)
-    text = _addresses(text, f" {dot} ", f" {at} ")
+    if addresses:
+        text = _addresses(text, f" {dot} ", f" {at} ")
     text = _TIMES.sub("×", _EMOTICON.sub(" ", text))
-    return _join_lines(text.split("\n"), item).translate(_EMPHASIS)
+    return _EMPHASIS.sub("", _join_lines(text.split("\n"), item))
 
 
 def fold(text: str) -> str:

@@ -10,7 +10,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 WORD = "word"
-"""The rule of letters that no other rule takes: they are said as they are."""
+"""The rule of letters, and of spaces and marks between them, that no other rule takes: said as they are."""
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+_APOSTROPHES = re.compile(r"(?:'[^\W\d_]+)*")
+_MOST_PARTS = 10_000
+"""Parts of a text that rules are tried at. No turn of a dialogue has so many; a hostile text ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is said of a written text."""
+
+    text: str
+    """The spoken text; empty if nothing can be spoken."""
+    unread: tuple[str, ...] = ()
+    """The written parts that no rule reads, in order; they are missing from the spoken text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +40,10 @@ class Rule:
     say: Callable[[re.Match[str]], str | None]
     """The words of a match; empty if the part is dropped, None if it is not of this class after all."""
     first: str = "0"
-    """Kinds of the first character at which the rule is tried: `0` digit, `a` letter, `.` anything else."""
+    """Kinds of the first character at which the rule is tried: `0` digit, `a` letter, `.` anything else,
+    `g` letters glued to something other than a mark, such as a digit or a sign."""
+    words: frozenset[str] = frozenset()
+    """Words in lower case, of letters only: a rule of kind `a` that names some is tried only at these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +70,25 @@ def kind_of(character: str) -> str:
 class Reader:
     """The rules of a language, in order: of those that match at a place, the first takes the part."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        """Sort the rules by the kinds of characters with which their parts begin."""
-        self._rules: dict[str, list[Rule]] = {"0": [], "a": [], ".": []}
-        for rule in rules:
+    def __init__(self, rules: Iterable[Rule], marks: re.Pattern[str] | None = None) -> None:
+        """Sort the rules by the kinds of characters, or the words, with which their parts begin.
+
+        Args:
+            rules: Rules in order.
+            marks: Spaces and marks that are said as they are, without a look at the rules.
+        """
+        self._rules: dict[str, list[Rule]] = {"0": [], "a": [], ".": [], "g": []}
+        words = set[str]()
+        for rule in (rules := tuple(rules)):
+            words |= rule.words
             for kind in rule.first:
                 self._rules[kind].append(rule)
+        # at a word: its own rules and those of all letters, in their order
+        self._any_word = tuple(rule for rule in self._rules["a"] if not rule.words)
+        self._by_word = {
+            word: tuple(rule for rule in self._rules["a"] if not rule.words or word in rule.words) for word in words
+        }
+        self._marks = marks
 
     def parts(self, text: str) -> Iterator[Part]:
         """The parts of a text, in order; they tile it.
@@ -68,22 +99,59 @@ class Reader:
         >>> euros = Rule("money", re.compile("€([0-9]{1,9})"), lambda match: f"{match[1]} euros", ".")
         >>> [(part.said, part.rule) for part in Reader([euros]).parts("€5?")]
         [('5 euros', 'money'), ('', '')]
+        >>> [part.said for part in Reader([euros], re.compile("[ ?]")).parts("is it €5?")]
+        ['is it ', '5 euros', '?']
         """
-        at = 0
+        at, left = 0, _MOST_PARTS
         while at < len(text):
-            part = self._part(text, at)
+            if (end := self._plain_end(text, at)) > at:
+                part = Part(at, end, text[at:end], WORD)
+            elif left:
+                part, left = self._part(text, at), left - 1
+            else:
+                part = Part(at, len(text), "", "")
             yield part
             at = part.end
 
+    def _plain_end(self, text: str, at: int) -> int:
+        """End of the words and marks from here on that no rule is tried at."""
+        if self._any_word or not self._marks:
+            return at
+        mark, by_word = self._marks.match, self._by_word
+        while True:
+            if found := mark(text, at):
+                at = found.end()
+            word = _LETTERS.match(text, at)
+            if not word or word[0].lower() in by_word or not word[0].isalpha() or self._is_glued(text, word.end()):
+                return at
+            at = _APOSTROPHES.match(text, word.end()).end()  # type: ignore[union-attr]  # it matches always
+
+    def _is_glued(self, text: str, end: int) -> bool:
+        """True if a word that ends here touches something other than a mark or an apostrophe."""
+        if end == len(text) or text[end] == " " or not self._marks:
+            return False
+        return not self._marks.match(text, end)
+
     def _part(self, text: str, at: int) -> Part:
-        kind = kind_of(text[at])
-        for rule in self._rules[kind]:
+        kind, end = kind_of(text[at]), at + 1
+        rules: Iterable[Rule] = self._rules[kind]
+        if kind == "a":
+            end = _end_of_letters(text, at)
+            rules = self._by_word.get(text[at:end].lower(), self._any_word)
+            if self._rules["g"] and self._is_glued(text, end):
+                rules = (*self._rules["g"], *rules)
+        for rule in rules:
             match = rule.pattern.match(text, at)
             if match and match.end() > at and (said := rule.say(match)) is not None:
                 return Part(at, match.end(), said, rule.name)
-        if kind != "a":
-            return Part(at, at + 1, "", "")
-        end = at + 1
-        while end < len(text) and kind_of(text[end]) == "a":
-            end += 1
-        return Part(at, end, text[at:end], WORD)
+        return Part(at, end, text[at:end], WORD) if kind == "a" else Part(at, end, "", "")
+
+
+def _end_of_letters(text: str, at: int) -> int:
+    found = _LETTERS.match(text, at)
+    if found and found[0].isalpha():
+        return found.end()
+    end = at + 1
+    while end < len(text) and kind_of(text[end]) == "a":
+        end += 1
+    return end

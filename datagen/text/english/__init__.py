@@ -1,0 +1,147 @@
+"""Written to spoken English: every number and sign is classified once, and said by the rule of its class.
+
+    numbers.py     digits → words
+    context.py     what stands around a number
+    quantities.py  money, measures, temperatures, percentages, fractions, dimensions
+    times.py       dates, years, decades, times of day, durations
+    codes.py       phones, cards, codes, versions, models, rooms, houses, plain numbers
+    names.py       titles, abbreviations, initials, streets, Roman numerals, addresses of the Internet
+    symbols.py     arithmetic, dashes, slashes, brackets, and what is not said
+"""
+
+import re
+
+from datagen.text.english import codes, names, quantities, symbols, times
+from datagen.text.english.numbers import cardinal
+from datagen.text.markup import prose
+from datagen.text.reading import WORD, Part, Reader, Reading
+
+LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
+"""Characters that count as letters: the scripts that a speech synthesizer may have to read."""
+
+_CHARACTERS = re.compile(rf"[{LETTERS}' ,.?!;:]*")
+_UNTIDY = re.compile(rf"  | [,.?!;:]|[,.?!;:](?! |$)|^[ ,.?!;:]|[ ,;:]$|'(?![{LETTERS}])|(?<![{LETTERS}])'")
+_FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
+_NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
+_LETTER = re.compile(rf"[{LETTERS}]")
+_WORDS = re.compile(r"[^\W\d_]+")
+_DOTTED_WORDS = re.compile(r"([^\W\d_]+)\.")
+_NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$| (?:is|was|of|has|had|and|in|to|begins|starts|ends)\b))\b|WWI")
+
+_MARKS = re.compile(
+    r"(?:[ ,?!;]+|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
+    r"|(?<=[^\W\d_])\)(?=[ ,.?!;:]|$)|(?<=[a-z,.] )\((?=[^\W\d_]{2}))+"
+)
+"""Spaces and marks that no rule has to look at."""
+_UNSAID_MARKS = str.maketrans({"-": " ", '"': " ", "(": ", ", ")": ", "})
+
+READER = Reader(
+    (
+        *codes.PHONES,
+        *codes.MARKERS,
+        *codes.SPECIAL,
+        *names.WEB,
+        *times.APOSTROPHE_YEARS,
+        *times.DATES,
+        *times.MONTH_DATES,
+        *times.TIMES[:-1],
+        *quantities.MONEY,
+        *quantities.QUANTITIES,
+        *codes.CODES,
+        *codes.TOKENS,
+        *names.NAMES,
+        *codes.MODELS,
+        times.TIMES[-1],
+        *codes.DIGIT_TOKENS,
+        *codes.NUMBERS,
+        *symbols.SYMBOLS,
+    ),
+    _MARKS,
+)
+"""The rules, in order: of those that match at a place, the first takes the part."""
+
+_SHORT_FORMS = frozenset().union(*(rule.words for rule in names.NAMES), *(rule.words for rule in times.MONTH_DATES))
+_MAX_ROUNDS = 8
+_PAUSE = re.compile(r"[\s,.?!;:]{2,}|[,.?!;:](?=[^\s,.?!;:])")
+"""A run of spaces and marks, so that each is read once."""
+_STRONGEST = "?!.;:,"
+
+
+def read_english(text: str) -> Reading:
+    """Read a text aloud in English.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        One line of letters, apostrophes, single spaces and `, . ? ! ; :`, and what no rule reads.
+
+    >>> read_english("Dr. Smith (b. 1984) paid $1,250.50 for 3/4 of it, e.g. at 7:30 pm...").text
+    'Doctor Smith, born nineteen eighty four, paid one thousand two hundred fifty dollars and fifty cents for three quarters of it, for example at seven thirty PM.'
+    >>> read_english("Henry VIII, Chapter IV: ∮ 5").text
+    'Henry the Eighth, Chapter four: five'
+    >>> read_english("∮ 5").unread
+    ('∮',)
+    """  # noqa: E501
+    if is_spoken(text):
+        return Reading(text)
+    reading = _read(text)
+    said = reading.text
+    # words of a rule can rarely be read once more ("v.s." → "v s"): repeat until they are stable
+    for _ in range(_MAX_ROUNDS):
+        if is_spoken(said) or (again := _read(said).text) == said:
+            break
+        said = again
+    return Reading(said, reading.unread)
+
+
+def is_spoken(text: str) -> bool:
+    """True if a text needs no normalization; the only cost for plain text.
+
+    >>> is_spoken("Hello, how's life?"), is_spoken("Dr. No")
+    (True, False)
+    """
+    if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text):
+        return False
+    if not names.WITHOUT_DOT.isdisjoint(_WORDS.findall(text)):
+        return False
+    return not any(len(word) == 1 or word.lower() in _SHORT_FORMS for word in _DOTTED_WORDS.findall(text))
+
+
+def parts_of(text: str) -> list[Part]:
+    """The parts of a text without markup, for those who ask which rule took what.
+
+    >>> [(part.said.strip(), part.rule) for part in parts_of("It is 5 kg")]
+    [('It is', 'word'), ('five kilograms', 'measure')]
+    """
+    return list(READER.parts(text))
+
+
+def _read(text: str) -> Reading:
+    text = prose(text.replace("©", " copyright "), lambda n: f"{cardinal(str(n)).capitalize()}. ", "dot", "at", addresses=False)
+    said, unread = list[str](), list[str]()
+    for part in READER.parts(text):
+        if part.rule == WORD:
+            words = part.said
+            if not words.isascii() and _FOREIGN.search(words):
+                unread += _FOREIGN.findall(words)
+            said.append(words.translate(_UNSAID_MARKS))
+        elif part.rule:
+            said.append(part.said if text.startswith("'s", part.end) else f" {part.said} " if part.said.strip(" .,'") else part.said)
+        else:
+            unread.append(text[part.begin : part.end])
+    return Reading(_tidy(_NOT_SPOKEN.sub(" ", "".join(said))), tuple(unread))
+
+
+def _tidy(text: str) -> str:
+    """Reduce to single spaces and marks, with apostrophes only inside words.
+
+    >>> _tidy(" , 'tis the cats' , . end ,")
+    'tis the cats. end.'
+    """
+    text = re.sub(rf"'(?![{LETTERS}])|(?<![{LETTERS}])'", "", text)
+    text = _PAUSE.sub(lambda match: next((f"{mark} " for mark in _STRONGEST if mark in match[0]), " "), text)
+    text = text.lstrip(" ,.?!;:").rstrip()
+    if not _LETTER.search(text):
+        return ""
+    return text[:-1] + "." if text[-1] in ",;:" else text

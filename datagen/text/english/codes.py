@@ -1,0 +1,313 @@
+"""Numbers that name: phones, cards, codes, versions, models, rooms, houses; and plain numbers."""
+
+import re
+from collections.abc import Callable
+
+from datagen.text.english.context import before, following, label, plural_follows, previous
+from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, one_by_one, ordinal, plural, roman, year
+from datagen.text.english.quantities import AMOUNT
+from datagen.text.reading import Rule
+
+_SECRETS = frozenset(
+    "code codes pin pins passcode password id otp cvv cvc zip zipcode postcode isbn heading digits ending extension ext "
+    "ext. serial passport license licence plate combination".split()
+)
+"""Nouns whose numbers are always said digit by digit."""
+_NAMED = frozenset(
+    "order account acct acct. reservation confirmation reference ref ref. booking case tracking routing membership member "
+    "invoice policy ticket claim card visa mastercard amex phone cell mobile fax tel tel. telephone call calling dial "
+    "dialing text texting hotline line number customer employee student security social loan check transaction po "
+    "prescription patient record badge sku part".split()
+)
+"""Nouns whose numbers of three digits and more are said digit by digit, if they count nothing."""
+_PLACES = frozenset(
+    "room rooms flight flights suite route highway hwy hwy. interstate exit bus train gate apartment apt apt. box boeing "
+    "airbus porsche bmw audi peugeot ferrari section hall bldg building unit locker error cessna embraer rtx gtx "
+    "road autoroute state us i sr door cabin lot house channel area".split()
+)
+"""Nouns whose numbers are said in pairs: Room 305, Flight 1549, Boeing 747."""
+_STREETS = r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Hwy|Pkwy|Sq|Ter|Cir|Street|Avenue|Road|Boulevard|Lane|Drive|Place|Court|Way|Highway|Parkway|Square|Terrace|Circle|Row|Crescent|Close|Trail|Alley|Broadway)\b"
+_SERVICE = frozenset(("911", "411", "311", "211", "511", "611", "711", "811", "999", "112", "988", "000"))
+
+
+def _digits(match: re.Match[str]) -> str:
+    return one_by_one(match[0])
+
+
+def _phone(match: re.Match[str]) -> str:
+    plus = "plus " if match[0].startswith("+") else ""
+    groups = re.findall(r"\d+", match[0])
+    said = ", ".join(map(one_by_one, groups))
+    return f"{plus}{said}"
+
+
+def _short_groups(match: re.Match[str]) -> str | None:
+    """3-9-5 and 9-1-1; groups of digits after a code."""
+    groups = re.findall(r"\d+", match[0])
+    if label(match) in _SECRETS or label(match) in _NAMED or (
+        len(groups) > 2 and all(len(group) == 1 for group in groups)
+    ):
+        separator = ", " if "-" in match[0] and any(len(group) > 2 for group in groups) else " "
+        return separator.join(map(one_by_one, groups))
+    return None
+
+
+def _long_number(match: re.Match[str]) -> str | None:
+    """Digits without commas: a code if there are many, unless they count or are round."""
+    digits = match[0]
+    if len(digits) < 10 and not (digits[0] == "0" and len(digits) > 1):
+        return None
+    if len(digits) <= 15 and (digits.endswith("000000") or plural_follows(match)) and digits[0] != "0":
+        return None
+    return one_by_one(digits)
+
+
+def _labelled(match: re.Match[str]) -> str | None:
+    """The number of what stands before it."""
+    digits, noun = match[0], label(match)
+    words = before(match)
+    if noun in _SECRETS:
+        return None if plural_follows(match) and len(digits) < 4 else one_by_one(digits)
+    signed = bool(words) and words[-1] in ("#", "number", "no.", "no", ":")
+    if noun in _NAMED and len(digits) > 2 and (signed and noun != "number" or not _counts(match)):
+        if noun in ("number", "part", "check", "record", "line", "case") and len(digits) < (3 if noun == "line" and digits in _SERVICE else 4):
+            return None
+        return one_by_one(digits)
+    if len(digits) in (5, 6) and len(words) > 2 and words[-1] == "to" and ("text" in words[-4:] or "texting" in words[-4:]):
+        return one_by_one(digits)
+    if digits in _SERVICE and words and words[-1] in ("call", "dial", "calling", "dialing", "called", "phone", "ring"):
+        return one_by_one(digits)
+    if words and words[-1] in (":", "is", "are") and "digits" in words[-8:]:
+        return one_by_one(digits)
+    if noun in _PLACES and not _counts(match):
+        return in_pairs(digits)
+    return None
+
+
+def _counts(match: re.Match[str]) -> bool:
+    return plural_follows(match) or following(match) in ("more", "percent", "new", "million", "thousand", "hundred", "people")
+
+
+def _error(match: re.Match[str]) -> str | None:
+    return in_pairs(match[0])
+
+
+def _zip(match: re.Match[str]) -> str | None:
+    head = match.string[max(0, match.start() - 4) : match.start()]
+    return one_by_one(match[0]) if re.search(r"\b[A-Z]{2} $", head) else None
+
+
+def _house(match: re.Match[str]) -> str:
+    return in_pairs(match[1]) + (f" {match[2]}" if match[2] else "")
+
+
+def _after_letters(match: re.Match[str]) -> str | None:
+    """The digits of COVID-19, F-150 and I-95."""
+    digits = match[0]
+    return in_pairs(digits) if len(digits) > 2 or digits[0] == "0" else cardinal(digits)
+
+
+def _flight(match: re.Match[str]) -> str | None:
+    """UA 452, RTX 4090: a number after capital letters."""
+    name = previous(match)
+    if not (2 <= len(name) <= 4 and name.isupper() and name.isalpha()) or _counts(match) or name in ("AM", "PM", "AD", "BC", "I", "OK"):
+        return None
+    return in_pairs(match[0])
+
+
+def _token(match: re.Match[str]) -> str:
+    """Letters and digits in one word: B12, A380, iPhone15; digit by digit in a code."""
+    written = match[0]
+    digitwise = _is_code(match)
+    said = [_piece(piece, digitwise) for piece in re.findall(r"\d+|[^\W\d_]+|[^\w]", written)]
+    return " ".join(word for word in said if word)
+
+
+def _is_code(match: re.Match[str]) -> bool:
+    noun = label(match)
+    return noun in _SECRETS or noun in (_NAMED - {"part", "call", "text", "line", "number"})
+
+
+def _piece(piece: str, digitwise: bool) -> str:
+    if not piece[0].isdecimal():
+        return piece if piece[0].isalpha() else ""
+    if digitwise:
+        return one_by_one(piece)
+    return in_pairs(piece)
+
+
+def _letter_suffix(match: re.Match[str]) -> str | None:
+    """14C, 221B, 3D, 5G: a number and a letter."""
+    if _is_code(match):
+        return f"{one_by_one(match[1])} {match[2]}"
+    return f"{in_pairs(match[1])} {match[2]}"
+
+
+def _episode(match: re.Match[str]) -> str:
+    said = f"season {cardinal(str(int(match[1])))}"
+    return f"{said} episode {cardinal(str(int(match[2])))}" if match[2] else said
+
+
+def _season(match: re.Match[str]) -> str | None:
+    rest = match.string[match.end() : match.end() + 9].lower()
+    if re.match(r" (?:ep|e\d|of the|finale|,? e)", rest) or (before(match) or [""])[-1] in ("watched", "watch", "finished"):
+        return f"season {cardinal(match[1])}"
+    return None
+
+
+def _version(match: re.Match[str]) -> str:
+    return f"version {_dotted(match[1])}"
+
+
+def _dotted(digits: str) -> str:
+    return " point ".join(cardinal(part) for part in digits.split("."))
+
+
+def _dotted_version(match: re.Match[str]) -> str:
+    parts = match[0].split(".")
+    if len(parts) == 4 and label(match) not in ("version", "v", "release"):
+        return " dot ".join(one_by_one(part) if len(part) > 2 else cardinal(part) for part in parts)
+    return _dotted(match[0])
+
+
+def _port(match: re.Match[str]) -> str:
+    return f"colon {in_pairs(match[1])}"
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    said = ordinal(match[1].replace(",", ""))
+    return said.title() if re.match(rf" {_STREETS}", match.string[match.end() : match.end() + 12]) else said
+
+
+_OUT_OF = frozenset(
+    "give gave gives giving rate rated rates rating ratings score scored scores scoring got get quiz test exam grade "
+    "graded review reviews stars solid mark marks pain scale about a".split()
+)
+
+
+def _over(match: re.Match[str]) -> str | None:
+    """a/b: a score, a fraction, or one over the other."""
+    above, below = match["above"], match["below"]
+    rest = match.string[match.end() : match.end() + 12]
+    if (above, below) == ("50", "50"):
+        return "fifty fifty"
+    if above.isdecimal() and below.isdecimal() and int(above) + int(below) == 100 and int(above) > int(below):
+        return f"{cardinal(above)} {cardinal(below)}"
+    if "." in above or "." in below:
+        return f"{decimal(above)} {'out of' if below in ('5', '10', '100', '20', '4') else 'over'} {decimal(below)}"
+    n, of = int(above), int(below)
+    if n > 999 or of > 999 or of == 0:
+        return f"{cardinal(above)} over {cardinal(below)}"
+    words = before(match)
+    rated = bool(_OUT_OF.intersection(words[-5:]) - {"a", "about"}) or n == of or re.match(r"[,!.]? (?:would|stars|on |points|correct|right)", rest)
+    if rest.startswith((" of ", " the ", "-")) and n < of:
+        rated = False
+    if of in (5, 10, 20, 25, 30, 40, 50, 100, 4, 3) and n <= of and (rated or (of in (10,) and n > 1 and not rest.startswith(" of "))):
+        return f"{cardinal(above)} out of {cardinal(below)}"
+    if n < of <= 100 or (of <= 10 and n < 100):
+        return fraction(above, below)
+    return f"{cardinal(above)} over {cardinal(below)}"
+
+
+def _divided(match: re.Match[str]) -> str | None:
+    """A quotient, with spaces or before its result; a smaller number over a larger is a fraction."""
+    above, below = match[1] or match[3], match[2] or match[4]
+    if not match[1] and float(above.replace(",", "")) < int(below):
+        return None
+    return f"{decimal(above)} divided by {cardinal(below)}"
+
+
+def _score(match: re.Match[str]) -> str | None:
+    """A score has two numbers, of which the first may be larger; minus where a result follows."""
+    first, second = match[1], match[2]
+    if (first, second) == ("10", "4") and re.match(r",? over|[.!]|$", match.string[match.end() : match.end() + 7]) and not before(match):
+        return "ten four"
+    if first == second:
+        return f"{cardinal(first)} {cardinal(second)}"
+    if (before(match) or [""])[-1] in ("boeing", "airbus") and len(first) == 3:
+        return f"{in_pairs(first)} {in_pairs(second)}"
+    return None
+
+
+def _number(match: re.Match[str]) -> str:
+    digits = match[0]
+    return decimal(digits)
+
+
+def _list_number(match: re.Match[str]) -> str | None:
+    """The marker of a list item at the start of a text."""
+    return None if match.start() else f"{cardinal(match[1]).capitalize()}."
+
+
+def _list_letter(match: re.Match[str]) -> str | None:
+    if match.start():
+        return None
+    marker = match[1]
+    return f"{cardinal(roman(marker)).capitalize() if len(marker) > 1 else marker.upper()}."
+
+
+def _rule(
+    name: str, pattern: str, say: Callable[[re.Match[str]], str | None], first: str = "0", words: frozenset[str] = frozenset()
+) -> Rule:
+    return Rule(name, re.compile(pattern), say, first, words)
+
+
+_END = r"(?![\w]|[.,:/]\d|-\d)"
+MARKERS = (
+    _rule("list marker", r"\(?(\d{1,2})[.)] (?=\S)", _list_number, "0."),
+    _rule("list marker", r"\(?((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX)(?=[.)])|[a-zA-Z](?=\)))[.)] (?=\S)", _list_letter, "g."),
+    _rule("list marker", r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)", _list_letter, "a", frozenset("ii iii iv vi vii viii ix".split())),
+)
+PHONES = (
+    _rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", lambda m: _phone(m) if len(re.sub(r"\D", "", m[0])) > 6 else None, "."),
+    _rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, "."),
+    _rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone),
+    _rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone),
+    _rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone),
+    _rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone),
+    _rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone),
+    _rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", lambda m: _phone(m) if len(m[0].split("-")[0]) != 4 and len(m[0].split("-")[0]) + len(m[0].split("-")[1]) > 7 else None),
+    _rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone),
+    _rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups),
+)
+CODES = (
+    _rule("code", r"\d{1,9}(?:-\d{1,9}){2,6}(?![\w-])", lambda m: _short_groups(m) or _phone(m)),
+    _rule("code", r"\d{2,40}(?![\w]|[.,:/]\d|-\d)", _long_number),
+    _rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
+    _rule("zip", r"\d{5}(?!\d)", _zip),
+    _rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error),
+    _rule("address", rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})", _house),
+    _rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house),
+)
+MODELS = (
+    _rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score),
+    _rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", lambda m: _after_letters(m) if m.string[m.start() - 1] == "-" else _flight(m)),
+    _rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters),
+    _rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version),
+)
+TOKENS = (
+    _rule("episode", r"[sS](\d{1,2}) ?[eE](\d{1,3})(?!\w)", _episode, "g"),
+    _rule("season", r"S(\d{1,2})(?!\w)", _season, "g"),
+    _rule("version", r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,5})(?![\w]|\.\d)", _version, "g"),
+    _rule("token", r"[A-Za-z]{1,6}\d{1,8}[A-Za-z]{0,4}(?:-[A-Za-z\d]{1,12}){1,4}(?!\w)", _token, "g"),
+    _rule("token", r"[^\W\d_]{1,20}\d{1,12}(?:[^\W\d_]{1,20}(?:\d{1,12})?){0,6}(?!\w)", _token, "g"),
+)
+"""Words that begin with a letter and hold digits."""
+DIGIT_TOKENS = (
+    _rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal),
+    _rule("plural", r"(\d{1,4})'?s(?!\w)", lambda m: plural(year(m[1]) if len(m[1]) == 4 and not m[1].endswith("00") else cardinal(m[1]))),
+    _rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix),
+    _rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token),
+)
+NUMBERS = (
+    _rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", lambda m: decimal(f"{m[1].replace('.', '')}.{m[2]}")),
+    _rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided),
+    _rule("fraction", rf"(?P<above>\d{{1,6}}(?:\.\d{{1,3}})?)/(?P<below>\d{{1,6}}(?:\.\d)?)(?![\w/]|\.\d)", _over),
+    _rule("twenty four seven", r"24/7(?!\d)", lambda m: "twenty four seven"),
+    _rule("number", rf"{AMOUNT}", _number, "0."),
+    _rule("digits", r"\d{1,40}", _digits),
+)
+SPECIAL = (
+    _rule("24/7", r"24/7(?:/365)?(?![\w/])", lambda m: "twenty four seven" + (" three sixty five" if "365" in m[0] else "")),
+    _rule("9/11", r"9/11(?![\w/])", lambda m: "nine eleven"),
+)

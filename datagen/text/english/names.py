@@ -1,0 +1,321 @@
+"""Titles, abbreviations, initials, streets, Roman numerals, and addresses of the Internet."""
+
+import re
+from collections.abc import Callable
+
+from datagen.text.english.context import before, ends_sentence, following, label, previous
+from datagen.text.english.numbers import cardinal, in_pairs, one_by_one, ordinal, roman
+from datagen.text.reading import Rule
+
+_TITLES = {
+    "Mr": "Mister", "Mrs": "Missus", "Ms": "Miss", "Prof": "Professor", "Gen": "General", "Sen": "Senator",
+    "Rep": "Representative", "Gov": "Governor", "Rev": "Reverend", "Capt": "Captain", "Cpt": "Captain", "Lt": "Lieutenant",
+    "Col": "Colonel", "Sgt": "Sergeant", "Hon": "Honorable", "Mt": "Mount", "Ft": "Fort", "Dr": "Doctor", "St": "Saint",
+    "Ste": "Sainte", "Pres": "President", "Fr": "Father", "Cmdr": "Commander", "Maj": "Major", "Adm": "Admiral",
+    "Messrs": "Messieurs", "Drs": "Doctors", "Pvt": "Private", "Det": "Detective", "Insp": "Inspector", "Supt": "Superintendent",
+}  # fmt: skip
+STREETS = {
+    "St": "Street", "Ave": "Avenue", "Av": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Dr": "Drive",
+    "Pl": "Place", "Ct": "Court", "Hwy": "Highway", "Pkwy": "Parkway", "Sq": "Square", "Ter": "Terrace", "Cir": "Circle",
+    "Expy": "Expressway", "Tpke": "Turnpike",
+}  # fmt: skip
+_SHORT = {
+    "etc": "et cetera", "vs": "versus", "approx": "approximately", "al": "al", "cf": "compare", "viz": "namely",
+    "dept": "department", "est": "established", "incl": "including", "excl": "excluding", "esp": "especially",
+    "misc": "miscellaneous", "jr": "Junior", "sr": "Senior", "inc": "Incorporated", "ltd": "Limited",
+    "corp": "Corporation", "bros": "Brothers", "govt": "government", "tel": "telephone", "temp": "temperature",
+    "appt": "appointment", "apt": "apartment", "assn": "association", "assoc": "associate", "asst": "assistant",
+    "attn": "attention", "avg": "average", "bldg": "building", "cont": "continued", "ed": "edition", "eds": "editors",
+    "gal": "gallon", "hr": "hour", "hrs": "hours", "intl": "international", "mgmt": "management",
+    "mgr": "manager", "min": "minimum", "mins": "minutes", "max": "maximum", "mo": "month", "no": "number",
+    "nos": "numbers", "orig": "originally", "pkg": "package", "pls": "please", "ppl": "people", "qty": "quantity",
+    "recd": "received", "ref": "reference", "sec": "second", "secs": "seconds", "tbsp": "tablespoon", "tsp": "teaspoon",
+    "univ": "university", "vol": "volume", "wk": "week", "yr": "year", "yrs": "years", "lb": "pound", "lbs": "pounds",
+    "oz": "ounce", "ext": "extension", "exp": "expiration", "ca": "circa", "cir": "circle", "thru": "through",
+}  # fmt: skip
+_WITHOUT_DOT = frozenset("vs dept approx yrs hrs lbs tbsp tsp etc bldg".split())
+_ALWAYS = frozenset("vs etc approx incl excl esp misc jr sr inc ltd corp bros govt dept viz cf assn appt apt avg bldg intl mgmt mgr qty attn asst assoc yrs hrs lbs tbsp tsp lb oz".split())
+"""Short forms that are no words of their own: they are written out wherever they have a dot."""
+_BEFORE_NUMBER = {
+    "no": "number", "nos": "numbers", "p": "page", "pp": "pages", "pg": "page", "pgs": "pages", "ch": "chapter", "chap": "chapter",
+    "vol": "volume", "vols": "volumes", "fig": "figure", "figs": "figures", "ep": "episode", "eps": "episodes",
+    "ver": "version", "v": "version", "ext": "extension", "c": "circa", "ca": "circa", "est": "established",
+    "min": "minimum", "max": "maximum", "sec": "section", "art": "article", "b": "born", "d": "died", "ext": "extension",
+    "apt": "apartment", "ste": "suite", "rm": "room", "hwy": "highway", "rte": "route", "bldg": "building", "fl": "floor",
+    "eq": "equation", "op": "opus", "tel": "telephone", "ph": "phone", "exp": "expiration", "num": "number", "ste": "suite",
+    "temp": "temperature", "approx": "approximately", "art": "article", "par": "paragraph", "para": "paragraph", "pt": "part",
+}  # fmt: skip
+_NEEDS_DOT = frozenset("no c ca b d p v ch fig op art min max sec est exp pt par fl ph nos ste".split())
+_STARTERS = frozenset(
+    "he she it we they i you the this that these those there then but and so or if when what who where why how is are "
+    "was do does did can could will would in on at my your his her our their a an no yes please let after before for "
+    "not now once all some many most each every one both as while because although however also since maybe thanks "
+    "thank meet turn go take call see get come".split()
+)
+_WINDS = {
+    "N": "North", "S": "South", "E": "East", "W": "West", "NE": "Northeast", "NW": "Northwest", "SE": "Southeast",
+    "SW": "Southwest",
+}  # fmt: skip
+_STATES = {
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
+    "CT": "Connecticut", "DE": "Delaware", "FL": "Florida", "GA": "Georgia", "HI": "Hawaii", "ID": "Idaho",
+    "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana", "ME": "Maine",
+    "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota", "MS": "Mississippi", "MO": "Missouri",
+    "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire", "NJ": "New Jersey", "NM": "New Mexico",
+    "NY": "New York", "NC": "North Carolina", "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon",
+    "PA": "Pennsylvania", "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota", "TN": "Tennessee",
+    "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington", "WV": "West Virginia",
+    "WI": "Wisconsin", "WY": "Wyoming",
+}  # fmt: skip
+_NUMBERED = frozenset(
+    "chapter part book volume act scene section article phase type level war class stage appendix title figure table "
+    "bowl mark grade category unit lesson episode round vol".split()
+)
+_MONARCHS = frozenset(
+    "henry louis elizabeth george edward william charles james richard philip napoleon frederick alexander nicholas "
+    "catherine peter paul john benedict pius leo ramses ptolemy mary otto ivan francis ferdinand gregory innocent clement "
+    "urban darius xerxes cyrus margaret christian gustav haakon harald albert leopold wilhelm franz joseph pedro juan "
+    "carlos felipe umberto victor emmanuel constantine justinian tutankhamun thutmose amenhotep seti david rama mehmed "
+    "suleiman murad selim abdul baldwin conrad rudolf maximilian sigismund stephen".split()
+)
+_VERBS_AFTER_ONE = frozenset("is was of has had and in to begins starts started covers ended ends broke will contains deals as the at".split())
+_BOOKS = {
+    "Rev": "Revelation", "Gen": "Genesis", "Matt": "Matthew", "Ps": "Psalm", "Prov": "Proverbs", "Cor": "Corinthians",
+    "Rom": "Romans", "Isa": "Isaiah", "Ex": "Exodus", "Exod": "Exodus", "Deut": "Deuteronomy", "Phil": "Philippians",
+    "Eph": "Ephesians", "Heb": "Hebrews", "Tim": "Timothy", "Pet": "Peter", "Jer": "Jeremiah", "Eccl": "Ecclesiastes",
+}  # fmt: skip
+WITHOUT_DOT = frozenset(
+    form
+    for word in ("π", *_WITHOUT_DOT, *STREETS, "Mr", "Mrs", "Ms", "Dr", "Prof", *_WINDS, "WWI", "WWII")
+    for form in (word, word.capitalize(), word.upper())
+)
+"""Short forms that are written out even without a dot."""
+_ROMAN = re.compile(r"(?=[IVXL])(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_NUMERALS = frozenset(
+    numeral.lower()
+    for tens in ("", "X", "XX", "XXX", "XL", "L", "LX", "LXX", "LXXX")
+    for ones in ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
+    if (numeral := tens + ones)
+)
+_NO_NUMERALS = frozenset(("XL", "XX", "XXX", "L", "LX", "MIX", "LI", "LV"))
+
+
+def _title(match: re.Match[str]) -> str | None:
+    """A title before a name; Saint or Street, Doctor or Drive, by what stands around them."""
+    short, after = match[1], following_capital(match)
+    street = STREETS.get(short)
+    if street and _is_street(match, after):
+        return f"{street}." if match["dot"] and ends_sentence(match) else street
+    if not after or not (match["dot"] or short in ("Mr", "Mrs", "Ms", "Dr", "Prof")):
+        return None
+    return _TITLES[short]
+
+
+def following_capital(match: re.Match[str]) -> str:
+    """The capitalized word after a match, or a sign for "and"; may be empty."""
+    found = re.match(r" ?(&|and (?=Mrs|Ms|Dr)|[A-Z][^\W\d_]*)", match.string[match.end() : match.end() + 24])
+    return found[1].strip() if found else ""
+
+
+def _is_street(match: re.Match[str], after: str) -> bool:
+    name = previous(match)
+    ordinal_name = bool(re.fullmatch(r"\d{1,3}(?:st|nd|rd|th)", name))
+    if not name or not (name[0].isupper() or ordinal_name) or name.endswith((".", ",", "?", "!", ":")):
+        return False
+    return not after or after.lower() in _STARTERS or after in _WINDS
+
+
+def _street(match: re.Match[str]) -> str | None:
+    if not _is_street(match, "") and not re.match(r" ?(?:\d|#)", match.string[match.end() : match.end() + 2]):
+        return None
+    return STREETS[match[1]] + ("." if match["dot"] and ends_sentence(match) else "")
+
+
+def _wind(match: re.Match[str]) -> str | None:
+    """The direction of a street: 25 W. 4th St., Pennsylvania Ave NW."""
+    short, name = match[1].replace(".", ""), previous(match)
+    if name.rstrip(".") in STREETS or name.rstrip(".") in STREETS.values():
+        return _WINDS[short]
+    houses = name.isdecimal() and re.match(r" (?:[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th))", match.string[match.end() : match.end() + 6])
+    return _WINDS[short] if houses else None
+
+
+def _state(match: re.Match[str]) -> str:
+    return _STATES[match[1]]
+
+
+def _short(match: re.Match[str]) -> str | None:
+    """Write out an abbreviation; its dot stays where it also ends the sentence."""
+    written, dot = match[1], match["dot"]
+    word = written.lower()
+    rest = match.string[match.end() : match.end() + 3]
+    if re.match(r" ?#? ?\d", rest) and word in _BEFORE_NUMBER and (dot or word not in _NEEDS_DOT):
+        return _cased(_BEFORE_NUMBER[word], written)
+    if word not in _SHORT or not (dot or word in _WITHOUT_DOT) or (not dot and word == "no"):
+        return None
+    if word not in _ALWAYS and (not dot or ends_sentence(match) or word in ("no", "sec", "min", "max", "al", "mo", "ed", "gal") and not _inside(match)):
+        return None
+    if word in ("inc", "co", "sr", "jr", "ltd", "corp", "bros") and not written[0].isupper():
+        return None
+    words = _cased(_SHORT[word], written)
+    return words + ("." if dot and ends_sentence(match) and word not in ("vs",) and not (word in ("apt", "dept") and rest[1:2].isalnum()) else "")
+
+
+def _inside(match: re.Match[str]) -> bool:
+    """True if the text goes on after an abbreviation as after no word."""
+    return bool(re.match(r",|\)| (?:of|for|is|and|or)\b", match.string[match.end() : match.end() + 5])) and bool(previous(match))
+
+
+def _cased(words: str, written: str) -> str:
+    return words[0].upper() + words[1:] if written[0].isupper() else words
+
+
+def _phrase(match: re.Match[str]) -> str:
+    short = match[0].lower().replace(" ", "")
+    words = {"e.g.": "for example", "i.e.": "that is", "a.k.a.": "also known as", "etal.": "and others", "eg.": "for example", "ie.": "that is", "e.g": "for example", "i.e": "that is"}[short]
+    return words
+
+
+def _degree(match: re.Match[str]) -> str:
+    return match[0].replace(".", "").replace(" ", "") + ("." if ends_sentence(match) and _new_sentence(match) else "")
+
+
+def _initials(match: re.Match[str]) -> str:
+    """U.S. → U S; the dot stays where it also ends the sentence."""
+    letters = match[0].replace(".", "").replace(" ", "")
+    time = letters.lower() in ("am", "pm")
+    said = letters.upper() if time else " ".join(letters)
+    return said + ("." if _new_sentence(match) else "")
+
+
+def _new_sentence(match: re.Match[str]) -> bool:
+    rest = match.string[match.end() : match.end() + 24].lstrip("\"')")
+    word = re.match(r" ([A-Z][a-z']*)", rest)
+    return not rest.strip() or bool(word and word[1].lower() in _STARTERS)
+
+
+def _numeral(match: re.Match[str]) -> str | None:
+    """A Roman numeral after the name of a ruler, of a part or of a series."""
+    numeral, name = match[0], previous(match)
+    noun = name.lower()
+    if not name or not name.isalpha() or not _ROMAN.fullmatch(numeral):
+        return None
+    digits = roman(numeral)
+    if noun in _NUMBERED:
+        if numeral == "I" and not _is_first(match):
+            return None
+        return cardinal(digits)
+    if following(match) in ("century", "centuries", "dynasty"):
+        return ordinal(digits)
+    if not name[0].isupper() or (len(numeral) < 2 and noun not in _MONARCHS):
+        return None
+    if noun in _MONARCHS:
+        return None if numeral == "I" and not _is_alone(match) else f"the {ordinal(digits).title()}"
+    return None if numeral in _NO_NUMERALS or name.isupper() and numeral in ("IV", "VI") else cardinal(digits)
+
+
+def _is_first(match: re.Match[str]) -> bool:
+    return _is_alone(match) or following(match) in _VERBS_AFTER_ONE
+
+
+def _is_alone(match: re.Match[str]) -> bool:
+    """True if nothing that a pronoun could be the subject of follows."""
+    return match.string[match.end() : match.end() + 1] in ("", ",", ".", ":", ";", ")", "?", "!") or following(match) in ("of", "was", "is", "and", "ruled", "died", "had")
+
+
+def _century(match: re.Match[str]) -> str | None:
+    return ordinal(roman(match[1])) if _ROMAN.fullmatch(match[1]) else None
+
+
+def _world_war(match: re.Match[str]) -> str:
+    return f"World War {cardinal(str(len(match[1]))).capitalize()}"
+
+
+_WEB_MARKS = {".": "dot", "-": "dash", "_": "underscore", "/": "slash", "@": "at", "+": "plus", "~": "tilde", "&": "and", "=": "equals", ":": "colon", "#": "hash", "%": "percent"}
+
+
+def web(address: str) -> str:
+    """Read an address of the Internet.
+
+    >>> web("jane_doe99@shop-24.com")
+    'jane underscore doe ninety nine at shop dash twenty four dot com'
+    """
+    words = list[str]()
+    for piece in re.findall(r"\d+|[^\W\d_]+|[^\w]|_", address):
+        words.append(in_pairs(piece) if piece[0].isdecimal() else _WEB_MARKS.get(piece, piece if piece.isalpha() else ""))
+    return " ".join(word for word in words if word)
+
+
+def _url(match: re.Match[str]) -> str:
+    host, path = match["host"], match["path"] or ""
+    return web(host + (path if re.fullmatch(r"(?:/[A-Za-z]{1,16}|/\d{1,4}){1,2}", path) else ""))
+
+
+def _file(match: re.Match[str]) -> str:
+    return web(match[0])
+
+
+def _handle(match: re.Match[str]) -> str:
+    return f"at {web(match[1])}"
+
+
+def _hashtag(match: re.Match[str]) -> str:
+    pieces = re.findall(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", match[1])
+    return "hashtag " + " ".join(in_pairs(piece) if piece[0].isdecimal() else piece for piece in pieces)
+
+
+def _key(match: re.Match[str]) -> str:
+    first = {"ctrl": "Control", "cmd": "Command", "alt": "Alt", "shift": "Shift", "opt": "Option"}[match[1].lower()]
+    return f"{first} "
+
+
+def _rule(
+    name: str, pattern: str, say: Callable[[re.Match[str]], str | None], first: str = "a", words: frozenset[str] = frozenset()
+) -> Rule:
+    return Rule(name, re.compile(pattern), say, first, words)
+
+
+def _words_of(names: object) -> frozenset[str]:
+    return frozenset(str(name).lower() for name in names)  # type: ignore[attr-defined]
+
+
+def _any(names: object) -> str:
+    return "|".join(sorted(map(re.escape, map(str, names)), key=len, reverse=True))  # type: ignore[call-overload]
+
+
+_TLD = "com|org|net|edu|gov|io|ai|co|uk|cn|de|app|dev|info|me|tv|us|ca|fr|eu|biz|ly|gg|jp|au|in|mil|shop|store|online|xyz"
+_FILES = "js|py|net|NET|csv|txt|pdf|exe|html?|json|docx?|xlsx?|pptx?|zip|mp[34]|png|jpe?g|gif|xml|yaml|yml|md|cpp|java|sh|log|wav|avi|mov|css|sql|ini|apk|dmg|tex"
+_PATH = r"(?P<path>[/?#][^\s<>\"')]{0,500}(?<![.,;:!?]))?"
+WEB = (
+    _rule("email", r"[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}", lambda m: web(m[0]), "g0"),
+    _rule("url", rf"(?i:https?|ftp)://(?P<host>[A-Za-z0-9.-]{{1,200}}(?<![.-]))(?::\d{{1,5}})?{_PATH}", _url, "g"),
+    _rule("url", rf"(?P<host>(?:[A-Za-z0-9][A-Za-z0-9-]{{0,62}}\.){{1,5}}(?:{_TLD}))(?![A-Za-z0-9-]|\.[A-Za-z0-9]|@){_PATH}", _url, "g0"),
+    _rule("port", r"localhost:(\d{2,5})(?!\d)", lambda m: f"localhost colon {in_pairs(m[1])}", "g"),
+    _rule("file", rf"[\w-]{{1,64}}(?:\.[\w-]{{1,64}}){{0,3}}\.(?:{_FILES})(?!\w)", _file, "g0"),
+    _rule("handle", r"@([A-Za-z0-9_]{1,30}(?:\.[A-Za-z0-9_]{1,30}){0,3})", _handle, "."),
+    _rule("hashtag", r"#(?=[A-Z]{1,4}-?\d)", lambda m: "number", "."),
+    _rule("hashtag", r"#([^\W\d_]\w{0,60})", _hashtag, "."),
+    _rule("subreddit", r"r/(\w{2,30})", lambda m: f"r slash {web(m[1])}", "g"),
+    _rule("domain", rf"\.(?:{_TLD}|{_FILES})(?!\w)", lambda m: f"dot {m[0][1:]}", "."),
+)
+NAMES = (
+    Rule("book", re.compile(rf"({_any(_BOOKS)})\.?(?= \d{{1,3}}:\d)"), lambda m: _BOOKS[m[1]], "a", _words_of(_BOOKS)),
+    _rule("phrase", r"(?i:e\.g\.?|i\.e\.?|a\.k\.a\.)(?!\w)", _phrase, "g"),
+    _rule("phrase", r"(?i:et al\.)", _phrase, "a", frozenset(("et",))),
+    _rule("degree", r"Ph\. ?D\.?|M\.?Sc\.|B\.?Sc\.|Ed\.D\.", _degree, "g"),
+    _rule("initials", r"(?:[^\W\d_]\.){2,8}(?![^\W\d_]{2})", _initials, "g"),
+    _rule("initials", r"(?:[^\W\d_]\.){1,8}[^\W\d_](?!\w|\.\w)", lambda m: " ".join(m[0].replace(".", "")), "g"),
+    _rule("title", rf"({_any(_TITLES)})\b(?!')(?P<dot>\.?)", _title, "a", _words_of(_TITLES)),
+    _rule("street", rf"({_any(STREETS)})\b(?!')(?P<dot>\.?)", _street, "a", _words_of(STREETS)),
+    _rule("direction", r"([NS]\.?[EW]|[NSEW])\b\.?", _wind, "a", _words_of(_WINDS)),
+    _rule("state", rf"(?<=, )({_any(_STATES)})(?= \d{{5}}\b)", _state, "a", _words_of(_STATES)),
+    _rule("abbreviation", rf"((?i:{_any({*_SHORT, *_BEFORE_NUMBER})}))(?![^\W\d_]|')(?P<dot>\.?)", _short, "a", _words_of((*_SHORT, *_BEFORE_NUMBER))),
+    _rule("years old", r"y/o(?!\w)", lambda m: "years old", "g"),
+    _rule("with", r"w/o(?!\w)", lambda m: "without", "g"),
+    _rule("with", r"w/(?!\w{1,2}\b)", lambda m: "with ", "g"),
+    _rule("because", r"b/c(?!\w)", lambda m: "because", "g"),
+    _rule("world war", r"WW(I{1,2})(?!\w)", _world_war, "a", frozenset(("wwi", "wwii"))),
+    _rule("numeral", r"[IVXL]{1,8}(?![\w'-])", _numeral, "a", _NUMERALS),
+    _rule("century", r"([IVXL]{1,8})(?= (?:century|centuries)\b)", _century, "a", _NUMERALS),
+    _rule("key", r"((?i:ctrl|cmd|alt|shift|opt)) ?\+ ?(?=\w)", _key, "a", frozenset("ctrl cmd alt shift opt".split())),
+)
