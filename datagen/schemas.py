@@ -1,4 +1,4 @@
-"""The public data formats as files: JSON Schema of input, recipe and manifest, Arrow table schemas.
+"""The public data formats as files: JSON Schema of input, recipe, plan, marker and manifest, Arrow table schemas.
 
 `python -m datagen.schemas DIRECTORY` writes them. They are checked in under `schemas/`, and a test
 fails if they are stale.
@@ -48,10 +48,13 @@ class _Vocabulary(TypedDict):
     specials: dict[str, int]
 
 
-class _Manifest(BaseModel):
-    """manifest.json: written last, so its existence means the build is complete."""
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_Seal = Annotated[_Sha256, Field(description="SHA-256 of the file with zeros in place of these 64 digits")]
 
-    model_config = ConfigDict(title="manifest")
+
+class _Identity(BaseModel):
+    """All values that decide the content of a build."""
+
     datagen: str
     data_version: int
     recipe: Recipe
@@ -62,6 +65,27 @@ class _Manifest(BaseModel):
     vocabulary: _Vocabulary
     clock: Clock
     silence: Silence
+
+
+class _Plan(BaseModel):
+    """plan.json: frozen before the first unit."""
+
+    model_config = ConfigDict(title="plan")
+    seal: _Seal
+    identity: _Identity
+    n_records: int
+    unit_dialogues: int = Field(description="Records of a unit; the last may have fewer")
+    parts: list[_Sha256] = Field(description="SHA-256 of each file of `input/` with records")
+    groups: list[str] = Field(description="SHA-256 of the file with the groups of each part; empty if it has none")
+    twins: dict[str, int] = Field(description="Counts of near-duplicates; empty if they were not looked for")
+
+
+class _Manifest(_Identity):
+    """manifest.json: written last, so its existence means the build is complete."""
+
+    model_config = ConfigDict(title="manifest")
+    seal: _Seal
+    beside: dict[str, _Sha256] = Field(description="SHA-256 of plan.json, recipe.yaml and README.md")
     n_records: int
     n_conversations: int
     n_rejects: int
@@ -85,11 +109,19 @@ def documents() -> dict[str, Any]:
     found: dict[str, Any] = {
         "dialogue.schema.json": _dialogue_schema(),
         "recipe.schema.json": Recipe.model_json_schema(),
+        "plan.schema.json": _Plan.model_json_schema(),
         "manifest.schema.json": _Manifest.model_json_schema(),
-        "marker.schema.json": TypeAdapter(Marker).json_schema(),
+        "marker.schema.json": _marker_schema(),
     }
     for name, schema in SCHEMAS.items():
         found[f"{name}.arrow.json"] = [_describe(field) for field in schema]
+    return found
+
+
+def _marker_schema() -> dict[str, Any]:
+    found = TypeAdapter(Marker).json_schema()
+    found["properties"] = {"seal": TypeAdapter(_Seal).json_schema(), **found["properties"]}
+    found["required"] = ["seal", *found["required"]]
     return found
 
 

@@ -16,7 +16,8 @@ from datagen.seeds import rng
 BEFORE = ("500", "503", "409", "403", "reset", "hang")
 """Faults that keep a call from the server."""
 AFTER = ("500 after", "reset after", "hang after", "half")
-"""Faults of the answer alone: what was asked is done. Besides: `short`, a cut answer that says nothing of the cut."""
+"""Faults of the answer alone: what was asked is done. Besides: `short`, a cut answer that says nothing of the cut, and
+`stale`, the answer that the same listing got before."""
 
 Plan = Callable[[str, str, int], str]
 """The fault of the n-th call (from 0) of a method on a path, or nothing."""
@@ -47,6 +48,8 @@ class FlakyS3(ThreadingHTTPServer):
         self.plan: Plan = lambda method, path, n: ""
         self.faults: Counter[str] = Counter()
         """Faults that happened; an empty one is a call that went well."""
+        self.lists: dict[str, tuple[int, list[tuple[str, str]], bytes]] = {}
+        """The last true answer to each listing."""
         self._calls: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
@@ -85,10 +88,13 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in BEFORE:
             self._fail(fault)
             return
-        status, headers, data = self._forward(body)
+        before = self.server.lists.get(self.path) if fault == "stale" else None
+        status, headers, data = before or self._forward(body)
+        if "list-type=2" in self.path:
+            self.server.lists[self.path] = status, headers, data
         if fault == "short":
             data = data[: len(data) // 2]
-        if fault in ("", "half", "short"):
+        if fault in ("", "half", "short", "stale"):
             self._send(status, headers, data, half=fault == "half")
         else:
             self._fail(fault.removesuffix(" after"))

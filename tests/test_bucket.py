@@ -65,7 +65,7 @@ def test_every_call_survives_a_passing_fault(flaky_s3: FlakyS3, s3: str, call, f
 def test_a_listing_that_breaks_off_goes_on_behind_what_it_gave(flaky_s3: FlakyS3, s3: str, monkeypatch):
     """Pages are few and each may fail: a listing that began anew each time would never end."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")
-    monkeypatch.setattr("datagen.shards.bucket._LISTED_AT_ONCE", 3)
+    monkeypatch.setattr("datagen.shards.bucket._LISTED", 3)
     keys = [f"k{k:02}" for k in range(20)]
     store = Bucket(s3)
     for key in keys:

@@ -7,7 +7,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from datagen import schemas
 from datagen.records import Turn
@@ -50,10 +50,20 @@ def test_a_manifest_keeps_its_schema(built):
         schemas._Manifest.model_validate({**values, "digest": "x"})
 
 
+def test_a_plan_keeps_its_schema(built):
+    out, _ = built
+    data = (out / "plan.json").read_bytes()
+    schemas._Plan.model_validate_json(data, strict=True)
+    assert set(json.loads(data)) == set(schemas._Plan.model_fields)
+
+
 def test_markers_keep_their_schema(built):
     out, _ = built
+    schema = Draft202012Validator(schemas.documents()["marker.schema.json"])
     for marker in markers_of(out):
-        TypeAdapter(type(marker)).validate_json(marker.to_json())
+        values = json.loads(marker.to_json())
+        schema.validate(values)
+        assert set(values) == set(schema.schema["properties"])
 
 
 def test_tables_keep_their_schema(built):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from datagen.errors import EngineMissingError, OutageError
+from datagen.interrupt import raise_if_ended
 from datagen.records import Item, Reject, reject
 
 X = TypeVar("X", bound=Item)
@@ -55,14 +56,17 @@ def apply(name: str, stage: Callable[[Any], Any], item: Any) -> Any:
 
     Raises:
         OutageError, EngineMissingError, MemoryError: As the stage raised it.
+        EndedError: If a signal has arrived.
     """
     try:
-        return stage(item)
+        result = stage(item)
     except (OutageError, EngineMissingError, MemoryError):
         raise
     except TooSlowError:
         detail = "the record takes more processor time than limits.stage_cpu_seconds allows"
-        return reject(item, name, "too_slow", detail, traceback.format_exc(limit=-8))
+        result = reject(item, name, "too_slow", detail, traceback.format_exc(limit=-8))
     except Exception as error:
         detail = f"{type(error).__name__}: {error}"[:500]
-        return reject(item, name, "error", detail, traceback.format_exc(limit=-8))
+        result = reject(item, name, "error", detail, traceback.format_exc(limit=-8))
+    raise_if_ended()  # what a library made of a signal must not decide a record
+    return result

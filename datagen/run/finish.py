@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -51,11 +51,38 @@ def finish(
         for marker in batch:
             tally.add(marker)
         index.append(write_part(store, len(index), [file for marker in batch for file in marker.files]))
+    manifest = manifest_of(plan, tally, index, origin, promised, store)
+    files = beside(manifest, store.read(PLAN))
+    manifest = replace(manifest, beside={key: hashlib.sha256(data).hexdigest() for key, data in files.items()})
+    for key in ("recipe.yaml", "README.md"):
+        store.replace(key, files[key])
+    store.create(MANIFEST, manifest.to_json())
+    return manifest
+
+
+def manifest_of(
+    plan: Plan,
+    tally: Tally,
+    index: Sequence[IndexPart],
+    origin: FlattenedFrom | None,
+    promised: Reproducible | None,
+    store: Store,
+) -> Manifest:
+    """The manifest of an output, without the hashes of the files beside it.
+
+    Args:
+        plan: The plan.
+        tally: Sums over all units.
+        index: The files of the index.
+        origin: As in `finish`.
+        promised: As in `finish`.
+        store: The output.
+    """
     tables = {
         table: {split: Sums(**sums) for split, sums in sorted(splits.items())}
         for table, splits in sorted(tally.tables.items())
     }
-    manifest = Manifest(
+    return Manifest(
         **vars(plan.identity),
         n_records=tally.n_records,
         n_conversations=tally.n_kept,
@@ -71,16 +98,17 @@ def finish(
         origin=origin,
         store=store,
     )
-    beside = {
-        PLAN: store.read(PLAN),
-        "recipe.yaml": stored(manifest.recipe).to_yaml().encode(),
-        "README.md": card(manifest).encode(),
-    }
-    manifest = replace(manifest, beside={key: hashlib.sha256(data).hexdigest() for key, data in beside.items()})
-    for key in ("recipe.yaml", "README.md"):
-        store.replace(key, beside[key])
-    store.create(MANIFEST, manifest.to_json())
-    return manifest
+
+
+def beside(manifest: Manifest, plan: bytes) -> dict[str, bytes]:
+    """The files of an output whose hashes its manifest holds: plan, recipe and card.
+
+    Args:
+        manifest: The manifest, with or without these hashes.
+        plan: The content of plan.json.
+    """
+    recipe = stored(manifest.recipe).to_yaml().encode()
+    return {PLAN: plan, "recipe.yaml": recipe, "README.md": card(manifest).encode()}
 
 
 def reproducible(engines: Mapping[str, EngineInfo], processors: Mapping[str, int]) -> Reproducible:

@@ -74,7 +74,7 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
 class ReflattenJob(Job[Manifest, Identity]):
     """A flattening of stored conversations."""
 
-    limits = LimitsConfig(attempts=1)
+    limits = LimitsConfig()
 
     def __init__(self, source: str, changes: dict[str, Any]) -> None:
         self._source, self._old, self._changes = source, Manifest.load(open_store(source)), changes

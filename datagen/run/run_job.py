@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeVar
 
+from datagen.interrupt import remembered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.local import Hand, run_local
 from datagen.run.ray import run_ray
@@ -43,7 +44,11 @@ def run_job(
     Raises:
         DatagenError: If the user can fix the fault: in recipe, inputs, engines, output or cluster.
     """
-    watcher = watcher or Watcher()
+    with remembered():
+        return _run(job, out, n_workers, watcher or Watcher(), engine, address, verify)
+
+
+def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: Engine, address: str, verify: bool) -> _R:
     store = open_store(out)
     store.sweep()
     plan = job.plan(store)

@@ -7,6 +7,7 @@ own process.
 import contextlib
 import errno
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,6 +129,7 @@ def serve(calls: int, life: int) -> None:
         calls: File descriptor of the connection.
         life: File descriptor that reaches its end when the parent ends.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # libraries can swallow it and stay half imported
     threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
     connection = Connection(calls)
     make, arguments = connection.recv()

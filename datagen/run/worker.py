@@ -8,7 +8,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from datagen.errors import EngineError, StoreError
+from datagen.errors import EngineError, OutageError, StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.step import PipelineStage, Step, apply
@@ -96,12 +96,18 @@ class Worker:
                 for step, stage in self._stages:
                     item = apply(step.name, stage if step.has_engine else self._budget.over(stage), item)
                 done.append(item)
-        finally:  # an outage ends the unit; its speech is worth keeping
+        except OutageError:  # it ends the unit; its speech is worth keeping
+            self._keep_takes()
+            raise
+        finally:
             if self._dialogue_seconds:
                 faulthandler.cancel_dump_traceback_later()
-            if self._takes:
-                self._takes.flush()
+        self._keep_takes()
         return done
+
+    def _keep_takes(self) -> None:
+        if self._takes:
+            self._takes.flush()
 
     def commit(self, unit: int, results: Sequence[Streams | Reject]) -> Marker:
         """Write a unit's files and its marker."""

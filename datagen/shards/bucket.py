@@ -11,7 +11,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeVar
@@ -38,10 +38,8 @@ _TIMEOUT = "2min"
 The 30 s of obstore are too short for a large file on a slow network.
 """
 _PROBE = ".writing/probe"
-_LISTED_AT_ONCE = 100
-"""Fewer than in a page of any store, so that an interrupted listing can resume."""
-_LISTED_TOGETHER = 1000
-"""Files of a page when every page is a request of its own; as many as S3 gives at most."""
+_LISTED = 100
+"""Files of a piece of a listing: fewer than in a page of any store, so that an interrupted listing can resume."""
 _STREAM_BYTES = 4 << 20
 
 _ENVIRONMENT = {
@@ -191,28 +189,26 @@ class Bucket:
         return self.stat(key) is not None
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All files below a folder, sorted."""
-        folder, found = self._path(prefix), list[str]()
-
-        def more() -> None:  # a listing that broke off continues behind its last key: stores list in order
-            offset = found[-1] if found else None
-            for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=_LISTED_AT_ONCE):
-                found.extend(each["path"] for each in page)
-
-        self._try("list", prefix, more)
-        yield from sorted(path[len(self._folder) :].lstrip("/") for path in found)
+        """All files below a folder, in the order of the store, which is that of their names."""
+        yield from (key for key, _ in self.sizes(prefix))
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """All files below a folder with their sizes in bytes; never holds more than a page of them."""
+        """All files below a folder with their sizes in bytes, in order; few of them are in memory."""
         folder, last = self._path(prefix), ""
+        pages: Iterator[Sequence[Any]] | None = None
 
-        def page() -> list[tuple[str, int]]:
-            pages = obstore.list(self._store, folder or None, offset=last or None, chunk_size=_LISTED_TOGETHER)
-            return [(each["path"], each["size"]) for each in next(iter(pages), [])]
+        def page() -> Sequence[Any]:  # a listing that broke off continues behind its last key: stores list in order
+            nonlocal pages
+            pages = pages or iter(obstore.list(self._store, folder or None, offset=last or None, chunk_size=_LISTED))
+            try:
+                return next(pages, ())
+            except BaseException:
+                pages = None
+                raise
 
         while found := self._try("list", prefix, page):
-            last = found[-1][0]
-            yield from ((path[len(self._folder) :].lstrip("/"), n_bytes) for path, n_bytes in found)
+            last = found[-1]["path"]
+            yield from ((each["path"][len(self._folder) :].lstrip("/"), each["size"]) for each in found)
 
     def sweep(self) -> None:
         """Check that the store refuses to overwrite. There is nothing to remove: a put is atomic.

@@ -168,7 +168,7 @@ class LocalStore:
             for folder, _, names in os.walk(top, onerror=_unless_absent):
                 for name in names:
                     path = Path(folder, name)
-                    yield path.relative_to(self._root).as_posix(), path.stat().st_size
+                    yield path.relative_to(self._root).as_posix(), path.lstat().st_size
 
     def sweep(self) -> None:
         """Remove scratch files of dead writers."""

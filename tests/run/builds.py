@@ -8,24 +8,30 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import ValidationError
 
+from datagen.errors import DatagenError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Recipe
+from datagen.recipe import Recipe, stored
 from datagen.run.build import build
 from datagen.run.check import check
+from datagen.run.finish import card
 from datagen.run.planning import plan_build
 from datagen.run.worker import Worker
 from datagen.shards import digest
 from datagen.shards.manifest import Manifest, write_part
+from datagen.shards.markers import Tally
+from datagen.shards.plan import load_plan
 from datagen.shards.seal import document
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import about, from_parquet, to_parquet
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Marker, unit_of
 from tests.conftest import make_recipe
 from tests.stores import TIME
 
@@ -117,12 +123,13 @@ def flip(file: Path, bit: int = 99) -> None:
 
 
 class Forger:
-    """Damages a finished output and mends its index and manifest, so that only a deeper check can find it."""
+    """Damages a finished output and mends and seals all that names the damage, so that only a deeper check finds it."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
+        self.store = LocalStore(out)
         self.values = json.loads((out / "manifest.json").read_bytes())
-        self.files = list(Manifest.load(LocalStore(out)).files())
+        self.files = list(Manifest.load(self.store).files())
 
     def keys(self, table: str, split: str = "") -> list[str]:
         return [file.key for file in self.files if file.table == table and split in ("", file.split)]
@@ -134,9 +141,9 @@ class Forger:
     def table_of(path: Path) -> pa.Table:
         return from_parquet(path.read_bytes(), path.name)
 
-    def write(self, key: str, table: pa.Table) -> None:
-        """Put another table into a file of the manifest, and set its entry right."""
-        data = to_parquet(table, about(self.table(key)))
+    def write(self, key: str, table: pa.Table, **metadata: object) -> None:
+        """Put another table, or other metadata, into a file of the manifest, and set its entry right."""
+        data = to_parquet(table, {**about(self.table(key)), **metadata})
         (self.out / key).write_bytes(data)
         n_tokens = sum(table.column("n_tokens").to_pylist()) if "n_tokens" in table.column_names else 0
         sha256 = hashlib.sha256(data).hexdigest()
@@ -147,27 +154,87 @@ class Forger:
         self.files = [replace(file, **values) if file.key == key else file for file in self.files]
 
     def edit(self, key: str, change: Callable[[list[dict[str, object]]], object]) -> None:
-        """Change the rows of a file in place."""
+        """Change the rows of a file in place; rejects stand in the metadata of conversations too."""
         table = self.table(key)
         rows = table.to_pylist()
         change(rows)
         self.write(key, pa.Table.from_pylist(rows, schema=table.schema))
+        if key.startswith("rejects/"):
+            beside = key.replace("rejects/", "conversations/")
+            self.write(beside, self.table(beside), rejects=rows)
+
+    def replan(self, **values: object) -> None:
+        """Change the identity in plan and manifest, and name the new plan in every file."""
+        plan = json.loads((self.out / "plan.json").read_bytes())
+        plan["identity"].update(values)
+        self.values.update(values)
+        (self.out / "plan.json").write_bytes(document(plan, ascii=True))
+        new = load_plan(self.store)
+        for file in self.files:
+            self.write(file.key, self.table(file.key), **new.header())
+        for path, marker in self.markers():
+            path.write_bytes(replace(marker, plan=new.seal).to_json())
+        self.seal()
+
+    def markers(self) -> list[tuple[Path, Marker]]:
+        """Each marker with its path."""
+        paths = sorted((self.out / "units").glob("*.json"))
+        return [(path, Marker.from_json(path.read_bytes(), path.name)) for path in paths]
 
     def seal(self) -> None:
-        """Set digest and sums right, and write index and manifest."""
-        tables = [(file.table, self.table(file.key)) for file in self.files]
-        total = digest.total(h for name, table in tables for h in digest.row_hashes(name, table))
-        self.values["digest"] = digest.to_text(total)
-        for name, splits in self.values["tables"].items():
-            for split, sums in splits.items():
-                files = [f for f in self.files if f.table == name and (f.split or "all") == split]
-                sums.update({key: sum(getattr(f, key) for f in files) for key in sums})
+        """Set digests, sums and markers right, and write markers, index, card and manifest."""
+        tally = Tally()
+        for path, marker in self.markers():
+            files = tuple(file for file in self.files if unit_of(file.key) == marker.unit)
+            tables = [(file.table, self.table(file.key)) for file in files]
+            found = {name: [r for n, t in tables if n == name for r in t.to_pylist()] for name in _DECIDING}
+            marker = replace(
+                marker,
+                digest=digest.to_text(
+                    digest.total(h for name, table in tables for h in digest.row_hashes(name, table))
+                ),
+                rejects=dict(Counter(f"{r['stage']}/{r['reason']}" for r in found["rejects"])),
+                files=files,
+            )
+            if "from" not in self.values:  # or the conversations are elsewhere
+                marker = replace(
+                    marker,
+                    n_records=sum(map(len, found.values())),
+                    n_kept=len(found["conversations"]),
+                    n_samples=sum(row["n_samples"] for row in found["conversations"]),
+                )
+            path.write_bytes(marker.to_json())
+            tally.add(marker)
+        self.values.update(
+            digest=digest.to_text(tally.digest),
+            rejects=dict(tally.rejects),
+            hours=round(tally.hours(self.values["clock"]["sample_rate_hz"]), 4),
+            tables=tally.tables,
+        )
         self.publish()
 
     def publish(self) -> None:
-        """Write index and manifest as they are."""
-        self.values["index"] = [asdict(write_part(LocalStore(self.out), 0, self.files))]
-        (self.out / "manifest.json").write_bytes(document(self.values))
+        """Write markers, index, card and manifest as the entries of files and the values are."""
+        for path, marker in self.markers():
+            files = tuple(file for file in self.files if unit_of(file.key) == marker.unit)
+            path.write_bytes(replace(marker, files=files).to_json())
+        for path in (self.out / "index").iterdir():
+            path.unlink()
+        self.values["index"] = [asdict(write_part(self.store, 0, self.files))]
+        self.write_manifest()
+
+    def write_manifest(self) -> None:
+        """Seal the manifest as it is, with the card of its values."""
+        path = self.out / "manifest.json"
+        path.write_bytes(document(self.values))
+        with contextlib.suppress(DatagenError, ValidationError):  # values of which no card can be made
+            self.store.replace("README.md", card(Manifest.load(self.store)).encode())
+            self.store.replace("recipe.yaml", stored(self.values["recipe"]).to_yaml().encode())
+            hashes = {key: hashlib.sha256((self.out / key).read_bytes()).hexdigest() for key in self.values["beside"]}
+            path.write_bytes(document({**self.values, "beside": hashes}))
+
+
+_DECIDING = ("conversations", "rejects")
 
 
 # -- processes --------------------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
 """A worker's death costs an attempt, whatever it was doing."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from datagen.errors import EngineError
-from datagen.run.supervise import Warden
+from datagen.run.supervise import Child, Warden
 
 
 class Frail:
@@ -67,3 +68,21 @@ def test_a_unit_that_always_kills_its_worker_ends_the_build(tmp_path, method):
             made.unit(5)
     finally:
         made.close()
+
+
+class Interrupted:
+    """A worker that is sent Ctrl-C by another program, as `pkill -INT python` does."""
+
+    def strike(self) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return "alive"
+
+
+def test_a_worker_leaves_an_interrupt_to_its_driver():
+    """A library that swallows it in the middle of an import stays half imported."""
+    child = Child(Interrupted)
+    try:
+        child.wait()
+        assert child.call("strike") == "alive"
+    finally:
+        child.close()

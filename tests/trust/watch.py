@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-MARK = "canary"
+MARK = "canary_bird"
 """In every payload: in names of modules to import, of files to write, and in sources to compile."""
 SECRET = "/etc/passwd"
 """A file that exists everywhere and that no reader has a reason to open."""
