@@ -1,0 +1,126 @@
+"""Written to spoken Chinese: every number and sign is classified once, and said by the rule of its class.
+
+    prose.py    written text → prose without markup
+    words.py    number words: cardinals, digits one by one, dates, times
+    units.py    measure words, units, currencies; traditional characters
+    cues.py     what stands beside a number and decides its class
+    numbers.py  the rules of numbers
+    symbols.py  the rules of marks and symbols
+"""
+
+import re
+
+from datagen.text.chinese import numbers, symbols
+from datagen.text.chinese.prose import plain
+from datagen.text.chinese.units import TO_SIMPLIFIED, TO_TRADITIONAL
+from datagen.text.reading import WORD, Part, Reader, Reading
+
+LETTERS = (
+    "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3005\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
+    "\U00020000-\U000323af"
+)
+"""Letters that can be said in Chinese, rare characters such as 𠮷 included."""
+_LATIN = "A-Za-zÀ-ÖØ-öø-ɏ"
+_CHARACTERS = re.compile(rf"[{LETTERS}' ，。？！；：]*")
+_UNTIDY = re.compile(
+    rf"[，。？！；：]{{2}}|^[ ，。？！；：]|[ ，；：]$"
+    rf"| (?![{_LATIN}])|(?<![{_LATIN}]) |'(?![{_LATIN}])|(?<![{_LATIN}])'"
+)
+_FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
+_LETTER = re.compile(f"[{LETTERS}]")
+_PAUSE = re.compile(r"[\s，。？！；：]+")
+"""A run of spaces and marks, so that each is read once."""
+_STRONGEST = "？！。；：，"
+
+_NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]")
+_MAX_ROUNDS = 8
+_MARKS = re.compile(r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|\.(?![0-9A-Za-z.])){1,64}")
+"""Spaces and marks that no rule has to look at."""
+_UNSAID_MARKS = str.maketrans(dict.fromkeys("\"“”《》「」") | dict(zip("、,.?!;:", "，，。？！；：", strict=True)))
+
+READER = Reader((*numbers.RULES, *symbols.RULES), _MARKS)
+"""Reads prose in simplified characters: of the rules that match at a place, the first takes the part."""
+
+
+def read_chinese(text: str) -> Reading:
+    r"""Read a text aloud in Chinese.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        One line of letters and `，。？！；：`, with spaces and apostrophes only in Latin words, and what
+        no rule reads.
+
+    >>> read_chinese("会议在2024年3月4日（周一）14:05开始，需要5-10分钟。").text
+    '会议在二零二四年三月四日，周一，十四点零五分开始，需要五到十分钟。'
+    >>> read_chinese("1. 阅读《红楼梦》\n2. 写作").text
+    '第一，阅读红楼梦。第二，写作。'
+    >>> read_chinese("302室有2个人∮")
+    Reading(text='三零二室有两个人', unread=('∮',))
+    """
+    if is_spoken(text):
+        return Reading(text)
+    reading = _read(text)
+    said = reading.text
+    # words of a rule can rarely be read once more: repeat until they are stable
+    for _ in range(_MAX_ROUNDS):
+        if is_spoken(said) or (again := _read(said).text) == said:
+            break
+        said = again
+    return Reading(said, reading.unread)
+
+
+def speak_chinese(text: str) -> str:
+    """What is said of a text; see `read_chinese`."""
+    return read_chinese(text).text
+
+
+def is_spoken(text: str) -> bool:
+    """True if a text needs no normalization; the only cost for plain text.
+
+    >>> is_spoken("你好，世界！"), is_spoken("第III章")
+    (True, False)
+    """
+    return bool(_CHARACTERS.fullmatch(text)) and not _UNTIDY.search(text) and not _NUMERAL.search(text)
+
+
+def parts_of(text: str) -> list[Part]:
+    """The parts of prose, for those who ask which rule took what.
+
+    >>> [(part.said, part.rule) for part in parts_of("共5元")]
+    [('共', 'word'), ('五元', 'money')]
+    """
+    return list(READER.parts(text.translate(TO_SIMPLIFIED)))
+
+
+def _read(text: str) -> Reading:
+    text = plain(text)
+    said, unread = list[str](), list[str]()
+    parts = parts_of(text)
+    is_traditional = text.translate(TO_SIMPLIFIED) != text
+    for part in parts:
+        written = text[part.begin : part.end]
+        if part.rule == WORD:
+            unread += _FOREIGN.findall(written)
+            said.append(_FOREIGN.sub(" ", written.translate(_UNSAID_MARKS)))
+        elif part.rule:
+            said.append(part.said.translate(TO_TRADITIONAL) if is_traditional else part.said)
+        else:
+            unread.append(written)
+            said.append(" ")
+    return Reading(_tidy("".join(said)), tuple(unread))
+
+
+def _tidy(text: str) -> str:
+    """One mark at a pause, spaces only between Latin words, nothing before the first letter.
+
+    >>> _tidy(" ，我 用 Python three 。，写 ，")
+    '我用Python three。写。'
+    """
+    text = re.sub(rf"'(?![{_LATIN}])|(?<![{_LATIN}])'", "", text)
+    text = _PAUSE.sub(lambda match: next((mark for mark in _STRONGEST if mark in match[0]), " "), text)
+    text = re.sub(rf" (?![{_LATIN}])|(?<![{_LATIN}]) ", "", text).lstrip("，。？！；：")
+    if not _LETTER.search(text):
+        return ""
+    return text[:-1] + "。" if text[-1] in "，；：" else text
