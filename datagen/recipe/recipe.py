@@ -31,7 +31,7 @@ class InputConfig(ConfigPart):
     )
     roles: dict[str, RoleKind] = Field(
         default_factory=dict,
-        description="Roles by their names in the records, such as {Kunde: user, Berater: assistant}",
+        description="Roles by their names in the records, such as {Kunde: user, Bot: assistant}",
     )
     hf_split: str = Field("train", description="Split of a Hugging Face data set")
     limit: int | None = Field(None, ge=1, le=10**12, description="Stop after this many records")

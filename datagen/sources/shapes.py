@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.records import Role, Turn
 from datagen.sources import source_marks as marks
-from datagen.sources.fields import ID_KEYS, UnfitError, kind_of, names, quote, spoken_text
+from datagen.sources.fields import ID_KEYS, UnfitError, kind_of, names, spoken_text
 from datagen.sources.mappings.detection import fitting, needs, possible
 from datagen.sources.mappings.labels import split
 from datagen.sources.mappings.parts import pieces

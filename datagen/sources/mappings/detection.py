@@ -56,7 +56,7 @@ def fitting(record: Mapping[str, object], key: str) -> list[str]:
         record: The record.
         key: A key of `key_of`.
 
-    >>> fitting({"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "Yes"}}, "auto")
+    >>> fitting({"messages": [{"role": "user", "content": "Hi"}], "chosen": {"role": "bot", "content": "Yes"}}, "auto")
     ['dpo']
     """
     keys = tuple(record)

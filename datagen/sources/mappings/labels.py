@@ -107,7 +107,7 @@ def split(role: Role, text: str, field: str) -> Sequence[tuple[Role, str]]:
     if len(turns) < len(parts) or (turns and turns[-1][0] != role):
         shown = quote(text[labels[0].start :])
         raise UnfitError(
-            "role_labels", f"{field} has role labels that do not alternate from and to the {role}: {shown}"
+            "role_labels", f"{field} has role labels that do not alternate, from and to the {role}: {shown}"
         )
     return turns
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 _PLACE = re.compile(r"-?[0-9]{1,9}")
 
@@ -50,11 +50,10 @@ def first(record: Mapping[str, object], paths: Iterable[str]) -> tuple[str, obje
     return next(((path, value) for path in paths if (value := at(record, path)) is not None), None)
 
 
-def top(path: str, keys: Iterable[str]) -> str | None:
+def top(path: str, keys: Container[str]) -> str | None:
     """The key of a record at which a path begins, if it is there.
 
     >>> top("data.conv", ["id", "data"]), top("a.b", ["a.b"]), top("x", ["y"])
     ('data', 'a.b', None)
     """
-    found = set(keys)
-    return next((key for key in (path, path.split(".")[0]) if key in found), None)
+    return next((key for key in (path, path.split(".")[0]) if key in keys), None)

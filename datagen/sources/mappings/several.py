@@ -1,4 +1,4 @@
-"""Values that hold several records: an object of id → dialogue, a wrapper around a list; and rows that are one record."""
+"""Values that hold several records, such as an object of id → dialogue, and rows that are one record."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -13,9 +13,10 @@ from datagen.sources.mappings.turns import ROWS, is_turn
 _LIST = "conversations"
 """Field under which a record that is only a list of turns is read."""
 _WRAPPERS = frozenset(
-    "data dataset dialogue dialogues dialog dialogs conversation conversations sample example item items record records "
-    "rows train valid validation dev test split body request input".split()
-)
+    ("data", "dataset", "dialogue", "dialogues", "dialog", "dialogs", "conversation", "conversations", "sample",
+     "samples", "example", "examples", "item", "items", "record", "records", "rows", "train", "valid",
+     "validation", "dev", "test", "body", "request", "input")
+)  # fmt: skip
 """Keys around records that are no ids."""
 
 
