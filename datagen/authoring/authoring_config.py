@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from datagen.errors import RecipeError
-from datagen.recipe import WRITE, SelectConfig, validated, values_of
+from datagen.recipe import WRITE, MappingConfig, RoleKind, SelectConfig, validated, values_of
 from datagen.recipe.distributions import ConfigPart
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
@@ -20,6 +20,8 @@ class WriteInput(ConfigPart):
     topics: str = Field("", description="File of topics: one per line, or JSONL with topic, language, persona, style")
     paths: tuple[str, ...] = Field((), description="Dialogues, as `input.paths` of a build names them")
     shape: str = Field("auto", description="Shape of the dialogues' records, or `auto`")
+    mapping: MappingConfig | None = Field(None, description="Their shape, if it is no known one")
+    roles: dict[str, RoleKind] = Field(default_factory=dict, description="Roles by their names in the records")
     limit: int | None = Field(None, ge=1, le=10**12, description="Stop after this many records")
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from datagen.recipe.distributions import ConfigPart
+from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.recipe.mix_config import EngineConfig, MixConfig
 from datagen.recipe.timing_config import TimingConfig
 
@@ -25,6 +26,13 @@ class InputConfig(ConfigPart):
         (), description="Files, directories, their URLs, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`"
     )
     shape: str = Field("auto", description="Shape of the records, or `auto` to detect it per record")
+    mapping: MappingConfig | None = Field(
+        None, description="Where the records have turns, roles and texts, if they have no known shape"
+    )
+    roles: dict[str, RoleKind] = Field(
+        default_factory=dict,
+        description="Roles by their names in the records, such as {Kunde: user, Bot: assistant}",
+    )
     hf_split: str = Field("train", description="Split of a Hugging Face data set")
     limit: int | None = Field(None, ge=1, le=10**12, description="Stop after this many records")
     max_record_bytes: int = Field(1 << 20, ge=1024, le=1 << 30, description="Larger records are rejected")
@@ -38,6 +46,12 @@ class InputConfig(ConfigPart):
         description="Reject dialogues at or above this estimated similarity to an earlier one (Jaccard, character "
         "5-grams); null: off",
     )
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> "InputConfig":
+        if self.mapping is not None and self.shape != "auto":
+            raise ValueError("set shape or mapping, not both")
+        return self
 
 
 class MinScoresConfig(ConfigPart):
