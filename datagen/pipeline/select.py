@@ -14,7 +14,7 @@ from datagen.pipeline.turn_checks import CHECKS, limit
 from datagen.pipeline.unspoken import Dropped, decoded, without_unspoken
 from datagen.recipe import SelectConfig
 from datagen.records import Dialogue, Mark, Reject, Turn
-from datagen.text import to_spoken
+from datagen.text import Reading, spoken
 from datagen.text.language import detect_language
 
 _CJK = re.compile(r"[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
@@ -36,8 +36,9 @@ _EMOJI = re.compile(
     "\u2728\u274c\u2753-\u2757\u2763\u2764\u2b50\u2b55]+"
 )
 """Dropped from what is spoken by the rules of markup, so they are no fault."""
-_PLAIN_WORD = re.compile(r"(?:^|[\s，。])[A-Za-z]+(?=[\s,.?!]|$)|[\u4e00-\u9fff]")
-_HIDES_WORDS = re.compile(r"[`<|]|\[|://")
+_PLAIN = re.compile(r"[A-Za-z ,.?!\u4e00-\u9fff，。？！、]+")
+_WORD = re.compile(r"[A-Za-z\u4e00-\u9fff]")
+_MOST_UNREAD = 5
 _MOST_QUOTED = 40
 _MOST_IN_A_WORD = 12
 _MOST_OF_A_TEXT = 0.1
@@ -158,13 +159,29 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator
         for i, turn in enumerate(dialogue.turns):
             if detail := check(turn.text, recipe):
                 yield reason, f"turn {i}: {detail}"
+    yield from _script_faults(dialogue, language, recipe)
+    yield from _speech_faults(dialogue, language)
+
+
+def _script_faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
+    """Characters that a voice of the language cannot read."""
     text = "".join(turn.text for turn in dialogue.turns)
     if detail := _rare(text, _FOREIGN.get(language), "letters of another script", recipe):
         yield "foreign_script", detail
     if detail := _rare(_EMOJI.sub("", text), _RARE.get(language, _RARE_ANYWHERE), "rare", recipe):
         yield "rare_symbols", detail
+
+
+def _speech_faults(dialogue: Dialogue, language: str) -> Iterator[tuple[str, str]]:
+    """Turns of which nothing is said, or not all."""
     for i, turn in enumerate(dialogue.turns):
-        if not _speakable(turn.text, language):
+        said = _said(turn.text, language)
+        if said is None:
+            continue
+        if said.unread:
+            shown = ", ".join(map(repr, said.unread[:_MOST_UNREAD]))
+            yield "unreadable", f"turn {i}: no rule of {language!r} reads {shown}"
+        if not said.text:
             yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
 
 
@@ -204,8 +221,6 @@ def _length_faults(dialogue: Dialogue, recipe: SelectConfig) -> Iterator[tuple[s
         yield "too_many_words", f"{sum(counts)} words, at most {recipe.max_words} allowed"
 
 
-def _speakable(text: str, language: str) -> bool:
-    """True if a text has anything to say; plain words skip the costly full normalization."""
-    if _PLAIN_WORD.search(text) and not _HIDES_WORDS.search(text):
-        return True
-    return bool(to_spoken(text, language))
+def _said(text: str, language: str) -> Reading | None:
+    """What is said of a text; None for plain words, which are said as written."""
+    return None if _PLAIN.fullmatch(text) and _WORD.search(text) else spoken(text, language)
