@@ -86,7 +86,7 @@ class ClusterError(DatagenError):
 
 
 def refuse(faults: Sequence[DatagenError]) -> None:
-    """Raise an error that lists all faults, if there are any; a single fault is raised as it is.
+    """Raise an error that lists all faults, if there are any; a single one is raised unchanged.
 
     Raises:
         DatagenError: Of the type of the faults, if they have one in common.

@@ -192,7 +192,7 @@ class Pipeline:
                 yield error
 
     def _loaders(self) -> Iterator[Callable[[], object]]:
-        """What loads each resource, the slow voice engine last, so that errors of the others come first."""
+        """A function that loads each resource, the slow voice engine last, so that errors of the others come first."""
         mix = self.recipe.mix
         sources = list(mix.noise) + list(mix.bursts.sources if mix.bursts.probability else ())
         known = dict[str, NoiseSourceConfig]()

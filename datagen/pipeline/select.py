@@ -222,5 +222,5 @@ def _length_faults(dialogue: Dialogue, recipe: SelectConfig) -> Iterator[tuple[s
 
 
 def _said(text: str, language: str) -> Reading | None:
-    """What is said of a text; None for plain words, which are said as written."""
+    """The reading of a text; None for plain words, which are said as written."""
     return None if _PLAIN.fullmatch(text) and _WORD.search(text) else spoken(text, language)

@@ -109,7 +109,7 @@ class Outcome:
 
 
 def fix_of(reason: str) -> str:
-    """How to fix a reason, with or without its stage.
+    """The fix of a reason, with or without its stage.
 
     >>> fix_of("select/too_few_turns")
     'lower select.min_turns'

@@ -91,7 +91,7 @@ def _nearest(path: Path) -> Path:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the units that are left would make. Estimated from the words of the first records."""
+    """The size of what the units that are left would make, estimated from the words of the first records."""
 
     n_records: int
     n_units: int

@@ -223,7 +223,7 @@ def test_what_nobody_says_is_dropped_with_a_notice(written, left, reason):
         "Salt &amp; vinegar are in the &quot;blue&quot; box, AT&T sells it.",
         "Such a nice day! 😀",
         "The word is привет, and they say it to friends whom they meet in the street there.",
-        "Rank blue, green and yellow with {blue, green} first, use the `customer` list.",
+        "Rank blue, green and yellow, and use the `customer` list for all of it.",
         "Use 1/2 cup butter, 1/2 cup corn syrup, 1/2 teaspoon salt and 1 1/2 cups pecans.",
         "It is about dogs [dogs, cats, pigs] and such.",
     ],
