@@ -34,7 +34,7 @@ _FENCED = re.compile(r"```.*?(?:```|\Z)|~~~\n.*?(?:~~~|\Z)", re.DOTALL)
 _INLINE = re.compile(r"`[^`\n]{1,200}`")
 _NAME = re.compile(r"`[\w' -]+`")
 """Words in backticks, which are said like any others."""
-_WORD_SET = re.compile(r"\{[\w' -]+(?:[,，、] ?[\w' -]+)+\}")
+_WORD_SET = re.compile(r"\{[\w' -]+(?:[,，、][\w' -]+)+\}")
 _CODE_LINE = re.compile(
     r"(?:def|class|function|func|fn) \w+ ?[(:{].*"
     r"|(?:import|using|package) [\w.{*\"]+(?: as \w+)?;?|from [\w.]+ import .*|#(?:include|define) .*|@\w+\(.*"
