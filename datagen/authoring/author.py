@@ -79,7 +79,7 @@ class AuthoringJob(Job[Summary, WriteIdentity]):
 
     def __init__(self, recipe: WriteRecipe) -> None:
         self._recipe, self._n_left, self._spent = recipe, 0, NOTHING
-        self._kept = Kept(recipe.limits)
+        self._kept = Kept(recipe.limits.max_rejected_share)
         llm = recipe.llm
         n_requests = recipe.unit_records * len(recipe.tasks) * llm.attempts * (llm.retries + 1)
         self.unit_seconds = n_requests * (llm.timeout_seconds + llm.max_wait_seconds)
@@ -91,7 +91,7 @@ class AuthoringJob(Job[Summary, WriteIdentity]):
     @override
     def begin(self, store: Store, plan: Plan[WriteIdentity], left: list[int]) -> None:
         records = (record for unit in range(plan.n_units) for record in planned(plan, store, unit))
-        probe(records, plan.n_records, self._recipe.limits)
+        probe(records, plan.n_records, self._recipe.limits.max_rejected_share)
         self._n_left = len(left)
         budget = self._recipe.llm.budget
         if budget.tokens is not None or budget.money is not None:

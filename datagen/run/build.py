@@ -63,7 +63,7 @@ class BuildJob(Job[Manifest]):
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe, self._pipeline = recipe, Pipeline(recipe)
-        self._failures, self._kept = FailureLimit(recipe.limits), Kept(recipe.limits)
+        self._failures, self._kept = FailureLimit(recipe.limits), Kept(recipe.limits.max_rejected_share)
         self._skipped, self._for_workers = list[str](), dict[str, Any]()
         self.limits = recipe.limits
         self.unit_seconds = recipe.run.unit_dialogues * recipe.limits.dialogue_seconds

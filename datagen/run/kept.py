@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from datagen.errors import LimitError
 from datagen.records import Reject
@@ -79,12 +79,6 @@ FIXES: dict[str, str] = {
 _OTHER_FIX = "see the reasons in `rejects/`, and correct the input or the recipe"
 
 
-class Shares(Protocol):
-    """The limit that decides; a recipe's section `limits`."""
-
-    max_rejected_share: float
-
-
 @dataclass(frozen=True)
 class Outcome:
     """Records by result: how many were kept, and rejects by `stage/reason`."""
@@ -117,15 +111,15 @@ def fix_of(reason: str) -> str:
     return FIXES.get(reason.rpartition("/")[2], _OTHER_FIX)
 
 
-def fault(outcome: Outcome, limits: Shares, example: Callable[[str], str]) -> str:
+def fault(outcome: Outcome, most: float, example: Callable[[str], str]) -> str:
     """The fault of a run that keeps nothing, or rejects too much for one reason; empty if there is none.
 
     Args:
         outcome: The results of all records, or of those that were tried.
-        limits: The limit of the share of one reason.
+        most: Largest share of one reason, `limits.max_rejected_share`.
         example: An example of a reject of a `stage/reason`, for people.
     """
-    n, most = outcome.n_records, limits.max_rejected_share
+    n = outcome.n_records
     name, count = outcome.top() if not outcome.n_kept else outcome.top(_INPUT)
     if not n or (outcome.n_kept and count <= most * n):
         return ""
@@ -146,13 +140,13 @@ def described(r: Reject) -> str:
     return f"record {r.record}, {r.dialogue_id!r} of {r.source}: {r.detail}"
 
 
-def probe(results: Iterable[Any], n_records: int, limits: Shares) -> Outcome:
+def probe(results: Iterable[Any], n_records: int, most: float) -> Outcome:
     """Try the first records, and stop a run that would keep nothing.
 
     Args:
         results: Results of the records in order, such as those of `Select`; rejects are counted.
         n_records: Number of all records of the run.
-        limits: The limit of the share of one reason.
+        most: Largest share of one reason, `limits.max_rejected_share`.
 
     Returns:
         The results of the records that were tried.
@@ -171,8 +165,8 @@ def probe(results: Iterable[Any], n_records: int, limits: Shares) -> Outcome:
         rejects[name] += 1
         examples.setdefault(name, result)
     outcome = Outcome(n_kept, rejects)
-    if outcome.n_records == n_records or limits.max_rejected_share < 1:
-        found = fault(outcome, limits, lambda name: described(examples[name]))
+    if outcome.n_records == n_records or most < 1:
+        found = fault(outcome, most, lambda name: described(examples[name]))
         if found:
             first = "" if outcome.n_records == n_records else f"of the first {outcome.n_records} records "
             raise LimitError(f"{first}{found}{_to_continue(outcome)}. Nothing was spent yet")
@@ -186,9 +180,9 @@ def _to_continue(outcome: Outcome) -> str:
 class Kept:
     """Counts the results of a run's units."""
 
-    def __init__(self, limits: Shares) -> None:
-        """Set the limit of the share of one reason."""
-        self._limits, self._n_kept, self._rejects = limits, 0, Counter[str]()
+    def __init__(self, most: float) -> None:
+        """Set the largest share of one reason, `limits.max_rejected_share`."""
+        self._most, self._n_kept, self._rejects = limits, 0, Counter[str]()
         self._files: dict[str, str] = {}
         """A file with a reject of each reason."""
 
@@ -208,7 +202,7 @@ class Kept:
             LimitError: If nothing is kept, or too much is rejected for one reason.
         """
         outcome = Outcome(self._n_kept, self._rejects)
-        found = fault(outcome, self._limits, lambda name: _example(store, self._files.get(name, ""), name))
+        found = fault(outcome, self._most, lambda name: _example(store, self._files.get(name, ""), name))
         if found:
             again = f"{_to_continue(outcome)}, and nothing is done again" if outcome.n_kept else ""
             raise LimitError(f"{store.url}: {found}{again}; after a fix, use a new --out")

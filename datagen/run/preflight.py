@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datagen import sources
 from datagen.errors import SourceError, StoreError, refuse
 from datagen.faults import explained
 from datagen.pipeline.pipeline import Pipeline
@@ -28,6 +27,7 @@ from datagen.shards.bucket import is_url
 from datagen.shards.markers import missing
 from datagen.shards.plan import Plan, PlannedInput, load_plan, refuse_another
 from datagen.shards.store import LocalStore, Store, open_store
+from datagen.sources.inputs import resolve
 
 _WORDS_PER_HOUR = 10_200
 """Words of both speakers per hour of conversation, gaps included: measured on the quickstart recipe."""
@@ -64,7 +64,7 @@ def preflight(build: Pipeline, store: Store) -> None:
 def _check_inputs(paths: Sequence[str]) -> None:
     if not paths:
         raise SourceError("no input: use --input PATH, or set input.paths in the recipe")
-    sources.resolve(paths)
+    resolve(paths)
 
 
 def _check_writable(store: Store) -> None:
@@ -141,7 +141,7 @@ def estimate(recipe: Recipe, plan: Plan, store: Store, planned: Store, n_left: i
         StoreError: If the output would certainly not fit into the free space.
     """
     words: list[int] = []
-    outcome = probe(_selected(recipe, plan, planned, words), plan.n_records, recipe.limits)
+    outcome = probe(_selected(recipe, plan, planned, words), plan.n_records, recipe.limits.max_rejected_share)
     n_words = sum(words) / max(outcome.n_records, 1) * plan.n_records * n_left / max(plan.n_units, 1)
     hours = n_words / _WORDS_PER_HOUR
     audio = recipe.mix.keep_audio + recipe.takes.keep / 2
