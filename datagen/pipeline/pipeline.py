@@ -185,9 +185,10 @@ class Pipeline:
                 yield error
         if broken:
             return
-        for check_it in (self._check_voices, self._check_sentences, self._check_languages, self._check_patience):
+        for checks in ((self._check_voices, self._check_languages), (self._check_sentences,), (self._check_patience,)):
             try:
-                check_it()
+                for check_it in checks:  # each holds only if those before it do
+                    check_it()
             except DatagenError as error:
                 yield error
 

@@ -182,7 +182,7 @@ class Kept:
 
     def __init__(self, most: float) -> None:
         """Set the largest share of one reason, `limits.max_rejected_share`."""
-        self._most, self._n_kept, self._rejects = limits, 0, Counter[str]()
+        self._most, self._n_kept, self._rejects = most, 0, Counter[str]()
         self._files: dict[str, str] = {}
         """A file with a reject of each reason."""
 
