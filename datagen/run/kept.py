@@ -75,7 +75,7 @@ FIXES: dict[str, str] = {
     "unspeakable": "the turn has no word that can be said; leave such records out",
     "urls": _ALLOWED,
 }
-"""How to fix the reasons for which an input is rejected."""
+"""The fixes of reasons for which an input is rejected."""
 _OTHER_FIX = "see the reasons in `rejects/`, and correct the input or the recipe"
 
 
