@@ -1,6 +1,7 @@
 """Values that hold several records, such as an object of id → dialogue, and rows that are one record."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from datagen.recipe.mapping_config import MappingConfig
 from datagen.sources.arrays import too_large
@@ -81,9 +82,18 @@ def is_dialogues_by_id(value: object, key: str = "auto") -> bool:
     """
     if not isinstance(value, dict) or not value or fitting(value, key):
         return False
+    if not _fields().isdisjoint(value) and (len(value) > 1 or isinstance(next(iter(value.values())), list)):
+        return False
     return all(isinstance(each, (dict, list)) for each in value.values()) and is_dialogue(
         next(iter(value.values())), key
     )
+
+
+@cache
+def _fields() -> frozenset[str]:
+    """Names of fields in which a record has turns or words; they are no ids."""
+    every = mappings_of("auto").values()
+    return frozenset(path.split(".")[0] for m in every for path in (*m.turns, *m.user, *m.assistant, *m.answer))
 
 
 def keyed(name: str, value: object, key: str = "auto") -> object:
@@ -109,7 +119,7 @@ def _wraps(name: str, value: object, key: str) -> bool:
 
 def _unwrapped(value: dict[str, object], key: str, place: str) -> Iterator[Raw]:
     if is_dialogues_by_id(value, key):
-        only = len(value) == 1 and next(iter(value)).lower() in _WRAPPERS
+        only = len(value) == 1 and next(iter(value)).lower() in _WRAPPERS | _fields()
         for name, each in value.items():
             record = as_record(each, key) if only else keyed(name, each, key)
             yield Raw(record, f"{place}, {name if name.isprintable() and len(name) < 80 else 'a dialogue'}")

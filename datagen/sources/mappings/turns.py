@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 
 from datagen.recipe.mapping_config import MappingConfig
 from datagen.sources.fields import UnfitError, kind_of, names, quote
@@ -57,14 +56,25 @@ def _said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
 
 
 def _without_marks(piece: Said, m: MappingConfig) -> Said:
-    text = _marks(m.strip).sub("", piece.text) if isinstance(piece.text, str) else piece.text
-    return piece._replace(text=text)
+    return piece._replace(text=_bare(piece.text, m.strip)) if isinstance(piece.text, str) else piece
 
 
-@lru_cache(maxsize=64)
-def _marks(marks: tuple[str, ...]) -> re.Pattern[str]:
-    every = "|".join(map(re.escape, sorted(marks, key=len, reverse=True)))
-    return re.compile(rf"\A\s*(?:{every})|(?:{every})\s*\Z")
+def _bare(text: str, marks: Sequence[str]) -> str:
+    """A text without the marks and spaces at both ends.
+
+    >>> _bare(" <s> Hi </s> <s> ", ["<s>", "</s>"])
+    'Hi'
+    """
+    begin, end, before = 0, len(text), -1
+    while before != end - begin:
+        before = end - begin
+        while begin < end and text[begin].isspace():
+            begin += 1
+        while begin < end and text[end - 1].isspace():
+            end -= 1
+        begin += max((len(mark) for mark in marks if text.startswith(mark, begin, end)), default=0)
+        end -= max((len(mark) for mark in marks if text.endswith(mark, begin, end)), default=0)
+    return text[begin:end]
 
 
 # -- the list of turns -----------------------------------------------------------------------------------------------
@@ -286,14 +296,14 @@ def _fields(record: Record, m: MappingConfig, roles: Roles, prefix: str) -> Iter
         for k, key in enumerate(keys):
             value = at(record, key)
             if kind == "tool":
-                if not _is_blank(_marks(m.strip).sub("", value) if m.strip and isinstance(value, str) else value):
+                if not _is_blank(value, m):
                     yield Said("tool", None, f"{prefix}{key}")
             elif k == 0 or value is not None:
                 yield from _words(kind, value, f"{prefix}{key}", roles)
 
 
-def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and value.strip() in ("", "None"))
+def _is_blank(value: object, m: MappingConfig) -> bool:
+    return value is None or (isinstance(value, str) and _bare(value, m.strip) in ("", "None"))
 
 
 def _words(kind: Kind, value: object, field: str, roles: Roles) -> Iterator[Said]:
