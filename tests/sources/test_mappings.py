@@ -19,7 +19,9 @@ TALK = [(U, Q1), (A, A1), (U, Q2), (A, A2)]
 ONE = TALK[:2]
 
 
-def listed(role: str, text: str, names: tuple[Any, Any] = (U, A), words: tuple[str, ...] = (Q1, A1, Q2, A2)) -> list[Any]:
+def listed(
+    role: str, text: str, names: tuple[Any, Any] = (U, A), words: tuple[str, ...] = (Q1, A1, Q2, A2)
+) -> list[Any]:
     """A list of turns with fields of these names."""
     return [{role: names[i % 2], text: word} for i, word in enumerate(words)]
 
@@ -225,12 +227,17 @@ def test_rows_without_a_beginning_or_in_a_circle_end(tmp_path: Any) -> None:
 
 
 def test_rows_of_a_table_are_grouped_by_a_field_of_the_recipe(tmp_path: Any) -> None:
-    rows = [{"call": i // 2, "who": "Kunde" if i % 2 == 0 else "Berater", "words": text} for i, text in enumerate((Q1, A1, Q2, A2))]
+    rows = [
+        {"call": i // 2, "who": "Kunde" if i % 2 == 0 else "Berater", "words": text}
+        for i, text in enumerate((Q1, A1, Q2, A2))
+    ]
     mapping = MappingConfig(rows={"group": "call"}, role="who", text="words")  # type: ignore[arg-type]
     found = items(tmp_path, *rows, mapping=mapping, roles={"Kunde": "user", "Berater": "assistant"})
     assert [said(item) for item in found] == [ONE, TALK[2:]]
     (tmp_path / "x.jsonl").unlink()
-    emotions = [{"conv_id": "e", "utterance_idx": i, "speaker_idx": 7 + i % 2, "utterance": t} for i, t in enumerate((Q1, A1))]
+    emotions = [
+        {"conv_id": "e", "utterance_idx": i, "speaker_idx": 7 + i % 2, "utterance": t} for i, t in enumerate((Q1, A1))
+    ]
     assert said(items(tmp_path, *emotions)[0]) == ONE
 
 

@@ -1,7 +1,8 @@
 """Turns of records of any shape: labels in texts, parts, tools, prompts, notices; and hostile records of every shape."""
 
 import json
-import time
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -108,7 +109,12 @@ def test_ordinary_colons_are_text(role: Any, text: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from(["Human:", "Assistant：", "\n", ". ", "Hi", "Q:", "A:", "Speaker B:", " ", "### ", "?"]), max_size=20).map("".join))
+@given(
+    st.lists(
+        st.sampled_from(["Human:", "Assistant：", "\n", ". ", "Hi", "Q:", "A:", "Speaker B:", " ", "### ", "?"]),
+        max_size=20,
+    ).map("".join)
+)
 def test_split_turns_alternate_from_and_to_the_role(text: str) -> None:
     try:
         turns = split(U, text.strip(), "f")
@@ -116,18 +122,24 @@ def test_split_turns_alternate_from_and_to_the_role(text: str) -> None:
         assert error.reason == "role_labels"
         return
     assert not turns or [role for role, _ in turns] == [U, A] * (len(turns) // 2) + [U]
-    joined = "".join("".join(said for _, said in turns).split())
-    assert all(char in text for char in joined) and (len(turns) == 1 or "Human:" not in joined.replace("Human:Human:", ""))
+    kept = "".join("".join(said for _, said in turns).split())
+    rest = iter(text)
+    assert all(char in rest for char in kept)  # in order, and nothing else
 
 
-def test_labels_are_found_in_linear_time() -> None:
-    times = []
-    for n in (20_000, 160_000):
-        text = "Human" + " " * n + ":" + "[|" * n + ". \t" * n
-        begin = time.perf_counter()
-        split(U, text, "f")
-        times.append(time.perf_counter() - begin)
-    assert times[1] < 40 * times[0] + 0.5  # eight times the text
+@pytest.mark.parametrize("piece", [":", "[|", ". \t", "Human ", "\nUser:", "? A:", " " * 9 + ":", "<eoh> "])
+def test_labels_and_marks_take_linear_time(piece: str) -> None:
+    code = (
+        "import resource, sys\n"
+        "from datagen.sources.shapes import Shapes\nfrom datagen.sources.fields import UnfitError\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (30, 30))\n"
+        "text = sys.argv[1] * ((1 << 20) // len(sys.argv[1]))\n"
+        "for key, record in {'auto': {'prompt': 'Human' + text, 'completion': text},"
+        " 'moss_002': {'plain_text': '[Human]: a' + text + '[MOSS]: b' + text}}.items():\n"
+        "    try: Shapes(key).read(record)\n"
+        "    except UnfitError: pass\n"
+    )  # a process with a limit of its processor time must end by itself; a quadratic rule needs many times that
+    assert subprocess.run([sys.executable, "-c", code, piece], check=False).returncode == 0
 
 
 # -- parts, tools and prompts ----------------------------------------------------------------------------------------
@@ -144,7 +156,11 @@ def test_labels_are_found_in_linear_time() -> None:
     ],
 )
 def test_text_parts_are_spoken_and_reasoning_is_not(tmp_path: Any, part: Any, text: str) -> None:
-    thought = [{"type": "reasoning", "value": "x"}, {"type": "thinking", "thinking": "x"}, {"text": "x", "thought": True}]
+    thought = [
+        {"type": "reasoning", "value": "x"},
+        {"type": "thinking", "thinking": "x"},
+        {"text": "x", "thought": True},
+    ]
     record = {"messages": [CHAT[0], {"role": A, "content": [thought[0], part, *thought[1:]]}]}
     assert said(one(tmp_path, record)) == [(U, Q1), (A, text)]
     assert said(one(tmp_path, {"messages": [CHAT[0], {"role": A, "content": part}]})) == [(U, Q1), (A, text)]
@@ -163,7 +179,11 @@ IMAGE = {"type": "image_url", "image_url": "x"}
         ([CHAT[0], {**CALL, "content": A1}, RESULT, CHAT[3]], TALK[:2], "tool_call"),
         ([*CHAT[:2], {"role": U, "content": [{"type": "text", "text": Q2}, IMAGE]}, CHAT[3]], TALK[:2], "not_text"),
         ([*CHAT[:2], {"role": U, "content": [{"type": "tool_result", "content": "x"}]}], TALK[:2], "tool_call"),
-        ([CHAT[0], {"role": A, "content": [{"type": "tool_use"}, {"type": "text", "text": A1}]}], TALK[:2], "tool_call"),
+        (
+            [CHAT[0], {"role": A, "content": [{"type": "tool_use"}, {"type": "text", "text": A1}]}],
+            TALK[:2],
+            "tool_call",
+        ),
         (CHAT, TALK, ""),
     ],
 )
@@ -181,7 +201,10 @@ def test_an_image_at_the_beginning_is_a_reject(tmp_path: Any) -> None:
     ("fields", "prompt"),
     [
         ({"system": "Be kind."}, "Be kind."),
-        ({"system_prompt": "Be kind.", "messages": [{"role": "system", "content": "And brief."}, *CHAT]}, "Be kind.\nAnd brief."),
+        (
+            {"system_prompt": "Be kind.", "messages": [{"role": "system", "content": "And brief."}, *CHAT]},
+            "Be kind.\nAnd brief.",
+        ),
         ({"system": [{"type": "text", "text": "Be kind."}, IMAGE]}, "Be kind."),
         ({"system": "x", "messages": [{"role": "system", "content": "x"}, *CHAT]}, "x"),
         ({"system": ""}, ""),
@@ -253,9 +276,13 @@ def test_turns_of_pieces_may_be_empty_or_begin_anywhere() -> None:
 
 ROLES = [U, A, "human", "gpt", "tool", "system", "sys", "Ann", "USER", "SYSTEM", "User 1:", "", 0, 1, None]
 leaves = (
-    st.sampled_from([None, True, False, 0, -1, 2**70, 1.5, "", " ", "Hi", "Hello.", "[", "[]", "{}", '["a","b"]', "\ud800"])
+    st.sampled_from(
+        [None, True, False, 0, -1, 2**70, 1.5, "", " ", "Hi", "Hello.", "[", "[]", "{}", '["a","b"]', "\ud800"]
+    )
     | st.sampled_from(ROLES)
-    | st.sampled_from(["Human: a\nAssistant: b\nHuman: c", "### Human: a### Assistant: b", "Q: a\nA: b", "<s>[INST] a [/INST] b</s>"])
+    | st.sampled_from(
+        ["Human: a\nAssistant: b\nHuman: c", "### Human: a### Assistant: b", "Q: a\nA: b", "<s>[INST] a [/INST] b</s>"]
+    )
     | st.text(max_size=6)
 )
 KEYS = sorted(
@@ -271,7 +298,9 @@ KEYS = sorted(
 )  # fmt: skip
 anything = st.recursive(
     leaves,
-    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), below, max_size=4),
+    lambda below: (
+        st.lists(below, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), below, max_size=4)
+    ),
     max_leaves=14,
 )
 parts = st.lists(
@@ -284,7 +313,7 @@ def likely(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """Records that nearly have a shape."""
     m: MappingConfig = TABLE[name]
     words = leaves | parts
-    fields = {key: words for key in (*m.text, *m.user, *m.assistant, *m.tool)} | {key: st.sampled_from(ROLES) for key in m.role}  # fmt: skip
+    fields = dict.fromkeys((*m.text, *m.user, *m.assistant, *m.tool), words) | {key: st.sampled_from(ROLES) for key in m.role}  # fmt: skip
     turn = st.fixed_dictionaries({}, optional=fields) if fields else leaves
     turns = st.lists(turn | leaves, max_size=5) | turn | anything
     if m.replies:

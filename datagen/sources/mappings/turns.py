@@ -82,9 +82,16 @@ def _bare(text: str, marks: Sequence[str]) -> str:
 
 def place(record: Record, m: MappingConfig) -> tuple[str, object] | None:
     """Path and value of the turns: the first that has their form, else the first that is there."""
-    paths = (ROWS,) if m.rows else m.turns
-    found = [(path, value) for path in paths if (value := opened_turns(record, path, m)) is not None]
-    return next((each for each in found if form(each[1], m) is not None), found[0] if found else None)
+    best = None
+    for path in (ROWS,) if m.rows else m.turns:
+        if path not in record and "." not in path:
+            continue
+        value = opened_turns(record, path, m)
+        if form(value, m) is not None:
+            return path, value
+        if best is None and value is not None:
+            best = path, value
+    return best
 
 
 def opened_turns(record: Record, path: str, m: MappingConfig) -> object:
@@ -93,9 +100,8 @@ def opened_turns(record: Record, path: str, m: MappingConfig) -> object:
     if m.labels:
         return value
     value = opened(value)
-    if isinstance(value, dict) and not m.numbered and not m.replies:
-        return _rows_of(value, m)
-    return value
+    is_columns = isinstance(value, dict) and not m.numbered and not m.replies
+    return _rows_of(value, m) if is_columns else value
 
 
 def _rows_of(columns: dict[str, object], m: MappingConfig) -> object:
@@ -119,18 +125,29 @@ def form(value: object, m: MappingConfig) -> set[str] | None:
         return None
     head = value[0]
     if m.role or m.user:
-        if not isinstance(head, dict):
-            return None
-        sides = (m.role,) if m.role else (m.user, m.assistant)
-        keys = [next((key for key in side if key in head), None) for side in sides]
-        text = next((key for key in m.text or TEXT if head.get(key) is not None), None) if m.role else None
-        return None if None in keys else {key for key in (*keys, text) if key}
+        return _keys(head, m) if isinstance(head, dict) else None
     if len(value) == 1 and not m.candidates:
         return None
     if isinstance(head, dict):
         key = next((key for key in m.text if isinstance(head.get(key), str)), None)
         return {key} if key else None
     return set() if not m.text and all(isinstance(each, str) for each in value[:2]) else None
+
+
+def _keys(head: Record, m: MappingConfig) -> set[str] | None:
+    """The fields of a turn, or of a pair, that a mapping reads; None if one is missing."""
+    found = set()
+    for side in (m.role,) if m.role else (m.user, m.assistant):
+        for key in side:
+            if key in head:
+                found.add(key)
+                break
+        else:
+            return None
+    for key in (m.text or TEXT) if m.role else ():
+        if head.get(key) is not None:
+            return found | {key}
+    return found
 
 
 def _turns(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
