@@ -49,10 +49,24 @@ def _before() -> re.Pattern[str]:
     )
 
 
+@cache
+def _endings() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(_known()), tuple(words()["labels"]["strangers"])
+
+
+def _may_end(before: str) -> bool:
+    """True if a label may end there; a quick check that spares the pattern."""
+    names, strangers = _endings()
+    bare = before.rstrip(" *|]>0123456789").lower()
+    return bare.endswith(names) or bare.rstrip("_").endswith(strangers) or bare[:-1].rstrip(" _").endswith(strangers)
+
+
 def _labels(text: str) -> list[_Label]:
     """The labels of a text that may count."""
     found = []
     for hint in _HINT.finditer(text):
+        if not _may_end(text[max(0, hint.start() - _LONGEST) : hint.start()]):
+            continue
         match = _before().search(text, max(0, hint.start() - _LONGEST), hint.end())
         if not match:
             continue
