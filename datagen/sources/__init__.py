@@ -56,7 +56,7 @@ from datagen.sources.shapes import SHAPES, Shapes
 from datagen.sources.source_marks import given
 from datagen.sources.verified import opened, pinned
 
-__all__ = ["MAX_RECORD_BYTES", "SHAPES", "fingerprint", "read"]
+__all__ = ["MAX_RECORD_BYTES", "SHAPES", "Maker", "fingerprint", "read", "read_one"]
 
 MAX_RECORD_BYTES = 1 << 20
 """Records larger than this are rejected unread, unless the caller says otherwise."""
@@ -109,13 +109,37 @@ def _read(
     for file, identity in files:
         if n_records >= limit:
             return
-        maker.ids.next_file(file.stem)
-        with opened(file, identity) as stream:
-            key = maker.shapes.key
-            found = several.records(formats.records(file, stream, key, split, max_bytes), key, max_bytes)
-            for in_file, raw in enumerate(islice(found, limit - n_records)):
-                yield maker.make(raw, file, n_records, f"{file.stem}-{in_file}")
-                n_records += 1
+        for item in read_one(file, maker, split, max_bytes, limit - n_records, n_records, identity):
+            yield item
+            n_records += 1
+
+
+def read_one(
+    file: Source,
+    maker: "Maker",
+    split: str,
+    max_bytes: int,
+    limit: int,
+    first_record: int = 0,
+    identity: Sequence[InputFile] = (),
+) -> Iterator[Dialogue | Reject]:
+    """Read the dialogues of one file; see `read`.
+
+    Args:
+        file: The file.
+        maker: The maker of all dialogues of an input; its `shape` is that of the last dialogue.
+        split: Split of a Hugging Face data set.
+        max_bytes: Limit of a record.
+        limit: Stop after this many records.
+        first_record: Number of records before this file.
+        identity: Its fingerprint; empty: not compared.
+    """
+    maker.ids.next_file(file.stem)
+    with opened(file, identity) as stream:
+        key = maker.shapes.key
+        found = several.records(formats.records(file, stream, key, split, max_bytes), key, max_bytes)
+        for in_file, raw in enumerate(islice(found, limit)):
+            yield maker.make(raw, file, first_record + in_file, f"{file.stem}-{in_file}")
 
 
 class Maker:

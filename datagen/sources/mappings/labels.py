@@ -11,7 +11,9 @@ from datagen.sources.fields import UnfitError, kind_of, quote
 from datagen.sources.mappings.roles import Kind, Said
 from datagen.sources.mappings.table import words
 
-_HINTS = (":", "：", "|>", "|]")
+_HINT = re.compile(r"[:：]|\|[\]>]")
+_LONGEST = 48
+"""Most characters of a label."""
 
 
 class _Label(NamedTuple):
@@ -35,27 +37,46 @@ def _known() -> dict[str, tuple[Kind, str]]:
 
 
 @cache
-def _pattern() -> re.Pattern[str]:
+def _before() -> re.Pattern[str]:
+    """A label up to and with its colon or bracket; anchored at its end."""
     names = "|".join(re.escape(name) for name in sorted(_known(), key=len, reverse=True))
     strangers = "|".join(re.escape(name) for name in words()["labels"]["strangers"])
     return re.compile(
         r"(?:^|(?<=[.!?。！？…]))[ \t]{0,8}(?:\#{1,6} ?|\*{1,2}|\[\|?|<\|?)?"
-        rf"(?:(?P<name>{names})(?: ?[0-9]{{1,2}})?|(?P<stranger>(?:{strangers})[ _]?[a-z0-9]))"
-        r"(?:(?:\|?[\]>]|\*{1,2})? ?[:：]\*{0,2}|\|[\]>])",
+        rf"(?:(?P<name>{names})(?: ?[0-9]{{1,2}})?|(?P<stranger>(?:{strangers})(?:[ _]?[0-9]{{1,2}}|[ _](?-i:[A-Z]))))"
+        r"(?:(?:\|?[\]>]|\*{1,2})? ?[:：]|\|[\]>])\Z",
         re.IGNORECASE | re.MULTILINE,
     )
+
+
+@cache
+def _endings() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(_known()), tuple(words()["labels"]["strangers"])
+
+
+def _may_end(before: str) -> bool:
+    """True if a label may end there; a quick check that spares the pattern."""
+    names, strangers = _endings()
+    bare = before.rstrip(" *|]>0123456789").lower()
+    return bare.endswith(names) or bare.rstrip("_").endswith(strangers) or bare[:-1].rstrip(" _").endswith(strangers)
 
 
 def _labels(text: str) -> list[_Label]:
     """The labels of a text that may count."""
     found = []
-    for match in _pattern().finditer(text):
-        name = match["name"]
+    for hint in _HINT.finditer(text):
+        if not _may_end(text[max(0, hint.start() - _LONGEST) : hint.start()]):
+            continue
+        match = _before().search(text, max(0, hint.start() - _LONGEST), hint.end())
+        if not match:
+            continue
+        name, end = match["name"], match.end()
         if name and len(name) == 1 and name.islower():  # `a:` is an item of a list
             continue
+        end += len(text[end : end + 2]) - len(text[end : end + 2].lstrip("*"))
         kind, tier = _known()[name.lower()] if name else ("other", "sure")
         inline = match.start() > 0 and text[match.start() - 1] != "\n"
-        found.append(_Label(match.start(), match.end(), kind, tier, inline))
+        found.append(_Label(match.start(), end, kind, tier, inline))
     if not found or found[0].start > 0:
         found = [label for label in found if not label.inline]
     return found
@@ -86,8 +107,6 @@ def split(role: Role, text: str, field: str) -> Sequence[tuple[Role, str]]:
     >>> split("user", "Human: Hi\nAssistant: Hello.\nHuman: Bye", "instruction")
     [('user', 'Hi'), ('assistant', 'Hello.'), ('user', 'Bye')]
     """
-    if not any(hint in text for hint in _HINTS):
-        return [(role, text)]
     labels = _counted(_labels(text), role)
     if not labels:
         return [(role, text)]

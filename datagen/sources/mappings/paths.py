@@ -27,12 +27,12 @@ def at(record: Mapping[str, object], path: str) -> object:
     >>> at({"data": {"conv": ["a", "b"]}}, "data.conv.-1"), at({"a.b": 1}, "a.b"), at({}, "a")
     ('b', 1, None)
     """
-    if path in record:
-        return record[path]
+    if path in record or "." not in path:
+        return record.get(path)
     value: object = record
     for step in path.split("."):
         value = opened(value)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, list) and _PLACE.fullmatch(step) and -len(value) <= int(step) < len(value):
             value = value[int(step)]

@@ -1,6 +1,7 @@
 """Values that hold several records, such as an object of id → dialogue, and rows that are one record."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from datagen.recipe.mapping_config import MappingConfig
 from datagen.sources.arrays import too_large
@@ -43,7 +44,7 @@ def inside(raw: Raw, key: str) -> Iterator[Raw]:
     value = raw.value
     if isinstance(value, list):
         yield Raw(as_record(value, key), raw.place)
-    elif isinstance(value, dict) and value and not fitting(value, key) and _holds_records(value, key):
+    elif isinstance(value, dict) and _holds_records(value, key):
         yield from _unwrapped(value, key, raw.place)
     else:
         yield raw
@@ -79,11 +80,20 @@ def is_dialogues_by_id(value: object, key: str = "auto") -> bool:
     >>> is_dialogues_by_id({"d1": {"log": [{"text": "Hi"}, {"text": "Hello."}]}})
     True
     """
-    if not isinstance(value, dict) or not value or fitting(value, key):
+    if not isinstance(value, dict) or not value:
         return False
-    return all(isinstance(each, (dict, list)) for each in value.values()) and is_dialogue(
-        next(iter(value.values())), key
-    )
+    head = next(iter(value.values()))
+    if not _fields().isdisjoint(value) and (len(value) > 1 or isinstance(head, list)):
+        return False
+    are_nested = all(isinstance(each, (dict, list)) for each in value.values())
+    return are_nested and is_dialogue(head, key) and not fitting(value, key)
+
+
+@cache
+def _fields() -> frozenset[str]:
+    """Names of fields in which a record has turns or words; they are no ids."""
+    every = mappings_of("auto").values()
+    return frozenset(path.split(".")[0] for m in every for path in (*m.turns, *m.user, *m.assistant, *m.answer))
 
 
 def keyed(name: str, value: object, key: str = "auto") -> object:
@@ -97,19 +107,21 @@ def keyed(name: str, value: object, key: str = "auto") -> object:
 
 
 def _holds_records(value: dict[str, object], key: str) -> bool:
-    return is_dialogues_by_id(value, key) or any(_wraps(name, each, key) for name, each in value.items())
+    if is_dialogues_by_id(value, key):
+        return True
+    return any(_wraps(name, each, key) for name, each in value.items()) and not fitting(value, key)
 
 
 def _wraps(name: str, value: object, key: str) -> bool:
     """True for a list of records under a name for such a list."""
-    if name.lower() not in _WRAPPERS or not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or name.lower() not in _WRAPPERS:
         return False
-    return is_dialogue(value[0], key) and not is_turn(value[0])
+    return not is_turn(value[0]) and is_dialogue(value[0], key)
 
 
 def _unwrapped(value: dict[str, object], key: str, place: str) -> Iterator[Raw]:
     if is_dialogues_by_id(value, key):
-        only = len(value) == 1 and next(iter(value)).lower() in _WRAPPERS
+        only = len(value) == 1 and next(iter(value)).lower() in _WRAPPERS | _fields()
         for name, each in value.items():
             record = as_record(each, key) if only else keyed(name, each, key)
             yield Raw(record, f"{place}, {name if name.isprintable() and len(name) < 80 else 'a dialogue'}")

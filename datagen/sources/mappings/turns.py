@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 
 from datagen.recipe.mapping_config import MappingConfig
 from datagen.sources.fields import UnfitError, kind_of, names, quote
@@ -57,14 +56,25 @@ def _said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
 
 
 def _without_marks(piece: Said, m: MappingConfig) -> Said:
-    text = _marks(m.strip).sub("", piece.text) if isinstance(piece.text, str) else piece.text
-    return piece._replace(text=text)
+    return piece._replace(text=_bare(piece.text, m.strip)) if isinstance(piece.text, str) else piece
 
 
-@lru_cache(maxsize=64)
-def _marks(marks: tuple[str, ...]) -> re.Pattern[str]:
-    every = "|".join(map(re.escape, sorted(marks, key=len, reverse=True)))
-    return re.compile(rf"\A\s*(?:{every})|(?:{every})\s*\Z")
+def _bare(text: str, marks: Sequence[str]) -> str:
+    """A text without the marks and spaces at both ends.
+
+    >>> _bare(" <s> Hi </s> <s> ", ["<s>", "</s>"])
+    'Hi'
+    """
+    begin, end, before = 0, len(text), -1
+    while before != end - begin:
+        before = end - begin
+        while begin < end and text[begin].isspace():
+            begin += 1
+        while begin < end and text[end - 1].isspace():
+            end -= 1
+        begin += max((len(mark) for mark in marks if text.startswith(mark, begin, end)), default=0)
+        end -= max((len(mark) for mark in marks if text.endswith(mark, begin, end)), default=0)
+    return text[begin:end]
 
 
 # -- the list of turns -----------------------------------------------------------------------------------------------
@@ -72,9 +82,16 @@ def _marks(marks: tuple[str, ...]) -> re.Pattern[str]:
 
 def place(record: Record, m: MappingConfig) -> tuple[str, object] | None:
     """Path and value of the turns: the first that has their form, else the first that is there."""
-    paths = (ROWS,) if m.rows else m.turns
-    found = [(path, value) for path in paths if (value := opened_turns(record, path, m)) is not None]
-    return next((each for each in found if form(each[1], m) is not None), found[0] if found else None)
+    best = None
+    for path in (ROWS,) if m.rows else m.turns:
+        if path not in record and "." not in path:
+            continue
+        value = opened_turns(record, path, m)
+        if form(value, m) is not None:
+            return path, value
+        if best is None and value is not None:
+            best = path, value
+    return best
 
 
 def opened_turns(record: Record, path: str, m: MappingConfig) -> object:
@@ -83,9 +100,8 @@ def opened_turns(record: Record, path: str, m: MappingConfig) -> object:
     if m.labels:
         return value
     value = opened(value)
-    if isinstance(value, dict) and not m.numbered and not m.replies:
-        return _rows_of(value, m)
-    return value
+    is_columns = isinstance(value, dict) and not m.numbered and not m.replies
+    return _rows_of(value, m) if is_columns else value
 
 
 def _rows_of(columns: dict[str, object], m: MappingConfig) -> object:
@@ -109,18 +125,29 @@ def form(value: object, m: MappingConfig) -> set[str] | None:
         return None
     head = value[0]
     if m.role or m.user:
-        if not isinstance(head, dict):
-            return None
-        sides = (m.role,) if m.role else (m.user, m.assistant)
-        keys = [next((key for key in side if key in head), None) for side in sides]
-        text = next((key for key in m.text or TEXT if head.get(key) is not None), None) if m.role else None
-        return None if None in keys else {key for key in (*keys, text) if key}
+        return _keys(head, m) if isinstance(head, dict) else None
     if len(value) == 1 and not m.candidates:
         return None
     if isinstance(head, dict):
         key = next((key for key in m.text if isinstance(head.get(key), str)), None)
         return {key} if key else None
     return set() if not m.text and all(isinstance(each, str) for each in value[:2]) else None
+
+
+def _keys(head: Record, m: MappingConfig) -> set[str] | None:
+    """The fields of a turn, or of a pair, that a mapping reads; None if one is missing."""
+    found = set()
+    for side in (m.role,) if m.role else (m.user, m.assistant):
+        for key in side:
+            if key in head:
+                found.add(key)
+                break
+        else:
+            return None
+    for key in (m.text or TEXT) if m.role else ():
+        if head.get(key) is not None:
+            return found | {key}
+    return found
 
 
 def _turns(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
@@ -286,14 +313,14 @@ def _fields(record: Record, m: MappingConfig, roles: Roles, prefix: str) -> Iter
         for k, key in enumerate(keys):
             value = at(record, key)
             if kind == "tool":
-                if not _is_blank(_marks(m.strip).sub("", value) if m.strip and isinstance(value, str) else value):
+                if not _is_blank(value, m):
                     yield Said("tool", None, f"{prefix}{key}")
             elif k == 0 or value is not None:
                 yield from _words(kind, value, f"{prefix}{key}", roles)
 
 
-def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and value.strip() in ("", "None"))
+def _is_blank(value: object, m: MappingConfig) -> bool:
+    return value is None or (isinstance(value, str) and _bare(value, m.strip) in ("", "None"))
 
 
 def _words(kind: Kind, value: object, field: str, roles: Roles) -> Iterator[Said]:
