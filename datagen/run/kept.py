@@ -16,6 +16,7 @@ from datagen.shards.manifest import Manifest
 from datagen.shards.store import Store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import Marker
+from datagen.sources.advice import fix_of
 
 PROBE_RECORDS = 1000
 """Records that are tried before a run begins."""
@@ -23,59 +24,6 @@ PROBE_RECORDS = 1000
 _INPUT = ("source", "plan", "select")
 """Stages whose rejects are due to the input."""
 
-_LENGTHS = "raise the limit of `select` that the detail names, or set select.trim to cut such dialogues"
-_SHAPE = "`datagen sources PATH` shows how the records are understood; set input.mapping for another shape (format.md)"
-_ROLES = "name the roles of these records in input.roles"
-_ALLOWED = "remove it from the input, or raise the limit of `select` that allows it"
-_MARKUP = "it is of a template or a format, not of a dialogue: remove it from the input"
-
-FIXES: dict[str, str] = {
-    "bad_id": "give each record an id of at most 200 printable characters, or none",
-    "bad_language": "give an ISO 639-1 code such as en or zh, or none: it is detected",
-    "bad_turns": _SHAPE,
-    "bad_text": _SHAPE,
-    "broken_json": "the file is not valid JSON where the detail says; correct it, or name it by its real format",
-    "chat_template": _MARKUP,
-    "code": _ALLOWED,
-    "control_characters": "the text was decoded wrongly; convert the file to UTF-8",
-    "duplicate": "the input contains the same dialogues again; set input.exact_duplicates to false to keep them",
-    "duplicate_id": "give each record of a file its own id, or none",
-    "foreign_script": "the dialogue mixes languages; leave such records out, or raise select.max_rare_share",
-    "html": _ALLOWED,
-    "language": "set select.languages to the languages of the input, and voices that speak them",
-    "list": _ALLOWED,
-    "long_word": _ALLOWED,
-    "low_score": "lower select.min_scores",
-    "mathematics": _ALLOWED,
-    "media_tag": "the dialogue is about a picture or a sound that nobody hears; leave such records out",
-    "near_duplicate": "the input contains nearly the same dialogues again; raise input.near_duplicates",
-    "no_score": "set select.require_scores to false, or have the dialogues judged (`datagen write`, task judge)",
-    "no_turns": _SHAPE,
-    "not_an_object": _SHAPE,
-    "not_text": "leave out records with pictures, sounds or files",
-    "placeholder": "fill in the blanks, or raise select.max_placeholders",
-    "rare_symbols": "remove the symbols, or raise select.max_rare_share",
-    "reasoning": "remove the model's reasoning, or close its tags so that it can be dropped",
-    "record_too_large": "raise input.max_record_bytes, or divide the records",
-    "repetition": _ALLOWED,
-    "role_labels": "split the text at its labels into turns (input.mapping), or remove them",
-    "table": _ALLOWED,
-    "too_few_turns": "lower select.min_turns",
-    "too_few_words": "lower select.min_words",
-    "too_many_speakers": "leave out dialogues of more than two people, or name the two in input.roles",
-    "too_many_turns": _LENGTHS,
-    "too_many_words": _LENGTHS,
-    "tool_call": "set select.trim to true, so that dialogues are cut before it",
-    "tool_turns": "leave out dialogues that begin with a tool's turn",
-    "turn_too_long": _LENGTHS,
-    "undesirable": "the records are marked as bad examples; leave them out",
-    "unknown_role": _ROLES,
-    "unknown_shape": _SHAPE,
-    "unreadable": "set script.normalizer to a normalizer that reads these parts, or write them out",
-    "unspeakable": "the turn has no word that can be said; leave such records out",
-    "urls": _ALLOWED,
-}
-"""The fixes of reasons for which an input is rejected."""
 _OTHER_FIX = "see the reasons in `rejects/`, and correct the input or the recipe"
 
 
@@ -102,13 +50,9 @@ class Outcome:
         return max(sorted(found.items()), key=lambda item: item[1], default=("", 0))
 
 
-def fix_of(reason: str) -> str:
-    """The fix of a reason, with or without its stage.
-
-    >>> fix_of("select/too_few_turns")
-    'lower select.min_turns'
-    """
-    return FIXES.get(reason.rpartition("/")[2], _OTHER_FIX)
+def _fix(name: str) -> str:
+    """The fix of a `stage/reason`."""
+    return fix_of(name.rpartition("/")[2]) or _OTHER_FIX
 
 
 def fault(outcome: Outcome, most: float, example: Callable[[str], str]) -> str:
@@ -128,7 +72,7 @@ def fault(outcome: Outcome, most: float, example: Callable[[str], str]) -> str:
         found = f"of {n} records, {', '.join(f'{k} {each}' for k, each in outcome.rejects.most_common(3))} are rejected"
     what = f"no dialogue is kept: {found}" if not outcome.n_kept else f"{found}, more than limits.max_rejected_share"
     more = f" ({most:g}) allows" if outcome.n_kept else ""
-    return f"{what}{more}. For example {example(name)}. To fix it: {fix_of(name)}"
+    return f"{what}{more}. For example {example(name)}. To fix it: {_fix(name)}"
 
 
 def described(r: Reject) -> str:
@@ -223,4 +167,4 @@ def kept_faults(manifest: Manifest) -> Iterator[str]:
     keys = (file.key for file in manifest.files("rejects"))
     example = next((each for key in keys if (each := _example(manifest.store, key, name)) != "see `rejects/`"), "")
     at = f". For example {example}" if example else ""
-    yield f"no dialogue was kept: {n} of {manifest.n_records} records were rejected as {name}{at}. {fix_of(name)}"
+    yield f"no dialogue was kept: {n} of {manifest.n_records} records were rejected as {name}{at}. {_fix(name)}"

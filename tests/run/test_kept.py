@@ -7,9 +7,10 @@ import pytest
 from datagen.errors import LimitError
 from datagen.pipeline.turn_checks import CHECKS
 from datagen.run.build import build
-from datagen.run.kept import FIXES, kept_faults
+from datagen.run.kept import kept_faults
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import LocalStore
+from datagen.sources.advice import FIXES
 from tests.run.builds import ANSWER, fake, made, read, talk, talks
 
 CODE = "```x = 1```"
