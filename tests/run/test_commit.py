@@ -227,8 +227,7 @@ def test_a_name_is_durable_before_the_marker(tmp_path, monkeypatch):
 
 
 def test_the_fickle_engine_is_fickle(tmp_path):
-    fickle = "engines.tts={name: 'tests.run.engines:Fickle'}"
-    digests = {made(tmp_path / str(k), fickle, n=2)[1].digest for k in range(2)}
+    digests = {made(tmp_path / str(k), *FICKLE, n=2)[1].digest for k in range(2)}
     assert len(digests) == 2
 
 
