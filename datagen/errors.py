@@ -15,6 +15,8 @@ DatagenError                 all errors a user can fix; the command line prints 
 └── ClusterError             the cluster cannot be reached, or cannot hold the build
 """
 
+from collections.abc import Sequence
+
 from datagen.redaction import redacted
 
 
@@ -81,3 +83,22 @@ class FeedError(DatagenError):
 
 class ClusterError(DatagenError):
     """The cluster cannot be reached, or cannot hold the build."""
+
+
+def refuse(faults: Sequence[DatagenError]) -> None:
+    """Raise an error that lists all faults, if there are any; a single one is raised unchanged.
+
+    Raises:
+        DatagenError: Of the type of the faults, if they have one in common.
+
+    >>> refuse([RecipeError("seed is missing"), RecipeError("name is missing")])
+    Traceback (most recent call last):
+    datagen.errors.RecipeError: 2 faults: (1) seed is missing; (2) name is missing
+    """
+    if not faults:
+        return
+    if len(faults) == 1:
+        raise faults[0]
+    kinds = {type(fault) for fault in faults}
+    kind = kinds.pop() if len(kinds) == 1 else DatagenError
+    raise kind(f"{len(faults)} faults: " + "; ".join(f"({k}) {fault}" for k, fault in enumerate(faults, 1)))

@@ -194,6 +194,12 @@ class Dialogue:
 
     The dialogues of a cluster share a split.
     """
+    system: str = ""
+    """Instruction of the system or developer; nobody says it."""
+    cut: str = ""
+    """Reason for which the record continues after the last turn, such as `tool_call`; empty: it does not."""
+    notices: tuple[str, ...] = ()
+    """Faults of the record that cost no turn, each `reason: detail`, such as an unusable id."""
 
     @property
     def has_marks(self) -> bool:
@@ -540,6 +546,11 @@ class Streams:
     judged: Judged | None = None
     written_by: tuple[Origin, ...] = ()
     group: GroupId = ""
+    system: Annotated[str, unit("instruction of the system, never spoken")] = ""
+    cut: Annotated[str, unit("why the dialogue was cut before its end; empty: whole")] = ""
+    """A reason such as `tool_call` or `turn_too_long`."""
+    notices: Annotated[tuple[str, ...], unit("reason: detail of faults that cost no turn")] = ()
+    """For example text that nobody says and that was dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -619,6 +630,9 @@ class InputRecord:
     marks: tuple[Mark, ...] = ()
     judged: Judged | None = None
     written_by: tuple[Origin, ...] = ()
+    system: Annotated[str, unit("instruction of the system, never spoken")] = ""
+    cut: Annotated[str, unit("why the record continues after the last turn, such as tool_call; empty: whole")] = ""
+    notices: Annotated[tuple[str, ...], unit("reason: detail of faults that cost no turn")] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,9 @@ class _Manifest(_Identity):
     n_conversations: int
     n_rejects: int
     rejects: dict[str, int] = Field(description="Count by stage/reason")
+    notices: dict[str, int] = Field(
+        description="Kept conversations with a fault that cost no dialogue, by reason; cut/REASON: cut short"
+    )
     hours: float
     n_units: int
     digest: str = Field(pattern="^[0-9a-f]{32}$", description="Order-independent hash over all rows and rejects")

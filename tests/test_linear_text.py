@@ -43,7 +43,7 @@ def _selected(piece: str):
         from datagen.recipe import SelectConfig
         from tests.conftest import dialogue
 
-        most = SelectConfig(max_words=10**9, max_words_per_turn=10**9, max_word_length=10**9)
+        most = SelectConfig(max_words=10**6, max_words_per_turn=10**6, max_word_length=10**4)
         Select(most)(dialogue(_text(piece, n), "Yes.", id="d"))
 
     return run
@@ -114,6 +114,10 @@ RUNS = {
     "digits of an entity": _spoken("&#" + "1" * 5000, "en"),
     "spaces, selected": _selected(" \u2003"),
     "open brackets, selected": _selected("[<`"),
+    "tags of reasoning, selected": _selected("<think> "),
+    "directions, selected": _selected("(laughs *sighs "),
+    "labels, selected": _selected("\n user"),
+    "sets of words, selected": _selected("{a, b, "),
     "suffixes": _stems,
     "marks of a unit": _pauses,
     "pieces of a text": _pieces,

@@ -20,6 +20,7 @@ from datagen.errors import ClusterError, EngineError, ResumeError
 from datagen.recipe import PoolConfig
 from datagen.records import Reject
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
+from datagen.run.kept import Kept, probe
 from datagen.run.run_job import run_job
 from datagen.shards import digest
 from datagen.shards.identity import json_values
@@ -78,6 +79,7 @@ class AuthoringJob(Job[Summary, WriteIdentity]):
 
     def __init__(self, recipe: WriteRecipe) -> None:
         self._recipe, self._n_left, self._spent = recipe, 0, NOTHING
+        self._kept = Kept(recipe.limits.max_rejected_share)
         llm = recipe.llm
         n_requests = recipe.unit_records * len(recipe.tasks) * llm.attempts * (llm.retries + 1)
         self.unit_seconds = n_requests * (llm.timeout_seconds + llm.max_wait_seconds)
@@ -88,6 +90,8 @@ class AuthoringJob(Job[Summary, WriteIdentity]):
 
     @override
     def begin(self, store: Store, plan: Plan[WriteIdentity], left: list[int]) -> None:
+        records = (record for unit in range(plan.n_units) for record in planned(plan, store, unit))
+        probe(records, plan.n_records, self._recipe.limits.max_rejected_share)
         self._n_left = len(left)
         budget = self._recipe.llm.budget
         if budget.tokens is not None or budget.money is not None:
@@ -103,11 +107,17 @@ class AuthoringJob(Job[Summary, WriteIdentity]):
         return [WorkerPool(AuthoringWorker, (recipe.dump(), out, spent), needs, lanes)]
 
     @override
+    def done(self, marker: Marker) -> None:
+        self._kept.count(marker)
+
+    @override
     def complete(self, store: Store) -> bool:
         return store.exists(SUMMARY)
 
     @override
     def finish(self, store: Store, plan: Plan[WriteIdentity]) -> Summary:
+        if not self.complete(store):
+            self._kept.check(store)
         tally = Tally()
         for marker in markers(store, range(plan.n_units), plan.seal):
             tally.add(marker)

@@ -44,6 +44,8 @@ class Written:
     source: str = ""
     record: int = 0
     sample: int = 0
+    system: str = ""
+    """The system prompt of an existing dialogue; no task reads or changes it."""
     added: tuple[int, ...] = ()
     """Turns that interruptions brought with them; not stored."""
 
@@ -56,6 +58,8 @@ class Written:
         record: dict[str, Any] = {"id": self.id, "language": self.language}
         if self.brief:
             record |= {name: getattr(self.brief, name) for name in ("topic", "persona", "style")}
+        if self.system:
+            record["system"] = self.system
         record["turns"] = [asdict(turn) for turn in self.turns]
         record["marks"] = [asdict(mark) for mark in self.marks]
         record["scores"], record["reasons"] = dict(self.scores), dict(self.reasons)
@@ -99,7 +103,7 @@ def begun(item: Item) -> Written:
     scores = {name: score for name, score in asdict(item.judged or Judged()).items() if score is not None}
     return Written(
         item.id, language, item.turns, item.marks, scores, written_by=item.written_by,
-        source=item.source, record=item.record,
+        source=item.source, record=item.record, system=item.system,
     )  # fmt: skip
 
 

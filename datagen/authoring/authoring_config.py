@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from datagen.errors import RecipeError
-from datagen.recipe import WRITE, SelectConfig, validated, values_of
+from datagen.recipe import WRITE, MappingConfig, RoleKind, SelectConfig, validated, values_of
 from datagen.recipe.distributions import ConfigPart
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
@@ -20,6 +20,8 @@ class WriteInput(ConfigPart):
     topics: str = Field("", description="File of topics: one per line, or JSONL with topic, language, persona, style")
     paths: tuple[str, ...] = Field((), description="Dialogues, as `input.paths` of a build names them")
     shape: str = Field("auto", description="Shape of the dialogues' records, or `auto`")
+    mapping: MappingConfig | None = Field(None, description="Their shape, if it is no known one")
+    roles: dict[str, RoleKind] = Field(default_factory=dict, description="Roles by their names in the records")
     limit: int | None = Field(None, ge=1, le=10**12, description="Stop after this many records")
 
     @model_validator(mode="after")
@@ -117,6 +119,18 @@ class Gates(ConfigPart):
     safety: int | None = Field(None, ge=1, le=10)
 
 
+class WriteLimits(ConfigPart):
+    """Limits of a run. They decide no content, so they may change between runs."""
+
+    max_rejected_share: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Stop the run if a larger share of the input is rejected for one reason; a run that keeps nothing "
+        "always fails",
+    )
+
+
 class WriteRecipe(ConfigPart):
     """All values of an authoring run."""
 
@@ -143,6 +157,7 @@ class WriteRecipe(ConfigPart):
     dialogues: Dialogues = Dialogues()
     marks: Marks = Marks()
     gates: Gates = Gates()
+    limits: WriteLimits = WriteLimits()
 
     @model_validator(mode="after")
     def _in_order(self) -> "WriteRecipe":
@@ -170,7 +185,7 @@ class WriteRecipe(ConfigPart):
     def identity(self) -> dict[str, Any]:
         """Values that decide the content; excludes server, speed and price."""
         how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed", "max_tokens", "attempts"}
-        return self.model_dump(mode="json", exclude={"llm": how})
+        return self.model_dump(mode="json", exclude={"llm": how, "limits": True})
 
     def dump(self) -> dict[str, Any]:
         """All values in a form that can be sent to a worker."""

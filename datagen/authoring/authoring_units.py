@@ -99,7 +99,8 @@ def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
     """
     if recipe.input.topics:
         return briefs(recipe)
-    read = sources.read(recipe.input.paths, recipe.input.shape, limit=recipe.input.limit)
+    source = recipe.input
+    read = sources.read(source.paths, source.shape, limit=source.limit, mapping=source.mapping, roles=source.roles)
     select = Select(recipe.select)
     return map(select, mark_duplicates(read, InputConfig()))
 

@@ -3,11 +3,27 @@
 import sys
 from io import TextIOWrapper
 
-from datagen.cli import build_commands, engines_commands, look_commands, timing_commands, write_commands
+from datagen.cli import (
+    build_commands,
+    engines_commands,
+    look_commands,
+    sources_command,
+    timing_commands,
+    write_commands,
+)
 from datagen.cli.app import app
 from datagen.interrupt import exit_status, raise_on_signals
 
-__all__ = ["app", "build_commands", "engines_commands", "look_commands", "main", "timing_commands", "write_commands"]
+__all__ = [
+    "app",
+    "build_commands",
+    "engines_commands",
+    "look_commands",
+    "main",
+    "sources_command",
+    "timing_commands",
+    "write_commands",
+]
 
 
 def main() -> None:

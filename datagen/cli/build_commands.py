@@ -3,11 +3,14 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datagen.cli.app import MANY_WORKERS, Address, Engine, Finished, Json, Limit, Trust, app
+
+if TYPE_CHECKING:
+    from datagen.recipe import Recipe
 
 _N_CORES = os.cpu_count() or 1
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
@@ -45,6 +48,10 @@ def build(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare the hashes of finished units' files before resuming a build.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Stop before the first speech: probe all resources, print what would be done."),
+    ] = False,
     trust: Trust = False,
 ) -> None:
     """Turn dialogues into training shards. Run it again to continue an interrupted build."""
@@ -57,10 +64,23 @@ def build(
         _refuse_code_of_a_data_set(recipe, overrides)
     values = recipes.load(recipe, overrides)
     target = out or str(Path("out") / values.name)
+    if dry_run:
+        _print_dry_run(values, target)
+        return
     with JobProgress(target) as progress:
         n_workers = workers or (0 if engine == "ray" else _N_CORES)
         manifest = run(values, target, n_workers, progress, engine, address, verify=verify)
     progress.built(manifest)
+
+
+def _print_dry_run(recipe: "Recipe", out: str) -> None:
+    from datagen.run.preflight import dry_run
+    from datagen.terminal import printable
+
+    found = dry_run(recipe, out)
+    for line in found.notices:
+        typer.echo(printable(line))
+    typer.echo(f"{printable(out)}: {found.line}\nNo fault was found; nothing was written.")
 
 
 def _refuse_code_of_a_data_set(recipe: str, overrides: Sequence[str]) -> None:

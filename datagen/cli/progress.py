@@ -187,6 +187,8 @@ def print_summary(manifest: Manifest, out: str) -> None:
     kept, n_rejects = manifest.n_conversations, manifest.n_rejects
     reasons = escape(_by_count(manifest.rejects))
     _say(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}")
+    if manifest.notices:
+        _say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
     _say(f"digest {escape(manifest.digest)}\n")
     tasks, out = manifest.tasks, escape(out)
     if tasks:

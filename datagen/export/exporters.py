@@ -16,7 +16,7 @@ from datagen.shards.tables import to_parquet
 SPEAKERS: dict[Role, str] = {"user": "user", "assistant": "agent"}
 """Roles by NeMo's names."""
 _MAIN = "SPEAKER_MAIN"
-_KEPT = ("dialogue_id", "language", "split", "n_samples", "utterances", "events")
+_KEPT = ("dialogue_id", "language", "split", "n_samples", "system", "utterances", "events")
 """Columns of `conversations` in a Hugging Face export, next to the sound."""
 _CARD = """# Two-channel conversations
 
@@ -43,7 +43,7 @@ class Lhotse:
     A supervision is an utterance: `speaker` is `user` or `agent` (NeMo's `input_roles` and
     `output_roles`), `text` its words, `alignment.word` their times. A cut has one channel, so all
     its supervisions are on channel 0. Ids are file names, because Lhotse names files by them;
-    `dialogue_id` in `custom` is the id of the dialogue.
+    `dialogue_id` in `custom` is the id of the dialogue, `system_prompt` its system prompt, if any.
     """
 
     target: Target
@@ -111,9 +111,16 @@ def _cut(clip: ExportClip, name: str, paths: list[str], said: list[dict[str, Any
         "channel": 0,
         "supervisions": [{**each, "recording_id": f"{name}-user", "channel": 0} for each in said],
         "recording": _recording(clip, f"{name}-user", user),
-        "custom": {"target_audio": _recording(clip, f"{name}-agent", agent), "dialogue_id": clip.talk.dialogue_id},
+        "custom": {"target_audio": _recording(clip, f"{name}-agent", agent), "dialogue_id": clip.talk.dialogue_id}
+        | _system(clip),
         "type": "MonoCut",
     }
+
+
+def _system(clip: ExportClip) -> dict[str, str]:
+    """The system prompt of a dialogue that has one."""
+    system = clip.talk.system
+    return {"system_prompt": system} if system else {}
 
 
 @dataclass

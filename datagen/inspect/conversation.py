@@ -116,6 +116,11 @@ class StoredConversation:
         return self.streams.dialogue_id
 
     @property
+    def system(self) -> str:
+        """The system prompt, which nobody says; empty without one."""
+        return self.streams.system
+
+    @property
     def split(self) -> str:
         """Split it was dealt to."""
         return self.streams.split

@@ -31,6 +31,8 @@ def show(talk: "StoredConversation") -> None:
     for _, start_samples, cells in sorted(_lines(talk), key=itemgetter(1, 0)):
         seconds = samples_to_ms(start_samples, talk.sample_rate_hz) / 1000
         table.add_row(f"{seconds:6.2f}", *cells)
+    if talk.system:
+        to.print(Text(f"system: {inert(talk.system)}", style="dim"))
     to.print(table)
     to.print(Text("[...] was cut and is not heard; ( ) was scripted and did not fit", style="dim"))
 

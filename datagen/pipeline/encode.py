@@ -65,6 +65,9 @@ class Encode(PipelineStage[Conversation, Streams]):
             judged=script.dialogue.judged,
             written_by=script.dialogue.written_by,
             group=script.dialogue.group or script.dialogue.id,
+            system=script.dialogue.system,
+            cut=script.dialogue.cut,
+            notices=script.dialogue.notices,
         )
 
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:

@@ -1,16 +1,17 @@
 """The whole pipeline: steps from a dialogue to its token streams, and the rows made from them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
+from typing import Any
 
 from datagen.clock import hop_samples
 from datagen.engines import gpu, load
 from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.engines.noise.people import GeneratedPeople
-from datagen.errors import RecipeError
+from datagen.errors import DatagenError, RecipeError, refuse
 from datagen.pipeline.encode import Encode
 from datagen.pipeline.flatten import Flatten
 from datagen.pipeline.mix.mix import Mix
@@ -169,25 +170,72 @@ class Pipeline:
         Raises:
             RecipeError: If voices, languages or limits do not fit the engines.
             EngineMissingError: If an engine is not installed.
+            DatagenError: If there are several faults; lists all.
         """
-        self._load()
+        refuse(list(self.faults()))
+
+    def faults(self) -> Iterator[DatagenError]:
+        """Faults of all engines and sounds, or if there are none, those of the recipe with these engines."""
+        broken = False
+        for load_it in self._loaders():
+            try:
+                load_it()
+            except DatagenError as error:
+                broken = True
+                yield error
+        if broken:
+            return
+        for checks in ((self._check_voices, self._check_languages), (self._check_sentences,), (self._check_patience,)):
+            try:
+                for check_it in checks:  # each holds only if those before it do
+                    check_it()
+            except DatagenError as error:
+                yield error
+
+    def _loaders(self) -> Iterator[Callable[[], object]]:
+        """A function that loads each resource, the slow voice engine last, so that errors of the others come first."""
+        mix = self.recipe.mix
+        sources = list(mix.noise) + list(mix.bursts.sources if mix.bursts.probability else ())
+        known = dict[str, NoiseSourceConfig]()
+        for source in sources:  # a directory of both noise and bursts is read once
+            known.setdefault(repr((source.name, source.options.get("path", source.options))), source)
+        yield from (partial(self._noises, [source]) for source in known.values())
+        yield partial(self._rooms, mix.room)
+        yield from (partial(getattr, self, name) for name in (*reversed(_ENGINES), "hop", "vocabulary"))
+
+    def skipped(self) -> list[str]:
+        """A line for each file of sound or voice that cannot be used, once."""
+        sounds = *self.supplies.noises, *self.supplies.bursts, self.tts
+        return list(dict.fromkeys(line for sound in sounds for line in getattr(sound, "skipped", ())))
+
+    def worker_recipe(self) -> dict[str, Any]:
+        """The recipe for workers, with the usable files of each directory of sounds: they need not read them all."""
+        values = self.recipe.dump()
+        of_bursts = values["mix"]["bursts"]["sources"] if self.supplies.bursts else []
+        sounds = *self.supplies.noises, *self.supplies.bursts
+        for sound, source in zip(sounds, [*values["mix"]["noise"], *of_bursts], strict=True):
+            if files := getattr(sound, "files", None):
+                source["options"] = {**source["options"], "files": files}
+        return values
+
+    def _check_voices(self) -> None:
         known, voices, tts = self.tts.voices, self.recipe.voices, self.tts.info.name
         for key, wanted in (("assistant", voices.assistants), ("users", voices.users)):
             for voice in (voice for voice in wanted if voice not in known):
                 raise RecipeError(f"voices.{key}: {voice!r} is not a voice of {tts}: {', '.join(known)}")
-        mix = self.recipe.mix
-        talk = mix.babble.probability or mix.other_talkers.probability
         for language in self.recipe.select.languages:
             if language not in self.tts.languages:
                 spoken = ", ".join(self.tts.languages)
                 raise RecipeError(f"select.languages: {tts} does not speak {language!r}, only {spoken}")
-            if talk and not mix.sentences.get(language):
-                raise RecipeError(f"mix.sentences: there are no sentences in {language!r} for babble and other talkers")
             if self.asr and language not in self.asr.languages:
                 raise RecipeError(f"verify.asr: {self.asr.info.name} does not support {language!r}")
-        self._check_languages()
-        self._check_patience()
-        self.describe()
+
+    def _check_sentences(self) -> None:
+        mix = self.recipe.mix
+        talk = mix.babble.probability or mix.other_talkers.probability
+        for language in self.recipe.select.languages if talk else ():
+            if not mix.sentences.get(language):
+                raise RecipeError(f"mix.sentences: there are no sentences in {language!r} for babble and other talkers")
 
     def _load(self) -> None:
         """Load all engines, the slow voice engine last, so that errors of the others come first."""

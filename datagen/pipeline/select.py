@@ -1,63 +1,48 @@
 """Dialogue → Dialogue | Reject: keeps dialogues that two people could speak.
 
-Our own thresholds were tuned on Alpaca, MOSS and ShareGPT records until recipes, code, tables and
-mathematics were rejected and ordinary talk was kept.
+A mild fault does not cost a dialogue: text that nobody says is dropped (`unspoken`), and a dialogue
+is cut before a turn that is too long. Both are named and counted. What is left is judged turn by turn
+(`turn_checks`).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from datagen.pipeline.step import PipelineStage
+from datagen.pipeline.turn_checks import CHECKS, limit
+from datagen.pipeline.unspoken import Dropped, decoded, without_unspoken
 from datagen.recipe import SelectConfig
-from datagen.records import Dialogue, Reject
-from datagen.text import to_spoken
+from datagen.records import Dialogue, Mark, Reject, Turn
+from datagen.text import Reading, spoken
 from datagen.text.language import detect_language
 
 _CJK = re.compile(r"[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
-_CODE_HINT = re.compile(r"[`{};=<>()]")
-_FENCED = re.compile(r"```.*?(?:```|\Z)|~~~\n.*?(?:~~~|\Z)", re.DOTALL)
-_INLINE = re.compile(r"`[^`\n]{1,200}`")
-_CODE_LINE = re.compile(
-    r"(?:def|class|function|func|fn) \w+ ?[(:{].*"
-    r"|(?:import|using|package) [\w.{*\"]+(?: as \w+)?;?|from [\w.]+ import .*|#(?:include|define) .*|@\w+\(.*"
-    r"|(?:public|private|protected|static|const|let|var|int|float|double|void|string|char) .*[={;(].*"
-    r"|(?:(?:if|while|elif|switch|catch|except)\b|for \w+ in\b|else).*[:{]|(?:for|while|if) ?\(.*\).*"
-    r"|(?:print|printf|console\.log|System\.out|cout|echo) ?[(<.].*|</?\w+(?: [^<>]*)?>.*"
-    r"|(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|FROM|WHERE|GROUP BY|ORDER BY)\b.*"
-    r"|[\w.\[\]\"']+ ?[-+*/]?= ?[^=]*[\w)\]}\"';]|return\b.*;|return [\w.]+(?: ?[-+*/] ?\w+| ?\(.*\))?"
-    r"|[\w.]+\([^()]*\);?|[{}()\[\];,]+|.*[{}]|.*[)\]\"'\d];|[\w.]+;|//.*|\"[^\"]*\" ?: ?.*"
-)
-_MATH = re.compile(
-    r"\\(?:[a-zA-Z]{2,}|[()\[\]])|[√∑∫∏∂∞≤≥≠≈±÷∈∪∩⊂∀∃²³^π∆θ]|\$[^$\n\d\s][^$\n]{0,60}\$(?!\d)"
-    r"|(?<=[\w)\]]) ?[=×] ?(?=[\w(√-])|(?<=\d) ?[+*] ?(?=\d)|(?<=\d) [-/] (?=\d)"
-    r"|(?:(?<=\b[a-z])|(?<=\d[a-z])|(?<=[\d)])) ?[+*/-] ?(?=[\da-z]\b|\d[a-z]\b|\()"
-)
 _COMMON = r"\w\s.,?!;:'\"()%$/&@#*+=~`_\[\]<>°¥€£×·…—–\-“”‘’"
-_CHINESE = re.compile(rf"[^{_COMMON}℃，。？！；：、（）《》〈〉「」『』【】～％￥]")
+_CHINESE = re.compile(rf"[^{_COMMON}℃，。？！；：、（）《》〈〉「」『』【】～％￥]+")
 _RARE = {
     "zh": _CHINESE,
     "ja": _CHINESE,
-    # letters of scripts an English voice cannot read are rare too
-    "en": re.compile(rf"[^{_COMMON}•´¿¡«»]|[\u0370-\u1dff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]"),
+    "en": re.compile(rf"[^{_COMMON}•´¿¡«»]+"),
 }
-_RARE_ANYWHERE = re.compile(r"[\\^{}|\u2190-\u2bff\U0001f000-\U0001faff]")
-_LIST_ITEM = re.compile(
-    r"(?:^|\n)[ \t]*(?:[-*+•◦▪●○■–—·►➤✓✔][ \t]+\S|[(（]?(?:\d{1,2}|[a-h])[.)、）：:][ \t]*[^\s\d]"
-    r"|[一二三四五六七八九十]{1,2}、|\#{1,6} )"
-    r"|(?<=[\s。；;:：])[(（]?\d{1,2}[.)、）](?!\d)[ \t]*\S|第[一二三四五六七八九十][，、：]"
+_RARE_ANYWHERE = re.compile(r"[\\^{}|\u2190-\u2bff\U0001f000-\U0001faff]+")
+_FOREIGN = {
+    # letters of scripts that a voice of the language cannot read
+    "zh": re.compile(r"[\u0370-\u1dff\u3041-\u30ff\uac00-\ud7a3]+"),
+    "en": re.compile(r"[\u0370-\u1dff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]+"),
+}
+_EMOJI = re.compile(
+    "[\U0001f000-\U0001faff\ufe0f\u200d\u20e3\u2600-\u2604\u2614\u2615\u2639-\u263b\u2665\u26a0\u26a1\u2705\u2708-\u270d"
+    "\u2728\u274c\u2753-\u2757\u2763\u2764\u2b50\u2b55]+"
 )
-_TABLE_ROW = re.compile(r"^[^\n|]*\|[^\n|]*\|[^\n]*$", re.MULTILINE)
-_HTML_TAG = re.compile(r"</?(?!\d)[a-zA-Z][^<>\n]{0,200}>|&(?:lt|gt|amp|nbsp|quot|#\d{1,5});")
-_URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s，。）)]+")
-_PLACEHOLDER = re.compile(r"\[[^\]\n\d]{2,40}\](?!\()|_{3,}|\{\{|<(?:noinput|blank)>", re.IGNORECASE)
-_PLAIN_WORD = re.compile(r"(?:^|[\s，。])[A-Za-z]+(?=[\s,.?!]|$)|[\u4e00-\u9fff]")
-_HIDES_WORDS = re.compile(r"[`<|]|\[|://")
-_MIN_GROUPS = 12
-
-Check = Callable[[str, SelectConfig], str]
-"""A function from the text of a turn to its fault; empty if there is none."""
+"""Dropped from what is spoken by the rules of markup, so they are no fault."""
+_PLAIN = re.compile(r"[A-Za-z ,.?!\u4e00-\u9fff，。？！、]+")
+_WORD = re.compile(r"[A-Za-z\u4e00-\u9fff]")
+_MOST_UNREAD = 5
+_MOST_QUOTED = 40
+_MOST_IN_A_WORD = 12
+_MOST_OF_A_TEXT = 0.1
+"""A single foreign word or symbol of this length, in a text of which it is this share, is no fault."""
 
 
 class Select(PipelineStage[Dialogue, Dialogue]):
@@ -75,12 +60,16 @@ class Select(PipelineStage[Dialogue, Dialogue]):
         self._recipe = recipe
 
     def run(self, dialogue: Dialogue) -> Dialogue | Reject:
-        """The dialogue with its language set, or the first fault found."""
-        language = dialogue.language.lower().replace("_", "-").partition("-")[0]
-        language = language or detect_language(" ".join(turn.text for turn in dialogue.turns))
-        for reason, detail in _faults(dialogue, language, self._recipe):
-            return Reject(dialogue.record, dialogue.id, dialogue.source, "select", reason, detail)
-        return replace(dialogue, language=language)
+        """The dialogue without what nobody says, cut to its limits, its language set; or the first fault found."""
+        cleaned = _cleaned(dialogue)
+        if isinstance(cleaned, Reject):
+            return cleaned
+        kept = _trimmed(cleaned, self._recipe) if self._recipe.trim else cleaned
+        language = kept.language.lower().replace("_", "-").partition("-")[0]
+        language = language or detect_language(" ".join(turn.text for turn in kept.turns))
+        for reason, detail in _faults(kept, language, self._recipe):
+            return _rejected(dialogue, reason, detail)
+        return replace(kept, language=language)
 
 
 def count_words(text: str, characters_per_word: float = 1.6) -> int:
@@ -96,24 +85,114 @@ def count_words(text: str, characters_per_word: float = 1.6) -> int:
     return words + int(n_characters / characters_per_word + 0.5)
 
 
+def _rejected(dialogue: Dialogue, reason: str, detail: str) -> Reject:
+    return Reject(dialogue.record, dialogue.id, dialogue.source, "select", reason, detail)
+
+
+# -- mild faults ------------------------------------------------------------------------------------
+
+
+def _cleaned(dialogue: Dialogue) -> Dialogue | Reject:
+    """The dialogue with entities decoded and without the parts that nobody says, each with a notice."""
+    turns, notices = list[Turn](), list[str]()
+    for i, turn in enumerate(dialogue.turns):
+        text, dropped = without_unspoken(decoded(turn.text), turn.role)
+        turns.append(turn if text == turn.text else Turn(turn.role, text))
+        notices.extend(f"{part.reason}: turn {i}: {_quoted(part)} dropped" for part in dropped)
+    if notices and dialogue.marks:
+        detail = f"{notices[0].partition(': ')[2]}, but marks count the words of the turn; remove it from the text"
+        return _rejected(dialogue, notices[0].partition(":")[0], detail)
+    return replace(dialogue, turns=tuple(turns), notices=(*dialogue.notices, *notices))
+
+
+def _quoted(part: Dropped) -> str:
+    return repr(part.text if len(part.text) <= _MOST_QUOTED else part.text[: _MOST_QUOTED - 1] + "…")
+
+
+def _trimmed(dialogue: Dialogue, recipe: SelectConfig) -> Dialogue:
+    """The dialogue up to an assistant's turn before the first turn beyond the limits of length.
+
+    Unchanged if it is within them, or if what is left would be too short.
+    """
+    n_turns, n_words, fault = 0, 0, ""
+    n_left, words_left = 0, 0
+    for turn in dialogue.turns:
+        n_here = count_words(turn.text, recipe.characters_per_word)
+        n_turns, n_words = n_turns + 1, n_words + n_here
+        fault = _length_fault(n_turns, n_here, n_words, recipe)
+        if fault:
+            break
+        if turn.role == "assistant":
+            n_left, words_left = n_turns, n_words
+    if not fault or n_left < recipe.min_turns or words_left < recipe.min_words or not n_left:
+        return dialogue
+    marks = tuple(mark for mark in dialogue.marks if _fits(mark, n_left))
+    return replace(dialogue, turns=dialogue.turns[:n_left], marks=marks, cut=fault)
+
+
+def _length_fault(n_turns: int, n_here: int, n_words: int, recipe: SelectConfig) -> str:
+    """The reason for which a dialogue is cut before its last turn so far; empty if there is none."""
+    if n_turns > recipe.max_turns:
+        return "too_many_turns"
+    if n_here > recipe.max_words_per_turn:
+        return "turn_too_long"
+    return "too_many_words" if n_words > recipe.max_words else ""
+
+
+def _fits(mark: Mark, n_turns: int) -> bool:
+    """True if the turn of a mark is left, and for a barge-in the next one, which interrupts it."""
+    return mark.turn + (mark.kind == "barge_in") < n_turns
+
+
+# -- faults -----------------------------------------------------------------------------------------
+
+
 def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
     """Reason and detail of each fault of a dialogue, cheap checks first."""
+    if dialogue.cut and not recipe.trim:
+        yield dialogue.cut, "the dialogue is cut before its end, and select.trim is off"
     if language not in recipe.languages:
         yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
     yield from _score_faults(dialogue, recipe)
     yield from _length_faults(dialogue, recipe)
-    for reason, check in _CHECKS:
+    for reason, check in CHECKS:
         for i, turn in enumerate(dialogue.turns):
             if detail := check(turn.text, recipe):
                 yield reason, f"turn {i}: {detail}"
+    yield from _script_faults(dialogue, language, recipe)
+    yield from _speech_faults(dialogue, language)
+
+
+def _script_faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
+    """Characters that a voice of the language cannot read."""
     text = "".join(turn.text for turn in dialogue.turns)
-    rare = _RARE.get(language, _RARE_ANYWHERE).findall(text)
-    if len(rare) > recipe.max_rare_share * len(text):
-        found = f"{len(rare)} of {len(text)} characters are rare, such as {rare[0]!r}"
-        yield "rare_symbols", f"{found}; {_limit(recipe.max_rare_share)}"
+    if detail := _rare(text, _FOREIGN.get(language), "letters of another script", recipe):
+        yield "foreign_script", detail
+    if detail := _rare(_EMOJI.sub("", text), _RARE.get(language, _RARE_ANYWHERE), "rare", recipe):
+        yield "rare_symbols", detail
+
+
+def _speech_faults(dialogue: Dialogue, language: str) -> Iterator[tuple[str, str]]:
+    """Turns of which nothing is said, or not all."""
     for i, turn in enumerate(dialogue.turns):
-        if not _speakable(turn.text, language):
+        said = _said(turn.text, language)
+        if said is None:
+            continue
+        if said.unread:
+            shown = ", ".join(map(repr, said.unread[:_MOST_UNREAD]))
+            yield "unreadable", f"turn {i}: no rule of {language!r} reads {shown}"
+        if not said.text:
             yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
+
+
+def _rare(text: str, pattern: re.Pattern[str] | None, what: str, recipe: SelectConfig) -> str:
+    """The fault of a text in which a pattern's characters are too many; a single word of them is none."""
+    found = [match[0] for match in pattern.finditer(text)] if pattern else []
+    n_found, most = sum(map(len, found)), recipe.max_rare_share
+    single = len(found) == 1 and n_found <= min(_MOST_IN_A_WORD, _MOST_OF_A_TEXT * len(text))
+    if single or n_found <= most * len(text):
+        return ""
+    return f"{n_found} of {len(text)} characters are {what}, such as {found[0][:1]!r}; {limit(most)}"
 
 
 def _score_faults(dialogue: Dialogue, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
@@ -142,76 +221,6 @@ def _length_faults(dialogue: Dialogue, recipe: SelectConfig) -> Iterator[tuple[s
         yield "too_many_words", f"{sum(counts)} words, at most {recipe.max_words} allowed"
 
 
-def _control(text: str, _: SelectConfig) -> str:
-    found = _CONTROL.search(text)
-    return f"character U+{ord(found[0]):04X} at {found.start()}" if found else ""
-
-
-def _code(text: str, recipe: SelectConfig) -> str:
-    if not _CODE_HINT.search(text):
-        return ""
-    n_code, rest = 0, text
-    for pattern in (_FENCED, _INLINE):
-        n_code += sum(len(match[0]) for match in pattern.finditer(rest))
-        rest = pattern.sub("", rest)
-    n_code += sum(len(line) for line in map(str.strip, rest.split("\n")) if _CODE_LINE.fullmatch(line))
-    share = n_code / len(text)
-    if share <= recipe.max_code_share:
-        return ""
-    return f"{share:.0%} of the characters are code; {_limit(recipe.max_code_share)}"
-
-
-def _repeated(text: str, recipe: SelectConfig) -> str:
-    """Check the share of repeated groups of three words, or of six characters without spaces."""
-    words = text.lower().split()
-    if len(words) * 12 < len(text):
-        groups: list[object] = [text[i : i + 6] for i in range(len(text) - 5)]
-    else:
-        groups = list(zip(words, words[1:], words[2:], strict=False))
-    if len(groups) < _MIN_GROUPS:
-        return ""
-    share, most = 1 - len(set(groups)) / len(groups), recipe.max_repeated_share
-    return f"{share:.0%} of it is said again; {_limit(most)}" if share > most else ""
-
-
-def _long_word(text: str, recipe: SelectConfig) -> str:
-    most = recipe.max_word_length
-    if len(text) <= most:
-        return ""
-    longest = max(map(len, _CJK.sub(" ", _URL.sub(" ", text)).split()), default=0)
-    return f"{longest} characters without a space, at most {most} allowed" if longest > most else ""
-
-
-def _counted(pattern: re.Pattern[str], what: str, field: str) -> Check:
-    """A check that a pattern occurs no more often than a setting allows."""
-
-    def check(text: str, recipe: SelectConfig) -> str:
-        found, allowed = pattern.findall(text), getattr(recipe, field)
-        return f"{len(found)} {what}, at most {allowed} allowed" if len(found) > allowed else ""
-
-    return check
-
-
-def _limit(share: float) -> str:
-    return f"at most {share:.0%} allowed"
-
-
-_CHECKS: tuple[tuple[str, Check], ...] = (
-    ("control_characters", _control),
-    ("code", _code),
-    ("mathematics", _counted(_MATH, "mathematical symbols", "max_math_symbols")),
-    ("table", _counted(_TABLE_ROW, "table rows", "max_table_rows")),
-    ("html", _counted(_HTML_TAG, "HTML tags", "max_html_tags")),
-    ("list", _counted(_LIST_ITEM, "list items", "max_list_items")),
-    ("urls", _counted(_URL, "addresses", "max_urls")),
-    ("placeholder", _counted(_PLACEHOLDER, "blanks to fill in", "max_placeholders")),
-    ("long_word", _long_word),
-    ("repetition", _repeated),
-)
-
-
-def _speakable(text: str, language: str) -> bool:
-    """True if a text has anything to say; plain words skip the costly full normalization."""
-    if _PLAIN_WORD.search(text) and not _HIDES_WORDS.search(text):
-        return True
-    return bool(to_spoken(text, language))
+def _said(text: str, language: str) -> Reading | None:
+    """The reading of a text; None for plain words, which are said as written."""
+    return None if _PLAIN.fullmatch(text) and _WORD.search(text) else spoken(text, language)

@@ -1,5 +1,6 @@
 """Recipes: every value of a build with its default and range, and their reading from YAML."""
 
+from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.recipe.recipe import (
     FlattenConfig,
     InputConfig,
@@ -31,8 +32,10 @@ __all__ = [
     "FlattenConfig",
     "InputConfig",
     "LimitsConfig",
+    "MappingConfig",
     "PoolConfig",
     "Recipe",
+    "RoleKind",
     "SelectConfig",
     "SpeakConfig",
     "SplitsConfig",

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from datagen.recipe.distributions import ConfigPart
+from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.recipe.mix_config import EngineConfig, MixConfig
 from datagen.recipe.timing_config import TimingConfig
 
@@ -25,6 +26,13 @@ class InputConfig(ConfigPart):
         (), description="Files, directories, their URLs, `package:NAME`, or `hf:NAME[:CONFIG][@REVISION]`"
     )
     shape: str = Field("auto", description="Shape of the records, or `auto` to detect it per record")
+    mapping: MappingConfig | None = Field(
+        None, description="Where the records have turns, roles and texts, if they have no known shape"
+    )
+    roles: dict[str, RoleKind] = Field(
+        default_factory=dict,
+        description="Roles by their names in the records, such as {Kunde: user, Bot: assistant}",
+    )
     hf_split: str = Field("train", description="Split of a Hugging Face data set")
     limit: int | None = Field(None, ge=1, le=10**12, description="Stop after this many records")
     max_record_bytes: int = Field(1 << 20, ge=1024, le=1 << 30, description="Larger records are rejected")
@@ -38,6 +46,12 @@ class InputConfig(ConfigPart):
         description="Reject dialogues at or above this estimated similarity to an earlier one (Jaccard, character "
         "5-grams); null: off",
     )
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> "InputConfig":
+        if self.mapping is not None and self.shape != "auto":
+            raise ValueError("set shape or mapping, not both")
+        return self
 
 
 class MinScoresConfig(ConfigPart):
@@ -53,6 +67,11 @@ class SelectConfig(ConfigPart):
 
     languages: tuple[str, ...] = Field(
         ("en",), min_length=1, description="languages to keep, ISO 639-1; detected if the input states none (ours)"
+    )
+    trim: bool = Field(
+        True,
+        description="cut a dialogue before a tool call, or before the turn that exceeds max_turns, max_words or "
+        "max_words_per_turn, if what is left passes the minimums; false rejects it (ours)",
     )
     min_turns: int = Field(2, ge=1, le=10_000, description="minimum number of turns (ours)")
     max_turns: int = Field(60, ge=1, le=10_000, description="maximum number of turns (ours)")
@@ -337,6 +356,13 @@ class LimitsConfig(ConfigPart):
         gt=0,
         le=86_400,
         description="Engines that take longer to load count as hung: the worker is ended and started again",
+    )
+    max_rejected_share: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Stop the run if a larger share of the input is rejected for one reason; a run that keeps nothing "
+        "always fails",
     )
     max_failed_share: float = Field(
         0.2, gt=0, le=1, description="Stop the build if a larger share of the selected dialogues fails in a later stage"

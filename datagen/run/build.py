@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from typing_extensions import override
 
@@ -10,9 +11,11 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import LimitsConfig, Recipe, refuse_secrets
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
+from datagen.run.kept import Kept
 from datagen.run.planning import plan_build, remarks
+from datagen.run.preflight import estimate, notices, preflight
 from datagen.run.run_job import run_job
-from datagen.run.takes import Index, check_takes
+from datagen.run.takes import Index
 from datagen.run.worker import Worker
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.plan import Plan
@@ -60,14 +63,15 @@ class BuildJob(Job[Manifest]):
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe, self._pipeline = recipe, Pipeline(recipe)
-        self._failures = FailureLimit(recipe.limits)
+        self._failures, self._kept = FailureLimit(recipe.limits), Kept(recipe.limits.max_rejected_share)
+        self._skipped, self._for_workers = list[str](), dict[str, Any]()
         self.limits = recipe.limits
         self.unit_seconds = recipe.run.unit_dialogues * recipe.limits.dialogue_seconds
 
     @override
     def plan(self, store: Store) -> Plan:
-        self._pipeline.check()
-        check_takes(self._recipe.takes)
+        preflight(self._pipeline, store)
+        self._skipped, self._for_workers = notices(self._pipeline), self._pipeline.worker_recipe()
         return plan_build(self._pipeline, store)
 
     @override
@@ -76,16 +80,17 @@ class BuildJob(Job[Manifest]):
 
     @override
     def remarks(self, plan: Plan) -> list[str]:
-        return remarks(plan)
+        return [*remarks(plan), *self._skipped]
 
     @override
     def begin(self, store: Store, plan: Plan, left: list[int]) -> None:
+        estimate(self._recipe, plan, store, store, len(left))
         if self._recipe.takes.keep:
             Index.gather(store).write()  # of an earlier run: workers read it in one request
 
     @override
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
-        arguments = self._recipe.dump(), out
+        arguments = self._for_workers, out
         if engine == "local":
             return [WorkerPool(Worker.open, arguments)]
         return [WorkerPool(Worker.open, (*arguments, names), needs) for needs, names in self._pipeline.pools()]
@@ -97,6 +102,7 @@ class BuildJob(Job[Manifest]):
     @override
     def done(self, marker: Marker) -> None:
         self._failures.count(marker)
+        self._kept.count(marker)
 
     @override
     def complete(self, store: Store) -> bool:
@@ -106,6 +112,7 @@ class BuildJob(Job[Manifest]):
     def finish(self, store: Store, plan: Plan) -> Manifest:
         if self.complete(store):
             return Manifest.load(store)
+        self._kept.check(store)
         if self._recipe.takes.keep:
             Index.gather(store).write()
         return finish(store, plan)

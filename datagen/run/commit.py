@@ -9,7 +9,7 @@ unique even if an engine is not bit-exact.
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -119,6 +119,7 @@ def _finish(
         n_samples=sum(s.n_samples for s in streams),
         digest=digest.to_text(digest.total(hashes)),
         rejects=dict(sorted(by_reason.items())),
+        notices=notices_of(streams),
         files=tuple(files),
         processor=processor(),
         finished_at=int(time.time()),
@@ -127,6 +128,18 @@ def _finish(
     if not store.create(marker_key(unit), marker.to_json()):
         return marker_of(store, unit, marker.plan)  # of an attempt that was faster
     return marker
+
+
+def notices_of(streams: Iterable[Streams]) -> dict[str, int]:
+    """Number of conversations by the reason of a fault that cost no dialogue; `cut/REASON`: cut short.
+
+    >>> notices_of([Streams("d", cut="turn_too_long", notices=("bad_id: x", "bad_id: y"))])
+    {'bad_id': 1, 'cut/turn_too_long': 1}
+    """
+    found = Counter[str]()
+    for s in streams:
+        found.update({notice.partition(":")[0] for notice in s.notices} | ({f"cut/{s.cut}"} if s.cut else set()))
+    return dict(sorted(found.items()))
 
 
 def row_tables(rows_by_conversation: list[list[Row]]) -> Iterator[tuple[str, str, pa.Table]]:

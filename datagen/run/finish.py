@@ -88,6 +88,7 @@ def manifest_of(
         n_conversations=tally.n_kept,
         n_rejects=tally.n_records - tally.n_kept,
         rejects=dict(sorted(tally.rejects.items())),
+        notices=dict(sorted(tally.notices.items())),
         hours=round(tally.hours(plan.identity.clock.sample_rate_hz), 4),
         n_units=plan.n_units,
         digest=digest.to_text(tally.digest),

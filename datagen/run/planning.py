@@ -117,6 +117,8 @@ def _read(source: InputConfig, identity: Sequence[InputFile]) -> Iterator[Dialog
         limit=source.limit,
         max_record_bytes=source.max_record_bytes,
         identity=identity,
+        mapping=source.mapping,
+        roles=source.roles,
     )
 
 

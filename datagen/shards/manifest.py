@@ -87,6 +87,11 @@ class Manifest(Identity):
     """Sums by table and split; tables without splits have the split `all`."""
     reproducible: Reproducible
     index: tuple[IndexPart, ...]
+    notices: dict[str, int] = field(default_factory=dict)
+    """Kept conversations with a fault that cost no dialogue, by reason; `cut/REASON` for those cut short.
+
+    Absent before data version 6.
+    """
     beside: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the other files of the output that last: plan, recipe and card. Empty before data version 5."""
     origin: FlattenedFrom | None = None

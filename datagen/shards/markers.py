@@ -97,6 +97,8 @@ class Tally:
     digest: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     """By `stage/reason`."""
+    notices: Counter[str] = field(default_factory=Counter)
+    """Kept conversations with a mild fault, by reason."""
     processors: Counter[str] = field(default_factory=Counter)
     """Units by kind of processor."""
     tables: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
@@ -114,6 +116,7 @@ class Tally:
         self.n_samples += marker.n_samples
         self.digest = digest.total((self.digest, int(marker.digest, 16)))
         self.rejects.update(marker.rejects)
+        self.notices.update(marker.notices)
         self.processors[marker.processor] += 1
         for file in marker.files:
             sums = self.tables.setdefault(file.table, {}).setdefault(file.split or "all", Counter())

@@ -214,15 +214,20 @@ def _planned(r: Dialogue | Reject) -> InputRecord:
     if isinstance(r, Reject):
         return InputRecord(r.record, r.dialogue_id, r.source, stage=r.stage, reason=r.reason, detail=r.detail)
     return InputRecord(
-        r.record, r.id, r.source, r.language, r.turns, marks=r.marks, judged=r.judged, written_by=r.written_by
-    )
+        r.record, r.id, r.source, r.language, r.turns, marks=r.marks, judged=r.judged, written_by=r.written_by,
+        system=r.system, cut=r.cut, notices=r.notices,
+    )  # fmt: skip
 
 
 def records_of(table: pa.Table) -> list[Dialogue | Reject]:
     """Dialogues and rejects of a table of planned input."""
-    return [
-        Reject(r.record, r.dialogue_id, r.source, r.stage, r.reason, r.detail)
-        if r.stage
-        else Dialogue(r.dialogue_id, r.turns, r.source, r.language, r.record, r.marks, r.judged, r.written_by)
-        for r in decode(InputRecord, table)
-    ]
+    return [_unplanned(record) for record in decode(InputRecord, table)]
+
+
+def _unplanned(r: InputRecord) -> Dialogue | Reject:
+    if r.stage:
+        return Reject(r.record, r.dialogue_id, r.source, r.stage, r.reason, r.detail)
+    return Dialogue(
+        r.dialogue_id, r.turns, r.source, r.language, r.record, r.marks, r.judged, r.written_by,
+        system=r.system, cut=r.cut, notices=r.notices,
+    )  # fmt: skip

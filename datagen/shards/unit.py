@@ -36,6 +36,8 @@ class Marker:
     digest: str
     rejects: dict[str, int] = field(default_factory=dict)
     """Rejects by `stage/reason`."""
+    notices: dict[str, int] = field(default_factory=dict)
+    """Kept conversations with a fault that cost no dialogue, by reason; `cut/REASON` for those cut short."""
     files: tuple[File, ...] = ()
     processor: str = ""
     """Kind of processor of the worker that finished it; not part of the digest."""

@@ -5,12 +5,17 @@ like.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
+
+from datagen.sources.mappings.paths import at
+from datagen.sources.mappings.table import words
 
 ID_KEYS = ("id", "conversation_id", "dialogue_id", "uuid")
 MAX_ID_CHARS = 200
 _QUOTE_CHARS = 80
+_MOST_LANGUAGE = 60
 
 
 class Raw(NamedTuple):
@@ -61,54 +66,67 @@ def names(item: Mapping[object, object] | Mapping[str, object]) -> str:
     return quote(", ".join(map(str, item))) if item else "no fields"
 
 
-def given_id(record: Mapping[str, object]) -> str | None:
-    """The id that a record has, or None.
+def given_id(record: Mapping[str, object], keys: Sequence[str] = ID_KEYS) -> tuple[str | None, str]:
+    """The first usable id that a record has, if any, and why another is unusable.
 
-    Raises:
-        UnfitError: `bad_id`, unless it is an integer or 1 to 200 printable characters.
+    An id is an integer or 1 to 200 printable characters.
 
-    >>> given_id({"uuid": 7}), given_id({"id": None})
-    ('7', None)
+    >>> given_id({"uuid": 7}), given_id({"id": None}), given_id({"id": " "})
+    (('7', ''), (None, ''), (None, "id is not 1 to 200 printable characters: ' '"))
     """
-    for key in ID_KEYS:
-        value = record.get(key)
+    fault = ""
+    for key in keys:
+        value = at(record, key)
         if value is None:
             continue
         if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 3 * MAX_ID_CHARS:
-            return str(value)
+            return str(value), fault
         if not isinstance(value, str):
-            raise UnfitError("bad_id", f"{key} is {kind_of(value)}, not text or a short whole number")
-        if not value.strip() or len(value) > MAX_ID_CHARS or not value.isprintable():
-            raise UnfitError("bad_id", f"{key} is not 1 to {MAX_ID_CHARS} printable characters: {quote(value)}")
-        return value
-    return None
+            fault = fault or f"{key} is {kind_of(value)}, not text or a short whole number"
+        elif not value.strip() or len(value) > MAX_ID_CHARS or not value.isprintable():
+            fault = fault or f"{key} is not 1 to {MAX_ID_CHARS} printable characters: {quote(value)}"
+        else:
+            return value, fault
+    return None, fault
 
 
-def language(record: Mapping[str, object], shape: str) -> str:
-    """The ISO 639-1 code of a record in our own shape, empty if it has none.
+def language(value: object, field: str) -> tuple[str, str]:
+    """The ISO 639-1 code of a language, empty if it is unknown, and a notice if it is no such code.
 
-    Raises:
-        UnfitError: `bad_language`, unless it begins with a code of two letters.
+    Args:
+        value: A code with or without a region, a code of three letters, or a name; None: no language.
+        field: Its field, for the notice.
 
-    >>> language({"language": "zh-CN"}, "turns"), language({"language": "python"}, "alpaca")
-    ('zh', '')
+    >>> language("zh-CN", "language"), language("English", "lang")[0], language("Klingon", "lang")
+    (('zh', ''), 'en', ('', "lang is no known language: 'Klingon'"))
     """
-    # Elsewhere `language` may be a programming language or a name in full, so only our own shape is
-    # believed.
-    value = record.get("language") if shape == "turns" else None
     if value is None or value == "":
-        return ""
+        return "", ""
     if not isinstance(value, str):
-        raise UnfitError("bad_language", f"language is {kind_of(value)}, not text")
-    if not re.fullmatch(r"[A-Za-z]{2}(?:[-_][A-Za-z0-9_-]{1,20})?", value):
-        raise UnfitError("bad_language", f"language is not an ISO 639-1 code such as en or zh: {quote(value)}")
-    return value[:2].lower()
+        return "", f"{field} is {kind_of(value)}, not text"
+    tag = re.fullmatch(r"([A-Za-z]{2})(?:[-_][A-Za-z0-9_-]{1,20})?", value)
+    if tag:
+        return tag[1].lower(), ""
+    plain = re.sub(r"[(（].*", "", value[:_MOST_LANGUAGE], flags=re.DOTALL).split(".")[0].strip().lower()
+    code = _languages().get(plain) or _languages().get(re.split(r"[-_]", plain)[0])
+    if code is None:
+        return "", f"{field} is no known language: {quote(value)}"
+    return code, f"{field} is {quote(value)}, understood as {code}"
+
+
+@cache
+def _languages() -> dict[str, str]:
+    """ISO 639-1 codes by themselves, by codes of three letters, and by names in lower case."""
+    table: dict[str, list[str]] = words()["languages"]
+    return {name: code for code, known in table.items() for name in (code, *known)}
 
 
 def spoken_text(value: object, field: str) -> str:
-    """Text of a turn without surrounding space; parts of one turn are joined by newlines."""
-    if isinstance(value, list):
-        return "\n".join(_part(part, f"{field}[{i}]") for i, part in enumerate(value)).strip()
+    """Text of a turn without surrounding space.
+
+    Raises:
+        UnfitError: `bad_text` or `invalid_unicode`; `field` says where.
+    """
     if not isinstance(value, str):
         raise UnfitError("bad_text", f"{field} is {kind_of(value)}, not text")
     if not value.isascii():
@@ -118,13 +136,3 @@ def spoken_text(value: object, field: str) -> str:
             found = quote(value[error.start :])
             raise UnfitError("invalid_unicode", f"{field} has half a surrogate pair: {found}") from None
     return value.strip()
-
-
-def _part(part: object, field: str) -> str:
-    """Text of one part of a turn's content."""
-    if not isinstance(part, dict) or part.get("type") != "text":
-        raise UnfitError("not_text", f"{field} is not a part of type text")
-    text = part.get("text")
-    if isinstance(text, list):  # parts do not nest
-        raise UnfitError("bad_text", f"{field}.text is a list, not text")
-    return spoken_text(text, f"{field}.text")

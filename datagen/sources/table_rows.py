@@ -32,13 +32,13 @@ def rows(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int
         SourceError: If it cannot be read or has no usable column.
     """
     number = 0
-    for batch in _guarded(file, stream, split):
+    for batch in _guarded(file, stream, shape, split):
         names = batch.schema.names
         if number == 0 and not usable(names, shape):
             fix = "rename the columns, or convert to JSON Lines in one of the known shapes"
             wanted = "known shapes" if shape == "auto" else f"the shape {shape}"
             raise SourceError(f"{file.place}: no usable columns for {wanted} among {_shown(names)}; {fix}")
-        for value in _values(batch.select(read_columns(names)), max_bytes):
+        for value in _values(batch.select(read_columns(names, shape)), max_bytes):
             yield Raw(value, f"record {number}")
             number += 1
 
@@ -48,12 +48,12 @@ def _shown(names: list[str]) -> str:
     return f"{', '.join(names[:_SHOWN_NAMES])}{more}"
 
 
-def _guarded(file: Source, stream: IO[bytes], split: str) -> Iterator[Batch]:
+def _guarded(file: Source, stream: IO[bytes], shape: str, split: str) -> Iterator[Batch]:
     """Batches of any kind of table; any error of its reader becomes a `SourceError`."""
     readers = {"saved": _saved, "hub": _hub}
     n_rows = 0
     try:
-        for batch in readers[file.format](file, split) if file.format in readers else _parquet(file, stream):
+        for batch in readers[file.format](file, split) if file.format in readers else _parquet(file, stream, shape):
             yield batch
             n_rows += batch.num_rows
     except SourceError:
@@ -67,7 +67,7 @@ def _guarded(file: Source, stream: IO[bytes], split: str) -> Iterator[Batch]:
         raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {fix}") from error
 
 
-def _parquet(file: Source, stream: IO[bytes]) -> Iterator[Batch]:
+def _parquet(file: Source, stream: IO[bytes], shape: str) -> Iterator[Batch]:
     """Batches of the used columns of a Parquet file; the first is empty and has all columns."""
     import pyarrow.parquet as pq
 
@@ -76,7 +76,7 @@ def _parquet(file: Source, stream: IO[bytes]) -> Iterator[Batch]:
     check_footer(stream, file.place)
     with pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
-        columns = read_columns(table.schema_arrow.names)
+        columns = read_columns(table.schema_arrow.names, shape)
         weigher = Weigher(stream, table.metadata, columns, file.place)
         for group in range(table.metadata.num_row_groups):
             n_rows = weigher.batch_rows(group)

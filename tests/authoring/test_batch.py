@@ -13,9 +13,10 @@ pytest.importorskip("openai", reason="needs the extra llm")
 
 from datagen import sources
 from datagen.authoring.author import SUMMARY, write
+from datagen.authoring.authored import begun
 from datagen.authoring.authoring_config import Budget, Llm, Prices, WriteRecipe
-from datagen.errors import BudgetError, EngineError, RecipeError, ResumeError, SourceError
-from datagen.records import Reject
+from datagen.errors import BudgetError, EngineError, LimitError, RecipeError, ResumeError, SourceError
+from datagen.records import Dialogue, Mark, Reject, Turn
 from datagen.run.job import Watcher
 from datagen.shards.store import LocalStore, open_store
 from datagen.shards.tables import from_parquet
@@ -140,7 +141,8 @@ def test_marks_and_scores_that_a_dialogue_has_stay_with_it(whole, server, tmp_pa
     assert any(record["marks"] for record in after)
     assert [len(r["written_by"]) for r in after] == [len(r["written_by"]) + 1 for r in before]
     spoken = WriteRecipe(name="s", input={"paths": (str(out / "dialogues"),)}, tasks=("spoken",), llm=llm(server))
-    assert "write/has_marks" in write(spoken, str(tmp_path / "spoken")).rejects
+    with pytest.raises(LimitError, match=r"no dialogue is kept: .* write/has_marks"):
+        write(spoken, str(tmp_path / "spoken"))
 
 
 def test_prompts_that_will_be_missed_are_missed_before_anything_is_paid(server, topics, tmp_path):
@@ -304,3 +306,12 @@ def test_a_recipe_that_names_no_key_needs_none(topics, monkeypatch):
         keyless = Llm(model="writer", base_url=server.url, api_key_env="")
         monkeypatch.delenv("TEST_LLM_KEY")
         assert recipe(server, topics, llm=keyless).llm.api_key_env == ""
+
+
+def test_a_system_prompt_stays_with_its_dialogue_and_its_marks(tmp_path):
+    turns = (Turn("user", "Which bus goes there?"), Turn("assistant", "The nine."))
+    mark = Mark("hesitation", 0, 1, "user", "um")
+    record = begun(Dialogue("d", turns, "s", "en", 0, (mark,), system="Be brief.")).to_json()
+    (tmp_path / "d.jsonl").write_text(json.dumps(record))
+    (again,) = sources.read(str(tmp_path / "d.jsonl"))
+    assert (again.turns, again.system, again.marks) == (turns, "Be brief.", (mark,))

@@ -8,7 +8,7 @@ import soundfile
 
 from datagen.engines.audio import read_audio
 from datagen.engines.noise.noise import DirectoryNoise, GeneratedNoise
-from datagen.errors import EngineError, RecipeError
+from datagen.errors import EngineError, OutageError, RecipeError
 
 
 def tone(n: int, rate: int, hz: float) -> np.ndarray:
@@ -51,14 +51,52 @@ def test_noise_directories_that_do_not_serve_are_refused_at_once(tmp_path):
         GeneratedNoise(kinds=["purple"])
 
 
-def test_a_silent_recording_is_an_error_and_a_pause_is_skipped(tmp_path):
+def test_bad_recordings_are_skipped_and_named_once_and_hidden_ones_ignored(tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(24_000), 24_000)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    with pytest.raises(RecipeError, match=r"none of 2 audio files .* can be used: .*broken\.wav"):
+        DirectoryNoise(str(tmp_path))
+    soundfile.write(tmp_path / "good.wav", tone(2400, 24_000, 500), 24_000)
+    (tmp_path / "._good.wav").write_bytes(b"resource fork")
+    (tmp_path / ".trash").mkdir()
+    soundfile.write(tmp_path / ".trash" / "old.wav", tone(2400, 24_000, 500), 24_000)
     engine = DirectoryNoise(str(tmp_path))
-    with pytest.raises(EngineError, match=r"silent\.wav is empty or silent"):
-        engine.take("silent.wav", np.random.default_rng(0), 24_000)
+    assert engine.kinds() == ("good.wav",)
+    broken, silent = engine.skipped
+    assert "broken.wav: cannot read" in broken and silent.endswith("silent.wav: it is empty or silent")
+
+
+def test_a_bad_recording_changes_neither_what_is_drawn_nor_the_identity(tmp_path):
+    soundfile.write(tmp_path / "good.wav", tone(2400, 24_000, 500), 24_000)
+    before = DirectoryNoise(str(tmp_path))
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    after = DirectoryNoise(str(tmp_path))
+    assert (after.kinds(), after.info) == (before.kinds(), before.info)
+
+
+def test_a_worker_uses_the_files_that_the_plan_found(tmp_path):
+    soundfile.write(tmp_path / "good.wav", tone(2400, 24_000, 500), 24_000)
+    planned = DirectoryNoise(str(tmp_path))
+    soundfile.write(tmp_path / "later.wav", tone(2400, 24_000, 500), 24_000)
+    worker = DirectoryNoise(str(tmp_path), files=planned.files)
+    assert (worker.kinds(), worker.info) == (("good.wav",), planned.info)
+    assert len(worker.take("good.wav", np.random.default_rng(0), 100)) == 100
+
+
+@pytest.mark.parametrize("damage", [b"RIFF", None], ids=["changed", "gone"])
+def test_a_recording_that_goes_bad_later_is_an_outage(tmp_path, damage):
+    soundfile.write(tmp_path / "good.wav", tone(2400, 24_000, 500), 24_000)
+    engine = DirectoryNoise(str(tmp_path))
+    (tmp_path / "good.wav").write_bytes(damage) if damage else (tmp_path / "good.wav").unlink()
+    with pytest.raises(OutageError, match=r"good\.wav"):
+        engine.take("good.wav", np.random.default_rng(0), 100)
+
+
+def test_a_pause_of_a_recording_is_skipped(tmp_path):
     sound = np.zeros(24_000 * 20)
     sound[-2400:] = tone(2400, 24_000, 500)
     soundfile.write(tmp_path / "rare.wav", sound, 24_000)
+    engine = DirectoryNoise(str(tmp_path))
     assert np.abs(engine.take("rare.wav", np.random.default_rng(0), 24_000)).max() > 0.4
 
 

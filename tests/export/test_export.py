@@ -1,9 +1,12 @@
 """What holds for every format: each conversation once, in its split; stopped and run again, the same files."""
 
+import gzip
+import json
 import signal
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
 import datagen.inspect
@@ -172,3 +175,26 @@ def test_shards_flattened_anew_have_nothing_to_export(out, tmp_path):
     with pytest.raises(DatagenError, match="was flattened from"):
         export(datagen.inspect.open(str(tmp_path / "new")), str(tmp_path / "to"), "moshi")
     assert not (tmp_path / "to").exists()
+
+
+def test_a_system_prompt_travels_with_its_conversation_and_is_not_spoken(tmp_path):
+    system = "You are a ship's cook."
+    record = {
+        "id": "cook",
+        "turns": [
+            {"role": "system", "text": system},
+            {"role": "user", "text": "What is for dinner?"},
+            {"role": "assistant", "text": "There is soup, and bread."},
+        ],
+    }
+    folder, _ = made(tmp_path, "mix.keep_audio=true", records=[record])
+    build = datagen.inspect.open(str(folder))
+    talk = build.conversation("cook")
+    assert talk.system == talk.streams.system == system
+    assert not any("ship" in u.spoken for u in talk.streams.utterances)
+    export(build, str(tmp_path / "lhotse"), "lhotse")
+    (cuts,) = (tmp_path / "lhotse").glob("cuts-*.jsonl.gz")
+    assert json.loads(gzip.decompress(cuts.read_bytes()))["custom"]["system_prompt"] == system
+    export(build, str(tmp_path / "hf"), "datasets")
+    (rows,) = (tmp_path / "hf" / "data").glob("*.parquet")
+    assert pq.read_table(rows, columns=["system"]).column("system").to_pylist() == [system]

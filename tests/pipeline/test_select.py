@@ -61,7 +61,7 @@ REJECTED = [
     ("repetition", "I am sorry about that. " * 10),
     ("repetition", "我很抱歉听到这个。" * 10),
     ("rare_symbols", "Look at this ♠♣♥♦ and ░▒▓█ and so on."),
-    ("rare_symbols", "Ask for 豆腐豆腐豆腐 and 米饭米饭 when you are there."),
+    ("foreign_script", "Ask for 豆腐豆腐豆腐 and 米饭米饭 when you are there."),
     ("control_characters", "What is\x00 this thing?"),
     ("unspeakable", "..."),
     ("unspeakable", "😀"),
@@ -74,13 +74,13 @@ REJECTED = [
 
 @pytest.mark.parametrize(("wanted", "answer"), REJECTED)
 def test_what_cannot_be_talk_is_rejected(wanted, answer):
-    language = "en" if wanted in ("unspeakable", "rare_symbols") else ""
+    language = "en" if wanted in ("unspeakable", "rare_symbols", "foreign_script") else ""
     foreign = {"Das": "Wie findest du das alles hier denn so?", "Это": "Как тебе это?"}
     question = foreign.get(answer[:3], "Could you help me?")
     found = judge(dialogue(answer, question, language), max_rare_share=0.1)
     assert isinstance(found, Reject) and found.reason == wanted
     assert (found.record, found.dialogue_id, found.source, found.stage) == (7, "d", "s", "select")
-    assert found.detail.startswith("turn 1: ") or wanted in ("language", "rare_symbols")
+    assert found.detail.startswith("turn 1: ") or wanted in ("language", "rare_symbols", "foreign_script")
 
 
 def test_detail_says_what_was_found_where_and_what_is_allowed():
@@ -175,3 +175,120 @@ def test_a_low_score_is_named():
 def test_what_came_with_a_dialogue_stays_with_it():
     given_ = replace(dialogue(GOOD), judged=Judged(9, 9, 9), marks=(Mark("hesitation", 0, 1, "user"),))
     assert judge(given_) == replace(given_, language="en")
+
+
+NAMED = [
+    ("chat_template", "<|im_start|>assistant\nSure, gladly."),
+    ("chat_template", "[INST] Tell me more, please. [/INST]"),
+    ("chat_template", "Sure.\n### Human: And what else?"),
+    ("role_labels", "Human: Which bus goes there?\nAssistant: The nine goes there."),
+    ("role_labels", "人类：坐几路车？\n助手：坐九路。"),
+    ("role_labels", "Q: Which bus goes there?\nA: The nine goes there."),
+    ("reasoning", "<think>They want the bus. Take the nine."),
+    ("media_tag", "<image> That is a fine harbor."),
+    ("media_tag", "Look: ![the harbor](harbor.png) is here."),
+    ("html", "Write &lt;b&gt;bold&lt;/b&gt; text there."),
+]
+
+
+@pytest.mark.parametrize(("wanted", "answer"), NAMED)
+def test_a_reason_names_the_thing_that_was_found(wanted, answer):
+    found = judge(dialogue(answer))
+    assert isinstance(found, Reject) and found.reason == wanted, found
+
+
+MILD = [
+    ("[laughter] Take the number nine.", "Take the number nine.", "stage_direction"),
+    ("（微笑）坐九路车就可以到港口。", "坐九路车就可以到港口。", "stage_direction"),
+    ("Sure (laughs) take the nine.", "Sure take the nine.", "stage_direction"),
+    ("Oh. *looks at the map* Take the nine.", "Oh. Take the nine.", "stage_direction"),
+    ("<think>Nine goes there.</think>Take the number nine.", "Take the number nine.", "reasoning"),
+    ("Assistant: Take the number nine.", "Take the number nine.", "role_labels"),
+    ("【小助手】坐九路车就可以到港口。", "坐九路车就可以到港口。", "role_labels"),
+]
+
+
+@pytest.mark.parametrize(("written", "left", "reason"), MILD)
+def test_what_nobody_says_is_dropped_with_a_notice(written, left, reason):
+    found = judge(dialogue(written))
+    assert found.turns[1].text == left
+    (notice,) = found.notices
+    assert notice.startswith(f"{reason}: turn 1: ")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I *always* take it, it is (as they say) the best (most of the time).",
+        "Salt &amp; vinegar are in the &quot;blue&quot; box, AT&T sells it.",
+        "Such a nice day! 😀",
+        "The word is привет, and they say it to friends whom they meet in the street there.",
+        "Rank blue, green and yellow, and use the `customer` list for all of it.",
+        "Use 1/2 cup butter, 1/2 cup corn syrup, 1/2 teaspoon salt and 1 1/2 cups pecans.",
+        "It is about dogs [dogs, cats, pigs] and such.",
+    ],
+)
+def test_mild_things_cost_nothing_and_are_left(answer):
+    found = judge(dialogue(answer, language="en"))
+    assert isinstance(found, Dialogue) and found.notices == (), found
+
+
+def test_entities_are_decoded_before_they_are_judged_and_said():
+    assert judge(dialogue("What&#39;s the fare? Two &amp; a half.")).turns[1].text == "What's the fare? Two & a half."
+
+
+def test_a_direction_in_a_dialogue_with_marks_is_a_reject_because_words_are_counted():
+    marked = replace(dialogue("[laughter] Take the number nine."), marks=(Mark("hesitation", 1, 1, "assistant"),))
+    assert judge(marked).reason == "stage_direction"
+
+
+def long_talk(n_turns, overlong=None):
+    texts = [f"{GOOD} {k}" if k != overlong else "Once there was a very old man. " * 40 for k in range(n_turns)]
+    return Dialogue("d", tuple(Turn("assistant" if k % 2 else "user", text) for k, text in enumerate(texts)), "s", "en")
+
+
+@pytest.mark.parametrize(
+    ("talk", "limits", "n_left", "cut"),
+    [
+        (long_talk(8, overlong=5), {}, 4, "turn_too_long"),
+        (long_talk(8, overlong=4), {}, 4, "turn_too_long"),
+        (long_talk(8), {"max_turns": 5}, 4, "too_many_turns"),
+        (long_talk(8), {"max_words": 45}, 4, "too_many_words"),
+        (long_talk(8), {}, 8, ""),
+    ],
+)
+def test_a_dialogue_is_cut_at_an_assistants_turn_before_what_is_too_long(talk, limits, n_left, cut):
+    found = judge(talk, **limits)
+    assert (len(found.turns), found.cut) == (n_left, cut)
+    assert found.turns == talk.turns[:n_left]
+
+
+def test_nothing_is_cut_if_too_little_is_left_or_trim_is_off():
+    assert reason(long_talk(8, overlong=1)) == "turn_too_long"
+    assert reason(long_talk(8, overlong=5), min_turns=6) == "turn_too_long"
+    assert reason(long_talk(8, overlong=5), trim=False) == "turn_too_long"
+    assert reason(replace(long_talk(4), cut="tool_call"), trim=False) == "tool_call"
+    assert judge(replace(long_talk(4), cut="tool_call")).cut == "tool_call"
+
+
+def test_marks_of_turns_that_are_cut_go_with_them():
+    marks = (
+        Mark("backchannel", 1, 1, "user", "mm"),
+        Mark("barge_in", 3, 2, "user"),
+        Mark("hesitation", 5, 1, "assistant"),
+    )
+    found = judge(replace(long_talk(8, overlong=5), marks=marks))
+    assert found.marks == marks[:1]  # the barge-in's words are those of turn 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 60), min_size=2, max_size=12).filter(lambda sizes: len(sizes) % 2 == 0), st.integers(8, 60)
+)
+def test_what_is_cut_is_a_prefix_within_the_limits(sizes, most):
+    turns = tuple(Turn("assistant" if k % 2 else "user", "word " * n + "ends") for k, n in enumerate(sizes))
+    found = judge(Dialogue("d", turns, "s", "en"), max_words_per_turn=most, max_repeated_share=1)
+    if isinstance(found, Dialogue):
+        assert found.turns == turns[: len(found.turns)] and found.turns[-1].role == "assistant"
+        assert all(count_words(turn.text) <= most for turn in found.turns)
+        assert bool(found.cut) == (len(found.turns) < len(turns))

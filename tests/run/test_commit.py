@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from datagen.errors import StoreError
+from datagen.errors import LimitError, StoreError
 from datagen.recipe import Recipe
 from datagen.run import commit
 from datagen.run.build import build
@@ -21,10 +21,14 @@ from datagen.shards import store as store_module
 from datagen.shards.manifest import MANIFEST
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import about, to_parquet
-from tests.run.builds import Forger, fake, faults, flip, made, markers_of, read, tree, worker
+from tests.run.builds import Forger, fake, faults, flip, made, markers_of, read, talks, tree, worker
 
 N = 4
 SPLIT_NOT = "splits={validation: 0, test: 0}"
+
+
+FICKLE = "engines.tts={name: 'tests.run.engines:Fickle'}", "verify.max_floor_db=0"
+"""A voice whose takes differ each time; some have no quiet between words."""
 
 
 class Died(BaseException):
@@ -94,7 +98,7 @@ def n_writes(folder: Path) -> int:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_an_engine_that_never_repeats_itself_still_gives_one_content(tmp_path, after):
     """Two attempts disagree on every byte of speech; the conversations file, written first, decides."""
-    recipe = small(tmp_path, "engines.tts={name: 'tests.run.engines:Fickle'}")
+    recipe = small(tmp_path, *FICKLE)
     call = 0
     while run(recipe, out := tmp_path / f"out{call}", call, after):
         before = tree(out)
@@ -223,14 +227,13 @@ def test_a_name_is_durable_before_the_marker(tmp_path, monkeypatch):
 
 
 def test_the_fickle_engine_is_fickle(tmp_path):
-    fickle = "engines.tts={name: 'tests.run.engines:Fickle'}"
-    digests = {made(tmp_path / str(k), fickle, n=2)[1].digest for k in range(2)}
+    digests = {made(tmp_path / str(k), *FICKLE, n=2)[1].digest for k in range(2)}
     assert len(digests) == 2
 
 
 def test_two_workers_at_one_unit_agree_on_the_first_ones_content(tmp_path):
     """Neither knows of the other: both have made the unit's content before either writes."""
-    recipe = small(tmp_path, "engines.tts={name: 'tests.run.engines:Fickle'}")
+    recipe = small(tmp_path, *FICKLE)
     store = LocalStore(tmp_path / "out")
     first, second = worker(recipe, store), worker(recipe, store)
     done = first.run(0)
@@ -290,8 +293,9 @@ def test_a_damaged_file_of_rows_is_named(tmp_path):
 
 
 def test_a_unit_of_nothing_but_rejects_is_a_unit(tmp_path):
-    out, manifest = made(tmp_path, records=[b"{", b"[]", b"null"])
-    assert (manifest.n_records, manifest.n_rejects) == (3, 3)
+    good = [record for record in talks(3) if record["id"] != "d0"]
+    out, manifest = made(tmp_path, records=[*good, b"{", b"[]", b"null"])
+    assert (manifest.n_records, manifest.n_rejects, manifest.n_units) == (5, 3, 3)
     assert [row["reason"] for row in read(out, "rejects")] == ["broken_json", "not_an_object", "not_an_object"]
     assert faults(out) == []
 
@@ -322,13 +326,14 @@ def test_rejects_are_those_of_the_first_attempt_too(tmp_path):
     recipe = small(tmp_path, "speak.attempts=1", "engines.tts={name: 'tests.run.engines:Broken'}")
     assert run(recipe, tmp_path / "out", 2, after=True)
     first = about(Forger.table_of(tmp_path / "out" / "conversations" / "000000.parquet"))["rejects"]
-    build(recipe, str(tmp_path / "out"))
-    kept = read(tmp_path / "out", "rejects")
+    with pytest.raises(LimitError, match="no dialogue is kept"):
+        build(recipe, str(tmp_path / "out"))
+    files = sorted((tmp_path / "out" / "rejects").iterdir())
+    kept = [row for file in files for row in Forger.table_of(file).to_pylist()]
     assert kept[: len(first)] == first
     failed = [row for row in kept if row["stage"] == "speak"]
     assert len({row["detail"] for row in failed}) == 2  # the second unit was made by another voice
     assert all(row["detail"].startswith("ValueError: broken") and "engines.py" in row["traceback"] for row in failed)
-    assert faults(tmp_path / "out") == []
 
 
 def test_every_file_explains_itself(tmp_path):

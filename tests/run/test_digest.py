@@ -297,7 +297,8 @@ def test_no_rows_are_a_table_too():
 
 
 def test_planned_records_come_back_as_they_were():
-    talk = Dialogue("d", (Turn("user", "a\u202e"), Turn("assistant", "")), "s", "", 5)
+    turns = (Turn("user", "a\u202e"), Turn("assistant", ""))
+    talk = Dialogue("d", turns, "s", "", 5, system="Be kind.", cut="tool_call", notices=("bad_id: x",))
     rejected = Reject(6, "e", "s", "source", "broken_json", "x")
     assert records_of(input_table([talk, rejected])) == [talk, rejected]
 

@@ -13,7 +13,7 @@ from datagen.run.planning import plan_build
 from datagen.run.worker import Worker
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import LocalStore
-from tests.run.builds import fake, faults, made, read, talk, tree
+from tests.run.builds import fake, faults, made, read, talk, talks, tree
 
 OK = "That sounds very nice to me."
 LINES: list[object] = [
@@ -175,7 +175,7 @@ def test_each_record_gives_exactly_one_result(hands, records, rejected):
 @settings(max_examples=10, deadline=None)
 def test_lines_of_anything_are_all_accounted_for(tmp_path_factory, values):
     lines = [value.replace(b"\n", b"") if isinstance(value, bytes) else json.dumps(value).encode() for value in values]
-    lines = [b"{}", *(line for line in lines if line.strip())]
-    out, manifest = made(tmp_path_factory.mktemp("any"), records=lines)
-    assert manifest.n_records == len(lines) == manifest.n_rejects
+    lines = [talks(2)[1], *(line for line in lines if line.strip())]
+    out, manifest = made(tmp_path_factory.mktemp("any"), "limits.max_rejected_share=1", records=lines)
+    assert manifest.n_records == len(lines) == manifest.n_rejects + 1
     assert faults(out) == []

@@ -1,5 +1,7 @@
 """Background noise for the user's channel: generated, and recordings from a directory."""
 
+import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -7,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen import seeds
-from datagen.engines.audio import AUDIO_SUFFIXES, read_audio
+from datagen.engines.audio import AUDIO_SUFFIXES, decode, read_audio
 from datagen.engines.base import Audio, EngineInfo
 from datagen.engines.noise.ambience import KINDS
-from datagen.errors import EngineError, RecipeError
+from datagen.errors import EngineError, OutageError, RecipeError
 
 _FADE_MS = 20
 
@@ -50,41 +52,56 @@ class DirectoryNoise:
     """Recordings below a directory, in any audio format, such as MUSAN. A kind is a path below it.
 
     Recordings repeat: two conversations may have the same one, and where one is shorter than a conversation, it is
-    continued from another place.
+    continued from another place. Hidden files are ignored. Files that cannot be used are `skipped`, by their content
+    alone, so every machine with the same files draws the same ones.
     """
 
-    def __init__(self, path: str = "", sample_rate_hz: int = 24_000, from_start: bool = False) -> None:
-        """List the recordings; `from_start` takes each from its beginning and only once, as noise bursts need it.
+    def __init__(
+        self,
+        path: str = "",
+        sample_rate_hz: int = 24_000,
+        from_start: bool = False,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        """Find the recordings that can be used.
+
+        Args:
+            path: The directory.
+            sample_rate_hz: Sample rate of what is taken.
+            from_start: True to take each from its beginning and only once, as noise bursts need it.
+            files: SHA-256 of each recording that can be used, by its path, as another process found
+                them; by default all are read.
 
         Raises:
-            RecipeError: If the directory is missing or holds no audio.
+            RecipeError: If the directory is missing or holds no recording that can be used.
         """
         self._root = Path(path)
         if not path or not self._root.is_dir():
-            raise RecipeError(
-                f"mix.noise: directory {path!r} does not exist; set options.path to a folder of audio files"
-            )
-        files = (file for file in self._root.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES)
-        self._kinds = tuple(sorted(file.relative_to(self._root).as_posix() for file in files))
+            raise RecipeError(f"noise: directory {path!r} does not exist; set options.path to a folder of audio files")
+        self.files, self.skipped = survey(self._root) if files is None else (dict(files), ())
+        """Hash of each usable recording, in order; and a line for each of the others."""
+        self._kinds = tuple(self.files)
         if not self._kinds:
-            raise RecipeError(
-                f"mix.noise: no audio files below {path!r} (looked for {', '.join(sorted(AUDIO_SUFFIXES))})"
+            looked_for = f"no audio files below {path!r} (looked for {', '.join(sorted(AUDIO_SUFFIXES))})"
+            unusable = (
+                f"none of {len(self.skipped)} audio files below {path!r} can be used: {'; '.join(self.skipped[:3])}"
             )
-        listing = "\n".join(f"{kind}:{(self._root / kind).stat().st_size}" for kind in self._kinds)
+            raise RecipeError(f"noise: {unusable if self.skipped else looked_for}; name another folder")
+        listing = "\n".join(f"{kind}:{sha256}" for kind, sha256 in self.files.items())
         self.info = EngineInfo("directory", f"{seeds.digest(listing):032x}"[:12], "as the recordings", "machine")
         self._rate, self._from_start = sample_rate_hz, from_start
 
     def kinds(self) -> tuple[str, ...]:
-        """Paths of all recordings below the directory, sorted."""
+        """Paths of all usable recordings below the directory, sorted."""
         return self._kinds
 
     def take(self, kind: str, rng: np.random.Generator, n_samples: int) -> Audio:
         """A recording from a drawn place, continued from others; where that is a long pause, from its loudest sample.
 
         Raises:
-            EngineError: If the recording is empty, silent or cannot be read.
+            OutageError: If the recording cannot be read any more, or is another one by now.
         """
-        recording = _recording(self._root / kind, self._rate)
+        recording = _recording(self._root / kind, self._rate, self.files[kind])
         if self._from_start:
             return recording[:n_samples]
         n_fade = min(self._rate * _FADE_MS // 1000, len(recording) // 4)
@@ -110,11 +127,45 @@ def _continued(recording: Audio, start: int, rng: np.random.Generator, n_samples
 
 
 @lru_cache(maxsize=32)
-def _recording(file: Path, sample_rate_hz: int) -> Audio:
-    audio = read_audio(file, sample_rate_hz)
-    if not _audible(audio):
-        raise EngineError(f"noise file {file.name} is empty or silent")
-    return audio
+def _recording(file: Path, sample_rate_hz: int, sha256: str) -> Audio:
+    try:
+        if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
+            raise OutageError(f"noise: {file} has changed since the build was planned; restore it, then resume")
+        return read_audio(file, sample_rate_hz)
+    except (OSError, EngineError) as error:
+        raise OutageError(f"noise: {file} cannot be read ({error}); restore it, then resume") from error
+
+
+def survey(directory: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """SHA-256 of each usable recording below a directory by its path, sorted; and a line for each of the others.
+
+    Each file is read once per process, unless it changes.
+    """
+    files = sorted(file for file in directory.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
+    names = (file.relative_to(directory) for file in files)
+    shown = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    usable, skipped = dict[str, str](), list[str]()
+    for name in shown:
+        stat = (directory / name).stat()
+        sha256, fault = _judged(directory / name, stat.st_size, stat.st_mtime_ns)
+        if fault:
+            skipped.append(f"{directory / name}: {fault}")
+        else:
+            usable[name.as_posix()] = sha256
+    return dict(sorted(usable.items())), tuple(skipped)
+
+
+@lru_cache(maxsize=1 << 20)
+def _judged(file: Path, _size: int, _changed_ns: int) -> tuple[str, str]:
+    """SHA-256 of a recording, and why it cannot be used; empty if it can."""
+    try:
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        audio, _ = decode(file)
+    except (OSError, EngineError) as error:
+        return "", str(error)
+    if not np.isfinite(audio).all():
+        return sha256, "it holds numbers that are no sound"
+    return sha256, "" if _audible(audio.mean(axis=1, dtype=np.float32)) else "it is empty or silent"
 
 
 def _audible(audio: NDArray[np.float32]) -> bool:

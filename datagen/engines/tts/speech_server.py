@@ -100,6 +100,8 @@ class SpeechServer(TTS):
             )
         limits = RecordingLimits.of(o.bank_limits)
         self._bank = load_bank(o.bank, limits, o.languages, o.licence) if o.bank else Bank({})
+        self.skipped = tuple(f"{v.path}: {'; '.join(v.faults)}" for v in self._bank.skipped)
+        """A line for each voice of the bank that cannot be used."""
         self.voices = o.voices or tuple(v for v, r in self._bank.items() if {*r.voice.languages} & {*o.languages})
         if not self.voices:
             raise RecipeError(f"engine speech_server: no voice of the bank speaks {' or '.join(o.languages)}")

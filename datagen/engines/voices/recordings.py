@@ -92,7 +92,7 @@ def find(directory: Path, languages: tuple[str, ...], licence: str) -> list[Reco
     Raises:
         EngineError: If two tables say different things of one utterance.
     """
-    files = sorted(file for file in directory.rglob("*") if file.is_file())
+    files = sorted(file for file in directory.rglob("*") if file.is_file() and not _hidden(file, directory))
     transcripts, sexes = _Transcripts(files), _sexes(directory)
     found = (
         _recording(file, directory, languages, licence, transcripts, sexes)
@@ -100,6 +100,11 @@ def find(directory: Path, languages: tuple[str, ...], licence: str) -> list[Reco
         if file.suffix.lower() in AUDIO_SUFFIXES
     )
     return [recording for recording in found if recording]
+
+
+def _hidden(file: Path, directory: Path) -> bool:
+    """True for a file or folder whose name begins with a dot, such as the `._NAME` of some systems."""
+    return any(part.startswith(".") for part in file.relative_to(directory).parts)
 
 
 def _recording(

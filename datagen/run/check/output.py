@@ -17,6 +17,7 @@ from datagen.run.check.sums import Sums
 from datagen.run.check.takes_check import check_kept
 from datagen.run.check.unit_check import UnitCheck
 from datagen.run.finish import beside, manifest_of, reproducible
+from datagen.run.kept import kept_faults
 from datagen.shards import digest
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, IndexPart, Manifest
 from datagen.shards.plan import PLAN
@@ -82,6 +83,8 @@ def _check(manifest: Manifest, source: Manifest | None, report: Report, faults: 
         sums.check_records(faults)
     if scope.splits and not scope.splits.share_voices:
         sums.check_speakers(faults)
+    with faults.caught():
+        faults.add(*kept_faults(manifest))
     wanted = _wanted(scope, sums, index.parts)
     _check_manifest(scope, wanted, sums, faults)
     _check_beside(scope, wanted, sums, faults)

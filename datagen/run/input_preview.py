@@ -1,0 +1,114 @@
+"""What a build would make of its input, before any work: shapes, samples, and what would be rejected."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from datagen.errors import SourceError
+from datagen.pipeline.select import Select
+from datagen.recipe import Recipe
+from datagen.records import Dialogue, Reject
+from datagen.sources import Maker, read_one
+from datagen.sources.advice import fix_of
+from datagen.sources.inputs import Source, resolve
+from datagen.sources.mappings.table import key_of
+from datagen.sources.shapes import Shapes
+
+N_SAMPLES = 3
+
+
+@dataclass
+class Rejected:
+    """Rejects of one reason."""
+
+    count: int = 0
+    example: str = ""
+    fix: str = ""
+
+
+@dataclass
+class Preview:
+    """One input as it would be read."""
+
+    place: str
+    container: str
+    n_records: int = 0
+    n_kept: int = 0
+    is_whole: bool = True
+    """False if records were left unread because of the limit."""
+    error: str = ""
+    """Why it cannot be read to its end, if so."""
+    shapes: dict[str, int] = field(default_factory=dict)
+    """Number of dialogues by shape."""
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    """The first dialogues as understood: id, shape, language, system, cut, turns."""
+    rejects: dict[str, Rejected] = field(default_factory=dict)
+    """By stage and reason, such as `source/unknown_role`."""
+    notices: dict[str, Rejected] = field(default_factory=dict)
+    cuts: dict[str, int] = field(default_factory=dict)
+    """Dialogues of which turns are left out, by reason."""
+
+
+def preview(recipe: Recipe, limit: int) -> Iterator[Preview]:
+    """Preview each input of a recipe.
+
+    Args:
+        recipe: The recipe; only `input` and `select` are used.
+        limit: Records to read of each input.
+
+    Raises:
+        SourceError: If an input does not exist.
+    """
+    source = recipe.input
+    maker = Maker(Shapes(key_of(source.shape, source.mapping), source.roles))
+    select = Select(recipe.select)
+    for file in resolve(source.paths):
+        found = Preview(file.place, _container(file))
+        try:
+            for item in read_one(file, maker, source.hf_split, source.max_record_bytes, limit + 1):
+                if found.n_records == limit:
+                    found.is_whole = False
+                    break
+                _add(found, item, maker.shape, select)
+        except SourceError as error:
+            found.error = str(error)
+        yield found
+
+
+def _container(file: Source) -> str:
+    """The format of a file, and its packing.
+
+    >>> from pathlib import Path
+    >>> _container(Source("a.jsonl.gz", "a", "jsonl", Path("a.jsonl.gz")))
+    'jsonl, gz'
+    """
+    packing = file.suffix.lstrip(".")
+    return f"{file.format}, {packing}" if packing in ("gz", "zst", "bz2", "xz") else file.format
+
+
+def _add(found: Preview, item: Dialogue | Reject, shape: str, select: Select) -> None:
+    found.n_records += 1
+    if isinstance(item, Dialogue):
+        found.shapes[shape] = found.shapes.get(shape, 0) + 1
+        if item.cut:
+            found.cuts[item.cut] = found.cuts.get(item.cut, 0) + 1
+        for notice in item.notices:
+            _count(found.notices, notice.partition(": ")[0], f"{item.id}: {notice.partition(': ')[2]}", "")
+        if len(found.samples) < N_SAMPLES:
+            found.samples.append(_sample(item, shape))
+        item = select(item)
+    if isinstance(item, Reject):
+        _count(found.rejects, f"{item.stage}/{item.reason}", f"{item.dialogue_id}: {item.detail}", fix_of(item.reason))
+    else:
+        found.n_kept += 1
+
+
+def _count(counts: dict[str, Rejected], name: str, example: str, fix: str) -> None:
+    entry = counts.setdefault(name, Rejected(0, example, fix))
+    entry.count += 1
+
+
+def _sample(item: Dialogue, shape: str) -> dict[str, Any]:
+    turns = [{"role": turn.role, "text": turn.text} for turn in item.turns]
+    about = {"id": item.id, "shape": shape, "language": item.language, "system": item.system, "cut": item.cut}
+    return {**about, "turns": turns}

@@ -1,0 +1,65 @@
+"""How to fix what makes a record a reject, by reason."""
+
+FIXES = {
+    "not_an_object": "give one JSON object per record",
+    "broken_json": "fix the JSON there, or name the file .json if one record has several lines",
+    "invalid_unicode": "write the file again as UTF-8",
+    "too_deep": "flatten the record, or leave the nested field out",
+    "bad_number": "write long numbers as text",
+    "bad_value": "change the type of the column",
+    "record_too_large": "raise input.max_record_bytes, or split the record",
+    "unknown_shape": "describe the record under input.mapping, for example {turns: data.conv, role: who, text: words}",
+    "ambiguous_shape": "set input.shape to one of the shapes named there",
+    "bad_turns": "fix the list of turns, or describe it under input.mapping",
+    "bad_text": "give text for each turn",
+    "not_text": "leave such records out: the answer rests on an image or sound",
+    "unknown_role": "name the role under input.roles, for example {Kunde: user}",
+    "too_many_speakers": "name the roles of all speakers under input.roles",
+    "role_labels": "split the text at its role labels, or describe them under input.mapping (labels)",
+    "tool_turns": "give records in which the assistant answers in words",
+    "no_turns": "give a user's turn and an answer; if a role is misread, name it under input.roles",
+    "undesirable": "nothing, if the label means a bad answer; else set input.mapping.label to another field",
+    "duplicate_id": "give each record its own id, or none",
+    "bad_mark": "fix the mark, or leave marks out",
+    "bad_scores": "fix the scores, or rename the field if it is no judge's",
+    "bad_written_by": "fix the origins, or rename the field",
+    "language": "add the language to select.languages",
+    "too_few_turns": "lower select.min_turns",
+    "too_many_turns": "raise select.max_turns",
+    "too_few_words": "lower select.min_words",
+    "too_many_words": "raise select.max_words",
+    "turn_too_long": "raise select.max_words_per_turn",
+    "low_score": "lower select.min_scores",
+    "no_score": "have it judged, or set select.require_scores to false",
+    "duplicate": "leave repeated dialogues out, or set input.exact_duplicates to false",
+    "near_duplicate": "leave repeated dialogues out, or raise input.near_duplicates",
+    "tool_call": "set select.trim to true, so that the dialogue is cut before it",
+    "chat_template": "remove the marks of the template from the text",
+    "reasoning": "close the tags of the reasoning, so that it can be dropped, or remove it",
+    "media_tag": "leave such records out: the dialogue is about an image or sound",
+    "stage_direction": "remove it from the text, because marks count its words",
+    "control_characters": "write the file again as UTF-8",
+    "foreign_script": "leave dialogues of mixed languages out, or raise select.max_rare_share",
+    "unreadable": "write these parts in words",
+    "unspeakable": "leave such records out: a turn has no word",
+    "code": "raise select.max_code_share",
+    "mathematics": "raise select.max_math_symbols",
+    "table": "raise select.max_table_rows",
+    "html": "raise select.max_html_tags",
+    "list": "raise select.max_list_items",
+    "urls": "raise select.max_urls",
+    "placeholder": "raise select.max_placeholders",
+    "long_word": "raise select.max_word_length",
+    "repetition": "raise select.max_repeated_share",
+    "rare_symbols": "raise select.max_rare_share",
+}
+"""A fix per reason, of reading and of selection; each names the setting, if there is one."""
+
+
+def fix_of(reason: str) -> str:
+    """How to fix a reject with this reason; empty if its detail says all there is.
+
+    >>> fix_of("unknown_role")
+    'name the role under input.roles, for example {Kunde: user}'
+    """
+    return FIXES.get(reason, "")

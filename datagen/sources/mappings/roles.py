@@ -1,0 +1,101 @@
+"""Names of roles and speakers to who speaks."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Literal, NamedTuple
+
+from datagen.sources.fields import UnfitError, names, quote
+from datagen.sources.mappings.table import words
+
+Kind = Literal["user", "assistant", "system", "tool", "other"]
+"""Who a piece is from; `other` is content that is neither spoken nor a tool's, such as an image."""
+_MOST_NAME = 80
+
+
+class Said(NamedTuple):
+    """A raw piece of a turn: who it is from, its content (not yet known to be text), and its field."""
+
+    kind: Kind
+    text: object
+    field: str
+
+
+@cache
+def _roles() -> dict[str, Kind]:
+    return {name: kind for kind, known in words()["roles"].items() for name in known}
+
+
+@cache
+def _model() -> re.Pattern[str]:
+    """Names of models, alone or with a version."""
+    return re.compile(rf"(?:{'|'.join(words()['models'])})(?:[ _/:.-]?[0-9][\w.:/ -]*|[_/:-][\w.:/-]+)?")
+
+
+def role_named(name: str, more: Mapping[str, Kind]) -> Kind | None:
+    """The role with a name, compared without case; None if it is unknown.
+
+    Args:
+        name: The name.
+        more: Roles by names in lower case, which come first.
+
+    >>> role_named("Human", {}), role_named("gpt-4o", {}), role_named("Kunde", {"kunde": "user"}), role_named("Al", {})
+    ('user', 'assistant', 'user', None)
+    """
+    plain = name.strip(" \t\n:：").lower()
+    known = more.get(plain) or _roles().get(plain)
+    if known is None and len(plain) <= _MOST_NAME and _model().fullmatch(plain):
+        return "assistant"
+    return known
+
+
+def roles_of(said_by: Sequence[str], field: Sequence[str], more: Mapping[str, Kind]) -> list[Kind]:
+    """The role of each turn. `sys` is the assistant, unless another name is.
+
+    Args:
+        said_by: Names of roles, one per turn.
+        field: Their fields, for errors.
+        more: Roles by names in lower case, which come first.
+
+    Raises:
+        UnfitError: `unknown_role`.
+
+    >>> roles_of(["usr", "sys"], ["a", "b"], {}), roles_of(["sys", "user", "gpt"], ["a", "b", "c"], {})
+    (['user', 'assistant'], ['system', 'user', 'assistant'])
+    """
+    found = {name: role_named(name, more) for name in dict.fromkeys(said_by)}
+    for name in found:
+        if found[name] is None and name.strip().lower() == "sys":
+            found[name] = "system" if "assistant" in found.values() else "assistant"
+    kinds: list[Kind] = []
+    for name, where in zip(said_by, field, strict=True):
+        kind = found[name]
+        if kind is None:
+            raise UnfitError("unknown_role", f"{where} is no known role: {quote(name)}; name it under input.roles")
+        kinds.append(kind)
+    return kinds
+
+
+def speakers_of(said_by: Sequence[str], more: Mapping[str, Kind]) -> list[Kind]:
+    """Roles of two named speakers: one named like a role has it, else the first is the user.
+
+    Raises:
+        UnfitError: `too_many_speakers` or `unknown_role`.
+
+    >>> speakers_of(["Al", "Bo", "Al"], {}), speakers_of(["Agent", "Bo"], {})
+    (['user', 'assistant', 'user'], ['assistant', 'user'])
+    """
+    plain = [name.strip().lower() for name in said_by]
+    speakers = list(dict.fromkeys(plain))
+    if speakers and all(name in more for name in speakers):
+        return [more[name] for name in plain]
+    if len(speakers) > 2:
+        shown = names(dict.fromkeys(speakers))
+        raise UnfitError("too_many_speakers", f"{len(speakers)} speakers: {shown}; name their roles under input.roles")
+    one, two = (role_named(name, more) for name in (speakers[0], speakers[-1]))
+    if len(speakers) == 2 and one == two and one in ("user", "assistant"):
+        raise UnfitError("unknown_role", f"both speakers are the {one}: {names(dict.fromkeys(speakers))}")
+    # A speaker called System is a machine that talks, not an instruction: only the two roles count
+    # here.
+    assistant_is_first = one == "assistant" or (one != "user" and two == "user")
+    return ["assistant" if (name == speakers[0]) == assistant_is_first else "user" for name in plain]

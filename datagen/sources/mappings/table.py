@@ -1,0 +1,61 @@
+"""The shipped mappings and words, read once, and mappings by name."""
+
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datagen.errors import SourceError
+from datagen.recipe.mapping_config import MappingConfig
+
+CUSTOM = "mapping"
+"""Name of the mapping of a recipe."""
+
+
+@cache
+def words() -> dict[str, Any]:
+    """Names of roles, labels, parts and languages; see `words.yaml`."""
+    values: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text("utf-8"))
+    return values
+
+
+def _read() -> tuple[dict[str, MappingConfig], dict[str, str], dict[str, tuple[str, ...]]]:
+    """Mappings by name, names by other names, and public formats by name."""
+    table: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("table.yaml").read_text("utf-8"))
+    formats = {name: tuple(values.pop("formats")) for name, values in table.items()}
+    also = {other: name for name, values in table.items() for other in values.pop("also", ())}
+    return {name: MappingConfig.model_validate(values) for name, values in table.items()}, also, formats
+
+
+TABLE, ALSO, FORMATS = _read()
+
+
+def key_of(shape: str, mapping: MappingConfig | None) -> str:
+    """The name of a shape, or a mapping as text, which can be used in its place.
+
+    Raises:
+        SourceError: If there is no such shape, or a mapping is given beside one.
+    """
+    if mapping is not None:
+        if shape != "auto":
+            raise SourceError(f"shape {shape!r} is set beside a mapping; set one of the two")
+        return mapping.model_dump_json(exclude_defaults=True)
+    if shape != "auto" and shape not in TABLE and shape not in ALSO:
+        raise SourceError(f"shape {shape!r} is unknown; choose one of auto, {', '.join([*TABLE, *ALSO])}")
+    return ALSO.get(shape, shape)
+
+
+@lru_cache(maxsize=64)
+def mappings_of(key: str) -> dict[str, MappingConfig]:
+    """The mappings that a key of `key_of` allows, by name.
+
+    >>> list(mappings_of("alpaca")), list(mappings_of('{"turns": ["talk"]}'))
+    (['alpaca'], ['mapping'])
+    """
+    if key == "auto":
+        return TABLE
+    if key.startswith("{"):
+        return {CUSTOM: MappingConfig.model_validate_json(key)}
+    name = ALSO.get(key, key)
+    return {name: TABLE[name]}

@@ -1,0 +1,102 @@
+"""All resources are probed before the first speech, and all faults listed at once."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from datagen.errors import DatagenError, ResumeError, StoreError
+from datagen.pipeline.pipeline import Pipeline
+from datagen.run.build import build
+from datagen.run.job import Watcher
+from datagen.run.preflight import dry_run, preflight
+from datagen.shards.store import LocalStore
+from tests.run.builds import fake, read
+
+
+def sounds(folder, *bad):
+    folder.mkdir()
+    soundfile.write(folder / "good.wav", np.sin(np.arange(24_000) / 9), 24_000)
+    for name in bad:
+        (folder / name).write_bytes(b"RIFF")
+    return folder
+
+
+def noisy(folder):
+    return f"mix.noise=[{{name: directory, options: {{path: '{folder}'}}}}]"
+
+
+class Notices(Watcher):
+    def __init__(self):
+        self.lines = []
+
+    def notice(self, line):
+        self.lines.append(line)
+
+
+def test_all_faults_are_listed_at_once_before_anything_is_written(tmp_path):
+    (tmp_path / "empty").mkdir()
+    recipe = fake(
+        tmp_path,
+        noisy(tmp_path / "empty"),
+        "engines.tts={name: nonesuch}",
+        f"input.paths=[{tmp_path / 'no.jsonl'}]",
+        f"takes.reuse=[{tmp_path / 'none'}]",
+    )
+    with pytest.raises(DatagenError) as error:
+        build(recipe, str(tmp_path / "out"))
+    message = str(error.value)
+    assert message.startswith("4 faults: (1) noise: no audio files below")
+    assert "nonesuch" in message and "no.jsonl" in message and "keeps no takes" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_sounds_are_skipped_with_one_notice_each_and_another_is_drawn(tmp_path):
+    folder, watcher = sounds(tmp_path / "noise", "bad.wav", "._good.wav"), Notices()
+    both = f"mix.bursts={{probability: 1, sources: [{{name: directory, options: {{path: '{folder}'}}}}]}}"
+    build(fake(tmp_path, noisy(folder), both), str(tmp_path / "out"), watcher=watcher)
+    (line,) = (line for line in watcher.lines if "wav" in line)
+    assert line.startswith("skipped: ") and "bad.wav: cannot read" in line
+    assert {row["mixing"]["noise"] for row in read(tmp_path / "out", "conversations")} == {"good.wav"}
+
+
+def test_workers_get_the_files_that_were_found_and_make_the_same_bytes(tmp_path):
+    recipe = fake(tmp_path, noisy(sounds(tmp_path / "noise", "bad.wav")))
+    here = build(recipe, str(tmp_path / "here"))
+    there = build(recipe, str(tmp_path / "there"), n_workers=2)
+    assert here.digest == there.digest
+    files = Pipeline(recipe).worker_recipe()["mix"]["noise"][0]["options"]["files"]
+    assert list(files) == ["good.wav"]
+
+
+def test_an_output_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(StoreError, match="is a file; choose another --out"):
+        preflight(Pipeline(fake(tmp_path)), LocalStore(tmp_path / "out"))
+
+
+def test_an_output_that_cannot_fit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("datagen.run.preflight._BYTES_PER_HOUR", 10**18)
+    with pytest.raises(StoreError, match=r"needs about .* GB, and .* are free"):
+        build(fake(tmp_path), str(tmp_path / "out"))
+
+
+def test_a_dry_run_writes_nothing_and_knows_what_is_left(tmp_path):
+    recipe, out = fake(tmp_path), tmp_path / "out"
+    found = dry_run(recipe, str(out))
+    assert (found.n_records, found.n_units, found.n_left) == (6, 3, 3)
+    assert found.kept_share == pytest.approx(4 / 6) and found.hours > 0 and found.n_bytes > 0
+    assert not out.exists()
+    build(recipe, str(out))
+    before = {file: file.stat().st_mtime_ns for file in out.rglob("*")}
+    assert dry_run(recipe, str(out)).n_left == 0
+    assert {file: file.stat().st_mtime_ns for file in out.rglob("*")} == before
+    with pytest.raises(ResumeError):
+        dry_run(fake(tmp_path, "seed=8"), str(out))
+
+
+def test_a_dry_run_finds_the_faults_of_a_build(tmp_path):
+    with pytest.raises(DatagenError, match="no dialogue is kept"):
+        dry_run(fake(tmp_path, records=[{"id": 1}]), str(tmp_path / "out"))
+    assert json.loads((tmp_path / "in.jsonl").read_text()) == {"id": 1}
