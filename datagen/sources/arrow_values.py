@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as types
 
 from datagen.sources.fields import UnfitError
 
 _VALUE_BYTES = 4
 """Least weight of a value: nulls take nothing in Arrow but do in Python."""
+_OFFSETS = (
+    *((is_kind, np.int32) for is_kind in (types.is_string, types.is_binary)),
+    *((is_kind, np.int64) for is_kind in (types.is_large_string, types.is_large_binary)),
+)
+"""Kinds of texts and how the offsets of their values are stored."""
 
 
 def weight_of(array: Any) -> int:
@@ -48,10 +52,14 @@ def weight_of(array: Any) -> int:
 def _referred(array: Any) -> int:
     """Bytes of the values of a dictionary array, each as often as it occurs."""
     values = array.dictionary
-    kind = values.type
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind):
-        return int(pc.sum(pc.binary_length(values).take(array.indices)).as_py() or 0)
-    return len(array) * weight_of(values)  # a bound
+    offsets = next((width for is_kind, width in _OFFSETS if is_kind(values.type)), None)
+    if offsets is None:
+        return len(array) * weight_of(values)  # a bound
+    if not len(values):
+        return 0
+    ends = np.frombuffer(values.buffers()[1], offsets)[values.offset :]
+    used = array.indices.drop_null().to_numpy(zero_copy_only=False)
+    return int((ends[used + 1].astype(np.int64) - ends[used]).sum())
 
 
 def _viewed(array: Any) -> int:

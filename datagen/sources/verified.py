@@ -50,9 +50,9 @@ def _at_commit(file: Source, identity: tuple[InputFile, ...]) -> tuple[Source, t
 def opened(file: Source, identity: Sequence[InputFile] = ()) -> Iterator[IO[bytes]]:
     """Open an input; compares its bytes with its identity unless the body raises.
 
-    Bytes of a stream are hashed as they are read, and the rest of them at the end. Parquet, zip and
-    data sets of `save_to_disk` are read at random places, so they are hashed once more at the end:
-    Parquet and zip through the same open file, a data set file by file. A hub data set has no bytes here;
+    Bytes of a stream are hashed as they are read, and the rest of them at the end. Parquet, Arrow,
+    zip and data sets of `save_to_disk` are read at random places, so they are hashed once more at
+    the end: the files through the same open file, a data set file by file. A hub data set has no bytes here;
     it is pinned by its commit.
 
     Args:
@@ -73,7 +73,8 @@ def opened(file: Source, identity: Sequence[InputFile] = ()) -> Iterator[IO[byte
     with reading(file):  # pyarrow buffers what it reads of Parquet, so another buffer is not kept
         raw: Any = file.open().detach() if file.format == "parquet" else file.open()
     with raw:
-        hashed, at_random = _Hashed(raw), file.format in ("parquet", "zip")
+        hashed = _Hashed(raw)
+        at_random = file.format in ("parquet", "arrow", "zip") and not file.packing
         yield raw if at_random or not identity else io.BufferedReader(hashed, _BUFFER_BYTES)
         if not identity:
             return
