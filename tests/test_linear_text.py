@@ -49,6 +49,13 @@ def _selected(piece: str):
     return run
 
 
+def _compared(n: int) -> None:
+    from datagen.sources.duplicates import essence_of
+    from tests.conftest import dialogue
+
+    essence_of(dialogue(_text("\u0301\u0327", n), "Yes.", id="d"))
+
+
 def _stems(n: int) -> None:
     from datagen.text.references import content
 
@@ -105,6 +112,7 @@ RUNS = {
     "digits of an entity": _spoken("&#" + "1" * 5000, "en"),
     "spaces, selected": _selected(" \u2003"),
     "open brackets, selected": _selected("[<`"),
+    "combining marks, compared": _compared,
     "suffixes": _stems,
     "marks of a unit": _pauses,
     "pieces of a text": _pieces,

@@ -46,7 +46,8 @@ def is_dialogues_by_id(value: Mapping[str, object]) -> bool:
     >>> is_dialogues_by_id({"messages": [{"role": "user", "content": "Hi"}]})
     False
     """
-    return bool(value) and not read_columns(value) and all(map(_is_dialogue, value.values()))
+    has_field = bool(read_columns(value)) or any(key in value for key in _LISTS)
+    return bool(value) and not has_field and all(map(_is_dialogue, value.values()))
 
 
 def record_of(value: object) -> object:
