@@ -92,14 +92,14 @@ def nest_of(head: bytes, max_bytes: int) -> Nest | None:
         return None
     for at, data in cut(io.BytesIO(head), max_bytes):
         begin = _LIST_BEGINS.match(head, at)
-        if begin and _is_list_of_records(json.loads(begin[1]), head[begin.end() :], max_bytes):
+        if begin and _is_list_of_records(_value(begin[1]), head[begin.end() :], max_bytes):
             return Nest(True, begin.end())
         if isinstance(data, UnfitError):
             break
-        try:
-            whole |= json.loads(b"{%b}" % data)
-        except (ValueError, RecursionError):
+        element = _value(b"{%b}" % data)
+        if not isinstance(element, dict):
             return None
+        whole |= element
     return Nest(False) if is_dialogues_by_id(whole) else None
 
 
@@ -113,17 +113,20 @@ def _is_dialogue(value: object) -> bool:
     return has_list or sum(isinstance(each, str) for each in value.values()) > 1
 
 
-def _is_list_of_records(key: str, data: bytes, max_bytes: int) -> bool:
+def _value(data: bytes) -> object:
+    """The JSON value in these bytes, whatever their encoding; None if there is none."""
+    try:
+        return json.loads(data.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_list_of_records(key: object, data: bytes, max_bytes: int) -> bool:
     """True if a list under a key begins with a record, not with a turn or a pair of texts."""
     if key not in _LISTS:
         return False
     _, first = next(cut(io.BytesIO(data), max_bytes), (0, None))
-    if not isinstance(first, bytes):
-        return False
-    try:
-        value = json.loads(first)
-    except (ValueError, RecursionError):
-        return False
+    value = _value(first) if isinstance(first, bytes) else None
     if isinstance(value, list):
         return bool(value) and all(map(is_turn, value))
     has_list = isinstance(value, dict) and any(isinstance(each, (list, dict)) for each in value.values())

@@ -32,6 +32,7 @@ _HEADER_BYTES = 1 << 16
 _BATCHES = (128, 16, 1)
 _PLAIN, _DELTA_LENGTHS, _DELTA_BYTE_ARRAY = 0, 6, 7
 _DICTIONARIES = (2, 8)
+_CODECS = {1: "snappy", 2: "gzip", 4: "brotli", 5: "lz4_raw", 6: "zstd", 7: "lz4_raw"}
 _FIX = "write it again with smaller row groups and pages, as in pyarrow.parquet.write_table(row_group_size=1000)"
 
 
@@ -61,11 +62,20 @@ class _Page(NamedTuple):
         return found
 
 
-def check_footer(stream: IO[bytes], place: str) -> None:
-    """Check the length of a file's footer before it is parsed.
+class _Chunk(NamedTuple):
+    """A column of a row group."""
+
+    codec: int
+    n_values: int
+    at: int
+    """Offset of its first page."""
+
+
+def footer_of(stream: IO[bytes], place: str) -> bytes:
+    """A file's footer; empty if there is none.
 
     Raises:
-        SourceError: If it is too long.
+        SourceError: If it is too long to be parsed.
     """
     n_bytes = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, n_bytes - 8))
@@ -75,16 +85,38 @@ def check_footer(stream: IO[bytes], place: str) -> None:
             f"{place}: cannot be read: its footer claims {int.from_bytes(end[:4], 'little')} bytes, at most "
             f"{_FOOTER_BYTES} are parsed; write it again with fewer columns and larger row groups, or as several files"
         )
+    stream.seek(max(0, n_bytes - 8 - int.from_bytes(end[:4], "little")))
+    return stream.read(n_bytes - 8 - stream.tell()) if end[4:] == b"PAR1" else b""
 
 
 class Weigher:
     """Weighs the row groups of an open file."""
 
-    def __init__(self, stream: IO[bytes], metadata: Any, columns: list[str], place: str) -> None:
-        """Of the leaves of some columns; `place` is for errors."""
-        self._stream, self._metadata, self._place = stream, metadata, place
-        schema = metadata.schema
-        self._leaves = [k for k in range(metadata.num_columns) if schema.column(k).path.split(".")[0] in columns]
+    def __init__(self, stream: IO[bytes], footer: bytes, schema: Any, columns: list[str], place: str) -> None:
+        """Of the leaves of some columns.
+
+        Args:
+            stream: The file.
+            footer: Its footer; parsed here, because pyarrow ends the process on damaged row groups.
+            schema: Its Parquet schema.
+            columns: Names of the columns.
+            place: Of the file, for errors.
+
+        Raises:
+            SourceError: If the footer is damaged.
+        """
+        self._stream, self._schema, self._place = stream, schema, place
+        self._leaves = [k for k in range(len(schema)) if schema.column(k).path.split(".")[0] in columns]
+        try:
+            self._groups = list(_row_groups(footer, self._leaves))
+        except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
+            fix = "check that it is complete, and fetch it again"
+            raise SourceError(f"{place}: cannot be read: its footer is damaged ({error!r}); {fix}") from error
+
+    @property
+    def n_groups(self) -> int:
+        """Number of row groups."""
+        return len(self._groups)
 
     def batch_rows(self, group: int) -> int:
         """The number of rows of a row group that may be decoded at once.
@@ -112,7 +144,7 @@ class Weigher:
         raise self._error(group, worst, f"a row has {heaviest[worst][1]} bytes when decoded")
 
     def _error(self, group: int, leaf: int, wrong: str, most_bytes: int = BUDGET_BYTES) -> SourceError:
-        path = self._metadata.schema.column(leaf).path
+        path = self._schema.column(leaf).path
         most = f"; at most {most_bytes} are held at once"
         return SourceError(f"{self._place}: cannot be read: row group {group}, column {path}: {wrong}{most}; {_FIX}")
 
@@ -134,19 +166,17 @@ class Weigher:
         return largest + n_bytes + n_values * (_VALUE_BYTES + longest), largest
 
     def _pages(self, group: int, leaf: int) -> Iterator[_Page]:
-        chunk = self._metadata.row_group(group).column(leaf)
-        at, n_left = chunk.data_page_offset, chunk.num_values
-        if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-            at = min(at, chunk.dictionary_page_offset)
+        chunk = self._groups[group][1][leaf]
+        at, n_left = chunk.at, chunk.n_values
         while n_left > 0:
-            self._stream.seek(at)
-            data = self._stream.read(_HEADER_BYTES)
             try:
+                self._stream.seek(at)
+                data = self._stream.read(_HEADER_BYTES)
                 header, length = _read_struct(data, 0)
                 page = _Page(header, at + length)
-                if min(header[3], page.n_bytes, page.about.get(1, 0)) < 0:
+                if min(at, header[3], page.n_bytes, page.about.get(1, 0)) < 0:
                     raise ValueError("a negative size")
-            except (IndexError, KeyError, ValueError, struct.error) as error:
+            except (IndexError, KeyError, TypeError, ValueError, OSError, struct.error) as error:
                 raise self._error(group, leaf, f"the header of a page is damaged ({error})") from error
             yield page
             n_left -= 0 if page.is_dictionary else page.about.get(1, 0)
@@ -154,26 +184,25 @@ class Weigher:
 
     def _content(self, group: int, leaf: int, page: _Page) -> bytes:
         """The bytes of a page, decompressed; of version 2 the values alone, without levels."""
-        chunk = self._metadata.row_group(group).column(leaf)
+        codec = self._groups[group][1][leaf].codec
         self._stream.seek(page.at)
         data, n_levels = self._stream.read(page.header[3]), 0
         if 8 in page.header:
             n_levels = page.about.get(5, 0) + page.about.get(6, 0)
         packed, n_bytes = data[n_levels:], page.n_bytes - n_levels
-        if chunk.compression == "UNCOMPRESSED" or (8 in page.header and page.about.get(7) is False):
+        if not codec or (8 in page.header and page.about.get(7) is False):
             return data
-        codec = {"LZ4": "lz4_raw"}.get(chunk.compression, chunk.compression.lower())
-        return data[:n_levels] + (pa.decompress(packed, n_bytes, codec, asbytes=True) if n_bytes else b"")
+        return data[:n_levels] + (pa.decompress(packed, n_bytes, _CODECS[codec], asbytes=True) if n_bytes else b"")
 
     def _lengths(self, group: int, leaf: int, page: _Page) -> NDArray[np.int64]:
         """Decoded bytes of each value of a dictionary."""
-        column = self._metadata.schema.column(leaf)
+        column = self._schema.column(leaf)
         n_values = page.about.get(1, 0)
         if column.physical_type != "BYTE_ARRAY":
             return np.full(n_values, max(8, column.length or 0), np.int64)
         try:
             return _text_lengths(self._content(group, leaf, page), 0, n_values)
-        except (OSError, struct.error, ValueError, IndexError) as error:
+        except (OSError, struct.error, ValueError, IndexError, KeyError) as error:
             raise self._error(group, leaf, f"its dictionary is damaged ({error})") from error
 
     def _heaviest(self, group: int, leaf: int) -> dict[int, int]:
@@ -208,13 +237,13 @@ class Weigher:
             if not starts[0]:
                 begins, first = np.concatenate([[0], begins]), row
             row = first + len(begins) - 1
-            if first < 0 or row >= self._metadata.row_group(group).num_rows:
+            if first < 0 or row >= self._groups[group][0]:
                 raise self._error(group, leaf, "its pages have another number of rows than the footer says")
             yield first, np.add.reduceat(values, begins, dtype=np.int64)
 
     def _weights(self, group: int, leaf: int, page: _Page, lengths: NDArray[np.int64]) -> tuple[Any, Any]:
         """Decoded bytes of each value of a page, nulls included, and whether a row begins with it."""
-        column, n_values = self._metadata.schema.column(leaf), page.about[1]
+        column, n_values = self._schema.column(leaf), page.about[1]
         data, at, levels = self._content(group, leaf, page), 0, []
         second = 8 in page.header
         sizes = (page.about.get(6, 0), page.about.get(5, 0))  # of repetition and definition levels
@@ -396,4 +425,46 @@ def _read_value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
         return None, at + length
     if kind == 12:
         return _read_struct(data, at, depth + 1)
-    raise ValueError(f"type {kind} is not part of a page's header")
+    if kind in (9, 10):
+        return _read_list(data, at, depth)
+    raise ValueError(f"type {kind} is not part of Parquet's metadata")
+
+
+def _read_list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
+    n, kind, at = data[at] >> 4, data[at] & 15, at + 1
+    if n == 15:
+        n, at = _varint(data, at)
+    if n > len(data) - at:
+        raise ValueError("a list is too long")
+    found = []
+    for _ in range(n):
+        value, at = (data[at] == 1, at + 1) if kind in (1, 2) else _read_value(data, at, kind, depth + 1)
+        found.append(value)
+    return found, at
+
+
+def _row_groups(footer: bytes, leaves: list[int]) -> Iterator[tuple[int, dict[int, _Chunk]]]:
+    """Number of rows and column chunks of each row group, one held at a time.
+
+    Args:
+        footer: The file's metadata, as Thrift.
+        leaves: Columns wanted.
+    """
+    at = field = 0
+    while kind := footer[at]:
+        delta, kind, at = kind >> 4, kind & 15, at + 1
+        if delta:
+            field += delta
+        else:
+            field, at = _zigzag(footer, at)
+        if field != 4:
+            _, at = _read_value(footer, at, kind, 0)
+            continue
+        n, at = footer[at] >> 4, at + 1
+        if n == 15:
+            n, at = _varint(footer, at)
+        for _ in range(n):
+            group, at = _read_struct(footer, at)
+            chunks = {leaf: group[1][leaf][3] for leaf in leaves}
+            firsts = {leaf: min(chunk[9], chunk.get(11) or chunk[9]) for leaf, chunk in chunks.items()}
+            yield group[3], {leaf: _Chunk(chunk[4], chunk[5], firsts[leaf]) for leaf, chunk in chunks.items()}

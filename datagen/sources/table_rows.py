@@ -104,14 +104,14 @@ def _parquet(place: str, stream: IO[bytes]) -> Iterator[Batch]:
     """Batches of the used columns of a Parquet file; the first is empty and has all columns."""
     import pyarrow.parquet as pq
 
-    from datagen.sources.parquet_pages import Weigher, check_footer
+    from datagen.sources.parquet_pages import Weigher, footer_of
 
-    check_footer(stream, place)
+    footer = footer_of(stream, place)
     with pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
         columns = read_columns(table.schema_arrow.names)
-        weigher = Weigher(stream, table.metadata, columns, place)
-        for group in range(table.metadata.num_row_groups):
+        weigher = Weigher(stream, footer, table.schema, columns, place)
+        for group in range(weigher.n_groups):
             n_rows = weigher.batch_rows(group)
             yield from table.iter_batches(n_rows, row_groups=[group], columns=columns, use_threads=False)
 

@@ -16,7 +16,7 @@ import zstandard
 from datagen.errors import SourceError
 from datagen.records import Dialogue
 from datagen.sources import read
-from datagen.sources.parquet_pages import _VALUE_BYTES, Weigher
+from datagen.sources.parquet_pages import _VALUE_BYTES, Weigher, footer_of
 
 BOUND_MB = 256
 PEAK = """
@@ -187,7 +187,7 @@ def test_rows_are_weighed_exactly_and_read_the_same_one_by_one(tmp_path, monkeyp
         options |= {"compression": compression, "data_page_version": version}
         pq.write_table(pa.Table.from_pylist(records), path, **options)
         with path.open("rb") as stream:
-            weigher = Weigher(stream, pq.ParquetFile(path).metadata, ["turns", "id"], "x")
+            weigher = Weigher(stream, footer_of(stream, "x"), pq.ParquetFile(path).schema, ["turns", "id"], "x")
             rows = np.zeros(900, np.int64)
             for group, leaf in itertools.product(range(2), range(3)):
                 for first, weights in weigher._rows(group, leaf):

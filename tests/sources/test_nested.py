@@ -95,3 +95,10 @@ def test_a_broken_first_line_does_not_make_a_file_one_of_records_over_several_li
     line = json.dumps(TALK)
     assert found(tmp_path, "x.jsonl", f"{line[:20]}\n{line}\n{line}") == ["broken_json", ("x-1", "Hi"), ("x-2", "Hi")]
     assert found(tmp_path, "x.jsonl", line[:20]) == ["broken_json"]
+
+
+def test_a_dialogue_that_is_not_unicode_costs_itself_alone(tmp_path):
+    data = json.dumps({"a": TALK, "b": TALK, "c": TALK}).encode().replace(b"Hi", b"\xff", 1)
+    (tmp_path / "x.json").write_bytes(data)
+    items = list(read(str(tmp_path / "x.json")))
+    assert [getattr(item, "reason", "kept") for item in items] == ["invalid_unicode", "kept", "kept"]
