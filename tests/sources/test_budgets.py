@@ -1,11 +1,16 @@
 """Memory of reading is bounded whatever a file unfolds to: each case in a process of its own."""
 
+import bz2
 import gzip
+import io
 import itertools
 import json
+import lzma
 import struct
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +22,7 @@ from datagen.errors import SourceError
 from datagen.records import Dialogue
 from datagen.sources import read
 from datagen.sources.parquet_pages import _VALUE_BYTES, Weigher, footer_of
+from tests.sources.test_formats import tar_of, zip_of
 
 BOUND_MB = 256
 PEAK = """
@@ -150,6 +156,83 @@ def test_json_unfolds_within_the_bound(tmp_path, name):
     peak_mb, found, error = read_apart(tmp_path / name)
     assert peak_mb < BOUND_MB
     assert sum(found.values()) == 1 and "dialogue" not in found and not error
+
+
+def tar_with_header(n_bytes):
+    """A tar archive whose first member has a longer header than any real one."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz", format=tarfile.PAX_FORMAT, compresslevel=1) as archive:
+        info = tarfile.TarInfo("x.jsonl")
+        info.pax_headers = {"comment": "x" * n_bytes}
+        archive.addfile(info)
+    return made.getvalue()
+
+
+def zip_of_directory(n):
+    """A zip archive of very many empty members; their directory is copied, not made anew."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("x", b"")
+    data = made.getvalue()
+    at = data.index(b"PK\1\2")
+    entry = data[at : data.index(b"PK\5\6")]
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, n * len(entry), at, 0)
+    return data[:at] + entry * n + end
+
+
+def arrow_of(table, **options):
+    made = io.BytesIO()
+    with pa.ipc.new_file(made, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table)
+    return made.getvalue()
+
+
+def feather_of(n_bytes):
+    return arrow_of(pa.table({"instruction": ["x" * n_bytes], "output": ["o"]}), compression="zstd")
+
+
+CSV = b'instruction,output\na,b\n"' + (b"x," * 5_000 + b"\n") * 20_000 + b'",b\nc,d\n'
+BOMBS = {
+    "x.csv.gz": (lambda: gzip.compress(CSV, 1), ["dialogue", "dialogue", "record_too_large"]),
+    "open.csv.gz": (lambda: gzip.compress(CSV[:-10], 1), ["dialogue", "record_too_large"]),
+    "x.jsonl.bz2": (lambda: bz2.compress(BOMB), ["record_too_large"]),
+    "x.jsonl.xz": (lambda: lzma.compress(BOMB, preset=0), ["record_too_large"]),
+    "wide.jsonl.xz": (
+        lambda: lzma.compress(b"{}", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]),
+        "Memory usage limit exceeded",
+    ),
+    "utf16.json.gz": (lambda: gzip.compress(BOMB.decode().encode("utf-16"), 1), ["record_too_large"]),
+    "by_id.json.gz": (lambda: gzip.compress(b'{"a": {"turns": []}, "b": %b, "c": {}}' % BOMB, 1), None),
+    "wrapped.json.gz": (lambda: gzip.compress(b'{"data": [{"turns": []}, %b]}' % BOMB, 1), None),
+    "pretty.jsonl.gz": (lambda: gzip.compress(b"{\n%b}" % BOMB[1:-2], 1), ["record_too_large"]),
+    "x.zip": (lambda: zip_of({"x.jsonl": BOMB}), ["record_too_large"]),
+    "x.tgz": (lambda: tar_of({"x.json": BOMB}, "gz"), ["record_too_large"]),
+    "header.tgz": (lambda: tar_with_header(300_000_000), "a header claims 300000"),
+    "directory.zip": (lambda: zip_of_directory(3_000_000), "a header claims 1410000"),
+    "x.feather": (lambda: feather_of(600_000_000), r"has 6\d{8} bytes when decoded, at most 268435456 are held"),
+    "x.arrow.gz": (lambda: gzip.compress(feather_of(600_000_000), 1), r"has 6\d{8} bytes when decoded"),
+    "plain.arrow.gz": (
+        lambda: gzip.compress(arrow_of(pa.table({"instruction": ["x" * 300_000_000], "output": ["o"]})), 1),
+        r"has 30000\d{4} bytes, at most",
+    ),
+    "same.arrow": (lambda: arrow_of(repeated_rows("x" * 20_000_000, 300)), ["record_too_large"]),
+    "list.arrow": (lambda: arrow_of(repeated("x" * 10_000, 200_000)), ["record_too_large"]),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_every_container_unfolds_within_the_bound(tmp_path, name):
+    make, says = BOMBS[name]
+    (tmp_path / name).write_bytes(make())
+    peak_mb, found, error = read_apart(tmp_path / name)
+    assert peak_mb < BOUND_MB
+    if isinstance(says, str):
+        assert not found
+        with pytest.raises(SourceError, match=rf"{name}: .*{says}"):
+            raise SourceError(error)
+    else:
+        assert not error and "record_too_large" in found and sum(found.values()) <= 300
+        assert says is None or set(found) == set(says)
 
 
 @pytest.mark.parametrize("inner", ['{"a":', "["])
