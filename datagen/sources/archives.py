@@ -9,14 +9,13 @@ import io
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
 from datagen.errors import SourceError
 from datagen.sources.fields import Raw, UnfitError, quote
-from datagen.sources.formats import Content, content_records
-from datagen.sources.inputs import SUFFIXES, Kind, is_data, known_suffix, notice_skipped
+from datagen.sources.inputs import SUFFIXES, Content, Kind, is_data, known_suffix, notice_skipped
 from datagen.sources.unpacked import unpacked
 
 _DIRECTORY_BYTES = 8 << 20
@@ -27,10 +26,11 @@ _CHUNK_BYTES = 1 << 16
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _FAULTS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, RecursionError)
 _NOTHING = cast(io.BufferedReader, io.BufferedReader(io.BytesIO()))
+_Reader = Callable[[Content, IO[bytes]], Iterator[Raw]]
 _Member = tuple[str, io.BufferedReader]
 
 
-def archived(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
+def archived(content: Content, stream: IO[bytes], read: _Reader) -> Iterator[Raw]:
     """Records of the members of an archive; members of other kinds are counted in a notice.
 
     A member with broken syntax is one reject, as a broken line is in JSON Lines.
@@ -38,6 +38,7 @@ def archived(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
     Args:
         content: The archive.
         stream: Its bytes; of a zip archive seekable.
+        read: Reads a member.
 
     Raises:
         SourceError: If the archive is damaged or encrypted, or holds archives.
@@ -51,21 +52,21 @@ def archived(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
             if not suffix or SUFFIXES[suffix].format == "parquet":  # which is not read from its beginning to its end
                 n_foreign, example = n_foreign + 1, example or name
                 continue
-            yield from _member_records(content, name, SUFFIXES[suffix], member)
+            yield from _member_records(content, name, SUFFIXES[suffix], member, read)
     except _FAULTS as error:
         raise OSError(str(error)) from error
     if n_foreign:
         notice_skipped(content.place, "members", n_foreign, example)
 
 
-def _member_records(archive: Content, name: str, kind: Kind, member: io.BufferedReader) -> Iterator[Raw]:
+def _member_records(archive: Content, name: str, kind: Kind, member: io.BufferedReader, read: _Reader) -> Iterator[Raw]:
     """Records of a member, which say in which it is."""
     shown = quote(name)
     if kind.format in ("zip", "tar"):
         raise SourceError(f"{archive.place}: its member {shown} is an archive itself; unpack it first")
     content = archive._replace(place=f"{archive.place}, member {shown}", format=kind.format, packing=kind.packing)
     try:
-        for raw in content_records(content, member):
+        for raw in read(content, member):
             yield raw._replace(place=f"member {shown}, {raw.place}")
     except SourceError as error:
         yield Raw(UnfitError("broken_member", str(error)), f"member {shown}")
@@ -98,7 +99,7 @@ def _tarred(content: Content, stream: IO[bytes]) -> Iterator[_Member]:
     with unpacked(stream, content.packing) as plain:
         limited = _Limited(plain)
         with limited.at_most(_HEADER_BYTES):
-            archive = tarfile.open(fileobj=cast(Any, limited), mode="r:")
+            archive = tarfile.TarFile(fileobj=cast(Any, limited))
         while info := _next(archive, limited):
             if info.isreg() and (member := archive.extractfile(info)):
                 yield info.name, cast(io.BufferedReader, member)

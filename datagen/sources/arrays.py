@@ -50,7 +50,7 @@ def cut(stream: IO[bytes], max_bytes: int, *, is_all: bool = True) -> Iterator[P
 
 
 def cut_values(stream: IO[bytes], max_bytes: int) -> Iterator[Piece]:
-    """Split objects and arrays that follow each other, each over any number of lines.
+    r"""Split objects and arrays that follow each other, each over any number of lines.
 
     Args:
         stream: The values, with space between them; may begin with a byte-order mark.

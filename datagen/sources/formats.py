@@ -1,28 +1,16 @@
 """Bytes to raw records: the reader of each format, below compression and encoding, in bounded memory."""
 
-import io
 import lzma
 from collections.abc import Iterator
-from typing import IO, NamedTuple, cast
+from typing import IO
 
 from datagen.errors import SourceError, StoreError
+from datagen.sources.archives import archived
 from datagen.sources.csv_text import csv_rows
 from datagen.sources.fields import Raw
-from datagen.sources.inputs import Format, Packing, Source
-from datagen.sources.json_text import CHUNK_BYTES, json_file, json_lines
+from datagen.sources.inputs import Content, Source
+from datagen.sources.json_text import json_file, json_lines
 from datagen.sources.unpacked import in_utf8, unpacked
-
-
-class Content(NamedTuple):
-    """What is read from a stream, and how."""
-
-    place: str
-    """File or member of an archive, for errors."""
-    format: Format
-    packing: Packing
-    shape: str
-    max_bytes: int
-    """Larger records are not held."""
 
 
 def records(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
@@ -44,9 +32,7 @@ def records(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: 
 
         found = tables.rows(file, stream, shape, split, max_bytes)
     elif file.format in ("zip", "tar"):
-        from datagen.sources import archives  # reads members with `content_records`
-
-        found = archives.archived(content, stream)
+        found = archived(content, stream, content_records)
     else:
         found = content_records(content, stream)
     n_records = 0

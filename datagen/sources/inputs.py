@@ -116,6 +116,18 @@ class Source:
         return [name for name, _ in _parts(self)]
 
 
+class Content(NamedTuple):
+    """What is read from a stream, and how."""
+
+    place: str
+    """File or member of an archive, for errors."""
+    format: Format
+    packing: Packing
+    shape: str
+    max_bytes: int
+    """Larger records are not held."""
+
+
 @contextmanager
 def reading(file: Source) -> Iterator[None]:
     """Turn errors of a disk or a store into a `SourceError` that names the input."""

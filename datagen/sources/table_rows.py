@@ -6,16 +6,13 @@ are held a row group at a time, the latter are memory-mapped unless they are com
 """
 
 from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import too_large
 from datagen.sources.fields import Raw, UnfitError
-from datagen.sources.inputs import Source
+from datagen.sources.inputs import Content, Source
 from datagen.sources.shapes import read_columns, usable
-
-if TYPE_CHECKING:
-    from datagen.sources.formats import Content
 
 _BATCH_ROWS = 128
 """Rows of a data set at once; small, so that rows of the largest size still fit in memory."""
@@ -46,7 +43,7 @@ def rows(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int
     yield from _records(file.place, _guarded(file.place, batches, fix), shape, max_bytes)
 
 
-def arrow_rows(content: "Content", stream: IO[bytes]) -> Iterator[Raw]:
+def arrow_rows(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
     """Rows of a file of Arrow IPC, likewise.
 
     Args:

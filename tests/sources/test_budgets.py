@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -191,6 +192,15 @@ def feather_of(n_bytes):
     return arrow_of(pa.table({"instruction": ["x" * n_bytes], "output": ["o"]}), compression="zstd")
 
 
+def wide_xz():
+    """A stream of xz whose block claims a dictionary of 4 GB."""
+    data = bytearray(lzma.compress(b"{}"))
+    end = 12 + (data[12] + 1) * 4  # of the block's header, which ends with its checksum
+    data[16] = 40
+    data[end - 4 : end] = zlib.crc32(data[12 : end - 4]).to_bytes(4, "little")
+    return bytes(data)
+
+
 CSV = b'instruction,output\na,b\n"' + (b"x," * 5_000 + b"\n") * 20_000 + b'",b\nc,d\n'
 BOMBS = {
     "x.csv.gz": (lambda: gzip.compress(CSV, 1), ["dialogue", "dialogue", "record_too_large"]),
@@ -198,7 +208,7 @@ BOMBS = {
     "x.jsonl.bz2": (lambda: bz2.compress(BOMB), ["record_too_large"]),
     "x.jsonl.xz": (lambda: lzma.compress(BOMB, preset=0), ["record_too_large"]),
     "wide.jsonl.xz": (
-        lambda: lzma.compress(b"{}", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]),
+        wide_xz,
         "Memory usage limit exceeded",
     ),
     "utf16.json.gz": (lambda: gzip.compress(BOMB.decode().encode("utf-16"), 1), ["record_too_large"]),

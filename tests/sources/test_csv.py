@@ -88,5 +88,5 @@ def test_a_huge_row_is_skipped_to_its_end(monkeypatch, piece):
 
 
 def test_a_header_that_cannot_be_read_is_an_error():
-    with pytest.raises(SourceError, match="x: its header row cannot be read: .*name the columns in the first row"):
+    with pytest.raises(SourceError, match=r"x: its header row cannot be read: .*name the columns in the first row"):
         raws(b"\xff\n")
