@@ -124,7 +124,7 @@ class _Limited:
         self._stream, self._can_seek, self._at_bytes = stream, stream.seekable(), 0
         self._limit_bytes = 0
         self.last = b""
-        """What was read last, at most one block of tar."""
+        """Bytes read last, at most one block of tar."""
 
     @contextmanager
     def at_most(self, n_bytes: int) -> Iterator[None]:

@@ -91,7 +91,7 @@ def _blocks(stream: IO[bytes]) -> list[tuple[int, ...]]:
 
 
 class _Batch(NamedTuple):
-    """What the metadata of a record batch or dictionary say."""
+    """Metadata of a record batch or dictionary."""
 
     n_rows: int
     buffers: list[tuple[int, ...]]

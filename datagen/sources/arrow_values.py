@@ -82,7 +82,7 @@ def is_plain(kind: Any) -> bool:
         return is_plain(kind.value_type)
     is_text = types.is_string(kind) or types.is_large_string(kind) or kind == pa.string_view()
     is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
-    return is_text or is_number or types.is_null(kind)
+    return bool(is_text or is_number or types.is_null(kind))
 
 
 def plain(value: object) -> object:

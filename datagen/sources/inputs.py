@@ -30,7 +30,7 @@ Packing = Literal["", "gzip", "zstd", "bz2", "xz"]
 
 
 class Kind(NamedTuple):
-    """What a file's name says of its content."""
+    """Kind of content that a file's name announces."""
 
     format: Format
     packing: Packing = ""
@@ -117,7 +117,7 @@ class Source:
 
 
 class Content(NamedTuple):
-    """What is read from a stream, and how."""
+    """Content of a stream, and the rules by which it is read."""
 
     place: str
     """File or member of an archive, for errors."""

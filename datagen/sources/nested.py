@@ -1,7 +1,7 @@
 """Records inside one JSON object: dialogues by their ids, or a list beside other fields.
 
-`{"d-1": {...}, "d-2": {...}}` is as MultiWOZ and CrossWOZ are published, `{"data": [{...}, ...]}`
-as many exports of databases are. Such a file may be large, so its beginning decides.
+MultiWOZ and CrossWOZ are published as `{"d-1": {...}, "d-2": {...}}`, exports of databases often are
+`{"data": [{...}, ...]}`. Such a file may be large, so its beginning decides.
 """
 
 import io
@@ -21,7 +21,7 @@ _LIST_BEGINS = re.compile(rb'\s*("(?:[^"\\]|\\.)*")\s*:\s*(?=\[)', re.DOTALL)
 
 
 class Nest(NamedTuple):
-    """Where the records of an object are."""
+    """Place of the records in an object."""
 
     is_list: bool
     """In a list under one of its keys; else they are its values, and its keys are their ids."""
@@ -76,7 +76,7 @@ def with_id(key: str, value: object) -> object:
 
 
 def nest_of(head: bytes, max_bytes: int) -> Nest | None:
-    """Where the records of an object are; None if it is a record itself.
+    """Find the records of an object; None if it is a record itself.
 
     Args:
         head: Its beginning, or all of it.

@@ -1,4 +1,4 @@
-"""How many bytes the rows of a Parquet file become, found before they are decoded.
+"""Memory that the rows of a Parquet file take, found before they are decoded.
 
 A few bytes of Parquet can stand for gigabytes: pages are compressed, and values are repeated by
 reference to a dictionary. pyarrow decodes whole rows, however large, so each row group is weighed
