@@ -49,6 +49,13 @@ def _selected(piece: str):
     return run
 
 
+def _compared(n: int) -> None:
+    from datagen.sources.duplicates import essence_of
+    from tests.conftest import dialogue
+
+    essence_of(dialogue(_text("\u0301\u0327", n), "Yes.", id="d"))
+
+
 def _stems(n: int) -> None:
     from datagen.text.references import content
 
@@ -118,6 +125,7 @@ RUNS = {
     "directions, selected": _selected("(laughs *sighs "),
     "labels, selected": _selected("\n user"),
     "sets of words, selected": _selected("{a, b, "),
+    "combining marks, compared": _compared,
     "suffixes": _stems,
     "marks of a unit": _pauses,
     "pieces of a text": _pieces,

@@ -25,7 +25,7 @@ from datagen.authoring.topics import briefs, read_topics
 from datagen.errors import SourceError, StoreError
 from datagen.pipeline.select import Select
 from datagen.recipe import InputConfig
-from datagen.records import Dialogue, Reject
+from datagen.records import Dialogue, InputFile, Reject
 from datagen.run.job import settled
 from datagen.run.repeats import mark_duplicates
 from datagen.shards import digest
@@ -67,7 +67,7 @@ def plan_authoring(recipe: WriteRecipe, store: Store) -> Plan[WriteIdentity]:
     wanted = identity(recipe)
 
     def make() -> Plan[WriteIdentity]:
-        n_records, shas, left = 0, list[str](), records(recipe)
+        n_records, shas, left = 0, list[str](), records(recipe, wanted.inputs)
         while batch := list(islice(left, recipe.unit_records)):
             data = "".join(f"{json.dumps(_plain(record), ensure_ascii=True)}\n" for record in batch).encode()
             shas.append(hashlib.sha256(data).hexdigest())
@@ -91,8 +91,12 @@ def _inputs(recipe: WriteRecipe) -> list[dict[str, Any]]:
     return [asdict(file) for file in sources.fingerprint(recipe.input.paths)]
 
 
-def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
+def records(recipe: WriteRecipe, inputs: Sequence[dict[str, Any]] | None = None) -> Iterator[Item | Reject]:
     """All records of the input, in order; of dialogues those that pass `select`, each text once.
+
+    Args:
+        recipe: What to author.
+        inputs: Those of its identity: every file must still have the same bytes; None: not compared.
 
     Raises:
         SourceError: If it cannot be read.
@@ -100,7 +104,10 @@ def records(recipe: WriteRecipe) -> Iterator[Item | Reject]:
     if recipe.input.topics:
         return briefs(recipe)
     source = recipe.input
-    read = sources.read(source.paths, source.shape, limit=source.limit, mapping=source.mapping, roles=source.roles)
+    identity = None if inputs is None else [InputFile(**each) for each in inputs]
+    read = sources.read(
+        source.paths, source.shape, limit=source.limit, mapping=source.mapping, roles=source.roles, identity=identity
+    )
     select = Select(recipe.select)
     return map(select, mark_duplicates(read, InputConfig()))
 

@@ -1,4 +1,4 @@
-"""Split a JSON array into its elements without parsing them, in bounded memory."""
+"""Split JSON into the elements of an array or object, or into values in a row, unparsed and in bounded memory."""
 
 import re
 from collections.abc import Iterator
@@ -19,35 +19,66 @@ def too_large(max_bytes: int) -> UnfitError:
     return UnfitError("record_too_large", f"more than {max_bytes} bytes")
 
 
-def cut(stream: IO[bytes], max_bytes: int) -> Iterator[tuple[int, bytes | UnfitError]]:
-    """Split an array into its elements.
+Piece = tuple[int, bytes | UnfitError]
+"""Offset in bytes of an element, and its bytes or what is wrong with it."""
+
+
+def cut(stream: IO[bytes], max_bytes: int, *, is_all: bool = True) -> Iterator[Piece]:
+    """Split an array or object into its elements.
 
     Args:
-        stream: Begins with `[`, after optional space or a byte-order mark.
+        stream: Begins with `[` or `{`, after optional space or a byte-order mark.
         max_bytes: Limit of an element; no more than this is held of a larger one.
+        is_all: The stream ends with the array; else whatever follows it is left unread.
 
     Yields:
         Offset in bytes and bytes of each element; in place of its bytes `record_too_large`, or
-        `broken_json` as the last item if the array does not end correctly.
+        `broken_json` as the last item if the array does not end correctly. An element of an object
+        is a key and its value.
 
     >>> import io
     >>> list(cut(io.BytesIO(b'[{"a": "],"}, 2]'), 100))
     [(1, b'{"a": "],"}'), (13, b' 2')]
+    >>> list(cut(io.BytesIO(b'{"a": [1, 2], "b": 3}'), 100))
+    [(1, b'"a": [1, 2]'), (13, b' "b": 3')]
     """
-    cutter = _Cutter(max_bytes)
-    while chunk := stream.read(_CHUNK_BYTES):
+    cutter = _Cutter(max_bytes, is_all)
+    while (is_all or not cutter.closed) and (chunk := stream.read(_CHUNK_BYTES)):
         yield from cutter.feed(chunk)
     if not cutter.closed:
-        yield cutter.begin_bytes, UnfitError("broken_json", "the file ends before the array does")
+        yield cutter.begin_bytes, UnfitError("broken_json", f"the file ends before the {cutter.what} does")
+
+
+def cut_values(stream: IO[bytes], max_bytes: int) -> Iterator[Piece]:
+    r"""Split objects and arrays that follow each other, each over any number of lines.
+
+    Args:
+        stream: The values, with space between them; may begin with a byte-order mark.
+        max_bytes: Limit of a value; no more than this is held of a larger one.
+
+    Yields:
+        Offset in bytes and bytes of each value, with the space before it; in place of its bytes
+        `record_too_large`, or `broken_json` as the last item if the last value is not closed.
+
+    >>> import io
+    >>> list(cut_values(io.BytesIO(b'{"a":\\n1}\\n[2]'), 100))
+    [(0, b'{"a":\\n1}'), (8, b'\\n[2]')]
+    """
+    cutter = _ValueCutter(max_bytes)
+    while chunk := stream.read(_CHUNK_BYTES):
+        yield from cutter.feed(chunk)
+    if cutter.is_open:
+        yield cutter.begin_bytes, UnfitError("broken_json", "the file ends before the record does")
 
 
 class _Cutter:
-    """Position in the array between two chunks of the file."""
+    """Position in the array or object between two chunks of the file."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, is_all: bool = True) -> None:
         self.closed = False
+        self.what = "array"
         self.begin_bytes = 0
-        self._max_bytes = max_bytes
+        self._max_bytes, self._is_all = max_bytes, is_all
         self._read_bytes = 0
         self._depth = 0
         self._in_text = False
@@ -57,7 +88,7 @@ class _Cutter:
         self._part = bytearray()
         """The element's bytes in earlier chunks, never much more than the limit."""
 
-    def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes | UnfitError]]:
+    def feed(self, chunk: bytes) -> Iterator[Piece]:
         """Elements that end in this chunk."""
         start, at = 0, self._n_skip
         self._n_skip = 0
@@ -66,6 +97,7 @@ class _Cutter:
             if mark in b"[{":
                 self._depth += 1
                 if self._depth == 1:
+                    self.what = "array" if mark == b"["[0] else "object"
                     start, self.begin_bytes = at, self._read_bytes + at
             elif mark in b"]}":
                 self._depth -= 1
@@ -73,12 +105,15 @@ class _Cutter:
             if self.closed or (mark == b","[0] and self._depth == 1):
                 yield from self._element(chunk[start : at - 1])
                 start, self.begin_bytes = at, self._read_bytes + at
-                if mark == b"}"[0]:
-                    yield self.begin_bytes, UnfitError("broken_json", "a } where the array's ] was expected")
+                wanted = "]" if self.what == "array" else "}"
+                if self.closed and chr(mark) != wanted:
+                    wrong = f"a {chr(mark)} where the {self.what}'s {wanted} was expected"
+                    yield self.begin_bytes, UnfitError("broken_json", wrong)
         if not self.closed:
             self._hold(chunk[start:])
-        elif rest := chunk[start:].strip():
-            yield self.begin_bytes, UnfitError("broken_json", f"after the end of the array: {quote(ascii(rest[:40]))}")
+        elif self._is_all and (rest := chunk[start:].strip()):
+            wrong = f"after the end of the {self.what}: {quote(ascii(rest[:40]))}"
+            yield self.begin_bytes, UnfitError("broken_json", wrong)
         self._read_bytes += len(chunk)
 
     def _after_mark(self, chunk: bytes, at: int) -> int:
@@ -100,7 +135,7 @@ class _Cutter:
                 return at
             self._in_text = True  # it ends in a later chunk
 
-    def _element(self, end: bytes) -> Iterator[tuple[int, bytes | UnfitError]]:
+    def _element(self, end: bytes) -> Iterator[Piece]:
         """The element that ends with these bytes; none if the array is empty."""
         self._hold(end)
         data, self._part = bytes(self._part), bytearray()
@@ -111,6 +146,29 @@ class _Cutter:
     def _hold(self, piece: bytes) -> None:
         """Keep bytes of an element, up to one more than the limit."""
         self._part += piece[: max(0, self._max_bytes + 1 - len(self._part))]
+
+
+class _ValueCutter(_Cutter):
+    """Position in values that follow each other, between two chunks of the file."""
+
+    @property
+    def is_open(self) -> bool:
+        """True if something that is not space follows the last whole value."""
+        return bool(self._part.strip())
+
+    def feed(self, chunk: bytes) -> Iterator[Piece]:
+        """Values that end in this chunk."""
+        start, at = 0, self._n_skip
+        self._n_skip = 0
+        while at := self._after_mark(chunk, at):
+            mark = chunk[at - 1]
+            self._depth += (mark in b"[{") - (mark in b"]}")
+            if mark in b"]}" and self._depth <= 0:
+                self._depth = 0
+                yield from self._element(chunk[start:at])
+                start, self.begin_bytes = at, self._read_bytes + at
+        self._hold(chunk[start:])
+        self._read_bytes += len(chunk)
 
 
 def _end(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:

@@ -1,21 +1,23 @@
 """Names in a recipe to the files and data sets to read, and their fingerprints.
 
-chat.jsonl, chat.json.gz, chat.parquet one file; see `SUFFIXES`
-talks/                                 every file below, sorted, or a data set of `save_to_disk`
+chat.jsonl, chat.csv.gz, chat.parquet  one file; see `SUFFIXES`
+talks/                                 every known file below, sorted, or a data set of `save_to_disk`
 s3://bucket/talks, gs://..., az://...  the same on an object store: one file, or every file below
 package:NAME                           a file shipped in datagen/data/
 hf:org/name[:config][@revision]        a data set of the Hugging Face hub
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import resources
 from io import BufferedReader
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from datagen.errors import SourceError, StoreError
 from datagen.records import InputFile
@@ -23,26 +25,44 @@ from datagen.shards.bucket import Bucket, is_url
 from datagen.sources.fields import quote
 from datagen.sources.folders import files_below, open_file
 
-Format = Literal["json", "jsonl", "parquet", "saved", "hub"]
+Format = Literal["json", "jsonl", "csv", "tsv", "arrow", "parquet", "zip", "tar", "saved", "hub"]
+Packing = Literal["", "gzip", "zstd", "bz2", "xz"]
 
-SUFFIXES: dict[str, Format] = {
-    ".jsonl": "jsonl",
-    ".jsonl.gz": "jsonl",
-    ".jsonl.zst": "jsonl",
-    ".ndjson": "jsonl",
-    ".ndjson.gz": "jsonl",
-    ".ndjson.zst": "jsonl",
+
+class Kind(NamedTuple):
+    """Kind of content that a file's name announces."""
+
+    format: Format
+    packing: Packing = ""
+    """Compression around the format."""
+
+
+_STREAMED: dict[str, Format] = {
+    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
     ".json": "json",
-    ".json.gz": "json",
-    ".json.zst": "json",
-    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
+    ".tar": "tar",
 }
-"""Formats by the ending of a file's name, compared without case."""
+_PACKINGS: dict[str, Packing] = {"": "", ".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+_SEEKABLE: dict[str, Format] = {**dict.fromkeys((".parquet", ".parq", ".pq"), "parquet"), ".zip": "zip"}
+
+SUFFIXES: dict[str, Kind] = {
+    **{end + packed: Kind(format, _PACKINGS[packed]) for end, format in _STREAMED.items() for packed in _PACKINGS},
+    **{end: Kind(format) for end, format in _SEEKABLE.items()},
+    **{f".t{packed[1:]}": Kind("tar", _PACKINGS[packed]) for packed in (".gz", ".zst", ".bz2", ".xz")},
+}
+"""Kinds of files by the ending of the name, compared without case."""
 
 _HUB = re.compile(r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?", re.ASCII)
-_NOT_DATA = re.compile(r"\..*|(?:readme|licen[cs]e|notice)(?:\..*)?|.*\.md", re.IGNORECASE)
+_NOT_DATA = re.compile(
+    r"\..*|__MACOSX|(?:readme|licen[cs]e|notice)(?:\..*)?|.*\.md|dataset_infos?\.json", re.IGNORECASE
+)
 HASH_BYTES = 1 << 20
 """Bytes that are hashed at once."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +88,13 @@ class Source:
     url: str = ""
     """Of a file on an object store."""
     hub: HubName | None = None
+    packing: Packing = ""
+    """Compression of the file."""
 
     @property
     def place(self) -> str:
         """Path, URL or name of a data set, for error messages."""
         return self.name if self.hub else self.url or str(self.path)
-
-    @property
-    def suffix(self) -> str:
-        """The last suffix of its name, in lower case."""
-        return PurePosixPath(self.place).suffix.lower()
 
     def open(self) -> BufferedReader:
         """Open the raw bytes of a file; seekable, never held as a whole.
@@ -97,6 +114,18 @@ class Source:
         if self.hub:
             return [f"hf:{self.hub.repo}{f':{self.hub.config}' if self.hub.config else ''}"]
         return [name for name, _ in _parts(self)]
+
+
+class Content(NamedTuple):
+    """Content of a stream, and the rules by which it is read."""
+
+    place: str
+    """File or member of an archive, for errors."""
+    format: Format
+    packing: Packing
+    shape: str
+    max_bytes: int
+    """Larger records are not held."""
 
 
 @contextmanager
@@ -177,33 +206,57 @@ def _named(name: str) -> Iterator[Source]:
 
 
 def _folder(folder: Path) -> Iterator[Source]:
-    """Every file of a folder and those below."""
-    for below in _data(files_below(folder, _is_data), str(folder)):
+    """Every known file of a folder and those below."""
+    for below in _data(files_below(folder, is_data), str(folder)):
         yield _file(folder / below, f"{folder.resolve().name}/{below}")
 
 
-def _is_data(name: str) -> bool:
-    """True unless a file or folder of this name is hidden, a readme or a licence."""
+def is_data(name: str) -> bool:
+    """True unless a file or folder of this name is hidden or describes the others, as a readme does."""
     return not _NOT_DATA.fullmatch(name)
 
 
 def _data(names: Iterable[str], folder: str) -> list[str]:
-    """The names of a folder's data files, sorted; hidden files, readmes and licences are left out.
+    """The names of a folder's known files, sorted; files of other kinds are counted in a notice.
 
     Raises:
         SourceError: If there are none.
     """
-    data = sorted(name for name in names if all(map(_is_data, name.split("/"))))
-    if not data:
-        raise SourceError(f"{folder}: contains no data files; known are {_known()}")
-    return data
+    data = sorted(name for name in names if all(map(is_data, name.split("/"))))
+    known = [name for name in data if known_suffix(name)]
+    if not known:
+        found = f" among its {len(data)} files, such as {quote(data[0])}" if data else ""
+        raise SourceError(f"{folder}: contains no data files{found}; known are {_known()}")
+    foreign = [name for name in data if not known_suffix(name)]
+    if foreign:
+        notice_skipped(folder, "files", len(foreign), foreign[0])
+    return known
+
+
+@cache
+def _notice(line: str) -> None:
+    """Log a line once per process: the inputs of a build are looked up several times."""
+    _log.warning("%s", line)
+
+
+def notice_skipped(place: str, what: str, n_skipped: int, example: str) -> None:
+    """Report files or members that no reader knows.
+
+    Args:
+        place: Folder or archive.
+        what: What they are, in the plural.
+        n_skipped: Their number.
+        example: Name of one.
+    """
+    _notice(f"{place}: skipped {n_skipped} {what} of other kinds, such as {quote(example)}; known are {_known()}")
 
 
 def _file(path: Path, name: str) -> Source:
     suffix = _suffix(path.name, str(path))
     if not path.is_file():
         raise SourceError(f"{path}: not a regular file; copy its content to one")
-    return Source(_clean(name), _clean(path.name[: -len(suffix)]), SUFFIXES[suffix], path)
+    kind = SUFFIXES[suffix]
+    return Source(_clean(name), _clean(path.name[: -len(suffix)]), kind.format, path, packing=kind.packing)
 
 
 def _remote(url: str) -> Iterator[Source]:
@@ -227,7 +280,17 @@ def _remote(url: str) -> Iterator[Source]:
 def _remote_file(url: str, name: str) -> Source:
     base = url.rpartition("/")[2]
     suffix = _suffix(base, url)
-    return Source(_clean(name), _clean(base[: -len(suffix)]), SUFFIXES[suffix], url=url)
+    kind = SUFFIXES[suffix]
+    return Source(_clean(name), _clean(base[: -len(suffix)]), kind.format, url=url, packing=kind.packing)
+
+
+def known_suffix(name: str) -> str:
+    """The suffix of `SUFFIXES` that a name ends in, or nothing.
+
+    >>> known_suffix("a/Talks.JSON.gz"), known_suffix("talks.txt")
+    ('.json.gz', '')
+    """
+    return next((known for known in SUFFIXES if name.lower().endswith(known)), "")
 
 
 def _suffix(name: str, place: str) -> str:
@@ -236,8 +299,8 @@ def _suffix(name: str, place: str) -> str:
     Raises:
         SourceError: If there is none.
     """
-    suffix = next((known for known in SUFFIXES if name.lower().endswith(known)), None)
-    if suffix is None:
+    suffix = known_suffix(name)
+    if not suffix:
         raise SourceError(f"{place}: not a known format; known are {_known()}")
     return suffix
 
@@ -298,4 +361,5 @@ def _clean(name: str) -> str:
 
 
 def _known() -> str:
-    return ", ".join(SUFFIXES)
+    packed = ", ".join(filter(None, _PACKINGS))
+    return f"{', '.join(_STREAMED)}, each also with {packed}, and {', '.join(_SEEKABLE)}"

@@ -1,4 +1,4 @@
-"""Weighs the rows of a Parquet file: the bytes that they become, found before they are decoded.
+"""Memory that the rows of a Parquet file take, found before they are decoded.
 
 A few bytes of Parquet can stand for gigabytes: pages are compressed, and values are repeated by
 reference to a dictionary. pyarrow decodes whole rows, however large, so each row group is weighed
@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from datagen.errors import SourceError
 
 BUDGET_BYTES = 32 << 20
-"""Decoded bytes of a page, and of a batch of rows."""
+"""Decoded bytes of a batch of rows."""
+PAGE_BYTES = 128 << 20
+"""Bytes of a page, packed or not. pyarrow and Spark write 1 MB, but DuckDB writes 100 MB."""
+_PAGES_BYTES = 3 * PAGE_BYTES
+"""Bytes of the largest pages of all columns, because one of each is held."""
 _VALUE_BYTES = 16
 """Memory of a value beside its text: levels, offset and validity, measured at 13."""
 _FOOTER_BYTES = 8 << 20
@@ -26,7 +30,9 @@ _PAGE_VALUES = 1 << 22
 _PACKED_AT_ONCE = 1 << 16
 _HEADER_BYTES = 1 << 16
 _BATCHES = (128, 16, 1)
-_DELTA_BYTE_ARRAY = 7
+_PLAIN, _DELTA_LENGTHS, _DELTA_BYTE_ARRAY = 0, 6, 7
+_DICTIONARIES = (2, 8)
+_CODECS = {1: "snappy", 2: "gzip", 4: "brotli", 5: "lz4_raw", 6: "zstd", 7: "lz4_raw"}
 _FIX = "write it again with smaller row groups and pages, as in pyarrow.parquet.write_table(row_group_size=1000)"
 
 
@@ -56,11 +62,20 @@ class _Page(NamedTuple):
         return found
 
 
-def check_footer(stream: IO[bytes], place: str) -> None:
-    """Check the length of a file's footer before it is parsed.
+class _Chunk(NamedTuple):
+    """A column of a row group."""
+
+    codec: int
+    n_values: int
+    at: int
+    """Offset of its first page."""
+
+
+def footer_of(stream: IO[bytes], place: str) -> bytes:
+    """A file's footer; empty if there is none.
 
     Raises:
-        SourceError: If it is too long.
+        SourceError: If it is too long to be parsed.
     """
     n_bytes = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, n_bytes - 8))
@@ -70,16 +85,38 @@ def check_footer(stream: IO[bytes], place: str) -> None:
             f"{place}: cannot be read: its footer claims {int.from_bytes(end[:4], 'little')} bytes, at most "
             f"{_FOOTER_BYTES} are parsed; write it again with fewer columns and larger row groups, or as several files"
         )
+    stream.seek(max(0, n_bytes - 8 - int.from_bytes(end[:4], "little")))
+    return stream.read(n_bytes - 8 - stream.tell()) if end[4:] == b"PAR1" else b""
 
 
 class Weigher:
     """Weighs the row groups of an open file."""
 
-    def __init__(self, stream: IO[bytes], metadata: Any, columns: list[str], place: str) -> None:
-        """Of the leaves of some columns; `place` is for errors."""
-        self._stream, self._metadata, self._place = stream, metadata, place
-        schema = metadata.schema
-        self._leaves = [k for k in range(metadata.num_columns) if schema.column(k).path.split(".")[0] in columns]
+    def __init__(self, stream: IO[bytes], footer: bytes, schema: Any, columns: list[str], place: str) -> None:
+        """Of the leaves of some columns.
+
+        Args:
+            stream: The file.
+            footer: Its footer; parsed here, because pyarrow ends the process on damaged row groups.
+            schema: Its Parquet schema.
+            columns: Names of the columns.
+            place: Of the file, for errors.
+
+        Raises:
+            SourceError: If the footer is damaged.
+        """
+        self._stream, self._schema, self._place = stream, schema, place
+        self._leaves = [k for k in range(len(schema)) if schema.column(k).path.split(".")[0] in columns]
+        try:
+            self._groups = list(_row_groups(footer, self._leaves))
+        except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
+            fix = "check that it is complete, and fetch it again"
+            raise SourceError(f"{place}: cannot be read: its footer is damaged ({error!r}); {fix}") from error
+
+    @property
+    def n_groups(self) -> int:
+        """Number of row groups."""
+        return len(self._groups)
 
     def batch_rows(self, group: int) -> int:
         """The number of rows of a row group that may be decoded at once.
@@ -87,36 +124,37 @@ class Weigher:
         Raises:
             SourceError: If not even one row or page may; names the row group and the column.
         """
-        n_bytes, heavy = 0, list[int]()
+        n_bytes = page_bytes = 0
+        heavy = list[int]()
         for leaf in self._leaves:
-            bound = self._bound(group, leaf)
+            bound, largest = self._bound(group, leaf)
             n_bytes += bound
+            page_bytes += largest
             if bound > BUDGET_BYTES // (4 * len(self._leaves)):
                 heavy.append(leaf)
+            if page_bytes > _PAGES_BYTES:
+                raise self._error(group, leaf, f"the largest pages up to it have {page_bytes} bytes", _PAGES_BYTES)
         if n_bytes <= BUDGET_BYTES:
             return _BATCHES[0]
-        rows = sum(self._rows(group, leaf) for leaf in heavy)
-        return self._fitting(group, heavy, rows)
-
-    def _fitting(self, group: int, heavy: list[int], rows: Any) -> int:
-        ends = np.concatenate([[0], np.cumsum(rows)])
+        heaviest = {leaf: self._heaviest(group, leaf) for leaf in heavy}
         for n_rows in _BATCHES:
-            if (ends[n_rows:] - ends[:-n_rows]).max(initial=ends[-1] if len(rows) < n_rows else 0) <= BUDGET_BYTES:
+            if sum(found[n_rows] for found in heaviest.values()) <= BUDGET_BYTES:
                 return n_rows
-        worst = int(np.argmax(rows))
-        raise self._error(group, heavy[0], f"its row {worst} has {int(rows[worst])} bytes when decoded")
+        worst = max(heavy, key=lambda leaf: heaviest[leaf][1])
+        raise self._error(group, worst, f"a row has {heaviest[worst][1]} bytes when decoded")
 
-    def _error(self, group: int, leaf: int, wrong: str) -> SourceError:
-        path = self._metadata.schema.column(leaf).path
-        most = f"; at most {BUDGET_BYTES} are held at once"
+    def _error(self, group: int, leaf: int, wrong: str, most_bytes: int = BUDGET_BYTES) -> SourceError:
+        path = self._schema.column(leaf).path
+        most = f"; at most {most_bytes} are held at once"
         return SourceError(f"{self._place}: cannot be read: row group {group}, column {path}: {wrong}{most}; {_FIX}")
 
-    def _bound(self, group: int, leaf: int) -> int:
-        """A bound on the decoded bytes of a column chunk; checks the size of each page."""
+    def _bound(self, group: int, leaf: int) -> tuple[int, int]:
+        """A bound on the decoded bytes of a column chunk, and its largest page; checks the size of each page."""
         n_bytes = n_values = longest = largest = 0
         for page in self._pages(group, leaf):
-            if page.n_bytes > BUDGET_BYTES or page.about.get(1, 0) > _PAGE_VALUES:
-                raise self._error(group, leaf, f"a page has {page.n_bytes} bytes and {page.about.get(1)} values")
+            if max(page.n_bytes, page.header[3]) > PAGE_BYTES or page.about.get(1, 0) > _PAGE_VALUES:
+                wrong = f"a page has {page.n_bytes} bytes and {page.about.get(1)} values"
+                raise self._error(group, leaf, wrong, PAGE_BYTES)
             largest = max(largest, page.n_bytes)
             if page.is_dictionary:
                 longest = int(self._lengths(group, leaf, page).max(initial=0))
@@ -125,22 +163,20 @@ class Weigher:
                 n_bytes += page.n_bytes
                 if page.encoding == _DELTA_BYTE_ARRAY:  # each value may repeat all of the one before it
                     n_bytes += page.n_bytes * page.about.get(1, 0)
-        return largest + n_bytes + n_values * (_VALUE_BYTES + longest)
+        return largest + n_bytes + n_values * (_VALUE_BYTES + longest), largest
 
     def _pages(self, group: int, leaf: int) -> Iterator[_Page]:
-        chunk = self._metadata.row_group(group).column(leaf)
-        at, n_left = chunk.data_page_offset, chunk.num_values
-        if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-            at = min(at, chunk.dictionary_page_offset)
+        chunk = self._groups[group][1][leaf]
+        at, n_left = chunk.at, chunk.n_values
         while n_left > 0:
-            self._stream.seek(at)
-            data = self._stream.read(_HEADER_BYTES)
             try:
+                self._stream.seek(at)
+                data = self._stream.read(_HEADER_BYTES)
                 header, length = _read_struct(data, 0)
                 page = _Page(header, at + length)
-                if min(header[3], page.n_bytes, page.about.get(1, 0)) < 0:
+                if min(at, header[3], page.n_bytes, page.about.get(1, 0)) < 0:
                     raise ValueError("a negative size")
-            except (IndexError, KeyError, ValueError, struct.error) as error:
+            except (IndexError, KeyError, TypeError, ValueError, OSError, struct.error) as error:
                 raise self._error(group, leaf, f"the header of a page is damaged ({error})") from error
             yield page
             n_left -= 0 if page.is_dictionary else page.about.get(1, 0)
@@ -148,32 +184,43 @@ class Weigher:
 
     def _content(self, group: int, leaf: int, page: _Page) -> bytes:
         """The bytes of a page, decompressed; of version 2 the values alone, without levels."""
-        chunk = self._metadata.row_group(group).column(leaf)
+        codec = self._groups[group][1][leaf].codec
         self._stream.seek(page.at)
         data, n_levels = self._stream.read(page.header[3]), 0
         if 8 in page.header:
             n_levels = page.about.get(5, 0) + page.about.get(6, 0)
         packed, n_bytes = data[n_levels:], page.n_bytes - n_levels
-        if chunk.compression == "UNCOMPRESSED" or (8 in page.header and page.about.get(7) is False):
+        if not codec or (8 in page.header and page.about.get(7) is False):
             return data
-        codec = {"LZ4": "lz4_raw"}.get(chunk.compression, chunk.compression.lower())
-        return data[:n_levels] + (pa.decompress(packed, n_bytes, codec, asbytes=True) if n_bytes else b"")
+        return data[:n_levels] + (pa.decompress(packed, n_bytes, _CODECS[codec], asbytes=True) if n_bytes else b"")
 
     def _lengths(self, group: int, leaf: int, page: _Page) -> NDArray[np.int64]:
         """Decoded bytes of each value of a dictionary."""
-        column = self._metadata.schema.column(leaf)
+        column = self._schema.column(leaf)
         n_values = page.about.get(1, 0)
         if column.physical_type != "BYTE_ARRAY":
             return np.full(n_values, max(8, column.length or 0), np.int64)
         try:
             return _text_lengths(self._content(group, leaf, page), 0, n_values)
-        except (OSError, struct.error, ValueError, IndexError) as error:
+        except (OSError, struct.error, ValueError, IndexError, KeyError) as error:
             raise self._error(group, leaf, f"its dictionary is damaged ({error})") from error
 
-    def _rows(self, group: int, leaf: int) -> NDArray[np.int64]:
-        """Decoded bytes of each row of a column chunk."""
+    def _heaviest(self, group: int, leaf: int) -> dict[int, int]:
+        """The most decoded bytes of a column chunk in a batch, by the number of rows of batches."""
+        most, last = dict.fromkeys(_BATCHES, 0), dict.fromkeys(_BATCHES, (0, 0))
+        for row, weights in self._rows(group, leaf):
+            for n_rows in _BATCHES:
+                begins = np.arange(-(row % n_rows), len(weights), n_rows).clip(0)
+                sums = np.add.reduceat(weights, begins)
+                batch, n_bytes = last[n_rows]
+                sums[0] += n_bytes if batch == row // n_rows else 0  # a batch and even a row may span pages
+                most[n_rows] = max(most[n_rows], int(sums.max()))
+                last[n_rows] = row // n_rows + len(sums) - 1, int(sums[-1])
+        return most
+
+    def _rows(self, group: int, leaf: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """The first row in a page and the decoded bytes of each row there; no array is as long as the row group."""
         lengths: NDArray[np.int64] = np.zeros(0, np.int64)
-        rows = np.zeros(self._metadata.row_group(group).num_rows + 1, np.int64)
         row = -1
         for page in self._pages(group, leaf):
             if page.is_dictionary:
@@ -183,16 +230,20 @@ class Weigher:
                 values, starts = self._weights(group, leaf, page, lengths)
             except (OSError, struct.error, ValueError, IndexError, KeyError) as error:
                 raise self._error(group, leaf, f"a page cannot be weighed ({error})") from error
-            at = row + np.cumsum(starts, dtype=np.int32)
-            if len(at) and (at[0] < 0 or at[-1] >= len(rows) - 1):
+            if not len(values):
+                continue
+            begins = np.flatnonzero(starts)
+            first = row + 1
+            if not starts[0]:
+                begins, first = np.concatenate([[0], begins]), row
+            row = first + len(begins) - 1
+            if first < 0 or row >= self._groups[group][0]:
                 raise self._error(group, leaf, "its pages have another number of rows than the footer says")
-            np.add.at(rows, at, values)
-            row = int(at[-1]) if len(at) else row
-        return rows[:-1]
+            yield first, np.add.reduceat(values, begins, dtype=np.int64)
 
     def _weights(self, group: int, leaf: int, page: _Page, lengths: NDArray[np.int64]) -> tuple[Any, Any]:
         """Decoded bytes of each value of a page, nulls included, and whether a row begins with it."""
-        column, n_values = self._metadata.schema.column(leaf), page.about[1]
+        column, n_values = self._schema.column(leaf), page.about[1]
         data, at, levels = self._content(group, leaf, page), 0, []
         second = 8 in page.header
         sizes = (page.about.get(6, 0), page.about.get(5, 0))  # of repetition and definition levels
@@ -209,17 +260,66 @@ class Weigher:
         weights = np.full(n_values, _VALUE_BYTES, np.int32)
         n_present = int(present.sum())
         if column.physical_type == "BYTE_ARRAY" and n_present:
-            encoding = page.encoding
-            if encoding in (2, 8):  # PLAIN_DICTIONARY, RLE_DICTIONARY
-                indices = _hybrid(data, at + 1, len(data), data[at], n_present)
-                weights[present] += lengths[indices]
-            elif encoding == 0:  # PLAIN
-                weights[present] += _text_lengths(data, at, n_present)
-            else:
-                raise ValueError(f"encoding {encoding} is none of PLAIN and RLE_DICTIONARY")
+            weights[present] += _value_lengths(data, at, page.encoding, n_present, lengths)
         elif column.physical_type == "FIXED_LEN_BYTE_ARRAY":
             weights += column.length
         return weights, levels[0] == 0
+
+
+def _value_lengths(
+    data: bytes, at: int, encoding: int, n_values: int, dictionary: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Lengths of the texts of a page that are not null.
+
+    Args:
+        data: The page.
+        at: Where its values begin.
+        encoding: Of the values.
+        n_values: Their number.
+        dictionary: Lengths of the texts of the dictionary.
+    """
+    if encoding in _DICTIONARIES:
+        return dictionary[_hybrid(data, at + 1, len(data), data[at], n_values)]
+    if encoding == _PLAIN:
+        return _text_lengths(data, at, n_values)
+    if encoding not in (_DELTA_LENGTHS, _DELTA_BYTE_ARRAY):
+        raise ValueError(f"encoding {encoding} is not known for texts")
+    lengths, at = _deltas(data, at, n_values)
+    if encoding == _DELTA_BYTE_ARRAY:  # what each text shares with the one before it, then what follows
+        lengths = lengths + _deltas(data, at, n_values)[0]
+    return lengths
+
+
+def _deltas(data: bytes, at: int, n_values: int) -> tuple[NDArray[np.int64], int]:
+    r"""Lengths as DELTA_BINARY_PACKED stores them, and the offset after them.
+
+    >>> _deltas(b"\x80\x01\x04\x03\x04\x02\0\0\0\0", 0, 3)
+    (array([2, 3, 4]), 10)
+    """
+    block, at = _varint(data, at)
+    n_parts, at = _varint(data, at)
+    n_found, at = _varint(data, at)
+    value, at = _zigzag(data, at)
+    if n_found != n_values or not 0 < n_parts <= block <= 1 << 16:
+        raise ValueError("other lengths than announced")
+    part, deltas = block // n_parts, [np.full(min(1, n_values), value, np.int64)]
+    left = n_values - 1
+    while left > 0:
+        least, at = _zigzag(data, at)
+        widths, at = data[at : at + n_parts], at + n_parts
+        for width in widths:
+            if left <= 0:
+                break
+            n_bytes = width * part // 8
+            packed = _packed(data[at : at + n_bytes], width, min(left, part))
+            if width > 32 or len(packed) < min(left, part):
+                raise ValueError("fewer lengths than announced")
+            deltas.append(packed + np.int64(least))
+            at, left = at + n_bytes, left - part
+    lengths = np.concatenate(deltas).cumsum()
+    if lengths.min(initial=0) < 0 or lengths.max(initial=0) > PAGE_BYTES:
+        raise ValueError("a length that no text of the page can have")
+    return lengths, at
 
 
 def _text_lengths(data: bytes, at: int, n_values: int) -> NDArray[np.int64]:
@@ -253,7 +353,7 @@ def _hybrid(data: bytes, at: int, end: int, width: int, n_values: int) -> NDArra
             for first in range(0, n_groups, step):
                 begin = at + first * width
                 piece = data[begin : min(end, begin + min(step, n_groups - first) * width)]
-                parts.append(_packed(piece, width, min(left, 8 * step)))
+                parts.append(_packed(piece, width, min(left, 8 * step)).astype(np.int32))
                 left -= len(parts[-1])
             at += (header >> 1) * width
         else:
@@ -266,13 +366,13 @@ def _hybrid(data: bytes, at: int, end: int, width: int, n_values: int) -> NDArra
     return np.concatenate(parts)
 
 
-def _packed(data: bytes, width: int, n_values: int) -> NDArray[np.int32]:
+def _packed(data: bytes, width: int, n_values: int) -> NDArray[np.int64]:
     """At most `n_values` whole numbers of `width` bits."""
     if not width:
-        return np.zeros(n_values, np.int32)
+        return np.zeros(n_values, np.int64)
     bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
     bits = bits[: len(bits) // width * width].reshape(-1, width)[:n_values]
-    return bits @ (1 << np.arange(width, dtype=np.int32))
+    return bits @ (1 << np.arange(width, dtype=np.int64))
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -325,4 +425,46 @@ def _read_value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
         return None, at + length
     if kind == 12:
         return _read_struct(data, at, depth + 1)
-    raise ValueError(f"type {kind} is not part of a page's header")
+    if kind in (9, 10):
+        return _read_list(data, at, depth)
+    raise ValueError(f"type {kind} is not part of Parquet's metadata")
+
+
+def _read_list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
+    n, kind, at = data[at] >> 4, data[at] & 15, at + 1
+    if n == 15:
+        n, at = _varint(data, at)
+    if n > len(data) - at:
+        raise ValueError("a list is too long")
+    found = []
+    for _ in range(n):
+        value, at = (data[at] == 1, at + 1) if kind in (1, 2) else _read_value(data, at, kind, depth + 1)
+        found.append(value)
+    return found, at
+
+
+def _row_groups(footer: bytes, leaves: list[int]) -> Iterator[tuple[int, dict[int, _Chunk]]]:
+    """Number of rows and column chunks of each row group, one held at a time.
+
+    Args:
+        footer: The file's metadata, as Thrift.
+        leaves: Columns wanted.
+    """
+    at = field = 0
+    while kind := footer[at]:
+        delta, kind, at = kind >> 4, kind & 15, at + 1
+        if delta:
+            field += delta
+        else:
+            field, at = _zigzag(footer, at)
+        if field != 4:
+            _, at = _read_value(footer, at, kind, 0)
+            continue
+        n, at = footer[at] >> 4, at + 1
+        if n == 15:
+            n, at = _varint(footer, at)
+        for _ in range(n):
+            group, at = _read_struct(footer, at)
+            chunks = {leaf: group[1][leaf][3] for leaf in leaves}
+            firsts = {leaf: min(chunk[9], chunk.get(11) or chunk[9]) for leaf, chunk in chunks.items()}
+            yield group[3], {leaf: _Chunk(chunk[4], chunk[5], firsts[leaf]) for leaf, chunk in chunks.items()}

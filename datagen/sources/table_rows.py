@@ -1,4 +1,9 @@
-"""Parquet files and Hugging Face data sets to raw records, a few rows at a time."""
+"""Parquet, Arrow and Hugging Face data sets to raw records, a few rows at a time.
+
+Memory is bounded for Parquet (`parquet_pages`) and for files of Arrow IPC (`arrow_stream`). It is
+not for data sets of the hub and of `save_to_disk`, which the library `datasets` reads: the former
+are held a row group at a time, the latter are memory-mapped unless they are compressed.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
@@ -6,12 +11,13 @@ from typing import IO, Any
 from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import too_large
 from datagen.sources.fields import Raw, UnfitError
-from datagen.sources.inputs import Source
+from datagen.sources.inputs import Content, Source
 from datagen.sources.shapes import read_columns, usable
 
 _BATCH_ROWS = 128
 """Rows of a data set at once; small, so that rows of the largest size still fit in memory."""
 _SHOWN_NAMES = 20
+_FIX = "check that it is complete, and fetch it again"
 _BUFFER_BYTES = 1 << 20
 
 Batch = Any
@@ -31,13 +37,39 @@ def rows(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int
     Raises:
         SourceError: If it cannot be read or has no usable column.
     """
+    readers = {"saved": _saved, "hub": _hub}
+    batches = readers[file.format](file, split) if file.format in readers else _parquet(file.place, stream, shape)
+    fix = "check name, revision, split and network" if file.hub else _FIX
+    yield from _records(file.place, _guarded(file.place, batches, fix), shape, max_bytes)
+
+
+def arrow_rows(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
+    """Rows of a file of Arrow IPC, likewise.
+
+    Args:
+        content: What is read.
+        stream: Its bytes, read once.
+
+    Raises:
+        SourceError: If it cannot be read or has no usable column.
+    """
+    from datagen.sources.arrow_stream import batches
+
+    slices = (
+        batch.slice(at, _BATCH_ROWS) for batch in batches(stream) for at in range(0, batch.num_rows or 1, _BATCH_ROWS)
+    )
+    found = _guarded(content.place, slices, _FIX)
+    yield from _records(content.place, found, content.shape, content.max_bytes)
+
+
+def _records(place: str, batches: Iterable[Batch], shape: str, max_bytes: int) -> Iterator[Raw]:
     number = 0
-    for batch in _guarded(file, stream, shape, split):
+    for batch in batches:
         names = batch.schema.names
         if number == 0 and not usable(names, shape):
             fix = "rename the columns, or convert to JSON Lines in one of the known shapes"
             wanted = "known shapes" if shape == "auto" else f"the shape {shape}"
-            raise SourceError(f"{file.place}: no usable columns for {wanted} among {_shown(names)}; {fix}")
+            raise SourceError(f"{place}: no usable columns for {wanted} among {_shown(names)}; {fix}")
         for value in _values(batch.select(read_columns(names, shape)), max_bytes):
             yield Raw(value, f"record {number}")
             number += 1
@@ -48,12 +80,11 @@ def _shown(names: list[str]) -> str:
     return f"{', '.join(names[:_SHOWN_NAMES])}{more}"
 
 
-def _guarded(file: Source, stream: IO[bytes], shape: str, split: str) -> Iterator[Batch]:
+def _guarded(place: str, batches: Iterable[Batch], fix: str) -> Iterator[Batch]:
     """Batches of any kind of table; any error of its reader becomes a `SourceError`."""
-    readers = {"saved": _saved, "hub": _hub}
     n_rows = 0
     try:
-        for batch in readers[file.format](file, split) if file.format in readers else _parquet(file, stream, shape):
+        for batch in batches:
             yield batch
             n_rows += batch.num_rows
     except SourceError:
@@ -63,22 +94,21 @@ def _guarded(file: Source, stream: IO[bytes], shape: str, split: str) -> Iterato
     except Exception as error:  # a damaged file or an absent hub can raise nearly anything
         detail = f"{type(error).__name__}: {str(error)[:300]}"
         where = f"after record {n_rows - 1}" if n_rows else "at all"
-        fix = "check name, revision, split and network" if file.hub else "check that it is complete, and fetch it again"
-        raise SourceError(f"{file.place}: cannot be read {where}: {detail}; {fix}") from error
+        raise SourceError(f"{place}: cannot be read {where}: {detail}; {fix}") from error
 
 
-def _parquet(file: Source, stream: IO[bytes], shape: str) -> Iterator[Batch]:
+def _parquet(place: str, stream: IO[bytes], shape: str) -> Iterator[Batch]:
     """Batches of the used columns of a Parquet file; the first is empty and has all columns."""
     import pyarrow.parquet as pq
 
-    from datagen.sources.parquet_pages import Weigher, check_footer
+    from datagen.sources.parquet_pages import Weigher, footer_of
 
-    check_footer(stream, file.place)
+    footer = footer_of(stream, place)
     with pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
         columns = read_columns(table.schema_arrow.names, shape)
-        weigher = Weigher(stream, table.metadata, columns, file.place)
-        for group in range(table.metadata.num_row_groups):
+        weigher = Weigher(stream, footer, table.schema, columns, place)
+        for group in range(weigher.n_groups):
             n_rows = weigher.batch_rows(group)
             yield from table.iter_batches(n_rows, row_groups=[group], columns=columns, use_threads=False)
 
@@ -112,19 +142,27 @@ def _dataset(found: Any) -> Iterable[Batch]:
 
 def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
     """The rows of a batch as JSON values, or as `UnfitError`."""
-    if _size(batch) <= max_bytes:
-        try:
-            yield from batch.to_pylist()
+    from datagen.sources.arrow_values import weight_of
+
+    def size(rows: Batch) -> int:
+        return sum(weight_of(chunk) for column in rows.columns for chunk in getattr(column, "chunks", [column]))
+
+    try:
+        if size(batch) <= max_bytes:
+            yield from _plain_rows(batch)
             return
-        except (ValueError, OverflowError):  # one value that Python cannot hold; find its row
-            pass
+    except UnfitError as unfit:
+        yield from [unfit] * batch.num_rows
+        return
+    except (ValueError, OverflowError):  # one value that Python cannot hold; find its row
+        pass
     for i in range(batch.num_rows):
         row = batch.slice(i, 1)
-        if _size(row) > max_bytes:
+        if size(row) > max_bytes:
             yield too_large(max_bytes)
             continue
         try:
-            yield row.to_pylist()[0]
+            yield _plain_rows(row)[0]
         except UnicodeDecodeError as error:
             yield UnfitError(
                 "invalid_unicode", f"a text is not UTF-8: {error.object[error.start : error.start + 12]!r}"
@@ -133,18 +171,16 @@ def _values(batch: Batch, max_bytes: int) -> Iterator[object]:
             yield UnfitError("bad_value", f"a value cannot be read: {str(error)[:160]}")
 
 
-def _size(batch: Batch) -> int:
-    """Bytes of a batch; at least four per value, because nulls take none in Arrow but do in Python."""
-    n_values = sum(_n_values(chunk) for column in batch.columns for chunk in getattr(column, "chunks", [column]))
-    return max(int(batch.nbytes), 4 * n_values)
+def _plain_rows(batch: Batch) -> list[dict[str, object]]:
+    """The rows of a batch as JSON values."""
+    from datagen.sources.arrow_values import is_plain, plain, turned
 
-
-def _n_values(array: Any) -> int:
-    """Number of values of an array, those of nested lists and objects included."""
-    import pyarrow.types as types
-
-    if types.is_list(array.type) or types.is_large_list(array.type) or types.is_map(array.type):
-        return len(array) + _n_values(array.flatten())
-    if types.is_struct(array.type):
-        return max(len(array), sum(_n_values(array.field(k)) for k in range(array.type.num_fields)))
-    return len(array)
+    rows: list[dict[str, object]] = batch.to_pylist()
+    for field in batch.schema:
+        if not is_plain(field.type):
+            for row in rows:
+                row[field.name] = plain(row[field.name])
+        if str(field.type).startswith("struct"):
+            for row in rows:
+                row[field.name] = turned(row[field.name])
+    return rows

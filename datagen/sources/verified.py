@@ -50,9 +50,9 @@ def _at_commit(file: Source, identity: tuple[InputFile, ...]) -> tuple[Source, t
 def opened(file: Source, identity: Sequence[InputFile] = ()) -> Iterator[IO[bytes]]:
     """Open an input; compares its bytes with its identity unless the body raises.
 
-    Bytes of JSON are hashed as they are read, and the rest of them at the end. Parquet and data
-    sets of `save_to_disk` are read at random places, so they are hashed once more at the end:
-    Parquet through the same open file, a data set file by file. A hub data set has no bytes here;
+    Bytes of a stream are hashed as they are read, and the rest of them at the end. Parquet, Arrow,
+    zip and data sets of `save_to_disk` are read at random places, so they are hashed once more at
+    the end: the files through the same open file, a data set file by file. A hub data set has no bytes here;
     it is pinned by its commit.
 
     Args:
@@ -74,11 +74,12 @@ def opened(file: Source, identity: Sequence[InputFile] = ()) -> Iterator[IO[byte
         raw: Any = file.open().detach() if file.format == "parquet" else file.open()
     with raw:
         hashed = _Hashed(raw)
-        yield raw if file.format == "parquet" or not identity else io.BufferedReader(hashed, _BUFFER_BYTES)
+        at_random = file.format in ("parquet", "arrow", "zip") and not file.packing
+        yield raw if at_random or not identity else io.BufferedReader(hashed, _BUFFER_BYTES)
         if not identity:
             return
         with reading(file):
-            if file.format == "parquet":
+            if at_random:
                 raw.seek(0)
             hashed.drain()
         _compare(file, identity, [InputFile(identity[0].name, hashed.digest.hexdigest(), hashed.n_bytes)])

@@ -1,11 +1,17 @@
 """Memory of reading is bounded whatever a file unfolds to: each case in a process of its own."""
 
+import bz2
 import gzip
+import io
 import itertools
 import json
+import lzma
 import struct
 import subprocess
 import sys
+import tarfile
+import zipfile
+import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +22,8 @@ import zstandard
 from datagen.errors import SourceError
 from datagen.records import Dialogue
 from datagen.sources import read
-from datagen.sources.parquet_pages import _VALUE_BYTES, Weigher
+from datagen.sources.parquet_pages import _VALUE_BYTES, Weigher, footer_of
+from tests.sources.test_formats import tar_of, zip_of
 
 BOUND_MB = 256
 PEAK = """
@@ -60,23 +67,33 @@ NULLS = pa.list_(pa.struct({"role": pa.string()}))
 WIDE = {f"c{k}": pa.array([0], pa.int8()) for k in range(100_000)}
 LARGE = {"compression": "zstd", "dictionary_pagesize_limit": 1 << 30}
 PARQUET = {
-    "one text of 20 MB, 300 times": (lambda: repeated_rows("x" * 20_000_000, 300), LARGE, "rejects"),
+    "one text of 20 MB, 300 times": (lambda: repeated_rows("x" * 20_000_000, 300), LARGE, "record_too_large"),
     "a page of 40 MB": (
         lambda: pa.table({"turns": [turns("x" * 40_000_000)]}),
         {"compression": "zstd", "use_dictionary": False},
-        r"row group 0, column turns\.list\.element\.text: a page has 4\d+ bytes",
+        r"row group 0, column turns\.list\.element\.text: a row has 4\d+ bytes",
     ),
-    "a row of 4 million texts": (lambda: repeated("x" * 1000, 4_000_000), LARGE, r"its row 0 has \d{10} bytes"),
+    "a page of 140 MB": (
+        lambda: pa.table({"turns": [turns("x" * 140_000_000)]}),
+        {"compression": "zstd", "use_dictionary": False},
+        r"row group 0, column turns\.list\.element\.text: a page has 14\d+ bytes",
+    ),
+    "40 million rows of nulls": (
+        lambda: pa.table(dict.fromkeys(("instruction", "output"), pa.nulls(40_000_000, pa.string()))),
+        {"compression": "zstd", "row_group_size": 40_000_000, "data_page_size": 1 << 30},
+        "bad_text",
+    ),
+    "a row of 4 million texts": (lambda: repeated("x" * 1000, 4_000_000), LARGE, r"a row has \d{10} bytes"),
     "a row of 30 million texts": (lambda: repeated("x", 30_000_000), LARGE, r"a page has \d+ bytes and \d+ values"),
     "prefixes": (
         lambda: pa.table({"instruction": ["x" * 100_000] * 1000, "output": ["o"] * 1000}),
         {"compression": "zstd", "use_dictionary": False, "column_encoding": {"instruction": "DELTA_BYTE_ARRAY"}},
-        "column instruction: .*encoding 7",
+        "dialogue",
     ),
     "a struct of nulls": (
         lambda: pa.table({"turns": pa.array([[{"role": None}] * 2_000_000], NULLS)}),
         LARGE,
-        "rejects",
+        "record_too_large",
     ),
     "100,000 columns": (lambda: pa.table(WIDE), {"compression": "none"}, "footer claims|no usable columns"),
 }
@@ -88,8 +105,8 @@ def test_parquet_unfolds_within_the_bound(tmp_path, name):
     pq.write_table(make(), tmp_path / "x.parquet", **options)
     peak_mb, found, error = read_apart(tmp_path / "x.parquet")
     assert peak_mb < BOUND_MB
-    if says == "rejects":
-        assert set(found) == {"record_too_large"} and not error
+    if says in ("record_too_large", "bad_text", "dialogue"):
+        assert set(found) == {says} and not error
     else:
         assert not found
         with pytest.raises(SourceError, match=rf"x\.parquet: .*{says}"):
@@ -127,7 +144,7 @@ JSON = {
     "blank.json.gz": lambda: gzip.compress(b"\n" * 3_000_000 + b"{}", 1),
     "keys.jsonl": lambda: json.dumps({f"{k:x}": [] for k in range(80_000)}).encode(),
     "lists.jsonl": lambda: b"[" + b"[]," * 349_000 + b"[]]",
-    "objects.jsonl": lambda: b"[" + b'{"":[]},' * 130_000 + b"[]]",
+    "objects.jsonl": lambda: b'{"":[' + b'{"":[]},' * 130_000 + b"[]]}",
     "digits.jsonl": lambda: b'{"id":' + b"9" * 1_000_000 + b"}",
     "deep.jsonl": lambda: b"[" * 500_000 + b"]" * 500_000,
     "wide.jsonl": lambda: json.dumps({"chat": "\U0001f600" + "x" * 1_000_000}, ensure_ascii=False).encode(),
@@ -140,6 +157,92 @@ def test_json_unfolds_within_the_bound(tmp_path, name):
     peak_mb, found, error = read_apart(tmp_path / name)
     assert peak_mb < BOUND_MB
     assert sum(found.values()) == 1 and "dialogue" not in found and not error
+
+
+def tar_with_header(n_bytes):
+    """A tar archive whose first member has a longer header than any real one."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz", format=tarfile.PAX_FORMAT, compresslevel=1) as archive:
+        info = tarfile.TarInfo("x.jsonl")
+        info.pax_headers = {"comment": "x" * n_bytes}
+        archive.addfile(info)
+    return made.getvalue()
+
+
+def zip_of_directory(n):
+    """A zip archive of very many empty members; their directory is copied, not made anew."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("x", b"")
+    data = made.getvalue()
+    at = data.index(b"PK\1\2")
+    entry = data[at : data.index(b"PK\5\6")]
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, n * len(entry), at, 0)
+    return data[:at] + entry * n + end
+
+
+def arrow_of(table, **options):
+    made = io.BytesIO()
+    with pa.ipc.new_file(made, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table)
+    return made.getvalue()
+
+
+def feather_of(n_bytes):
+    return arrow_of(pa.table({"instruction": ["x" * n_bytes], "output": ["o"]}), compression="zstd")
+
+
+def wide_xz():
+    """A stream of xz whose block claims a dictionary of 4 GB."""
+    data = bytearray(lzma.compress(b"{}"))
+    end = 12 + (data[12] + 1) * 4  # of the block's header, which ends with its checksum
+    data[16] = 40
+    data[end - 4 : end] = zlib.crc32(data[12 : end - 4]).to_bytes(4, "little")
+    return bytes(data)
+
+
+CSV = b'instruction,output\na,b\n"' + (b"x," * 5_000 + b"\n") * 20_000 + b'",b\nc,d\n'
+BOMBS = {
+    "x.csv.gz": (lambda: gzip.compress(CSV, 1), ["dialogue", "dialogue", "record_too_large"]),
+    "open.csv.gz": (lambda: gzip.compress(CSV[:-10], 1), ["dialogue", "record_too_large"]),
+    "x.jsonl.bz2": (lambda: bz2.compress(BOMB), ["record_too_large"]),
+    "x.jsonl.xz": (lambda: lzma.compress(BOMB, preset=0), ["record_too_large"]),
+    "wide.jsonl.xz": (
+        wide_xz,
+        "Memory usage limit exceeded",
+    ),
+    "utf16.json.gz": (lambda: gzip.compress(BOMB.decode().encode("utf-16"), 1), ["record_too_large"]),
+    "by_id.json.gz": (lambda: gzip.compress(b'{"a": {"turns": []}, "b": %b, "c": {}}' % BOMB, 1), None),
+    "wrapped.json.gz": (lambda: gzip.compress(b'{"data": [{"turns": []}, %b]}' % BOMB, 1), None),
+    "pretty.jsonl.gz": (lambda: gzip.compress(b"{\n%b}" % BOMB[1:-2], 1), ["record_too_large"]),
+    "x.zip": (lambda: zip_of({"x.jsonl": BOMB}), ["record_too_large"]),
+    "x.tgz": (lambda: tar_of({"x.json": BOMB}, "gz"), ["record_too_large"]),
+    "header.tgz": (lambda: tar_with_header(300_000_000), "a header claims 300000"),
+    "directory.zip": (lambda: zip_of_directory(3_000_000), "a header claims 1410000"),
+    "x.feather": (lambda: feather_of(600_000_000), r"has 6\d{8} bytes when decoded, at most 268435456 are held"),
+    "x.arrow.gz": (lambda: gzip.compress(feather_of(600_000_000), 1), r"has 6\d{8} bytes when decoded"),
+    "plain.arrow.gz": (
+        lambda: gzip.compress(arrow_of(pa.table({"instruction": ["x" * 300_000_000], "output": ["o"]})), 1),
+        r"has 30000\d{4} bytes, at most",
+    ),
+    "same.arrow": (lambda: arrow_of(repeated_rows("x" * 20_000_000, 300)), ["record_too_large"]),
+    "list.arrow": (lambda: arrow_of(repeated("x" * 10_000, 200_000)), ["record_too_large"]),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_every_container_unfolds_within_the_bound(tmp_path, name):
+    make, says = BOMBS[name]
+    (tmp_path / name).write_bytes(make())
+    peak_mb, found, error = read_apart(tmp_path / name)
+    assert peak_mb < BOUND_MB
+    if isinstance(says, str):
+        assert not found
+        with pytest.raises(SourceError, match=rf"{name}: .*{says}"):
+            raise SourceError(error)
+    else:
+        assert not error and "record_too_large" in found and sum(found.values()) <= 300
+        assert says is None or set(found) == set(says)
 
 
 @pytest.mark.parametrize("inner", ['{"a":', "["])
@@ -177,9 +280,12 @@ def test_rows_are_weighed_exactly_and_read_the_same_one_by_one(tmp_path, monkeyp
         options |= {"compression": compression, "data_page_version": version}
         pq.write_table(pa.Table.from_pylist(records), path, **options)
         with path.open("rb") as stream:
-            weigher = Weigher(stream, pq.ParquetFile(path).metadata, ["turns", "id"], "x")
-            rows = [sum(weigher._rows(group, leaf) for leaf in range(3)) for group in range(2)]
-        assert np.concatenate(rows).tolist() == [weight(record) for record in records]
+            weigher = Weigher(stream, footer_of(stream, "x"), pq.ParquetFile(path).schema, ["turns", "id"], "x")
+            rows = np.zeros(900, np.int64)
+            for group, leaf in itertools.product(range(2), range(3)):
+                for first, weights in weigher._rows(group, leaf):
+                    rows[500 * group + first :][: len(weights)] += weights
+        assert rows.tolist() == [weight(record) for record in records]
     whole = list(read(str(path)))
     assert any(isinstance(item, Dialogue) for item in whole)
     monkeypatch.setattr("datagen.sources.parquet_pages.BUDGET_BYTES", 3_000)

@@ -1,16 +1,21 @@
 """Bytes → records: the same records in every format, bounded memory, and errors that name place and mend."""
 
+import bz2
 import gzip
 import hashlib
 import io
 import json
+import lzma
+import tarfile
 import tracemalloc
+import zipfile
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -19,7 +24,7 @@ from hypothesis import strategies as st
 
 from datagen.errors import SourceError
 from datagen.records import Dialogue, Reject
-from datagen.sources import arrays, fingerprint, formats, read
+from datagen.sources import arrays, fingerprint, inputs, json_text, read
 from datagen.sources.fields import UnfitError
 
 
@@ -34,6 +39,41 @@ RECORDS = [record(i) for i in range(300)]
 LINES = "\n".join(json.dumps(r, ensure_ascii=bool(i % 2)) for i, r in enumerate(RECORDS)).encode()
 ARRAY = json.dumps(RECORDS, indent=1).encode()
 
+PRETTY = "\n".join(json.dumps(r, indent=1) for r in RECORDS).encode()
+BY_ID = json.dumps({r["id"]: {"turns": r["turns"]} for r in RECORDS}, indent=1).encode()
+WRAPPED = json.dumps({"version": 1, "meta": {"n": [300]}, "data": RECORDS, "end": "]"}).encode()
+
+
+def tar_of(members: dict[str, bytes], packing: str = "") -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode=f"w:{packing}") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return made.getvalue()
+
+
+def zip_of(members: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return made.getvalue()
+
+
+SAMPLES = {f"{i:06d}.json": json.dumps(r).encode() for i, r in enumerate(RECORDS)}
+"""As WebDataset keeps them."""
+CUT = LINES.index(b"\n", 5000)
+MEMBERS = {"a.jsonl": LINES[:CUT], "b/z.jsonl.gz": gzip.compress(LINES[CUT:]), "c.txt": b"x", "README.md": b"x"}
+
+
+def arrow_of(path: Path, new: Any) -> None:
+    table = pa.Table.from_pylist(RECORDS)
+    with new(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=70)
+
+
 WRITERS: dict[str, Callable[[Path], object]] = {
     "x.jsonl": lambda p: p.write_bytes(LINES),
     "x.JSONL": lambda p: p.write_bytes(LINES),
@@ -46,6 +86,24 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "x.json.gz": lambda p: p.write_bytes(gzip.compress(ARRAY)),
     "x.json.zst": lambda p: p.write_bytes(zstandard.compress(ARRAY)),
     "x.parquet": lambda p: pq.write_table(pa.Table.from_pylist(RECORDS), p, row_group_size=70),
+    "x.PQ": lambda p: pq.write_table(pa.Table.from_pylist(RECORDS), p, row_group_size=70),
+    "x.jsonl.bz2": lambda p: p.write_bytes(bz2.compress(LINES[:5000]) + bz2.compress(LINES[5000:])),
+    "x.json.xz": lambda p: p.write_bytes(lzma.compress(ARRAY[:5000]) + bytes(8) + lzma.compress(ARRAY[5000:])),
+    "utf16.jsonl": lambda p: p.write_bytes(LINES.decode().encode("utf-16")),
+    "utf32.json.gz": lambda p: p.write_bytes(gzip.compress(ARRAY.decode().encode("utf-32"))),
+    "pretty.jsonl": lambda p: p.write_bytes(b"\xef\xbb\xbf\n" + PRETTY),
+    "pretty.json": lambda p: p.write_bytes(PRETTY),
+    "array.jsonl": lambda p: p.write_bytes(ARRAY),
+    "one_line.jsonl": lambda p: p.write_bytes(json.dumps(RECORDS).encode()),
+    "by_id.json": lambda p: p.write_bytes(BY_ID),
+    "wrapped.json": lambda p: p.write_bytes(WRAPPED),
+    "x.arrow": lambda p: arrow_of(p, pa.ipc.new_stream),
+    "x.ipc.zst": lambda p: (arrow_of(p, pa.ipc.new_file), p.write_bytes(zstandard.compress(p.read_bytes()))),
+    "x.feather": lambda p: feather.write_feather(pa.Table.from_pylist(RECORDS), str(p), chunksize=70),
+    "x.zip": lambda p: p.write_bytes(zip_of(dict(sorted(MEMBERS.items(), reverse=True)))),
+    "x.tar": lambda p: p.write_bytes(tar_of(SAMPLES)),
+    "x.tar.bz2": lambda p: p.write_bytes(tar_of(MEMBERS, "bz2")),
+    "x.tgz": lambda p: p.write_bytes(tar_of(SAMPLES, "gz")),
 }
 
 
@@ -57,7 +115,8 @@ def turns(items: Iterator[Dialogue | Reject]) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_format_gives_the_same_dialogues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(arrays, "_CHUNK_BYTES", 101)
+    if "tar" not in name:
+        monkeypatch.setattr(arrays, "_CHUNK_BYTES", 101)
     WRITERS[name](tmp_path / name)
     found = turns(read([str(tmp_path / name)]))
     assert [f"d{i}" for i in range(300)] == [id for id, _ in found]
@@ -85,8 +144,21 @@ def test_a_folder_is_read_in_sorted_order(tmp_path: Path) -> None:
         "b.jsonl",
         "c.parquet",
     ]
-    (tmp_path / "data.csv").write_text("x")
-    with pytest.raises(SourceError, match=r"data\.csv.*known are \.jsonl"):
+
+
+def test_files_of_other_kinds_are_skipped_with_their_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    inputs._notice.cache_clear()
+    (tmp_path / "a.jsonl").write_bytes(LINES)
+    for name in ("x.txt", "b/cover.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert len(list(read([str(tmp_path)]))) == len(list(read([str(tmp_path)]))) == 300
+    (notice,) = [record.getMessage() for record in caplog.records]
+    assert f"{tmp_path}: skipped 2 files of other kinds, such as 'b/cover.jpg'; known are .jsonl" in notice
+    with pytest.raises(SourceError, match=r"x\.txt: not a known format; known are \.jsonl"):
+        read([str(tmp_path / "x.txt")])
+    (tmp_path / "a.jsonl").unlink()
+    with pytest.raises(SourceError, match=r"contains no data files among its 2 files, such as 'b/cover\.jpg'; known"):
         read([str(tmp_path)])
 
 
@@ -116,12 +188,34 @@ def test_a_shipped_file_is_named_by_package(tmp_path: Path, monkeypatch: pytest.
         ("x.json", b"[{}] x", "after the end"),
         ("x.json", b"[{}}", "expected"),
         ("x.json", b'{"a":\n 1', "broken JSON"),
-        ("x.json", b"{\n}\n{\n}", "Extra data.*\\.jsonl"),
+        ("x.json", b'{"a": \n1}\n{"b":\n}', "record 1, which begins at byte 9.*\\.jsonl"),
+        ("x.jsonl", b'{"a":\n1}\n{"b":\n}', "record 1, which begins at byte 8"),
+        ("x.json", b'{"a": {"turns": []}, "b": {"turns": []]', "broken JSON in record 1, which begins at byte 20"),
         ("x.jsonl.gz", b"{}", "cannot be read at all.*again"),
         ("x.jsonl.gz", gzip.compress(LINES)[:-9], "cannot be read"),
         ("x.jsonl.zst", zstandard.compress(LINES)[:-9], "cannot be read"),
         ("x.json.gz", gzip.compress(ARRAY) + b"junk", "cannot be read"),
         ("x.parquet", b"PAR1 no", "cannot be read at all"),
+        ("x.jsonl.bz2", bz2.compress(LINES)[:-9], "cannot be read"),
+        ("x.jsonl.bz2", b"{}", "cannot be read at all"),
+        ("x.jsonl.xz", lzma.compress(LINES)[:-9], "cannot be read after record"),
+        ("x.jsonl.xz", lzma.compress(LINES) + b"junk", "cannot be read after record 29"),
+        ("x.zip", b"PK no", "cannot be read at all: File is not a zip file"),
+        ("x.zip", zip_of({"a.txt": b"x"}), "no record"),
+        ("x.zip", zip_of({"b.zip": zip_of(SAMPLES)}), "its member 'b.zip' is an archive itself"),
+        ("x.tar", b"no tar" * 100, "cannot be read at all"),
+        ("x.tar", b"", "cannot be read at all"),
+        ("x.tar", tar_of(SAMPLES)[:-20_000], "cannot be read after record"),
+        ("x.tar.gz", tar_of(SAMPLES, "gz")[:-20], "cannot be read after record"),
+        ("x.tar", tar_of(SAMPLES)[: 1024 * 3], "after record 2: it ends without the mark of its end"),
+        ("x.tar", tar_of(SAMPLES) + tar_of(SAMPLES), "after record 299: more data follow the mark of its end"),
+        ("x.tar", tar_of({"b.tgz": tar_of(SAMPLES, "gz")}), "its member 'b.tgz' is an archive itself"),
+        ("x.arrow", b"ARROW1\0\0", "no record|cannot be read at all"),
+        ("x.arrow", b"no arrow at all", "cannot be read at all"),
+        ("x.feather", b"FEA1 and so on", "Feather version 1"),
+        ("x.csv", b"", "no record"),
+        ("x.csv", b"instruction,output\n", "no record"),
+        ("x.csv", b"\xff\xfa,output\n", "its header row cannot be read: .*not UTF-8"),
     ],
 )
 def test_an_unreadable_file_is_one_error_with_place_and_mend(tmp_path: Path, name: str, data: bytes, says: str) -> None:
@@ -131,11 +225,11 @@ def test_an_unreadable_file_is_one_error_with_place_and_mend(tmp_path: Path, nam
     assert str(tmp_path / name) in str(caught.value) and "; " in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["none.jsonl", "x.csv", "hf:", "hf:a/b/c", "empty", "pipe.jsonl"])
+@pytest.mark.parametrize("name", ["none.jsonl", "x.txt", "hf:", "hf:a/b/c", "empty", "pipe.jsonl"])
 def test_an_input_that_is_not_there_is_an_error_at_once(tmp_path: Path, name: str) -> None:
     import os
 
-    (tmp_path / "x.csv").write_text("a,b")
+    (tmp_path / "x.txt").write_text("a,b")
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.jsonl")
     with pytest.raises(SourceError, match=name):
@@ -214,9 +308,9 @@ def test_an_array_is_whole_or_ends_in_broken_json(data: bytes, chunk: int) -> No
     try:
         values = json.loads(b"[" + data)
     except ValueError:
-        assert any(isinstance(p, UnfitError) or formats._broken(formats._parse(p)) for p in pieces)
+        assert any(isinstance(p, UnfitError) or json_text.is_broken(json_text.parse(p)) for p in pieces)
     else:
-        assert [formats._parse(p) for p in pieces if isinstance(p, bytes)] == values
+        assert [json_text.parse(p) for p in pieces if isinstance(p, bytes)] == values
 
 
 def test_fingerprint_hashes_every_file_in_order(tmp_path: Path) -> None:

@@ -121,11 +121,11 @@ def test_a_store_that_fails_is_one_error_that_names_the_input(tmp_path, s3, flak
 
 
 def test_an_input_that_is_not_there_is_an_error_at_once(s3):
-    Bucket(s3).create("data.csv", b"a,b")
+    Bucket(s3).create("data.txt", b"a,b")
     Bucket(s3).create("docs/README.md", b"x")
     for name, says in (
         ("none.jsonl", "no such file or folder"),
-        ("data.csv", "not a known format"),
+        ("data.txt", "not a known format"),
         ("docs", "contains no data files"),
     ):
         with pytest.raises(SourceError, match=f"{s3}/{name}: {says}"):

@@ -5,6 +5,7 @@ import re
 import unicodedata
 
 from datagen.records import Dialogue
+from datagen.text.markup import fewer_marks
 
 _IGNORED = re.compile(r"[\s!\"#%&'()*,\-./:;?@\[\\\]_{}¡§«¶·»¿\u2010-\u2027\u2030-\u205e\u3001-\u3011\u3014-\u301f]+")
 _IGNORED_ASCII = bytes(code for code in range(128) if _IGNORED.fullmatch(chr(code)))
@@ -59,4 +60,5 @@ def _essence(text: str) -> str:
     """Drop inaudible characters; symbols and marks stay: 2+2 is not 2-2, vowels may be marks."""
     if text.isascii():
         return text.encode().lower().translate(None, _IGNORED_ASCII).decode()
+    text = fewer_marks(text)
     return _IGNORED.sub("", unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))
