@@ -1,4 +1,4 @@
-"""What a build would make of its input, before any work: shapes, samples, and what would be rejected."""
+"""Preview of the input of a build, before any work: shapes, samples, and what would be rejected."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

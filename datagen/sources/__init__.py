@@ -146,7 +146,7 @@ class Maker:
     """Maker of the dialogue or reject of each record."""
 
     def __init__(self, shapes: Shapes) -> None:
-        """Begin without ids."""
+        """Prepare to read with these shapes."""
         self.shapes = shapes
         self.ids = Ids()
         self.shape = ""

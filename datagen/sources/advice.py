@@ -1,4 +1,4 @@
-"""How to fix what makes a record a reject, by reason."""
+"""Fixes of rejects, by reason."""
 
 FIXES = {
     "not_an_object": "give one JSON object per record",
@@ -57,7 +57,7 @@ FIXES = {
 
 
 def fix_of(reason: str) -> str:
-    """How to fix a reject with this reason; empty if its detail says all there is.
+    """The fix of a reject with this reason; empty if its detail says all there is.
 
     >>> fix_of("unknown_role")
     'name the role under input.roles, for example {Kunde: user}'

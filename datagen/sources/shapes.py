@@ -28,7 +28,7 @@ TOOL_CALL, NOT_TEXT = "tool_call", "not_text"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a record says."""
+    """Content of a record."""
 
     turns: tuple[Turn, ...]
     """Alternating, the user's first and the assistant's last."""
@@ -83,7 +83,7 @@ class Shapes:
         return self._agreed(record, found)
 
     def _agreed(self, record: Mapping[str, object], found: list[str]) -> tuple[str, Read]:
-        """What a record says in all of several shapes; shapes in which it is unfit do not count."""
+        """Content of a record in all of several shapes; shapes in which it is unfit do not count."""
         read: dict[str, Read] = {}
         unfit: list[UnfitError] = []
         for name in found:

@@ -1,4 +1,5 @@
 """Shapes of public formats: one record each, detected and read right, by name and by itself."""
+# ruff: noqa: E501  (tables of records are read by line)
 
 import json
 from typing import Any

@@ -1,4 +1,5 @@
-"""Turns of records of any shape: labels in texts, parts, tools, prompts, notices; and hostile records of every shape."""
+"""Turns of records of any shape: labels, parts, tools, prompts, notices; and hostile records of every shape."""
+# ruff: noqa: E501  (tables of records are read by line)
 
 import json
 import subprocess

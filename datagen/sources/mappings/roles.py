@@ -1,4 +1,4 @@
-"""Names of roles and speakers to who speaks."""
+"""Names of roles and speakers to the roles of turns."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from datagen.sources.fields import UnfitError, names, quote
 from datagen.sources.mappings.table import words
 
 Kind = Literal["user", "assistant", "system", "tool", "other"]
-"""Who a piece is from; `other` is content that is neither spoken nor a tool's, such as an image."""
+"""Role of a piece; `other` is content that is neither spoken nor a tool's, such as an image."""
 _MOST_NAME = 80
 
 
