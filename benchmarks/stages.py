@@ -18,7 +18,7 @@ from datagen.run.machine import keep_freed_memory
 from datagen.shards.identity import json_values
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import to_parquet
-from datagen.text import normalizer, to_spoken
+from datagen.text import to_spoken
 
 _USERS = ("heart-f1", "heart-f4", "heart-m1", "heart-m6")
 
@@ -51,7 +51,6 @@ def text(build: Pipeline, dialogues: list[Dialogue], times: int) -> None:
     turns = [turn.text for dialogue in dialogues for turn in dialogue.turns]
 
     def speak_all() -> None:
-        normalizer._normalize.cache_clear()
         for turn in turns:
             to_spoken(turn, "en")
 

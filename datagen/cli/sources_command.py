@@ -82,6 +82,13 @@ def _show(found: "Preview") -> None:
             _say(f"    {turn['role']:9}  {_short(turn['text'])}")
         if (more := len(sample["turns"]) - _SHOWN_TURNS) > 0:
             _say(f"    and {more} more turns")
+    _show_losses(found)
+    if found.error:
+        _say(f"  error: {found.error}")
+
+
+def _show_losses(found: "Preview") -> None:
+    """Print what an input loses, and how to keep it."""
     for name, entry in sorted(found.rejects.items(), key=lambda each: -each[1].count):
         _say(f"  rejected: {entry.count} {name}, such as {_short(entry.example, 2 * _SHOWN_CHARACTERS)}")
         if entry.fix:
@@ -90,14 +97,12 @@ def _show(found: "Preview") -> None:
         _say(f"  noted: {entry.count} {name}, such as {_short(entry.example, 2 * _SHOWN_CHARACTERS)}")
     for name, count in found.cuts.items():
         _say(f"  shortened: {count} at a {name}")
-    if found.error:
-        _say(f"  error: {found.error}")
 
 
 def _short(text: str, most: int = _SHOWN_CHARACTERS) -> str:
-    """A text on one line, at most this long.
+    r"""A text on one line, at most this long.
 
-    >>> _short("one\\ntwo three", 9)
+    >>> _short("one\ntwo three", 9)
     'one two …'
     """
     line = " ".join(text[: 4 * most].split())

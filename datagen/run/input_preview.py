@@ -79,11 +79,10 @@ def _container(file: Source) -> str:
     """The format of a file, and its packing.
 
     >>> from pathlib import Path
-    >>> _container(Source("a.jsonl.gz", "a", "jsonl", Path("a.jsonl.gz")))
-    'jsonl, gz'
+    >>> _container(Source("a.jsonl.gz", "a", "jsonl", Path("a.jsonl.gz"), packing="gzip"))
+    'jsonl, gzip'
     """
-    packing = file.suffix.lstrip(".")
-    return f"{file.format}, {packing}" if packing in ("gz", "zst", "bz2", "xz") else file.format
+    return f"{file.format}, {file.packing}" if file.packing else file.format
 
 
 def _add(found: Preview, item: Dialogue | Reject, shape: str, select: Select) -> None:

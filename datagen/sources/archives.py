@@ -112,7 +112,7 @@ def _tarred(content: Content, stream: IO[bytes]) -> Iterator[_Member]:
 
 
 def _next(archive: tarfile.TarFile, limited: "_Limited") -> tarfile.TarInfo | None:
-    archive.members.clear()  # it keeps all
+    archive.members.clear()  # type: ignore[attr-defined]  # it keeps all
     with limited.at_most(_HEADER_BYTES):
         return archive.next()
 

@@ -3,16 +3,15 @@
     markup.py      markdown, HTML, lists, emoji → plain prose, in any language
     reading.py     the reader: each part of a text is classified once, and said by the rule of its class
     english/       prose → spoken English
-    chinese.py     prose → spoken Chinese
+    chinese/       prose → spoken Chinese
     other.py       prose → spoken text in any other language, with digits as words by num2words
-    normalizer.py  the wetext normalizer, fed clause by clause, and only clauses that hold digits
 
 The result is one line of letters, apostrophes, single spaces and `, . ? ! ; :` (`，。？！；：` in
 Chinese), without digits in English and Chinese; empty if nothing can be spoken. Normalized text is
 a fixed point: it stays unchanged.
 """
 
-from datagen.text.chinese import speak_chinese
+from datagen.text.chinese import read_chinese
 from datagen.text.english import read_english
 from datagen.text.other import speak_other
 from datagen.text.reading import Reading
@@ -54,10 +53,12 @@ def spoken(text: str, language: str) -> Reading:
     """
     if language in ("en", ""):
         return read_english(text)
+    if language in ("zh", "yue"):
+        return read_chinese(text)
     # the result can rarely be normalized once more ("0.cn" → "zero.cn" → "zero dot cn"): repeat
     # until it is stable
     for _ in range(_MAX_ROUNDS):
-        said = speak_chinese(text) if language in ("zh", "yue") else speak_other(text, language)
+        said = speak_other(text, language)
         if said == text:
             break
         text = said

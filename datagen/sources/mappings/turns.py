@@ -100,8 +100,9 @@ def opened_turns(record: Record, path: str, m: MappingConfig) -> object:
     if m.labels:
         return value
     value = opened(value)
-    is_columns = isinstance(value, dict) and not m.numbered and not m.replies
-    return _rows_of(value, m) if is_columns else value
+    if isinstance(value, dict) and not m.numbered and not m.replies:
+        return _rows_of(value, m)
+    return value
 
 
 def _rows_of(columns: dict[str, object], m: MappingConfig) -> object:
@@ -162,7 +163,7 @@ def _turns(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
     if m.numbered:
         yield from _numbered(value, m, key)
         return
-    items = _tree(value, m, key) if m.replies else _list(value, key)
+    items: Sequence[object] = _tree(value, m, key) if m.replies else _list(value, key)
     if m.rows and m.rows.id and m.rows.parent:
         items = trees.best_rows([row for row in items if isinstance(row, dict)], m.rows.id, m.rows.parent, m.rank)
     yield from _of_list(record, items, m, roles, key)

@@ -98,11 +98,6 @@ def read_chinese(text: str) -> Reading:
     return Reading(said, reading.unread)
 
 
-def speak_chinese(text: str) -> str:
-    """The spoken text of `read_chinese`."""
-    return read_chinese(text).text
-
-
 def is_spoken(text: str) -> bool:
     """True if a text needs no normalization; the only cost for plain text.
 
