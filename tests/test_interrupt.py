@@ -1,6 +1,5 @@
 """A signal ends a run, even if a library swallows its exception; it never decides a record."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ TALK = Dialogue("d", (Turn("user", "Hi."), Turn("assistant", "Hello.")), "x.json
 def swallows(item):
     """As a C library does that calls Python back: the exception is lost, and the call fails in another way."""
     try:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
     except KeyboardInterrupt:
         raise AssertionError from None
     return item
@@ -27,7 +26,7 @@ def swallows(item):
 
 def hides(item):
     try:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
     except KeyboardInterrupt:
         return item
 
@@ -40,7 +39,7 @@ def test_an_interrupt_that_a_library_swallows_decides_no_record(stage):
 
 def test_an_interrupt_is_forgotten_with_the_run():
     with remembered(), pytest.raises(EndedError):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
     raise_if_ended()
     assert apply("speak", lambda item: item, TALK) == TALK
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

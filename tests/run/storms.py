@@ -8,8 +8,10 @@ import subprocess
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import get_args
 
 from datagen.recipe import Recipe
+from datagen.recipe.recipe import Task
 from tests.run.builds import children, command, fake, start, talk, until
 from tests.run.ray_cluster import Cluster
 from tests.run.test_parity import finish, same_as_never_stopped
@@ -37,7 +39,8 @@ class Storm:
 
     def n_files(self) -> int:
         """Files of data and markers."""
-        return len([file for file in self.out.glob("*/*") if file.parent.name != ".writing"])
+        folders = ("conversations", "rejects", "units", *get_args(Task))
+        return sum(len(list(folder.iterdir())) for name in folders if (folder := self.out / name).is_dir())
 
     def run(self, arguments: list[str], victims: Victims, killed: Callable[[str, int], None]) -> None:
         """Kill until enough is killed, then let the build end, and compare."""
