@@ -74,7 +74,10 @@ ENGLISH = [
     # markup
     ("# Plan\n\n- **Wake** up\n- `eat`", "Plan. Wake up. eat."),
     ("1. First item\n2. Second item", "One. First item. Two. Second item."),
-    ("a line\nthat goes on\nAnd another", "a line that goes on. And another"),
+    ("a line\nthat ends\nAnd another", "a line, that ends. And another"),
+    ("a line as long as one that is wrapped by hand\ngoes on", "a line as long as one that is wrapped by hand goes on"),
+    ("Choose\na) tea\nb) milk", "Choose. a, tea. b, milk"),
+    ("The guide\nhttps://example.com/7.png", "The guide. example dot com slash seven dot png"),
     ("before\n```python\nx = 1\n```\nAfter", "before. After"),
     ("| a | b |\n|---|---|\nText", "Text"),
     ("<b>bold</b><br>Fish &amp; chips", "bold. Fish and chips"),

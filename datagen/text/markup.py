@@ -68,6 +68,10 @@ _HEADING = re.compile(r"^#{1,6}\s+")
 _QUOTE = re.compile(r"^(?:>\s?)+")
 _BULLET = re.compile(r"^[-*+•‣◦▪●○■□✓✔–—·►➤]\s+(?=\S)")
 NUMBERED = re.compile(r"^\(?(\d{1,3})[.)、](?!\d)\s*(?=\S)")
+_LETTERED = re.compile(r"\(?[a-zA-Z]\) ?(?=\S)")
+_BEGINS = re.compile(r"https?://|www\.")
+_WRAPPED = 45
+"""Characters that the shortest line of a text wrapped by hand has."""
 _ENDED = tuple(".?!;:,。？！；：，、…")
 _EMPHASIS = re.compile(r"`|(?<!\s)\*+|\*+(?!\s)")
 
@@ -163,12 +167,27 @@ def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
     said: list[str] = []
     for line in lines:
         line, listed = _strip_marker(line, item if numbered else None)
-        # text wrapped by hand continues in lower case; anything else begins a new sentence
-        if said and not said[-1].endswith(_ENDED) and (listed or not line[:1].islower()):
-            said[-1] += "."
+        if said and not said[-1].endswith(_ENDED):
+            said[-1] += "." if listed else _end_before(line, len(said[-1]))
         if line:
             said.append(line + "." if listed and not line.endswith(_ENDED) else line)
     return " ".join(said)
+
+
+def _end_before(line: str, n_before: int) -> str:
+    """The mark at the end of a line that has none, by the line after it.
+
+    Args:
+        line: The line after it.
+        n_before: Characters of the line that ends.
+
+    >>> _end_before("And so", 60), _end_before("and so", 60), _end_before("and so", 20), _end_before("b) so", 20)
+    ('.', '', ',', '.')
+    """
+    # text wrapped by hand continues in lower case; anything else begins a new sentence
+    if not line[:1].islower() or _LETTERED.match(line) or _BEGINS.match(line):
+        return "."
+    return "," if n_before < _WRAPPED else ""
 
 
 def _strip_marker(line: str, item: Callable[[int], str] | None) -> tuple[str, bool]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 WORD = "word"
 """The rule of letters, and of spaces and marks between them, that no other rule takes: said unchanged."""
 
-_LETTERS = re.compile(r"[^\W\d_]+")
+_GREEK = "\u0370-\u03ff\u1f00-\u1fff"
+_LETTERS = re.compile(rf"[^\W\d_{_GREEK}]+|[{_GREEK}]+")
+"""A word; in ΔT and 2πr a Greek letter is a word of its own."""
 _DIGITS = re.compile(r"\d{1,40}")
 _APOSTROPHES = re.compile(r"(?:'[^\W\d_]+)*")
 _MOST_SIGNS = 1000

@@ -28,6 +28,7 @@ _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
 _LETTER = re.compile(rf"[{LETTERS}]")
 _NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$))\b")
+_GREEK = re.compile("(?<![\u0370-\u03ff])(?<![\u0370-\u03ff] )[Α-Ωα-ω](?! ?[\u0370-\u03ff])")
 _FIRST = re.compile(r"[A-Z][a-z]{2,12} I (?:is|was|of|has|had|and|in|to|will|at|the|as|ruled|died|b|st|c|e|d)")
 
 _MARKS = re.compile(
@@ -107,6 +108,8 @@ def is_spoken(text: str) -> bool:
     (True, False)
     """
     if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text) or _FIRST.search(text):
+        return False
+    if not text.isascii() and _GREEK.search(text):
         return False
     if not names.WITHOUT_DOT.isdisjoint(text.split()):
         return False

@@ -79,6 +79,8 @@ def _labelled(match: re.Match[str]) -> str | None:
     words = before(match)
     if noun in _SECRETS:
         return None if plural_follows(match) and len(digits) < 4 else one_by_one(digits)
+    if len(digits) > 2 and _is_introduced(match, words):
+        return one_by_one(digits)
     signed = bool(words) and words[-1] in ("#", "number", "no.", "no", ":")
     if noun in _NAMED and len(digits) > 2 and ((signed and noun != "number") or not _counts(match)):
         vague = noun in ("number", "part", "check", "record", "line", "case") and len(digits) < 4
@@ -88,6 +90,43 @@ def _labelled(match: re.Match[str]) -> str | None:
     if noun in _PLACES and not _counts(match):
         return in_pairs(digits)
     return None
+
+
+_INTRODUCING = word_set(
+    "which that is was are on the back front bottom top of for your my its it's it i've i have has got here there "
+    "reads says shows in from card screen app email text message and to enter type use be should now just still new current "
+    "this account"
+)
+_AFTER_CODE = word_set("here there right correct on is and but or for please thanks not if in as to from with which")
+
+
+def _is_introduced(match: re.Match[str], words: list[str]) -> bool:
+    """True for "your code, which is 8417": a noun of a secret a few small words before the number."""
+    if following(match) and following(match).lower() not in _AFTER_CODE:
+        return False
+    for word in reversed(words[-9:]):
+        if word in _SECRETS - {"heading", "digits", "license", "plate"}:
+            return True
+        like = word.isdecimal() and len(word) == len(match[0])  # of a list of codes
+        if not like and word not in _INTRODUCING and word not in (":", "="):
+            return False
+    return False
+
+
+_MAKERS = re.compile(
+    r"(?i:\b(?:boeing|airbus)(?:'s|s)?) (?:[A-Z][a-z]{1,11} )?(?:A?\d{3}(?:,? and |,? or |, | vs | to )){0,8}$"
+)
+
+
+def _is_aircraft(match: re.Match[str]) -> bool:
+    """True after the maker of an aircraft, or after other models of it: the 737 and 747 of Boeing."""
+    return len(match[1]) == 3 and bool(_MAKERS.search(match.string[max(0, match.start() - 48) : match.start()]))
+
+
+def _aircraft(match: re.Match[str]) -> str | None:
+    if not _is_aircraft(match) or (following(match) in _COUNTING and not match[2]):
+        return None
+    return plural(in_pairs(match[1])) if match[2] else in_pairs(match[1])
 
 
 def _is_dialled(digits: str, words: list[str]) -> bool:
@@ -173,7 +212,7 @@ def _token(match: re.Match[str]) -> str:
 
 def _is_code(match: re.Match[str]) -> bool:
     noun = label(match)
-    return noun in _SECRETS or noun in (_NAMED - {"part", "call", "text", "line", "number"})
+    return noun in _SECRETS or noun in (_NAMED - {"part", "call", "text", "line", "number", "cell"})
 
 
 def _piece(piece: str, digitwise: bool) -> str:
@@ -189,6 +228,14 @@ def _letter_suffix(match: re.Match[str]) -> str | None:
     if _is_code(match):
         return f"{one_by_one(match[1])} {match[2]}"
     return f"{in_pairs(match[1])} {match[2]}"
+
+
+_NO_FACTOR = word_set("for of and variable find solve let is are where the if when a an by than axis xbox mac os")
+
+
+def _repetition(match: re.Match[str]) -> str | None:
+    """Chorus x 2: how often; "solve for x 2" is none."""
+    return None if previous(match).lower() in _NO_FACTOR else "times"
 
 
 def _episode(match: re.Match[str]) -> str:
@@ -365,6 +412,7 @@ MODELS = (
 TOKENS = (
     rule("extension", r"(?<=\d{4} )x ?(?=\d)", says("extension"), "ag", ["x"]),
     rule("by", r"(?<=[\d\"'] )x(?= \d)", says("by"), "a", ["x"]),
+    rule("repetition", r"(?<=[a-z)] )x ?(?=\d{1,3}(?![\w.,]\w|\w))", _repetition, "ag", ["x"]),
     rule("episode", r"[sS](\d{1,2}) ?[eE](\d{1,3})(?!\w)", _episode, "g", sign="0"),
     rule("season", r"S(\d{1,2})(?!\w)", _season, "g", sign="0"),
     rule("version", r"[vV]\.?(\d{1,6}(?:\.\d{1,6}){0,5})(?![\w]|\.\d)", _version, "g", sign="0."),
@@ -393,6 +441,7 @@ NUMBERS = (
     rule("digits", r"\d{1,40}", _digits),
 )
 SPECIAL = (
+    rule("aircraft", r"(\d{3})('?s)?(?![\w]|[.,:/]\d|-\d)", _aircraft),
     rule("24/7", r"24/7(?:/365)?(?![\w/])", _always_open, sign="/"),
     rule("9/11", r"9/11(?![\w/])", says("nine eleven"), sign="/"),
 )

@@ -15,7 +15,7 @@ _NOT_PLURAL = word_set(
     "crisis means minus says gives makes needs costs runs starts begins ends expires works comes goes gets takes "
     "leaves ships opens closes departs arrives lands boards wins helps followed saw seems remains changes shows "
     "hits falls rises grows drops looks sounds feels lies sits stands protects reads lists keeps airs stays "
-    "contains happens matters belongs brings covers describes explains applies wants ours theirs yours his hers"
+    "contains fits happens matters belongs brings covers describes explains applies wants ours theirs yours his hers"
 )
 _PLURAL = word_set("people men women children feet mice fish police sheep teeth guys lbs")
 _ARTICLES = word_set("a an any this that each every another one single our my your her his their")

@@ -96,7 +96,7 @@ _BOOKS = {
 WITHOUT_DOT = frozenset(
     form + mark
     for mark in ("", *",.?!;:")
-    for word in ("π", *_WITHOUT_DOT, *STREETS, "Mr", "Mrs", "Ms", "Dr", "Prof", *_WINDS, "WWI", "WWII")
+    for word in (*_WITHOUT_DOT, *STREETS, "Mr", "Mrs", "Ms", "Dr", "Prof", *_WINDS, "WWI", "WWII")
     for form in (word, word.capitalize(), word.upper())
 )
 """Short forms that are written out even without a dot, with the marks that may follow."""
@@ -305,9 +305,14 @@ def web(address: str) -> str:
     return " ".join(word for word in words if word)
 
 
+_LONGEST_PATH = 40
+_SHORT_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,40}){1,2}/?")
+
+
 def _url(match: re.Match[str]) -> str:
+    """The host and a short path; a longer path is not said."""
     host, path = match["host"], match["path"] or ""
-    return web(host + (path if re.fullmatch(r"(?:/[A-Za-z]{1,16}|/\d{1,4}){1,2}", path) else ""))
+    return web(host + (path.rstrip("/") if len(path) <= _LONGEST_PATH and _SHORT_PATH.fullmatch(path) else ""))
 
 
 def _file(match: re.Match[str]) -> str:

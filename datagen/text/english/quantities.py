@@ -207,7 +207,12 @@ def _measure(match: re.Match[str]) -> str | None:
     if not _is_measure(match, name.partition("^")[0]):
         return None
     single = match["hyphen"] == "-" or _is_one(amount) or is_attribute(match)
+    single = single or (name in _LENGTHS and plural_follows(match))
     return f"{decimal(amount)} {_scale_words(match)}{unit(name, not single)}{rate(match['rate'])}{_end(match)}"
+
+
+_LENGTHS = word_set("mm cm m km ft yd mi")
+"""Units that measure no substance: 5 cm pieces, but 5 kilograms apples."""
 
 
 def _end(match: re.Match[str]) -> str:
@@ -362,7 +367,7 @@ def _by(match: re.Match[str]) -> str | None:
     if match["plural"]:
         return plural(result)
     if name:
-        single = match["hyphen"] == "-" or is_attribute(match)
+        single = match["hyphen"] == "-" or is_attribute(match) or plural_follows(match)
         result += f" {unit(name, not single)}"
     return result
 

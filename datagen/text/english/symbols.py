@@ -18,6 +18,23 @@ _RANGED = frozenset(
 )
 _TIME_UNITS = "second|minute|hour|day|night|week|month|year|person|item|unit|mile|pound|head|capita|serving|page"
 _CALCULATED = re.compile(r"[-—] ?\(?\d(?:[^=]{0,24}=|[\d.,]{0,12} ?[x×*+÷] ?\d)")
+_TERM = (
+    r"(?:-?[\[(|√°∆]|-?\d[\d.,]{0,12}|(?!(?:a|the|this|that|it|so|i|we|you|he|she|they|but|and|or|is|are|not|no|see)\b)"
+    r"[^\W\d_]\w{0,19}(?: [^\W\d_]\w{0,19})?\)?)"
+)
+"""What may be subtracted: the beginning of a bracket, a number, a symbol, one or two words."""
+_OPERATOR = r"(?:\)?\^| ?=|\)? [+*×÷/·] |\)? ?[×÷] ?|√)"
+_BEFORE_TERM = re.compile(r"(?:=|[+*×÷·^√]|≈)[^=?!;:,]{0,40}[\w)\]}°'|] $")
+_FORMULA_NEXT = re.compile(rf"{_TERM}[^?!;:,=]{{0,24}}?{_OPERATOR}")
+_TERM_NEXT = re.compile(rf"-?[\[(|√]|{_TERM}(?: ?[-+*×÷/=)\]^.,;:?!|²(]|$)")
+_VARIABLES = re.compile(r"(?<![\w'])(?:[b-z]|[a-zA-Z]\([\w, ]{1,8}\)) - $")
+_VARIABLE_NEXT = re.compile(r"[b-z](?![\w'])|[a-zA-Z]\([\w, ]{1,8}\)")
+_ASKED = re.compile(
+    r"(?i:what is|what's|whats|calculate|compute|evaluate|how much is|subtract|solve|work out) [\d., +*×÷/()-]{0,24}$"
+)
+_ASKED_PAIR = re.compile(
+    r"(\d[\d,]{0,12}(?:\.\d{1,9})?)( ?)- ?(\d[\d,]{0,12}(?:\.\d{1,9})?)(?![\d%/]| ?[a-z]{3,20}s\b)"
+)
 _UNIT_BEFORE = re.compile(r"\d ?(?:[ap]\.?m\.?|AM|PM|A\.M\.|P\.M\.|st|nd|rd|th|[a-zA-Z]{1,3}|[CF])$")
 
 
@@ -28,6 +45,8 @@ def _dash(match: re.Match[str]) -> str:
     after_space, before_space = head.endswith(" "), match[0].endswith(" ")
     head = head.rstrip(" ")
     left, right = head[-1:], rest[:1]
+    if after_space and before_space and match[0][0] == "-" and _is_minus(match):
+        return " minus "
     if re.match(r"[$€£.]?\d", rest):
         return _dash_before_number(match, head, after_space, before_space)
     if not after_space and not before_space and left.isalnum() and right.isalpha():
@@ -53,6 +72,33 @@ def _dash(match: re.Match[str]) -> str:
     )
 
 
+def _is_minus(match: re.Match[str]) -> bool:
+    """True for a dash between two terms of a formula: an operator stands before or after them."""
+    text, begin, end = match.string, match.start(), match.end()
+    head = re.split(r"[.?!;:] ", text[max(0, begin - 48) : begin])[-1] + "- "
+    if _VARIABLES.search(head) and _VARIABLE_NEXT.match(text, end):
+        return True
+    if re.search(r"[\w)\]}°'|] - $", head) is None:
+        return False
+    if _FORMULA_NEXT.match(text[end : end + 48]):
+        return not head[:-3][-1:].isdecimal() or not text[end].isalpha() or text[end : end + 2].strip().isalpha()
+    return bool(_BEFORE_TERM.search(head[:-2]) and _TERM_NEXT.match(text[end : end + 48]))
+
+
+def _is_asked(match: re.Match[str]) -> bool:
+    """True for the dash of "what is 45 - 17": the first number is larger, or spaces are around it."""
+    text, begin = match.string, match.start()
+    left = re.search(r"\d[\d.,]{0,12} ?$", text[max(0, begin - 14) : begin])
+    if not left:
+        return False
+    place = begin - len(left[0])
+    pair = _ASKED_PAIR.match(text, place)
+    if not pair or not _ASKED.search(text[max(0, place - 40) : place]):
+        return False
+    first, second = (float(number.replace(",", "")) for number in (pair[1], pair[3]))
+    return first > second or bool(pair[2])
+
+
 def _dash_before_number(match: re.Match[str], head: str, after_space: bool, before_space: bool) -> str:
     left, money = head[-1:], match.string[match.end()] in "$€£"
     if after_space and not before_space and match[0][0] == "-":
@@ -60,7 +106,12 @@ def _dash_before_number(match: re.Match[str], head: str, after_space: bool, befo
     if not after_space and (re.search(r"[A-Za-z]\d{1,6}$", head)):
         return " "
     if left.isdecimal() or left in tuple("%°)\"'"):
-        if left == ")" or re.search(r"\^\d$", head) or _CALCULATED.match(match.string, match.start()):
+        if (
+            left == ")"
+            or re.search(r"\^\d$", head)
+            or _is_asked(match)
+            or _CALCULATED.match(match.string, match.start())
+        ):
             return " minus "
         return ", " if left in tuple("\"'") and before_space else " to "
     if after_space and before_space and re.search(r"(?<![A-Za-z])[a-fi-km-rt-z]$", head):
@@ -86,6 +137,10 @@ def _dash_in_word(match: re.Match[str]) -> str:
     return " "
 
 
+_QUOTIENT = re.compile(r"= ?[\w ]{1,24}$")
+_MONEY_BEFORE = re.compile(r"[$€£¥₹] ?\d[\d,.]{0,15} ?$")
+
+
 def _slash(match: re.Match[str]) -> str | None:
     text = match.string
     left = re.search(r"[\w)]{1,20} ?$", text[max(0, match.start() - 20) : match.start()])
@@ -95,7 +150,13 @@ def _slash(match: re.Match[str]) -> str | None:
         return " over "
     if re.fullmatch(_TIME_UNITS, second):
         return " per "
-    if second[:1].isdecimal() and match[0].endswith(" "):
+    if second[:1].isdecimal() and _MONEY_BEFORE.search(text[max(0, match.start() - 20) : match.start()]):
+        lasts = re.match(rf" ?\d{{1,4}} (?:{_TIME_UNITS})", text[match.end() : match.end() + 20])
+        return " per " if lasts else " divided by "
+    if "=" in text[max(0, match.start() - 20) : match.start()] and len(first) == len(second) == 1:
+        return " over "
+    is_quotient = second[:1].isdecimal() or _QUOTIENT.search(text[max(0, match.start() - 40) : match.start()])
+    if is_quotient and match[0].endswith(" "):
         return " divided by "
     if (first.lower() in ("and", "he") and second.lower() == "or") or (first.isupper() and second.isupper()):
         return " "
@@ -158,12 +219,27 @@ def _any_other(match: re.Match[str]) -> str | None:
     return ". " if match[0] in "。．" else ", " if match[0] in "，、；：；" else " "
 
 
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau "
+    "upsilon phi chi psi omega"
+)
+GREEK = {
+    **dict(
+        zip(
+            "αβγδεζηθικλμνξοπρσςτυφχψω",
+            _GREEK_NAMES.split(),
+            strict=True,
+        )
+    ),
+    "∆": "delta",
+}
+"""Names of letters in lower case, as symbols."""
+
 SYMBOLS = (
     rule("language", r"C\+\+(?!\w)", says("C plus plus"), "g", sign="+"),
     rule("language", r"([CF])#(?!\w)", lambda m: f"{m[1]} sharp", "g", sign="#"),
     rule("plural", r"([^\W\d_]{2,40})\((e?s)\)", lambda m: m[1] + m[2], "g", sign="("),
     rule("function", r"([a-z])\(([a-z])\)(?!\w)", lambda m: f"{m[1]} of {m[2]}", "g", sign="("),
-    rule("letter of mathematics", r"π(?!\w)", says("pi"), "a", frozenset("π")),
     rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", says(" to "), ".", sign="."),
     rule("dots", r"\.{2,400}", says(". "), ".", sign="."),
     rule("dot", r"(?<=[a-z0-9])\.(?=[a-z])", says(" dot "), ".", sign="."),
@@ -175,7 +251,7 @@ SYMBOLS = (
     rule("comparison", r"!=|≠", says(" is not equal to "), ".", sign="!≠"),
     rule("comparison", r"≈|≅|≃", says(" is approximately "), ".", sign="≈≅≃"),
     rule("comparison", r" ?[<>] ?", _less, ".", sign="<>"),
-    rule("equals", r" ?={1,3} ?(?=[\w(√$€£¥₹π.-])", says(" equals "), ".", sign="="),
+    rule("equals", r" ?={1,3} ?(?=[\w(√$€£¥₹.\[{|°∆∞\"'-])", says(" equals "), ".", sign="="),
     rule("root", r"√ ?(?=[\w(])", says(" the square root of "), ".", sign="√"),
     rule("power", r"\^ ?(-?)\{?(\d{1,3}|[a-z](?!\w))\}?", _power, ".", sign="^"),
     rule("times", r" ?[×·⋅] ?(?=[\d(])|×", says(" times "), ".", sign="×·⋅"),
@@ -193,9 +269,19 @@ SYMBOLS = (
     rule("and", r" ?& ?", says(" and "), ".", sign="&"),
     rule("at", r" ?@ ?", says(" at "), ".", sign="@"),
     rule("percent", r"%", says(" percent "), ".", sign="%"),
+    rule(
+        "degrees", r"°([CF])(?!\w)", lambda m: f" degrees {'Celsius' if m[1] == 'C' else 'Fahrenheit'} ", ".", sign="°"
+    ),
     rule("degrees", r"°", says(" degrees "), ".", sign="°"),
     rule("section", r"§{1,2} ?", says(" section "), ".", sign="§"),
-    rule("ohm", r"Ω(?!\w)", says("ohms"), "a", frozenset("ω")),
+    rule("ohm", r"(?<=\d )Ω(?!\w)", says("ohms"), "a", frozenset("ω")),
+    rule(
+        "Greek letter",
+        r"(?<![\u0370-\u03ff])(?<![\u0370-\u03ff] )[Α-Ωα-ω](?! ?[\u0370-\u03ff])|∆",
+        lambda m: GREEK[m[0].lower()],
+        "a.",
+        frozenset(GREEK),
+    ),
     rule("bracket", r"[()\[\]|•]", says(", "), ".", sign="()[]|•"),
     rule("quote", r"[\"“”«»‹›`]", says(" "), ".", sign='"“”«»‹›`'),
     rule("apostrophe", r"'", says("'"), ".", sign="'"),
