@@ -104,7 +104,12 @@ def is_spoken(text: str) -> bool:
     >>> is_spoken("你好，世界！"), is_spoken("第III章")
     (True, False)
     """
-    return bool(_CHARACTERS.fullmatch(text)) and not _UNTIDY.search(text) and not _NUMERAL.search(text)
+    return (
+        bool(_CHARACTERS.fullmatch(text))
+        and not _UNTIDY.search(text)
+        and not _NUMERAL.search(text)
+        and not symbols.GREEK_LETTER.search(text)
+    )
 
 
 def parts_of(text: str) -> list[Part]:

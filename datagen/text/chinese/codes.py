@@ -48,6 +48,24 @@ def _hotline(match: re.Match[str]) -> str | None:
     return None if COUNTED.match(cues.right_of(match).lstrip(" ")) else one_by_one(match[0])
 
 
+_EMERGENCY = "110|119|120|122|112|114|911|999"
+_LIST_LEFT = re.compile(r"(?:[0-9]{1,5}(?:[、,/和或与]|以及) ?){1,4}$")
+_LIST_RIGHT = re.compile(r"(?: ?(?:[、,/和或与]|以及) ?[0-9]{1,5}){1,4}")
+_CALLS = re.compile("电话|拨|打|报警|急救|求助|紧急|号码|热线")
+
+
+def _emergency(match: re.Match[str]) -> str | None:
+    """Numbers of the police and the like in a row: 110、119、120."""
+    left, right = cues.left_of(match), cues.right_of(match)
+    before, after = _LIST_LEFT.search(left), _LIST_RIGHT.match(right)
+    numbers = re.findall("[0-9]+", (before[0] if before else "") + (after[0] if after else ""))
+    if not numbers or not all(re.fullmatch(f"{_EMERGENCY}|{_HOTLINE}", number) for number in numbers):
+        return None
+    rest = right[after.end() :] if after else right
+    is_known = {"119", "122"}.intersection((*numbers, match[0])) or _CALLS.search(left) or _CALLS.search(rest)
+    return one_by_one(match[0]) if is_known and not COUNTED.match(rest) else None
+
+
 _SPECIAL = re.compile(
     "(?:期间|当天|大战|节|大学|高校|工程|院校|学校|医院|胶水|消毒液|大促|活动|促销|购物|晚会|大楼|国道|省道|高地|"
     "厂|所|部队|部门|团|事件|班(?!车|次)|制|工作制|快乐|地震|页面|系列|特工|"
@@ -67,16 +85,27 @@ def _named(match: re.Match[str]) -> str | None:
     if is_word and not re.search("[=+×÷*-] ?$", left):
         return one_by_one(digits)
     is_named = _SPECIAL.match(right) and len(digits) > 2 and digits[-2:] != "00"
-    return one_by_one(digits) if is_named or MAKERS.search(left) else None
+    is_model = MAKERS.search(left) and not (re.search("[、,/和与及或]$", left) and COUNTED.match(right))
+    return one_by_one(digits) if is_named or is_model else None
 
 
 def _room(match: re.Match[str]) -> str:
     return one_by_one(match[1])
 
 
+_ROOM = re.compile(
+    "(?:房间|房号|客房|门牌|住在?)(?:号码?)?(?:[是为在,: ]|就|您?的){0,3}"
+    "(?:[0-9一二三四五六七八九十]{1,3}(?:号楼|[楼层栋座])){1,2}的?(?:房间)?[是为:]{0,2}$"
+    '|(?:房间|房号|客房)(?:号码?)?(?:[是为在,: "“]|就|应该|好像|叫|换[成到]|改[成到为]){0,4}$'
+)
+"""A room is named before its number: 房间是8楼的, 房号是."""
+
+
 def _house(match: re.Match[str]) -> str | None:
     """A room number that stands by itself after a floor or a building."""
     left, right = cues.left_of(match), cues.right_of(match)
+    if _ROOM.search(left) and not COUNTED.match(right) and not re.match("[多余几万千百%~-]", right):
+        return one_by_one(match[0])
     if (
         not re.search(r"(?:单元|[楼栋座厦层幢]|[0-9][门#])(?:[,。 ]{0,2}|,? ?请到|,? ?我住)$", left)
         or COUNTED.match(right)
@@ -178,7 +207,9 @@ NAMES = (
         r"接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])",
         lambda match: _groups(match[0]).replace("，", ""),
     ),
-    rule("special", r"(?<![0-9.])24/7(?![0-9])", lambda _: "二十四七"),
+    rule("special", r"(?<![0-9.])24/7(?![0-9]|小时)", lambda _: "七天二十四小时"),
+    rule("code", r"(?<=[A-Za-z]_)[0-9]{1,20}(?![0-9.])", lambda match: one_by_one(match[0])),
+    rule("phone", rf"(?<![0-9A-Za-z.])(?:{_EMERGENCY})(?![0-9A-Za-z.])", _emergency),
     rule("special", r"(?<![0-9.])7/24(?=小时| ?h)", lambda _: "七乘二十四"),
     rule("code", r"(?<![0-9/])([0-9]{2})/([0-9]{2})(?![0-9/])", _expiry),
     rule("room", r"(?<![0-9A-Za-z./-])[1-9][0-9]?(?:-[1-9][0-9]?){0,2}-[1-9][0-9]{2,3}(?![0-9A-Za-z./-])", _flat),

@@ -233,7 +233,16 @@ PARTS = (
     rule("range", f"{_RANGE_N}(?P<link>{TO}){_RANGE_TO}", _range),
 )
 ORDINALS = (
-    rule("ordinal", r"([0-9]{1,3})(?:st|nd|rd|th)(?![A-Za-z])", lambda match: f"第{cardinal(match[1])}"),
+    rule(
+        "day",
+        r"(?:(?<=[大正腊]年初)|(?<=正月初)|(?<=腊月初)|(?<=[春农节历]初)|(?<![\u3400-\u9fff]初)(?<=初))(?:10|[1-9])(?![0-9.])",
+        lambda match: cardinal(match[0]),
+    ),
+    rule(
+        "ordinal",
+        r"(?<![A-Za-z0-9.])([1-9][0-9]{0,2})(?:st|nd|rd|th)(?![A-Za-z0-9])",
+        lambda match: f"第{cardinal(match[1])}",
+    ),
     rule("ordinal", r"(?<![0-9.])[0-9]{1,9}(?![0-9.])", _ordinal),
     rule("list", r"([0-9]{1,2})(\.|、|\)) {0,2}(?=[^\s0-9.,、)])", _list_item),
     rule("list", r"([0-9]{1,2})(\.|\)) {1,2}(?=\S)", _list_item),

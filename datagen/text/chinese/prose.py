@@ -16,9 +16,19 @@ _CIRCLED |= {chr(0x278A + n): f"({n + 1})" for n in range(10)}
 _ROMAN_SIGNS = {chr(first + n): cardinal(str(n + 1)) for first in (0x2160, 0x2170) for n in range(12)}
 _BEFORE_FOLD = str.maketrans({**_CIRCLED, **_ROMAN_SIGNS, "№": "#"})
 _MASKED = re.compile(r"(?<=[0-9])(?: ?\*{2,12}){1,4} ?(?=[0-9Xx])")
-_STAR_KEY = re.compile(r"\*(?=[号键])")
+_STAR_KEY = re.compile(
+    r"\*(?=号?键|号)|(?<=[以按拨或和、#])\*(?= ?(?:结束|结尾|开头|返回|确认|退出|挂断|重听|[和或、,，。;；]|$))|"
+    r"\*(?= ?[和或、] ?#)|(?<=[\"“'‘「])\*(?=[\"”'’」])"
+)
+"""The key of a telephone, not markup."""
+_SPACE_AT_DIGIT = re.compile(
+    "(?<=[0-9]) (?=[年月日号](?![0-9]))|(?<=[第于在从到至自约有共近是为]) (?=[0-9]{1,20}(?:[^0-9.、)）]|[.][0-9]|$))"
+)
 _TIMES = re.compile(r"(?:(?<=[0-9][A-Za-z])|(?<=[0-9][A-Za-z]{2})|(?<=[0-9][个袋箱瓶盒包片张元]))\*(?=[0-9])")
-_SPACED_TIMES = re.compile("(?<=[\u3400-\u9fff]) [xX] (?=[0-9])")
+_SPACED_TIMES = re.compile(
+    r"((?:[$¥€£][0-9]{1,9}(?:[,.][0-9]{1,3}){0,3}|(?<![0-9.,])[0-9]{1,9}(?= [xX] [$¥€£])|[\u3400-\u9fff)]))"
+    r" [xX] (?=[0-9$¥€£\u3400-\u9fff(])"
+)
 _NUMBER_SIGN = re.compile(r"(?<![A-Za-z])(?:No|NO|no)\. ?(?=[0-9])")
 _CURRENCY_CODE = re.compile("(?<![A-Za-z])(" + "|".join(map(re.escape, SIGN_OF_CODE)) + r") ?(?=[0-9])")
 _URL = re.compile(
@@ -46,13 +56,17 @@ def plain(text: str) -> str:
     ('第1，开机，第2，联网', '第十二届', '见a.cn', '100')
     """
     text = _MASKED.sub("，星号，", text)
-    text = _TIMES.sub("×", _STAR_KEY.sub("星", text.translate(_BEFORE_FOLD)))
+    text = _TIMES.sub("×", _STAR_KEY.sub(_star_key, text.translate(_BEFORE_FOLD)))
     text = markup.prose(text, lambda n: f"第{n}，", "", "", addresses=False)
     text = _NUMBER_SIGN.sub("#", _URL.sub(_short_address, text))
-    text = _SPACED_TIMES.sub("×", text)
+    text = _SPACE_AT_DIGIT.sub("", _SPACED_TIMES.sub(r"\1×", text))
     text = _CHAPTER.sub(r"\1、", _ROMAN.sub(_roman, text))
     text = _CURRENCY_CODE.sub(lambda match: SIGN_OF_CODE[match[1]], text)
     return _IN_BRACKETS.sub(_in_brackets, text)
+
+
+def _star_key(match: re.Match[str]) -> str:
+    return "星" if match.string.startswith("号", match.end()) else "星号"
 
 
 def _short_address(match: re.Match[str]) -> str:

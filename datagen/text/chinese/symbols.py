@@ -83,6 +83,8 @@ _SLASHES = _table(
     (f"和{_JOINED}或", ""),
     (f"(?:[0-9]|\\.[A-Za-z]{{2,6}}(?:/[A-Za-z0-9_-]{{1,16}})?){_JOINED}[0-9A-Za-z]|[A-Za-z]{_JOINED}[0-9]", "斜杠"),
     (f"[A-Za-z]{_SIGN}[A-Za-z]", " "),
+    (f"(?:类型|类别|题材|风格|分类|体裁|标签|流派)[^,.;。]{{0,12}}{_SIGN}", "，"),
+    (f"{_SIGN}[{_HAN}]{{1,4}}(?:电影|片(?!段)|小说|剧(?!烈)|动画|题材|风格|音乐)", "，"),
     (f"[^ ,.]{_SIGN}[^ ,.]", "或"),
     ("", "，"),
 )
@@ -96,7 +98,15 @@ def _hash(match: re.Match[str]) -> str:
         return "号"
     if re.match("[号]", right):
         return "井"
-    if re.match("键", right) or (re.search("[0-9]$", left) and not re.match(f"[{_HAN}]", right)):
+    if re.search(r"[以按拨或和、*](?:下|一下)? ?[\"“'‘]?$", left) and re.match(
+        r"[\"”'’]? ?(?:键|结束|结尾|开头|返回|确认|退出|挂断|重听|[和或、,，。;；]|$)", right
+    ):
+        return "井号"
+    if (
+        re.match(r" ?[和或、] ?(?:\*|星号)", right)
+        or re.match("键", right)
+        or (re.search("[0-9]$", left) and not re.match(f"[{_HAN}]", right))
+    ):
         return "井号"
     return "，" if left.endswith(" ") else ""
 
@@ -117,6 +127,37 @@ def _power(match: re.Match[str]) -> str:
         return "的平方"
     minus = "负" if match[1].startswith("-") else ""
     return f"的{minus}{cardinal(match[1].lstrip('-'))}次方"
+
+
+def _charge(match: re.Match[str]) -> str | None:
+    """The charge of an ion: SO4²⁻."""
+    return cardinal(match[1]) + ("负" if match[2] == "-" else "正") if _ION.search(cues.left_of(match)) else None
+
+
+def _single_charge(match: re.Match[str]) -> str | None:
+    """The charge of H+, OH- and their like."""
+    ions = _POSITIVE if match[0] == "+" else _NEGATIVE
+    if not ions.search(cues.left_of(match)) or re.match(" [0-9(]", cues.right_of(match)):
+        return None
+    return "正" if match[0] == "+" else "负"
+
+
+_POSITIVE = re.compile("(?<![A-Za-z0-9])(?:H|Na|K|Li|Ag|NH4|H3O)$")
+_NEGATIVE = re.compile("(?<![A-Za-z0-9])(?:OH|Cl|Br|NO3|NO2|HCO3|HSO4|HSO3|MnO4|CN|ClO)$")
+_ION = re.compile(r"(?<![A-Za-z])(?:[A-Z][a-z]?[0-9]{0,2}|\([A-Za-z0-9]{1,8}\)[0-9]?){1,5}$")
+
+
+def _arrow(match: re.Match[str]) -> str:
+    """From one place to another; a pause between sentences, 生成 after the sum of a reaction."""
+    left, right = cues.left_of(match).rstrip(), cues.right_of(match).lstrip()
+    if re.search(r"[.,!?;:。，！？；：)）]$", left):
+        return "，"
+    return "生成" if _REACTION.search(left) and re.match("[0-9]{0,2}[A-Z(]", right) else "到"
+
+
+_REACTION = re.compile(
+    r"[A-Z][A-Za-z0-9()]{0,8} ?\+ ?[0-9]{0,2}[A-Z][A-Za-z0-9()]{0,8}$|[A-Z][a-z]?[0-9][A-Za-z0-9()]{0,8}$"
+)
 
 
 def _plus(match: re.Match[str]) -> str:
@@ -143,6 +184,9 @@ def _rule(name: str, pattern: str, say: _Say | str) -> Rule:
     return Rule(name, re.compile(pattern), _fixed(say) if isinstance(say, str) else say, ".")
 
 
+GREEK_LETTER = re.compile("(?<![\u0370-\u03ff])(?<![\u0370-\u03ff] )[Α-Ωα-ω](?! ?[\u0370-\u03ff])")
+"""A letter as a symbol, not one of a Greek text."""
+
 _WORDS = {
     "=": "等于", "×": "乘", "÷": "除以", "±": "正负", "≈": "约等于", "≠": "不等于", "≤": "小于等于",
     "≥": "大于等于", "√": "根号", "∞": "无穷大", "∠": "角", "∈": "属于", "∵": "因为", "∴": "所以",
@@ -151,10 +195,26 @@ _WORDS = {
     "§": "第", "〇": "零",
     "〒": "邮编", "〜": "到", "∶": "比", "≪": "远小于", "≫": "远大于", "≦": "小于等于", "≧": "大于等于",
     "∑": "求和", "∫": "积分",
-    "∪": "并", "∩": "交", "⊂": "包含于", "∅": "空集", "∆": "三角", "∂": "偏",
+    "⇋": "可逆生成", "⇌": "可逆生成", "∪": "并", "∩": "交", "⊂": "包含于", "∅": "空集", "∆": "三角", "∂": "偏",
 }  # fmt: skip
 
+_GREEK_NAMES = (
+    "阿尔法 贝塔 伽马 德尔塔 艾普西隆 泽塔 伊塔 西塔 约塔 卡帕 拉姆达 缪 纽 克西 奥密克戎 派 柔 西格玛 西格玛 陶 "
+    "宇普西隆 斐 希 普西 欧米伽"
+)
+_GREEK = dict(zip("αβγδεζηθικλμνξοπρσςτυφχψω", _GREEK_NAMES.split(), strict=True))
+
 RULES = (
+    Rule(
+        "Greek letter",
+        GREEK_LETTER,
+        lambda match: _GREEK[match[0].lower()],
+        "a",
+        frozenset(_GREEK),
+    ),
+    _rule("initials", f"(?<=[A-Z]\\.[A-Z])\\.(?=[{_HAN}])", ""),
+    _rule("charge", r"[-+](?=$|[ ,.;:?!)，。；、{_HAN}])".replace("{_HAN}", _HAN), _single_charge),
+    _rule("charge", r"(?<=[A-Z0-9a-z)\]])\^([0-9])([-+])(?![0-9A-Za-z(]| [0-9a-z(])", _charge),
     _rule("decimal", r"(?<![A-Za-z0-9])\.([0-9]{1,20})(?![0-9.])", lambda match: "零点" + one_by_one(match[1])),
     _rule(
         "comparison",
@@ -169,7 +229,7 @@ RULES = (
     _rule("apostrophe", "'", _apostrophe),
     _rule("quote", '["“”‘’«»《》〈〉「」『』`´]{1,64}', ""),
     _rule("bracket", r"[()（）\[\]{}【】〔〕〖〗|]{1,64}", "，"),
-    _rule("arrow", r"[-=]>|[→⇒➡⟶➔➜]", "到"),
+    _rule("arrow", r"[-=]>|[→⇒➡⟶➔➜]", _arrow),
     _rule("arrow", "<[-=](?![0-9])|[←⇐]", "，"),
     _rule("equation", r"==?", "等于"),
     _rule("dash", r"—{1,64}|-{2,64}", "，"),
@@ -184,7 +244,8 @@ RULES = (
     _rule("plus", r"\+{1,3}", _plus),
     _rule("underscore", "_{1,64}", _underscores),
     _rule("middle dot", "[·•‧∙・◦▪]{1,64}", ""),
-    _rule("star", r"\*(?=[键号])", "星"),
+    _rule("star", r"\*(?=号)", "星"),
+    _rule("star", r"\*(?=键)", "星号"),
     _rule("star", r"\*{1,64}", ""),
     *(_rule("symbol", re.escape(symbol), words) for symbol, words in _WORDS.items()),
     _rule("currency", "[€£¥₩]", lambda match: SYMBOLS[match[0]]),
