@@ -309,7 +309,7 @@ def test_no_command_is_help(datagen):
         (("build", "fake", "--input", "missing.jsonl"), "missing.jsonl: no such file"),
         (("build", "fake", "--input", "empty.jsonl"), "empty.jsonl: contains no records"),
         (("build", "fake", "--input", "notes.txt"), "notes.txt: not a known format"),
-        (("build", "fake", "--out", "notes.txt"), "cannot write notes.txt"),
+        (("build", "fake", "--out", "notes.txt"), "notes.txt is a file; choose another --out"),
         (("build", "fake", "--out", "ftp://host/x"), "supported are s3://"),
         (("build", "fake", "--out", "s3://key:secret@bucket/x"), "a URL with credentials"),
         (("check", "s3://bucket/x?signature=secret"), "a URL with credentials"),

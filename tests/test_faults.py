@@ -54,6 +54,7 @@ ROLES = {
     "recipe": Role.RECIPE,
     "judge": Role.RECIPE,
     "input": Role.READ,
+    "inputs": Role.READ,
     "files": Role.READ,
     "path": Role.READ,
     "model": Role.READ,

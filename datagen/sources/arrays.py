@@ -61,8 +61,8 @@ def cut_values(stream: IO[bytes], max_bytes: int) -> Iterator[Piece]:
         `record_too_large`, or `broken_json` as the last item if the last value is not closed.
 
     >>> import io
-    >>> list(cut_values(io.BytesIO(b'{"a":\\n1}\\n[2]'), 100))
-    [(0, b'{"a":\\n1}'), (8, b'\\n[2]')]
+    >>> list(cut_values(io.BytesIO(b'{"a":\n1}\n[2]'), 100))
+    [(0, b'{"a":\n1}'), (8, b'\n[2]')]
     """
     cutter = _ValueCutter(max_bytes)
     while chunk := stream.read(_CHUNK_BYTES):

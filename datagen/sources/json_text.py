@@ -12,18 +12,21 @@ or records over several lines. The beginning of the file decides.
 
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
 from datagen.errors import SourceError
 from datagen.sources.arrays import Piece, cut, cut_values, too_large
 from datagen.sources.fields import Raw, UnfitError, quote
-from datagen.sources.nested import is_turn, nest_of, record_of, with_id
+from datagen.sources.nested import is_turn, nest_of, with_id
 
 CHUNK_BYTES = 1 << 16
 BOM = b"\xef\xbb\xbf"
 MAX_DEPTH = 200
 """Deepest nesting of a record; fixed, because the depth that Python can parse depends on the caller."""
+_VALUE = re.compile(rb'["{}\[\]0-9-]|true\b|false\b|null\b')
+"""Beginnings of JSON values, and ends of objects and lists."""
 _TOO_DEEP = UnfitError("too_deep", "lists and objects are nested too deep")
 
 
@@ -86,7 +89,7 @@ def json_lines(place: str, stream: io.BufferedReader, max_bytes: int) -> Iterato
     following = b""
     if _breaks_off(first.text):
         following = stream.readline(max_bytes + 1)
-        is_json = first.text.strip() in (b"{", b"[") or (following.strip() and is_broken(parse(following)))
+        is_json = _goes_on(first.text.strip(), following.strip())
     else:
         is_json = first.text.lstrip().startswith(b"[") and _is_array_of_records(first.text)
     again = _rejoined(first.line + following, stream)
@@ -115,6 +118,15 @@ def _first_line(stream: io.BufferedReader, max_bytes: int) -> _First:
         n_bytes += len(line)
         line = stream.readline(max_bytes + 1)
     return _First(line, n_lines, n_bytes)
+
+
+def _goes_on(line: bytes, following: bytes) -> bool:
+    r"""True if a line goes on with the value that broke off in the one before, so that neither is a record.
+
+    >>> _goes_on(b"{", b'"id": "a",'), _goes_on(b"{", b'{"id": "a"}'), _goes_on(b"{", b"nonsense")
+    (True, False, False)
+    """
+    return bool(_VALUE.match(following)) and (line == b"[" or is_broken(parse(following)))
 
 
 def _is_array_of_records(line: bytes) -> bool:
@@ -183,7 +195,7 @@ def _lines(stream: io.BufferedReader, max_bytes: int, n_before: int) -> Iterator
         whole = len(line) <= max_bytes or line.endswith(b"\n")
         if whole and (not line or line.isspace()):
             continue
-        yield Raw(record_of(parse(line)) if whole else too_large(max_bytes), f"line {number}")
+        yield Raw(parse(line) if whole else too_large(max_bytes), f"line {number}")
         while not whole and (piece := stream.readline(CHUNK_BYTES)):
             whole = piece.endswith(b"\n")
 
@@ -212,7 +224,7 @@ def _json(place: str, stream: io.BufferedReader, max_bytes: int, n_before: int) 
         yield from _by_id(_parsed(place, cut(again, max_bytes), n_before, b"{%b}"))
         return
     for number, value in enumerate(_parsed(place, pieces, n_before)):
-        yield Raw(record_of(value), f"record {number}")
+        yield Raw(value, f"record {number}")
 
 
 def _parsed(place: str, pieces: Iterable[Piece], n_before: int, form: bytes = b"%b") -> Iterator[object]:

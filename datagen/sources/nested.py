@@ -50,12 +50,12 @@ def is_dialogues_by_id(value: Mapping[str, object]) -> bool:
     return bool(value) and not has_field and all(map(_is_dialogue, value.values()))
 
 
-def record_of(value: object) -> object:
+def _record_of(value: object) -> object:
     """A record that is a list of turns or strings as an object with this list, other values unchanged.
 
-    >>> record_of([{"role": "user", "content": "Hi"}])
+    >>> _record_of([{"role": "user", "content": "Hi"}])
     {'conversations': [{'role': 'user', 'content': 'Hi'}]}
-    >>> record_of(["Hi", "Hello."]), record_of([1])
+    >>> _record_of(["Hi", "Hello."]), _record_of([1])
     ({'data': ['Hi', 'Hello.']}, [1])
     """
     if not isinstance(value, list) or not value:
@@ -71,7 +71,7 @@ def with_id(key: str, value: object) -> object:
     >>> with_id("d-1", {"turns": []})
     {'turns': [], 'id': 'd-1'}
     """
-    record = record_of(value)
+    record = _record_of(value)
     return record | {"id": key} if isinstance(record, dict) else value
 
 

@@ -109,7 +109,8 @@ def test_conversations_of_another_unit_are_refused(recipe, cut):
 
 
 def test_conversations_of_another_run_are_refused(recipe, cut, tmp_path):
-    other, _ = made(tmp_path / "other", "run.unit_dialogues=1", "seed=8", records=[talk("Why?", "Because.", id="d0")])
+    records = [talk("Why is it so?", "Because it is so.", id="d0")]
+    other, _ = made(tmp_path / "other", "run.unit_dialogues=1", "seed=8", records=records)
     shutil.copy(other / "conversations/000000.parquet", cut / "conversations/000000.parquet")
     (cut / "units/000000.json").unlink()
     with pytest.raises(StoreError, match=r"conversations/000000\.parquet belongs to another unit or run; delete it"):
