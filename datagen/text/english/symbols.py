@@ -19,16 +19,20 @@ _RANGED = frozenset(
 _TIME_UNITS = "second|minute|hour|day|night|week|month|year|person|item|unit|mile|pound|head|capita|serving|page"
 _CALCULATED = re.compile(r"[-—] ?\(?\d(?:[^=]{0,24}=|[\d.,]{0,12} ?[x×*+÷] ?\d)")
 _TERM = (
-    r"(?:-?[\[(|√°∆]|-?\d[\d.,]{0,12}|(?!(?:a|the|this|that|it|so|i|we|you|he|she|they|but|and|or|is|are|not|no|see)\b)"
+    r"(?:-?[\[(|√°∆]|-?\d[\d.,]{0,12}|(?!a [a-z]{2}|(?:the|this|that|it|so|i|we|you|he|she|they|but|and|or|is|are|not|no)\b)"
     r"[^\W\d_]\w{0,19}(?: [^\W\d_]\w{0,19})?\)?)"
 )
-"""What may be subtracted: the beginning of a bracket, a number, a symbol, one or two words."""
+"""A term that may be subtracted: the beginning of a bracket, a number, a symbol, one or two words."""
 _OPERATOR = r"(?:\)?\^| ?=|\)? [+*×÷/·] |\)? ?[×÷] ?|√)"
-_BEFORE_TERM = re.compile(r"(?:=|[+*×÷·^√]|≈)[^=?!;:,]{0,40}[\w)\]}°'|] $")
-_FORMULA_NEXT = re.compile(rf"{_TERM}[^?!;:,=]{{0,24}}?{_OPERATOR}")
+_BEFORE_TERM = re.compile(r"[=≈][^=?!;:,]{0,40}[\w)\]}°'|] $")
+_AFTER_OPERATOR = re.compile(r"(?: [+*×÷·] |[\^√])[^=?!;:,]{0,24}[\w)\]}°'|] $")
+_SYMBOL_NEXT = re.compile(r"-?[\d(\[√°Α-Ωα-ω]|[^\W\d_]{1,2}(?![\w']| [a-z]{2})")
+_FORMULA_NEXT = re.compile(
+    rf"(?:-?[\[(|√°∆\d][^?!;:,=]{{0,24}}?|[^\W\d_]{{1,3}}|(?=[^?!;:,+*×÷·/^]{{1,40}}=){_TERM}[^?!;:,=]{{0,24}}?|{_TERM}(?=\))){_OPERATOR}"
+)
 _TERM_NEXT = re.compile(rf"-?[\[(|√]|{_TERM}(?: ?[-+*×÷/=)\]^.,;:?!|²(]|$)")
 _VARIABLES = re.compile(r"(?<![\w'])(?:[b-z]|[a-zA-Z]\([\w, ]{1,8}\)) - $")
-_VARIABLE_NEXT = re.compile(r"[b-z](?![\w'])|[a-zA-Z]\([\w, ]{1,8}\)")
+_VARIABLE_NEXT = re.compile(r"[a-hj-z](?![\w']| [a-z]{2})|[a-zA-Z]\([\w, ]{1,8}\)")
 _ASKED = re.compile(
     r"(?i:what is|what's|whats|calculate|compute|evaluate|how much is|subtract|solve|work out) [\d., +*×÷/()-]{0,24}$"
 )
@@ -80,9 +84,12 @@ def _is_minus(match: re.Match[str]) -> bool:
         return True
     if re.search(r"[\w)\]}°'|] - $", head) is None:
         return False
-    if _FORMULA_NEXT.match(text[end : end + 48]):
-        return not head[:-3][-1:].isdecimal() or not text[end].isalpha() or text[end : end + 2].strip().isalpha()
-    return bool(_BEFORE_TERM.search(head[:-2]) and _TERM_NEXT.match(text[end : end + 48]))
+    rest = text[end : end + 48]
+    if _FORMULA_NEXT.match(rest):
+        return True
+    if _BEFORE_TERM.search(head[:-2]) and _TERM_NEXT.match(rest):
+        return not head[:-3][-1:].isdecimal() or not re.match("[a-z]{3}", rest)
+    return bool(_AFTER_OPERATOR.search(head[:-2]) and _SYMBOL_NEXT.match(rest))
 
 
 def _is_asked(match: re.Match[str]) -> bool:
