@@ -59,10 +59,22 @@ def plain(text: str) -> str:
     text = _TIMES.sub("×", _STAR_KEY.sub(_star_key, text.translate(_BEFORE_FOLD)))
     text = markup.prose(text, lambda n: f"第{n}，", "", "", addresses=False)
     text = _NUMBER_SIGN.sub("#", _URL.sub(_short_address, text))
-    text = _SPACE_AT_DIGIT.sub("", _SPACED_TIMES.sub(r"\1×", text))
+    text = _SPACE_AT_DIGIT.sub("", _SPACED_TIMES.sub(_spaced_times, text))
     text = _CHAPTER.sub(r"\1、", _ROMAN.sub(_roman, text))
     text = _CURRENCY_CODE.sub(lambda match: SIGN_OF_CODE[match[1]], text)
     return _IN_BRACKETS.sub(_in_brackets, text)
+
+
+def _spaced_times(match: re.Match[str]) -> str:
+    """A factor before a number, or between words of a formula; 当 x 增加 names a variable."""
+    text, begin = match.string, match.start()
+    between_words = match[1] > "\u33ff" and text[match.end()] > "\u33ff"
+    if between_words and "=" not in text[max(0, begin - 24) : begin] and not _FORMULA_NEXT.match(text, match.end()):
+        return match[0]
+    return f"{match[1]}×"
+
+
+_FORMULA_NEXT = re.compile("[\u3400-\u9fff]{1,8} ?[=×÷+]")
 
 
 def _star_key(match: re.Match[str]) -> str:

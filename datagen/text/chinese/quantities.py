@@ -93,6 +93,13 @@ def _degrees(match: re.Match[str]) -> str:
     return _degree(match["sign"], match["n"], below) + LATIN.get(unit, unit)
 
 
+def _letter_degrees(match: re.Match[str]) -> str | None:
+    """102F after words of fever and warmth."""
+    if not re.search("(?:发烧|高烧|体温|温度|气温)[^,.;!?]{0,4}[,:]?$", cues.left_of(match)):
+        return None
+    return number(match[1]) + ("摄氏度" if match[2] == "C" else "华氏度")
+
+
 def _quantity(match: re.Match[str]) -> str | None:
     """A number, or a range, with a unit in Latin letters."""
     left, unit = cues.left_of(match), match["unit"]
@@ -177,6 +184,7 @@ RULES = (
         _degrees,
         "0.",
     ),
+    rule("temperature", r"(?<![0-9A-Za-z.])([0-9]{2,3}(?:\.[0-9])?) ?([CF])(?![A-Za-z0-9])", _letter_degrees),
     rule(
         "coordinate",
         r"(?<![0-9.])([0-9]{1,3})°([0-9]{1,2})'(?:([0-9]{1,2}(?:\.[0-9]{1,6})?)(?:\"|''))?",

@@ -6,12 +6,13 @@ quantities.py  money, measures, temperatures, percentages, fractions, dimensions
 times.py       dates, years, decades, times of day, durations
 codes.py       phones, cards, codes, versions, models, rooms, houses, plain numbers
 names.py       titles, abbreviations, initials, streets, Roman numerals, addresses of the Internet
+formulas.py    differences, letters of mathematics
 symbols.py     arithmetic, dashes, slashes, brackets, and what is not said
 """
 
 import re
 
-from datagen.text.english import codes, names, quantities, symbols, times
+from datagen.text.english import codes, formulas, names, quantities, symbols, times
 from datagen.text.english.numbers import cardinal
 from datagen.text.markup import prose
 from datagen.text.reading import WORD, Part, Reader, Reading
@@ -28,7 +29,7 @@ _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
 _LETTER = re.compile(rf"[{LETTERS}]")
 _NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$))\b")
-_GREEK = re.compile("(?<![\u0370-\u03ff])(?<![\u0370-\u03ff] )[Α-Ωα-ω](?! ?[\u0370-\u03ff])")
+_GREEK = re.compile(formulas.LETTER)
 _FIRST = re.compile(r"[A-Z][a-z]{2,12} I (?:is|was|of|has|had|and|in|to|will|at|the|as|ruled|died|b|st|c|e|d)")
 
 _MARKS = re.compile(

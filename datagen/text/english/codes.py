@@ -94,7 +94,7 @@ def _labelled(match: re.Match[str]) -> str | None:
 
 _INTRODUCING = word_set(
     "which that is was are on the back front bottom top of for your my its it's it i've i have has got here there "
-    "reads says shows in from card screen app email text message and to enter type use be should now just still new "
+    "reads says shows card screen app email text message and to enter type use be should now just still new "
     "current this account"
 )
 _AFTER_CODE = word_set("here there right correct on is and but or for please thanks not if in as to from with which")
