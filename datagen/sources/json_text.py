@@ -89,7 +89,7 @@ def json_lines(place: str, stream: io.BufferedReader, max_bytes: int) -> Iterato
     following = b""
     if _breaks_off(first.text):
         following = stream.readline(max_bytes + 1)
-        is_json = _goes_on(first.text.strip(), following.strip())
+        is_json = _continues(first.text.strip(), following.strip())
     else:
         is_json = first.text.lstrip().startswith(b"[") and _is_array_of_records(first.text)
     again = _rejoined(first.line + following, stream)
@@ -120,10 +120,10 @@ def _first_line(stream: io.BufferedReader, max_bytes: int) -> _First:
     return _First(line, n_lines, n_bytes)
 
 
-def _goes_on(line: bytes, following: bytes) -> bool:
-    r"""True if a line goes on with the value that broke off in the one before, so that neither is a record.
+def _continues(line: bytes, following: bytes) -> bool:
+    r"""True if a line continues the value that broke off in the one before, so that neither is a record.
 
-    >>> _goes_on(b"{", b'"id": "a",'), _goes_on(b"{", b'{"id": "a"}'), _goes_on(b"{", b"nonsense")
+    >>> _continues(b"{", b'"id": "a",'), _continues(b"{", b'{"id": "a"}'), _continues(b"{", b"nonsense")
     (True, False, False)
     """
     return bool(_VALUE.match(following)) and (line == b"[" or is_broken(parse(following)))
