@@ -116,7 +116,14 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _send(self, code: int, data: bytes) -> None:
-        self.send_response(code)
+        if code == 200 and self.headers["Range"]:  # a read asks for a range, whose answer tells the whole length
+            code, whole = 206, len(data)
+            first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
+            data = data[int(first) : int(last or whole) + 1]
+            self.send_response(code)
+            self.send_header("Content-Range", f"bytes {first}-{int(first) + len(data) - 1}/{whole}")
+        else:
+            self.send_response(code)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("ETag", '"0"')
         self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")

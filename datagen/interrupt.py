@@ -52,7 +52,8 @@ def remembered() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _ended = 0
+        if _ended == signal.SIGINT:
+            _ended = 0
 
 
 def exit_status() -> int:
