@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _send(self, code: int, data: bytes) -> None:
-        if code == 200 and self.headers["Range"]:  # a read asks for a range, whose answer tells the whole length
+        if code == 200 and self.headers["Range"]:  # a read requests a range, and the answer has the whole length
             code, whole = 206, len(data)
             first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
             data = data[int(first) : int(last or whole) + 1]
