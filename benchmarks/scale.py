@@ -90,7 +90,18 @@ def made_up_marker(unit: int, plan: str) -> Marker:
         for (table, split), sha256 in zip(PLACES, hashes, strict=True)
     )
     rejects = {"select/code": 1, "select/too_long": 1}
-    return Marker(unit, 32, 30, 15_000_000, hashes[0][:32], rejects, files, "x86_64 SkylakeX", 10**9 + unit, plan)
+    return Marker(
+        unit=unit,
+        n_records=32,
+        n_kept=30,
+        n_samples=15_000_000,
+        digest=hashes[0][:32],
+        rejects=rejects,
+        files=files,
+        processor="x86_64 SkylakeX",
+        finished_at=10**9 + unit,
+        plan=plan,
+    )
 
 
 # -- what is measured, each in a process of its own
