@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from datagen.errors import RecipeError
 from datagen.recipe import WRITE, MappingConfig, RoleKind, SelectConfig, validated, values_of
 from datagen.recipe.distributions import ConfigPart
+from datagen.recipe.recipe import RejectedShare
 
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
 
@@ -122,13 +123,7 @@ class Gates(ConfigPart):
 class WriteLimits(ConfigPart):
     """Limits of a run. They decide no content, so they may change between runs."""
 
-    max_rejected_share: float = Field(
-        0.9,
-        gt=0,
-        le=1,
-        description="Stop the run if a larger share of the input is rejected for one reason; a run that keeps nothing "
-        "always fails",
-    )
+    max_rejected_share: RejectedShare = 0.9
 
 
 class WriteRecipe(ConfigPart):

@@ -5,7 +5,7 @@ Milliseconds and decibels are used only here and in reports. Unknown keys are er
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, model_validator
@@ -332,6 +332,18 @@ class TakesConfig(ConfigPart):
     )
 
 
+RejectedShare = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1,
+        description="Stop the run if a larger share of the input is rejected for one reason; a run that keeps nothing "
+        "always fails",
+    ),
+]
+"""Limit of a build and of an authoring run."""
+
+
 class LimitsConfig(ConfigPart):
     """Limits of a run. They decide no content, so they may change between runs of a build."""
 
@@ -357,13 +369,7 @@ class LimitsConfig(ConfigPart):
         le=86_400,
         description="Engines that take longer to load count as hung: the worker is ended and started again",
     )
-    max_rejected_share: float = Field(
-        0.9,
-        gt=0,
-        le=1,
-        description="Stop the run if a larger share of the input is rejected for one reason; a run that keeps nothing "
-        "always fails",
-    )
+    max_rejected_share: RejectedShare = 0.9
     max_failed_share: float = Field(
         0.2, gt=0, le=1, description="Stop the build if a larger share of the selected dialogues fails in a later stage"
     )

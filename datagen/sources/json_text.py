@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, cast
 from datagen.errors import SourceError
 from datagen.sources.arrays import Piece, cut, cut_values, too_large
 from datagen.sources.fields import Raw, UnfitError, quote
-from datagen.sources.nested import is_turn, nest_of, with_id
+from datagen.sources.mappings.several import keyed
+from datagen.sources.nested import is_turn, nest_of
 
 CHUNK_BYTES = 1 << 16
 BOM = b"\xef\xbb\xbf"
@@ -250,5 +251,5 @@ def _by_id(values: Iterable[object]) -> Iterator[Raw]:
     for number, value in enumerate(values):
         if isinstance(value, dict):
             ((key, value),) = value.items()
-            value = with_id(key, value)
+            value = keyed(key, value)
         yield Raw(value, f"record {number}")

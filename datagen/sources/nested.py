@@ -50,31 +50,6 @@ def is_dialogues_by_id(value: Mapping[str, object]) -> bool:
     return bool(value) and not has_field and all(map(_is_dialogue, value.values()))
 
 
-def _record_of(value: object) -> object:
-    """A record that is a list of turns or strings as an object with this list, other values unchanged.
-
-    >>> _record_of([{"role": "user", "content": "Hi"}])
-    {'conversations': [{'role': 'user', 'content': 'Hi'}]}
-    >>> _record_of(["Hi", "Hello."]), _record_of([1])
-    ({'data': ['Hi', 'Hello.']}, [1])
-    """
-    if not isinstance(value, list) or not value:
-        return value
-    if all(isinstance(each, dict) for each in value):
-        return {"conversations": value}
-    return {"data": value} if all(isinstance(each, str) for each in value) else value
-
-
-def with_id(key: str, value: object) -> object:
-    """A dialogue of an object of dialogues by id: the key is its id.
-
-    >>> with_id("d-1", {"turns": []})
-    {'turns': [], 'id': 'd-1'}
-    """
-    record = _record_of(value)
-    return record | {"id": key} if isinstance(record, dict) else value
-
-
 def nest_of(head: bytes, max_bytes: int) -> Nest | None:
     """Find the records of an object; None if it is a record itself.
 

@@ -17,6 +17,7 @@ _LETTERS = re.compile(rf"[^\W\d_{_GREEK}]+|[{_GREEK}]+")
 """A word; in ΔT and 2πr a Greek letter is a word of its own."""
 _DIGITS = re.compile(r"\d{1,40}")
 _APOSTROPHES = re.compile(r"(?:'[^\W\d_]+)*")
+_MAX_ROUNDS = 8
 _MOST_SIGNS = 1000
 _MOST_PARTS = 10_000
 """Parts of a text that rules are tried at. No turn of a dialogue comes near it; a hostile text ends here."""
@@ -51,6 +52,29 @@ class Rule:
     sign: str = ""
     """Characters of which one follows the leading digits or letters: `0` any digit, `a` any letter, others
     themselves. A rule of kind `.` begins with it. Empty: anything."""
+
+
+def read_until_stable(text: str, read: Callable[[str], Reading], is_spoken: Callable[[str], bool]) -> Reading:
+    """The reading of a text whose words stay unchanged if they are read again.
+
+    The words of a rule can rarely be read once more ("v.s." → "v s").
+
+    Args:
+        text: Any text.
+        read: Reads it once.
+        is_spoken: True for a text that needs no reading.
+    """
+    if is_spoken(text):
+        return Reading(text)
+    reading = read(text)
+    said = reading.text
+    if said == text:
+        return reading
+    for _ in range(_MAX_ROUNDS):
+        if is_spoken(said) or (again := read(said).text) == said:
+            break
+        said = again
+    return Reading(said, reading.unread)
 
 
 def word_set(words: str) -> frozenset[str]:

@@ -64,7 +64,7 @@ class Storm:
         same_as_never_stopped(self.recipe, self.folder)
 
     def _wait(self, n_wanted: int, process: subprocess.Popen[bytes]) -> None:
-        """Give out tickets until so many files are there; a killed worker takes its tickets with it."""
+        """Give out tickets until a number of files are there; a killed worker takes its tickets with it."""
 
         def there() -> bool:
             if not any(self.tickets.iterdir()):

@@ -84,7 +84,7 @@ def bits(n_bytes: int, n: int) -> list[int]:
 
 
 def missed_flips(out: Path, n: int, source: Path | None = None, every: int = 1) -> Iterator[str]:
-    """Flips of single bits that no fault names: of every so many of `n` places of a file, others in the next file."""
+    """Flips of single bits that no fault names: at `n` places of a file in turn, others in the next file."""
     for number, key in enumerate(files(out)):
         for bit in bits((out / key).stat().st_size, n)[number % every :: every]:
             flip(out / key, bit)

@@ -17,7 +17,7 @@ import re
 from datagen.text.chinese import codes, numbers, quantities, symbols, times
 from datagen.text.chinese.prose import plain
 from datagen.text.chinese.units import TO_SIMPLIFIED, TO_TRADITIONAL, TRADITIONAL
-from datagen.text.reading import WORD, Part, Reader, Reading
+from datagen.text.reading import WORD, Part, Reader, Reading, read_until_stable
 
 LETTERS = (
     "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3005\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
@@ -37,7 +37,6 @@ _PAUSE = re.compile(r"[\s，。？！；：]+")
 _STRONGEST = "？！。；：，"
 
 _NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]")
-_MAX_ROUNDS = 8
 _MARKS = re.compile(
     r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|\.(?![0-9A-Za-z.])){1,64}"
 )
@@ -86,16 +85,7 @@ def read_chinese(text: str) -> Reading:
     >>> read_chinese("302室有2个人∮")
     Reading(text='三零二室有两个人', unread=('∮',))
     """
-    if is_spoken(text):
-        return Reading(text)
-    reading = _read(text)
-    said = reading.text
-    # words of a rule can rarely be read once more: repeat until they are stable
-    for _ in range(_MAX_ROUNDS):
-        if is_spoken(said) or (again := _read(said).text) == said:
-            break
-        said = again
-    return Reading(said, reading.unread)
+    return read_until_stable(text, _read, is_spoken)
 
 
 def is_spoken(text: str) -> bool:

@@ -15,7 +15,7 @@ import re
 from datagen.text.english import codes, formulas, names, quantities, symbols, times
 from datagen.text.english.numbers import cardinal
 from datagen.text.markup import prose
-from datagen.text.reading import WORD, Part, Reader, Reading
+from datagen.text.reading import WORD, Part, Reader, Reading, read_until_stable
 
 LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
 """Characters that count as letters: the scripts that a speech synthesizer may have to read."""
@@ -66,7 +66,6 @@ READER = Reader(
 """The rules, in order: of those that match at a place, the first takes the part."""
 
 _SHORT_FORMS = frozenset().union(*(rule.words for rule in names.NAMES), *(rule.words for rule in times.MONTH_DATES))
-_MAX_ROUNDS = 8
 _PAUSE = re.compile(r"[\s,.?!;:]{2,}|[,.?!;:](?=[^\s,.?!;:])")
 """A run of spaces and marks, so that each is read once."""
 _STRONGEST = "?!.;:,"
@@ -88,18 +87,7 @@ def read_english(text: str) -> Reading:
     >>> read_english("∮ 5").unread
     ('∮',)
     """  # noqa: E501
-    if is_spoken(text):
-        return Reading(text)
-    reading = _read(text)
-    said = reading.text
-    if said == text:
-        return reading
-    # words of a rule can rarely be read once more ("v.s." → "v s"): repeat until they are stable
-    for _ in range(_MAX_ROUNDS):
-        if is_spoken(said) or (again := _read(said).text) == said:
-            break
-        said = again
-    return Reading(said, reading.unread)
+    return read_until_stable(text, _read, is_spoken)
 
 
 def is_spoken(text: str) -> bool:
