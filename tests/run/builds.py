@@ -123,7 +123,7 @@ def flip(file: Path, bit: int = 99) -> None:
 
 
 class Forger:
-    """Damages a finished output, and corrects and seals all that names the damage, so that only a deeper check finds it."""
+    """Damages a finished output, and sets right and seals all that names it, so that only a deeper check finds it."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
