@@ -1,5 +1,6 @@
 """Small builders shared by the tests. Engines here are the shipped fakes: they serve tests of logic only."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from datagen import interrupt
 from datagen.engines.base import Voice
 from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.script.casting import Pools, voices_by_language
@@ -35,6 +37,16 @@ def pools_of(recipe: Recipe, *names: str) -> Pools:
 def make_recipe(*overrides: str) -> Recipe:
     """The fake recipe with changes."""
     return load("fake", overrides)
+
+
+@pytest.fixture(autouse=True)
+def signals_stay(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command run inside a test leaves its handlers of signals and what it remembers; no later test has them."""
+    monkeypatch.setattr(interrupt, "_ended", 0)
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

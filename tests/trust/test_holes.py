@@ -194,7 +194,6 @@ def test_what_is_printed_steers_no_terminal(text, capsys, monkeypatch):
     print_json({text: [text]})
     monkeypatch.setattr("datagen.resources.recipes", lambda: (_ for _ in ()).throw(DatagenError(text)))
     monkeypatch.setattr(sys, "argv", ["datagen", "recipes"])
-    monkeypatch.setattr(cli, "raise_on_signals", lambda: None)  # they would stay those of pytest
     with pytest.raises(SystemExit):
         cli.main()
     printed = capsys.readouterr()
