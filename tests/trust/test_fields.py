@@ -1,5 +1,8 @@
 """A hostile value in every field of a build: whatever reads it runs nothing, calls nobody and leaves the folder."""
 
+import os
+import pickle
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import cycle, islice
@@ -7,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from datagen.feed import Feed, Stage
 from datagen.shards.manifest import Manifest, write_part
 from datagen.shards.store import LocalStore
 from tests.run.builds import Forger
@@ -25,6 +29,7 @@ from tests.trust.payloads import (
     replaced,
 )
 from tests.trust.readers import FAST, READERS
+from tests.trust.watch import MARK, Watch
 
 DOCUMENTS: dict[str, tuple[list[str], list[str]]] = {
     "manifest.json": ([*FAST], [name for name in READERS if name not in (*FAST, "report")]),
@@ -190,3 +195,37 @@ def test_every_text_in_every_column_does_nothing(target, table):
             columns(target, table, lambda row, p=path, v=payload: _put(row, p, v))
             assert fresh(target, [next(names)]) == [], (path, payload)
             target.restore()
+
+
+class Bomb:
+    """Runs a command where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {MARK}",)
+
+
+@pytest.mark.parametrize("wrap", [bytes, zlib.compress], ids=["plain", "compressed"])
+def test_a_pickle_in_the_place_of_any_file_is_never_loaded(target, wrap):
+    bomb, readers = wrap(pickle.dumps(Bomb())), cycle(READERS)
+    for key in sorted(target.original):
+        (target.out / key).write_bytes(bomb)
+        assert fresh(target, ["opened", next(readers), next(readers)]) == [], key
+        target.restore()
+
+
+def test_a_pickle_in_the_place_of_a_cached_file_is_never_loaded(target):
+    cache = target.work / "cache"
+    stage = Stage("s", {"three_stream": 1.0}, max_tokens=8192, batch_size=1, n_sequences=1)
+
+    def read() -> list[Any]:
+        return [batch.inputs["input_ids"].tolist() for batch in Feed(str(target.out), stage, cache=str(cache))]
+
+    whole = read()
+    cached = [*cache.glob("*.tokens")]
+    for file in cached:
+        file.write_bytes(pickle.dumps(Bomb()).ljust(file.stat().st_size, b"."))
+    with Watch([target.out], [cache]) as watch:
+        assert read() == whole
+    assert cached
+    assert watch.seen == []
+    assert not [*target.work.rglob(MARK)]
