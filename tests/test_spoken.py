@@ -112,6 +112,7 @@ CHINESE = [
     ("访问https://www.example.com/abc 吧", "访问www点example点com斜杠abc吧"),
     ("男/女，人/平方公里", "男或女，人每平方公里"),
     ("Hello world, 你好", "Hello world，你好"),
+    ("0.5-1公里，第3.5-5章", "零点五到一公里，第三点五到五章"),
     ("😀", ""),
 ]  # fmt: skip
 
@@ -213,6 +214,12 @@ def test_a_text_of_endless_numbers_is_read_up_to_a_bound():
     reading = spoken("I have 1 dog, " * 20_000, "en")
     assert 1_000 < reading.text.count("one") < 20_000
     assert reading.unread[-1].endswith("1 dog,")
+
+
+def test_after_a_bound_of_lines_the_rest_is_read_as_one():
+    said = to_spoken("- plum\n" * 10_100, "en")
+    assert said.count("plum") == 10_100
+    assert said.count("plum.") == 10_001
 
 
 def test_of_the_rules_that_match_the_first_takes_the_part():

@@ -73,6 +73,9 @@ _BEGINS = re.compile(r"https?://|www\.")
 _WRAPPED = 45
 """Characters that the shortest line of a text wrapped by hand has."""
 _ENDED = tuple(".?!;:,。？！；：，、…")
+_EMPTY_LINES = re.compile(r"\n\s*\n\s*")
+_MOST_LINES = 10_000
+"""Lines that are judged by themselves. No turn of a dialogue comes near it; the rest is read as one line."""
 _EMPHASIS = re.compile(r"`|(?<!\s)\*+|\*+(?!\s)")
 
 
@@ -105,7 +108,7 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str, *, addresses
     if addresses:
         text = _addresses(text, f" {dot} ", f" {at} ")
     text = _TIMES.sub("×", _EMOTICON.sub(" ", text))
-    return _EMPHASIS.sub("", _join_lines(text.split("\n"), item))
+    return _EMPHASIS.sub("", _join_lines(_EMPTY_LINES.sub("\n\n", text).split("\n"), item))
 
 
 def fold(text: str) -> str:
@@ -163,6 +166,8 @@ def _addresses(text: str, dot: str, at: str) -> str:
 def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
     """Join lines into one, with sentence ends where a list item, a heading or a paragraph ends."""
     lines = [_QUOTE.sub("", line) if line.startswith(">") else line for line in map(str.strip, lines)]
+    if len(lines) > _MOST_LINES:
+        lines[_MOST_LINES:] = [" ".join(lines[_MOST_LINES:])]
     numbered = len(list(islice((line for line in lines if NUMBERED.match(line)), 2))) > 1
     said: list[str] = []
     for line in lines:

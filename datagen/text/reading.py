@@ -8,6 +8,7 @@ unread.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 WORD = "word"
 """The rule of letters, and of spaces and marks between them, that no other rule takes: said unchanged."""
@@ -52,6 +53,8 @@ class Rule:
     sign: str = ""
     """Characters of which one follows the leading digits or letters: `0` any digit, `a` any letter, others
     themselves. A rule of kind `.` begins with it. Empty: anything."""
+    spaced: str = ""
+    """Characters of which one follows if that character is a space: `0` any digit, others themselves."""
 
 
 def read_until_stable(text: str, read: Callable[[str], Reading], is_spoken: Callable[[str], bool]) -> Reading:
@@ -98,13 +101,13 @@ def rule(
     first: str = "0",
     words: Iterable[str] = (),
     sign: str = "",
+    spaced: str = "",
 ) -> Rule:
     """A rule with its pattern compiled; the arguments are the fields of a rule."""
-    return Rule(name, re.compile(pattern), say, first, frozenset(words), sign)
+    return Rule(name, re.compile(pattern), say, first, frozenset(words), sign, spaced)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A part of a written text, and how it is said."""
 
     begin: int
@@ -136,7 +139,7 @@ class Reader:
         """
         self._rules: dict[str, list[Rule]] = {"0": [], "a": [], ".": [], "g": []}
         words = set[str]()
-        for rule in (rules := tuple(rules)):
+        for rule in rules:
             words |= rule.words
             for kind in rule.first:
                 self._rules[kind].append(rule)
@@ -145,8 +148,11 @@ class Reader:
         self._by_word = {
             word: tuple(rule for rule in self._rules["a"] if not rule.words or word in rule.words) for word in words
         }
-        self._marks = marks
         self._by_sign: dict[str, tuple[Rule, ...]] = {}
+        self._marks = marks
+        # marks, and a word that touches nothing but marks
+        mark = marks.pattern if marks else "(?!)"
+        self._plain = re.compile(rf"(?:{mark})?(?:({_LETTERS.pattern})(?= |\Z|{mark}){_APOSTROPHES.pattern})?")
 
     def parts(self, text: str) -> Iterator[Part]:
         """The parts of a text, in order; they tile it.
@@ -160,14 +166,14 @@ class Reader:
         >>> [part.said for part in Reader([euros], re.compile("[ ?]")).parts("is it €5?")]
         ['is it ', '5 euros', '?']
         """
-        at, left = 0, _MOST_PARTS
-        while at < len(text):
+        at, left, length = 0, _MOST_PARTS, len(text)
+        while at < length:
             if (end := self._plain_end(text, at)) > at:
                 part = Part(at, end, text[at:end], WORD)
             elif left:
                 part, left = self._part(text, at), left - 1
             else:
-                part = Part(at, len(text), "", "")
+                part = Part(at, length, "", "")
             yield part
             at = part.end
 
@@ -175,14 +181,15 @@ class Reader:
         """End of the words and marks from here on that no rule is tried at."""
         if self._any_word or not self._marks:
             return at
-        mark, by_word = self._marks.match, self._by_word
-        while True:
-            if found := mark(text, at):
-                at = found.end()
-            word = _LETTERS.match(text, at)
-            if not word or word[0].lower() in by_word or not word[0].isalpha() or self._is_glued(text, word.end()):
-                return at
-            at = _APOSTROPHES.match(text, word.end()).end()  # type: ignore[union-attr]  # it matches always
+        match, by_word = self._plain.match, self._by_word
+        while found := match(text, at):  # it matches always
+            word = found[1]
+            if not word:
+                return found.end()
+            if word.lower() in by_word or not word.isalpha():
+                return found.start(1)
+            at = found.end()
+        return at
 
     def _is_glued(self, text: str, end: int) -> bool:
         """True if a word that ends here touches something other than a mark or an apostrophe."""
@@ -194,30 +201,41 @@ class Reader:
         kind, end = kind_of(text[at]), at
         if kind == "a":
             end = _end_of_letters(text, at)
-        elif kind == "0":
-            end = _DIGITS.match(text, at).end()  # type: ignore[union-attr]  # it is a digit
-        sign = text[end : end + 1] or "\n"
-        if kind == "a":
             rules = self._by_word.get(text[at:end].lower(), self._any_word)
             if self._rules["g"] and self._is_glued(text, end):
-                rules = (*self._candidates("g", sign), *rules)
+                rules = (*self._candidates("g", text, end), *rules)
         else:
-            rules = self._candidates(kind, sign)
+            if kind == "0":
+                end = _DIGITS.match(text, at).end()  # type: ignore[union-attr]  # it is a digit
+            rules = self._candidates(kind, text, end)
         for rule in rules:
             match = rule.pattern.match(text, at)
             if match and match.end() > at and (said := rule.say(match)) is not None:
                 return Part(at, match.end(), said, rule.name)
         return Part(at, end, text[at:end], WORD) if kind == "a" else Part(at, at + 1, "", "")
 
-    def _candidates(self, kind: str, sign: str) -> tuple[Rule, ...]:
-        """The rules of a kind that a sign allows; remembered."""
-        sign = sign if kind_of(sign) == "." else kind_of(sign)
-        found = self._by_sign.get(kind + sign)
+    def _candidates(self, kind: str, text: str, at: int) -> tuple[Rule, ...]:
+        """The rules of a kind that the characters at a place allow; remembered."""
+        sign, after = _sign(text[at : at + 1]), ""
+        if sign == " " and kind != ".":
+            after = text[at + 1 : at + 2]
+            after = "0" if after.isdecimal() else after
+        found = self._by_sign.get(kind + sign + after)
         if found is None:
-            found = tuple(rule for rule in self._rules[kind] if not rule.sign or sign in rule.sign)
+            found = tuple(
+                rule
+                for rule in self._rules[kind]
+                if (not rule.sign or sign in rule.sign) and (not after or not rule.spaced or after in rule.spaced)
+            )
             if len(self._by_sign) < _MOST_SIGNS:
-                self._by_sign[kind + sign] = found
+                self._by_sign[kind + sign + after] = found
         return found
+
+
+def _sign(character: str) -> str:
+    """A character, or its kind if it is a letter or a digit; a line's end for none."""
+    kind = kind_of(character or "\n")
+    return (character or "\n") if kind == "." else kind
 
 
 def _end_of_letters(text: str, at: int) -> int:

@@ -32,8 +32,8 @@ _UNTIDY = re.compile(
 )
 _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _LETTER = re.compile(f"[{LETTERS}]")
-_PAUSE = re.compile(r"[\s，。？！；：]+")
-"""A run of spaces and marks, so that each is read once."""
+_PAUSE = re.compile(r"[\s，。？！；：]{2,}|[^\S ]")
+"""A run of spaces and marks, so that each is read once; a single one is tidy."""
 _STRONGEST = "？！。；：，"
 
 _NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]")

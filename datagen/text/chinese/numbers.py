@@ -59,7 +59,8 @@ def _range(match: re.Match[str]) -> str | None:
     smaller = float(first.replace(",", "")) < float(last.replace(",", ""))
     if is_dash and not smaller and not (unit or match["scale2"]):
         return None
-    numbered = re.search("第$", left) or (len(first) > 1 and first[0] == "0")
+    is_whole = first.isdecimal() and last.isdecimal()
+    numbered = is_whole and (re.search("第$", left) or (len(first) > 1 and first[0] == "0"))
     is_counted = bool(COUNTED.match(right)) and not numbered
     if numbered:
         return f"{cardinal(first)}{to_word(match)}{cardinal(last)}"

@@ -66,8 +66,8 @@ READER = Reader(
 """The rules, in order: of those that match at a place, the first takes the part."""
 
 _SHORT_FORMS = frozenset().union(*(rule.words for rule in names.NAMES), *(rule.words for rule in times.MONTH_DATES))
-_PAUSE = re.compile(r"[\s,.?!;:]{2,}|[,.?!;:](?=[^\s,.?!;:])")
-"""A run of spaces and marks, so that each is read once."""
+_PAUSE = re.compile(r"(?![,.?!;:] [^\s,.?!;:])[\s,.?!;:]{2,}|[,.?!;:](?=[^\s,.?!;:])")
+"""A run of spaces and marks, so that each is read once; a mark and a space are tidy."""
 _STRONGEST = "?!.;:,"
 
 
@@ -96,7 +96,9 @@ def is_spoken(text: str) -> bool:
     >>> is_spoken("Hello, how's life?"), is_spoken("Dr. No")
     (True, False)
     """
-    if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text) or _FIRST.search(text):
+    if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text):
+        return False
+    if " I " in text and _FIRST.search(text):
         return False
     if not text.isascii() and _GREEK.search(text):
         return False

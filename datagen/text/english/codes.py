@@ -1,6 +1,7 @@
 """Numbers that name: phones, cards, codes, versions, models, rooms, houses; and plain numbers."""
 
 import re
+from string import ascii_uppercase
 
 from datagen.text.english.context import before, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, one_by_one, ordinal, plural, roman, year
@@ -379,27 +380,28 @@ PHONES = (
     rule("phone", r"1-(\d{3})-([A-Z]{4,10})(?![\w-])", _vanity, sign="-"),
     rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", _international, ".", sign="+"),
     rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
-    rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-("),
-    rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-"),
+    rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-(", spaced="("),
+    rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-", spaced="0"),
     rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone, sign="-"),
-    rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone, sign=" -"),
-    rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -"),
+    rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone, sign=" -", spaced="0"),
+    rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -", spaced="0"),
     rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", _two_groups, sign="-"),
     rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone, sign="-"),
-    rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups, sign=" -"),
+    rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups, sign=" -", spaced="0"),
 )
 CODES = (
     rule("code", r"\d{1,9}(?:-\d{1,9}){2,6}(?![\w-])", lambda m: _short_groups(m) or _phone(m), sign="-"),
     rule("code", r"\d{2,40}(?![\w]|[.,:/]\d|-\d)", _long_number),
     rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
     rule("zip", r"\d{5}(?!\d)", _zip),
-    rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error, sign=" "),
+    rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error, sign=" ", spaced="epsr"),
     rule(
         "address",
         rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?"
         rf"(?:(?:[A-Z][a-z]{{1,14}}\.?'?s?|\d{{1,3}}(?:st|nd|rd|th)) ){{1,3}}{_STREETS})",
         _house,
         sign=" a",
+        spaced=f"0{ascii_uppercase}",
     ),
     rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house, sign="a"),
 )
@@ -430,7 +432,7 @@ DIGIT_TOKENS = (
 )
 NUMBERS = (
     rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", _european, sign="."),
-    rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided, sign=" /,."),
+    rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided, sign=" /,.", spaced="/"),
     rule(
         "fraction",
         r"(?P<above>\d{1,6}(?:\.\d{1,3})?)/(?P<below>\d{1,6}(?:\.\d)?)(?![\w/]|\.\d)",

@@ -1,6 +1,7 @@
 """Money, measures, temperatures, percentages, fractions, dimensions and decades of degrees."""
 
 import re
+from collections.abc import Iterable
 
 from datagen.text.english.context import before, following, is_attribute, label, plural_follows
 from datagen.text.english.numbers import cardinal, decimal, fraction, in_pairs, mixed, plural
@@ -90,6 +91,11 @@ _UNIT = "|".join(map(re.escape, _NAMES))
 _UNIT_POWER = rf"(?:{_UNIT})(?:\^[23])?"
 _RATE = rf"(?P<rate>(?: ?/ ?(?:{_UNIT_POWER}|[a-zA-Z]{{1,16}})(?![\w^])){{0,2}})"
 _SPOKEN_UNITS = frozenset(word if isinstance(word, str) else word[0] for word in UNITS.values())
+
+
+def _firsts(words: Iterable[str]) -> str:
+    """The first characters of words."""
+    return "".join(sorted({word[0] for word in words}))
 
 
 def unit(name: str, many: bool) -> str:
@@ -451,8 +457,9 @@ MONEY = (
         rf"{_MONEY_AMOUNT}{_SCALE} ?(?P<code>{_CODE}|zł|(?<! ){_SIGN}|[€£](?!\d))(?![\w]){_RATE}",
         _after_amount,
         sign=",. a$€£¥₹₩₽₺₫₱฿₪₦₿₴",
+        spaced="htmbz€£" + _firsts(_CODES),
     ),
-    rule("cents", rf"({AMOUNT}) ?¢", _cents, sign=",. ¢"),
+    rule("cents", rf"({AMOUNT}) ?¢", _cents, sign=",. ¢", spaced="¢"),
     rule("currency", rf"(?<![^ (\"]){_SIGN}(?=[ ,.?!;:)\"]|$)", _lone_sign, ".", sign="$€£¥₹₩₽₺₫₱฿₪₦₿₴"),
 )
 QUANTITIES = (
@@ -461,6 +468,7 @@ QUANTITIES = (
         rf"(?:(?P<above>\d{{1,2}})/(?P<below>\d{{1,2}})|(?P<amount>{AMOUNT})) ?%{_RATE}",
         _percent,
         sign="/%,. ",
+        spaced="%",
     ),
     rule(
         "degrees",
@@ -469,26 +477,29 @@ QUANTITIES = (
         r"(?: ?(?:(?P<scale>[CcFfK])(?!\w)|(?P<wind>[NSEW])(?!\w)))?",
         _degrees,
         sign="°,. ",
+        spaced="°",
     ),
-    rule("degrees", rf"(?P<amount>{AMOUNT})(?P<space> ?)(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a "),
-    rule("degrees", r"(?P<amount>\d{2,4}(?:\.\d{1,4})?) K(?!\w)(?!-)", _kelvin, sign=" ."),
+    rule("degrees", rf"(?P<amount>{AMOUNT})(?P<space> ?)(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a ", spaced="CF"),
+    rule("degrees", r"(?P<amount>\d{2,4}(?:\.\d{1,4})?) K(?!\w)(?!-)", _kelvin, sign=" .", spaced="K"),
     rule(
         "duration",
         r"(?P<h>\d{1,3}) ?h(?:rs?)?\.? ?(?P<m>\d{1,2}) ?m(?:ins?)?(?![\w])(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w))?",
         _duration,
         sign=" a",
+        spaced="h",
     ),
-    rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration, sign=" a"),
+    rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration, sign=" a", spaced="m"),
     rule("height", r"(\d{1,2})' ?(\d{1,2}(?:\.\d{1,2})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
     rule(
         "dimensions",
         rf"{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))(?: ?[x×] ?{AMOUNT} ?(?:[\"']|(?:{_UNIT})(?!\w))){{1,2}}",
         _marked_sides,
         sign=" \"',.a",
+        spaced="\"'" + _firsts(UNITS),
     ),
-    rule("length", r"(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})\"(?![\w\"])", _fraction_of_inch, sign=" -/"),
+    rule("length", r"(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})\"(?![\w\"])", _fraction_of_inch, sign=" -/", spaced="0"),
     rule(
-        "length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime, sign=" \"',."
+        "length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime, sign=" \"',.", spaced="\"'"
     ),
     rule(
         "dimensions",
@@ -496,6 +507,7 @@ QUANTITIES = (
         rf"(?:(?P<plural>s)(?!\w)|(?P<hyphen>[ -]?)(?P<unit>{_UNIT_POWER})(?![\w^/])\.?|(?!\w))",
         _by,
         sign=" a×,.",
+        spaced="xX×",
     ),
     rule(
         "measure",
@@ -503,8 +515,9 @@ QUANTITIES = (
         rf"(?!in (?![a-z]{{3,12}}\b))(?P<unit>{_UNIT_POWER})(?![\w^]){_DOT}{_RATE}",
         _fraction_of_unit,
         sign=" -/+",
+        spaced="0",
     ),
-    rule("mixed number", r"(\d{1,4})(?: |-| and )(\d{1,2})/(\d{1,2})(?![\d/])", _mixed, sign=" -/"),
+    rule("mixed number", r"(\d{1,4})(?: |-| and )(\d{1,2})/(\d{1,2})(?![\d/])", _mixed, sign=" -/", spaced="0a"),
     rule(
         "measure",
         rf"(?P<amount>{AMOUNT})(?P<scale> (?:million|billion|thousand|hundred))?(?P<hyphen>[ -]?)"
@@ -512,7 +525,8 @@ QUANTITIES = (
         rf"(?!'[a-z])(?!/\d)(?! ?\.\w){_DOT}{_RATE}",
         _measure,
         sign=" -a,.",
+        spaced="mbth" + _firsts(UNITS),
     ),
-    rule("thousands", rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])", _thousands, sign=",. a"),
-    rule("times", rf"({AMOUNT}) ?x(?!\w)(?! ?\d)", _times, sign=",. a"),
+    rule("thousands", rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])", _thousands, sign=",. a", spaced="bm"),
+    rule("times", rf"({AMOUNT}) ?x(?!\w)(?! ?\d)", _times, sign=",. a", spaced="x"),
 )

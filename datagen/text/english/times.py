@@ -384,8 +384,9 @@ DATES = (
         rf"(?:\.(?= ?[a-z0-9,]))?(?:,? (?P<year>{_YEAR})(?![\d:,%]|\.\d))?(?!')",
         _day_month,
         sign=" -—a",
+        spaced="-—taoJFMASONDjfmasond",
     ),
-    rule("expiry", r"(0[1-9]|1[0-2]) ?/ ?(\d{2}|20\d\d)(?![\w/])", _expiry, sign=" /"),
+    rule("expiry", r"(0[1-9]|1[0-2]) ?/ ?(\d{2}|20\d\d)(?![\w/])", _expiry, sign=" /", spaced="/"),
     rule("date", r"(\d{1,2})/(\d{1,2})(?![\w/%]|\.\d|-\w)", _day_of_year, sign="/"),
 )
 """Dates that begin with a digit."""
@@ -418,12 +419,13 @@ MONTH_DATES = (
 """Dates, months and weekdays that begin with a letter."""
 TIMES = (
     rule("verse", r"(\d{1,3}):(\d{1,3})(?:[-—](\d{1,3}))?(?![\d:])", _verse, sign=":"),
-    rule("book", rf"([123]) (?=(?:{_NUMBERED_BOOKS}) \d)", _book, sign=" "),
+    rule("book", rf"([123]) (?=(?:{_NUMBERED_BOOKS}) \d)", _book, sign=" ", spaced="SKCTPJM"),
     rule(
         "ratio",
         r"(\d{1,3}) ?: ?(\d{1,3})(?![\w:]|\.\d)",
         lambda m: None if " " in m[0] and label(m) not in _RATIO_WORDS else _ratio(m),
         sign=" :",
+        spaced=":",
     ),
     rule("clock", rf"(?P<hour>\d{{1,2}})[:.](?P<minute>[0-5]\d){_AMPM}{_TZ}(?P<second>)", _time, sign=":."),
     rule(
@@ -432,12 +434,12 @@ TIMES = (
         _time,
         sign=":",
     ),
-    rule("clock", rf"(?P<hour>\d{{1,2}}){_AMPM_HOUR}{_TZ}", _hour, sign=" a"),
+    rule("clock", rf"(?P<hour>\d{{1,2}}){_AMPM_HOUR}{_TZ}", _hour, sign=" a", spaced="AaPp"),
     rule("duration", r"(\d{1,3}):(\d\d):(\d\d)(?![\d:])", _long_clock, sign=":"),
     rule("decade", r"(?P<mark>)(?P<century>1\d|20)(?P<ten>\d)0'?s(?!\w)", _decade, sign="'a"),
     rule("decade", r"(?P<mark>)(?P<century>)(?P<ten>[2-9])0'?s(?!\w)", _decade, sign="'a"),
     rule("season", r"((?:1[6-9]|20)\d\d)[-—/](\d\d)(?![\w/%:-]|[,.]\d)", _season_years, sign="-—/"),
-    rule("year", r"(?P<n>\d{1,4}) ?(?P<era>BCE|BC|CE|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)", _era, sign=" a"),
+    rule("year", r"(?P<n>\d{1,4}) ?(?P<era>BCE|BC|CE|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)", _era, sign=" a", spaced="BCA"),
     rule("years", rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b))", lambda m: year(m[1]), sign="-—"),
     rule(
         "years",
