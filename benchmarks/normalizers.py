@@ -1,4 +1,4 @@
-"""Scores of datagen and of wetext alone on pairs of written and spoken text, per file.
+"""Scores of datagen and of the package wetext on pairs of written and spoken text, per file.
 
 A file holds one pair per line: `written~spoken`, or, in a `.tsv`, a class, the written text and the
 accepted forms, separated by ` | `. Compared are the words alone, so conventions do not decide: case,
@@ -9,7 +9,6 @@ punctuation, hyphens and "and" do not count; in Chinese, spaces do not count eit
 """
 
 import argparse
-import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ Normalize = Callable[[str], str]
 
 
 def words(text: str, language: str) -> str:
-    """What is compared of a spoken text.
+    """The words of a spoken text, as they are compared.
 
     >>> words("One hundred and Five-dollars.", "en"), words("五 点。", "zh")
     ('one hundred five dollars', '五点')
@@ -65,13 +64,13 @@ def normalizers(language: str) -> dict[str, Normalize]:
 
     normalizer = Normalizer(lang=language, operator="tn")
 
-    def alone(text: str) -> str:
+    def by_wetext(text: str) -> str:
         try:
             return normalizer.normalize(text)
         except AssertionError:  # raised for texts that it empties; they count as wrong
             return ""
 
-    return {"datagen": lambda text: to_spoken(text, language), "wetext": alone}
+    return {"datagen": lambda text: to_spoken(text, language), "wetext": by_wetext}
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from datagen.text import chinese, english, spoken, to_spoken
 from datagen.text.english.numbers import cardinal, ordinal, year
 from datagen.text.language import detect_language
 from datagen.text.markup import prose
-from datagen.text.reading import WORD, Reader, rule
+from datagen.text.reading import WORD, Dropped, Reader, rule
 
 ENGLISH = [
     # plain text stays as it is
@@ -214,6 +215,68 @@ def test_a_text_of_endless_numbers_is_read_up_to_a_bound():
     reading = spoken("I have 1 dog, " * 20_000, "en")
     assert 1_000 < reading.text.count("one") < 20_000
     assert reading.unread[-1].endswith("1 dog,")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("written", "dropped"),
+    [
+        ("go\n```py\nx = 1\n```\nnow", [("code block", "py\nx = 1\n")]),
+        ("<b>go</b> now", [("tag", "<b>"), ("tag", "</b>")]),
+        ("see [it](a.b/c) now[1]", [("link target", "](a.b/c)"), ("footnote", "[1]")]),
+        ("| a | 1 |\n|---|---|\nnow", [("table row", "| a | 1 |")]),
+        ("go :D now", [("emoticon", ":D")]),
+        ("- [x] go now", [("checkbox", "- [x] ")]),
+        ("**go** ```now", []),
+    ],
+)
+def test_markup_that_is_not_said_is_named(written, dropped, language):
+    assert list(spoken(written, language).dropped) == dropped
+
+
+MARKUP = st.lists(
+    st.sampled_from(
+        [
+            "go",
+            "7",
+            "```",
+            "<b>",
+            "</i>",
+            "<br>",
+            "[",
+            "](",
+            ")",
+            "[1]",
+            "\n",
+            "|",
+            " ",
+            "# ",
+            "- ",
+            "[x] ",
+            "**",
+            ":D",
+            "> ",
+        ]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(MARKUP)
+def test_markup_loses_no_letter_or_digit_without_a_name(text):
+    dropped = list[Dropped]()
+    kept = prose(text, str, "dot", "at", addresses=False, dropped=dropped)
+    alnum = Counter(filter(str.isalnum, text))
+    assert Counter(filter(str.isalnum, kept + "".join(part.text for part in dropped))) == alnum
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_text_beyond_any_speech_is_read_up_to_a_bound(language):
+    reading = spoken("*a* " * 60_000 + "the end", language)
+    assert reading.text.startswith("a a a") and reading.unread[-1].endswith("the end")
+    plain = "a a " * 60_000 + "a"
+    assert spoken(plain, language).text == plain
 
 
 def test_after_a_bound_of_lines_the_rest_is_read_as_one():

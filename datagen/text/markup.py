@@ -7,8 +7,10 @@ bounded, so the time is proportional to the length of the text, whatever its con
 import html
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
+
+from datagen.text.reading import Dropped
 
 _FOLD = str.maketrans(
     {
@@ -37,7 +39,7 @@ _MOST_MARKS = 30
 """Combining marks kept in a row, as in the Stream-Safe Text Format of UAX #15; sorting more is quadratic."""
 _HUGE_ENTITY = re.compile(r"&#[0-9]{100,};?")
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
-_MARKED = re.compile(r"[^\w ,.?!;:'，。？！；：、]|_|www\.|\w[.]\w")
+_MARKED = re.compile(r"[^\w ,.?!;:'，。？！；：、]|_|www\.|\w[.]\w|[:;][DPpOo3](?!\w)")
 _BLOCK_TAG = re.compile(r"<(?:br|/?(?:p|div|li|ul|ol|tr|h[1-6]|table|blockquote))\b[^<>]{0,300}>", re.IGNORECASE)
 _TAG = re.compile(
     r"<(?:!|/?(?:a|abbr|address|article|aside|audio|b|base|big|blink|body|button|canvas|caption|center|cite|code|col|"
@@ -67,6 +69,7 @@ _TABLE_ROW = re.compile(r"^\|.*\|$")
 _HEADING = re.compile(r"^#{1,6}\s+")
 _QUOTE = re.compile(r"^(?:>\s?)+")
 _BULLET = re.compile(r"^[-*+•‣◦▪●○■□✓✔–—·►➤]\s+(?=\S)")
+_CHECKBOX_ITEM = re.compile(_BULLET.pattern + _CHECKBOX.pattern.removeprefix("^"))
 NUMBERED = re.compile(r"^\(?(\d{1,3})[.)、](?!\d)\s*(?=\S)")
 _LETTERED = re.compile(r"\(?[a-zA-Z]\) ?(?=\S)")
 _BEGINS = re.compile(r"https?://|www\.")
@@ -74,12 +77,21 @@ _WRAPPED = 45
 """Characters that the shortest line of a text wrapped by hand has."""
 _ENDED = tuple(".?!;:,。？！；：，、…")
 _EMPTY_LINES = re.compile(r"\n\s*\n\s*")
+_MOST_DROPPED = 1000
 _MOST_LINES = 10_000
 """Lines that are judged by themselves. No turn of a dialogue comes near it; the rest is read as one line."""
 _EMPHASIS = re.compile(r"`|(?<!\s)\*+|\*+(?!\s)")
 
 
-def prose(text: str, item: Callable[[int], str], dot: str, at: str, *, addresses: bool = True) -> str:
+def prose(
+    text: str,
+    item: Callable[[int], str],
+    dot: str,
+    at: str,
+    *,
+    addresses: bool = True,
+    dropped: list[Dropped] | None = None,
+) -> str:
     r"""Reduce text to one line of prose.
 
     Args:
@@ -88,6 +100,7 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str, *, addresses
         dot: The word for a dot inside an address.
         at: The word for @ inside an address.
         addresses: False leaves addresses as they are written.
+        dropped: Gets the parts with letters or digits that are left out, each under its class.
 
     Returns:
         One line with numbers and symbols still as written; lines that end no sentence get a full
@@ -101,14 +114,30 @@ def prose(text: str, item: Callable[[int], str], dot: str, at: str, *, addresses
     text = fold(text)
     if not _MARKED.search(text) and "\n" not in text:
         return text.strip()
+    dropped = [] if dropped is None else dropped
     # every second part lies inside fences; an unclosed fence opens nothing
     parts = text.split("```")
+    _drop("code block", parts[1 : len(parts) - 1 : 2], dropped)
     text = "\n".join(parts[::2] if len(parts) % 2 else parts[:-1:2] + parts[-1:])
-    text = _unescape(text)
+    text = _unescape(text, dropped)
     if addresses:
         text = _addresses(text, f" {dot} ", f" {at} ")
-    text = _TIMES.sub("×", _EMOTICON.sub(" ", text))
-    return _EMPHASIS.sub("", _join_lines(_EMPTY_LINES.sub("\n\n", text).split("\n"), item))
+    text = _TIMES.sub("×", _without("emoticon", _EMOTICON, text, dropped, " "))
+    return _EMPHASIS.sub("", _join_lines(_EMPTY_LINES.sub("\n\n", text).split("\n"), item, dropped))
+
+
+def _drop(name: str, parts: Iterable[str], dropped: list[Dropped]) -> None:
+    """Record the first parts that hold a letter or a digit."""
+    said = (Dropped(name, part) for part in parts if any(map(str.isalnum, part)))
+    dropped.extend(islice(said, _MOST_DROPPED))
+
+
+def _without(name: str, pattern: re.Pattern[str], text: str, dropped: list[Dropped], instead: str = "") -> str:
+    """A text without the matches of a pattern, which are recorded."""
+    without = pattern.sub(instead, text)
+    if without != text:
+        _drop(name, (match[0] for match in pattern.finditer(text)), dropped)
+    return without
 
 
 def fold(text: str) -> str:
@@ -143,14 +172,19 @@ def _fewer_marks(match: re.Match[str]) -> str:
     return "".join(kept)
 
 
-def _unescape(text: str) -> str:
+def _unescape(text: str, dropped: list[Dropped]) -> str:
     """Resolve HTML entities, links, images and footnotes and drop tags."""
     if "&" in text:
         text = fold(html.unescape(_HUGE_ENTITY.sub("\ufffd", text)))  # Python refuses to read such numbers
     if "<" in text:
-        text = _TAG.sub("", _BLOCK_TAG.sub("\n", text))
+        text = _without("tag", _TAG, _without("tag", _BLOCK_TAG, text, dropped, "\n"), dropped)
     if "[" in text:
-        text = _FOOTNOTE.sub("", _IMAGE_OR_LINK.sub(r"\1", text))
+        _drop(
+            "link target",
+            (match[0][match.end(1) - match.start() :] for match in _IMAGE_OR_LINK.finditer(text)),
+            dropped,
+        )
+        text = _without("footnote", _FOOTNOTE, _IMAGE_OR_LINK.sub(r"\1", text), dropped)
     return text
 
 
@@ -163,13 +197,15 @@ def _addresses(text: str, dot: str, at: str) -> str:
     return _DOMAIN.sub(lambda match: match[1].replace(".", dot), text) if "." in text else text
 
 
-def _join_lines(lines: list[str], item: Callable[[int], str]) -> str:
+def _join_lines(lines: list[str], item: Callable[[int], str], dropped: list[Dropped]) -> str:
     """Join lines into one, with sentence ends where a list item, a heading or a paragraph ends."""
     lines = [_QUOTE.sub("", line) if line.startswith(">") else line for line in map(str.strip, lines)]
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES:] = [" ".join(lines[_MOST_LINES:])]
     numbered = len(list(islice((line for line in lines if NUMBERED.match(line)), 2))) > 1
     said: list[str] = []
+    _drop("table row", filter(_TABLE_ROW.match, lines), dropped)
+    _drop("checkbox", (box[0] for line in lines if (box := _CHECKBOX_ITEM.match(line))), dropped)
     for line in lines:
         line, listed = _strip_marker(line, item if numbered else None)
         if said and not said[-1].endswith(_ENDED):

@@ -7,7 +7,7 @@ unread.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 WORD = "word"
@@ -20,8 +20,18 @@ _DIGITS = re.compile(r"\d{1,40}")
 _APOSTROPHES = re.compile(r"(?:'[^\W\d_]+)*")
 _MAX_ROUNDS = 8
 _MOST_SIGNS = 1000
+_MOST_CHARACTERS = 200_000
+"""Characters that are read, some four hours of speech; what follows in a longer text is unread."""
 _MOST_PARTS = 10_000
 """Parts of a text that rules are tried at. No turn of a dialogue comes near it; a hostile text ends here."""
+
+
+class Dropped(NamedTuple):
+    """A written part that holds letters or digits and is not said."""
+
+    name: str
+    """Its class: `code block`, `tag`, `link target`, `footnote`, `emoticon`, `table row` or `checkbox`."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class Reading:
     """The spoken text; empty if nothing can be spoken."""
     unread: tuple[str, ...] = ()
     """The written parts that no rule reads, in order; they are missing from the spoken text."""
+    dropped: tuple[Dropped, ...] = field(default=(), compare=False, repr=False)
+    """Markup that is not said, by class; a class in a text is listed up to a thousand times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,9 @@ def read_until_stable(text: str, read: Callable[[str], Reading], is_spoken: Call
     """
     if is_spoken(text):
         return Reading(text)
+    if len(text) > _MOST_CHARACTERS:
+        begun = read_until_stable(text[:_MOST_CHARACTERS], read, is_spoken)
+        return Reading(begun.text, (*begun.unread, text[_MOST_CHARACTERS:].strip()), begun.dropped)
     reading = read(text)
     said = reading.text
     if said == text:
@@ -77,7 +92,7 @@ def read_until_stable(text: str, read: Callable[[str], Reading], is_spoken: Call
         if is_spoken(said) or (again := read(said).text) == said:
             break
         said = again
-    return Reading(said, reading.unread)
+    return Reading(said, reading.unread, reading.dropped)
 
 
 def word_set(words: str) -> frozenset[str]:

@@ -17,7 +17,7 @@ import re
 from datagen.text.chinese import codes, numbers, quantities, symbols, times
 from datagen.text.chinese.prose import plain
 from datagen.text.chinese.units import TO_SIMPLIFIED, TO_TRADITIONAL, TRADITIONAL
-from datagen.text.reading import WORD, Part, Reader, Reading, read_until_stable
+from datagen.text.reading import WORD, Dropped, Part, Reader, Reading, read_until_stable
 
 LETTERS = (
     "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3005\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
@@ -38,7 +38,7 @@ _STRONGEST = "？！。；：，"
 
 _NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]")
 _MARKS = re.compile(
-    r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|\.(?![0-9A-Za-z.])){1,64}"
+    r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|(?<!\.[A-Z])\.(?![0-9A-Za-z.])){1,64}"
 )
 """Spaces and marks that no rule has to look at."""
 _UNSAID_MARKS = str.maketrans(dict.fromkeys('"“”《》「」') | dict(zip("、,.?!;:", "，，。？！；：", strict=True)))
@@ -112,7 +112,8 @@ def parts_of(text: str) -> list[Part]:
 
 
 def _read(text: str) -> Reading:
-    text = plain(text)
+    dropped = list[Dropped]()
+    text = plain(text, dropped)
     said, unread = list[str](), list[tuple[int, int]]()
     is_traditional = bool(TRADITIONAL.search(text))
     for part in parts_of(text):
@@ -125,7 +126,7 @@ def _read(text: str) -> Reading:
         else:
             unread.append((part.begin, part.end))
             said.append(" ")
-    return Reading(_tidy("".join(said)), tuple(text[begin:end] for begin, end in _joined(unread)))
+    return Reading(_tidy("".join(said)), tuple(text[begin:end] for begin, end in _joined(unread)), tuple(dropped))
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

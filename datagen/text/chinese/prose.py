@@ -6,6 +6,7 @@ from functools import lru_cache
 from datagen.text import markup
 from datagen.text.chinese.units import SIGN_OF_CODE
 from datagen.text.chinese.words import cardinal
+from datagen.text.reading import Dropped
 
 _CIRCLED = {
     chr(first + n): f"({n + 1})"
@@ -46,18 +47,19 @@ _CHAPTER = re.compile(r"(?:(?<=\s)|^)([一二三四五六七八九十]{1,3})\. ?
 _IN_BRACKETS = re.compile(r"(?:(?<=[\s,.;:!?。；：、)\u3400-\u9fff])|^)\(([0-9]{1,2})\) ?(班)?")
 
 
-def plain(text: str) -> str:
+def plain(text: str, dropped: list[Dropped] | None = None) -> str:
     """Written text to prose: markup dropped, circled and Roman numerals as numbers.
 
     Args:
         text: Any text.
+        dropped: Gets the markup that is left out; see `markup.prose`.
 
     >>> plain("①开机②联网"), plain("**第XII届**"), plain("见https://a.cn/b?c=d"), plain("HK$100")[1:]
     ('第1，开机，第2，联网', '第十二届', '见a.cn', '100')
     """
     text = _MASKED.sub("，星号，", text)
     text = _TIMES.sub("×", _STAR_KEY.sub(_star_key, text.translate(_BEFORE_FOLD)))
-    text = markup.prose(text, lambda n: f"第{n}，", "", "", addresses=False)
+    text = markup.prose(text, lambda n: f"第{n}，", "", "", addresses=False, dropped=dropped)
     text = _NUMBER_SIGN.sub("#", _URL.sub(_short_address, text))
     text = _SPACE_AT_DIGIT.sub("", _SPACED_TIMES.sub(_spaced_times, text))
     text = _CHAPTER.sub(r"\1、", _ROMAN.sub(_roman, text))

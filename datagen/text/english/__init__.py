@@ -15,7 +15,7 @@ import re
 from datagen.text.english import codes, formulas, names, quantities, symbols, times
 from datagen.text.english.numbers import cardinal
 from datagen.text.markup import prose
-from datagen.text.reading import WORD, Part, Reader, Reading, read_until_stable
+from datagen.text.reading import WORD, Dropped, Part, Reader, Reading, read_until_stable
 
 LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
 """Characters that count as letters: the scripts that a speech synthesizer may have to read."""
@@ -118,7 +118,8 @@ def parts_of(text: str) -> list[Part]:
 
 
 def _read(text: str) -> Reading:
-    text = prose(text.replace("©", " copyright "), _item, "dot", "at", addresses=False)
+    dropped = list[Dropped]()
+    text = prose(text.replace("©", " copyright "), _item, "dot", "at", addresses=False, dropped=dropped)
     said, unread = list[str](), list[str]()
     for part in READER.parts(text):
         if part.rule == WORD:
@@ -131,7 +132,7 @@ def _read(text: str) -> Reading:
             said.append(f" {part.said} " if alone else part.said)
         else:
             unread.append(text[part.begin : part.end])
-    return Reading(_tidy(_NOT_SPOKEN.sub(" ", "".join(said))), tuple(unread))
+    return Reading(_tidy(_NOT_SPOKEN.sub(" ", "".join(said))), tuple(unread), tuple(dropped))
 
 
 def _item(number: int) -> str:

@@ -47,8 +47,9 @@ def _phone(match: re.Match[str]) -> str:
 
 
 def _vanity(match: re.Match[str]) -> str:
-    """1-800-FLOWERS: letters for digits."""
-    return f"one, {in_pairs(match[1])}, {match[2]}"
+    """1-800-FLOWERS: letters for digits, perhaps with digits among them."""
+    words = (one_by_one(word) if word.isdecimal() else word for word in match[2].split("-"))
+    return f"one, {in_pairs(match[1])}, {' '.join(words)}"
 
 
 def _short_groups(match: re.Match[str]) -> str | None:
@@ -317,6 +318,11 @@ def _is_rating(match: re.Match[str], n: int, of: int, rest: str) -> bool:
     return bool(rated) or n == of or (of == 10 and n > 1)
 
 
+def _ordinal_fraction(match: re.Match[str]) -> str | None:
+    """1/4th: a fraction."""
+    return fraction(match[1], match[2]) if 0 < int(match[1]) < int(match[2]) else None
+
+
 def _divided(match: re.Match[str]) -> str | None:
     """A quotient, with spaces or before its result; a smaller number over a larger is a fraction."""
     above, below = match[1] or match[3], match[2] or match[4]
@@ -377,13 +383,24 @@ MARKERS = (
     ),
 )
 PHONES = (
-    rule("phone", r"1-(\d{3})-([A-Z]{4,10})(?![\w-])", _vanity, sign="-"),
+    rule(
+        "phone",
+        r"1-(\d{3})-([A-Z]{4,10}|(?=[\d-]{0,8}[A-Z]{2})[A-Z\d]{1,8}(?:-[A-Z\d]{1,8}){1,4})(?![\w-])",
+        _vanity,
+        sign="-",
+    ),
     rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", _international, ".", sign="+"),
-    rule("phone", r"\(\d{3}\) ?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
+    rule("phone", r"\(\d{3}\)[ -]?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
     rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-(", spaced="("),
     rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-", spaced="0"),
     rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone, sign="-"),
-    rule("card", r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])", _phone, sign=" -", spaced="0"),
+    rule(
+        "card",
+        r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])",
+        _phone,
+        sign=" -",
+        spaced="0",
+    ),
     rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -", spaced="0"),
     rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", _two_groups, sign="-"),
     rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone, sign="-"),
@@ -432,13 +449,21 @@ DIGIT_TOKENS = (
 )
 NUMBERS = (
     rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", _european, sign="."),
-    rule("divided", rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)", _divided, sign=" /,.", spaced="/"),
+    rule(
+        "divided",
+        rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)",
+        _divided,
+        sign=" /,.",
+        spaced="/",
+    ),
     rule(
         "fraction",
         r"(?P<above>\d{1,6}(?:\.\d{1,3})?)/(?P<below>\d{1,6}(?:\.\d)?)(?![\w/]|\.\d)",
         _over,
         sign="/.",
     ),
+    rule("fraction", r"(\d{1,3})/(\d{1,3})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal_fraction, sign="/"),
+    rule("number", r"\d{1,3}(?:,\d{3}){5,12}(?![\d,])", lambda m: one_by_one(m[0].replace(",", "")), sign=","),
     rule("number", rf"{AMOUNT}", _number, "0."),
     rule("digits", r"\d{1,40}", _digits),
 )
@@ -446,4 +471,5 @@ SPECIAL = (
     rule("aircraft", r"(\d{3})('?s)?(?![\w]|[.,:/]\d|-\d)", _aircraft),
     rule("24/7", r"24/7(?:/365)?(?![\w/])", _always_open, sign="/"),
     rule("9/11", r"9/11(?![\w/])", says("nine eleven"), sign="/"),
+    rule("plan", r"(40[13]|457)\(([kb])\)(?!\w)", lambda m: f"{in_pairs(m[1])} {m[2]}", sign="("),
 )

@@ -479,7 +479,9 @@ QUANTITIES = (
         sign="°,. ",
         spaced="°",
     ),
-    rule("degrees", rf"(?P<amount>{AMOUNT})(?P<space> ?)(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a ", spaced="CF"),
+    rule(
+        "degrees", rf"(?P<amount>{AMOUNT})(?P<space> ?)(?P<scale>[CF])(?!\w)", _letter_degrees, sign=",.a ", spaced="CF"
+    ),
     rule("degrees", r"(?P<amount>\d{2,4}(?:\.\d{1,4})?) K(?!\w)(?!-)", _kelvin, sign=" .", spaced="K"),
     rule(
         "duration",
@@ -488,7 +490,13 @@ QUANTITIES = (
         sign=" a",
         spaced="h",
     ),
-    rule("duration", r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)", _duration, sign=" a", spaced="m"),
+    rule(
+        "duration",
+        r"(?P<h>)(?P<m>\d{1,3}) ?m(?:in)? ?(?P<s>\d{1,2}) ?s(?:ecs?)?(?!\w)",
+        _duration,
+        sign=" a",
+        spaced="m",
+    ),
     rule("height", r"(\d{1,2})' ?(\d{1,2}(?:\.\d{1,2})?)(?:\"|''|(?=[ ,.;)-]|$))", _feet, sign="'"),
     rule(
         "dimensions",
@@ -499,7 +507,11 @@ QUANTITIES = (
     ),
     rule("length", r"(?:(\d{1,3})[ -])?(\d{1,2})/(\d{1,2})\"(?![\w\"])", _fraction_of_inch, sign=" -/", spaced="0"),
     rule(
-        "length", rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)", _prime, sign=" \"',.", spaced="\"'"
+        "length",
+        rf"(?P<amount>{AMOUNT}) ?(?P<mark>[\"']|(?<=\d)'')(?![\w\"'])(?=[ ,.;:)-]|$)",
+        _prime,
+        sign=" \"',.",
+        spaced="\"'",
     ),
     rule(
         "dimensions",
@@ -527,6 +539,12 @@ QUANTITIES = (
         sign=" -a,.",
         spaced="mbth" + _firsts(UNITS),
     ),
-    rule("thousands", rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])", _thousands, sign=",. a", spaced="bm"),
+    rule(
+        "thousands",
+        rf"(?P<amount>{AMOUNT})(?P<short>[kKMBTm]|bn|mn| bn| mn)(?![\w])",
+        _thousands,
+        sign=",. a",
+        spaced="bm",
+    ),
     rule("times", rf"({AMOUNT}) ?x(?!\w)(?! ?\d)", _times, sign=",. a", spaced="x"),
 )

@@ -150,9 +150,16 @@ def _exponent(digits: str) -> str:
     return cardinal(digits) if digits.isdecimal() else digits
 
 
+_TAG_AFTER = re.compile(r"(?:[a-zA-Z]\w{1,30}(?:=[^<>\s]{1,20})?\s?/?|/[a-zA-Z]\w{0,30})>")
+_TAG_BEFORE = re.compile(r"<(?:[a-zA-Z]\w{1,30}(?:=[^<>\s]{1,20})?\s?/?|/[a-zA-Z]\w{0,30})$")
+"""Between brackets: a tag of the writer's own, such as <noise/> or <name>; its word is said."""
+
+
 def _less(match: re.Match[str]) -> str | None:
     """Comparisons; brackets around a placeholder are dropped."""
     text, sign = match.string, match[0].strip()
+    if _TAG_AFTER.match(text, match.end()) if sign == "<" else _TAG_BEFORE.search(text[: match.start()][-40:]):
+        return " "
     head = text[max(0, match.start() - 2) : match.start()]
     left, right = head.rstrip()[-1:], text[match.end() : match.end() + 1]
     if sign == ">" and left.isalpha() and right.isupper() and " " in head + match[0]:

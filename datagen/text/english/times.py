@@ -15,7 +15,8 @@ _SHORT_MONTHS = {name[:3].lower(): name for name in MONTHS} | {"sept": "Septembe
 _MONTH_WORDS = frozenset({*_SHORT_MONTHS, *(name.lower() for name in MONTHS)})
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
-    r"Nov(?:ember)?|Dec(?:ember)?|january|february|april|june|july|august|september|october|november|december|"
+    r"Nov(?:ember)?|Dec(?:ember)?|jan(?:uary)?|feb(?:ruary)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|"
     r"JAN(?:UARY)?|FEB(?:RUARY)?|MARCH|APR(?:IL)?|JUNE?|JULY?|AUG(?:UST)?|SEPT?(?:EMBER)?|OCT(?:OBER)?|"
     r"NOV(?:EMBER)?|DEC(?:EMBER)?)\b"
 )
@@ -400,6 +401,13 @@ MONTH_DATES = (
         "a",
         _MONTH_WORDS,
     ),
+    rule(
+        "date",
+        rf"(?P<month>{_MONTH})-(?P<day>{_DAY})-(?P<last>)(?P<year>{_YEAR})(?![\w/%-]|[.:]\d)",
+        _month_day,
+        "a",
+        _MONTH_WORDS,
+    ),
     rule("date", rf"(?P<month>{_MONTH})\.?,? (?:of )?(?P<year>{_YEAR})(?![\w:%])", _month_year, "a", _MONTH_WORDS),
     rule(
         "weekday",
@@ -439,7 +447,13 @@ TIMES = (
     rule("decade", r"(?P<mark>)(?P<century>1\d|20)(?P<ten>\d)0'?s(?!\w)", _decade, sign="'a"),
     rule("decade", r"(?P<mark>)(?P<century>)(?P<ten>[2-9])0'?s(?!\w)", _decade, sign="'a"),
     rule("season", r"((?:1[6-9]|20)\d\d)[-—/](\d\d)(?![\w/%:-]|[,.]\d)", _season_years, sign="-—/"),
-    rule("year", r"(?P<n>\d{1,4}) ?(?P<era>BCE|BC|CE|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)", _era, sign=" a", spaced="BCA"),
+    rule(
+        "year",
+        r"(?P<n>\d{1,4}) ?(?P<era>BCE|BC|CE|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)",
+        _era,
+        sign=" a",
+        spaced="BCA",
+    ),
     rule("years", rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b))", lambda m: year(m[1]), sign="-—"),
     rule(
         "years",
