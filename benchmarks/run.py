@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "turn_taking": ("--hours", "0.3", "--tokens", "5e4", "--rows", "5"),
     "wer": ("--dialogues", "4"),
     "vad": ("--dialogues", "4"),
+    "text_speed": ("--times", "1", "--dialogues", "5", "--characters", "20000"),
     "verify": ("--takes", "8", "--every", "8"),
 }
 """Benchmarks in order, with what makes them short."""

@@ -15,7 +15,22 @@ _TURNS = {
 }
 _PLAIN = {"en": ("a week", "a while", "some rest", "not"), "zh": ("一个房间", "很久", "休息一下", "不用")}
 _HOSTILE = {
-    "en": ("1. a\n", "- a\n", "\n", "> a\n", "a\n", "1**", "$1 ", "1 ", "a. ", "<b>", "[a](b)", "&amp;", "😀", "\u0301"),
+    "en": (
+        "1. a\n",
+        "- a\n",
+        "\n",
+        "> a\n",
+        "a\n",
+        "1**",
+        "$1 ",
+        "1 ",
+        "a. ",
+        "<b>",
+        "[a](b)",
+        "&amp;",
+        "😀",
+        "\u0301",
+    ),
     "zh": ("1. a\n", "1**", "(1)", "①", "，", "的 ", "I ", "1元", "第I", "😀", "é "),
 }
 _DIALOGUE = 8
@@ -26,10 +41,24 @@ def _figures(rng: random.Random, language: str) -> list[str]:
     """Four written numbers, each of another class."""
     n, two, many = rng.randrange(2, 60), rng.randrange(10, 60), rng.randrange(1000, 99999)
     if language == "zh":
-        kinds = [f"{n}.{two}元", f"{n}公斤", f"{n % 12 + 1}:{two}", f"{1950 + n}年3月{n % 28 + 1}日", f"{n}%", f"{many:,}"]
+        kinds = [
+            f"{n}.{two}元",
+            f"{n}公斤",
+            f"{n % 12 + 1}:{two}",
+            f"{1950 + n}年3月{n % 28 + 1}日",
+            f"{n}%",
+            f"{many:,}",
+        ]
         kinds += [f"1{3_000_000_000 + many}", f"{n}-{n + two}天", f"{100 + n}室", f"{n % 9}.{n % 7}"]
     else:
-        kinds = [f"${n}.{two}", f"{n} kg", f"{n % 12 + 1}:{two} pm", f"March {n % 28 + 1}, {1950 + n}", f"{n}%", f"{many:,}"]
+        kinds = [
+            f"${n}.{two}",
+            f"{n} kg",
+            f"{n % 12 + 1}:{two} pm",
+            f"March {n % 28 + 1}, {1950 + n}",
+            f"{n}%",
+            f"{many:,}",
+        ]
         kinds += [f"555-{100 + n}-{many % 9000 + 1000}", f"{n}-{n + two}", f"Room {100 + n}", f"{n % 9}.{n % 7}"]
     return rng.sample(kinds, 4)
 
