@@ -10,7 +10,7 @@ from common import show
 from datagen.text import to_spoken
 
 _TURNS = {
-    "en": "I booked it for {} and they said that it takes {}, but then we need at least {} before we leave, or maybe {}.",
+    "en": "I booked it for {} and they said it takes {}, but then we need at least {} before we leave, or maybe {}.",
     "zh": "我订了{}，他们说需要{}，但是我们出发之前至少还需要{}，或者{}也可以。",
 }
 _PLAIN = {"en": ("a week", "a while", "some rest", "not"), "zh": ("一个房间", "很久", "休息一下", "不用")}
