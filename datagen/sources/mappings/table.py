@@ -59,3 +59,13 @@ def mappings_of(key: str) -> dict[str, MappingConfig]:
         return {CUSTOM: MappingConfig.model_validate_json(key)}
     name = ALSO.get(key, key)
     return {name: TABLE[name]}
+
+
+def needs(m: MappingConfig) -> list[tuple[str, ...]]:
+    """Paths without which a record cannot have a shape, in all its alternatives."""
+    if m.rows:
+        return [tuple(name for name in (m.rows.group, m.rows.id, m.rows.parent, m.text[0]) if name)]
+    begins: list[tuple[str, ...]] = [(path,) for path in m.turns] or [m.user[:1]]
+    side = m.answer or m.candidates or (() if m.turns else m.assistant[:1])
+    with_side = [(*begin, path) for begin in begins for path in side] if side else begins
+    return [(*paths, *m.speakers[:1]) for paths in with_side]
