@@ -41,7 +41,8 @@ def peak():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
 before, found, error = peak(), Counter(), ""
 try:
-    for item in read(sys.argv[1], limit=1000, max_record_bytes=int(sys.argv[2])): found[getattr(item, "reason", "dialogue")] += 1
+    for item in read(sys.argv[1], limit=1000, max_record_bytes=int(sys.argv[2])):
+        found[getattr(item, "reason", "dialogue")] += 1
 except SourceError as e: error = str(e)
 print(json.dumps([peak() - before, found, error]))
 """

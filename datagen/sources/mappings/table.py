@@ -20,15 +20,16 @@ def words() -> dict[str, Any]:
     return values
 
 
-def _read() -> tuple[dict[str, MappingConfig], dict[str, str], dict[str, tuple[str, ...]]]:
-    """Mappings by name, names by other names, and public formats by name."""
+def _read() -> tuple[dict[str, MappingConfig], dict[str, str], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Mappings by name, names by other names, public formats by name, and what they were checked against."""
     table: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("table.yaml").read_text("utf-8"))
     formats = {name: tuple(values.pop("formats")) for name, values in table.items()}
     also = {other: name for name, values in table.items() for other in values.pop("also", ())}
-    return {name: MappingConfig.model_validate(values) for name, values in table.items()}, also, formats
+    checked = {name: tuple(values.pop("checked", ())) for name, values in table.items()}
+    return {name: MappingConfig.model_validate(values) for name, values in table.items()}, also, formats, checked
 
 
-TABLE, ALSO, FORMATS = _read()
+TABLE, ALSO, FORMATS, CHECKED = _read()
 
 
 def key_of(shape: str, mapping: MappingConfig | None) -> str:
