@@ -178,7 +178,8 @@ class Weigher:
             n_held = max(page.n_bytes, page.header[3], page.about.get(1, 0) * _LEVEL_BYTES)
             if n_held > self._page_bytes:
                 wrong = f"a page has {page.n_bytes} bytes and {page.about.get(1)} values"
-                raise self._error(group, leaf, wrong, n_held)
+                few = page.about.get(1, 0) <= _BATCHES[0]  # a row may take nearly all of it
+                raise self._error(group, leaf, wrong, n_held * _BATCHES_OF_PAGE + _HEADER_BYTES if few else n_held)
             largest = max(largest, page.n_bytes)
             if page.is_dictionary:
                 longest = int(self._lengths(group, leaf, page).max(initial=0))
