@@ -15,7 +15,7 @@ _MOST_KEYS = 32
 
 @dataclass(slots=True)
 class _Look:
-    """How detection looks at the value of a key, beside its type."""
+    """Properties that matter to detection of the value of a key, beside its type."""
 
     opens: bool = False
     """A text may hold JSON."""
@@ -50,7 +50,7 @@ def outline(record: Mapping[str, object]) -> tuple[object, ...] | None:
 
 
 def _seen(value: object, look: _Look) -> object:
-    """What detection sees of a value; None if that is too unusual."""
+    """Outline of a value; None if it is too unusual."""
     if isinstance(value, str):
         if look.opens and _may_open(value):
             return None
@@ -63,7 +63,7 @@ def _seen(value: object, look: _Look) -> object:
 
 
 def _of_list(value: list[object], look: _Look) -> tuple[object, ...] | None:
-    """What detection sees of a list of turns: the types of the first two, and of the fields of the first."""
+    """Outline of a list of turns: the types of the first two, and of the fields of the first."""
     if not value:
         return ()
     head, last = value[0], value[-1]
@@ -85,7 +85,7 @@ def _may_open(text: str) -> bool:
 
 @cache
 def _looks() -> dict[str, _Look]:
-    """How detection looks at the keys of a record; at others it does not look."""
+    """Keys of a record that matter to detection."""
     looks: dict[str, _Look] = {ROWS: _Look(opens=True, inside=True)}
 
     def look(path: str) -> _Look:
@@ -103,7 +103,7 @@ def _looks() -> dict[str, _Look]:
 
 
 def _add(m: MappingConfig, look: Callable[[str], _Look]) -> None:
-    """Add what detection looks at for a mapping."""
+    """Add the keys that matter for a mapping."""
     for path in (*m.user, *m.assistant, *m.tool, *m.history, *m.system, *(name for each in needs(m) for name in each)):
         look(path)
     for path in m.turns:
