@@ -157,16 +157,20 @@ class Maker:
         name = fallback_id
         try:
             found = _object(raw.value)
-            name = fields.given_id(found)[0] or fallback_id
+            given_id, bad_id = fields.given_id(found)
+            name = given_id or fallback_id
             self.shape, read = self.shapes.read(found)
             m = self.shapes.mapping(self.shape)
-            given_id, bad_id = fields.given_id(found, m.id)
-            name = given_id or fallback_id
+            if m.id != fields.ID_KEYS:
+                given_id, bad_id = fields.given_id(found, m.id)
+                name = given_id or fallback_id
             path, said_language = first(found, m.language) or ("", None)
             language, bad_language = fields.language(said_language, path)
             marks, judged, written_by = given(found, self.shape, read.turns)
-            faults = (("bad_id", bad_id), ("bad_language", bad_language))
-            notices = (*(f"{reason}: {fault}" for reason, fault in faults if fault), *read.notices)
+            notices = read.notices
+            if bad_id or bad_language:
+                faults = (("bad_id", bad_id), ("bad_language", bad_language))
+                notices = (*(f"{reason}: {fault}" for reason, fault in faults if fault), *notices)
             return Dialogue(
                 self.ids.take(name), read.turns, file.name, language, record, marks, judged, written_by,
                 system=read.system, cut=read.cut, notices=notices,

@@ -10,8 +10,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
 
-BATCH_BYTES = 256 << 20
-"""Bytes of a batch and of all dictionaries, packed and decoded; pandas writes 65,536 rows to a batch."""
+from datagen.sources.budget import TooLargeError, held_bytes, needed_record_bytes
+
 _BATCH_ROWS = 1 << 24
 _METADATA_BYTES = 8 << 20
 _MAGIC = b"ARROW1\0\0"
@@ -20,11 +20,13 @@ _DICTIONARY, _RECORDS = 2, 3
 _FIX = "write it again in smaller batches, as in pyarrow.feather.write_feather(chunksize=1000)"
 
 
-def batches(stream: IO[bytes]) -> Iterator[Any]:
+def batches(stream: IO[bytes], max_record_bytes: int) -> Iterator[Any]:
     """The schema of an Arrow stream or file as an empty table, then its record batches.
 
     Args:
         stream: From the beginning.
+        max_record_bytes: Limit of a record; `held_bytes` of it is that of a batch and of all
+            dictionaries, packed and decoded.
 
     Raises:
         OSError: If it is damaged, or a batch is too large; `pyarrow.ArrowInvalid` likewise.
@@ -33,9 +35,9 @@ def batches(stream: IO[bytes]) -> Iterator[Any]:
     if start.startswith(b"FEA1"):
         raise OSError("it is in Feather version 1; write it again in version 2")
     if start == _MAGIC and stream.seekable():
-        found = _from_file(stream)
+        found = _from_file(stream, _Weigher(max_record_bytes))
     else:
-        found = _from_stream(_Checked(stream, b"" if start == _MAGIC else start))
+        found = _from_stream(_Checked(stream, b"" if start == _MAGIC else start, _Weigher(max_record_bytes)))
     for batch in found:
         batch.validate(full=True)  # offsets of a damaged file could lead anywhere
         yield batch
@@ -49,11 +51,10 @@ def _from_stream(checked: "_Checked") -> Iterator[Any]:
         yield from reader
 
 
-def _from_file(stream: IO[bytes]) -> Iterator[Any]:
+def _from_file(stream: IO[bytes], weigher: "_Weigher") -> Iterator[Any]:
     """Batches of a file by its index, all of them weighed first."""
     import pyarrow as pa
 
-    weigher = _Weigher()
     try:
         for at, n_bytes, body_bytes in _blocks(stream):
             stream.seek(at)
@@ -106,7 +107,8 @@ class _Batch(NamedTuple):
 class _Weigher:
     """Weighs the messages of a file or stream in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_record_bytes: int) -> None:
+        self._most_bytes = held_bytes(max_record_bytes)
         self._dictionary_bytes: dict[int, int] = {}
 
     def weigh(self, metadata: bytes, body_at: Callable[[int], bytes]) -> None:
@@ -128,25 +130,26 @@ class _Weigher:
             before = self._dictionary_bytes.get(batch.dictionary, 0) if batch.is_delta else 0
             self._dictionary_bytes[batch.dictionary] = before + n_bytes
             n_bytes = sum(self._dictionary_bytes.values())
-        if n_bytes > BATCH_BYTES or not 0 <= batch.n_rows <= _BATCH_ROWS:
-            raise OSError(
-                f"a batch of {batch.n_rows} rows has {n_bytes} bytes when decoded, at most {BATCH_BYTES} are held at "
-                f"once; {_FIX}"
-            )
+        if n_bytes > self._most_bytes or not 0 <= batch.n_rows <= _BATCH_ROWS:
+            raise self._error(f"a batch of {batch.n_rows} rows has {n_bytes} bytes when decoded", n_bytes)
 
     def check(self, body_bytes: int) -> None:
         """Refuse a body that is too long to be held."""
-        if not 0 <= body_bytes <= BATCH_BYTES:
-            raise OSError(f"a batch has {body_bytes} bytes, at most {BATCH_BYTES} are held at once; {_FIX}")
+        if not 0 <= body_bytes <= self._most_bytes:
+            raise self._error(f"a batch has {body_bytes} bytes", body_bytes)
+
+    def _error(self, wrong: str, n_bytes: int) -> TooLargeError:
+        needed = f"set input.max_record_bytes to {needed_record_bytes(n_bytes)}, or " if n_bytes > 0 else ""
+        return TooLargeError(f"{wrong}, at most {self._most_bytes} are held at once; {needed}{_FIX}")
 
 
 class _Checked(io.RawIOBase):
     """The messages of a stream, each weighed before its first byte is handed out."""
 
-    def __init__(self, stream: IO[bytes], start: bytes) -> None:
+    def __init__(self, stream: IO[bytes], start: bytes, weigher: _Weigher) -> None:
         self._stream, self._start = stream, start
         self._parts = list[bytes]()
-        self._weigher = _Weigher()
+        self._weigher = weigher
         self._has_ended = False
 
     def readable(self) -> bool:

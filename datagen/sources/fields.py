@@ -76,8 +76,7 @@ def given_id(record: Mapping[str, object], keys: Sequence[str] = ID_KEYS) -> tup
     """
     fault = ""
     for key in keys:
-        value = at(record, key)
-        if value is None:
+        if (value := at(record, key)) is None:
             continue
         if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 3 * MAX_ID_CHARS:
             return str(value), fault

@@ -27,14 +27,16 @@ def records(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: 
         SourceError: If it cannot be read, or holds no record.
     """
     content = Content(file.place, file.format, file.packing, shape, max_bytes)
-    if file.format in ("parquet", "saved", "hub"):
+    if file.format == "hub":
+        from datagen.sources.hub import hub_records  # needs datasets
+
+        found = hub_records(file, content, split, _read)
+    elif file.format == "saved":
         from datagen.sources import table_rows as tables  # needs pyarrow
 
-        found = tables.rows(file, stream, shape, split, max_bytes)
-    elif file.format in ("zip", "tar"):
-        found = archived(content, stream, content_records)
+        found = tables.saved_rows(content, file.path, split)
     else:
-        found = content_records(content, stream)
+        found = _read(content, stream)
     n_records = 0
     try:
         for raw in found:
@@ -48,6 +50,17 @@ def records(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: 
         raise SourceError(str(error)) from None
     if not n_records:
         raise SourceError(f"{file.place}: contains no records; remove it from the inputs or add some")
+
+
+def _read(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
+    """Records of one file of any format."""
+    if content.format == "parquet":
+        from datagen.sources import table_rows as tables
+
+        return tables.parquet_rows(content, stream)
+    if content.format in ("zip", "tar"):
+        return archived(content, stream, content_records)
+    return content_records(content, stream)
 
 
 def content_records(content: Content, stream: IO[bytes]) -> Iterator[Raw]:

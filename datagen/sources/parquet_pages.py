@@ -15,24 +15,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from datagen.errors import SourceError
+from datagen.sources.budget import held_bytes, needed_record_bytes
 
-BUDGET_BYTES = 32 << 20
-"""Decoded bytes of a batch of rows."""
-PAGE_BYTES = 128 << 20
-"""Bytes of a page, packed or not. pyarrow and Spark write 1 MB, but DuckDB writes 100 MB."""
-_PAGES_BYTES = 3 * PAGE_BYTES
-"""Bytes of the largest pages of all columns, because one of each is held."""
+_PAGES = 3
+"""Largest pages that are held at once, because one of each column is."""
+_BATCHES_OF_PAGE = 4
+"""Batches of decoded rows that take as much as a page."""
 _VALUE_BYTES = 16
 """Memory of a value beside its text: levels, offset and validity, measured at 13."""
 _FOOTER_BYTES = 8 << 20
 """Longest footer; in memory it is about ten times as large."""
-_PAGE_VALUES = 1 << 22
+_LEVEL_BYTES = 32
+"""Memory of a value while its page is weighed."""
 _PACKED_AT_ONCE = 1 << 16
 _HEADER_BYTES = 1 << 16
 _BATCHES = (128, 16, 1)
 _PLAIN, _DELTA_LENGTHS, _DELTA_BYTE_ARRAY = 0, 6, 7
 _DICTIONARIES = (2, 8)
 _CODECS = {1: "snappy", 2: "gzip", 4: "brotli", 5: "lz4_raw", 6: "zstd", 7: "lz4_raw"}
+_DAMAGED_FIX = "check that it is complete, and fetch it again"
 _FIX = "write it again with smaller row groups and pages, as in pyarrow.parquet.write_table(row_group_size=1000)"
 
 
@@ -92,7 +93,9 @@ def footer_of(stream: IO[bytes], place: str) -> bytes:
 class Weigher:
     """Weighs the row groups of an open file."""
 
-    def __init__(self, stream: IO[bytes], footer: bytes, schema: Any, columns: list[str], place: str) -> None:
+    def __init__(
+        self, stream: IO[bytes], footer: bytes, schema: Any, columns: list[str], place: str, max_record_bytes: int
+    ) -> None:
         """Of the leaves of some columns.
 
         Args:
@@ -101,11 +104,14 @@ class Weigher:
             schema: Its Parquet schema.
             columns: Names of the columns.
             place: Of the file, for errors.
+            max_record_bytes: Limit of a record.
 
         Raises:
             SourceError: If the footer is damaged.
         """
         self._stream, self._schema, self._place = stream, schema, place
+        self._page_bytes = held_bytes(max_record_bytes)
+        self._batch_bytes = self._page_bytes // _BATCHES_OF_PAGE
         self._leaves = [k for k in range(len(schema)) if schema.column(k).path.split(".")[0] in columns]
         try:
             self._groups = list(_row_groups(footer, self._leaves))
@@ -130,31 +136,50 @@ class Weigher:
             bound, largest = self._bound(group, leaf)
             n_bytes += bound
             page_bytes += largest
-            if bound > BUDGET_BYTES // (4 * len(self._leaves)):
+            if bound > self._batch_bytes // (4 * len(self._leaves)):
                 heavy.append(leaf)
-            if page_bytes > _PAGES_BYTES:
-                raise self._error(group, leaf, f"the largest pages up to it have {page_bytes} bytes", _PAGES_BYTES)
-        if n_bytes <= BUDGET_BYTES:
+            if page_bytes > _PAGES * self._page_bytes:
+                raise self._error(
+                    group, leaf, f"the largest pages up to it have {page_bytes} bytes", page_bytes, _PAGES
+                )
+        if n_bytes <= self._batch_bytes:
             return _BATCHES[0]
         heaviest = {leaf: self._heaviest(group, leaf) for leaf in heavy}
         for n_rows in _BATCHES:
-            if sum(found[n_rows] for found in heaviest.values()) <= BUDGET_BYTES:
+            if sum(found[n_rows] for found in heaviest.values()) <= self._batch_bytes:
                 return n_rows
         worst = max(heavy, key=lambda leaf: heaviest[leaf][1])
-        raise self._error(group, worst, f"a row has {heaviest[worst][1]} bytes when decoded")
+        worst_bytes = sum(found[1] for found in heaviest.values())
+        raise self._error(
+            group, worst, f"a row has {heaviest[worst][1]} bytes when decoded", worst_bytes, 1 / _BATCHES_OF_PAGE
+        )
 
-    def _error(self, group: int, leaf: int, wrong: str, most_bytes: int = BUDGET_BYTES) -> SourceError:
+    def _error(self, group: int, leaf: int, wrong: str, n_bytes: int = 0, pages: float = 1) -> SourceError:
+        """An error at a column of a row group.
+
+        Args:
+            group: Number of the row group.
+            leaf: The column.
+            wrong: The fault.
+            n_bytes: Bytes that would be held at once; 0: the fault is another.
+            pages: How many pages as large as allowed may be held there.
+        """
+        fix = _DAMAGED_FIX
+        if n_bytes:
+            wrong += f"; at most {int(self._page_bytes * pages)} are held at once"
+            fix = f"set input.max_record_bytes to {needed_record_bytes(int(n_bytes / pages))}, or {_FIX}"
         path = self._schema.column(leaf).path
-        most = f"; at most {most_bytes} are held at once"
-        return SourceError(f"{self._place}: cannot be read: row group {group}, column {path}: {wrong}{most}; {_FIX}")
+        return SourceError(f"{self._place}: cannot be read: row group {group}, column {path}: {wrong}; {fix}")
 
     def _bound(self, group: int, leaf: int) -> tuple[int, int]:
         """A bound on the decoded bytes of a column chunk, and its largest page; checks the size of each page."""
         n_bytes = n_values = longest = largest = 0
         for page in self._pages(group, leaf):
-            if max(page.n_bytes, page.header[3]) > PAGE_BYTES or page.about.get(1, 0) > _PAGE_VALUES:
+            n_held = max(page.n_bytes, page.header[3], page.about.get(1, 0) * _LEVEL_BYTES)
+            if n_held > self._page_bytes:
                 wrong = f"a page has {page.n_bytes} bytes and {page.about.get(1)} values"
-                raise self._error(group, leaf, wrong, PAGE_BYTES)
+                few = page.about.get(1, 0) <= _BATCHES[0]  # a row may take nearly all of it
+                raise self._error(group, leaf, wrong, n_held * _BATCHES_OF_PAGE + _HEADER_BYTES if few else n_held)
             largest = max(largest, page.n_bytes)
             if page.is_dictionary:
                 longest = int(self._lengths(group, leaf, page).max(initial=0))
@@ -317,7 +342,7 @@ def _deltas(data: bytes, at: int, n_values: int) -> tuple[NDArray[np.int64], int
             deltas.append(packed + np.int64(least))
             at, left = at + n_bytes, left - part
     lengths = np.concatenate(deltas).cumsum()
-    if lengths.min(initial=0) < 0 or lengths.max(initial=0) > PAGE_BYTES:
+    if lengths.min(initial=0) < 0 or lengths.max(initial=0) > len(data):
         raise ValueError("a length that no text of the page can have")
     return lengths, at
 

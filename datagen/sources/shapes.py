@@ -10,12 +10,12 @@ from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.records import Role, Turn
 from datagen.sources import source_marks as marks
 from datagen.sources.fields import ID_KEYS, UnfitError, kind_of, names, spoken_text
-from datagen.sources.mappings.detection import fitting, needs, possible
+from datagen.sources.mappings.detection import fitting, possible
 from datagen.sources.mappings.labels import split
 from datagen.sources.mappings.parts import pieces
 from datagen.sources.mappings.paths import first
 from datagen.sources.mappings.roles import Kind, Said
-from datagen.sources.mappings.table import TABLE, mappings_of
+from datagen.sources.mappings.table import TABLE, mappings_of, needs
 from datagen.sources.mappings.turns import ROWS, said
 
 SHAPES = tuple(TABLE)
@@ -134,7 +134,7 @@ def alternating(found: Iterable[Said]) -> Read:
             tool = tool or field
         else:
             _add(runs, "user" if kind == "user" else "assistant", value, field)
-    turns = [Turn(role, "\n".join(texts)) for role, texts in runs]
+    turns = [Turn(role, texts[0] if len(texts) == 1 else "\n".join(texts)) for role, texts in runs]
     if turns and turns[0].role == "assistant":
         turns.pop(0)
     if turns and turns[-1].role == "user":

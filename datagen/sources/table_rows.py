@@ -1,17 +1,20 @@
-"""Parquet, Arrow and Hugging Face data sets to raw records, a few rows at a time.
+"""Parquet, Arrow and data sets of `save_to_disk` to raw records, a few rows at a time.
 
-Memory is bounded for Parquet (`parquet_pages`) and for files of Arrow IPC (`arrow_stream`). It is
-not for data sets of the hub and of `save_to_disk`, which the library `datasets` reads: the former
-are held a row group at a time, the latter are memory-mapped unless they are compressed.
+Memory is bounded by the limit of a record, see `budget`: for Parquet by `parquet_pages`, for Arrow
+IPC, which data sets of `save_to_disk` are made of, by `arrow_stream`.
 """
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from datagen.errors import SourceError, StoreError
 from datagen.sources.arrays import too_large
-from datagen.sources.fields import Raw, UnfitError
-from datagen.sources.inputs import Content, Source
+from datagen.sources.budget import TooLargeError
+from datagen.sources.fields import Raw, UnfitError, quote
+from datagen.sources.folders import open_file
+from datagen.sources.inputs import Content
+from datagen.sources.json_text import parse
 from datagen.sources.shapes import read_columns, usable
 
 _BATCH_ROWS = 128
@@ -19,52 +22,48 @@ _BATCH_ROWS = 128
 _SHOWN_NAMES = 20
 _FIX = "check that it is complete, and fetch it again"
 _BUFFER_BYTES = 1 << 20
+_MOST_STATE_BYTES = 8 << 20
 
 Batch = Any
 """A pyarrow RecordBatch or Table; pyarrow ships no types."""
 
 
-def rows(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: int) -> Iterator[Raw]:
-    """Rows of a table as records with the fields that some shape reads.
-
-    Args:
-        file: A Parquet file, saved data set or hub data set.
-        stream: The bytes of a Parquet file.
-        shape: Shape that its records are to have, or "auto".
-        split: Which split of a data set.
-        max_bytes: Larger rows are not converted.
-
-    Raises:
-        SourceError: If it cannot be read or has no usable column.
-    """
-    readers = {"saved": _saved, "hub": _hub}
-    batches = readers[file.format](file, split) if file.format in readers else _parquet(file.place, stream, shape)
-    fix = "check name, revision, split and network" if file.hub else _FIX
-    yield from _records(file.place, _guarded(file.place, batches, fix), shape, max_bytes)
-
-
-def arrow_rows(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
-    """Rows of a file of Arrow IPC, likewise.
+def parquet_rows(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
+    """Rows of a Parquet file as records with the fields that some shape reads.
 
     Args:
         content: What is read.
-        stream: Its bytes, read once.
+        stream: Its bytes; seekable.
 
     Raises:
         SourceError: If it cannot be read or has no usable column.
     """
-    from datagen.sources.arrow_stream import batches
-
-    slices = (
-        batch.slice(at, _BATCH_ROWS) for batch in batches(stream) for at in range(0, batch.num_rows or 1, _BATCH_ROWS)
-    )
-    found = _guarded(content.place, slices, _FIX)
-    yield from _records(content.place, found, content.shape, content.max_bytes)
+    yield from _records(content, _parquet(content, stream))
 
 
-def _records(place: str, batches: Iterable[Batch], shape: str, max_bytes: int) -> Iterator[Raw]:
+def arrow_rows(content: Content, stream: IO[bytes]) -> Iterator[Raw]:
+    """Rows of a file of Arrow IPC, likewise; its bytes are read once."""
+    yield from _records(content, _arrow(stream, content.max_bytes))
+
+
+def saved_rows(content: Content, folder: Path, split: str) -> Iterator[Raw]:
+    """Rows of a data set written by `save_to_disk`, likewise.
+
+    Args:
+        content: What is read.
+        folder: The data set.
+        split: Its split, if it has several.
+
+    Raises:
+        SourceError: If it cannot be read, has no such split or no usable column.
+    """
+    yield from _records(content, _saved(content, folder, split))
+
+
+def _records(content: Content, batches: Iterable[Batch]) -> Iterator[Raw]:
+    place, shape, max_bytes = content.place, content.shape, content.max_bytes
     number = 0
-    for batch in batches:
+    for batch in _guarded(place, batches):
         names = batch.schema.names
         if number == 0 and not usable(names, shape):
             fix = "rename the columns, or convert to JSON Lines in one of the known shapes"
@@ -80,7 +79,7 @@ def _shown(names: list[str]) -> str:
     return f"{', '.join(names[:_SHOWN_NAMES])}{more}"
 
 
-def _guarded(place: str, batches: Iterable[Batch], fix: str) -> Iterator[Batch]:
+def _guarded(place: str, batches: Iterable[Batch]) -> Iterator[Batch]:
     """Batches of any kind of table; any error of its reader becomes a `SourceError`."""
     n_rows = 0
     try:
@@ -91,53 +90,63 @@ def _guarded(place: str, batches: Iterable[Batch], fix: str) -> Iterator[Batch]:
         raise
     except StoreError as error:
         raise SourceError(str(error)) from None
-    except Exception as error:  # a damaged file or an absent hub can raise nearly anything
-        detail = f"{type(error).__name__}: {str(error)[:300]}"
+    except Exception as error:  # a damaged file can raise nearly anything
         where = f"after record {n_rows - 1}" if n_rows else "at all"
-        raise SourceError(f"{place}: cannot be read {where}: {detail}; {fix}") from error
+        wrong = f"{type(error).__name__}: {str(error)[:300]}; {_FIX}"
+        if isinstance(error, TooLargeError):
+            wrong = str(error)
+        raise SourceError(f"{place}: cannot be read {where}: {wrong}") from error
 
 
-def _parquet(place: str, stream: IO[bytes], shape: str) -> Iterator[Batch]:
+def _parquet(content: Content, stream: IO[bytes]) -> Iterator[Batch]:
     """Batches of the used columns of a Parquet file; the first is empty and has all columns."""
     import pyarrow.parquet as pq
 
     from datagen.sources.parquet_pages import Weigher, footer_of
 
-    footer = footer_of(stream, place)
+    footer = footer_of(stream, content.place)
     with pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         yield table.schema_arrow.empty_table()
-        columns = read_columns(table.schema_arrow.names, shape)
-        weigher = Weigher(stream, footer, table.schema, columns, place)
+        columns = read_columns(table.schema_arrow.names, content.shape)
+        weigher = Weigher(stream, footer, table.schema, columns, content.place, content.max_bytes)
         for group in range(weigher.n_groups):
             n_rows = weigher.batch_rows(group)
             yield from table.iter_batches(n_rows, row_groups=[group], columns=columns, use_threads=False)
 
 
-def _saved(file: Source, split: str) -> Iterator[Batch]:
-    """Batches of a data set written by `save_to_disk`; it is memory-mapped."""
-    import datasets
+def _arrow(stream: IO[bytes], max_bytes: int) -> Iterator[Batch]:
+    from datagen.sources.arrow_stream import batches
 
-    found = datasets.load_from_disk(str(file.path))
-    if isinstance(found, datasets.DatasetDict):
-        if split not in found:
-            raise SourceError(f"{file.place}: no split {split!r}; choose one of {', '.join(found)}")
-        found = found[split]
-    yield from _dataset(found)
+    for batch in batches(stream, max_bytes):
+        for at in range(0, batch.num_rows or 1, _BATCH_ROWS):
+            yield batch.slice(at, _BATCH_ROWS)
 
 
-def _hub(file: Source, split: str) -> Iterator[Batch]:
-    """Batches of a hub data set, streamed."""
-    import datasets
+def _saved(content: Content, folder: Path, split: str) -> Iterator[Batch]:
+    """Batches of the files of a data set, which its state lists."""
+    if (folder / "dataset_dict.json").exists():
+        splits = _listed(content, folder / "dataset_dict.json", "splits")
+        if split not in splits:
+            raise SourceError(f"{content.place}: no split {split!r}; choose one of {', '.join(map(str, splits))}")
+        folder = folder / split
+    if _listed(content, folder / "state.json", "_indices_data_files"):
+        raise SourceError(f"{content.place}: is a selection of rows; save it again after flatten_indices()")
+    for each in _listed(content, folder / "state.json", "_data_files"):
+        name = each.get("filename") if isinstance(each, dict) else None
+        if not isinstance(name, str) or Path(name).name != name:
+            raise SourceError(f"{content.place}: state.json names no file of its folder: {quote(str(name))}; {_FIX}")
+        with open_file(folder / name) as stream:
+            yield from _arrow(stream, content.max_bytes)
 
-    if hub := file.hub:
-        options = {"split": split, "revision": hub.revision, "streaming": True}
-        yield from _dataset(datasets.load_dataset(hub.repo, hub.config, **options))
 
-
-def _dataset(found: Any) -> Iterable[Batch]:
-    # As Arrow, so that images and audio in other columns are not decoded.
-    batches: Iterable[Batch] = found.with_format("arrow").iter(_BATCH_ROWS)
-    return batches
+def _listed(content: Content, path: Path, key: str) -> list[object]:
+    """A list in a file that describes a data set; empty if it is absent."""
+    with open_file(path) as stream:
+        value = parse(stream.read(_MOST_STATE_BYTES))
+    found = value.get(key) if isinstance(value, dict) else value
+    if found is not None and not isinstance(found, list):
+        raise SourceError(f"{content.place}: {path.name} cannot be understood; {_FIX}")
+    return found or []
 
 
 def _values(batch: Batch, max_bytes: int) -> Iterator[object]:

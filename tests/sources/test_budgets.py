@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import lzma
+import re
 import struct
 import subprocess
 import sys
@@ -26,24 +27,30 @@ from datagen.sources.parquet_pages import _VALUE_BYTES, Weigher, footer_of
 from tests.sources.test_formats import tar_of, zip_of
 
 BOUND_MB = 256
+SMALL_BOUND_MB = 100
 PEAK = """
 import json, resource, sys
 import pyarrow.parquet
 from collections import Counter
 from datagen.errors import SourceError
 from datagen.sources import parquet_pages, read
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
+def peak():
+    try:  # Linux adds the peak of the parent process to that of getrusage
+        return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) // 2**10
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
 before, found, error = peak(), Counter(), ""
 try:
-    for item in read(sys.argv[1], limit=1000): found[getattr(item, "reason", "dialogue")] += 1
+    for item in read(sys.argv[1], limit=1000, max_record_bytes=int(sys.argv[2])):
+        found[getattr(item, "reason", "dialogue")] += 1
 except SourceError as e: error = str(e)
 print(json.dumps([peak() - before, found, error]))
 """
 
 
-def read_apart(path):
+def read_apart(path, max_record_bytes=1 << 20):
     """Peak memory in MB above that of the imports, records by reason, and the error."""
-    command = [sys.executable, "-c", PEAK, str(path)]
+    command = [sys.executable, "-c", PEAK, str(path), str(max_record_bytes)]
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
@@ -219,7 +226,7 @@ BOMBS = {
     "x.tgz": (lambda: tar_of({"x.json": BOMB}, "gz"), ["record_too_large"]),
     "header.tgz": (lambda: tar_with_header(300_000_000), "a header claims 300000"),
     "directory.zip": (lambda: zip_of_directory(3_000_000), "a header claims 1410000"),
-    "x.feather": (lambda: feather_of(600_000_000), r"has 6\d{8} bytes when decoded, at most 268435456 are held"),
+    "x.feather": (lambda: feather_of(600_000_000), r"has 6\d{8} bytes when decoded, at most 134217728 are held"),
     "x.arrow.gz": (lambda: gzip.compress(feather_of(600_000_000), 1), r"has 6\d{8} bytes when decoded"),
     "plain.arrow.gz": (
         lambda: gzip.compress(arrow_of(pa.table({"instruction": ["x" * 300_000_000], "output": ["o"]})), 1),
@@ -243,6 +250,68 @@ def test_every_container_unfolds_within_the_bound(tmp_path, name):
     else:
         assert not error and "record_too_large" in found and sum(found.values()) <= 300
         assert says is None or set(found) == set(says)
+
+
+def saved(folder, data, name="data.arrow"):
+    """A folder as of `save_to_disk` with one file."""
+    folder.mkdir()
+    (folder / name).write_bytes(data)
+    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+
+
+def parquet_of(table, **options):
+    made = io.BytesIO()
+    pq.write_table(table, made, compression="zstd", use_dictionary=False, **options)
+    return made.getvalue()
+
+
+def large(n_bytes):
+    """A table with one record of this size and a small one."""
+    return pa.table({"instruction": ["x" * n_bytes, "a"], "output": ["o"] * 2})
+
+
+SMALL = 64 << 10
+LIMITED = {
+    "x.jsonl": lambda: json.dumps({"instruction": "x" * 12_000_000, "output": "o"}).encode(),
+    "x.json": lambda: json.dumps([{"instruction": "x" * 12_000_000, "output": "o"}]).encode(),
+    "x.csv": lambda: b"instruction,output\n" + b"x" * 12_000_000 + b",o\n",
+    "x.zip": lambda: zip_of({"x.jsonl": b'{"instruction": "' + b"x" * 12_000_000 + b'"}'}),
+    "x.tar": lambda: tar_of({"x.jsonl": b'{"instruction": "' + b"x" * 12_000_000 + b'"}'}),
+    "x.parquet": lambda: parquet_of(large(3_000_000)),
+    "x.feather": lambda: arrow_of(large(12_000_000), compression="zstd"),
+    "x.arrow": lambda: arrow_of(large(12_000_000)),
+}
+OVER = {
+    "x.parquet": lambda: parquet_of(large(30_000_000)),
+    "x.feather": lambda: arrow_of(large(30_000_000), compression="zstd"),
+    "x.arrow.gz": lambda: gzip.compress(arrow_of(large(30_000_000)), 1),
+}
+
+
+@pytest.mark.parametrize("name", [*LIMITED, "saved"])
+def test_a_smaller_limit_of_a_record_is_a_smaller_bound_of_memory(tmp_path, name):
+    path = tmp_path / name
+    if name == "saved":
+        saved(path, LIMITED["x.feather"]())
+    else:
+        path.write_bytes(LIMITED[name]())
+    peak_mb, found, error = read_apart(path, SMALL)
+    assert "record_too_large" in found and not error
+    assert peak_mb < SMALL_BOUND_MB
+
+
+@pytest.mark.parametrize("name", [*OVER, "saved"])
+def test_what_takes_more_than_the_limit_allows_names_the_limit_that_would_do(tmp_path, name):
+    path = tmp_path / name
+    if name == "saved":
+        saved(path, OVER["x.feather"]())
+    else:
+        path.write_bytes(OVER[name]())
+    peak_mb, found, error = read_apart(path, SMALL)
+    assert peak_mb < SMALL_BOUND_MB and not found and str(path) in error
+    needed = int(re.search(r"set input\.max_record_bytes to (\d+), or ", error)[1])
+    _, found, error = read_apart(path, needed)
+    assert not error and "dialogue" in found
 
 
 @pytest.mark.parametrize("inner", ['{"a":', "["])
@@ -280,7 +349,9 @@ def test_rows_are_weighed_exactly_and_read_the_same_one_by_one(tmp_path, monkeyp
         options |= {"compression": compression, "data_page_version": version}
         pq.write_table(pa.Table.from_pylist(records), path, **options)
         with path.open("rb") as stream:
-            weigher = Weigher(stream, footer_of(stream, "x"), pq.ParquetFile(path).schema, ["turns", "id"], "x")
+            weigher = Weigher(
+                stream, footer_of(stream, "x"), pq.ParquetFile(path).schema, ["turns", "id"], "x", 1 << 20
+            )
             rows = np.zeros(900, np.int64)
             for group, leaf in itertools.product(range(2), range(3)):
                 for first, weights in weigher._rows(group, leaf):
@@ -288,5 +359,5 @@ def test_rows_are_weighed_exactly_and_read_the_same_one_by_one(tmp_path, monkeyp
         assert rows.tolist() == [weight(record) for record in records]
     whole = list(read(str(path)))
     assert any(isinstance(item, Dialogue) for item in whole)
-    monkeypatch.setattr("datagen.sources.parquet_pages.BUDGET_BYTES", 3_000)
+    monkeypatch.setattr("datagen.sources.parquet_pages._BATCHES_OF_PAGE", (128 << 20) // 3_000)
     assert list(read(str(path))) == whole

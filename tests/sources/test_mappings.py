@@ -134,6 +134,35 @@ RECORDS: dict[str, tuple[str, Any, list[tuple[str, str]]]] = {
         TALK,
     ),
     "ConvAI2": ("convai", {"dialog": listed("sender", "text", ("participant1", "participant2"))}, TALK),
+    "ConvAI2, the bot first": (
+        "convai",
+        {"dialog_id": "0x1", "dialog": [
+            {"id": i, "sender": f"participant{2 - i % 2}", "sender_class": ("Bot", "Human")[i % 2], "text": text}
+            for i, text in enumerate(("Hello.", Q1, A1, Q2, A2))
+        ], "bot_profile": [["x"]], "eval_score": 3},
+        TALK,
+    ),
+    "Topical-Chat, as published": (
+        "topical_chat",
+        {"article_url": "x", "config": "A", "content": [
+            {**turn, "sentiment": "Happy", "knowledge_source": ["FS1"], "turn_rating": "Good"}
+            for turn in listed("agent", "message", ("agent_1", "agent_2"))
+        ], "conversation_rating": {"agent_1": "Good", "agent_2": "Good"}},
+        TALK,
+    ),
+    "Persona-Chat, a row": (
+        "personachat",
+        {"conv_id": 1, "utterance_idx": 1, "personality": ["x"], "history": [Q1], "candidates": ["No.", A1]},
+        ONE,
+    ),
+    "DialogStudio": (
+        "dialogstudio",
+        {"original dialog id": "x", "dialog index": 1, "original dialog info": {}, "log": [
+            {"turn id": 1, "user utterance": Q1, "system response": A1, "dialog history": "", "original user side information": {}},
+            {"turn id": 2, "user utterance": Q2, "system response": A2, "dialog history": "x", "original user side information": {}},
+        ], "prompt": ["Answer."]},
+        TALK,
+    ),
     "Synthetic-Persona-Chat": (
         "synthetic_persona_chat",
         {"Best Generated Conversation": f"User 1: {Q1}\nUser 2: {A1}\nUser 1: {Q2}\nUser 2: {A2}"},

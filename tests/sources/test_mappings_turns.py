@@ -16,6 +16,7 @@ from datagen.sources import SHAPES, read
 from datagen.sources.fields import Raw, UnfitError, language
 from datagen.sources.inputs import Source
 from datagen.sources.mappings import several
+from datagen.sources.mappings.detection import detected, fitting
 from datagen.sources.mappings.labels import split
 from datagen.sources.mappings.roles import Said
 from datagen.sources.mappings.table import TABLE
@@ -341,6 +342,8 @@ def laws(records: list[Any], shape: str) -> None:
     found = list(several.records(raws, shape, 1 << 20))
     assert len(found) >= len(raws) or any(m.rows for m in ([TABLE[shape]] if shape != "auto" else TABLE.values()))
     for k, raw in enumerate(found):
+        if isinstance(raw.value, dict):
+            assert fitting(raw.value, "auto") == detected(raw.value, "auto")  # the outline decides nothing by itself
         item = maker.make(raw, file, k, f"x-{k}")
         if isinstance(item, Reject):
             assert item.reason.isidentifier() and (item.detail + item.dialogue_id).isprintable()

@@ -1,5 +1,6 @@
 """Parquet and Hugging Face data sets → records."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -98,6 +99,21 @@ def test_a_saved_data_set_is_read(tmp_path: Path, datasets: Any) -> None:
     assert {f.name for f in fingerprint([str(tmp_path / "talks")])} >= {"talks/state.json"}
 
 
+def test_a_saved_selection_is_saved_flat_and_a_strange_state_is_an_error(tmp_path: Path, datasets: Any) -> None:
+    saved = datasets.Dataset.from_list([{"id": str(i), "turns": TURNS} for i in range(9)])
+    saved.select([7, 2]).save_to_disk(tmp_path / "talks")
+    assert [item.id for item in read([str(tmp_path / "talks")])] == ["7", "2"]
+    state = json.loads((tmp_path / "talks" / "state.json").read_text())
+    for change, wrong in (
+        ({"_data_files": [{"filename": "../x.arrow"}]}, "names no file of its folder"),
+        ({"_data_files": "x"}, "state.json cannot be understood"),
+        ({"_indices_data_files": [{"filename": "i.arrow"}]}, "is a selection of rows"),
+    ):
+        (tmp_path / "talks" / "state.json").write_text(json.dumps(state | change))
+        with pytest.raises(SourceError, match=f"talks: .*{wrong}"):
+            list(read([str(tmp_path / "talks")]))
+
+
 def test_a_split_is_chosen(tmp_path: Path, datasets: Any) -> None:
     parts = {name: datasets.Dataset.from_list([{"id": name, "turns": TURNS}]) for name in ("train", "test")}
     datasets.DatasetDict(parts).save_to_disk(tmp_path / "talks")
@@ -106,26 +122,50 @@ def test_a_split_is_chosen(tmp_path: Path, datasets: Any) -> None:
         list(read([str(tmp_path / "talks")], split="dev"))
 
 
-def test_a_hub_data_set_is_streamed_at_its_revision(monkeypatch: pytest.MonkeyPatch, datasets: Any) -> None:
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, datasets: Any) -> Path:
+    """A folder that `datasets` takes for the data set org/talks; nothing is fetched."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    folder = tmp_path / "org" / "talks" / "data"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_the_files_of_a_split_of_a_hub_data_set_are_read_like_others(hub: Path) -> None:
+    for k, n in enumerate((200, 3)):
+        table = pa.table({"turns": [TURNS] * n, "image": [b"x" * 9000] * n})
+        pq.write_table(table, hub / f"test-0000{k}-of-00002.parquet")
+    pq.write_table(pa.table({"turns": [TURNS]}), hub / "train-00000-of-00001.parquet")
+    items = list(read(["hf:org/talks"], split="test", max_record_bytes=1024))
+    assert texts(items) == [["Hi", "Hello."]] * 203
+    assert items[7].id == "talks-7" and items[202].source == "hf:org/talks"
+    with pytest.raises(SourceError, match="hf:org/talks: no split 'dev'; choose one of train, test"):
+        list(read(["hf:org/talks"], split="dev"))
+
+
+def test_a_fault_in_a_hub_data_set_names_its_file(hub: Path) -> None:
+    (hub / "train.jsonl").write_text('{"turns": []}')
+    (found,) = read(["hf:org/talks"])
+    assert isinstance(found, Reject) and found.detail.startswith("hf:org/talks, 'train.jsonl', line 1: ")
+    (hub / "train.jsonl").unlink()
+    pq.write_table(pa.table({"turns": [TURNS]}), hub / "train.parquet")
+    (hub / "train.parquet").write_bytes((hub / "train.parquet").read_bytes()[:-20])
+    with pytest.raises(SourceError, match=r"hf:org/talks, 'train\.parquet': cannot be read"):
+        list(read(["hf:org/talks"]))
+
+
+def test_a_hub_data_set_is_looked_up_at_its_revision(monkeypatch: pytest.MonkeyPatch, datasets: Any) -> None:
     asked: list[Any] = []
 
-    def load_dataset(*args: Any, **options: Any) -> Any:
+    def load_dataset_builder(*args: Any, **options: Any) -> Any:
         asked.append((args, options))
-        return datasets.Dataset.from_list([{"turns": TURNS}] * 200).to_iterable_dataset()
-
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    items = list(read(["hf:org/talks:en@abc"], split="test"))
-    assert asked == [(("org/talks", "en"), {"split": "test", "revision": "abc", "streaming": True})]
-    assert len(items) == 200 and items[7].id == "talks-7" and items[7].source == "hf:org/talks:en@abc"
-
-
-def test_an_absent_hub_is_an_error_with_a_mend(monkeypatch: pytest.MonkeyPatch, datasets: Any) -> None:
-    def load_dataset(*_: Any, **__: Any) -> Any:
         raise ConnectionError("no route")
 
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with pytest.raises(SourceError, match="hf:org/talks: cannot be read at all: ConnectionError: no route; check name"):
-        list(read(["hf:org/talks"]))
+    monkeypatch.setattr(datasets, "load_dataset_builder", load_dataset_builder)
+    with pytest.raises(SourceError, match="hf:org/talks:en@abc: cannot be read: ConnectionError: no route; check name"):
+        list(read(["hf:org/talks:en@abc"]))
+    assert asked == [(("org/talks", "en"), {"revision": "abc"})]
 
 
 def test_fingerprint_pins_a_hub_data_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import lzma
 import shutil
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -111,19 +112,21 @@ def test_a_saved_data_set_is_compared_file_by_file(tmp_path):
         planned()
 
 
-def test_a_hub_data_set_is_read_at_the_commit_of_the_identity(monkeypatch):
+def test_a_hub_data_set_is_read_at_the_commit_of_the_identity(tmp_path, monkeypatch):
     datasets, hub = pytest.importorskip("datasets"), pytest.importorskip("huggingface_hub")
     loaded = []
+    (tmp_path / "train.jsonl").write_text(json.dumps(RECORDS[0]))
 
     class Fake:
         sha = "c0ffee"
+        config = SimpleNamespace(data_files={"train": [str(tmp_path / "train.jsonl")]})
 
-    def load_dataset(*_, **options):
+    def load_dataset_builder(*_, **options):
         loaded.append(options["revision"])
-        return datasets.Dataset.from_list(RECORDS[:1]).to_iterable_dataset()
+        return Fake
 
     monkeypatch.setattr(hub.HfApi, "dataset_info", lambda *_, **__: Fake)
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load_dataset_builder)
     identity = fingerprint("hf:org/talks:en@main")
     assert len(list(read("hf:org/talks:en@main", identity=identity))) == 1
     assert loaded == ["c0ffee"]

@@ -1,15 +1,18 @@
 """The mappings that fit a record. One that reads more of it wins over one that reads a part of that."""
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from datagen.recipe.mapping_config import MappingConfig
+from datagen.sources.mappings.outline import outline
 from datagen.sources.mappings.paths import at, first, opened, top
-from datagen.sources.mappings.table import mappings_of
+from datagen.sources.mappings.table import mappings_of, needs
 from datagen.sources.mappings.turns import ROWS, form, is_turn, place
 
 _MOST_KEYS = 100
+_MOST_KNOWN = 4096
+"""Outlines that are remembered; most data sets have a few."""
 
 
 class _Fit(NamedTuple):
@@ -18,16 +21,6 @@ class _Fit(NamedTuple):
     """False if only the roles of its turns were found."""
     reads: frozenset[str]
     """Fields that it reads, those of turns with the field of the turns before them."""
-
-
-def needs(m: MappingConfig) -> list[tuple[str, ...]]:
-    """Paths without which a record cannot have a shape, in all its alternatives."""
-    if m.rows:
-        return [tuple(name for name in (m.rows.group, m.rows.id, m.rows.parent, m.text[0]) if name)]
-    begins: list[tuple[str, ...]] = [(path,) for path in m.turns] or [m.user[:1]]
-    side = m.answer or m.candidates or (() if m.turns else m.assistant[:1])
-    with_side = [(*begin, path) for begin in begins for path in side] if side else begins
-    return [(*paths, *m.speakers[:1]) for paths in with_side]
 
 
 @lru_cache(maxsize=4096)
@@ -52,6 +45,8 @@ def possible(key: str, columns: tuple[str, ...]) -> tuple[str, ...]:
 def fitting(record: Mapping[str, object], key: str) -> list[str]:
     """Names of the mappings that fit a record, in the order of the table, without those that others contain.
 
+    Records of one outline have the same shape, so it is detected once for them.
+
     Args:
         record: The record.
         key: A key of `key_of`.
@@ -59,6 +54,26 @@ def fitting(record: Mapping[str, object], key: str) -> list[str]:
     >>> fitting({"messages": [{"role": "user", "content": "Hi"}], "chosen": {"role": "bot", "content": "Yes"}}, "auto")
     ['dpo']
     """
+    drawn = outline(record) if key == "auto" else None
+    if drawn is None:
+        return detected(record, key)
+    known = _known()
+    found = known.get(drawn)
+    if found is None:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        found = known[drawn] = detected(record, key)
+    return found
+
+
+@cache
+def _known() -> dict[object, list[str]]:
+    """The shipped mappings that fit records, by their outlines; filled by `fitting`."""
+    return {}
+
+
+def detected(record: Mapping[str, object], key: str) -> list[str]:
+    """The names of `fitting`, found from the record itself."""
     keys = tuple(record)
     names = possible(key, keys) if len(keys) <= _MOST_KEYS else tuple(mappings_of(key))
     fits = [fit for name in names if (fit := _fit(record, name, mappings_of(key)[name])) is not None]

@@ -11,7 +11,8 @@ from datagen.sources.fields import UnfitError, kind_of, quote
 from datagen.sources.mappings.roles import Kind, Said
 from datagen.sources.mappings.table import words
 
-_HINT = re.compile(r"[:：]|\|[\]>]")
+_ENDS = (":", "：", "|]", "|>")
+"""Ends of labels."""
 _LONGEST = 48
 """Most characters of a label."""
 
@@ -50,24 +51,39 @@ def _before() -> re.Pattern[str]:
 
 
 @cache
-def _endings() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return tuple(_known()), tuple(words()["labels"]["strangers"])
+def _endings() -> tuple[tuple[str, ...], tuple[str, ...], frozenset[str]]:
+    """Names, names of strangers, and the last letters of names."""
+    return tuple(_known()), tuple(words()["labels"]["strangers"]), frozenset(name[-1] for name in _known())
 
 
-def _may_end(before: str) -> bool:
-    """True if a label may end there; a quick check that spares the pattern."""
-    names, strangers = _endings()
-    bare = before.rstrip(" *|]>0123456789").lower()
+def _may_end(text: str, at: int) -> bool:
+    """True if a label may end before a colon or bracket there; a quick check that spares the pattern."""
+    names, strangers, last_letters = _endings()
+    last = text[at - 1 : at].lower()
+    if last.isalpha() and last not in last_letters and text[at - 2 : at - 1] not in (" ", "_"):
+        return False
+    bare = text[max(0, at - _LONGEST) : at].rstrip(" *|]>0123456789").lower()
     return bare.endswith(names) or bare.rstrip("_").endswith(strangers) or bare[:-1].rstrip(" _").endswith(strangers)
+
+
+def _hints(text: str) -> list[tuple[int, int]]:
+    """Places where a label may end, in order: the beginning and end of its colon or bracket."""
+    hints: list[tuple[int, int]] = []
+    for mark in _ENDS:
+        at = text.find(mark)
+        while at >= 0:
+            hints.append((at, at + len(mark)))
+            at = text.find(mark, at + len(mark))
+    return sorted(hints)
 
 
 def _labels(text: str) -> list[_Label]:
     """The labels of a text that may count."""
-    found = []
-    for hint in _HINT.finditer(text):
-        if not _may_end(text[max(0, hint.start() - _LONGEST) : hint.start()]):
+    found: list[_Label] = []
+    for at, behind in _hints(text):
+        if not _may_end(text, at):
             continue
-        match = _before().search(text, max(0, hint.start() - _LONGEST), hint.end())
+        match = _before().search(text, max(0, at - _LONGEST), behind)
         if not match:
             continue
         name, end = match["name"], match.end()
@@ -77,13 +93,15 @@ def _labels(text: str) -> list[_Label]:
         kind, tier = _known()[name.lower()] if name else ("other", "sure")
         inline = match.start() > 0 and text[match.start() - 1] != "\n"
         found.append(_Label(match.start(), end, kind, tier, inline))
-    if not found or found[0].start > 0:
+    if found and found[0].start > 0:
         found = [label for label in found if not label.inline]
     return found
 
 
 def _counted(labels: list[_Label], role: Role) -> list[_Label]:
     """The labels that count, see `words.yaml`."""
+    if not labels:
+        return labels
     kinds = {label.kind for label in labels}
     if {"user", "assistant"} <= kinds:
         return labels
@@ -107,6 +125,8 @@ def split(role: Role, text: str, field: str) -> Sequence[tuple[Role, str]]:
     >>> split("user", "Human: Hi\nAssistant: Hello.\nHuman: Bye", "instruction")
     [('user', 'Hi'), ('assistant', 'Hello.'), ('user', 'Bye')]
     """
+    if ":" not in text and "：" not in text and "|" not in text:
+        return [(role, text)]
     labels = _counted(_labels(text), role)
     if not labels:
         return [(role, text)]

@@ -27,8 +27,10 @@ def at(record: Mapping[str, object], path: str) -> object:
     >>> at({"data": {"conv": ["a", "b"]}}, "data.conv.-1"), at({"a.b": 1}, "a.b"), at({}, "a")
     ('b', 1, None)
     """
-    if path in record or "." not in path:
-        return record.get(path)
+    if path in record:
+        return record[path]
+    if "." not in path:
+        return None
     value: object = record
     for step in path.split("."):
         value = opened(value)
@@ -47,7 +49,10 @@ def first(record: Mapping[str, object], paths: Iterable[str]) -> tuple[str, obje
     >>> first({"a": None, "b": 0}, ["a", "b"])
     ('b', 0)
     """
-    return next(((path, value) for path in paths if (value := at(record, path)) is not None), None)
+    for path in paths:
+        if (value := at(record, path)) is not None:
+            return path, value
+    return None
 
 
 def top(path: str, keys: Container[str]) -> str | None:
@@ -56,4 +61,7 @@ def top(path: str, keys: Container[str]) -> str | None:
     >>> top("data.conv", ["id", "data"]), top("a.b", ["a.b"]), top("x", ["y"])
     ('data', 'a.b', None)
     """
-    return next((key for key in (path, path.split(".")[0]) if key in keys), None)
+    if path in keys:
+        return path
+    begin = path.partition(".")[0]
+    return begin if begin in keys else None

@@ -1,8 +1,8 @@
 """Names of roles and speakers to the roles of turns."""
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 from datagen.sources.fields import UnfitError, names, quote
@@ -11,6 +11,8 @@ from datagen.sources.mappings.table import words
 Kind = Literal["user", "assistant", "system", "tool", "other"]
 """Role of a piece; `other` is content that is neither spoken nor a tool's, such as an image."""
 _MOST_NAME = 80
+_MOST_KNOWN = 200
+"""Longer names have no role; they are not remembered either."""
 
 
 class Said(NamedTuple):
@@ -42,37 +44,46 @@ def role_named(name: str, more: Mapping[str, Kind]) -> Kind | None:
     >>> role_named("Human", {}), role_named("gpt-4o", {}), role_named("Kunde", {"kunde": "user"}), role_named("Al", {})
     ('user', 'assistant', 'user', None)
     """
-    plain = name.strip(" \t\n:：").lower()
-    known = more.get(plain) or _roles().get(plain)
+    known = more.get(_plain(name)) if more else None
+    return known or (_known(name) if len(name) < _MOST_KNOWN else None)
+
+
+def _plain(name: str) -> str:
+    return name.strip(" \t\n:：").lower()
+
+
+@lru_cache(maxsize=1024)
+def _known(name: str) -> Kind | None:
+    """The role with a name of `words.yaml`, or None."""
+    plain = _plain(name)
+    known = _roles().get(plain)
     if known is None and len(plain) <= _MOST_NAME and _model().fullmatch(plain):
         return "assistant"
     return known
 
 
-def roles_of(said_by: Sequence[str], field: Sequence[str], more: Mapping[str, Kind]) -> list[Kind]:
+def roles_of(said_by: Sequence[str], field: Callable[[int], str], more: Mapping[str, Kind]) -> list[Kind]:
     """The role of each turn. `sys` is the assistant, unless another name is.
 
     Args:
         said_by: Names of roles, one per turn.
-        field: Their fields, for errors.
+        field: The field of each by its number, for errors.
         more: Roles by names in lower case, which come first.
 
     Raises:
         UnfitError: `unknown_role`.
 
-    >>> roles_of(["usr", "sys"], ["a", "b"], {}), roles_of(["sys", "user", "gpt"], ["a", "b", "c"], {})
+    >>> roles_of(["usr", "sys"], str, {}), roles_of(["sys", "user", "gpt"], str, {})
     (['user', 'assistant'], ['system', 'user', 'assistant'])
     """
     found = {name: role_named(name, more) for name in dict.fromkeys(said_by)}
     for name in found:
         if found[name] is None and name.strip().lower() == "sys":
             found[name] = "system" if "assistant" in found.values() else "assistant"
-    kinds: list[Kind] = []
-    for name, where in zip(said_by, field, strict=True):
-        kind = found[name]
-        if kind is None:
-            raise UnfitError("unknown_role", f"{where} is no known role: {quote(name)}; name it under input.roles")
-        kinds.append(kind)
+    kinds = [kind for name in said_by if (kind := found[name])]
+    if len(kinds) < len(said_by):
+        i = next(i for i, name in enumerate(said_by) if not found[name])
+        raise UnfitError("unknown_role", f"{field(i)} is no known role: {quote(said_by[i])}; name it under input.roles")
     return kinds
 
 

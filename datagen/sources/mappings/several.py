@@ -109,7 +109,8 @@ def keyed(name: str, value: object, key: str = "auto") -> object:
 def _holds_records(value: dict[str, object], key: str) -> bool:
     if is_dialogues_by_id(value, key):
         return True
-    return any(_wraps(name, each, key) for name, each in value.items()) and not fitting(value, key)
+    lists = [name for name, each in value.items() if isinstance(each, list)]
+    return any(_wraps(name, value[name], key) for name in lists) and not fitting(value, key)
 
 
 def _wraps(name: str, value: object, key: str) -> bool:
@@ -155,15 +156,14 @@ def _gathered(raws: Iterable[Raw], by_rows: Mapping[str, MappingConfig], max_byt
 
 def _group(value: object, by_rows: Mapping[str, MappingConfig]) -> tuple[str, object] | None:
     """Mapping and group of a row; None for any other value."""
-    if not isinstance(value, dict):
-        return None
-    for name, m in by_rows.items():
-        if m.rows:
-            wanted = [each for each in (m.rows.group, m.rows.id, m.rows.parent) if each]
-            has_text = any(top(text, value) for text in m.text)
-            group = value.get(m.rows.group)
-            if has_text and all(each in value for each in wanted) and isinstance(group, (str, int)):
-                return name, group
+    if isinstance(value, dict):
+        for name, m in by_rows.items():
+            if m.rows and m.rows.group in value:
+                wanted = [each for each in (m.rows.id, m.rows.parent) if each]
+                has_text = any(top(text, value) for text in m.text)
+                group = value[m.rows.group]
+                if has_text and all(each in value for each in wanted) and isinstance(group, (str, int)):
+                    return name, group
     return None
 
 

@@ -20,15 +20,16 @@ def words() -> dict[str, Any]:
     return values
 
 
-def _read() -> tuple[dict[str, MappingConfig], dict[str, str], dict[str, tuple[str, ...]]]:
-    """Mappings by name, names by other names, and public formats by name."""
+def _read() -> tuple[dict[str, MappingConfig], dict[str, str], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Mappings by name, names by other names, public formats by name, and what they were checked against."""
     table: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("table.yaml").read_text("utf-8"))
     formats = {name: tuple(values.pop("formats")) for name, values in table.items()}
     also = {other: name for name, values in table.items() for other in values.pop("also", ())}
-    return {name: MappingConfig.model_validate(values) for name, values in table.items()}, also, formats
+    checked = {name: tuple(values.pop("checked", ())) for name, values in table.items()}
+    return {name: MappingConfig.model_validate(values) for name, values in table.items()}, also, formats, checked
 
 
-TABLE, ALSO, FORMATS = _read()
+TABLE, ALSO, FORMATS, CHECKED = _read()
 
 
 def key_of(shape: str, mapping: MappingConfig | None) -> str:
@@ -59,3 +60,13 @@ def mappings_of(key: str) -> dict[str, MappingConfig]:
         return {CUSTOM: MappingConfig.model_validate_json(key)}
     name = ALSO.get(key, key)
     return {name: TABLE[name]}
+
+
+def needs(m: MappingConfig) -> list[tuple[str, ...]]:
+    """Paths without which a record cannot have a shape, in all its alternatives."""
+    if m.rows:
+        return [tuple(name for name in (m.rows.group, m.rows.id, m.rows.parent, m.text[0]) if name)]
+    begins: list[tuple[str, ...]] = [(path,) for path in m.turns] or [m.user[:1]]
+    side = m.answer or m.candidates or (() if m.turns else m.assistant[:1])
+    with_side = [(*begin, path) for begin in begins for path in side] if side else begins
+    return [(*paths, *m.speakers[:1]) for paths in with_side]

@@ -1,7 +1,7 @@
 """A record and a mapping to the pieces that were said, in order."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from datagen.recipe.mapping_config import MappingConfig
 from datagen.sources.fields import UnfitError, kind_of, names, quote
@@ -44,10 +44,13 @@ def said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
 
 
 def _said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
-    yield from (Said("system", value, path) for path in m.system if (value := at(record, path)) is not None)
-    answer = list(_answer(record, m, roles))
-    if not any(piece.kind == "user" for piece in answer):  # else it is the whole dialogue
-        yield from _history(record, m, roles)
+    for path in m.system:
+        if (value := at(record, path)) is not None:
+            yield Said("system", value, path)
+    answer = list(_answer(record, m, roles)) if m.answer else []
+    if not answer or not any(piece.kind == "user" for piece in answer):  # else it is the whole dialogue
+        if m.history:
+            yield from _history(record, m, roles)
         if m.turns or m.rows:
             yield from _turns(record, m, roles)
         elif m.user:
@@ -206,35 +209,48 @@ def _tree(value: object, m: MappingConfig, key: str) -> list[object]:
 
 def _with_roles(items: Sequence[Record], m: MappingConfig, roles: Roles, key: str) -> Iterator[Said]:
     """Turns with names of roles or speakers."""
-    keys = [next((name for name in m.role if name in item), m.role[0]) for item in items]
-    fields = [f"{key}[{i}].{name}" for i, name in enumerate(keys)]
-    said_by = [_name(item, name, field, m) for item, name, field in zip(items, keys, fields, strict=True)]
-    kinds = speakers_of(said_by, roles) if m.names else roles_of(said_by, fields, roles)
+    said_by = [_name(item, m, key, i) for i, item in enumerate(items)]
+    if m.names:
+        kinds = speakers_of(said_by, roles)
+    else:
+        kinds = roles_of(said_by, lambda i: f"{key}[{i}].{_key_of(items[i], m.role)}", roles)
+    texts = m.text or TEXT
     for i, (kind, item) in enumerate(zip(kinds, items, strict=True)):
-        yield from _turn(kind, item, m.text or TEXT, f"{key}[{i}]")
+        yield from _turn(kind, item, texts, f"{key}[{i}]")
 
 
-def _name(item: Record, role_key: str, field: str, m: MappingConfig) -> str:
+def _key_of(item: Record, keys: Sequence[str]) -> str:
+    """The first key that an object has; the first of all if it has none."""
+    for key in keys:
+        if key in item:
+            return key
+    return keys[0]
+
+
+def _name(item: Record, m: MappingConfig, key: str, i: int) -> str:
     """The name of a turn's role or speaker; numbers are names only where a mapping says so."""
+    role_key = _key_of(item, m.role)
     name = item.get(role_key)
+    if isinstance(name, str):
+        return name
     if isinstance(name, int) and not isinstance(name, bool) and (m.names or m.roles) and abs(name) < 1 << 31:
         return str(name)
-    if not isinstance(name, str):
-        found = kind_of(name) if role_key in item else "missing"
-        raise UnfitError("unknown_role", f"{field} is {found}, not text")
-    return name
+    found = kind_of(name) if role_key in item else "missing"
+    raise UnfitError("unknown_role", f"{key}[{i}].{role_key} is {found}, not text")
 
 
-def _turn(kind: Kind, item: Record, text_keys: Sequence[str], field: str) -> Iterator[Said]:
+def _turn(kind: Kind, item: Record, text_keys: Sequence[str], field: str) -> Iterable[Said]:
     """The pieces of one turn: its text, and a tool's call that comes with it."""
-    key = next((key for key in text_keys if item.get(key) is not None), text_keys[0])
-    calls = bool(item.get("tool_calls") or item.get("function_call"))
-    if kind in ("system", "tool"):
-        yield Said(kind, item.get(key), f"{field}.{key}")
-    elif not calls or item.get(key) is not None:
-        yield from pieces(kind, item.get(key), f"{field}.{key}")
-    if calls and kind not in ("system", "tool"):
-        yield Said("tool", None, f"{field}.{key}")
+    key, value = text_keys[0], None
+    for each in text_keys:
+        if (value := item.get(each)) is not None:
+            key = each
+            break
+    calls = kind not in ("system", "tool") and bool(item.get("tool_calls") or item.get("function_call"))
+    if kind in ("system", "tool") or (isinstance(value, str) and not calls):
+        return (Said(kind, value, f"{field}.{key}"),)
+    found = list(pieces(kind, value, f"{field}.{key}")) if not calls or value is not None else []
+    return [*found, Said("tool", None, f"{field}.{key}")] if calls else found
 
 
 def _spoken_by(
@@ -247,8 +263,7 @@ def _spoken_by(
         raise UnfitError("bad_turns", f"{path} is not a list of names")
     if len(said_by) != len(items):
         raise UnfitError("bad_turns", f"{path} has {len(said_by)} names for {len(items)} turns")
-    fields = [f"{path}[{i}]" for i in range(len(items))]
-    kinds = speakers_of(said_by, roles) if m.names else roles_of(said_by, fields, roles)
+    kinds = speakers_of(said_by, roles) if m.names else roles_of(said_by, lambda i: f"{path}[{i}]", roles)
     for i, (kind, item) in enumerate(zip(kinds, items, strict=True)):
         if isinstance(item, dict):
             yield from _turn(kind, item, m.text or TEXT, f"{key}[{i}]")
@@ -316,6 +331,8 @@ def _fields(record: Record, m: MappingConfig, roles: Roles, prefix: str) -> Iter
             if kind == "tool":
                 if not _is_blank(value, m):
                     yield Said("tool", None, f"{prefix}{key}")
+            elif isinstance(value, str):
+                yield Said(kind, value, f"{prefix}{key}")
             elif k == 0 or value is not None:
                 yield from _words(kind, value, f"{prefix}{key}", roles)
 
@@ -375,8 +392,6 @@ def _earlier(item: object, field: str, key: str) -> Iterator[Said]:
 
 def _answer(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
     """The chosen answer: a text, a turn, or turns."""
-    if not m.answer:
-        return
     found = first(record, m.answer)
     if found is None:
         raise UnfitError("unknown_shape", f"no field {' or '.join(m.answer)}; the record has {names(record)}")
