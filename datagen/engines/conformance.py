@@ -14,7 +14,6 @@ from datagen.engines.base import (
     MOS,
     TTS,
     VAD,
-    Audio,
     Noise,
     Rooms,
     Speech,
@@ -45,7 +44,7 @@ class ConformanceFinding:
 
 
 def broken_laws(kind: str, engine: Any, sample: Any = None) -> list[str]:
-    """The laws that an engine breaks, one line each, for the test suite of its maker: `assert not broken_laws(...)`.
+    """List the laws that an engine breaks, one line each, for the test suite of its maker.
 
     Args:
         kind: A key of `ENGINES`, such as `normalizer`.

@@ -15,8 +15,12 @@ from datagen.text.plain import read_plain
 
 _DIGITS = re.compile(r"\d+")
 DEFAULTS = {
-    **{"en": "english", "zh": "chinese", "yue": "chinese"},
-    **{"es": "spanish", "de": "german", "fr": "french"},
+    "en": "english",
+    "zh": "chinese",
+    "yue": "chinese",
+    "es": "spanish",
+    "de": "german",
+    "fr": "french",
 }
 """Language → normalizer; `plain` for all others."""
 

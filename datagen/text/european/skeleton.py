@@ -5,19 +5,13 @@ numbers, dates and times. Each group of digits is classified once, by the signs 
 """
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
-
-from num2words import num2words
+from collections.abc import Mapping
 
 from datagen.text.european.amounts import NUMBER, Amount, amount_of
+from datagen.text.european.words import LETTERS, Match, alternatives, any_other, before, tidy
 from datagen.text.markup import prose
 from datagen.text.reading import WORD, Reader, Reading, Rule, read_until_stable, rule, says
 
-Match = re.Match[str]
-LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ"
-"""Letters that a voice of these languages reads."""
 _CHARACTERS = re.compile(rf"[{LETTERS}' ,.?!;:]*")
 _UNTIDY = re.compile(
     rf"[ ,.?!;:'](?:(?<= )[ ,.?!;:]|(?<=[,.?!;:])(?! |$)|(?<=^[ ,.?!;:])|(?<=[ ,;:])$|(?<=')(?![{LETTERS}])"
@@ -25,35 +19,16 @@ _UNTIDY = re.compile(
 )
 _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
-_LETTER = re.compile(rf"[{LETTERS}]")
 _MARKS = re.compile(
     r"(?:[ ,?;]+|!(?!=)|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[^\W\d_])-(?=[^\W\d_])"
     r"|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])|(?<=[^\W\d_])\)(?=[ ,.?!;:]|$)|(?<= )\((?=[^\W\d_]{2}))+"
 )
 _UNSAID_MARKS = str.maketrans({"-": " ", '"': " ", "(": ", ", ")": ", "})
-_PAUSE = re.compile(r"[\s,.?!;:]{2,}|[,.?!;:](?=[^\s,.?!;:])")
-_STRONGEST = "?!.;:,"
-_WINDOW = 48
-"""Characters before a part that are looked at, so that reading takes linear time."""
-_WORDS = re.compile(r"[^\W\d_]+|\d+")
+_SHORTEST_PHONE = 7
+_EACH = frozenset(("por", "pro", "par", "je", "cada", "chaque", "el", "le", "un", "al"))
 _LONGEST = 12
 """Digits of the longest number that is said as one; longer ones are said digit by digit."""
 _CODE = r"(?=[^\W_]{0,23}(?:-[^\W_]{1,24}){0,4}\d)[^\W_]{1,24}(?:-[^\W_]{1,24}){0,4}(?![^\W_])"
-
-
-def before(match: Match) -> list[str]:
-    """The words before a match in lower case, the nearest last.
-
-    >>> before(re.search("5", "El día 5"))
-    ['el', 'día']
-    """
-    begin = match.start()
-    return _WORDS.findall(match.string[max(0, begin - _WINDOW) : begin].lower())
-
-
-def alternatives(words: Iterable[str]) -> str:
-    """A pattern of any of some texts, the longest first."""
-    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
 class European:
@@ -86,14 +61,18 @@ class European:
     """Words before a day and a month in digits, such as `el 3/12`."""
     phones: str
     """Pattern of telephone numbers without a country code."""
+    of_millions = ""
+    """Stands between whole millions and their unit."""
     joiners: str
     """Pattern of words between two numbers that count the same noun."""
 
     def __init__(self) -> None:
         """Compile the rules."""
-        self._noun = re.compile(
-            rf"(?: ?[-—] ?{NUMBER}| (?:{self.joiners}) {NUMBER})? ?-?([^\W\d_]+)(?: ([^\W\d_]+))?"
-        )
+        self._noun = re.compile(rf"(?: ?[-—] ?{NUMBER}| (?:{self.joiners}) {NUMBER})? ?-?([^\W\d_]+)(?: ([^\W\d_]+))?")
+        self._forms = {
+            f"{form[0].upper()}{form[1:]}": f"{words[0].upper()}{words[1:]}" for form, words in self.short_forms.items()
+        }
+        self._forms |= self.short_forms
         rules = (*self.own_rules(), *self._shared_rules())
         self._reader = Reader(rules, _MARKS)
         self._read_words = frozenset().union(*(each.words for each in rules))
@@ -120,8 +99,13 @@ class European:
         """A fraction in words."""
         raise NotImplementedError
 
+    def fraction_of(self, above: int, below: int, unit: tuple[str, str, str]) -> str:
+        """A fraction of a unit in words."""
+        raise NotImplementedError
+
     def year(self, digits: str, match: Match) -> str | None:
-        """A number of four digits as a year; None if it is none."""
+        """A number of four digits as a year; None if it is said as any other number."""
+        del digits, match
         return None
 
     def cents(self, number: int, one: str, many: str) -> str:
@@ -193,7 +177,7 @@ class European:
                 said.append(f" {part.said} " if part.said.strip(" .,'") else part.said)
             else:
                 unread.append(text[part.begin : part.end])
-        return Reading(_tidy(_NOT_SPOKEN.sub(" ", "".join(said).replace("-", " "))), tuple(unread))
+        return Reading(tidy(_NOT_SPOKEN.sub(" ", "".join(said).replace("-", " "))), tuple(unread))
 
     def _item(self, number: int) -> str:
         return f"{self.cardinal(number).capitalize()}. "
@@ -205,10 +189,11 @@ class European:
         scale = alternatives(self.scales)
         unit = alternatives(self.units)
         month = alternatives((*self.months, *(f"{short}." for short in self.short_months), *self.short_months))
-        shorts = alternatives(self.short_forms)
+        shorts = alternatives(self._forms)
+        lone = sorted(unit for unit in self.units if re.fullmatch("[b-df-hj-np-tv-z]{2}", unit))
         first_words = {re.split("[^a-zà-ÿ]", form.lower())[0] for form in self.short_forms}
         return (
-            rule("abbreviation", rf"(?:{shorts})(?![^\W_])", self._short_form, "ag", first_words - {""}),
+            rule("abbreviation", rf"(?:{shorts})(?![^\W\d_])", self._short_form, "ag", first_words - {""}),
             rule("phone", r"\+\d{1,3}(?:[ ./-]{0,2}(?:\(0\) ?)?\d{1,12}){1,8}(?!\d)", self._phone, "."),
             rule("phone", rf"(?:{self.phones})(?![\d€$%]|[,.]\d)", self._phone, "0."),
             rule("date", r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)", self._iso_date),
@@ -221,13 +206,16 @@ class European:
                  [re.split("[^a-z]", code.lower())[0] for code in codes]),
             rule("money", rf"({NUMBER})(?:,[-—]{{1,2}})? ?(?:({scale}) ?)?({money})(?![^\W_])", self._money_after),
             rule("percent", rf"({NUMBER}) ?([%‰])", lambda m: f"{self.number(amount_of(m[1]))} {self.signs[m[2]]}"),
+            rule("height", r"(\d) ?m ?(\d\d)(?!\d|[,.]\d|[^\W_])", self._height),
             rule("measure", rf"({NUMBER}) ?({unit})(?![^\W_]|\^)(?:/({alternatives(self.units)})(?!\w))?",
                  self._measure),
-            rule("fraction", r"(?:(\d{1,4}) )?(\d{1,3})/(\d{1,3})(?![\d/])", self._fraction),
+            rule("fraction", rf"(?:(\d{{1,4}}) )?(\d{{1,3}})/(\d{{1,3}})(?![\d/])(?: ?({unit})(?![^\W_]|\^))?",
+                 self._fraction),
             rule("score", r"(\d{1,3}):(\d{1,3})(?![\d:])",
                  lambda m: f"{self.whole(m[1])} {self.signs[':']} {self.whole(m[2])}"),
             rule("times", rf"({NUMBER}) ?[x×*] ?(?=\d)", lambda m: f"{self.number(amount_of(m[1]))} {self.signs['×']}"),
             rule("code", _CODE, self._code, "0g"),
+            rule("unit", rf"({'|'.join(lone)})(?![^\W_])", self._lone_unit, "a", lone),
             rule("number", NUMBER, self._plain_number),
             *self._signs(money),
         )  # fmt: skip
@@ -251,22 +239,30 @@ class European:
             rule("degrees", r"°", says(f" {word['°']} "), ".", sign="°"),
             *spoken,
             rule("bracket", r"[()\[\]|•]", says(", "), ".", sign="()[]|•"),
-            rule("mark", r"[^\w\s]|_|\s", _any_other, "."),
+            rule("mark", r"[^\w\s]|_|\s", any_other, "."),
         )
 
     def _short_form(self, match: Match) -> str | None:
-        words = self.short_forms[match[0]]
+        words = self._forms[match[0]]
         rest = match.string[match.end() : match.end() + 2].lstrip()
         if not rest.isdecimal() and words.startswith("#"):  # a short form of a number: "no. 5"
             return None
-        if len(match[0]) < 3 and match[0].endswith(".") and not rest[:1].isupper():
+        if (
+            len(match[0]) < 3
+            and match[0].endswith(".")
+            and match[0][0].isupper()
+            and not rest[:1].isdecimal()
+            and not rest[:1].isupper()
+        ):
             return None
         words = words.lstrip("#")
         ends = match[0] in self.ends and match[0].endswith(".") and (not rest or rest[0].isupper())
         return f"{words}." if ends else words
 
-    def _phone(self, match: Match) -> str:
+    def _phone(self, match: Match) -> str | None:
         groups = re.findall(r"\d+", match[0])
+        if sum(map(len, groups)) < _SHORTEST_PHONE:
+            return None
         plus = f"{self.signs['+']} " if match[0][0] == "+" else ""
         if len(groups) == 1 and not plus:
             groups = [groups[0][k : k + 3] for k in range(0, len(groups[0]), 3)]
@@ -321,7 +317,8 @@ class European:
             words = self.scales[scale]
             return f"{self.number(amount, 'm')} {words[0] if amount.is_one else words[1]} {many}"
         if len(amount.fraction) != 2 or not cent:
-            return f"{self.number(amount, gender)} {one if amount.is_one else many}"
+            of = self.of_millions if amount.whole.endswith("000000") and not amount.fraction else ""
+            return f"{self.number(amount, gender)} {of}{one if amount.is_one else many}"
         n_cents = int(amount.fraction)
         whole = f"{self.whole(amount.whole, gender)} {one if int(amount.whole) == 1 else many}"
         if not n_cents:
@@ -330,7 +327,19 @@ class European:
             return f"{self.cardinal(n_cents, 'm')} {cent if n_cents == 1 else cents}"
         return f"{whole} {self.cents(n_cents, cent, cents)}"
 
-    def _measure(self, match: Match) -> str:
+    def _height(self, match: Match) -> str:
+        one, many, gender = self.units["m"]
+        return f"{self.whole(match[1], gender)} {one if match[1] == '1' else many} {self.whole(match[2])}"
+
+    def _lone_unit(self, match: Match) -> str:
+        """A unit without a number, as in "per kg"."""
+        words = before(match)
+        return self.units[match[1]][0 if words and words[-1] in _EACH else 1]
+
+    def _measure(self, match: Match) -> str | None:
+        begin = match.start()
+        if match[2] == '"' and match.string[max(0, begin - 200) : begin].count('"') % 2:  # the end of a quotation
+            return None
         one, many, gender = self.units[match[2]]
         amount = amount_of(match[1])
         below = f" {self.signs['/']} {self.units[match[3]][0]}" if match[3] else ""
@@ -340,6 +349,9 @@ class European:
         whole, above, below = match[1], int(match[2]), int(match[3])
         if not below:
             return None
+        if match[4]:
+            mixed = f"{self.whole(whole)} {self.signs['and']} " if whole else ""
+            return mixed + self.fraction_of(above, below, self.units[match[4]])
         if whole:
             return f"{self.whole(whole)} {self.signs['and']} {self.fraction(above, below, match)}"
         if above >= below or below > 12 or (below == 10):
@@ -372,7 +384,8 @@ class European:
         """True for the number after a label, and after the letters of a flight."""
         begin = match.start()
         if re.search(r"(?<![^\W_])[A-Z]{2,3} $", match.string[max(0, begin - 5) : begin]):
-            return not self.form_at(match)
+            noun = self._noun.match(match.string, match.end())
+            return not noun or not noun[1].endswith(("s", "x", "n"))
         words = before(match)
         while words and words[-1] in self.fillers:
             if words.pop() in self.labels:
@@ -394,52 +407,18 @@ class European:
         number_left = bool(re.search(r"(?:[\d%€$£°]|\d ?[A-Za-z]{1,4}\.?)\)? ?$", text[max(0, begin - 8) : begin]))
         if number_right and number_left and not (spaced and right != " "):
             return f" {self.dash_word(match)} "
-        if number_right and right != " " and (spaced or left in tuple("(=,:\"")):
+        if number_right and right != " " and (spaced or left in tuple('(=,:"')):
             return f" {self.signs['-']} "
         return " " if match[0] == "-" and left.isalnum() and right.isalnum() else ", "
 
     def dash_word(self, match: Match) -> str:
         """The word of a dash between two numbers."""
+        del match
         return self.signs["–"]
 
     def _slash(self, match: Match) -> str:
         left = match.string[max(0, match.start() - 1) : match.start()]
         right = match.string[match.end() : match.end() + 1]
         if left.isalpha() and right.isalpha():
-            return " " if left in "yY" or right == "o" and self.code == "es" else f" {self.signs['or']} "
+            return " " if left in "yY" or (right == "o" and self.code == "es") else f" {self.signs['or']} "
         return f" {self.signs['/']} " if left.isalnum() and right.isalnum() else " "
-
-
-def _any_other(match: Match) -> str | None:
-    """Pictures and marks of other scripts are not said; unknown signs and figures are not read."""
-    kind = unicodedata.category(match[0])
-    if kind in ("So", "Sk", "Cf", "Cn", "Co", "Cs") or kind[0] in "ZC":
-        return " "
-    return None if match[0] in "\\{}^_#" or kind[0] != "P" else "'" if match[0] == "'" else " "
-
-
-def _tidy(text: str) -> str:
-    """Reduce to single spaces and marks, with apostrophes only inside words.
-
-    >>> _tidy(" , l'été , . fin ,")
-    "l'été. fin."
-    """
-    text = re.sub(rf"'(?![{LETTERS}])|(?<![{LETTERS}])'", "", text)
-    text = _PAUSE.sub(lambda match: next((f"{mark} " for mark in _STRONGEST if mark in match[0]), " "), text)
-    text = text.lstrip(" ,.?!;:").rstrip()
-    if not _LETTER.search(text):
-        return ""
-    return text[:-1] + "." if text[-1] in ",;:" else text
-
-
-@lru_cache(maxsize=4096)
-def in_words(number: int, code: str, kind: str = "cardinal") -> str:
-    """A number in words by num2words.
-
-    >>> in_words(21, "fr"), in_words(3, "de", "ordinal")
-    ('vingt et un', 'dritte')
-    """
-    return str(num2words(number, lang=code, to=kind))
-
-
-Say = Callable[[Match], str | None]

@@ -1,10 +1,12 @@
 """Spanish: words, gender, dates, times and ordinals."""
 
+# ruff: noqa: RUF012, SIM905 - tables are only read, and words are read more easily in a line
 import re
 
 from typing_extensions import override
 
-from datagen.text.european.skeleton import European, Match, alternatives, before, in_words
+from datagen.text.european.skeleton import European
+from datagen.text.european.words import ROMANS, Match, alternatives, before, in_words
 from datagen.text.reading import Rule, rule, word_set
 
 _FEMININE = word_set(
@@ -15,7 +17,8 @@ _FEMININE = word_set(
 )
 _MASCULINE = word_set(
     "día días mapa mapas problema problemas programa programas sistema sistemas idioma idiomas tema temas planeta "
-    "planetas clima climas sofá sofás tranvía tranvías menú menús turista turistas guardia poema poemas dálmata dálmatas atleta atletas colega colegas gorila gorilas"
+    "planetas clima climas sofá sofás tranvía tranvías menú menús turista turistas guardia poema poemas dálmata "
+    "dálmatas atleta atletas colega colegas gorila gorilas"
 )
 _NO_NOUN = word_set(
     "de del a al y o u e por para con sin en que es son era fue más menos hasta desde entre como si no ni la el los "
@@ -29,10 +32,16 @@ _ORDINALS = (
 ).split()
 _TENS = "_ décimo vigésimo trigésimo cuadragésimo quincuagésimo sexagésimo septuagésimo octogésimo nonagésimo".split()
 _WARM = word_set("temperatura temperaturas grados hace hacía bajo ángulo fiebre termómetro horno mínima máxima")
+_ENDS = "o|a|er|ro|do|to|mo|vo|no|ra|da|ta|ma|va|na|os|as"
+"""Ends of ordinal numbers in digits."""
+_MOST_BY_DEGREE = 20
+"""Largest ordinal number that is written with a sign for degrees: 3° for 3º."""
 _PARTS = {2: "medio", 3: "tercio", 4: "cuarto", 5: "quinto", 6: "sexto", 7: "séptimo", 8: "octavo", 9: "noveno",
           11: "onceavo", 12: "doceavo"}  # fmt: skip
-_ROMANS = {r: n for n, r in enumerate("I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX XXI".split(), 1)}
-_KINGS = word_set("felipe juan carlos isabel alfonso fernando luis enrique pío benedicto francisco papa rey reina jaime")
+
+_KINGS = word_set(
+    "felipe juan carlos isabel alfonso fernando luis enrique pío benedicto francisco papa rey reina jaime"
+)
 _DAYS = {"L": "lunes", "M": "martes", "X": "miércoles", "J": "jueves", "V": "viernes", "S": "sábado", "D": "domingo"}
 
 
@@ -48,7 +57,8 @@ class Spanish(European):
         "÷": "entre", "§": "párrafo", "°": "grados", "→": "a",
     }  # fmt: skip
     units = {
-        "km/h": ("kilómetro por hora", "kilómetros por hora", "m"), "m/s": ("metro por segundo", "metros por segundo", "m"),
+        "km/h": ("kilómetro por hora", "kilómetros por hora", "m"),
+        "m/s": ("metro por segundo", "metros por segundo", "m"),
         "km^2": ("kilómetro cuadrado", "kilómetros cuadrados", "m"), "m^2": ("metro cuadrado", "metros cuadrados", "m"),
         "m2": ("metro cuadrado", "metros cuadrados", "m"), "m^3": ("metro cúbico", "metros cúbicos", "m"),
         "m3": ("metro cúbico", "metros cúbicos", "m"), "cm^2": ("centímetro cuadrado", "centímetros cuadrados", "m"),
@@ -59,13 +69,16 @@ class Spanish(European):
         "ha": ("hectárea", "hectáreas", "f"), "h": ("hora", "horas", "f"), "hs": ("hora", "horas", "f"),
         "hrs": ("hora", "horas", "f"), "min": ("minuto", "minutos", "m"), "s": ("segundo", "segundos", "m"),
         "seg": ("segundo", "segundos", "m"), "ms": ("milisegundo", "milisegundos", "m"),
-        "GB": ("gigabyte", "gigabytes", "m"), "MB": ("megabyte", "megabytes", "m"), "KB": ("kilobyte", "kilobytes", "m"),
+        "GB": ("gigabyte", "gigabytes", "m"), "MB": ("megabyte", "megabytes", "m"),
+        "KB": ("kilobyte", "kilobytes", "m"),
         "TB": ("terabyte", "terabytes", "m"), "Mbps": ("megabit por segundo", "megabits por segundo", "m"),
         "kWh": ("kilovatio hora", "kilovatios hora", "m"), "kW": ("kilovatio", "kilovatios", "m"),
         "W": ("vatio", "vatios", "m"), "V": ("voltio", "voltios", "m"), "Hz": ("hercio", "hercios", "m"),
-        "MHz": ("megahercio", "megahercios", "m"), "GHz": ("gigahercio", "gigahercios", "m"), "CV": ("caballo", "caballos", "m"),
+        "MHz": ("megahercio", "megahercios", "m"), "GHz": ("gigahercio", "gigahercios", "m"),
+        "CV": ("caballo", "caballos", "m"),
         "kcal": ("kilocaloría", "kilocalorías", "f"), "°C": ("grado Celsius", "grados Celsius", "m"),
         "°F": ("grado Fahrenheit", "grados Fahrenheit", "m"), "°": ("grado", "grados", "m"),
+        '"': ("pulgada", "pulgadas", "f"),
     }  # fmt: skip
     currencies = {
         **dict.fromkeys(("€", "EUR"), ("euro", "euros", "m", "céntimo", "céntimos")),
@@ -77,18 +90,21 @@ class Spanish(European):
     }  # fmt: skip
     scales = {
         "millones de": ("millón de", "millones de"), "millón de": ("millón de", "millones de"), "mil": ("mil", "mil"),
-        "M": ("millón de", "millones de"), "k": ("mil", "mil"), "K": ("mil", "mil"), "mill.": ("millón de", "millones de"),
+        "M": ("millón de", "millones de"), "k": ("mil", "mil"), "K": ("mil", "mil"),
+        "mill.": ("millón de", "millones de"),
         "millones": ("millón de", "millones de"), "mil millones de": ("mil millones de", "mil millones de"),
     }  # fmt: skip
     per = {
-        "mes": "al mes", "año": "al año", "día": "al día", "semana": "a la semana", "noche": "por noche", "h": "por hora",
+        "mes": "al mes", "año": "al año", "día": "al día", "semana": "a la semana", "noche": "por noche",
+        "h": "por hora",
         "hora": "por hora", "persona": "por persona", "kg": "por kilo", "l": "por litro", "m^2": "por metro cuadrado",
-        "m2": "por metro cuadrado", "kWh": "por kilovatio hora", "min": "por minuto", "unidad": "por unidad", "ud.": "por unidad",
+        "m2": "por metro cuadrado", "kWh": "por kilovatio hora", "min": "por minuto", "unidad": "por unidad",
+        "ud.": "por unidad",
         "km": "por kilómetro", "pers.": "por persona", "s": "por segundo",
     }  # fmt: skip
     months = tuple("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split())
-    short_months = {"ene": 1, "feb": 2, "mar": 3, "abr": 4, "jun": 6, "jul": 7, "ago": 8, "sep": 9, "sept": 9, "oct": 10,
-                    "nov": 11, "dic": 12, "setiembre": 9}  # fmt: skip
+    short_months = {"ene": 1, "feb": 2, "mar": 3, "abr": 4, "jun": 6, "jul": 7, "ago": 8, "sep": 9, "sept": 9,
+                    "oct": 10, "nov": 11, "dic": 12, "setiembre": 9}  # fmt: skip
     short_forms = {
         "Sr.": "señor", "Sra.": "señora", "Srta.": "señorita", "Sres.": "señores", "Dr.": "doctor", "Dra.": "doctora",
         "D.": "don", "Dña.": "doña", "Ud.": "usted", "Uds.": "ustedes", "Vd.": "usted", "Vds.": "ustedes",
@@ -99,8 +115,10 @@ class Spanish(European):
         "etc.": "etcétera", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "EEUU": "Estados Unidos",
         "pág.": "página", "págs.": "páginas", "aprox.": "aproximadamente", "hab.": "habitación", "máx.": "máximo",
         "mín.": "mínimo", "incl.": "incluido", "art.": "artículo", "vol.": "volumen", "a. C.": "antes de Cristo",
-        "d. C.": "después de Cristo", "uds.": "unidades", "ud.": "unidad", "km": "kilómetro", "dpto.": "departamento",
-        "izq.": "izquierda", "dcha.": "derecha", "St.": "san", "vs.": "contra", "Sto.": "Santo", "Sta.": "Santa",
+        "d. C.": "después de Cristo", "uds.": "unidades", "ud.": "unidad", "dpto.": "departamento",
+        "izq.": "izquierda", "dcha.": "derecha", "St.": "san", "vs.": "contra", "lun.": "lunes", "mié.": "miércoles",
+        "jue.": "jueves", "vie.": "viernes", "sáb.": "sábado", "dto.": "descuento",
+        "Sto.": "Santo", "Sta.": "Santa",
     }  # fmt: skip
     ends = frozenset(("etc.", "EE. UU.", "EE.UU.", "uds.", "a. C.", "d. C.", "izq.", "dcha.", "aprox."))
     labels = word_set(
@@ -110,33 +128,36 @@ class Spanish(European):
     fillers = word_set("es el la de número con en su n")
     of_dates = word_set("el del al día fecha lunes martes miércoles jueves viernes sábado domingo")
     phones = (
-        r"[6-9]\d{2}[ .-]?\d{3}[ .-]?\d{3}(?!\d)|[6-9]\d{2}(?:[ .-]\d{2}){3}(?!\d)|[89]\d[ .-]\d{3}[ .-]\d{2}[ .-]\d{2}(?!\d)"
+        r"[6-9]\d{2}[ .-]?\d{3}[ .-]?\d{3}(?!\d)|[6-9]\d{2}(?:[ .-]\d{2}){3}(?!\d)"
+        r"|[89]\d[ .-]\d{3}[ .-]\d{2}[ .-]\d{2}(?!\d)"
         r"|\(\d{2,4}\) ?\d{3,4}[ -]?\d{3,4}(?!\d)|\d{2,3}[ -]\d{3,4}[ -]\d{4}(?!\d)"
     )
+    of_millions = "de "
     joiners = "y|o|a|u"
 
     @override
     def own_rules(self) -> tuple[Rule, ...]:
         hour = r"([01]?\d|2[0-4])"
         half = r"(?: ?([apAP])\.? ?[mM]\b\.?)"
-        romans = alternatives(_ROMANS)
+        romans = alternatives(ROMANS)
         return (
             rule("time", rf"{hour}[:h]([0-5]\d)(?::([0-5]\d))?(?!\d)(?: ?(h|hs|hrs|horas)\b\.?)?{half}?", self._time),
             rule("time", rf"{hour}\.([0-5]\d)()(?: (h|hs|hrs|horas)\b\.?){half}?", self._time),
             rule("time", rf"(?<=\blas ){hour}\.([0-5]\d)(?![\d%])()()()", self._time),
             rule("time", rf"{hour}()()(){half}", self._time),
-            rule("ordinal", r"(\d{1,3})(?:\.? ?°|\.?(?:o|a|er|ro|do|to|mo|vo|no|ra|da|ta|ma|va|na|os|as))(?![^\W_])(?! ?C)",
-                 self._ordinal),
+            rule("ordinal", rf"(\d{{1,3}})(?:\.? ?°|\.?(?:{_ENDS}))(?![^\W_])(?! ?C)", self._ordinal),
             rule("postal code", r"(?<=, )\d{5}(?= [A-ZÁÉÍÓÚ])", lambda m: self.digits(m[0])),
             rule("all day", r"24/7(?!\d)", lambda _: "veinticuatro siete"),
-            rule("days", r"([LMXJVSD])-([LMXJVSD])(?![^\W_]|-)", lambda m: f"{_DAYS[m[1]]} a {_DAYS[m[2]]}", "ag",
+            rule("days", r"([LMXJVSD])[-—]([LMXJVSD])(?![^\W_]|-)", lambda m: f"{_DAYS[m[1]]} a {_DAYS[m[2]]}", "ag",
                  word_set("l m x j v s d")),
-            rule("Roman numeral", rf"({romans})(?![^\W_])", self._roman, "a", [r.lower() for r in _ROMANS]),
+            rule("Roman numeral", rf"({romans})(?![^\W_])", self._roman, "a", [r.lower() for r in ROMANS]),
         )  # fmt: skip
 
     @override
     def prepared(self, text: str) -> str:
-        return re.sub(r"(?<=\d)ª", "a", text.replace("º", "°"))  # NFKC would make letters of them
+        # NFKC makes letters of º and ª too, but º is also written for degrees, and after n. for a number
+        text = re.sub(r"(?<![\d,])(\d{1,3})\.?º(?! ?[CF]\b)", r"\1o", text) if "º" in text else text
+        return re.sub(r"(?<=\d)\.?ª", "a", text.replace("º", "°"))
 
     @override
     def cardinal(self, number: int, form: str = "") -> str:
@@ -157,9 +178,12 @@ class Spanish(European):
             return ""
         if noun in ("mil", "millones", "millón") and after:
             return "m"
-        return "f" if noun in _FEMININE or (
-            noun not in _MASCULINE and not noun.endswith(("ista", "istas")) and _FEMININE_ENDS.search(noun)
-        ) else "m"
+        return (
+            "f"
+            if noun in _FEMININE
+            or (noun not in _MASCULINE and not noun.endswith(("ista", "istas")) and _FEMININE_ENDS.search(noun))
+            else "m"
+        )
 
     @override
     def date(self, day: int, month: int, year: str, match: Match) -> str:
@@ -178,6 +202,13 @@ class Spanish(European):
         part = f"{self.cardinal(above, 'm')} {_PARTS[below]}{'s' if above > 1 else ''}"
         return f"{part} de" if noun else part
 
+    @override
+    def fraction_of(self, above: int, below: int, unit: tuple[str, str, str]) -> str:
+        if (above, below) == (1, 2):
+            return f"{'media' if unit[2] == 'f' else 'medio'} {unit[0]}"
+        part = _PARTS.get(below) or f"{self.cardinal(below)}avo"
+        return f"{self.cardinal(above, 'm')} {part}{'s' if above > 1 else ''} de {unit[0]}"
+
     def ordinal(self, number: int, feminine: bool) -> str:
         """An ordinal number; beyond 99 the cardinal, as people say it."""
         if number >= 100:
@@ -188,12 +219,13 @@ class Spanish(European):
 
     def _ordinal(self, match: Match) -> str | None:
         mark = match[0][len(match[1]) :].lstrip(". ")
-        if "°" in mark and ((" °" in match[0]) or _WARM.intersection(before(match)) or not 0 < int(match[1]) < 100):
-            return None
-        if mark == "a" and match.string[match.end() - 2] == " ":
+        number = int(match[1])
+        if mark in ("°", "o") and _WARM.intersection(before(match)):
+            return f"{self.cardinal(number, 'm')} grado{'s' * (number != 1)}"
+        if not number or (mark == "°" and (number > _MOST_BY_DEGREE or " " in match[0])):
             return None
         noun = self.form_at(match)
-        words = self.ordinal(int(match[1]), mark.endswith(("a", "as")))
+        words = self.ordinal(number, mark.endswith(("a", "as")))
         short = mark in ("er",) or (noun == "m" and words.endswith(("primero", "tercero")))
         return (words[:-1] if short and words.endswith(("primero", "tercero")) else words) + "s" * mark.endswith("s")
 
@@ -212,11 +244,21 @@ class Spanish(European):
 
     def _roman(self, match: Match) -> str | None:
         words = before(match)
-        number = _ROMANS[match[1]]
+        number = ROMANS[match[1]]
         if words and words[-1] in _KINGS and number <= 10:
             feminine = words[-1] in ("isabel", "reina")
             return self.ordinal(number, feminine)
-        cue = words and words[-1] in ("siglo", "siglos", "capítulo", "tomo", "volumen", "guerra", "fase", "tipo", "luis")
+        cue = words and words[-1] in (
+            "siglo",
+            "siglos",
+            "capítulo",
+            "tomo",
+            "volumen",
+            "guerra",
+            "fase",
+            "tipo",
+            "luis",
+        )
         if len(match[1]) > 1 or cue:
             return self.cardinal(number) if cue or len(match[1]) > 1 else None
         return None
