@@ -227,7 +227,7 @@ def _said(text: str, language: str, read: Read) -> Reading | None:
 
 
 def _advice(language: str) -> str:
-    """How to get a language read that has no rules."""
+    """Advice for a language without rules; empty for others."""
     if language in READERS:
         return ""
     return f"; datagen has no rules for {language!r}: name a normalizer in script.normalizer (docs/engines.md)"

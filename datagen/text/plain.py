@@ -7,7 +7,7 @@ from datagen.text.markup import prose
 from datagen.text.reading import Reading
 
 _MARKS = frozenset(",.?!;:'，。？！；：、।؟،؛¿¡")
-_SAID_IN_WORDS = frozenset("%&@#*\\_§‰/^{}")
+_SAID_IN_WORDS = frozenset("%&@#*\\_§‰°/^{}")
 _AROUND = ".,;:!?()\"'"
 _SPACE = re.compile(r"\s+")
 _SPACED_MARK = re.compile(r" (?=[,.?!;:，。？！；：、।؟،؛])")

@@ -13,18 +13,17 @@ _FEMININE = word_set(
     "personne personnes nuit nuits chambre chambres table tables place places heure heures minute minutes seconde "
     "secondes semaine semaines année années journée journées fois page pages ligne lignes carte cartes bouteille "
     "bouteilles tasse tasses boîte boîtes pièce pièces porte portes rue rues voiture voitures valise valises femme "
-    "femmes fille filles chaise chaises entrée entrées étape étapes main clé clés clef photo photos image "
-    "images tonne tonnes livre-sterling demande demandes commande commandes facture factures offre offres classe "
-    "classes école écoles ville villes route routes adresse adresses tranche tranches cuillère cuillères "
-    "goutte "
-    "gouttes annexe annexes langue langues lettre lettres marque marques question questions réponse réponses pomme pommes "
-    "orange bière bières pizza pizzas baguette baguettes salade salades crème soupe mère sœur banque mairie gare "
-    "une petite grande nouvelle autre bonne dernière première seule telle quelle vieille belle douzaine dizaine "
-    "centaine vingtaine étoile étoiles nuitée nuitées fenêtre fenêtres équipe équipes hôtesse caisse caisses"
+    "femmes fille filles chaise chaises entrée entrées étape étapes main clé clés clef photo photos image images tonne "
+    "tonnes livre-sterling demande demandes commande commandes facture factures offre offres classe classes école "
+    "écoles ville villes route routes adresse adresses tranche tranches cuillère cuillères goutte gouttes annexe "
+    "annexes langue langues lettre lettres marque marques question questions réponse réponses pomme pommes orange "
+    "bière bières pizza pizzas baguette baguettes salade salades crème soupe mère sœur banque mairie gare une petite "
+    "grande nouvelle autre bonne dernière première seule telle quelle vieille belle douzaine dizaine centaine "
+    "vingtaine étoile étoiles nuitée nuitées fenêtre fenêtres équipe équipes hôtesse caisse caisses"
 )
 _MASCULINE = word_set(
-    "musée musées lycée lycées génie incendie parapluie silence côté côtés été étés comité comités "
-    "traité traités invité invités député députés arrêté arrêtés"
+    "musée musées lycée lycées génie incendie parapluie silence côté côtés été étés comité comités traité traités "
+    "invité invités député députés arrêté arrêtés"
 )
 _FEMININE_ENDS = re.compile(
     r"(?:[ts]ions?|ées?|tés?|ettes?|ences?|ances?|ures?|ades?|udes?|esses?|elles?|ies?|euses?)$"

@@ -12,19 +12,19 @@ from datagen.text.reading import Rule, rule, word_set
 _FEMININE = word_set(
     "person lampe nacht stunde minute sekunde woche seite frage antwort tasse flasche karte tür straße stadt nummer "
     "million milliarde etage klasse reihe runde chance hälfte stelle dose tüte scheibe packung portion prise tonne "
-    "frau tochter schwester mutter katze bahn fahrt reise suite dusche pizza cola suppe jacke hose bluse tasche "
-    "e-mail mail app datei rate gruppe schule firma bank post hand tafel decke matratze milch butter birne banane "
-    "tomate gurke zwiebel kugel pause stufe liga staffel folge version auflage ausgabe generation etappe nachricht "
+    "frau tochter schwester mutter katze bahn fahrt reise suite dusche pizza cola suppe jacke hose bluse tasche e-mail "
+    "mail app datei rate gruppe schule firma bank post hand tafel decke matratze milch butter birne banane tomate "
+    "gurke zwiebel kugel pause stufe liga staffel folge version auflage ausgabe generation etappe nachricht "
     "unterschrift sprache kasse bestellnummer adresse haltestelle station klinik praxis spritze tablette pille "
     "monatskarte tageskarte fahrkarte woche rose blume familie übernachtung"
 )
 _NEUTER = word_set(
-    "kind zimmer bett ticket mal jahr haus auto buch glas stück bier brot hotel konto paket kilo gramm paar "
-    "fenster handy telefon bild video spiel tor ei mädchen baby team hemd kleid fahrrad büro dorf land licht "
-    "geschenk angebot formular dokument foto gerät modell quartal semester halbjahr jahrhundert jahrtausend ergebnis "
-    "getränk menü essen schnitzel eis wasser doppelzimmer einzelzimmer stockwerk obergeschoss untergeschoss prozent "
-    "drittel viertel pfund gigabyte megabyte wort problem blatt messer kissen handtuch dutzend rezept medikament "
-    "fach feld date meeting interview treffen gespräch lied kapitel märz-angebot"
+    "kind zimmer bett ticket mal jahr haus auto buch glas stück bier brot hotel konto paket kilo gramm paar fenster "
+    "handy telefon bild video spiel tor ei mädchen baby team hemd kleid fahrrad büro dorf land licht geschenk angebot "
+    "formular dokument foto gerät modell quartal semester halbjahr jahrhundert jahrtausend ergebnis getränk menü essen "
+    "schnitzel eis wasser doppelzimmer einzelzimmer stockwerk obergeschoss untergeschoss prozent drittel viertel pfund "
+    "gigabyte megabyte wort problem blatt messer kissen handtuch dutzend rezept medikament fach feld date meeting "
+    "interview treffen gespräch lied kapitel märz-angebot"
 )
 _FEMININE_ENDS = re.compile(r"(?:ung|heit|keit|schaft|ion|tät|ei|ik|anz|enz|nacht|karte|nummer|stunde|flasche|straße)$")
 _NEUTER_ENDS = re.compile(r"(?:chen|lein|ment|um|zimmer|bett|haus|jahr|stück|geschoss|ticket|buch|konto|paket|glas)$")
@@ -152,10 +152,9 @@ class German(European):
     )
     labels = word_set(
         "code pin passwort kennwort kundennummer bestellnummer auftragsnummer rechnungsnummer vertragsnummer "
-        "kontonummer buchungsnummer reservierungsnummer referenznummer vorgangsnummer kartennummer "
-        "telefonnummer nummernfolge "
-        "flug durchwahl plz postleitzahl buchungscode zugangscode tan mitgliedsnummer sendungsnummer ticketnummer "
-        "steuernummer personalnummer zählernummer endziffern zugnummer"
+        "kontonummer buchungsnummer reservierungsnummer referenznummer vorgangsnummer kartennummer telefonnummer "
+        "nummernfolge flug durchwahl plz postleitzahl buchungscode zugangscode tan mitgliedsnummer sendungsnummer "
+        "ticketnummer steuernummer personalnummer zählernummer endziffern zugnummer"
     )
     fillers = word_set("ist lautet die der den war nummer nr mit auf ihre meine")
     of_dates = frozenset[str]()

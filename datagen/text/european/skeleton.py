@@ -109,7 +109,7 @@ class European:
         return None
 
     def cents(self, number: int, one: str, many: str) -> str:
-        """What follows the words of whole units of a currency."""
+        """The words of cents, which follow those of whole units."""
         raise NotImplementedError
 
     def phone_group(self, digits: str) -> str:

@@ -12,8 +12,8 @@ from datagen.text.reading import Rule, rule, word_set
 _FEMININE = word_set(
     "noche noches tarde tardes clase clases calle calles llave llaves parte partes vez veces leche carne gente mujer "
     "mujeres flor flores mano manos foto fotos moto motos radio red redes pared paredes imagen imágenes serie series "
-    "base bases fase fases frase frases clave claves nube nubes suite suites torre torres luz luces cruz cruces "
-    "orden órdenes sal miel piel señal señales postal postales nariz voz voces"
+    "base bases fase fases frase frases clave claves nube nubes suite suites torre torres luz luces cruz cruces orden "
+    "órdenes sal miel piel señal señales postal postales nariz voz voces"
 )
 _MASCULINE = word_set(
     "día días mapa mapas problema problemas programa programas sistema sistemas idioma idiomas tema temas planeta "
