@@ -127,7 +127,7 @@ def test_chinese(written, spoken):
 
 
 def test_other_languages_keep_their_words():
-    assert to_spoken("**Ich** habe 3,5 Äpfel (groß).", "de") == "Ich habe drei Komma fünf Äpfel groß."
+    assert to_spoken("**Ich** habe 3,5 Äpfel (groß).", "de") == "Ich habe drei Komma fünf Äpfel, groß."
     assert spoken("x 5 {}", "xx") == Reading("x", ("5", "{", "}"))
 
 

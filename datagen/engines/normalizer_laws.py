@@ -87,7 +87,8 @@ def _has_words(reading: Reading) -> bool:
 def _lost_digit(normalizer: Normalizer, text: str, reading: Reading) -> bool:
     """True if another digit in place of one, or none, makes no difference: it was left out in silence."""
     for place in (match.start() for match in re.finditer(r"\d", text)):
-        for digit in (str((int(text[place]) + 1) % 10), ""):
+        without = [] if text[place] == "0" else [""]  # 07:05 is 7:05
+        for digit in (str((int(text[place]) + 1) % 10), *without):
             if normalizer.spoken(f"{text[:place]}{digit}{text[place + 1 :]}") == reading:
                 return True
     return False
