@@ -205,10 +205,6 @@ class German(European):
         return self.digits(digits)
 
     @override
-    def number(self, amount, form: str = "") -> str:  # type: ignore[no-untyped-def]
-        return super().number(amount, _article(form, "") if len(form) == 1 else form)
-
-    @override
     def form_before(self, noun: str, after: str, match: Match) -> str:
         if noun.islower():
             if (
@@ -435,10 +431,6 @@ class German(European):
         right = re.match(r" ?(\d{1,2})(?![\d.,])", match.string[match.end() : match.end() + 4])
         score = left and right and int(left[1]) > int(right[1])
         return "zu" if score and _GAMES.intersection(before(match)) else "bis"
-
-
-def _article(form: str, _: str) -> str:
-    return {"m": "ein", "n": "ein", "f": "eine"}.get(form, form)
 
 
 def _days(match: Match) -> str:
