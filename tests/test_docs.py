@@ -1,6 +1,7 @@
 """Code and figures of the docs hold."""
 
 import re
+import sys
 from pathlib import Path
 
 from datagen.engines.conformance import check
@@ -10,10 +11,27 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def test_the_engine_of_the_engines_page_keeps_all_laws():
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "engines.md").read_text("utf-8"), re.DOTALL)
     names: dict = {}
-    exec(compile(code, "engines.md", "exec"), names)
+    exec(compile(code_of("engines.md")[0], "engines.md", "exec"), names)
     assert [finding for finding in check("tts", names["Humming"]()) if not finding.holds] == []
+
+
+def test_the_normalizer_of_the_engines_page_passes_the_tests_beside_it(tmp_path, monkeypatch):
+    _, module, suite = code_of("engines.md")
+    (tmp_path / "portuguese.py").write_text(module, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict = {}
+    exec(compile(suite, "engines.md", "exec"), names)
+    names["test_it_keeps_the_laws"]()
+    for written, said in names["PAIRS"]:
+        names["test_it_says"](written, said)
+    assert names["Portuguese"]().spoken("São 3,5 km").unread == ("3,5",)
+    sys.modules.pop("portuguese")
+
+
+def code_of(page: str) -> list[str]:
+    """The blocks of Python on a page."""
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
 
 
 def test_the_page_states_the_limits_of_the_quality_check():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.text import chinese, english, spoken, to_spoken
+from datagen.text import Reading, chinese, english, spoken, to_spoken
 from datagen.text.english.numbers import cardinal, ordinal, year
 from datagen.text.language import detect_language
 from datagen.text.markup import prose
@@ -129,8 +129,8 @@ def test_chinese(written, spoken):
 
 
 def test_other_languages_keep_their_words():
-    assert to_spoken("**Ich** habe 3,5 Äpfel (groß).", "de") == "Ich habe drei Komma fünf Äpfel groß."
-    assert to_spoken("x 5 {}", "xx") == "x 5"
+    assert to_spoken("**Ich** habe 3,5 Äpfel (groß).", "de") == "Ich habe drei Komma fünf Äpfel, groß."
+    assert spoken("x 5 {}", "xx") == Reading("x", ("5", "{", "}"))
 
 
 WRITTEN = (

@@ -113,7 +113,7 @@ def _plain_speech(engine: Any) -> "tuple[Audio, int, str] | None":
     from datagen.engines.audio import resample
     from datagen.engines.conformance import SAMPLES
 
-    if hasattr(engine, "speak") or hasattr(engine, "vocabulary_size"):
+    if any(hasattr(engine, name) for name in ("speak", "vocabulary_size", "spoken")):
         return None
     voice = load.tts("hibari", {})
     rate = getattr(engine, "sample_rate_hz", 16_000)
@@ -141,6 +141,11 @@ def _speed(kind: str, engine: Any, speech: "tuple[Audio, int, str] | None") -> s
     if kind == "text_tokenizer":
         n_ids = len(engine.encode(SAMPLES["en"] * 1000))
         return f"speed: {n_ids / (perf_counter() - begin) / 1e6:.2f} million ids per second"
+    if kind == "normalizer":
+        n_turns = 500
+        for k in range(n_turns):
+            engine.spoken(f"{SAMPLES['en']} {k}, {k}.")
+        return f"speed: {n_turns / (perf_counter() - begin):,.0f} turns per second"
     if kind in ("asr", "mos", "vad") and speech:
         audio, rate, _ = speech
         ask = {"asr": lambda: engine.transcribe(audio, "en"), "mos": lambda: engine.score(audio)}

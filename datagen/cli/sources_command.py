@@ -33,11 +33,15 @@ def sources(
     """Show how inputs would be read: shapes, three records as understood, and rejects with fixes."""
     from dataclasses import asdict
 
+    from datagen.engines.normalizers import Normalizers
+    from datagen.engines.trust import in_data_set
     from datagen.run.input_preview import preview
     from datagen.terminal import print_json
 
-    found = []
-    for each in preview(_recipe(inputs, set_ or []), limit):
+    found, recipe = [], _recipe(inputs, set_ or [])
+    # a recipe in a data set is data: no normalizer that it names is loaded
+    chosen = {} if in_data_set(inputs[0]) else recipe.script.normalizer
+    for each in preview(recipe, limit, Normalizers(chosen)):
         found.append(each)
         if not as_json:
             _show(each)

@@ -19,6 +19,7 @@ from datagen.records import EngineInfo as EngineInfo
 from datagen.records import Voice as Voice
 from datagen.records import Word
 from datagen.records import WordTimes as WordTimes
+from datagen.text.reading import Reading as Reading
 
 Audio = NDArray[np.float32]
 """Mono audio, float32 [n_samples], nominally in [-1, 1]."""
@@ -266,6 +267,22 @@ class MOS(Protocol):
 
     def score(self, audio: Audio) -> float:
         """Mean opinion score of float32 [n_samples], 1 (bad) to 5 (excellent)."""
+        ...
+
+
+class Normalizer(Protocol):
+    """The rules of a language: written text in, the words that are said out."""
+
+    info: EngineInfo
+
+    def spoken(self, text: str) -> Reading:
+        """The words of a text, which is data: whatever it contains, this returns.
+
+        Returns:
+            `text`: one line of letters, apostrophes, single spaces and marks, without a digit, empty if nothing is
+            to be said; it stays unchanged if it is read again. `unread`: the parts that no rule reads, such as an
+            unknown symbol. A turn with unread parts is rejected, so leave nothing out in silence.
+        """
         ...
 
 

@@ -135,6 +135,12 @@ CARDS: dict[tuple[str, str], Card] = {
     ("rooms", "pyroomacoustics"): Card(
         "shoe boxes by image sources", ("pyroomacoustics",), needs="duplex-datagen[rooms]", licence="MIT", rates="any"
     ),
+    ("normalizer", "english"): Card("numbers and signs of English as words"),
+    ("normalizer", "chinese"): Card("numbers and signs of Chinese as words"),
+    ("normalizer", "spanish"): Card("numbers and signs of Spanish as words"),
+    ("normalizer", "german"): Card("numbers and signs of German as words"),
+    ("normalizer", "french"): Card("numbers and signs of French as words"),
+    ("normalizer", "plain"): Card("any other language; turns with digits or symbols are rejected"),
 }
 
 

@@ -14,7 +14,6 @@ from datagen.engines.base import (
     MOS,
     TTS,
     VAD,
-    Audio,
     Noise,
     Rooms,
     Speech,
@@ -22,6 +21,7 @@ from datagen.engines.base import (
     SpeechTokenizer,
     TextTokenizer,
 )
+from datagen.engines.normalizer_laws import normalizer_laws
 from datagen.errors import EngineError, EngineMissingError, OutageError
 
 SAMPLES = {"en": "well, that is good news for everyone.", "zh": "好的，这对大家来说都是好消息。"}
@@ -43,20 +43,32 @@ class ConformanceFinding:
     seen: str = ""
 
 
-def check(kind: str, engine: Any, speech: tuple[Audio, int, str] | None = None) -> Iterator[ConformanceFinding]:
+def broken_laws(kind: str, engine: Any, sample: Any = None) -> list[str]:
+    """List the laws that an engine breaks, one line each, for the test suite of its maker.
+
+    Args:
+        kind: A key of `ENGINES`, such as `normalizer`.
+        engine: A loaded engine.
+        sample: As of `check`.
+    """
+    return [f"{found.law}: {found.seen}" for found in check(kind, engine, sample) if not found.holds]
+
+
+def check(kind: str, engine: Any, sample: Any = None) -> Iterator[ConformanceFinding]:
     """Check an engine against all laws of its kind.
 
     Args:
         kind: A key of `ENGINES`.
         engine: A loaded engine.
-        speech: Speech with its rate in Hz and its words, for engines that listen.
+        sample: Speech with its rate in Hz and its words, for engines that listen; texts of its
+            language, for normalizers.
     """
     info = engine.info
     yield ConformanceFinding(
         "says its name, version and licence", all((info.name, info.version, info.licence)), str(info)
     )
     try:
-        for law, holds, seen in _CHECKS[kind](engine, speech):
+        for law, holds, seen in _CHECKS[kind](engine, sample):
             yield ConformanceFinding(law, bool(holds), str(seen))
     except OutageError:
         raise  # it says nothing of the engine
@@ -253,4 +265,5 @@ _CHECKS: dict[str, Callable[[Any, Any], Iterator[Answer]]] = {
     "mos": _mos,
     "noise": _noise,
     "rooms": _rooms,
+    "normalizer": normalizer_laws,
 }

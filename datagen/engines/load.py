@@ -16,6 +16,7 @@ from datagen.engines.base import (
     VAD,
     EngineInfo,
     Noise,
+    Normalizer,
     Options,
     Rooms,
     SpeechTokenizer,
@@ -61,6 +62,14 @@ ENGINES: dict[str, dict[str, str]] = {
     "rooms": {
         "pyroomacoustics": "datagen.engines.noise.rooms:ShoeBoxes",
     },
+    "normalizer": {
+        "english": "datagen.engines.normalizers:English",
+        "chinese": "datagen.engines.normalizers:Chinese",
+        "spanish": "datagen.engines.normalizers:Spanish",
+        "german": "datagen.engines.normalizers:German",
+        "french": "datagen.engines.normalizers:French",
+        "plain": "datagen.engines.normalizers:Plain",
+    },
 }
 """Kind → name → `module:Class`. An engine outside the package is named by its `module:Class` itself."""
 
@@ -73,6 +82,7 @@ _VERBS = {
     "vad": "speech",
     "mos": "score",
     "rooms": "response",
+    "normalizer": "spoken",
 }
 """The method that makes a class an engine of a kind; anything else is not called."""
 
@@ -154,3 +164,4 @@ asr = Loader[ASR]("asr")
 vad = Loader[VAD]("vad")
 mos = Loader[MOS]("mos")
 rooms = Loader[Rooms]("rooms")
+normalizer = Loader[Normalizer]("normalizer")

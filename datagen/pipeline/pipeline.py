@@ -11,6 +11,7 @@ from datagen.clock import hop_samples
 from datagen.engines import gpu, load
 from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.engines.noise.people import GeneratedPeople
+from datagen.engines.normalizers import Normalizers
 from datagen.errors import DatagenError, RecipeError, refuse
 from datagen.pipeline.encode import Encode
 from datagen.pipeline.flatten import Flatten
@@ -47,7 +48,7 @@ class Pipeline:
         """The pipeline, in flow order."""
         r = self.recipe
         return [
-            Step("select", lambda: Select(r.select), has_engine=False),
+            Step("select", lambda: Select(r.select, self.normalizers), has_engine=False),
             Step("script", self._write_script, has_engine=False),
             Step("speak", self._speak),
             Step("place", self._place, has_engine=False),
@@ -57,13 +58,16 @@ class Pipeline:
 
     def _write_script(self) -> WriteScript:
         voices = *self.recipe.voices.assistants, *self.user_voices
-        return WriteScript(self.recipe, self.casting, {voice: self.tts.about(voice).speaker for voice in voices})
+        speakers = {voice: self.tts.about(voice).speaker for voice in voices}
+        return WriteScript(self.recipe, self.casting, speakers, self.normalizers)
 
     def _speak(self) -> Speak:
         r, tts = self.recipe, self.recipe.engines.tts
         heard_by = [repr(engine.info) for engine in (self.asr, self.mos) if engine]
         made_with = json.dumps([tts.name, tts.options, r.verify.model_dump(mode="json"), heard_by], sort_keys=True)
-        gate = Gate(r.verify, self.asr, self.mos)
+        if self.asr and r.script.normalizer:  # a transcript is read by it too
+            heard_by += [repr(self.normalizers.of(language).info) for language in sorted(r.script.normalizer)]
+        gate = Gate(r.verify, self.asr, self.mos, self.normalizers)
         return Speak(r.speak, self.tts, gate, r.sample_rate_hz, r.seed, r.mix.talker_pace, self.shelf, made_with)
 
     def _place(self) -> Place:
@@ -101,6 +105,14 @@ class Pipeline:
         """The speech quality predictor that checks takes, if the recipe has one."""
         engine = self.recipe.verify.mos
         return load.mos(engine.name, engine.options) if engine else None
+
+    @cached_property
+    def normalizers(self) -> Normalizers:
+        """The normalizers of the languages, loaded."""
+        found = Normalizers(self.recipe.script.normalizer)
+        for language in self.recipe.select.languages:
+            found.of(language)
+        return found
 
     @cached_property
     def speech_tokenizer(self) -> SpeechTokenizer:
@@ -201,7 +213,7 @@ class Pipeline:
             known.setdefault(repr((source.name, source.options.get("path", source.options))), source)
         yield from (partial(self._noises, [source]) for source in known.values())
         yield partial(self._rooms, mix.room)
-        yield from (partial(getattr, self, name) for name in (*reversed(_ENGINES), "hop", "vocabulary"))
+        yield from (partial(getattr, self, name) for name in ("normalizers", *reversed(_ENGINES), "hop", "vocabulary"))
 
     def skipped(self) -> list[str]:
         """A line for each file of sound or voice that cannot be used, once."""
@@ -239,7 +251,7 @@ class Pipeline:
 
     def _load(self) -> None:
         """Load all engines, the slow voice engine last, so that errors of the others come first."""
-        for name in ("supplies", *reversed(_ENGINES)):
+        for name in ("supplies", "normalizers", *reversed(_ENGINES)):
             getattr(self, name)
 
     def release(self) -> None:
@@ -289,6 +301,9 @@ class Pipeline:
         found = {kind: self.__dict__[kind].info for kind in _ENGINES if self.__dict__.get(kind)}
         if "tts" in found:
             found["tts"] = replace(found["tts"], word_times=self.tts.word_times)
+        if "normalizers" in self.__dict__:
+            of = self.normalizers.of
+            found |= {f"normalizer.{language}": of(language).info for language in self.recipe.select.languages}
         return found
 
     def describe(self) -> Setup:

@@ -14,7 +14,7 @@ from datagen.pipeline.turn_checks import CHECKS, limit
 from datagen.pipeline.unspoken import Dropped, decoded, without_unspoken
 from datagen.recipe import SelectConfig
 from datagen.records import Dialogue, Mark, Reject, Turn
-from datagen.text import Reading, spoken
+from datagen.text import READERS, Read, Reading, spoken
 from datagen.text.language import detect_language
 
 _CJK = re.compile(r"[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
@@ -55,9 +55,9 @@ class Select(PipelineStage[Dialogue, Dialogue]):
     ['kept', 'mathematics']
     """
 
-    def __init__(self, recipe: SelectConfig) -> None:
-        """Set the thresholds."""
-        self._recipe = recipe
+    def __init__(self, recipe: SelectConfig, read: Read = spoken) -> None:
+        """Set the thresholds, and the normalizer of each language."""
+        self._recipe, self._read = recipe, read
 
     def run(self, dialogue: Dialogue) -> Dialogue | Reject:
         """The dialogue without what nobody says, cut to its limits, its language set; or the first fault found."""
@@ -67,7 +67,7 @@ class Select(PipelineStage[Dialogue, Dialogue]):
         kept = _trimmed(cleaned, self._recipe) if self._recipe.trim else cleaned
         language = kept.language.lower().replace("_", "-").partition("-")[0]
         language = language or detect_language(" ".join(turn.text for turn in kept.turns))
-        for reason, detail in _faults(kept, language, self._recipe):
+        for reason, detail in _faults(kept, language, self._recipe, self._read):
             return _rejected(dialogue, reason, detail)
         return replace(kept, language=language)
 
@@ -147,7 +147,7 @@ def _fits(mark: Mark, n_turns: int) -> bool:
 # -- faults -----------------------------------------------------------------------------------------
 
 
-def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
+def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig, read: Read) -> Iterator[tuple[str, str]]:
     """Reason and detail of each fault of a dialogue, cheap checks first."""
     if dialogue.cut and not recipe.trim:
         yield dialogue.cut, "the dialogue is cut before its end, and select.trim is off"
@@ -160,7 +160,7 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator
             if detail := check(turn.text, recipe):
                 yield reason, f"turn {i}: {detail}"
     yield from _script_faults(dialogue, language, recipe)
-    yield from _speech_faults(dialogue, language)
+    yield from _speech_faults(dialogue, language, read)
 
 
 def _script_faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
@@ -172,15 +172,15 @@ def _script_faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> I
         yield "rare_symbols", detail
 
 
-def _speech_faults(dialogue: Dialogue, language: str) -> Iterator[tuple[str, str]]:
+def _speech_faults(dialogue: Dialogue, language: str, read: Read) -> Iterator[tuple[str, str]]:
     """Turns of which nothing is said, or not all."""
     for i, turn in enumerate(dialogue.turns):
-        said = _said(turn.text, language)
+        said = _said(turn.text, language, read)
         if said is None:
             continue
         if said.unread:
             shown = ", ".join(map(repr, said.unread[:_MOST_UNREAD]))
-            yield "unreadable", f"turn {i}: no rule of {language!r} reads {shown}"
+            yield "unreadable", f"turn {i}: no rule of {language!r} reads {shown}{_advice(language)}"
         if not said.text:
             yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
 
@@ -221,6 +221,13 @@ def _length_faults(dialogue: Dialogue, recipe: SelectConfig) -> Iterator[tuple[s
         yield "too_many_words", f"{sum(counts)} words, at most {recipe.max_words} allowed"
 
 
-def _said(text: str, language: str) -> Reading | None:
+def _said(text: str, language: str, read: Read) -> Reading | None:
     """The reading of a text; None for plain words, which are said as written."""
-    return None if _PLAIN.fullmatch(text) and _WORD.search(text) else spoken(text, language)
+    return None if _PLAIN.fullmatch(text) and _WORD.search(text) else read(text, language)
+
+
+def _advice(language: str) -> str:
+    """Advice for a language without rules; empty for others."""
+    if language in READERS:
+        return ""
+    return f"; datagen has no rules for {language!r}: name a normalizer in script.normalizer (docs/engines.md)"

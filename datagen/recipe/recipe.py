@@ -129,8 +129,13 @@ class SelectConfig(ConfigPart):
 
 
 class ScriptConfig(ConfigPart):
-    """Source of the events inside turns: the rules of `timing`, or the marks of the dialogue."""
+    """The words of turns, and the source of events inside them: the rules of `timing`, or the marks of the dialogue."""
 
+    normalizer: dict[Annotated[str, Field(pattern="^[a-z]{2,3}$")], EngineConfig] = Field(
+        default_factory=dict,
+        description="Normalizer per language, such as {pt: {name: mymodule:Portuguese}}; others have the rules of "
+        "the package, or `plain`, which rejects turns with digits or symbols",
+    )
     marked_share: float = Field(
         1,
         ge=0,
@@ -433,7 +438,10 @@ class Recipe(ConfigPart):
 
     def identity(self) -> dict[str, Any]:
         """Values that decide the content, as frozen in a plan and stored in a manifest."""
-        return self.model_dump(mode="json", exclude={"takes", "limits", "pools"})
+        values = self.model_dump(mode="json", exclude={"takes", "limits", "pools"})
+        if not self.script.normalizer:  # so that recipes without it keep their hashes
+            del values["script"]["normalizer"]
+        return values
 
     def dump(self) -> dict[str, Any]:
         """All values in a form that can be sent to a worker."""

@@ -13,6 +13,7 @@ from datagen.sources.advice import fix_of
 from datagen.sources.inputs import Source, resolve
 from datagen.sources.mappings.table import key_of
 from datagen.sources.shapes import Shapes
+from datagen.text import Read, spoken
 
 N_SAMPLES = 3
 
@@ -49,19 +50,20 @@ class Preview:
     """Dialogues of which turns are left out, by reason."""
 
 
-def preview(recipe: Recipe, limit: int) -> Iterator[Preview]:
+def preview(recipe: Recipe, limit: int, read: Read = spoken) -> Iterator[Preview]:
     """Preview each input of a recipe.
 
     Args:
         recipe: The recipe; only `input` and `select` are used.
         limit: Records to read of each input.
+        read: The normalizers; by default the rules of the package.
 
     Raises:
         SourceError: If an input does not exist.
     """
     source = recipe.input
     maker = Maker(Shapes(key_of(source.shape, source.mapping), source.roles))
-    select = Select(recipe.select)
+    select = Select(recipe.select, read)
     for file in resolve(source.paths):
         found = Preview(file.place, _container(file))
         try:

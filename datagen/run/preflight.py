@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from datagen.engines.normalizers import Normalizers
 from datagen.errors import SourceError, StoreError, refuse
 from datagen.faults import explained
 from datagen.pipeline.pipeline import Pipeline
@@ -160,7 +161,8 @@ def estimate(recipe: Recipe, plan: Plan, store: Store, planned: Store, n_left: i
 def _selected(recipe: Recipe, plan: Plan, store: Store, words: list[int]) -> Iterator[Dialogue | Reject]:
     """The records of the input as `select` leaves them; the words of each dialogue are added to `words`."""
     planned = PlannedInput(plan, store)
-    select = CpuBudget(recipe.limits.stage_cpu_seconds).over(Select(recipe.select))
+    stage = Select(recipe.select, Normalizers(recipe.script.normalizer))
+    select = CpuBudget(recipe.limits.stage_cpu_seconds).over(stage)
     for unit in range(plan.n_units):
         for record in planned.unit(unit):
             result: Dialogue | Reject = apply("select", select, record)

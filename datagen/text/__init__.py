@@ -4,21 +4,37 @@
     reading.py     the reader: each part of a text is classified once, and said by the rule of its class
     english/       prose → spoken English
     chinese/       prose → spoken Chinese
-    other.py       prose → spoken text in any other language, with digits as words by num2words
+    european/      prose → spoken Spanish, German and French
+    plain.py       plain prose of any other language; digits and symbols are unread
 
 The result is one line of letters, apostrophes, single spaces and `, . ? ! ; :` (`，。？！；：` in
-Chinese), without digits in English and Chinese; empty if nothing can be spoken. Normalized text is
-a fixed point: it stays unchanged.
+Chinese), without digits; empty if nothing can be spoken. Normalized text is a fixed point: it stays
+unchanged. A build may use a normalizer of its own (`datagen.engines.normalizers`).
 """
+
+from collections.abc import Callable
 
 from datagen.text.chinese import read_chinese
 from datagen.text.english import read_english
-from datagen.text.other import speak_other
+from datagen.text.european import read_french, read_german, read_spanish
+from datagen.text.plain import read_plain
 from datagen.text.reading import Reading
 
-__all__ = ["Reading", "spoken", "to_spoken"]
+__all__ = ["READERS", "Read", "Reading", "spoken", "to_spoken"]
 
-_MAX_ROUNDS = 8
+Read = Callable[[str, str], Reading]
+"""A function like `spoken`, from a text and its language to the reading."""
+
+READERS: dict[str, Callable[[str], Reading]] = {
+    "en": read_english,
+    "": read_english,
+    "zh": read_chinese,
+    "yue": read_chinese,
+    "es": read_spanish,
+    "de": read_german,
+    "fr": read_french,
+}
+"""Languages with rules; `read_plain` reads all others."""
 
 
 def to_spoken(text: str, language: str) -> str:
@@ -35,6 +51,8 @@ def to_spoken(text: str, language: str) -> str:
     'Basic: twenty nine dollars and ninety nine cents per month. Premium, twenty four seven support.'
     >>> to_spoken("共3个苹果，$1,250.50！", "zh")
     '共三个苹果，一千二百五十点五零美元！'
+    >>> to_spoken("Le menu à 12,50 €, à 19h30", "fr")
+    'Le menu à douze euros cinquante, à dix neuf heures trente'
     >>> to_spoken("😀 ---", "en")
     ''
     """
@@ -50,16 +68,7 @@ def spoken(text: str, language: str) -> Reading:
 
     >>> spoken("It costs $5.", "en")
     Reading(text='It costs five dollars.', unread=())
+    >>> spoken("Custa 5 euros.", "pt").unread
+    ('5',)
     """
-    if language in ("en", ""):
-        return read_english(text)
-    if language in ("zh", "yue"):
-        return read_chinese(text)
-    # the result can rarely be normalized once more ("0.cn" → "zero.cn" → "zero dot cn"): repeat
-    # until it is stable
-    for _ in range(_MAX_ROUNDS):
-        said = speak_other(text, language)
-        if said == text:
-            break
-        text = said
-    return Reading(said)
+    return READERS.get(language, read_plain)(text)

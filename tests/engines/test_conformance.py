@@ -56,7 +56,8 @@ def plain_speech(rate: int):
 @pytest.mark.parametrize(("kind", "name"), every())
 def test_an_engine_keeps_all_laws_of_its_kind(kind, name):
     tried = engine(kind, name)
-    found = list(check(kind, tried, plain_speech(getattr(tried, "sample_rate_hz", 16_000))))
+    sample = None if kind == "normalizer" else plain_speech(getattr(tried, "sample_rate_hz", 16_000))
+    found = list(check(kind, tried, sample))
     assert len(found) > 2
     assert [finding for finding in found if not finding.holds] == []
     assert tried.info.bit_exact in ("machine", "all", "no")

@@ -13,7 +13,7 @@ from datagen.pipeline.script.interrupt import barge_in_of, drawn_interruption, i
 from datagen.pipeline.step import PipelineStage
 from datagen.recipe import Recipe, SplitsConfig
 from datagen.records import BargeIn, Dialogue, Mark, Reject, Role, Script, Utterance, reject
-from datagen.text import to_spoken
+from datagen.text import Read, spoken
 from datagen.text.phrases import Unit, units
 
 
@@ -45,9 +45,11 @@ def follows_marks(dialogue: Dialogue, share: float) -> bool:
 class WriteScript(PipelineStage[Dialogue, Script]):
     """Decide all words, voices and events; every decision is drawn under its own key."""
 
-    def __init__(self, recipe: Recipe, pools: Pools, speakers: Mapping[str, str] | None = None) -> None:
-        """Set the recipe, the voices of users, and the speakers of voices; see `Background`."""
-        self._recipe, self._pools = recipe, pools
+    def __init__(
+        self, recipe: Recipe, pools: Pools, speakers: Mapping[str, str] | None = None, read: Read = spoken
+    ) -> None:
+        """Set the recipe, the voices of users, the speakers of voices (see `Background`), and the normalizers."""
+        self._recipe, self._pools, self._read = recipe, pools, read
         self._background = Background(recipe.mix, pools, recipe.seed, speakers or {})
 
     def run(self, dialogue: Dialogue) -> Script | Reject:
@@ -55,14 +57,14 @@ class WriteScript(PipelineStage[Dialogue, Script]):
         split = split_of(dialogue.group or dialogue.id, self._recipe.splits)
         parts: list[TurnPlan] = []
         for index, turn in enumerate(dialogue.turns):
-            spoken = to_spoken(turn.text, dialogue.language)
-            if not spoken:
+            said = self._read(turn.text, dialogue.language).text
+            if not said:
                 return reject(dialogue, "script", "unspeakable", f"turn {index} ({turn.role}) has nothing to say aloud")
-            parts.append(TurnPlan(index, turn.role, turn.text, spoken))
+            parts.append(TurnPlan(index, turn.role, turn.text, said))
         setting = self._setting(dialogue, split)
         if not follows_marks(dialogue, self._recipe.script.marked_share):
             return self._background.added(Script(dialogue, split, tuple(self._by_rule(parts, setting))))
-        marks = [replace(mark, text=to_spoken(mark.text, dialogue.language)) for mark in dialogue.marks]
+        marks = [replace(mark, text=self._read(mark.text, dialogue.language).text) for mark in dialogue.marks]
         for fault in _mark_faults(dialogue.marks, marks, parts):
             return reject(dialogue, "script", "bad_mark", fault)
         return self._background.added(Script(dialogue, split, tuple(marked(parts, marks, setting)), "marks"))

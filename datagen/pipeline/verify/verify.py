@@ -11,6 +11,7 @@ from datagen.pipeline.verify.signal import Signal, measure
 from datagen.pipeline.verify.words import compare, count_syllables, need_comparison
 from datagen.recipe import VerifyConfig
 from datagen.records import Scores, TakeFault
+from datagen.text import Read, spoken
 
 NOTHING = Scores(0, 0, 0, 0, 0)
 """Measurements of a take that cannot be measured."""
@@ -19,13 +20,15 @@ NOTHING = Scores(0, 0, 0, 0, 0)
 class Gate:
     """Measures takes. Cheap checks come first; a recognizer reads only takes that pass them."""
 
-    def __init__(self, recipe: VerifyConfig, asr: ASR | None = None, mos: MOS | None = None) -> None:
-        """Create the check with the limits and engines of the recipe.
+    def __init__(
+        self, recipe: VerifyConfig, asr: ASR | None = None, mos: MOS | None = None, read: Read = spoken
+    ) -> None:
+        """Create the check with the limits and engines of the recipe; `read` normalizes what was recognized.
 
         Raises:
             EngineMissingError: If there is a recognizer, but no package to compare its transcripts.
         """
-        self._recipe, self._asr, self._mos = recipe, asr, mos
+        self._recipe, self._asr, self._mos, self._read = recipe, asr, mos, read
         if asr:
             need_comparison()
 
@@ -83,7 +86,7 @@ class Gate:
     ) -> tuple[TakeFault | None, Scores]:
         limits = self._recipe
         heard = asr.transcribe(resample(audio, rate_hz, asr.sample_rate_hz), language)
-        found = compare(text, heard, language)
+        found = compare(text, heard, language, self._read)
         scores = replace(
             scores,
             error_rate=round(found.error_rate, 4),

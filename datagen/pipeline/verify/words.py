@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from datagen.errors import EngineMissingError
-from datagen.text import to_spoken
+from datagen.text import Read, spoken
 from datagen.text.phrases import HAN
 
 _HAN = re.compile(f"[{HAN}]")
@@ -34,7 +34,7 @@ class Compared:
     """Immediately repeated units that the text does not repeat: a voice that loops."""
 
 
-def compare(said: str, heard: str, language: str) -> Compared:
+def compare(said: str, heard: str, language: str, read: Read = spoken) -> Compared:
     """Compare a transcript with its text, both normalized in the same way.
 
     Raises:
@@ -42,7 +42,7 @@ def compare(said: str, heard: str, language: str) -> Compared:
     """
     jiwer = _need("jiwer")
     n_units = len(_units(said, language))
-    heard = to_spoken(heard, language) or heard  # a recognizer writes "7 and a half" for what is said in words
+    heard = read(heard, language).text or heard  # a recognizer writes "7 and a half" for what is said in words
     said, heard = normalized(said, language), normalized(heard, language)
     said_units, heard_units = _units(said, language), _units(heard, language)
     said_letters, heard_letters = said.replace(" ", ""), heard.replace(" ", "")

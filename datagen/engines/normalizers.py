@@ -1,0 +1,116 @@
+"""Normalizers: the rules of `datagen.text` as engines, and the choice of one per language."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Protocol
+
+from datagen import DATA_VERSION
+from datagen.engines import load
+from datagen.engines.base import EngineInfo, Normalizer, Options
+from datagen.text import Reading
+from datagen.text.chinese import read_chinese
+from datagen.text.english import read_english
+from datagen.text.european import read_french, read_german, read_spanish
+from datagen.text.plain import read_plain
+
+_DIGITS = re.compile(r"\d+")
+DEFAULTS = {
+    "en": "english",
+    "zh": "chinese",
+    "yue": "chinese",
+    "es": "spanish",
+    "de": "german",
+    "fr": "french",
+}
+"""Language → normalizer; `plain` for all others."""
+
+
+class _Rules(Normalizer):
+    """Rules of the package as an engine."""
+
+    name: ClassVar[str]
+    read: ClassVar[Callable[[str], Reading]]
+
+    def __init__(self) -> None:
+        """Name the rules; a change of what they say raises the data version."""
+        self.info = EngineInfo(self.name, str(DATA_VERSION), "Apache-2.0", "all")
+
+    def spoken(self, text: str) -> Reading:
+        """The words of a text."""
+        return type(self).read(text)
+
+
+class English(_Rules):
+    """Numbers, dates, money, units and signs of English as words."""
+
+    name, read = "english", staticmethod(read_english)
+
+
+class Chinese(_Rules):
+    """The same for Chinese."""
+
+    name, read = "chinese", staticmethod(read_chinese)
+
+
+class Spanish(_Rules):
+    """The same for Spanish."""
+
+    name, read = "spanish", staticmethod(read_spanish)
+
+
+class German(_Rules):
+    """The same for German."""
+
+    name, read = "german", staticmethod(read_german)
+
+
+class French(_Rules):
+    """The same for French."""
+
+    name, read = "french", staticmethod(read_french)
+
+
+class Plain(_Rules):
+    """Words of any language as they are written; digits and symbols are unread."""
+
+    name, read = "plain", staticmethod(read_plain)
+
+
+class Named(Protocol):
+    """A name and options, as a recipe gives an engine."""
+
+    name: str
+    options: Options
+
+
+class Normalizers:
+    """The normalizers of a build by language, each loaded when first needed; a function like `datagen.text.spoken`."""
+
+    def __init__(self, chosen: Mapping[str, Named] | None = None) -> None:
+        """Set the recipe's choice; a language without one has its default."""
+        self._chosen = chosen or {}
+        self._loaded: dict[str, Normalizer] = {}
+
+    def of(self, language: str) -> Normalizer:
+        """The normalizer of a language; English if it is empty.
+
+        Raises:
+            RecipeError: If it is unknown, or does not take its options.
+        """
+        language = language or "en"
+        if language not in self._loaded:
+            chosen = self._chosen.get(language)
+            name, options = (chosen.name, chosen.options) if chosen else (DEFAULTS.get(language, "plain"), {})
+            self._loaded[language] = load.normalizer(name, options)
+        return self._loaded[language]
+
+    def __call__(self, text: str, language: str) -> Reading:
+        """The words of a text in a language, and its parts that no rule reads.
+
+        >>> Normalizers()("5 kg", "de").text
+        'fünf Kilogramm'
+        """
+        reading = self.of(language).spoken(text)
+        if (language or "en") not in self._chosen or not (left := _DIGITS.findall(reading.text)):
+            return reading
+        return Reading(reading.text, (*reading.unread, *left))  # of a normalizer that leaves digits
