@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from typing import Annotated, Any, Literal
 
 import typer
@@ -12,6 +13,7 @@ import typer.core
 from datagen.faults import explained, one_line
 from datagen.interrupt import exit_status
 
+_START_S = time.monotonic()
 TRACEBACK = "DATAGEN_TRACEBACK"
 """Environment variable that shows tracebacks, if it is set."""
 
@@ -42,6 +44,11 @@ class _Commands(typer.core.TyperGroup):
             typer.echo(f"datagen: {one_line(_message(error, _place(arguments)))}", err=True)
             raise typer.Exit(1) from error
         return result
+
+
+def seconds_since_start() -> float:
+    """Wall time of the whole command so far, loading of packages included."""
+    return time.monotonic() - _START_S
 
 
 def _stopped() -> typer.Exit:
