@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import shlex
+import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -44,6 +47,15 @@ class _Commands(typer.core.TyperGroup):
             typer.echo(f"datagen: {one_line(_message(error, _place(arguments)))}", err=True)
             raise typer.Exit(1) from error
         return result
+
+
+def program() -> str:
+    """The program as a user must type it: `datagen`, or its path if that finds none or another one."""
+    called = Path(sys.argv[0])
+    if called.stem != "datagen" or not called.exists():
+        return "datagen"
+    found = shutil.which("datagen")
+    return "datagen" if found and Path(found).resolve() == called.resolve() else shlex.quote(str(called))
 
 
 def seconds_since_start() -> float:

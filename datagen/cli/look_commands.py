@@ -1,5 +1,7 @@
 """Commands for a finished build: show, listen, report, audit, export, evaluate."""
 
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -86,7 +88,10 @@ def report_page(
             help="Number of conversations in the player; the more, the shorter each excerpt.",
         ),
     ] = 5,
-    open_: Annotated[bool, typer.Option("--open", help="Open the file in the browser.")] = False,
+    open_: Annotated[
+        bool,
+        typer.Option("--open", help="Open it in the browser at a barge-in; needs a display and a terminal."),
+    ] = False,
     trust: Trust = False,
 ) -> None:
     """Write one HTML file about a build: contents, timing with human ranges, tokens, and a player."""
@@ -94,12 +99,18 @@ def report_page(
     from datagen.report.report import write_report
 
     with Bar(f"report {out}") as bar:
-        file = write_report(out, to, conversations, bar.part, trust)
-    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, works offline")
-    if open_:
+        written = write_report(out, to, conversations, bar.part, trust)
+    typer.echo(f"{written.file}: {written.file.stat().st_size / 1e6:.1f} MB, works offline")
+    typer.echo(f"At an event:  {written.url}")
+    if open_ and sys.stdout.isatty() and _has_display():
         import webbrowser
 
-        webbrowser.open(file.resolve().as_uri())
+        webbrowser.open(written.url)
+
+
+def _has_display() -> bool:
+    """True if a browser can show a window; without, a text browser would take the terminal."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 @app.command("audit")

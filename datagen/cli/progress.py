@@ -1,5 +1,6 @@
 """Terminal output of a job: while it runs, and at its end."""
 
+import shlex
 import time
 from collections import Counter
 from functools import partial
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
-from datagen.cli.app import seconds_since_start
+from datagen.cli.app import program, seconds_since_start
 from datagen.cli.bar import LongWork, clock
 from datagen.clock import samples_to_ms
 from datagen.run.job import Watcher
@@ -104,7 +105,7 @@ class JobProgress(LongWork, Watcher):
         _say(f"{found.n_answers} answers, {about}{usage.input:,} tokens in and {usage.output:,} out{cost}")
         _say(f"digest {found.digest}\n")
         folder = f"{self._out.rstrip('/')}/dialogues" + ("/" if is_url(self._out) else "")
-        _say(f"Next:  datagen build RECIPE --input {escape(folder)}")
+        _say(f"Next:  {program()} build RECIPE --input {shlex.quote(folder)}", markup=False)
 
 
 def print_status(status: Status) -> None:
@@ -157,10 +158,18 @@ def print_summary(manifest: Manifest, out: str) -> None:
     if manifest.notices:
         _say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
     _say(f"digest {escape(manifest.digest)}\n")
-    tasks, out = manifest.tasks, escape(out)
-    if tasks:
-        best = "three_stream" if "three_stream" in tasks else tasks[0]
-        _say(f"Next:  datagen show {out} --task {best}     look at a training row")
-        _say(f"       datagen check {out}     verify every file")
-        if not is_url(out):
-            _say(f'       datasets.load_dataset("{out}", "{best}")     in Python')
+    if manifest.tasks:
+        _say(_next_steps(manifest.tasks, out, has_talks="conversations" in manifest.tables), markup=False)
+
+
+def _next_steps(tasks: list[str], out: str, *, has_talks: bool) -> str:
+    """Commands that work as printed."""
+    run, place = program(), shlex.quote(out)
+    best = "three_stream" if "three_stream" in tasks else tasks[0]
+    steps = [f"{run} show {place} --task {best}     look at a training row"]
+    if has_talks:
+        steps.append(f"{run} report {place} --open     look and listen in a browser")
+    steps.append(f"{run} check {place}     verify every file")
+    if not is_url(out):
+        steps.append(f'datasets.load_dataset("{out}", "{best}")     in Python')
+    return "Next:  " + "\n       ".join(steps)

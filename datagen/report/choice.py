@@ -12,7 +12,7 @@ LEAD_S = 2
 """Seconds before an event at which a listener starts."""
 _LONG_S = 60
 """Shorter conversations are preferred."""
-_FIRST = ("barge_in", "backchannel")
+FIRST = ("barge_in", "backchannel")
 """Events that count twice, because listeners look for them first."""
 _FEWEST_S, _MOST_S = 20, 120
 """Least and most seconds shown of a long conversation."""
@@ -70,11 +70,11 @@ class Sample:
 
 
 def _worth(traits: Iterable[str], shown: Counter[str]) -> float:
-    return sum((2 if trait.split()[0] in _FIRST else 1) / (shown[trait] + 1) for trait in sorted(traits))
+    return sum((2 if trait.split()[0] in FIRST else 1) / (shown[trait] + 1) for trait in sorted(traits))
 
 
 def stretch(streams: Streams, n_most: int, rate_hz: int, hop_samples: int) -> tuple[int, int]:
-    """The frames of a conversation to show: all, or the stretch with the most kinds of events.
+    """The frames of a conversation to show: all, or the stretch with the most kinds of events before its last seconds.
 
     Args:
         streams: The conversation.
@@ -92,10 +92,11 @@ def stretch(streams: Streams, n_most: int, rate_hz: int, hop_samples: int) -> tu
     events = [(event.start_samples // hop_samples, event.kind, event.role) for event in streams.events if event.placed]
     starts = sorted({0, *(min(max(at - lead, 0), n_frames - n_most) for at, _, _ in events)})
 
-    def n_kinds(start: int) -> int:
-        return len({(kind, role) for at, kind, role in events if start <= at < start + n_most})
+    def worth(start: int) -> int:
+        kinds = {(kind, role) for at, kind, role in events if start <= at < start + n_most - lead}
+        return sum(2 if kind in FIRST else 1 for kind, _ in kinds)
 
-    first = max(starts, key=lambda start: (n_kinds(start), -start))
+    first = max(starts, key=lambda start: (worth(start), -start))
     return first, first + n_most
 
 
@@ -118,7 +119,7 @@ def opening(events: Iterable[Event]) -> Event | None:
     'barge_in'
     """
     found = sorted((event for event in events if event.kind not in TRANSFERS), key=lambda event: event.start_samples)
-    ranks = {kind: rank for rank, kind in enumerate(_FIRST)}
+    ranks = {kind: rank for rank, kind in enumerate(FIRST)}
     return min(found, key=lambda event: (ranks.get(event.kind, len(ranks)), event.role != "user"), default=None)
 
 

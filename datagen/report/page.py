@@ -16,6 +16,7 @@ from datagen.inspect.rows import event_name
 from datagen.measure.charts import Chart, span, strip
 from datagen.measure.timing_report import number, words
 from datagen.records import EVENTS, SPLITS, TRANSFERS
+from datagen.report.choice import FIRST
 from datagen.shards.manifest import Manifest
 
 _LONGEST_TEXT = 600
@@ -123,13 +124,19 @@ def render(content: Content) -> str:
 def lines(c: Content) -> dict[str, str]:
     """One line of summary for the page and for each of its sections."""
     m, n_tokens = c.manifest, sum(task["n_tokens"] for task in c.tasks.values())
-    splits = c.survey["splits"] if c.survey else {}
+    n_of_split = {name: n for name, (n, _) in c.survey["splits"].items()} if c.survey else {}
     used = [f"{role} {use['n_used']:,} of {use['codebook_size']:,} codes" for role, use in c.codes.items()]
     rejected = f"{m.n_rejects:,} of {m.n_records:,} records" if m.n_rejects else "none"
-    made = f"{hours(m.hours)} of conversation in {m.n_conversations:,} dialogues"
+    languages = ", ".join(shorten(name, 12) for name in (c.survey["languages"] if c.survey else ()))
+    parts = [
+        f"{hours(m.hours)} of conversation{f' ({languages})' if languages else ''} in {m.n_conversations:,} dialogues",
+        f"{n_tokens:,} tokens in {len(c.tasks)} tasks",
+        f"rejects: {rejected}",
+        f"audit: {_verdicts(c)}" if c.audit else "",
+    ]
     return {
-        "summary": "; ".join(filter(None, [made, f"{n_tokens:,} tokens in {len(c.tasks)} tasks", _heard(c)])) + ".",
-        "contents": ", ".join(f"{name} {n:,}" for name, (n, _) in splits.items()),
+        "summary": "; ".join(filter(None, parts)) + ".",
+        "contents": ", ".join(f"{name} {n_of_split[name]:,}" for name in SPLITS if name in n_of_split),
         "timing": _within(c.timing) if c.timing else "",
         "tokens": ", ".join(used),
         "audit": _verdicts(c),
@@ -138,17 +145,11 @@ def lines(c: Content) -> dict[str, str]:
     }
 
 
-def _heard(c: Content) -> str:
-    """Languages, rejects and verdict of the audit."""
-    languages = ", ".join(shorten(name, 12) for name in (c.survey["languages"] if c.survey else ()))
-    return "; ".join(filter(None, [languages, f"rejects: {c.manifest.n_rejects:,}", f"audit: {_verdicts(c)}"]))
-
-
 def _verdicts(c: Content) -> str:
     """Findings by verdict, the failures by name."""
     failed = [name for name, verdict, *_ in c.audit if verdict == "fail"]
     n_passed = sum(verdict == "pass" for _, verdict, *_ in c.audit)
-    return f"{', '.join(failed)} failed" if failed else f"{n_passed} of {len(c.audit)} predictors pass, none fails"
+    return f"{', '.join(failed)} failed" if failed else f"{n_passed} of {len(c.audit)} pass, none fails"
 
 
 def _within(timing: dict[str, Any]) -> str:
@@ -220,9 +221,11 @@ def _voices(survey: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _pick(talk: dict[str, Any]) -> dict[str, Any]:
     """A conversation in the list, with its events by kind, floor transfers left out."""
-    kinds = Counter(event["label"] for event in talk["events"] if event["kind"] not in TRANSFERS)
+    events = [event for event in talk["events"] if event["kind"] not in TRANSFERS]
+    events.sort(key=lambda event: (*FIRST, event["kind"]).index(event["kind"]))
+    kinds = Counter(event["label"] for event in events)
     facts = {name: talk[name] for name in ("id", "split", "language", "n_ms")}
-    return {**facts, "kinds": kinds.most_common(), "link": link(talk)}
+    return {**facts, "kinds": list(kinds.items()), "link": link(talk)}
 
 
 def link(talk: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from datagen.shards.manifest import Manifest
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker, marker_key
 
+
 class Part(Protocol):
     """Begins a part of the work, and returns the function that is called with 1 after each of its items."""
 
@@ -126,9 +127,7 @@ def read(output: Output, n_conversations: int, part: Part = _untold) -> Content:
     )
 
 
-def _talks(
-    output: Output, chosen: list[Candidate], tell: Callable[[int], object]
-) -> tuple[list[dict[str, Any]], str]:
+def _talks(output: Output, chosen: list[Candidate], tell: Callable[[int], object]) -> tuple[list[dict[str, Any]], str]:
     """Data of the player, and the reason if tokens cannot be decoded."""
     talks = [ConversationFile(output, candidate.file)[candidate.index] for candidate in chosen]
     return players(talks, tell), silent_because(talks[0]) if talks else ""

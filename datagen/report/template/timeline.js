@@ -78,12 +78,13 @@ function happenings(role) {
     const label = make("span", `event ${Object.hasOwn(TONES, e.kind) ? TONES[e.kind] : ""}`, e.label.replace(" (assistant)", ""));
     label.title = `${e.meaning}${e.hard_negative ? " (a hard negative: it must change nothing)" : ""}`;
     const left = Math.max(e.start_ms, 0) * state.zoom;
-    const right = Math.max(e.end_ms * state.zoom, left + e.label.length * 6.6 + 14);
+    const end_ms = Math.min(e.end_ms, state.talk.n_ms); // nothing is drawn beyond the end
+    const right = Math.max(end_ms * state.zoom, left + e.label.length * 6.6 + 14);
     let row = ends.findIndex((end) => end + LABEL_GAP_PX <= left);
     if (row < 0) row = ends.length;
     ends[row] = right;
     label.style.left = `${left}px`;
-    label.style.minWidth = `${(e.end_ms - Math.max(e.start_ms, 0)) * state.zoom}px`;
+    label.style.minWidth = `${(end_ms - Math.max(e.start_ms, 0)) * state.zoom}px`;
     label.style.top = `${row * LANE_EVENT_PX + 2}px`;
     state.labels.push({ node: label, start_ms: e.start_ms, end_ms: Math.max(e.end_ms, e.start_ms + 400) });
     node.append(label);

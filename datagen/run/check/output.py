@@ -43,9 +43,7 @@ class Report:
     """One line per fault, with its place; empty if there is none."""
 
 
-def check(
-    store: Store, conversations: Store | None = None, tell: Callable[[int], object] = lambda _: None
-) -> Report:
+def check(store: Store, conversations: Store | None = None, tell: Callable[[int], object] = lambda _: None) -> Report:
     """Check a finished output, one unit at a time.
 
     Args:
