@@ -390,7 +390,7 @@ def test_markup_in_names_is_printed_as_it_is(datagen, tmp_path):
     write(tmp_path / "x.jsonl", [talk("Hello there my friend.", "Hello to you too.", id="[bold red]x[/] {0} %s")])
     said = datagen.ok("build", "fake", "--input", "x.jsonl", "--out", "[bold]o", *FAST)
     assert "[bold]o: 1 records" in said
-    assert "datagen show [bold]o" in said
+    assert "datagen show '[bold]o'" in said
     assert 'load_dataset("[bold]o"' in said
     assert "[bold red]x[/] {0} %s#three_stream#0" in datagen.ok("show", "[bold]o")
 

@@ -68,14 +68,23 @@ def n_locked(arguments: list[str]) -> int:
 def install(title: str, arguments: list[str]) -> int:
     """Run pip, and return its exit status."""
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
-    pip = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    found, began, lines = Install(title, n_locked(arguments)), time.monotonic(), queue.SimpleQueue[str | None]()
-    threading.Thread(target=_read, args=(pip.stdout or (), lines), daemon=True).start()
-    said, shown_at = list[str](), began
+    found, began = Install(title, n_locked(arguments)), time.monotonic()
+    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+        said = _watch(pip.stdout or (), found, began)
+    found.installing = False
+    done = "\n".join([*said, f"{title}: pip failed"]) if pip.returncode else found.state(time.monotonic() - began)
+    print("\r\033[K" * sys.stdout.isatty() + done, flush=True)
+    return pip.returncode
+
+
+def _watch(output: Iterable[str], found: Install, began: float) -> list[str]:
+    """Show the state until pip ends; returns its last lines."""
+    lines, said, shown_at = queue.SimpleQueue[str | None](), list[str](), began
+    threading.Thread(target=_read, args=(output, lines), daemon=True).start()
     while True:
         try:
             if (line := lines.get(timeout=1)) is None:
-                break
+                return said
         except queue.Empty:
             line = ""
         said = [*said, line][-_N_SHOWN:] if line else said
@@ -85,11 +94,6 @@ def install(title: str, arguments: list[str]) -> int:
         elif time.monotonic() - shown_at >= _EVERY_S:
             shown_at = time.monotonic()
             print(found.state(shown_at - began), flush=True)
-    status = pip.wait()
-    found.installing = False
-    done = found.state(time.monotonic() - began) if status == 0 else "\n".join([*said, f"{title}: pip failed"])
-    print("\r\033[K" * sys.stdout.isatty() + done, flush=True)
-    return status
 
 
 def _read(output: Iterable[str], lines: "queue.SimpleQueue[str | None]") -> None:
