@@ -23,7 +23,7 @@ setup: $(SETUP)
 
 $(SETUP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "datagen needs Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
-	@echo "A virtual environment in .venv, about 1.3 GB with the packages of requirements.lock"
+	@echo "A virtual environment in .venv, about 2 GB with the packages of requirements.lock"
 	$(PYTHON) -m venv .venv
 	@$(INSTALL) "1/2 packages of requirements.lock" --require-hashes -r requirements.lock
 	@$(INSTALL) "2/2 datagen itself" --no-deps --no-build-isolation -e .

@@ -141,13 +141,13 @@ def pace(share: float | None, n: float, hours: float, seconds: float) -> str:
         seconds: Wall time so far.
 
     >>> pace(0.25, 8, 2.0, 9.0), pace(0.5, 8, 0, 9.0), pace(0.0, 8, 2.0, 9.0), pace(None, 0, 0, 70)
-    (', 0.50 of 2.00 h, 200x realtime, 27 s left', ', 4 of 8, 9 s left', ', 0.00 of 2.00 h', ', for 1:10')
+    (', 0.50 of 2.00 h, 200x realtime, 27 s left', ', 4 of 8, 9 s left', ', 0.00 of 2.00 h, for 9 s', ', for 1:10')
     """
     if share is None:
         return f", for {clock(seconds)}"
     done = f", {share * hours:.2f} of {hours:.2f} h" if hours else f", {share * n:,.0f} of {n:,.0f}"
     if not share:
-        return done
+        return f"{done}, for {clock(seconds)}"
     speed = f", {share * hours * 3600 / max(seconds, 1e-9):,.0f}x realtime" if hours else ""
     return f"{done}{speed}, {clock(seconds / share * (1 - share))} left"
 
