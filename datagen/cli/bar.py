@@ -28,7 +28,7 @@ class LongWork(ABC):
     """Work that shows itself while it runs."""
 
     def __init__(self, printer: "Console", every_s: float = EVERY_S) -> None:
-        """Show nothing yet.
+        """Prepare to show the work.
 
         Args:
             printer: The terminal or file to write to.
@@ -85,7 +85,7 @@ class Bar(LongWork):
     def __init__(
         self, what: str, hours: float = 0.0, printer: "Console | None" = None, every_s: float = EVERY_S
     ) -> None:
-        """Begin without a part.
+        """Prepare a bar; its parts follow.
 
         Args:
             what: The command and its build.

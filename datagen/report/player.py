@@ -1,7 +1,7 @@
 """The player of a report: sound, timeline and rows of its conversations."""
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -81,15 +81,12 @@ def players(
     shown = [Shown.of(talk, longest_s) for talk in talks]
     shown.sort(key=lambda each: not (each.opens and each.opens.kind == "barge_in"))
     with ThreadPoolExecutor(1) as packer:
-        packed = [packer.submit(pack, sounds(each, len(talks))) for each in _counted(shown, tell)]
+        packed = []
+        for each in shown:
+            packed.append(packer.submit(pack, sounds(each, len(talks))))
+            packed[-1].add_done_callback(lambda _: tell(1))
         timelines = [timeline(each) for each in shown]
         return [{**values, "sounds": sound.result()} for values, sound in zip(timelines, packed, strict=True)]
-
-
-def _counted(shown: Sequence["Shown"], tell: Callable[[int], object]) -> Iterator["Shown"]:
-    for each in shown:
-        yield each
-        tell(1)
 
 
 @dataclass(frozen=True)

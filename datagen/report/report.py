@@ -61,7 +61,7 @@ def write_report(
         out: Directory or URL of the build.
         to: File to write; by default `report.html` in the build, or `NAME-report.html` here if the build is remote.
         n_conversations: Most conversations in the player.
-        part: Is told of each part of the work and its items, because this may take a minute.
+        part: Receives each part of the work and counts its items, because this may take a minute.
         trust: As of `datagen.open`.
 
     Raises:
