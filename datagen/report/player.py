@@ -25,9 +25,9 @@ PEAK_MS = 20
 """Duration of one value of a waveform."""
 _COMPRESSION = 0.7
 """libsndfile's compression level for MP3; with an average bit rate, 64 kbit/s in stereo."""
-_RECORDED_S = 150
-"""Seconds of recorded sound in a page, shared among its conversations: 1.5 MB."""
-_DECODED_S, _DECODED_ALONE_S = 30, 60
+_RECORDED_S = 120
+"""Seconds of recorded sound in a page, shared among its conversations: 1 MB."""
+_DECODED_S, _DECODED_ALONE_S = 25, 60
 """Seconds of sound decoded from tokens beside recorded sound, and without. Decoding takes most of the time."""
 _TASKS = ("three_stream", "two_stream", "four_stream", "asr", "tts")
 """Order in which rows are offered."""
