@@ -102,15 +102,16 @@ def report_page(
         written = write_report(out, to, conversations, bar.part, trust)
     typer.echo(f"{written.file}: {written.file.stat().st_size / 1e6:.1f} MB, works offline")
     typer.echo(f"At an event:  {written.url}")
-    if open_ and sys.stdout.isatty() and _has_display():
+    if open_ and _can_open():
         import webbrowser
 
         webbrowser.open(written.url)
 
 
-def _has_display() -> bool:
-    """True if a browser can show a window; without, a text browser would take the terminal."""
-    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+def _can_open() -> bool:
+    """True if a browser can show a window, and somebody sits there; else a text browser might take the terminal."""
+    has_display = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(has_display) and sys.stdout.isatty()
 
 
 @app.command("audit")
