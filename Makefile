@@ -1,6 +1,8 @@
 # Every target sets up what it needs: `make demo` and `make test` work on a fresh machine with Python 3.10 to 3.13.
 PYTHON ?= python3
 BIN := .venv/bin
+# Installs with pip and shows in one line what, how much of it, and for how long
+INSTALL := $(BIN)/python tools/install.py
 SETUP := .venv/.done
 ASR := .venv/.asr
 TRAIN := .venv/.train
@@ -21,18 +23,19 @@ setup: $(SETUP)
 
 $(SETUP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "datagen needs Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
+	@echo "A virtual environment in .venv, about 2 GB with the packages of requirements.lock"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(INSTALL) "1/2 packages of requirements.lock" --require-hashes -r requirements.lock
+	@$(INSTALL) "2/2 datagen itself" --no-deps --no-build-isolation -e .
 	touch $@
 
 $(ASR): $(SETUP) requirements-asr.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-asr.lock
+	@$(INSTALL) "packages of requirements-asr.lock" --require-hashes -r requirements-asr.lock
 	touch $@
 
 $(TRAIN): $(SETUP) requirements-train.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-train.lock
+	@$(INSTALL) "torch" $(TORCH)
+	@$(INSTALL) "packages of requirements-train.lock" --no-deps --require-hashes -r requirements-train.lock
 	touch $@
 
 # CosyVoice's own code, without the declared dependencies of its packages: the lock has what the
@@ -40,15 +43,22 @@ $(TRAIN): $(SETUP) requirements-train.lock
 # loads with CUDA's torch only.
 $(COSYVOICE): $(TRAIN) requirements-cosyvoice.lock
 	rm -rf $(COSYVOICE_PACKAGES)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes --target $(COSYVOICE_PACKAGES) -r requirements-cosyvoice.lock
+	@$(INSTALL) "packages of requirements-cosyvoice.lock" --no-deps --no-build-isolation --require-hashes --target $(COSYVOICE_PACKAGES) -r requirements-cosyvoice.lock
 	touch $@
 
-# The main job on synthetic speech: shipped dialogues to shards, a check, an audit and one row.
+# The main job on synthetic speech: shipped dialogues to shards, a check, an audit, one row, and a
+# report, whose player opens at a barge-in where there is a display. The last lines work as printed.
 demo: setup
 	$(BIN)/datagen build quickstart --out $(OUT)/quickstart
 	$(BIN)/datagen check $(OUT)/quickstart
 	$(BIN)/datagen audit $(OUT)/quickstart
 	$(BIN)/datagen show $(OUT)/quickstart --task three_stream --chunks 24
+	$(BIN)/datagen report $(OUT)/quickstart --open
+	@echo
+	@echo "Next:  $(BIN)/datagen report $(OUT)/quickstart --open"
+	@echo "       $(BIN)/datagen listen $(OUT)/quickstart --dialogue concert-parking --out talk.wav"
+	@echo "       $(BIN)/datagen show $(OUT)/quickstart --row 2 --chunks 185 --codes"
+	@echo "       . .venv/bin/activate     once per terminal, then \`datagen\` alone will do"
 
 test: setup $(TRAIN)
 	$(BIN)/ruff check .

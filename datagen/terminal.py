@@ -32,13 +32,14 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep or category(c) == "Zs" else json.dumps(c)[1:-1] for c in text)
 
 
-def console(piped_width: int | None = _PIPED_WIDTH) -> "Console":
-    """Standard output: as wide as the terminal, or of a fixed width in a pipe.
+def console(piped_width: int | None = _PIPED_WIDTH, *, stderr: bool = False) -> "Console":
+    """Standard output, or standard error: as wide as the terminal, or of a fixed width in a pipe.
 
     Control characters in printed text are spelled out; colours and the movements of progress bars
     are not text.
     """
-    return _harmless_console()(highlight=False, width=None if sys.stdout.isatty() else piped_width)
+    file = sys.stderr if stderr else sys.stdout
+    return _harmless_console()(highlight=False, width=None if file.isatty() else piped_width, stderr=stderr)
 
 
 @cache

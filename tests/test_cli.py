@@ -255,11 +255,14 @@ def test_export_says_what_it_wrote_and_how_to_read_it(datagen, built, format):
 def test_report_writes_a_page_and_opens_it(datagen, built, monkeypatch):
     shown = []
     monkeypatch.setattr("webbrowser.open", shown.append)
-    assert datagen.ok("report", built).endswith("MB, works offline\n")
+    first, link = datagen.ok("report", built, "--open").splitlines()  # there is no terminal
+    assert first.startswith("out/report.html: ")
+    assert link.partition("file://")[2].startswith(f"{Path('out/report.html').resolve()}#conversation=")
     assert (built / "report.html").read_text("utf-8").startswith("<!doctype html>")
     assert shown == []
-    datagen.ok("report", built, "--to", "page.html", "--conversations", "1", "--open")
-    assert shown == [Path("page.html").resolve().as_uri()]
+    monkeypatch.setattr("datagen.cli.look_commands._can_open", lambda: True)
+    said = datagen.ok("report", built, "--to", "page.html", "--conversations", "1", "--open")
+    assert [said.splitlines()[1]] == [f"At an event:  {url}" for url in shown]
     assert Path("page.html").read_text("utf-8").count('class="talk"') == 1
     assert "there is no build" in datagen.fails("report", "nowhere")
 
@@ -390,7 +393,7 @@ def test_markup_in_names_is_printed_as_it_is(datagen, tmp_path):
     write(tmp_path / "x.jsonl", [talk("Hello there my friend.", "Hello to you too.", id="[bold red]x[/] {0} %s")])
     said = datagen.ok("build", "fake", "--input", "x.jsonl", "--out", "[bold]o", *FAST)
     assert "[bold]o: 1 records" in said
-    assert "datagen show [bold]o" in said
+    assert "datagen show '[bold]o'" in said
     assert 'load_dataset("[bold]o"' in said
     assert "[bold red]x[/] {0} %s#three_stream#0" in datagen.ok("show", "[bold]o")
 

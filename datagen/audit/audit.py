@@ -38,8 +38,15 @@ PREDICTORS: tuple[Callable[[], Predictor], ...] = (
 _COLUMNS = ("predictor", "verdict", "score", "by chance", "limit", "n", "what it means")
 
 
-def audit(manifest: Manifest, n_conversations: int = N_CONVERSATIONS) -> list[Finding]:
+def audit(
+    manifest: Manifest, n_conversations: int = N_CONVERSATIONS, tell: Callable[[int], object] = lambda _: None
+) -> list[Finding]:
     """Run all predictors on a finished build; of a larger one, on about `n_conversations` of it.
+
+    Args:
+        manifest: Of the build.
+        n_conversations: Approximate maximum number of conversations to read.
+        tell: Called with 1 after each conversation.
 
     Raises:
         DatagenError: If the output holds no conversations, such as one made by `datagen flatten`.
@@ -52,6 +59,7 @@ def audit(manifest: Manifest, n_conversations: int = N_CONVERSATIONS) -> list[Fi
     for talk in talks(manifest, n_conversations):
         for predictor in predictors:
             predictor.add(talk)
+        tell(1)
     twins = TwinsAcrossSplits(manifest.n_conversations)
     for text in texts(manifest):
         twins.add(text)

@@ -6,7 +6,7 @@ to be.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations, islice
 from statistics import fmean, pstdev
@@ -87,7 +87,12 @@ class JudgeAgreement:
 
 
 async def judge(
-    talks: Sequence[DialogueText], client: Client, llm: Llm, n_repeats: int = 3, prompts: str = ""
+    talks: Sequence[DialogueText],
+    client: Client,
+    llm: Llm,
+    n_repeats: int = 3,
+    prompts: str = "",
+    tell: Callable[[int], object] = lambda _: None,
 ) -> list[JudgedDialogue]:
     """Have dialogues rated.
 
@@ -97,6 +102,7 @@ async def judge(
         llm: Values of the client; a temperature above 0 shows the judge's uncertainty.
         n_repeats: Independent ratings per dialogue.
         prompts: Folder with your own prompt `score`; empty for the shipped one.
+        tell: Called with 1 after each rating.
 
     Returns:
         One item per dialogue, in order.
@@ -105,7 +111,7 @@ async def judge(
         DatagenError: A fault that stops a run, such as a spent budget, after all requests ended.
     """
     places = [(talk, sample) for talk in talks for sample in range(n_repeats)]
-    requests = (_score(talk, sample, client, llm, prompts) for talk, sample in places)
+    requests = (_told(_score(talk, sample, client, llm, prompts), tell) for talk, sample in places)
     found = await asyncio.gather(*requests, return_exceptions=True)
     for result in found:
         if isinstance(result, BaseException) and not isinstance(result, (UnfitAnswerError, NoAnswerError)):
@@ -119,6 +125,13 @@ async def judge(
             JudgedDialogue(talk.id, tuple(s.score for s in scores), tuple(s.reason for s in scores), failures)
         )
     return judged
+
+
+async def _told(rating: Awaitable[ScoreAnswer], tell: Callable[[int], object]) -> ScoreAnswer:
+    try:
+        return await rating
+    finally:
+        tell(1)
 
 
 async def _score(talk: DialogueText, sample: int, client: Client, llm: Llm, prompts: str) -> ScoreAnswer:
@@ -146,6 +159,7 @@ def judge_build(
     n_repeats: int = 3,
     prompts: str = "",
     answers: ReplyShelf | None = None,
+    tell: Callable[[int], object] = lambda _: None,
 ) -> list[JudgedDialogue]:
     """Have the conversations of a build rated.
 
@@ -157,6 +171,7 @@ def judge_build(
         n_repeats: Independent ratings per conversation.
         prompts: Folder with your own prompt `score`; empty for the shipped one.
         answers: Store that keeps the answers; by default they are lost.
+        tell: Called with 1 after each rating.
 
     Raises:
         DatagenError: If the build has no such conversations, or a fault stops the run.
@@ -167,7 +182,7 @@ def judge_build(
 
     async def run() -> list[JudgedDialogue]:
         async with Client(llm, answers or Memory()) as client:
-            return await judge(talks, client, llm, n_repeats, prompts)
+            return await judge(talks, client, llm, n_repeats, prompts, tell)
 
     return asyncio.run(run())
 

@@ -2,8 +2,12 @@
 
 import contextlib
 import os
+import shlex
+import shutil
 import signal
 import sys
+import time
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -12,6 +16,7 @@ import typer.core
 from datagen.faults import explained, one_line
 from datagen.interrupt import exit_status
 
+_START_S = time.monotonic()
 TRACEBACK = "DATAGEN_TRACEBACK"
 """Environment variable that shows tracebacks, if it is set."""
 
@@ -42,6 +47,20 @@ class _Commands(typer.core.TyperGroup):
             typer.echo(f"datagen: {one_line(_message(error, _place(arguments)))}", err=True)
             raise typer.Exit(1) from error
         return result
+
+
+def program() -> str:
+    """The program as a user must type it: `datagen`, or its path if that finds none or another one."""
+    called = Path(sys.argv[0])
+    if called.stem != "datagen" or not called.exists():
+        return "datagen"
+    found = shutil.which("datagen")
+    return "datagen" if found and Path(found).resolve() == called.resolve() else shlex.quote(str(called))
+
+
+def seconds_since_start() -> float:
+    """Wall time of the whole command so far, loading of packages included."""
+    return time.monotonic() - _START_S
 
 
 def _stopped() -> typer.Exit:

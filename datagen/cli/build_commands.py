@@ -133,7 +133,7 @@ def flatten(
     ] = None,
 ) -> None:
     """Make new shards from the conversations of a build, without synthesizing speech again."""
-    from datagen.cli.progress import print_summary
+    from datagen.cli.progress import JobProgress
     from datagen.recipe import set_value
     from datagen.run.reflatten import reflatten
 
@@ -149,7 +149,9 @@ def flatten(
         changes["max_tokens"] = max_tokens
     for setting in set_ or ():
         set_value(changes, setting, example="half_duplex=heard")
-    print_summary(reflatten(source, out, changes, workers or _N_CORES), out)
+    with JobProgress(out) as progress:
+        manifest = reflatten(source, out, changes, workers or _N_CORES, progress)
+    progress.built(manifest)
 
 
 @app.command()
@@ -160,11 +162,17 @@ def check(
     ] = None,
 ) -> None:
     """Check an output against its manifest and the rules of the format. Exits with status 1 on a fault."""
+    from datagen.cli.bar import Bar
     from datagen.run.check import check as run
+    from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
     from datagen.terminal import printable
 
-    report = run(open_store(out), open_store(conversations) if conversations else None)
+    store = open_store(out)
+    with Bar(f"check {out}") as bar:
+        manifest = Manifest.load(store)
+        tell = bar.part("units", manifest.n_units, manifest.hours)
+        report = run(store, open_store(conversations) if conversations else None, tell)
     for fault in report.faults:
         typer.echo(printable(fault), err=True)
     if report.faults:

@@ -1,5 +1,6 @@
 """Commands for a finished build: show, listen, report, audit, export, evaluate."""
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -61,9 +62,15 @@ def listen(
 ) -> None:
     """Write the audio of a conversation, as mixed or decoded from its tokens."""
     import datagen.inspect
+    from datagen.cli.bar import Bar
     from datagen.inspect.conversation import listen as run
 
-    typer.echo(run(datagen.inspect.open(out, trust).conversation(dialogue), to, channel, decoded))
+    with Bar(f"listen {out}") as bar:
+        bar.part(f"finding {dialogue}")
+        talk = datagen.inspect.open(out, trust).conversation(dialogue)
+        bar.part(f"{'decoding' if decoded else 'writing'} {talk.seconds:.0f} s of sound")
+        summary = run(talk, to, channel, decoded)
+    typer.echo(summary)
 
 
 @app.command("report")
@@ -81,22 +88,30 @@ def report_page(
             help="Number of conversations in the player; the more, the shorter each excerpt.",
         ),
     ] = 5,
-    open_: Annotated[bool, typer.Option("--open", help="Open the file in the browser.")] = False,
+    open_: Annotated[
+        bool,
+        typer.Option("--open", help="Open it in the browser at a barge-in; needs a display and a terminal."),
+    ] = False,
     trust: Trust = False,
 ) -> None:
     """Write one HTML file about a build: contents, timing with human ranges, tokens, and a player."""
+    from datagen.cli.bar import Bar
     from datagen.report.report import write_report
 
-    def say(message: str) -> None:
-        if sys.stderr.isatty():
-            typer.echo(message, err=True)
-
-    file = write_report(out, to, conversations, say, trust)
-    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, works offline")
-    if open_:
+    with Bar(f"report {out}") as bar:
+        written = write_report(out, to, conversations, bar.part, trust)
+    typer.echo(f"{written.file}: {written.file.stat().st_size / 1e6:.1f} MB, works offline")
+    typer.echo(f"At an event:  {written.url}")
+    if open_ and _can_open():
         import webbrowser
 
-        webbrowser.open(file.resolve().as_uri())
+        webbrowser.open(written.url)
+
+
+def _can_open() -> bool:
+    """True if a browser can show a window, and somebody sits there; else a text browser might take the terminal."""
+    has_display = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(has_display) and sys.stdout.isatty()
 
 
 @app.command("audit")
@@ -110,10 +125,15 @@ def audit_build(
     """Look for shortcuts that a model could learn (docs/audit.md). Exits with status 1 on a finding."""
     from datagen.audit.audit import as_json as plain
     from datagen.audit.audit import audit, show, title
+    from datagen.cli.bar import Bar
     from datagen.terminal import console, print_json
 
     manifest = _manifest(out)
-    findings = audit(manifest, conversations)
+    n = manifest.n_conversations
+    n_read = min(n, conversations)
+    with Bar(f"audit {out}") as bar:
+        tell = bar.part("conversations", n_read, manifest.hours * n_read / max(n, 1))
+        findings = audit(manifest, conversations, tell)
     if as_json:
         print_json(plain(findings))
     else:
@@ -133,15 +153,12 @@ def export(
 ) -> None:
     """Export conversations as audio files and manifests for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
     import datagen.inspect
+    from datagen.cli.bar import Bar
     from datagen.export import export as run
 
     output = datagen.inspect.open(out, trust)
-    if sys.stderr.isatty():
-        n_conversations = output.manifest.n_conversations
-        with typer.progressbar(length=n_conversations, label=to, file=sys.stderr) as bar:
-            summary = run(output, to, format, decoded, bar.update)
-    else:
-        summary = run(output, to, format, decoded)
+    with Bar(f"export {out}", output.hours) as bar:
+        summary = run(output, to, format, decoded, bar.part("conversations", output.manifest.n_conversations))
     typer.echo(summary)
 
 
@@ -197,10 +214,16 @@ def evaluate(
         found = _rated(manifest, judge, set_ or [], split, rows, repeats, answers)
         print_json(found) if json else _show_rated(found, f"{judge} on {out} {split}")
         return
-    from datagen.evaluate.evaluate import evaluate as run
-    from datagen.evaluate.models import load
+    from datagen.cli.bar import Bar
 
-    scores = run(manifest, load(str(model), manifest.vocabulary.size), task, split, rows, free)
+    with Bar(f"evaluate {out}") as bar:
+        bar.part("loading the model")
+        from datagen.evaluate.evaluate import evaluate as run
+        from datagen.evaluate.models import load
+
+        loaded = load(str(model), manifest.vocabulary.size)
+        n, hours = _rows_to_score(manifest, task, split, rows)
+        scores = run(manifest, loaded, task, split, rows, free, tell=bar.part("rows", n, hours))
     if json:
         print_json(scores)
     else:
@@ -215,6 +238,14 @@ def _manifest(out: str) -> "Manifest":
     return Manifest.load(open_store(out))
 
 
+def _rows_to_score(manifest: "Manifest", task: str, split: str, n_most: int | None) -> tuple[int, float]:
+    """Number of rows of a split, at most `n_most`, and their hours; 0 if there are none."""
+    table = manifest.tables.get(task, {})
+    n_all, n_split = sum(part.n_rows for part in table.values()), table[split].n_rows if split in table else 0
+    n = n_split if n_most is None else min(n_split, n_most)
+    return n, manifest.hours * n / max(n_all, 1)
+
+
 def _rated(
     manifest: "Manifest", recipe: str, overrides: list[str], split: str, n: int | None, n_repeats: int, to: str | None
 ) -> dict[str, Any]:
@@ -223,12 +254,14 @@ def _rated(
 
     from datagen.authoring.authoring_config import parse
     from datagen.authoring.judge import agreement, judge_build
+    from datagen.cli.bar import Bar
     from datagen.recipe import read_text
     from datagen.shards.store import open_store
 
     values = parse(read_text(recipe), recipe, tuple(overrides))
     store = open_store(to) if to else None
-    judged = judge_build(manifest, values.llm, split, n, n_repeats, values.prompts, store)
+    with Bar(f"evaluate {manifest.store.url}") as bar:
+        judged = judge_build(manifest, values.llm, split, n, n_repeats, values.prompts, store, bar.part("ratings"))
     return {"agreement": agreement(judged).table(), "dialogues": [asdict(each) for each in judged]}
 
 

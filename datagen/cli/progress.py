@@ -1,19 +1,19 @@
 """Terminal output of a job: while it runs, and at its end."""
 
+import shlex
 import time
 from collections import Counter
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
-from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
+from datagen.cli.app import program, seconds_since_start
+from datagen.cli.bar import LongWork, clock
 from datagen.clock import samples_to_ms
 from datagen.run.job import Watcher
 from datagen.run.status import Status
@@ -32,49 +32,36 @@ _console = console(None)
 _say = partial(_console.print, soft_wrap=True)
 
 
-class JobProgress(Watcher):
-    """Paints units done, hours made, speed, time left, and rejects by reason."""
+class JobProgress(LongWork, Watcher):
+    """Shows units done, hours made, speed, time left, and rejects by reason."""
 
     def __init__(self, out: str) -> None:
+        super().__init__(_console)
         self._out, self._rejects = out, Counter[str]()
-        self._rate, self._n_samples, self._n_before = 0, 0, 0
+        self._rate, self._n_samples = 0, 0
+        self._n_units, self._n_done, self._n_before = 0, 0, 0
         self._began = time.monotonic()
-        self._bar = Progress(
-            SpinnerColumn(), BarColumn(28), MofNCompleteColumn(), TextColumn("units"), _Speed(self), console=_console
-        )
-        self._task = self._bar.add_task("job", total=None)
-        self._live = Live(self, console=_console, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> "JobProgress":
-        """Begin to paint."""
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop painting."""
-        self._live.stop()
-
+    @override
     def __rich__(self) -> Group:
         """The bar, and the rejects below it."""
         worst = ", ".join(f"{reason} {count}" for reason, count in self._rejects.most_common(4))
-        return Group(self._bar, Text(f"  rejects: {worst}" if worst else "", style="dim", overflow="ellipsis"))
+        return Group(super().__rich__(), Text(f"  rejects: {worst}" if worst else "", style="dim", overflow="ellipsis"))
 
     @override
     def planned(self, plan: Plan[Any], n_done: int) -> None:
         """Show earlier progress. Hours and rejects are of this run; `datagen status` adds up all."""
         if isinstance(plan.identity, Identity):
             self._rate = plan.identity.clock.sample_rate_hz
-        self._n_before, self._began = n_done, time.monotonic()
-        self._bar.update(self._task, total=plan.n_units, completed=n_done)
+        self._n_units, self._n_done, self._n_before = plan.n_units, n_done, n_done
+        self._began = time.monotonic()
         already = f", {n_done} units done before" if n_done else ""
         line = f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}"
         _say(line)
 
     @override
     def unit_done(self, marker: Marker) -> None:
-        self._bar.advance(self._task)
+        self._n_done += 1
         self._rejects.update(marker.rejects)
         self._n_samples += marker.n_samples
 
@@ -82,30 +69,34 @@ class JobProgress(Watcher):
     def notice(self, line: str) -> None:
         _say(f"[yellow]{escape(line)}[/]")
 
-    def speed(self, done: float, total: float | None) -> str:
-        """Time left; of a build also hours made, and speed against real time."""
-        seconds = max(time.monotonic() - self._began, 1e-9)
-        n_now = done - self._n_before
-        if not n_now or not total:
-            return "planning and loading engines ..." if total is None else "first units under way ..."
-        left = f"{_clock(seconds / n_now * (total - done))} left"
+    @override
+    def state(self) -> tuple[float | None, str]:
+        """Units done and time left; of a build also hours made, and speed against realtime."""
+        if not self._n_units:
+            return None, f"{self._out}: planning and loading engines, for {clock(seconds_since_start())}"
+        share, units = self._n_done / self._n_units, f"{self._n_done}/{self._n_units} units"
+        seconds, n_now = max(time.monotonic() - self._began, 1e-9), self._n_done - self._n_before
+        if not n_now:
+            return share, f"{units}, first units under way, for {clock(seconds)}"
+        left = f"{clock(seconds / n_now * (self._n_units - self._n_done))} left"
         made_s = self._made_seconds()
-        return f"{made_s / 3600:.2f} h of conversation, {made_s / seconds:.0f}x realtime, {left}" if made_s else left
+        made = f", {made_s / 3600:.2f} h of conversation, {made_s / seconds:.0f}x realtime" if made_s else ""
+        return share, f"{units}{made}, {left}"
 
     def _made_seconds(self) -> float:
         return samples_to_ms(self._n_samples, self._rate) / 1000 if self._n_samples else 0.0
 
     def built(self, manifest: Manifest) -> None:
         """Report what a build made and what to do with it."""
-        seconds, made_s = time.monotonic() - self._began, self._made_seconds()
-        speed = f" in {_clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
+        seconds, made_s = seconds_since_start(), self._made_seconds()
+        speed = f" in {clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
         _say(f"[green]Done[/]: {manifest.hours * 60:.1f} minutes of conversation{speed}")
         print_summary(manifest, self._out)
 
     def authored(self, found: "Summary", recipe: "WriteRecipe") -> None:
         """Report what an authoring run made, what it cost, and what to do with it."""
-        seconds = time.monotonic() - self._began
-        _say(f"[green]Done[/]: {found.n_kept} of {found.n_records} records kept, {seconds:.0f} s")
+        seconds = clock(seconds_since_start())
+        _say(f"[green]Done[/]: {found.n_kept} of {found.n_records} records kept in {seconds}")
         for reason, n in Counter(found.rejects).most_common():
             _say(f"  rejected: {reason} {n}")
         usage, money = found.usage, found.usage.money(recipe.llm.prices)
@@ -114,30 +105,7 @@ class JobProgress(Watcher):
         _say(f"{found.n_answers} answers, {about}{usage.input:,} tokens in and {usage.output:,} out{cost}")
         _say(f"digest {found.digest}\n")
         folder = f"{self._out.rstrip('/')}/dialogues" + ("/" if is_url(self._out) else "")
-        _say(f"Next:  datagen build RECIPE --input {escape(folder)}")
-
-
-class _Speed(ProgressColumn):
-    def __init__(self, progress: JobProgress) -> None:
-        super().__init__()
-        self._progress = progress
-
-    def render(self, task: Task) -> Text:
-        """The line behind the bar."""
-        return Text(self._progress.speed(task.completed, task.total), style="cyan")
-
-
-def _clock(seconds: float) -> str:
-    """Seconds as a person reads them.
-
-    >>> _clock(5.2), _clock(3725)
-    ('5 s', '1:02:05')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+        _say(f"Next:  {program()} build RECIPE --input {shlex.quote(folder)}", markup=False)
 
 
 def print_status(status: Status) -> None:
@@ -150,11 +118,11 @@ def print_status(status: Status) -> None:
         f"       {status.n_rejects} records rejected{f': {reasons}' if reasons else ''}",
     ]
     if status.last_unit_at is not None:
-        age = _clock(max(time.time() - status.last_unit_at, 0))
+        age = clock(max(time.time() - status.last_unit_at, 0))
         speed = f"{status.realtime:.0f}x realtime lately" if status.realtime is not None else "not known yet"
         lines.append(f"speed  {speed}; the last unit was done {age} ago")
     if not status.finished and status.hours_left is not None:
-        at_speed = f", {_clock(status.seconds_left)} at that speed" if status.seconds_left is not None else ""
+        at_speed = f", {clock(status.seconds_left)} at that speed" if status.seconds_left is not None else ""
         lines.append(
             f"left   {status.n_units - status.n_units_done} units, about {status.hours_left:.2f} hours{at_speed}"
         )
@@ -190,10 +158,18 @@ def print_summary(manifest: Manifest, out: str) -> None:
     if manifest.notices:
         _say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
     _say(f"digest {escape(manifest.digest)}\n")
-    tasks, out = manifest.tasks, escape(out)
-    if tasks:
-        best = "three_stream" if "three_stream" in tasks else tasks[0]
-        _say(f"Next:  datagen show {out} --task {best}     look at a training row")
-        _say(f"       datagen check {out}     verify every file")
-        if not is_url(out):
-            _say(f'       datasets.load_dataset("{out}", "{best}")     in Python')
+    if manifest.tasks:
+        _say(_next_steps(manifest.tasks, out, has_talks="conversations" in manifest.tables), markup=False)
+
+
+def _next_steps(tasks: list[str], out: str, *, has_talks: bool) -> str:
+    """Commands that work as printed."""
+    run, place = program(), shlex.quote(out)
+    best = "three_stream" if "three_stream" in tasks else tasks[0]
+    steps = [f"{run} show {place} --task {best}     look at a training row"]
+    if has_talks:
+        steps.append(f"{run} report {place} --open     look and listen in a browser")
+    steps.append(f"{run} check {place}     verify every file")
+    if not is_url(out):
+        steps.append(f'datasets.load_dataset("{out}", "{best}")     in Python')
+    return "Next:  " + "\n       ".join(steps)

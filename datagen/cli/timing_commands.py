@@ -48,7 +48,9 @@ def report(
     ] = 100,
 ) -> None:
     """Compare the timing of a build with human ranges and a reference, and check it against the audio."""
+    from datagen.cli.bar import Bar
     from datagen.measure import timing_report as reports
+    from datagen.measure.charts import ready_for_charts, write_charts
     from datagen.measure.compared_timing import ComparedTiming
     from datagen.measure.crosscheck import detectors
     from datagen.shards.manifest import Manifest
@@ -58,12 +60,16 @@ def report(
     store = open_store(out)
     manifest = Manifest.load(store)
     compared = ComparedTiming.named(reference) if reference else ComparedTiming.of_build(manifest)
-    found = reports.measure(store, manifest)
-    checked = reports.hear(store, manifest, detectors(), voice)
+    if plots:
+        ready_for_charts(plots)
+    with Bar(f"timing report {out}", manifest.hours) as bar:
+        n = manifest.n_conversations
+        found = reports.measure(store, manifest, bar.part("timelines", n))
+        n_heard = min(n, voice)
+        heard = bar.part("speech in the audio", n_heard, manifest.hours * n_heard / max(n, 1))
+        checked = reports.hear(store, manifest, detectors(), voice, heard)
     result = reports.as_json(found, manifest, checked, compared)
     if plots:
-        from datagen.measure.charts import write_charts
-
         write_charts(found.battery, compared, plots)
     print_json(result) if json else reports.show_report(result, out)
 

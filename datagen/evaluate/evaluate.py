@@ -12,7 +12,7 @@ Tokens are drawn with the model's probabilities, as such models run. The likelie
 always changes nothing, because an answer begins somewhere within half a second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -209,6 +209,7 @@ def evaluate(
     n_rows: int | None = None,
     free: bool = True,
     seed: int = 0,
+    tell: Callable[[int], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Score a model on rows of a full-duplex task.
 
@@ -220,6 +221,7 @@ def evaluate(
         n_rows: Number of rows to read; by default all.
         free: True to run it freely too, which takes a step of the model per token.
         seed: Seed of the draws.
+        tell: Called with 1 after each row.
 
     Raises:
         DatagenError: If the build has no such rows.
@@ -235,4 +237,5 @@ def evaluate(
         if n_rows is not None and number >= n_rows:
             break
         found.add(row, free)
+        tell(1)
     return found.table()

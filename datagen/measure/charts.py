@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from datagen.errors import DatagenError
 from datagen.faults import cannot
 from datagen.measure.battery import Battery, Durations
-from datagen.measure.compared_timing import HUMAN, ComparedTiming, marks, measured
+from datagen.measure.compared_timing import ComparedTiming, marks, measured
 
 _WIDTH, _HEIGHT = 380, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 20, 12, 38
@@ -122,13 +123,6 @@ def _picture(kind: str, title: str, width: int, height: int, *parts: Markup, **m
     return _tag("svg", Markup("").join(parts), class_=kind, **view, role="img", aria_label=title)
 
 
-def band(x: Axis, low: float, high: float) -> Markup:
-    """A range of x over the full height."""
-    left, right = _x(x, max(low, x.low)), _x(x, min(high, x.high))
-    width = round(max(right - left, 1), 1)
-    return _tag("rect", class_="human", x=left, y=_TOP, width=width, height=_HEIGHT - _TOP - _BOTTOM)
-
-
 def rule(x: Axis, value: float, name: str) -> Markup:
     """A vertical line at a value of x."""
     return _tag("line", class_=name, x1=_x(x, value), x2=_x(x, value), y1=_TOP, y2=_HEIGHT - _BOTTOM)
@@ -220,13 +214,27 @@ class Chart:
         return str(_tag("svg", Markup("").join(parts), **size, viewBox=f"0 0 {_WIDTH} {height + 8}")) + "\n"
 
 
+def ready_for_charts(directory: Path) -> None:
+    """Make the directory of `write_charts` and try a file in it, before the measuring that charts need.
+
+    Raises:
+        DatagenError: If nothing can be written there.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise DatagenError(cannot("write", directory, error)) from error
+
+
 def write_charts(battery: Battery, reference: ComparedTiming, directory: Path) -> None:
     """Write the timing charts as SVG files named by their headings, such as `floor-transfers.svg`.
 
     Raises:
         DatagenError: If a file cannot be written.
     """
-    for chart in (floor_transfers(battery, reference), *lengths(battery, reference)):
+    for chart in (floor_transfers(battery, reference), *lengths(battery, reference), *human_ranges(battery)):
         path = directory / f"{chart.heading.lower().replace(' ', '-')}.svg"
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -245,7 +253,7 @@ def percent(share: float) -> str:
 
 
 def floor_transfers(battery: Battery, reference: ComparedTiming) -> Chart:
-    """Histogram of offsets by the speaker who takes the floor, a reference, and the human median as a band."""
+    """Histogram of offsets by the speaker who takes the floor, and a reference."""
     edges = np.arange(_FTO_MS[0], _FTO_MS[1] + 1, _BIN_MS).astype(np.float64)
     n = max(battery.fto.n, 1)
     parts = [(f"fill-{name}", _counts(battery.durations[f"fto_{name}"], edges) / n) for name in ("assistant", "user")]
@@ -253,12 +261,11 @@ def floor_transfers(battery: Battery, reference: ComparedTiming) -> Chart:
     curve = _counts(theirs, edges) / max(theirs.n, 1)
     top = max(float(np.max(parts[0][1] + parts[1][1])), float(np.max(curve)), 0.01)
     x, y = Axis(*_FTO_MS, "offset in ms: left of 0 overlap, right of 0 gap", _plain), Axis(0, top, "", percent)
-    median, middle = HUMAN["fto_median_ms"], edges[:-1] + _BIN_MS / 2
+    middle = edges[:-1] + _BIN_MS / 2
     svg = axes(
         f"Histogram of floor-transfer offsets, beside {reference.title}",
         x,
         y,
-        band(x, median.low, median.high),
         bars(x, y, edges, parts),
         line(x, y, "curve-reference", middle, curve),
         rule(x, 0, "zero"),
@@ -268,7 +275,6 @@ def floor_transfers(battery: Battery, reference: ComparedTiming) -> Chart:
         ("fill-assistant", "to the assistant"),
         ("fill-user", "to the user"),
         ("curve-reference", reference.title),
-        ("human", "human median, published range"),
     )
     here = battery.fto.median()
     note = [f"{battery.fto.n:,} transfers", f"median {here:.0f} ms" if here is not None else ""]
@@ -277,25 +283,32 @@ def floor_transfers(battery: Battery, reference: ComparedTiming) -> Chart:
 
 
 def lengths(battery: Battery, reference: ComparedTiming) -> list[Chart]:
-    """Shares of offsets, gaps, pauses and overlaps up to each length, with a reference and human ranges."""
+    """Shares of offsets, gaps, pauses and overlaps up to each length, with a reference."""
     return [_shares(name, measured(battery)[name], reference) for name in _SPANS_MS]
 
 
-def _shares(name: str, ours: Durations, reference: ComparedTiming) -> Chart:
+def human_ranges(battery: Battery) -> list[Chart]:
+    """Shares of offsets, gaps and overlaps up to each length, with published ranges of human conversation."""
+    return [_shares(name, measured(battery)[name]) for name in _SPANS_MS if list(marks(name))]
+
+
+def _shares(name: str, ours: Durations, reference: ComparedTiming | None = None) -> Chart:
+    """Shares up to each length with a reference, or else with published human ranges."""
     measure = "offset" if name == "fto" else "length"
     x, y = Axis(*_SPANS_MS[name], f"{measure} in ms", _plain), Axis(0, 1, "", percent)
     layers, key = [], [("curve-here", "here")]
-    if name in reference.durations:
+    if reference and name in reference.durations:
         layers.append(line(x, y, "curve-reference", *_ecdf(reference.durations[name], x)))
         key.append(("curve-reference", reference.title))
     if ours.n:
         layers.append(line(x, y, "curve-here", *_ecdf(ours, x)))
-    known = list(marks(name))
-    layers += [stroke(x, y, (m.from_ms, m.from_share), (m.to_ms, m.to_share), m.range.source) for m in known]
-    if known:
-        key.append(("human", "human, published ranges"))
-    svg = axes(f"{_HEADINGS[name]}: share up to each {measure}", x, y, *layers)
-    return Chart(_HEADINGS[name], svg, tuple(key), f"{ours.n:,}; share up to each {measure}")
+    heading = _HEADINGS[name]
+    if not reference:
+        known = marks(name)
+        layers += [stroke(x, y, (m.from_ms, m.from_share), (m.to_ms, m.to_share), m.range.source) for m in known]
+        key, heading = [*key, ("human", "human, published ranges")], f"{heading} and human ranges"
+    svg = axes(f"{heading}: share up to each {measure}", x, y, *layers)
+    return Chart(heading, svg, tuple(key), f"{ours.n:,}; share up to each {measure}")
 
 
 def _ecdf(durations: Durations, x: Axis) -> tuple[Floats, Floats]:

@@ -1,5 +1,6 @@
 """The timing report of a build, as JSON and as tables in a terminal."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.markup import escape
@@ -10,6 +11,7 @@ from datagen.measure.battery import Battery, Durations
 from datagen.measure.compared_timing import HUMAN, ComparedTiming, measured
 from datagen.measure.crosscheck import Detector, cross_check
 from datagen.measure.timelines import Measured, conversations
+from datagen.records import Streams
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import Store
 from datagen.terminal import console, table
@@ -19,21 +21,37 @@ VERSION = 2
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def measure(store: Store, manifest: Manifest) -> Measured:
-    """Measure the stored timelines of a build, one file at a time."""
+def measure(store: Store, manifest: Manifest, tell: Callable[[int], object] = lambda _: None) -> Measured:
+    """Measure the stored timelines of a build, one file at a time; calls `tell` with 1 after each conversation."""
     found = Measured(Battery(manifest.clock.sample_rate_hz))
     for streams in conversations(store, manifest):
         found.add(streams)
+        tell(1)
     return found
 
 
-def hear(store: Store, manifest: Manifest, detectors: dict[str, Detector], n_most: int) -> list[dict[str, Any]]:
-    """Run the voice check on the first conversations of a build; empty if it kept no audio."""
+def hear(
+    store: Store,
+    manifest: Manifest,
+    detectors: dict[str, Detector],
+    n_most: int,
+    tell: Callable[[int], object] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Run the voice check on the first conversations of a build; empty if it kept no audio.
+
+    Calls `tell` with 1 after each conversation.
+    """
     recipe = manifest.recipe
     if not n_most or not recipe["mix"]["keep_audio"]:
         return []
     margin_ms = recipe["speak"]["trim_margin_ms"]
-    return cross_check(conversations(store, manifest, with_audio=True), detectors, n_most, margin_ms)
+
+    def counted() -> Iterator[Streams]:
+        for streams in conversations(store, manifest, with_audio=True):
+            yield streams
+            tell(1)
+
+    return cross_check(counted(), detectors, n_most, margin_ms)
 
 
 def as_json(

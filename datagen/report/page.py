@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import jinja2
 from markupsafe import Markup
@@ -15,11 +16,14 @@ from datagen.inspect.rows import event_name
 from datagen.measure.charts import Chart, span, strip
 from datagen.measure.timing_report import number, words
 from datagen.records import EVENTS, SPLITS, TRANSFERS
+from datagen.report.choice import FIRST
 from datagen.shards.manifest import Manifest
 
 _LONGEST_TEXT = 600
 """Most characters shown of a reject's text."""
 _N_VOICES = 12
+_SCRIPTS = ("page.js", "sound.js", "timeline.js", "player.js")
+"""Run as one, in this order."""
 _FIGURES = {
     "fto_median_ms": "Floor-transfer offset, median",
     "fto_mean_ms": "Floor-transfer offset, mean",
@@ -55,6 +59,9 @@ class Content:
     timing: dict[str, Any] | None
     """From `datagen.measure.timing_report.as_json`."""
     timing_charts: list[Chart]
+    """Against the profile."""
+    human_charts: list[Chart]
+    """Against published ranges of human conversation."""
     codes: dict[str, dict[str, Any]]
     tasks: dict[str, dict[str, Any]]
     token_charts: list[Chart]
@@ -93,7 +100,8 @@ def render(content: Content) -> str:
         ),
     }
     template = Path(__file__).parent / "template"
-    style, script = ((template / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    style = (template / "report.css").read_text("utf-8")
+    script = "\n".join((template / name).read_text("utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html.j2").render(
         c=content,
         v=content.manifest,
@@ -102,6 +110,7 @@ def render(content: Content) -> str:
         policy=policy(style, script),
         style=Markup(style),  # noqa: S704 our own files
         script=Markup(script),  # noqa: S704
+        lines=lines(content),
         figures=_figures(content.timing) if content.timing else [],
         others=_others(content.timing) if content.timing else [],
         parts=_parts(content.timing) if content.timing else None,
@@ -110,6 +119,44 @@ def render(content: Content) -> str:
         order=lambda splits: sorted(splits.items(), key=lambda item: (*SPLITS, item[0]).index(item[0])),
         picks=[_pick(talk) for talk in content.talks],
     )
+
+
+def lines(c: Content) -> dict[str, str]:
+    """One line of summary for the page and for each of its sections."""
+    m, n_tokens = c.manifest, sum(task["n_tokens"] for task in c.tasks.values())
+    n_of_split = {name: n for name, (n, _) in c.survey["splits"].items()} if c.survey else {}
+    used = [f"{role} {use['n_used']:,} of {use['codebook_size']:,} codes" for role, use in c.codes.items()]
+    rejected = f"{m.n_rejects:,} of {m.n_records:,} records" if m.n_rejects else "none"
+    languages = ", ".join(shorten(name, 12) for name in (c.survey["languages"] if c.survey else ()))
+    parts = [
+        f"{hours(m.hours)} of conversation{f' ({languages})' if languages else ''} in {m.n_conversations:,} dialogues",
+        f"{n_tokens:,} tokens in {len(c.tasks)} tasks",
+        f"rejects: {rejected}",
+        f"audit: {_verdicts(c)}" if c.audit else "",
+    ]
+    return {
+        "summary": "; ".join(filter(None, parts)) + ".",
+        "contents": ", ".join(f"{name} {n_of_split[name]:,}" for name in SPLITS if name in n_of_split),
+        "timing": _within(c.timing) if c.timing else "",
+        "tokens": ", ".join(used),
+        "audit": _verdicts(c),
+        "rejects": rejected,
+        "origin": f"datagen {m.datagen}, digest {m.digest[:12]}",
+    }
+
+
+def _verdicts(c: Content) -> str:
+    """Findings by verdict, the failures by name."""
+    failed = [name for name, verdict, *_ in c.audit if verdict == "fail"]
+    n_passed = sum(verdict == "pass" for _, verdict, *_ in c.audit)
+    return f"{', '.join(failed)} failed" if failed else f"{n_passed} of {len(c.audit)} pass, none fails"
+
+
+def _within(timing: dict[str, Any]) -> str:
+    """The median offset, and the number of figures in their published human range."""
+    known = [figure["inside"] for figure in timing["figures"].values() if figure["inside"] is not None]
+    median = number("fto_median_ms", timing["figures"]["fto_median_ms"]["value"])
+    return f"median offset {median}; {sum(known)} of {len(known)} figures lie in their published human range"
 
 
 def policy(style: str, script: str) -> str:
@@ -174,8 +221,21 @@ def _voices(survey: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _pick(talk: dict[str, Any]) -> dict[str, Any]:
     """A conversation in the list, with its events by kind, floor transfers left out."""
-    kinds = Counter(event["label"] for event in talk["events"] if event["kind"] not in TRANSFERS)
-    return {**{name: talk[name] for name in ("id", "split", "language", "n_ms")}, "kinds": kinds.most_common()}
+    events = [event for event in talk["events"] if event["kind"] not in TRANSFERS]
+    events.sort(key=lambda event: (*FIRST, event["kind"]).index(event["kind"]))
+    kinds = Counter(event["label"] for event in events)
+    facts = {name: talk[name] for name in ("id", "split", "language", "n_ms")}
+    return {**facts, "kinds": list(kinds.items()), "link": link(talk)}
+
+
+def link(talk: dict[str, Any]) -> str:
+    """Fragment of the page's address that opens a conversation of the player at its event.
+
+    >>> link({"id": "tea & milk", "first_ms": 60_000, "opens_ms": 2_340})
+    'conversation=tea+%26+milk&t=62.3'
+    """
+    seconds = (talk["first_ms"] + talk["opens_ms"]) / 1000
+    return urlencode({"conversation": talk["id"], "t": f"{seconds:.1f}"}, errors="replace")
 
 
 def percent(share: float | None) -> str:

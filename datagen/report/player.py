@@ -1,10 +1,9 @@
-"""The player of a report: the choice of conversations, and their sound, timeline and rows."""
+"""The player of a report: sound, timeline and rows of its conversations."""
 
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -17,9 +16,8 @@ from datagen.inspect.conversation import decoded
 from datagen.inspect.html import inert
 from datagen.inspect.rows import event_name
 from datagen.records import EVENTS, HARD_NEGATIVES, Event, Mixing, Spoken, Streams
+from datagen.report.choice import LEAD_S, longest, opening, part, stretch
 from datagen.report.lines import lines_of
-from datagen.seeds import digest
-from datagen.shards.unit import File
 
 RATE_HZ = 24_000
 """Sample rate of all sound in a page."""
@@ -27,95 +25,12 @@ PEAK_MS = 20
 """Duration of one value of a waveform."""
 _COMPRESSION = 0.7
 """libsndfile's compression level for MP3; with an average bit rate, 64 kbit/s in stereo."""
-_LONG_S = 60
-"""Shorter conversations are preferred."""
-_FIRST = ("barge_in", "backchannel")
-"""Events that count twice, because listeners look for them first."""
-_FEWEST_S, _MOST_S = 20, 120
-"""Least and most seconds shown of a long conversation."""
+_RECORDED_S = 120
+"""Seconds of recorded sound in a page, shared among its conversations: 1 MB."""
+_DECODED_S, _DECODED_ALONE_S = 25, 60
+"""Seconds of sound decoded from tokens beside recorded sound, and without. Decoding takes most of the time."""
 _TASKS = ("three_stream", "two_stream", "four_stream", "asr", "tts")
 """Order in which rows are offered."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A conversation with its place and its traits."""
-
-    dialogue_id: str
-    file: File
-    index: int
-    """Row of that file."""
-    traits: frozenset[str]
-    too_long: bool
-
-    @classmethod
-    def of(cls, streams: Streams, file: File, index: int, rate_hz: int) -> "Candidate":
-        """A conversation whose traits are its language and its events by kind and role."""
-        events = {f"{event.kind} {event.role}" for event in streams.events if event.placed}
-        traits = frozenset((*events, f"language {streams.language}"))
-        return cls(streams.dialogue_id, file, index, traits, streams.n_samples > _LONG_S * rate_hz)
-
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """Order among equal traits: short ones first, then by a hash of the id."""
-        return self.too_long, digest("report", self.dialogue_id)
-
-
-@dataclass
-class Sample:
-    """Chooses among any number of conversations; holds only a few for each set of traits."""
-
-    n_most: int
-    _by_traits: dict[frozenset[str], list[Candidate]] = field(default_factory=dict)
-
-    def offer(self, candidate: Candidate) -> None:
-        """Consider a conversation."""
-        alike = self._by_traits.setdefault(candidate.traits, [])
-        alike.append(candidate)
-        alike.sort(key=lambda c: c.rank)
-        del alike[self.n_most :]
-
-    def chosen(self) -> list[Candidate]:
-        """At most `n_most`, each adding most to those before; a trait shown k times counts 1 / (k + 1)."""
-        left = [candidate for alike in self._by_traits.values() for candidate in alike]
-        shown: Counter[str] = Counter()
-        found: list[Candidate] = []
-        while left and len(found) < self.n_most:
-            best = min(left, key=lambda c: (-_worth(c.traits, shown), c.rank))
-            left.remove(best)
-            found.append(best)
-            shown.update(best.traits)
-        return found
-
-
-def _worth(traits: Iterable[str], shown: Counter[str]) -> float:
-    return sum((2 if trait.split()[0] in _FIRST else 1) / (shown[trait] + 1) for trait in sorted(traits))
-
-
-def stretch(streams: Streams, n_most: int, rate_hz: int, hop_samples: int) -> tuple[int, int]:
-    """The frames of a conversation to show: all, or the stretch with the most kinds of events.
-
-    Args:
-        streams: The conversation.
-        n_most: Most frames to show.
-        rate_hz: Samples per second.
-        hop_samples: Samples per frame.
-
-    Returns:
-        First frame and frame after the last.
-    """
-    n_frames = streams.n_samples // hop_samples
-    if n_frames <= n_most:
-        return 0, n_frames
-    lead = 5 * rate_hz // hop_samples
-    events = [(event.start_samples // hop_samples, event.kind, event.role) for event in streams.events if event.placed]
-    starts = sorted({0, *(min(max(at - lead, 0), n_frames - n_most) for at, _, _ in events)})
-
-    def n_kinds(start: int) -> int:
-        return len({(kind, role) for at, kind, role in events if start <= at < start + n_most})
-
-    first = max(starts, key=lambda start: (n_kinds(start), -start))
-    return first, first + n_most
 
 
 def mp3(sound: Sound) -> bytes:
@@ -151,44 +66,79 @@ def waves(sound: Sound) -> list[str]:
     return [b64encode(scaled[:, channel].tobytes()).decode() for channel in range(scaled.shape[1])]
 
 
-def players(talks: Sequence[StoredConversation], sound_s: int) -> list[dict[str, Any]]:
-    """Data of the player per conversation: all of it, or a stretch, so that all fit into `sound_s`.
+def players(
+    talks: Sequence[StoredConversation], tell: Callable[[int], object] = lambda _: None
+) -> list[dict[str, Any]]:
+    """Data of the player per conversation, of a long one about a stretch; those with a barge-in come first.
 
     One thread compresses sound outside of Python while this one decodes the next.
+
+    Args:
+        talks: The conversations.
+        tell: Called with 1 after each.
     """
-    longest_s = longest([talk.seconds for talk in talks], sound_s)
-    shown = [_stretch(talk, longest_s) for talk in talks]
+    longest_s = longest([talk.seconds for talk in talks], _RECORDED_S)
+    shown = [Shown.of(talk, longest_s) for talk in talks]
+    shown.sort(key=lambda each: not (each.opens and each.opens.kind == "barge_in"))
     with ThreadPoolExecutor(1) as packer:
-        packed = [packer.submit(pack, sounds(talk, *frames)) for talk, frames in zip(talks, shown, strict=True)]
-        timelines = [timeline(talk, *frames) for talk, frames in zip(talks, shown, strict=True)]
+        packed = []
+        for each in shown:
+            packed.append(packer.submit(pack, sounds(each, len(talks))))
+            packed[-1].add_done_callback(lambda _: tell(1))
+        timelines = [timeline(each) for each in shown]
         return [{**values, "sounds": sound.result()} for values, sound in zip(timelines, packed, strict=True)]
 
 
-def longest(lengths_s: Sequence[float], sound_s: int) -> int:
-    """Most seconds to show of a conversation so that all together have `sound_s`.
+@dataclass(frozen=True)
+class Shown:
+    """The shown stretch of a conversation: frames `first` to `last`, and the event at which it opens."""
 
-    >>> longest([30, 30, 500], 160), longest([500] * 10, 100), longest([30], 900)
-    (100, 20, 120)
-    """
-    fitting = (n for n in range(_MOST_S, _FEWEST_S, -1) if sum(min(length, n) for length in lengths_s) <= sound_s)
-    return next(fitting, _FEWEST_S)
+    talk: StoredConversation
+    first: int
+    last: int
+    opens: Event | None
+
+    @classmethod
+    def of(cls, talk: StoredConversation, longest_s: int) -> "Shown":
+        """At most `longest_s` seconds of a conversation."""
+        rate_hz, hop_samples = talk.sample_rate_hz, talk.output.manifest.clock.hop_samples
+        first, last = stretch(talk.streams, longest_s * rate_hz // hop_samples, rate_hz, hop_samples)
+        inside = (e for e in talk.streams.events if e.placed and first <= e.start_samples // hop_samples < last)
+        return cls(talk, first, last, opening(inside))
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples per frame."""
+        return self.talk.output.manifest.clock.hop_samples
+
+    @property
+    def opens_at(self) -> int:
+        """Frame at which a listener starts: shortly before the event."""
+        start = self.opens.start_samples // self.hop_samples if self.opens else 0
+        return max(start - LEAD_S * self.talk.sample_rate_hz // self.hop_samples, self.first)
+
+    def ms(self, frame: int) -> int:
+        """Milliseconds from the start of the stretch to a frame."""
+        return round(samples_to_ms((frame - self.first) * self.hop_samples, self.talk.sample_rate_hz))
 
 
-def _stretch(talk: StoredConversation, longest_s: int) -> tuple[int, int]:
-    rate_hz, hop_samples = talk.sample_rate_hz, talk.output.manifest.clock.hop_samples
-    return stretch(talk.streams, longest_s * rate_hz // hop_samples, rate_hz, hop_samples)
+def pack(sounds: dict[str, tuple[int, Sound]]) -> dict[str, dict[str, Any]]:
+    """Sounds for a page: their start and length in ms of the stretch, MP3 as base64, the waveform of each channel."""
+    return {
+        name: {
+            "first_ms": first_ms,
+            "n_ms": round(sound.seconds * 1000),
+            "mp3": b64encode(mp3(sound)).decode(),
+            "waves": waves(sound),
+        }
+        for name, (first_ms, sound) in sounds.items()
+    }
 
 
-def pack(sounds: dict[str, Sound]) -> dict[str, dict[str, Any]]:
-    """Sounds for a page: MP3 as base64, and the waveform of each channel."""
-    return {name: {"mp3": b64encode(mp3(sound)).decode(), "waves": waves(sound)} for name, sound in sounds.items()}
-
-
-def timeline(talk: StoredConversation, first: int, last: int) -> dict[str, Any]:
-    """Frames `first` to `last` as plain values without sound; times are milliseconds from the first."""
-    streams, rate_hz = talk.streams, talk.sample_rate_hz
-    hop_samples = talk.output.manifest.clock.hop_samples
-    clock = PlayerClock(rate_hz, first * hop_samples, last * hop_samples)
+def timeline(shown: Shown) -> dict[str, Any]:
+    """A stretch as plain values without sound; times are milliseconds from its start."""
+    talk, streams, rate_hz = shown.talk, shown.talk.streams, shown.talk.sample_rate_hz
+    clock = PlayerClock(rate_hz, shown.first * shown.hop_samples, shown.last * shown.hop_samples)
     return {
         "id": streams.dialogue_id,
         "split": streams.split,
@@ -199,6 +149,7 @@ def timeline(talk: StoredConversation, first: int, last: int) -> dict[str, Any]:
         "mixing": mixing(streams.mixing),
         "first_ms": round(samples_to_ms(clock.first, clock.rate_hz)),
         "n_ms": clock.ms(clock.last),
+        "opens_ms": shown.ms(shown.opens_at),
         "total_ms": round(samples_to_ms(streams.n_samples, clock.rate_hz)),
         "peak_ms": PEAK_MS,
         "utterances": [_utterance(u, clock) for u in streams.utterances if clock.shows(u)],
@@ -207,15 +158,22 @@ def timeline(talk: StoredConversation, first: int, last: int) -> dict[str, Any]:
     }
 
 
-def sounds(talk: StoredConversation, first: int, last: int) -> dict[str, Sound]:
-    """Frames `first` to `last` as `recorded`, if the build kept it, and `decoded`, if possible."""
-    found = {}
+def sounds(shown: Shown, n_talks: int) -> dict[str, tuple[int, Sound]]:
+    """Sounds of a stretch with their start in ms: `recorded`, if the build kept it, and `decoded`, if possible.
+
+    Decoded sound is a part of the stretch, about the event at which it opens; `n_talks` share its seconds.
+    """
+    talk, found = shown.talk, {}
     if talk.has_audio:
-        audio, hop_samples = talk.audio, talk.output.manifest.clock.hop_samples
-        found["recorded"] = Sound(audio.samples[first * hop_samples : last * hop_samples], audio.rate_hz)
+        audio, hop_samples = talk.audio, shown.hop_samples
+        samples = audio.samples[shown.first * hop_samples : shown.last * hop_samples]
+        found["recorded"] = 0, Sound(samples, audio.rate_hz)
     if not silent_because(talk):
+        n_most = (_DECODED_S if found else _DECODED_ALONE_S) * talk.sample_rate_hz // shown.hop_samples // n_talks
+        first, last = part(shown.first, shown.last, shown.opens_at, n_most)
         channels = [decoded(talk, role, slice(first, last)) for role in ("user", "assistant")]
-        found["decoded"] = Sound.of_floats(np.stack(channels, axis=1), talk.output.speech_tokenizer.sample_rate_hz)
+        sound = Sound.of_floats(np.stack(channels, axis=1), talk.output.speech_tokenizer.sample_rate_hz)
+        found["decoded"] = shown.ms(first), sound
     return found
 
 

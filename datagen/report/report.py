@@ -2,50 +2,78 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import datagen.inspect
-from datagen.audit.audit import audit, cells
+from datagen.audit.audit import N_CONVERSATIONS, audit, cells
 from datagen.errors import DatagenError
 from datagen.faults import cannot
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
-from datagen.measure.charts import Chart, floor_transfers, lengths
+from datagen.measure.charts import Chart, floor_transfers, human_ranges, lengths
 from datagen.measure.compared_timing import ComparedTiming
 from datagen.measure.timing_report import as_json
-from datagen.report.page import Content, render
-from datagen.report.player import Candidate, players, silent_because
+from datagen.report.choice import Candidate
+from datagen.report.page import Content, link, render
+from datagen.report.player import players, silent_because
 from datagen.report.survey import Survey, code_chart, count_rows, length_chart, rejects, survey
 from datagen.shards.bucket import is_url
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker, marker_key
 
-_SOUND_S = 200
-"""Seconds of sound in a page, shared among its conversations: 5 MB, and most of the work."""
 
-Say = Callable[[str], object]
+class Part(Protocol):
+    """Begins a part of the work, and returns the function that is called with 1 after each of its items."""
+
+    def __call__(self, name: str, total: float = 0, hours: float | None = None) -> Callable[[int], object]:
+        """Receive the name, number of items, and hours of sound in all of them."""
+        ...
+
+
+def _untold(name: str, total: float = 0, hours: float | None = None) -> Callable[[int], object]:  # noqa: ARG001
+    return lambda _: None
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report in a file."""
+
+    file: Path
+    fragment: str
+    """Opens its player at the first conversation's event: `conversation=ID&t=SECONDS`; empty without a player."""
+
+    @property
+    def url(self) -> str:
+        """Address of the file, with the fragment."""
+        return self.file.resolve().as_uri() + (f"#{self.fragment}" if self.fragment else "")
 
 
 def write_report(
-    out: str, to: str | None = None, n_conversations: int = 5, say: Say = lambda _: None, trust: bool = False
-) -> Path:
+    out: str, to: str | None = None, n_conversations: int = 5, part: Part = _untold, trust: bool = False
+) -> WrittenReport:
     """Write the report of a finished build.
 
     Args:
         out: Directory or URL of the build.
         to: File to write; by default `report.html` in the build, or `NAME-report.html` here if the build is remote.
         n_conversations: Most conversations in the player.
-        say: Receives messages about progress, because this may take a minute.
+        part: Receives each part of the work and counts its items, because this may take a minute.
         trust: As of `datagen.open`.
 
     Raises:
         DatagenError: If the build is unfinished or damaged, or the file cannot be written.
     """
-    page = render(read(datagen.inspect.open(out, trust), n_conversations, say))
+    content = read(datagen.inspect.open(out, trust), n_conversations, part)
     file = Path(to) if to else default_file(out)
+    _write(file, render(content))
+    return WrittenReport(file, link(content.talks[0]) if content.talks else "")
+
+
+def _write(file: Path, page: str) -> None:
     scratch = file.with_name(f".{uuid4().hex}.writing")  # a name that the build cannot have made a link
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +85,6 @@ def write_report(
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink()
-    return file
 
 
 def default_file(out: str) -> Path:
@@ -71,16 +98,16 @@ def default_file(out: str) -> Path:
     return Path(out) / "report.html"
 
 
-def read(output: Output, n_conversations: int, say: Say = lambda _: None) -> Content:
+def read(output: Output, n_conversations: int, part: Part = _untold) -> Content:
     """Read all tables once, and choose and load the conversations of the player."""
-    manifest = output.manifest
-    say(f"reading {manifest.hours:,.1f} hours ...")
-    found = survey(output, n_conversations) if "conversations" in manifest.tables else None
+    manifest, n = output.manifest, output.manifest.n_conversations
+    has_talks = "conversations" in manifest.tables
+    found = survey(output, n_conversations, part("1 of 3, reading", n, manifest.hours)) if has_talks else None
     tasks = {task: sums for task, sums in count_rows(output).items() if sums.n_rows}
     chosen = found.sample.chosen() if found else []
-    say(f"making {len(chosen)} conversations audible ...")
-    talks, mute = _talks(output, chosen)
-    say("auditing ...")
+    talks, mute = _talks(output, chosen, part("2 of 3, sound of conversations", len(chosen), 0))
+    n_audited = min(n, N_CONVERSATIONS)
+    told = part("3 of 3, audit", n_audited, manifest.hours * n_audited / max(n, 1))
     return Content(
         manifest=manifest,
         place=output.url,
@@ -88,21 +115,22 @@ def read(output: Output, n_conversations: int, say: Say = lambda _: None) -> Con
         survey=_facts(found) if found else None,
         timing=as_json(found.measured, manifest, []) if found else None,
         timing_charts=_timing_charts(found, manifest) if found else [],
+        human_charts=human_ranges(found.measured.battery) if found else [],
         codes={role: use.figures() for role, use in found.codes.items()} if found else {},
         tasks={task: sums.figures() for task, sums in tasks.items()},
         token_charts=[code_chart(found.codes)] if found else [],
         length_charts=[length_chart(task, sums) for task, sums in tasks.items()],
-        audit=[cells(finding) for finding in audit(manifest)] if found and found.n_of_split else [],
+        audit=[cells(finding) for finding in audit(manifest, tell=told)] if found and found.n_of_split else [],
         rejects=rejects(output),
         talks=talks,
         mute=mute,
     )
 
 
-def _talks(output: Output, chosen: list[Candidate]) -> tuple[list[dict[str, Any]], str]:
+def _talks(output: Output, chosen: list[Candidate], tell: Callable[[int], object]) -> tuple[list[dict[str, Any]], str]:
     """Data of the player, and the reason if tokens cannot be decoded."""
     talks = [ConversationFile(output, candidate.file)[candidate.index] for candidate in chosen]
-    return players(talks, _SOUND_S), silent_because(talks[0]) if talks else ""
+    return players(talks, tell), silent_because(talks[0]) if talks else ""
 
 
 def _facts(found: Survey) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Everything that a report states about a whole build, from one pass over each table."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from datagen.measure.battery import Battery
 from datagen.measure.charts import Axis, Chart, axes, bars, line, percent
 from datagen.measure.timelines import COLUMNS, Measured
 from datagen.records import Judged, Spoken, Streams
-from datagen.report.player import Candidate, Sample
+from datagen.report.choice import Candidate, Sample
 from datagen.shards.chunks import speaks
 from datagen.shards.schema import streams_of
 from datagen.shards.tables import from_parquet
@@ -253,8 +254,8 @@ class Survey:
             self.codes[role].add(codes, speaks(streams, role, self.hop_samples))
 
 
-def survey(output: Output, n_conversations: int) -> Survey:
-    """Read the conversations of a build once, and choose `n_conversations` for the player."""
+def survey(output: Output, n_conversations: int, tell: Callable[[int], object] = lambda _: None) -> Survey:
+    """Read the conversations of a build once, and choose `n_conversations` for the player; `tell` as of an export."""
     silence = output.manifest.silence
 
     def use(role: str) -> CodeUse:
@@ -269,6 +270,7 @@ def survey(output: Output, n_conversations: int) -> Survey:
         for index, streams in enumerate(streams_of(table)):
             found.add(streams)
             found.sample.offer(Candidate.of(streams, file, index, output.sample_rate_hz))
+            tell(1)
     return found
 
 

@@ -11,7 +11,7 @@ from datagen.pipeline.flatten import Flatten
 from datagen.recipe import FlattenConfig, LimitsConfig, explain, sha256_of
 from datagen.run.commit import commit_rows
 from datagen.run.finish import finish
-from datagen.run.job import Engine, Job, WorkerPool, settled
+from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
 from datagen.run.run_job import run_job
 from datagen.shards.identity import Identity
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, Manifest
@@ -54,7 +54,9 @@ def flattener(of: Identity) -> Flatten:
     return Flatten(recipe, of.vocabulary, of.clock.hop_samples, of.silence.silence_code)
 
 
-def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0) -> Manifest:
+def reflatten(
+    source: str, out: str, changes: dict[str, Any], n_workers: int = 0, watcher: Watcher | None = None
+) -> Manifest:
     """Flatten the conversations of a finished build again.
 
     Args:
@@ -62,13 +64,14 @@ def reflatten(source: str, out: str, changes: dict[str, Any], n_workers: int = 0
         out: Directory of the new shards, different from the source.
         changes: New values of the recipe's `flatten` section.
         n_workers: Number of processes; with 0 the work is done in this one.
+        watcher: Receives reports of progress.
 
     Raises:
         StoreError: If the source is unfinished or damaged.
         RecipeError: If a change is not valid.
         ResumeError: If `out` contains something else.
     """
-    return run_job(ReflattenJob(source, changes), out, n_workers)
+    return run_job(ReflattenJob(source, changes), out, n_workers, watcher)
 
 
 class ReflattenJob(Job[Manifest, Identity]):

@@ -75,9 +75,9 @@ def test_chunks_hold_the_codes_of_their_time(finished):
 
 def test_a_report_tells_why_tokens_are_not_heard(finished, tmp_path):
     out, _, _ = finished
-    page = write_report(str(out), str(tmp_path / "report.html"), n_conversations=1, trust=True).read_text("utf-8")
+    page = write_report(str(out), str(tmp_path / "report.html"), n_conversations=1, trust=True).file.read_text("utf-8")
     assert "this tokenizer has no decoder" in page
-    untrusted = write_report(str(out), str(tmp_path / "untrusted.html"), n_conversations=1).read_text("utf-8")
+    untrusted = write_report(str(out), str(tmp_path / "untrusted.html"), n_conversations=1).file.read_text("utf-8")
     assert "pass --trust" in untrusted
     output = datagen.inspect.open(str(out), trust=True)
     talk = output.conversation(read(out, "conversations")[0]["dialogue_id"])

@@ -76,7 +76,8 @@ def test_charts_are_svg_files_with_their_own_colours_and_key(datagen, built, tmp
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     folder = tmp_path / "charts"
     datagen.ok("timing", "report", built, "--voice", "0", "--plots", folder, "--reference", "natural")
-    names = {"floor-transfers", "offsets", "gaps", "pauses", "overlaps"}
+    human = {f"{name}-and-human-ranges" for name in ("offsets", "gaps", "overlaps")}
+    names = {"floor-transfers", "offsets", "gaps", "pauses", "overlaps", *human}
     assert {path.name for path in folder.iterdir()} == {f"{name}.svg" for name in names}
     for name in names:
         root = ElementTree.parse(folder / f"{name}.svg").getroot()
@@ -85,13 +86,20 @@ def test_charts_are_svg_files_with_their_own_colours_and_key(datagen, built, tmp
         assert all(f".{kind}" in style for kind in drawn - {"axis", "tick"})
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
         assert texts[0].lower().replace(" ", "-") == name
-        assert "profile natural" in texts or name == "pauses"
+        assert ("profile natural" in texts) == (name not in human)
+        assert ("human, published ranges" in texts) == (name in human)
     assert "curve-reference" in (folder / "gaps.svg").read_text()
     assert "to the assistant" in (folder / "floor-transfers.svg").read_text()
 
 
 def test_charts_that_cannot_be_written_are_one_message(datagen, built, tmp_path):
     (tmp_path / "file").touch()
+    assert "cannot write" in datagen.fails("timing", "report", built, "--voice", "0", "--plots", tmp_path / "file")
+
+
+def test_whether_charts_can_be_written_is_known_before_anything_is_measured(datagen, built, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("datagen.measure.timing_report.measure", lambda *_: pytest.fail("measured"))
     assert "cannot write" in datagen.fails("timing", "report", built, "--voice", "0", "--plots", tmp_path / "file")
 
 

@@ -45,7 +45,7 @@ def output(out: Path) -> Output:
 def page(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its report, three conversations to hear."""
     name = "report.html"
-    return shared(tmp_path_factory, "page", lambda folder: write_report(str(out), str(folder / name), 3)) / name
+    return shared(tmp_path_factory, "page", lambda folder: write_report(str(out), str(folder / name), 3).file) / name
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +71,7 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["inputs"] = [{**each, "name": HOSTILE, "revision": HOSTILE} for each in values["inputs"]]
     values["engines"] |= {HOSTILE: {"name": HOSTILE, "version": HOSTILE, "licence": HOSTILE, "bit_exact": "all"}}
     forger.seal()
-    return write_report(str(target), str(folder / "hostile.html"))
+    return write_report(str(target), str(folder / "hostile.html")).file
 
 
 def _poison(row: dict) -> None:

@@ -38,13 +38,39 @@ def test_the_theme_follows_the_system_and_the_switch(browse, page):
     bright, dark = browse(page), browse(page, dark=True)
     colours = bright.run(ground), dark.run(ground)
     assert colours[0] != colours[1]
-    dark.click("#theme")
-    assert dark.run(ground) == colours[0]
-    assert dark.run("return $('theme').getAttribute('aria-pressed')") == "false"
+    shown = []
+    for _ in range(3):  # auto, light, dark, and again
+        dark.click("#theme")
+        shown.append((dark.text("#theme"), dark.run(ground)))
+    assert shown == [("Theme: light", colours[0]), ("Theme: dark", colours[1]), ("Theme: auto", colours[1])]
     bright.click("#theme")
-    assert bright.run(ground) == colours[1]
+    bright.click("#theme")
     bright.open(page)
-    assert bright.run(ground) == colours[1]
+    assert (bright.text("#theme"), bright.run(ground)) == ("Theme: dark", colours[1])
+
+
+def test_the_player_comes_first_and_tables_are_folded_until_they_are_wanted(browse, page):
+    seen = browse(page)
+    top = "return document.querySelector(arguments[0]).getBoundingClientRect().top"
+    assert 0 < seen.run(top, "#player") < 400
+    assert seen.run("return document.querySelectorAll('details.fold[open]').length") == 0
+    seen.click("nav a[href='#audit']")
+    assert seen.run("return [...document.querySelectorAll('details.fold[open]')].map((d) => d.id)") == ["audit"]
+    seen.run("location.hash = '#origin'")
+    seen.until(lambda: seen.run("return $('origin').open"))
+    assert "human" not in seen.text("#contents")
+    assert "human" not in seen.run("return document.querySelector('#timing .charts').textContent")
+
+
+@pytest.mark.parametrize("width", [360, 500])
+def test_every_section_can_be_reached_on_a_narrow_page(browse, page, width):
+    seen = browse(page, width=width)
+    boxes = seen.run(
+        "return [...document.querySelectorAll('nav a, #theme')].map((a) => a.getBoundingClientRect())"
+        ".map((r) => [r.left, r.right, r.height])"
+    )
+    assert len(boxes) == 8
+    assert all(left >= 0 and right <= width and height >= 24 for left, right, height in boxes)
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -95,7 +121,7 @@ def test_hostile_text_is_shown_and_does_nothing(browse, hostile_page):
     assert seen.run("return document.querySelectorAll('script').length") == 1 + len(talks_of(hostile_page))
     assert seen.text("#talk-title") == HOSTILE_ID
     shown = seen.run("return document.body.innerText")
-    for name in ("#script", "#rejects", "#origin", "#overview", "#talk-facts", ".word"):
+    for name in ("#script", "#rejects", "#origin", "#contents", "#talk-facts", ".word"):
         assert HOSTILE in seen.text(name).replace("\ufffd", "\x1b"), name
     assert shown.count("window.hit=1") > 20
     facts = [fact.text for fact in seen.all("#talk-facts dd")]

@@ -4,12 +4,13 @@ from base64 import b64decode
 from io import BytesIO
 
 import numpy as np
+import pytest
 import soundfile
 
 from datagen.inspect import Sound
 from datagen.inspect.conversation import decoded, runs
 from datagen.report.lines import lines_of
-from datagen.report.player import RATE_HZ, mp3, players, sounds
+from datagen.report.player import RATE_HZ, Shown, mp3, players, sounds
 
 
 def lag_samples(heard: np.ndarray, sound: np.ndarray) -> int:
@@ -30,26 +31,51 @@ def test_mp3_is_as_long_as_the_sound_and_not_late(output):
             assert abs(lag_samples(heard[:, channel], audio.samples[:, channel])) <= 2
 
 
-def test_the_stretch_is_cut_the_same_from_both_sounds_and_the_timeline(output):
+def test_the_stretch_is_cut_the_same_from_both_sounds_and_the_timeline(output, monkeypatch):
+    monkeypatch.setattr("datagen.report.player._RECORDED_S", 20)
     talk = next(talk for talk in output.conversations() if talk.seconds > 25)
-    (given,) = players([talk], 20)
+    (given,) = players([talk])
     assert given["n_ms"] == 20_000
     assert given["total_ms"] == round(talk.seconds * 1000)
-    hop, rate = 960, 24_000
+    rate = 24_000
     first = given["first_ms"] * rate // 1000
-    found = sounds(talk, first // hop, first // hop + 500)
-    assert np.array_equal(found["recorded"].samples, talk.audio.samples[first : first + 20 * rate])
-    assert len(found["decoded"].samples) == 20 * rate
-    for name, sound in found.items():
+    found = sounds(Shown.of(talk, 20), 3)
+    assert found["recorded"][0] == 0
+    assert np.array_equal(found["recorded"][1].samples, talk.audio.samples[first : first + 20 * rate])
+    for name, (_, sound) in sounds(Shown.of(talk, 20), 1).items():
         heard, _ = soundfile.read(BytesIO(b64decode(given["sounds"][name]["mp3"])))
         assert len(heard) == len(sound.samples)
-        assert len(b64decode(given["sounds"][name]["waves"][0])) == 1000
+        assert given["sounds"][name]["n_ms"] == len(sound.samples) * 1000 // rate
+        assert len(b64decode(given["sounds"][name]["waves"][0])) == given["sounds"][name]["n_ms"] // 20
     for utterance in given["utterances"]:
         assert utterance["end_ms"] > 0
         assert utterance["start_ms"] < 20_000
     inside = [u for u in talk.streams.utterances if u.start_samples < first + 20 * rate and u.end_samples > first]
     assert [u["said"] for u in given["utterances"]] == [u.said for u in inside if u.end_samples > u.start_samples]
     assert given["utterances"][-1]["words"][0][1] == round((inside[-1].words[0].start_samples - first) / 24)
+
+
+def test_tokens_are_decoded_only_about_the_event_at_which_a_conversation_opens(output):
+    """Decoding takes most of the time: 25 seconds of sound are shared among all conversations."""
+    talk = next(talk for talk in output.conversations() if talk.seconds > 25)
+    shown = Shown.of(talk, 25)
+    first_ms, sound = sounds(shown, 5)["decoded"]
+    hop = 960
+    assert len(sound.samples) == 5 * 24_000
+    at = shown.first * hop + first_ms * 24
+    start, last = at // hop, at // hop + 125
+    whole = decoded(talk, "assistant", slice(start, last))
+    assert np.abs(sound.samples[:, 1] / 32767 - whole).max() < 1e-4
+    assert start <= shown.opens_at < last
+
+
+def test_conversations_with_a_barge_in_come_first_and_open_before_it(output):
+    given = players(list(output.conversations()))
+    has = [any(e["kind"] == "barge_in" for e in talk["events"]) for talk in given]
+    assert True in has
+    assert has == sorted(has, reverse=True)
+    starts = [e["start_ms"] for e in given[0]["events"] if (e["kind"], e["role"]) == ("barge_in", "user")]
+    assert given[0]["opens_ms"] == pytest.approx(max(min(starts) - 2000, 0), abs=40)
 
 
 def test_decoded_is_silent_where_a_model_reads_silence(output):

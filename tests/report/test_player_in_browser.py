@@ -27,8 +27,9 @@ def quiet_console(request):
 
 @pytest.fixture
 def at(seen):
-    """Milliseconds at which the player is, from a fresh first conversation."""
+    """Milliseconds at which the player is, from the start of a fresh first conversation."""
     seen.click(".pick[data-index='0']")
+    seen.run("seek(0)")
     return lambda: float(seen.run("return state.ms"))
 
 
@@ -155,13 +156,14 @@ def test_a_click_in_the_table_seeks(seen, at):
 
 
 def test_every_row_can_be_chosen_and_shows_its_text(seen, at, page):
-    rows = talks_of(page)[0]["rows"]
+    rows, n_ms = talks_of(page)[0]["rows"], talks_of(page)[0]["n_ms"]
     assert {row["task"] for row in rows} == {"asr", "tts", "four_stream", "three_stream", "two_stream"}
     for index in (0, 1, 2, len(rows) - 1):
         seen.run("$('row').value = arguments[0]; $('row').dispatchEvent(new Event('change'))", index)
         row, shown = rows[index], seen.text("#lines")
         assert f"{row['n_tokens']:,} tokens" in seen.text("#row-facts")
-        assert all(line["text"] in shown for line in row["lines"] if line.get("text"))
+        inside = [line for line in row["lines"] if line.get("end_ms", 1) > 0 and line.get("start_ms", 0) < n_ms]
+        assert all(line["text"] in shown for line in inside if line.get("text"))
         heads = [head.text for head in seen.all("#lines th")]
         assert ("assistant text" in heads) == (row["task"] == "three_stream")
     assert seen.all("#lines tr.now")  # the last row is of an utterance that begins later: the cursor went there
@@ -199,23 +201,77 @@ def test_a_channel_alone_is_heard_in_both_ears(seen, at, channel, gains):
     seen.click("#play")
 
 
-def test_as_the_model_hears_it_keeps_the_place(seen, at):
+def test_as_the_model_hears_it_keeps_the_place(seen, at, page):
     drawn = seen.run("return document.querySelector('.lane.user path').getAttribute('d')")
-    seen.run("seek(2000)")
+    held = talks_of(page)[0]["sounds"]["decoded"]
+    inside = held["first_ms"] + 1000
+    seen.run("seek(arguments[0])", inside)
     seen.click("[data-sound=decoded]")
-    assert at() == 2000
+    assert at() == inside
     assert seen.run("return document.querySelector('.lane.user path').getAttribute('d')") != drawn
     assert "speech tokens decode to" in seen.text("#said")
     seen.click("#play")
-    seen.until(lambda: at() > 2300)
+    seen.until(lambda: at() > inside + 300)
     seen.click("#play")
 
 
-def test_another_conversation_starts_from_its_beginning(seen, at, page):
+def test_sound_that_is_a_part_is_drawn_and_played_in_its_place(seen, at, page):
+    held, n_ms = talks_of(page)[0]["sounds"]["decoded"], talks_of(page)[0]["n_ms"]
+    assert held["n_ms"] < n_ms
+    seen.click("[data-sound=decoded]")
+    left, width = seen.run(
+        "const w = document.querySelector('.lane.user svg').getBoundingClientRect();"
+        "return [(w.left - $('track').getBoundingClientRect().left) / state.zoom, w.width / state.zoom]"
+    )
+    assert (left, width) == (pytest.approx(held["first_ms"], abs=15), pytest.approx(held["n_ms"], abs=15))
+    seen.run("seek(arguments[0])", held["first_ms"] + held["n_ms"] + 500 if held["first_ms"] == 0 else 0)
+    seen.click("#play")
+    seen.until(lambda: held["first_ms"] < at() < held["first_ms"] + held["n_ms"])
+    seen.run("seek(arguments[0])", held["first_ms"] + held["n_ms"] - 150)
+    seen.until(lambda: not seen.run("return state.playing"))
+    assert at() == pytest.approx(held["first_ms"] + held["n_ms"], abs=150)
+
+
+def test_a_page_opens_at_the_event_that_its_link_names(browse, page):
+    seen, talks = browse(page), talks_of(page)
+    assert seen.run("return state.ms") == talks[0]["opens_ms"]
+    other = talks[1]
+    seen.run("location.hash = arguments[0]", f"#conversation={other['id']}&t={other['first_ms'] / 1000 + 3.5}")
+    seen.until(lambda: seen.run("return state.talk.id") == other["id"])
+    assert seen.run("return state.ms") == pytest.approx(3500, abs=1)
+    seen.run("seek(4200)")
+    assert seen.run("return location.hash").endswith(f"t={other['first_ms'] / 1000 + 4.2:.1f}")
+    seen.run("location.hash = '#conversation=nobody&t=x'")
+    assert seen.run("return state.talk.id") == other["id"]
+
+
+def test_keys_go_from_event_to_event_and_leave_lists_and_hidden_players_alone(seen, at):
+    starts = seen.run("return shownEvents().map((e) => Math.max(e.start_ms - LEAD_MS, 0))")
+    later = [start for start in starts if start > 50]
+    seen.press("#lanes", "n")
+    assert at() == later[0]
+    assert " at " in seen.text("#event")
+    seen.press("#lanes", "n", "p")
+    assert at() <= later[0]
+    seen.click("#event-next")
+    assert at() > 0
+    before = at()
+    seen.press("#row", RIGHT)
+    assert at() == before
+    seen.run("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+    seen.run("document.activeElement.blur(); scrollTo(0, document.body.scrollHeight)")
+    seen.press("body", RIGHT)
+    assert at() == before
+    seen.run("$('player').scrollIntoView()")
+    seen.press("body", RIGHT)
+    assert at() == before + 1000
+
+
+def test_another_conversation_starts_at_its_event(seen, at, page):
     seen.click("#play")
     seen.until(lambda: at() > 100)
     seen.click(".pick[data-index='1']")
-    assert at() == 0
+    assert at() == talks_of(page)[1]["opens_ms"]
     assert not seen.run("return state.playing")
     assert seen.text("#talk-title") == talks_of(page)[1]["id"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datagen.records import Event, Judged, Mixing, Origin, Streams
-from datagen.report.player import Candidate, Sample, stretch
+from datagen.report.choice import Candidate, Sample, opening, stretch
 from datagen.report.survey import WrittenSums, count_rows, rejects, survey
 from datagen.shards.unit import File
 from tests.run.builds import made, read
@@ -167,6 +167,27 @@ def test_the_stretch_of_a_long_conversation_is_where_most_happens():
     assert last - first == 200
     assert first * 100 <= 70_000 and last * 100 > 75_000
     assert stretch(streams(*events), 5000, 1000, 100) == (0, 1000)
+
+
+def test_the_stretch_leaves_time_to_hear_the_event():
+    """A cough before would fit into the stretch, but then the barge-in would be its end."""
+    first, last = stretch(streams(("cough", "user", 32_000), ("barge_in", "user", 44_000)), 200, 1000, 100)
+    assert first * 100 <= 44_000
+    assert last * 100 - 44_000 >= 5000
+
+
+def test_a_conversation_opens_at_the_users_barge_in():
+    events = streams(
+        ("gap", "user", 5),
+        ("hesitation", "user", 10),
+        ("barge_in", "assistant", 20),
+        ("barge_in", "user", 30),
+        ("barge_in", "user", 40),
+    ).events
+    assert opening(events).start_samples == 30
+    assert opening(events[:3]).start_samples == 20
+    assert opening(events[:2]).kind == "hesitation"
+    assert opening(events[:1]) is None
 
 
 def test_who_wrote_scripted_and_judged():

@@ -24,38 +24,38 @@ def test_the_page_holds_everything_in_itself(page):
 
 
 def test_the_same_build_gives_the_same_page(out, page, tmp_path):
-    again = write_report(str(out), str(tmp_path / "again.html"), 3)
+    again = write_report(str(out), str(tmp_path / "again.html"), 3).file
     assert again.read_bytes() == page.read_bytes()
 
 
 def test_it_says_what_was_built_from_what(page, output):
     text = page.read_text("utf-8")
     m = output.manifest
-    for said in (m.digest, "package:quickstart.jsonl", "tone-0", f"{m.n_conversations} conversations", "bytes"):
+    for said in (m.digest, "package:quickstart.jsonl", "tone-0", f"in {m.n_conversations} dialogues", "bytes"):
         assert said in text
     assert text.count("<svg") > 12
 
 
 def test_the_audit_has_a_line_per_predictor(page):
-    (section,) = re.findall(r'<section id="audit">.*?</section>', page.read_text("utf-8"), re.DOTALL)
+    (section,) = re.findall(r'<details class="fold" id="audit">.*?</details>', page.read_text("utf-8"), re.DOTALL)
     assert section.count('<th scope="row">') == len(PREDICTORS) + 1
     assert "interruption from text" in section
 
 
 def test_by_default_it_lies_in_the_build_which_stays_whole(tmp_path):
     out, _ = made(tmp_path, n=2)
-    assert write_report(str(out)) == out / "report.html" == default_file(str(out))
+    assert write_report(str(out)).file == out / "report.html" == default_file(str(out))
     assert faults(out) == []
 
 
 def test_a_page_without_conversations_to_hear(tmp_path):
     out, _ = made(tmp_path, n=2)
-    text = write_report(str(out), None, 0).read_text("utf-8")
+    text = write_report(str(out), None, 0).file.read_text("utf-8")
     assert "There are no conversations to play" in text
 
 
 def test_a_build_without_audio_says_so_and_has_the_decoded_sound(tmp_path):
-    page = write_report(str(made(tmp_path, n=2)[0]))
+    page = write_report(str(made(tmp_path, n=2)[0])).file
     assert "kept no audio" in page.read_text("utf-8")
     assert [set(talk["sounds"]) for talk in talks_of(page)] == [{"decoded"}]
 
@@ -79,7 +79,7 @@ def test_a_build_of_rejects_alone(tmp_path):
 def test_shards_flattened_anew_have_rows_only(tmp_path):
     out, _ = made(tmp_path, n=3)
     reflatten(str(out), str(tmp_path / "flat"), {"tasks": ["two_stream"]}, 0)
-    text = write_report(str(tmp_path / "flat")).read_text("utf-8")
+    text = write_report(str(tmp_path / "flat")).file.read_text("utf-8")
     assert "made by <code>datagen flatten</code> from another build" in text
     assert "Histogram of the lengths of two_stream rows" in text
 
@@ -100,7 +100,7 @@ def test_an_object_store(tmp_path, s3, monkeypatch):
     from tests.run.builds import fake
 
     build(fake(tmp_path / "in", n=2), s3, 0)
-    page = write_report(s3)
+    page = write_report(s3).file
     assert page.name == f"{s3.rpartition('/')[2]}-report.html"
     assert len(talks_of(page)) == 1
 
@@ -124,8 +124,8 @@ def test_the_page_says_who_wrote_and_judged(tmp_path):
         talk("And how are you?", "Fine, thank you.", id="b"),
     ]
     records += [talk("Tell me this.", "It is blue.", id="c")]
-    text = write_report(str(made(tmp_path, records=records)[0])).read_text("utf-8")
+    text = write_report(str(made(tmp_path, records=records)[0])).file.read_text("utf-8")
     assert "Scripts: 1 by marks, 2 by rules" in text
     for said in ("the-model", "f" * 12, ">safety<"):
         assert said in text
-    assert "Scripts:" not in write_report(str(made(tmp_path / "plain", n=2)[0])).read_text("utf-8")
+    assert "Scripts:" not in write_report(str(made(tmp_path / "plain", n=2)[0])).file.read_text("utf-8")

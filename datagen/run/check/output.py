@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
@@ -42,12 +43,13 @@ class Report:
     """One line per fault, with its place; empty if there is none."""
 
 
-def check(store: Store, conversations: Store | None = None) -> Report:
+def check(store: Store, conversations: Store | None = None, tell: Callable[[int], object] = lambda _: None) -> Report:
     """Check a finished output, one unit at a time.
 
     Args:
         store: The output.
         conversations: The output with the conversations, if this one was flattened from it.
+        tell: Called with 1 after each unit.
 
     Raises:
         StoreError: If there is no manifest, it is damaged, or it is of another data version.
@@ -61,14 +63,16 @@ def check(store: Store, conversations: Store | None = None) -> Report:
     source = Manifest.load(conversations) if conversations else None
     report, faults = Report(), Faults()
     try:
-        _check(manifest, source, report, faults)
+        _check(manifest, source, report, faults, tell)
     except EnoughError:
         faults.lines.append("... and more; stopped counting")
     report.faults = faults.lines
     return report
 
 
-def _check(manifest: Manifest, source: Manifest | None, report: Report, faults: Faults) -> None:
+def _check(
+    manifest: Manifest, source: Manifest | None, report: Report, faults: Faults, tell: Callable[[int], object]
+) -> None:
     scope = scope_of(manifest, source, faults)
     plan = scope.plan
     sums, names = Sums(plan.n_records), Names(plan.n_units)
@@ -78,6 +82,7 @@ def _check(manifest: Manifest, source: Manifest | None, report: Report, faults: 
     for number, files in index.units(plan.n_units):
         units.check(number, files)
         report.n_files, report.n_rows = units.n_files, units.n_rows
+        tell(1)
     report.digest = digest.to_text(sums.tally.digest)
     if not scope.is_flattened:
         sums.check_records(faults)
