@@ -18,8 +18,8 @@ from datagen.engines.trust import in_data_set
 from datagen.errors import DatagenError, StoreError
 from datagen.export import export
 from datagen.recipe import stored
-from datagen.run.finish import card
 from datagen.run.reflatten import reflatten
+from datagen.shards.card import card
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import LocalStore, inside
 from datagen.terminal import console, print_json, printable
