@@ -7,7 +7,9 @@ manifest comes last of all: its existence means that the upload is complete, as 
 committed in batches. Whatever a cut upload has committed is not sent again.
 """
 
+import hashlib
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from datagen.shards.store import Store, open_store
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.hf_api import RepoFile
 
 _NAME = re.compile(r"hf:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)")
 _FIRST = (CARD, FIGURES, "recipe.yaml", PLAN)
@@ -71,7 +75,7 @@ def push(out: str, to: str, public: bool = False, say: Callable[[str], None] = l
     api = _api()
     with _faults_of_the_hub(to):
         api.create_repo(name, repo_type="dataset", private=not public, exist_ok=True)
-        batches = list(_batches(_left(api, name, entries, to), is_url(store.url)))
+        batches = list(_batches(_left(api, name, store, entries, to), is_url(store.url)))
         for number, batch in enumerate(batches, 1):
             _commit(api, name, store, batch)
             n_bytes = sum(entry.n_bytes for entry in batch)
@@ -119,14 +123,17 @@ def _api() -> "HfApi":
         StoreError: If there is no token.
     """
     from huggingface_hub import HfApi, get_token
+    from huggingface_hub.utils import disable_progress_bars
 
     if not get_token():
         raise StoreError("there is no token of the Hugging Face Hub: run `hf auth login`, or set HF_TOKEN")
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     return HfApi(library_name="datagen")
 
 
-def _left(api: "HfApi", name: str, entries: Sequence[_Entry], to: str) -> list[_Entry]:
-    """Files that the data set does not have yet.
+def _left(api: "HfApi", name: str, store: Store, entries: Sequence[_Entry], to: str) -> list[_Entry]:
+    """Files that the data set does not have yet, and the card if it has changed.
 
     Raises:
         StoreError: If it has files of another build.
@@ -134,19 +141,22 @@ def _left(api: "HfApi", name: str, entries: Sequence[_Entry], to: str) -> list[_
     from huggingface_hub.hf_api import RepoFile
 
     tree = api.list_repo_tree(name, repo_type="dataset", recursive=True)
-    there = {file.path: file for file in tree if isinstance(file, RepoFile)}
-    known = {entry.key: entry for entry in entries}
-    foreign = [path for path in there if path not in known and path not in _HUBS_OWN]
-    foreign += [path for path, file in there.items() if path in known and _differs(known[path], file)]
-    if foreign:
+    there = {file.path: file for file in tree if isinstance(file, RepoFile) and file.path not in _HUBS_OWN}
+    same = {entry.key for entry in entries if entry.key in there and _is_same(store, entry, there[entry.key])}
+    if foreign := there.keys() - same - {CARD, FIGURES}:
         raise StoreError(f"{to} has files that are not of this build, such as {min(foreign)}; push to another name")
-    return [entry for entry in entries if not (entry.key in there and entry.sha256)]
+    return [entry for entry in entries if entry.key not in same]
 
 
-def _differs(entry: _Entry, file: "object") -> bool:
-    """True if a file of the data set surely has other bytes; the card and the recipe may change."""
-    lfs = getattr(file, "lfs", None)
-    return bool(entry.sha256) and (getattr(file, "size", -1) != entry.n_bytes or (lfs and lfs.sha256 != entry.sha256))
+def _is_same(store: Store, entry: _Entry, file: "RepoFile") -> bool:
+    """True if a file of the data set has the bytes of the build's; read only if its hash is unknown."""
+    if file.size != entry.n_bytes:
+        return False
+    if file.lfs:
+        return file.lfs.sha256 == (entry.sha256 or hashlib.sha256(store.read(entry.key)).hexdigest())
+    data = store.read(entry.key)
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False)  # as git names it
+    return file.blob_id == blob.hexdigest()
 
 
 def _batches(entries: Sequence[_Entry], held: bool) -> Iterator[list[_Entry]]:
@@ -159,7 +169,8 @@ def _batches(entries: Sequence[_Entry], held: bool) -> Iterator[list[_Entry]]:
             yield batch
             batch = []
         batch.append(entry)
-    yield batch
+    if batch:
+        yield batch
 
 
 def _commit(api: "HfApi", name: str, store: Store, batch: Sequence[_Entry]) -> None:
@@ -183,15 +194,19 @@ def _faults_of_the_hub(to: str) -> Iterator[None]:
 
     try:
         yield
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        fix = _REFUSED.get(status, "run the same command again to resume")
-        reason = redacted(str(error).strip().splitlines()[-1]) if str(error).strip() else ""
-        raise StoreError(f"{to}: the Hub refused ({status}: {reason}); {fix}") from error
     except StoreError:
         raise
     except Exception as error:
-        known = explained(error)
+        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error  # of a file's upload
+        if isinstance(cause, HfHubHTTPError):
+            raise StoreError(f"{to}: {_refusal(cause)}") from error
+        known = explained(cause)
         if known is None:
             raise
         raise StoreError(f"{to}: {known}; run the same command again to resume") from error
+
+
+def _refusal(error: "HfHubHTTPError") -> str:
+    status = error.response.status_code if error.response is not None else 0
+    reason = redacted(str(error).strip().splitlines()[-1]) if str(error).strip() else "no reason given"
+    return f"the Hub refused ({status}: {reason}); {_REFUSED.get(status, 'run the same command again to resume')}"
