@@ -21,12 +21,12 @@ PAGES = (
 _GUIDES = {
     "Start": ["README.md", "docs/building.md", "docs/sources.md", "docs/api.md"],
     "Data": ["docs/format.md", "docs/timing.md", "docs/interruptions.md", "docs/acoustics.md", "docs/audit.md"],
-    "Look and train": ["docs/report.md", "docs/inspect.md", "docs/training.md"],
-    "Engines": ["docs/engines.md", "docs/voices.md", "docs/writing.md"],
+    "Look, train, publish": ["docs/report.md", "docs/inspect.md", "docs/training.md", "docs/publishing.md"],
+    "Engines": ["docs/engines.md", "docs/voices.md", "docs/writing.md", "prompts/README.md"],
     "Scale": ["docs/cluster.md", "docs/stores.md", "docs/scale.md", "docs/figures.md", "benchmarks/README.md"],
     "Project": ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"],
 }
-"""Pages by heading of the navigation; pages that stand nowhere come under `More`."""
+"""Pages by heading of the navigation; pages that are not named come under `Decisions and more`."""
 _CODE = re.compile(r"^(`{3,}).*?^\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?P<mark>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)]*)?\)")
 
@@ -100,7 +100,7 @@ def module_pages(source: Path) -> Iterator[str]:
 def configuration(pages: list[str], modules: list[str]) -> str:
     """The configuration with the navigation."""
     named = {page for group in _GUIDES.values() for page in group}
-    groups = {**_GUIDES, "More": [page for page in pages if page not in named]}
+    groups = {**_GUIDES, "Decisions and more": [page for page in pages if page not in named]}
     lines = [f"INHERIT: {(ROOT / 'mkdocs.yml').as_posix()}", "docs_dir: pages", "site_dir: site", "nav:"]
     for heading, group in groups.items():
         lines += [f"  - {heading}:", *(f"    - {page}" for page in group)]

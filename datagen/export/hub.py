@@ -60,7 +60,7 @@ def push(out: str, to: str, public: bool = False, say: Callable[[str], None] = l
     Args:
         out: Output of a finished build.
         to: `hf:USER/NAME`.
-        public: True to make a new data set public; one that exists stays as it is.
+        public: True to make a new data set public; one that exists keeps its setting.
         say: Gets a line per commit.
 
     Raises:
