@@ -123,7 +123,7 @@ def _api() -> "HfApi":
         StoreError: If there is no token.
     """
     from huggingface_hub import HfApi, get_token
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not get_token():
         raise StoreError("there is no token of the Hugging Face Hub: run `hf auth login`, or set HF_TOKEN")

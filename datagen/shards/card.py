@@ -179,9 +179,9 @@ def _front(manifest: Manifest, figures: CardFigures | None) -> dict[str, Any]:
         "size_categories": [size_category(n_rows)],
         "task_categories": sorted(set(categories)),
         "tags": ["speech", "full-duplex", "dialogue", "synthetic", "datagen"],
-        "configs": [_config(name, name == default, splits) for name, splits in manifest.tables.items() if splits]
-        if default
-        else [],
+        "configs": [
+            _config(name, name == default, splits) for name, splits in manifest.tables.items() if name != "rejects"
+        ],
     }
 
 
