@@ -8,6 +8,7 @@ ASR := .venv/.asr
 TRAIN := .venv/.train
 COSYVOICE := .venv/.cosyvoice
 COSYVOICE_PACKAGES := .venv/cosyvoice
+DOCS := .venv/docs
 # torch for the tests of training and scoring; another build of it: make test TORCH='torch --index-url ...'
 TORCH ?= torch==2.13.0
 OUT ?= out
@@ -17,7 +18,7 @@ PYTEST := $(BIN)/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 CORE := datagen/pipeline/place.py datagen/pipeline/flatten.py datagen/pipeline/script datagen/pipeline/mix datagen/shards/chunks.py \
 	datagen/shards/digest.py datagen/shards/unit.py datagen/run/commit.py datagen/sources/duplicates datagen/text/phrases.py
 
-.PHONY: setup demo test test-all browser fmt check schemas golden bench lock clean
+.PHONY: setup demo test test-all browser fmt check docs schemas golden bench lock clean
 
 setup: $(SETUP)
 
@@ -85,6 +86,18 @@ check: setup $(TRAIN)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The site of the documentation in OUT/docs/site, with a page per module. Every link is checked. It has its own
+# environment, so nothing of it reaches users or tests.
+docs: $(DOCS)/.done
+	$(DOCS)/bin/python -m tools.docs_site $(OUT)/docs
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --config-file $(OUT)/docs/mkdocs.yml
+	@echo "$(OUT)/docs/site/index.html"
+
+$(DOCS)/.done: requirements-docs.lock
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	touch $@
+
 # Generated files that are checked in; tests fail if they are stale.
 schemas: setup
 	$(BIN)/python -m datagen.schemas schemas
@@ -101,6 +114,7 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --group dev --extra ray --extra rooms --extra server --extra zh --extra asr --extra mos --extra codebook --group pictures --extra vad -c requirements.lock -o requirements-asr.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 pyproject.toml --extra train --extra text --extra s3 --group lhotse --overrides overrides.txt -c requirements.lock -o requirements-train.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --no-deps --group cosyvoice -c requirements.lock -o requirements-cosyvoice.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --group docs -o requirements-docs.lock
 
 clean:
 	rm -rf .venv out

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datagen.records import Dialogue, Reject, Turn
     from datagen.run.build import build
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 DATA_VERSION = 6
 """Version of the bytes in a shard. Any change that alters them bumps it and stands in CHANGELOG.md."""

@@ -732,6 +732,8 @@ class EngineInfo:
 
     Not in the repr, which is part of the keys of takes.
     """
+    lineage: str | None = field(default=None, repr=False)
+    """Models and data that its weights were made of; None if it has none, or they are unknown."""
 
     def __post_init__(self) -> None:
         """Check `bit_exact`, on which the meaning of a digest depends."""
@@ -746,7 +748,7 @@ class Voice:
 
     name: str
     speaker: str
-    """All voices of a speaker belong to one split."""
+    """The person or model that it sounds like; shades of one synthetic speaker are voices of one speaker."""
     languages: tuple[str, ...]
     """ISO 639-1 codes of the languages that it speaks well enough."""
     licence: str

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from datagen.recipe import Recipe
 from datagen.records import EngineInfo, InputFile, Judged, Mark, Origin, Turn, Voice
-from datagen.shards.identity import Clock, Silence
+from datagen.shards.identity import Clock, KeptApart, Silence
 from datagen.shards.manifest import IndexPart, Reproducible, Sums
 from datagen.shards.schema import SCHEMAS
 from datagen.shards.unit import Marker
@@ -65,6 +65,7 @@ class _Identity(BaseModel):
     vocabulary: _Vocabulary
     clock: Clock
     silence: Silence
+    kept_apart: KeptApart | None = None
 
 
 class _Plan(BaseModel):

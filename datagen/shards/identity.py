@@ -6,6 +6,9 @@ from typing import Any, Literal
 from datagen.records import EngineInfo, InputFile, Voice
 from datagen.shards.vocab import Vocabulary
 
+KeptApart = Literal["speakers", "voices", "nothing"]
+"""voices: the users of a language are all shades of one speaker, so no split has a speaker of its own."""
+
 _OF_FILES = ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence")
 
 
@@ -41,6 +44,8 @@ class Setup:
     vocabulary: Vocabulary
     clock: Clock
     silence: Silence
+    kept_apart: KeptApart | None = None
+    """Parts of user voices that no two splits share. Absent before data version 7: speakers, unless shared."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,8 @@ def test_what_is_said_comes_from_the_engine_of_the_voice_at_one_rate():
         ({}, "name one engine per language"),
         ({"en": "hibari"}, r"by_language.en: use the form \{name: ENGINE"),
         ({"en": {"name": "tone", "voices": 3}}, r"by_language.en: use the form \{name: ENGINE"),
+        ({"en": []}, r"by_language.en: use the form \{name: ENGINE"),
+        ({"en": [{"name": "tone"}, "hibari"]}, r"by_language.en: use the form \{name: ENGINE"),
         ({"fr": {"name": "tone"}}, "by_language.fr: tone does not speak it, only en, zh"),
         (
             {"en": {"name": "tone"}, "zh": {"name": "tone", "options": {"n_voices": 3}}},
@@ -91,6 +93,13 @@ def test_what_is_said_comes_from_the_engine_of_the_voice_at_one_rate():
 def test_what_does_not_fit_is_refused(options, says):
     with pytest.raises(RecipeError, match=says):
         load.tts("by_language", options)
+
+
+def test_several_engines_speak_one_language():
+    tts = ByLanguage(en=[BOTH["en"], BOTH["zh"], BOTH["en"]])
+    assert {name.split("-")[0] for name in tts.voices} == {"low", "high"}
+    assert {tts.about(voice).languages for voice in tts.voices} == {("en",)}
+    assert np.array_equal(tts.speak("hello", "high-2", 3).audio, High().speak("hello", "high-2", 3).audio)
 
 
 def test_an_unknown_voice_is_refused():

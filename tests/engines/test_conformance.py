@@ -67,6 +67,13 @@ def test_every_engine_of_the_table_has_a_card():
     assert {(kind, name) for kind, names in load.ENGINES.items() for name in names} == set(CARDS)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("tts", "hibari"), ("speech_tokenizer", "kmeans"), ("text_tokenizer", "qwen2")]
+)
+def test_an_embedded_engine_and_its_card_state_one_origin_of_its_weights(kind, name):
+    assert engine(kind, name).info.lineage == CARDS[kind, name].lineage != ""
+
+
 def test_an_engine_that_promises_something_unknown_is_refused():
     with pytest.raises(EngineError, match=r"engine mine: bit_exact is 'mostly'; it must be one of machine, all, no"):
         EngineInfo("mine", "1", "MIT", "mostly")

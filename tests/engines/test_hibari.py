@@ -37,11 +37,16 @@ def assert_timed(speech: Speech, text: str) -> None:
     assert np.isfinite(speech.audio).all()
 
 
-def test_there_are_eight_speakers_of_each_kind_after_the_default() -> None:
+def test_there_are_eight_voices_of_each_kind_after_the_default() -> None:
     numbers = range(1, 9)
     assert Hibari.voices == ("heart", *(f"heart-f{i}" for i in numbers), *(f"heart-m{i}" for i in numbers))
     assert VOICES["heart"] == Variant()
     assert len(set(VOICES.values())) == 17
+
+
+def test_all_voices_are_shades_of_one_speaker(engine: Hibari) -> None:
+    assert {engine.about(voice).speaker for voice in engine.voices} == {"heart"}
+    assert "af_heart of Kokoro-82M" in (engine.info.lineage or "")
 
 
 def test_info_says_what_a_manifest_needs(engine: Hibari) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.engines.base import Voice
-from datagen.pipeline.script.casting import voices_by_split
+from datagen.pipeline.script.casting import kept_apart, voices_by_language, voices_by_split
 from datagen.pipeline.script.script import WriteScript, split_of
 from datagen.recipe import SplitsConfig
 from datagen.records import Dialogue, Reject, Script, Turn
@@ -123,8 +123,20 @@ def test_no_speaker_is_in_two_splits_whatever_voices_they_have(whose, validation
     assert sorted(voice for pool in pools.values() for voice in pool) == sorted(speakers)
     heard = [{speakers[voice] for voice in pool} for pool in pools.values()]
     assert sum(map(len, heard)) == len(set(whose))
-    names = voices_by_split(known(*set(speakers.values())), splits)  # speakers are dealt as voices of that name
-    assert [set(pool) for pool in names.values()] == heard
+    held_out = [whose.count(int(speaker[1:])) for pool in heard[:2] for speaker in pool]
+    assert max(held_out, default=0) <= min(whose.count(int(speaker[1:])) for speaker in heard[2])
+
+
+def test_shades_of_one_speaker_are_dealt_as_speakers_where_nobody_else_speaks_the_language():
+    splits, shades = SplitsConfig(), [Voice(name, "heart", ("en",), "") for name in VOICES]
+    pools = voices_by_language(shades, splits, ["en"])
+    assert pools["en"] == voices_by_split(known(*VOICES), splits)
+    assert kept_apart(shades, splits, ["en"]) == "voices"
+    other = [Voice(f"k{k}", f"k{k}", ("en",), "") for k in range(3)]
+    mixed = voices_by_language([*shades, *other], splits, ["en"])["en"]
+    assert {*VOICES} < {*mixed["train"]}  # the speaker of many voices is never held out
+    assert kept_apart([*shades, *other], splits, ["en"]) == "speakers"
+    assert kept_apart(known("a"), splits, ["en"]) == "speakers"
 
 
 @given(st.integers(1, 12), st.integers(1, 60), st.integers(0, 2**32))

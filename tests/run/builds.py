@@ -21,10 +21,10 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe, stored
 from datagen.run.build import build
 from datagen.run.check import check
-from datagen.run.finish import card
 from datagen.run.planning import plan_build
 from datagen.run.worker import Worker
 from datagen.shards import digest
+from datagen.shards.card import card
 from datagen.shards.manifest import Manifest, write_part
 from datagen.shards.markers import Tally
 from datagen.shards.plan import load_plan

@@ -18,8 +18,8 @@ from datagen.engines.trust import in_data_set
 from datagen.errors import DatagenError, StoreError
 from datagen.export import export
 from datagen.recipe import stored
-from datagen.run.finish import card
 from datagen.run.reflatten import reflatten
+from datagen.shards.card import card
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import LocalStore, inside
 from datagen.terminal import console, print_json, printable
@@ -157,6 +157,8 @@ def test_a_card_holds_no_markup_of_the_data(target: Target):
     for path in (
         ("datagen",),
         ("engines", "tts", "licence"),
+        ("engines", "tts", "lineage"),
+        ("recipe", "name"),
         ("reproducible", "because"),
         ("reproducible", "processors"),
     ):
@@ -166,8 +168,11 @@ def test_a_card_holds_no_markup_of_the_data(target: Target):
         document["reproducible"]["promise"] = promise
         target.put("manifest.json", document)
         text = card(Manifest.load(LocalStore(target.out)))
-        assert not [each for each in ("<img", "![", "](http", "\n# title", "| a |") if each in text]
-        assert set(yaml.safe_load(text.split("---")[1])) == {"configs", "tags"}
+        metadata, prose = text.split("\n---\n", 1)
+        assert not [each for each in ("<img", "![", "](http", "\n# title", "| a |") if each in prose]
+        front = yaml.safe_load(metadata)
+        assert list(front)[:4] == ["pretty_name", "license", "language", "size_categories"]
+        assert list(front)[4:] == ["task_categories", "tags", "configs"]
     assert "&#60;img src=x&#62;" in text
 
 

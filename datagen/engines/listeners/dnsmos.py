@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from datagen.engines.base import MOS, Audio, EngineInfo
+from datagen.engines.lineage import DNSMOS
 from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
 
@@ -34,7 +35,9 @@ class Dnsmos(MOS):
         except (ModuleNotFoundError, OSError) as error:
             raise EngineMissingError("DNSMOS needs the extra `mos`: pip install 'duplex-datagen[mos]'") from error
         self._session = one_thread(model)
-        self.info = EngineInfo("dnsmos", metadata.version("speechmos"), "MIT (code and weights)", "machine")
+        self.info = EngineInfo(
+            "dnsmos", metadata.version("speechmos"), "MIT (code and weights)", "machine", lineage=DNSMOS
+        )
 
     def score(self, audio: Audio) -> float:
         """Overall quality of float32 [n_samples], n > 0, at 16 kHz: 1 to 5."""

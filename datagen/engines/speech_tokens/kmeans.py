@@ -21,6 +21,7 @@ from scipy.fft import rfft
 from threadpoolctl import ThreadpoolController
 
 from datagen.engines.base import Audio, Codes, EngineInfo, SpeechTokenizer
+from datagen.engines.lineage import KMEANS
 from datagen.errors import EngineError
 
 SAMPLE_RATE_HZ = 24_000
@@ -111,7 +112,8 @@ class KMeansTokenizer(SpeechTokenizer):
         except (OSError, ValueError, KeyError) as error:
             raise EngineError(f"speech tokenizer kmeans: cannot read model {source}: {error}") from error
         sha256 = hashlib.sha256(data).hexdigest()
-        self.info = EngineInfo("kmeans_25hz", f"{_FORMAT}+{sha256[:12]}", "Apache-2.0", "machine")
+        version, lineage = f"{_FORMAT}+{sha256[:12]}", None if model else KMEANS
+        self.info = EngineInfo("kmeans_25hz", version, "Apache-2.0", "machine", lineage=lineage)
         self.codebook_size = self._search.shape[1]
         self._threads = ThreadpoolController()
         with self._threads.limit(limits=1, user_api="blas"):

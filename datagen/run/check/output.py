@@ -20,11 +20,12 @@ from datagen.run.check.unit_check import UnitCheck
 from datagen.run.finish import beside, manifest_of, reproducible
 from datagen.run.kept import kept_faults
 from datagen.shards import digest
+from datagen.shards.card import CARD, FIGURES, CardFigures
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, IndexPart, Manifest
 from datagen.shards.plan import PLAN
 from datagen.shards.store import Store
 
-_BESIDE = (PLAN, "recipe.yaml", "README.md")
+_BESIDE = (PLAN, "recipe.yaml", CARD)
 _SUMS = ("n_conversations", "n_rejects", "rejects", "hours", "digest", "tables", "reproducible")
 """Values of a manifest that need every unit."""
 _REPORT = "report.html"
@@ -76,7 +77,7 @@ def _check(
     scope = scope_of(manifest, source, faults)
     plan = scope.plan
     sums, names = Sums(plan.n_records), Names(plan.n_units)
-    names.add(MANIFEST, _REPORT, *_BESIDE)
+    names.add(MANIFEST, _REPORT, FIGURES, *_BESIDE)
     names.add(*(key for files in input_keys(plan) for key, _ in files))
     units, index = UnitCheck(scope, sums, names, faults), IndexCheck(manifest, names, faults)
     for number, files in index.units(plan.n_units):
@@ -129,19 +130,27 @@ def _without_seal(values: dict[str, object]) -> dict[str, object]:
 
 
 def _check_beside(scope: Scope, wanted: Manifest, sums: Sums, faults: Faults) -> None:
-    """Compare plan, recipe and card with their hashes; recipe and card with what this datagen would write."""
+    """Compare plan, recipe and card with their hashes; recipe and card with what this datagen would write.
+
+    `datagen card` replaces the card that the manifest was written for, so one with figures has no hash.
+    """
     store, said = scope.manifest.store, scope.manifest.beside
     faults.add(
         *(f"{MANIFEST}: beside has {key}, which is no file of the format" for key in sorted({*said} - {*_BESIDE}))
     )
+    figures = None
+    with faults.caught():
+        figures = CardFigures.load(store)
+    if figures and figures.digest != scope.manifest.digest:
+        faults.add(f"{FIGURES}: it is of another build; delete it, and run `datagen card` again")
     try:
-        made = beside(wanted, b"") if sums.is_complete and scope.identity.datagen == __version__ else {}
+        made = beside(wanted, b"", figures) if sums.is_complete and scope.identity.datagen == __version__ else {}
     except ValidationError:  # reported with the plan
         made = {}
     for key in _BESIDE:
         with faults.caught():
             data = store.read(key)
-            if hashlib.sha256(data).hexdigest() != said.get(key):
+            if hashlib.sha256(data).hexdigest() != said.get(key) and not (key == CARD and figures):
                 faults.add(f"{key}: its bytes are not those the manifest was written for")
             elif key != PLAN and made and made[key] != data:
                 faults.add(f"{key}: it is not what plan and sums give")

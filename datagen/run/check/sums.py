@@ -23,7 +23,7 @@ class Sums:
         self.dialogues: set[bytes] = set()
         """Hashes of the ids found; 64 bits make the chance of a clash in a million 1 in 37 million."""
         self.speakers: dict[str, set[str]] = {}
-        """Splits in which each speaker of the user is heard."""
+        """Splits in which each speaker of the user is heard, or each voice, if the build keeps only voices apart."""
 
     def record(self, index: int) -> None:
         """Count a record found in conversations or rejects."""

@@ -260,7 +260,8 @@ class UnitCheck:
             if voice is None:
                 faults.add(f"{place}: utterance {number}: voice {u.voice!r} is not in the manifest")
             if u.role == "user":
-                self._sums.speakers.setdefault(voice.speaker if voice else u.voice, set()).add(s.split)
+                speaker = voice.speaker if voice and identity.kept_apart != "voices" else u.voice
+                self._sums.speakers.setdefault(speaker, set()).add(s.split)
             for ids in (u.text_ids, u.spoken_ids):
                 if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < identity.vocabulary.n_text:
                     faults.add(f"{place}: utterance {number}: a token id is not one of text")
