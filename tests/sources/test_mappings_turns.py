@@ -135,7 +135,7 @@ def test_labels_and_marks_take_linear_time(piece: str) -> None:
         "import resource, sys\n"
         "from datagen.sources.shapes import Shapes\nfrom datagen.sources.fields import UnfitError\n"
         "resource.setrlimit(resource.RLIMIT_CPU, (30, 30))\n"
-        "text = sys.argv[1] * ((1 << 20) // len(sys.argv[1]))\n"
+        "text = sys.argv[1] * ((1 << 18) // len(sys.argv[1]))\n"
         "for key, record in {'auto': {'prompt': 'Human' + text, 'completion': text},"
         " 'moss_002': {'plain_text': '[Human]: a' + text + '[MOSS]: b' + text}}.items():\n"
         "    try: Shapes(key).read(record)\n"
