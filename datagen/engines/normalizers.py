@@ -1,7 +1,7 @@
 """Normalizers: the rules of `datagen.text` as engines, and the choice of one per language."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 from datagen import DATA_VERSION
@@ -29,7 +29,7 @@ class _Rules(Normalizer):
     """Rules of the package as an engine."""
 
     name: ClassVar[str]
-    read: ClassVar[Callable[[str], Reading]]
+    read: ClassVar["staticmethod[[str], Reading]"]
 
     def __init__(self) -> None:
         """Name the rules; a change of what they say raises the data version."""
@@ -79,8 +79,13 @@ class Plain(_Rules):
 class Named(Protocol):
     """A name and options, as a recipe gives an engine."""
 
-    name: str
-    options: Options
+    @property
+    def name(self) -> str:
+        """A shipped name, or `module:Class`."""
+
+    @property
+    def options(self) -> Options:
+        """Arguments of the class."""
 
 
 class Normalizers:
