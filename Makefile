@@ -101,6 +101,7 @@ $(DOCS)/.done: requirements-docs.lock
 # Generated files that are checked in; tests fail if they are stale.
 schemas: setup
 	$(BIN)/python -m datagen.schemas schemas
+	$(BIN)/python -m tools.recipe_page docs/recipe.md
 
 golden: setup
 	$(BIN)/python tests/golden/refresh.py
