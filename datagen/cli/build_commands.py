@@ -1,4 +1,4 @@
-"""Commands that make and check shards: build, flatten, check, status, recipes."""
+"""Commands that make and check shards: build, flatten, check, status."""
 
 import os
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def build(
 
     overrides = _overrides(set_, input, limit, takes)
     if not trust:
-        _refuse_code_of_a_data_set(recipe, overrides)
+        refuse_code_of_a_data_set(recipe, overrides)
     values = recipes.load(recipe, overrides)
     target = out or str(Path("out") / values.name)
     if dry_run:
@@ -83,8 +83,12 @@ def _print_dry_run(recipe: "Recipe", out: str) -> None:
     typer.echo(f"{printable(out)}: {found.line}\nNo fault was found; nothing was written.")
 
 
-def _refuse_code_of_a_data_set(recipe: str, overrides: Sequence[str]) -> None:
-    """A recipe is code, but one that lies in somebody's build came with the data."""
+def refuse_code_of_a_data_set(recipe: str, overrides: Sequence[str]) -> None:
+    """Refuse what a recipe would run and read if it lies in somebody's build: it came with the data.
+
+    Raises:
+        TrustError: If it names code or a place to read; says what would happen.
+    """
     from datagen.engines.trust import in_data_set, refuse_untrusted_recipe
     from datagen.recipe import read_text, set_value, values_of
 
@@ -199,12 +203,3 @@ def status(
         typer.echo(json.dumps(asdict(found)))
     else:
         print_status(found)
-
-
-@app.command()
-def recipes() -> None:
-    """List the recipes shipped with the package."""
-    from datagen import recipe, resources
-
-    for name in resources.recipes():
-        typer.echo(f"{name:16} {recipe.load(name).description}")

@@ -310,7 +310,7 @@ class FlattenConfig(ConfigPart):
 
 
 class SplitsConfig(ConfigPart):
-    """Shares of dialogues per split, dealt by a hash of the id of the dialogue or its cluster (98/1/1: N)."""
+    """Shares of dialogues per split, dealt by a hash of the id of the dialogue or its cluster."""
 
     validation: float = Field(0.01, ge=0, lt=1, description="Share of dialogues for validation (N)")
     test: float = Field(0.01, ge=0, lt=1, description="Share of dialogues for tests (N)")
