@@ -129,9 +129,15 @@ Engine = Annotated[
 ]
 Address = Annotated[
     str,
-    typer.Option("--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."),
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one.",
+    ),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, max=MANY, help="Read only the first N records.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, max=MANY, help="Read only the first N records.")
+]
 
 
 def _version(wanted: bool) -> None:

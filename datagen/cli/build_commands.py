@@ -19,19 +19,24 @@ _Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", he
 @app.command()
 def build(
     recipe: Annotated[
-        str, typer.Argument(help="A recipe file, or the name of a shipped recipe (see `datagen recipes`).")
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A recipe file, or the name of a shipped recipe (see `datagen recipes`)."
+        ),
     ],
     input: Annotated[
         list[str] | None,
-        typer.Option("--input", help="File, directory, URL or hf:NAME to read; can be repeated."),
+        typer.Option("--input", metavar="PATH", help="File, directory, URL or hf:NAME to read; can be repeated."),
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", help="Output directory or URL (docs/stores.md); by default out/RECIPE.")
+        str | None,
+        typer.Option("--out", metavar="OUT", help="Output directory or URL (docs/stores.md); by default out/RECIPE."),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
             "--workers",
+            metavar="N",
             min=1,
             max=MANY_WORKERS,
             help="Number of workers; by default one per core, or as many as fit on a Ray cluster.",
@@ -118,14 +123,19 @@ def _overrides(
 @app.command()
 def flatten(
     source: Finished,
-    out: Annotated[str, typer.Option("--out", help="Directory or URL for the new shards.")],
+    out: Annotated[str, typer.Option("--out", metavar="OUT", help="Directory or URL for the new shards.")],
     chunk: Annotated[
-        str | None, typer.Option("--chunk", help="Speech and text tokens per chunk, for example 5/1.")
+        str | None,
+        typer.Option("--chunk", metavar="SPEECH/TEXT", help="Speech and text tokens per chunk, for example 5/1."),
     ] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", help="Make only this task; can be repeated.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", metavar="TASK", help="Make only this task; can be repeated.")
+    ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", min=64, max=1 << 24, help="Maximum number of tokens in a dialogue row."),
+        typer.Option(
+            "--max-tokens", metavar="N", min=64, max=1 << 24, help="Maximum number of tokens in a dialogue row."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -133,7 +143,9 @@ def flatten(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."),
+        typer.Option(
+            "--workers", metavar="N", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."
+        ),
     ] = None,
 ) -> None:
     """Make new shards from the conversations of a build, without synthesizing speech again."""
@@ -162,7 +174,7 @@ def flatten(
 def check(
     out: Finished,
     conversations: Annotated[
-        str | None, typer.Option("--conversations", help="The build from which OUT was flattened.")
+        str | None, typer.Option("--conversations", metavar="OUT", help="The build from which OUT was flattened.")
     ] = None,
 ) -> None:
     """Check an output against its manifest and the rules of the format. Exits with status 1 on a fault."""
@@ -187,7 +199,7 @@ def check(
 
 @app.command()
 def status(
-    out: Annotated[str, typer.Argument(help="Output of a running, interrupted or finished build.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a running, interrupted or finished build.")],
     as_json: Json = False,
 ) -> None:
     """Report the progress of a build: units, hours, rejects, recent speed, remaining work."""

@@ -102,7 +102,7 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     module_name, colon, class_name = target.partition(":")
     if not colon:
         raise RecipeError(
-            f"no {kind} engine {name!r}{did_you_mean(name, ENGINES[kind])}; known: {', '.join(ENGINES[kind])}, or your "
+            f"no {kind} engine {name!r}{did_you_mean(name, ENGINES[kind]) or ';'} known: {', '.join(ENGINES[kind])}, or your "
             "own as module:Class"
         )
     try:

@@ -52,7 +52,7 @@ def export(
     """
     if format not in EXPORTERS:
         raise DatagenError(
-            f"there is no export format {format!r}{did_you_mean(format, EXPORTERS)}; formats: {', '.join(EXPORTERS)}"
+            f"there is no export format {format!r}{did_you_mean(format, EXPORTERS) or ';'} formats: {', '.join(EXPORTERS)}"
         )
     if not decoded and not output.recipe.mix.keep_audio:
         raise DatagenError(

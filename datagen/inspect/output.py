@@ -259,7 +259,7 @@ class Output:
     def _need_task(self, task: str) -> None:
         if task not in self.tasks:
             meant = did_you_mean(task, self.tasks)
-            raise DatagenError(f"{self.url} has no rows of task {task!r}{meant}; it has {', '.join(self.tasks)}")
+            raise DatagenError(f"{self.url} has no rows of task {task!r}{meant or ';'} it has {', '.join(self.tasks)}")
 
     def _need(self, table: str) -> None:
         origin = self.manifest.origin
@@ -277,6 +277,6 @@ class Output:
         for name in columns or ():
             if name not in names:
                 raise DatagenError(
-                    f"{table} has no column {name!r}{did_you_mean(name, names)}; it has {', '.join(names)}"
+                    f"{table} has no column {name!r}{did_you_mean(name, names) or ';'} it has {', '.join(names)}"
                 )
         return list(columns) if columns is not None else [name for name in names if name not in HEAVY]
