@@ -106,6 +106,7 @@ schemas: setup
 golden: setup
 	$(BIN)/python tests/golden/refresh.py
 	$(BIN)/python tests/golden/prompts.py
+	$(BIN)/python -m tests.golden.help
 
 bench: $(ASR) $(TRAIN)
 	$(BIN)/python benchmarks/run.py

@@ -101,10 +101,9 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     target = ENGINES[kind].get(name, name)
     module_name, colon, class_name = target.partition(":")
     if not colon:
-        raise RecipeError(
-            f"no {kind} engine {name!r}{did_you_mean(name, ENGINES[kind]) or ';'} known: {', '.join(ENGINES[kind])}, or your "
-            "own as module:Class"
-        )
+        meant = did_you_mean(name, ENGINES[kind]) or ";"
+        known = ", ".join(ENGINES[kind])
+        raise RecipeError(f"no {kind} engine {name!r}{meant} known: {known}, or your own as module:Class")
     try:
         with _here() if target == name else nullcontext():
             engine_class = getattr(import_module(module_name), class_name)

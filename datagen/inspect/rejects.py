@@ -38,7 +38,9 @@ def rejects(output: Output, reason: str = "", n_examples: int = 1) -> list[Rejec
     if reason and not wanted:
         names = sorted({part for name in counts for part in (name, name.partition("/")[2])})
         known = ", ".join(counts) or "none"
-        raise DatagenError(f"{output.url} has no rejects for {reason!r}{did_you_mean(reason, names) or ';'} it has {known}")
+        raise DatagenError(
+            f"{output.url} has no rejects for {reason!r}{did_you_mean(reason, names) or ';'} it has {known}"
+        )
     found = {name: RejectReason(name, counts[name]) for name in sorted(wanted, key=lambda each: (-counts[each], each))}
     left = sum(min(each.count, n_examples) for each in found.values())
     for row in _rows(output) if left else ():
