@@ -38,11 +38,11 @@ def test_the_machine_is_described_and_lacks_nothing(datagen, monkeypatch):
 def test_a_credential_is_never_shown(datagen, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")
     monkeypatch.setenv("OPENAI_API_KEY", "hush-too")
+    monkeypatch.setattr("datagen.cli.doctor_command._DEFAULT", "fake")
     for option in ((), ("--json",)):
         _, out, err = datagen.run("doctor", *option)
         assert "hush" not in out + err
-    _, findings = found(datagen)
-    assert findings["credential", "AWS_SECRET_ACCESS_KEY"]["detail"] == "set, for s3://"
+        assert "set, for s3://" in out
 
 
 def test_all_that_a_recipe_lacks_is_listed_at_once(datagen, monkeypatch):
@@ -119,7 +119,8 @@ def test_servers_that_a_recipe_names_are_tried_and_get_nothing(datagen, listenin
     port, got = listening
     Path("mine.yaml").write_text(
         "name: mine\nextends: from_topics\ninput: {paths: ['package:quickstart.jsonl']}\nengines: {tts: {name: tone}}\n"
-        f"voices: {{assistant: tone-0}}\nwrite:\n  llm: {{base_url: 'http://127.0.0.1:{port}/v1', api_key_env: MY_KEY}}\n"
+        "voices: {assistant: tone-0}\n"
+        f"write: {{llm: {{base_url: 'http://127.0.0.1:{port}/v1', api_key_env: MY_KEY}}}}\n"
     )
     _, findings = found(datagen, "mine.yaml")
     assert findings["server", "write.llm.base_url"]["state"] == "ok"
