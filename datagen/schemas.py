@@ -124,6 +124,7 @@ def _recipe_schema() -> dict[str, Any]:
     """A recipe's file: keys of a build, its parent, and the section of `datagen write`, which has the build's name."""
     found, write = Recipe.model_json_schema(), WriteRecipe.model_json_schema()
     parts = {**write.pop("$defs"), **found["$defs"]}
+    parts["EngineConfig"].pop("required")  # the name may come from the parent
     write["required"] = [name for name in write["required"] if name != "name"]
     parent = {"type": "string", "minLength": 1, "description": "Shipped recipe, or file beside this one, to start from"}
     section = {"$ref": "#/$defs/WriteRecipe", "description": "Section of `datagen write`; a build ignores it"}

@@ -70,8 +70,6 @@ def test_every_combination_is_valid_and_commented(voices, languages, size, timin
 @pytest.mark.parametrize(
     "options",
     [
-        (),
-        ("--timing", "hard", "--size", "large"),
         ("--voices", "server"),
         ("--timing", "half_duplex", "--input", "my chats.jsonl"),
     ],

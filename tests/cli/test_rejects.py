@@ -1,21 +1,28 @@
 """`datagen rejects` counts by reason, shows examples, and says which setting keeps such records."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.run.builds import talk, write
+from datagen.run.build import build
+from tests.run.builds import SPLITS, fake, talk
 
-FAST = ("--set", "flatten.tasks=[asr]", "--set", "splits={validation: 0, test: 0}", "--workers", "1")
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A build with five rejects for three reasons."""
+    folder = tmp_path_factory.mktemp("rejects")
+    good = [talk("Tell me about apples please.", f"Sure, number {k} is red.", id=f"g{k}") for k in range(4)]
+    code = [talk("Tell me about apples.", f"```x = {k}```", id=f"code{k}") for k in range(3)]
+    short = [talk("Hm.", "Hm.", id="s\x1b[2Jhort")]
+    build(fake(folder, SPLITS, records=[*good, *code, *short, b"{"]), str(folder / "out"), 0)
+    return folder / "out"
 
 
 @pytest.fixture
-def built(datagen, tmp_path):
-    good = [talk("Tell me about apples please.", f"Sure, number {k} is red.", id=f"g{k}") for k in range(4)]
-    code = [talk("Tell me about apples.", f"```x = {k}```", id=f"code{k}") for k in range(3)]
-    long = [talk("\x1b[2J evil", "x" * 60, id="long")]
-    write(tmp_path / "in.jsonl", [*good, *code, *long, b"{"])
-    datagen.ok("build", "fake", "--input", "in.jsonl", "--out", "out", *FAST)
+def built(datagen, finished):
+    Path("out").symlink_to(finished)
 
 
 def test_reasons_are_counted_the_commonest_first(datagen, built):
@@ -25,7 +32,7 @@ def test_reasons_are_counted_the_commonest_first(datagen, built):
     assert lines[2].startswith("          code0 (record 4 of in.jsonl): turn 1: 100% of the characters are code")
     assert [line.split()[1].rstrip(";") for line in lines[1:] if not line.startswith(" " * 10)] == [
         "select/code",
-        "select/control_characters",
+        "select/too_few_words",
         "source/broken_json",
     ]
     assert "\x1b" not in "".join(lines)
