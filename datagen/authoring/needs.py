@@ -12,8 +12,8 @@ from datagen.run.environment import Finding, credential
 def needs(recipe: WriteRecipe) -> Iterator[Finding]:
     """Look for all that `datagen write` needs for a recipe. Connects to the server that it names; sends nothing."""
     has_client = find_spec("openai") is not None
-    state, fix = ("ok", "") if has_client else ("missing", "pip install 'duplex-datagen[llm]'")
-    yield Finding("package", "openai", state, "for datagen write", fix)
+    fix = "" if has_client else "pip install 'duplex-datagen[llm]'"
+    yield Finding("package", "openai", "ok" if has_client else "missing", "for datagen write", fix)
     yield server("write.llm.base_url", recipe.llm.base_url)
     if recipe.llm.api_key_env:
         yield credential(recipe.llm.api_key_env, "write.llm.api_key_env", needed=True)

@@ -94,8 +94,9 @@ def refuse_code_of_a_data_set(recipe: str, overrides: Sequence[str]) -> None:
     Raises:
         TrustError: If it names code or a place to read; says what would happen.
     """
-    from datagen.engines.trust import in_data_set, refuse_untrusted_recipe
+    from datagen.engines.trust import refuse_untrusted_recipe
     from datagen.recipe import read_text, set_value, values_of
+    from datagen.recipe.in_data_set import in_data_set
 
     if not in_data_set(recipe):
         return

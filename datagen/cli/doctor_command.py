@@ -53,7 +53,7 @@ def doctor(
 
 
 def _of_recipe(name: str, out: str | None, overrides: list[str], trust: bool) -> "Iterator[Finding]":
-    """What a recipe needs; a recipe that cannot be read is one finding."""
+    """All findings about a recipe; a recipe that cannot be read is one finding."""
     from datagen.authoring.authoring_config import parse
     from datagen.authoring.needs import needs
     from datagen.cli.build_commands import refuse_code_of_a_data_set

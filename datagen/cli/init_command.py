@@ -36,7 +36,7 @@ def init(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take defaults.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a commented recipe. On a terminal, ask for the choices that no option makes."""
+    """Write a commented recipe. On a terminal, the choices that no option makes are questions."""
     from datagen.errors import RecipeError
     from datagen.recipe import Recipe, validated, values_of
     from datagen.recipe.starter import SIZES, VOICES, Choices, starter

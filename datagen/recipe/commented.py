@@ -72,7 +72,7 @@ def _comments(node: yaml.MappingNode, prefix: str, known: dict[str, Key]) -> Ite
 def _text(key: Key) -> str:
     """The comment of a key.
 
-    >>> _text(Key("a", "number", "0 to 9", "ms", "1", "", "Longest wait"))
+    >>> _text(Key(None, "a", "number", "0 to 9", "ms", "1", "", "Longest wait"))
     'Longest wait [ms, 0 to 9]'
     """
     bounds = ", ".join(filter(None, (key.unit, key.range)))

@@ -43,6 +43,8 @@ _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", N
 class Key:
     """One key of a recipe."""
 
+    section: type[BaseModel] | None
+    """The class of its own keys, if it has some."""
     path: str
     """Dotted; `*` stands for any name, and `[]` for an item of a list."""
     type: str
@@ -55,8 +57,6 @@ class Key:
     """`S`, `N`, `?` or `ours`, as docs/recipe.md explains; empty if none is stated."""
     meaning: str
     """One line."""
-    section: type[BaseModel] | None = None
-    """The class of its own keys, if it has some."""
 
 
 @cache

@@ -47,7 +47,7 @@ def examine(recipe: Recipe, out: str) -> Iterator[Finding]:
 
 
 def _of_build(recipe: Recipe, out: str, known: set[str]) -> Iterator[Finding]:
-    """What preflight finds, without packages that are known to be missing; and the estimate if there is no fault."""
+    """The faults that preflight finds, without packages that are known to be missing; and the estimate if there is no fault."""
     build = Pipeline(recipe)
     try:
         store = open_store(out)
@@ -126,7 +126,7 @@ def _is_path(value: Any) -> bool:
 
 
 def server(key: str, url: str) -> Finding:
-    """Whether the server of a URL accepts a connection; nothing is sent.
+    """Try to connect to the server of a URL; nothing is sent.
 
     Args:
         key: The recipe key that names it.

@@ -45,7 +45,7 @@ class Finding:
     """ok; missing: it is needed and not there; absent: not there, and nothing needs it so far."""
     detail: str = ""
     fix: str = ""
-    """How to get it; empty if there is nothing to do."""
+    """The way to get it; empty if there is nothing to do."""
 
 
 def environment(out: str = ".") -> Iterator[Finding]:
