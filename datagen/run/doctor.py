@@ -47,7 +47,7 @@ def examine(recipe: Recipe, out: str) -> Iterator[Finding]:
 
 
 def _of_build(recipe: Recipe, out: str, known: set[str]) -> Iterator[Finding]:
-    """The faults that preflight finds, without packages that are known to be missing; and the estimate if there is no fault."""
+    """The faults that preflight finds, without missing packages that are known; the estimate if there is none."""
     build = Pipeline(recipe)
     try:
         store = open_store(out)
