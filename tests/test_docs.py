@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from datagen.engines.conformance import assert_conforms, check
+from datagen.engines.conformance import broken_laws, check
 from datagen.engines.fakes import ToneTokenizer
 from datagen.errors import RecipeError
 from datagen.pipeline.pipeline import Pipeline
@@ -71,8 +71,8 @@ def run(pipeline: Pipeline, item: object) -> Any:
 def test_an_engine_that_breaks_a_law_fails_the_tests_of_its_author():
     tokenizer = ToneTokenizer()
     tokenizer.silence_code = 7
-    with pytest.raises(AssertionError, match="breaks 1 laws of its kind: its silence code is the commonest"):
-        assert_conforms("speech_tokenizer", tokenizer)
+    (line,) = broken_laws("speech_tokenizer", tokenizer)
+    assert line.startswith("its silence code is the commonest of silence: ")
 
 
 def test_the_normalizer_of_the_engines_page_passes_the_tests_beside_it(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """The laws of every engine, checked on a loaded one: by the tests, and by `datagen engines check`.
 
-Engines outside the package are checked alike, from their own tests with `assert_conforms`.
+Engines outside the package are checked alike, from their own tests with `broken_laws`.
 """
 
 from collections.abc import Callable, Iterator
@@ -75,25 +75,6 @@ def check(kind: str, engine: Any, sample: Any = None) -> Iterator[ConformanceFin
     except Exception as error:
         told = f"{type(error).__name__}: {error}"[:200]
         yield ConformanceFinding("answers, or fails with an EngineError", False, told)
-
-
-def assert_conforms(kind: str, engine: Any, speech: tuple[Audio, int, str] | None = None) -> None:
-    """Check an engine against all laws of its kind, for tests of your own engine.
-
-    Args:
-        kind: As in `check`.
-        engine: As in `check`.
-        speech: As in `check`.
-
-    Raises:
-        AssertionError: If it breaks a law; lists each with what was seen.
-
-    >>> from datagen.engines.fakes import ToneTokenizer
-    >>> assert_conforms("speech_tokenizer", ToneTokenizer())
-    """
-    broken = [f"{found.law} ({found.seen})" for found in check(kind, engine, speech) if not found.holds]
-    if broken:
-        raise AssertionError(f"{engine.info.name} breaks {len(broken)} laws of its kind: {'; '.join(broken)}")
 
 
 def _tts(tts: TTS, _: Any) -> Iterator[Answer]:
