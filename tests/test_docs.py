@@ -58,7 +58,7 @@ def test_the_speech_tokenizer_of_the_engines_page_makes_a_build_and_decodes_it(b
     streams = run(pipeline, dialogue)
     assert len(set(streams.user_codes.tolist())) > 3
     assert max(streams.user_codes) < pipeline.speech_tokenizer.codebook_size == 625
-    assert pipeline.speech_tokenizer.decode(streams.user_codes).shape == (len(streams.user) * 960,)
+    assert pipeline.speech_tokenizer.decode(streams.user_codes).shape == (len(streams.user_codes) * 960,)
 
 
 def run(pipeline: Pipeline, item: object) -> Any:
