@@ -7,7 +7,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Build": ("build", "status", "flatten", "check", "rejects"),
     "Look and listen": ("show", "listen", "report"),
     "Measure": ("audit", "timing", "engines", "voices"),
-    "Train": ("export", "evaluate"),
+    "Train and share": ("export", "evaluate", "card", "push"),
     "Author": ("write", "prompts"),
 }
 """Commands by what one wants to do, in the order of the help."""
@@ -36,6 +36,8 @@ EXAMPLES: dict[str, str] = {
     "voices": "datagen voices recordings --language en --csv bank.csv",
     "export": "datagen export out/mine --to out/lhotse --format lhotse",
     "evaluate": "datagen evaluate out/mine --model checkpoint",
+    "card": "datagen card out/mine --licence cc-by-4.0",
+    "push": "datagen push out/mine hf:USER/NAME",
     "write": "datagen write from_topics --dry-run",
     "prompts": "datagen prompts show script",
     "prompts show": "datagen prompts show script --language zh",
