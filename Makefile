@@ -101,10 +101,12 @@ $(DOCS)/.done: requirements-docs.lock
 # Generated files that are checked in; tests fail if they are stale.
 schemas: setup
 	$(BIN)/python -m datagen.schemas schemas
+	$(BIN)/python -m tools.recipe_page docs/recipe.md
 
 golden: setup
 	$(BIN)/python tests/golden/refresh.py
 	$(BIN)/python tests/golden/prompts.py
+	$(BIN)/python -m tests.golden.help
 
 bench: $(ASR) $(TRAIN)
 	$(BIN)/python benchmarks/run.py

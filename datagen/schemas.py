@@ -15,7 +15,8 @@ from msgspec import Meta
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from datagen.recipe import Recipe
+from datagen.authoring.authoring_config import WriteRecipe
+from datagen.recipe import EXTENDS, WRITE, Recipe
 from datagen.records import EngineInfo, InputFile, Judged, Mark, Origin, Turn, Voice
 from datagen.shards.identity import Clock, KeptApart, Silence
 from datagen.shards.manifest import IndexPart, Reproducible, Sums
@@ -109,7 +110,7 @@ def documents() -> dict[str, Any]:
     """File name → JSON document of every schema."""
     found: dict[str, Any] = {
         "dialogue.schema.json": _dialogue_schema(),
-        "recipe.schema.json": Recipe.model_json_schema(),
+        "recipe.schema.json": _recipe_schema(),
         "plan.schema.json": _Plan.model_json_schema(),
         "manifest.schema.json": _Manifest.model_json_schema(),
         "marker.schema.json": _marker_schema(),
@@ -117,6 +118,18 @@ def documents() -> dict[str, Any]:
     for name, schema in SCHEMAS.items():
         found[f"{name}.arrow.json"] = [_describe(field) for field in schema]
     return found
+
+
+def _recipe_schema() -> dict[str, Any]:
+    """A recipe's file: keys of a build, its parent, and the section of `datagen write`, which has the build's name."""
+    found, write = Recipe.model_json_schema(), WriteRecipe.model_json_schema()
+    parts = {**write.pop("$defs"), **found["$defs"]}
+    parts["EngineConfig"].pop("required")  # the name may come from the parent
+    write["required"] = [name for name in write["required"] if name != "name"]
+    parent = {"type": "string", "minLength": 1, "description": "Shipped recipe, or file beside this one, to start from"}
+    section = {"$ref": "#/$defs/WriteRecipe", "description": "Section of `datagen write`; a build ignores it"}
+    found["properties"] |= {EXTENDS: parent, WRITE: section}
+    return {**found, "$defs": {**parts, "WriteRecipe": write}}
 
 
 def _marker_schema() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
-    {"redaction"},
+    {"redaction", "suggest"},
     {"errors", "interrupt", "clock", "seeds", "resources", "terminal", ""},
     {"faults"},
     {"records"},

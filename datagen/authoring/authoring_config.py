@@ -35,8 +35,8 @@ class WriteInput(ConfigPart):
 class Prices(ConfigPart):
     """Prices per million tokens, in any currency."""
 
-    input_per_million: float = Field(0, ge=0, le=1e9)
-    output_per_million: float = Field(0, ge=0, le=1e9)
+    input_per_million: float = Field(0, ge=0, le=1e9, description="Price of a million input tokens")
+    output_per_million: float = Field(0, ge=0, le=1e9, description="Price of a million output tokens")
 
 
 class Budget(ConfigPart):
@@ -67,7 +67,7 @@ class Llm(ConfigPart):
     )
     stream: bool = Field(False, description="Stream answers, for servers that close idle connections")
     concurrency: int = Field(16, ge=1, le=1024, description="Maximum number of simultaneous requests")
-    requests_per_minute: int | None = Field(None, ge=1, le=10_000_000)
+    requests_per_minute: int | None = Field(None, ge=1, le=10_000_000, description="Limit of the rate; null: none")
     tokens_per_minute: int | None = Field(None, ge=1, le=10**12, description="Estimated input plus longest output")
     timeout_seconds: float = Field(180, gt=0, le=3600, description="A request that takes longer counts as hung")
     retries: int = Field(6, ge=0, le=50, description="Retries of a request after network failures")
@@ -91,8 +91,8 @@ class Llm(ConfigPart):
 class Dialogues(ConfigPart):
     """Sizes of the requested dialogues."""
 
-    min_turns: int = Field(6, ge=2, le=60)
-    max_turns: int = Field(12, ge=2, le=60)
+    min_turns: int = Field(6, ge=2, le=60, description="Minimum number of turns")
+    max_turns: int = Field(12, ge=2, le=60, description="Maximum number of turns")
     max_words: int = Field(
         60, ge=5, le=300, description="Maximum number of words per turn; two Chinese characters count as one"
     )
@@ -107,17 +107,17 @@ class Dialogues(ConfigPart):
 class Marks(ConfigPart):
     """Maximum numbers of marks per script."""
 
-    barge_ins: int = Field(2, ge=0, le=30)
-    hesitations: int = Field(4, ge=0, le=60)
-    backchannels: int = Field(4, ge=0, le=60)
+    barge_ins: int = Field(2, ge=0, le=30, description="Maximum number of barge-ins per script")
+    hesitations: int = Field(4, ge=0, le=60, description="Maximum number of hesitations per script")
+    backchannels: int = Field(4, ge=0, le=60, description="Maximum number of backchannels per script")
 
 
 class Gates(ConfigPart):
     """Lowest passing scores of the judge, 1 to 10. Null: not checked."""
 
-    spokenness: int | None = Field(None, ge=1, le=10)
-    coherence: int | None = Field(None, ge=1, le=10)
-    safety: int | None = Field(None, ge=1, le=10)
+    spokenness: int | None = Field(None, ge=1, le=10, description="Lowest score of how much it sounds like speech")
+    coherence: int | None = Field(None, ge=1, le=10, description="Lowest score of how well the turns fit together")
+    safety: int | None = Field(None, ge=1, le=10, description="Lowest score of how harmless it is")
 
 
 class WriteLimits(ConfigPart):
@@ -129,9 +129,12 @@ class WriteLimits(ConfigPart):
 class WriteRecipe(ConfigPart):
     """All values of an authoring run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    description: str = ""
-    seed: int = Field(0, ge=0, lt=2**63)
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="Name of the run, or of the build around it",
+    )
+    description: str = Field("", description="A line about the run, for people")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of every random draw")
     input: WriteInput
     select: SelectConfig = Field(
         SelectConfig(), description="Limits on existing dialogues before they are paid for; keys as in a build"

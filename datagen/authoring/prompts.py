@@ -152,7 +152,7 @@ def _head(text: str, name: str) -> FrontMatter:
     try:
         return FrontMatter.model_validate(read_yaml(text, f"prompt {name}: the front matter"))
     except ValidationError as error:
-        raise RecipeError(f"prompt {name}: {explain(error)}") from error
+        raise RecipeError(f"prompt {name}: {explain(error, model=FrontMatter)}") from error
 
 
 def _parts(body: str, name: str) -> tuple[Message, ...]:

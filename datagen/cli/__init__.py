@@ -1,13 +1,17 @@
-"""The command line: a function per command, and the groups engines, prompts and timing."""
+"""The command line: a function per command, and the groups engines, prompts, recipes and timing."""
 
 import sys
 from io import TextIOWrapper
 
 from datagen.cli import (
     build_commands,
+    doctor_command,
     engines_commands,
+    init_command,
     look_commands,
     push_command,
+    recipes_commands,
+    rejects_command,
     sources_command,
     timing_commands,
     write_commands,
@@ -18,10 +22,14 @@ from datagen.interrupt import exit_status, raise_on_signals
 __all__ = [
     "app",
     "build_commands",
+    "doctor_command",
     "engines_commands",
+    "init_command",
     "look_commands",
     "main",
     "push_command",
+    "recipes_commands",
+    "rejects_command",
     "sources_command",
     "timing_commands",
     "write_commands",

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 import typer.core
 
+from datagen.cli.help import add_examples, write_groups
 from datagen.faults import explained, one_line
 from datagen.interrupt import exit_status
 
@@ -23,6 +24,15 @@ TRACEBACK = "DATAGEN_TRACEBACK"
 
 class _Commands(typer.core.TyperGroup):
     """The commands; every exception and signal ends as one message and an exit status."""
+
+    def __init__(self, **attributes: Any) -> None:
+        """The commands, each with an example in its help."""
+        super().__init__(**attributes)
+        add_examples(self)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands in groups."""
+        write_groups(self, ctx, formatter)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Note what the command is called with, for messages."""
@@ -119,9 +129,15 @@ Engine = Annotated[
 ]
 Address = Annotated[
     str,
-    typer.Option("--address", help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one."),
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one.",
+    ),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, max=MANY, help="Read only the first N records.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, max=MANY, help="Read only the first N records.")
+]
 
 
 def _version(wanted: bool) -> None:

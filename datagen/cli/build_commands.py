@@ -1,4 +1,4 @@
-"""Commands that make and check shards: build, flatten, check, status, recipes."""
+"""Commands that make and check shards: build, flatten, check, status."""
 
 import os
 from collections.abc import Sequence
@@ -19,19 +19,24 @@ _Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", he
 @app.command()
 def build(
     recipe: Annotated[
-        str, typer.Argument(help="A recipe file, or the name of a shipped recipe (see `datagen recipes`).")
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A recipe file, or the name of a shipped recipe (see `datagen recipes`)."
+        ),
     ],
     input: Annotated[
         list[str] | None,
-        typer.Option("--input", help="File, directory, URL or hf:NAME to read; can be repeated."),
+        typer.Option("--input", metavar="PATH", help="File, directory, URL or hf:NAME to read; can be repeated."),
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", help="Output directory or URL (docs/stores.md); by default out/RECIPE.")
+        str | None,
+        typer.Option("--out", metavar="OUT", help="Output directory or URL (docs/stores.md); by default out/RECIPE."),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
             "--workers",
+            metavar="N",
             min=1,
             max=MANY_WORKERS,
             help="Number of workers; by default one per core, or as many as fit on a Ray cluster.",
@@ -61,7 +66,7 @@ def build(
 
     overrides = _overrides(set_, input, limit, takes)
     if not trust:
-        _refuse_code_of_a_data_set(recipe, overrides)
+        refuse_code_of_a_data_set(recipe, overrides)
     values = recipes.load(recipe, overrides)
     target = out or str(Path("out") / values.name)
     if dry_run:
@@ -83,10 +88,15 @@ def _print_dry_run(recipe: "Recipe", out: str) -> None:
     typer.echo(f"{printable(out)}: {found.line}\nNo fault was found; nothing was written.")
 
 
-def _refuse_code_of_a_data_set(recipe: str, overrides: Sequence[str]) -> None:
-    """A recipe is code, but one that lies in somebody's build came with the data."""
-    from datagen.engines.trust import in_data_set, refuse_untrusted_recipe
+def refuse_code_of_a_data_set(recipe: str, overrides: Sequence[str]) -> None:
+    """Refuse what a recipe would run and read if it lies in somebody's build: it came with the data.
+
+    Raises:
+        TrustError: If it names code or a place to read; says what would happen.
+    """
+    from datagen.engines.trust import refuse_untrusted_recipe
     from datagen.recipe import read_text, set_value, values_of
+    from datagen.recipe.in_data_set import in_data_set
 
     if not in_data_set(recipe):
         return
@@ -114,14 +124,19 @@ def _overrides(
 @app.command()
 def flatten(
     source: Finished,
-    out: Annotated[str, typer.Option("--out", help="Directory or URL for the new shards.")],
+    out: Annotated[str, typer.Option("--out", metavar="OUT", help="Directory or URL for the new shards.")],
     chunk: Annotated[
-        str | None, typer.Option("--chunk", help="Speech and text tokens per chunk, for example 5/1.")
+        str | None,
+        typer.Option("--chunk", metavar="SPEECH/TEXT", help="Speech and text tokens per chunk, for example 5/1."),
     ] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", help="Make only this task; can be repeated.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", metavar="TASK", help="Make only this task; can be repeated.")
+    ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", min=64, max=1 << 24, help="Maximum number of tokens in a dialogue row."),
+        typer.Option(
+            "--max-tokens", metavar="N", min=64, max=1 << 24, help="Maximum number of tokens in a dialogue row."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -129,7 +144,9 @@ def flatten(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."),
+        typer.Option(
+            "--workers", metavar="N", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."
+        ),
     ] = None,
 ) -> None:
     """Make new shards from the conversations of a build, without synthesizing speech again."""
@@ -158,7 +175,7 @@ def flatten(
 def check(
     out: Finished,
     conversations: Annotated[
-        str | None, typer.Option("--conversations", help="The build from which OUT was flattened.")
+        str | None, typer.Option("--conversations", metavar="OUT", help="The build from which OUT was flattened.")
     ] = None,
 ) -> None:
     """Check an output against its manifest and the rules of the format. Exits with status 1 on a fault."""
@@ -183,7 +200,7 @@ def check(
 
 @app.command()
 def status(
-    out: Annotated[str, typer.Argument(help="Output of a running, interrupted or finished build.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a running, interrupted or finished build.")],
     as_json: Json = False,
 ) -> None:
     """Report the progress of a build: units, hours, rejects, recent speed, remaining work."""
@@ -199,12 +216,3 @@ def status(
         typer.echo(json.dumps(asdict(found)))
     else:
         print_status(found)
-
-
-@app.command()
-def recipes() -> None:
-    """List the recipes shipped with the package."""
-    from datagen import recipe, resources
-
-    for name in resources.recipes():
-        typer.echo(f"{name:16} {recipe.load(name).description}")

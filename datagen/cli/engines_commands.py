@@ -44,10 +44,14 @@ def table(ctx: typer.Context) -> None:
 
 @engines.command()
 def check(
-    name: Annotated[str, typer.Argument(help="An engine from the table, or your own as module:Class.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An engine from the table, or your own as module:Class.")],
     kind: Annotated[
         str,
-        typer.Option("--kind", help="Kind of engine (tts, speech_tokenizer, ...); needed if the name is ambiguous."),
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="Kind of engine (tts, speech_tokenizer, ...); needed if the name is ambiguous.",
+        ),
     ] = "",
     set_: Annotated[
         list[str] | None,
@@ -166,9 +170,12 @@ def voices(
         str, typer.Argument(metavar="PATH", help="Directory of recordings, or a CSV or TSV file that lists them.")
     ],
     language: Annotated[
-        list[str] | None, typer.Option("--language", help="Language code for speakers without one; can be repeated.")
+        list[str] | None,
+        typer.Option("--language", metavar="CODE", help="Language code for speakers without one; can be repeated."),
     ] = None,
-    licence: Annotated[str, typer.Option("--licence", help="Licence for recordings without one.")] = "unknown",
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="NAME", help="Licence for recordings without one.")
+    ] = "unknown",
     limit: Annotated[
         list[str] | None,
         typer.Option(

@@ -16,17 +16,25 @@ if TYPE_CHECKING:
 def show(
     out: Finished,
     dialogue: Annotated[
-        str | None, typer.Option("--dialogue", help="Show the conversation of the dialogue with this id.")
+        str | None, typer.Option("--dialogue", metavar="ID", help="Show the conversation of the dialogue with this id.")
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", help="Task of the row: asr, tts, four_stream, three_stream (default) or two_stream."),
+        typer.Option(
+            "--task",
+            metavar="TASK",
+            help="Task of the row: asr, tts, four_stream, three_stream (default) or two_stream.",
+        ),
     ] = None,
     row: Annotated[
         int | None,
-        typer.Option("--row", min=0, max=MANY, help="Index of the row in the task, over all files; by default 0."),
+        typer.Option(
+            "--row", metavar="N", min=0, max=MANY, help="Index of the row in the task, over all files; by default 0."
+        ),
     ] = None,
-    chunks: Annotated[int, typer.Option("--chunks", min=1, max=MANY, help="Maximum number of chunks to show.")] = 60,
+    chunks: Annotated[
+        int, typer.Option("--chunks", metavar="N", min=1, max=MANY, help="Maximum number of chunks to show.")
+    ] = 60,
     codes: Annotated[
         bool, typer.Option("--codes", help="Show speech codes as numbers instead of coloured cells.")
     ] = False,
@@ -51,7 +59,7 @@ def show(
 @app.command()
 def listen(
     out: Finished,
-    dialogue: Annotated[str, typer.Option("--dialogue", help="Id of the dialogue.")],
+    dialogue: Annotated[str, typer.Option("--dialogue", metavar="ID", help="Id of the dialogue.")],
     to: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write: .wav, .flac, .opus, .mp3 ...")],
     channel: Annotated[
         Literal["user", "assistant", "both"],
@@ -83,6 +91,7 @@ def report_page(
         int,
         typer.Option(
             "--conversations",
+            metavar="N",
             min=0,
             max=MANY,
             help="Number of conversations in the player; the more, the shorter each excerpt.",
@@ -119,7 +128,7 @@ def audit_build(
     out: Finished,
     as_json: Json = False,
     conversations: Annotated[
-        int, typer.Option("--conversations", min=1, max=MANY, help="Read at most about N conversations.")
+        int, typer.Option("--conversations", metavar="N", min=1, max=MANY, help="Read at most about N conversations.")
     ] = 5000,
 ) -> None:
     """Look for shortcuts that a model could learn (docs/audit.md). Exits with status 1 on a finding."""
@@ -172,17 +181,23 @@ def evaluate(
         str | None,
         typer.Option("--judge", metavar="RECIPE", help="Rate the texts with the LLM of a recipe for `datagen write`."),
     ] = None,
-    task: Annotated[str, typer.Option("--task", help="Task of the rows: three_stream or two_stream.")] = "two_stream",
-    split: Annotated[str, typer.Option("--split", help="Split to score: train, validation or test.")] = "test",
+    task: Annotated[
+        str, typer.Option("--task", metavar="TASK", help="Task of the rows: three_stream or two_stream.")
+    ] = "two_stream",
+    split: Annotated[
+        str, typer.Option("--split", metavar="NAME", help="Split to score: train, validation or test.")
+    ] = "test",
     rows: Annotated[
         int | None,
-        typer.Option("--rows", min=1, max=MANY, help="Score only the first N rows; with --judge, N conversations."),
+        typer.Option(
+            "--rows", metavar="N", min=1, max=MANY, help="Score only the first N rows; with --judge, N conversations."
+        ),
     ] = None,
     free: Annotated[
         bool, typer.Option("--free/--no-free", help="Also score free generation, which takes one step per token.")
     ] = True,
     repeats: Annotated[
-        int, typer.Option("--repeats", min=1, max=MANY, help="Ratings per conversation by the judge.")
+        int, typer.Option("--repeats", metavar="N", min=1, max=MANY, help="Ratings per conversation by the judge.")
     ] = 3,
     answers: Annotated[
         str | None,

@@ -22,7 +22,7 @@ def sources(
         typer.Argument(metavar="PATH... | RECIPE", help="Files, folders, URLs, hf:NAME; or one recipe, file or name."),
     ],
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=MANY, help="Read the first N records of each input.")
+        int, typer.Option("--limit", metavar="N", min=1, max=MANY, help="Read the first N records of each input.")
     ] = 1000,
     set_: Annotated[
         list[str] | None,

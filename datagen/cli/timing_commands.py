@@ -17,8 +17,10 @@ app.add_typer(timing, name="timing")
 
 @timing.command()
 def fit(
-    files: Annotated[list[str], typer.Argument(help="RTTM, CTM, CSV or Lhotse supervision files, optionally .gz.")],
-    out: Annotated[Path, typer.Option("--out", help="YAML file to write the profile to.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="RTTM, CTM, CSV or Lhotse supervision files, optionally .gz.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="YAML file to write the profile to.")],
 ) -> None:
     """Fit a timing profile to annotated two-party recordings; a recipe uses it as timing.profile."""
     from datagen.measure.corpora import read
@@ -44,7 +46,10 @@ def report(
     json: Json = False,
     plots: Annotated[Path | None, typer.Option("--plots", metavar="DIR", help="Write SVG charts there.")] = None,
     voice: Annotated[
-        int, typer.Option("--voice", min=0, max=MANY, help="Number of conversations whose stored audio is checked.")
+        int,
+        typer.Option(
+            "--voice", metavar="N", min=0, max=MANY, help="Number of conversations whose stored audio is checked."
+        ),
     ] = 100,
 ) -> None:
     """Compare the timing of a build with human ranges and a reference, and check it against the audio."""

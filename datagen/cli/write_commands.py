@@ -22,16 +22,21 @@ app.add_typer(prompts, name="prompts")
 @app.command()
 def write(
     recipe: Annotated[
-        str, typer.Argument(help="A recipe file with a section `write`, or the name of a shipped recipe.")
+        str,
+        typer.Argument(metavar="RECIPE", help="A recipe file with a section `write`, or the name of a shipped recipe."),
     ],
     out: Annotated[
-        str | None, typer.Option("--out", help="Output directory or URL; by default out/RECIPE-written.")
+        str | None, typer.Option("--out", metavar="OUT", help="Output directory or URL; by default out/RECIPE-written.")
     ] = None,
     engine: Engine = "local",
     workers: Annotated[
         int,
         typer.Option(
-            "--workers", min=0, max=MANY_WORKERS, help="Ray: number of actors, which share the rate limits; 0: two."
+            "--workers",
+            metavar="N",
+            min=0,
+            max=MANY_WORKERS,
+            help="Ray: number of actors, which share the rate limits; 0: two.",
         ),
     ] = 0,
     address: Address = "local",
@@ -104,10 +109,14 @@ def table(ctx: typer.Context) -> None:
 
 @prompts.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Name of a prompt, for example script.")],
-    dialogue: Annotated[str | None, typer.Option("--dialogue", help="Insert the first dialogue of this file.")] = None,
-    language: Annotated[str, typer.Option("--language", help="Language of the prompt, ISO 639-1.")] = "en",
-    folder: Annotated[str, typer.Option("--prompts", help="Folder of your own prompts.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a prompt, for example script.")],
+    dialogue: Annotated[
+        str | None, typer.Option("--dialogue", metavar="FILE", help="Insert the first dialogue of this file.")
+    ] = None,
+    language: Annotated[
+        str, typer.Option("--language", metavar="CODE", help="Language of the prompt, ISO 639-1.")
+    ] = "en",
+    folder: Annotated[str, typer.Option("--prompts", metavar="DIR", help="Folder of your own prompts.")] = "",
     schema: Annotated[bool, typer.Option("--schema", help="Also print the JSON schema of the answer.")] = False,
 ) -> None:
     """Print the messages of a prompt as they are sent to the model."""

@@ -1,6 +1,6 @@
 """The laws of every engine, checked on a loaded one: by the tests, and by `datagen engines check`.
 
-Engines outside the package are checked alike.
+Engines outside the package are checked alike, from their own tests with `broken_laws`.
 """
 
 from collections.abc import Callable, Iterator

@@ -24,6 +24,7 @@ from datagen.engines.base import (
 )
 from datagen.engines.moved import new_address
 from datagen.errors import EngineError, RecipeError
+from datagen.suggest import did_you_mean
 
 ENGINES: dict[str, dict[str, str]] = {
     "tts": {
@@ -100,7 +101,9 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     target = ENGINES[kind].get(name, name)
     module_name, colon, class_name = target.partition(":")
     if not colon:
-        raise RecipeError(f"no {kind} engine {name!r}; known: {', '.join(ENGINES[kind])}, or your own as module:Class")
+        meant = did_you_mean(name, ENGINES[kind]) or ";"
+        known = ", ".join(ENGINES[kind])
+        raise RecipeError(f"no {kind} engine {name!r}{meant} known: {known}, or your own as module:Class")
     try:
         with _here() if target == name else nullcontext():
             engine_class = getattr(import_module(module_name), class_name)
@@ -117,7 +120,7 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
             inspect.signature(engine_class).bind(**options)
     except TypeError as error:
         raise RecipeError(
-            f"{kind} engine {name!r} does not take these options: {error}; docs/engines.md lists them"
+            f"{kind} engine {name!r} does not take these options: {error}{_options_of(engine_class, options)}"
         ) from error
     engine = engine_class(**options)
     if not isinstance(getattr(engine, "info", None), EngineInfo):
@@ -125,6 +128,13 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     if kind == "speech_tokenizer" and engine.codebook_size > 1 << 16:
         raise EngineError(f"{name}: {engine.codebook_size} codes do not fit in 16 bits")
     return engine
+
+
+def _options_of(engine_class: type, options: Mapping[str, Any] | Options) -> str:
+    """The options of a class, and the one that a misspelled option probably means, as the end of an error."""
+    known = [name for name, each in inspect.signature(engine_class).parameters.items() if each.kind != each.VAR_KEYWORD]
+    meant = next((said for name in options if (said := did_you_mean(name, known))), "")
+    return f"{meant}{' ' if meant else '; '}it takes {', '.join(known) or 'none'} (docs/engines.md)"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from datagen.export.target import ExportClip, Target
 from datagen.faults import cannot
 from datagen.inspect import Output
 from datagen.records import SPLITS
+from datagen.suggest import did_you_mean
 
 
 class Exporter(Protocol):
@@ -50,7 +51,8 @@ def export(
             something else.
     """
     if format not in EXPORTERS:
-        raise DatagenError(f"there is no export format {format!r}; formats: {', '.join(EXPORTERS)}")
+        meant = did_you_mean(format, EXPORTERS) or ";"
+        raise DatagenError(f"there is no export format {format!r}{meant} formats: {', '.join(EXPORTERS)}")
     if not decoded and not output.recipe.mix.keep_audio:
         raise DatagenError(
             f"{output.url} kept no audio to export: build with --set mix.keep_audio=true, "

@@ -22,6 +22,7 @@ from datagen.shards.store import open_store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import File, unit_of
 from datagen.shards.vocab import Vocabulary
+from datagen.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import datasets
@@ -257,7 +258,8 @@ class Output:
 
     def _need_task(self, task: str) -> None:
         if task not in self.tasks:
-            raise DatagenError(f"{self.url} has no rows of task {task!r}; it has {', '.join(self.tasks)}")
+            meant = did_you_mean(task, self.tasks)
+            raise DatagenError(f"{self.url} has no rows of task {task!r}{meant or ';'} it has {', '.join(self.tasks)}")
 
     def _need(self, table: str) -> None:
         origin = self.manifest.origin
@@ -274,5 +276,7 @@ class Output:
             raise DatagenError(f"{table} has no split {split!r}: {has}")
         for name in columns or ():
             if name not in names:
-                raise DatagenError(f"{table} has no column {name!r}; it has {', '.join(names)}")
+                raise DatagenError(
+                    f"{table} has no column {name!r}{did_you_mean(name, names) or ';'} it has {', '.join(names)}"
+                )
         return list(columns) if columns is not None else [name for name in names if name not in HEAVY]

@@ -148,7 +148,7 @@ class ComparedTiming:
         try:
             timing = TimingConfig.model_validate({"profile": profile})
         except ValidationError as error:
-            raise RecipeError(f"{profile}: {explain(error)}") from error
+            raise RecipeError(f"{profile}: {explain(error, model=TimingConfig)}") from error
         found = measured_in(Path(profile)) if Path(profile).suffix in (".yaml", ".yml") else {}
         return cls(profile, bool(found), found or requested(timing))
 

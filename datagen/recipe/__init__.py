@@ -1,5 +1,7 @@
 """Recipes: every value of a build with its default and range, and their reading from YAML."""
 
+from datagen.recipe.commented import commented, schema_line, with_schema_line
+from datagen.recipe.extends import EXTENDS, values_of
 from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.recipe.recipe import (
     FlattenConfig,
@@ -23,11 +25,11 @@ from datagen.recipe.recipe_files import (
     set_value,
     stored,
     validated,
-    values_of,
 )
 from datagen.recipe.timing_config import TimingConfig
 
 __all__ = [
+    "EXTENDS",
     "WRITE",
     "FlattenConfig",
     "InputConfig",
@@ -42,13 +44,16 @@ __all__ = [
     "TakesConfig",
     "TimingConfig",
     "VerifyConfig",
+    "commented",
     "explain",
     "load",
     "read_text",
     "refuse_secrets",
+    "schema_line",
     "set_value",
     "sha256_of",
     "stored",
     "validated",
     "values_of",
+    "with_schema_line",
 ]

@@ -194,10 +194,11 @@ def _number_is_constant(value: Any) -> Any:
     return Constant(value=value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+_Kinds = Annotated[Constant | Uniform | Normal | LogNormal | Quantiles, Field(discriminator="kind")]
 Simple = Annotated[
     Constant | Uniform | Normal | LogNormal | Quantiles,
     Field(discriminator="kind"),
-    BeforeValidator(_number_is_constant),
+    BeforeValidator(_number_is_constant, json_schema_input_type=_Number | _Kinds),
 ]
 """Any distribution except a mixture."""
 
@@ -248,18 +249,20 @@ Distribution = Annotated[
 
 @dataclass(frozen=True)
 class Within:
-    """The range, inclusive, of all values that a distribution of a recipe key may draw."""
+    """The range, inclusive, and the unit of all values that a distribution of a recipe key may draw."""
 
     low: float
     high: float
+    unit: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Check the range after the distribution itself."""
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """State the range, which JSON Schema applies to a plain number, and people to the rest."""
-        return {**handler(schema), "minimum": self.low, "maximum": self.high}
+        """A plain number in the range, or a distribution, to whose values people apply it."""
+        edges = {"minimum": self.low, "maximum": self.high}
+        return {"anyOf": [{"type": "number", **edges}, {**handler(schema), **edges}]}
 
     def _checked(self, value: _Distribution) -> _Distribution:
         low, high = value.edges()
@@ -270,15 +273,15 @@ class Within:
         return value
 
 
-Offset = Annotated[Distribution, Within(-60_000, 120_000)]
+Offset = Annotated[Distribution, Within(-60_000, 120_000, "ms")]
 """From the end of one thing to the start of another, in milliseconds; negative: they overlap."""
-Duration = Annotated[Distribution, Within(0, 120_000)]
+Duration = Annotated[Distribution, Within(0, 120_000, "ms")]
 """In milliseconds."""
-Share = Annotated[Distribution, Within(0, 1)]
+Share = Annotated[Distribution, Within(0, 1, "share")]
 """A place or a degree, from 0 to 1."""
-Decibels = Annotated[Distribution, Within(-100, 100)]
+Decibels = Annotated[Distribution, Within(-100, 100, "dB")]
 """A level relative to another."""
-PerMinute = Annotated[Distribution, Within(0, 120)]
+PerMinute = Annotated[Distribution, Within(0, 120, "per minute")]
 """A rate of events."""
-Hertz = Annotated[Distribution, Within(20, 24_000)]
+Hertz = Annotated[Distribution, Within(20, 24_000, "Hz")]
 """A frequency of a filter."""

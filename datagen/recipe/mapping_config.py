@@ -35,9 +35,9 @@ class RowsConfig(ConfigPart):
 class LabelsConfig(ConfigPart):
     """Exact role labels that separate the turns within one text, such as `### Human:`."""
 
-    user: Names
-    assistant: Names
-    system: Names = ()
+    user: Names = Field(description="Labels of the user")
+    assistant: Names = Field(description="Labels of the assistant")
+    system: Names = Field((), description="Labels of system prompts")
 
 
 class MappingConfig(ConfigPart):

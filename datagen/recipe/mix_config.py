@@ -30,8 +30,8 @@ from datagen.recipe.distributions import (
 class EngineConfig(ConfigPart):
     """An engine with its options: a name, or `module:Class` for one outside the package."""
 
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    name: str = Field(description="Name of an engine (`datagen engines`), or `module:Class`")
+    options: dict[str, Any] = Field(default_factory=dict, description="Arguments of its class (docs/engines.md)")
 
 
 class LevelConfig(ConfigPart):
@@ -40,15 +40,17 @@ class LevelConfig(ConfigPart):
     unit: Literal["dbfs", "lufs"] = Field(
         "dbfs", description="dbfs: RMS relative to full scale. lufs: loudness by ITU-R BS.1770"
     )
-    value: Annotated[Distribution, Within(-100, 0)] = Constant(value=-23)
+    value: Annotated[Distribution, Within(-100, 0)] = Field(
+        Constant(value=-23), description="The level, drawn once per conversation"
+    )
 
 
 class NoiseSourceConfig(ConfigPart):
     """A source of noise and its share of conversations."""
 
     name: str = Field("generated", description="`generated`, `directory`, `bursts`, or `module:Class`")
-    weight: Weight = 1
-    options: dict[str, Any] = Field(default_factory=dict)
+    weight: Weight = Field(1, description="Weight among all sources")
+    options: dict[str, Any] = Field(default_factory=dict, description="Arguments of its class (docs/engines.md)")
 
 
 class BehaviourConfig(ConfigPart):
@@ -63,7 +65,7 @@ class BabbleConfig(BehaviourConfig):
     n_lines: int = Field(
         32, ge=1, le=1024, description="Lines to draw from, synthesized per split, language and worker"
     )
-    n_talkers: Annotated[Distribution, Within(0, 64)] = Field(
+    n_talkers: Annotated[Distribution, Within(0, 64, "talkers")] = Field(
         uniform(4, 8), description="Number of talkers; rounded, at least 1"
     )
     snr_db: Decibels = Field(uniform(10, 25), description="Level of the user relative to the babble")
@@ -75,14 +77,14 @@ class OtherTalkersConfig(BehaviourConfig):
     Synthesized by the voice engine.
     """
 
-    per_minute: PerMinute = uniform(1, 4)
+    per_minute: PerMinute = Field(uniform(1, 4), description="Rate of sentences")
     level_db: Decibels = Field(uniform(-20, -8), description="Relative to the user's speech")
 
 
 class BurstsConfig(BehaviourConfig):
     """Short noises; each is an event `noise_burst`."""
 
-    per_minute: PerMinute = uniform(2, 8)
+    per_minute: PerMinute = Field(uniform(2, 8), description="Rate of noises")
     level_db: Decibels = Field(uniform(-12, 3), description="Relative to the user's speech")
     longest_ms: float = Field(1500, gt=0, le=60_000, description="Longer sounds are faded out at this length")
     sources: tuple[NoiseSourceConfig, ...] = Field(
@@ -109,10 +111,12 @@ class VocalSoundsConfig(BehaviourConfig):
         uniform(0.5, 3), description="Rate; sounds that would overlap the user's own speech are left out"
     )
     level_db: Decibels = Field(uniform(-12, 0), description="Relative to the user's speech")
-    kinds: dict[VocalSound, Weight] = Field({"laughter": 1, "cough": 1}, min_length=1, description="Weights")
+    kinds: dict[VocalSound, Weight] = Field(
+        {"laughter": 1, "cough": 1}, min_length=1, description="Weight of each kind"
+    )
 
 
-Metres = Annotated[Distribution, Within(0.5, 100)]
+Metres = Annotated[Distribution, Within(0.5, 100, "m")]
 """A length of a room."""
 
 
@@ -122,14 +126,14 @@ class RoomConfig(BehaviourConfig):
     engine: EngineConfig = Field(
         EngineConfig(name="pyroomacoustics"), description="`pyroomacoustics`, or `module:Class`"
     )
-    n_rooms: int = Field(16, ge=1, le=1024)
-    rt60_ms: Annotated[Distribution, Within(10, 10_000)] = Field(
+    n_rooms: int = Field(16, ge=1, le=1024, description="Number of rooms to draw from")
+    rt60_ms: Annotated[Distribution, Within(10, 10_000, "ms")] = Field(
         uniform(150, 600), description="Reverberation time; the default covers homes and offices"
     )
-    width_m: Metres = uniform(2.5, 6)
-    length_m: Metres = uniform(3, 8)
-    height_m: Metres = uniform(2.4, 3.2)
-    distance_m: Annotated[Distribution, Within(0.01, 100)] = Field(
+    width_m: Metres = Field(uniform(2.5, 6), description="Width of the room")
+    length_m: Metres = Field(uniform(3, 8), description="Length of the room")
+    height_m: Metres = Field(uniform(2.4, 3.2), description="Height of the room")
+    distance_m: Annotated[Distribution, Within(0.01, 100, "m")] = Field(
         uniform(0.4, 2.5), description="Talker to microphone"
     )
 
@@ -147,10 +151,12 @@ class DistanceConfig(BehaviourConfig):
 class DriftConfig(BehaviourConfig):
     """Slow rise and fall of the user's level, as when a talker moves about."""
 
-    range_db: Annotated[Distribution, Within(0, 100)] = Field(
+    range_db: Annotated[Distribution, Within(0, 100, "dB")] = Field(
         uniform(2, 8), description="From the quietest to the loudest level"
     )
-    period_ms: Annotated[Distribution, Within(100, 600_000)] = uniform(5_000, 30_000)
+    period_ms: Annotated[Distribution, Within(100, 600_000, "ms")] = Field(
+        uniform(5_000, 30_000), description="Duration of one rise and fall"
+    )
 
 
 class EchoConfig(BehaviourConfig):
@@ -185,14 +191,20 @@ def _sentences() -> dict[str, tuple[str, ...]]:
 class MixConfig(ConfigPart):
     """Levels, noise and acoustics."""
 
-    user_level: LevelConfig = LevelConfig(value=uniform(-26, -20))
-    assistant_level: LevelConfig = LevelConfig()
+    user_level: LevelConfig = Field(
+        LevelConfig(value=uniform(-26, -20)), description="Level of the user's speech, measured while it is audible"
+    )
+    assistant_level: LevelConfig = Field(
+        LevelConfig(), description="Level of the assistant's speech, measured while it is audible"
+    )
     peak_dbfs: float = Field(-0.5, lt=0, ge=-60, description="Maximum peak; a louder channel is attenuated as a whole")
     noise_probability: float = Field(
         1, ge=0, le=1, description="Share of conversations with noise on the user's channel"
     )
-    snr_db: Decibels = Field(uniform(15, 30), description="SNR of the noise; 15-30 dB (N)")
-    noise: tuple[NoiseSourceConfig, ...] = (NoiseSourceConfig(),)
+    snr_db: Decibels = Field(uniform(15, 30), description="Level of the user relative to the noise (N)")
+    noise: tuple[NoiseSourceConfig, ...] = Field(
+        (NoiseSourceConfig(),), description="Sources of noise; one is drawn per conversation, by weight"
+    )
     babble: BabbleConfig = BabbleConfig()
     other_talkers: OtherTalkersConfig = OtherTalkersConfig()
     bursts: BurstsConfig = BurstsConfig()
@@ -206,7 +218,7 @@ class MixConfig(ConfigPart):
     sentences: dict[str, tuple[str, ...]] = Field(
         _sentences(), description="Sentences of babble and other talkers, by language"
     )
-    talker_pace: Annotated[Distribution, Within(0.5, 2)] = Field(
+    talker_pace: Annotated[Distribution, Within(0.5, 2, "factor")] = Field(
         uniform(1.06, 1.18),
         description="Factor by which babble and other talkers are faster and higher than the users' voices",
     )

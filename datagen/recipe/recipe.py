@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, model_validator
 
+from datagen.recipe.commented import commented
 from datagen.recipe.distributions import ConfigPart
 from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.recipe.mix_config import EngineConfig, MixConfig
@@ -62,9 +63,9 @@ class InputConfig(ConfigPart):
 class MinScoresConfig(ConfigPart):
     """Lowest passing scores of a judge, 1 to 10. Null: not checked."""
 
-    spokenness: int | None = Field(None, ge=1, le=10)
-    coherence: int | None = Field(None, ge=1, le=10)
-    safety: int | None = Field(None, ge=1, le=10)
+    spokenness: int | None = Field(None, ge=1, le=10, description="Lowest score of how much it sounds like speech")
+    coherence: int | None = Field(None, ge=1, le=10, description="Lowest score of how well the turns fit together")
+    safety: int | None = Field(None, ge=1, le=10, description="Lowest score of how harmless it is")
 
 
 class SelectConfig(ConfigPart):
@@ -152,16 +153,16 @@ class ScriptConfig(ConfigPart):
 class EnginesConfig(ConfigPart):
     """The engines of a build."""
 
-    tts: EngineConfig = EngineConfig(name="hibari")
-    speech_tokenizer: EngineConfig = EngineConfig(name="kmeans")
-    text_tokenizer: EngineConfig = EngineConfig(name="qwen2")
+    tts: EngineConfig = Field(EngineConfig(name="hibari"), description="The voices of both speakers")
+    speech_tokenizer: EngineConfig = Field(EngineConfig(name="kmeans"), description="Speech to codes, and back")
+    text_tokenizer: EngineConfig = Field(EngineConfig(name="qwen2"), description="Text to ids, and back")
 
 
 class VoicesConfig(ConfigPart):
-    """Voices."""
+    """Voices of the assistant and of users."""
 
     assistant: str | dict[str, str] = Field(
-        "heart", description="The assistant's voice, fixed (N); or one per language: {en: NAME, zh: NAME}"
+        "heart", description="The assistant's voice in all dialogues, or one per language: {en: NAME, zh: NAME} (N)"
     )
     users: tuple[str, ...] = Field(
         (), description="User voices to draw from; empty: all except those of the assistant's speaker"
@@ -263,7 +264,11 @@ class VerifyConfig(ConfigPart):
 class FlattenConfig(ConfigPart):
     """Formats of training sequences."""
 
-    tasks: tuple[Task, ...] = Field(("asr", "tts", "four_stream", "three_stream", "two_stream"), min_length=1)
+    tasks: tuple[Task, ...] = Field(
+        ("asr", "tts", "four_stream", "three_stream", "two_stream"),
+        min_length=1,
+        description="Kinds of training rows to make",
+    )
     speech_chunk_tokens: int = Field(10, ge=1, le=250, description="Speech tokens per chunk and stream (S)")
     text_chunk_tokens: int = Field(2, ge=1, le=250, description="Text tokens per chunk (S)")
     max_tokens: int = Field(8192, ge=64, le=1 << 24, description="Maximum number of tokens in a dialogue row (N)")
@@ -275,8 +280,8 @@ class FlattenConfig(ConfigPart):
         description="Tokens for the assistant's silence. special: one special token. codes: the speech tokenizer's "
         "own codes (?)",
     )
-    asr_roles: tuple[Role, ...] = ("user", "assistant")
-    tts_roles: tuple[Role, ...] = ("assistant",)
+    asr_roles: tuple[Role, ...] = Field(("user", "assistant"), description="Speakers whose utterances become asr rows")
+    tts_roles: tuple[Role, ...] = Field(("assistant",), description="Speakers whose utterances become tts rows")
     loss_on_user_text: bool = Field(True, description="four_stream: learn to transcribe the user (?)")
     interrupted_text: Literal["causal", "heard"] = Field(
         "causal",
@@ -305,10 +310,10 @@ class FlattenConfig(ConfigPart):
 
 
 class SplitsConfig(ConfigPart):
-    """Shares of dialogues per split, dealt by a hash of the id of the dialogue or its cluster (98/1/1: N)."""
+    """Shares of dialogues per split, dealt by a hash of the id of the dialogue or its cluster."""
 
-    validation: float = Field(0.01, ge=0, lt=1)
-    test: float = Field(0.01, ge=0, lt=1)
+    validation: float = Field(0.01, ge=0, lt=1, description="Share of dialogues for validation (N)")
+    test: float = Field(0.01, ge=0, lt=1, description="Share of dialogues for tests (N)")
     share_voices: bool = Field(False, description="Allow one user voice in several splits")
     keep_together: float | None = Field(
         0.4,
@@ -399,8 +404,10 @@ class PoolConfig(ConfigPart):
 
     cpus: float = Field(1, ge=0, le=4096, description="Cores per worker")
     gpus: float = Field(0, ge=0, le=256, description="GPUs per worker; workers with a fraction share a GPU")
-    min_workers: int = Field(1, ge=1, le=100_000)
-    max_workers: int | None = Field(None, ge=1, le=100_000, description="Null: limited only by the cluster")
+    min_workers: int = Field(1, ge=1, le=100_000, description="Fewest workers")
+    max_workers: int | None = Field(
+        None, ge=1, le=100_000, description="Most workers; null: limited only by the cluster"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> "PoolConfig":
@@ -419,9 +426,11 @@ class Recipe(ConfigPart):
     independent notes on the paper, (?) open there, (ours) chosen by us.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    description: str = ""
-    seed: int = Field(0, ge=0, lt=2**63)
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name of the build; its output goes to out/NAME"
+    )
+    description: str = Field("", description="A line about the build, for people")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of every random draw; another seed is another build")
     sample_rate_hz: int = Field(24_000, ge=8_000, le=48_000, description="Sample rate of the conversations")
     input: InputConfig = InputConfig()
     select: SelectConfig = SelectConfig()
@@ -457,8 +466,8 @@ class Recipe(ConfigPart):
         return sha256_of(self.identity())
 
     def to_yaml(self) -> str:
-        """The recipe as YAML, with all its defaults spelled out."""
-        return yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True)
+        """The recipe as YAML, with all its defaults spelled out and the meaning of each key above it."""
+        return commented(yaml.safe_dump(self.dump(), sort_keys=False, allow_unicode=True), Recipe)
 
 
 def sha256_of(identity: dict[str, Any]) -> str:

@@ -1,17 +1,18 @@
 """Reads recipes, either shipped, from YAML files or from finished builds, and changes their keys."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from datagen import resources
 from datagen.errors import RecipeError
+from datagen.recipe.extends import EXTENDS, read_recipe, values_of
 from datagen.recipe.recipe import Recipe
+from datagen.recipe.reference import all_paths, sections
 from datagen.recipe.timing_config import STORED
-from datagen.recipe.yaml_values import read_file, read_yaml
+from datagen.recipe.yaml_values import read_yaml
 from datagen.redaction import places_of_secrets
+from datagen.suggest import closest
 
 _TOKENS = ("timing", "tokens")
 _MAX_PARENTS = 16
@@ -91,7 +92,7 @@ def validated(model: type[_M], values: dict[str, Any], name: str, overrides: Seq
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"{name}: {explain(error)}") from error
+        raise RecipeError(f"{name}: {explain(error, model=model)}") from error
 
 
 def refuse_secrets(values: dict[str, Any], name: str) -> None:
@@ -107,18 +108,6 @@ def refuse_secrets(values: dict[str, Any], name: str) -> None:
         )
 
 
-def values_of(text: str, name: str) -> dict[str, Any]:
-    """The top-level keys and values of a YAML file.
-
-    Raises:
-        RecipeError: If it contains something else; the message begins with `name`.
-    """
-    values = read_yaml(text, name)
-    if not isinstance(values, dict):
-        raise RecipeError(f"{name} must be a mapping of keys to values, not {type(values).__name__}")
-    return values
-
-
 def read_text(path: str) -> str:
     """The text of a recipe file or of a shipped recipe.
 
@@ -127,12 +116,7 @@ def read_text(path: str) -> str:
     Raises:
         RecipeError: If there is no such recipe.
     """
-    shipped = path in resources.recipes()
-    file = resources.directory("pipelines") / f"{path}.yaml" if shipped else Path(path)
-    try:
-        return read_file(file, f"recipe {path}")
-    except RecipeError as error:
-        raise RecipeError(f"{error}. Shipped recipes: {', '.join(resources.recipes())}") from error.__cause__
+    return read_recipe(path, f"recipe {path}")
 
 
 def set_value(
@@ -163,10 +147,29 @@ def set_value(
     values[last] = read_yaml(text, f"{option} {key.strip()}: the value")
 
 
-def explain(error: ValidationError, part: str = "") -> str:
-    """Faults found by pydantic, as `key: fault; key: fault`; `part` is the validated section."""
+def explain(error: ValidationError, part: str = "", model: type[BaseModel] | None = None) -> str:
+    """Faults found by pydantic, as `key: fault; key: fault`.
+
+    Args:
+        error: The faults.
+        part: Name of the validated section, to begin keys with.
+        model: Its class, from which misspelled keys are corrected.
+    """
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         key = ".".join(str(name) for name in (part, *fault["loc"]) if name != "") or "recipe"
-        lines.append(f"{key}: {_UNKNOWN if fault['type'] == 'extra_forbidden' else fault['msg']}")
+        lines.append(f"{key}: {_unknown(fault['loc'], model) if fault['type'] == 'extra_forbidden' else fault['msg']}")
     return "; ".join(lines)
+
+
+def _unknown(place: tuple[int | str, ...], model: type[BaseModel] | None) -> str:
+    """The fault of an unknown key, with the key that was probably meant: of its section, or of its name elsewhere."""
+    if place == (EXTENDS,):
+        return "belongs into the recipe's file; it cannot be set here"
+    if model is None:
+        return _UNKNOWN
+    name = str(place[-1])
+    beside = [known for section in sections(model, place[:-1]) for known in section.model_fields]
+    elsewhere = [path for path in all_paths(model) if path.rpartition(".")[2] == name]
+    meant = closest(name, beside) or (elsewhere[0] if len(elsewhere) == 1 else "")
+    return f"unknown key; did you mean {meant}?" if meant else _UNKNOWN

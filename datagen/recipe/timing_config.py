@@ -15,7 +15,9 @@ from pydantic import Field, ValidationInfo, model_validator
 from datagen import resources
 from datagen.errors import RecipeError
 from datagen.recipe.distributions import ConfigPart, Constant, Duration, Offset, Share, uniform
+from datagen.recipe.merge import merged
 from datagen.recipe.yaml_values import read_file, read_yaml
+from datagen.suggest import did_you_mean
 
 _Weight = Annotated[float, Field(ge=0, le=1e6)]
 """Weight of one choice among several; 0: never."""
@@ -142,13 +144,13 @@ class TokensConfig(ConfigPart):
     continuers: dict[str, _Weight] = Field(
         min_length=1, description="The assistant's listener tokens; they express no agreement"
     )
-    fillers: dict[str, _Weight] = Field(min_length=1)
+    fillers: dict[str, _Weight] = Field(min_length=1, description="Begin a pause inside a turn")
     corrections: dict[str, _Weight] = Field(min_length=1, description="Said between a wrong value and the right one")
-    repeat_requests: dict[str, _Weight] = Field(min_length=1)
-    wait_requests: dict[str, _Weight] = Field(min_length=1)
+    repeat_requests: dict[str, _Weight] = Field(min_length=1, description="The user asks to repeat")
+    wait_requests: dict[str, _Weight] = Field(min_length=1, description="The user asks to wait")
     resumes: dict[str, _Weight] = Field(min_length=1, description="The user's words that end a wait")
-    stop_requests: dict[str, _Weight] = Field(min_length=1)
-    got_its: dict[str, _Weight] = Field(min_length=1)
+    stop_requests: dict[str, _Weight] = Field(min_length=1, description="The user asks to stop")
+    got_its: dict[str, _Weight] = Field(min_length=1, description="The user signals understanding")
     false_starts: dict[str, _Weight] = Field(min_length=1, description="Words that are cut off within a syllable")
     asides: dict[str, _Weight] = Field(min_length=1, description="Words that clearly address somebody else")
     prompts: dict[str, _Weight] = Field(min_length=1, description="The assistant's questions to a silent user")
@@ -216,7 +218,7 @@ class TimingConfig(ConfigPart):
         profile = values.get("profile", "omniflatten")
         if not isinstance(profile, str) or (info.context == STORED and profile not in profiles()):
             return values
-        return _merged(profile_values(profile), values)
+        return merged(profile_values(profile), values)
 
 
 def profile_values(name: str) -> dict[str, Any]:
@@ -234,7 +236,8 @@ def profile_values(name: str) -> dict[str, Any]:
     try:
         values = read_yaml(read_file(file, name), name)
     except RecipeError as error:
-        raise ValueError(f"{error}; shipped profiles: {', '.join(profiles())}") from error
+        meant = "" if file.exists() else did_you_mean(file.stem, profiles())
+        raise ValueError(f"{error}{meant}{' ' if meant else '; '}shipped profiles: {', '.join(profiles())}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{name} must be a mapping of keys to values")
     return {key: value for key, value in values.items() if key not in ("profile", "description")}
@@ -247,17 +250,3 @@ def profiles() -> list[str]:
     ['half_duplex', 'hard', 'natural', 'omniflatten']
     """
     return sorted(file.stem for file in (resources.directory("pipelines") / "profiles").glob("*.yaml"))
-
-
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """The keys of both; values of `over` take precedence. Groups merge by key, distributions do not.
-
-    >>> _merged({"a": {"x": 1, "y": 2}, "b": {"kind": "c", "v": 1}}, {"a": {"y": 3}, "b": {"kind": "d"}})
-    {'a': {'x': 1, 'y': 3}, 'b': {'kind': 'd'}}
-    """
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        both_groups = isinstance(old, dict) and isinstance(value, dict) and "kind" not in value
-        merged[key] = _merged(old, value) if both_groups and old else value
-    return merged

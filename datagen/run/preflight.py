@@ -1,6 +1,7 @@
 """Preflight: all resources of a build are probed before the first speech, and all faults listed at once.
 
 preflight(pipeline, store)     engines, sounds, voices, inputs, takes, output
+faults_of(pipeline, store)     the same, as a list
 estimate(...)                  length and size of the output, against the free space
 dry_run(recipe, out)           both, and the plan; writes nothing
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datagen.engines.normalizers import Normalizers
-from datagen.errors import SourceError, StoreError, refuse
+from datagen.errors import DatagenError, SourceError, StoreError, refuse
 from datagen.faults import explained
 from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.select import Select, count_words
@@ -44,6 +45,11 @@ def preflight(build: Pipeline, store: Store) -> None:
     Raises:
         DatagenError: If any is missing or cannot be used; lists all of them.
     """
+    refuse(faults_of(build, store))
+
+
+def faults_of(build: Pipeline, store: Store) -> list[DatagenError]:
+    """A fault for each resource of a build that is missing or cannot be used."""
     recipe = build.recipe
     probes: list[Callable[[], object]] = [
         lambda: check_takes(recipe.takes),
@@ -59,7 +65,7 @@ def preflight(build: Pipeline, store: Store) -> None:
             if known is None:
                 raise
             faults.append(known)
-    refuse(faults)
+    return list({str(fault): fault for fault in faults}.values())  # a broken tokenizer breaks what is made of it too
 
 
 def _check_inputs(paths: Sequence[str]) -> None:
@@ -180,6 +186,16 @@ def dry_run(recipe: Recipe, out: str) -> Estimate:
     refuse_secrets(recipe.dump(), recipe.name)
     build, store = Pipeline(recipe), open_store(out)
     preflight(build, store)
+    return estimated(build, store)
+
+
+def estimated(build: Pipeline, store: Store) -> Estimate:
+    """The estimate of a build without faults; writes nothing to the output.
+
+    Raises:
+        DatagenError: If the output belongs to another build, nothing would be kept, or it would not fit.
+    """
+    recipe = build.recipe
     standing = load_plan(store)
     with tempfile.TemporaryDirectory() as folder:
         scratch: Store = LocalStore(folder)

@@ -111,7 +111,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     try:
         flatten = FlattenConfig.model_validate({**_settings(old.recipe), **changes})
     except ValidationError as error:
-        raise RecipeError(explain(error, "flatten")) from error
+        raise RecipeError(explain(error, "flatten", FlattenConfig)) from error
     recipe = {**old.recipe, "flatten": flatten.model_dump(mode="json")}
     identity = replace(
         old.identity,

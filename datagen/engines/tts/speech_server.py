@@ -90,7 +90,7 @@ class SpeechServer(TTS):
         try:
             self._options = o = SpeechServerOptions.model_validate(options)
         except ValidationError as error:
-            raise RecipeError(f"engine speech_server: {explain(error)}") from error
+            raise RecipeError(f"engine speech_server: {explain(error, model=SpeechServerOptions)}") from error
         if bool(o.voices) == bool(o.bank):
             raise RecipeError("engine speech_server: set either voices, by their names on the server, or a bank")
         if _may_hold_a_key(o.base_url):

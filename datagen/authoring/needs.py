@@ -1,0 +1,22 @@
+"""The needs of an authoring run: its server, key, package and input; for `datagen doctor`."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from datagen.authoring.authoring_config import WriteRecipe
+from datagen.run.doctor import server
+from datagen.run.environment import Finding, credential
+
+
+def needs(recipe: WriteRecipe) -> Iterator[Finding]:
+    """Look for all that `datagen write` needs for a recipe. Connects to the server that it names; sends nothing."""
+    has_client = find_spec("openai") is not None
+    fix = "" if has_client else "pip install 'duplex-datagen[llm]'"
+    yield Finding("package", "openai", "ok" if has_client else "missing", "for datagen write", fix)
+    yield server("write.llm.base_url", recipe.llm.base_url)
+    if recipe.llm.api_key_env:
+        yield credential(recipe.llm.api_key_env, "write.llm.api_key_env", needed=True)
+    for path in filter(None, (recipe.input.topics, recipe.prompts)):
+        if not path.startswith("package:") and not Path(path).exists():
+            yield Finding("file", "write", "missing", f"{path} does not exist", "correct the path in the recipe")
