@@ -73,6 +73,10 @@ _CHECKBOX_ITEM = re.compile(_BULLET.pattern + _CHECKBOX.pattern.removeprefix("^"
 NUMBERED = re.compile(r"^\(?(\d{1,3})[.)、](?!\d)\s*(?=\S)")
 _LETTERED = re.compile(r"\(?[a-zA-Z]\) ?(?=\S)")
 _BEGINS = re.compile(r"https?://|www\.")
+_CONTINUES = re.compile(r"(?:={1,2}|[×÷≈≤≥])(?= ?[^\s=])")
+"""An operator at the begin of a line: a formula continues."""
+_UNFINISHED = (" =", " +", "×", "÷", "≈")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,40}(?:\[[^\[\]]{0,20}\])? ?[-+*/]?=(?!=)")
 _WRAPPED = 45
 """Characters that the shortest line of a text wrapped by hand has."""
 _ENDED = tuple(".?!;:,。？！；：，、…")
@@ -209,26 +213,30 @@ def _join_lines(lines: list[str], item: Callable[[int], str], dropped: list[Drop
     for line in lines:
         line, listed = _strip_marker(line, item if numbered else None)
         if said and not said[-1].endswith(_ENDED):
-            said[-1] += "." if listed else _end_before(line, len(said[-1]))
+            said[-1] += "." if listed else _end_before(line, said[-1])
         if line:
             said.append(line + "." if listed and not line.endswith(_ENDED) else line)
     return " ".join(said)
 
 
-def _end_before(line: str, n_before: int) -> str:
+def _end_before(line: str, ends: str) -> str:
     """The mark at the end of a line that has none, by the line after it.
 
     Args:
         line: The line after it.
-        n_before: Characters of the line that ends.
+        ends: The line that ends.
 
-    >>> _end_before("And so", 60), _end_before("and so", 60), _end_before("and so", 20), _end_before("b) so", 20)
-    ('.', '', ',', '.')
+    >>> [_end_before(line, "How it began") for line in ("And so", "and so", "b) so", "b = 2", "= 5.4")]
+    ['.', ',', '.', '.', '']
+    >>> _end_before("and so", "a line that is wrapped by hand, at some margin"), _end_before("5", "so x =")
+    ('', '')
     """
+    if _CONTINUES.match(line) or ends.endswith(_UNFINISHED):
+        return ""
     # text wrapped by hand continues in lower case; anything else begins a new sentence
-    if not line[:1].islower() or _LETTERED.match(line) or _BEGINS.match(line):
+    if not line[:1].islower() or _LETTERED.match(line) or _BEGINS.match(line) or _ASSIGNMENT.match(line):
         return "."
-    return "," if n_before < _WRAPPED else ""
+    return "," if len(ends) < _WRAPPED else ""
 
 
 def _strip_marker(line: str, item: Callable[[int], str] | None) -> tuple[str, bool]:

@@ -30,7 +30,8 @@ class Dropped(NamedTuple):
     """A written part that holds letters or digits and is not said."""
 
     name: str
-    """Its class: `code block`, `tag`, `link target`, `footnote`, `emoticon`, `table row` or `checkbox`."""
+    """Its class: `code block`, `tag`, `link target`, `footnote`, `emoticon`, `table row`, `checkbox`, `address`
+    (what is left out of one), or the rule that drops it."""
     text: str
 
 

@@ -1,6 +1,7 @@
 """Written to spoken Chinese: every number and sign is classified once, and said by the rule of its class.
 
 prose.py       written text → prose without markup
+foreign.py     English sentences inside Chinese
 words.py       number words: cardinals, digits one by one, dates, times
 units.py       measure words, units, currencies; traditional characters
 cues.py        words beside a number that decide its class
@@ -15,6 +16,7 @@ symbols.py     marks and symbols
 import re
 
 from datagen.text.chinese import codes, numbers, quantities, symbols, times
+from datagen.text.chinese.foreign import with_english_read
 from datagen.text.chinese.prose import plain
 from datagen.text.chinese.units import TO_SIMPLIFIED, TO_TRADITIONAL, TRADITIONAL
 from datagen.text.reading import WORD, Dropped, Part, Reader, Reading, read_until_stable
@@ -36,7 +38,7 @@ _PAUSE = re.compile(r"[\s，。？！；：]{2,}|[^\S ]")
 """A run of spaces and marks, so that each is read once; a single one is tidy."""
 _STRONGEST = "？！。；：，"
 
-_NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]")
+_NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]|[\u3400-\u9fff]I(?![A-Za-z])")
 _MARKS = re.compile(
     r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|(?<!\.[A-Z])\.(?![0-9A-Za-z.])){1,64}"
 )
@@ -113,7 +115,7 @@ def parts_of(text: str) -> list[Part]:
 
 def _read(text: str) -> Reading:
     dropped = list[Dropped]()
-    text = plain(text, dropped)
+    text, unread_english = with_english_read(plain(text, dropped))
     said, unread = list[str](), list[tuple[int, int]]()
     is_traditional = bool(TRADITIONAL.search(text))
     for part in parts_of(text):
@@ -122,11 +124,14 @@ def _read(text: str) -> Reading:
             unread += ((part.begin + found.start(), part.begin + found.end()) for found in _FOREIGN.finditer(written))
             said.append(_FOREIGN.sub(" ", written.translate(_UNSAID_MARKS)))
         elif part.rule:
+            if not part.said.strip() and any(map(str.isalnum, text[part.begin : part.end])):
+                dropped.append(Dropped(part.rule, text[part.begin : part.end]))
             said.append(part.said.translate(TO_TRADITIONAL) if is_traditional else part.said)
         else:
             unread.append((part.begin, part.end))
             said.append(" ")
-    return Reading(_tidy("".join(said)), tuple(text[begin:end] for begin, end in _joined(unread)), tuple(dropped))
+    pieces = (text[begin:end] for begin, end in _joined(unread))
+    return Reading(_tidy("".join(said)), (*unread_english, *pieces), tuple(dropped))
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

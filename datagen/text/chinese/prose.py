@@ -1,7 +1,7 @@
 """Written Chinese to prose: what has to be decided before markup is dropped and characters are folded."""
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from datagen.text import markup
 from datagen.text.chinese.units import SIGN_OF_CODE
@@ -43,6 +43,20 @@ _ROMAN = re.compile(
 )
 """Numerals, not words such as VI or X of their own."""
 _VALUES = {"I": 1, "V": 5, "X": 10}
+_SPELLED = re.compile("(?<![A-Za-z0-9])[IVXLCDM]{1,15}(?![A-Za-z0-9'])")
+_ROMAN_NUMERALS = ("罗马数字", "羅馬數字")
+_FIRST_OF = re.compile("([\u3400-\u9fff]{2})I(?=$|[^A-Za-z0-9 '.&-](?<![=+])|\\.(?:\\s|$)| (?:[和与及或]|$))")
+_COURSE = re.compile(
+    "[学论]$|微积分|代数|几何|物理|化学|历史|[英日法德韩]语|原理|基础|导论|概论|设计|课程|教程|实验|分析|统计|程序|[篇卷册]$"
+)
+_INITIALS = re.compile(
+    "(?<![A-Za-z.])((?:[A-Z]\\. ?){2,5})(?=[\u3400-\u9fff]|[A-Z][a-z])|"
+    "(?<=[a-z] )([A-Z]\\. )(?=[A-Z][a-z]{1,15}(?! ?[a-z']))"
+)
+_CLOSED_END = re.compile(
+    '[。.?!？！]{1,3}(?=["”’」』]{1,2} ?(?:的(?![确士])|了(?!解)|[吗呢吧嘛]|之|等|这(?:[个句种样首条]|一)|那(?:[个句种样首条]|一)|'
+    "表明|说明|意味|是(?!吗|的|啊|吧)|为|作为|一[词句语书文曲诗话]|[a-z]))"
+)
 _CHAPTER = re.compile(r"(?:(?<=\s)|^)([一二三四五六七八九十]{1,3})\. ?(?=\S)")
 _IN_BRACKETS = re.compile(r"(?:(?<=[\s,.;:!?。；：、)\u3400-\u9fff])|^)\(([0-9]{1,2})\) ?(班)?")
 
@@ -58,11 +72,13 @@ def plain(text: str, dropped: list[Dropped] | None = None) -> str:
     ('第1，开机，第2，联网', '第十二届', '见a.cn', '100')
     """
     text = _MASKED.sub("，星号，", text)
+    text = _CLOSED_END.sub(_closed_end, text)
     text = _TIMES.sub("×", _STAR_KEY.sub(_star_key, text.translate(_BEFORE_FOLD)))
     text = markup.prose(text, lambda n: f"第{n}，", "", "", addresses=False, dropped=dropped)
-    text = _NUMBER_SIGN.sub("#", _URL.sub(_short_address, text))
+    text = _NUMBER_SIGN.sub("#", _URL.sub(partial(_short_address, dropped=dropped), text))
+    text = _INITIALS.sub(lambda match: (match[1] or match[2]).replace(".", " ").replace("  ", " "), text)
     text = _SPACE_AT_DIGIT.sub("", _SPACED_TIMES.sub(_spaced_times, text))
-    text = _CHAPTER.sub(r"\1、", _ROMAN.sub(_roman, text))
+    text = _CHAPTER.sub(r"\1、", _numerals(text))
     text = _CURRENCY_CODE.sub(lambda match: SIGN_OF_CODE[match[1]], text)
     return _IN_BRACKETS.sub(_in_brackets, text)
 
@@ -83,10 +99,38 @@ def _star_key(match: re.Match[str]) -> str:
     return "星" if match.string.startswith("号", match.end()) else "星号"
 
 
-def _short_address(match: re.Match[str]) -> str:
+def _short_address(match: re.Match[str], dropped: list[Dropped] | None) -> str:
     """The host of an address, and its path if that can be said."""
     path = match[2] or ""
-    return match[1].strip(".") + (path.rstrip("/") if _SHORT_PATH.fullmatch(path) else "")
+    is_said = _SHORT_PATH.fullmatch(path)
+    if dropped is not None:
+        left = (match[0][: match.start(1) - match.start()], "" if is_said else path)
+        dropped += (Dropped("address", piece) for piece in left if any(map(str.isalnum, piece)))
+    return match[1].strip(".") + (path.rstrip("/") if is_said else "")
+
+
+def _closed_end(match: re.Match[str]) -> str:
+    """The mark that ends a quotation is dropped where the sentence continues behind it."""
+    text, begin, end = match.string, match.start(), match.end()
+    is_opening = text[end] == '"' and text.count('"', max(0, begin - _QUOTED), begin) % 2 == 0
+    return match[0] if is_opening else ""
+
+
+_QUOTED = 400
+"""Characters before a quote in which the one that opens it is looked for."""
+
+
+def _numerals(text: str) -> str:
+    """Roman numerals as numbers; spelled where a text is about them."""
+    if any(word in text for word in _ROMAN_NUMERALS):
+        return _SPELLED.sub(lambda match: " ".join(match[0]), text)
+    return _FIRST_OF.sub(_first_of, _ROMAN.sub(_roman, text)) if "I" in text or "V" in text or "X" in text else text
+
+
+def _first_of(match: re.Match[str]) -> str:
+    """微积分I, the first course of some; 电流I is a letter."""
+    head = match.string[max(0, match.start() - 2) : match.end() - 1]
+    return match[1] + ("一" if _COURSE.search(head) else "I")
 
 
 _LABELS = ("图", "表", "式", "骤", "题", "例", "注")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from datagen.text.chinese import cues
-from datagen.text.chinese.units import PER, SYMBOLS, UNIT
+from datagen.text.chinese.units import LATIN, PER, SYMBOLS, UNIT
 from datagen.text.chinese.words import cardinal, one_by_one
 from datagen.text.reading import Rule
 
@@ -52,11 +52,17 @@ def _by_sides(table: _Table, match: re.Match[str]) -> str:
     return next(words for pattern, words in table if pattern.search(around))
 
 
+_COMPOUND = (
+    "体系|系统|平衡|反应|关系|模型|理论|定律|定理|方程|曲线|循环|协议|转换|合作|组合|结构|效应|交互|协同|界面|接口|自贸区|自由贸易|"
+    "博览会|协定|峰会|联合|一体化|混合|综合|比(?![分赛较])|对"
+)
+"""Words after two nouns with a dash between them that it links."""
 _HYPHENS = _table(
     (f"(?<![{_LATIN}])[{_LATIN}]{_JOINED}(?![{_LATIN}0-9])", "减"),
     (f"(?:(?<![A-Za-z])[A-Za-z]|[0-9)]){_APART}(?:[A-Za-z](?![A-Za-z])|[0-9(])", "减"),
     (f"·[^·]{{1,12}}{_JOINED}[{_HAN}]", ""),
     (f"[{_HAN}]{_SIGN}[{_HAN}]{{2,6}}(?:高铁|航班|列车|火车|机票|线|航线|高速|的(?:高铁|航班|火车|机票|车票))", "到"),
+    (f"[{_HAN}]{_SIGN}[{_HAN}]{{1,8}}?(?:{_COMPOUND})", ""),
     (f"(?P<letter>[A-Z])[0-9]{{1,4}}{_JOINED}(?P=letter)[0-9]", "到"),
     (f"(?:(?:波音|空客)[A-Z]?[0-9]{{3}}|[A-Za-z]-?[0-9]{{1,9}}){_JOINED}", " "),
     (f"[\\^=+*×÷].{{0,12}}[0-9)]{_JOINED}[0-9a-z(]", "减"),
@@ -113,6 +119,35 @@ def _hash(match: re.Match[str]) -> str:
 
 def _number_sign(match: re.Match[str]) -> str | None:
     return None if re.search("[A-Za-z0-9]$", cues.left_of(match)) else f"第{cardinal(match[1])}"
+
+
+_AFTER_BRACKET = re.compile(
+    "[\"'”’」』》 ]{0,2}(?:的(?![确士])|了(?!解)|[吗呢吧嘛啊呀啦们着]|地(?![球区方址点铁理面图])|得(?![到出以])|过(?![去程后于度])|之|"
+    "中(?![国文央午])|[里内](?!容|部)|上(?![海午周])|时(?![间代])|后(?!来)|前(?!往)|等(?![待到])|组成|构成|所|以[上下内外]|左右|一样|似的)"
+)
+"""What belongs to the word before a bracket: nobody pauses before it."""
+_GLOSS = re.compile(f"[(\\[][{_LATIN}][{_LATIN} .'-]{{0,24}}$")
+_PREDICATE = re.compile(
+    "[是在有为也都就和与及或以将会能可被把对从由于则而但并其又还不没已曾让使给向因这那说发创成提开通位]|来自|主要|通常|包括|"
+    "作|指|属|等于|进|出|做|表|代|需|负|拥|具|去|来|推|宣|认|决|采|生|获|得"
+)
+
+
+def _closing(match: re.Match[str]) -> str:
+    """A pause after a bracket, but none before what belongs to the word in front of it."""
+    left, right = match.string[max(0, match.start() - 28) : match.start()], cues.right_of(match)
+    if _AFTER_BRACKET.match(right):
+        return ""
+    is_gloss = _GLOSS.search(left) and re.match(f"[{_HAN}]", right) and not _PREDICATE.match(right)
+    return "" if is_gloss else "，"
+
+
+def _unit_again(match: re.Match[str]) -> str | None:
+    """摄氏度(℃): the sign of a unit after its name."""
+    left = cues.left_of(match)
+    if not left.endswith(LATIN[match[1]]):
+        return None
+    return "" if _AFTER_BRACKET.match(cues.right_of(match)) or not re.match(f"[{_HAN}]", cues.right_of(match)) else " "
 
 
 def _tilde(match: re.Match[str]) -> str:
@@ -228,6 +263,11 @@ RULES = (
     _rule("space", r"\s{1,64}", " "),
     _rule("apostrophe", "'", _apostrophe),
     _rule("quote", '["“”‘’«»《》〈〉「」『』`´]{1,64}', ""),
+    _rule("call", r"(?<=[A-Za-z0-9_])\(\)", " "),
+    _rule("unit again", rf"\((?P<unit>{UNIT})\)".replace("?P<unit>", ""), _unit_again),
+    _rule("degrees", "°(?:C|c)(?![A-Za-z])", "摄氏度"),
+    _rule("degrees", "°(?:F|f)(?![A-Za-z])", "华氏度"),
+    _rule("bracket", r"[)）\]}】〕〗]{1,64}(?=[^\s()（）\[\]{}【】〔〕〖〗|])", _closing),
     _rule("bracket", r"[()（）\[\]{}【】〔〕〖〗|]{1,64}", "，"),
     _rule("arrow", r"[-=]>|[→⇒➡⟶➔➜]", _arrow),
     _rule("arrow", "<[-=](?![0-9])|[←⇐]", "，"),

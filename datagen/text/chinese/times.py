@@ -280,7 +280,7 @@ YEARS = (
     ),
     rule("date", rf"{FREE}([0-9]{{1,2}}){TO}([0-9]{{1,2}})(?=[日号](?![楼线店]))", _days),
     rule("year", rf"{FREE}({YEAR})()({TO})([0-9]{{2}})(?=赛季|学年|财年|年(?!级))", _year_range),
-    rule("year", rf"{FREE}([0-9]{{2,4}})(?=年(?!级|龄)|财年|年度)", _year),
+    rule("year", rf"{FREE}([0-9]{{2,4}})(?=年(?!级|龄|代)|财年|年度)", _year),
     rule("year", rf"(?<![0-9A-Za-z./-])({YEAR})()([-—~])({YEAR})(?![0-9.%-]| ?{HAN}| ?{UNIT})", _year_range),
     rule("year", rf"{FREE}({YEAR})(?=[级届款版]|财年)", lambda match: year(match[1])),
     rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1])),

@@ -6,13 +6,15 @@ quantities.py  money, measures, temperatures, percentages, fractions, dimensions
 times.py       dates, years, decades, times of day, durations
 codes.py       phones, cards, codes, versions, models, rooms, houses, plain numbers
 names.py       titles, abbreviations, initials, streets, Roman numerals, addresses of the Internet
+chemistry.py   reactions, symbols of elements
+paths.py       files and folders
 formulas.py    differences, letters of mathematics
 symbols.py     arithmetic, dashes, slashes, brackets, and what is not said
 """
 
 import re
 
-from datagen.text.english import codes, formulas, names, quantities, symbols, times
+from datagen.text.english import chemistry, codes, formulas, names, paths, quantities, symbols, times
 from datagen.text.english.numbers import cardinal
 from datagen.text.markup import prose
 from datagen.text.reading import WORD, Dropped, Part, Reader, Reading, read_until_stable
@@ -33,9 +35,9 @@ _GREEK = re.compile(formulas.LETTER)
 _FIRST = re.compile(r"[A-Z][a-z]{2,12} I (?:is|was|of|has|had|and|in|to|will|at|the|as|ruled|died|b|st|c|e|d)")
 
 _MARKS = re.compile(
-    r"(?:[ ,?;]+|!(?!=)|:(?![\d/])|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))"
+    r"(?:[ ,;]+|[?!](?!=|\" [a-z])|:(?![\d/]|\\)|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))"
     r"|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
-    r"|(?<=[^\W\d_])\)(?=[ ,.?!;:]|$)|(?<=[a-z,.] )\((?=[^\W\d_]{2}))+"
+    r"|(?<=[^\W\d_][^\W\d_])\)(?=[ ,.?!;:]|$)|(?<=[a-z,.] )\((?=[^\W\d_]{2}))+"
 )
 """Spaces and marks that no rule has to look at."""
 _UNSAID_MARKS = str.maketrans({"-": " ", '"': " ", "(": ", ", ")": ", "})
@@ -45,6 +47,7 @@ READER = Reader(
         *codes.PHONES,
         *codes.MARKERS,
         *codes.SPECIAL,
+        *paths.PATHS,
         *names.WEB,
         *times.APOSTROPHE_YEARS,
         *times.DATES,
@@ -54,6 +57,7 @@ READER = Reader(
         *quantities.QUANTITIES,
         *codes.CODES,
         *codes.TOKENS,
+        *chemistry.CHEMISTRY,
         *names.NAMES,
         *codes.MODELS,
         times.TIMES[-1],
@@ -98,7 +102,9 @@ def is_spoken(text: str) -> bool:
     """
     if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text):
         return False
-    if " I " in text and _FIRST.search(text):
+    if (" I " in text and _FIRST.search(text)) or ("symbol" in text and _names_symbol(text)):
+        return False
+    if ", " in text and names.has_state(text):
         return False
     if not text.isascii() and _GREEK.search(text):
         return False
@@ -106,6 +112,11 @@ def is_spoken(text: str) -> bool:
         return False
     before_dots = (piece.rpartition(" ")[2].lower() for piece in text.split(".")[:-1])
     return not any(len(word) == 1 or word in _SHORT_FORMS for word in before_dots)
+
+
+def _names_symbol(text: str) -> bool:
+    """True if a symbol of an element has to be spelled."""
+    return any(part.rule == "element" for part in READER.parts(text)) if chemistry.NAMED.search(text) else False
 
 
 def parts_of(text: str) -> list[Part]:
@@ -128,6 +139,10 @@ def _read(text: str) -> Reading:
                 unread += _FOREIGN.findall(words)
             said.append(words.translate(_UNSAID_MARKS))
         elif part.rule:
+            written = text[part.begin : part.end]
+            if not written.isascii() and (foreign := _FOREIGN.findall(part.said)):
+                unread += foreign
+            dropped += names.unsaid(part, written)
             alone = part.said.strip(" .,'") and not text.startswith("'s", part.end)
             said.append(f" {part.said} " if alone else part.said)
         else:

@@ -305,7 +305,8 @@ def _over(match: re.Match[str]) -> str | None:
         return f"{cardinal(above)} over {cardinal(below)}"
     if n <= of and of in _FULL_MARKS and _is_rating(match, n, of, rest):
         return f"{cardinal(above)} out of {cardinal(below)}"
-    if n < of <= 100 or (1 < of <= 10 and n < 100):
+    in_product = of > 10 and re.match(r"\) ?[*×]", rest)
+    if not in_product and (n < of <= 100 or (1 < of <= 10 and n < 100)):
         return fraction(above, below)
     return f"{cardinal(above)} over {cardinal(below)}"
 

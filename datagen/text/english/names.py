@@ -4,7 +4,7 @@ import re
 
 from datagen.text.english.context import ends_sentence, following, previous
 from datagen.text.english.numbers import cardinal, in_pairs, ordinal, roman
-from datagen.text.reading import Rule, rule, says, word_set
+from datagen.text.reading import Dropped, Part, Rule, rule, says, word_set
 
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miss", "Prof": "Professor", "Gen": "General", "Sen": "Senator",
@@ -152,8 +152,34 @@ def _wind(match: re.Match[str]) -> str | None:
     return _WINDS[short] if houses else None
 
 
-def _state(match: re.Match[str]) -> str:
-    return _STATES[match[1]]
+_NO_STATES = frozenset("OK OR IN ME HI OH MD PA MA MS ID AL CO DE LA AR".split())
+"""Short forms of states that are words, degrees or parts of names: they need a place before them."""
+_CITY = r"[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2}, "
+_PLACED = re.compile(rf"(?:\b(?:in|from|to|at|near|around|of|visit|visiting|leaving|through|outside) ){_CITY}$")
+_IN_STATE = re.compile(rf"{_CITY}([A-Z]{{2}})(?![\w'])")
+
+
+def _state(match: re.Match[str]) -> str | None:
+    """Austin, TX."""
+    text, begin, end = match.string, match.start(), match.end()
+    head = text[max(0, begin - 64) : begin]
+    if re.match(r" \d{5}\b", text[end : end + 7]) or _PLACED.search(head):
+        return _STATES[match[1]]
+    return _STATES[match[1]] if match[1] not in _NO_STATES and re.search(rf"{_CITY}$", head) else None
+
+
+def has_state(text: str) -> bool:
+    """True if the short form of a state may stand in a text.
+
+    >>> has_state("Austin, TX"), has_state("Well, OK")
+    (True, False)
+    """
+    return any(
+        found[1] in _STATES
+        and found[1] not in _NO_STATES
+        or _PLACED.search(text[max(0, found.start(1) - 64) : found.start(1)])
+        for found in _IN_STATE.finditer(text)
+    )
 
 
 _CODE_NEXT = re.compile(r" ?[A-Z]{1,4}-?\d")
@@ -287,6 +313,7 @@ _WEB_MARKS = {
     "=": "equals",
     ":": "colon",
     "#": "hash",
+    "\\": "backslash",
     "%": "percent",
 }
 
@@ -312,7 +339,27 @@ _SHORT_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,40}){1,2}/?")
 def _url(match: re.Match[str]) -> str:
     """The host and a short path; a longer path is not said."""
     host, path = match["host"], match["path"] or ""
-    return web(host + (path.rstrip("/") if len(path) <= _LONGEST_PATH and _SHORT_PATH.fullmatch(path) else ""))
+    return web(host + (path.rstrip("/") if _is_said(path) else ""))
+
+
+def unsaid(part: Part, written: str) -> list[Dropped]:
+    """What is left out of an address of the Internet, or of a part that is not said at all.
+
+    >>> unsaid(Part(0, 0, "a dot com", "url"), "https://a.com/?b=c")
+    [Dropped(name='address', text='https://'), Dropped(name='address', text='/?b=c')]
+    """
+    if part.rule != "url":
+        return [] if part.said.strip() or not any(map(str.isalnum, written)) else [Dropped(part.rule, written)]
+    scheme, host, path = _ADDRESS.fullmatch(written).groups()  # type: ignore[union-attr]  # it matches always
+    left = (scheme, "" if _is_said(path) else path)
+    return [Dropped("address", piece) for piece in left if any(map(str.isalnum, piece))]
+
+
+_ADDRESS = re.compile(r"((?:\w{3,5}://)?(?:(?<=/)www\.)?)([^/?#]*)(.*)", re.DOTALL)
+
+
+def _is_said(path: str) -> bool:
+    return len(path) <= _LONGEST_PATH and bool(_SHORT_PATH.fullmatch(path))
 
 
 def _file(match: re.Match[str]) -> str:
@@ -344,7 +391,7 @@ def _any(names: object) -> str:
 _TLD = (
     "com|org|net|edu|gov|io|ai|co|uk|cn|de|app|dev|info|me|tv|us|ca|fr|eu|biz|ly|gg|jp|au|in|mil|shop|store|online|xyz"
 )
-_FILES = (
+FILES = (
     "js|py|net|NET|csv|txt|pdf|exe|html?|json|docx?|xlsx?|pptx?|zip|mp[34]"
     "|png|jpe?g|gif|xml|yaml|yml|md|cpp|java|sh|log|wav|avi|mov|css|sql|ini|apk|dmg|tex"
 )
@@ -372,12 +419,12 @@ WEB = (
         sign=".-0a",
     ),
     rule("port", r"localhost:(\d{2,5})(?!\d)", lambda m: f"localhost colon {in_pairs(m[1])}", "g", sign=":"),
-    rule("file", rf"[\w-]{{1,64}}(?:\.[\w-]{{1,64}}){{0,3}}\.(?:{_FILES})(?!\w)", _file, "g0", sign=".-_0a"),
+    rule("file", rf"[\w-]{{1,64}}(?:\.[\w-]{{1,64}}){{0,3}}\.(?:{FILES})(?!\w)", _file, "g0", sign=".-_0a"),
     rule("handle", r"@([A-Za-z0-9_]{1,30}(?:\.[A-Za-z0-9_]{1,30}){0,3})", _handle, ".", sign="@"),
     rule("hashtag", r"#(?=[A-Z]{1,4}-?\d)", says("number"), ".", sign="#"),
     rule("hashtag", r"#([^\W\d_]\w{0,60})", _hashtag, ".", sign="#"),
     rule("subreddit", r"r/(\w{2,30})", lambda m: f"r slash {web(m[1])}", "g", sign="/"),
-    rule("domain", rf"\.(?:{_TLD}|{_FILES})(?!\w)", lambda m: f"dot {m[0][1:]}", ".", sign="."),
+    rule("domain", rf"\.(?:{_TLD}|{FILES})(?!\w)", lambda m: f"dot {m[0][1:]}", ".", sign="."),
 )
 NAMES = (
     Rule("book", re.compile(rf"({_any(_BOOKS)})\.?(?= \d{{1,3}}:\d)"), lambda m: _BOOKS[m[1]], "a", _words_of(_BOOKS)),
@@ -391,7 +438,7 @@ NAMES = (
     rule("title", rf"({_any(_TITLES)})\b(?!')(?P<dot>\.?)", _title, "a", _words_of(_TITLES)),
     rule("street", rf"({_any(STREETS)})\b(?!')(?P<dot>\.?)", _street, "a", _words_of(STREETS)),
     rule("direction", r"([NS]\.?[EW]|[NSEW])\b\.?", _wind, "a", _words_of(_WINDS)),
-    rule("state", rf"(?<=, )({_any(_STATES)})(?= \d{{5}}\b)", _state, "a", _words_of(_STATES)),
+    rule("state", rf"(?<=, )({_any(_STATES)})(?![\w'])", _state, "a", _words_of(_STATES)),
     rule(
         "abbreviation",
         rf"((?i:{_any({*_SHORT, *_BEFORE_NUMBER})}))(?![^\W\d_]|')(?P<dot>\.?)",

@@ -88,7 +88,7 @@ _DOTTED = word_set(
 _POWERS = {"2": "square", "3": "cubic"}
 _NAMES = sorted({*UNITS}, key=len, reverse=True)
 _UNIT = "|".join(map(re.escape, _NAMES))
-_UNIT_POWER = rf"(?:{_UNIT})(?:\^[23])?"
+_UNIT_POWER = rf"(?:(?:{_UNIT})(?:\^[23])?|(?:[kcm]?m|ft|yd|mi)[23])"
 _RATE = rf"(?P<rate>(?: ?/ ?(?:{_UNIT_POWER}|[a-zA-Z]{{1,16}})(?![\w^])){{0,2}})"
 _SPOKEN_UNITS = frozenset(word if isinstance(word, str) else word[0] for word in UNITS.values())
 
@@ -98,13 +98,23 @@ def _firsts(words: Iterable[str]) -> str:
     return "".join(sorted({word[0] for word in words}))
 
 
+def split(name: str) -> tuple[str, str]:
+    """A unit and its power, which may be empty.
+
+    >>> split("km^2"), split("m2"), split("lb")
+    (('km', '2'), ('m', '2'), ('lb', ''))
+    """
+    power = name[-1] if name[-1] in _POWERS else ""
+    return name.rstrip("^23"), power
+
+
 def unit(name: str, many: bool) -> str:
     """The words of a unit.
 
     >>> unit("km^2", many=True), unit("lb", many=False)
     ('square kilometers', 'pound')
     """
-    name, _, power = name.partition("^")
+    name, power = split(name)
     words = UNITS[name]
     one, several = (words, words + "s") if isinstance(words, str) else words
     said = several if many else one
@@ -121,7 +131,7 @@ def rate(written: str) -> str:
 
 
 def _per(name: str) -> str:
-    base = name.partition("^")[0]
+    base = split(name)[0]
     if base in UNITS and name not in _PER:
         return unit(name, many=False)
     return _PER.get(name.lower(), name)
@@ -160,8 +170,14 @@ def _sum(match: re.Match[str], nation: str, names: tuple[str, str, str, str]) ->
     return f"{minus}{_coins(amount, nation, names, single)}{per}"
 
 
+_THOUSANDS_WITH_DOTS = re.compile(r"[1-9]\d{0,2}(?:\.\d00|(?:\.\d{3}){2,4})")
+"""$20.500 and $1.250.300, as other countries write; $3.459 is a price with a fraction of a cent."""
+
+
 def _coins(amount: str, nation: str, names: tuple[str, str, str, str], single: bool) -> str:
     one, many, part, parts = names
+    if _THOUSANDS_WITH_DOTS.fullmatch(amount):
+        amount = amount.replace(".", "")
     amount = amount.replace(",", "") if not re.fullmatch(r"\d{1,9},\d\d", amount) else amount.replace(",", ".")
     whole, _, rest = amount.partition(".")
     if len(rest) > 2 or (rest and not part):
@@ -210,7 +226,7 @@ def _is_one(amount: str) -> bool:
 
 def _measure(match: re.Match[str]) -> str | None:
     name, amount = match["unit"], match["amount"]
-    if not _is_measure(match, name.partition("^")[0]):
+    if not _is_measure(match, split(name)[0]):
         return None
     single = match["hyphen"] == "-" or _is_one(amount) or is_attribute(match)
     single = single or (name in _LENGTHS and plural_follows(match))
@@ -424,7 +440,7 @@ def _duration(match: re.Match[str]) -> str:
 
 _DOT = r"(?P<dot>\.(?= ?[a-z0-9(,;:)x×]| ?$)|)"
 _MINUS = r"(?P<minus>(?<![\w)])[-—] ?|)"
-_MONEY_AMOUNT = rf"(?P<amount>\d{{1,9}},\d\d(?![\d])|{AMOUNT})"
+_MONEY_AMOUNT = rf"(?P<amount>\d{{1,9}},\d\d(?![\d])|\d{{1,3}}(?:\.\d{{3}}){{2,4}}(?!\d)|{AMOUNT})"
 
 MONEY = (
     rule(

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from datagen.text.english.chemistry import is_reaction
 from datagen.text.english.formulas import GREEK, LETTER, is_asked, is_minus
 from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
@@ -51,9 +52,31 @@ def _dash(match: re.Match[str]) -> str:
         and word[0].lower() in _RANGED
     ):
         return " to "
-    return (
-        " " if match[0].startswith("-") and len(match[0].rstrip()) == 1 and not (after_space and before_space) else ", "
-    )
+    if match[0].strip() != "-" or after_space == before_space:
+        return ", " if match[0].strip() != "-" or after_space else " "
+    return _dash_at_one_side(match, head, rest, after_space)
+
+
+_SUSPENDED = re.compile(r"(?:and|or|nor|to|but|as|versus|vs|through|rather|than)\b|[&/,(]")
+_PREFIX = re.compile(
+    r"(?<![\w'])(?:well|self|non|pre|post|anti|co|ex|multi|semi|inter|sub|re|de|un|mid|low|high|long|short|full|part|"
+    r"one|two|three|four|five|six|seven|eight|nine|ten)$",
+    re.IGNORECASE,
+)
+_SUFFIX = re.compile(
+    r"(?:ing|ed|ness|less|able|ible|tion|sion|ly|er|est|ful|ment|ity|ism|ist|ize|ous|al|s|es)(?![\w-])"
+)
+
+
+def _dash_at_one_side(match: re.Match[str], head: str, rest: str, after_space: bool) -> str:
+    """A dash glued to one word is a pause, unless it belongs to the word: two- or three-fold, the ending -ing."""
+    if not head[-1:].isalnum() or not re.match(r"[^\W\d_]{2}|[Ia] ", rest):
+        return " "
+    if after_space:
+        return " " if _SUFFIX.match(rest) else ", "
+    begin = match.start()
+    is_word = _SUSPENDED.match(rest) or _PREFIX.search(match.string[max(0, begin - 8) : begin])
+    return " " if is_word else ", "
 
 
 def _dash_before_number(match: re.Match[str], head: str, after_space: bool, before_space: bool) -> str:
@@ -150,6 +173,42 @@ def _exponent(digits: str) -> str:
     return cardinal(digits) if digits.isdecimal() else digits
 
 
+def _arrow(match: re.Match[str]) -> str:
+    """From one to another; "yields" between the sides of a reaction."""
+    return " yields " if is_reaction(match) else " to "
+
+
+_NO_PAUSE_BEFORE = re.compile(r"(?:(?<![\w'])(?:of|is|are|equals|as|than|by|=) ?|=)$")
+
+
+def _opening(match: re.Match[str]) -> str:
+    """A pause, but none between "of", "is" or "equals" and what they lead to."""
+    return " " if _NO_PAUSE_BEFORE.search(match.string[max(0, match.start() - 8) : match.start()]) else ", "
+
+
+def _slice(match: re.Match[str]) -> str:
+    """Indices of a language of computers: [::-1]."""
+    pieces = re.findall(r":|-|\d+|[a-zA-Z]\w*", match[1])
+    words = {":": "colon", "-": "minus"}
+    return " ".join(cardinal(piece) if piece.isdecimal() else words.get(piece, piece) for piece in pieces)
+
+
+_DIALOGUE_TAG = re.compile(
+    r" (?:he|she|they|we|it|my|his|her|said|says|asked|asks|replied|answered|cried|shouted|whispered|i)\b"
+)
+
+
+def _quoted_end(match: re.Match[str]) -> str:
+    """The mark that ends a quotation inside a sentence; a question or a call stays before "she said"."""
+    if _DIALOGUE_TAG.match(match.string, match.end()):
+        return ", " if match[0][0] == "." else match[0][0]
+    return " "
+
+
+def _subscript(match: re.Match[str]) -> str:
+    return f" {cardinal(match[1]) if match[1].isdecimal() else match[1]} "
+
+
 _TAG_AFTER = re.compile(r"(?:[a-zA-Z]\w{1,30}(?:=[^<>\s]{1,20})?\s?/?|/[a-zA-Z]\w{0,30})>")
 _TAG_BEFORE = re.compile(r"<(?:[a-zA-Z]\w{1,30}(?:=[^<>\s]{1,20})?\s?/?|/[a-zA-Z]\w{0,30})$")
 """Between brackets: a tag of the writer's own, such as <noise/> or <name>; its word is said."""
@@ -188,12 +247,22 @@ SYMBOLS = (
     rule("language", r"([CF])#(?!\w)", lambda m: f"{m[1]} sharp", "g", sign="#"),
     rule("plural", r"([^\W\d_]{2,40})\((e?s)\)", lambda m: m[1] + m[2], "g", sign="("),
     rule("function", r"([a-z])\(([a-z])\)(?!\w)", lambda m: f"{m[1]} of {m[2]}", "g", sign="("),
+    rule("call", r"(?<=\w)\( ?\)", says(" "), ".", sign="("),
+    rule(
+        "slice",
+        r"(?<=[\w\])])\[((?=[^\]]{0,24}:)(?:-?\d{1,9}|[a-zA-Z]\w{0,9})?(?::(?:-?\d{1,9}|[a-zA-Z]\w{0,9})?){1,2})\]",
+        _slice,
+        ".",
+        sign="[",
+    ),
+    rule("quoted end", r"[.?!]\"(?= [a-z])", _quoted_end, ".", sign=".?!"),
     rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", says(" to "), ".", sign="."),
     rule("dots", r"\.{2,400}", says(". "), ".", sign="."),
     rule("dot", r"(?<=[a-z0-9])\.(?=[a-z])", says(" dot "), ".", sign="."),
     rule("stop", r"\.", says(". "), ".", sign="."),
     rule("plus or minus", r"\+/[-—]|±", says(" plus or minus "), ".", sign="+±"),
-    rule("arrow", r" ?(?:[-=]>|[→⇒➡⟶]) ?", says(" to "), ".", sign="-=→⇒➡⟶"),
+    rule("arrow", r" ?(?:[-=]>|[→⇒➡⟶]) ?", _arrow, ".", sign="-=→⇒➡⟶"),
+    rule("arrow", r" ?[⇌⇋] ?", says(" is in equilibrium with "), ".", sign="⇌⇋"),
     rule("comparison", r"<=|≤|≦", says(" is less than or equal to "), ".", sign="<≤≦"),
     rule("comparison", r">=|≥|≧", says(" is greater than or equal to "), ".", sign=">≥≧"),
     rule("comparison", r"!=|≠", says(" is not equal to "), ".", sign="!≠"),
@@ -206,6 +275,8 @@ SYMBOLS = (
     rule("divided", r" ?÷ ?", says(" divided by "), ".", sign="÷"),
     rule("dash", r"-{2,8} ?|—{1,8} ?|- ?", _dash, ".", sign="-—"),
     rule("blank", r"_{2,400}", says(" "), ".", sign="_"),
+    rule("subscript", r"(?<=[^\W\d_])_\{([^\W_]{1,16})\}", _subscript, ".", sign="_"),
+    rule("subscript", r"(?<![\w'].)(?<=[^\W\d_])_(?=[^\W_])", says(" "), ".", sign="_"),
     rule("underscore", r"(?<=\w)_(?=\w)", says(" underscore "), ".", sign="_"),
     rule("emphasis", r"_", says(""), ".", sign="_"),
     rule("about", r"~ ?(?=[$€£]?\d)", says(" about "), ".", sign="~"),
@@ -230,6 +301,7 @@ SYMBOLS = (
         "a.",
         frozenset(GREEK),
     ),
+    rule("bracket", r"[(\[]", _opening, ".", sign="(["),
     rule("bracket", r"[()\[\]|•]", says(", "), ".", sign="()[]|•"),
     rule("quote", r"[\"“”«»‹›`]", says(" "), ".", sign='"“”«»‹›`'),
     rule("apostrophe", r"'", says("'"), ".", sign="'"),

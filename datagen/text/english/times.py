@@ -359,6 +359,12 @@ _AMPM = r"(?: ?(?P<ampm>[AaPp])(?:\.[Mm]\.|\.?[Mm](?![A-Za-z])))"
 _AMPM_HOUR = r"(?: ?(?P<ampm>[AP]\.? ?M\b\.?|[ap]\. ?m\.|[ap]m(?![A-Za-z])|[AP]m(?![A-Za-z])))"
 _TZ = r"(?: (?P<zone>EST|EDT|CST|CDT|MST|PST|PDT|ET|UTC|GMT|PT|CET|BST|IST|JST)\b)?"
 
+_MEASURED = (
+    r" ?(?:[kmµ]?g|[kcmnµ]?m|m?[lL]|lbs?|oz|ft|mi|[kM]?W|k?V|[kMG]?Hz|[MGT]B|k?cal|k?J|rpm|mph|psi|[kh]?Pa|K|nm|°)"
+    r"(?![\w'])"
+)
+"""A unit after two numbers that are no years."""
+
 DATES = (
     rule(
         "date",
@@ -454,10 +460,12 @@ TIMES = (
         sign=" a",
         spaced="BCA",
     ),
-    rule("years", rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b))", lambda m: year(m[1]), sign="-—"),
+    rule(
+        "years", rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b|{_MEASURED}))", lambda m: year(m[1]), sign="-—"
+    ),
     rule(
         "years",
-        rf"(?<=\d[-—])({_YEAR})(?!\d|,\d)",
+        rf"(?<=\d[-—])({_YEAR})(?!\d|,\d|{_MEASURED})",
         lambda m: (
             year(m[1])
             if re.search(r"[12]\d{3}[-—]$", m.string[max(0, m.start() - 5) : m.start()]) and not plural_follows(m)
