@@ -80,6 +80,12 @@ ENGLISH = [
     ("Choose\na) tea\nb) milk", "Choose. a, tea. b, milk"),
     ("The guide\nhttps://example.com/7.png", "The guide. example dot com slash seven dot png"),
     ("before\n```python\nx = 1\n```\nAfter", "before. After"),
+    ("a = 5 m / 2\n    = 2.5 m", "a equals five meters over two equals two point five meters"),
+    ("see x =\n5, ok", "see x equals five, ok"),
+    ("a = 1\nb = 2", "a equals one. b equals two"),
+    ("A diet- Tigers eat meat", "A diet, Tigers eat meat"),
+    ("Use reverse() now (or not).", "Use reverse now, or not."),
+    ("The text \"It is.\" is short. \"Really?\" she asked.", "The text It is is short. Really? she asked."),
     ("| a | b |\n|---|---|\nText", "Text"),
     ("<b>bold</b><br>Fish &amp; chips", "bold. Fish and chips"),
     ("Hi 😀 there :) you™", "Hi there you"),
@@ -110,6 +116,12 @@ CHINESE = [
     ("（注：测试）他说：“你好！”——走了……", "注：测试，他说：你好！走了。"),
     ("1.阅读：很好\n2.写作", "第一，阅读：很好。第二，写作。"),
     ("简·奥斯汀、《傲慢》", "简奥斯汀，傲慢"),
+    ("期限（以月为单位）吗？网（Web）的人", "期限，以月为单位吗？网，Web的人"),
+    ("勃兰芒（Brahma）鸡，北大（北京）是", "勃兰芒，Brahma鸡，北大，北京，是"),
+    ("内置sorted()函数，度（℃）吗", "内置sorted函数，度，摄氏度吗"),
+    ("“吃了吗？”的问题，“好。”他说", "吃了吗的问题，好。他说"),
+    ("他走了。“的”字，碳酸-碳酸氢根体系", "他走了。的字，碳酸碳酸氢根体系"),
+    ("H.G. 威尔斯走了", "H G威尔斯走了"),
     ("访问https://www.example.com/abc 吧", "访问www点example点com斜杠abc吧"),
     ("男/女，人/平方公里", "男或女，人每平方公里"),
     ("Hello world, 你好", "Hello world，你好"),
@@ -232,6 +244,23 @@ def test_a_text_of_endless_numbers_is_read_up_to_a_bound():
 )
 def test_markup_that_is_not_said_is_named(written, dropped, language):
     assert list(spoken(written, language).dropped) == dropped
+
+
+FOREIGN = st.lists(
+    st.sampled_from(
+        ["#", "@", "_", " ", ". ", "42", "สว", "При", "日", "ÇaVa", "www.a.com/", "?q=", "₂", "https://", "- "]
+    ),
+    max_size=10,
+).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(FOREIGN, st.sampled_from(["en", "zh"]))
+def test_no_letter_disappears_without_a_name(text, language):
+    reading = spoken(text, language)
+    heard_or_named = reading.text + "".join((*reading.unread, *(part.text for part in reading.dropped)))
+    missing = Counter(filter(str.isalpha, text)) - Counter(heard_or_named)
+    assert not missing, (reading, missing)
 
 
 MARKUP = st.lists(

@@ -20,9 +20,9 @@ _DIGITS = re.compile(r"\d{1,40}")
 _APOSTROPHES = re.compile(r"(?:'[^\W\d_]+)*")
 _MAX_ROUNDS = 8
 _MOST_SIGNS = 1000
-_MOST_CHARACTERS = 200_000
-"""Characters that are read, some four hours of speech; what follows in a longer text is unread."""
-_MOST_PARTS = 10_000
+_MOST_CHARACTERS = 150_000
+"""Characters that are read, some three hours of speech; what follows in a longer text is unread."""
+_MOST_PARTS = 5_000
 """Parts of a text that rules are tried at. No turn of a dialogue comes near it; a hostile text ends here."""
 
 

@@ -5,16 +5,18 @@ import re
 from datagen.text.english.context import before
 from datagen.text.reading import rule, word_set
 
-ELEMENTS = (
+_SYMBOLS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
     "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
     "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv "
     "Ts Og"
-).split()
+)
+ELEMENTS = tuple(_SYMBOLS.split())
 """Symbols by atomic number, from one."""
 _TWO = tuple(symbol for symbol in ELEMENTS if len(symbol) == 2)
 _ELEMENT = "|".join(sorted(ELEMENTS, key=len, reverse=True))
-_GROUP = rf"(?:(?:{_ELEMENT})\d{{0,2}}|\((?:(?:{_ELEMENT})\d{{0,2}}){{1,4}}\)\d{{0,2}})"
+_COUNT = r"(?:[2-9]|[1-9]\d)?"
+_GROUP = rf"(?:(?:{_ELEMENT}){_COUNT}|\((?:(?:{_ELEMENT}){_COUNT}){{1,4}}\){_COUNT})"
 _FORMULA = rf"\d{{0,2}} ?{_GROUP}{{1,10}}(?:\^?\d?[-+](?![\w(]))?(?:\((?:s|l|g|aq)\))?"
 _FORMULA_LEFT = re.compile(rf"(?<![\w)])({_FORMULA}) ?$")
 _FORMULA_RIGHT = re.compile(rf" ?({_FORMULA})(?![\w(])")

@@ -152,7 +152,7 @@ def _wind(match: re.Match[str]) -> str | None:
     return _WINDS[short] if houses else None
 
 
-_NO_STATES = frozenset("OK OR IN ME HI OH MD PA MA MS ID AL CO DE LA AR".split())
+_NO_STATES = frozenset("OK OR IN ME HI OH MD PA MA MS ID AL CO DE LA AR".split())  # noqa: SIM905
 """Short forms of states that are words, degrees or parts of names: they need a place before them."""
 _CITY = r"[A-Z][a-z]{2,15}(?: [A-Z][a-z]{2,15}){0,2}, "
 _PLACED = re.compile(rf"(?:\b(?:in|from|to|at|near|around|of|visit|visiting|leaving|through|outside) ){_CITY}$")
@@ -175,8 +175,7 @@ def has_state(text: str) -> bool:
     (True, False)
     """
     return any(
-        found[1] in _STATES
-        and found[1] not in _NO_STATES
+        (found[1] in _STATES and found[1] not in _NO_STATES)
         or _PLACED.search(text[max(0, found.start(1) - 64) : found.start(1)])
         for found in _IN_STATE.finditer(text)
     )
@@ -350,7 +349,7 @@ def unsaid(part: Part, written: str) -> list[Dropped]:
     """
     if part.rule != "url":
         return [] if part.said.strip() or not any(map(str.isalnum, written)) else [Dropped(part.rule, written)]
-    scheme, host, path = _ADDRESS.fullmatch(written).groups()  # type: ignore[union-attr]  # it matches always
+    scheme, _, path = _ADDRESS.fullmatch(written).groups()  # type: ignore[union-attr]  # it matches always
     left = (scheme, "" if _is_said(path) else path)
     return [Dropped("address", piece) for piece in left if any(map(str.isalnum, piece))]
 

@@ -1,4 +1,4 @@
-"""Paths of files and folders: `/usr/local/bin`, `C:\\Users\\me`, `src/main.py`."""
+"""Paths of files and folders, such as `/usr/local/bin` and `src/main.py`."""
 
 import re
 
