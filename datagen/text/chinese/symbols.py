@@ -127,7 +127,7 @@ _AFTER_BRACKET = re.compile(
     "中(?![国文央午])|[里内](?!容|部)|上(?![海午周])|"
     "时(?![间代])|后(?!来)|前(?!往)|等(?![待到])|组成|构成|所|以[上下内外]|左右|一样|似的)"
 )
-"""What belongs to the word before a bracket: nobody pauses before it."""
+"""Beginnings that belong to the word before a bracket: nobody pauses before it."""
 _GLOSS = re.compile(f"[(\\[][{_LATIN}][{_LATIN} .'-]{{0,24}}$")
 _PREDICATE = re.compile(
     "[是在有为也都就和与及或以将会能可被把对从由于则而但并其又还不没已曾让使给向因这那说发创成提开通位]|来自|主要|通常|包括|"
