@@ -23,7 +23,7 @@ from datagen.run.job import Engine, Job, WorkerPool, settled
 from datagen.run.planning import write_groups, write_parts
 from datagen.run.reflatten import flattener
 from datagen.run.run_job import run_job
-from datagen.shards.identity import Identity, MergedBuild
+from datagen.shards.identity import Identity, KeptApart, MergedBuild
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.plan import Plan, PlannedInput, load_plan
 from datagen.shards.schema import streams_of
@@ -155,7 +155,6 @@ def _identity(builds: Sequence[Manifest]) -> Identity:
     recipe["input"] = {**first.recipe["input"], "paths": [], "limit": None}
     recipe["input"].pop("recordings", None)
     recipe["mix"] = {**first.recipe["mix"], "keep_audio": all(build.recipe["mix"]["keep_audio"] for build in builds)}
-    apart = {build.kept_apart for build in builds}
     voices = {name: voice for build in builds for name, voice in build.voices.items()}
     return Identity(
         datagen=__version__,
@@ -168,12 +167,20 @@ def _identity(builds: Sequence[Manifest]) -> Identity:
         vocabulary=first.vocabulary,
         clock=first.clock,
         silence=first.silence,
-        kept_apart=next((part for part in ("nothing", "voices") if part in apart), "speakers"),
+        kept_apart=_apart(builds),
         merged=tuple(
             MergedBuild(str(build.recipe["name"]), build.digest, build.n_records, build.recipe_sha256, build.recipe)
             for build in builds
         ),
     )
+
+
+def _apart(builds: Sequence[Manifest]) -> KeptApart:
+    """The parts of user voices that no two splits share: the weakest of all builds."""
+    found = {build.kept_apart for build in builds}
+    if "nothing" in found:
+        return "nothing"
+    return "voices" if "voices" in found else "speakers"
 
 
 def _input(number: int, build: Manifest) -> InputFile:
