@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from common import show
+from recorded_corpus import conversations
 
-from benchmarks.common import show
-from benchmarks.recorded_corpus import conversations
 from datagen.engines.audio import read_audio, resample
 from datagen.engines.base import Audio
 from datagen.recipe import load

@@ -17,10 +17,9 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
+from common import DATAGEN, show
 from numpy.typing import NDArray
-
-from benchmarks.common import DATAGEN, show
-from benchmarks.recorded_corpus import (
+from recorded_corpus import (
     FORMATS,
     LAYOUTS,
     ROLES,
@@ -31,6 +30,7 @@ from benchmarks.recorded_corpus import (
     write_corpus,
     write_long,
 )
+
 from datagen.clock import ms_to_samples
 from datagen.intervals import bridge, intervals
 from datagen.measure.battery import IPU_SILENCE_MS

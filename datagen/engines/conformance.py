@@ -220,7 +220,7 @@ def _aligner(aligner: Aligner, speech: Any) -> Iterator[Answer]:
     audio, _, text = speech or (np.sin(np.arange(rate, dtype=np.float32)), rate, "well then")
     names = text.split()
     found = aligner.align(audio, names, "en")
-    yield "gives every word once, as it is", [word.text for word in found] == names, f"{len(found)} words"
+    yield "gives every word once, unchanged", [word.text for word in found] == names, f"{len(found)} words"
     times = [t for word in found for t in (word.start_samples, word.end_samples)]
     ordered = times == sorted(times) and 0 <= times[0] <= times[-1] <= len(audio)
     yield "word times in order, within the audio", ordered, ""

@@ -47,7 +47,7 @@ class Estimated(Aligner):
 def without_noise(audio: Audio) -> Audio:
     """Silence windows of 10 ms near the noise floor, so that pauses in noise count as pauses.
 
-    The floor is the power that a tenth of the windows stays below. Clean audio stays as it is.
+    The floor is the power that a tenth of the windows stays below. Clean audio is unchanged.
 
     >>> rng = np.random.default_rng(1)
     >>> noisy = rng.normal(0, 0.01, 16_000) + np.repeat([0, 1, 0, 0], 4000) * np.sin(np.arange(16_000))
