@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from common import Stopwatch, read_streams, recipe_for, run_build, run_command, show
 
-from datagen.pipeline.script.script import split_of
+from datagen.pipeline.splits import split_of
 from datagen.recipe import Recipe
 from datagen.records import Streams
 from datagen.run import commit

@@ -30,7 +30,7 @@ KINDS: dict[Kind, str] = {
     "a wait, a question to a silent user",
     "resumption": "the assistant continues its turn after an insert, in words of that turn",
     "backchannel": "a short listener token, such as `mm-hm`; claims no floor, and nobody yields to it",
-    "attempt": "a start that breaks off within about a syllable; claims no floor",
+    "attempt": "a start that is given up, in a build within about a syllable; claims no floor",
     "aside": "a word to somebody else in the room; claims no floor",
 }
 """Kinds of utterances. Several utterances of one speaker may follow each other."""
@@ -53,6 +53,8 @@ EVENTS = {
     "waiting": "the assistant was asked to wait: from its stop to the word that ends the wait",
     "correction": "the speaker replaces a value just said, as in `at three, no, at four`: from the first to the second",
     "false_start": "the speaker starts and breaks off within about a syllable; the other continues",
+    "failed_barge_in": "the speaker starts inside the other's turn, says more than a syllable and stops first; the "
+    "other continues. Only in recordings",
     "aside": "a word to somebody else in the room; the other continues",
     "backchannel": "a listener token; the other continues",
     "hesitation": "a pause inside the speaker's own turn, fillers included: from the last word before to the first "
@@ -71,7 +73,7 @@ The role of an event is the speaker who causes it: who starts, pauses or is sile
 
 MarkKind = Literal["barge_in", "hesitation", "backchannel"]
 MARK_KINDS: tuple[MarkKind, ...] = get_args(MarkKind)
-ScriptedBy = Literal["rules", "marks"]
+ScriptedBy = Literal["rules", "marks", "recorded"]
 
 FAMILIES = ("next_turn", "repeat_request", "wait_request", "stop_request", "got_it")
 """Families of a user's barge-in; each is an event in addition to its `barge_in`."""
@@ -173,8 +175,68 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A spoken word and its time within the audio it belongs to."""
+
+    text: str
+    start_samples: Samples
+    end_samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedChannel:
+    """The channel of one speaker in a recording."""
+
+    speaker: str
+    """Name within the corpus; no speaker is in two splits."""
+    file: Annotated[str, unit("path below input.recordings.path")]
+    channel: Annotated[int, unit("channel of the file, from 0", ge=0)]
+    sample_rate_hz: Annotated[int, unit("Hz, of the file", ge=1)]
+    sha256: Annotated[str, unit("of the file's bytes, hexadecimal")] = ""
+
+
+WordSource = Literal["transcript", "aligned", "estimated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A stretch of a recording of two people, and measurements of it."""
+
+    recording: str
+    corpus: str
+    licence: str
+    user: RecordedChannel
+    assistant: RecordedChannel
+    start_samples: Annotated[int, unit("samples of the conversation's rate, from the start of the recording", 64)]
+    n_samples: Annotated[int, unit("samples of each channel, before they are cut to whole frames", 64)]
+    overlap_share: Annotated[float, unit("of speech time")] | None = None
+    """Time in which both speak, as a share of the time in which anybody does."""
+    user_cross_talk_db: Annotated[float, unit("dB against its source")] | None = None
+    """Level at which the assistant's voice is in the user's channel; None: too little speech to tell."""
+    assistant_cross_talk_db: Annotated[float, unit("dB against its source")] | None = None
+    words_by: Annotated[WordSource, unit("transcript, aligned or estimated")] = "transcript"
+    """Source of the word times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """A stretch of one speaker's speech in a transcript, in the time of the conversation."""
+
+    role: Role
+    start_samples: Samples
+    end_samples: Samples
+    text: str = ""
+    """Empty if the transcript holds times only."""
+    words: tuple[Word, ...] = ()
+    """Empty if the transcript has no times of words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A conversation as text. Turns alternate, the user's is first, and none is empty."""
+    """A conversation as text. Turns alternate, the user's is first, and none is empty.
+
+    A recording has no turns yet: its transcript becomes utterances when its sound is read.
+    """
 
     id: str
     turns: tuple[Turn, ...]
@@ -200,6 +262,10 @@ class Dialogue:
     """Reason for which the record continues after the last turn, such as `tool_call`; empty: it does not."""
     notices: tuple[str, ...] = ()
     """Faults of the record that cost no turn, each `reason: detail`, such as an unusable id."""
+    recorded: Recorded | None = None
+    """Set if it is a recording."""
+    transcript: tuple[Transcribed, ...] = ()
+    """Transcript of a recording; empty if there is none."""
 
     @property
     def has_marks(self) -> bool:
@@ -303,15 +369,6 @@ class Script:
     """One line per talker of the babble; empty without babble."""
     other_talkers: tuple[SpeechLine, ...] = ()
     """Sentences of other talkers; in a long conversation they repeat in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A spoken word and its time within the audio it belongs to."""
-
-    text: str
-    start_samples: Samples
-    end_samples: Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,6 +481,8 @@ class Event:
     """The utterance that caused or ended it."""
     placed: Annotated[bool, unit("false: it was scripted and did not fit")] = True
     """False if there was no room, so that the event did not happen, or not quite as drawn."""
+    derived: Annotated[bool, unit("true: inferred from the times of a recording")] = False
+    """True if nobody scripted it: it follows from when the speakers of a recording speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,6 +493,8 @@ class Timeline:
     placed: tuple[Placed, ...]
     events: tuple[Event, ...]
     n_samples: int
+    channels: NDArray[np.float32] | None = None
+    """Both channels of a recording, float32 [2, n_samples]; None: digital silence around the takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,7 +603,7 @@ class Streams:
     mixing: Mixing = Mixing()
     audio_flac: Annotated[bytes, unit("stereo FLAC file, left the user")] | None = None
     """Only if the recipe keeps it."""
-    scripted_by: Annotated[ScriptedBy, unit("rules or marks")] = "rules"
+    scripted_by: Annotated[ScriptedBy, unit("rules, marks or recorded")] = "rules"
     judged: Judged | None = None
     written_by: tuple[Origin, ...] = ()
     group: GroupId = ""
@@ -551,6 +612,8 @@ class Streams:
     """A reason such as `tool_call` or `turn_too_long`."""
     notices: Annotated[tuple[str, ...], unit("reason: detail of faults that cost no turn")] = ()
     """For example text that nobody says and that was dropped."""
+    recorded: Recorded | None = None
+    """Origin of a recorded conversation; None if it is synthetic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -633,6 +696,8 @@ class InputRecord:
     system: Annotated[str, unit("instruction of the system, never spoken")] = ""
     cut: Annotated[str, unit("why the record continues after the last turn, such as tool_call; empty: whole")] = ""
     notices: Annotated[tuple[str, ...], unit("reason: detail of faults that cost no turn")] = ()
+    recorded: Recorded | None = None
+    transcript: tuple[Transcribed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"redaction", "suggest"},
-    {"errors", "interrupt", "clock", "seeds", "resources", "terminal", ""},
+    {"errors", "interrupt", "clock", "seeds", "intervals", "resources", "terminal", ""},
     {"faults"},
     {"records"},
     {"recipe"},
@@ -212,7 +212,7 @@ def test_readers_of_a_build_know_neither_pipeline_nor_run(path):
         assert part(name) not in ("recipe", "engines", "sources") or not name.startswith("datagen."), name
 
 
-STAGES = ("select", "script", "speak", "verify", "place", "mix", "encode", "flatten")
+STAGES = ("select", "script", "speak", "verify", "place", "recorded", "mix", "encode", "flatten")
 
 
 def stage(name: str) -> str:

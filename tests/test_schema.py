@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from datagen.errors import StoreError
-from datagen.records import Event, Judged, Mixing, Reject, Row, Scores, Spoken, StoredTake, Streams, Word
+from datagen.records import Event, Judged, Mixing, Recorded, Reject, Row, Scores, Spoken, StoredTake, Streams, Word
 from datagen.shards.schema import (
     CONVERSATIONS,
     HEAVY,
@@ -58,9 +58,10 @@ def test_a_unit_in_a_name_stands_in_the_metadata_too(name):
 
 def test_only_what_may_be_missing_is_nullable():
     nullable = {field.name for schema in SCHEMAS.values() for field in all_fields(schema) if field.nullable}
-    hints = {**get_type_hints(Mixing), **get_type_hints(Scores), **get_type_hints(Judged), **get_type_hints(Spoken)}
+    records = Mixing, Scores, Judged, Spoken, Recorded
+    hints = {name: kind for record in records for name, kind in get_type_hints(record).items()}
     optional = {name for name, kind in hints.items() if type(None) in get_args(kind)}
-    assert nullable == {"audio_flac", "scores", "judged", *optional}
+    assert nullable == {"audio_flac", "scores", "judged", "recorded", *optional}
 
 
 def names(record: type) -> set[str]:

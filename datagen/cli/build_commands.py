@@ -1,4 +1,4 @@
-"""Commands that make and check shards: build, flatten, check, status."""
+"""Commands that make and check shards: build, flatten, merge, check, status."""
 
 import os
 from collections.abc import Sequence
@@ -169,6 +169,22 @@ def flatten(
     with JobProgress(out) as progress:
         manifest = reflatten(source, out, changes, workers or _N_CORES, progress)
     progress.built(manifest)
+
+
+@app.command()
+def merge(
+    sources: Annotated[list[str], typer.Argument(metavar="OUT...", help="Finished builds with equal vocabularies.")],
+    out: Annotated[str, typer.Option("--out", help="Directory or URL for the merged build.")],
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."),
+    ] = None,
+) -> None:
+    """Merge finished builds into one, for example recorded and synthetic conversations."""
+    from datagen.cli.progress import print_summary
+    from datagen.run.merge import merge as run
+
+    print_summary(run(sources, out, workers or _N_CORES), out)
 
 
 @app.command()

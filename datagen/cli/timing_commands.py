@@ -18,7 +18,7 @@ app.add_typer(timing, name="timing")
 @timing.command()
 def fit(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="RTTM, CTM, CSV or Lhotse supervision files, optionally .gz.")
+        list[str], typer.Argument(metavar="FILE", help="RTTM, CTM, CSV, JSON or Lhotse supervisions, optionally .gz.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="YAML file to write the profile to.")],
 ) -> None:

@@ -249,6 +249,33 @@ class ASR(Protocol):
         ...
 
 
+class Aligner(Protocol):
+    """A forced aligner: audio and its words in, the time of each word out."""
+
+    info: EngineInfo
+    sample_rate_hz: int
+    languages: tuple[str, ...]
+    """Empty: any."""
+    longest_seconds: float
+    """Longest audio of a call."""
+
+    def align(self, audio: Audio, words: Sequence[str], language: str) -> tuple[Word, ...]:
+        """Find the times of words in float32 [n_samples], at most `longest_seconds`.
+
+        Args:
+            audio: The audio.
+            words: All words that are said in it, in order, at least one.
+            language: ISO 639-1 code.
+
+        Returns:
+            One entry per word, with its text, in order, within the audio.
+
+        Raises:
+            EngineError: If the language is unknown.
+        """
+        ...
+
+
 class VAD(Protocol):
     """A detector of speech."""
 

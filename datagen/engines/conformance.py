@@ -14,6 +14,7 @@ from datagen.engines.base import (
     MOS,
     TTS,
     VAD,
+    Aligner,
     Noise,
     Rooms,
     Speech,
@@ -214,6 +215,23 @@ def _asr(asr: ASR, speech: Any) -> Iterator[Answer]:
         yield "hears the same again", heard == asr.transcribe(audio, "en") or asr.info.bit_exact == "no", ""
 
 
+def _aligner(aligner: Aligner, speech: Any) -> Iterator[Answer]:
+    rate = aligner.sample_rate_hz
+    audio, _, text = speech or (np.sin(np.arange(rate, dtype=np.float32)), rate, "well then")
+    names = text.split()
+    found = aligner.align(audio, names, "en")
+    yield "gives every word once, unchanged", [word.text for word in found] == names, f"{len(found)} words"
+    times = [t for word in found for t in (word.start_samples, word.end_samples)]
+    ordered = times == sorted(times) and 0 <= times[0] <= times[-1] <= len(audio)
+    yield "word times in order, within the audio", ordered, ""
+    spread = times[-1] - times[0]
+    yield "words cover most of plain speech", spread > 0.6 * len(audio), f"{spread / len(audio):.0%} of it"
+    again = aligner.align(audio, names, "en")
+    yield "the same again, if it is promised", again == found or aligner.info.bit_exact == "no", ""
+    if aligner.languages:
+        yield _refuses("refuses an unknown language", lambda: aligner.align(audio, names, "nonesuch"))
+
+
 def _vad(vad: VAD, speech: Any) -> Iterator[Answer]:
     found = vad.speech(np.zeros(16_000, np.float32), 16_000)
     yield "no speech in silence", found.shape == (0, 2), str(found.shape)
@@ -261,6 +279,7 @@ _CHECKS: dict[str, Callable[[Any, Any], Iterator[Answer]]] = {
     "speech_tokenizer": _speech_tokenizer,
     "text_tokenizer": _text_tokenizer,
     "asr": _asr,
+    "aligner": _aligner,
     "vad": _vad,
     "mos": _mos,
     "noise": _noise,

@@ -14,6 +14,7 @@ from datagen.engines.base import (
     MOS,
     TTS,
     VAD,
+    Aligner,
     EngineInfo,
     Noise,
     Normalizer,
@@ -53,6 +54,10 @@ ENGINES: dict[str, dict[str, str]] = {
     "asr": {
         "whisper": "datagen.engines.listeners.whisper:Whisper",
     },
+    "aligner": {
+        "estimated": "datagen.engines.listeners.estimated:Estimated",
+        "whisper": "datagen.engines.listeners.whisper_aligner:WhisperAligner",
+    },
     "vad": {
         "energy": "datagen.engines.listeners.vad:Energy",
         "silero": "datagen.engines.listeners.vad:Silero",
@@ -80,6 +85,7 @@ _VERBS = {
     "text_tokenizer": "encode",
     "noise": "take",
     "asr": "transcribe",
+    "aligner": "align",
     "vad": "speech",
     "mos": "score",
     "rooms": "response",
@@ -171,6 +177,7 @@ speech_tokenizer = Loader[SpeechTokenizer]("speech_tokenizer")
 text_tokenizer = Loader[TextTokenizer]("text_tokenizer")
 noise = Loader[Noise]("noise")
 asr = Loader[ASR]("asr")
+aligner = Loader[Aligner]("aligner")
 vad = Loader[VAD]("vad")
 mos = Loader[MOS]("mos")
 rooms = Loader[Rooms]("rooms")

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 from datagen.errors import FeedError
 from datagen.feed.batch import Arrays
 from datagen.feed.curriculum import Stage
+from datagen.feed.joined import JoinedShards
 from datagen.feed.reader import FeedPlan, Reader, Share, merge_states
 from datagen.feed.shard_files import IGNORED, Shards, ShardSource
 from datagen.feed.state import checked, fits
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
+from datagen.shards.vocab import Vocabulary
 
 try:
     import torch
@@ -60,7 +62,7 @@ class Feed(IterableDataset[Batch]):
 
     def __init__(
         self,
-        out: str,
+        out: str | Sequence[str],
         stages: Stage | Sequence[Stage],
         *,
         split: str = "train",
@@ -73,10 +75,10 @@ class Feed(IterableDataset[Batch]):
         n_embeddings: int | None = None,
         cache: str | None = None,
     ) -> None:
-        """Open a finished build.
+        """Open a finished build, or several with one vocabulary, such as a recorded and a synthetic one.
 
         Args:
-            out: Its directory or URL.
+            out: Its directory or URL; of several builds, all of them.
             stages: What to train on, in this order; only the last may be without end.
             split: `train`, `validation` or `test`.
             seed: Of the order.
@@ -92,11 +94,12 @@ class Feed(IterableDataset[Batch]):
             n_embeddings: Rows of the model's embedding, to refuse data whose ids go beyond it.
 
         Raises:
-            StoreError: If the build is unfinished, damaged or not there.
-            FeedError: If it does not hold what the stages need, or has ids beyond the model's.
+            StoreError: If a build is unfinished, damaged or not there.
+            FeedError: If it does not hold what the stages need, has ids beyond the model's, or builds
+                have different vocabularies.
         """
-        manifest = Manifest.load(open_store(out))
-        self.vocabulary = manifest.vocabulary
+        manifests = [Manifest.load(open_store(url)) for url in ([out] if isinstance(out, str) else out)]
+        self.vocabulary = _vocabulary(manifests)
         if n_embeddings is not None and self.vocabulary.size > n_embeddings:
             raise FeedError(
                 f"{out} has {self.vocabulary.size:,} ids, but the model only {n_embeddings:,} embeddings: call "
@@ -104,16 +107,16 @@ class Feed(IterableDataset[Batch]):
             )
         stages = [stages] if isinstance(stages, Stage) else list(stages)
         _check(stages, epochs, lanes)
-        source = ShardSource(out)
         tasks = sorted({task for stage in stages for task in stage.tasks})
-        shards = {task: Shards(manifest, task, split, source, cache) for task in tasks}
+        sources = [ShardSource(manifest.store.url) for manifest in manifests]
+        shards = {task: _shards(manifests, task, split, sources, cache) for task in tasks}
         fill_id = self.vocabulary["<|text_silence|>"]
         self._plan = FeedPlan(stages, shards, seed, lanes, epochs, shuffle, fill_id)
         self._ranks = _ranks(rank, n_ranks)
         for stage in stages:
             stage.n_batches(self._ranks[1])  # refuses what ranks cannot share
         self._identity = {
-            "digest": manifest.digest,
+            "digest": " ".join(manifest.digest for manifest in manifests),
             "split": split,
             "seed": seed,
             "shuffle": shuffle,
@@ -133,7 +136,7 @@ class Feed(IterableDataset[Batch]):
         return map(_batch, reader)
 
     def key(self, task: str, file: int) -> str:
-        """Path below the output of a file that `Batch.rows` names."""
+        """Path below the output of a file that `Batch.rows` names; of several builds, with the output."""
         return self._plan.shards[task].key(file)
 
     def state_dict(self) -> dict[str, Any]:
@@ -155,6 +158,28 @@ class Feed(IterableDataset[Batch]):
         lanes = [(stage.name, set(stage.tasks), self._plan.lanes_of(stage)) for stage in self._plan.stages]
         fits(state["at"], lanes)
         self._reader, self._state = None, state["at"]
+
+
+def _vocabulary(manifests: Sequence[Manifest]) -> Vocabulary:
+    """The vocabulary of all builds."""
+    if not manifests:
+        raise FeedError("a feed needs at least one build")
+    for other in manifests[1:]:
+        if other.vocabulary != manifests[0].vocabulary:
+            raise FeedError(
+                f"{manifests[0].store.url} and {other.store.url} have different vocabularies, so no model reads both"
+            )
+    return manifests[0].vocabulary
+
+
+def _shards(
+    manifests: Sequence[Manifest], task: str, split: str, sources: Sequence[ShardSource], cache: str | None
+) -> Shards:
+    """The files of a task and split of all builds; a build among several may have none."""
+    having = [pair for pair in zip(manifests, sources, strict=True) if split in pair[0].tables.get(task, {})]
+    if len(manifests) == 1 or not having:
+        return Shards(manifests[0], task, split, sources[0], cache)
+    return JoinedShards([Shards(manifest, task, split, source, cache) for manifest, source in having])
 
 
 def _batch(found: Arrays) -> Batch:

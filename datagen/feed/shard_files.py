@@ -146,7 +146,7 @@ class Shards:
         if found is None or self._fault(found, number):
             found = self._decoded(number, sha256)
             if fault := self._fault(found, number):
-                raise FeedError(f"{self._place(number)} {fault}; for details run `datagen check {self._source.url}`")
+                raise FeedError(f"{self.address(number)} {fault}; for details run `datagen check {self._source.url}`")
             if self._cache:
                 self._cache.put(sha256, found)
         return Shard(found.ids, found.mask, found.offsets, number)
@@ -162,13 +162,13 @@ class Shards:
             return f"contains ids outside its vocabulary of {self._n_ids:,}"
         return ""
 
-    def _place(self, number: int) -> str:
-        """A file's name for messages."""
+    def address(self, number: int) -> str:
+        """Path or URL of a file."""
         return f"{self._source.url}/{self.key(number)}"
 
     def _decoded(self, number: int, sha256: bytes) -> Tokens:
         """The rows of a file from its bytes, which are hashed at every reading."""
-        place, data = self._place(number), self._source.read(self.key(number))
+        place, data = self.address(number), self._source.read(self.key(number))
         if hashlib.sha256(data).digest() != sha256:
             raise FeedError(f"{place} is not the file in the index; for details run `datagen check {self._source.url}`")
         table = from_parquet(data, place, list(_COLUMNS))

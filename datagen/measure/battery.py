@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datagen.clock import ms_to_samples
-from datagen.measure.intervals import (
+from datagen.intervals import (
     ASSISTANT,
     BOTH,
     SILENT,

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import ms_to_samples
+from datagen.intervals import Intervals, bridge
 from datagen.measure.battery import IPU_SILENCE_MS
-from datagen.measure.intervals import Intervals, bridge
 from datagen.measure.timelines import ipus
 from datagen.records import CHANNEL, Role, Streams
 

@@ -16,10 +16,10 @@ import yaml
 from datagen import __version__
 from datagen.errors import SourceError
 from datagen.faults import cannot
+from datagen.intervals import TimedTurn, turns
 from datagen.measure.battery import Battery, Durations
 from datagen.measure.compared_timing import MEASURED, measured
 from datagen.measure.corpora import RATE_HZ, CorpusRecording
-from datagen.measure.intervals import TimedTurn, turns
 
 BARGE_IN_MS = 500
 """A floor transfer that overlaps by at least this is a barge-in, not an early start (our choice)."""

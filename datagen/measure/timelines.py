@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from datagen.clock import ms_to_samples
+from datagen.intervals import Intervals, bridge, intervals
 from datagen.measure.battery import IPU_SILENCE_MS, Battery, Durations, SpeakerTimes
-from datagen.measure.intervals import Intervals, bridge, intervals
 from datagen.records import FLOOR, Role, Spoken, Streams
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import streams_of

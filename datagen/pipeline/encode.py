@@ -68,6 +68,7 @@ class Encode(PipelineStage[Conversation, Streams]):
             system=script.dialogue.system,
             cut=script.dialogue.cut,
             notices=script.dialogue.notices,
+            recorded=script.dialogue.recorded,
         )
 
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from datagen.clock import hop_samples
 from datagen.engines import gpu, load
-from datagen.engines.base import ASR, MOS, TTS, Noise, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.engines.base import ASR, MOS, TTS, VAD, Aligner, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.engines.noise.people import GeneratedPeople
 from datagen.engines.normalizers import Normalizers
 from datagen.errors import DatagenError, RecipeError, refuse
@@ -19,19 +19,24 @@ from datagen.pipeline.mix.mix import Mix
 from datagen.pipeline.mix.scene import Supplies
 from datagen.pipeline.mix.sound_path import line_info
 from datagen.pipeline.place import Place
+from datagen.pipeline.recorded.derive import Lexicon
+from datagen.pipeline.recorded.read import ReadRecording
+from datagen.pipeline.recorded.speech import Listeners
 from datagen.pipeline.script.casting import Pools, kept_apart, voices_by_language
 from datagen.pipeline.script.script import WriteScript
 from datagen.pipeline.select import Select
 from datagen.pipeline.speak.speak import Shelf, Speak
 from datagen.pipeline.step import Step
 from datagen.pipeline.verify.verify import Gate
-from datagen.recipe import PoolConfig, Recipe
+from datagen.recipe import PoolConfig, Recipe, RecordingsConfig
 from datagen.recipe.mix_config import NoiseSourceConfig, RoomConfig
 from datagen.records import EngineInfo, Voice
 from datagen.shards.identity import Clock, KeptApart, Setup, Silence
 from datagen.shards.vocab import SPECIALS, Vocabulary
+from datagen.sources.recordings.catalogue import Catalogue
 
 _ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
+_OF_RECORDINGS = ("recognizer", "aligner", "speech_tokenizer", "text_tokenizer", "vad")
 
 
 class Pipeline:
@@ -47,12 +52,15 @@ class Pipeline:
     def steps(self) -> list[Step]:
         """The pipeline, in flow order."""
         r = self.recipe
+        mix = Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed))
+        if r.input.recordings is not None:
+            return [Step("read", self._read), mix, Step("encode", self._encode)]
         return [
             Step("select", lambda: Select(r.select, self.normalizers), has_engine=False),
             Step("script", self._write_script, has_engine=False),
             Step("speak", self._speak),
             Step("place", self._place, has_engine=False),
-            Step("mix", lambda: Mix(r.mix, self.supplies, r.sample_rate_hz, r.timing.fade_ms, r.seed)),
+            mix,
             Step("encode", self._encode),
         ]
 
@@ -73,6 +81,24 @@ class Pipeline:
     def _place(self) -> Place:
         r = self.recipe
         return Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)
+
+    def _read(self) -> ReadRecording:
+        r, listeners = self.recipe, Listeners(self.aligner, self.recognizer, self.vad)
+        known = {
+            language: Lexicon.of(t.backchannels, t.continuers, t.fillers) for language, t in r.timing.tokens.items()
+        }
+        return ReadRecording(self._recordings, r.splits, listeners, known, r.sample_rate_hz, self.hop)
+
+    @property
+    def _recordings(self) -> RecordingsConfig:
+        if self.recipe.input.recordings is None:
+            raise RecipeError("input.recordings: this recipe reads no recordings")
+        return self.recipe.input.recordings
+
+    @property
+    def engine_kinds(self) -> tuple[str, ...]:
+        """Kinds of the engines that this recipe may need."""
+        return _ENGINES if self.recipe.input.recordings is None else _OF_RECORDINGS
 
     def _encode(self) -> Encode:
         r = self.recipe
@@ -113,6 +139,28 @@ class Pipeline:
         for language in self.recipe.select.languages:
             found.of(language)
         return found
+
+    @cached_property
+    def aligner(self) -> Aligner:
+        """The forced aligner of recordings."""
+        return load.aligner(self._recordings.aligner.name, self._recordings.aligner.options)
+
+    @cached_property
+    def recognizer(self) -> ASR | None:
+        """The recognizer of recordings without text, if the recipe has one."""
+        engine = self._recordings.recognizer
+        return load.asr(engine.name, engine.options) if engine else None
+
+    @cached_property
+    def vad(self) -> VAD | None:
+        """The detector of speech in recordings, if they come without a transcript."""
+        engine = self._recordings.vad
+        return None if self._recordings.transcripts else load.vad(engine.name, engine.options)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The recordings of the input; every file is read and hashed."""
+        return Catalogue(self._recordings)
 
     @cached_property
     def speech_tokenizer(self) -> SpeechTokenizer:
@@ -180,10 +228,14 @@ class Pipeline:
     @property
     def kept_apart(self) -> KeptApart:
         """Parts of user voices that no two splits share."""
+        if self.recipe.input.recordings is not None:
+            return "speakers"
         return kept_apart(self._users, self.recipe.splits, self.recipe.select.languages)
 
     def voices(self) -> dict[str, Voice]:
         """Each voice that may occur, by name."""
+        if self.recipe.input.recordings is not None:
+            return self.catalogue.voices()
         known = map(self.tts.about, dict.fromkeys((*self.recipe.voices.assistants, *self.user_voices)))
         return {voice.name: voice for voice in known}
 
@@ -215,7 +267,8 @@ class Pipeline:
                 yield error
         if broken:
             return
-        for checks in ((self._check_voices, self._check_languages), (self._check_sentences,), (self._check_patience,)):
+        synthetic = ((self._check_voices, self._check_languages), (self._check_sentences,), (self._check_patience,))
+        for checks in synthetic if self.recipe.input.recordings is None else ((self._check_recordings,),):
             try:
                 for check_it in checks:  # each holds only if those before it do
                     check_it()
@@ -231,11 +284,15 @@ class Pipeline:
             known.setdefault(repr((source.name, source.options.get("path", source.options))), source)
         yield from (partial(self._noises, [source]) for source in known.values())
         yield partial(self._rooms, mix.room)
-        yield from (partial(getattr, self, name) for name in ("normalizers", *reversed(_ENGINES), "hop", "vocabulary"))
+        names = *reversed(self.engine_kinds), "hop", "vocabulary"
+        if self.recipe.input.recordings is None:
+            names = "normalizers", *names
+        yield from (partial(getattr, self, name) for name in names)
 
     def skipped(self) -> list[str]:
         """A line for each file of sound or voice that cannot be used, once."""
-        sounds = *self.supplies.noises, *self.supplies.bursts, self.tts
+        voices = () if self.recipe.input.recordings is not None else (self.tts,)
+        sounds = *self.supplies.noises, *self.supplies.bursts, *voices
         return list(dict.fromkeys(line for sound in sounds for line in getattr(sound, "skipped", ())))
 
     def worker_recipe(self) -> dict[str, Any]:
@@ -267,9 +324,24 @@ class Pipeline:
             if not mix.sentences.get(language):
                 raise RecipeError(f"mix.sentences: there are no sentences in {language!r} for babble and other talkers")
 
+    def _check_recordings(self) -> None:
+        """Check that the engines know the language, and that nothing needs a voice.
+
+        Raises:
+            RecipeError: If not.
+        """
+        config, mix = self._recordings, self.recipe.mix
+        for key, engine in (("aligner", self.aligner), ("recognizer", self.recognizer)):
+            if engine and engine.languages and config.language not in engine.languages:
+                raise RecipeError(f"input.recordings.{key}: {engine.info.name} does not support {config.language!r}")
+        for key in ("babble", "other_talkers"):
+            if getattr(mix, key).probability:
+                raise RecipeError(f"mix.{key}: recordings have no voices to speak it; set its probability to 0")
+
     def _load(self) -> None:
         """Load all engines, the slow voice engine last, so that errors of the others come first."""
-        for name in ("supplies", "normalizers", *reversed(_ENGINES)):
+        normalizers = ("normalizers",) if self.recipe.input.recordings is None else ()
+        for name in ("supplies", *normalizers, *reversed(self.engine_kinds)):
             getattr(self, name)
 
     def release(self) -> None:
@@ -316,7 +388,7 @@ class Pipeline:
 
     def loaded(self) -> dict[str, EngineInfo]:
         """The engines loaded so far."""
-        found = {kind: self.__dict__[kind].info for kind in _ENGINES if self.__dict__.get(kind)}
+        found = {kind: self.__dict__[kind].info for kind in self.engine_kinds if self.__dict__.get(kind)}
         if "tts" in found:
             found["tts"] = replace(found["tts"], word_times=self.tts.word_times)
         if "normalizers" in self.__dict__:

@@ -26,17 +26,21 @@ from datagen.recipe.recipe_files import (
     stored,
     validated,
 )
+from datagen.recipe.recordings_config import DeriveConfig, RecordingLimitsConfig, RecordingsConfig
 from datagen.recipe.timing_config import TimingConfig
 
 __all__ = [
     "EXTENDS",
     "WRITE",
+    "DeriveConfig",
     "FlattenConfig",
     "InputConfig",
     "LimitsConfig",
     "MappingConfig",
     "PoolConfig",
     "Recipe",
+    "RecordingLimitsConfig",
+    "RecordingsConfig",
     "RoleKind",
     "SelectConfig",
     "SpeakConfig",

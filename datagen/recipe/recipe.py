@@ -14,6 +14,7 @@ from datagen.recipe.commented import commented
 from datagen.recipe.distributions import ConfigPart
 from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.recipe.mix_config import EngineConfig, MixConfig
+from datagen.recipe.recordings_config import RecordingsConfig
 from datagen.recipe.timing_config import TimingConfig
 
 Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
@@ -52,9 +53,14 @@ class InputConfig(ConfigPart):
         description="Reject dialogues at or above this estimated similarity to an earlier one (Jaccard, character "
         "5-grams); null: off",
     )
+    recordings: RecordingsConfig | None = Field(
+        None, description="Recordings of two people, instead of dialogues in `paths` (docs/recordings.md)"
+    )
 
     @model_validator(mode="after")
     def _one_shape(self) -> "InputConfig":
+        if self.recordings is not None and self.paths:
+            raise ValueError("set paths or recordings, not both; `datagen merge` joins two builds")
         if self.mapping is not None and self.shape != "auto":
             raise ValueError("set shape or mapping, not both")
         return self
@@ -416,7 +422,7 @@ class PoolConfig(ConfigPart):
         return self
 
 
-StepName = Literal["select", "script", "speak", "place", "mix", "encode"]
+StepName = Literal["select", "script", "speak", "place", "read", "mix", "encode"]
 
 
 class Recipe(ConfigPart):
@@ -455,6 +461,8 @@ class Recipe(ConfigPart):
         values = self.model_dump(mode="json", exclude={"takes", "limits", "pools"})
         if not self.script.normalizer:  # so that recipes without it keep their hashes
             del values["script"]["normalizer"]
+        if self.input.recordings is None:
+            del values["input"]["recordings"]  # absent means none, as before there were recordings
         return values
 
     def dump(self) -> dict[str, Any]:

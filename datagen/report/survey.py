@@ -66,7 +66,7 @@ class WrittenSums:
         """Scripts, the share of each score from the lowest to the highest, and the most frequent origins.
 
         >>> WrittenSums(Counter(rules=2)).figures()
-        {'scripted_by': {'marks': 0, 'rules': 2}, 'judged': [], 'origins': [], 'n_more': 0}
+        {'scripted_by': {'marks': 0, 'rules': 2, 'recorded': 0}, 'judged': [], 'origins': [], 'n_more': 0}
         """
         judged = [
             {
@@ -81,7 +81,7 @@ class WrittenSums:
         top = sorted(self.origins.items(), key=lambda item: (-item[1], item[0]))
         names = ("task", "prompt", "version", "sha256", "model")
         origins = [{**dict(zip(names, key, strict=True)), "n": n} for key, n in top[:_N_ORIGINS]]
-        scripted = {name: self.scripted_by[name] for name in ("marks", "rules")}
+        scripted = {name: self.scripted_by[name] for name in ("marks", "rules", "recorded")}
         return {"scripted_by": scripted, "judged": judged, "origins": origins, "n_more": max(len(top) - _N_ORIGINS, 0)}
 
 

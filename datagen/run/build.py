@@ -22,7 +22,7 @@ from datagen.shards.plan import Plan
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker
 
-_BEFORE_SPEECH = ("source", "plan", "select")
+_BEFORE_SPEECH = ("source", "plan", "select", "read")
 """Stages whose rejects are due to the input and do not count as failures of the build."""
 
 

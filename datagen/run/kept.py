@@ -21,7 +21,7 @@ from datagen.sources.advice import fix_of
 PROBE_RECORDS = 1000
 """Records that are tried before a run begins."""
 
-_INPUT = ("source", "plan", "select")
+_INPUT = ("source", "plan", "select", "read")
 """Stages whose rejects are due to the input."""
 
 _OTHER_FIX = "see the reasons in `rejects/`, and correct the input or the recipe"

@@ -25,6 +25,7 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import InputConfig, Recipe
 from datagen.records import Dialogue, InputFile, Reject
 from datagen.run.job import settled
+from datagen.run.recorded_plan import SpeakerGroups
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.identity import Identity
 from datagen.shards.plan import UNITS_PER_PART, Plan, groups_key, part_key
@@ -43,9 +44,14 @@ def identity(build: Pipeline) -> Identity:
         data_version=DATA_VERSION,
         recipe=build.recipe.identity(),
         recipe_sha256=build.recipe.sha256(),
-        inputs=tuple(sources.fingerprint(build.recipe.input.paths)),
+        inputs=tuple(_inputs(build)),
         **vars(build.describe()),
     )
+
+
+def _inputs(build: Pipeline) -> list[InputFile]:
+    source = build.recipe.input
+    return sources.fingerprint(source.paths) if source.recordings is None else build.catalogue.inputs
 
 
 def plan_build(build: Pipeline, store: Store) -> Plan:
@@ -55,9 +61,11 @@ def plan_build(build: Pipeline, store: Store) -> Plan:
         ResumeError: If the output belongs to another build; names the differing values.
         SourceError: If an input cannot be read, contains no records, or changes while it is planned.
     """
-    if not build.recipe.input.paths:
+    if not build.recipe.input.paths and build.recipe.input.recordings is None:
         raise SourceError("no input: use --input PATH, or set input.paths in the recipe")
     wanted = identity(build)
+    if build.recipe.input.recordings is not None:
+        return settled(store, wanted, lambda: _make_recorded_plan(build, wanted, store))
     return settled(store, wanted, lambda: _make_plan(build.recipe, wanted, store))
 
 
@@ -66,6 +74,11 @@ def remarks(plan: Plan) -> list[str]:
     largest, n_dialogues = plan.twins.get("largest", 0), plan.twins.get("n_dialogues", 0)
     if largest <= most_of(n_dialogues):
         return []
+    if plan.identity.recipe["input"].get("recordings"):
+        return [
+            f"{largest} of {n_dialogues} conversations are connected by speakers and share a split, train wherever "
+            "possible; validation and test are dealt from the others"
+        ]
     threshold = plan.identity.recipe["splits"]["keep_together"]
     return [
         f"{largest} of {n_dialogues} dialogues are near-duplicates of one another and share a split, train wherever "
@@ -74,25 +87,40 @@ def remarks(plan: Plan) -> list[str]:
     ]
 
 
-def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
+def _make_recorded_plan(build: Pipeline, wanted: Identity, store: Store) -> Plan:
+    recipe, groups = build.recipe, SpeakerGroups(build.catalogue, build.recipe.sample_rate_hz)
+    shas, sizes = write_parts(islice(groups.records(), recipe.input.limit), recipe.run.unit_dialogues, store)
+    if not sizes:
+        raise SourceError(f"input.recordings: {build.catalogue.config.path} holds no recordings")
+    names = tuple(write_groups(groups.names(recipe.splits), sizes, store))
+    return Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas), names, groups.counts())
+
+
+def write_parts(records: Iterator[Dialogue | Reject], unit_dialogues: int, store: Store) -> tuple[list[str], list[int]]:
+    """Write planned input; returns SHA-256 and number of records of each file."""
     shas, sizes = list[str](), list[int]()
-    grouping = Grouping(recipe.splits.keep_together) if recipe.splits.keep_together else None
-    records = mark_duplicates(_read(recipe.input, wanted.inputs), recipe.input, grouping)
-    for part, (n_in_part, data) in enumerate(_parts(records, recipe.run.unit_dialogues)):
+    for part, (n_in_part, data) in enumerate(_parts(records, unit_dialogues)):
         shas.append(hashlib.sha256(data).hexdigest())
         store.create(part_key(part, shas[-1]), data)
         sizes.append(n_in_part)
+    return shas, sizes
+
+
+def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
+    grouping = Grouping(recipe.splits.keep_together) if recipe.splits.keep_together else None
+    records = mark_duplicates(_read(recipe.input, wanted.inputs), recipe.input, grouping)
+    shas, sizes = write_parts(records, recipe.run.unit_dialogues, store)
     plan = Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas))
     if grouping is None:
         return plan
     clusters = grouping.clusters()
     counts = {"n_dialogues": clusters.n_dialogues, "n_alike": len(clusters)}
     twins = {**counts, "n_groups": len(clusters.members), "largest": clusters.largest}
-    groups = tuple(_write_groups(grouping.names(clusters, recipe.splits), sizes, store))
+    groups = tuple(write_groups(grouping.names(clusters, recipe.splits), sizes, store))
     return replace(plan, groups=groups, twins=twins)
 
 
-def _write_groups(names: dict[int, str], sizes: Sequence[int], store: Store) -> Iterator[str]:
+def write_groups(names: dict[int, str], sizes: Sequence[int], store: Store) -> Iterator[str]:
     """Write the groups of each part that has any; yields the SHA-256 of each file, empty for none."""
     records, begin = list(names), 0
     for part, size in enumerate(sizes):

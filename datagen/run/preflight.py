@@ -9,7 +9,7 @@ dry_run(recipe, out)           both, and the plan; writes nothing
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def faults_of(build: Pipeline, store: Store) -> list[DatagenError]:
     recipe = build.recipe
     probes: list[Callable[[], object]] = [
         lambda: check_takes(recipe.takes),
-        lambda: _check_inputs(recipe.input.paths),
+        lambda: _check_inputs(build),
         lambda: _check_writable(store),
     ]
     faults = list(build.faults())
@@ -68,10 +68,14 @@ def faults_of(build: Pipeline, store: Store) -> list[DatagenError]:
     return list({str(fault): fault for fault in faults}.values())  # a broken tokenizer breaks what is made of it too
 
 
-def _check_inputs(paths: Sequence[str]) -> None:
-    if not paths:
+def _check_inputs(build: Pipeline) -> None:
+    source = build.recipe.input
+    if source.recordings is not None:
+        _ = build.catalogue  # reading it checks it
+        return
+    if not source.paths:
         raise SourceError("no input: use --input PATH, or set input.paths in the recipe")
-    resolve(paths)
+    resolve(source.paths)
 
 
 def _check_writable(store: Store) -> None:
@@ -147,10 +151,9 @@ def estimate(recipe: Recipe, plan: Plan, store: Store, planned: Store, n_left: i
         LimitError: If nothing would be kept, or nearly all rejected for one reason.
         StoreError: If the output would certainly not fit into the free space.
     """
-    words: list[int] = []
-    outcome = probe(_selected(recipe, plan, planned, words), plan.n_records, recipe.limits.max_rejected_share)
-    n_words = sum(words) / max(outcome.n_records, 1) * plan.n_records * n_left / max(plan.n_units, 1)
-    hours = n_words / _WORDS_PER_HOUR
+    lengths: list[float] = []
+    outcome = probe(_selected(recipe, plan, planned, lengths), plan.n_records, recipe.limits.max_rejected_share)
+    hours = sum(lengths) / max(outcome.n_records, 1) * plan.n_records * n_left / max(plan.n_units, 1)
     audio = recipe.mix.keep_audio + recipe.takes.keep / 2
     n_bytes = int(hours * (_BYTES_PER_HOUR + audio * _AUDIO_BYTES_PER_HOUR))
     free = None if is_url(store.url) else shutil.disk_usage(_nearest(Path(store.url))).free
@@ -164,16 +167,23 @@ def estimate(recipe: Recipe, plan: Plan, store: Store, planned: Store, n_left: i
     return found
 
 
-def _selected(recipe: Recipe, plan: Plan, store: Store, words: list[int]) -> Iterator[Dialogue | Reject]:
-    """The records of the input as `select` leaves them; the words of each dialogue are added to `words`."""
+def _selected(recipe: Recipe, plan: Plan, store: Store, hours: list[float]) -> Iterator[Dialogue | Reject]:
+    """The records of the input as `select` leaves them; the length of each conversation is added to `hours`."""
     planned = PlannedInput(plan, store)
+    if recipe.input.recordings is not None:
+        for unit in range(plan.n_units):
+            for record in planned.unit(unit):
+                if isinstance(record, Dialogue) and record.recorded is not None:
+                    hours.append(record.recorded.n_samples / recipe.sample_rate_hz / 3600)
+                yield record
+        return
     stage = Select(recipe.select, Normalizers(recipe.script.normalizer))
     select = CpuBudget(recipe.limits.stage_cpu_seconds).over(stage)
     for unit in range(plan.n_units):
         for record in planned.unit(unit):
             result: Dialogue | Reject = apply("select", select, record)
             if isinstance(result, Dialogue):
-                words.append(sum(count_words(turn.text) for turn in result.turns))
+                hours.append(sum(count_words(turn.text) for turn in result.turns) / _WORDS_PER_HOUR)
             yield result
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.pipeline.script.script import split_of
+from datagen.pipeline.splits import split_of
 from datagen.recipe import InputConfig, SplitsConfig
 from datagen.records import Dialogue, Reject, reject
 from datagen.sources.duplicates import (

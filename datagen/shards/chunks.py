@@ -194,12 +194,17 @@ def user_turn_ends(streams: Streams) -> list[int]:
 
 
 def barge_ins(streams: Streams) -> list[int]:
-    """Samples at which user barge-ins start that cut the assistant short, in chronological order."""
+    """Samples at which user barge-ins start that cut the assistant short, in chronological order.
+
+    A derived one counts too: in a recording nobody knows what was left unsaid.
+    """
     stops = {u.end_samples for u in streams.utterances if u.role == "assistant" and u.kind in FLOOR and u.n_cut_samples}
     return sorted(
         event.start_samples
         for event in streams.events
-        if (event.kind, event.role) == ("barge_in", "user") and event.placed and event.end_samples in stops
+        if (event.kind, event.role) == ("barge_in", "user")
+        and event.placed
+        and (event.derived or event.end_samples in stops)
     )
 
 

@@ -48,6 +48,18 @@ class Setup:
     """Parts of user voices that no two splits share. Absent before data version 7: speakers, unless shared."""
 
 
+@dataclass(frozen=True)
+class MergedBuild:
+    """A build that is part of a merged one."""
+
+    name: str
+    """Of its recipe."""
+    digest: str
+    n_records: int
+    recipe_sha256: str
+    recipe: dict[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity(Setup):
     """All values that decide the content of a build."""
@@ -61,6 +73,8 @@ class Identity(Setup):
     inputs: tuple[InputFile, ...]
     conversations: str | None = None
     """Digest of the build whose conversations were flattened again; None for any other build."""
+    merged: tuple[MergedBuild, ...] | None = None
+    """The builds that were merged, in order; None for any other build."""
 
     def header(self) -> dict[str, Any]:
         """The part of the identity that every data file contains, as JSON values."""

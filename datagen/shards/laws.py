@@ -3,7 +3,8 @@
 - No time is negative or outside the conversation, and no role overlaps itself.
 - Words lie within their utterance; said and unsaid text together are the scripted text.
 - Every event lies at its utterance; no utterance is cut or left out without an event.
-- A barge-in leaves words of the other unsaid; a marked one starts at the end of a word.
+- Only events of recordings are derived.
+- A barge-in leaves words of the other unsaid, unless it is derived; a marked one starts at the end of a word.
 """
 
 from collections import Counter
@@ -17,7 +18,7 @@ _BEFORE = frozenset(("gap", "hesitation", "user_silent", "waiting"))
 """Events that end where their utterance starts."""
 _FROM_START = frozenset(("overlapping_end", "barge_in", "competition", *FAMILIES))
 """Events that begin where their utterance starts."""
-_BESIDE = frozenset(("backchannel", "false_start", "aside"))
+_BESIDE = frozenset(("backchannel", "false_start", "failed_barge_in", "aside"))
 _WHOLE = _BESIDE | {"prompt"}
 """Events as long as their utterance."""
 
@@ -88,6 +89,8 @@ def _rest_faults(u: Spoken, hop: int, n_codes: int) -> Iterator[str]:
 def _event_faults(e: Event, s: Streams) -> Iterator[str]:
     if e.kind not in EVENTS:
         yield "that is no kind of event"
+    if e.derived and s.scripted_by != "recorded":
+        yield "it is derived, and the conversation is no recording"
     if not 0 <= e.start_samples <= e.end_samples <= s.n_samples:
         yield "it lies outside the conversation"
     if not -1 <= e.utterance < len(s.utterances):
@@ -107,7 +110,7 @@ def _unnoted(s: Streams) -> Iterator[str]:
     """Utterances that are cut, or overlapping ones that are left out, without an event."""
     beside = Counter(e.utterance for e in s.events if e.kind in _BESIDE)
     placed = {e.utterance for e in s.events if e.kind in _BESIDE and e.placed}
-    stops = {(e.role, e.end_samples) for e in s.events if e.kind == "barge_in" and e.placed}
+    stops = {(e.role, e.end_samples) for e in s.events if e.kind == "barge_in" and e.placed and not e.derived}
     cuts = {(u.role, u.end_samples) for u in s.utterances if u.unsaid and u.kind in FLOOR}
     for role, end in stops:
         if not any(cut != role and at == end for cut, at in cuts):

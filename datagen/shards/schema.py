@@ -215,7 +215,7 @@ def _planned(r: Dialogue | Reject) -> InputRecord:
         return InputRecord(r.record, r.dialogue_id, r.source, stage=r.stage, reason=r.reason, detail=r.detail)
     return InputRecord(
         r.record, r.id, r.source, r.language, r.turns, marks=r.marks, judged=r.judged, written_by=r.written_by,
-        system=r.system, cut=r.cut, notices=r.notices,
+        system=r.system, cut=r.cut, notices=r.notices, recorded=r.recorded, transcript=r.transcript,
     )  # fmt: skip
 
 
@@ -229,5 +229,5 @@ def _unplanned(r: InputRecord) -> Dialogue | Reject:
         return Reject(r.record, r.dialogue_id, r.source, r.stage, r.reason, r.detail)
     return Dialogue(
         r.dialogue_id, r.turns, r.source, r.language, r.record, r.marks, r.judged, r.written_by,
-        system=r.system, cut=r.cut, notices=r.notices,
+        system=r.system, cut=r.cut, notices=r.notices, recorded=r.recorded, transcript=r.transcript,
     )  # fmt: skip

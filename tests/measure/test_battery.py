@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from datagen.intervals import bridge, intervals
 from datagen.measure.battery import Battery, SpeakerTimes
-from datagen.measure.intervals import bridge, intervals
-from tests.measure.test_intervals import LENGTH, pairs
+from tests.test_intervals import LENGTH, pairs
 
 RATE = 100
 speakers = st.builds(SpeakerTimes, pairs, pairs, pairs)

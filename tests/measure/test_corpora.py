@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from datagen.errors import SourceError
-from datagen.measure.corpora import CorpusRecording, read, segments
+from datagen.measure.corpora import CorpusRecording, read
+from datagen.sources.recordings.annotations import segments
 
 TALK = [("call1", "ann", 0.5, 2.0), ("call1", "bob", 2.25, 4.0), ("call1", "ann", 4.5, 5.125)]
 """Recording, speaker, start, end."""

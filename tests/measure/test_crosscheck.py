@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from datagen.engines.listeners import vad
+from datagen.intervals import intervals
 from datagen.measure.crosscheck import Agreement, cross_check, is_clean, nearest
-from datagen.measure.intervals import intervals
 from datagen.records import Mixing
 from tests.measure.test_stored import spoken, streams
 

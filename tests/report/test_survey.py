@@ -197,7 +197,7 @@ def test_who_wrote_scripted_and_judged():
     sums.add(replace(streams(), scripted_by="marks", judged=Judged(8, None, 10), written_by=(origin,)))
     sums.add(streams())
     figures = sums.figures()
-    assert figures["scripted_by"] == {"marks": 2, "rules": 1}
+    assert figures["scripted_by"] == {"marks": 2, "rules": 1, "recorded": 0}
     assert [(j["of"], j["n"], j["mean"]) for j in figures["judged"]] == [("spokenness", 2, 7.5), ("safety", 2, 10)]
     assert figures["judged"][0]["shares"] == [0, 0, 0, 0, 0, 0, 0.5, 0.5, 0, 0]
     assert figures["origins"] == [

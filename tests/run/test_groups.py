@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from datagen.errors import StoreError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.pipeline.script.script import split_of
+from datagen.pipeline.splits import split_of
 from datagen.recipe import InputConfig, SplitsConfig
 from datagen.records import Dialogue, Reject, Turn
 from datagen.run.build import build

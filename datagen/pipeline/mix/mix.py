@@ -123,12 +123,12 @@ class Mix(PipelineStage[Timeline, Conversation]):
         audio = np.empty((2, n_samples), np.int16)
         audio[CHANNEL["assistant"]] = 0
 
-        assistant = ChannelSpeech.of(self._segments(timeline, "assistant"))
+        assistant = _whole(timeline, "assistant", self._segments(timeline, "assistant"))
         assistant_gain = self._gain(assistant, recipe.assistant_level, draws, "assistant")
         assistant_gain *= headroom(assistant.peak * assistant_gain, recipe.peak_dbfs)
         render_clean(audio[CHANNEL["assistant"]], assistant.segments, assistant_gain)
 
-        user = self._arriving(spoken, scene.way, n_samples)
+        user = self._arriving(spoken, scene.way, n_samples, timeline.channels)
         user_gain = self._gain(user, recipe.user_level, draws, "user") * amplitude(scene.way.distance_db or 0)
         layers = self._layers(scene, user, user_gain, n_samples)
         if scene.echo_delay_samples is not None and scene.echo_db is not None:
@@ -169,9 +169,12 @@ class Mix(PipelineStage[Timeline, Conversation]):
                 segments.append((placed.start_samples, heard))
         return segments
 
-    def _arriving(self, segments: Segments, way: SpeechPath, n_samples: int) -> ChannelSpeech:
-        """Speech at the microphone, and its power there."""
-        heard = None
+    def _arriving(
+        self, spoken: Segments, way: SpeechPath, n_samples: int, channels: NDArray[np.float32] | None = None
+    ) -> ChannelSpeech:
+        """Speech at the microphone, and its power there; of a recording all of the user's channel arrives."""
+        segments: Segments = spoken if channels is None else [(0, channels[CHANNEL["user"]])]
+        heard: Sequence[Audio] | None = None
         if way.cutoff_hz is not None:
             segments = [(start, dull(audio, way.cutoff_hz, self._rate)) for start, audio in segments]
         if way.drift_db is not None and way.drift_period_samples is not None:
@@ -180,6 +183,8 @@ class Mix(PipelineStage[Timeline, Conversation]):
         if way.response is not None:
             segments, heard = arrived(segments, way.response, n_samples)
             segments = joined(segments)
+        if channels is not None:
+            heard = _parts(segments[0], spoken)
         return ChannelSpeech.of(segments, heard)
 
     def _gain(self, speech: ChannelSpeech, level: LevelConfig, draws: Draws, role: Role) -> float:
@@ -199,6 +204,23 @@ class Mix(PipelineStage[Timeline, Conversation]):
         down = headroom(peak_of(heard), self._recipe.peak_dbfs)
         render_clean(channel, [(0, heard)], down)
         return down
+
+
+def _whole(timeline: Timeline, role: Role, spoken: Segments) -> ChannelSpeech:
+    """A speaker's channel: its utterances in digital silence, or all of it if it was recorded."""
+    if timeline.channels is None:
+        return ChannelSpeech.of(spoken)
+    return ChannelSpeech.of([(0, timeline.channels[CHANNEL[role]])], [audio for _, audio in spoken])
+
+
+def _parts(whole: tuple[int, Audio], spoken: Segments) -> list[Audio]:
+    """The parts of a channel in which its speaker speaks.
+
+    >>> [part.tolist() for part in _parts((1, np.arange(6)), [(2, np.zeros(2)), (5, np.zeros(9))])]
+    [[1, 2], [4, 5]]
+    """
+    begin, audio = whole
+    return [audio[max(start - begin, 0) : start - begin + len(own)] for start, own in spoken]
 
 
 def _beside(noisy: Noisy, user: ChannelSpeech, user_gain: float) -> Layer:

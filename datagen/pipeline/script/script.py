@@ -10,26 +10,12 @@ from datagen.pipeline.script.casting import Background, Pools
 from datagen.pipeline.script.correct import corrected
 from datagen.pipeline.script.floor import Pause, Setting, TurnPlan, drawn_pauses, pieces_of
 from datagen.pipeline.script.interrupt import barge_in_of, drawn_interruption, inserted, yielded_to
+from datagen.pipeline.splits import split_of
 from datagen.pipeline.step import PipelineStage
-from datagen.recipe import Recipe, SplitsConfig
+from datagen.recipe import Recipe
 from datagen.records import BargeIn, Dialogue, Mark, Reject, Role, Script, Utterance, reject
 from datagen.text import Read, spoken
 from datagen.text.phrases import Unit, units
-
-
-def split_of(group: str, splits: SplitsConfig) -> str:
-    """Deal a group of near-duplicates into a split, by a hash of its id alone.
-
-    A dialogue without near-duplicates is its own group, named by its id. A larger input moves it
-    only if it contains a near-duplicate.
-
-    >>> split_of("d1", SplitsConfig(validation=0, test=0))
-    'train'
-    """
-    u = seeds.fraction("split", group)
-    if u < splits.validation:
-        return "validation"
-    return "test" if u < splits.validation + splits.test else "train"
 
 
 def follows_marks(dialogue: Dialogue, share: float) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from datagen.errors import StoreError
 from datagen.pipeline.flatten import Flatten
-from datagen.pipeline.script.script import split_of
+from datagen.pipeline.splits import split_of
 from datagen.records import Reject, Row, Streams
 from datagen.run.check.faults import Faults
 from datagen.run.check.names import Names

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.measure.intervals import SILENT, backchannels, bridge, intervals, stretches, turns
+from datagen.intervals import SILENT, backchannels, bridge, intervals, stretches, turns
 
 LENGTH = 400
 pairs = st.lists(st.tuples(st.integers(0, LENGTH - 1), st.integers(0, LENGTH)), max_size=12).map(

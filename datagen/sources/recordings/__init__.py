@@ -1,0 +1,1 @@
+"""Recordings of two people: sound files, their transcripts, and the conversations planned from them."""
