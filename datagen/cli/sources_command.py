@@ -34,7 +34,7 @@ def sources(
     from dataclasses import asdict
 
     from datagen.engines.normalizers import Normalizers
-    from datagen.engines.trust import in_data_set
+    from datagen.recipe.in_data_set import in_data_set
     from datagen.run.input_preview import preview
     from datagen.terminal import print_json
 

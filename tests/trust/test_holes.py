@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 import datagen
 from datagen import cli
 from datagen.cli import app
-from datagen.engines.trust import in_data_set
 from datagen.errors import DatagenError, StoreError
 from datagen.export import export
 from datagen.recipe import stored
+from datagen.recipe.in_data_set import in_data_set
 from datagen.run.reflatten import reflatten
 from datagen.shards.card import card
 from datagen.shards.manifest import Manifest
