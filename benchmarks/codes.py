@@ -1,4 +1,4 @@
-"""What the codes of a speech tokenizer hold: words, phones, pitch, speaker, noise; and how fast it is.
+"""Measures what the codes of a speech tokenizer hold: words, phones, pitch, speaker, noise; and its speed.
 
     python benchmarks/codes.py
     python benchmarks/codes.py --engine s3 --options '{"path": "speech_tokenizer_v2.onnx", "runtime": "onnx", ...}'
@@ -39,7 +39,7 @@ from datagen.engines.audio import resample
 from datagen.engines.base import Audio, SpeechTokenizer
 from datagen.engines.listeners.dnsmos import Dnsmos
 from datagen.engines.tts import hibari_net as net
-from datagen.engines.tts.hibari import _PAUSES, VOICES, Hibari, _phrases
+from datagen.engines.tts.hibari import _LEAD_SAMPLES, _PAUSES, VOICES, Hibari, _phrases
 from datagen.errors import EngineMissingError
 from datagen.records import Spoken
 from datagen.text import to_spoken
@@ -122,7 +122,8 @@ class Encoder:
         """Codes with the truth about each frame."""
         codes = self.tokenizer.encode(self.samples(utterance, channel)).astype(np.int64)
         middle = ((np.arange(len(codes)) + 0.5) * RATE_HZ / self.tokenizer.frame_rate_hz).astype(np.int64)
-        phone = np.minimum(np.searchsorted(utterance.ends, middle, side="right"), len(utterance.phones) - 1)
+        phone = np.searchsorted(utterance.ends, middle + _LEAD_SAMPLES, side="right")
+        phone = np.minimum(phone, len(utterance.phones) - 1)
         f0 = utterance.f0[np.minimum(middle // net.HOP_SAMPLES, len(utterance.f0) - 1)]
         log_f0 = np.where(f0 > net.VOICED_HZ, np.log(np.maximum(f0, 1)), np.nan)
         return Coded(codes, utterance.phones[phone], log_f0, utterance.voice.startswith("heart-m"))
@@ -240,6 +241,7 @@ def main() -> None:
     parser.add_argument("--engine", default="kmeans", help="a speech tokenizer, by name or module:Class")
     parser.add_argument("--options", type=json.loads, default={}, help="its options, as JSON")
     parser.add_argument("--sentences", type=int, default=224, help="sentences to speak in `heart` and in the others")
+    parser.add_argument("--probed", type=int, default=480, help="sentences of the probes, half of them to fit on")
     parser.add_argument("--only", nargs="*", choices=("probes", "voices", "words", "speed"), help="parts to run")
     parser.add_argument("--voices", nargs="*", default=list(VOICES)[1:], help="voices of the users")
     parser.add_argument("--channels", nargs="*", choices=tuple(CHANNELS), default=tuple(CHANNELS))
@@ -249,16 +251,21 @@ def main() -> None:
     encoder = Encoder(load.speech_tokenizer(options.engine, options.options))
     hibari, texts = Hibari(), sentences(options.sentences)
     others = options.voices
-    of_heart = [speak(hibari, text, "heart") for text in texts]
-    of_users = [speak(hibari, text, others[k % len(others)]) for k, text in enumerate(texts)]
+
+    def spoken(of: Sequence[str]) -> tuple[list[Utterance], list[Utterance]]:
+        """By the assistant's voice, and by the users' in turn; both halves of the probes have each of them."""
+        users = [speak(hibari, text, others[k // 2 % len(others)]) for k, text in enumerate(of)]
+        return [speak(hibari, text, "heart") for text in of], users
+
     if "speed" in parts:
-        speed(encoder, of_heart)
+        speed(encoder, spoken(texts[:20])[0])
     if "probes" in parts:
-        probe(encoder, of_heart, of_users)
+        probe(encoder, *spoken(sentences(options.probed)))
     if "voices" in parts:
         across_voices(encoder, hibari, texts[:40])
     if "words" in parts and encoder.decodes:
         recognizer, rate = Recognizer(n_threads=1), encoder.tokenizer.sample_rate_hz
+        of_heart, of_users = spoken(texts)
         if options.audio:
             words("of the audio, heart", lambda u: u.audio, of_heart, recognizer, RATE_HZ)
         for name in options.channels:

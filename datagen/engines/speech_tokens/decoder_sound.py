@@ -73,7 +73,7 @@ class SoundStream:
         return np.concatenate([train, np.zeros((1, net.HOP_SAMPLES), np.float32)]) if last else train
 
     def _made(self, start: int, stop: int) -> Floats:
-        """Rows that are complete with frames `start` to `stop`, as many."""
+        """Rows that are complete with frames `start` to `stop`, one per frame."""
         n = stop - start
         train = self._train[start : stop + _OVERLAP - 1].reshape(-1)
         windows = sliding_window_view(train, net.N_FFT)[:: net.HOP_SAMPLES]
