@@ -67,8 +67,10 @@ def stored_audio(streams: Streams) -> tuple[NDArray[np.float32], int]:
 
 
 def decoded_audio(streams: Streams, tokenizer: SpeechTokenizer) -> tuple[NDArray[np.float32], int]:
-    """Both channels as their codes sound: float32 [2, n_samples], and the rate."""
-    channels = [tokenizer.decode(codes) for codes in (streams.user_codes, streams.assistant_codes)]
+    """Both channels as their codes sound in their voices: float32 [2, n_samples], and the rate."""
+    voices = {u.role: u.voice for u in streams.utterances}
+    codes = {"user": streams.user_codes, "assistant": streams.assistant_codes}
+    channels = [tokenizer.decode_as(codes[role], voices.get(role, "")) for role in CHANNEL]
     return np.stack(channels), tokenizer.sample_rate_hz
 
 

@@ -147,6 +147,14 @@ class SpeechTokenizer(Protocol):
         """
         ...
 
+    def decode_as(self, codes: Codes, voice: str) -> Audio:  # noqa: ARG002
+        """Decode codes in a voice, named as the voice engine does; by default as `decode`, in any voice.
+
+        Raises:
+            EngineMissingError: As `decode`.
+        """
+        return self.decode(codes)
+
 
 class TextTokenizer(Protocol):
     """Text in, ids of the language model out, and back. Never yields an id of a special token."""

@@ -162,7 +162,7 @@ class StoredConversation:
 
     @cached_property
     def decoded(self) -> Sound:
-        """The sound of both channels decoded from their tokens, as a model receives it. Takes seconds.
+        """The sound of both channels decoded from their tokens, as a model receives it.
 
         Raises:
             DatagenError: If another version of the speech tokenizer is installed.
@@ -222,15 +222,16 @@ class StoredConversation:
 
 
 def decoded(talk: StoredConversation, role: str, frames: slice) -> NDArray[np.float32]:
-    """Decoded frames of a channel: digital silence where a model reads a silence token instead of a code."""
+    """Decoded frames of a channel, in its voice; digital silence where a model reads a silence token, not a code."""
     manifest, tokenizer = talk.output.manifest, talk.output.speech_tokenizer
     hop_samples = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
     codes = {"user": talk.streams.user_codes, "assistant": talk.streams.assistant_codes}[role][frames]
+    voice = next((u.voice for u in talk.streams.utterances if u.role == role), "")
     if getattr(manifest.silence, role) != "special":
-        return tokenizer.decode(codes)
+        return tokenizer.decode_as(codes, voice)
     audio = np.zeros(len(codes) * hop_samples, np.float32)
     for run in runs(speaks(talk.streams, role, manifest.clock.hop_samples)[frames]):
-        audio[run.start * hop_samples : run.stop * hop_samples] = tokenizer.decode(codes[run])
+        audio[run.start * hop_samples : run.stop * hop_samples] = tokenizer.decode_as(codes[run], voice)
     return audio
 
 

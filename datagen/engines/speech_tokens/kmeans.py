@@ -12,8 +12,10 @@ encoded at once, nor on the number of threads. `tools/train_kmeans.py` trains th
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,10 @@ from threadpoolctl import ThreadpoolController
 
 from datagen.engines.base import Audio, Codes, EngineInfo, SpeechTokenizer
 from datagen.engines.lineage import KMEANS
-from datagen.errors import EngineError
+from datagen.errors import EngineError, EngineMissingError
+
+if TYPE_CHECKING:
+    from datagen.engines.speech_tokens import decoder as vocoding
 
 SAMPLE_RATE_HZ = 24_000
 HOP = 960
@@ -88,11 +93,13 @@ class KMeansTokenizer(SpeechTokenizer):
     sample_rate_hz = SAMPLE_RATE_HZ
     frame_rate_hz = SAMPLE_RATE_HZ // HOP
 
-    def __init__(self, model: str = "") -> None:
-        """Load a model.
+    def __init__(self, model: str = "", decoder: str = "") -> None:
+        """Load a model. A decoder of its own loads at the first use.
 
         Args:
             model: A file written by `tools.train_kmeans`; empty for the one in the package.
+            decoder: A file written by `tools.train_decoder` for that model, which decodes by hibari's own vocoder, as a
+                stream too; empty for Griffin-Lim.
 
         Raises:
             EngineError: If the file cannot be read as a model.
@@ -107,6 +114,7 @@ class KMeansTokenizer(SpeechTokenizer):
             self._mel = LogMel(arrays["window"], arrays["mel"], float(arrays["floor"]))
             self._projection = arrays["projection"]
             self._offset = arrays["offset"]
+            self.centroids = arrays["codebook"].astype(np.float32)
             self._search = search_matrix(arrays["codebook"])
             self._decoder = Decoder(arrays)
         except (OSError, ValueError, KeyError) as error:
@@ -115,6 +123,7 @@ class KMeansTokenizer(SpeechTokenizer):
         version, lineage = f"{_FORMAT}+{sha256[:12]}", None if model else KMEANS
         self.info = EngineInfo("kmeans_25hz", version, "Apache-2.0", "machine", lineage=lineage)
         self.codebook_size = self._search.shape[1]
+        self._vocoder_file = decoder
         self._threads = ThreadpoolController()
         with self._threads.limit(limits=1, user_api="blas"):
             silence = np.zeros((BLOCK, 2, len(arrays["window"])), np.int16)
@@ -148,25 +157,47 @@ class KMeansTokenizer(SpeechTokenizer):
         return codes
 
     def decode(self, codes: Codes) -> Audio:
-        """Make codes audible, deterministically: predicted spectra, phases by Griffin-Lim.
+        """Make codes audible in the voice `heart`; see `decode_as`."""
+        return self.decode_as(codes, "heart")
+
+    def decode_as(self, codes: Codes, voice: str) -> Audio:
+        """Make codes audible, deterministically: by the decoder if one is given, else predicted spectra, Griffin-Lim.
 
         Args:
             codes: uint16 [n_frames].
+            voice: One of hibari's; codes in any other are decoded as `heart`. Griffin-Lim needs none.
 
         Returns:
             float32 [n_frames * 960] at 24 kHz.
 
         Raises:
             ValueError: If a code is not in the codebook.
+            EngineError: If the decoder cannot be read or decodes the codes of another model.
         """
         if len(codes) == 0:
             return np.zeros(0, np.float32)
-        if len(codes) == 1:  # shorter than one spectrum of the decoder
-            return self.decode(np.repeat(codes, 2))[:HOP]
         if int(codes.max()) >= self.codebook_size:
             raise ValueError(f"code {int(codes.max())} is not below the codebook size {self.codebook_size}")
         with self._threads.limit(limits=1, user_api="blas"):
+            if self._vocoder_file:
+                return self.vocoder(codes, voice)
+            if len(codes) == 1:  # shorter than one spectrum of the decoder
+                return self._decoder(np.repeat(codes, 2))[:HOP]
             return self._decoder(codes)
+
+    @cached_property
+    def vocoder(self) -> "vocoding.Decoder":
+        """The decoder that the option names; its `stream` decodes codes as they come.
+
+        Raises:
+            EngineMissingError: If the option names none.
+            EngineError: If it cannot be read or decodes the codes of another model.
+        """
+        from datagen.engines.speech_tokens.decoder import Decoder
+
+        if not self._vocoder_file:
+            raise EngineMissingError("a stream needs a decoder: train one with tools.train_decoder, option decoder")
+        return Decoder(self._vocoder_file, self.info.version)
 
     def _nearest(self, block: NDArray[np.int16]) -> NDArray[np.intp]:
         """Codes of exactly one block of windows, [BLOCK]."""

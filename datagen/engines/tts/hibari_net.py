@@ -41,7 +41,7 @@ N_BINS = N_FFT // 2 + 1
 LH, THETA, LN, LR, PHI = (slice(i * N_BINS, (i + 1) * N_BINS) for i in range(5))
 """Columns of the network's head."""
 
-_BLOCK_FRAMES = 128
+BLOCK_FRAMES = 128
 """Frames worked on at a time: few enough for the cache, enough to make calls rare. Measured; 64 to 256 are alike."""
 VOICED_HZ = np.float32(40)
 """F0 at or below this means unvoiced."""
@@ -54,7 +54,7 @@ _PULSE_WINDOW = _HANN / np.float32(N_FFT / 4)
 _SYNTHESIS_WINDOW = _HANN / np.float32(1.5)
 """Squared and added four times at a distance of a hop, Hann gives 1.5."""
 _SQUARES = (_HANN * _HANN).reshape(4, HOP_SAMPLES)
-_EDGES = 1.5 / np.stack([1.5 - _SQUARES[3], 1.5 - _SQUARES[0], 1.5 - _SQUARES[0] - _SQUARES[1]])
+EDGES = 1.5 / np.stack([1.5 - _SQUARES[3], 1.5 - _SQUARES[0], 1.5 - _SQUARES[0] - _SQUARES[1]])
 """Compensation of the windows that the first and the last two hops lack."""
 LOG_NOISE = float(np.log(np.arange(256).std() / np.sqrt(2)))
 """Log magnitude of the noise drawn, to be taken from ln: bytes on the real axis stand in for complex normals.
@@ -80,29 +80,35 @@ _TO_HZ, _TO_CYCLES = _interpolation()
 
 
 def _pulses(f0: Floats) -> Floats:
+    """The pulse train of a phrase, float32 [n_frames, HOP_SAMPLES], of F0 in Hz, float32 [n_frames]."""
+    padded = np.concatenate([f0[:1], f0, f0[-1:]])
+    return pulse_train(np.stack([padded[:-2], padded[1:-1], padded[2:]], axis=1), 0.0)[0]
+
+
+def pulse_train(around: Floats, cycles_before: float) -> tuple[Floats, float]:
     """Band-limited pulse train: all harmonics of F0 up to 11 kHz, each a cosine of amplitude 1.
 
     sum_{1 <= h <= H} cos(h t) = sin((H + 1/2) t) / (2 sin(t / 2)) - 1/2. The quotient is even in t, so t is
     brought to [0, pi], where float32 is finest at the pulse itself.
 
     Args:
-        f0: Hz, float32 [n_frames].
+        around: F0 in Hz of the frame before, this and the next, float32 [n_frames, 3].
+        cycles_before: Cycles up to the first frame.
 
     Returns:
-        float32 [n_frames, HOP_SAMPLES]; 0 where unvoiced.
+        float32 [n_frames, HOP_SAMPLES], 0 where unvoiced; and the cycles up to the end.
     """
-    padded = np.concatenate([f0[:1], f0, f0[-1:]])
-    around = np.stack([padded[:-2], padded[1:-1], padded[2:]], axis=1)
     hz = around @ _TO_HZ
     cycles = around @ _TO_CYCLES
-    cycles[1:] += (np.cumsum(cycles[:-1, -1], dtype=np.float64) % 1.0)[:, None].astype(np.float32)
+    sums = np.cumsum(np.r_[cycles_before, cycles[:, -1]], dtype=np.float64) % 1.0
+    cycles += sums[:-1, None].astype(np.float32)
     cycles -= np.rint(cycles)
     half_t = np.maximum(np.abs(cycles), np.float32(1e-6)) * np.float32(np.pi)
     voiced = hz > VOICED_HZ
     n_harmonics = np.floor(_TOP_HARMONIC_HZ / np.maximum(hz, VOICED_HZ))
     train: Floats = np.sin((2 * n_harmonics + 1) * half_t) / (2 * np.sin(half_t)) - np.float32(0.5)
     train *= voiced
-    return train
+    return train, float(sums[-1])
 
 
 def _polar(log_magnitude: Floats, angle: Floats) -> tuple[Floats, Floats]:
@@ -129,18 +135,18 @@ def synthesize(head: Floats, f0: Floats, rng: np.random.Generator) -> Floats:
     windows = sliding_window_view(train.reshape(-1), N_FFT)[::HOP_SAMPLES]
     voiced: NDArray[np.bool_] = np.any(sliding_window_view(np.any(train, axis=1), 4), axis=1)
     overlapped = np.zeros((n_frames + 3, HOP_SAMPLES), np.float32)
-    for start in range(0, n_frames, _BLOCK_FRAMES):
-        stop = min(start + _BLOCK_FRAMES, n_frames)
+    for start in range(0, n_frames, BLOCK_FRAMES):
+        stop = min(start + BLOCK_FRAMES, n_frames)
         rows = np.flatnonzero(voiced[start:stop])
-        frames = _frames(head[start:stop], rows, windows[start + rows], rng)
+        frames = frames_of(head[start:stop], rows, windows[start + rows], rng)
         for k in range(4):
             overlapped[start + k : stop + k] += frames[:, k]
     audio = overlapped[2:-1]
-    audio[[0, -2, -1]] *= _EDGES
+    audio[[0, -2, -1]] *= EDGES
     return audio.reshape(-1)
 
 
-def _frames(head: Floats, rows: NDArray[np.intp], pulses: Floats, rng: np.random.Generator) -> Floats:
+def frames_of(head: Floats, rows: NDArray[np.intp], pulses: Floats, rng: np.random.Generator) -> Floats:
     """Windowed frames of a block, float32 [n, 4, HOP_SAMPLES].
 
     Args:
@@ -219,16 +225,21 @@ class HibariNetwork:
         Raises:
             EngineError: If the network is not the one known.
         """
-        hidden, f0, units = self._through_body(tuple(ids), float(np.float32(voice.pace * pace)))
+        hidden, f0, units = self.body(tuple(ids), float(np.float32(voice.pace * pace)))
+        head = self.head(hidden, voice)
+        ends = np.cumsum(np.rint(units).reshape(-1).astype(np.int64)) * _UNIT_SAMPLES
+        if len(ends) != len(ids) or ends[-1] != len(head) * HOP_SAMPLES:
+            raise EngineError("hibari: phoneme lengths do not sum to the audio's; only release 0.2.1 is known")
+        return Frames(ends, intoned(f0[0], voice.f0, voice.f0_range), head)
+
+    def head(self, hidden: Floats, voice: Variant) -> Floats:
+        """Frames of `voice`, float32 [n_frames, 5 * N_BINS], of hidden ones, float32 [1, n_frames, 256]."""
         if voice not in self._heads:
             self._heads[voice] = _session(_voiced_head(self._model, voice))
-        (head,) = self._heads[voice].run([_HEAD], {_HIDDEN: hidden})
-        ends = np.cumsum(np.rint(units).reshape(-1).astype(np.int64)) * _UNIT_SAMPLES
-        if len(ends) != len(ids) or ends[-1] != len(head[0]) * HOP_SAMPLES:
-            raise EngineError("hibari: phoneme lengths do not sum to the audio's; only release 0.2.1 is known")
-        return Frames(ends, intoned(f0[0], voice.f0, voice.f0_range), head[0])
+        frames: Floats = self._heads[voice].run([_HEAD], {_HIDDEN: hidden})[0][0]
+        return frames
 
-    def _through_body(self, ids: tuple[int, ...], speed: float) -> tuple[Any, Any, Any]:
+    def body(self, ids: tuple[int, ...], speed: float) -> tuple[Any, Any, Any]:
         """Hidden frames, F0 and lengths of phonemes; those of short phrases at a common speed are remembered.
 
         The body knows neither voice nor noise, so what it makes of a token serves all voices.
