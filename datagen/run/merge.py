@@ -154,7 +154,7 @@ def _identity(builds: Sequence[Manifest]) -> Identity:
     recipe = {**first.recipe, "name": "merged", "description": "Several builds as one; see merged in manifest.json"}
     recipe["input"] = {**first.recipe["input"], "paths": [], "limit": None}
     recipe["input"].pop("recordings", None)
-    recipe["mix"] = {**first.recipe["mix"], "keep_audio": all(build.recipe["mix"]["keep_audio"] for build in builds)}
+    recipe["mix"] = {**first.recipe["mix"], "keep_audio": all(build.has_audio for build in builds)}
     voices = {name: voice for build in builds for name, voice in build.voices.items()}
     return Identity(
         datagen=__version__,
