@@ -256,6 +256,8 @@ class Dialogue:
 
     The dialogues of a cluster share a split.
     """
+    split: str = ""
+    """Split that the plan chose for its group, because too few were dealt to it; empty: dealt by hash."""
     system: str = ""
     """Instruction of the system or developer; nobody says it."""
     cut: str = ""

@@ -3,9 +3,9 @@
     python examples/train.py OUT --to runs/tiny                                                    # tiny, on a CPU
     python examples/train.py OUT --to runs/qwen --model Qwen/Qwen2-0.5B --tokens 2e9 --batch-size 8  # on a GPU
 
-OUT is a finished build with all five tasks. A stopped run resumes when it is started again. It
-writes a checkpoint of transformers for each stage, `loss.csv` and `loss.png`. Next: datagen
-evaluate OUT --model runs/tiny/two_stream
+OUT is a finished build with all five tasks. Everything that is missing is reported before training.
+A stopped run resumes when it is started again. It writes a checkpoint of transformers for each
+stage, `loss.csv` and `loss.png`. Next: datagen evaluate OUT --model runs/tiny/two_stream
 """
 
 import argparse
@@ -14,12 +14,18 @@ import math
 import time
 from pathlib import Path
 
-import numpy as np
-import torch
-import transformers
+try:
+    import numpy as np
+    import torch
+    import transformers
 
-from datagen.feed import Batch, Feed, Stage
-from datagen.shards.vocab import SPECIALS
+    from datagen.errors import DatagenError
+    from datagen.feed import Batch, Feed, Stage
+    from datagen.shards.manifest import Manifest
+    from datagen.shards.store import open_store
+    from datagen.shards.vocab import SPECIALS
+except ImportError as error:
+    raise SystemExit(f"{error}. The example needs datagen with the extra train: pip install '.[train]'") from error
 
 CURRICULUM = {  # stage: tasks and their shares, share of all training tokens
     "alignment": ({"asr": 1, "tts": 1}, 0.1),
@@ -34,6 +40,44 @@ def stages(n_tokens: float, max_tokens: int, batch_size: int, n_ranks: int = 1) 
     step = batch_size * n_ranks
     n_steps = {name: max(round(n_tokens * share / max_tokens / step), 1) for name, (_, share) in CURRICULUM.items()}
     return [Stage(name, tasks, max_tokens, batch_size, n_steps[name] * step) for name, (tasks, _) in CURRICULUM.items()]
+
+
+def faults(arguments: argparse.Namespace, manifest: Manifest) -> list[str]:
+    """Everything that the build or the options lack, each with its fix."""
+    found, out = [], arguments.out
+    tasks = sorted({task for names, _ in CURRICULUM.values() for task in names})
+    needed = [*((task, "train") for task in tasks), ("two_stream", "test")]
+    if missing := [task for task in tasks if task not in manifest.tasks]:
+        options = " ".join(f"--task {task}" for task in tasks)
+        found.append(f"{out} has no rows of {', '.join(missing)}: run `datagen flatten {out} {options} --out DIR`")
+    there = [place for place in needed if place[0] not in missing]
+    if empty := [f"{task} in {split}" for task, split in there if not n_tokens(manifest, task, split)]:
+        found.append(f"{out} has no rows of {', '.join(empty)}: add dialogues, or set splits.min_dialogues=1")
+    least = arguments.max_tokens * arguments.batch_size / min(share for _, share in CURRICULUM.values())
+    if arguments.tokens < least:
+        found.append(
+            f"--tokens {arguments.tokens:g} is less than one batch of {arguments.batch_size} x {arguments.max_tokens} "
+            f"in each stage: use --tokens {math.ceil(least)} or more, or a smaller --batch-size or --max-tokens"
+        )
+    return found
+
+
+def n_tokens(manifest: Manifest, task: str, split: str) -> int:
+    """Tokens of a task in a split; 0 if it has none."""
+    sums = manifest.tables.get(task, {}).get(split)
+    return sums.n_tokens if sums else 0
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """End with all faults at once; tell if a stage has so few tokens that a batch repeats them."""
+    manifest = Manifest.load(open_store(arguments.out))
+    if lines := faults(arguments, manifest):
+        raise SystemExit("\n".join(lines))
+    batch = arguments.max_tokens * arguments.batch_size
+    for name, (tasks, _) in CURRICULUM.items():
+        n = sum(n_tokens(manifest, task, "train") for task in tasks)
+        if n < batch:
+            print(f"{name}: train has {n:,} tokens, fewer than a batch of {batch:,}, which repeats them: add dialogues")
 
 
 def new_model(
@@ -102,6 +146,7 @@ def test_loss(
 
 def train(arguments: argparse.Namespace) -> None:
     """Run the curriculum, from the beginning or from the state in `last.pt`."""
+    check(arguments)
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -211,4 +256,7 @@ def options(line: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    train(options())
+    try:
+        train(options())
+    except DatagenError as error:  # a row longer than --max-tokens, a damaged build
+        raise SystemExit(str(error)) from error

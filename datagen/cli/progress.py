@@ -155,11 +155,21 @@ def print_summary(manifest: Manifest, out: str) -> None:
     kept, n_rejects = manifest.n_conversations, manifest.n_rejects
     reasons = escape(_by_count(manifest.rejects))
     _say(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}")
+    if empty := _empty_splits(manifest):
+        _say(f"[yellow]no rows in {' and '.join(empty)}: all dialogues dealt there were rejected, or none was[/]")
     if manifest.notices:
         _say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
     _say(f"digest {escape(manifest.digest)}\n")
     if manifest.tasks:
         _say(_next_steps(manifest.tasks, out, has_talks="conversations" in manifest.tables), markup=False)
+
+
+def _empty_splits(manifest: Manifest) -> list[str]:
+    """Splits that have a share and no rows."""
+    splits = manifest.recipe["splits"]
+    shares = {"train": 1, "validation": splits["validation"], "test": splits["test"]}
+    found = {split for task in manifest.tasks for split in manifest.tables[task]}
+    return [name for name, share in shares.items() if share and name not in found] if found else []
 
 
 def _next_steps(tasks: list[str], out: str, *, has_talks: bool) -> str:

@@ -14,6 +14,7 @@ from datagen.export.exporters import HuggingFace, Lhotse, Moshi
 from datagen.export.target import ExportClip, Target
 from datagen.faults import cannot
 from datagen.inspect import Output
+from datagen.inspect.conversation import NO_AUDIO
 from datagen.records import SPLITS
 from datagen.suggest import did_you_mean
 
@@ -43,33 +44,30 @@ def export(
         output: The build.
         to: A new directory, or that of the same export, which then continues.
         format: Name of the format.
-        decoded: True for sound decoded from tokens instead of the kept one.
+        decoded: True for sound decoded from tokens instead of the kept one. Where the build kept none, it is
+            always decoded.
         tell: Called with 1 after each conversation.
 
     Raises:
-        DatagenError: If there is no such format, the build kept no sound and `decoded` is false, or `to` holds
-            something else.
+        DatagenError: If there is no such format, the tokens cannot be decoded here, or `to` holds something else.
     """
     if format not in EXPORTERS:
         meant = did_you_mean(format, EXPORTERS) or ";"
         raise DatagenError(f"there is no export format {format!r}{meant} formats: {', '.join(EXPORTERS)}")
-    if not decoded and not output.recipe.mix.keep_audio:
-        raise DatagenError(
-            f"{output.url} kept no audio to export: build with --set mix.keep_audio=true, "
-            "or export audio decoded from the tokens with --decoded"
-        )
+    from_tokens = decoded or not output.manifest.has_audio
     conversations = output.conversations()
-    identity = {"format": format, "decoded": decoded, "digest": output.manifest.digest}
+    identity = {"format": format, "decoded": from_tokens, "digest": output.manifest.digest}
     n_conversations = dict.fromkeys(SPLITS, 0)
     try:
         with Target(to, identity) as target:
             exporter = EXPORTERS[format](target)
             for talk in conversations:
-                exporter.add(ExportClip.of(talk, decoded))
+                exporter.add(ExportClip.of(talk, from_tokens))
                 n_conversations[talk.split] += 1
                 tell(1)
             how = exporter.finish()
     except OSError as error:
         raise DatagenError(cannot("write", to, error)) from error
+    notice = f", with sound decoded from tokens{NO_AUDIO}" if from_tokens and not decoded else ""
     counts = ", ".join(f"{split} {n:,}" for split, n in n_conversations.items())
-    return f"{to}: {sum(n_conversations.values()):,} conversations ({counts}) for {format}\n{how}"
+    return f"{to}: {sum(n_conversations.values()):,} conversations ({counts}) for {format}{notice}\n{how}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from datagen.engines.base import SpeechTokenizer
 
+NO_AUDIO = " because the build kept no audio (mix.keep_audio)"
 _TOKENS = ("words", "text_ids", "spoken_ids", "rest_codes", "rest_start_frames")
 """Columns of utterances that are not shown in a table."""
 _LIGHT = [name for name in CONVERSATIONS.names if name not in HEAVY]
@@ -143,7 +144,7 @@ class StoredConversation:
     @property
     def has_audio(self) -> bool:
         """True if its sound was kept."""
-        return bool(self.output.manifest.recipe["mix"]["keep_audio"])
+        return self.output.manifest.has_audio
 
     @property
     def audio(self) -> Sound:
@@ -248,10 +249,14 @@ def runs(mask: NDArray[np.bool_]) -> list[slice]:
 def listen(talk: StoredConversation, to: str, channel: Channel = "both", decoded: bool = False) -> str:
     """Write the sound of a conversation in the format of the file's ending; returns a line about it.
 
+    Where the build kept no audio, the sound is decoded from the tokens.
+
     Raises:
-        DatagenError: If the build kept no audio and `decoded` is false, or the file cannot be written.
+        DatagenError: If the tokens cannot be decoded here, or the file cannot be written.
     """
-    sound = (talk.decoded if decoded else talk.audio).channel(channel)
+    from_tokens = decoded or not talk.has_audio
+    sound = (talk.decoded if from_tokens else talk.audio).channel(channel)
     sound.write(to)
     which = "left the user, right the assistant" if channel == "both" else f"the {channel}"
-    return f"{to}: {sound.seconds:.1f} s, {which}{', decoded from tokens' if decoded else ''}"
+    how = f", decoded from tokens{'' if decoded else NO_AUDIO}" if from_tokens else ""
+    return f"{to}: {sound.seconds:.1f} s, {which}{how}"

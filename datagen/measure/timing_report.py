@@ -42,7 +42,7 @@ def hear(
     Calls `tell` with 1 after each conversation.
     """
     recipe = manifest.recipe
-    if not n_most or not recipe["mix"]["keep_audio"]:
+    if not n_most or not manifest.has_audio:
         return []
     margin_ms = recipe["speak"]["trim_margin_ms"]
 

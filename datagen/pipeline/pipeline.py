@@ -44,6 +44,8 @@ class Pipeline:
 
     shelf: Shelf | None = None
     """Store of kept takes, if takes are kept."""
+    keep_audio = True
+    """The plan's decision on `mix.keep_audio: auto`; audio is kept where stages are called by hand."""
 
     def __init__(self, recipe: Recipe) -> None:
         """Set the recipe; loads no engine yet."""
@@ -103,7 +105,8 @@ class Pipeline:
     def _encode(self) -> Encode:
         r = self.recipe
         tokenizers = self.speech_tokenizer, self.text_tokenizer
-        return Encode(*tokenizers, r.sample_rate_hz, r.mix.keep_audio, r.timing.fade_ms)
+        keep_audio = self.keep_audio if r.mix.keep_audio == "auto" else r.mix.keep_audio
+        return Encode(*tokenizers, r.sample_rate_hz, keep_audio, r.timing.fade_ms)
 
     def pools(self) -> list[tuple[PoolConfig, tuple[str, ...]]]:
         """Names of the steps, grouped: neighbours with equal resources run in one worker."""

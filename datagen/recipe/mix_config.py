@@ -222,4 +222,14 @@ class MixConfig(ConfigPart):
         uniform(1.06, 1.18),
         description="Factor by which babble and other talkers are faster and higher than the users' voices",
     )
-    keep_audio: bool = Field(False, description="Store the audio in `conversations` as FLAC")
+    keep_audio: bool | Literal["auto"] = Field(
+        "auto",
+        description="Store the audio in `conversations` as FLAC. auto: if the build has at most `keep_audio_hours`",
+    )
+    keep_audio_hours: float = Field(
+        10,
+        ge=0,
+        le=1_000_000,
+        description="keep_audio: auto: longest build whose audio is kept, in hours of conversation, estimated from the "
+        "words of the input before any speech (ours)",
+    )

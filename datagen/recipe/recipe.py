@@ -320,6 +320,14 @@ class SplitsConfig(ConfigPart):
 
     validation: float = Field(0.01, ge=0, lt=1, description="Share of dialogues for validation (N)")
     test: float = Field(0.01, ge=0, lt=1, description="Share of dialogues for tests (N)")
+    min_dialogues: int = Field(
+        1,
+        ge=0,
+        le=1000,
+        description="Dialogues that each split with a share gets at least, if the input has enough: in inputs of up to "
+        "10,000 records, groups of near-duplicates move, the smallest first, then in order of their hashes; 0: none "
+        "moves (ours)",
+    )
     share_voices: bool = Field(False, description="Allow one user voice in several splits")
     keep_together: float | None = Field(
         0.4,

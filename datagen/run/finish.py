@@ -82,6 +82,7 @@ def manifest_of(
         n_conversations=tally.n_kept,
         n_rejects=tally.n_records - tally.n_kept,
         rejects=dict(sorted(tally.rejects.items())),
+        keep_audio=plan.keep_audio,
         notices=dict(sorted(tally.notices.items())),
         hours=round(tally.hours(plan.identity.clock.sample_rate_hz), 4),
         n_units=plan.n_units,

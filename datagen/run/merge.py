@@ -79,7 +79,10 @@ class MergeJob(Job[Manifest, Identity]):
         refuse(list(_crossing(self._sources)))
         records, n_in_unit = _Records(self._sources), int(wanted.recipe["run"]["unit_dialogues"])
         shas, sizes = write_parts(iter(records), n_in_unit, store)
-        return Plan(wanted, sum(sizes), n_in_unit, tuple(shas), tuple(write_groups(records.groups, sizes, store)))
+        groups = tuple(write_groups(records.groups, sizes, store))
+        moved = {group: split for build in self._sources for group, split in _plan_of(build).moved.items()}
+        keep_audio = bool(wanted.recipe["mix"]["keep_audio"])
+        return Plan(wanted, sum(sizes), n_in_unit, tuple(shas), groups, moved=moved, keep_audio=keep_audio)
 
     @override
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
@@ -154,7 +157,7 @@ def _identity(builds: Sequence[Manifest]) -> Identity:
     recipe = {**first.recipe, "name": "merged", "description": "Several builds as one; see merged in manifest.json"}
     recipe["input"] = {**first.recipe["input"], "paths": [], "limit": None}
     recipe["input"].pop("recordings", None)
-    recipe["mix"] = {**first.recipe["mix"], "keep_audio": all(build.recipe["mix"]["keep_audio"] for build in builds)}
+    recipe["mix"] = {**first.recipe["mix"], "keep_audio": all(build.has_audio for build in builds)}
     voices = {name: voice for build in builds for name, voice in build.voices.items()}
     return Identity(
         datagen=__version__,

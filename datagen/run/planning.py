@@ -6,7 +6,9 @@ independent. `plan.json` is written last: without it, no unit has begun. What is
 of the identity, or there is no plan.
 
 Near-duplicates share a split. They are known only after all records have been read and written, so
-their groups are in separate small files, one for each file of `input/` that needs one.
+their groups are in separate small files, one for each file of `input/` that needs one. Two more
+decisions need the whole input, and so are in the plan: groups that move so that no split of a small
+input is empty, and whether audio is kept.
 """
 
 import hashlib
@@ -22,9 +24,11 @@ import pyarrow.parquet as pq
 from datagen import DATA_VERSION, __version__, sources
 from datagen.errors import SourceError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import InputConfig, Recipe
+from datagen.recipe import InputConfig, Recipe, SplitsConfig
 from datagen.records import Dialogue, InputFile, Reject
 from datagen.run.job import settled
+from datagen.run.kept_audio import KeptAudio
+from datagen.run.least_splits import least_splits
 from datagen.run.recorded_plan import SpeakerGroups
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.identity import Identity
@@ -70,7 +74,22 @@ def plan_build(build: Pipeline, store: Store) -> Plan:
 
 
 def remarks(plan: Plan) -> list[str]:
-    """Remarks for the user before speech is synthesized, on splits that near-duplicates unbalance."""
+    """Remarks for the user before speech is synthesized, on splits that are too small or unbalanced."""
+    return [*_on_small_splits(plan), *_on_twins(plan)]
+
+
+def _on_small_splits(plan: Plan) -> list[str]:
+    if not plan.too_small:
+        return []
+    least = plan.identity.recipe["splits"]["min_dialogues"]
+    return [
+        f"too few dialogues for {' and '.join(plan.too_small)}: fewer than splits.min_dialogues ({least}), because the "
+        "input has too few dialogues that can be spoken and are no near-duplicates of one another. Add dialogues, or "
+        "set the share of a split that you do not need to 0, as in --set splits.validation=0"
+    ]
+
+
+def _on_twins(plan: Plan) -> list[str]:
     largest, n_dialogues = plan.twins.get("largest", 0), plan.twins.get("n_dialogues", 0)
     if largest <= most_of(n_dialogues):
         return []
@@ -89,11 +108,14 @@ def remarks(plan: Plan) -> list[str]:
 
 def _make_recorded_plan(build: Pipeline, wanted: Identity, store: Store) -> Plan:
     recipe, groups = build.recipe, SpeakerGroups(build.catalogue, build.recipe.sample_rate_hz)
-    shas, sizes = write_parts(islice(groups.records(), recipe.input.limit), recipe.run.unit_dialogues, store)
+    kept_audio = KeptAudio(recipe.mix, recipe.sample_rate_hz)
+    records = kept_audio.counted(islice(groups.records(), recipe.input.limit))
+    shas, sizes = write_parts(records, recipe.run.unit_dialogues, store)
     if not sizes:
         raise SourceError(f"input.recordings: {build.catalogue.config.path} holds no recordings")
     names = tuple(write_groups(groups.names(recipe.splits), sizes, store))
-    return Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas), names, groups.counts())
+    counts, unit_dialogues = groups.counts(), recipe.run.unit_dialogues
+    return Plan(wanted, sum(sizes), unit_dialogues, tuple(shas), names, counts, keep_audio=kept_audio.decided)
 
 
 def write_parts(records: Iterator[Dialogue | Reject], unit_dialogues: int, store: Store) -> tuple[list[str], list[int]]:
@@ -108,15 +130,21 @@ def write_parts(records: Iterator[Dialogue | Reject], unit_dialogues: int, store
 
 def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
     grouping = Grouping(recipe.splits.keep_together) if recipe.splits.keep_together else None
-    records = mark_duplicates(_read(recipe.input, wanted.inputs), recipe.input, grouping)
+    kept_audio = KeptAudio(recipe.mix, recipe.sample_rate_hz)
+    records = kept_audio.counted(mark_duplicates(_read(recipe.input, wanted.inputs), recipe.input, grouping))
     shas, sizes = write_parts(records, recipe.run.unit_dialogues, store)
-    plan = Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas))
-    if grouping is None:
-        return plan
+    plan = Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas), keep_audio=kept_audio.decided)
+    if grouping is not None:
+        plan = _grouped(plan, grouping, recipe.splits, sizes, store)
+    return replace(plan, **vars(least_splits(recipe, plan, store)))
+
+
+def _grouped(plan: Plan, grouping: Grouping, splits: SplitsConfig, sizes: Sequence[int], store: Store) -> Plan:
+    """The plan with its groups of near-duplicates, which are written."""
     clusters = grouping.clusters()
     counts = {"n_dialogues": clusters.n_dialogues, "n_alike": len(clusters)}
     twins = {**counts, "n_groups": len(clusters.members), "largest": clusters.largest}
-    groups = tuple(write_groups(grouping.names(clusters, recipe.splits), sizes, store))
+    groups = tuple(write_groups(grouping.names(clusters, splits), sizes, store))
     return replace(plan, groups=groups, twins=twins)
 
 

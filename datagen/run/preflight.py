@@ -23,6 +23,7 @@ from datagen.recipe import Recipe, refuse_secrets
 from datagen.records import Dialogue, Reject
 from datagen.run.budget import CpuBudget
 from datagen.run.kept import probe
+from datagen.run.kept_audio import WORDS_PER_HOUR
 from datagen.run.planning import identity, plan_build, remarks
 from datagen.run.takes import check_takes
 from datagen.shards.bucket import is_url
@@ -31,8 +32,6 @@ from datagen.shards.plan import Plan, PlannedInput, load_plan, refuse_another
 from datagen.shards.store import LocalStore, Store, open_store
 from datagen.sources.inputs import resolve
 
-_WORDS_PER_HOUR = 10_200
-"""Words of both speakers per hour of conversation, gaps included: measured on the quickstart recipe."""
 _BYTES_PER_HOUR = 4_000_000
 """Conversations and rows of all tasks without audio: measured on the quickstart recipe."""
 _AUDIO_BYTES_PER_HOUR = 130_000_000
@@ -154,7 +153,7 @@ def estimate(recipe: Recipe, plan: Plan, store: Store, planned: Store, n_left: i
     lengths: list[float] = []
     outcome = probe(_selected(recipe, plan, planned, lengths), plan.n_records, recipe.limits.max_rejected_share)
     hours = sum(lengths) / max(outcome.n_records, 1) * plan.n_records * n_left / max(plan.n_units, 1)
-    audio = recipe.mix.keep_audio + recipe.takes.keep / 2
+    audio = bool(plan.keep_audio) + recipe.takes.keep / 2
     n_bytes = int(hours * (_BYTES_PER_HOUR + audio * _AUDIO_BYTES_PER_HOUR))
     free = None if is_url(store.url) else shutil.disk_usage(_nearest(Path(store.url))).free
     share = outcome.n_kept / max(outcome.n_records, 1)
@@ -183,7 +182,7 @@ def _selected(recipe: Recipe, plan: Plan, store: Store, hours: list[float]) -> I
         for record in planned.unit(unit):
             result: Dialogue | Reject = apply("select", select, record)
             if isinstance(result, Dialogue):
-                hours.append(sum(count_words(turn.text) for turn in result.turns) / _WORDS_PER_HOUR)
+                hours.append(sum(count_words(turn.text) for turn in result.turns) / WORDS_PER_HOUR)
             yield result
 
 

@@ -41,6 +41,7 @@ class Worker:
         keep_freed_memory()
         self._build, self._store = build, store
         self._takes = build.shelf = kept_takes(build.recipe, store)
+        build.keep_audio = bool(plan.keep_audio)
         self._input = PlannedInput(plan, store)
         steps: list[Step] = [step for step in build.steps() if not names or step.name in names]
         self._stages: list[tuple[Step, PipelineStage[Any, Any]]] = [(step, step.make()) for step in steps]

@@ -87,6 +87,8 @@ class Manifest(Identity):
     """Sums by table and split; tables without splits have the split `all`."""
     reproducible: Reproducible
     index: tuple[IndexPart, ...]
+    keep_audio: bool | None = None
+    """True if conversations have their audio, as the plan decided. None before data version 7; see `has_audio`."""
     notices: dict[str, int] = field(default_factory=dict)
     """Kept conversations with a fault that cost no dialogue, by reason; `cut/REASON` for those cut short.
 
@@ -147,6 +149,11 @@ class Manifest(Identity):
     def identity(self) -> Identity:
         """Only the values that decide the content."""
         return Identity(**{each.name: getattr(self, each.name) for each in fields(Identity)})
+
+    @property
+    def has_audio(self) -> bool:
+        """True if conversations have their audio."""
+        return self.recipe["mix"]["keep_audio"] is True if self.keep_audio is None else self.keep_audio
 
     @property
     def tasks(self) -> list[str]:

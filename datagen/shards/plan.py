@@ -48,6 +48,15 @@ class Plan(Generic[I]):
 
     Empty if near-duplicates were not looked for.
     """
+    moved: dict[str, str] = field(default_factory=dict)
+    """Groups that are not in the split of their hash, with their split, so that no split lacks dialogues.
+
+    Absent before data version 7, as are the next two.
+    """
+    too_small: tuple[str, ...] = ()
+    """Splits that have a share and still fewer dialogues than `splits.min_dialogues`."""
+    keep_audio: bool | None = None
+    """True if conversations have their audio: the decision on `mix.keep_audio: auto`."""
     seal: str = field(default="", compare=False)
     """Seal of plan.json, by which markers and data files name their run; empty before data version 5."""
 
@@ -130,7 +139,7 @@ class PlannedInput:
         self._groups: dict[int, str] = {}
 
     def unit(self, index: int) -> list[Dialogue | Reject]:
-        """Records of unit `index`, dialogues with their groups.
+        """Records of unit `index`, dialogues with their groups and chosen splits.
 
         Raises:
             StoreError: If the planned input does not match the plan.
@@ -141,10 +150,13 @@ class PlannedInput:
             self._groups = self._groups_of(part)
             self._part = part
         records = records_of(self._file.read_row_group(group, use_threads=False))
-        return [
-            replace(r, group=self._groups[r.record]) if isinstance(r, Dialogue) and r.record in self._groups else r
-            for r in records
-        ]
+        return [self._placed(r) if isinstance(r, Dialogue) else r for r in records]
+
+    def _placed(self, dialogue: Dialogue) -> Dialogue:
+        """The dialogue with its group, and its split if the plan chose it."""
+        group = self._groups.get(dialogue.record, "")
+        split = self._plan.moved.get(group or dialogue.id, "")
+        return replace(dialogue, group=group, split=split) if group or split else dialogue
 
     def _groups_of(self, part: int) -> dict[int, str]:
         sha256 = self._plan.groups[part] if self._plan.groups else ""

@@ -78,11 +78,13 @@ def test_no_id_leaves_the_directory_or_takes_another_ones_place(hostile_out, tmp
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_without_kept_sound_both_mends_are_named_and_nothing_is_written(silent, tmp_path, format):
-    with pytest.raises(DatagenError, match=r"--set mix\.keep_audio=true, or export .* with --decoded"):
-        export(silent, str(tmp_path / "to"), format)
-    assert not (tmp_path / "to").exists()
-    assert "2 conversations" in export(silent, str(tmp_path / "to"), format, decoded=True)
+def test_without_kept_sound_the_export_decodes_the_tokens_and_says_so(silent, tmp_path, format):
+    told = export(silent, str(tmp_path / "to"), format)
+    assert "2 conversations" in told
+    assert "decoded from tokens because the build kept no audio (mix.keep_audio)" in told
+    again = export(silent, str(tmp_path / "to"), format, decoded=True)  # the same export, wanted so
+    assert "2 conversations" in again
+    assert "kept no audio" not in again
 
 
 @pytest.fixture

@@ -73,6 +73,31 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(example, out, tmp_path
     assert whole["model.embed_tokens.weight"].shape[0] == len(token_ids)
 
 
+def test_everything_that_is_missing_is_reported_before_training(example, out, tmp_path):
+    two_tasks = str(made(tmp_path, n=6)[0])
+    sizes = ["--max-tokens", "512", "--batch-size", "2"]
+    with pytest.raises(SystemExit) as error:
+        example.train(example.options([two_tasks, "--to", str(tmp_path / "runs"), "--tokens", "10239", *sizes]))
+    lines = str(error.value).splitlines()
+    assert "no rows of four_stream, tts, two_stream: run `datagen flatten " in lines[0]
+    assert "--task asr --task four_stream --task three_stream" in lines[0]
+    assert lines[-1].startswith("--tokens 10239 is less than one batch of 2 x 512 in each stage: use --tokens 10240")
+    assert not (tmp_path / "runs").exists()
+    manifest = example.Manifest.load(example.open_store(out))
+    enough = example.options([out, "--to", "x", "--tokens", "10240", *sizes])
+    assert example.faults(enough, manifest) == []
+    del manifest.tables["two_stream"]["test"], manifest.tables["asr"]["train"]
+    (line,) = example.faults(enough, manifest)
+    assert "no rows of asr in train, two_stream in test: add dialogues, or set splits.min_dialogues=1" in line
+
+
+def test_few_tokens_are_told_but_do(example, out, capsys):
+    example.check(example.options([out, "--to", "x", "--tokens", "1e9", "--max-tokens", "100000"]))
+    assert "alignment: train has " in capsys.readouterr().out
+    example.check(example.options([out, "--to", "x", "--tokens", "1e9", "--max-tokens", "64", "--batch-size", "1"]))
+    assert capsys.readouterr().out == ""
+
+
 def test_the_control_hears_other_users_and_learns_the_same(example, out):
     feed = example.Feed(out, example.Stage("s", {"two_stream": 1}, 512, 2), seed=1)
     batch = next(iter(feed))

@@ -37,7 +37,7 @@ from tests.stores import TIME
 
 ROOT = Path(__file__).parent.parent.parent
 DATAGEN = str(Path(sys.executable).with_name("datagen"))
-SPLITS = "splits={validation: 0.3, test: 0.3, keep_together: null}"
+SPLITS = "splits={validation: 0.3, test: 0.3, keep_together: null, min_dialogues: 0}"
 """Shares that put a few dialogues into each split, though the dialogues of tests are much alike."""
 PATIENCE_S = 120
 STARTED: list[subprocess.Popen[bytes]] = []

@@ -40,7 +40,7 @@ class WriteScript(PipelineStage[Dialogue, Script]):
 
     def run(self, dialogue: Dialogue) -> Script | Reject:
         """Write the script of a dialogue."""
-        split = split_of(dialogue.group or dialogue.id, self._recipe.splits)
+        split = dialogue.split or split_of(dialogue.group or dialogue.id, self._recipe.splits)
         parts: list[TurnPlan] = []
         for index, turn in enumerate(dialogue.turns):
             said = self._read(turn.text, dialogue.language).text

@@ -69,7 +69,8 @@ def scope_of(manifest: Manifest, source: Manifest | None, faults: Faults) -> Sco
         faults.add(str(error))
     if plan is None:
         recipe = manifest.recipe
-        plan = Plan(manifest.identity, manifest.n_records, recipe["run"]["unit_dialogues"], ())
+        unit_dialogues = recipe["run"]["unit_dialogues"]
+        plan = Plan(manifest.identity, manifest.n_records, unit_dialogues, (), keep_audio=manifest.keep_audio)
     scope = Scope(store, manifest, plan, source)
     _check_identity(scope, faults)
     return scope

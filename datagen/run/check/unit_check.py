@@ -266,7 +266,7 @@ class UnitCheck:
                 if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < identity.vocabulary.n_text:
                     faults.add(f"{place}: utterance {number}: a token id is not one of text")
         splits = self._scope.splits
-        if splits and s.split != (wanted := split_of(s.group, splits)):
+        if splits and s.split != (wanted := self._scope.plan.moved.get(s.group) or split_of(s.group, splits)):
             faults.add(f"{place} is in {s.split}, its group {s.group!r} is dealt to {wanted}")
         laws = conversation_faults(s, identity.clock.hop_samples, identity.vocabulary.codebook_size)
         faults.add(*(f"{place}: {fault}" for fault in laws))
