@@ -108,6 +108,8 @@ def test_describe_names_every_engine_the_clock_and_the_silence(work):
         "speech_tokenizer": "tone",
         "text_tokenizer": "bytes",
         "noise.0": "generated",
+        "normalizer.en": "english",
+        "normalizer.zh": "chinese",
     }
     assert found.clock == Clock(sample_rate_hz=24_000, frame_rate_hz=25, hop_samples=960)
     assert found.silence == Silence(assistant="special", user="codes", silence_code=0)

@@ -1,9 +1,12 @@
 """Audio as arrays: reading files of any format, changing sample rates, 16 bits, power."""
 
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from datagen.engines.base import Audio
 from datagen.errors import EngineError
@@ -120,3 +123,20 @@ def unit_power(audio: Audio) -> Audio:
     """
     power = energy_of(audio) / max(len(audio), 1)
     return audio / np.float32(np.sqrt(power)) if power > 0 else audio
+
+
+@lru_cache(maxsize=1)
+def _matrices() -> ThreadpoolController:
+    """The libraries that multiply matrices, looked up once."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+def product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """Matrix product on one thread: libraries share the work out by threads, and then round otherwise.
+
+    >>> product(np.eye(2), np.array([[1.0], [2.0]])).ravel().tolist()
+    [1.0, 2.0]
+    """
+    with _matrices().limit(limits=1):
+        found: NDArray[Any] = left @ right
+    return found

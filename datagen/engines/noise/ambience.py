@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.engines.audio import product
 from datagen.engines.base import Audio
 from datagen.engines.noise.bursts import Wave, clatter, key_strokes
 from datagen.engines.noise.texture import (
@@ -97,7 +98,7 @@ def _hum(n: int, rng: np.random.Generator, rate: int) -> Audio:
     gain = _resampled(amplitudes(wander(rng, n, 3 * rate)))[:, None] * strengths
     left = np.concatenate([gain * part for part in _cos_sin(phase)], axis=1, dtype=np.float32)
     cos, sin = _cos_sin(mains_hz / rate * np.outer(multiples, np.arange(_HUM_STEP)))
-    hum: Audio = (left @ np.concatenate([sin, cos])).ravel()[:n]
+    hum: Audio = product(left, np.concatenate([sin, cos])).ravel()[:n]
     hum += walk(noise_pool(_hiss, rng, rate) * np.float32(0.3), n, rng)
     return hum
 
@@ -137,7 +138,7 @@ def _murmur(rng: np.random.Generator, rate: int) -> Floats:
     n_rows, n_syllables, frames_each = 2, 22, 2  # 130 ms each at 24 kHz
     bands = _formants(rate)
     drawn = rng.random((n_rows * n_syllables, len(bands)), dtype=np.float32)
-    power = np.exp(8 * drawn - 4) @ bands
+    power = product(np.exp(8 * drawn - 4), bands)
     power = np.repeat(power.reshape(n_rows, n_syllables, -1), frames_each, axis=1)
     return from_frames(np.sqrt(power).astype(np.complex64), rng)
 

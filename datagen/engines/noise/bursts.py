@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.engines.audio import product
 from datagen.engines.base import Audio, EngineInfo
 from datagen.errors import RecipeError
 
@@ -28,7 +29,7 @@ def ringing(n_samples: int, rate: int, tones: Sequence[tuple[float, float, float
     n_rows = -(-n_samples // _ROW_SAMPLES)
     of_row = gain * np.exp(np.outer(np.arange(n_rows) * _ROW_SAMPLES, per_sample))
     in_row = np.exp(np.outer(per_sample, np.arange(_ROW_SAMPLES)))  # exp(a + b) = exp(a) exp(b): few calls of exp
-    wave: Wave = (of_row @ in_row).imag.ravel()[:n_samples].astype(np.float32)
+    wave: Wave = product(of_row, in_row).imag.ravel()[:n_samples].astype(np.float32)
     return wave
 
 
