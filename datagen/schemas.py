@@ -80,6 +80,9 @@ class _Plan(BaseModel):
     parts: list[_Sha256] = Field(description="SHA-256 of each file of `input/` with records")
     groups: list[str] = Field(description="SHA-256 of the file with the groups of each part; empty if it has none")
     twins: dict[str, int] = Field(description="Counts of near-duplicates; empty if they were not looked for")
+    moved: dict[str, str] = Field(description="Split of each group that is not in the split of its hash")
+    too_small: list[str] = Field(description="Splits with fewer dialogues than splits.min_dialogues")
+    keep_audio: bool | None = Field(description="True if conversations have their audio")
 
 
 class _Manifest(_Identity):
@@ -95,6 +98,7 @@ class _Manifest(_Identity):
     notices: dict[str, int] = Field(
         description="Kept conversations with a fault that cost no dialogue, by reason; cut/REASON: cut short"
     )
+    keep_audio: bool | None = Field(description="True if conversations have their audio; null: as the recipe says")
     hours: float
     n_units: int
     digest: str = Field(pattern="^[0-9a-f]{32}$", description="Order-independent hash over all rows and rejects")
