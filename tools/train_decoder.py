@@ -17,6 +17,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -149,7 +150,8 @@ def metric(network: net.HibariNetwork) -> Floats:
     total = sum(share * (weight[:, part] * mel) @ weight[:, part].T for part, share in PART_WEIGHTS)
     total = total * (N_HIDDEN / np.trace(total)) + 0.05 * np.eye(N_HIDDEN)
     values, vectors = np.linalg.eigh(total)
-    return (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)
+    root: Floats = (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)
+    return root
 
 
 def first_table(pairs: Sequence[Pair], tokenizer: KMeansTokenizer, root: Floats) -> Floats:
@@ -181,7 +183,7 @@ def batches(pairs: Sequence[Pair], seed: int) -> Iterator[Batch]:
                 columns = [np.concatenate(column) for column in zip(*held, strict=True)]
                 n_frames = BATCH * CROP * FRAMES_PER_CYCLE // CODES_PER_CYCLE
                 codes, frames = columns[0][: BATCH * CROP].astype(np.int64), [c[:n_frames] for c in columns[1:]]
-                parts = [codes, *(part.astype(np.float32) for part in frames)]
+                parts: list[NDArray[Any]] = [codes, *(part.astype(np.float32) for part in frames)]
                 yield tuple(torch.from_numpy(part.reshape(BATCH, -1, *part.shape[1:])) for part in parts)
                 held, n_held = [], 0
         round_ += 1
@@ -226,7 +228,7 @@ def fit(network: Network, pairs: Sequence[Pair], root: Tensor, steps: int, seed:
     for step, batch in zip(range(1, steps + 1), batches(pairs, seed), strict=False):
         parts = losses(network(batch[0]), batch, root)
         optimizer.zero_grad()
-        torch.stack(list(parts.values())).sum().backward()
+        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()

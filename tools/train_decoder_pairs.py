@@ -118,11 +118,11 @@ class Texts:
         """A sentence, a short token, or words in a row."""
         kind = rng.random()
         if kind < TOKEN_SHARE:
-            return self.tokens[rng.integers(len(self.tokens))]
+            return self.tokens[int(rng.integers(len(self.tokens)))]
         if kind >= TOKEN_SHARE + MADE_UP_SHARE:
-            return self.sentences[rng.integers(len(self.sentences))]
+            return self.sentences[int(rng.integers(len(self.sentences)))]
         pools = [self.words if rng.random() < 0.6 else self.known for _ in range(int(rng.integers(3, 11)))]
-        words = [pool[rng.integers(len(pool))] for pool in pools]
+        words = [pool[int(rng.integers(len(pool)))] for pool in pools]
         return " ".join(words).capitalize() + ("." if rng.random() < 0.8 else "?")
 
 

@@ -130,7 +130,7 @@ class _Block:
         inner = normalized(mixed) @ first
         inner += first_bias
         np.maximum(inner, 0, out=inner)
-        out = inner @ second
+        out: Floats = (inner @ second).astype(np.float32, copy=False)
         out += second_bias
         before = n_kernel - 1 - self.ahead
         out += rows[before : before + n]
