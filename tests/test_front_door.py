@@ -69,7 +69,7 @@ def test_importing_it_imports_nothing():
 
 READERS = {
     *("clock", "errors", "events", "faults", "feed", "inspect", "marks", "records", "redaction", "seeds", "shards"),
-    *("terminal", "text"),
+    *("suggest", "terminal", "text"),
 }
 """All that reading a build may load: no stage, no run, no engine, no recipe."""
 

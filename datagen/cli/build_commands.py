@@ -174,10 +174,12 @@ def flatten(
 @app.command()
 def merge(
     sources: Annotated[list[str], typer.Argument(metavar="OUT...", help="Finished builds with equal vocabularies.")],
-    out: Annotated[str, typer.Option("--out", help="Directory or URL for the merged build.")],
+    out: Annotated[str, typer.Option("--out", metavar="OUT", help="Directory or URL for the merged build.")],
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."),
+        typer.Option(
+            "--workers", metavar="N", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."
+        ),
     ] = None,
 ) -> None:
     """Merge finished builds into one, for example recorded and synthetic conversations."""

@@ -28,6 +28,7 @@ HARMLESS: dict[str, frozenset[str]] = {
     "whisper": frozenset(),
     "dnsmos": frozenset(),
     "pyroomacoustics": frozenset(),
+    "estimated": frozenset(),
     **dict.fromkeys(("english", "chinese", "spanish", "german", "french", "plain"), frozenset[str]()),
 }
 """Shipped engines that read their own packages only, with the options that name no file and no server."""

@@ -211,6 +211,8 @@ def test_any_cell_of_a_conversation_changes_its_hash(name):
     other = {"user_codes": [0, 1], "assistant_codes": [1, 0], "utterances": [], "events": [], "audio_flac": b"x"}
     other["judged"] = {"spokenness": 1, "coherence": None, "safety": None}
     other["written_by"] = [plain_origin()]
+    side = {"speaker": "a", "file": "x.wav", "channel": 0, "sample_rate_hz": 8000, "sha256": ""}
+    other["recorded"] = {"recording": "x", "corpus": "c", "licence": "", "user": side, "assistant": side}
     mixing = {**was["mixing"], "snr_db": 0.0}
     values[name] = {**other, "mixing": mixing}.get(name, 77 if isinstance(was[name], int) else "other")
     tables = [pa.Table.from_pylist([v], schema=CONVERSATIONS) for v in (values, was)]

@@ -22,7 +22,7 @@ from datagen.sources.duplicates import most_of
 from tests.run.builds import fake, faults, made, read, talk
 from tests.sources.duplicates.words import sentence
 
-TOGETHER = "splits={validation: 0.3, test: 0.3}"
+TOGETHER = "splits={validation: 0.3, test: 0.3, min_dialogues: 0}"
 HALF = SplitsConfig(validation=0.25, test=0.25)
 
 

@@ -147,7 +147,9 @@ def test_machines_of_two_kinds_make_one_build_and_are_both_named(tmp_path, monke
 def test_the_recipe_beside_it_spells_out_every_value(built):
     out, manifest = built
     values = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))
-    assert values == {**manifest.recipe, **{name: values[name] for name in ("takes", "limits", "pools")}}
+    again = Recipe.model_validate(values)
+    assert values == again.dump()
+    assert again.identity() == manifest.recipe
 
 
 def test_the_card_says_what_is_there(built):

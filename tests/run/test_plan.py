@@ -273,7 +273,10 @@ def test_nothing_to_read_is_an_error_and_leaves_no_plan(tmp_path):
 def test_the_plan_is_readable_json(tmp_path):
     plan(fake(tmp_path), tmp_path)
     values = json.loads((tmp_path / "out" / "plan.json").read_bytes())
-    assert set(values) == {"seal", "identity", "n_records", "unit_dialogues", "parts", "groups", "twins"}
+    assert set(values) == {
+        *("seal", "identity", "n_records", "unit_dialogues", "parts", "groups", "twins"),
+        *("moved", "too_small", "keep_audio"),
+    }
     assert values["identity"]["recipe"]["seed"] == 7
 
 
