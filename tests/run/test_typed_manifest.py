@@ -46,7 +46,7 @@ def test_a_stored_manifest_keeps_every_value():
     assert manifest.reproducible.because[:2] == ("bursts.0 bursts", "noise.0 generated")
 
 
-SINCE_7 = {"moved": {}, "too_small": [], "keep_audio": None}
+SINCE_7 = {"moved": {}, "too_small": []}
 """Fields that a plan of version 4 lacks."""
 
 
