@@ -7,22 +7,13 @@ from typing import ClassVar, Protocol
 from datagen import DATA_VERSION
 from datagen.engines import load
 from datagen.engines.base import EngineInfo, Normalizer, Options
-from datagen.text import Reading
+from datagen.text import READERS, Reading
 from datagen.text.chinese import read_chinese
 from datagen.text.english import read_english
 from datagen.text.european import read_french, read_german, read_spanish
 from datagen.text.plain import read_plain
 
 _DIGITS = re.compile(r"\d+")
-DEFAULTS = {
-    "en": "english",
-    "zh": "chinese",
-    "yue": "chinese",
-    "es": "spanish",
-    "de": "german",
-    "fr": "french",
-}
-"""Language → normalizer; `plain` for all others."""
 
 
 class _Rules(Normalizer):
@@ -74,6 +65,15 @@ class Plain(_Rules):
     """Words of any language as they are written; digits and symbols are unread."""
 
     name, read = "plain", staticmethod(read_plain)
+
+
+DEFAULTS = {
+    language: rules.name
+    for rules in (English, Chinese, Spanish, German, French)
+    for language, read in READERS.items()
+    if language and read is rules.read
+}
+"""Language → normalizer; `plain` for all others."""
 
 
 class Named(Protocol):

@@ -1,6 +1,7 @@
 """Normalization of written to spoken text: `to_spoken("**5 kg**", "en")` → "five kilograms".
 
     markup.py      markdown, HTML, lists, emoji → plain prose, in any language
+    tidying.py     single spaces and marks, in languages whose words stand between spaces
     reading.py     the reader: each part of a text is classified once, and said by the rule of its class
     english/       prose → spoken English
     chinese/       prose → spoken Chinese

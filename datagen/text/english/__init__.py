@@ -18,6 +18,7 @@ from datagen.text.english import chemistry, codes, formulas, names, paths, quant
 from datagen.text.english.numbers import cardinal
 from datagen.text.markup import prose
 from datagen.text.reading import WORD, Dropped, Part, Reader, Reading, read_until_stable
+from datagen.text.tidying import tidy
 
 LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
 """Characters that count as letters: the scripts that a speech synthesizer may have to read."""
@@ -29,7 +30,6 @@ _UNTIDY = re.compile(  # begins with a set of characters, which is found quickly
 )
 _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
-_LETTER = re.compile(rf"[{LETTERS}]")
 _NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$))\b")
 _GREEK = re.compile(formulas.LETTER)
 _FIRST = re.compile(r"[A-Z][a-z]{2,12} I (?:is|was|of|has|had|and|in|to|will|at|the|as|ruled|died|b|st|c|e|d)")
@@ -70,9 +70,6 @@ READER = Reader(
 """The rules, in order: of those that match at a place, the first takes the part."""
 
 _SHORT_FORMS = frozenset().union(*(rule.words for rule in names.NAMES), *(rule.words for rule in times.MONTH_DATES))
-_PAUSE = re.compile(r"(?![,.?!;:] [^\s,.?!;:])[\s,.?!;:]{2,}|[,.?!;:](?=[^\s,.?!;:])")
-"""A run of spaces and marks, so that each is read once; a mark and a space are tidy."""
-_STRONGEST = "?!.;:,"
 
 
 def read_english(text: str) -> Reading:
@@ -147,22 +144,8 @@ def _read(text: str) -> Reading:
             said.append(f" {part.said} " if alone else part.said)
         else:
             unread.append(text[part.begin : part.end])
-    return Reading(_tidy(_NOT_SPOKEN.sub(" ", "".join(said))), tuple(unread), tuple(dropped))
+    return Reading(tidy(_NOT_SPOKEN.sub(" ", "".join(said)), LETTERS), tuple(unread), tuple(dropped))
 
 
 def _item(number: int) -> str:
     return f"{cardinal(str(number)).capitalize()}. "
-
-
-def _tidy(text: str) -> str:
-    """Reduce to single spaces and marks, with apostrophes only inside words.
-
-    >>> _tidy(" , 'tis the cats' , . end ,")
-    'tis the cats. end.'
-    """
-    text = re.sub(rf"'(?![{LETTERS}])|(?<![{LETTERS}])'", "", text)
-    text = _PAUSE.sub(lambda match: next((f"{mark} " for mark in _STRONGEST if mark in match[0]), " "), text)
-    text = text.lstrip(" ,.?!;:").rstrip()
-    if not _LETTER.search(text):
-        return ""
-    return text[:-1] + "." if text[-1] in ",;:" else text

@@ -271,10 +271,6 @@ def _dotted_version(match: re.Match[str]) -> str:
     return _dotted(match[0])
 
 
-def _port(match: re.Match[str]) -> str:
-    return f"colon {in_pairs(match[1])}"
-
-
 def _ordinal(match: re.Match[str]) -> str:
     said = ordinal(match[1].replace(",", ""))
     return said.title() if re.match(rf" {_STREETS}", match.string[match.end() : match.end() + 12]) else said

@@ -137,12 +137,6 @@ def _per(name: str) -> str:
     return _PER.get(name.lower(), name)
 
 
-def _scaled(match: re.Match[str]) -> str:
-    """The amount of a match in words, with its scale."""
-    scale = (match["long"] or "").strip() or _SCALES.get((match["short"] or "").strip().lower(), "")
-    return f"{decimal(match['amount'])} {scale}".strip()
-
-
 def _money(match: re.Match[str]) -> str | None:
     nation, sign = match["nation"], match["sign"]
     if nation == "R" and sign == "$":

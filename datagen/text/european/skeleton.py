@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 
 from datagen.text.european.amounts import NUMBER, Amount, amount_of
-from datagen.text.european.words import LETTERS, Match, alternatives, any_other, before, tidy
+from datagen.text.european.words import LETTERS, Match, alternatives, any_other, before
 from datagen.text.markup import prose
 from datagen.text.reading import WORD, Reader, Reading, Rule, read_until_stable, rule, says
+from datagen.text.tidying import tidy
 
 _CHARACTERS = re.compile(rf"[{LETTERS}' ,.?!;:]*")
 _UNTIDY = re.compile(
@@ -177,7 +178,7 @@ class European:
                 said.append(f" {part.said} " if part.said.strip(" .,'") else part.said)
             else:
                 unread.append(text[part.begin : part.end])
-        return Reading(tidy(_NOT_SPOKEN.sub(" ", "".join(said).replace("-", " "))), tuple(unread))
+        return Reading(tidy(_NOT_SPOKEN.sub(" ", "".join(said).replace("-", " ")), LETTERS), tuple(unread))
 
     def _item(self, number: int) -> str:
         return f"{self.cardinal(number).capitalize()}. "

@@ -1,4 +1,4 @@
-"""Words around a part, numbers in words, Roman numerals, and the form of spoken text in European languages."""
+"""Words around a part, numbers in words and Roman numerals in European languages."""
 
 import re
 import unicodedata
@@ -17,9 +17,6 @@ ROMANS = {
         1,
     )
 }
-_LETTER = re.compile(rf"[{LETTERS}]")
-_PAUSE = re.compile(r"[\s,.?!;:]{2,}|[,.?!;:](?=[^\s,.?!;:])")
-_STRONGEST = "?!.;:,"
 _WINDOW = 48
 """Characters before a part that are looked at, so that reading takes linear time."""
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
@@ -56,17 +53,3 @@ def any_other(match: Match) -> str | None:
     if kind in ("So", "Sk", "Cf", "Cn", "Co", "Cs") or kind[0] in "ZC":
         return " "
     return None if match[0] in "\\{}^_#" or kind[0] != "P" else "'" if match[0] == "'" else " "
-
-
-def tidy(text: str) -> str:
-    """Reduce to single spaces and marks, with apostrophes only inside words.
-
-    >>> tidy(" , l'été , . fin ,")
-    "l'été. fin."
-    """
-    text = re.sub(rf"'(?![{LETTERS}])|(?<![{LETTERS}])'", "", text)
-    text = _PAUSE.sub(lambda match: next((f"{mark} " for mark in _STRONGEST if mark in match[0]), " "), text)
-    text = text.lstrip(" ,.?!;:").rstrip()
-    if not _LETTER.search(text):
-        return ""
-    return text[:-1] + "." if text[-1] in ",;:" else text
