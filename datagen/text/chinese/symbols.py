@@ -266,7 +266,7 @@ RULES = (
     _rule("apostrophe", "'", _apostrophe),
     _rule("quote", '["“”‘’«»《》〈〉「」『』`´]{1,64}', ""),
     _rule("call", r"(?<=[A-Za-z0-9_])\(\)", " "),
-    _rule("unit again", rf"\((?P<unit>{UNIT})\)".replace("?P<unit>", ""), _unit_again),
+    _rule("unit again", rf"\(({UNIT})\)", _unit_again),
     _rule("degrees", "°(?:C|c)(?![A-Za-z])", "摄氏度"),
     _rule("degrees", "°(?:F|f)(?![A-Za-z])", "华氏度"),
     _rule("bracket", r"[)）\]}】〕〗]{1,64}(?=[^\s()（）\[\]{}【】〔〕〖〗|])", _closing),

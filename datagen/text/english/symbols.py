@@ -217,7 +217,8 @@ _TAG_BEFORE = re.compile(r"<(?:[a-zA-Z]\w{1,30}(?:=[^<>\s]{1,20})?\s?/?|/[a-zA-Z
 def _less(match: re.Match[str]) -> str | None:
     """Comparisons; brackets around a placeholder are dropped."""
     text, sign = match.string, match[0].strip()
-    if _TAG_AFTER.match(text, match.end()) if sign == "<" else _TAG_BEFORE.search(text[: match.start()][-40:]):
+    near = text[max(0, match.start() - 40) : match.start()]
+    if _TAG_AFTER.match(text, match.end()) if sign == "<" else _TAG_BEFORE.search(near):
         return " "
     head = text[max(0, match.start() - 2) : match.start()]
     left, right = head.rstrip()[-1:], text[match.end() : match.end() + 1]

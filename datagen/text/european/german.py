@@ -39,6 +39,7 @@ _ORDINAL_CUES = word_set(
 )
 _BEING = word_set("ist war sind bleibt heißt wird nur noch")
 _COUNTED = re.compile(r"(?:en|er|e|s|n)$")
+_ENDS = re.compile(r"\s*\Z")
 _OF_YEARS = word_set(
     "im jahr jahre jahres in seit bis von vom ab um anno sommer winter herbst frühling frühjahr ende anfang mitte vor "
     "nach und war gegründet baujahr jahrgang januar februar märz april mai juni juli august september oktober november "
@@ -389,7 +390,7 @@ class German(European):
         day, month, year = int(match[1]), int(match[2]), (match[3] or "").strip()
         if not 1 <= day <= 31 or not 1 <= month <= 12:
             return None
-        stop = "." if not year and not match.string[match.end() :].strip() else ""
+        stop = "." if not year and _ENDS.match(match.string, match.end()) else ""
         return self.date(day, month, year, match) + stop
 
     def _time(self, match: Match) -> str | None:
