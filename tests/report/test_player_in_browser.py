@@ -122,8 +122,9 @@ def test_while_playing_a_seek_goes_on_playing(seen, at):
 
 def test_the_table_follows_the_cursor_to_the_frame(seen, at, page):
     talk = talks_of(page)[0]
-    lines = talk["rows"][0]["lines"]
-    for k in (3, talk["n_ms"] // 400 - 2):
+    lines = [line for line in talk["rows"][0]["lines"] if 0 <= line["start_ms"] < line["end_ms"] <= talk["n_ms"]]
+    assert len(lines) > 100
+    for k in (3, -2):
         frame = 7
         seen.run("seek(arguments[0])", lines[k]["start_ms"] + frame * 40 + 5)
         now = seen.run("return [...document.querySelectorAll('#lines tr.now')].map((r) => r.cells[0].textContent)")
@@ -142,7 +143,7 @@ def test_the_table_follows_the_cursor_to_the_frame(seen, at, page):
 
 def test_the_word_and_the_utterance_of_the_cursor_are_marked(seen, at, page):
     talk = talks_of(page)[0]
-    utterance = next(u for u in talk["utterances"] if len(u["words"]) > 1)
+    utterance = next(u for u in talk["utterances"] if len(u["words"]) > 1 and u["words"][0][1] >= 0)
     text, start_ms, _ = utterance["words"][1]
     seen.run("seek(arguments[0])", start_ms + 1)
     assert text in seen.run("return [...document.querySelectorAll('.word.now')].map((n) => n.textContent)")
@@ -152,7 +153,7 @@ def test_the_word_and_the_utterance_of_the_cursor_are_marked(seen, at, page):
 def test_a_click_in_the_table_seeks(seen, at):
     seen.run("document.querySelector('#lines tbody tr:nth-child(4)').scrollIntoView({ block: 'center' })")
     seen.click("#lines tbody tr:nth-child(4) td")
-    assert at() == seen.run("return state.lines[3].start_ms") == 1200
+    assert at() == seen.run("return state.lines[3].start_ms") == seen.run("return state.lines[1].start_ms") + 800
 
 
 def test_every_row_can_be_chosen_and_shows_its_text(seen, at, page):
