@@ -8,6 +8,7 @@ A class that names its protocol as its base gets what has a default here.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +26,8 @@ Audio = NDArray[np.float32]
 """Mono audio, float32 [n_samples], nominally in [-1, 1]."""
 
 Codes = NDArray[np.uint16]
-"""Speech codes, uint16 [n_frames], each below the codebook size."""
+"""Speech codes, each below the size of its codebook: uint16 [n_frames] of one codebook, [n_frames, n_codebooks] of
+several."""
 
 
 @dataclass(frozen=True)
@@ -122,17 +124,45 @@ def _attempted(tts: TTS, request: SpeechRequest) -> Speech | EngineError:
 
 
 class SpeechTokenizer(Protocol):
-    """Audio in, one code per frame out, and back."""
+    """Audio in, one code per frame and codebook out, and back.
+
+    A tokenizer of one codebook declares `codebook_size` and `silence_code`; one of several declares `codebook_sizes`
+    and `silence_codes` instead, as attributes of the class or of an instance.
+    """
 
     info: EngineInfo
     sample_rate_hz: int
-    frame_rate_hz: int
+    frame_rate_hz: float
+    """Frames per second. A frame is a whole number of samples: 12.5 Hz at 24 kHz is 1,920."""
     codebook_size: int
+    """Number of codes of the only codebook."""
     silence_code: int
     """The commonest code of digital silence, measured on this tokenizer."""
 
+    @cached_property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Number of codes of each codebook, the coarsest (semantic) first."""
+        return (self.codebook_size,)
+
+    @cached_property
+    def silence_codes(self) -> tuple[int, ...]:
+        """The commonest code of digital silence of each codebook, measured on this tokenizer."""
+        return (self.silence_code,)
+
+    @property
+    def n_codebooks(self) -> int:
+        """Number of codes per frame."""
+        return len(self.codebook_sizes)
+
     def encode(self, audio: NDArray[np.int16]) -> Codes:
-        """Encode int16 [n_samples], a whole number of frames, to uint16 [n_samples / hop]."""
+        """Encode int16 [n_samples], a whole number of frames of any number.
+
+        Returns:
+            uint16 [n_samples / hop] of one codebook, [n_samples / hop, n_codebooks] of several.
+
+        Raises:
+            ValueError: If it has a part of a frame.
+        """
         ...
 
     def encode_many(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
@@ -141,6 +171,10 @@ class SpeechTokenizer(Protocol):
 
     def decode(self, codes: Codes) -> Audio:
         """Decode codes to float32 [len(codes) * hop]. A call without codes tests whether it can.
+
+        Args:
+            codes: As `encode` returns them. A tokenizer of several codebooks also decodes the first k of them, uint16
+                [n_frames, k].
 
         Raises:
             EngineMissingError: If the tokenizer has no decoder, or its weights are not given.

@@ -95,6 +95,9 @@ CARDS: dict[tuple[str, str], Card] = {
         rates="24 kHz, 25 codes/s of 4,096",
     ),
     ("speech_tokenizer", "tone"): Card("fake: loudness", rates="24 kHz, 25 codes/s of 512"),
+    ("speech_tokenizer", "tone_codebooks"): Card(
+        "fake: loudness, of four codebooks", rates="24 kHz, 12.5 frames/s of 512, 16, 8 and 4 codes"
+    ),
     ("speech_tokenizer", "s3"): Card(
         "semantic, CosyVoice's v1, v2, v3",
         ("s3tokenizer", "torch", "einops"),

@@ -85,6 +85,51 @@ class ToneTokenizer(SpeechTokenizer):
         return audio
 
 
+class ToneCodebooks(SpeechTokenizer):
+    """Fake speech tokenizer of four codebooks at 12.5 Hz: loudness of a frame, then of its thirds relative to it.
+
+    The first codebook is that of `ToneTokenizer`; the others have steps of 1.5, 3 and 6 dB. The codes of silence
+    differ from codebook to codebook.
+
+    >>> ToneCodebooks().encode(np.zeros(2 * 1920, np.int16)).tolist()
+    [[0, 8, 4, 2], [0, 8, 4, 2]]
+    """
+
+    sample_rate_hz = 24_000
+    frame_rate_hz = 12.5
+    codebook_sizes = (512, 16, 8, 4)
+    silence_codes = (0, 8, 4, 2)
+    _FLOOR_DB = -100.0
+    _HOP = 1920
+    _STEPS_DB = np.array([1.5, 3, 6], np.float32)
+
+    def __init__(self) -> None:
+        """Nothing to load."""
+        self.info = EngineInfo("tone_codebooks", _VERSION, "Apache-2.0", "machine")
+
+    def encode(self, audio: NDArray[np.int16]) -> Codes:
+        """Loudness of each frame and of its thirds, uint16 [n_samples / 1920, 4]."""
+        frames = audio.reshape(-1, self._HOP).astype(np.float32) / 32768
+        thirds_db = 10 * np.log10(np.mean(frames.reshape(-1, 3, self._HOP // 3) ** 2, axis=2) + 1e-10)
+        level_db = 10 * np.log10(np.mean(frames**2, axis=1, keepdims=True) + 1e-10)
+        middle = np.array(self.silence_codes[1:], np.float32)
+        steps = np.hstack([(level_db - self._FLOOR_DB) * 4, (thirds_db - level_db) / self._STEPS_DB + middle])
+        codes: Codes = np.clip(np.rint(steps), 0, np.array(self.codebook_sizes) - 1).astype(np.uint16)
+        return codes
+
+    def decode(self, codes: Codes) -> Audio:
+        """A tone as loud as each third says, or each frame if only the first codebook is given: float32 [n * 1920]."""
+        n_frames, n_codebooks = len(codes), codes.shape[1]
+        level_db = np.repeat(codes[:, :1].astype(np.float32) / 4 + self._FLOOR_DB, 3, axis=1)
+        level_db[:, : n_codebooks - 1] += (codes[:, 1:] - np.array(self.silence_codes[1:n_codebooks], np.float32)) * (
+            self._STEPS_DB[: n_codebooks - 1]
+        )
+        level = 10 ** (level_db / 20) * (codes[:, :1] > 0)
+        tone = np.sqrt(2) * np.sin(2 * np.pi * 200 / self.sample_rate_hz * np.arange(n_frames * self._HOP))
+        audio: Audio = (np.repeat(level.reshape(-1), self._HOP // 3) * tone).astype(np.float32)
+        return audio
+
+
 class ByteTokenizer(TextTokenizer):
     """Fake text tokenizer: ids are UTF-8 bytes."""
 
