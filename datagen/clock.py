@@ -49,6 +49,15 @@ def round_up(n: int, step: int) -> int:
     return ceil_div(n, step) * step
 
 
+def plain_number(rate_hz: float) -> int | float:
+    """A rate as it is stored: whole ones as integers.
+
+    >>> plain_number(25.0), plain_number(12.5)
+    (25, 12.5)
+    """
+    return int(rate_hz) if rate_hz == int(rate_hz) else rate_hz
+
+
 def hop_samples(sample_rate_hz: int, frame_rate_hz: float) -> int:
     """Samples per frame.
 

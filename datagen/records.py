@@ -120,7 +120,7 @@ Tokens = Annotated[int, unit("tokens")]
 Decibels = Annotated[float, unit("dB")]
 AgainstSpeech = Annotated[float, unit("dB against the user's speech")]
 TokenIds = Annotated[NDArray[np.int32], unit("token ids")]
-Codes = Annotated[NDArray[np.uint16], unit("speech codes")]
+Codes = Annotated[NDArray[np.uint16], unit("speech codes, frame by frame; of each frame the first codebook first")]
 Positions = Annotated[NDArray[np.int32], unit("positions in input_ids")]
 RecordNumber = Annotated[int, unit("place among all records of the input", 64)]
 Attempt = Annotated[int, unit("0 = first")]
@@ -583,6 +583,13 @@ class Spoken:
     """Clean codes of the take from frame `rest_start_frames`, if it holds the floor and was cut."""
     rest_start_frames: Annotated[int, unit("frames of the conversation")] | None = None
     """Frame in which the fade-out begins; before it, the channel contains the take's codes."""
+    id_starts_samples: Annotated[NDArray[np.int32], unit("samples after start_samples; one per id")] = field(
+        default_factory=lambda: np.zeros(0, np.int32)
+    )
+    """Start of the word of each id of `spoken_ids`, or of `text_ids` if those are empty.
+
+    Up to the last word that begins before `end_samples`, even if it counts as unsaid.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -660,8 +667,8 @@ class Row:
 
     @property
     def n_tokens(self) -> int:
-        """Length of the row."""
-        return len(self.input_ids)
+        """Length of the row; of `parallel`, its columns."""
+        return int(self.input_ids.shape[-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,13 @@
-"""Streams → Rows: asr, tts, four_stream, three_stream, two_stream. A pure function of the conversations table.
+"""Streams → Rows: asr, tts, four_stream, three_stream, two_stream, parallel. A pure function of the conversations table.
 
 Flattening interleaves chunk k of every stream, then chunk k+1:
 
     three_stream   | user speech x S | assistant text x T | assistant speech x S |  next chunk ...
     two_stream     | user speech x S | assistant speech x S |  next chunk ...
+
+Speech is frames of K codes, first codebook first. `parallel` has a stream per line instead:
+
+    parallel       text / assistant's codebooks 1 ... K / user's codebooks 1 ... K, a column per frame
 
 The assistant's text begins in the chunk in which its turn begins and takes T slots per chunk until
 it ends (relaxed alignment). It may continue after the speech, and precedes the text of a later turn.
@@ -19,9 +23,12 @@ from numpy.typing import NDArray
 
 from datagen import seeds
 from datagen.clock import ceil_div
+from datagen.errors import RecipeError
 from datagen.recipe import FlattenConfig
 from datagen.records import KINDS, Reject, Row, Streams
 from datagen.shards.chunks import ChunkClock, ChunkedConversation, ChunkedUtterance, TextStream, fill, joined, windows
+from datagen.shards.layout import ChunkLayout
+from datagen.shards.matrix import ABSENT, ColumnClock, delayed, matrix_of
 from datagen.shards.vocab import Ids, Vocabulary
 
 _NO_POSITIONS = np.zeros(0, np.int32)
@@ -32,17 +39,36 @@ _CANNED = frozenset(KINDS) - {"turn", "resumption"}
 class Flatten:
     """Make the rows of all tasks of the recipe."""
 
-    def __init__(self, recipe: FlattenConfig, vocabulary: Vocabulary, hop_samples: int, silence_code: int) -> None:
-        """Set the formats, the ids, the samples per frame, and the code that pads the last chunk."""
-        self._recipe, self._vocabulary = recipe, vocabulary
-        self._hop, self._silence_code = hop_samples, silence_code
+    def __init__(
+        self, recipe: FlattenConfig, vocabulary: Vocabulary, hop_samples: int, silence_codes: Sequence[int]
+    ) -> None:
+        """Set the formats, the ids, the samples per frame, and the code of silence of each codebook.
+
+        Raises:
+            RecipeError: If rows are to have more codebooks than there are, or chunks that do not fit into them.
+        """
+        self._recipe, self._vocabulary, self._hop = recipe, vocabulary, hop_samples
+        n_codebooks = recipe.codebooks or vocabulary.n_codebooks
+        if n_codebooks > vocabulary.n_codebooks:
+            raise RecipeError(f"flatten.codebooks is {n_codebooks}; the speech tokenizer has {vocabulary.n_codebooks}")
+        self._silence_codes = tuple(silence_codes[:n_codebooks])
+        self._word_mark = vocabulary["<|sot|>"] if recipe.text_alignment == "words" else None
+        width = self._layout("three_stream").width
+        if width > recipe.max_tokens:
+            raise RecipeError(
+                f"flatten.max_tokens is {recipe.max_tokens}; one chunk of three streams has {width} tokens"
+            )
+
+    def _layout(self, task: str) -> ChunkLayout:
+        n_text = self._recipe.text_chunk_tokens if task == "three_stream" else 0
+        return ChunkLayout(self._recipe.speech_chunk_tokens, n_text, len(self._silence_codes))
 
     def __call__(self, streams: Streams | Reject) -> list[Row]:
         """All rows of a conversation, by task in the recipe's order; none for a reject."""
         if isinstance(streams, Reject):
             return []
         talk = ChunkedConversation.of(
-            streams, self._vocabulary, self._hop, self._recipe.assistant_silence, self._silence_code
+            streams, self._vocabulary, self._hop, self._recipe.assistant_silence, self._silence_codes
         )
         rows: list[Row] = []
         for task in self._recipe.tasks:
@@ -53,6 +79,8 @@ class Flatten:
                     rows.extend(self._four_stream(talk))
                 case "three_stream" | "two_stream":
                     rows.extend(self._full_duplex(talk, task))
+                case "parallel":
+                    rows.extend(self._parallel(talk))
         return rows
 
     # -- asr, tts ---------------------------------------------------------------------------------------
@@ -69,7 +97,7 @@ class Flatten:
         fitting = {
             index: u
             for index, u in enumerate(found)
-            if u.role in roles and len(u.ids) and len(u.ids) + len(u.speech) + 5 <= r.max_alignment_tokens
+            if u.role in roles and len(u.ids) and len(u.ids) + u.speech.size + 5 <= r.max_alignment_tokens
         }
         n_canned = sum(u.kind in _CANNED for u in fitting.values())
         share = kept_share(n_canned, len(fitting) - n_canned, r.max_canned_share)
@@ -80,7 +108,7 @@ class Flatten:
             text = [v["<|sot|>"]], u.ids, [v["<|eot|>"]]
             prompt, target = (speech, text) if task == "asr" else (text, speech)
             ids = joined([v[f"<|{task}|>"]], *prompt, *target)
-            mask = np.arange(len(ids)) >= len(ids) - len(target[1]) - 1  # the target and its end marker
+            mask = np.arange(len(ids)) >= len(ids) - target[1].size - 1  # the target and its end marker
             yield self._row(talk, task, index, ids=ids, mask=mask, frames=(u.first, u.last), n_text=len(u.ids))
 
     # -- four_stream ------------------------------------------------------------------------------------
@@ -113,32 +141,59 @@ class Flatten:
     # -- three_stream, two_stream -----------------------------------------------------------------------
 
     def _full_duplex(self, talk: ChunkedConversation, task: str) -> Iterator[Row]:
-        n_speech = self._recipe.speech_chunk_tokens
-        n_text = self._recipe.text_chunk_tokens if task == "three_stream" else 0
-        width = 2 * n_speech + n_text
-        n_heard_chunks = ceil_div(talk.n_frames, n_speech)
-        text = TextStream(talk, n_speech, n_text, n_heard_chunks, self._recipe.interrupted_text == "causal")
+        layout = self._layout(task)
+        n_speech, n_text, width = layout.n_speech, layout.n_text, layout.width
+        text = self._text(talk, n_speech, n_text, ceil_div(talk.n_frames, n_speech))
         n_chunks = text.n_chunks
         grid = np.empty((n_chunks, width), np.int32)
-        fill(grid[:, :n_speech], talk.user, self._vocabulary.speech_offset + self._silence_code)
-        fill(grid[:, n_speech + n_text :], talk.assistant, talk.assistant_fill)
+        fill(grid[:, layout.user], talk.user, talk.user_fill)
+        fill(grid[:, layout.assistant], talk.assistant, talk.assistant_fill)
         if n_text:
-            fill(grid[:, n_speech : n_speech + n_text], text.ids, self._vocabulary["<|text_silence|>"])
+            fill(grid[:, layout.text], text.ids, self._vocabulary["<|text_silence|>"])
         n_most = self._recipe.max_tokens // width
         for part, (first, last) in enumerate(windows(n_chunks, n_most, talk.busy(n_speech, n_chunks) + text.busy)):
-            clock = ChunkClock(first, last, n_speech, width, talk.n_frames)
+            clock = ChunkClock(first, last, layout, talk.n_frames)
             yield self._row(
                 talk,
                 task,
                 part,
                 ids=grid[first:last].reshape(-1),
-                mask=np.tile(np.arange(width) >= n_speech, last - first),
+                mask=np.tile(np.arange(width) >= layout.user.stop, last - first),
                 frames=(first * n_speech, max(min(last * n_speech, talk.n_frames), first * n_speech)),
                 n_text=text.count(first, last),
                 n_late=text.count_late(first, last),
                 n_dropped=text.count_dropped(first, last),
-                n_pad=2 * max(last * n_speech - max(talk.n_frames, first * n_speech), 0),
+                n_pad=2 * layout.n_codebooks * max(last * n_speech - max(talk.n_frames, first * n_speech), 0),
                 labels=_labels(talk, clock),
+            )
+
+    def _text(self, talk: ChunkedConversation, n_speech: int, n_text: int, n_chunks: int) -> TextStream:
+        causal = self._recipe.interrupted_text == "causal"
+        return TextStream(talk, n_speech, n_text, n_chunks, causal, self._word_mark)
+
+    # -- parallel ---------------------------------------------------------------------------------------
+
+    def _parallel(self, talk: ChunkedConversation) -> Iterator[Row]:
+        """Matrices of a stream per line and a frame per column, each row delayed by itself."""
+        v, delay = self._vocabulary, self._recipe.acoustic_delay
+        text = self._text(talk, 1, 1, talk.n_frames)
+        matrix = matrix_of(talk.streams, v, text.ids, self._silence_codes)
+        busy = talk.busy(1, text.n_chunks) + text.busy
+        for part, (first, last) in enumerate(windows(text.n_chunks, self._recipe.max_tokens - delay, busy)):
+            ids = delayed(matrix[:, first:last], delay)
+            learned = np.arange(len(ids)) <= len(self._silence_codes)
+            yield self._row(
+                talk,
+                "parallel",
+                part,
+                ids=ids,
+                mask=(ids != ABSENT) & learned[:, None],
+                frames=(first, max(min(last, talk.n_frames), first)),
+                n_text=text.count(first, last),
+                n_late=text.count_late(first, last),
+                n_dropped=text.count_dropped(first, last),
+                n_pad=max(last - max(talk.n_frames, first), 0),
+                labels=_labels(talk, ColumnClock(first, last, talk.n_frames, ids.shape[1])),
             )
 
     def _row(
@@ -244,7 +299,7 @@ _NO_LABELS = _Labels(
 )
 
 
-def _labels(talk: ChunkedConversation, clock: ChunkClock) -> _Labels:
+def _labels(talk: ChunkedConversation, clock: ChunkClock | ColumnClock) -> _Labels:
     """Events that begin in a row and ends of user turns, with their positions."""
     inside = clock.holds(talk.event_starts)
     events = [event for event, here in zip(talk.events, inside, strict=True) if here]

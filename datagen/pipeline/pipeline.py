@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
-from datagen.clock import hop_samples
+from datagen.clock import hop_samples, plain_number
 from datagen.engines import gpu, load
 from datagen.engines.base import ASR, MOS, TTS, VAD, Aligner, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.engines.noise.people import GeneratedPeople
@@ -116,7 +116,7 @@ class Pipeline:
 
     def flatten(self) -> Flatten:
         """The last stage: streams → rows."""
-        return Flatten(self.recipe.flatten, self.vocabulary, self.hop, self.speech_tokenizer.silence_code)
+        return Flatten(self.recipe.flatten, self.vocabulary, self.hop, self.speech_tokenizer.silence_codes)
 
     @cached_property
     def tts(self) -> TTS:
@@ -247,7 +247,8 @@ class Pipeline:
         """Ranges of ids: special tokens in padding rows of the embedding if they fit, then speech."""
         text = self.text_tokenizer
         speech_offset = max(text.n_embeddings, text.special_offset + len(SPECIALS))
-        return Vocabulary(text.vocabulary_size, text.special_offset, speech_offset, self.speech_tokenizer.codebook_size)
+        sizes = self.speech_tokenizer.codebook_sizes
+        return Vocabulary.of(text.vocabulary_size, text.special_offset, speech_offset, sizes)
 
     def check(self) -> None:
         """Build every engine and check that the recipe can run, before any expensive work.
@@ -291,6 +292,7 @@ class Pipeline:
         if self.recipe.input.recordings is None:
             names = "normalizers", *names
         yield from (partial(getattr, self, name) for name in names)
+        yield self.flatten
 
     def skipped(self) -> list[str]:
         """A line for each file of sound or voice that cannot be used, once."""
@@ -413,7 +415,7 @@ class Pipeline:
             engines=engines,
             voices=self.voices(),
             vocabulary=self.vocabulary,
-            clock=Clock(self.recipe.sample_rate_hz, self.speech_tokenizer.frame_rate_hz, self.hop),
-            silence=Silence(self.recipe.flatten.assistant_silence, "codes", self.speech_tokenizer.silence_code),
+            clock=Clock(self.recipe.sample_rate_hz, plain_number(self.speech_tokenizer.frame_rate_hz), self.hop),
+            silence=Silence.of(self.recipe.flatten.assistant_silence, tuple(self.speech_tokenizer.silence_codes)),
             kept_apart=self.kept_apart,
         )

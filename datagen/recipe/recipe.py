@@ -17,7 +17,7 @@ from datagen.recipe.mix_config import EngineConfig, MixConfig
 from datagen.recipe.recordings_config import RecordingsConfig
 from datagen.recipe.timing_config import TimingConfig
 
-Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
+Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream", "parallel"]
 Role = Literal["user", "assistant"]
 
 
@@ -275,9 +275,34 @@ class FlattenConfig(ConfigPart):
         min_length=1,
         description="Kinds of training rows to make",
     )
-    speech_chunk_tokens: int = Field(10, ge=1, le=250, description="Speech tokens per chunk and stream (S)")
+    speech_chunk_tokens: int = Field(
+        10,
+        ge=1,
+        le=250,
+        description="Speech tokens per chunk and stream; of a tokenizer with several codebooks, frames (S)",
+    )
     text_chunk_tokens: int = Field(2, ge=1, le=250, description="Text tokens per chunk (S)")
-    max_tokens: int = Field(8192, ge=64, le=1 << 24, description="Maximum number of tokens in a dialogue row (N)")
+    codebooks: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Codebooks of the speech tokenizer in rows, the first ones; null: all. conversations has all (ours)",
+    )
+    text_alignment: Literal["relaxed", "words"] = Field(
+        "relaxed",
+        description="three_stream, parallel: place of the assistant's text. relaxed: from the beginning of an utterance "
+        "on, without gaps. words: each word from the chunk in which it is said (ours)",
+    )
+    acoustic_delay: int = Field(
+        0,
+        ge=0,
+        le=32,
+        description="parallel: frames by which all codebooks but the first lag behind; 0 for models that delay by "
+        "themselves (ours)",
+    )
+    max_tokens: int = Field(
+        8192, ge=64, le=1 << 24, description="Maximum number of tokens in a dialogue row; of parallel, of columns (N)"
+    )
     max_alignment_tokens: int = Field(
         1024, ge=64, le=1 << 24, description="Maximum number of tokens in an ASR or TTS row (N)"
     )
@@ -310,7 +335,7 @@ class FlattenConfig(ConfigPart):
 
     @model_validator(mode="after")
     def _chunk_fits(self) -> "FlattenConfig":
-        if 2 * self.speech_chunk_tokens + self.text_chunk_tokens > self.max_tokens:
+        if 2 * self.speech_chunk_tokens * (self.codebooks or 1) + self.text_chunk_tokens > self.max_tokens:
             raise ValueError("one chunk of three streams is longer than max_tokens")
         return self
 

@@ -23,7 +23,7 @@ from datagen.shards.unit import Marker, data_key
 
 _OF_UTTERANCES = (
     *("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples"),
-    *("spoken_ids", "rest_codes", "rest_start_frames"),
+    *("spoken_ids", "rest_codes", "rest_start_frames", "id_starts_samples"),
 )
 NEEDED = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
@@ -51,7 +51,7 @@ def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
 def flattener(of: Identity) -> Flatten:
     """The last stage of a build from its plan or manifest alone; needs no engine."""
     recipe = FlattenConfig.model_validate(_settings(of.recipe))
-    return Flatten(recipe, of.vocabulary, of.clock.hop_samples, of.silence.silence_code)
+    return Flatten(recipe, of.vocabulary, of.clock.hop_samples, of.silence.codes)
 
 
 def reflatten(

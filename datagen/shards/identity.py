@@ -17,10 +17,10 @@ class Clock:
     """Rates of all conversations of a build."""
 
     sample_rate_hz: int
-    frame_rate_hz: int
-    """Speech tokens per second and channel."""
+    frame_rate_hz: int | float
+    """Frames per second and channel; a frame has a speech token per codebook."""
     hop_samples: int
-    """Samples per speech token."""
+    """Samples per frame."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,23 @@ class Silence:
     assistant: Literal["special", "codes"]
     user: Literal["codes"]
     silence_code: int
-    """The commonest code of digital silence."""
+    """The commonest code of digital silence; of several codebooks, that of the first."""
+    silence_codes: tuple[int, ...] | None = None
+    """That of each codebook, in order; None if there is one."""
+
+    @classmethod
+    def of(cls, assistant: Literal["special", "codes"], codes: tuple[int, ...]) -> "Silence":
+        """Silence of the assistant, and the code of silence of each codebook.
+
+        >>> Silence.of("special", (7,)).codes, Silence.of("codes", (7, 1)).codes
+        ((7,), (7, 1))
+        """
+        return cls(assistant, "codes", codes[0], codes if len(codes) > 1 else None)
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """The code of silence of each codebook."""
+        return self.silence_codes or (self.silence_code,)
 
 
 @dataclass(frozen=True, kw_only=True)

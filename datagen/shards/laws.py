@@ -8,7 +8,10 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from datagen.clock import ceil_div
 from datagen.records import EVENTS, FAMILIES, FLOOR, KINDS, Event, Spoken, Streams, Word
@@ -23,28 +26,27 @@ _WHOLE = _BESIDE | {"prompt"}
 """Events as long as their utterance."""
 
 
-def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
+def conversation_faults(s: Streams, hop: int, sizes: Sequence[int]) -> Iterator[str]:
     """The violations of the laws of time and tokens in one conversation.
 
     Args:
         s: The conversation.
         hop: Samples per frame.
-        n_codes: Size of the codebook.
+        sizes: Number of codes of each codebook.
     """
     if len(s.user_codes) != len(s.assistant_codes):
         yield f"{len(s.user_codes)} user codes, {len(s.assistant_codes)} assistant codes"
-    if len(s.user_codes) * hop != s.n_samples:
-        yield f"{len(s.user_codes)} codes of {hop} samples are not {s.n_samples} samples"
+    if len(s.user_codes) * hop != s.n_samples * len(sizes):
+        yield f"{len(s.user_codes)} codes of {hop} samples are not {s.n_samples} samples of {len(sizes)} codebooks"
     for codes in (s.user_codes, s.assistant_codes):
-        if len(codes) and int(codes.max()) >= n_codes:
-            yield f"code {int(codes.max())} is outside the codebook of {n_codes}"
+        yield from _outside(codes, sizes)
     ends = {"user": 0, "assistant": 0}
     for index, u in enumerate(s.utterances):
         if u.start_samples < ends[u.role]:
             yield f"utterance {index}: the {u.role} overlaps itself"
         ends[u.role] = u.end_samples
         yield from (f"utterance {index}: {fault}" for fault in _utterance_faults(u, s.n_samples))
-        yield from (f"utterance {index}: {fault}" for fault in _rest_faults(u, hop, n_codes))
+        yield from (f"utterance {index}: {fault}" for fault in _rest_faults(u, hop, sizes))
     for event in s.events:
         yield from (f"event {event.kind}: {fault}" for fault in _event_faults(event, s))
     yield from _unnoted(s)
@@ -66,11 +68,26 @@ def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
         places(u.words, u.said)
     except ValueError as error:
         yield f"{len(u.words)} word times for {len(u.said.split())} words: {error}"
+    starts, n_ids = u.id_starts_samples, len(u.spoken_ids) or len(u.text_ids)
+    if len(starts) > n_ids:
+        yield f"{len(starts)} ids with a start of {n_ids} ids"
+    if len(starts) and not (
+        starts[0] >= 0 and (np.diff(starts) >= 0).all() and starts[-1] < u.end_samples - u.start_samples
+    ):
+        yield "the starts of its ids are not in order within it"
     if "".join(f"{u.said} {u.unsaid}".split()) != "".join(u.spoken.split()):  # Chinese is cut within its only word
         yield "said and unsaid together are not what was scripted"
 
 
-def _rest_faults(u: Spoken, hop: int, n_codes: int) -> Iterator[str]:
+def _outside(codes: NDArray[np.uint16], sizes: Sequence[int], of: str = "") -> Iterator[str]:
+    """Codes that their codebook does not have."""
+    for codebook, size in enumerate(sizes):
+        found = codes[codebook :: len(sizes)]
+        if len(found) and int(found.max()) >= size:
+            yield f"code {int(found.max())}{of} is outside the codebook of {size}"
+
+
+def _rest_faults(u: Spoken, hop: int, sizes: Sequence[int]) -> Iterator[str]:
     """Faults in the codes of the part of a take that was cut."""
     if not len(u.rest_codes):
         return
@@ -80,10 +97,9 @@ def _rest_faults(u: Spoken, hop: int, n_codes: int) -> Iterator[str]:
     if not u.start_samples // hop <= u.rest_start_frames <= u.end_samples // hop:
         yield f"its rest begins in frame {u.rest_start_frames}, outside it"
     n_frames = ceil_div(u.end_samples + u.n_cut_samples, hop) - u.rest_start_frames
-    if len(u.rest_codes) != n_frames:
+    if len(u.rest_codes) != n_frames * len(sizes):
         yield f"{len(u.rest_codes)} codes are not the {n_frames} frames of its rest"
-    if int(u.rest_codes.max()) >= n_codes:
-        yield f"code {int(u.rest_codes.max())} of its rest is outside the codebook of {n_codes}"
+    yield from _outside(u.rest_codes, sizes, " of its rest")
 
 
 def _event_faults(e: Event, s: Streams) -> Iterator[str]:

@@ -44,7 +44,7 @@ def streams(n_frames: int, utterances: list[Spoken], events: list[Event] | None 
 
 
 def flatten(s: Streams, task: str, **settings) -> list:
-    return Flatten(FlattenConfig(tasks=(task,), **settings), V, HOP, SILENCE)(s)
+    return Flatten(FlattenConfig(tasks=(task,), **settings), V, HOP, (SILENCE,))(s)
 
 
 TALK = [spoken("user", 2, 12, 4, 100), spoken("assistant", 15, 31, 5, 200), spoken("user", 33, 40, 3, 300)]

@@ -387,7 +387,7 @@ def test_every_row_of_any_conversation_follows_from_the_format_page(seed):
         max_canned_share=(0.05, 0.5, 1)[seed % 3],
         tts_roles=("user", "assistant"),
     )
-    rows: list[Row] = Flatten(settings, V, HOP, 3)(s)
+    rows: list[Row] = Flatten(settings, V, HOP, (3,))(s)
     (conversation,) = conversations_table([s]).to_pylist()
     reader = Reader(conversation, settings.model_dump(mode="json"), asdict(V), HOP, 3)
     for task in TASKS:

@@ -268,7 +268,7 @@ class UnitCheck:
         splits = self._scope.splits
         if splits and s.split != (wanted := self._scope.plan.moved.get(s.group) or split_of(s.group, splits)):
             faults.add(f"{place} is in {s.split}, its group {s.group!r} is dealt to {wanted}")
-        laws = conversation_faults(s, identity.clock.hop_samples, identity.vocabulary.codebook_size)
+        laws = conversation_faults(s, identity.clock.hop_samples, identity.vocabulary.sizes)
         faults.add(*(f"{place}: {fault}" for fault in laws))
 
     def _check_rows(self, unit: Unit) -> None:
