@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from datagen.records import FLOOR, Event, Spoken, Streams
 from datagen.seeds import fraction
 from datagen.shards.chunks import speaks
+from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import arrays_of, streams_of
 from datagen.shards.tables import from_parquet
@@ -46,9 +47,11 @@ class Clocks:
     rate_hz: int
     hop_samples: int
     n_speech: int
-    """Speech tokens per chunk."""
+    """Frames per chunk."""
     n_text: int
     """Text tokens per chunk of three_stream."""
+    n_codebooks: int
+    """Codes per frame in rows."""
     vocabulary: Vocabulary
 
     @classmethod
@@ -60,8 +63,13 @@ class Clocks:
             manifest.clock.hop_samples,
             int(flatten.get("speech_chunk_tokens", 10)),
             int(flatten.get("text_chunk_tokens", 2)),
+            manifest.row_codebooks,
             manifest.vocabulary,
         )
+
+    def layout(self, task: str) -> ChunkLayout:
+        """Places of the streams in rows of `three_stream` or `two_stream`."""
+        return ChunkLayout(self.n_speech, self.n_text if task == "three_stream" else 0, self.n_codebooks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +147,18 @@ class AuditedConversation:
         return silent
 
     @cached_property
+    def user_codes(self) -> NDArray[np.uint16]:
+        """Codes of the user's channel, of the first codebook: uint16 [n_frames]."""
+        return self.clocks.vocabulary.first_codes(self.streams.user_codes)
+
+    @cached_property
     def text_slots(self) -> dict[int, NDArray[np.int32]]:
         """The assistant's text stream of three_stream by chunk: ids of its slots, -1 if empty."""
         clocks, found = self.clocks, dict[int, NDArray[np.int32]]()
-        width = 2 * clocks.n_speech + clocks.n_text
+        layout = clocks.layout("three_stream")
         for row in self.rows.get("three_stream", ()):
-            grid = row.input_ids[: len(row.input_ids) // width * width].reshape(-1, width)
-            slots = grid[:, clocks.n_speech : clocks.n_speech + clocks.n_text]
+            grid = row.input_ids[: len(row.input_ids) // layout.width * layout.width].reshape(-1, layout.width)
+            slots = grid[:, layout.text]
             slots = np.where(slots < clocks.vocabulary.n_text, slots, -1).astype(np.int32)
             first = row.start_frames // clocks.n_speech
             found.update(zip(range(first, first + len(slots)), slots, strict=True))

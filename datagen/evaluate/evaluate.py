@@ -12,6 +12,7 @@ Tokens are drawn with the model's probabilities, as such models run. The likelie
 always changes nothing, because an answer begins somewhere within half a second.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,27 +51,31 @@ class Player:
     vocabulary: Vocabulary
 
     @cached_property
-    def _codes(self) -> NDArray[np.int64]:
-        """Silence first, then all other speech codes."""
+    def _codes(self) -> tuple[NDArray[np.int64], ...]:
+        """Of each codebook: silence first, then all its other codes."""
         v = self.vocabulary
-        codes = np.arange(v.speech_offset, v.size)
-        return np.concatenate([[self.layout.silence_id], codes[codes != self.layout.silence_id]])
+        every = (np.arange(begin, begin + size) for begin, size in zip(v.offsets, v.sizes, strict=True))
+        return tuple(
+            np.concatenate([[silence], codes[codes != silence]])
+            for silence, codes in zip(self.layout.silence_ids, every, strict=False)
+        )
 
     @cached_property
     def _texts(self) -> NDArray[np.int64]:
         return np.append(np.arange(self.vocabulary.n_text), self.vocabulary["<|text_silence|>"])
 
     def forced(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Probability of silence, given all true tokens before; [n_chunks x n_speech]."""
+        """Probability that the first code of each frame is silence, given all true tokens before; [n_frames]."""
         self.model.restart()
         pieces = np.split(ids, range(_PIECE_TOKENS, len(ids), _PIECE_TOKENS))
-        silence = np.concatenate([_silence(self.model.hear(piece, self._codes, len(piece))) for piece in pieces])
+        codes, chunk = self._codes[0], self.layout.chunk
+        silence = np.concatenate([_silence(self.model.hear(piece, codes, len(piece))) for piece in pieces])
         after = np.append(0.0, silence[:-1])  # the prediction after a token is about the next
-        return after.reshape(-1, self.layout.width)[:, -self.layout.n_speech :].reshape(-1)
+        return after.reshape(-1, chunk.width)[:, chunk.assistant][:, :: chunk.n_codebooks].reshape(-1)
 
     def free(self, ids: NDArray[np.int32], first: int, n_chunks: int, chance: np.random.Generator) -> Mask:
         """True where it is silent if it draws every token from a chunk on; bool [n_chunks x n_speech]."""
-        width, n_speech = self.layout.width, self.layout.n_speech
+        width, n_speech, chunk_layout = self.layout.width, self.layout.n_speech, self.layout.chunk
         chunks = ids.reshape(-1, width)
         earliest = max(first - _CONTEXT_TOKENS // width, 0)
         self.model.restart()
@@ -78,13 +83,14 @@ class Player:
         codes, texts = self._codes, self._texts
         silent = np.zeros((n_chunks, n_speech), np.bool_)
         for chunk in range(n_chunks):
-            heard = np.append(heard, chunks[first + chunk, :n_speech])
-            for _ in range(width - 2 * n_speech):
+            heard = np.append(heard, chunks[first + chunk, chunk_layout.user])
+            for _ in range(chunk_layout.n_text):
                 heard = texts[[_drawn(self.model.hear(heard, texts, 1), chance)]]
-            for slot in range(n_speech):
-                choice = _drawn(self.model.hear(heard, codes, 1), chance)
-                silent[chunk, slot] = choice == 0
-                heard = codes[[choice]]
+            for slot, codebook in np.ndindex(n_speech, len(codes)):
+                choice = _drawn(self.model.hear(heard, codes[codebook], 1), chance)
+                if codebook == 0:
+                    silent[chunk, slot] = choice == 0
+                heard = codes[codebook][[choice]]
         return silent.reshape(-1)
 
 
@@ -147,7 +153,7 @@ class Evaluation:
         self.unaided.n_rows += 1
 
     def _free_turns(self, row: dict[str, Any], truth: Mask) -> None:
-        n_patience = ceil_div(PATIENCE_MS, int(self.player.layout.frame_ms))
+        n_patience = math.ceil(PATIENCE_MS / self.player.layout.frame_ms)
         for name, is_silence in _REACTIONS:
             for begin, _, n_lead in self._events(row, name, truth if is_silence else ~truth):
                 first, stream = self._free(row, begin - n_lead, begin + n_patience)
@@ -158,8 +164,8 @@ class Evaluation:
 
         An event whose reaction comes slightly before it, as in an overlap, is scored from there.
         """
-        n_most = _LEAD_MS[name] // int(self.player.layout.frame_ms)
-        n_patience = ceil_div(PATIENCE_MS, int(self.player.layout.frame_ms))
+        n_most = int(_LEAD_MS[name] / self.player.layout.frame_ms)
+        n_patience = math.ceil(PATIENCE_MS / self.player.layout.frame_ms)
         for at in self.player.layout.places(row[name]).tolist():
             begin = _run_start(true, at)
             if at - begin > n_most:
@@ -171,7 +177,7 @@ class Evaluation:
 
     def _free_hard_negatives(self, row: dict[str, Any]) -> None:
         layout = self.player.layout
-        n_most = ceil_div(_MOST_MS, int(layout.frame_ms))
+        n_most = math.ceil(_MOST_MS / layout.frame_ms)
         for kind, start, end in zip(*hard_negatives(layout, row), strict=True):
             end = min(end, start + n_most)
             first, stream = self._free(row, start, end)

@@ -195,7 +195,7 @@ def id_starts(placed: Placed, whole: str, ids: list[int], ids_of: Callable[[str]
 
 
 def _ids_before(whole: str, ends: list[int], ids: list[int], ids_of: Callable[[str], list[int]]) -> list[int]:
-    """Number of ids up to the end of each word: of its text alone if such ids join to all, else of all text up to it."""
+    """Number of ids up to the end of each word: of words alone if their ids join to all, else of the text up to it."""
     alone = [ids_of(whole[first:last]) for first, last in pairwise([0, *ends])]
     if [*chain.from_iterable(alone)] == ids:
         return [*accumulate(map(len, alone))]

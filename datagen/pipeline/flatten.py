@@ -1,4 +1,4 @@
-"""Streams → Rows: asr, tts, four_stream, three_stream, two_stream, parallel. A pure function of the conversations table.
+"""Streams → Rows of all tasks. A pure function of the conversations table.
 
 Flattening interleaves chunk k of every stream, then chunk k+1:
 

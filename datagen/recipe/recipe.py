@@ -286,12 +286,12 @@ class FlattenConfig(ConfigPart):
         None,
         ge=1,
         le=64,
-        description="Codebooks of the speech tokenizer in rows, the first ones; null: all. conversations has all (ours)",
+        description="Number of codebooks of the speech tokenizer in rows, from the first; null: all (ours)",
     )
     text_alignment: Literal["relaxed", "words"] = Field(
         "relaxed",
-        description="three_stream, parallel: place of the assistant's text. relaxed: from the beginning of an utterance "
-        "on, without gaps. words: each word from the chunk in which it is said (ours)",
+        description="three_stream, parallel: place of the assistant's text. relaxed: without gaps from the beginning "
+        "of an utterance on. words: each word from the chunk on in which it is said (ours)",
     )
     acoustic_delay: int = Field(
         0,

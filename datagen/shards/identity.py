@@ -92,6 +92,11 @@ class Identity(Setup):
     merged: tuple[MergedBuild, ...] | None = None
     """The builds that were merged, in order; None for any other build."""
 
+    @property
+    def row_codebooks(self) -> int:
+        """Codes per frame in rows: all codebooks, or the first ones."""
+        return self.recipe.get("flatten", {}).get("codebooks") or self.vocabulary.n_codebooks
+
     def header(self) -> dict[str, Any]:
         """The part of the identity that every data file contains, as JSON values."""
         values = json_values(self)
@@ -106,7 +111,11 @@ def json_values(value: Any) -> Any:
     """
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    return asdict(value, dict_factory=lambda fields: {name: each for name, each in fields if each is not None})
+    return asdict(value, dict_factory=_fields)
+
+
+def _fields(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: list(each) if isinstance(each, tuple) else each for name, each in fields if each is not None}
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -80,6 +80,15 @@ def matrix_rows(n_lines: int) -> pa.Schema:
     return pa.schema([*fields])
 
 
+def rows_schema(task: str, n_codebooks: int) -> pa.Schema:
+    """Schema of the rows of a task, with that many codes per frame.
+
+    >>> rows_schema("parallel", 8).field("input_ids").type.list_size, rows_schema("asr", 8) == ROWS
+    (17, True)
+    """
+    return matrix_rows(n_lines(n_codebooks)) if task == "parallel" else ROWS
+
+
 CONVERSATIONS = pa.schema(fields_of(Streams))
 ROWS = _rows_schema()
 REJECTS = pa.schema(fields_of(Reject))

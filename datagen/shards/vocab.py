@@ -104,6 +104,18 @@ class Vocabulary:
         """Stored codes, frame by frame, as a matrix: uint16 [n_frames, n_codebooks]."""
         return codes.reshape(-1, self.n_codebooks)
 
+    def first_codes(self, codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """The code of the first codebook of each frame of stored codes: uint16 [n_frames]."""
+        return codes[:: self.n_codebooks]
+
+    def for_decoder(self, codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """Stored codes as a speech tokenizer has them: uint16 [n_frames], of several codebooks [n_frames, n_codebooks].
+
+        >>> Vocabulary.of(10, 20, 40, (4, 3)).for_decoder(np.zeros(6, np.uint16)).shape
+        (3, 2)
+        """
+        return codes if self.n_codebooks == 1 else self.frames(codes)
+
     def speech(self, frames: NDArray[np.uint16]) -> Ids:
         """Ids of speech codes, of all codebooks or the first k.
 
