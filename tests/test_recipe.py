@@ -187,16 +187,16 @@ def test_numbers_at_the_ends_of_their_range_pass():
 
 
 HASHES = {
-    "chinese": "f2e5865f32449099",
-    "cosyvoice2": "d4159a6bca772383",
-    "fake": "ef2dc015bae7f73a",
-    "from_topics": "e86662ac87780e05",
-    "hard": "31de6ae6fcc5df63",
-    "mixed_voices": "73a201ce6451a077",
-    "natural": "2b5fc62afc653a31",
-    "omniflatten": "4dd975cc581a22bc",
-    "quickstart": "81866b838397f7c7",
-    "speech_server": "f83bfb33ee7245b0",
+    "chinese": "cf9030d1a3d982f5",
+    "cosyvoice2": "a2ebd0d087450248",
+    "fake": "34390b8e4ec87b50",
+    "from_topics": "e49d0fc933a53cb2",
+    "hard": "324d01720d253877",
+    "mixed_voices": "2743b95273fd4c96",
+    "natural": "bb193d36e8091753",
+    "omniflatten": "0b670752dcfb930f",
+    "quickstart": "a42ab175620e2487",
+    "speech_server": "28e6a5713b8e313b",
 }
 
 

@@ -1,4 +1,4 @@
-"""Every row of all five tasks, made again from the conversations table by the words of docs/format.md alone.
+"""Every row of all six tasks, made again from the conversations table by the words of docs/format.md alone.
 
 What an independent reader would write: no part of the package that lays out rows is used here.
 """
@@ -6,7 +6,9 @@ What an independent reader would write: no part of the package that lays out row
 import hashlib
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -20,26 +22,50 @@ from tests.run.builds import made, read, talk
 
 SPECIALS = ("<|asr|>", "<|tts|>", "<|sos|>", "<|eos|>", "<|sot|>", "<|eot|>", "<|text_silence|>", "<|speech_silence|>")
 FLOOR = ("turn", "filler", "insert", "resumption")
-TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream")
+TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream", "parallel")
+
+
+class Token(NamedTuple):
+    """A text token in its slot."""
+
+    of: tuple[int, int]
+    """Utterance, and frame from which on it is due."""
+    id: int
+    is_late: bool
+
+
+def flat(frames: list[list[int]]) -> list[int]:
+    return [token for frame in frames for token in frame]
 
 
 class Reader:
     """A conversation of the table, and what the manifest says."""
 
-    def __init__(self, conversation: dict, flatten: dict, vocabulary: dict, hop: int, silence_code: int) -> None:
+    def __init__(self, conversation: dict, flatten: dict, vocabulary: dict, hop: int, silence: dict) -> None:
         self.c, self.flatten, self.hop = conversation, flatten, hop
         self.id = {name: vocabulary["special_offset"] + k for k, name in enumerate(SPECIALS)}
-        offset = vocabulary["speech_offset"]
         self.heard = [u for u in conversation["utterances"] if u["end_samples"] > u["start_samples"]]
-        self.n_frames = len(conversation["user_codes"])
-        self.padding = {"user": offset + silence_code, "assistant": offset + silence_code}
-        self.stream = {role: [offset + code for code in conversation[f"{role}_codes"]] for role in self.padding}
+        sizes = vocabulary.get("codebook_sizes") or [vocabulary["codebook_size"]]
+        self.n_stored, self.n_codebooks = len(sizes), flatten["codebooks"] or len(sizes)
+        self.offsets = [vocabulary["speech_offset"] + sum(sizes[:k]) for k in range(self.n_codebooks)]
+        self.silence_codes = (silence.get("silence_codes") or [silence["silence_code"]])[: self.n_codebooks]
+        silent = self.ids(self.silence_codes)
+        self.padding = {"user": silent, "assistant": silent}
+        self.codes = {role: self.split(conversation[f"{role}_codes"]) for role in self.padding}
+        self.n_frames = len(self.codes["user"])
+        self.stream = {role: [self.ids(frame) for frame in frames] for role, frames in self.codes.items()}
         if flatten["assistant_silence"] == "special":
-            self.padding["assistant"] = self.id["<|speech_silence|>"]
+            self.padding["assistant"] = [self.id["<|speech_silence|>"]] * self.n_codebooks
             touched = {f for u in self.heard if u["role"] == "assistant" for f in range(*self.frames(u))}
             for frame in set(range(self.n_frames)) - touched:
-                self.stream["assistant"][frame] = self.id["<|speech_silence|>"]
-        self.offset = offset
+                self.stream["assistant"][frame] = self.padding["assistant"]
+
+    def split(self, codes: list[int]) -> list[list[int]]:
+        """Frames of stored codes, each with the codebooks that rows have."""
+        return [codes[at : at + self.n_codebooks] for at in range(0, len(codes), self.n_stored)]
+
+    def ids(self, frame: list[int]) -> list[int]:
+        return [offset + code for offset, code in zip(self.offsets, frame, strict=True)]
 
     def frames(self, u: dict) -> tuple[int, int]:
         return u["start_samples"] // self.hop, math.ceil(u["end_samples"] / self.hop)
@@ -47,11 +73,11 @@ class Reader:
     def spoken(self, u: dict) -> list[int]:
         return u["spoken_ids"] or u["text_ids"]
 
-    def speech(self, u: dict, whole: bool) -> list[int]:
+    def speech(self, u: dict, whole: bool) -> list[list[int]]:
         first, last = self.frames(u)
         if whole and u["rest_codes"]:
             stream = self.stream[u["role"]]
-            return stream[first : u["rest_start_frames"]] + [self.offset + code for code in u["rest_codes"]]
+            return stream[first : u["rest_start_frames"]] + [self.ids(frame) for frame in self.split(u["rest_codes"])]
         return self.stream[u["role"]][first:last]
 
     def text(self, u: dict, whole: bool) -> list[int]:
@@ -78,6 +104,8 @@ class Reader:
     def rows(self, task: str) -> list[dict]:
         if task in ("asr", "tts"):
             return self.alignment(task)
+        if task == "parallel":
+            return self.parallel()
         return self.four_stream() if task == "four_stream" else self.full_duplex(task)
 
     # -- asr, tts
@@ -86,7 +114,7 @@ class Reader:
         whole, found = self.flatten["alignment_takes"] == "whole", []
         for part, u in enumerate(self.heard):
             text, speech = self.text(u, whole), self.speech(u, whole)
-            spoken = [self.id["<|sos|>"], *speech, self.id["<|eos|>"]]
+            spoken = [self.id["<|sos|>"], *flat(speech), self.id["<|eos|>"]]
             written = [self.id["<|sot|>"], *text, self.id["<|eot|>"]]
             first, second = (spoken, written) if task == "asr" else (written, spoken)
             ids = [self.id[f"<|{task}|>"], *first, *second]
@@ -131,7 +159,7 @@ class Reader:
         return found
 
     def tokens(self, turn: dict) -> tuple[list[int], list[bool]]:
-        speech = [self.id["<|sos|>"], *turn["speech"], self.id["<|eos|>"]]
+        speech = [self.id["<|sos|>"], *flat(turn["speech"]), self.id["<|eos|>"]]
         text = [self.id["<|sot|>"], *turn["text"], self.id["<|eot|>"]]
         if turn["role"] == "assistant":
             return text + speech, [True] * len(text + speech)
@@ -168,19 +196,29 @@ class Reader:
 
     # -- three_stream, two_stream
 
-    def text_stream(self, n_speech: int, n_text: int) -> tuple[dict[int, tuple[int, int]], list[tuple[int, int]]]:
-        """Slot → utterance and token; chunk of each stop and tokens dropped there."""
+    def due(self, u: dict, ids: list[int]) -> list[tuple[int, int]]:
+        """Each token of an utterance, and the frame from which on it is due."""
+        first, _ = self.frames(u)
+        if self.flatten["text_alignment"] == "relaxed":
+            return [(token, first) for token in ids]
+        starts = ((u["start_samples"] + start) // self.hop for start in u["id_starts_samples"])
+        return list(zip(ids, starts, strict=False))
+
+    def text_stream(self, n_speech: int, n_text: int) -> tuple[dict[int, Token], list[tuple[int, int]]]:
+        """Slot → token; chunk of each stop and tokens dropped there."""
         causal = self.flatten["interrupted_text"] == "causal"
-        slots: dict[int, tuple[int, int]] = {}
+        slots: dict[int, Token] = {}
         drops = []
         for k, u in enumerate(self.heard):
             if u["role"] != "assistant":
                 continue
-            first, last = self.frames(u)
-            slot = max(first // n_speech * n_text, max(slots, default=-1) + 1)
-            for token in self.spoken(u) if causal else u["text_ids"]:
-                slots[slot] = (k, token)
-                slot += 1
+            last = self.frames(u)[1]
+            for token, frame in self.due(u, self.spoken(u) if causal else u["text_ids"]):
+                slot = max(frame // n_speech * n_text, max(slots, default=-1) + 1)
+                is_late = (
+                    slot // n_text > (frame if self.flatten["text_alignment"] == "words" else last - 1) // n_speech
+                )
+                slots[slot] = Token((k, frame), token, is_late)
             if causal and u["n_cut_samples"] > 0:
                 stop = (last - 1) // n_speech
                 gone = [s for s in slots if s // n_text > stop]
@@ -188,6 +226,14 @@ class Reader:
                     del slots[s]
                 drops.append((stop, len(gone)))
         return slots, drops
+
+    def slot_ids(self, slots: dict[int, Token], n: int) -> list[int]:
+        """The token of every slot, with `<|sot|>` in an empty one before a word."""
+        found = [slots[x].id if x in slots else self.id["<|text_silence|>"] for x in range(n)]
+        for x in slots if self.flatten["text_alignment"] == "words" else ():
+            if x and x - 1 not in slots:
+                found[x - 1] = self.id["<|sot|>"]
+        return found
 
     def full_duplex(self, task: str) -> list[dict]:
         s = self.flatten["speech_chunk_tokens"]
@@ -197,31 +243,69 @@ class Reader:
         padded = {
             role: self.stream[role] + [self.padding[role]] * (n_chunks * s - self.n_frames) for role in self.padding
         }
+        texts = self.slot_ids(slots, n_chunks * t)
         chunks = [
-            padded["user"][k * s : (k + 1) * s]
-            + [slots[x][1] if x in slots else self.id["<|text_silence|>"] for x in range(k * t, (k + 1) * t)]
-            + padded["assistant"][k * s : (k + 1) * s]
+            flat(padded["user"][k * s : (k + 1) * s])
+            + texts[k * t : (k + 1) * t]
+            + flat(padded["assistant"][k * s : (k + 1) * s])
             for k in range(n_chunks)
         ]
+        q = self.n_codebooks
         rows, first, part = [], 0, 0
         while first < n_chunks:
-            last = self.end_of_row(first, n_chunks, self.flatten["max_tokens"] // (2 * s + t), s, t, slots)
-            texts = [(x, k) for x, (k, _) in slots.items() if first <= x // t < last] if t else []
-            late = [x for x, k in texts if x // t > (self.frames(self.heard[k])[1] - 1) // s]
+            last = self.end_of_row(first, n_chunks, self.flatten["max_tokens"] // (2 * s * q + t), s, t, slots)
+            here = [token for x, token in slots.items() if first <= x // t < last] if t else []
             rows.append(
                 self.row(
                     task,
                     part,
                     [token for chunk in chunks[first:last] for token in chunk],
-                    ([False] * s + [True] * (t + s)) * (last - first),
+                    ([False] * s * q + [True] * (t + s * q)) * (last - first),
                     (first * s, max(first * s, min(last * s, self.n_frames))),
-                    n_text_tokens=len(texts),
-                    n_late_text_tokens=len(late),
+                    n_text_tokens=len(here),
+                    n_late_text_tokens=sum(token.is_late for token in here),
                     n_dropped_text_tokens=sum(n for stop, n in drops if first <= stop < last),
-                    n_pad_tokens=2 * sum(frame >= self.n_frames for frame in range(first * s, last * s)),
-                    **self.labels(first, last, s, t),
+                    n_pad_tokens=2 * q * sum(frame >= self.n_frames for frame in range(first * s, last * s)),
+                    **self.labels(
+                        first,
+                        last,
+                        s,
+                        lambda f, c=first: (f // s - c) * (2 * s * q + t) + s * q + t + f % s * q,
+                        (last - first) * (2 * s * q + t),
+                    ),
                 )
             )
+            first, part = last, part + 1
+        return rows
+
+    # -- parallel
+
+    def parallel(self) -> list[dict]:
+        slots, drops = self.text_stream(1, 1)
+        n = max(self.n_frames, max(slots, default=-1) + 1)
+        delay, q = self.flatten["acoustic_delay"], self.n_codebooks
+        padded = {role: frames + [self.silence_codes] * (n - self.n_frames) for role, frames in self.codes.items()}
+        texts = self.slot_ids(slots, n)
+        rows, first, part = [], 0, 0
+        while first < n:
+            last = self.end_of_row(first, n, self.flatten["max_tokens"] - delay, 1, 1, slots)
+            width = last - first + delay
+            lines = [texts[first:last] + [-1] * delay]
+            for role, k in itertools.product(("assistant", "user"), range(q)):
+                codes = [frame[k] for frame in padded[role][first:last]]
+                lines.append([-1] * delay + codes if k else codes + [-1] * delay)
+            mask = [[token != -1 and line <= q for token in tokens] for line, tokens in enumerate(lines)]
+            here = [token for x, token in slots.items() if first <= x < last]
+            frames = first, max(first, min(last, self.n_frames))
+            counts = {
+                "n_tokens": width,
+                "n_text_tokens": len(here),
+                "n_late_text_tokens": sum(token.is_late for token in here),
+                "n_dropped_text_tokens": sum(n for stop, n in drops if first <= stop < last),
+                "n_pad_tokens": sum(frame >= self.n_frames for frame in range(first, last)),
+            }
+            labels = self.labels(first, last, 1, lambda f, c=first: f - c, width)
+            rows.append(self.row("parallel", part, lines, mask, frames, **counts, **labels))
             first, part = last, part + 1
         return rows
 
@@ -231,16 +315,19 @@ class Reader:
         badness = {}
         for place in range(first + 1, first + n_most + 1):
             bad = 0
-            for k, u in enumerate(self.heard):
+            for u in self.heard:
                 begin, end = self.frames(u)
                 if begin // s < place <= (end - 1) // s:
                     bad += 2 if u["role"] == "assistant" else 1
-                held = [x // t for x, (owner, _) in slots.items() if owner == k] if t else []
-                bad += bool(held) and min(held) < place <= max(held)
+            for text in {
+                token.of if self.flatten["text_alignment"] == "words" else token.of[:1] for token in slots.values()
+            }:
+                held = [x // t for x, token in slots.items() if token.of[: len(text)] == text]
+                bad += min(held) < place <= max(held)
             badness[place] = bad
         return max(place for place, bad in badness.items() if bad == min(badness.values()))
 
-    def labels(self, first: int, last: int, s: int, t: int) -> dict:
+    def labels(self, first: int, last: int, s: int, place: Callable[[int], int], end: int) -> dict:
         def frame(samples: int) -> int:
             return math.ceil(samples / self.hop)
 
@@ -249,9 +336,7 @@ class Reader:
 
         def position(samples: int) -> int:
             f = frame(samples)
-            if f // s >= last:
-                return (last - first) * (2 * s + t)
-            return (f // s - first) * (2 * s + t) + s + t + f % s
+            return place(f) if f // s < last else end
 
         floor = [u for u in self.heard if u["kind"] in FLOOR]
         ends = [
@@ -315,6 +400,11 @@ RECORDS = [
             "timing={profile: omniflatten, barge_in: {probability: 1}, fade_ms: 100}",
             "flatten={speech_chunk_tokens: 7, text_chunk_tokens: 3, max_tokens: 300, asr_roles: [assistant]}",
         ),
+        (
+            "timing={profile: natural, barge_in: {probability: 0.8}}",
+            "engines.speech_tokenizer={name: tone_codebooks}",
+            "flatten={speech_chunk_tokens: 4, text_chunk_tokens: 9, text_alignment: words, acoustic_delay: 2}",
+        ),
     ],
 )
 def test_every_row_of_a_build_follows_from_the_format_page(tmp_path, overrides):
@@ -327,7 +417,7 @@ def test_every_row_of_a_build_follows_from_the_format_page(tmp_path, overrides):
         fade_begins = u["end_samples"] - fade_ms * manifest.clock.sample_rate_hz // 1000
         assert u["rest_start_frames"] == max(fade_begins // hop, u["start_samples"] // hop)
     about = manifest.recipe["flatten"], asdict(manifest.vocabulary), hop
-    readers = [Reader(c, *about, manifest.silence.silence_code) for c in conversations]
+    readers = [Reader(c, *about, asdict(manifest.silence)) for c in conversations]
     for task in TASKS:
         wanted = [row for reader in readers for row in reader.rows(task)]
         assert wanted
@@ -336,12 +426,19 @@ def test_every_row_of_a_build_follows_from_the_format_page(tmp_path, overrides):
 
 # -- anything -------------------------------------------------------------------------------------------------------
 
-HOP, V = 960, Vocabulary(n_text=1000, special_offset=1000, speech_offset=1010, codebook_size=50)
+HOP, SIZES = 960, (50, 9, 7, 3)
 
 
-def anything(seed: int) -> Streams:
+def vocabulary(n_codebooks: int) -> Vocabulary:
+    return Vocabulary.of(1000, 1000, 1010, SIZES[:n_codebooks])
+
+
+def anything(seed: int, n_codebooks: int) -> Streams:
     """A conversation in which all kinds of utterances and events are somewhere, cut and uncut."""
     chance = np.random.default_rng(seed)
+
+    def draw_codes(n_frames: int) -> np.ndarray:
+        return chance.integers(0, SIZES[:n_codebooks], (n_frames, n_codebooks)).astype(np.uint16).reshape(-1)
 
     def draw(most: int) -> int:
         return int(chance.integers(0, most))
@@ -359,26 +456,33 @@ def anything(seed: int) -> Streams:
             u = replace(u, text_ids=ids[:n_said], spoken_ids=ids if n_said < len(ids) else ids[:0])
         if n_cut and kind in FLOOR:
             first = max((ends[role] - 720) // HOP, start // HOP)
-            rest = chance.integers(0, 50, -(-(start + length) // HOP) - first).astype(np.uint16)
+            rest = draw_codes(-(-(start + length) // HOP) - first)
             u = replace(u, rest_codes=rest, rest_start_frames=first)
+        n_heard = ends[role] - start
+        starts = np.sort(chance.integers(0, max(n_heard, 1), draw(len(ids) + 1) if n_heard else 0)).astype(np.int32)
+        u = replace(u, id_starts_samples=starts[: len(u.spoken_ids) or len(u.text_ids)])
         utterances.append(u)
     n_samples = -(-(max(ends.values()) + draw(9000) + 1) // HOP) * HOP
     cut = [u for u in utterances if u.n_cut_samples]
     events = [Event(("gap", "backchannel", "barge_in")[draw(3)], "user", draw(n_samples), n_samples) for _ in range(4)]
     events += [Event("barge_in", "user", max(u.end_samples - 900, 0), u.end_samples, -1, draw(4) > 0) for u in cut]
-    codes = [chance.integers(0, 50, n_samples // HOP).astype(np.uint16) for _ in range(2)]
+    codes = [draw_codes(n_samples // HOP) for _ in range(2)]
     about = (tuple(utterances), tuple(events), Mixing("", None, 0, 0))
     return Streams(f"d{seed}ü", 0, "s", "en", "train", n_samples, *codes, *about)
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_every_row_of_any_conversation_follows_from_the_format_page(seed):
-    chance, s = np.random.default_rng((1, seed)), anything(seed)
+    n_codebooks, silence = (1, 4)[seed // 6 % 2], (3, 8, 1, 2)
+    chance, s, v = np.random.default_rng((1, seed)), anything(seed, n_codebooks), vocabulary(n_codebooks)
     settings = FlattenConfig(
         tasks=TASKS,
         speech_chunk_tokens=int(chance.integers(1, 15)),
         text_chunk_tokens=int(chance.integers(1, 5)),
-        max_tokens=int(chance.choice([64, 100, 150, 400, 8192])),
+        max_tokens=int(chance.choice([64, 100, 150, 400, 8192])) * n_codebooks,
+        codebooks=(None, 1, min(3, n_codebooks))[seed % 3],
+        text_alignment=("relaxed", "words")[seed // 3 % 2],
+        acoustic_delay=seed % 4,
         max_alignment_tokens=int(chance.choice([64, 1024])),
         assistant_silence=("special", "codes")[seed % 2],
         interrupted_text=("causal", "causal", "heard")[seed % 3],
@@ -387,8 +491,9 @@ def test_every_row_of_any_conversation_follows_from_the_format_page(seed):
         max_canned_share=(0.05, 0.5, 1)[seed % 3],
         tts_roles=("user", "assistant"),
     )
-    rows: list[Row] = Flatten(settings, V, HOP, (3,))(s)
+    rows: list[Row] = Flatten(settings, v, HOP, silence[:n_codebooks])(s)
     (conversation,) = conversations_table([s]).to_pylist()
-    reader = Reader(conversation, settings.model_dump(mode="json"), asdict(V), HOP, 3)
+    silences = {"silence_code": silence[0], "silence_codes": silence[:n_codebooks]}
+    reader = Reader(conversation, settings.model_dump(mode="json"), asdict(v), HOP, silences)
     for task in TASKS:
         assert rows_table([row for row in rows if row.task == task]).to_pylist() == reader.rows(task)
