@@ -34,6 +34,9 @@ NEEDED = [
 _UNIT_DIALOGUES = 256
 """Approximate number of records per unit of flattened shards."""
 
+_WORDS_SINCE = 8
+"""Data version in which conversations have `id_starts_samples`."""
+
 _VERSION_3 = {
     "interrupted_text": "heard",
     "half_duplex": "heard",
@@ -112,6 +115,11 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
         flatten = FlattenConfig.model_validate({**_settings(old.recipe), **changes})
     except ValidationError as error:
         raise RecipeError(explain(error, "flatten", FlattenConfig)) from error
+    if flatten.text_alignment == "words" and old.data_version < _WORDS_SINCE:
+        raise RecipeError(
+            f"flatten.text_alignment is words; conversations of data version {old.data_version} lack the times of ids: "
+            "build them again"
+        )
     recipe = {**old.recipe, "flatten": flatten.model_dump(mode="json")}
     identity = replace(
         old.identity,
@@ -120,6 +128,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
         conversations=old.digest,
         silence=replace(old.silence, assistant=flatten.assistant_silence),
     )
+    flattener(identity)  # refuses what its rows cannot hold
     return Plan(identity, old.n_records, _units_together(old) * old.recipe["run"]["unit_dialogues"], ())
 
 
