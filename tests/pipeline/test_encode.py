@@ -7,8 +7,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from datagen.engines.base import EngineInfo
+from datagen.engines.base import EngineInfo, SpeechTokenizer
 from datagen.engines.fakes import ByteTokenizer, ToneCodebooks, ToneTokenizer
 from datagen.pipeline.encode import Encode
 from datagen.pipeline.levels import FULL_SCALE, amplitude, fade_out
@@ -85,6 +87,28 @@ def test_codes_of_several_codebooks_are_stored_frame_by_frame():
     assert np.array_equal(streams.user_codes, ToneCodebooks().encode(c.audio[0]).reshape(-1))
     assert len(streams.assistant_codes) * 1920 == 4 * c.audio.shape[1]
     assert streams.assistant_codes[:4].tolist() == [0, 8, 4, 2]
+
+
+RATES = {12.5: 1920, 25: 960, 50: 480, 75: 320, 100: 240}
+TALK = conversation()
+
+
+@given(st.integers(1, 400), st.sampled_from([*RATES]), st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_every_frame_has_a_code_of_each_codebook(n_frames, rate_hz, n_codebooks):
+    class Counting(SpeechTokenizer):
+        """A fake whose codes count."""
+
+        info, sample_rate_hz, frame_rate_hz = EngineInfo("counting", "1", "none", "all"), RATE, rate_hz
+        codebook_sizes, silence_codes = (1 << 16,) * n_codebooks, (0,) * n_codebooks
+
+        def encode(self, audio):
+            codes = np.arange(len(audio) // RATES[rate_hz] * n_codebooks, dtype=np.uint16)
+            return codes if n_codebooks == 1 else codes.reshape(-1, n_codebooks)
+
+    audio = np.zeros((2, n_frames * RATES[rate_hz]), np.int16)
+    streams = Encode(Counting(), ByteTokenizer(), RATE)(replace(TALK, audio=audio))
+    assert streams.user_codes.tolist() == streams.assistant_codes.tolist() == [*range(n_frames * n_codebooks)]
 
 
 def test_every_id_has_the_start_of_its_word_up_to_the_last_that_begins():

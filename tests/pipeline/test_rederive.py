@@ -497,3 +497,17 @@ def test_every_row_of_any_conversation_follows_from_the_format_page(seed):
     reader = Reader(conversation, settings.model_dump(mode="json"), asdict(v), HOP, silences)
     for task in TASKS:
         assert rows_table([row for row in rows if row.task == task]).to_pylist() == reader.rows(task)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_first_codebook_alone_gives_the_rows_of_a_tokenizer_of_one(seed):
+    many = anything(seed, 4)
+    utterances = tuple(replace(u, rest_codes=u.rest_codes[::4]) for u in many.utterances)
+    codes = {"user_codes": many.user_codes[::4], "assistant_codes": many.assistant_codes[::4]}
+    one = replace(many, **codes, utterances=utterances)
+    settings = FlattenConfig(tasks=TASKS, text_alignment=("relaxed", "words")[seed % 2], acoustic_delay=seed % 3)
+    wanted = Flatten(settings, vocabulary(1), HOP, (3,))(one)
+    found = Flatten(settings.model_copy(update={"codebooks": 1}), vocabulary(4), HOP, (3, 8, 1, 2))(many)
+    for task in TASKS:
+        tables = (rows_table([row for row in rows if row.task == task]) for rows in (found, wanted))
+        assert len({str(table.to_pylist()) for table in tables}) == 1
