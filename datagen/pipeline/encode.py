@@ -189,7 +189,8 @@ def id_starts(placed: Placed, whole: str, ids: list[int], ids_of: Callable[[str]
             share = (word.end_samples - word.start_samples) * unit.start // (last - first)
             starts.append(word.start_samples + share)
             ends.append(before + first + unit.end)
-    counts = np.diff(np.array(_ids_before(whole, ends, ids, ids_of), np.int64), prepend=0)
+    upto = _ids_before(whole, ends, ids, ids_of)
+    counts = np.array([last - first for first, last in pairwise([0, *upto])], np.int64)
     found = np.repeat(np.array(starts, np.int32), counts)
     return found[found < placed.end_samples - placed.start_samples]
 

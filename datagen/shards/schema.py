@@ -181,7 +181,7 @@ def holds_arrays(kind: pa.DataType) -> bool:
     """
     if pa.types.is_fixed_size_list(kind):
         kind = kind.value_type
-    return pa.types.is_list(kind) and pa.types.is_primitive(kind.value_type)
+    return bool(pa.types.is_list(kind) and pa.types.is_primitive(kind.value_type))
 
 
 def _array(hint: Any, value: Any) -> NDArray[Any]:
