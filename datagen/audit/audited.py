@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from datagen.records import FLOOR, Event, Spoken, Streams
 from datagen.seeds import fraction
 from datagen.shards.chunks import speaks
+from datagen.shards.given import moved_back, without_given
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import arrays_of, streams_of
@@ -28,6 +29,8 @@ TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream")
 GENERIC = frozenset(("repeat_request", "wait_request", "stop_request", "got_it"))
 """Families of interruptions that refer to nothing."""
 _ROW_COLUMNS = ["row_id", "dialogue_id", "input_ids", "start_frames", "n_text_tokens", "user_turn_ends"]
+_GIVEN = ["given_starts", "given_lengths"]
+"""Columns of rows since data version 8."""
 _IN_UTTERANCES = "utterances.list.element."
 _COLUMNS = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events", "mixing"),
@@ -74,7 +77,7 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class RowTokens:
-    """The parts of a training row that predictors need."""
+    """The parts of a training row that predictors need, without tokens that are given and never learned."""
 
     row_id: str
     input_ids: NDArray[np.int32]
@@ -243,13 +246,17 @@ def _rows_of(manifest: Manifest, files: list[File], ids: set[str]) -> dict[str, 
     """Rows of some conversations by dialogue and task."""
     found = defaultdict[str, dict[str, list[RowTokens]]](dict)
     for file in files:
-        table = from_parquet(manifest.store.open(file.key), file.key, _ROW_COLUMNS)
+        table = from_parquet(manifest.store.open(file.key), file.key, [*_ROW_COLUMNS, *_GIVEN])
         columns: dict[str, list[Any]] = {
             name: arrays_of(table.column(name))
             if name in ("input_ids", "user_turn_ends")
             else table.column(name).to_pylist()
             for name in _ROW_COLUMNS
         }
+        if set(_GIVEN) <= set(table.column_names):
+            for k, given in enumerate(zip(*(arrays_of(table.column(name)) for name in _GIVEN), strict=True)):
+                columns["input_ids"][k] = without_given(columns["input_ids"][k], *given)
+                columns["user_turn_ends"][k] = moved_back(columns["user_turn_ends"][k], *given)
         for k, id_ in enumerate(columns.pop("dialogue_id")):
             if id_ in ids:
                 tokens = RowTokens(**{name: column[k] for name, column in columns.items()})

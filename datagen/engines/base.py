@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from datagen.errors import EngineError
 from datagen.records import BitExact as BitExact
 from datagen.records import EngineInfo as EngineInfo
+from datagen.records import Style as Style
+from datagen.records import StylePart as StylePart
 from datagen.records import Voice as Voice
 from datagen.records import Word
 from datagen.records import WordTimes as WordTimes
@@ -49,6 +51,8 @@ class SpeechRequest:
     seed: int
     is_token: bool = False
     """True if it is to be spoken by `speak_token`."""
+    style: Style | None = None
+    """Its manner, in parts that the engine follows; it is then spoken by `speak_styled`."""
 
 
 class TTS(Protocol):
@@ -60,6 +64,8 @@ class TTS(Protocol):
     """All voices by name; the first is the default of the assistant."""
     languages: tuple[str, ...]
     word_times: WordTimes = "estimated"
+    styles: tuple[StylePart, ...] = ()
+    """Parts of a style that `speak_styled` follows; nothing else of a style reaches the engine."""
     concurrency: int = 1
     """Limit of concurrent calls of `speak`, one per thread; 1: one after the other."""
     give_up_seconds: float = 0
@@ -94,6 +100,24 @@ class TTS(Protocol):
         """
         return self.speak(text, voice, seed)
 
+    def styles_of(self, voice: str) -> tuple[StylePart, ...]:  # noqa: ARG002
+        """Parts of a style that a voice follows; by default the engine's."""
+        return self.styles
+
+    def speak_styled(self, text: str, voice: str, seed: int, style: Style) -> Speech:  # noqa: ARG002
+        """Speak `text` in a manner. An engine with `styles` overrides this.
+
+        Args:
+            text: As in `speak`.
+            voice: As in `speak`.
+            seed: As in `speak`.
+            style: Its parts are among those of `styles_of(voice)`.
+
+        Raises:
+            EngineError: As `speak`.
+        """
+        return self.speak(text, voice, seed)
+
     def speak_many(self, requests: Sequence[SpeechRequest]) -> Iterator[tuple[int, Speech | EngineError]]:
         """Speak the utterances of one conversation, `concurrency` of them at once.
 
@@ -118,6 +142,8 @@ class TTS(Protocol):
 def _attempted(tts: TTS, request: SpeechRequest) -> Speech | EngineError:
     speak = tts.speak_token if request.is_token else tts.speak
     try:
+        if request.style:
+            return tts.speak_styled(request.text, request.voice, request.seed, request.style)
         return speak(request.text, request.voice, request.seed)
     except EngineError as error:
         return error

@@ -20,6 +20,7 @@ from datagen.engines.base import (
     Speech,
     SpeechRequest,
     SpeechTokenizer,
+    Style,
     TextTokenizer,
 )
 from datagen.engines.normalizer_laws import normalizer_laws
@@ -87,6 +88,7 @@ def _tts(tts: TTS, _: Any) -> Iterator[Answer]:
         text = SAMPLES.get(tts.about(voice).languages[0], SAMPLES["en"])
         yield from _spoken(tts, text, voice)
     yield _at_once(tts)
+    yield from _styled(tts)
     yield _markup(tts)
     yield _refuses("refuses an empty text", lambda: tts.speak("", tts.voices[0], 0))
     yield _refuses("refuses an unknown voice", lambda: tts.speak(SAMPLES["en"], "nobody", 0))
@@ -124,6 +126,28 @@ def _at_once(tts: TTS) -> Answer:
     same = all(isinstance(s := together.get(k), Speech) and np.array_equal(s.audio, a) for k, a in enumerate(alone))
     law = f"speaks {tts.concurrency} at once as each alone, if it is promised"
     return law, same or tts.info.bit_exact == "no", "the same" if same else "they differ"
+
+
+_MANNERS = {
+    "emotion": Style(emotion="happy"),
+    "pace": Style(pace="slow"),
+    "whisper": Style(whisper=True),
+    "laughter": Style(laughter=True),
+}
+
+
+def _styled(tts: TTS) -> Iterator[Answer]:
+    """Every part of a style that the engine declares changes the sound."""
+    voice = tts.voices[0]
+    text = SAMPLES.get(tts.about(voice).languages[0], SAMPLES["en"])
+    for part in tts.styles_of(voice):
+        usual, found = tts.speak(text, voice, 3).audio, tts.speak_styled(text, voice, 3, _MANNERS[part]).audio
+        longer = part != "pace" or len(found) > len(usual)  # the manner of the pace is slow
+        yield (
+            f"{voice}: follows the {part} of a style",
+            longer and not np.array_equal(found, usual),
+            f"{len(found)} samples",
+        )
 
 
 def _markup(tts: TTS) -> Answer:

@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen import DATA_VERSION
-from datagen.engines.base import TTS, Audio, Codes, EngineInfo, Speech, SpeechTokenizer, TextTokenizer, WordTimes
+from datagen.engines.base import (
+    TTS,
+    Audio,
+    Codes,
+    EngineInfo,
+    Speech,
+    SpeechTokenizer,
+    Style,
+    StylePart,
+    TextTokenizer,
+    WordTimes,
+)
 from datagen.errors import EngineError
 from datagen.records import Word
 
@@ -20,14 +31,19 @@ _GOLDEN = 0x9E3779B1
 
 
 class ToneVoice(TTS):
-    """Fake TTS: a byte is a tone of 50 ms and a rest of 10, words lie 60 ms apart, pitch by voice and seed."""
+    """Fake TTS: a byte is a tone of 50 ms and a rest of 10, words lie 60 ms apart, pitch by voice and seed.
+
+    With `styles`, emotion raises the pitch, pace changes all lengths by a fifth, whispering is a tenth
+    as loud, and laughter twice as loud.
+    """
 
     sample_rate_hz = 24_000
     languages: tuple[str, ...] = ("en", "zh")
     word_times: WordTimes = "model"
 
-    def __init__(self, n_voices: int = 9, ms_per_letter: int = 60) -> None:
-        """Make voices `tone-0` to `tone-<n_voices - 1>`."""
+    def __init__(self, n_voices: int = 9, ms_per_letter: int = 60, styles: Sequence[StylePart] = ()) -> None:
+        """Make voices `tone-0` to `tone-<n_voices - 1>`, which follow these parts of styles."""
+        self.styles = tuple(styles)
         self.info = EngineInfo("tone", _VERSION, "Apache-2.0", "machine")
         self.voices = tuple(f"tone-{k}" for k in range(n_voices))
         self._letter_samples = ms_per_letter * self.sample_rate_hz // 1000
@@ -38,18 +54,29 @@ class ToneVoice(TTS):
         Raises:
             EngineError: If the voice is unknown or there is no word.
         """
+        return self.speak_styled(text, voice, seed, Style())
+
+    def speak_styled(self, text: str, voice: str, seed: int, style: Style) -> Speech:
+        """Tones in a manner.
+
+        Raises:
+            EngineError: As `speak`.
+        """
         self.about(voice)
         names = text.split()
         if not names:
             raise EngineError("nothing to speak")
-        pitch_hz = 100 + 40 * self.voices.index(voice) + 7 * (seed * _GOLDEN % (1 << 32)) / (1 << 32)
-        gap, at, words = self._letter_samples, 0, []
+        pitch_hz = (
+            100 + 40 * self.voices.index(voice) + 7 * (seed * _GOLDEN % (1 << 32)) / (1 << 32) + 10 * len(style.emotion)
+        )
+        loudness = 0.2 * (0.1 if style.whisper else 1) * (2 if style.laughter else 1)
+        gap, at, words = self._letter_samples * {"slow": 6, "fast": 4}.get(style.pace, 5) // 5, 0, []
         for name in names:
-            end = at + len(name.encode()) * self._letter_samples  # three bytes a Chinese character
+            end = at + len(name.encode()) * gap  # three bytes a Chinese character
             words.append(Word(name, at, end))
             at = end + gap
         audio = np.zeros(at - gap, np.float32)
-        tone = 0.2 * np.sin(2 * np.pi * pitch_hz / self.sample_rate_hz * np.arange(len(audio), dtype=np.float32))
+        tone = loudness * np.sin(2 * np.pi * pitch_hz / self.sample_rate_hz * np.arange(len(audio), dtype=np.float32))
         tone[np.arange(len(tone)) % gap >= gap - gap // 6] = 0  # voices have rests between sounds
         for word in words:
             audio[word.start_samples : word.end_samples] = tone[word.start_samples : word.end_samples]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
+from datagen.shards.given import moved_back, without_given
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import arrays_of
@@ -15,7 +16,9 @@ from datagen.shards.store import Store
 from datagen.shards.tables import from_parquet
 
 TASKS = ("three_stream", "two_stream")
-_ARRAYS = ("input_ids", "user_turn_ends", "barge_ins", "event_starts", "event_ends")
+_POSITIONS = ("user_turn_ends", "barge_ins", "event_starts", "event_ends")
+_GIVEN = ("given_starts", "given_lengths")
+_ARRAYS = ("input_ids", *_POSITIONS, *_GIVEN)
 _TEXTS = ("row_id", "event_kinds", "event_roles")
 
 Mask = NDArray[np.bool_]
@@ -87,10 +90,24 @@ def full_duplex_tasks(manifest: Manifest) -> list[str]:
 
 
 def rows(store: Store, manifest: Manifest, task: str, split: str = "") -> Iterator[dict[str, Any]]:
-    """Rows of a task, or of one of its splits, with arrays for lists of numbers; one file at a time."""
+    """Rows of a task, or of one of its splits, with arrays for lists of numbers; one file at a time.
+
+    `input_ids` and positions are those of the chunks alone; `given` has the given tokens, as pairs
+    of the number of tokens of chunks before them and their ids.
+    """
     for file in manifest.files(task, split):
         table = from_parquet(store.read(file.key), file.key, [*_ARRAYS, *_TEXTS])
-        columns: dict[str, list[Any]] = {name: arrays_of(table.column(name)) for name in _ARRAYS}
+        stored = [name for name in _ARRAYS if name in table.column_names]  # before data version 8 nothing was given
+        columns: dict[str, list[Any]] = {name: arrays_of(table.column(name)) for name in stored}
         columns |= {name: table.column(name).to_pylist() for name in _TEXTS}
         for k in range(table.num_rows):
-            yield {name: column[k] for name, column in columns.items()}
+            yield _bare({name: column[k] for name, column in columns.items()})
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    none = np.zeros(0, np.int32)
+    starts, lengths = (row.pop(name, none) for name in _GIVEN)
+    before = starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]) if len(starts) else starts
+    given = [(int(at), row["input_ids"][s : s + n]) for at, s, n in zip(before, starts, lengths, strict=True)]
+    moved = {name: moved_back(row[name], starts, lengths) for name in _POSITIONS}
+    return {**row, **moved, "input_ids": without_given(row["input_ids"], starts, lengths), "given": given}

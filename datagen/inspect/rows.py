@@ -1,7 +1,7 @@
 """One training row in readable parts: chunks of the streamed tasks, runs of the others."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +12,7 @@ from datagen import records
 from datagen.clock import ceil_div
 from datagen.inspect.html import inert, render
 from datagen.records import TRANSFERS
+from datagen.shards.given import moved_back, without_given
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.vocab import SPECIALS, Vocabulary
@@ -97,7 +98,7 @@ class StoredRow(records.Row):
         >>> print(row); row.input_ids, [chunk.text for chunk in row.chunks()]  # doctest: +SKIP
     """
 
-    output: "OpenedBuild"
+    output: "OpenedBuild" = field(kw_only=True)
 
     @classmethod
     def of(cls, output: "OpenedBuild", row: records.Row) -> "StoredRow":
@@ -123,14 +124,36 @@ class StoredRow(records.Row):
     @property
     def n_chunks(self) -> int:
         """Chunks; 0 if the task has none."""
-        return ceil_div(self.n_tokens, self._step) if self.is_streamed else 0
+        if not self.is_streamed:
+            return 0
+        return ceil_div(self.n_tokens if self.task == "parallel" else len(self.bare_ids), self._step)
+
+    @property
+    def bare_ids(self) -> NDArray[np.int32]:
+        """The row without the tokens that the model is given: its chunks or turns."""
+        return without_given(self.input_ids, self.given_starts, self.given_lengths)
+
+    def given(self) -> list[tuple[int, str]]:
+        """Given tokens: the chunk before which they stand, and their text; codes of a voice prompt counted.
+
+        Empty for tasks without chunks.
+        """
+        shown = list[tuple[int, str]]()
+        places = moved_back(self.given_starts, self.given_starts[1:], self.given_lengths[:-1])
+        for start, n, at in zip(self.given_starts, self.given_lengths, places, strict=True):
+            ids, v = self.input_ids[start : start + n], self.output.vocabulary
+            text = self._text([token for token in ids.tolist() if v.kind(token) == "text"])
+            n_codes = int((v.codes(ids) >= 0).sum())
+            voice = f"{n_codes} codes of the assistant's voice" if n_codes else ""
+            shown.append((int(at) // self._step, " + ".join(filter(None, (text, voice)))))
+        return shown if self.is_streamed else []
 
     def chunks(self) -> Iterator[Chunk]:
         """Chunks in order; none of a task that has none."""
         step, n_speech, hop = self._step, self.layout.n_speech, self.output.manifest.clock.hop_samples
-        marks = marks_of(self, step)
+        marks, bare_ids = marks_of(self, step), self.bare_ids
         for index in range(self.n_chunks):
-            user, text, assistant = self._streams(self.input_ids[..., index * step : (index + 1) * step])
+            user, text, assistant = self._streams(bare_ids[..., index * step : (index + 1) * step])
             text_ids = tuple(token for token in text.tolist() if self.output.vocabulary.kind(token) == "text")
             yield Chunk(
                 start_samples=(self.start_frames + index * n_speech) * hop,
@@ -207,8 +230,9 @@ def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
         row: Of a streamed task.
         width: Positions per chunk.
     """
-    events = zip(row.event_kinds, row.event_roles, row.event_starts.tolist(), strict=True)
-    named = [(position, "user ends") for position in row.user_turn_ends.tolist()]
+    given = row.given_starts, row.given_lengths
+    events = zip(row.event_kinds, row.event_roles, moved_back(row.event_starts, *given).tolist(), strict=True)
+    named = [(position, "user ends") for position in moved_back(row.user_turn_ends, *given).tolist()]
     named += [(position, event_name(kind, role)) for kind, role, position in events if kind not in TRANSFERS]
     marks: dict[int, list[str]] = {}
     for position, name in sorted(named):
@@ -249,6 +273,8 @@ def _parts(row: StoredRow, n_chunks: int, codes: bool) -> "Iterator[Text | Table
     from rich.text import Text
 
     yield Text(row.title)
+    for chunk, text in row.given():
+        yield Text(f"given before chunk {chunk}: {text}", style="magenta")
     if row.is_streamed:
         yield _chunks(row, n_chunks, codes)
         if row.n_chunks > n_chunks:

@@ -17,7 +17,19 @@ from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.pipeline.levels import FULL_SCALE, amplitude
 from datagen.pipeline.step import PipelineStage
-from datagen.records import CHANNEL, FLOOR, Conversation, Event, Placed, Role, Spoken, Streams
+from datagen.records import (
+    CHANNEL,
+    FLOOR,
+    Conversation,
+    Event,
+    Placed,
+    Role,
+    Spoken,
+    StoredCall,
+    Streams,
+    VoicePrompt,
+    marked_call,
+)
 from datagen.text.phrases import joined, places, units
 
 _CONTEXT_S = 1
@@ -70,7 +82,37 @@ class Encode(PipelineStage[Conversation, Streams]):
             cut=script.dialogue.cut,
             notices=script.dialogue.notices,
             recorded=script.dialogue.recorded,
+            system_ids=self._ids(script.dialogue.system),
+            voice_prompt=self._voice_prompt(conversation),
+            tool_calls=tuple(self._called(conversation)),
         )
+
+    def _ids(self, text: str) -> NDArray[np.int32]:
+        return np.array(self._text.encode(text), np.int32) if text else _NO_IDS
+
+    def _called(self, conversation: Conversation) -> Iterator[StoredCall]:
+        """Calls of tools with their token ids; those of the call include its marks."""
+        for call in conversation.timeline.calls:
+            yield StoredCall(
+                utterance=call.utterance,
+                call=call.call,
+                result=call.result,
+                call_ids=self._ids(marked_call(call.call)),
+                result_ids=self._ids(call.result),
+                start_samples=call.start_samples,
+                end_samples=call.end_samples,
+                cancelled=call.cancelled,
+            )
+
+    def _voice_prompt(self, conversation: Conversation) -> VoicePrompt | None:
+        """The voice prompt at the assistant's level, padded with silence to whole frames."""
+        clip = conversation.timeline.takes.voice_prompt
+        if clip is None:
+            return None
+        sound = np.rint(clip.audio * np.float32(amplitude(conversation.mixing.assistant_gain_db) * FULL_SCALE))
+        audio = np.zeros(ceil_div(len(sound), self._hop) * self._hop, np.int16)
+        audio[: len(sound)] = np.clip(sound, -FULL_SCALE - 1, FULL_SCALE)
+        return VoicePrompt(clip.line.voice, clip.line.text, self._codes([audio])[0])
 
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:
         """Codes of channels, frame by frame: uint16 [n_frames * n_codebooks] each."""
@@ -113,6 +155,7 @@ class Encode(PipelineStage[Conversation, Streams]):
                 rest_codes=rests.get(index, _NO_CODES),
                 rest_start_frames=self._rest_start(placed) if index in rests else None,
                 id_starts_samples=id_starts(placed, whole, ids, self._text.encode),
+                style=utterance.style,
             )
 
     # -- the rest of an interrupted take ----------------------------------------------------------------

@@ -13,9 +13,13 @@ The assistant's text begins in the chunk in which its turn begins and takes T sl
 it ends (relaxed alignment). It may continue after the speech, and precedes the text of a later turn.
 It is the text of the whole turn: an interruption ends it in the chunk in which the assistant stops,
 and no chunk earlier.
+
+Tokens that the model is given and never learns stand at the head of a row and between chunks or
+turns (`datagen.shards.given`).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -26,12 +30,23 @@ from datagen.clock import ceil_div
 from datagen.errors import RecipeError
 from datagen.recipe import FlattenConfig
 from datagen.records import KINDS, Reject, Row, Streams
-from datagen.shards.chunks import ChunkClock, ChunkedConversation, ChunkedUtterance, TextStream, fill, joined, windows
+from datagen.shards.chunks import (
+    ChunkClock,
+    ChunkedCall,
+    ChunkedConversation,
+    ChunkedUtterance,
+    TextStream,
+    fill,
+    joined,
+    windows,
+)
+from datagen.shards.given import Block, head_of, text_block, with_given
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.matrix import ABSENT, ColumnClock, delayed, matrix_of
 from datagen.shards.vocab import Ids, Vocabulary
 
 _NO_POSITIONS = np.zeros(0, np.int32)
+_NO_IDS = np.zeros(0, np.int32)
 _CANNED = frozenset(KINDS) - {"turn", "resumption"}
 """Kinds of utterances whose words come from a list, not from the dialogue."""
 
@@ -116,8 +131,14 @@ class Flatten:
     def _four_stream(self, talk: ChunkedConversation) -> Iterator[Row]:
         """Turn by turn: user speech, user text, assistant text, assistant speech; rows hold whole turns only."""
         turns = talk.turns(whole=self._recipe.half_duplex == "whole")
+        calls = [talk.call_after(turn) for turn in turns]
+        turns = tuple(replace(u, ids=joined(u.ids, c.text.ids)) if c else u for u, c in zip(turns, calls, strict=True))
         tokens = [self._turn(turn) for turn in turns]
-        spans = spans_of([len(ids) for ids, _ in tokens], [u.role for u in turns], self._recipe.max_tokens)
+        results = [self._result(c) if c else _NO_IDS for c in calls]  # each after its turn
+        if (room := self._room(talk, "four_stream")) is None:
+            return
+        opens = ["user" if c else u.role for u, c in zip(turns, calls, strict=True)]
+        spans = spans_of([len(ids) for ids, _ in tokens], opens, room)
         for part, (first, last) in enumerate(spans):
             ids, mask = (np.concatenate(parts) for parts in zip(*tokens[first:last], strict=True))
             before = spans[part - 1][1] if part else 0
@@ -125,9 +146,12 @@ class Flatten:
             n_dropped = sum(len(u.ids) for u in (*turns[before:first], *turns[last:after]))
             frames = turns[first].first, max(u.last for u in turns[first:last])
             n_text = sum(len(u.ids) for u in turns[first:last])
-            yield self._row(
+            row = self._row(
                 talk, "four_stream", part, ids=ids, mask=mask, frames=frames, n_text=n_text, n_dropped=n_dropped
             )
+            ends = np.cumsum([len(ids) for ids, _ in tokens[first:last]]).tolist()
+            here = (Block(end, result) for end, result in zip(ends, results[first:last], strict=True))
+            yield with_given(row, [Block(0, self._head(talk)), *here])
 
     def _turn(self, utterance: ChunkedUtterance) -> tuple[Ids, NDArray[np.bool_]]:
         v = self._vocabulary
@@ -150,10 +174,13 @@ class Flatten:
         fill(grid[:, layout.assistant], talk.assistant, talk.assistant_fill)
         if n_text:
             fill(grid[:, layout.text], text.ids, self._vocabulary["<|text_silence|>"])
-        n_most = self._recipe.max_tokens // width
+        n_most = (self._room(talk, task) or 0) // width
+        if n_most < 1:
+            return
+        results = [(call.result_frame // n_speech, self._result(call)) for call in talk.calls if n_text]
         for part, (first, last) in enumerate(windows(n_chunks, n_most, talk.busy(n_speech, n_chunks) + text.busy)):
             clock = ChunkClock(first, last, layout, talk.n_frames)
-            yield self._row(
+            row = self._row(
                 talk,
                 task,
                 part,
@@ -166,6 +193,23 @@ class Flatten:
                 n_pad=2 * layout.n_codebooks * max(last * n_speech - max(talk.n_frames, first * n_speech), 0),
                 labels=_labels(talk, clock),
             )
+            here = (Block((chunk - first) * width, ids) for chunk, ids in results if first <= chunk < last)
+            yield with_given(row, [Block(0, self._head(talk)), *here])
+
+    # -- given tokens -----------------------------------------------------------------------------------
+
+    def _head(self, talk: ChunkedConversation) -> Ids:
+        n_codebooks = len(self._silence_codes) if self._recipe.voice_prompt else 0
+        return head_of(talk.streams, self._vocabulary, self._recipe.system_prompt, n_codebooks)
+
+    def _result(self, call: ChunkedCall) -> Ids:
+        return text_block(call.result, self._vocabulary) if self._recipe.tool_results else _NO_IDS
+
+    def _room(self, talk: ChunkedConversation, task: str) -> int | None:
+        """Tokens of a row besides the given ones, if it had all of them; None if they are too many."""
+        results = sum(len(self._result(call)) for call in talk.calls if task != "two_stream")
+        n_given = len(self._head(talk)) + results
+        return self._recipe.max_tokens - n_given if n_given <= self._recipe.max_given_tokens else None
 
     def _text(self, talk: ChunkedConversation, n_speech: int, n_text: int, n_chunks: int) -> TextStream:
         causal = self._recipe.interrupted_text == "causal"
@@ -255,7 +299,7 @@ def spans_of(lengths: Sequence[int], roles: Sequence[str], n_most: int) -> list[
 
     Args:
         lengths: Number of tokens of each turn.
-        roles: Speaker of each turn.
+        roles: Speaker of each turn; `user` also for an assistant's turn that a result and an answer follow.
         n_most: Maximum number of tokens of a row.
 
     Returns:

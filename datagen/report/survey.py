@@ -22,7 +22,7 @@ ROW_COLUMNS = ["loss_mask", "n_tokens", "n_text_tokens", "n_late_text_tokens", "
 """Columns of a table of rows that `TaskSums.add` needs."""
 _COLUMNS = [
     *(*COLUMNS, "scripted_by", "judged", "written_by"),
-    *(f"utterances.list.element.{name}" for name in ("voice", "attempt", "scores")),
+    *(f"utterances.list.element.{name}" for name in ("voice", "attempt", "scores", "style")),
 ]
 _N_EXAMPLES = 3
 """Rejects shown per reason."""
@@ -95,12 +95,15 @@ class TakeSums:
     """Utterances whose first take failed the quality check."""
     faults: Counter[str] = field(default_factory=Counter)
     """Faults of those takes."""
+    styles: Counter[str] = field(default_factory=Counter)
+    """Utterances by part of their style."""
 
     def add(self, utterance: Spoken) -> None:
         """Count an utterance."""
         self.n += 1
         self.n_again += utterance.attempt > 0
         self.faults.update(utterance.scores.faults if utterance.scores else ())
+        self.styles.update(utterance.style.parts if utterance.style else ())
         for name, (_, step) in _MEASURES.items() if utterance.scores else ():
             value = getattr(utterance.scores, name)
             if value is not None:
@@ -113,7 +116,8 @@ class TakeSums:
             for name, (title, step) in _MEASURES.items()
             if (counts := self.counts[name])
         ]
-        return {"n": self.n, "n_again": self.n_again, "faults": self.faults.most_common(), "measured": measured}
+        counted = {"faults": self.faults.most_common(), "styles": self.styles.most_common()}
+        return {"n": self.n, "n_again": self.n_again, **counted, "measured": measured}
 
 
 def _mean(counts: Counter[int]) -> float:

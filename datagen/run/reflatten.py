@@ -27,6 +27,7 @@ _OF_UTTERANCES = (
 )
 NEEDED = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
+    *("system_ids", "voice_prompt", "tool_calls"),
     *(f"utterances.list.element.{name}" for name in _OF_UTTERANCES),
 ]
 """The columns of the conversations table that flattening reads."""
@@ -34,8 +35,8 @@ NEEDED = [
 _UNIT_DIALOGUES = 256
 """Approximate number of records per unit of flattened shards."""
 
-_WORDS_SINCE = 8
-"""Data version in which conversations have `id_starts_samples`."""
+_SINCE_8 = 8
+"""Data version in which conversations have `id_starts_samples`, and may have prompts."""
 
 _VERSION_3 = {
     "interrupted_text": "heard",
@@ -115,11 +116,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
         flatten = FlattenConfig.model_validate({**_settings(old.recipe), **changes})
     except ValidationError as error:
         raise RecipeError(explain(error, "flatten", FlattenConfig)) from error
-    if flatten.text_alignment == "words" and old.data_version < _WORDS_SINCE:
-        raise RecipeError(
-            f"flatten.text_alignment is words; conversations of data version {old.data_version} lack the times of ids: "
-            "build them again"
-        )
+    _refuse_absent(old, flatten)
     recipe = {**old.recipe, "flatten": flatten.model_dump(mode="json")}
     identity = replace(
         old.identity,
@@ -130,6 +127,28 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     )
     flattener(identity)  # refuses what its rows cannot hold
     return Plan(identity, old.n_records, _units_together(old) * old.recipe["run"]["unit_dialogues"], ())
+
+
+def _refuse_absent(old: Manifest, flatten: FlattenConfig) -> None:
+    """Refuse settings that need what the conversations of a build lack.
+
+    Raises:
+        RecipeError: Names the setting, and how to get them.
+    """
+    if flatten.text_alignment == "words" and old.data_version < _SINCE_8:
+        raise RecipeError(
+            f"flatten.text_alignment is words; conversations of data version {old.data_version} lack the times of ids: "
+            "build them again"
+        )
+    if flatten.system_prompt and old.data_version < _SINCE_8:
+        raise RecipeError(
+            f"flatten.system_prompt: conversations of data version {old.data_version} have no token ids of system "
+            "prompts; build them again"
+        )
+    if flatten.voice_prompt and not old.recipe.get("voices", {}).get("prompts"):
+        raise RecipeError(
+            "flatten.voice_prompt: these conversations have no voice prompts; build them again with voices.prompts"
+        )
 
 
 def _units_together(old: Manifest) -> int:

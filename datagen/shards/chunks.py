@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import ceil_div
-from datagen.records import FLOOR, WRITTEN, Event, Spoken, Streams
+from datagen.records import FLOOR, WRITTEN, Event, Spoken, StoredCall, Streams
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.vocab import Ids, Vocabulary
 
@@ -75,6 +75,8 @@ class ChunkedUtterance:
     rest_first: int
     id_frames: Frames | None = None
     """Frame in which the word of each id of `spoken` begins, of words that begin at all; None: nothing is known."""
+    index: int = -1
+    """Place among the utterances of the conversation."""
 
     @classmethod
     def of(cls, spoken: Spoken, channel: Ids, vocabulary: Vocabulary, hop: int) -> "ChunkedUtterance":
@@ -105,6 +107,28 @@ class ChunkedUtterance:
 
 
 @dataclass(frozen=True)
+class ChunkedCall:
+    """A call of a tool in frames."""
+
+    after: int
+    """Index of the utterance after which it is made."""
+    text: ChunkedUtterance
+    """Its text as if the assistant said it without a sound, from the call to the result or to its end."""
+    result: Ids
+    """Text ids of the result; empty if there is none."""
+    result_frame: int
+    """The frame in which the result comes."""
+
+    @classmethod
+    def of(cls, call: StoredCall, hop: int) -> "ChunkedCall":
+        """A call in frames of `hop` samples."""
+        first, last = call.start_samples // hop, ceil_div(call.end_samples, hop)
+        ids, none = call.call_ids, np.zeros((0, 1), np.int32)
+        text = ChunkedUtterance("assistant", "tool_call", -1, first, last, ids, none, call.cancelled, ids, none, last)
+        return cls(call.utterance, text, call.result_ids, call.end_samples // hop)
+
+
+@dataclass(frozen=True)
 class ChunkedConversation:
     """A conversation as full-length token streams and frame positions, shared by all tasks."""
 
@@ -125,6 +149,7 @@ class ChunkedConversation:
     """Events that happened, in chronological order."""
     event_starts: Frames
     event_ends: Frames
+    calls: tuple[ChunkedCall, ...] = ()
 
     @classmethod
     def of(
@@ -145,8 +170,10 @@ class ChunkedConversation:
             for channel in (streams.user_codes, streams.assistant_codes)
         )
         channels = {"user": user, "assistant": assistant}
-        heard = (u for u in streams.utterances if u.end_samples > u.start_samples)
-        utterances = tuple(ChunkedUtterance.of(u, channels[u.role], vocabulary, hop) for u in heard)
+        heard = ((k, u) for k, u in enumerate(streams.utterances) if u.end_samples > u.start_samples)
+        utterances = tuple(
+            replace(ChunkedUtterance.of(u, channels[u.role], vocabulary, hop), index=k) for k, u in heard
+        )
         fill = vocabulary.speech(codes)
         user_fill = fill
         if silence == "special":
@@ -166,7 +193,13 @@ class ChunkedConversation:
             tuple(events),
             np.array([ceil_div(e.start_samples, hop) for e in events], np.int64),
             np.array([ceil_div(e.end_samples, hop) for e in events], np.int64),
+            tuple(ChunkedCall.of(call, hop) for call in streams.tool_calls),
         )
+
+    def texts(self) -> list[ChunkedUtterance]:
+        """Heard utterances and calls of tools, in the order of their texts."""
+        calls = ((call.after, call.text) for call in self.calls)
+        return [u for _, u in sorted([*((u.index, u) for u in self.utterances), *calls], key=lambda each: each[0])]
 
     def turns(self, whole: bool) -> tuple[ChunkedUtterance, ...]:
         """Turns with their pieces joined: the audible floor, or only the dialogue's turns, each whole.
@@ -179,10 +212,14 @@ class ChunkedConversation:
             if u.kind not in (WRITTEN if whole else FLOOR):
                 continue
             u = u.whole() if whole else u
-            if found and (found[-1].role, found[-1].turn) == (u.role, u.turn):
+            if found and (found[-1].role, found[-1].turn) == (u.role, u.turn) and self.call_after(found[-1]) is None:
                 u = self._continued(found.pop(), u, whole)
             found.append(u)
         return tuple(found)
+
+    def call_after(self, u: ChunkedUtterance) -> ChunkedCall | None:
+        """The call of a tool that the assistant makes at the end of an utterance, if any."""
+        return next((call for call in self.calls if call.after == u.index), None)
 
     def _continued(self, before: ChunkedUtterance, u: ChunkedUtterance, whole: bool) -> ChunkedUtterance:
         """A piece of a turn joined to those before it, with the pause between, if not after a whole take."""
@@ -194,19 +231,24 @@ class ChunkedConversation:
         return replace(u, first=before.first, ids=joined(before.ids, u.ids), speech=speech)
 
     def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:
-        """Cost of a cut before each chunk: 2 within the assistant's utterance, 1 within the user's."""
+        """Cost of a cut before each chunk: 2 within the assistant's utterance or wait, 1 within the user's."""
         busy = np.zeros(n_chunks + 1, np.int64)
         for u in self.utterances:
             busy[u.first // n_speech + 1 : ceil_div(u.last, n_speech)] += 2 if u.role == "assistant" else 1
+        for call in self.calls:
+            busy[call.text.first // n_speech + 1 : call.result_frame // n_speech + 2] += (
+                2  # the answer needs the result
+            )
         return busy
 
 
 def user_turn_ends(streams: Streams) -> list[int]:
     """Samples at which a user turn ends and the assistant answers, not having answered before.
 
-    Excludes pauses after which the user continues, turns without an answer, and turns that the
-    assistant cuts short.
+    Excludes pauses after which the user continues, turns without an answer, turns that the
+    assistant cuts short, and words during a wait for a tool, after which it still has to wait.
     """
+    waits = [(call.start_samples, call.end_samples) for call in streams.tool_calls]
     floor = [u for u in streams.utterances if u.kind in FLOOR and u.end_samples > u.start_samples]
     return [
         u.end_samples
@@ -214,6 +256,7 @@ def user_turn_ends(streams: Streams) -> list[int]:
         if (u.role, following.role) == ("user", "assistant")
         and not u.n_cut_samples
         and following.start_samples >= u.end_samples
+        and not any(start < u.end_samples < end for start, end in waits)
     ]
 
 
@@ -279,12 +322,12 @@ class TextStream:
         self._runs: list[_Run] = []
         self._drops: list[tuple[int, int]] = []  # chunk in which the assistant stops, tokens dropped after it
         next_slot = 0
-        for u in talk.utterances if n_text else ():
+        for u in talk.texts() if n_text else ():
             if u.role == "assistant":
                 stop = ceil_div(u.last, n_speech) * n_text
                 for frame, ids in _pieces(u, causal, word_mark is not None):
                     chunk = frame // n_speech
-                    due = stop if word_mark is None else (chunk + 1) * n_text
+                    due = stop if word_mark is None or u.id_frames is None else (chunk + 1) * n_text
                     run = _Run(max(next_slot, chunk * n_text), ids, due)
                     self._runs.append(run)
                     next_slot = run.end

@@ -104,7 +104,7 @@ class Identity(Setup):
 
 
 def json_values(value: Any) -> Any:
-    """A dataclass as nested dicts, without fields that are None; anything else unchanged.
+    """A dataclass as nested dicts and lists, without fields that are None; anything else unchanged.
 
     >>> json_values(Clock(24_000, 25, 960))["hop_samples"]
     960

@@ -4,6 +4,7 @@
 - Words lie within their utterance; said and unsaid text together are the scripted text.
 - Every event lies at its utterance; no utterance is cut or left out without an event.
 - Only events of recordings are derived.
+- A call of a tool begins where the words before it end; the assistant says nothing before its result.
 - A barge-in leaves words of the other unsaid, unless it is derived; a marked one starts at the end of a word.
 """
 
@@ -22,7 +23,7 @@ _BEFORE = frozenset(("gap", "hesitation", "user_silent", "waiting"))
 _FROM_START = frozenset(("overlapping_end", "barge_in", "competition", *FAMILIES))
 """Events that begin where their utterance starts."""
 _BESIDE = frozenset(("backchannel", "false_start", "failed_barge_in", "aside"))
-_WHOLE = _BESIDE | {"prompt"}
+_WHOLE = _BESIDE | {"prompt", "call_held", "call_cancelled"}
 """Events as long as their utterance."""
 
 
@@ -50,6 +51,9 @@ def conversation_faults(s: Streams, hop: int, sizes: Sequence[int]) -> Iterator[
     for event in s.events:
         yield from (f"event {event.kind}: {fault}" for fault in _event_faults(event, s))
     yield from _unnoted(s)
+    yield from _call_faults(s)
+    if s.voice_prompt is not None:
+        yield from _outside(s.voice_prompt.codes, sizes, " of its voice prompt")
     if s.scripted_by == "marks":
         yield from _beside_words(s)
 
@@ -100,6 +104,25 @@ def _rest_faults(u: Spoken, hop: int, sizes: Sequence[int]) -> Iterator[str]:
     if len(u.rest_codes) != n_frames * len(sizes):
         yield f"{len(u.rest_codes)} codes are not the {n_frames} frames of its rest"
     yield from _outside(u.rest_codes, sizes, " of its rest")
+
+
+def _call_faults(s: Streams) -> Iterator[str]:
+    """Faults of calls of tools, of their events, and of an answer before a result."""
+    noted = sorted((e.utterance, e.start_samples, e.end_samples) for e in s.events if e.kind == "tool_call")
+    if noted != sorted((c.utterance, c.start_samples, c.end_samples) for c in s.tool_calls):
+        yield "the events tool_call are not its calls of tools"
+    for k, call in enumerate(s.tool_calls):
+        if not 0 <= call.utterance < len(s.utterances) or s.utterances[call.utterance].role != "assistant":
+            yield f"call {k}: utterance {call.utterance} is none of the assistant"
+            continue
+        u = s.utterances[call.utterance]
+        if u.end_samples != call.start_samples or call.end_samples < call.start_samples:
+            yield f"call {k}: it does not begin where utterance {call.utterance} ends"
+        if call.cancelled and (call.result or len(call.result_ids)):
+            yield f"call {k}: it was cancelled and has a result"
+        later = (u for u in s.utterances if u.role == "assistant" and u.end_samples > u.start_samples)
+        if any(call.start_samples < u.end_samples and u.start_samples < call.end_samples for u in later):
+            yield f"call {k}: the assistant speaks before its result"
 
 
 def _event_faults(e: Event, s: Streams) -> Iterator[str]:

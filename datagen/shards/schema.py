@@ -107,8 +107,8 @@ SCHEMAS = {
     "files": FILES,
     "takes": TAKES,
 }
-NEW: dict[str, Any] = {"n_dropped_text_tokens": 0}
-"""Columns of rows that tables of data version 3 lack, and their default values."""
+NEW: dict[str, Any] = {"n_dropped_text_tokens": 0, "given_starts": (), "given_lengths": ()}
+"""Columns of rows that tables of older data versions lack, and their default values."""
 HEAVY = ("audio_flac",)
 """Columns of conversations that no training format needs."""
 

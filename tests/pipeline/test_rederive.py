@@ -15,7 +15,7 @@ import pytest
 
 from datagen.pipeline.flatten import Flatten
 from datagen.recipe import FlattenConfig
-from datagen.records import KINDS, Event, Mixing, Row, Spoken, Streams
+from datagen.records import KINDS, Event, Mixing, Row, Spoken, StoredCall, Streams, VoicePrompt
 from datagen.shards.schema import conversations_table, rows_table
 from datagen.shards.vocab import Vocabulary
 from tests.run.builds import made, read, talk
@@ -59,6 +59,9 @@ class Reader:
             touched = {f for u in self.heard if u["role"] == "assistant" for f in range(*self.frames(u))}
             for frame in set(range(self.n_frames)) - touched:
                 self.stream["assistant"][frame] = self.padding["assistant"]
+        self.calls = {call["utterance"]: call for call in conversation["tool_calls"]}
+        for k, u in enumerate(conversation["utterances"]):
+            u["index"] = k
 
     def split(self, codes: list[int]) -> list[list[int]]:
         """Frames of stored codes, each with the codebooks that rows have."""
@@ -98,8 +101,44 @@ class Reader:
             "n_dropped_text_tokens": 0,
             "n_pad_tokens": 0,
             **{name: [] for name in nothing},
+            "given_starts": [],
+            "given_lengths": [],
             **more,
         }
+
+    # -- given tokens
+
+    def head(self) -> list[int]:
+        ids, prompt = [], self.c["voice_prompt"]
+        if self.flatten["system_prompt"] and self.c["system_ids"]:
+            ids += [self.id["<|sot|>"], *self.c["system_ids"], self.id["<|eot|>"]]
+        if self.flatten["voice_prompt"] and prompt:
+            speech = flat([self.ids(frame) for frame in self.split(prompt["codes"])])
+            ids += [self.id["<|sos|>"], *speech, self.id["<|eos|>"]]
+        return ids
+
+    def result(self, call: dict | None) -> list[int]:
+        if not call or not call["result_ids"] or not self.flatten["tool_results"]:
+            return []
+        return [self.id["<|sot|>"], *call["result_ids"], self.id["<|eot|>"]]
+
+    def n_given(self, task: str) -> int:
+        results = self.calls.values() if task != "two_stream" else ()
+        return len(self.head()) + sum(len(self.result(call)) for call in results)
+
+    def with_given(self, row: dict, blocks: list[tuple[int, list[int]]]) -> dict:
+        """A row with blocks before positions; from the last to the first, so that positions hold."""
+        row = {**row, "given_starts": [], "given_lengths": []}
+        for at, ids in reversed([(0, self.head()), *blocks]):
+            if not ids:
+                continue
+            row["input_ids"] = row["input_ids"][:at] + ids + row["input_ids"][at:]
+            row["loss_mask"] = row["loss_mask"][:at] + [False] * len(ids) + row["loss_mask"][at:]
+            row["given_starts"] = [at] + [start + len(ids) for start in row["given_starts"]]
+            row["given_lengths"] = [len(ids), *row["given_lengths"]]
+            for name in ("user_turn_ends", "barge_ins", "event_starts", "event_ends"):
+                row[name] = [place + len(ids) * (place >= at) for place in row[name]]
+        return {**row, "n_tokens": len(row["input_ids"])}
 
     def rows(self, task: str) -> list[dict]:
         if task in ("asr", "tts"):
@@ -143,7 +182,10 @@ class Reader:
                 continue
             first, last = self.frames(u)
             speech, text = self.speech(u, whole), self.text(u, whole)
-            before = found[-1] if found else None
+            before = found[-1] if found and not found[-1]["call"] else None
+            call = self.calls.get(u["index"])
+            if call:
+                text = text + call["call_ids"]
             if before and (before["role"], before["turn"]) == (u["role"], u["turn"]):
                 if before["is_whole_take"]:
                     before["speech"] += speech
@@ -151,11 +193,13 @@ class Reader:
                     before["speech"] += self.stream[u["role"]][before["last"] : first]
                     before["speech"] += speech[max(before["last"] - first, 0) :]
                 before["text"] += text
-                before |= {"last": last, "is_whole_take": whole and bool(u["rest_codes"])}
+                before |= {"last": last, "is_whole_take": whole and bool(u["rest_codes"]), "call": call}
                 continue
             about = {"role": u["role"], "turn": u["turn"], "first": first, "last": last}
             is_whole_take = whole and bool(u["rest_codes"])
-            found.append({**about, "speech": list(speech), "text": list(text), "is_whole_take": is_whole_take})
+            found.append(
+                {**about, "speech": list(speech), "text": list(text), "is_whole_take": is_whole_take, "call": call}
+            )
         return found
 
     def tokens(self, turn: dict) -> tuple[list[int], list[bool]]:
@@ -166,7 +210,9 @@ class Reader:
         return speech + text, [False] * len(speech) + [self.flatten["loss_on_user_text"]] * len(text)
 
     def four_stream(self) -> list[dict]:
-        n_most, turns = self.flatten["max_tokens"], self.turns()
+        if self.n_given("four_stream") > self.flatten["max_given_tokens"]:
+            return []
+        n_most, turns = self.flatten["max_tokens"] - self.n_given("four_stream"), self.turns()
         rows: list[list[dict]] = []
         dropped: list[int] = []
         pending, is_open = 0, False
@@ -178,7 +224,11 @@ class Reader:
             following = len(self.tokens(turns[k + 1])[0]) if k + 1 < len(turns) else 0
             together = n + (following if following <= n_most else 0)
             n_here = sum(len(self.tokens(t)[0]) for t in rows[-1]) if is_open else 0
-            if not is_open or n_here + n > n_most or (turn["role"] == "user" and n_here + together > n_most):
+            if (
+                not is_open
+                or n_here + n > n_most
+                or ((turn["role"] == "user" or turn["call"]) and n_here + together > n_most)
+            ):
                 rows.append([])
                 dropped.append(pending)
                 pending, is_open = 0, True
@@ -191,7 +241,11 @@ class Reader:
             mask = [learned for turn in held for learned in self.tokens(turn)[1]]
             frames = held[0]["first"], max(turn["last"] for turn in held)
             counts = {"n_text_tokens": sum(len(t["text"]) for t in held), "n_dropped_text_tokens": n_dropped}
-            found.append(self.row("four_stream", part, ids, mask, frames, **counts))
+            row, at, blocks = self.row("four_stream", part, ids, mask, frames, **counts), 0, []
+            for turn in held:
+                at += len(self.tokens(turn)[0])
+                blocks.append((at, self.result(turn["call"])))
+            found.append(self.with_given(row, blocks))
         return found
 
     # -- three_stream, two_stream
@@ -199,7 +253,7 @@ class Reader:
     def due(self, u: dict, ids: list[int]) -> list[tuple[int, int]]:
         """Each token of an utterance, and the frame from which on it is due."""
         first, _ = self.frames(u)
-        if self.flatten["text_alignment"] == "relaxed":
+        if self.flatten["text_alignment"] == "relaxed" or u["id_starts_samples"] is None:
             return [(token, first) for token in ids]
         starts = ((u["start_samples"] + start) // self.hop for start in u["id_starts_samples"])
         return list(zip(ids, starts, strict=False))
@@ -209,15 +263,14 @@ class Reader:
         causal = self.flatten["interrupted_text"] == "causal"
         slots: dict[int, Token] = {}
         drops = []
-        for k, u in enumerate(self.heard):
+        for k, u in enumerate(self.texts()):
             if u["role"] != "assistant":
                 continue
             last = self.frames(u)[1]
             for token, frame in self.due(u, self.spoken(u) if causal else u["text_ids"]):
                 slot = max(frame // n_speech * n_text, max(slots, default=-1) + 1)
-                is_late = (
-                    slot // n_text > (frame if self.flatten["text_alignment"] == "words" else last - 1) // n_speech
-                )
+                by_words = self.flatten["text_alignment"] == "words" and u["id_starts_samples"] is not None
+                is_late = slot // n_text > (frame if by_words else last - 1) // n_speech
                 slots[slot] = Token((k, frame), token, is_late)
             if causal and u["n_cut_samples"] > 0:
                 stop = (last - 1) // n_speech
@@ -226,6 +279,17 @@ class Reader:
                     del slots[s]
                 drops.append((stop, len(gone)))
         return slots, drops
+
+    def texts(self) -> list[dict]:
+        """Heard utterances, and each call as one that is never cut unless it is cancelled."""
+        found = []
+        for u in self.c["utterances"]:
+            found += [u] * (u["end_samples"] > u["start_samples"])
+            if call := self.calls.get(u["index"]):
+                times = {name: call[name] for name in ("start_samples", "end_samples")}
+                ids = {"text_ids": call["call_ids"], "spoken_ids": [], "id_starts_samples": None}
+                found.append({"role": "assistant", **times, **ids, "n_cut_samples": int(call["cancelled"])})
+        return found
 
     def slot_ids(self, slots: dict[int, Token], n: int) -> list[int]:
         """The token of every slot, with `<|sot|>` in an empty one before a word."""
@@ -251,30 +315,35 @@ class Reader:
             for k in range(n_chunks)
         ]
         q = self.n_codebooks
+        width = 2 * s * q + t
+        n_most = (self.flatten["max_tokens"] - self.n_given(task)) // width
+        if self.n_given(task) > self.flatten["max_given_tokens"] or n_most < 1:
+            return []
+        came = [(call["end_samples"] // self.hop // s, self.result(call)) for call in self.calls.values() if t]
         rows, first, part = [], 0, 0
         while first < n_chunks:
-            last = self.end_of_row(first, n_chunks, self.flatten["max_tokens"] // (2 * s * q + t), s, t, slots)
+            last = self.end_of_row(first, n_chunks, n_most, s, t, slots)
             here = [token for x, token in slots.items() if first <= x // t < last] if t else []
-            rows.append(
-                self.row(
-                    task,
-                    part,
-                    [token for chunk in chunks[first:last] for token in chunk],
-                    ([False] * s * q + [True] * (t + s * q)) * (last - first),
-                    (first * s, max(first * s, min(last * s, self.n_frames))),
-                    n_text_tokens=len(here),
-                    n_late_text_tokens=sum(token.is_late for token in here),
-                    n_dropped_text_tokens=sum(n for stop, n in drops if first <= stop < last),
-                    n_pad_tokens=2 * q * sum(frame >= self.n_frames for frame in range(first * s, last * s)),
-                    **self.labels(
-                        first,
-                        last,
-                        s,
-                        lambda f, c=first: (f // s - c) * (2 * s * q + t) + s * q + t + f % s * q,
-                        (last - first) * (2 * s * q + t),
-                    ),
-                )
+            row = self.row(
+                task,
+                part,
+                [token for chunk in chunks[first:last] for token in chunk],
+                ([False] * s * q + [True] * (t + s * q)) * (last - first),
+                (first * s, max(first * s, min(last * s, self.n_frames))),
+                n_text_tokens=len(here),
+                n_late_text_tokens=sum(token.is_late for token in here),
+                n_dropped_text_tokens=sum(n for stop, n in drops if first <= stop < last),
+                n_pad_tokens=2 * q * sum(frame >= self.n_frames for frame in range(first * s, last * s)),
+                **self.labels(
+                    first,
+                    last,
+                    s,
+                    lambda f, c=first: (f // s - c) * width + s * q + t + f % s * q,
+                    (last - first) * width,
+                ),
             )
+            blocks = [((chunk - first) * width, ids) for chunk, ids in came if first <= chunk < last]
+            rows.append(self.with_given(row, blocks))
             first, part = last, part + 1
         return rows
 
@@ -315,6 +384,9 @@ class Reader:
         badness = {}
         for place in range(first + 1, first + n_most + 1):
             bad = 0
+            for call in self.calls.values():
+                begin, end = call["start_samples"] // self.hop, call["end_samples"] // self.hop
+                bad += 2 * (begin // s < place <= end // s + 1)
             for u in self.heard:
                 begin, end = self.frames(u)
                 if begin // s < place <= (end - 1) // s:
@@ -345,6 +417,7 @@ class Reader:
             if (u["role"], after["role"]) == ("user", "assistant")
             and u["n_cut_samples"] == 0
             and after["start_samples"] >= u["end_samples"]
+            and not any(c["start_samples"] < u["end_samples"] < c["end_samples"] for c in self.calls.values())
         ]
         stops = [
             u["end_samples"]
@@ -468,7 +541,25 @@ def anything(seed: int, n_codebooks: int) -> Streams:
     events += [Event("barge_in", "user", max(u.end_samples - 900, 0), u.end_samples, -1, draw(4) > 0) for u in cut]
     codes = [draw_codes(n_samples // HOP) for _ in range(2)]
     about = (tuple(utterances), tuple(events), Mixing("", None, 0, 0))
-    return Streams(f"d{seed}ü", 0, "s", "en", "train", n_samples, *codes, *about)
+    more = np.random.default_rng((2, seed))
+    calls, free = [], 0
+    for k, u in enumerate(utterances):
+        may = u.role == "assistant" and u.kind in ("turn", "filler") and u.end_samples > max(u.start_samples, free)
+        if may and more.random() < 0.4:
+            free = max(min(u.end_samples + int(more.integers(0, 40 * HOP)), n_samples - 1), u.end_samples)
+            calls.append(_call(k, u.end_samples, free, more))
+    head = {
+        "system_ids": more.integers(0, 1000, int(more.integers(0, 20))).astype(np.int32),
+        "voice_prompt": VoicePrompt("v", "t", codes[0][: 9 * n_codebooks]) if more.random() < 0.7 else None,
+        "tool_calls": tuple(calls),
+    }
+    return Streams(f"d{seed}ü", 0, "s", "en", "train", n_samples, *codes, *about, **head)
+
+
+def _call(k: int, start: int, end: int, chance: np.random.Generator) -> StoredCall:
+    cancelled = bool(chance.random() < 0.3)
+    ids = [chance.integers(0, 1000, int(chance.integers(1, 12))).astype(np.int32) for _ in range(2)]
+    return StoredCall(k, "c", "r", ids[0], ids[1][: 0 if cancelled else None], start, end, cancelled)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -490,6 +581,10 @@ def test_every_row_of_any_conversation_follows_from_the_format_page(seed):
         alignment_takes=("whole", "heard")[seed // 2 % 2],
         max_canned_share=(0.05, 0.5, 1)[seed % 3],
         tts_roles=("user", "assistant"),
+        system_prompt=bool(seed % 2),
+        voice_prompt=seed % 5 > 1,
+        tool_results=seed % 4 > 0,
+        max_given_tokens=(2048, 40)[seed % 7 == 0],
     )
     rows: list[Row] = Flatten(settings, v, HOP, silence[:n_codebooks])(s)
     (conversation,) = conversations_table([s]).to_pylist()

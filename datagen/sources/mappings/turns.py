@@ -9,7 +9,7 @@ from datagen.sources.mappings import trees
 from datagen.sources.mappings.labels import has_labels, labelled
 from datagen.sources.mappings.parts import pieces
 from datagen.sources.mappings.paths import at, first, opened
-from datagen.sources.mappings.roles import Kind, Said, roles_of, speakers_of
+from datagen.sources.mappings.roles import Kind, Said, part_of, roles_of, speakers_of
 
 Record = Mapping[str, object]
 Roles = Mapping[str, Kind]
@@ -216,7 +216,8 @@ def _with_roles(items: Sequence[Record], m: MappingConfig, roles: Roles, key: st
         kinds = roles_of(said_by, lambda i: f"{key}[{i}].{_key_of(items[i], m.role)}", roles)
     texts = m.text or TEXT
     for i, (kind, item) in enumerate(zip(kinds, items, strict=True)):
-        yield from _turn(kind, item, texts, f"{key}[{i}]")
+        found = _turn(kind, item, texts, f"{key}[{i}]")
+        yield from (piece._replace(part=part_of(said_by[i])) for piece in found) if kind == "tool" else found
 
 
 def _key_of(item: Record, keys: Sequence[str]) -> str:
@@ -246,11 +247,12 @@ def _turn(kind: Kind, item: Record, text_keys: Sequence[str], field: str) -> Ite
         if (value := item.get(each)) is not None:
             key = each
             break
-    calls = kind not in ("system", "tool") and bool(item.get("tool_calls") or item.get("function_call"))
+    made = item.get("tool_calls") or item.get("function_call")
+    calls = kind not in ("system", "tool") and bool(made)
     if kind in ("system", "tool") or (isinstance(value, str) and not calls):
         return (Said(kind, value, f"{field}.{key}"),)
     found = list(pieces(kind, value, f"{field}.{key}")) if not calls or value is not None else []
-    return [*found, Said("tool", None, f"{field}.{key}")] if calls else found
+    return [*found, Said("tool", made, f"{field}.{key}", "call")] if calls else found
 
 
 def _spoken_by(
