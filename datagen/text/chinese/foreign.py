@@ -6,6 +6,7 @@ from datagen.text.english import read_english
 
 _RUN = re.compile(r"[\x20-\x7eÀ-ɏ°×÷—²³€£]{16,}")
 """Text without Chinese characters or marks."""
+_LATIN = re.compile("[A-Za-z]{2}")
 _HAN = re.compile("[\u3400-\u9fff]")
 _WORD = re.compile(r"(?<![\w@.-])[A-Za-z][a-z']{0,24}(?![\w@-])")
 _FUNCTION = re.compile(
@@ -46,7 +47,7 @@ def with_english_read(text: str) -> tuple[str, list[str]]:
         space = " " if sentence.endswith(" ") or last else ""
         return f"{written[:begin]}{closed}{space}{written[end:]}"
 
-    return _RUN.sub(read, text), unread
+    return _RUN.sub(read, text) if _LATIN.search(text) else text, unread
 
 
 def _is_english(sentence: str) -> bool:

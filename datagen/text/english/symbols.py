@@ -7,7 +7,7 @@ from datagen.text.english.chemistry import is_reaction
 from datagen.text.english.formulas import GREEK, LETTER, is_asked, is_minus
 from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
-from datagen.text.reading import rule, says
+from datagen.text.reading import any_case, rule, says
 
 _RANGED = frozenset(
     {
@@ -294,13 +294,13 @@ SYMBOLS = (
     ),
     rule("degrees", r"°", says(" degrees "), ".", sign="°"),
     rule("section", r"§{1,2} ?", says(" section "), ".", sign="§"),
-    rule("ohm", r"(?<=\d )Ω(?!\w)", says("ohms"), "a", frozenset("ω")),
+    rule("ohm", r"(?<=\d )Ω(?!\w)", says("ohms"), "a", frozenset("Ω")),
     rule(
         "Greek letter",
         rf"{LETTER}|∆",
         lambda m: GREEK[m[0].lower()],
         "a.",
-        frozenset(GREEK),
+        any_case(GREEK),
     ),
     rule("bracket", r"[(\[]", _opening, ".", sign="(["),
     rule("bracket", r"[()\[\]|•]", says(", "), ".", sign="()[]|•"),
