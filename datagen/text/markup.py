@@ -81,7 +81,7 @@ _CONTINUES = re.compile(r"(?:={1,2}|[×÷≈≤≥])(?= ?[^\s=])")
 """An operator at the begin of a line: a formula continues."""
 _UNFINISHED = (" =", " +", "×", "÷", "≈")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,40}(?:\[[^\[\]]{0,20}\])? ?[-+*/]?=(?!=)")
-_WRAPPED = 45
+_WRAPPED = 60
 """Characters that the shortest line of a text wrapped by hand has."""
 _ENDED = tuple(".?!;:,。？！；：，、…")
 _EMPTY_LINES = re.compile(r"\n\s*\n\s*")

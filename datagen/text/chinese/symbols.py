@@ -187,7 +187,7 @@ _ION = re.compile(r"(?<![A-Za-z])(?:[A-Z][a-z]?[0-9]{0,2}|\([A-Za-z0-9]{1,8}\)[0
 def _arrow(match: re.Match[str]) -> str:
     """From one place to another; a pause between sentences, 生成 after the sum of a reaction."""
     left, right = cues.left_of(match).rstrip(), cues.right_of(match).lstrip()
-    if re.search(r"[.,!?;:。，！？；：)）]$", left):
+    if re.search("[.,!?;:。，！？；：]$", left):
         return "，"
     return "生成" if _REACTION.search(left) and re.match("[0-9]{0,2}[A-Z(]", right) else "到"
 
@@ -195,6 +195,20 @@ def _arrow(match: re.Match[str]) -> str:
 _REACTION = re.compile(
     r"[A-Z][A-Za-z0-9()]{0,8} ?\+ ?[0-9]{0,2}[A-Z][A-Za-z0-9()]{0,8}$|[A-Z][a-z]?[0-9][A-Za-z0-9()]{0,8}$"
 )
+
+
+_FUNCTION = re.compile(r"(?<![A-Za-z])[A-Za-z]\([A-Za-z0-9^ ]{1,16}$")
+
+
+def _function_end(match: re.Match[str]) -> str | None:
+    """The bracket that closes f(x) or O(n)."""
+    left = match.string[max(0, match.start() - 18) : match.start()]
+    return " " if _FUNCTION.search(left) else None
+
+
+def _secret_end(match: re.Match[str]) -> str | None:
+    """The last sign of a password with underscores."""
+    return "感叹号" if re.search("[A-Za-z0-9]_[A-Za-z0-9]{1,15}$", cues.left_of(match)) else None
 
 
 def _plus(match: re.Match[str]) -> str:
@@ -259,6 +273,7 @@ RULES = (
         " <>",
     ),
     _rule("factorial", r"(?<=[0-9a-z)])!(?= ?[/=×*+(])", "的阶乘", "!"),
+    _rule("secret", "!(?=[\"”'])", _secret_end, "!"),
     _rule("dot", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", _dot, "."),
     _rule("ellipsis", r"(?:\.{2,64}|…{1,64})", "，", ".…"),
     _rule("mark", r"[,.?!;:，。？！；：、…]{1,64}", _marks, ",.?!;:，。？！；：、…"),
@@ -266,6 +281,8 @@ RULES = (
     _rule("apostrophe", "'", _apostrophe, "'"),
     _rule("quote", '["“”‘’«»《》〈〉「」『』`´]{1,64}', ""),
     _rule("call", r"(?<=[A-Za-z0-9_])\(\)", " ", "("),
+    _rule("function", r"(?<![A-Za-z][A-Za-z])(?<=[A-Za-z])\((?=[A-Za-z0-9^ ]{1,16}\))", " ", "("),
+    _rule("function", r"\)", _function_end, ")"),
     _rule("unit again", rf"\(({UNIT})\)", _unit_again, "("),
     _rule("degrees", "°(?:C|c)(?![A-Za-z])", "摄氏度", "°"),
     _rule("degrees", "°(?:F|f)(?![A-Za-z])", "华氏度", "°"),
@@ -281,6 +298,7 @@ RULES = (
     _rule("hash", "#", _hash, "#"),
     _rule("about", "~", _tilde, "~"),
     _rule("power", r"\^\(?(-?[0-9]{1,3})\)?", _power, "^"),
+    _rule("power", r"\^([A-Za-z])(?![A-Za-z0-9])", lambda match: f"的{match[1]}次方", "^"),
     _rule("power", r"\^(?=[A-Za-z])", "的", "^"),
     _rule("root", r"√(?=[0-9])", "根号", "√"),
     _rule("plus", r"\+{1,3}", _plus, "+"),
