@@ -265,7 +265,7 @@ class Reader:
         return Part(at, end, text[at:end], WORD) if kind == "a" else Part(at, at + 1, "", "")
 
     def _sign(self, text: str, at: int) -> str:
-        """What follows digits or letters, as rules tell it apart; with what follows that if it is a space."""
+        """Character after digits or letters, as rules tell it apart; after a space, also the next one."""
         sign = text[at : at + 1] or "\n"
         if sign == " ":
             after = text[at + 1 : at + 2]

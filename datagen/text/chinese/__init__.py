@@ -42,7 +42,8 @@ _STRONGEST = "？！。；：，"
 
 _NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]|[\u3400-\u9fff]I(?![A-Za-z])")
 _MARKS = re.compile(
-    r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|(?<![A-Za-z0-9])!(?! ?[/=×*+(])|:(?![0-9/=])|(?<!\.[A-Z])\.(?![0-9A-Za-z.])){1,64}"
+    r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|(?<![A-Za-z0-9])!(?! ?[/=×*+(])|:(?![0-9/=])|"
+    r"(?<!\.[A-Z])\.(?![0-9A-Za-z.])){1,64}"
 )
 """Spaces and marks that no rule has to look at."""
 _UNSAID_MARKS = str.maketrans(dict.fromkeys('"“”《》「」') | dict(zip("、,.?!;:", "，，。？！；：", strict=True)))

@@ -342,7 +342,7 @@ def _url(match: re.Match[str]) -> str:
 
 
 def unsaid(rule: str, written: str) -> list[Dropped]:
-    """What is left out of an address of the Internet, or a part that is not said at all.
+    """Parts left out of an address of the Internet, or a part that is not said at all.
 
     >>> unsaid("url", "https://a.com/?b=c")
     [Dropped(name='address', text='https://'), Dropped(name='address', text='/?b=c')]
