@@ -177,15 +177,15 @@ class Reader:
                 self._rules[kind].append(rule)
         # at a word: its own rules and those of all letters, in their order
         of_letters = self._rules["a"]
-        self._any_word = tuple(rule for rule in of_letters if not rule.words)
+        self._any_word = tuple(_tried(rule) for rule in of_letters if not rule.words)
         self._by_word = {
-            word: tuple(rule for rule in of_letters if not rule.words or word in rule.words)
+            word: tuple(_tried(rule) for rule in of_letters if not rule.words or word in rule.words)
             for word in frozenset[str]().union(*(rule.words for rule in of_letters))
         }
         self._words = frozenset(self._by_word)
         self._letters = frozenset(filter(str.isalpha, "".join(rule.sign for rule in self._rules["0"])))
         self._spaced = frozenset("".join(rule.spaced for each in self._rules.values() for rule in each))
-        self._candidates: dict[str, tuple[Rule, ...]] = {}
+        self._candidates: dict[str, tuple[_Tried, ...]] = {}
         self._marks = marks
         # words, and the marks around them; a word that touches anything else may belong to it
         mark = f"(?:{marks.pattern})?" if marks else ""
@@ -258,10 +258,10 @@ class Reader:
             rules = self._rules_of_digits(text, at)
         else:
             rules = self._rules_at(".", text[at])
-        for rule in rules:
-            match = rule.pattern.match(text, at)
-            if match and match.end() > at and (said := rule.say(match)) is not None:
-                return Part(at, match.end(), said, rule.name)
+        for pattern, say, name in rules:
+            match = pattern(text, at)
+            if match and (after := match.end()) > at and (said := say(match)) is not None:
+                return Part(at, after, said, name)
         return Part(at, end, text[at:end], WORD) if kind == "a" else Part(at, at + 1, "", "")
 
     def _sign(self, text: str, at: int) -> str:
@@ -274,7 +274,7 @@ class Reader:
             return sign if sign in self._letters else "a"
         return "0" if sign.isdecimal() else sign
 
-    def _rules_of_digits(self, text: str, at: int) -> tuple[Rule, ...]:
+    def _rules_of_digits(self, text: str, at: int) -> tuple["_Tried", ...]:
         """The rules that the number of the leading digits and the characters after them allow."""
         amount = _AMOUNT.match(text, at)
         n_digits, end = amount.end(1) - at, amount.end()  # type: ignore[union-attr]  # it is a digit
@@ -282,7 +282,7 @@ class Reader:
         behind = sign if end == at + n_digits else self._sign(text, end)
         return self._rules_at("0", sign, behind, str(min(n_digits, _MOST_DIGITS)))
 
-    def _rules_at(self, kind: str, sign: str, behind: str = "", digits: str = "") -> tuple[Rule, ...]:
+    def _rules_at(self, kind: str, sign: str, behind: str = "", digits: str = "") -> tuple["_Tried", ...]:
         """The rules of a kind that a sign allows; remembered.
 
         Args:
@@ -295,7 +295,7 @@ class Reader:
         found = self._candidates.get(key)
         if found is None:
             found = tuple(
-                rule
+                _tried(rule)
                 for rule in self._rules[kind]
                 if (not digits or not rule.digits or digits in rule.digits)
                 and _allows(rule, behind if rule.is_amount and kind == "0" else sign, kind)
@@ -303,6 +303,14 @@ class Reader:
             if len(self._candidates) < _MOST_SIGNS:
                 self._candidates[key] = found
         return found
+
+
+_Tried = tuple[Callable[[str, int], re.Match[str] | None], Callable[[re.Match[str]], str | None], str]
+"""A rule as it is tried: how its pattern matches at a place, its words, and its name."""
+
+
+def _tried(rule: Rule) -> _Tried:
+    return rule.pattern.match, rule.say, rule.name
 
 
 def _allows(rule: Rule, sign: str, kind: str) -> bool:
