@@ -235,7 +235,7 @@ class Reader:
         words = _LETTERS.findall(text, at, end)
         if self._words.isdisjoint(words) and (text.isascii() or all(map(str.isalpha, words))):
             return end
-        while word := (found := self._plain.match(text, at))[1]:  # type: ignore[index]
+        while (found := self._plain.match(text, at)) and (word := found[1]):
             if word in self._words or not word.isalpha():
                 return found.start(1)
             at = found.end()
