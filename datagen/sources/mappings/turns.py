@@ -40,7 +40,8 @@ def said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
     >>> [p.kind for p in said({"data": {"conv": [{"speaker": "Kunde", "words": "Hi"}]}}, talk, {"kunde": "user"})]
     ['user']
     """
-    return (_without_marks(piece, m) for piece in _said(record, m, roles)) if m.strip else _said(record, m, roles)
+    pieces = _said(record, m, roles)
+    return (_without_marks(piece, m) for piece in pieces) if m.strip or m.replace else pieces
 
 
 def _said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
@@ -59,7 +60,12 @@ def _said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
 
 
 def _without_marks(piece: Said, m: MappingConfig) -> Said:
-    return piece._replace(text=_bare(piece.text, m.strip)) if isinstance(piece.text, str) else piece
+    text = piece.text
+    if not isinstance(text, str):
+        return piece
+    for mark, instead in m.replace.items():
+        text = text.replace(mark, instead)
+    return piece._replace(text=_bare(text, m.strip))
 
 
 def _bare(text: str, marks: Sequence[str]) -> str:
