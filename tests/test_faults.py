@@ -68,6 +68,8 @@ ROLES = {
     "init file": Role.WRITTEN,
     "push to": Role.WORD,
     "set_": Role.SETTING,
+    "option": Role.SETTING,
+    "tokenizer": Role.WORD,
     "voices limit": Role.SETTING,
     **dict.fromkeys(("engine", "address", "task", "dialogue", "channel", "format", "split", "chunk"), Role.WORD),
     **dict.fromkeys(("kind", "name", "language", "licence", "title", "reason"), Role.WORD),

@@ -31,6 +31,6 @@ ENCODEC = (
 )
 
 DAC = (
-    "the Descript audio codec (MIT), trained on DAPS, DNS challenge 4, Common Voice, VCTK, MUSDB, Jamendo and AudioSet, "
-    "as its paper states"
+    "the Descript audio codec (MIT), trained on DAPS, DNS challenge 4, Common Voice, VCTK, MUSDB, Jamendo and "
+    "AudioSet, as its paper states"
 )

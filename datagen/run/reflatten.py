@@ -120,6 +120,8 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
             f"flatten.text_alignment is words; conversations of data version {old.data_version} lack the times of ids: "
             "build them again"
         )
+    if old.encoded:
+        refuse_whole(flatten)
     recipe = {**old.recipe, "flatten": flatten.model_dump(mode="json")}
     identity = replace(
         old.identity,
@@ -130,6 +132,20 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     )
     flattener(identity)  # refuses what its rows cannot hold
     return Plan(identity, old.n_records, _units_together(old) * old.recipe["run"]["unit_dialogues"], ())
+
+
+def refuse_whole(flatten: FlattenConfig) -> None:
+    """Refuse whole takes of interrupted turns in a build that was encoded from kept audio, which holds what is heard.
+
+    Raises:
+        RecipeError: If a value requests them; names it.
+    """
+    for name in ("alignment_takes", "half_duplex"):
+        if getattr(flatten, name) == "whole":
+            raise RecipeError(
+                f"flatten.{name} is 'whole', but kept audio holds only what is heard of an interrupted turn; set "
+                f"{name}=heard, or build with this tokenizer, from kept takes if there are any (datagen build --takes)"
+            )
 
 
 def _units_together(old: Manifest) -> int:

@@ -89,21 +89,25 @@ def _folder(family: Family, model: str, revision: str) -> Path:
         lacking = [name for name in (CONFIG, WEIGHTS) if not (Path(model) / name).is_file()]
         if WEIGHTS in lacking and any((Path(model) / name).exists() for name in _PICKLES):
             raise EngineMissingError(
-                f"{place}{model} holds weights as a pickle, which can hold code; save them with transformers as {WEIGHTS}"
+                f"{place}{model} holds weights as a pickle, which can hold code; save them with transformers as "
+                f"{WEIGHTS}"
             )
         if lacking:
-            raise EngineMissingError(f"{place}{model} has no {' and no '.join(lacking)}; set model to a folder with both")
+            raise EngineMissingError(
+                f"{place}{model} has no {' and no '.join(lacking)}; set model to a folder with both"
+            )
         return Path(model)
     try:
         from huggingface_hub import hf_hub_download
 
-        return [Path(hf_hub_download(model, name, revision=revision)) for name in (CONFIG, WEIGHTS)][0].parent
+        config, _ = (hf_hub_download(model, name, revision=revision) for name in (CONFIG, WEIGHTS))
     except Exception as error:  # the hub and the network each have exceptions of their own
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EngineMissingError(
             f"{place}there is no folder {model!r}, and the hub gave no such model: {said}. Set model to a folder with "
             f"{CONFIG} and {WEIGHTS}"
         ) from error
+    return Path(config).parent
 
 
 def _refuse_another(family: Family, folder: Path) -> None:
@@ -111,7 +115,9 @@ def _refuse_another(family: Family, folder: Path) -> None:
     try:
         found = json.loads((folder / CONFIG).read_text("utf-8")).get("model_type")
     except (ValueError, AttributeError) as error:
-        raise EngineError(f"speech tokenizer {family.engine}: {folder / CONFIG} is not a JSON object: {error}") from error
+        raise EngineError(
+            f"speech tokenizer {family.engine}: {folder / CONFIG} is not a JSON object: {error}"
+        ) from error
     if found != family.model_type:
         raise EngineError(
             f"speech tokenizer {family.engine}: {folder / CONFIG} has model_type {found!r}, not {family.model_type!r}"

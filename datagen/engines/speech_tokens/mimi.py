@@ -1,4 +1,4 @@
-"""Mimi, the codec of Moshi, by transformers: 12.5 frames per second of 24 kHz, one semantic and 31 acoustic codebooks."""
+"""Mimi, Moshi's codec, by transformers: 12.5 frames per second of 24 kHz, a semantic and 31 acoustic codebooks."""
 
 from typing import Any
 
@@ -29,7 +29,9 @@ class Mimi(CausalCodec):
 
     def _prepared(self) -> tuple[int, int]:
         config = self._net.config
-        if not (config.use_causal_conv and config.pad_mode in ("constant", "replicate") and config.trim_right_ratio == 1):
+        if not (
+            config.use_causal_conv and config.pad_mode in ("constant", "replicate") and config.trim_right_ratio == 1
+        ):
             raise EngineError(
                 f"speech tokenizer mimi: its convolutions are not causal as those of the published model: "
                 f"use_causal_conv {config.use_causal_conv}, pad_mode {config.pad_mode}, trim_right_ratio "
