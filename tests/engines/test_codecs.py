@@ -85,7 +85,7 @@ def test_codes_are_those_of_the_library_for_the_whole_file(tiny, name, n_frames)
 @given(share=st.floats(0, 1))
 @example(share=0)
 @example(share=1)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_frames_are_duration_times_rate_from_40_ms_to_10_minutes(tiny, name, share):
     """Lengths in steps of 40 ms are drawn so that short and long ones are equally likely; silence fills a frame."""
     tokenizer, hop = tiny(name), HOPS[name]
