@@ -304,6 +304,9 @@ def test_a_folder_without_the_files_is_refused(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "mimi"}))
     with pytest.raises(EngineError, match="does not hold a MimiModel"):
         load.speech_tokenizer("mimi", {"model": str(tmp_path)})
+    for model in (str(tmp_path / "none"), "mimi"):
+        with pytest.raises(EngineMissingError, match=r"there is no folder '.*'; set model to a folder with"):
+            load.speech_tokenizer("mimi", {"model": model})
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(

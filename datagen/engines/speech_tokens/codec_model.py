@@ -97,6 +97,11 @@ def _folder(family: Family, model: str, revision: str) -> Path:
                 f"{place}{model} has no {' and no '.join(lacking)}; set model to a folder with both"
             )
         return Path(model)
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        raise EngineMissingError(
+            f"{place}there is no folder {model!r}; set model to a folder with {CONFIG} and {WEIGHTS}, or to OWNER/NAME "
+            "of the hub"
+        )
     try:
         from huggingface_hub import hf_hub_download
 
