@@ -89,7 +89,10 @@ ALSO = {
 }
 """What a call needs besides its paths."""
 
-WORDS = {"push": "hf:ann/talks", "prompts show": "script", "engines check": "tone", "listen": "d1", "export": "moshi"}
+WORDS = {
+    **{"push": "hf:ann/talks", "prompts show": "script", "engines check": "tone", "encode": "tone"},
+    **{"listen": "d1", "export": "moshi"},
+}
 """The required word of a command."""
 
 

@@ -203,9 +203,11 @@ def encode(
     ] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster instead of this machine.")] = False,
     address: Address = "local",
-    gpus: Annotated[
-        float,
-        typer.Option("--gpus", metavar="N", min=0, max=256, help="GPUs per worker on Ray; a fraction shares one."),
+    per_gpu: Annotated[
+        int,
+        typer.Option(
+            "--per-gpu", metavar="N", min=0, max=MANY_WORKERS, help="Ray: workers that share a GPU; 0: none needs one."
+        ),
     ] = 0,
 ) -> None:
     """Encode the kept audio of a build with another codec, without synthesizing speech again."""
@@ -224,7 +226,7 @@ def encode(
         runs_on: Engine = "ray" if ray else "local"
         manifest = reencode(
             source, out, tokenizer, options, changes, n_workers, progress, runs_on, address,
-            keep_audio=keep_audio, gpus=gpus,
+            keep_audio=keep_audio, gpus=1 / per_gpu if per_gpu else 0,
         )  # fmt: skip
     progress.built(manifest)
 
