@@ -90,8 +90,12 @@ ALSO = {
 """What a call needs besides its paths."""
 
 WORDS = {
-    **{"push": "hf:ann/talks", "prompts show": "script", "engines check": "tone", "encode": "tone"},
-    **{"listen": "d1", "export": "moshi"},
+    "push": "hf:ann/talks",
+    "prompts show": "script",
+    "engines check": "tone",
+    "encode": "tone",
+    "listen": "d1",
+    "export": "moshi",
 }
 """The required word of a command."""
 
