@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import datagen
 from datagen.engines import load
 from datagen.engines.fakes import ToneVoice
 from datagen.errors import DatagenError, RecipeError, ResumeError, StoreError
@@ -83,6 +84,8 @@ def test_the_output_is_a_build_that_passes_a_check(source, encoded):
     assert manifest.engines["tts"] == old.engines["tts"]
     assert (manifest.has_audio, manifest.n_conversations) == (False, old.n_conversations)
     assert manifest.tasks == ["parallel", "three_stream"]
+    opened = datagen.open(str(out))
+    assert {talk.streams.dialogue_id for talk in opened.conversations()} == set(conversations(source))
 
 
 def test_a_forged_source_is_noticed_by_a_check(encoded, tmp_path):
