@@ -231,7 +231,7 @@ def fails(arguments: list[str], names: str) -> str:
 def finished(tmp_path_factory) -> Path:
     """A folder with a build that tests copy."""
     folder = tmp_path_factory.mktemp("finished")
-    made(folder)
+    made(folder, "mix.keep_audio=true")
     write(folder / "in.jsonl", talks(3))
     (folder / "bank").mkdir()
     for k in range(2):
