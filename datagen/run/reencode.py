@@ -110,7 +110,7 @@ class ReencodeJob(Job[Manifest, Identity]):
         return settled(store, wanted, lambda: self._made(wanted, store))
 
     def _identity(self) -> Identity:
-        """What decides the new build; loads the tokenizer."""
+        """All values that decide the new build; loads the tokenizer."""
         old = self._old
         tokenizer = load.speech_tokenizer(self._engine["name"], self._engine["options"])
         recipe = self._recipe()

@@ -27,7 +27,7 @@ class Piecewise:
         """Set the layers."""
         self._layers = layers
         self._memory: dict[int, Any] = {}
-        """What each layer remembers, by its identity."""
+        """Memory of each layer, by its identity."""
 
     def __call__(self, x: Any) -> Any:
         """The output for the next piece.

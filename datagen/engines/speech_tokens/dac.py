@@ -42,7 +42,7 @@ def windows(n_frames: int, n_kept: int, context: int) -> list[Window]:
 
 
 def reach(layers: Iterable[Any]) -> float:
-    """Input steps on both sides together that an output step depends on, so at most as many on one side.
+    """Input steps on both sides together that an output step depends on, so the most on one side.
 
     The sum over all convolutions, in the order they run: a convolution reads (kernel - 1) x dilation more of its own
     steps, a transposed one kernel / stride of its input's.
