@@ -68,6 +68,8 @@ ROLES = {
     "init file": Role.WRITTEN,
     "push to": Role.WORD,
     "set_": Role.SETTING,
+    "option": Role.SETTING,
+    "tokenizer": Role.WORD,
     "voices limit": Role.SETTING,
     **dict.fromkeys(("engine", "address", "task", "dialogue", "channel", "format", "split", "chunk"), Role.WORD),
     **dict.fromkeys(("kind", "name", "language", "licence", "title", "reason"), Role.WORD),
@@ -87,7 +89,14 @@ ALSO = {
 }
 """What a call needs besides its paths."""
 
-WORDS = {"push": "hf:ann/talks", "prompts show": "script", "engines check": "tone", "listen": "d1", "export": "moshi"}
+WORDS = {
+    "push": "hf:ann/talks",
+    "prompts show": "script",
+    "engines check": "tone",
+    "encode": "tone",
+    "listen": "d1",
+    "export": "moshi",
+}
 """The required word of a command."""
 
 
@@ -222,7 +231,7 @@ def fails(arguments: list[str], names: str) -> str:
 def finished(tmp_path_factory) -> Path:
     """A folder with a build that tests copy."""
     folder = tmp_path_factory.mktemp("finished")
-    made(folder)
+    made(folder, "mix.keep_audio=true")
     write(folder / "in.jsonl", talks(3))
     (folder / "bank").mkdir()
     for k in range(2):

@@ -34,7 +34,7 @@ ALLOWED = {
     "pyarrow": {"shards", "sources", "run", "feed", "inspect", "export"},
     "ray": {"run/ray"},
     "torch": {"engines", "feed", "evaluate"},
-    "transformers": {"engines/text_tokens", "evaluate"},
+    "transformers": {"engines/text_tokens", "engines/speech_tokens", "evaluate"},
     "tokenizers": {"engines/text_tokens"},
     "typer": {"cli"},
     "rich": {"cli", "terminal", "inspect", "measure", "evaluate", "audit"},

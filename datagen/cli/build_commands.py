@@ -1,4 +1,4 @@
-"""Commands that make and check shards: build, flatten, merge, check, status."""
+"""Commands that make and check shards: build, flatten, encode, merge, check, status."""
 
 import os
 from collections.abc import Sequence
@@ -168,6 +168,66 @@ def flatten(
         set_value(changes, setting, example="half_duplex=heard")
     with JobProgress(out) as progress:
         manifest = reflatten(source, out, changes, workers or _N_CORES, progress)
+    progress.built(manifest)
+
+
+@app.command()
+def encode(
+    source: Finished,
+    tokenizer: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="Speech tokenizer, such as mimi (see `datagen engines`).")
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="OUT", help="Directory or URL for the new build.")],
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="KEY=VALUE", help="Set an option of the tokenizer, for example n_codebooks=16."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of `flatten`, for example tasks=[parallel]."),
+    ] = None,
+    keep_audio: Annotated[
+        bool, typer.Option("--keep-audio", help="Keep the audio in the new build too, not only in its source.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            max=MANY_WORKERS,
+            help="Number of workers; by default one per core, or as many as fit on a Ray cluster.",
+        ),
+    ] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster instead of this machine.")] = False,
+    address: Address = "local",
+    per_gpu: Annotated[
+        int,
+        typer.Option(
+            "--per-gpu", metavar="N", min=0, max=MANY_WORKERS, help="Ray: workers that share a GPU; 0: none needs one."
+        ),
+    ] = 0,
+) -> None:
+    """Encode the kept audio of a build with another codec, without synthesizing speech again."""
+    from datagen.cli.progress import JobProgress
+    from datagen.recipe import set_value
+    from datagen.run.reencode import reencode
+
+    options: dict[str, object] = {}
+    changes: dict[str, object] = {}
+    for setting in option or ():
+        set_value(options, setting, "--option", "n_codebooks=16")
+    for setting in set_ or ():
+        set_value(changes, setting, example="tasks=[parallel]")
+    with JobProgress(out) as progress:
+        n_workers = workers or (0 if ray else _N_CORES)
+        runs_on: Engine = "ray" if ray else "local"
+        manifest = reencode(
+            source, out, tokenizer, options, changes, n_workers, progress, runs_on, address,
+            keep_audio=keep_audio, gpus=1 / per_gpu if per_gpu else 0,
+        )  # fmt: skip
     progress.built(manifest)
 
 
