@@ -185,8 +185,8 @@ def _unanswered(url: str, reasons: Mapping[str, int]) -> str:
     n = sum(reasons.values())
     shown = ", ".join(f"{name.partition('/')[2]} {count}" for name, count in Counter(reasons).most_common(4))
     return (
-        f"{url}: the server gave no answer to {n} records ({shown}). Nothing is decided about them, and their units stay "
-        "open; all answers are kept. Run the same command again to continue, with other settings of llm if that is "
+        f"{url}: the server gave no answer to {n} records ({shown}). Nothing is decided about them, and their units "
+        "stay open; all answers are kept. Run the same command again to continue, with other settings of llm if "
         "needed, or reject such records with --set limits.reject_unanswered=true"
     )
 

@@ -20,13 +20,13 @@ class Brief:
     language: str
     persona: str = ""
     style: str = ""
-    situation: str = ""
-    """What has happened, or where the call is made."""
     sample: int = 0
     """Which of several dialogues on the same brief, from 0."""
     source: str = ""
     record: int = 0
     """Place among all briefs of the input, from 0."""
+    situation: str = ""
+    """What has happened, or where the call is made."""
 
 
 @dataclass(frozen=True, slots=True)

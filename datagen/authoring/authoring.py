@@ -187,9 +187,7 @@ class Writer:
                     scores[canary] = (await self._asked(task, talk, 0, prompt, is_test=True)).scores
                 except GivenUpError as error:
                     if name == "judge":
-                        raise _judge_fault(
-                            f"the {canary} dialogue was not judged: {error.reason}: {error.detail}"
-                        ) from None
+                        raise _judge_fault(f"the {canary} dialogue was not judged: {error.reason}") from None
                     scores = {}
                     break
                 except NoAnswerError as error:
@@ -268,7 +266,7 @@ class Writer:
 
 def _judge_fault(detail: str) -> EngineError:
     return EngineError(
-        f"the model is no judge: {detail}. Nothing that it passed can be relied on: use a stronger model, leave `judge` "
+        f"the model is no judge: {detail}. What it passed cannot be relied on: use a stronger model, leave `judge` "
         "out of the tasks, or set judging.canaries_every=0 to go without this test"
     )
 

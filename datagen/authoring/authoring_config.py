@@ -91,8 +91,10 @@ class Budget(ConfigPart):
 
 
 _OWN_FIELDS = frozenset(
-    ("messages", "model", "stream", "stream_options", "response_format", "tools", "tool_choice", "max_tokens")
-    + ("max_completion_tokens", "temperature", "top_p", "seed", "reasoning_effort")
+    {
+        *("messages", "model", "stream", "stream_options", "response_format", "tools", "tool_choice", "max_tokens"),
+        *("max_completion_tokens", "temperature", "top_p", "seed", "reasoning_effort"),
+    }
 )
 """Fields of a request that have keys of their own."""
 

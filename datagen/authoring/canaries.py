@@ -53,7 +53,8 @@ def misjudged(scores: Mapping[str, Scores], gates: Gates) -> str:
     for name, lower in RANKED.items():
         good, found = scores["good"][name], scores[lower][name]
         if found > good - LEAST_APART:
-            return f"{name} of the {lower} dialogue is {found}, and of the good one {good}: it must be lower by {LEAST_APART}"
+            apart = f"it must be lower by {LEAST_APART}"
+            return f"{name} of the {lower} dialogue is {found}, and of the good one {good}: {apart}"
         gate = getattr(gates, name)
         if gate is not None and found >= gate:
             return f"{name} of the {lower} dialogue is {found}, which passes the gate of {gate}"

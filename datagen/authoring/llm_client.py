@@ -252,38 +252,45 @@ class Client:
         first = self.dialect
         dialect = replace(first, form=form) if form else first
         while True:
-            simpler = None
             try:
                 answer = await self._once(question, key, dialect)
             except Exception as error:
-                fault = _own_fault(error) or fault_of(error, self._clock)
-                if fault is None:
-                    raise
-                self.live.failed()
-                if getattr(error, "code", None) in _CONTENT:
-                    raise NoAnswerError("refused", shown(fault.detail, self._key), decided=True) from None
+                fault = self._fault(error)
                 if limit := context_of(error):
                     self._learn_context(question, limit, fault, again=cut)
                     cut = True
                     continue
                 if may_be_dialect(error, question.messages, trial=form is not None):
                     simpler = self._simpler(first, dialect, error, question)
-                    if form and (simpler is None or simpler.form != form):
-                        if fault.whose == "item" or n_failures:  # status 500 may be an accident, so it counts twice
-                            raise _FormRefusedError(fault.detail) from None
-                        simpler = None
-                    elif fault.whose == "item":
+                    if simpler and form in (None, simpler.form):
+                        first, dialect = self.dialect, simpler
+                        continue
+                    if form and (fault.whose == "item" or n_failures):  # status 500 may be an accident: it counts twice
+                        raise _FormRefusedError(fault.detail) from None
+                    if fault.whose == "item":
                         fault = Fault("turned_down", fault.detail, "item")
             else:
                 if self.dialect == first or form:
                     self.dialect = dialect
                 self._proven = self._proven or form is None
                 return answer
-            if simpler:
-                first, dialect = self.dialect, simpler
-                continue
             n_failures += 1
             await self._wait_or_raise(fault, n_failures, key, n_before)
+
+    def _fault(self, error: Exception) -> Fault:
+        """Why a call failed.
+
+        Raises:
+            Exception: The error itself, if it comes neither from the network nor from the server.
+            NoAnswerError: If the server refuses the content of the question.
+        """
+        fault = _own_fault(error) or fault_of(error, self._clock)
+        if fault is None:
+            raise error
+        self.live.failed()
+        if getattr(error, "code", None) in _CONTENT:
+            raise NoAnswerError("refused", shown(fault.detail, self._key), decided=True) from None
+        return fault
 
     def _learn_context(self, question: Question, found: ContextLimit, fault: Fault, *, again: bool) -> None:
         """Note the context length that a server states, so that answers are asked for that fit into it.

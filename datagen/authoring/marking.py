@@ -20,7 +20,7 @@ from datagen.text.references import words_of
 
 _MOST_UNITS_OF_A_BACKCHANNEL = 5
 _MOST_UNITS_OF_A_FILLER = 4
-_REACTIONS = frozenset("hah haha gee gosh god man boy dear true wait second moment cours".split())
+_REACTIONS = frozenset(("hah", "haha", "gee", "gosh", "god", "man", "boy", "dear", "true", "wait", "second", "moment"))
 _MOST_WORDS_OF_A_FOLLOW_UP = 60
 _MOST_REPEATED = 0.5
 """Largest share of a turn's runs of words that repeats an earlier turn."""
@@ -140,7 +140,7 @@ def check_heard(written: Written) -> None:
         if found := sorted(new & rest):
             raise UnfitAnswerError(
                 "unheard_words",
-                f"the interruption of turn {mark.turn} says {found[0]!r}, which only its unheard rest has: {unsaid[:80]!r}",
+                f"the interruption of turn {mark.turn} says {found[0]!r}, which only its rest has: {unsaid[:80]!r}",
             )
         heard = known | new
         for k, turn in enumerate(written.turns[mark.turn + 2 :], mark.turn + 2):

@@ -18,7 +18,12 @@ _NAME = re.compile(
     r"(?<=[a-z,;] )[A-Z][a-z]+(?:-[A-Z][a-z]+)*|\b[A-Z][A-Za-z]*[A-Z][A-Za-z]*\b|\b[a-z]+[A-Z][A-Za-z]*\b"
 )
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z-]+")
-_CAPITALISED = frozenset("I I'm I'd I've I'll OK Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
+_CAPITALISED = frozenset(
+    (
+        *("I", "I'm", "I'd", "I've", "I'll", "OK", "TV"),
+        *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    )
+)
 _NEGATIONS = {
     "en": re.compile(r"\b(?:no|not|never|none|nobody|nothing|neither|nor|cannot|without)\b|n['’]t\b", re.IGNORECASE),
     "zh": re.compile("[不没别无未非]"),
@@ -60,7 +65,7 @@ def check_translated(turns: Sequence[Turn], before: Sequence[Turn], language: st
     for k, (turn, old) in enumerate(zip(turns, before, strict=True)):
         if is_foreign(turn.text, old.text, language, source):
             raise UnfitAnswerError(
-                "untranslated", f"turn {k} is not, or only in part, in {language}: {turn.text[:80]!r}"
+                "untranslated", f"turn {k} is not, or only in part, in {language}: {turn.text[:60]!r}"
             )
         _check_numbers(k, turn.text, old.text, language, 0.0)
         _check_names(k, turn.text, old.text, _latin_names(old.text, source), 0.5)
@@ -90,7 +95,7 @@ def is_foreign(text: str, before: str, language: str, source: str) -> bool:
     True
     >>> is_foreign("用iPhone拍的", "shot on an iPhone", "zh", "en"), is_foreign("OK", "OK", "zh", "en")
     (False, False)
-    >>> is_foreign("Ja, gerne.", "Yes, please.", "de", "en"), is_foreign("Turn left here, please.", "向左转", "en", "zh")
+    >>> is_foreign("Ja, gerne.", "Yes, please.", "de", "en"), is_foreign("Turn left here.", "向左转", "en", "zh")
     (False, False)
     """
     letters = _LETTER.findall(text)

@@ -19,7 +19,8 @@ _BODY_CLAIMS = {
         r"|(?:i|we)(?:'ve| have|'d| had)? (?:just |once |always |also |never )?"
         r"(?:ate|eaten|drank|cooked|baked|slept|woke up|swam|grew up|moved (?:here|to)|went to (?:school|college|work)"
         r"|drove|cycled|travell?ed|tasted|smelled)\b"
-        r"|i (?:was born|live in|grew up|work (?:as|in|for)|am a (?:human|person|man|woman)|feel (?:tired|hungry|sick))\b"
+        r"|i (?:was born|live in|grew up|work (?:as|in|for)|am a (?:human|person|man|woman))\b"
+        r"|i feel (?:tired|hungry|sick)\b"
         r"|when i was (?:a (?:kid|child|boy|girl|student)|young|little)\b|i'm (?:hungry|tired|married|pregnant)\b)",
         re.IGNORECASE,
     ),
@@ -49,9 +50,7 @@ def check_claims(turns: Sequence[Turn], language: str, persona: str, topic: str)
     """
     for k, turn in enumerate(turns):
         if turn.role == "assistant" and (found := claimed_body(turn.text, language)):
-            raise UnfitAnswerError(
-                "claims_body", f"turn {k}: the assistant has no body and no past, but says {found!r}"
-            )
+            raise UnfitAnswerError("claims_body", f"turn {k}: the assistant has no body, but says {found!r}")
         if turn.role == "user" and persona and (found := contradiction(turn.text, language, persona)):
             raise UnfitAnswerError("wrong_persona", f"turn {k}: the user is {persona!r}, but says {found!r}")
     wanted = words_of([topic], language)
@@ -75,7 +74,7 @@ def claimed_body(text: str, language: str) -> str:
 def contradiction(text: str, language: str, persona: str) -> str:
     """The words by which a user claims another job or age than their persona's; empty if there are none.
 
-    >>> contradiction("I'm a pilot, you know.", "en", "a retired bus driver"), contradiction("I'm a bit late.", "en", "x")
+    >>> contradiction("I'm a pilot, you know.", "en", "a bus driver"), contradiction("I'm a bit late.", "en", "x")
     ("I'm a pilot", '')
     >>> contradiction("I'm 40.", "en", "a nurse, 63 years old")
     "I'm 40"

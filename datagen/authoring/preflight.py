@@ -13,8 +13,8 @@ from datagen.authoring.authoring import GivenUpError, Writer, is_of_type, tasks_
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.authoring.dialect import Dialect
 from datagen.authoring.estimate import estimate
-from datagen.authoring.llm_client import Client, NoAnswerError
 from datagen.authoring.live import Live
+from datagen.authoring.llm_client import Client, NoAnswerError
 from datagen.authoring.preview import stand_in
 from datagen.authoring.reply_cache import ReplyShelf
 from datagen.authoring.spend import NOTHING, Usage
@@ -160,7 +160,10 @@ def _no_answer(recipe: WriteRecipe, task: str, error: NoAnswerError) -> str:
     if error.reason == "context_length":
         fewer = "set llm.examples=0, " if recipe.llm.examples else ""
         fix = f"{fewer}start the server with a longer context, or leave out long dialogues with select.max_words"
-    return f"{error.reason}: the server does not answer the longest question of the task {task}: {error.detail}. To fix it: {fix}. Nothing was committed"
+    return (
+        f"{error.reason}: the server does not answer the longest question of the task {task}: {error.detail}. "
+        f"To fix it: {fix}. Nothing was committed"
+    )
 
 
 def _check(recipe: WriteRecipe, client: Client, trials: list[Trial]) -> None:

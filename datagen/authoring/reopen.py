@@ -1,7 +1,7 @@
 """Decided records that are opened again: `datagen write --retry-rejects`.
 
-Of a unit with such rejects, its records are noted in `reopened/000000-1.json`, then its marker and files are removed, and
-the run does it again: kept dialogues follow from the answers that are kept, and records that were opened get fresh ones.
+Of a unit with such rejects, the records are noted in `reopened/1-000000.json`, then its marker and files are removed,
+and the run does it again: kept dialogues follow from the answers that are kept, and opened records get fresh ones.
 """
 
 import json

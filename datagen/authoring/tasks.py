@@ -11,9 +11,9 @@ from typing_extensions import override
 from datagen.authoring.answers import JudgeAnswer, ScoreAnswer, TurnAnswer, Turns, UnfitAnswerError
 from datagen.authoring.authored import Written
 from datagen.authoring.authoring_config import WriteRecipe
-from datagen.authoring.prompts import shown
 from datagen.authoring.meaning import check_reworded, check_translated
 from datagen.authoring.persona import check_claims
+from datagen.authoring.prompts import shown
 from datagen.authoring.script_checks import check_new_dialogue, check_rewritten
 from datagen.records import Turn
 

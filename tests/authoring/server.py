@@ -160,21 +160,31 @@ class Server:
         ask = Ask(body, headers, self._seen[headers["idempotency-key"]])
         self._seen[ask.key] += 1
         self.asks.append(ask)
+        if refused := self._refused(body):
+            return await _send(writer, *refused)
+        if self._under_way >= self.barrier:
+            self._full.set()
+        await self._full.wait()
+        return await self._faulty(ask, body, writer)
+
+    def _refused(self, body: Any) -> tuple[int, bytes] | None:
+        """The reply to a form that the server does not know, or to a prompt that is too long."""
         form = _form(body)
-        if form not in self.forms and (form != "tools" or self.unknown_form != 200):
+        if form not in self.forms:
             said = {"error": {"message": f"{form} of response_format is not supported", "code": None}}
             if self.unknown_form >= 500:  # as llama-cpp-python puts it
                 said = {"error": {"message": f"1 validation error: input: {form}", "type": "internal_server_error"}}
-            return await _send(writer, self.unknown_form, json.dumps(said).encode())
+            return self.unknown_form, json.dumps(said).encode()
         n_prompt = _usage(body, "")["prompt_tokens"]
         if self.context and n_prompt + 1 > self.context:
             said = f"This model's maximum context length is {self.context} tokens. However, you requested {n_prompt}"
             said += f" tokens ({n_prompt} in the messages, 0 in the completion)."
             fault = {"error": {"message": said, "param": "messages", "code": "context_length_exceeded"}}
-            return await _send(writer, 400, json.dumps(fault).encode())
-        if self._under_way >= self.barrier:
-            self._full.set()
-        await self._full.wait()
+            return 400, json.dumps(fault).encode()
+        return None
+
+    async def _faulty(self, ask: Ask, body: Any, writer: asyncio.StreamWriter) -> bool:
+        """The answer, or a fault."""
         fault = self.faults(ask) or Fault()
         if fault.hang:
             await asyncio.Event().wait()
