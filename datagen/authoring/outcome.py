@@ -16,6 +16,8 @@ from datagen.sources.duplicates.signatures import signatures
 
 _BATCH = 1024
 _LIKENESS = 0.7
+_FEWEST = 50
+"""Of fewer dialogues the share says little, so the run is not failed."""
 
 
 def kept_records(store: Store, plan: Plan[WriteIdentity]) -> Iterator[dict[str, Any]]:
@@ -47,7 +49,7 @@ def near_duplicates(store: Store, plan: Plan[WriteIdentity], most: float) -> flo
                 n_near += 1
                 example = example or f"{record['id']!r} repeats {earlier!r}"
     share = n_near / n if n else 0.0
-    if share > most:
+    if share > most and n >= _FEWEST:
         raise LimitError(
             f"{store.url}: {n_near} of {n} dialogues nearly repeat another, more than limits.max_near_duplicates "
             f"({most:g}) allows. For example {example}. To fix it: use more topics, input.scenarios or a higher "
