@@ -84,7 +84,7 @@ class Batches:
             lines = await self._result(batch)
             if name in lines:
                 return _reply(lines[name])
-        reply = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[name] = _Asked(body, reply)
         if self._collecting is None or self._collecting.done():
             self._collecting = self._started(self._collect())
@@ -97,7 +97,7 @@ class Batches:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _started(self, work: Any) -> "asyncio.Task[None]":
-        task = asyncio.ensure_future(work)
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

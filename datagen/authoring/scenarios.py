@@ -125,7 +125,10 @@ def briefs_of(recipe: WriteRecipe) -> Iterator[Brief]:
     order = _dealt_names(shares, count, recipe.seed, "languages")
     for record, language in enumerate(order):
         _, values = next(decks[language])
-        yield Brief(f"{stem}-{record}", **values, language=language, source=name, record=record)
+        yield Brief(
+            f"{stem}-{record}", values["topic"], language, values["persona"], values["style"],
+            source=name, record=record, situation=values["situation"],
+        )  # fmt: skip
 
 
 def _dealt(tables: Tables, language: str, grid: Scenarios, seed: int) -> Iterator[tuple[str, dict[str, str]]]:
@@ -224,7 +227,9 @@ def coverage(recipe: WriteRecipe, briefs: Iterable[Brief] | None = None) -> Cove
                 known[brief.topic] = next((domain_of[head] for head in heads if brief.topic.startswith(head)), "")
             domains[known[brief.topic]] += 1
             languages[brief.language] += 1
-            topics.add(brief.topic), personas.add(brief.persona), situations.add(brief.situation)
+            topics.add(brief.topic)
+            personas.add(brief.persona)
+            situations.add(brief.situation)
     return Coverage(
         n, dict(sorted(domains.items())), dict(sorted(languages.items())), len(topics), len(personas), len(situations),
         n_near / max(n, 1),

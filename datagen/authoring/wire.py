@@ -160,8 +160,8 @@ class _Gathered:
     def reply(self) -> Reply:
         if self.finish is None:
             raise BrokenReplyError("the reply broke off: it does not say why it ended")
-        tokens = (self.usage.prompt_tokens, self.usage.completion_tokens) if self.usage else (None, None)
-        return Reply("".join(self.text), self.finish, self.refusal, self.model, *tokens, self.called)
+        n_input, n_output = (self.usage.prompt_tokens, self.usage.completion_tokens) if self.usage else (None, None)
+        return Reply("".join(self.text), self.finish, self.refusal, self.model, n_input, n_output, self.called)
 
 
 async def _read_stream(response: HttpResponse, gathered: _Gathered) -> None:

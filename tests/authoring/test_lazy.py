@@ -39,12 +39,12 @@ def six_nine_ten(ask: Ask) -> str:
 
 
 def half(ask: Ask) -> str:
-    """A translator that leaves every second turn as it is."""
+    """A translator that leaves a turn as it is, though the whole is in the language."""
     if "翻译成中文" not in ask.question:
         return model.answer(ask)
     turns = json.loads(model.answer(ask))["turns"]
     for k, turn in enumerate(ask.data):
-        turns[k]["text"] = turn["text"] if k % 2 else turns[k]["text"]
+        turns[k]["text"] = turn["text"] if k == 2 else turns[k]["text"]
     return json.dumps({"turns": turns})
 
 
