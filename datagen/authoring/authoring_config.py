@@ -71,16 +71,10 @@ class Prices(ConfigPart):
     input_per_million: float | None = Field(None, ge=0, le=1e9, description="Price of a million input tokens")
     output_per_million: float | None = Field(None, ge=0, le=1e9, description="Price of a million output tokens")
 
-    @model_validator(mode="after")
-    def _both(self) -> "Prices":
-        if (self.input_per_million is None) != (self.output_per_million is None):
-            raise ValueError("set both prices or none")
-        return self
-
     @property
     def known(self) -> bool:
-        """True if prices are set, be they 0."""
-        return self.input_per_million is not None
+        """True if a price is set, be it 0; the other one then counts as 0."""
+        return self.input_per_million is not None or self.output_per_million is not None
 
 
 class Budget(ConfigPart):

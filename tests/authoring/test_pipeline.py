@@ -265,7 +265,7 @@ def test_a_dialogue_that_does_not_say_is_in_the_language_it_is_in(server):
 
 def test_prompts_of_ones_own_are_used_and_named_by_their_hash(server, tmp_path):
     shipped = load_prompt("judge", "en")
-    text = (directory("prompts") / "judge.en.md").read_text("utf-8").replace("Use the whole scale", "Be strict")
+    text = (directory("prompts") / "judge.en.md").read_text("utf-8").replace("The examples are bad calls", "Be strict")
     (tmp_path / "judge.en.md").write_text(text, "utf-8")
     own = recipe(server, "judge", prompts=str(tmp_path))
     (found,) = write(own, [TALK])
