@@ -38,7 +38,7 @@ from datagen.shards.store import Store
 from datagen.shards.tables import to_parquet
 from datagen.shards.unit import File, Marker, data_key, marker_key
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the same answers come to other records."""
 
 
