@@ -74,6 +74,10 @@ class Store(Protocol):
         """All files below a folder with their sizes in bytes, in any order."""
         ...
 
+    def remove(self, key: str) -> None:
+        """Remove a file if it is there. Only for what the user opens again: nothing else takes data away."""
+        ...
+
     def sweep(self) -> None:
         """Remove scratch files of killed writers; never touches data or files being written."""
         ...
@@ -169,6 +173,14 @@ class LocalStore:
                 for name in names:
                     path = Path(folder, name)
                     yield path.relative_to(self._root).as_posix(), path.lstat().st_size
+
+    def remove(self, key: str) -> None:
+        """Unlink a file, and sync its directory."""
+        path = self._path(key)
+        with _faults("remove", path):
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _sync_directory(path.parent)
 
     def sweep(self) -> None:
         """Remove scratch files of dead writers."""
