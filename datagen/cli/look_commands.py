@@ -1,4 +1,4 @@
-"""Commands for a finished build: show, listen, report, audit, export, evaluate."""
+"""Commands for a finished build: show, listen, report, audit, evaluate."""
 
 import os
 import sys
@@ -150,25 +150,6 @@ def audit_build(
         show(findings, console())
     if any(finding.verdict == "fail" for finding in findings):
         raise typer.Exit(1)
-
-
-@app.command()
-def export(
-    out: Finished,
-    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory to write; an interrupted export resumes.")],
-    format: Annotated[str, typer.Option("--format", metavar="NAME", help="lhotse, moshi or datasets.")],
-    decoded: Annotated[bool, typer.Option("--decoded", help="Export audio decoded from the tokens.")] = False,
-    trust: Trust = False,
-) -> None:
-    """Export conversations as audio files and manifests for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
-    import datagen.inspect
-    from datagen.cli.bar import Bar
-    from datagen.export import export as run
-
-    output = datagen.inspect.open(out, trust)
-    with Bar(f"export {out}", output.hours) as bar:
-        summary = run(output, to, format, decoded, bar.part("conversations", output.manifest.n_conversations))
-    typer.echo(summary)
 
 
 @app.command()
