@@ -196,7 +196,7 @@ def check(
         str | None, typer.Option("--conversations", metavar="OUT", help="The build from which OUT was flattened.")
     ] = None,
 ) -> None:
-    """Check an output against its manifest and the rules of the format. Exits with status 1 on a fault."""
+    """Check a build or an export against its manifest and its format. Exits with status 1 on a fault."""
     from datagen.cli.bar import Bar
     from datagen.run.check import check as run
     from datagen.shards.manifest import Manifest
@@ -204,6 +204,9 @@ def check(
     from datagen.terminal import printable
 
     store = open_store(out)
+    if store.exists("export.json"):
+        _check_export(out)
+        return
     with Bar(f"check {out}") as bar:
         manifest = Manifest.load(store)
         tell = bar.part("units", manifest.n_units, manifest.hours)
@@ -214,6 +217,25 @@ def check(
         typer.echo(f"{out}: {len(report.faults)} faults", err=True)
         raise typer.Exit(1)
     typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, no faults\ndigest {report.digest}")
+
+
+def _check_export(out: str) -> None:
+    from datagen.cli.bar import Bar
+    from datagen.export.export_check import check_export
+    from datagen.export.export_identity import Exported
+    from datagen.shards.store import open_store
+    from datagen.terminal import printable
+
+    store = open_store(out)
+    with Bar(f"check {out}") as bar:
+        exported = Exported.load(store)
+        report = check_export(store, bar.part("units", exported.n_units, exported.hours))
+    for fault in report.faults:
+        typer.echo(printable(fault), err=True)
+    if report.faults:
+        typer.echo(f"{out}: {len(report.faults)} faults", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{out}: {report.n_files} files, no faults\ndigest {report.digest}")
 
 
 @app.command()

@@ -5,6 +5,7 @@ Tokens are counted with the text tokenizer of the build, so for another one they
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from datagen.errors import DatagenError
 from datagen.export.clip import ExportClip
@@ -28,7 +29,7 @@ def words_cut(starts_s: Sequence[float], n_tokens: Sequence[int], frames_hz: flo
     1
     """
     frames = [int(start * frames_hz) for start in starts_s]
-    room = [after - frame for frame, after in zip(frames, frames[1:], strict=False)]
+    room = [after - frame for frame, after in pairwise(frames)]
     return sum(n > free for n, free in zip(n_tokens, room, strict=False))
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from io import BufferedReader, BytesIO
@@ -59,7 +59,7 @@ class ExportRequest:
     preset: str = ""
     values: Mapping[str, Any] | None = None
     """Values of the convention that differ from those of preset and format."""
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     trust: bool = False
     """True if engines that the build names may run their own code."""
 
@@ -73,7 +73,7 @@ class ExportRequest:
         name = self.format or (preset.format if preset else "")
         if not name:
             raise DatagenError("name a format (--format) or a consumer (--for)")
-        values = {**format_of(name).defaults, **(preset.values if preset else {}), **(self.values or {})}  # type: ignore[attr-defined]
+        values = {**format_of(name).defaults, **(preset.values if preset else {}), **(self.values or {})}
         if not manifest.has_audio:
             values["decoded"] = True
         return name, convention_of(values)
@@ -118,8 +118,8 @@ class ExportJob(Job[Exported, ExportIdentity]):
         manifest = self._output.manifest
         self._output.schema("conversations")  # refuses what was flattened from another build
         name, convention = request.settled(manifest)
-        kind: Any = format_of(name)
-        self._format: Format = kind(convention, self._output)
+        kind = format_of(name)
+        self._format = kind(convention, self._output)
         self._hours = convention.shard_hours or kind.hours
         self.identity = ExportIdentity(
             datagen=__version__,
@@ -321,8 +321,7 @@ class ExportWorker:
         if plan.identity.build != self._output.manifest.digest:
             raise ResumeError(f"{source} is another build now; restore it, or export to another --to")
         self._plan, self._test = plan, plan.identity.selection.test()
-        kind: Any = format_of(plan.identity.format)
-        self._format: Format = kind(plan.identity.convention, self._output)
+        self._format = format_of(plan.identity.format)(plan.identity.convention, self._output)
 
     def run(self, unit: int) -> Marker:
         """Export and commit a unit."""

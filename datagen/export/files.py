@@ -78,10 +78,10 @@ def part_key(unit: int) -> str:
 
 
 def json_line(value: Any) -> bytes:
-    """A line of a JSON Lines file; half surrogates of somebody's text are escaped.
+    r"""A line of a JSON Lines file; half surrogates of somebody's text are escaped.
 
     >>> json_line({"text": "é"})
-    b'{"text": "\\xc3\\xa9"}\\n'
+    b'{"text": "\xc3\xa9"}\n'
     """
     try:
         return json.dumps(value, ensure_ascii=False).encode() + b"\n"

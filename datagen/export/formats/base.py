@@ -1,8 +1,9 @@
-"""The protocol of an export format, and its table of names."""
+"""The interface of an export format, and the table of their names."""
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 from datagen.errors import DatagenError
 from datagen.export.clip import ExportClip
@@ -15,16 +16,16 @@ Lines = Mapping[tuple[str, str], Sequence[Any]]
 """The lines of the lists without a file, by list and split."""
 
 
-class Format(Protocol):
+class Format(ABC):
     """A format. One instance writes many units; it keeps nothing between them."""
 
-    lists: ClassVar[Mapping[str, str]]
+    lists: ClassVar[Mapping[str, str]] = {}
     """Lists by name, with the file of each: `{split}/cuts.jsonl.gz`; empty: `finish` gets its lines."""
-    hours: ClassVar[float]
+    hours: ClassVar[float] = 2.0
     """Hours of conversation in a unit, unless the convention says otherwise."""
-    packages: ClassVar[tuple[str, ...]]
+    packages: ClassVar[tuple[str, ...]] = ()
     """Packages that decide the bytes."""
-    defaults: ClassVar[Mapping[str, Any]]
+    defaults: ClassVar[Mapping[str, Any]] = {}
     """Values of the convention that differ from the general ones."""
 
     def __init__(self, convention: Convention, output: Output) -> None:
@@ -33,19 +34,19 @@ class Format(Protocol):
         Raises:
             DatagenError: If the convention does not suit the format, or a package is not installed.
         """
-        ...
+        self.convention, self.output = convention, output
 
+    @abstractmethod
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write the conversations of a unit, which come one by one and need not stay in memory."""
-        ...
 
-    def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:
+    def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:  # noqa: ARG002
         """Files of the whole export, as names and bytes."""
-        ...
+        yield from ()
 
+    @abstractmethod
     def next_step(self, to: str) -> str:
         """A line on how to read it."""
-        ...
 
 
 FORMATS: dict[str, str] = {
@@ -64,7 +65,7 @@ FORMATS: dict[str, str] = {
 """Module and class by name of the format."""
 
 
-def format_of(name: str) -> Callable[[Convention, Output], Format]:
+def format_of(name: str) -> type[Format]:
     """The class of a format: one of FORMATS, or `module:Class`, which is the user's code.
 
     Raises:
@@ -81,7 +82,7 @@ def format_of(name: str) -> Callable[[Convention, Output], Format]:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise DatagenError(f"cannot load the export format {name}: {error}") from error
-    return cast("Callable[[Convention, Output], Format]", found)
+    return cast("type[Format]", found)
 
 
 def need(package: str, extra: str) -> Any:

@@ -1,19 +1,19 @@
 """Chat messages with a clip per turn: JSON Lines for ms-swift, Qwen-Omni and Kimi-Audio."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from datagen.errors import DatagenError
 from datagen.export.clip import ExportClip
 from datagen.export.convention import CHOSEN_KINDS, Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Lines
+from datagen.export.formats.base import Format
 from datagen.export.segments import Segment, joined
 from datagen.inspect import Output, Sound
 from datagen.records import Role
 
 
-class Chat:
+class Chat(Format):
     """Chat messages.
 
         train/data.jsonl              {"messages": [...], "audios": ["000000/NAME-00.flac", ...], ...}
@@ -26,7 +26,6 @@ class Chat:
 
     lists: ClassVar[Mapping[str, str]] = {"data": "{split}/data.jsonl"}
     hours: ClassVar[float] = 0.5
-    packages: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[Mapping[str, Any]] = {"kinds": dict.fromkeys(CHOSEN_KINDS, "drop")}
 
     def __init__(self, convention: Convention, output: Output) -> None:
@@ -35,6 +34,7 @@ class Chat:
         Raises:
             DatagenError: If speech that holds no floor should be listed by itself.
         """
+        super().__init__(convention, output)
         tagged = [kind for kind, how in convention.kinds.items() if how == "tag"]
         if tagged:
             raise DatagenError(f"a chat has only turns: use --kind {tagged[0]}=drop or --kind {tagged[0]}=merge")
@@ -51,10 +51,6 @@ class Chat:
                 files.add(f"{clip.split}/{key}", data, "audio", clip.split)
                 keys.append(key)
             files.line("data", clip.split, _line(clip, turns, keys))
-
-    def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:
-        """Nothing more."""
-        yield from ()
 
     def next_step(self, to: str) -> str:
         """A line on how to read it."""

@@ -9,7 +9,7 @@ import yaml
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Lines
+from datagen.export.formats.base import Format, Lines
 from datagen.inspect import Output
 from datagen.shards.schema import CONVERSATIONS, plain
 from datagen.shards.tables import to_parquet
@@ -29,7 +29,7 @@ rows = datasets.load_dataset(".").cast_column("audio", datasets.Audio(decode=Fal
 """
 
 
-class HuggingFace:
+class HuggingFace(Format):
     """Hugging Face `datasets`.
 
         README.md                        splits for `datasets.load_dataset`
@@ -41,7 +41,6 @@ class HuggingFace:
     lists: ClassVar[Mapping[str, str]] = {"files": ""}
     hours: ClassVar[float] = 1.0
     packages: ClassVar[tuple[str, ...]] = ("datasets", "pyarrow")
-    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write.
@@ -49,7 +48,8 @@ class HuggingFace:
         Raises:
             DatagenError: If both channels have different rates.
         """
-        self._convention, self._rate_hz = convention, convention.one_rate_hz(output.sample_rate_hz)
+        super().__init__(convention, output)
+        self._rate_hz = convention.one_rate_hz(output.sample_rate_hz)
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write a file of each split."""

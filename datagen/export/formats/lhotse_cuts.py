@@ -1,18 +1,18 @@
 """Lhotse manifests with sound files, and cuts as NeMo's duplex speech-to-speech models take them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.counts import can_count
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Lines
+from datagen.export.formats.base import Format
 from datagen.export.formats.lhotse_common import count_long_texts, cut, recording, speaker_files, supervisions
 from datagen.inspect import Output
 
 
-class LhotseCuts:
+class LhotseCuts(Format):
     """Lhotse manifests.
 
         train/cuts.jsonl.gz           a cut per conversation: `recording` the user, `target_audio` the agent
@@ -32,18 +32,17 @@ class LhotseCuts:
         "supervisions": "{split}/supervisions.jsonl.gz",
     }
     hours: ClassVar[float] = 0.5
-    packages: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write."""
-        self._convention, self._output, self._counts = convention, output, can_count(output)
+        super().__init__(convention, output)
+        self._counts = can_count(output)
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write both channels, the cut, the recording and its supervisions of each conversation."""
         for clip in clips:
             found = []
-            for role, name in speaker_files(clip, self._convention.codec).items():
+            for role, name in speaker_files(clip, self.convention.codec).items():
                 sound, key = clip.sound(role), f"{clip.split}/{files.number}/{name}"
                 files.add(key, clip.encoded(sound), "audio", clip.split)
                 found.append(recording(name.rpartition(".")[0], len(sound.samples), sound.rate_hz, [key]))
@@ -57,11 +56,7 @@ class LhotseCuts:
                 for supervision in supervisions(clip):
                     files.line("supervisions", clip.split, supervision)
             if self._counts:
-                count_long_texts(clip, self._output, files)
-
-    def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:
-        """Nothing more."""
-        yield from ()
+                count_long_texts(clip, self.output, files)
 
     def next_step(self, to: str) -> str:
         """A line on how to read it."""

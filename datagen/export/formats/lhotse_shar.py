@@ -11,7 +11,7 @@ from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.counts import can_count
 from datagen.export.files import UnitFiles, json_line, packed
-from datagen.export.formats.base import Lines, need
+from datagen.export.formats.base import Format, Lines, need
 from datagen.export.formats.lhotse_common import count_long_texts, cut, recording
 from datagen.inspect import Output, Sound
 from datagen.records import Role
@@ -19,19 +19,18 @@ from datagen.records import Role
 _FIELDS: dict[str, Role] = {"recording": "user", "target_audio": "assistant"}
 
 
-class LhotseShar:
+class LhotseShar(Format):
     """Lhotse Shar.
 
         train/cuts.000000.jsonl.gz, recording.000000.tar, target_audio.000000.tar
         shar-train.json               the files of each field, for `CutSet.from_shar(fields=...)`
 
-    lhotse takes every file in a split's folder for a field, so nothing else is there. A member of a tar is a sound file; the one after it is its manifest, as lhotse's reader expects.
+    lhotse takes every file in a split's folder for a field, so nothing else is there. A member of a
+    tar is a sound file; the one after it is its manifest, as lhotse's reader expects.
     """
 
     lists: ClassVar[Mapping[str, str]] = {"shards": ""}
-    hours: ClassVar[float] = 2.0
     packages: ClassVar[tuple[str, ...]] = ("lhotse",)
-    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write.
@@ -40,7 +39,8 @@ class LhotseShar:
             DatagenError: If lhotse is not installed.
         """
         need("lhotse", "lhotse")
-        self._convention, self._output, self._counts = convention, output, can_count(output)
+        super().__init__(convention, output)
+        self._counts = can_count(output)
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write a shard of each split."""
@@ -48,10 +48,10 @@ class LhotseShar:
             shards: dict[str, _Shard] = {}
             for clip in clips:
                 if clip.split not in shards:
-                    shards[clip.split] = _Shard(Path(folder, clip.split), self._convention.codec)
+                    shards[clip.split] = _Shard(Path(folder, clip.split), self.convention.codec)
                 shards[clip.split].add(clip)
                 if self._counts:
-                    count_long_texts(clip, self._output, files)
+                    count_long_texts(clip, self.output, files)
             for split, shard in sorted(shards.items()):
                 n, found = shard.close(), {}
                 for field, ending in (("cuts", "jsonl.gz"), *((field, "tar") for field in _FIELDS)):

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Lines, need
+from datagen.export.formats.base import Format, Lines, need
 from datagen.export.formats.sample import described, sound_files
 from datagen.inspect import Output
 
 
-class LitData:
+class LitData(Format):
     """LitData.
 
     train/chunk.000000.bin         samples with `name`, `user` and `agent` (sound files), `about` (JSON)
@@ -24,7 +24,6 @@ class LitData:
     lists: ClassVar[Mapping[str, str]] = {"chunks": ""}
     hours: ClassVar[float] = 0.5
     packages: ClassVar[tuple[str, ...]] = ("litdata",)
-    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write.
@@ -32,6 +31,7 @@ class LitData:
         Raises:
             DatagenError: If litdata is not installed.
         """
+        super().__init__(convention, output)
         need("litdata", "litdata")
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:

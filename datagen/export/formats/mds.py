@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Lines, need
+from datagen.export.formats.base import Format, Lines, need
 from datagen.export.formats.sample import described, sound_files
 from datagen.inspect import Output
 
 _COLUMNS = {"name": "str", "user": "bytes", "agent": "bytes", "about": "json"}
 
 
-class Mds:
+class Mds(Format):
     """MosaicML streaming.
 
     train/000000/shard.00000.mds   columns `name`, `user` and `agent` (sound files), `about`
@@ -24,9 +24,7 @@ class Mds:
     """
 
     lists: ClassVar[Mapping[str, str]] = {"shards": ""}
-    hours: ClassVar[float] = 2.0
     packages: ClassVar[tuple[str, ...]] = ("mosaicml-streaming",)
-    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write.
@@ -34,6 +32,7 @@ class Mds:
         Raises:
             DatagenError: If mosaicml-streaming is not installed.
         """
+        super().__init__(convention, output)
         self._writer = need("streaming", "mds").MDSWriter
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:

@@ -14,7 +14,7 @@ from datagen.errors import DatagenError
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles, json_line
-from datagen.export.formats.base import Lines
+from datagen.export.formats.base import Format, Lines
 from datagen.inspect import Output
 from datagen.records import Row
 from datagen.shards.schema import rows_of
@@ -26,7 +26,7 @@ _CODES = {np.dtype(np.uint8): 1, np.dtype(np.int32): 4}
 _POSITIONS = ("user_turn_ends", "barge_ins", "event_starts", "event_ends")
 
 
-class Megatron:
+class Megatron(Format):
     """Megatron's indexed data sets.
 
         train/three_stream.000000.bin, .idx        token ids, int32, a document per row
@@ -39,8 +39,6 @@ class Megatron:
 
     lists: ClassVar[Mapping[str, str]] = {"prefixes": ""}
     hours: ClassVar[float] = 200.0
-    packages: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write.
@@ -51,7 +49,8 @@ class Megatron:
         if convention.task not in output.tasks:
             has = ", ".join(output.tasks)
             raise DatagenError(f"{output.url} has no rows of task {convention.task!r}; --task is one of {has}")
-        self._task, self._output = convention.task, output
+        super().__init__(convention, output)
+        self._task = convention.task
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write the rows of each split, in the order of the build."""
@@ -77,7 +76,7 @@ class Megatron:
 
     def _rows(self, key: str, split: str) -> dict[str, list[Row]]:
         """The rows of a file by dialogue; none if there is no such file."""
-        store, found = self._output.store, dict[str, list[Row]]()
+        store, found = self.output.store, dict[str, list[Row]]()
         if store.exists(key):
             for row in rows_of(from_parquet(store.read(key), f"{store.url}/{key}"), self._task, split):
                 found.setdefault(row.dialogue_id, []).append(row)

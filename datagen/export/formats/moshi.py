@@ -1,22 +1,22 @@
 """moshi-finetune: stereo sound with the assistant on the left, its word times, and JSON Lines."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from datagen.errors import DatagenError
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.counts import can_count, moshi_words_cut
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Lines
+from datagen.export.formats.base import Format
 from datagen.export.segments import words_of
 from datagen.inspect import Output
 
 _MAIN = "SPEAKER_MAIN"
 
 
-class Moshi:
+class Moshi(Format):
     """moshi-finetune.
 
         train/data.jsonl            {"path": "000000/NAME.flac", "duration": seconds}
@@ -29,8 +29,6 @@ class Moshi:
 
     lists: ClassVar[Mapping[str, str]] = {"data": "{split}/data.jsonl"}
     hours: ClassVar[float] = 0.5
-    packages: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write.
@@ -41,7 +39,8 @@ class Moshi:
         convention.one_rate_hz(output.sample_rate_hz)
         if convention.codec == "opus":
             raise DatagenError("moshi-finetune reads stereo sound with sphn; use --codec flac or wav")
-        self._output, self._counts = output, can_count(output)
+        super().__init__(convention, output)
+        self._counts = can_count(output)
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write sound, words and line of each conversation."""
@@ -54,11 +53,7 @@ class Moshi:
             files.add(f"{split}/{name}.json", words.encode("utf-8", "backslashreplace"), "words", split)
             files.line("data", split, {"path": f"{name}.{codec}", "duration": sound.seconds})
             if self._counts:
-                files.count("words cut by moshi-finetune's frames", moshi_words_cut(clip, self._output))
-
-    def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:
-        """Nothing more."""
-        yield from ()
+                files.count("words cut by moshi-finetune's frames", moshi_words_cut(clip, self.output))
 
     def next_step(self, to: str) -> str:
         """A line on how to read it."""

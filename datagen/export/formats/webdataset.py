@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Lines, need
+from datagen.export.formats.base import Format, Lines, need
 from datagen.export.formats.sample import described, sound_files
 from datagen.inspect import Output
 
 
-class WebDataset:
+class WebDataset(Format):
     """WebDataset.
 
     train/shard.000000.tar        NAME.user.flac, NAME.agent.flac, NAME.json
@@ -21,9 +21,7 @@ class WebDataset:
     """
 
     lists: ClassVar[Mapping[str, str]] = {"shards": ""}
-    hours: ClassVar[float] = 2.0
     packages: ClassVar[tuple[str, ...]] = ("webdataset",)
-    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write.
@@ -31,7 +29,8 @@ class WebDataset:
         Raises:
             DatagenError: If webdataset is not installed.
         """
-        self._webdataset, self._codec = need("webdataset", "webdataset"), convention.codec
+        super().__init__(convention, output)
+        self._webdataset = need("webdataset", "webdataset")
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write a shard of each split."""
@@ -41,7 +40,7 @@ class WebDataset:
                 data = BytesIO()
                 tars[clip.split] = data, self._webdataset.TarWriter(data, encoder=False, mtime=0), []
             _, writer, names = tars[clip.split]
-            sounds = {f"{name}.{self._codec}": sound for name, sound in sound_files(clip).items()}
+            sounds = {f"{name}.{self.convention.codec}": sound for name, sound in sound_files(clip).items()}
             about = json.dumps(described(clip), ensure_ascii=False).encode("utf-8", "backslashreplace")
             writer.write({"__key__": clip.name, **sounds, "json": about})
             names.append(clip.name)
