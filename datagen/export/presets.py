@@ -63,7 +63,6 @@ PRESETS: dict[str, Preset] = {
         {"codec": "wav", "user_rate_hz": 16_000, "assistant_rate_hz": 16_000},
         ("outputs are written beside each input.wav as output.wav, with its words in output.json",),
     ),
-    "trl": Preset("preference", {}, ("DPOTrainer on rows with prompt, chosen and rejected as token ids",)),
 }
 """By name of the consumer."""
 

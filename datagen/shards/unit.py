@@ -9,7 +9,7 @@ from datagen.errors import StoreError
 from datagen.records import unit
 from datagen.shards import seal
 
-_UNIT = re.compile(r"[/.-]([0-9]{6,})(?:\.[a-z0-9.]+|/[^/]+)\Z")
+_UNIT = re.compile(r"[/.-](?:([0-9]{6,})\.[a-z0-9.]+|([0-9]{6,8})/[^/]+)\Z")
 """A number before the ending of a file's name, or that of the folder that contains the file."""
 
 
@@ -82,7 +82,7 @@ def unit_of(key: str) -> int | None:
     (3, 4)
     """
     match = _UNIT.search(key)
-    return int(match[1]) if match else None
+    return int(match[1] or match[2]) if match else None
 
 
 def data_key(table: str, unit: int, split: str = "") -> str:

@@ -26,6 +26,7 @@ PACKAGES = {
     "megatron": None,
     "mds": "streaming",
     "litdata": "litdata",
+    "full-duplex-bench": None,
 }
 """The package that each format needs beyond those of datagen."""
 

@@ -1,5 +1,6 @@
 """Chat messages, and the clips of their turns."""
 
+import itertools
 import json
 
 import datasets
@@ -26,7 +27,7 @@ def test_turns_alternate_and_each_clip_is_what_the_speaker_says_then(out, output
         for line in lines:
             talk = output.conversation(line["id"])
             roles = [message["role"] for message in line["messages"]]
-            assert all(a != b for a, b in zip(roles, roles[1:], strict=False))
+            assert all(a != b for a, b in itertools.pairwise(roles))
             assert roles.count("user") == len(line["audios"]) > 0
             assert [m["content"] for m in line["messages"] if m["role"] == "user"] == ["<audio>"] * roles.count("user")
             for turn in line["turns"]:

@@ -70,26 +70,26 @@ def test_marks_are_a_pair_for_each_word_between_spaces():
 
 @pytest.mark.parametrize("setting", ["user", "user=", "bot=16000", "user=16k", "agent=5", "agent=-16000"])
 def test_a_rate_of_another_form_is_refused(setting):
-    with pytest.raises(DatagenError, match="write user=HZ or agent=HZ"):
+    with pytest.raises(DatagenError, match=r"write user=HZ or agent=HZ"):
         rates([setting])
 
 
 @pytest.mark.parametrize("names", ["User", "User,", "a,a", "a,b,c"])
 def test_two_different_names_are_needed(names):
-    with pytest.raises(DatagenError, match="write the names of the user and the assistant"):
+    with pytest.raises(DatagenError, match=r"write the names of the user and the assistant"):
         roles(names)
 
 
 @pytest.mark.parametrize("setting", ["turn=drop", "backchannel", "backchannel=keep"])
 def test_a_kind_of_another_form_is_refused(setting):
-    with pytest.raises(DatagenError, match="backchannel"):
+    with pytest.raises(DatagenError, match=r"backchannel"):
         kinds([setting])
 
 
 def test_values_that_do_not_exist_are_named():
-    with pytest.raises(DatagenError, match="has no 'codek'.*codec"):
+    with pytest.raises(DatagenError, match=r"has no 'codek'.*codec"):
         convention_of({"codek": "flac"})
-    with pytest.raises(DatagenError, match="write flac, wav or opus"):
+    with pytest.raises(DatagenError, match=r"write flac, wav or opus"):
         convention_of({"codec": "mp3"})
 
 
@@ -112,7 +112,7 @@ def test_resampling_keeps_time_and_level_and_gives_the_same_bytes():
 def test_opus_has_equal_bytes_and_still_plays():
     sound = Sound(np.zeros((24_000, 1), np.int16), 24_000)
     assert sound.encode("opus") != encoded(sound, "opus") == encoded(sound, "opus")
-    with pytest.raises(ValueError, match="no Ogg file"):
+    with pytest.raises(ValueError, match=r"no Ogg file"):
         with_serial(b"RIFF....", 1)
 
 
@@ -165,5 +165,5 @@ def test_a_condition_that_is_none_is_refused(text, says):
 
 
 def test_a_split_that_is_none_is_refused():
-    with pytest.raises(DatagenError, match="there is no split 'dev'"):
+    with pytest.raises(DatagenError, match=r"there is no split 'dev'"):
         Selection.of(("dev",))

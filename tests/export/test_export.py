@@ -92,7 +92,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_one_completes(out, tmp_pa
     arguments = [sys.executable, "-c", DYING, str(out), str(tmp_path / "again"), "moshi", "12"]
     killed = subprocess.run(arguments, env=environment(), check=False)
     assert killed.returncode == -signal.SIGKILL
-    with pytest.raises(StoreError, match="it is no finished export"):
+    with pytest.raises(StoreError, match=r"it is no finished export"):
         Exported.load(LocalStore(tmp_path / "again"))
     send(out, tmp_path / "again", "moshi")
     assert tree(tmp_path / "again") == tree(tmp_path / "whole")
@@ -191,7 +191,7 @@ def test_a_resumed_export_finds_lost_work_first(out, tmp_path):
     (tmp_path / "to" / "export.json").unlink()
     sound = sorted((tmp_path / "to").rglob("*.flac"))[0]
     sound.write_bytes(b"")
-    with pytest.raises(StoreError, match="has lost finished work: .*has 0 bytes instead of"):
+    with pytest.raises(StoreError, match=r"has lost finished work: .*has 0 bytes instead of"):
         send(out, tmp_path / "to", "moshi")
 
 
@@ -200,7 +200,7 @@ def test_a_damaged_build_is_not_exported(out, tmp_path):
 
     shutil.copytree(out, tmp_path / "out")
     flip(tmp_path / "out" / "conversations" / "000001.parquet", 4000)
-    with pytest.raises(StoreError, match="000001.parquet is damaged"):
+    with pytest.raises(StoreError, match=r"000001.parquet is damaged"):
         send(tmp_path / "out", tmp_path / "to", "moshi")
 
 
@@ -253,13 +253,13 @@ def test_without_kept_sound_the_export_decodes_the_tokens_and_says_so(tmp_path):
 def test_a_directory_with_something_else_in_it_is_refused(out, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()
-    with pytest.raises(ResumeError, match="contains other files, such as thesis.tex; use another --to"):
+    with pytest.raises(ResumeError, match=r"contains other files, such as thesis.tex; use another --to"):
         send(out, tmp_path / "full", "moshi")
     send(out, tmp_path / "to", "moshi")
     for change in ({"format": "lhotse"}, {"codec": "wav"}, {"selection": Selection.of(("test",))}):
-        with pytest.raises(ResumeError, match="contains another export: .*; use another --to"):
+        with pytest.raises(ResumeError, match=r"contains another export: .*; use another --to"):
             send(out, tmp_path / "to", **{"format": "moshi", **change})
-    with pytest.raises(ResumeError, match="contains a build"):
+    with pytest.raises(ResumeError, match=r"contains a build"):
         send(out, out, "moshi")
 
 
@@ -281,19 +281,19 @@ def test_shards_flattened_anew_have_nothing_to_export(out, tmp_path):
     from datagen.run.reflatten import reflatten
 
     reflatten(str(out), str(tmp_path / "new"), {})
-    with pytest.raises(DatagenError, match="was flattened from"):
+    with pytest.raises(DatagenError, match=r"was flattened from"):
         send(tmp_path / "new", tmp_path / "to", "moshi")
     assert not (tmp_path / "to").exists()
 
 
 def test_a_format_or_a_consumer_that_is_not_there_is_named(out, tmp_path):
-    with pytest.raises(DatagenError, match="there is no export format 'moshy'.*moshi"):
+    with pytest.raises(DatagenError, match=r"there is no export format 'moshy'.*moshi"):
         send(out, tmp_path / "to", "moshy")
-    with pytest.raises(DatagenError, match="there is no preset 'nemoo'.*nemo"):
+    with pytest.raises(DatagenError, match=r"there is no preset 'nemoo'.*nemo"):
         send(out, tmp_path / "to", preset="nemoo")
-    with pytest.raises(DatagenError, match="cannot load the export format no_such_module:Format"):
+    with pytest.raises(DatagenError, match=r"cannot load the export format no_such_module:Format"):
         send(out, tmp_path / "to", "no_such_module:Format")
-    with pytest.raises(DatagenError, match="name a format"):
+    with pytest.raises(DatagenError, match=r"name a format"):
         send(out, tmp_path / "to")
 
 

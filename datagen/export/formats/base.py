@@ -60,7 +60,6 @@ FORMATS: dict[str, str] = {
     "mds": "mds:Mds",
     "litdata": "litdata:LitData",
     "full-duplex-bench": "full_duplex_bench:FullDuplexBench",
-    "preference": "preference:Preference",
 }
 """Module and class by name of the format."""
 
