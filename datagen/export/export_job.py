@@ -73,7 +73,9 @@ class ExportRequest:
         name = self.format or (preset.format if preset else "")
         if not name:
             raise DatagenError("name a format (--format) or a consumer (--for)")
-        values = {**format_of(name).defaults, **(preset.values if preset else {}), **(self.values or {})}
+        layers = [format_of(name).defaults, preset.values if preset else {}, self.values or {}]
+        values = {key: value for layer in layers for key, value in layer.items()}
+        values["kinds"] = {kind: how for layer in layers for kind, how in layer.get("kinds", {}).items()}
         if not manifest.has_audio:
             values["decoded"] = True
         return name, convention_of(values)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,19 +45,21 @@ class LhotseShar(Format):
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write a shard of each split."""
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, ExitStack() as opened:
             shards: dict[str, _Shard] = {}
             for clip in clips:
                 if clip.split not in shards:
                     shards[clip.split] = _Shard(Path(folder, clip.split), self.convention.codec)
+                    opened.callback(shards[clip.split].close)
                 shards[clip.split].add(clip)
                 if self._counts:
                     count_long_texts(clip, self.output, files)
+            opened.close()
             for split, shard in sorted(shards.items()):
-                n, found = shard.close(), {}
+                found = {}
                 for field, ending in (("cuts", "jsonl.gz"), *((field, "tar") for field in _FIELDS)):
                     name = f"{field}.{files.number}.{ending}"
-                    files.add(f"{split}/{name}", shard.bytes_of(field, name), field, split, n)
+                    files.add(f"{split}/{name}", shard.bytes_of(field, name), field, split, shard.n_cuts)
                     found[field] = name
                 files.line("shards", split, found)
 
@@ -93,11 +96,15 @@ class _Shard:
         user, agent = placeholders
         self._cuts.append(json_line(cut(clip, user, agent)))
 
-    def close(self) -> int:
-        """End the tar files; returns the number of conversations."""
+    @property
+    def n_cuts(self) -> int:
+        """Number of conversations."""
+        return len(self._cuts)
+
+    def close(self) -> None:
+        """End the tar files."""
         for tar in self._tars.values():
             tar.close()
-        return len(self._cuts)
 
     def bytes_of(self, field: str, name: str) -> bytes:
         """The bytes of a field's file."""
