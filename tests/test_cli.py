@@ -267,6 +267,7 @@ def test_an_export_for_a_trainer_states_what_it_assumes(datagen, built):
     assert "to: 3 conversations (train 3) for moshi" in said
     assert "decoded from tokens because the build kept no audio (mix.keep_audio)" in said
     assert "Assumes:  data.train_data is the folder of one split" in said
+    assert datagen.ok("status", "to") == "to: an export, 1 of 1 units done; finished\n"
 
 
 def test_report_writes_a_page_and_opens_it(datagen, built, monkeypatch):

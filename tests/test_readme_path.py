@@ -1,6 +1,7 @@
 """The path of README.md from five dialogues to a trained model, literally, and the Python of docs on its build.
 
-Runs the blocks of README.md from part 2 to part 3 in their order, then those of api.md, audit.md, inspect.md and exports.md.
+Runs the blocks of README.md from part 2 to part 3 in their order, then those of api.md, audit.md, inspect.md and
+exports.md.
 """
 
 import os

@@ -245,10 +245,15 @@ def status(
 ) -> None:
     """Report the progress of a build: units, hours, rejects, recent speed, remaining work."""
     from datagen.cli.progress import print_status
+    from datagen.export.export_identity import progress
     from datagen.run.status import status as run
     from datagen.shards.store import open_store
 
-    found = run(open_store(out))
+    store = open_store(out)
+    if (units := progress(store)) is not None:
+        _print_export(out, *units, as_json=as_json)
+        return
+    found = run(store)
     if as_json:
         import json
         from dataclasses import asdict
@@ -256,3 +261,14 @@ def status(
         typer.echo(json.dumps(asdict(found)))
     else:
         print_status(found)
+
+
+def _print_export(out: str, n_done: int, n_units: int, *, as_json: bool) -> None:
+    """Progress of an export."""
+    from datagen.terminal import print_json, printable
+
+    if as_json:
+        print_json({"url": out, "n_units": n_units, "n_units_done": n_done})
+        return
+    finished = "finished" if n_done == n_units else "unfinished: the same command continues it"
+    typer.echo(printable(f"{out}: an export, {n_done} of {n_units} units done; {finished}"))

@@ -121,6 +121,6 @@ def resampled(samples: NDArray[np.int16], from_hz: int, to_hz: int) -> NDArray[n
 
     n = round(len(samples) * to_hz / from_hz)
     # as floats: soxr dithers integers with a seed that is the time
-    made = soxr.resample(samples.astype(np.float32), from_hz, to_hz)[:n]
+    made: NDArray[np.float32] = soxr.resample(samples.astype(np.float32), from_hz, to_hz)[:n]
     made = np.pad(made, ((0, n - len(made)), (0, 0)))
     return np.rint(np.clip(made, -32768, 32767)).astype(np.int16)

@@ -12,6 +12,8 @@ from datagen.export.selection import Selection
 from datagen.shards import seal
 from datagen.shards.identity import json_values
 from datagen.shards.manifest import IndexPart, Sums, read_part
+from datagen.shards.markers import missing
+from datagen.shards.plan import read_plan
 from datagen.shards.store import LocalStore, Store
 from datagen.shards.unit import File
 
@@ -84,3 +86,16 @@ class Exported:
         """Files of units in the order of units."""
         for part in self.index:
             yield from read_part(self.store, part)
+
+
+def progress(store: Store) -> tuple[int, int] | None:
+    """Units done and all units of an export, finished or not; None if there is none.
+
+    Raises:
+        StoreError: If the store cannot be read.
+    """
+    try:
+        plan = read_plan(store, ExportIdentity)
+    except StoreError:
+        return None  # the plan of a build, or damaged: who reads it as that of a build says so
+    return None if plan is None else (plan.n_units - len(missing(store, plan.n_units)), plan.n_units)

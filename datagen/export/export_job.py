@@ -304,7 +304,7 @@ class _Loaded(ConversationFile):
         refuse_broken(self._data, self._place)
 
     def _read(self, columns: list[str]) -> pa.Table:
-        return from_parquet(BufferedReader(BytesIO(self._data)), self._place, columns)  # type: ignore[arg-type]
+        return from_parquet(BufferedReader(BytesIO(self._data)), self._place, columns)
 
     @cached_property
     def talks(self) -> list[StoredConversation]:

@@ -127,6 +127,8 @@ def _type_at(text: str, path: str) -> pa.DataType:
             has = f"{meant} there are {', '.join(names)}" if names else ""
             raise DatagenError(f"--where {text!r}: there is no {name!r}{has}")
         kind = kind.field(name).type
+    if pa.types.is_list(kind) and pa.types.is_integer(kind.value_type):
+        return kind  # tokens
     while pa.types.is_list(kind):
         kind = kind.value_type
     return kind

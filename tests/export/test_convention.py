@@ -157,6 +157,8 @@ def test_conditions(text, holds):
         ("user_codes.x=1", "there is no 'x'"),
         ("__import__('os')", "write COLUMN=VALUE"),
         ("events=1", "cannot be compared"),
+        ("user_codes=1", "cannot be compared"),
+        ("audio_flac=x", "cannot be compared"),
     ],
 )
 def test_a_condition_that_is_none_is_refused(text, says):
