@@ -7,14 +7,15 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from io import BufferedReader, BytesIO
 from itertools import islice
 from typing import Any, NoReturn
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from typing_extensions import override
 
 from datagen import __version__
@@ -38,7 +39,6 @@ from datagen.shards.plan import PLAN, Plan, read_plan
 from datagen.shards.schema import streams_of
 from datagen.shards.seal import refuse_broken
 from datagen.shards.store import SCRATCH, Store, open_store
-from datagen.shards.tables import from_parquet
 from datagen.shards.unit import File, Marker, data_key, marker_key
 
 _ALWAYS = ("soundfile", "soxr", "numpy")
@@ -300,11 +300,22 @@ class _Loaded(ConversationFile):
 
     def __init__(self, output: Output, key: str) -> None:
         super().__init__(output, File(key, "conversations", "", 0, 0, 0, ""))
-        self._data, self._place = output.store.read(key), f"{output.url}/{key}"
-        refuse_broken(self._data, self._place)
+        data, self._place = output.store.read(key), f"{output.url}/{key}"
+        refuse_broken(data, self._place)
+        with self._named():
+            self._parquet = pq.ParquetFile(pa.BufferReader(data))
 
     def _read(self, columns: list[str]) -> pa.Table:
-        return from_parquet(BufferedReader(BytesIO(self._data)), self._place, columns)
+        with self._named():
+            return self._parquet.read(columns=columns, use_threads=False)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Turn what pyarrow raises into an error that names the file."""
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"{self._place} is damaged: {str(error).splitlines()[0]}") from error
 
     @cached_property
     def talks(self) -> list[StoredConversation]:
