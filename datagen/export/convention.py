@@ -39,7 +39,7 @@ class Convention:
     """The user's name in lists of speakers."""
     assistant_name: str = "agent"
     kinds: dict[str, How] = field(default_factory=lambda: dict.fromkeys(CHOSEN_KINDS, "tag"))
-    """How to list utterances that hold no floor, by their kind; see HOW."""
+    """The choice for utterances that hold no floor, by their kind; see HOW."""
     marks_ms: Annotated[int, unit("ms per frame; 0: no marks")] = 0
     """Frame length of inline time marks of the user's words."""
     task: str = "three_stream"
@@ -108,7 +108,7 @@ def roles(names: str) -> dict[str, str]:
 
 
 def kinds(settings: list[str]) -> dict[str, How]:
-    """How to list utterances that hold no floor, from `KIND=HOW`.
+    """The choices for utterances that hold no floor, from `KIND=HOW`.
 
     Raises:
         DatagenError: If one has another form.

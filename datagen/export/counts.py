@@ -1,4 +1,4 @@
-"""What a trainer will drop, counted in advance: text that does not fit the frames of its speech.
+"""Counts in advance of all that a trainer will drop: text that does not fit the frames of its speech.
 
 Tokens are counted with the text tokenizer of the build, so for another one they are an estimate.
 """

@@ -48,7 +48,7 @@ class Exported:
     digest: str
     """Hash over the names and hashes of all files of units."""
     counts: dict[str, int]
-    """What a trainer of this format will drop or cut, by name."""
+    """Counts of all that a trainer of this format will drop or cut, by name."""
     tables: dict[str, dict[str, Sums]]
     index: tuple[IndexPart, ...]
     lists: dict[str, str]

@@ -52,7 +52,7 @@ _UNITS_PER_PART = 256
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRequest:
-    """What to export, and how."""
+    """The selection and the conventions of an export."""
 
     format: str = ""
     """Empty: that of the preset."""

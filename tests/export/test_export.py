@@ -219,7 +219,7 @@ def test_a_split_without_conversations_has_its_lists_and_the_others_are_not_ther
     assert exported.n_conversations["test"] == 0 < exported.n_conversations["train"]
     names = list(tree(tmp_path / "to"))
     assert not any("validation" in name for name in names)
-    assert any("test" in name for name in names)
+    assert any("test" in name for name in names) or format == "datasets"  # which refuses to load such a split
     assert check_export(LocalStore(tmp_path / "to")).faults == []
 
 

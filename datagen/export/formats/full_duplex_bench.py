@@ -41,7 +41,7 @@ class Sample:
     times: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Time of the event that each JSON file is about."""
     hole: tuple[int, int] | None = None
-    """What the clean twin lacks."""
+    """The overlap that the clean twin lacks."""
 
 
 class FullDuplexBench(Format):
@@ -78,7 +78,7 @@ class FullDuplexBench(Format):
                     files.line("distributions", clip.split, [id, sample.about["distribution"]])
 
     def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:
-        """When listeners respond in each sample for responses, over windows of 200 ms."""
+        """Shares of the responses in windows of 200 ms, for each sample that has some."""
         for split in splits:
             found = dict(lines["distributions", split])
             yield f"{split}/v1_0/icc_gt_distribution.json", json.dumps(found).encode()

@@ -35,7 +35,7 @@ class HuggingFace(Format):
         README.md                        splits for `datasets.load_dataset`
         train/data.000000.parquet        conversations of a unit and split
 
-    `audio` is a stereo file, left the user. A split without conversations has a file without rows.
+    `audio` is a stereo file, left the user.
     """
 
     lists: ClassVar[Mapping[str, str]] = {"files": ""}
@@ -62,19 +62,21 @@ class HuggingFace(Format):
             files.line("files", split, key)
 
     def _file(self, rows: list[dict[str, Any]]) -> bytes:
+        return to_parquet(pa.Table.from_pylist(rows, schema=self._schema))
+
+    @property
+    def _schema(self) -> pa.Schema:
         import datasets
 
         kept = pa.schema([CONVERSATIONS.field(name) for name in _KEPT])
         features = datasets.Features.from_arrow_schema(kept)
         features["audio"] = datasets.Audio(sampling_rate=self._rate_hz)
-        return to_parquet(pa.Table.from_pylist(rows, schema=features.arrow_schema))
+        return features.arrow_schema
 
     def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:
-        """The card, and a file without rows for a split without conversations."""
-        for split in splits:
-            if not lines["files", split]:
-                yield f"{split}/data.empty.parquet", self._file([])
-        paths = [{"split": split, "path": f"{split}/data.*.parquet"} for split in splits]
+        """The card. It names no split without conversations, because `datasets` refuses to load one."""
+        filled = [split for split in splits if lines["files", split]]
+        paths = [{"split": split, "path": f"{split}/data.*.parquet"} for split in filled]
         front = yaml.safe_dump({"configs": [{"config_name": "default", "data_files": paths}]}, sort_keys=False)
         yield "README.md", f"---\n{front}---\n\n{_CARD}".encode()
 
