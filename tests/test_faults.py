@@ -246,7 +246,8 @@ def here(finished, tmp_path, monkeypatch) -> Path:
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")
-    monkeypatch.setattr("datagen.cli.build_commands._N_CORES", 0)  # units are made in this process
+    for command in ("build_commands", "export_command"):  # units are made in this process
+        monkeypatch.setattr(f"datagen.cli.{command}._N_CORES", 0)
     return tmp_path
 
 

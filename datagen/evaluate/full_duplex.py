@@ -101,8 +101,10 @@ def score(
         tell: Called with 1 after each sample.
 
     Raises:
-        DatagenError: If there are no samples.
+        DatagenError: If there are no outputs or no samples.
     """
+    if not any(key.endswith("/output.wav") for key in outputs.keys("")):
+        raise DatagenError(f"{outputs.url} has no output.wav; check --outputs")
     found: dict[str, TaskScores] = {}
     for key in inputs.keys(""):
         if not key.endswith("/input.wav"):
@@ -116,7 +118,7 @@ def score(
             task.n_missing += 1
         tell(1)
     if not found:
-        raise DatagenError(f"{inputs.url} has no samples of Full-Duplex-Bench: no input.wav")
+        raise DatagenError(f"{inputs.url} has no input.wav; use an export in the format full-duplex-bench")
     return {name: task.table() for name, task in sorted(found.items())}
 
 

@@ -202,10 +202,17 @@ def test_words_of_a_transcript_count_before_the_sound(made, tmp_path):
 
 
 def test_outputs_that_are_not_there_are_counted(made, tmp_path):
-    found = score(LocalStore(made), LocalStore(tmp_path / "none"), Energy())
-    assert all(row["n_missing"] == row["n_samples"] and row["takeover_rate"] is None for row in found.values())
-    with pytest.raises(DatagenError, match=r"no samples of Full-Duplex-Bench"):
-        score(LocalStore(tmp_path / "none"), LocalStore(tmp_path / "none"), Energy())
+    answer(made, tmp_path / "out", lambda place: [])
+    for place in (tmp_path / "out" / "test" / "v1_5").rglob("output.wav"):
+        place.unlink()
+    found = score(LocalStore(made), LocalStore(tmp_path / "out"), Energy())
+    for name, row in found.items():
+        assert row["n_missing"] == (row["n_samples"] if "v1_5" in name else 0)
+        assert (row["takeover_rate"] is None) == ("v1_5" in name)
+    with pytest.raises(DatagenError, match=r"none has no output.wav; check --outputs"):
+        score(LocalStore(made), LocalStore(tmp_path / "none"), Energy())
+    with pytest.raises(DatagenError, match=r"none has no input.wav; use an export"):
+        score(LocalStore(tmp_path / "none"), LocalStore(tmp_path / "out"), Energy())
 
 
 def test_the_measures():
