@@ -49,7 +49,8 @@ class HuggingFace(Format):
             DatagenError: If both channels have different rates.
         """
         super().__init__(convention, output)
-        self._rate_hz = convention.one_rate_hz(output.sample_rate_hz)
+        built_hz = output.speech_tokenizer.sample_rate_hz if convention.decoded else output.sample_rate_hz
+        self._rate_hz = convention.one_rate_hz(built_hz)
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write a file of each split."""
