@@ -36,7 +36,7 @@ EXAMPLES: dict[str, str] = {
     "engines": "datagen engines check hibari",
     "engines check": "datagen engines check humming:Humming --kind tts",
     "voices": "datagen voices recordings --language en --csv bank.csv",
-    "export": "datagen export out/mine --to out/lhotse --format lhotse",
+    "export": "datagen export out/mine --to out/nemo --for nemo",
     "evaluate": "datagen evaluate out/mine --model checkpoint",
     "card": "datagen card out/mine --licence cc-by-4.0",
     "push": "datagen push out/mine hf:USER/NAME",

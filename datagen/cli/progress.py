@@ -31,10 +31,11 @@ say = partial(_console.print, soft_wrap=True)
 class JobProgress(LongWork, Watcher):
     """Shows units done, hours made, speed, time left, and rejects by reason."""
 
-    def __init__(self, out: str) -> None:
+    def __init__(self, out: str, sample_rate_hz: int = 0) -> None:
+        """Prepare to show a job; that of a build names its sample rate by itself."""
         super().__init__(_console)
         self.out, self._rejects = out, Counter[str]()
-        self._rate, self._n_samples = 0, 0
+        self._rate, self._n_samples = sample_rate_hz, 0
         self._n_units, self._n_done, self._n_before = 0, 0, 0
         self._began = time.monotonic()
 
@@ -80,7 +81,7 @@ class JobProgress(LongWork, Watcher):
         return share, f"{units}{made}, {left}"
 
     def _made_seconds(self) -> float:
-        return samples_to_ms(self._n_samples, self._rate) / 1000 if self._n_samples else 0.0
+        return samples_to_ms(self._n_samples, self._rate) / 1000 if self._n_samples and self._rate else 0.0
 
     def built(self, manifest: Manifest) -> None:
         """Report what a build made and what to do with it."""

@@ -184,8 +184,9 @@ class LocalStore:
 
     def sweep(self) -> None:
         """Remove scratch files of dead writers."""
-        sweep(self._root / SCRATCH)
-        remove_if_empty(self._root / SCRATCH)
+        with _faults("read", self._root):
+            sweep(self._root / SCRATCH)
+            remove_if_empty(self._root / SCRATCH)
 
     def _path(self, key: str) -> Path:
         return self._root / inside(key, self.url)
