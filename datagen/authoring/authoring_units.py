@@ -133,7 +133,7 @@ def planned(plan: Plan[WriteIdentity], store: Store, unit: int) -> list[Item | R
 
 
 @lru_cache(maxsize=8)
-def _lines_of(key: str, sha256: str, store: Store) -> list[bytes]:
+def _lines_of(key: str, sha256: str, store: Any) -> list[bytes]:
     """The lines of a file of planned input."""
     data = store.read(key)
     if hashlib.sha256(data).hexdigest() != sha256:

@@ -97,7 +97,7 @@ class ReencodeJob(Job[Manifest, Identity]):
         gpus: float = 0,
     ) -> None:
         self._source, self._old = source, Manifest.load(open_store(source))
-        self._engine = {"name": tokenizer, "options": options}
+        self._engine: dict[str, Any] = {"name": tokenizer, "options": options}
         self._changes, self._keep_audio, self._gpus = changes, keep_audio, gpus
         refuse_secrets({"engines": {"speech_tokenizer": self._engine}}, "--option")
 
