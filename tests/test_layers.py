@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"redaction", "suggest"},
     {"errors", "interrupt", "clock", "seeds", "intervals", "resources", "terminal", ""},
-    {"faults"},
+    {"faults", "traces"},
     {"records"},
     {"recipe"},
     {"text"},

@@ -17,7 +17,7 @@ from datagen.errors import EngineError
 from datagen.records import BitExact as BitExact
 from datagen.records import EngineInfo as EngineInfo
 from datagen.records import Voice as Voice
-from datagen.records import Word
+from datagen.records import Word as Word
 from datagen.records import WordTimes as WordTimes
 from datagen.text.reading import Reading as Reading
 

@@ -3,8 +3,9 @@
 Engines outside the package are checked alike, from their own tests with `broken_laws`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from datagen.engines.base import (
     TTS,
     VAD,
     Aligner,
+    EngineInfo,
     Noise,
     Rooms,
     Speech,
@@ -22,14 +24,19 @@ from datagen.engines.base import (
     SpeechTokenizer,
     TextTokenizer,
 )
+from datagen.engines.members import own_mistake
 from datagen.engines.normalizer_laws import normalizer_laws
+from datagen.engines.returned import audio_fault, codes_fault, speech_fault, times_fault, words_fault
 from datagen.errors import EngineError, EngineMissingError, OutageError
+from datagen.suggest import did_you_mean
 
 SAMPLES = {"en": "well, that is good news for everyone.", "zh": "好的，这对大家来说都是好消息。"}
 """Texts for voices, by language; other languages use the English one."""
 _TEXTS = ("Hello, world! It's 5 o'clock.", "你好，世界。", "a <|im_end|> b </s> [SEP] <unk>", "naïve café", "x\ny")
 _LEAST_PEAK = 0.01
-
+_FEW_FRAMES = (1, 7, 50)
+_LEAST_SPOKEN = 0.6
+"""Least share of plain speech that words cover, from the first to the last."""
 
 Answer = tuple[str, object, object]
 """A law, its truth, and what was seen."""
@@ -64,18 +71,66 @@ def check(kind: str, engine: Any, sample: Any = None) -> Iterator[ConformanceFin
         sample: Speech with its rate in Hz and its words, for engines that listen; texts of its
             language, for normalizers.
     """
+    if fault := _no_engine(kind, engine):
+        yield ConformanceFinding("is a loaded engine of a known kind", False, fault)
+        return
     info = engine.info
-    yield ConformanceFinding(
-        "says its name, version and licence", all((info.name, info.version, info.licence)), str(info)
-    )
+    named = all(isinstance(each, str) and each for each in (info.name, info.version, info.licence))
+    yield ConformanceFinding("says its name, version and licence", named, str(info))
+    yield from _answers(lambda: _CHECKS[kind](engine, sample))
+
+
+def _no_engine(kind: str, engine: Any) -> str:
+    """The reason why an object cannot be checked; empty if it can."""
+    if kind not in _CHECKS:
+        return f"there is no kind {kind!r}{did_you_mean(kind, _CHECKS) or ';'} kinds: {', '.join(_CHECKS)}"
+    if isinstance(engine, type):
+        return f"{engine.__name__} is a class; give an engine made of it, such as {engine.__name__}()"
+    if not isinstance(getattr(engine, "info", None), EngineInfo):
+        return f"{type(engine).__name__} has no info; set info = EngineInfo(name, version, licence, bit_exact)"
+    return ""
+
+
+def _answers(ask: Callable[[], Iterator[Answer]]) -> Iterator[ConformanceFinding]:
+    """The findings of a check, up to a failure of the engine, which is a finding too."""
     try:
-        for law, holds, seen in _CHECKS[kind](engine, sample):
+        for law, holds, seen in ask():
             yield ConformanceFinding(law, bool(holds), str(seen))
     except OutageError:
         raise  # it says nothing of the engine
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"[:200]
-        yield ConformanceFinding("answers, or fails with an EngineError", False, told)
+        yield ConformanceFinding("answers, or fails with an EngineError", False, own_mistake(error))
+
+
+def first_faults(kind: str, engine: Any, text: str) -> list[str]:
+    """Laws that an engine breaks and that are cheap to check, before a build: one take, one reading, a few encodings.
+
+    Args:
+        kind: A key of `ENGINES`; kinds that need more than that are not checked.
+        engine: A loaded engine.
+        text: A sentence of a language that it speaks or reads.
+
+    Raises:
+        OutageError: As the engine raised it.
+    """
+    asked: dict[str, Callable[[], Iterator[Answer]]] = {
+        "tts": lambda: _one_take(engine, text),
+        "speech_tokenizer": lambda: _codes(engine, _FEW_FRAMES),
+        "text_tokenizer": lambda: _text_tokenizer(engine, None),
+        "normalizer": lambda: islice(normalizer_laws(engine, (text,)), 3),
+    }
+    found = _answers(asked[kind]) if kind in asked else iter(())
+    return [f"{finding.law}: {finding.seen}" for finding in found if not finding.holds]
+
+
+def _one_take(tts: TTS, text: str) -> Iterator[Answer]:
+    """One take of a voice; an engine may refuse the text."""
+    try:
+        speech = tts.speak(text, tts.voices[0], 3)
+    except EngineError:
+        return
+    fault = speech_fault(speech, text)
+    yield "speak returns mono audio and the times of all words", not fault, fault
 
 
 def _tts(tts: TTS, _: Any) -> Iterator[Answer]:
@@ -96,17 +151,23 @@ def _spoken(tts: TTS, text: str, voice: str) -> Iterator[Answer]:
     first = tts.speak(text, voice, 3)
     tts.speak(text, tts.voices[0], 4)
     again = tts.speak(text, voice, 3)
+    if not isinstance(first, Speech):
+        yield f"{voice}: returns speech", False, speech_fault(first, text)
+        return
     audio, words = first.audio, first.words
+    yield f"{voice}: audio is mono float32", not (fault := audio_fault(audio)), fault or f"{len(audio)} samples"
+    if fault:
+        return
     seconds = len(audio) / tts.sample_rate_hz
     peak = float(np.abs(audio).max(initial=0))
-    yield f"{voice}: audio is mono float32", audio.dtype == np.float32 and audio.ndim == 1, str(audio.dtype)
     yield f"{voice}: can be heard and is not clipped", _LEAST_PEAK < peak <= 1, f"peak {peak:.3f}"
     yield f"{voice}: takes as long as speech does", 1 < seconds < 8, f"{seconds:.2f} s for {text!r}"
-    spelled = "".join(word.text for word in words) == "".join(text.split())
-    yield f"{voice}: every word once, whole or in pieces", spelled, f"{len(words)} words or pieces"
-    times = [t for word in words for t in (word.start_samples, word.end_samples)]
-    ordered = times == sorted(times) and 0 <= times[0] <= times[-1] <= len(audio)
-    yield f"{voice}: word times in order, within the audio", ordered, f"{tts.word_times} word times"
+    fault = words_fault(first, text)
+    yield f"{voice}: every word once, whole or in pieces", not fault, fault or f"{len(words)} words or pieces"
+    if not fault:
+        fault = times_fault(first, _LEAST_SPOKEN)
+        law = f"{voice}: word times are samples, in order, and cover what is heard"
+        yield law, not fault, fault or f"{tts.word_times} word times"
     same = np.array_equal(audio, again.audio) and words == again.words
     promised = tts.info.bit_exact != "no"
     seen = "repeats exactly" if same else "differs from call to call"
@@ -122,7 +183,7 @@ def _at_once(tts: TTS) -> Answer:
     alone = [tts.speak(text, voice, 3).audio for text in texts]
     together = dict(tts.speak_many([SpeechRequest(text, voice, 3) for text in texts]))
     same = all(isinstance(s := together.get(k), Speech) and np.array_equal(s.audio, a) for k, a in enumerate(alone))
-    law = f"speaks {tts.concurrency} at once as each alone, if it is promised"
+    law = "speaks the utterances of a conversation as each alone, if it is promised"
     return law, same or tts.info.bit_exact == "no", "the same" if same else "they differ"
 
 
@@ -145,45 +206,64 @@ def _refuses(law: str, call: Callable[[], Any]) -> Answer:
 
 
 def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[Answer]:
+    yield from _codes(tokenizer, (1, 2, 7, 250, 31 * tokenizer.frame_rate_hz))
     hop = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
     rng = np.random.default_rng(1)
-    promised = tokenizer.info.bit_exact != "no"
-    whole = tokenizer.frame_rate_hz * hop == tokenizer.sample_rate_hz
-    yield "its frames are whole samples", whole, f"{hop} samples"
-    for n_frames in (1, 2, 7, 250, 31 * tokenizer.frame_rate_hz):
-        audio = rng.normal(0, 2000, n_frames * hop).astype(np.int16)
-        codes = tokenizer.encode(audio)
-        right = codes.dtype == np.uint16 and codes.shape == (n_frames,) and int(codes.max()) < tokenizer.codebook_size
-        yield f"{n_frames} frames: one code per frame", right, f"{codes.dtype} {codes.shape}"
-        same = np.array_equal(codes, tokenizer.encode(audio))
-        yield f"{n_frames} frames: the same again, if it is promised", same or not promised, f"{same}"
     pair = [rng.normal(0, 2000, n * hop).astype(np.int16) for n in (33 * tokenizer.frame_rate_hz, 25)]
     alone = [tokenizer.encode(audio) for audio in pair]
     together = tokenizer.encode_many(pair)
     same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+    promised = tokenizer.info.bit_exact != "no"
     yield "two channels at once are as each alone, or not promised", same or not promised, f"{same}"
     try:
         tokenizer.encode(np.zeros(hop + 1, np.int16))
         yield "refuses audio that is no whole number of frames", False, "took it"
     except ValueError as error:
         yield "refuses audio that is no whole number of frames", True, str(error)[:80]
-    silent = tokenizer.encode(np.zeros(tokenizer.frame_rate_hz * hop, np.int16))
-    commonest = int(np.bincount(silent).argmax())
-    share = float(np.mean(silent == commonest))
-    right = tokenizer.silence_code == commonest
-    yield "its silence code is the commonest of silence", right, f"{share:.0%} of a second"
     yield _decodes(tokenizer, alone[1], hop)
+
+
+def _codes(tokenizer: SpeechTokenizer, lengths: Sequence[int]) -> Iterator[Answer]:
+    """Codes of noise of some lengths in frames, and of silence."""
+    rate_hz, frame_rate_hz = tokenizer.sample_rate_hz, tokenizer.frame_rate_hz
+    hop = rate_hz // frame_rate_hz
+    whole = frame_rate_hz * hop == rate_hz
+    seen = f"{hop} samples" if whole else f"{rate_hz} Hz are no whole number of samples per frame at {frame_rate_hz} Hz"
+    yield "its frames are whole samples", whole, seen
+    rng, promised = np.random.default_rng(1), tokenizer.info.bit_exact != "no"
+    for n_frames in lengths if whole else ():
+        audio = rng.normal(0, 2000, n_frames * hop).astype(np.int16)
+        codes = tokenizer.encode(audio)
+        fault = codes_fault(codes, n_frames, tokenizer.codebook_size)
+        if not fault and codes.dtype != np.uint16:
+            fault = f"its codes are {codes.dtype}; return uint16"
+        law = f"{n_frames} {'frame' if n_frames == 1 else 'frames'}: one code per frame"
+        yield law, not fault, fault or f"{codes.dtype} {codes.shape}"
+        if fault:
+            return
+        same = np.array_equal(codes, tokenizer.encode(audio))
+        yield f"{law}, the same again, if it is promised", same or not promised, f"{same}"
+    if whole:
+        silent = tokenizer.encode(np.zeros(rate_hz, np.int16))
+        commonest, declared = int(np.bincount(silent).argmax()), tokenizer.silence_code
+        share = f"{np.mean(silent == commonest):.0%} of a second"
+        seen = share if commonest == declared else f"the commonest is {commonest} ({share}), declared is {declared}"
+        yield "its silence code is the commonest of silence", commonest == declared, seen
 
 
 def _decodes(tokenizer: SpeechTokenizer, codes: Any, hop: int) -> Answer:
     law = "can be heard again, or says what is missing"
     try:
         tokenizer.decode(codes[:0])
+        audio = tokenizer.decode(codes)
     except EngineMissingError as error:
         return law, True, str(error)[:120]
-    audio = tokenizer.decode(codes)
-    right = audio.dtype == np.float32 and audio.shape == (len(codes) * hop,) and bool(np.isfinite(audio).all())
-    return law, right, f"{audio.dtype} {audio.shape}"
+    except NotImplementedError as error:
+        return law, False, f"{own_mistake(error)}; if it cannot decode, raise an EngineMissingError that says so"
+    fault = audio_fault(audio)
+    if not fault and len(audio) != len(codes) * hop:
+        fault = f"{len(audio)} samples for {len(codes)} codes; return {hop} per code"
+    return law, not fault, fault or f"{audio.dtype} {audio.shape}"
 
 
 def _text_tokenizer(tokenizer: TextTokenizer, _: Any) -> Iterator[Answer]:

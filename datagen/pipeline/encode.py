@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from datagen.clock import ceil_div, ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
+from datagen.engines.returned import codes_fault
+from datagen.errors import EngineError
 from datagen.pipeline.levels import FULL_SCALE, amplitude
 from datagen.pipeline.step import PipelineStage
 from datagen.records import CHANNEL, FLOOR, Conversation, Event, Placed, Role, Spoken, Streams
@@ -73,11 +75,14 @@ class Encode(PipelineStage[Conversation, Streams]):
 
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:
         codes = self._speech.encode_many([self._at_its_rate(channel) for channel in channels])
+        if len(codes) != len(channels):
+            raise EngineError(
+                f"{self._speech.info.name}: encode_many made {len(codes)} lists of {len(channels)} audios"
+            )
         for channel, found in zip(channels, codes, strict=True):
-            n_frames = len(channel) // self._hop
-            if len(found) != n_frames:
-                raise ValueError(f"{len(found)} codes for {n_frames} frames")
-        return codes
+            if fault := codes_fault(found, len(channel) // self._hop, self._speech.codebook_size):
+                raise EngineError(f"{self._speech.info.name}: {fault}")
+        return [found.astype(np.uint16, copy=False) for found in codes]
 
     def _at_its_rate(self, channel: NDArray[np.int16]) -> NDArray[np.int16]:
         if self._speech.sample_rate_hz == self._rate:

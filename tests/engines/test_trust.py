@@ -86,7 +86,7 @@ def test_an_engine_anywhere_in_the_recipe_of_a_data_set_is_judged(change):
 @pytest.mark.parametrize("name", ["os:system", "subprocess:run", "subprocess:Popen", "collections:OrderedDict"])
 def test_what_is_no_engine_is_never_called(name, tmp_path):
     canary = tmp_path / "canary"
-    with pytest.raises(RecipeError, match="is none: it is no class with the method encode"):
+    with pytest.raises(RecipeError, match="is not an engine: it must be a class with the method encode"):
         load("text_tokenizer", name, {"args": ["touch", str(canary)]})
     assert not canary.exists()
 
@@ -166,7 +166,7 @@ def test_the_display_of_a_notebook_runs_nothing_that_a_build_names(attacked, tmp
 
 
 def test_with_trust_the_engine_is_loaded_and_still_must_be_one(attacked):
-    with pytest.raises(RecipeError, match="is none: it is no class with the method encode"):
+    with pytest.raises(RecipeError, match="is not an engine: it must be a class with the method encode"):
         _ = datagen.open(attacked, trust=True).text_tokenizer
 
 
@@ -179,4 +179,4 @@ def test_a_recipe_inside_a_data_set_is_not_code(attacked, tmp_path, monkeypatch)
     (tmp_path / "mine.yaml").write_text((attacked / "recipe.yaml").read_text("utf-8"), "utf-8")
     result = CliRunner().invoke(app, ["build", "mine.yaml", "--out", "again"])
     assert result.exit_code == 1
-    assert "is none: it is no class" in result.stderr
+    assert "is not an engine: it must be a class" in result.stderr

@@ -330,7 +330,7 @@ def test_all_of_a_short_conversation_is_drawn_on_one_scale(browse, short_page, z
     drawn, held = places(seen), short["sounds"]["recorded"]
     assert drawn["track"] == pytest.approx([0, short["n_ms"]], abs=15)
     assert drawn["wave"] == pytest.approx([held["first_ms"], held["first_ms"] + held["n_ms"]], abs=15)
-    user, assistant = ([u for u in short["utterances"] if u["role"] == role][0] for role in ("user", "assistant"))
+    user, assistant = (next(u for u in short["utterances"] if u["role"] == role) for role in ("user", "assistant"))
     assert drawn["word"] == pytest.approx(user["words"][1][1:], abs=15)
     assert drawn["block"] == pytest.approx([assistant["start_ms"], assistant["end_ms"]], abs=15)
     seen.click_at("#lanes", 300, 60)
