@@ -146,6 +146,6 @@ class FailureLimit:
             raise LimitError(
                 f"{n_failed} of {n_selected} selected dialogues failed ({worst}), more than limits.max_failed_share "
                 f"({self._limits.max_failed_share:g}) allows. {self._see} shows where and why. Finished units are "
-                "kept: to continue anyway, run the same command with --set limits.max_failed_share=1; after a fix, use a "
-                "new --out"
+                "kept: to continue anyway, run the same command with --set limits.max_failed_share=1; after a fix, use "
+                "a new --out"
             )
