@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from datagen.engines.base import Speech, Word
+from datagen.terminal import counted
 
 _HEARD = 0.01
 """A sample counts as heard from this share of the peak on."""
@@ -47,9 +48,7 @@ def words_fault(speech: Speech, text: str) -> str:
     if "".join(said) == "".join(wanted):
         return ""
     if len(said) != len(wanted):
-        return (
-            f"{len(said)} words for a text of {len(wanted)}; return one Word per word of the text, in order, unchanged"
-        )
+        return f"{counted(len(said), 'word')} for a text of {len(wanted)}; return one Word per word of the text, in order, unchanged"
     other = next((pair for pair in zip(said, wanted, strict=True) if pair[0] != pair[1]), ("", ""))
     return f"the word {other[0]!r} for {other[1]!r}; return each word of the text unchanged"
 
@@ -91,7 +90,7 @@ def codes_fault(codes: Any, n_frames: int, codebook_size: int) -> str:
     if not isinstance(codes, np.ndarray) or codes.dtype.kind not in "iu" or codes.ndim != 1:
         return f"its codes are {_shown(codes)}; they must be uint16 of shape (n_frames,)"
     if len(codes) != n_frames:
-        return f"{len(codes)} codes for {n_frames} frames; return one code per frame"
+        return f"{counted(len(codes), 'code')} for {counted(n_frames, 'frame')}; return one code per frame"
     if not n_frames or (int(codes.min()) >= 0 and int(codes.max()) < codebook_size):
         return ""
     extreme = ("smallest", codes.min()) if int(codes.min()) < 0 else ("largest", codes.max())
