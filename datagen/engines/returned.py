@@ -48,7 +48,8 @@ def words_fault(speech: Speech, text: str) -> str:
     if "".join(said) == "".join(wanted):
         return ""
     if len(said) != len(wanted):
-        return f"{counted(len(said), 'word')} for a text of {len(wanted)}; return one Word per word of the text, in order, unchanged"
+        n_words = counted(len(said), "word")
+        return f"{n_words} for a text of {len(wanted)}; return one Word per word of the text, in order, unchanged"
     other = next((pair for pair in zip(said, wanted, strict=True) if pair[0] != pair[1]), ("", ""))
     return f"the word {other[0]!r} for {other[1]!r}; return each word of the text unchanged"
 
