@@ -16,7 +16,6 @@ from datagen.engines.base import (
     TTS,
     VAD,
     Aligner,
-    EngineInfo,
     Noise,
     Rooms,
     Speech,
@@ -24,10 +23,10 @@ from datagen.engines.base import (
     SpeechTokenizer,
     TextTokenizer,
 )
-from datagen.engines.members import own_mistake
+from datagen.engines.members import check_members, own_mistake
 from datagen.engines.normalizer_laws import normalizer_laws
 from datagen.engines.returned import audio_fault, codes_fault, speech_fault, times_fault, words_fault
-from datagen.errors import EngineError, EngineMissingError, OutageError
+from datagen.errors import DatagenError, EngineError, EngineMissingError, OutageError
 from datagen.suggest import did_you_mean
 
 SAMPLES = {"en": "well, that is good news for everyone.", "zh": "好的，这对大家来说都是好消息。"}
@@ -72,11 +71,9 @@ def check(kind: str, engine: Any, sample: Any = None) -> Iterator[ConformanceFin
             language, for normalizers.
     """
     if fault := _no_engine(kind, engine):
-        yield ConformanceFinding("is a loaded engine of a known kind", False, fault)
+        yield ConformanceFinding("has the members of an engine of its kind", False, fault)
         return
-    info = engine.info
-    named = all(isinstance(each, str) and each for each in (info.name, info.version, info.licence))
-    yield ConformanceFinding("says its name, version and licence", named, str(info))
+    yield ConformanceFinding("says its name, version and licence", True, str(engine.info))
     yield from _answers(lambda: _CHECKS[kind](engine, sample))
 
 
@@ -86,8 +83,10 @@ def _no_engine(kind: str, engine: Any) -> str:
         return f"there is no kind {kind!r}{did_you_mean(kind, _CHECKS) or ';'} kinds: {', '.join(_CHECKS)}"
     if isinstance(engine, type):
         return f"{engine.__name__} is a class; give an engine made of it, such as {engine.__name__}()"
-    if not isinstance(getattr(engine, "info", None), EngineInfo):
-        return f"{type(engine).__name__} has no info; set info = EngineInfo(name, version, licence, bit_exact)"
+    try:
+        check_members(kind, type(engine).__name__, engine)
+    except DatagenError as error:
+        return str(error)
     return ""
 
 

@@ -123,7 +123,7 @@ def check_members(kind: str, name: str, engine: Any) -> None:
     """
     place = f"{kind} engine {name!r}"
     protocol = PROTOCOLS[kind]
-    _check_info(place, _value(place, protocol, engine, "info"))
+    _check_info(place, getattr(engine, "info", None))
     for method in (key for key, value in vars(protocol).items() if callable(value) and not key.startswith("_")):
         if not callable(_value(place, protocol, engine, method)):
             raise RecipeError(f"{place}: {method} is no method (docs/engines.md)")

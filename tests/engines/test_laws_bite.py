@@ -227,13 +227,20 @@ def test_a_normalizer_that_returns_text_is_found():
     assert broken_laws("normalizer", Bare()) == ["answers any text with a Reading: got str"]
 
 
+class Voices(ToneVoice):
+    def __init__(self, voices):
+        super().__init__()
+        self.voices = voices
+
+
 @pytest.mark.parametrize(
     ("kind", "engine", "says"),
     [
         ("tts", ToneVoice, r"ToneVoice is a class; give an engine made of it, such as ToneVoice\(\)"),
         ("text_to_speech", ToneVoice(), "there is no kind 'text_to_speech'; did you mean text_tokenizer. kinds: tts, "),
         ("speech_tokeniser", ToneTokenizer(), "did you mean speech_tokenizer"),
-        ("tts", object(), "object has no info; set info = EngineInfo"),
+        ("tts", object(), "tts engine 'object': info is None; it must be an EngineInfo"),
+        ("tts", Voices("robot"), "voices is 'robot'; it must be a tuple of names"),
     ],
 )
 def test_what_is_no_engine_is_one_clear_line(kind, engine, says):
