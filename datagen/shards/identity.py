@@ -110,6 +110,8 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     if old == new:
         return []
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+        if list(old) == list(new):  # of an engine of one's own that gives a list
+            return []
         return differences(_by_name(old), _by_name(new), path) or [f"{path} is in another order now"]
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted({*old, *new} - _UNTOLD, key=lambda key: (key != "name", key != "version", key))

@@ -304,3 +304,7 @@ def test_what_differs_between_engines_begins_with_the_name_and_leaves_out_the_li
     ]
     assert len(told) == 4
     assert not any("lineage" in line for line in told)
+
+
+def test_a_list_of_an_engine_is_the_tuple_that_the_plan_gives_back():
+    assert differences({"voices": {"a": {"languages": ("nl",)}}}, {"voices": {"a": {"languages": ["nl"]}}}) == []
