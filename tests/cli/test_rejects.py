@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from datagen.cli.progress import _next_steps
 from datagen.errors import LimitError
 from datagen.run.build import build
 from datagen.shards.store import LocalStore
@@ -95,3 +96,9 @@ def test_the_rejects_of_an_unfinished_build_are_those_of_its_finished_units(data
     work.run(1)
     assert datagen.ok("rejects", "out").splitlines()[0].startswith("out: 1 of 2 records rejected (50.0%) in the fin")
     assert "no manifest yet: the same command goes on" in datagen.ok("status", "out")
+
+
+@pytest.mark.parametrize("n_rejects", [0, 1])
+def test_the_rejects_are_a_next_step_if_there_are_any(n_rejects):
+    steps = _next_steps(["asr"], "out", has_talks=True, n_rejects=n_rejects)
+    assert ("rejects out " in steps) == bool(n_rejects)
