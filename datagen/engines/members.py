@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, get_args
 
 from datagen.engines.base import (
@@ -72,7 +72,7 @@ def _word_times(value: Any) -> Any:
 
 
 def _seconds(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, Real) or not value >= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise ValueError(value)
     return value
 

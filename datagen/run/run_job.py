@@ -94,7 +94,7 @@ def _outages_tell_what_is_done(store: Store, plan: Plan[I]) -> Iterator[None]:
     except OutageError as error:
         n_done = plan.n_units - len(missing(store, plan.n_units))
         done = f"{n_done} of {counted(plan.n_units, 'unit')} done and kept"
-        raise OutageError(f"{error}. {done}; the same command goes on") from error
+        raise OutageError(f"{error}. {done}; the same command resumes it") from error
 
 
 def _finished(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int], *, verify: bool) -> Iterator[Marker]:
