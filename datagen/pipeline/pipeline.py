@@ -336,7 +336,9 @@ class Pipeline:
         sentence = {language: texts[0] for language, texts in recipe.mix.sentences.items() if texts} | SAMPLES
         text = sentence.get(known[0] if known else "en", SAMPLES["en"])
         kinds = (kind for kind in ("tts", "speech_tokenizer", "text_tokenizer") if kind in self.engine_kinds)
-        asked = [(kind, getattr(recipe.engines, kind).name, getattr(self, kind), text) for kind in kinds]
+        asked: list[tuple[str, str, Any, str]] = [
+            (kind, getattr(recipe.engines, kind).name, getattr(self, kind), text) for kind in kinds
+        ]
         if recipe.input.recordings is None:
             asked += [
                 ("normalizer", engine.name, self.normalizers.of(language), sentence.get(language, text))

@@ -182,8 +182,12 @@ def test_a_recipe_inside_a_data_set_is_not_code(attacked, tmp_path, monkeypatch)
     assert "is not an engine: it must be a class" in result.stderr
 
 
-def test_a_report_says_in_the_terminal_why_it_has_no_sound_of_the_tokens_and_how_to_have_it(attacked, tmp_path):
+def test_a_report_says_in_the_terminal_why_it_has_no_sound_of_the_tokens_and_how_to_have_it(tmp_path):
+    out, _ = made(tmp_path, n=2)
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    manifest["recipe"]["engines"]["speech_tokenizer"] = ATTACKS["speech_tokenizer"]
+    (out / "manifest.json").write_bytes(document(manifest))
     to = str(tmp_path / "page.html")
-    result = CliRunner().invoke(app, ["report", str(attacked), "--to", to, "--conversations", "1"])
-    assert "The tokens cannot be decoded: " in result.stdout
-    assert f"report {attacked} --to {to} --conversations 1 --trust\n" in result.stdout
+    result = CliRunner().invoke(app, ["report", str(out), "--to", to, "--conversations", "1"])
+    assert "The tokens cannot be decoded: " in result.stdout, result.stderr
+    assert f"report {out} --to {to} --conversations 1 --trust\n" in result.stdout

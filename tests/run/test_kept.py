@@ -103,6 +103,6 @@ class Away(ToneVoice):
 def test_an_outage_says_what_is_done_and_that_the_same_command_goes_on(tmp_path):
     recipe = fake(tmp_path, "engines.tts={name: 'tests.run.test_kept:Away'}", records=plain(4))
     with pytest.raises(
-        OutageError, match=r"^my server is away\. 1 of 2 units done and kept; the same command goes on$"
+        OutageError, match=r"^my server is away\. 1 of 2 units done and kept; the same command resumes it$"
     ):
         build(recipe, str(tmp_path / "out"))
