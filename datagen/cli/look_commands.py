@@ -128,7 +128,7 @@ def _tell_mute(reason: str, arguments: Sequence[str]) -> None:
 
     typer.echo(printable(f"The tokens cannot be decoded: {reason}"))
     if arguments and "--trust" in reason:
-        typer.echo(f"With trust:  {program()} {printable(shlex.join(arguments))} --trust")
+        typer.echo(f"With trust:  {program()} {printable(shlex.join(arguments))}")
 
 
 def _can_open() -> bool:
