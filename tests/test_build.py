@@ -150,3 +150,39 @@ def test_an_engine_that_tries_longer_than_a_dialogue_may_take_is_refused():
     ):
         Pipeline(make_recipe(engine)).check()
     Pipeline(make_recipe(engine, "limits.dialogue_seconds=603")).check()
+
+
+ONE, TWO = (f"engines.tts={{name: tone, options: {{n_voices: {n}}}}}" for n in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        (ONE, "only the speaker of the assistant speaks 'en' (tone-0)"),
+        (ONE, "set voices.users to [tone-0] and splits.share_voices to true"),
+        (TWO, "user voices of 1 speaker of 'en' are too few for separate splits, which need 3; add voices"),
+        (TWO, "or set splits.share_voices to true, or the shares of splits that you do not need to 0"),
+    ],
+)
+def test_an_engine_of_one_or_two_voices_learns_what_to_set(override, says):
+    with pytest.raises(RecipeError) as error:
+        Pipeline(make_recipe(override)).check()
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (ONE, "voices.users=[tone-0]", "splits.share_voices=true"),
+        (TWO, "splits.share_voices=true"),
+        (TWO, "splits.validation=0", "splits.test=0"),
+    ],
+)
+def test_with_that_set_it_can_run(overrides):
+    Pipeline(make_recipe(*overrides)).check()
+
+
+def test_a_language_without_sentences_for_the_background_learns_what_to_add():
+    with pytest.raises(RecipeError) as error:
+        Pipeline(make_recipe("mix.babble.probability=1", "mix.sentences={zh: [x]}")).check()
+    assert "add some to the recipe, as mix: {sentences: {en: ['A sentence.', 'Another one.']}}" in str(error.value)

@@ -156,7 +156,7 @@ def test_status_tells_how_far_a_build_is(datagen, built):
     said = datagen.ok("status", built)
     assert "out: 1 of 2 units done, 50.0%" in said
     assert "speed  not known yet; the last unit was done" in said
-    assert "left   1 units, about 0.01 hours\n" in said
+    assert "left   1 unit, about 0.01 hours\n" in said
     assert "no manifest yet: the same command goes on" in said
     found = json.loads(datagen.ok("status", built, "--json"))
     assert (found["finished"], found["n_units_done"], found["seconds_left"]) == (False, 1, None)
@@ -412,7 +412,7 @@ def test_a_developer_can_ask_for_the_traceback(datagen, monkeypatch):
 def test_markup_in_names_is_printed_as_it_is(datagen, tmp_path):
     write(tmp_path / "x.jsonl", [talk("Hello there my friend.", "Hello to you too.", id="[bold red]x[/] {0} %s")])
     said = datagen.ok("build", "fake", "--input", "x.jsonl", "--out", "[bold]o", *FAST)
-    assert "[bold]o: 1 records" in said
+    assert "[bold]o: 1 record in 1 unit" in said
     assert "datagen show '[bold]o'" in said
     assert 'load_dataset("[bold]o"' in said
     assert "[bold red]x[/] {0} %s#three_stream#0" in datagen.ok("show", "[bold]o")

@@ -11,7 +11,8 @@ from datagen.engines.conformance import broken_laws, check
 from datagen.engines.fakes import ToneTokenizer
 from datagen.errors import RecipeError
 from datagen.pipeline.pipeline import Pipeline
-from datagen.recipe import Recipe, load
+from datagen.pipeline.verify.verify import Gate
+from datagen.recipe import Recipe, VerifyConfig, load
 from datagen.records import Dialogue, Turn
 from tools.recipe_page import page
 
@@ -29,6 +30,43 @@ def test_the_voice_of_the_engines_page_keeps_all_laws():
     names: dict = {}
     exec(compile(code_with("class Humming"), "engines.md", "exec"), names)
     assert [finding for finding in check("tts", names["Humming"]()) if not finding.holds] == []
+
+
+def test_the_voice_with_word_times_of_its_own_keeps_all_laws():
+    names: dict = {}
+    exec(compile(code_with("class Chiming"), "engines.md", "exec"), names)
+    engine = names["Chiming"]()
+    assert broken_laws("tts", engine) == []
+    assert engine.word_times == "model"
+
+
+def test_the_pauses_of_the_voice_of_the_engines_page_pass_the_quality_check():
+    names: dict = {}
+    exec(compile(code_with("class Humming"), "engines.md", "exec"), names)
+    engine, check_take = names["Humming"](), Gate(VerifyConfig())
+    for text in ("Yes.", "Well, I would say so, if you ask me.", "How long should green tea steep in hot water?"):
+        audio = engine.speak(text, "low", 3).audio
+        assert check_take(audio, engine.sample_rate_hz, text, "en")[0] is None, text
+
+
+def test_the_build_in_another_language_of_the_engines_page_is_complete(tmp_path, monkeypatch):
+    page_text = (DOCS / "engines.md").read_text("utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page_text, re.DOTALL)
+    (recipe,) = (block for block in blocks if "name: portuguese\n" in block)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("portuguese.py").write_text(code_with("class Portuguese"), "utf-8")
+    Path("chiming.py").write_text(code_with("class Chiming"), "utf-8")
+    Path("portuguese.yaml").write_text(recipe, "utf-8")
+    try:
+        pipeline = Pipeline(load("portuguese.yaml"))
+        assert list(pipeline.faults()) == []
+        dialogue = Dialogue("c", (Turn("user", "Quanto custa?"), Turn("assistant", "Custa 12 €.")), language="pt")
+        streams = run(pipeline, dialogue)
+        assert [u.spoken for u in streams.utterances if u.kind == "turn"][-1].startswith("Custa doze euros")
+    finally:
+        for name in ("portuguese", "chiming"):
+            sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import typing
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum, auto
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -510,10 +511,7 @@ def test_a_damaged_file_of_a_build(here, parameter, fault):
 
 
 def test_a_bug_is_said_to_be_one_and_its_traceback_is_a_variable_away(here, monkeypatch):
-    def broken() -> list[str]:
-        raise KeyError("no such thing")
-
-    monkeypatch.setattr("datagen.resources.recipes", broken)
+    monkeypatch.setattr("datagen.resources.recipes", partial({}.__getitem__, "no such thing"))
     status, out, err = run("recipes")
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "KeyError: 'no such thing'. This is a bug of datagen" in err
@@ -521,6 +519,16 @@ def test_a_bug_is_said_to_be_one_and_its_traceback_is_a_variable_away(here, monk
     monkeypatch.setenv("DATAGEN_TRACEBACK", "1")
     with pytest.raises(KeyError):
         run("recipes")
+
+
+def test_a_mistake_in_code_of_ones_own_is_named_with_its_line_and_is_no_bug(here, monkeypatch):
+    def broken() -> list[str]:
+        raise KeyError("umbrella")
+
+    monkeypatch.setattr("datagen.resources.recipes", broken)
+    _, _, err = run("recipes")
+    assert re.search(r"recipes: KeyError: 'umbrella' \(test_faults.py:\d+, in broken\): this is code of yours", err)
+    assert "bug of datagen" not in err
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import typer.core
 from datagen.cli.help import add_examples, write_groups
 from datagen.faults import explained, one_line
 from datagen.interrupt import exit_status
+from datagen.traces import own_place
 
 _START_S = time.monotonic()
 TRACEBACK = "DATAGEN_TRACEBACK"
@@ -100,6 +101,9 @@ def _message(error: Exception, place: str) -> str:
     if known is not None:
         return str(known)
     said = str(error).strip().splitlines()[-1:]  # of a worker's error, the last line of its traceback
+    if own := own_place(error):
+        text = said[0] if said and isinstance(error, RuntimeError) else ": ".join([type(error).__name__, *said])
+        return f"{place}: {text} ({own}): this is code of yours; set {TRACEBACK}=1 to see the whole traceback"
     return (
         f"{place}: {': '.join([type(error).__name__, *said])}. This is a bug of datagen, or damaged data that it does "
         f"not recognize: set {TRACEBACK}=1 to see where it comes from, and report it"

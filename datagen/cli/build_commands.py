@@ -261,7 +261,7 @@ def check(
     from datagen.run.check import check as run
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
-    from datagen.terminal import printable
+    from datagen.terminal import counted, printable
 
     store = open_store(out)
     if store.exists("export.json"):
@@ -274,7 +274,7 @@ def check(
     for fault in report.faults:
         typer.echo(printable(fault), err=True)
     if report.faults:
-        typer.echo(f"{out}: {len(report.faults)} faults", err=True)
+        typer.echo(f"{out}: {counted(len(report.faults), 'fault')}", err=True)
         raise typer.Exit(1)
     typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, no faults\ndigest {report.digest}")
 

@@ -1,12 +1,14 @@
 """Commands for a finished build: show, listen, report, audit, evaluate."""
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from datagen.cli.app import MANY, Finished, Json, Trust, app
+from datagen.cli.app import MANY, Finished, Json, Trust, app, program
 
 if TYPE_CHECKING:
     from datagen.shards.manifest import Manifest
@@ -110,11 +112,23 @@ def report_page(
     with Bar(f"report {out}") as bar:
         written = write_report(out, to, conversations, bar.part, trust)
     typer.echo(f"{written.file}: {written.file.stat().st_size / 1e6:.1f} MB, works offline")
+    if written.mute:
+        options = (*(("--to", to) if to else ()), "--conversations", str(conversations), "--trust")
+        _tell_mute(written.mute, () if trust else ("report", out, *options))
     typer.echo(f"At an event:  {written.url}")
     if open_ and _can_open():
         import webbrowser
 
         webbrowser.open(written.url)
+
+
+def _tell_mute(reason: str, arguments: Sequence[str]) -> None:
+    """Say why the player has no sound of the tokens, and with which command it has: these arguments."""
+    from datagen.terminal import printable
+
+    typer.echo(printable(f"The tokens cannot be decoded: {reason}"))
+    if arguments and "--trust" in reason:
+        typer.echo(f"With trust:  {program()} {printable(shlex.join(arguments))}")
 
 
 def _can_open() -> bool:

@@ -22,7 +22,7 @@ from datagen.shards.identity import Identity
 from datagen.shards.manifest import Manifest
 from datagen.shards.plan import Plan
 from datagen.shards.unit import Marker
-from datagen.terminal import console
+from datagen.terminal import console, counted
 
 _console = console(None)
 say = partial(_console.print, soft_wrap=True)
@@ -52,9 +52,9 @@ class JobProgress(LongWork, Watcher):
             self._rate = plan.identity.clock.sample_rate_hz
         self._n_units, self._n_done, self._n_before = plan.n_units, n_done, n_done
         self._began = time.monotonic()
-        already = f", {n_done} units done before" if n_done else ""
-        line = f"[bold]{escape(self.out)}[/]: {plan.n_records} records in {plan.n_units} units{already}"
-        say(line)
+        already = f", {counted(n_done, 'unit')} done before" if n_done else ""
+        records, units = counted(plan.n_records, "record"), counted(plan.n_units, "unit")
+        say(f"[bold]{escape(self.out)}[/]: {records} in {units}{already}")
 
     @override
     def unit_done(self, marker: Marker) -> None:
@@ -94,11 +94,11 @@ class JobProgress(LongWork, Watcher):
 def print_status(status: Status) -> None:
     """Progress of a build, in a few lines."""
     share = f"{100 * status.n_units_done / max(status.n_units, 1):.1f}%"
-    say(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {status.n_units} units done, {share}")
+    say(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {counted(status.n_units, 'unit')} done, {share}")
     reasons = _by_count(status.rejects)
     lines = [
-        f"made   {status.n_conversations} conversations, {status.hours:.2f} hours",
-        f"       {status.n_rejects} records rejected{f': {reasons}' if reasons else ''}",
+        f"made   {counted(status.n_conversations, 'conversation')}, {status.hours:.2f} hours",
+        f"       {counted(status.n_rejects, 'record')} rejected{f': {reasons}' if reasons else ''}",
     ]
     if status.last_unit_at is not None:
         age = clock(max(time.time() - status.last_unit_at, 0))
@@ -107,10 +107,20 @@ def print_status(status: Status) -> None:
     if not status.finished and status.hours_left is not None:
         at_speed = f", {clock(status.seconds_left)} at that speed" if status.seconds_left is not None else ""
         lines.append(
-            f"left   {status.n_units - status.n_units_done} units, about {status.hours_left:.2f} hours{at_speed}"
+            f"left   {counted(status.n_units - status.n_units_done, 'unit')}, "
+            f"about {status.hours_left:.2f} hours{at_speed}"
         )
-    finished = "finished: the manifest is there" if status.finished else "no manifest yet: the same command goes on"
-    say("\n".join([*lines, finished]), markup=False)
+    say("\n".join([*lines, _outcome(status)]), markup=False)
+
+
+def _outcome(status: Status) -> str:
+    """The last line about a build: finished, ended without a result, or to be continued."""
+    if status.finished:
+        return "finished: the manifest is there"
+    if status.n_units_done < status.n_units or status.n_conversations:
+        return "no manifest yet: the same command goes on"
+    see = f"{program()} rejects {shlex.quote(status.url)}"
+    return f"ended: nothing kept; `{see}` shows why; after a fix, use a new --out"
 
 
 def _by_count(rejects: dict[str, int]) -> str:
@@ -137,14 +147,15 @@ def print_summary(manifest: Manifest, out: str) -> None:
     _console.print(table)
     kept, n_rejects = manifest.n_conversations, manifest.n_rejects
     reasons = escape(_by_count(manifest.rejects))
-    say(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}")
+    say(f"{counted(kept, 'dialogue')} kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}")
     if empty := _empty_splits(manifest):
         say(f"[yellow]no rows in {' and '.join(empty)}: all dialogues dealt there were rejected, or none was[/]")
     if manifest.notices:
         say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
     say(f"digest {escape(manifest.digest)}\n")
     if manifest.tasks:
-        say(_next_steps(manifest.tasks, out, has_talks="conversations" in manifest.tables), markup=False)
+        has_talks = "conversations" in manifest.tables
+        say(_next_steps(manifest.tasks, out, has_talks=has_talks, n_rejects=n_rejects), markup=False)
 
 
 def _empty_splits(manifest: Manifest) -> list[str]:
@@ -155,13 +166,15 @@ def _empty_splits(manifest: Manifest) -> list[str]:
     return [name for name, share in shares.items() if share and name not in found] if found else []
 
 
-def _next_steps(tasks: list[str], out: str, *, has_talks: bool) -> str:
+def _next_steps(tasks: list[str], out: str, *, has_talks: bool, n_rejects: int) -> str:
     """Commands that work as printed."""
     run, place = program(), shlex.quote(out)
     best = "three_stream" if "three_stream" in tasks else tasks[0]
     steps = [f"{run} show {place} --task {best}     look at a training row"]
     if has_talks:
         steps.append(f"{run} report {place} --open     look and listen in a browser")
+    if n_rejects and has_talks:
+        steps.append(f"{run} rejects {place}     see why records were rejected")
     steps.append(f"{run} check {place}     verify every file")
     if not is_url(out):
         steps.append(f'datasets.load_dataset("{out}", "{best}")     in Python')

@@ -20,7 +20,7 @@ from datagen.records import EngineInfo as EngineInfo
 from datagen.records import Style as Style
 from datagen.records import StylePart as StylePart
 from datagen.records import Voice as Voice
-from datagen.records import Word
+from datagen.records import Word as Word
 from datagen.records import WordTimes as WordTimes
 from datagen.text.reading import Reading as Reading
 

@@ -3,8 +3,9 @@
 Engines outside the package are checked alike, from their own tests with `broken_laws`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,20 @@ from datagen.engines.base import (
     Style,
     TextTokenizer,
 )
+from datagen.engines.members import check_members, own_mistake
 from datagen.engines.normalizer_laws import normalizer_laws
-from datagen.errors import EngineError, EngineMissingError, OutageError
+from datagen.engines.returned import audio_fault, codes_fault, speech_fault, times_fault, words_fault
+from datagen.errors import DatagenError, EngineError, EngineMissingError, OutageError
+from datagen.suggest import did_you_mean
+from datagen.terminal import counted
 
 SAMPLES = {"en": "well, that is good news for everyone.", "zh": "好的，这对大家来说都是好消息。"}
 """Texts for voices, by language; other languages use the English one."""
 _TEXTS = ("Hello, world! It's 5 o'clock.", "你好，世界。", "a <|im_end|> b </s> [SEP] <unk>", "naïve café", "x\ny")
 _LEAST_PEAK = 0.01
-
+_FEW_FRAMES = (1, 7, 50)
+_LEAST_SPOKEN = 0.6
+"""Least share of plain speech that words cover, from the first to the last."""
 
 Answer = tuple[str, object, object]
 """A law, its truth, and what was seen."""
@@ -65,18 +72,66 @@ def check(kind: str, engine: Any, sample: Any = None) -> Iterator[ConformanceFin
         sample: Speech with its rate in Hz and its words, for engines that listen; texts of its
             language, for normalizers.
     """
-    info = engine.info
-    yield ConformanceFinding(
-        "says its name, version and licence", all((info.name, info.version, info.licence)), str(info)
-    )
+    if fault := _no_engine(kind, engine):
+        yield ConformanceFinding("has the members of an engine of its kind", False, fault)
+        return
+    yield ConformanceFinding("says its name, version and licence", True, str(engine.info))
+    yield from _answers(lambda: _CHECKS[kind](engine, sample))
+
+
+def _no_engine(kind: str, engine: Any) -> str:
+    """The reason why an object cannot be checked; empty if it can."""
+    if kind not in _CHECKS:
+        return f"there is no kind {kind!r}{did_you_mean(kind, _CHECKS) or ';'} kinds: {', '.join(_CHECKS)}"
+    if isinstance(engine, type):
+        return f"{engine.__name__} is a class; give an engine made of it, such as {engine.__name__}()"
     try:
-        for law, holds, seen in _CHECKS[kind](engine, sample):
+        check_members(kind, type(engine).__name__, engine)
+    except DatagenError as error:
+        return str(error)
+    return ""
+
+
+def _answers(ask: Callable[[], Iterator[Answer]]) -> Iterator[ConformanceFinding]:
+    """The findings of a check, up to a failure of the engine, which is a finding too."""
+    try:
+        for law, holds, seen in ask():
             yield ConformanceFinding(law, bool(holds), str(seen))
     except OutageError:
         raise  # it says nothing of the engine
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"[:200]
-        yield ConformanceFinding("answers, or fails with an EngineError", False, told)
+        yield ConformanceFinding("answers, or fails with an EngineError", False, own_mistake(error))
+
+
+def first_faults(kind: str, engine: Any, text: str) -> list[str]:
+    """Laws that an engine breaks and that are cheap to check, before a build: one take, one reading, a few encodings.
+
+    Args:
+        kind: A key of `ENGINES`; kinds that need more than that are not checked.
+        engine: A loaded engine.
+        text: A sentence of a language that it speaks or reads.
+
+    Raises:
+        OutageError: As the engine raised it.
+    """
+    asked: dict[str, Callable[[], Iterator[Answer]]] = {
+        "tts": lambda: _one_take(engine, text),
+        "speech_tokenizer": lambda: _codes(engine, _FEW_FRAMES),
+        "text_tokenizer": lambda: _text_tokenizer(engine, None),
+        "normalizer": lambda: islice(normalizer_laws(engine, (text,)), 1),
+    }
+    found = _answers(asked[kind]) if kind in asked else iter(())
+    return [f"{finding.law}: {finding.seen}" for finding in found if not finding.holds]
+
+
+def _one_take(tts: TTS, text: str) -> Iterator[Answer]:
+    """One take of a voice; an engine may refuse the text."""
+    try:
+        speech = tts.speak(text, tts.voices[0], 3)
+    except EngineError:
+        return
+    fault = speech_fault(speech, text)
+    yield "speak returns mono audio and the times of all words", not fault, fault
 
 
 def _tts(tts: TTS, _: Any) -> Iterator[Answer]:
@@ -98,17 +153,23 @@ def _spoken(tts: TTS, text: str, voice: str) -> Iterator[Answer]:
     first = tts.speak(text, voice, 3)
     tts.speak(text, tts.voices[0], 4)
     again = tts.speak(text, voice, 3)
+    if not isinstance(first, Speech):
+        yield f"{voice}: returns speech", False, speech_fault(first, text)
+        return
     audio, words = first.audio, first.words
+    yield f"{voice}: audio is mono float32", not (fault := audio_fault(audio)), fault or f"{len(audio)} samples"
+    if fault:
+        return
     seconds = len(audio) / tts.sample_rate_hz
     peak = float(np.abs(audio).max(initial=0))
-    yield f"{voice}: audio is mono float32", audio.dtype == np.float32 and audio.ndim == 1, str(audio.dtype)
     yield f"{voice}: can be heard and is not clipped", _LEAST_PEAK < peak <= 1, f"peak {peak:.3f}"
     yield f"{voice}: takes as long as speech does", 1 < seconds < 8, f"{seconds:.2f} s for {text!r}"
-    spelled = "".join(word.text for word in words) == "".join(text.split())
-    yield f"{voice}: every word once, whole or in pieces", spelled, f"{len(words)} words or pieces"
-    times = [t for word in words for t in (word.start_samples, word.end_samples)]
-    ordered = times == sorted(times) and 0 <= times[0] <= times[-1] <= len(audio)
-    yield f"{voice}: word times in order, within the audio", ordered, f"{tts.word_times} word times"
+    fault = words_fault(first, text)
+    yield f"{voice}: every word once, whole or in pieces", not fault, fault or f"{len(words)} words or pieces"
+    if not fault:
+        fault = times_fault(first, _LEAST_SPOKEN)
+        law = f"{voice}: word times are samples, in order, and cover what is heard"
+        yield law, not fault, fault or f"{tts.word_times} word times"
     same = np.array_equal(audio, again.audio) and words == again.words
     promised = tts.info.bit_exact != "no"
     seen = "repeats exactly" if same else "differs from call to call"
@@ -124,7 +185,7 @@ def _at_once(tts: TTS) -> Answer:
     alone = [tts.speak(text, voice, 3).audio for text in texts]
     together = dict(tts.speak_many([SpeechRequest(text, voice, 3) for text in texts]))
     same = all(isinstance(s := together.get(k), Speech) and np.array_equal(s.audio, a) for k, a in enumerate(alone))
-    law = f"speaks {tts.concurrency} at once as each alone, if it is promised"
+    law = "speaks the utterances of a conversation as each alone, if it is promised"
     return law, same or tts.info.bit_exact == "no", "the same" if same else "they differ"
 
 
@@ -170,54 +231,74 @@ def _refuses(law: str, call: Callable[[], Any]) -> Answer:
 
 def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[Answer]:
     rate, sizes = tokenizer.frame_rate_hz, tokenizer.codebook_sizes
+    yield from _codes(tokenizer, (1, 2, 7, 250, int(31 * rate)))
     hop = int(tokenizer.sample_rate_hz // rate)
     rng = np.random.default_rng(1)
-    promised = tokenizer.info.bit_exact != "no"
-    yield "its frames are whole samples", hop > 0 and rate * hop == tokenizer.sample_rate_hz, f"{hop} samples"
-    each = len(sizes) == len(tokenizer.silence_codes) == tokenizer.n_codebooks > 0 and min(sizes) > 0
-    yield "every codebook has a size and a code of silence", each, f"{sizes} {tokenizer.silence_codes}"
-    for n_frames in (1, 2, 7, 250, int(31 * rate)):
-        audio = rng.normal(0, 2000, n_frames * hop).astype(np.int16)
-        codes = tokenizer.encode(audio)
-        seen = f"{codes.dtype} {codes.shape}"
-        yield f"{n_frames} frames: one code per frame and codebook", _are_codes(codes, n_frames, sizes), seen
-        same = np.array_equal(codes, tokenizer.encode(audio))
-        yield f"{n_frames} frames: the same again, if it is promised", same or not promised, f"{same}"
     pair = [rng.normal(0, 2000, n * hop).astype(np.int16) for n in (int(33 * rate), 25)]
     alone = [tokenizer.encode(audio) for audio in pair]
     together = tokenizer.encode_many(pair)
     same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+    promised = tokenizer.info.bit_exact != "no"
     yield "two channels at once are as each alone, or not promised", same or not promised, f"{same}"
     try:
         tokenizer.encode(np.zeros(hop + 1, np.int16))
         yield "refuses audio that is no whole number of frames", False, "took it"
     except ValueError as error:
         yield "refuses audio that is no whole number of frames", True, str(error)[:80]
-    silent = tokenizer.encode(np.zeros(max(round(10 * rate), 1) * hop, np.int16)).reshape(-1, len(sizes))
-    commonest = tuple(int(np.bincount(codes).argmax()) for codes in silent.T)
-    share = float(np.mean(silent == commonest))
-    right = tuple(tokenizer.silence_codes) == commonest
-    yield "its silence code is the commonest of silence", right, f"{share:.0%} of ten seconds"
     yield _decodes(tokenizer, alone[1], hop)
     for k in range(1, len(sizes)):
         yield _decodes(tokenizer, alone[1][:, :k], hop, f", of {k} of its codebooks")
 
 
-def _are_codes(codes: Any, n_frames: int, sizes: tuple[int, ...]) -> bool:
-    """True for uint16 [n_frames] of one codebook, [n_frames, n_codebooks] of several, each below its size."""
-    shape = (n_frames,) if len(sizes) == 1 else (n_frames, len(sizes))
-    return codes.dtype == np.uint16 and codes.shape == shape and bool((codes.reshape(-1, len(sizes)) < sizes).all())
+def _codes(tokenizer: SpeechTokenizer, lengths: Sequence[int]) -> Iterator[Answer]:
+    """Codes of noise of some lengths in frames, and of silence."""
+    rate_hz, frame_rate_hz, sizes = tokenizer.sample_rate_hz, tokenizer.frame_rate_hz, tokenizer.codebook_sizes
+    hop = int(rate_hz // frame_rate_hz)
+    whole = hop > 0 and frame_rate_hz * hop == rate_hz
+    seen = f"{hop} samples" if whole else f"{rate_hz} Hz are no whole number of samples per frame at {frame_rate_hz} Hz"
+    yield "its frames are whole samples", whole, seen
+    if not whole:
+        return
+    rng, promised = np.random.default_rng(1), tokenizer.info.bit_exact != "no"
+    for n_frames in lengths:
+        audio = rng.normal(0, 2000, n_frames * hop).astype(np.int16)
+        codes = tokenizer.encode(audio)
+        fault = codes_fault(codes, n_frames, sizes)
+        if not fault and codes.dtype != np.uint16:
+            fault = f"its codes are {codes.dtype}; return uint16"
+        law = f"{counted(n_frames, 'frame')}: one code per frame and codebook"
+        yield law, not fault, fault or f"{codes.dtype} {codes.shape}"
+        if fault:
+            return
+        same = np.array_equal(codes, tokenizer.encode(audio))
+        yield f"{law}, the same again, if it is promised", same or not promised, f"{same}"
+    yield _silence(tokenizer, hop)
+
+
+def _silence(tokenizer: SpeechTokenizer, hop: int) -> Answer:
+    """Codes of ten seconds of silence, as they are measured."""
+    n_frames = max(round(10 * tokenizer.frame_rate_hz), 1)
+    silent = tokenizer.encode(np.zeros(n_frames * hop, np.int16)).reshape(n_frames, -1)
+    commonest = tuple(int(np.bincount(codes).argmax()) for codes in silent.T)
+    share, declared = f"{np.mean(silent == commonest):.0%} of ten seconds", tuple(tokenizer.silence_codes)
+    right, shown = commonest == declared, [codes if len(codes) > 1 else codes[0] for codes in (commonest, declared)]
+    seen = f"the commonest is {shown[0]} ({share}), declared is {shown[1]}"
+    return "its silence code is the commonest of silence", right, share if right else seen
 
 
 def _decodes(tokenizer: SpeechTokenizer, codes: Any, hop: int, of: str = "") -> Answer:
     law = f"can be heard again{of}, or says what is missing"
     try:
         tokenizer.decode(codes[:0])
+        audio = tokenizer.decode(codes)
     except EngineMissingError as error:
         return law, True, str(error)[:120]
-    audio = tokenizer.decode(codes)
-    right = audio.dtype == np.float32 and audio.shape == (len(codes) * hop,) and bool(np.isfinite(audio).all())
-    return law, right, f"{audio.dtype} {audio.shape}"
+    except NotImplementedError as error:
+        return law, False, f"{own_mistake(error)}; if it cannot decode, raise an EngineMissingError that says so"
+    fault = audio_fault(audio)
+    if not fault and len(audio) != len(codes) * hop:
+        fault = f"{len(audio)} samples for {len(codes)} codes; return {hop} per code"
+    return law, not fault, fault or f"{audio.dtype} {audio.shape}"
 
 
 def _text_tokenizer(tokenizer: TextTokenizer, _: Any) -> Iterator[Answer]:

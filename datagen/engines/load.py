@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from datagen.engines.base import (
@@ -15,7 +16,6 @@ from datagen.engines.base import (
     TTS,
     VAD,
     Aligner,
-    EngineInfo,
     Noise,
     Normalizer,
     Options,
@@ -23,8 +23,9 @@ from datagen.engines.base import (
     SpeechTokenizer,
     TextTokenizer,
 )
+from datagen.engines.members import PROTOCOLS, check_members, own_mistake
 from datagen.engines.moved import new_address
-from datagen.errors import EngineError, RecipeError
+from datagen.errors import DatagenError, EngineError, RecipeError
 from datagen.suggest import did_you_mean
 
 ENGINES: dict[str, dict[str, str]] = {
@@ -104,27 +105,13 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     Raises:
         RecipeError: If the name or an option is unknown.
         EngineMissingError: If the engine's package or weights are not there.
-        EngineError: If the codes of a speech tokenizer do not fit the 16 bits of a shard.
+        EngineError: If an engine from outside the package fails while it is made, or the codes of a speech tokenizer
+            do not fit the 16 bits of a shard.
     """
     if kind not in ENGINES:
         raise RecipeError(f"there is no kind of engine {kind!r}; kinds: {', '.join(ENGINES)}")
-    target = ENGINES[kind].get(name, name)
-    module_name, colon, class_name = target.partition(":")
-    if not colon:
-        meant = did_you_mean(name, ENGINES[kind]) or ";"
-        known = ", ".join(ENGINES[kind])
-        raise RecipeError(f"no {kind} engine {name!r}{meant} known: {known}, or your own as module:Class")
-    try:
-        with _here() if target == name else nullcontext():
-            engine_class = getattr(import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        reason = new_address(error, target) or error
-        raise RecipeError(f"{kind} engine {name!r} cannot be imported: {reason}") from error
-    if not isinstance(engine_class, type) or not callable(getattr(engine_class, _VERBS[kind], None)):
-        raise RecipeError(
-            f"{kind} engine {name!r} is none: it is no class with the method {_VERBS[kind]}; docs/engines.md says "
-            "what an engine has"
-        )
+    own = name not in ENGINES[kind]
+    engine_class = class_of(kind, name)
     try:
         with suppress(ValueError):  # what has no signature is no engine, as it turns out
             inspect.signature(engine_class).bind(**options)
@@ -132,12 +119,73 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
         raise RecipeError(
             f"{kind} engine {name!r} does not take these options: {error}{_options_of(engine_class, options)}"
         ) from error
-    engine = engine_class(**options)
-    if not isinstance(getattr(engine, "info", None), EngineInfo):
-        raise RecipeError(f"{kind} engine {name!r} has no `info`, so it is not an engine; see docs/engines.md")
+    engine = _made(kind, name, engine_class, options) if own else engine_class(**options)
+    if own:
+        check_members(kind, name, engine)
     if kind == "speech_tokenizer" and max(engine.codebook_sizes) > 1 << 16:
         raise EngineError(f"{name}: {max(engine.codebook_sizes)} codes do not fit in 16 bits")
     return engine
+
+
+def class_of(kind: str, name: str) -> type:
+    """The class of an engine, imported.
+
+    Raises:
+        RecipeError: If there is none, or its module cannot be imported; names the line that fails.
+    """
+    target = ENGINES[kind].get(name, name)
+    module_name, colon, class_name = target.partition(":")
+    if not colon:
+        package, dot, last = name.rpartition(".")
+        colon_meant = f"; did you mean {package}:{last}?" if dot else ""
+        meant = colon_meant or did_you_mean(name, ENGINES[kind]) or ";"
+        known = ", ".join(ENGINES[kind])
+        raise RecipeError(f"no {kind} engine {name!r}{meant} known: {known}, or your own as module:Class")
+    cannot = f"{kind} engine {name!r} cannot be imported"
+    try:
+        with _here() if target == name else nullcontext():
+            module = import_module(module_name)
+    except (DatagenError, MemoryError):
+        raise
+    except Exception as error:  # of the module's own lines too
+        moved = new_address(error, target) if isinstance(error, ImportError | AttributeError) else None
+        raise RecipeError(f"{cannot}: {moved or own_mistake(error)}") from error
+    try:
+        engine_class = getattr(module, class_name)
+    except AttributeError as error:
+        reason = new_address(error, target) or _no_such_class(module, class_name)
+        raise RecipeError(f"{cannot}: {reason}") from error
+    if not isinstance(engine_class, type) or not callable(getattr(engine_class, _VERBS[kind], None)):
+        raise RecipeError(
+            f"{kind} engine {name!r} is not an engine: it must be a class with the method {_VERBS[kind]} "
+            "(docs/engines.md)"
+        )
+    if getattr(engine_class, _VERBS[kind]) is getattr(PROTOCOLS[kind], _VERBS[kind]):
+        raise RecipeError(
+            f"{kind} engine {name!r} has no method {_VERBS[kind]} of its own; define it (docs/engines.md)"
+        )
+    return engine_class
+
+
+def _no_such_class(module: ModuleType, class_name: str) -> str:
+    """The reason why a module has no class of a name, with the one that was probably meant."""
+    classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+    return f"module {module.__name__} has no class {class_name!r}{did_you_mean(class_name, classes)}"
+
+
+def _made(kind: str, name: str, engine_class: type, options: Mapping[str, Any] | Options) -> Any:
+    """An engine from outside the package.
+
+    Raises:
+        DatagenError: As its constructor raised it.
+        EngineError: If its constructor raised anything else; names the line that failed.
+    """
+    try:
+        return engine_class(**options)
+    except (DatagenError, MemoryError):
+        raise
+    except Exception as error:
+        raise EngineError(f"{kind} engine {name!r} cannot be made: {own_mistake(error)}") from error
 
 
 def _options_of(engine_class: type, options: Mapping[str, Any] | Options) -> str:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from datagen.clock import ceil_div, hop_samples, ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
+from datagen.engines.returned import codes_fault
+from datagen.errors import EngineError
 from datagen.pipeline.levels import FULL_SCALE, amplitude
 from datagen.pipeline.step import PipelineStage
 from datagen.records import (
@@ -188,15 +190,16 @@ def channel_codes(
         sample_rate_hz: Sample rate of the channels.
 
     Raises:
-        ValueError: If the tokenizer does not return a code per frame and codebook.
+        EngineError: If the tokenizer does not return a code per frame and codebook, each below its size.
     """
     hop = hop_samples(sample_rate_hz, speech.frame_rate_hz)
     codes = speech.encode_many([_at_rate(channel, sample_rate_hz, speech.sample_rate_hz) for channel in channels])
+    if len(codes) != len(channels):
+        raise EngineError(f"{speech.info.name}: encode_many made {len(codes)} lists of {len(channels)} audios")
     for channel, found in zip(channels, codes, strict=True):
-        n_frames = len(channel) // hop
-        if found.size != n_frames * speech.n_codebooks:
-            raise ValueError(f"{found.size} codes for {n_frames} frames of {speech.n_codebooks}")
-    return [np.ascontiguousarray(found).reshape(-1) for found in codes]
+        if fault := codes_fault(found, len(channel) // hop, speech.codebook_sizes):
+            raise EngineError(f"{speech.info.name}: {fault}")
+    return [np.ascontiguousarray(found, np.uint16).reshape(-1) for found in codes]
 
 
 def _at_rate(channel: NDArray[np.int16], from_hz: int, to_hz: int) -> NDArray[np.int16]:

@@ -10,9 +10,10 @@ from typing import Any
 from datagen.clock import hop_samples, plain_number
 from datagen.engines import gpu, load
 from datagen.engines.base import ASR, MOS, TTS, VAD, Aligner, Noise, Rooms, SpeechTokenizer, TextTokenizer
+from datagen.engines.conformance import SAMPLES, first_faults
 from datagen.engines.noise.people import GeneratedPeople
 from datagen.engines.normalizers import Normalizers
-from datagen.errors import DatagenError, RecipeError, refuse
+from datagen.errors import DatagenError, EngineError, RecipeError, refuse
 from datagen.pipeline.encode import Encode
 from datagen.pipeline.flatten import Flatten
 from datagen.pipeline.mix.mix import Mix
@@ -283,13 +284,14 @@ class Pipeline:
                 yield error
         if broken:
             return
+        own = self._check_own_engines
         synthetic = (
-            (self._check_voices, self._check_languages),
+            (self._check_voices, self._check_languages, own),
             (self._check_sentences,),
             (self._check_tools,),
             (self._check_patience,),
         )
-        for checks in synthetic if self.recipe.input.recordings is None else ((self._check_recordings,),):
+        for checks in synthetic if self.recipe.input.recordings is None else ((self._check_recordings, own),):
             try:
                 for check_it in checks:  # each holds only if those before it do
                     check_it()
@@ -339,13 +341,46 @@ class Pipeline:
             if self.asr and language not in self.asr.languages:
                 raise RecipeError(f"verify.asr: {self.asr.info.name} does not support {language!r}")
 
+    def _check_own_engines(self) -> None:
+        """Check engines from outside the package against the laws that cost little: one sentence, a few codes.
+
+        Raises:
+            DatagenError: If any breaks one; lists them all.
+        """
+        recipe, known = self.recipe, self.recipe.select.languages
+        sentence = {language: texts[0] for language, texts in recipe.mix.sentences.items() if texts} | SAMPLES
+        text = sentence.get(known[0] if known else "en", SAMPLES["en"])
+        kinds = (kind for kind in ("tts", "speech_tokenizer", "text_tokenizer") if kind in self.engine_kinds)
+        asked: list[tuple[str, str, Any, str]] = [
+            (kind, getattr(recipe.engines, kind).name, getattr(self, kind), text) for kind in kinds
+        ]
+        if recipe.input.recordings is None:
+            asked += [
+                ("normalizer", engine.name, self.normalizers.of(language), sentence.get(language, text))
+                for language, engine in recipe.script.normalizer.items()
+                if language in known
+            ]
+        refuse(
+            [
+                EngineError(f"{kind} engine {name!r}: {fault}; see `datagen engines check {name} --kind {kind}`")
+                for kind, name, engine, text in asked
+                if name not in load.ENGINES[kind]
+                for fault in first_faults(kind, engine, text)
+            ]
+        )
+
     def _check_sentences(self) -> None:
         mix = self.recipe.mix
         talk, prompts = mix.babble.probability or mix.other_talkers.probability, self.recipe.voices.prompts
         for language in self.recipe.select.languages if talk or prompts else ():
             if not mix.sentences.get(language):
                 what = "babble and other talkers" if talk else "voice prompts"
-                raise RecipeError(f"mix.sentences: there are no sentences in {language!r} for {what}")
+                zero = "mix.babble.probability and mix.other_talkers.probability" if talk else "voices.prompts"
+                raise RecipeError(
+                    f"mix.sentences: there are no sentences in {language!r} for {what}; add some to "
+                    f"the recipe, as mix: {{sentences: {{{language}: ['A sentence.', 'Another one.']}}}}, or set "
+                    f"{zero} to 0"
+                )
 
     def _check_tools(self) -> None:
         """Check that the assistant has words before a call of a tool.
@@ -407,6 +442,12 @@ class Pipeline:
             if not given or (unable and not (one_list and self.assistants[language])):
                 fault = f"{unable[0]!r} does not speak {language!r}" if given else f"none is given for {language!r}"
                 raise RecipeError(f"voices.assistant: {fault}; name one per language, as {{{language}: NAME}}: {named}")
+            if language not in pools and able and not self.recipe.voices.users:
+                raise RecipeError(
+                    f"voices.users: only the speaker of the assistant speaks {language!r} ({named}); use a voice "
+                    f"engine of more speakers, or let users share voices: set voices.users to [{able[-1]}] and "
+                    "splits.share_voices to true"
+                )
             if language not in pools:
                 raise RecipeError(f"voices.users: no voice speaks {language!r}; add some that do: {named}")
 

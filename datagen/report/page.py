@@ -45,6 +45,10 @@ _FIGURES = {
 """Titles of the figures with a published human range."""
 
 
+_LEAST_JUDGED = 10
+"""Conversations from which on figures are counted; in fewer, a share rests on a handful of events."""
+
+
 @dataclass(frozen=True)
 class Content:
     """The content of a page."""
@@ -137,7 +141,7 @@ def lines(c: Content) -> dict[str, str]:
     return {
         "summary": "; ".join(filter(None, parts)) + ".",
         "contents": ", ".join(f"{name} {n_of_split[name]:,}" for name in SPLITS if name in n_of_split),
-        "timing": _within(c.timing) if c.timing else "",
+        "timing": _within(c.timing, m.n_conversations) if c.timing else "",
         "tokens": ", ".join(used),
         "audit": _verdicts(c),
         "rejects": rejected,
@@ -152,10 +156,12 @@ def _verdicts(c: Content) -> str:
     return f"{', '.join(failed)} failed" if failed else f"{n_passed} of {len(c.audit)} pass, none fails"
 
 
-def _within(timing: dict[str, Any]) -> str:
-    """The median offset, and the number of figures in their published human range."""
+def _within(timing: dict[str, Any], n_conversations: int) -> str:
+    """The median offset, and the number of figures in their published human range, if there is enough to judge."""
     known = [figure["inside"] for figure in timing["figures"].values() if figure["inside"] is not None]
     median = number("fto_median_ms", timing["figures"]["fto_median_ms"]["value"])
+    if n_conversations < _LEAST_JUDGED:
+        return f"median offset {median}; too few conversations to judge"
     return f"median offset {median}; {sum(known)} of {len(known)} figures lie in their published human range"
 
 

@@ -45,6 +45,8 @@ class WrittenReport:
     file: Path
     fragment: str
     """Opens its player at the first conversation's event: `conversation=ID&t=SECONDS`; empty without a player."""
+    mute: str = ""
+    """Reason why tokens cannot be decoded here; empty if they can."""
 
     @property
     def url(self) -> str:
@@ -70,7 +72,7 @@ def write_report(
     content = read(datagen.inspect.open(out, trust), n_conversations, part)
     file = Path(to) if to else default_file(out)
     _write(file, render(content))
-    return WrittenReport(file, link(content.talks[0]) if content.talks else "")
+    return WrittenReport(file, link(content.talks[0]) if content.talks else "", content.mute)
 
 
 def _write(file: Path, page: str) -> None:

@@ -1,5 +1,6 @@
 """A build from recipe to manifest."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -71,6 +72,7 @@ class BuildJob(Job[Manifest]):
     @override
     def plan(self, store: Store) -> Plan:
         preflight(self._pipeline, store)
+        self._failures = FailureLimit(self._recipe.limits, _rejects_of(store))
         self._skipped, self._for_workers = notices(self._pipeline), self._pipeline.worker_recipe()
         return plan_build(self._pipeline, store)
 
@@ -112,17 +114,22 @@ class BuildJob(Job[Manifest]):
     def finish(self, store: Store, plan: Plan) -> Manifest:
         if self.complete(store):
             return Manifest.load(store)
-        self._kept.check(store)
+        self._kept.check(store, _rejects_of(store))
         if self._recipe.takes.keep:
             Index.gather(store).write()
         return finish(store, plan)
 
 
+def _rejects_of(store: Store) -> str:
+    """The command that shows the rejects of an output."""
+    return f"`datagen rejects {shlex.quote(store.url)}`"
+
+
 class FailureLimit:
     """Stops a build in which too many selected dialogues fail."""
 
-    def __init__(self, limits: LimitsConfig) -> None:
-        self._limits, self._n_kept, self._failed = limits, 0, Counter[str]()
+    def __init__(self, limits: LimitsConfig, see: str = "`datagen rejects OUT`") -> None:
+        self._limits, self._see, self._n_kept, self._failed = limits, see, 0, Counter[str]()
 
     def count(self, marker: Marker) -> None:
         """Add one more unit.
@@ -138,7 +145,7 @@ class FailureLimit:
             worst = ", ".join(f"{reason} {n}" for reason, n in self._failed.most_common(3))
             raise LimitError(
                 f"{n_failed} of {n_selected} selected dialogues failed ({worst}), more than limits.max_failed_share "
-                f"({self._limits.max_failed_share:g}) allows. See `rejects/` for the reasons. Finished units are kept: "
-                "to continue anyway, run the same command with --set limits.max_failed_share=1; after a fix, use a "
-                "new --out"
+                f"({self._limits.max_failed_share:g}) allows. {self._see} shows where and why. Finished units are "
+                "kept: to continue anyway, run the same command with --set limits.max_failed_share=1; after a fix, use "
+                "a new --out"
             )

@@ -7,11 +7,13 @@ would find only later: each package, path and server that an engine names, thoug
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from datagen.engines.catalogue import CARDS
+from datagen.engines.load import ENGINES, class_of
 from datagen.errors import DatagenError, EngineMissingError
 from datagen.faults import explained
 from datagen.pipeline.pipeline import Pipeline
@@ -81,12 +83,18 @@ def _engines(recipe: Recipe) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         named += [(f"mix.bursts.sources[{k}]", "noise", each) for k, each in enumerate(mix["bursts"]["sources"])]
     if mix["room"]["probability"]:
         named.append(("mix.room.engine", "rooms", mix["room"]["engine"]))
+    named += [(f"script.normalizer.{language}", "normalizer", each) for language, each in _normalizers(r)]
     for key, kind, engine in named:
         yield key, kind, engine
         inner = engine["options"] if engine["name"] == "by_language" else {}
         for language, each in inner.items():
             if isinstance(each, Mapping) and isinstance(each.get("name"), str):
                 yield f"{key}.options.{language}", kind, {"options": {}, **each}
+
+
+def _normalizers(recipe: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Language and values of each normalizer that a recipe names."""
+    yield from (recipe["script"].get("normalizer") or {}).items()
 
 
 def _of_engine(key: str, kind: str, engine: Mapping[str, Any]) -> Iterator[Finding]:
@@ -97,6 +105,10 @@ def _of_engine(key: str, kind: str, engine: Mapping[str, Any]) -> Iterator[Findi
         fix = pip_of(card.state) or f"install {card.needs or lacks}"
         state = Finding("engine", key, "missing", f"{engine['name']} lacks {lacks}", fix)
         yield state if lacks else Finding("engine", key, "ok", f"{engine['name']}, its packages are installed")
+    elif engine["name"] not in ENGINES[kind]:
+        with suppress(DatagenError):  # the build reports it
+            class_of(kind, engine["name"])
+            yield Finding("engine", key, "ok", f"{engine['name']}, your own")
     for name, value in _values(engine.get("options") or {}):
         option = f"{key}.options.{name}"
         if _is_path(value) and not Path(value).exists():

@@ -140,8 +140,12 @@ class Kept:
             self._files.setdefault(name, key)
         return Outcome(self._n_kept, self._rejects)
 
-    def check(self, store: Store) -> None:
+    def check(self, store: Store, see: str = "") -> None:
         """Check the results of all units counted.
+
+        Args:
+            store: The output.
+            see: Where all rejects can be seen, for the message.
 
         Raises:
             LimitError: If nothing is kept, or too much is rejected for one reason.
@@ -150,7 +154,8 @@ class Kept:
         found = fault(outcome, self._most, lambda name: _example(store, self._files.get(name, ""), name))
         if found:
             again = f"{_to_continue(outcome)}, and nothing is done again" if outcome.n_kept else ""
-            raise LimitError(f"{store.url}: {found}{again}; {self._again}")
+            shown = f"; {see} shows all of them" if see else ""
+            raise LimitError(f"{store.url}: {found}{again}{shown}; {self._again}")
 
 
 def _example(store: Store, key: str, name: str) -> str:

@@ -31,6 +31,7 @@ from datagen.shards.markers import missing
 from datagen.shards.plan import Plan, PlannedInput, load_plan, refuse_another
 from datagen.shards.store import LocalStore, Store, open_store
 from datagen.sources.inputs import resolve
+from datagen.terminal import counted
 
 _BYTES_PER_HOUR = 4_000_000
 """Conversations and rows of all tasks without audio: measured on the quickstart recipe."""
@@ -121,7 +122,8 @@ class Estimate:
         """The estimate for people."""
         free = f", {_size(self.free_bytes)} free" if self.free_bytes is not None else ""
         return (
-            f"{self.n_records} records in {self.n_units} units, {self.n_left} left: about {self.hours:.1f} hours of "
+            f"{counted(self.n_records, 'record')} in {counted(self.n_units, 'unit')}, {self.n_left} left: "
+            f"about {self.hours:.1f} hours of "
             f"conversation and {_size(self.n_bytes)} on disk{free}; select keeps {self.kept_share:.0%} of the first "
             "records (estimated)"
         )

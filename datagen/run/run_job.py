@@ -1,8 +1,10 @@
 """Run a job: in this process, in worker processes, or on Ray."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
+from datagen.errors import OutageError
 from datagen.interrupt import remembered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.local import Hand, run_local
@@ -13,6 +15,7 @@ from datagen.shards.markers import all_but, missing
 from datagen.shards.plan import I, Plan
 from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
+from datagen.terminal import counted
 
 _R = TypeVar("_R")
 
@@ -67,19 +70,31 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
 
     if left:
         job.begin(store, plan, left)
-        if engine == "ray":
-            run_ray(job, out, left, n_workers, address, done, watcher.notice)
-        elif n_workers:
-            (pool,) = job.pools(out, n_workers, engine)
-            hands = _hands(pool, min(n_workers, len(left)), job.limits.attempts, watcher.notice)
-            run_local(hands, left, done, patient=pool.lanes > 0)
-        else:
-            run = job.here(out, plan, store)
-            for unit in left:
-                done(run(unit))
+        with _outages_tell_what_is_done(store, plan):
+            if engine == "ray":
+                run_ray(job, out, left, n_workers, address, done, watcher.notice)
+            elif n_workers:
+                (pool,) = job.pools(out, n_workers, engine)
+                hands = _hands(pool, min(n_workers, len(left)), job.limits.attempts, watcher.notice)
+                run_local(hands, left, done, patient=pool.lanes > 0)
+            else:
+                run = job.here(out, plan, store)
+                for unit in left:
+                    done(run(unit))
     result = job.finish(store, plan)
     store.sweep()  # leftovers of workers that died in this run
     return result
+
+
+@contextmanager
+def _outages_tell_what_is_done(store: Store, plan: Plan[I]) -> Iterator[None]:
+    """Add to an outage how many units are done, and how to continue."""
+    try:
+        yield
+    except OutageError as error:
+        n_done = plan.n_units - len(missing(store, plan.n_units))
+        done = f"{n_done} of {counted(plan.n_units, 'unit')} done and kept"
+        raise OutageError(f"{error}. {done}; the same command resumes it") from error
 
 
 def _finished(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int], *, verify: bool) -> Iterator[Marker]:

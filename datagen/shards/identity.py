@@ -9,6 +9,8 @@ from datagen.shards.vocab import Vocabulary
 KeptApart = Literal["speakers", "voices", "nothing"]
 """voices: the users of a language are all shades of one speaker, so no split has a speaker of its own."""
 
+_UNTOLD = {"recipe_sha256", "lineage"}
+"""Values of which the recipe's own values, or name and version of an engine, say more."""
 _OF_FILES = ("data_version", "recipe_sha256", "engines", "vocabulary", "clock", "silence")
 
 
@@ -133,7 +135,8 @@ def _fields(fields: list[tuple[str, Any]]) -> dict[str, Any]:
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
     """The values in which two identities differ, one line each.
 
-    Lists of named things, such as inputs, are compared by name. An absent value counts as None, as in JSON.
+    Lists of named things, such as inputs, are compared by name; names and versions come first. An absent value counts
+    as None, as in JSON.
 
     >>> differences({"recipe": {"seed": 7}}, {"recipe": {"seed": 8}})
     ['recipe.seed is 7 there and 8 now']
@@ -144,9 +147,11 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     if old == new:
         return []
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+        if list(old) == list(new):  # of an engine of one's own that gives a list
+            return []
         return differences(_by_name(old), _by_name(new), path) or [f"{path} is in another order now"]
     if isinstance(old, dict) and isinstance(new, dict):
-        keys = [key for key in sorted({*old, *new}) if key != "recipe_sha256"]  # the recipe's values say more
+        keys = sorted({*old, *new} - _UNTOLD, key=lambda key: (key != "name", key != "version", key))
         below = [differences(old.get(key), new.get(key), f"{path}.{key}" if path else key) for key in keys]
         return [difference for each in below for difference in each]
     if isinstance(old, dict) or isinstance(new, dict):

@@ -42,7 +42,7 @@ def test_the_shipped_recipe_writes_what_it_then_reads(server, settings, tmp_path
     assert str(file.parent) == load("from_topics").input.paths[0]
     assert len(file.read_text("utf-8").splitlines()) == 3
     again = run("write", "from_topics", "--limit", "3", *settings)
-    assert "3 records in 1 units, 1 units done before" in again.output
+    assert "3 records in 1 unit, 1 unit done before" in again.output
     assert server.n_calls == 12 + 8, "two wordings of the judge rate four dialogues of known rank"
 
 

@@ -163,3 +163,15 @@ def test_a_gpu_is_listed_by_its_driver(tmp_path, monkeypatch):
     assert environment.gpu(needed=True).detail == "H200, 143771 MiB"
     tool.write_text("#!/bin/sh\nexit 9\n")
     assert (environment.gpu(needed=True).state, environment.gpu(needed=False).state) == ("missing", "absent")
+
+
+def test_engines_of_ones_own_are_listed_one_line_each(datagen):
+    _, findings = found(datagen, "fake", "--set", "engines.tts={name: 'tests.run.engines:Counted'}")
+    assert findings["engine", "engines.tts"]["detail"] == "tests.run.engines:Counted, your own"
+    _, findings = found(
+        datagen, "fake", "--set", "script.normalizer={en: {name: 'datagen.engines.normalizers:English'}}"
+    )
+    assert findings["engine", "script.normalizer.en"]["state"] == "ok"
+    _, findings = found(datagen, "fake", "--set", "engines.tts={name: 'tests.run.engines:Nobody'}")
+    assert ("engine", "engines.tts") not in findings
+    assert "has no class 'Nobody'" in findings["build", "fake"]["detail"]

@@ -1,12 +1,16 @@
 """`datagen rejects` counts by reason, shows examples, and says which setting keeps such records."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from datagen.cli.progress import _next_steps
+from datagen.errors import LimitError
 from datagen.run.build import build
-from tests.run.builds import SPLITS, fake, talk
+from datagen.shards.store import LocalStore
+from tests.run.builds import SPLITS, fake, talk, worker
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +56,49 @@ def test_json_has_all_of_it(datagen, built):
     first = values["reasons"][0]
     assert (first["name"], first["count"], first["fix"]) == ("select/code", 3, "raise select.max_code_share")
     assert [each["dialogue_id"] for each in first["examples"]] == ["code0", "code1"]
-    assert set(first["examples"][0]) == {"record", "dialogue_id", "source", "detail"}
+    assert set(first["examples"][0]) == {"record", "dialogue_id", "source", "detail", "traceback", "place"}
 
 
 def test_an_unknown_reason_is_an_error_with_the_known_ones(datagen, built):
     assert "did you mean code? it has select/code" in datagen.fails("rejects", "out", "--reason", "cod")
     assert "there is no build" in datagen.fails("rejects", "nowhere")
+
+
+BROKEN = ("engines.tts={name: 'tests.run.engines:Broken'}", "speak.attempts=1")
+
+
+@pytest.fixture
+def ended(tmp_path):
+    """A build whose engine fails on each dialogue: it ended without a manifest. Returns its last words."""
+    with pytest.raises(LimitError) as error:
+        build(fake(tmp_path, *BROKEN, records=[talk("Tell me about apples please.", "Yes.", id="a")]), "out", 0)
+    return str(error.value)
+
+
+def test_a_build_that_kept_nothing_names_the_command_and_the_command_shows_where_the_engine_failed(datagen, ended):
+    assert ended.endswith("`datagen rejects out` shows all of them; after a fix, use a new --out")
+    lines = datagen.ok("rejects", "out").splitlines()
+    assert lines[0] == "out: 1 of 1 records rejected (100.0%) in the finished units of an unfinished build"
+    assert "ValueError: broken" in lines[2]
+    assert re.fullmatch(r" +at engines.py:\d+, in speak; --traceback shows the whole traceback", lines[3])
+    whole = datagen.ok("rejects", "out", "--traceback")
+    assert "Traceback (most recent call last):" in whole
+    assert "raise ValueError(" in whole
+
+
+def test_the_status_of_a_build_that_kept_nothing_is_ended(datagen, ended):
+    last = datagen.ok("status", "out").splitlines()[-1]
+    assert re.fullmatch(r"ended: nothing kept; `\S*datagen rejects out` shows why; after a fix, use a new --out", last)
+
+
+def test_the_rejects_of_an_unfinished_build_are_those_of_its_finished_units(datagen, tmp_path):
+    work = worker(fake(tmp_path, n=6), LocalStore(Path("out")))
+    work.run(1)
+    assert datagen.ok("rejects", "out").splitlines()[0].startswith("out: 1 of 2 records rejected (50.0%) in the fin")
+    assert "no manifest yet: the same command goes on" in datagen.ok("status", "out")
+
+
+@pytest.mark.parametrize("n_rejects", [0, 1])
+def test_the_rejects_are_a_next_step_if_there_are_any(n_rejects):
+    steps = _next_steps(["asr"], "out", has_talks=True, n_rejects=n_rejects)
+    assert ("rejects out " in steps) == bool(n_rejects)

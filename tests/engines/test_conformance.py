@@ -115,7 +115,7 @@ def test_engines_are_named_in_one_table_or_by_class():
         ("datagen.engines.fakes:Missing", {}, "cannot be imported"),
         ("no.such.module:X", {}, "cannot be imported"),
         ("tone", {"volume": 3}, "does not take these options"),
-        ("collections:OrderedDict", {}, "is none: it is no class with the method"),
+        ("collections:OrderedDict", {}, "is not an engine: it must be a class with the method speak"),
     ]:
         with pytest.raises(RecipeError, match=says):
             load.tts(name, options)
@@ -127,7 +127,9 @@ def test_a_kind_that_is_none_is_refused():
 
 
 def test_a_mistake_inside_an_engine_is_not_called_one_of_its_options():
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(
+        EngineError, match=r"cannot be made: TypeError: unsupported operand.*\(engines.py:\d+, in __init__\)"
+    ):
         load.tts("tests.run.engines:Clumsy", {})
 
 

@@ -89,7 +89,7 @@ def test_an_engine_anywhere_in_the_recipe_of_a_data_set_is_judged(change):
 @pytest.mark.parametrize("name", ["os:system", "subprocess:run", "subprocess:Popen", "collections:OrderedDict"])
 def test_what_is_no_engine_is_never_called(name, tmp_path):
     canary = tmp_path / "canary"
-    with pytest.raises(RecipeError, match="is none: it is no class with the method encode"):
+    with pytest.raises(RecipeError, match="is not an engine: it must be a class with the method encode"):
         load("text_tokenizer", name, {"args": ["touch", str(canary)]})
     assert not canary.exists()
 
@@ -169,7 +169,7 @@ def test_the_display_of_a_notebook_runs_nothing_that_a_build_names(attacked, tmp
 
 
 def test_with_trust_the_engine_is_loaded_and_still_must_be_one(attacked):
-    with pytest.raises(RecipeError, match="is none: it is no class with the method encode"):
+    with pytest.raises(RecipeError, match="is not an engine: it must be a class with the method encode"):
         _ = datagen.open(attacked, trust=True).text_tokenizer
 
 
@@ -182,4 +182,15 @@ def test_a_recipe_inside_a_data_set_is_not_code(attacked, tmp_path, monkeypatch)
     (tmp_path / "mine.yaml").write_text((attacked / "recipe.yaml").read_text("utf-8"), "utf-8")
     result = CliRunner().invoke(app, ["build", "mine.yaml", "--out", "again"])
     assert result.exit_code == 1
-    assert "is none: it is no class" in result.stderr
+    assert "is not an engine: it must be a class" in result.stderr
+
+
+def test_a_report_says_in_the_terminal_why_it_has_no_sound_of_the_tokens_and_how_to_have_it(tmp_path):
+    out, _ = made(tmp_path, n=2)
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    manifest["recipe"]["engines"]["speech_tokenizer"] = ATTACKS["speech_tokenizer"]
+    (out / "manifest.json").write_bytes(document(manifest))
+    to = str(tmp_path / "page.html")
+    result = CliRunner().invoke(app, ["report", str(out), "--to", to, "--conversations", "1"])
+    assert "The tokens cannot be decoded: " in result.stdout, result.stderr
+    assert f"report {out} --to {to} --conversations 1 --trust\n" in result.stdout

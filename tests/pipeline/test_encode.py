@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from datagen.engines.base import EngineInfo, SpeechTokenizer
 from datagen.engines.fakes import ByteTokenizer, ToneCodebooks, ToneTokenizer
+from datagen.errors import EngineError
 from datagen.pipeline.encode import Encode
 from datagen.pipeline.levels import FULL_SCALE, amplitude, fade_out
 from datagen.pipeline.place import Place, cut
@@ -180,8 +181,35 @@ def test_a_tokenizer_of_another_rate_gets_resampled_audio():
 
 
 def test_a_tokenizer_that_loses_tokens_is_caught():
-    with pytest.raises(ValueError, match=r"codes for .* frames"):
+    with pytest.raises(EngineError, match=r"^\w+: \d+ codes for \d+ frames"):
         Encode(Lossy(), ByteTokenizer(), RATE)(conversation())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda codes: codes + np.uint16(512), r"its largest code is \d+, and its codebook_size 512; codes are from 0"),
+        (lambda codes: codes.astype(np.int32) - 900, r"its smallest code is -\d+"),
+        (lambda codes: codes.astype(np.float32), r"its codes are float32 of shape"),
+    ],
+)
+def test_codes_outside_the_codebook_are_refused(change, says):
+    class Changed(ToneTokenizer):
+        def encode(self, audio):
+            return change(super().encode(audio))
+
+    with pytest.raises(EngineError, match=f"^tone: {says}"):
+        Encode(Changed(), ByteTokenizer(), RATE)(conversation())
+
+
+def test_codes_of_another_integer_type_are_stored_as_any_others():
+    class Wide(ToneTokenizer):
+        def encode(self, audio):
+            return super().encode(audio).astype(np.int64)
+
+    wide, usual = (Encode(each, ByteTokenizer(), RATE)(conversation()) for each in (Wide(), ToneTokenizer()))
+    assert wide.user_codes.dtype == np.uint16
+    assert np.array_equal(wide.user_codes, usual.user_codes)
 
 
 FADE_MS = 30

@@ -1,5 +1,6 @@
 """A bad take is spoken again, then rejected; silence at both ends is trimmed and counted."""
 
+import re
 import threading
 
 import numpy as np
@@ -60,6 +61,23 @@ def test_short_long_silent_and_failing_takes_are_spoken_again_with_another_seed(
         voice = ScriptedVoice(bad, speech(1000))
         assert speak(voice).takes[0].attempt == 1
         assert len(set(voice.seeds)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: Speech(s.audio, s.words[:-1]), "3 words for a text of 4; return one Word per word of the text"),
+        (lambda s: Speech(s.audio, tuple(Word(w.text, k / 4, (k + 1) / 4) for k, w in enumerate(s.words))), "seconds"),
+        (lambda s: Speech(s.audio, tuple(Word(w.text, k, k + 1) for k, w in enumerate(s.words))), "cover 0.0% of what"),
+        (lambda s: Speech(s.audio.astype(np.float64), s.words), r"float64 of shape \(24000,\)"),
+        (lambda s: (s.audio, s.words), "speak returned tuple; it must return Speech"),
+    ],
+)
+def test_speech_that_breaks_a_law_is_spoken_again_and_then_a_reject_that_names_engine_and_fix(change, says):
+    assert speak(ScriptedVoice(change(speech(1000)), speech(1000))).takes[0].attempt == 1
+    found = speak(ScriptedVoice(*[change(speech(1000))] * 3))
+    assert isinstance(found, Reject)
+    assert re.search(f"^turn 0 \\(user\\): scripted: .*{says}", found.detail)
 
 
 def test_after_all_attempts_the_dialogue_is_a_reject_that_says_why():

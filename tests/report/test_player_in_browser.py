@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from datagen.records import TRANSFERS
+from datagen.report.report import write_report
 from tests.report.conftest import talks_of
 from tests.report.test_player import lag_samples
+from tests.run.builds import made, talk
 
 pytestmark = pytest.mark.slow
 LEFT, RIGHT, HOME, END, SPACE = "\ue012", "\ue014", "\ue011", "\ue010", " "
@@ -298,3 +300,58 @@ def test_events_are_drawn_where_they_happen(seen, at, page):
     for (_, x_ms), (_, start_ms) in zip(sorted(drawn), wanted, strict=True):
         assert x_ms == pytest.approx(start_ms, abs=15)
     assert {e["kind"] for e in events} & {"barge_in", "backchannel"}
+
+
+@pytest.fixture(scope="module")
+def short_page(tmp_path_factory):
+    """The report of a conversation of a few seconds, which is shorter than the lanes are wide."""
+    folder = tmp_path_factory.mktemp("short")
+    records = [talk("Tell me about apples please.", "Sure, they are red and good.", id="short")]
+    out, _ = made(folder, "mix.keep_audio=true", records=records)
+    return write_report(str(out), str(folder / "report.html")).file
+
+
+def places(seen) -> dict[str, list[float]]:
+    """Begin and end of what is drawn in the track, in milliseconds at the zoom of the player."""
+    return seen.run(
+        "const left = $('track').getBoundingClientRect().left, box = (n) => n.getBoundingClientRect();"
+        "const ms = (n) => [(box(n).left - left) / state.zoom, (box(n).right - left) / state.zoom];"
+        "return { track: ms($('track')), wave: ms(document.querySelector('.lane.user svg')),"
+        "word: ms(state.words[1].node), block: ms(document.querySelector('.lane.assistant .block')) }"
+    )
+
+
+@pytest.mark.parametrize("zoom", ["", "#zoom-in", "#zoom-out", "#zoom-all"])
+def test_all_of_a_short_conversation_is_drawn_on_one_scale(browse, short_page, zoom):
+    seen, (short,) = browse(short_page), talks_of(short_page)
+    assert short["n_ms"] < 6000
+    if zoom and seen.run("return !document.querySelector(arguments[0]).disabled", zoom):
+        seen.click(zoom)
+    drawn, held = places(seen), short["sounds"]["recorded"]
+    assert drawn["track"] == pytest.approx([0, short["n_ms"]], abs=15)
+    assert drawn["wave"] == pytest.approx([held["first_ms"], held["first_ms"] + held["n_ms"]], abs=15)
+    user, assistant = (next(u for u in short["utterances"] if u["role"] == role) for role in ("user", "assistant"))
+    assert drawn["word"] == pytest.approx(user["words"][1][1:], abs=15)
+    assert drawn["block"] == pytest.approx([assistant["start_ms"], assistant["end_ms"]], abs=15)
+    seen.click_at("#lanes", 300, 60)
+    scrolled, at, zoomed = seen.run("return [$('lanes').scrollLeft, state.ms, state.zoom]")
+    assert at == pytest.approx((scrolled + 300) / zoomed, abs=20)
+    assert cursor(seen) == pytest.approx(at, abs=15)
+
+
+def test_a_short_conversation_fills_the_lanes_when_it_opens(browse, short_page):
+    seen = browse(short_page)
+    assert seen.run("return $('track').offsetWidth") == pytest.approx(seen.run("return $('lanes').clientWidth"), abs=1)
+    assert seen.run("return $('zoom-out').disabled")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_link_shows_the_player_below_the_header(browse, page, width):
+    seen = browse(page, width)
+    seen.run("location.hash = arguments[0]", f"#conversation={talks_of(page)[1]['id']}&t=3")
+    seen.until(lambda: seen.run("return state.talk.id") == talks_of(page)[1]["id"])
+    header, top = seen.run(
+        "return [document.querySelector('.top'), $('listen')].map((n) => n.getBoundingClientRect())"
+        ".map((r, k) => (k ? r.top : r.bottom))"
+    )
+    assert header <= top < header + 60

@@ -11,6 +11,7 @@ from typing import ClassVar
 from weakref import WeakSet
 
 from datagen.engines.base import EngineInfo, Speech, Voice
+from datagen.engines.conformance import SAMPLES
 from datagen.engines.fakes import ToneVoice
 from datagen.errors import EngineError
 
@@ -96,6 +97,8 @@ class Broken(ToneVoice):
         super().__init__()
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
+        if text == SAMPLES["en"]:  # as it is loaded, all is well
+            return super().speak(text, voice, seed)
         raise ValueError(f"broken {self.n_made}")
 
 
@@ -155,7 +158,8 @@ class Counting(ToneVoice):
         self.info = EngineInfo("counting", version, "none", "all")
 
     def speak(self, text: str, voice: str, seed: int) -> Speech:
-        Counting.asked.append((voice, text, seed))
+        if text != SAMPLES["en"]:  # which every voice of one's own is asked before a build
+            Counting.asked.append((voice, text, seed))
         return super().speak(text, voice, seed)
 
 

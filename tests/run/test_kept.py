@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from datagen.errors import LimitError
+from datagen.engines.fakes import ToneVoice
+from datagen.errors import LimitError, OutageError
 from datagen.pipeline.turn_checks import CHECKS
 from datagen.run.build import build
 from datagen.run.kept import kept_faults
@@ -88,3 +89,20 @@ def test_system_prompts_cuts_and_notices_reach_conversations_and_manifest(tmp_pa
     assert manifest.notices == {"cut/turn_too_long": 1, "stage_direction": 1}
     assert not any("sigh" in u["spoken"] for u in first["utterances"])
     assert talks(1)
+
+
+class Away(ToneVoice):
+    """Its server is away for a text."""
+
+    def speak(self, text, voice, seed):
+        if "3 pears" in text or "three pears" in text:
+            raise OutageError("my server is away")
+        return super().speak(text, voice, seed)
+
+
+def test_an_outage_says_what_is_done_and_that_the_same_command_goes_on(tmp_path):
+    recipe = fake(tmp_path, "engines.tts={name: 'tests.run.test_kept:Away'}", records=plain(4))
+    with pytest.raises(
+        OutageError, match=r"^my server is away\. 1 of 2 units done and kept; the same command resumes it$"
+    ):
+        build(recipe, str(tmp_path / "out"))

@@ -292,3 +292,19 @@ def test_the_driver_keeps_no_engine_beside_workers_of_their_own_processes(tmp_pa
     recipe = fake(tmp_path, "engines.tts={name: 'tests.run.engines:Counted'}", n=2)
     build(recipe, str(tmp_path / "out"), n_workers, Gone())
     assert found == [n_engines]
+
+
+def test_what_differs_between_engines_begins_with_the_name_and_leaves_out_the_lineage():
+    tone = {"name": "tone", "version": "7", "licence": "MIT", "bit_exact": "all", "lineage": "a model"}
+    other = {"name": "mine", "version": "1", "licence": "CC0", "bit_exact": "no"}
+    told = differences({"engines": {"tts": tone}}, {"engines": {"tts": other}})
+    assert told[:2] == [
+        "engines.tts.name is 'tone' there and 'mine' now",
+        "engines.tts.version is '7' there and '1' now",
+    ]
+    assert len(told) == 4
+    assert not any("lineage" in line for line in told)
+
+
+def test_a_list_of_an_engine_is_the_tuple_that_the_plan_gives_back():
+    assert differences({"voices": {"a": {"languages": ("nl",)}}}, {"voices": {"a": {"languages": ["nl"]}}}) == []

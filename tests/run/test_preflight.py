@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from datagen.errors import DatagenError, ResumeError, StoreError
+from datagen.engines.base import Speech, Word
+from datagen.engines.fakes import ToneTokenizer, ToneVoice
+from datagen.engines.normalizers import English
+from datagen.errors import DatagenError, EngineError, ResumeError, StoreError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.run.build import build
 from datagen.run.job import Watcher
@@ -100,3 +103,64 @@ def test_a_dry_run_finds_the_faults_of_a_build(tmp_path):
     with pytest.raises(DatagenError, match="no dialogue is kept"):
         dry_run(fake(tmp_path, records=[{"id": 1}]), str(tmp_path / "out"))
     assert json.loads((tmp_path / "in.jsonl").read_text()) == {"id": 1}
+
+
+class Seconds(ToneVoice):
+    """Gives word times in seconds."""
+
+    def speak(self, text, voice, seed):
+        s = super().speak(text, voice, seed)
+        return Speech(s.audio, tuple(Word(w.text, w.start_samples / 24e3, w.end_samples / 24e3) for w in s.words))
+
+
+class TooBig(ToneTokenizer):
+    """Makes codes that its codebook lacks."""
+
+    def encode(self, audio):
+        return super().encode(audio) + np.uint16(600)
+
+
+class Loud(ToneTokenizer):
+    """Declares another code of silence than it makes."""
+
+    silence_code = 5
+
+
+class Text(English):
+    """Returns text instead of a reading."""
+
+    def spoken(self, text):
+        return super().spoken(text).text
+
+
+class Refusing(ToneVoice):
+    """Refuses most texts, as an engine may."""
+
+    def speak(self, text, voice, seed):
+        if "apples" not in text:
+            raise EngineError("apples only")
+        return super().speak(text, voice, seed)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("engines.tts={name: '%s:Seconds'}", "word times look like seconds"),
+        ("engines.speech_tokenizer={name: '%s:TooBig'}", "its largest code is .*, and its codebook_size 512"),
+        ("engines.speech_tokenizer={name: '%s:Loud'}", "the commonest is 0 .*, declared is 5"),
+        ("script.normalizer={en: {name: '%s:Text'}}", "answers any text with a Reading: got str"),
+    ],
+)
+def test_an_engine_of_ones_own_that_breaks_a_law_is_refused_before_the_first_speech(tmp_path, override, says):
+    recipe = fake(tmp_path, override % "tests.run.test_preflight")
+    wanted = (
+        rf"engine 'tests.run.test_preflight:\w+': .*{says}.*datagen engines check tests.run.test_preflight:\w+ --kind"
+    )
+    with pytest.raises(EngineError, match=wanted):
+        build(recipe, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_engine_may_refuse_the_sentence_that_it_is_asked(tmp_path):
+    recipe = fake(tmp_path, "engines.tts={name: 'tests.run.test_preflight:Refusing'}")
+    preflight(Pipeline(recipe), LocalStore(tmp_path / "out"))

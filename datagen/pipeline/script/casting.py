@@ -16,6 +16,7 @@ from datagen.recipe import SplitsConfig
 from datagen.recipe.mix_config import MixConfig
 from datagen.records import SPLITS, Script, SpeechLine
 from datagen.shards.identity import KeptApart
+from datagen.terminal import counted
 
 _N_OTHER_LINES = 3
 
@@ -51,10 +52,7 @@ def voices_by_split(voices: Sequence[Voice], splits: SplitsConfig) -> dict[str, 
     counts = {name: max(1, round(share * len(shuffled))) if share else 0 for name, share in shares.items()}
     n_held_out = sum(counts.values())
     if n_held_out >= len(shuffled):
-        raise ValueError(
-            f"user voices of {len(shuffled)} speakers are too few for separate splits; "
-            "add voices of other speakers or set share_voices"
-        )
+        raise ValueError(_too_few(len(shuffled), "", n_held_out + 1))
     first = counts["validation"]
     return {
         "validation": pool(shuffled[:first]),
@@ -139,10 +137,16 @@ def _refuse_empty(pools: Pools, voices: Sequence[Voice], splits: SplitsConfig) -
     for language, pool in pools.items():
         if any(share and not pool[split] for split, share in shares.items()):
             speakers = {voice.speaker for voice in voices if language in voice.languages}
-            raise ValueError(
-                f"user voices of {len(speakers)} speakers of {language!r} are too few for separate splits; "
-                "add voices of other speakers or set share_voices"
-            )
+            raise ValueError(_too_few(len(speakers), f" of {language!r}", sum(map(bool, shares.values()))))
+
+
+def _too_few(n_speakers: int, of_language: str, n_needed: int) -> str:
+    """A message about speakers that cannot be dealt to all splits."""
+    return (
+        f"user voices of {counted(n_speakers, 'speaker')}{of_language} are too few for separate splits, which need "
+        f"{n_needed}; add voices of other speakers, or set splits.share_voices to true, or the shares of splits that "
+        "you do not need to 0 (splits.validation, splits.test)"
+    )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from datagen import seeds
 from datagen.clock import ms_to_samples
 from datagen.engines.audio import dequantize, quantize, resample, window_power
 from datagen.engines.base import TTS, Audio, Speech, SpeechRequest
+from datagen.engines.returned import speech_fault
 from datagen.errors import EngineError
 from datagen.pipeline.speak.slices import sliced
 from datagen.pipeline.step import PipelineStage
@@ -200,6 +201,9 @@ class Speak(PipelineStage[Script, Takes]):
         """The take if it passes the check; otherwise its fault is added to those of earlier attempts."""
         if isinstance(speech, EngineError):
             faults.append(TakeFault("engine", str(speech)))
+            return None
+        if said := speech_fault(speech, line.text):
+            faults.append(TakeFault("engine", f"{self._tts.info.name}: {said}"))
             return None
         fault, scores = self._check(speech.audio, self._tts.sample_rate_hz, line.text, language)
         if fault:

@@ -79,7 +79,7 @@ class Gate:
         if signal.clipped_share > limits.max_clipped_share:
             yield TakeFault("clipped", f"{signal.clipped_share:.2%} of the samples are clipped")
         if signal.floor_db > limits.max_floor_db:
-            yield TakeFault("noise", f"noise between words ({signal.floor_db:.0f} dB)")
+            yield TakeFault("noise", f"noise between words ({round(signal.floor_db)} dB)")
 
     def _heard(
         self, asr: ASR, audio: Audio, rate_hz: int, text: str, language: str, scores: Scores

@@ -158,6 +158,7 @@ function choose(number) {
   pause();
   state.talk = { ...JSON.parse(talks[number].textContent), number };
   state.ms = state.talk.opens_ms;
+  state.zoom = Math.max(Math.min(state.zoom, ZOOMS.at(-1)), smallest());
   $("event").textContent = "";
   for (const pick of document.querySelectorAll(".pick")) pick.setAttribute("aria-current", Number(pick.dataset.index) === number);
   $("seek").max = state.talk.n_ms;
@@ -250,9 +251,9 @@ if (talks.length) {
     const { start_ms } = state.lines.find((line) => line.end_ms > state.ms) ?? state.lines.at(0) ?? {};
     if (start_ms > state.ms || (state.lines.length && state.lines.at(-1).end_ms <= state.ms)) seek(start_ms);
   });
-  $("zoom-all").addEventListener("click", () => zoomTo($("lanes").clientWidth / state.talk.n_ms));
+  $("zoom-all").addEventListener("click", () => zoomTo(smallest()));
   $("zoom-in").addEventListener("click", () => zoomTo(ZOOMS.find((zoom) => zoom > state.zoom * 1.01) ?? ZOOMS.at(-1)));
-  $("zoom-out").addEventListener("click", () => zoomTo(ZOOMS.findLast((zoom) => zoom < state.zoom * 0.99) ?? smallest()));
+  $("zoom-out").addEventListener("click", () => zoomTo(Math.max(ZOOMS.findLast((zoom) => zoom < state.zoom * 0.99) ?? 0, smallest())));
   addEventListener("resize", () => show(state.ms, false));
   addEventListener("hashchange", () => follow() || unfold(location.hash.slice(1)));
   if (!follow()) choose(0);

@@ -133,7 +133,8 @@ function drawLanes() {
   $("zoom-in").disabled = state.zoom >= ZOOMS.at(-1);
 }
 
-const smallest = () => Math.min($("lanes").clientWidth / state.talk.n_ms, ZOOMS[0]);
+// The zoom that shows the whole conversation; a smaller one would leave a part of the lanes empty.
+const smallest = () => $("lanes").clientWidth / state.talk.n_ms;
 
 function zoomTo(zoom) {
   state.zoom = zoom;
