@@ -138,13 +138,13 @@ async def _trials(writer: Writer, recipe: WriteRecipe, item: Item) -> AsyncItera
             found = await writer.try_task(task, about)
         except GivenUpError as error:
             yield Trial(task.name, f"{error.reason}: {error.detail}")
-            found = None
+            written = None
         except NoAnswerError as error:
             raise EngineError(_no_answer(recipe, task.name, error)) from None
         else:
             yield Trial(task.name)
             language = found.language
-        written = found if about is written else None
+            written = found if about is written else None
 
 
 def _asks(task: Task, written: Written) -> bool:
