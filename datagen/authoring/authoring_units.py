@@ -128,13 +128,29 @@ def planned(plan: Plan[WriteIdentity], store: Store, unit: int) -> list[Item | R
     per_part = 1 if len(plan.parts) == plan.n_units else UNITS_PER_PART
     part, place = divmod(unit, per_part)
     n = plan.unit_dialogues
-    lines = _lines_of(_key(part, plan.parts[part]), plan.parts[part], store)[place * n : (place + 1) * n]
+    lines = _lines_of(_key(part, plan.parts[part]), plan.parts[part], _Hashable(store))[place * n : (place + 1) * n]
     return [_record(json.loads(line)) for line in lines]
 
 
+@dataclass(frozen=True, eq=False)
+class _Hashable:
+    """A store as a key of a cache, by its URL."""
+
+    store: Store
+
+    def __hash__(self) -> int:
+        """Of the URL."""
+        return hash(self.store.url)
+
+    def __eq__(self, other: object) -> bool:
+        """True for the same URL."""
+        return isinstance(other, _Hashable) and self.store.url == other.store.url
+
+
 @lru_cache(maxsize=8)
-def _lines_of(key: str, sha256: str, store: Any) -> list[bytes]:
+def _lines_of(key: str, sha256: str, place: "_Hashable") -> list[bytes]:
     """The lines of a file of planned input."""
+    store = place.store
     data = store.read(key)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StoreError(f"{store.url}/{key} does not match {PLAN}; delete the output and run the command again")

@@ -134,17 +134,17 @@ async def _trials(writer: Writer, recipe: WriteRecipe, item: Item) -> AsyncItera
     language = begun(item).language
     for task in tasks_of(recipe):
         about = written if written is not None and _asks(task, written) else stand_in(task.name, language)
-        found: Written | None = None
         try:
-            answered = await writer.try_task(task, about)
+            found = await writer.try_task(task, about)
         except GivenUpError as error:
             yield Trial(task.name, f"{error.reason}: {error.detail}")
+            written = None
         except NoAnswerError as error:
             raise EngineError(_no_answer(recipe, task.name, error)) from None
         else:
             yield Trial(task.name)
-            found, language = answered, answered.language
-        written = found if about is written else None
+            language = found.language
+            written = found if about is written else None
 
 
 def _asks(task: Task, written: Written) -> bool:

@@ -23,12 +23,12 @@ class AuthoringProgress(JobProgress):
 
     def __init__(self, out: str, live: "Live", prices: "Prices") -> None:
         super().__init__(out)
-        self._so_far, self._prices = live, prices
+        self._counts, self._prices = live, prices
 
     @override
     def state(self) -> tuple[float | None, str]:
         """The share of records that are done, and a line about them."""
-        live = self._so_far
+        live = self._counts
         if not live.n_left:
             return super().state()
         parts = [f"{live.n_records} of {live.n_left} records", f"{live.n_answers} answers"]

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from datagen.authoring.authoring_config import parse
+from datagen.authoring.authoring_config import Prices, parse
+from datagen.authoring.live import Live
+from datagen.authoring.spend import Usage
 from datagen.cli import app
+from datagen.cli.authoring_progress import AuthoringProgress
 from datagen.errors import RecipeError
 from datagen.recipe import load, read_text
 
@@ -120,3 +123,19 @@ def test_the_commands_load_no_client_before_it_is_needed():
     ask = f"{code}; print([m for m in ('openai', 'httpx2', 'pyarrow', 'torch') if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout
     assert said.splitlines()[-1] == "['pyarrow']" or said.splitlines()[-1] == "[]"
+
+
+def test_progress_is_shown_by_answer_in_a_terminal_and_elsewhere():
+    live = Live(n_left=40)
+    progress = AuthoringProgress("out", live, Prices(input_per_million=1, output_per_million=1))
+    live.answered(Usage(600_000, 400_000))
+    live.decided("copied_example")
+    live.unfit()
+    share, line = progress.state()
+    assert share == 1 / 40
+    assert "1 of 40 records, 1 answers, 1 unfit, rejects: copied_example 1, 1,000,000 tokens, 1.00 in the" in line
+    assert line.endswith("left")
+    progress.has_terminal = True
+    with progress:
+        pass
+    assert "currency" not in AuthoringProgress("out", live, Prices()).state()[1]

@@ -222,7 +222,7 @@ def test_a_server_without_structured_outputs_is_asked_in_words(server, unharmed,
     assert server.n_calls == len(TASKS) + n_turned_down
     last = server.asks[-1].body
     assert last.get("response_format", {}).get("type", "text") == forms[0]
-    assert '"additionalProperties": false' in last["messages"][0]["content"]
+    assert '"additionalProperties":false' in last["messages"][0]["content"]
 
 
 def test_a_form_that_is_given_is_kept_to(server):
