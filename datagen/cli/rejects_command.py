@@ -30,20 +30,26 @@ def rejects(
 
     import datagen.inspect
     from datagen.inspect.rejects import rejects as run
-    from datagen.sources.advice import fix_of
     from datagen.terminal import print_json
 
     output = datagen.inspect.open(out)
     found = run(output, reason, examples)
     n_rejects, n_records = output.manifest.n_rejects, output.manifest.n_records
     if as_json:
-        reasons = [{**asdict(each), "fix": fix_of(each.name.rpartition("/")[2])} for each in found]
+        reasons = [{**asdict(each), "fix": _fix(each)} for each in found]
         print_json({"n_records": n_records, "n_rejects": n_rejects, "reasons": reasons})
         return
     share = n_rejects / n_records if n_records else 0
     _say(f"{out}: {n_rejects:,} of {n_records:,} records rejected ({share:.1%})")
     for each in found:
-        _show(each, fix_of(each.name.rpartition("/")[2]))
+        _show(each, _fix(each))
+
+
+def _fix(found: "RejectReason") -> str:
+    """How to keep such records; a fix made from a record is that of the first example."""
+    from datagen.sources.advice import fix_of
+
+    return fix_of(found.name.rpartition("/")[2], found.examples[0]["detail"] if found.examples else "")
 
 
 def _show(found: "RejectReason", fix: str) -> None:
