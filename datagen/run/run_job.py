@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeVar
 
+from datagen.errors import LimitError
 from datagen.interrupt import remembered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.local import Hand, run_local
@@ -10,7 +11,7 @@ from datagen.run.ray import run_ray
 from datagen.run.standing import standing
 from datagen.run.supervise import Notice, Warden
 from datagen.shards.markers import all_but, missing
-from datagen.shards.plan import I, Plan
+from datagen.shards.plan import I, Plan, withdraw
 from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
 
@@ -58,6 +59,8 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
     for marker in _finished(job, store, plan, left, verify=verify):
         job.done(marker)
     watcher.planned(plan, plan.n_units - len(left))
+    if left:
+        _begin(job, store, plan, left)
     for line in job.remarks(plan):
         watcher.notice(line)
 
@@ -66,7 +69,6 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
         job.done(marker)
 
     if left:
-        job.begin(store, plan, left)
         if engine == "ray":
             run_ray(job, out, left, n_workers, address, done, watcher.notice)
         elif n_workers:
@@ -80,6 +82,16 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
     result = job.finish(store, plan)
     store.sweep()  # leftovers of workers that died in this run
     return result
+
+
+def _begin(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int]) -> None:
+    """Begin the work; a run that would keep nothing leaves nothing, so that the corrected one may use the output."""
+    try:
+        job.begin(store, plan, left)
+    except LimitError:
+        if len(left) == plan.n_units:
+            withdraw(store)
+        raise
 
 
 def _finished(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int], *, verify: bool) -> Iterator[Marker]:
