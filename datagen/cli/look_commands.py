@@ -215,7 +215,7 @@ def evaluate(
     trust: Trust = False,
 ) -> None:
     """Score a model's turn-taking on held-out rows (docs/training.md), or rate texts with an LLM (docs/writing.md)."""
-    from datagen.evaluate.scores import show_scores
+    from datagen.evaluate.scores import show_model
     from datagen.terminal import console, print_json
 
     if (model is None) == (judge is None):
@@ -242,8 +242,7 @@ def evaluate(
     if json:
         print_json(scores)
     else:
-        for name, table in scores.items():
-            show_scores(console(), f"{model} on {out} {task} {split}, {name.replace('_', ' ')}", table)
+        show_model(console(), f"{model} on {out} {task} {split}", scores)
 
 
 def _manifest(out: str) -> "Manifest":

@@ -126,10 +126,8 @@ def alternating(found: Iterable[Said]) -> Read:
     notices: list[str] = []
     cut = tool = ""
     for kind, value, field in found:
-        if kind == "note":
-            notices.append(str(value))
-        elif kind == "system":
-            _add_system(value, field, system, notices)
+        if kind in ("system", "note"):
+            _set_aside(kind, value, field, system, notices)
         elif kind in ("tool", "other"):
             cut = TOOL_CALL if kind == "tool" else NOT_TEXT
             if _is_answered(runs):
@@ -168,8 +166,11 @@ def _is_answered(runs: list[tuple[Role, list[str]]]) -> bool:
     return "user" in roles and "assistant" in roles[roles.index("user") :]
 
 
-def _add_system(value: object, field: str, system: list[str], notices: list[str]) -> None:
-    """Append a system prompt; one that is no text costs no dialogue."""
+def _set_aside(kind: Kind, value: object, field: str, system: list[str], notices: list[str]) -> None:
+    """Append a notice, or a system prompt; one that is no text costs no dialogue."""
+    if kind == "note":
+        notices.append(str(value))
+        return
     for piece in pieces("system", value, field):
         if piece.kind != "system" or piece.text is None:
             continue

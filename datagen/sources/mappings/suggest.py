@@ -152,7 +152,8 @@ def _short(rows: Sequence[Item]) -> list[str]:
     found = []
     for name in rows[0]:
         values = [row.get(name) for row in rows]
-        if all(isinstance(each, str) and len(each) < 40 for each in values) or all(type(each) is int for each in values):
-            if len(set(map(str, values))) == 2:
-                found.append(name)
+        are_names = all(isinstance(each, str) and len(each) < 40 for each in values)
+        are_numbers = all(type(each) is int for each in values)
+        if (are_names or are_numbers) and len(set(map(str, values))) == 2:
+            found.append(name)
     return found

@@ -83,7 +83,10 @@ def needs(m: MappingConfig) -> list[tuple[str, ...]]:
     """Paths without which a record cannot have a shape, in all its alternatives."""
     if m.rows:
         tree = tuple(name for name in (m.rows.id, m.rows.parent) if name)
-        return [tuple(name for name in (group, *tree, role, text) if name) for group, role, text in product(m.rows.group, m.role or ("",), m.text)]
+        return [
+            tuple(name for name in (group, *tree, role, text) if name)
+            for group, role, text in product(m.rows.group, m.role or ("",), m.text)
+        ]
     begins: list[tuple[str, ...]] = [(path,) for path in m.turns] or [m.user[:1]]
     side = m.answer or m.candidates or (() if m.turns else m.assistant[:1])
     with_side = [(*begin, path) for begin in begins for path in side] if side else begins
