@@ -159,6 +159,9 @@ def print_summary(manifest: Manifest, out: str) -> None:
         _say(f"[yellow]no rows in {' and '.join(empty)}: all dialogues dealt there were rejected, or none was[/]")
     if manifest.notices:
         _say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
+    if manifest.added:
+        added = ", ".join(f"{kind} {n:,}" for kind, n in manifest.added.items())
+        _say(f"added to what the dialogues say: {escape(added)} (docs/interruptions.md)")
     _say(f"digest {escape(manifest.digest)}\n")
     if manifest.tasks:
         _say(_next_steps(manifest.tasks, out, has_talks="conversations" in manifest.tables), markup=False)

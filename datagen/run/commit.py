@@ -120,6 +120,7 @@ def _finish(
         digest=digest.to_text(digest.total(hashes)),
         rejects=dict(sorted(by_reason.items())),
         notices=notices_of(streams),
+        added=added_of(streams) if files else {},  # counted once, by the build that has the conversations
         files=tuple(files),
         processor=processor(),
         finished_at=int(time.time()),
@@ -139,6 +140,20 @@ def notices_of(streams: Iterable[Streams]) -> dict[str, int]:
     found = Counter[str]()
     for s in streams:
         found.update({notice.partition(":")[0] for notice in s.notices} | ({f"cut/{s.cut}"} if s.cut else set()))
+    return dict(sorted(found.items()))
+
+
+def added_of(streams: Iterable[Streams]) -> dict[str, int]:
+    """Number of utterances by kind, and of corrections, that rules added to what the dialogues say.
+
+    >>> from datagen.records import Spoken
+    >>> said = Spoken("user"), Spoken("user", kind="filler"), Spoken("user", kind="backchannel")
+    >>> added_of([Streams("d", utterances=said), Streams("e", utterances=said, scripted_by="marks")])
+    {'backchannel': 1, 'filler': 1}
+    """
+    ruled = [s for s in streams if s.scripted_by == "rules"]
+    found = Counter[str](u.kind for s in ruled for u in s.utterances if u.kind not in ("turn", "resumption"))
+    found.update(event.kind for s in ruled for event in s.events if event.kind == "correction")
     return dict(sorted(found.items()))
 
 
