@@ -106,6 +106,7 @@ def _finish(
     hashes: list[int],
 ) -> Marker:
     """Write all other files of a unit from its conversations and rejects, then the marker."""
+    added = added_of(streams) if files else {}  # counted by the build that has the conversations
     tables = [*row_tables([flatten(s) for s in streams]), *_reject_table(rejects)]
     with ThreadPoolExecutor(_N_WRITERS) as writers:  # a store is waited for more than worked on: once, not file by file
         files.extend(writers.map(partial(_create, store, unit, header), tables))
@@ -120,7 +121,7 @@ def _finish(
         digest=digest.to_text(digest.total(hashes)),
         rejects=dict(sorted(by_reason.items())),
         notices=notices_of(streams),
-        added=added_of(streams) if files else {},  # counted once, by the build that has the conversations
+        added=added,
         files=tuple(files),
         processor=processor(),
         finished_at=int(time.time()),
