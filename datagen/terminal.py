@@ -32,6 +32,15 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep or category(c) == "Zs" else json.dumps(c)[1:-1] for c in text)
 
 
+def counted(n: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "dialogue"), counted(2, "dialogue"), counted(0, "fault")
+    ('1 dialogue', '2 dialogues', '0 faults')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def console(piped_width: int | None = _PIPED_WIDTH, *, stderr: bool = False) -> "Console":
     """Standard output, or standard error: as wide as the terminal, or of a fixed width in a pipe.
 

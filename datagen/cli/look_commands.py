@@ -59,8 +59,10 @@ def show(
 @app.command()
 def listen(
     out: Finished,
-    dialogue: Annotated[str, typer.Option("--dialogue", metavar="ID", help="Id of the dialogue.")],
     to: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write: .wav, .flac, .opus, .mp3 ...")],
+    dialogue: Annotated[
+        str | None, typer.Option("--dialogue", metavar="ID", help="Id of the dialogue; by default the first.")
+    ] = None,
     channel: Annotated[
         Literal["user", "assistant", "both"],
         typer.Option("--channel", help="Channel to write; `both` is stereo with the user on the left."),
@@ -74,8 +76,9 @@ def listen(
     from datagen.inspect.conversation import listen as run
 
     with Bar(f"listen {out}") as bar:
-        bar.part(f"finding {dialogue}")
-        talk = datagen.inspect.open(out, trust).conversation(dialogue)
+        bar.part(f"finding {dialogue or 'the first conversation'}")
+        output = datagen.inspect.open(out, trust)
+        talk = output.first_conversation() if dialogue is None else output.conversation(dialogue)
         bar.part(f"{'decoding' if decoded else 'writing'} {talk.seconds:.0f} s of sound")
         summary = run(talk, to, channel, decoded)
     typer.echo(summary)

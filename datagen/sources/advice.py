@@ -22,7 +22,8 @@ FIXES = {
     "bad_mark": "fix the mark, or leave marks out",
     "bad_scores": "fix the scores, or rename the field if it is no judge's",
     "bad_written_by": "fix the origins, or rename the field",
-    "language": "add the language to select.languages",
+    "language": "add the language to select.languages, and voices that speak it; for Chinese, use the recipe `chinese` "
+    "(extra zh)",
     "too_few_turns": "lower select.min_turns",
     "too_many_turns": "raise select.max_turns",
     "too_few_words": "lower select.min_words",

@@ -70,7 +70,13 @@ def test_a_system_prompt_in_a_table_is_nobody_who_speaks(tmp_path):
     assert said(found) == TALK and found.system == "Be kind." and found.notices == ()
 
 
-@pytest.mark.parametrize("sides", [(U, A), ("prompt", "response"), ("User", "Assistant"), ("Question", "Answer"), ("customer", "agent"), ("human", "assistant"), ("prompt", "answer"), ("question", "reply"), ("user", "bot")])  # fmt: skip
+SIDES = [
+    *((U, A), ("prompt", "response"), ("User", "Assistant"), ("Question", "Answer"), ("customer", "agent")),
+    *(("human", "assistant"), ("prompt", "answer"), ("question", "reply"), ("user", "bot")),
+]
+
+
+@pytest.mark.parametrize("sides", SIDES)
 def test_a_wide_table_is_pairs(tmp_path, sides):
     found = list(read(written(tmp_path, "x.csv", ("id", *sides), ("a", Q1, A1), ("b", Q2, A2))))
     assert [(item.id, said(item)) for item in found] == [("a", TALK[:2]), ("b", TALK[2:])]
