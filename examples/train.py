@@ -28,7 +28,9 @@ try:
     from datagen.shards.tables import from_parquet
     from datagen.shards.vocab import SPECIALS
 except ImportError as error:
-    raise SystemExit(f"{error}. The example needs datagen with the extra train: pip install '.[train]'") from error
+    raise SystemExit(
+        f"{error}. The example needs datagen with the extra train: pip install 'duplex-datagen[train]'"
+    ) from error
 
 CURRICULUM = {  # stage: tasks and their shares, share of all training tokens
     "alignment": ({"asr": 1, "tts": 1}, 0.1),
