@@ -94,8 +94,7 @@ def test_speakers_in_a_list_of_turns(tmp_path, turns, fields):
     "records",
     [
         [{"nr": 1, "talk": {"parts": [{"wer": "AB"[i % 2], "satz": words} for i, words in enumerate(TEXTS)]}}],
-        [{"Anruf": 7, "Sprecher": "Al's", "Satz: ganz": words} for words in TEXTS[:1]]
-        + [{"Anruf": 7, "Sprecher": "Bo", "Satz: ganz": words} for words in TEXTS[1:]],
+        [{"Anruf": 7, "Sprecher": ("Al", "Bo")[i % 2], "Satz: ganz": words} for i, words in enumerate(TEXTS)],
         [{"nr": 1, "Frage": Q1, "Antwort": A1}],
         [{"nr": 1, "qa": [{"Frage": Q1, "Antwort": A1}, {"Frage": Q2, "Antwort": A2}]}],
     ],

@@ -38,7 +38,7 @@ def records(raws: Iterable[Raw], key: str, max_bytes: int) -> Iterator[Raw]:
 
 
 def _in_lower_case(raw: Raw) -> Raw:
-    """A record with its fields in lower case, if only so they are known, as `Prompt` and `Response`.
+    """A record with its fields in lower case, if more shapes can read it so, as `Prompt` and `Response`.
 
     >>> _in_lower_case(Raw({"Prompt": "Hi", "Response": "Hello."}, "line 2")).value
     {'prompt': 'Hi', 'response': 'Hello.'}
@@ -52,9 +52,9 @@ def _in_lower_case(raw: Raw) -> Raw:
 @lru_cache(maxsize=4096)
 def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
     lower = tuple(map(plain_name, names))
-    if lower == names or len(set(lower)) < len(names) or possible("auto", names) or not possible("auto", lower):
+    if lower == names or len(set(lower)) < len(names):
         return ()
-    return lower
+    return lower if set(possible("auto", lower)) > set(possible("auto", names)) else ()
 
 
 def inside(raw: Raw, key: str) -> Iterator[Raw]:

@@ -12,6 +12,7 @@ from datagen.sources.mappings.table import TABLE, words
 Item = Mapping[str, object]
 _MOST_KEYS = 60
 _DEEPEST = 3
+_MOST_NAME = 40
 _TURN_LIKE = 2
 """Least number of turns in a list that looks like a dialogue."""
 
@@ -138,7 +139,9 @@ def _is_name(value: object) -> bool:
     >>> _is_name("Frau Muster"), _is_name("00:01"), _is_name("How far is it to the lake?")
     (True, False, False)
     """
-    return isinstance(value, str) and len(value) < 40 and value[-1:].isalpha() and len(value.split()) < 4
+    if not isinstance(value, str) or len(value) >= _MOST_NAME or len(value.split()) > 3:
+        return False
+    return value[-1:].isalnum() and (value.isdigit() or any(map(str.isalpha, value)))
 
 
 def _texts(rows: Sequence[Item]) -> list[str]:
@@ -152,7 +155,7 @@ def _short(rows: Sequence[Item]) -> list[str]:
     found = []
     for name in rows[0]:
         values = [row.get(name) for row in rows]
-        are_names = all(isinstance(each, str) and len(each) < 40 for each in values)
+        are_names = all(map(_is_name, values))
         are_numbers = all(type(each) is int for each in values)
         if (are_names or are_numbers) and len(set(map(str, values))) == 2:
             found.append(name)
