@@ -10,6 +10,7 @@ FIXES = {
     "record_too_large": "raise input.max_record_bytes, or split the record",
     "unknown_shape": "correct the fields in input.mapping, or leave input.mapping and input.shape out",
     "unknown_role": "name each speaker in the records, or leave input.mapping and input.shape out",
+    "too_many_speakers": "name the roles of all speakers under input.roles",
     "ambiguous_shape": "set input.shape to one of the shapes named there",
     "bad_turns": "fix the list of turns, or describe it under input.mapping",
     "bad_text": "give text for each turn",

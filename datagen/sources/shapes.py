@@ -207,10 +207,10 @@ def _with_fix(what: str, record: Mapping[str, object]) -> UnfitError:
 def _fix(record: Mapping[str, object]) -> str:
     """An option that reads the record, tried on it; else the page that says how to describe it."""
     for values in suggestions(record):
-        mapping = MappingConfig.model_validate(values)
-        if mapping.rows:
-            return f"read it with {as_option(values)}"
-        with suppress(UnfitError):
+        with suppress(UnfitError, ValueError):  # fields that no mapping can name, such as an empty one
+            mapping = MappingConfig.model_validate(values)
+            if mapping.rows:
+                return f"read it with {as_option(values)}"
             Shapes(key_of("auto", mapping)).read(record)
             return f"read it with {as_option(values)}"
     return "it has no list of turns and no pair of texts; describe it under input.mapping, see docs/sources.md"
