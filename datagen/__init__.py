@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-DATA_VERSION = 7
+DATA_VERSION = 8
 """Version of the bytes in a shard. Any change that alters them bumps it and stands in CHANGELOG.md."""
 
 __all__ = ["Dialogue", "Pipeline", "Reject", "Turn", "__version__", "build", "load_recipe", "open"]

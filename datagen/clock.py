@@ -49,15 +49,25 @@ def round_up(n: int, step: int) -> int:
     return ceil_div(n, step) * step
 
 
-def hop_samples(sample_rate_hz: int, frame_rate_hz: int) -> int:
+def plain_number(rate_hz: float) -> int | float:
+    """A rate as it is stored: whole ones as integers.
+
+    >>> plain_number(25.0), plain_number(12.5)
+    (25, 12.5)
+    """
+    return int(rate_hz) if rate_hz == int(rate_hz) else rate_hz
+
+
+def hop_samples(sample_rate_hz: int, frame_rate_hz: float) -> int:
     """Samples per frame.
 
     Raises:
         ValueError: If a frame is not a whole number of samples.
 
-    >>> hop_samples(24_000, 25)
-    960
+    >>> hop_samples(24_000, 25), hop_samples(24_000, 12.5)
+    (960, 1920)
     """
-    if sample_rate_hz % frame_rate_hz:
+    hop, rest = divmod(sample_rate_hz, frame_rate_hz)
+    if rest:
         raise ValueError(f"{sample_rate_hz} Hz is not a whole number of samples at {frame_rate_hz} frames per second")
-    return sample_rate_hz // frame_rate_hz
+    return int(hop)

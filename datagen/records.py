@@ -8,6 +8,7 @@ states another unit. Arrow schemas, JSON schemas and decoding are derived from t
 states the unit. Fields that a reader may omit, or that an older version lacks, have defaults.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -61,6 +62,10 @@ EVENTS = {
     "after it",
     "user_silent": "the user says nothing for long where a turn is due: from the assistant's end to the next speech",
     "prompt": "the assistant asks whether the silent user is still there",
+    "tool_call": "the assistant calls a tool, which nobody hears: from the end of its words before the call to the "
+    "result, or to the user's word that cancels it",
+    "call_cancelled": "the user cancels a call of a tool during the wait: from the user's start to its end",
+    "call_held": "the user asks to wait during the wait for a tool: from the user's start to its end",
     "laughter": "the user laughs; no words",
     "cough": "the user coughs or clears the throat",
     "noise_burst": "a sudden noise in the user's channel",
@@ -120,7 +125,7 @@ Tokens = Annotated[int, unit("tokens")]
 Decibels = Annotated[float, unit("dB")]
 AgainstSpeech = Annotated[float, unit("dB against the user's speech")]
 TokenIds = Annotated[NDArray[np.int32], unit("token ids")]
-Codes = Annotated[NDArray[np.uint16], unit("speech codes")]
+Codes = Annotated[NDArray[np.uint16], unit("speech codes, frame by frame; of each frame the first codebook first")]
 Positions = Annotated[NDArray[np.int32], unit("positions in input_ids")]
 RecordNumber = Annotated[int, unit("place among all records of the input", 64)]
 Attempt = Annotated[int, unit("0 = first")]
@@ -167,11 +172,84 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool inside an assistant's turn. It is text for a program; nobody says it."""
+
+    before: Annotated[str, unit("words of the turn before the call; empty: none")]
+    call: Annotated[str, unit("the call, a line of JSON per tool")]
+    result: Annotated[str, unit("the tool's answer")]
+
+
+CALL_MARKS = "<tool_call>", "</tool_call>"
+"""Text around a call in the assistant's text, as in the chat template of Qwen2.5; plain text, no special ids."""
+
+
+def marked_call(call: str) -> str:
+    r"""A call between its marks; an end mark inside it is escaped as in JSON.
+
+    >>> print(marked_call('{"name": "</tool_call>"}'))
+    <tool_call>{"name": "\u003c/tool_call>"}</tool_call>
+    """
+    begin, end = CALL_MARKS
+    return begin + call.replace(end, "\\u003c" + end[1:]) + end
+
+
+Pace = Literal["", "slow", "fast"]
+Emotion = Literal["", "happy", "sad", "angry", "surprised", "afraid", "disgusted", "calm"]
+EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)[1:]
+PACES: tuple[Pace, ...] = get_args(Pace)[1:]
+StylePart = Literal["emotion", "pace", "whisper", "laughter"]
+STYLE_PARTS: tuple[StylePart, ...] = get_args(StylePart)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """The manner in which words are said. Values are from closed sets, so that none is an instruction to an engine.
+
+    >>> Style(emotion="happy", whisper=True).parts
+    ('emotion', 'whisper')
+    """
+
+    emotion: Annotated[Emotion, unit("one of EMOTIONS; empty: as usual")] = ""
+    pace: Annotated[Pace, unit("slow or fast; empty: as usual")] = ""
+    whisper: Annotated[bool, unit("true: it is whispered")] = False
+    laughter: Annotated[bool, unit("true: it is said laughing")] = False
+
+    @property
+    def parts(self) -> tuple[StylePart, ...]:
+        """The parts that differ from the usual manner."""
+        return tuple(part for part in STYLE_PARTS if getattr(self, part))
+
+    @property
+    def words(self) -> str:
+        """The style for people.
+
+        >>> Style("happy", "fast", whisper=True).words
+        'happy, fast, whispered'
+        """
+        named = self.emotion, self.pace, "whispered" if self.whisper else "", "laughing" if self.laughter else ""
+        return ", ".join(filter(None, named))
+
+    def only(self, parts: Collection[str]) -> "Style | None":
+        """The style with these parts alone; None if nothing is left of it.
+
+        >>> Style("happy", "slow").only(("pace",)), Style("sad").only(())
+        (Style(emotion='', pace='slow', whisper=False, laughter=False), None)
+        """
+        left = {part: getattr(self, part) for part in self.parts if part in parts}
+        return Style(**left) if left else None
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One turn as written."""
 
     role: Role
     text: str
+    """Its words; of a turn with calls, those after the last call."""
+    calls: tuple[ToolCall, ...] = field(default=(), repr=False)
+    """Calls of tools before `text`, in order; only the assistant has any."""
+    style: Style | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +396,30 @@ class PartOf:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """A call of a tool after an utterance of the assistant."""
+
+    call: str
+    result: str
+    wait_samples: int
+    """The tool's own time, from the written call to the result."""
+    call_samples: int = 0
+    """Time in which the text stream writes the call; it begins no earlier than the end of that utterance."""
+    text_samples: int = 0
+    """Time in which it writes the words of that utterance and the call; it begins with the utterance."""
+    cancelled: bool = False
+    """True if the user cancels it: there is neither a result nor an answer."""
+
+    def result_at(self, start_samples: int, end_samples: int) -> int:
+        """Time of the result of a call after an utterance with these times, in samples.
+
+        >>> PlannedCall("c", "r", 100, call_samples=20, text_samples=50).result_at(0, 40)
+        160
+        """
+        return max(start_samples + self.text_samples, end_samples + self.call_samples) + self.wait_samples
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """Words of one voice without a scripted pause, and their scripted timing."""
 
@@ -345,6 +447,10 @@ class Utterance:
     """Place of a correction in `spoken`: from the wrong value's start to the right one's end."""
     part_of: PartOf | None = None
     """The take from which it is cut; None if it has its own."""
+    style: Style | None = None
+    """Its manner; an engine follows the parts that it declares."""
+    call: PlannedCall | None = None
+    """The call of a tool after it. The next utterance of the assistant does not begin before its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +463,8 @@ class SpeechLine:
     """Permanent key of the occasion: the dialogue's id, the purpose, and the place in the dialogue."""
     is_token: bool = False
     """True for a short token, whose takes vary more between occasions."""
+    style: Style | None = None
+    """The parts of its style that the engine follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +479,8 @@ class Script:
     """One line per talker of the babble; empty without babble."""
     other_talkers: tuple[SpeechLine, ...] = ()
     """Sentences of other talkers; in a long conversation they repeat in order."""
+    voice_prompt: SpeechLine | None = None
+    """Sentence of the assistant's voice outside the conversation, if the recipe has such prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +553,7 @@ class Takes:
     """In the order of the script, each talker at a different pace."""
     other_talkers: tuple[Clip, ...] = ()
     """In the order of the script; the mix changes them."""
+    voice_prompt: Clip | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,6 +599,19 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedCall:
+    """A call of a tool in time."""
+
+    utterance: Annotated[int, unit("index of the utterance after which it is made")]
+    call: str
+    result: str
+    start_samples: Samples
+    end_samples: Samples
+    """Time of the result, or of the user's word that cancels the call."""
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """All takes of a conversation placed in time."""
 
@@ -497,6 +621,8 @@ class Timeline:
     n_samples: int
     channels: NDArray[np.float32] | None = None
     """Both channels of a recording, float32 [2, n_samples]; None: digital silence around the takes."""
+    calls: tuple[PlacedCall, ...] = ()
+    """Calls of tools, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,6 +709,44 @@ class Spoken:
     """Clean codes of the take from frame `rest_start_frames`, if it holds the floor and was cut."""
     rest_start_frames: Annotated[int, unit("frames of the conversation")] | None = None
     """Frame in which the fade-out begins; before it, the channel contains the take's codes."""
+    id_starts_samples: Annotated[NDArray[np.int32], unit("samples after start_samples; one per id")] = field(
+        default_factory=lambda: np.zeros(0, np.int32)
+    )
+    """Start of the word of each id of `spoken_ids`, or of `text_ids` if those are empty.
+
+    Up to the last word that begins before `end_samples`, even if it counts as unsaid.
+    """
+    style: Style | None = None
+    """Its scripted manner; `styles` of the voice engine says which parts are followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoicePrompt:
+    """A sentence of the assistant's voice that nobody hears in the conversation, for the head of rows."""
+
+    voice: str
+    text: str
+    codes: Codes
+    """Clean codes at the assistant's level; uint16 [n_frames]."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCall:
+    """A call of a tool, which nobody hears."""
+
+    utterance: Annotated[int, unit("index in utterances; it is made after this one")]
+    call: Annotated[str, unit("the call, a line of JSON per tool")] = ""
+    result: Annotated[str, unit("the tool's answer; empty if it was cancelled")] = ""
+    call_ids: Annotated[NDArray[np.int32], unit("token ids of the call between its marks")] = field(
+        default_factory=lambda: np.zeros(0, np.int32)
+    )
+    result_ids: Annotated[NDArray[np.int32], unit("token ids of the result")] = field(
+        default_factory=lambda: np.zeros(0, np.int32)
+    )
+    start_samples: Samples = 0
+    end_samples: Samples = 0
+    """Time of the result, or of the user's word that cancels the call."""
+    cancelled: Annotated[bool, unit("true: the user cancelled it; no result, no answer")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,6 +780,13 @@ class Streams:
     """For example text that nobody says and that was dropped."""
     recorded: Recorded | None = None
     """Origin of a recorded conversation; None if it is synthetic."""
+    system_ids: Annotated[NDArray[np.int32], unit("token ids of system")] = field(
+        default_factory=lambda: np.zeros(0, np.int32)
+    )
+    voice_prompt: VoicePrompt | None = None
+    """None if the recipe has no voice prompts."""
+    tool_calls: tuple[StoredCall, ...] = ()
+    """Calls of tools, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -657,11 +828,15 @@ class Row:
     """First assistant speech token at or after each event's start."""
     event_ends: Positions
     """The same for its end; the length of the row if it ends later."""
+    given_starts: Positions = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Starts of token blocks that the model is given and never learns: prompts at the head, results of tools."""
+    given_lengths: Annotated[NDArray[np.int32], unit("tokens")] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Their lengths. Without them the row is its chunks or turns alone."""
 
     @property
     def n_tokens(self) -> int:
-        """Length of the row."""
-        return len(self.input_ids)
+        """Length of the row; of `parallel`, its columns."""
+        return int(self.input_ids.shape[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -801,6 +976,8 @@ class EngineInfo:
     """
     lineage: str | None = field(default=None, repr=False)
     """Models and data that its weights were made of; None if it has none, or they are unknown."""
+    styles: tuple[StylePart, ...] | None = field(default=None, repr=False)
+    """Parts of styles that a TTS follows, in plans and manifests; engines omit it."""
 
     def __post_init__(self) -> None:
         """Check `bit_exact`, on which the meaning of a digest depends."""

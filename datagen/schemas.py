@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.recipe import EXTENDS, WRITE, Recipe
@@ -46,6 +46,7 @@ class _Vocabulary(TypedDict):
     special_offset: int
     speech_offset: int
     codebook_size: int
+    codebook_sizes: NotRequired[list[int]]
     specials: dict[str, int]
 
 

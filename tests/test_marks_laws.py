@@ -77,7 +77,7 @@ EARLY = ("timing={user_fto: -1500, assistant_fto: -1500, early_ms: 2000, user_ea
 @given(dialogues(), st.integers(0, 10**6))
 def test_what_is_marked_happens_where_it_is_marked(timing, dialogue, seed):
     script, timeline, streams, build = staged(dialogue, *timing, f"seed={seed}")
-    assert list(conversation_faults(streams, build.hop, build.speech_tokenizer.codebook_size)) == []
+    assert list(conversation_faults(streams, build.hop, build.speech_tokenizer.codebook_sizes)) == []
     assert streams.scripted_by == "marks"
     starts = {}
     for index, (u, s) in enumerate(zip(script.utterances, streams.utterances, strict=True)):
@@ -299,7 +299,7 @@ def test_real_speech_is_interrupted_at_the_times_of_its_words():
     )
     recipe = ("engines.tts={name: hibari}", "voices.assistant=heart")
     _, timeline, streams, build = staged(talk_, *recipe)
-    assert list(conversation_faults(streams, build.hop, build.speech_tokenizer.codebook_size)) == []
+    assert list(conversation_faults(streams, build.hop, build.speech_tokenizer.codebook_sizes)) == []
     (event,) = (e for e in streams.events if e.kind == "barge_in")
     assert event.start_samples == end_of_word(timeline, 1, 10)
     cut = streams.utterances[event.utterance - 1]

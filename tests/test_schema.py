@@ -61,7 +61,7 @@ def test_only_what_may_be_missing_is_nullable():
     records = Mixing, Scores, Judged, Spoken, Recorded
     hints = {name: kind for record in records for name, kind in get_type_hints(record).items()}
     optional = {name for name, kind in hints.items() if type(None) in get_args(kind)}
-    assert nullable == {"audio_flac", "scores", "judged", "recorded", *optional}
+    assert nullable == {"audio_flac", "scores", "judged", "recorded", "voice_prompt", *optional}
 
 
 def names(record: type) -> set[str]:
@@ -105,7 +105,7 @@ def stored(**changes) -> pa.Table:
 
 def test_a_missing_column_has_the_default_of_its_field():
     (only_ids,) = streams_of(stored().select(["dialogue_id"]))
-    codes = ("user_codes", "assistant_codes")
+    codes = ("user_codes", "assistant_codes", "system_ids")
     assert plain(only_ids, skipped=codes) == plain(Streams("d"), skipped=codes)
     assert (len(only_ids.user_codes), only_ids.user_codes.dtype) == (0, np.uint16)
     (spoken,) = streams_of(stored(utterances=[{"role": "user", "text_ids": [7, 8], "end_samples": 5}]))[0].utterances

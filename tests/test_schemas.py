@@ -45,7 +45,8 @@ def test_a_manifest_keeps_its_schema(built):
     values = json.loads(manifest.to_json())
     assert set(values) == set(schemas._Manifest.model_fields)
     for name in ("vocabulary", "clock", "silence"):
-        assert set(values[name]) == set(schemas._Manifest.model_fields[name].annotation.__annotations__)
+        known = set(schemas._Manifest.model_fields[name].annotation.__annotations__)
+        assert set(values[name]) == known - {"codebook_sizes", "silence_codes"}  # of several codebooks only
     with pytest.raises(ValidationError):
         schemas._Manifest.model_validate({**values, "digest": "x"})
 

@@ -45,7 +45,7 @@ def made(profile: str, dialogue: Dialogue, seed: int = 0) -> tuple[Script, Strea
 @given(dialogues(), st.integers(0, 10**6))
 def test_laws_of_time(profile, dialogue, seed):
     script, streams, build = made(profile, dialogue, seed)
-    assert list(conversation_faults(streams, build.hop, build.speech_tokenizer.codebook_size)) == []
+    assert list(conversation_faults(streams, build.hop, build.speech_tokenizer.codebook_sizes)) == []
     assert [(u.role, u.kind, u.spoken) for u in streams.utterances] == [
         (u.role, u.kind, u.spoken) for u in script.utterances
     ]

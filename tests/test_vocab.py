@@ -21,7 +21,7 @@ def vocabularies(draw) -> Vocabulary:
     n_text = draw(sizes)
     special_offset = n_text + draw(st.integers(0, 9))
     speech_offset = special_offset + len(SPECIALS) + draw(st.integers(0, 9))
-    return Vocabulary(n_text, special_offset, speech_offset, draw(sizes))
+    return Vocabulary.of(n_text, special_offset, speech_offset, draw(st.lists(sizes, min_size=1, max_size=5)))
 
 
 @given(vocabularies())
@@ -34,19 +34,29 @@ def test_every_id_is_of_one_kind_and_all_are_counted(v):
     assert len({v[name] for name in SPECIALS}) == len(SPECIALS)
 
 
+def ids_of(v: Vocabulary, codebook: int, codes: np.ndarray) -> np.ndarray:
+    """Ids of codes of one codebook."""
+    frames = np.zeros((len(codes), v.n_codebooks), np.uint16)
+    frames[:, codebook] = codes
+    ids = v.speech(frames)
+    assert (ids.dtype, ids.shape) == (np.int32, frames.shape)
+    assert np.array_equal(v.speech(frames[:, : codebook + 1]), ids[:, : codebook + 1])
+    return ids[:, codebook]
+
+
 @given(vocabularies())
 def test_codes_come_back_from_ids_and_nothing_else_does(v):
-    codes = np.arange(v.codebook_size, dtype=np.uint16)
-    ids = v.speech(codes)
-    assert ids.dtype == np.int32
-    assert np.array_equal(v.codes(ids), codes)
+    every = [np.arange(size, dtype=np.uint16) for size in v.sizes]
+    assert [id_ for k, codes in enumerate(every) for id_ in ids_of(v, k, codes)] == [*range(v.speech_offset, v.size)]
+    for k, codes in enumerate(every):
+        assert np.array_equal(v.codes(ids_of(v, k, codes)), codes)
     others = np.array([token for token in range(v.size + 5) if v.kind(token) != "speech"], np.int32)
     assert set(v.codes(others).tolist()) == {-1}
 
 
 def test_the_largest_code_of_16_bits_does_not_wrap():
     v = Vocabulary(151_646, 151_665, 151_936, 1 << 16)
-    assert v.speech(np.array([65_535], np.uint16)).tolist() == [151_936 + 65_535]
+    assert v.speech(np.array([[65_535]], np.uint16)).tolist() == [[151_936 + 65_535]]
 
 
 @given(vocabularies())
@@ -54,6 +64,8 @@ def test_a_manifest_gives_the_vocabulary_back(v):
     stored = json.loads(json.dumps(json_values(v)))
     assert msgspec.convert(stored, Vocabulary) == v
     assert stored["specials"] == {name: v[name] for name in SPECIALS}
+    assert stored.get("codebook_sizes") == ([*v.sizes] if v.n_codebooks > 1 else None)
+    assert stored["codebook_size"] == v.size - v.speech_offset
 
 
 @pytest.mark.parametrize(
@@ -64,6 +76,12 @@ def test_a_manifest_gives_the_vocabulary_back(v):
 def test_ranges_that_meet_are_refused(ranges):
     with pytest.raises(ValueError, match="overlap"):
         Vocabulary(*ranges)
+
+
+@pytest.mark.parametrize("wrong", [(4,), (3, 2), (5, -1), ()])
+def test_codebooks_that_are_not_as_large_as_stated_are_refused(wrong):
+    with pytest.raises(ValueError, match="must be the sum of the sizes"):
+        Vocabulary(10, 10, 20, 4, wrong)
 
 
 def test_the_special_tokens_are_those_of_the_format_document():

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from datagen.records import FLOOR, Event, Spoken, Streams
 from datagen.seeds import fraction
 from datagen.shards.chunks import speaks
+from datagen.shards.given import moved_back, without_given
+from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.schema import arrays_of, streams_of
 from datagen.shards.tables import from_parquet
@@ -27,6 +29,8 @@ TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream")
 GENERIC = frozenset(("repeat_request", "wait_request", "stop_request", "got_it"))
 """Families of interruptions that refer to nothing."""
 _ROW_COLUMNS = ["row_id", "dialogue_id", "input_ids", "start_frames", "n_text_tokens", "user_turn_ends"]
+_GIVEN = ["given_starts", "given_lengths"]
+"""Columns of rows since data version 8."""
 _IN_UTTERANCES = "utterances.list.element."
 _COLUMNS = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events", "mixing"),
@@ -46,9 +50,11 @@ class Clocks:
     rate_hz: int
     hop_samples: int
     n_speech: int
-    """Speech tokens per chunk."""
+    """Frames per chunk."""
     n_text: int
     """Text tokens per chunk of three_stream."""
+    n_codebooks: int
+    """Codes per frame in rows."""
     vocabulary: Vocabulary
 
     @classmethod
@@ -60,13 +66,18 @@ class Clocks:
             manifest.clock.hop_samples,
             int(flatten.get("speech_chunk_tokens", 10)),
             int(flatten.get("text_chunk_tokens", 2)),
+            manifest.row_codebooks,
             manifest.vocabulary,
         )
+
+    def layout(self, task: str) -> ChunkLayout:
+        """Places of the streams in rows of `three_stream` or `two_stream`."""
+        return ChunkLayout(self.n_speech, self.n_text if task == "three_stream" else 0, self.n_codebooks)
 
 
 @dataclass(frozen=True, slots=True)
 class RowTokens:
-    """The parts of a training row that predictors need."""
+    """The parts of a training row that predictors need, without tokens that are given and never learned."""
 
     row_id: str
     input_ids: NDArray[np.int32]
@@ -139,13 +150,18 @@ class AuditedConversation:
         return silent
 
     @cached_property
+    def user_codes(self) -> NDArray[np.uint16]:
+        """Codes of the user's channel, of the first codebook: uint16 [n_frames]."""
+        return self.clocks.vocabulary.first_codes(self.streams.user_codes)
+
+    @cached_property
     def text_slots(self) -> dict[int, NDArray[np.int32]]:
         """The assistant's text stream of three_stream by chunk: ids of its slots, -1 if empty."""
         clocks, found = self.clocks, dict[int, NDArray[np.int32]]()
-        width = 2 * clocks.n_speech + clocks.n_text
+        layout = clocks.layout("three_stream")
         for row in self.rows.get("three_stream", ()):
-            grid = row.input_ids[: len(row.input_ids) // width * width].reshape(-1, width)
-            slots = grid[:, clocks.n_speech : clocks.n_speech + clocks.n_text]
+            grid = row.input_ids[: len(row.input_ids) // layout.width * layout.width].reshape(-1, layout.width)
+            slots = grid[:, layout.text]
             slots = np.where(slots < clocks.vocabulary.n_text, slots, -1).astype(np.int32)
             first = row.start_frames // clocks.n_speech
             found.update(zip(range(first, first + len(slots)), slots, strict=True))
@@ -230,13 +246,17 @@ def _rows_of(manifest: Manifest, files: list[File], ids: set[str]) -> dict[str, 
     """Rows of some conversations by dialogue and task."""
     found = defaultdict[str, dict[str, list[RowTokens]]](dict)
     for file in files:
-        table = from_parquet(manifest.store.open(file.key), file.key, _ROW_COLUMNS)
+        table = from_parquet(manifest.store.open(file.key), file.key, [*_ROW_COLUMNS, *_GIVEN])
         columns: dict[str, list[Any]] = {
             name: arrays_of(table.column(name))
             if name in ("input_ids", "user_turn_ends")
             else table.column(name).to_pylist()
             for name in _ROW_COLUMNS
         }
+        if set(_GIVEN) <= set(table.column_names):
+            for k, given in enumerate(zip(*(arrays_of(table.column(name)) for name in _GIVEN), strict=True)):
+                columns["input_ids"][k] = without_given(columns["input_ids"][k], *given)
+                columns["user_turn_ends"][k] = moved_back(columns["user_turn_ends"][k], *given)
         for k, id_ in enumerate(columns.pop("dialogue_id")):
             if id_ in ids:
                 tokens = RowTokens(**{name: column[k] for name, column in columns.items()})

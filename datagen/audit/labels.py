@@ -83,25 +83,23 @@ class EventsWithoutTrace:
         if not events or not talk.user_silent.any():
             return
         hop = talk.clocks.hop_samples
-        usual = usual_codes(talk.streams.user_codes[talk.user_silent])
+        usual = usual_codes(talk.user_codes[talk.user_silent])
         voice = speaks(talk.streams, "user", hop)
         for event in events:
             begin = event.start_samples // hop
             frames = slice(begin, max(-(-event.end_samples // hop), begin + 1))
             if event.kind in ("noise_burst", "other_talker") and voice[frames].any():
                 continue  # the user's own voice covers it
-            codes = talk.streams.user_codes[frames]
+            codes = talk.user_codes[frames]
             text = f"{event.kind} at {talk.ms(event.start_samples) / 1000:.1f} s"
             self._see("inaudible_hard_negatives", talk, bool(np.isin(codes, usual).all()), text)
 
     def _turn_ends(self, talk: AuditedConversation) -> None:
         """Check for user_turn_ends at which the assistant has spoken for more than a frame."""
         hop, task = talk.clocks.hop_samples, "three_stream" if "three_stream" in talk.rows else "two_stream"
-        n_speech, n_text = talk.clocks.n_speech, talk.clocks.n_text if task == "three_stream" else 0
+        layout = talk.clocks.layout(task)
         for row in talk.rows.get(task, ()):
-            for position in row.user_turn_ends.tolist():
-                chunk, slot = divmod(position, 2 * n_speech + n_text)
-                frame = row.start_frames + chunk * n_speech + slot - (n_speech + n_text)
+            for frame in (row.start_frames + layout.frames(row.user_turn_ends)).tolist():
                 speaking = any(
                     u.role == "assistant" and u.start_samples < (frame - 1) * hop and u.end_samples > frame * hop
                     for u in talk.floor

@@ -32,10 +32,10 @@ class VoiceFromPeriodicity:
 
     def add(self, talk: AuditedConversation) -> None:
         """Keep codes of the user until there are enough of them."""
-        if self._n_frames < _N_FRAMES_MOST and len(talk.streams.user_codes):
-            self._codes.append(talk.streams.user_codes.astype(np.uint16))
+        if self._n_frames < _N_FRAMES_MOST and len(talk.user_codes):
+            self._codes.append(talk.user_codes.astype(np.uint16))
             self._silent.append(talk.user_silent)
-            self._n_frames += len(talk.streams.user_codes)
+            self._n_frames += len(talk.user_codes)
 
     def finding(self) -> Finding:
         """The lag whose share of equal codes stands out most from its neighbours."""
@@ -143,7 +143,7 @@ class SharedNoise:
 
     def add(self, talk: AuditedConversation) -> None:
         """Keep hashes of all runs of a conversation."""
-        codes, silent = talk.streams.user_codes, talk.user_silent
+        codes, silent = talk.user_codes, talk.user_silent
         if self._n > _N_RUNS_MOST or len(codes) < N_RUN:
             return
         windows = np.lib.stride_tricks.sliding_window_view(codes, N_RUN)

@@ -60,7 +60,9 @@ class Written:
             record |= {name: getattr(self.brief, name) for name in ("topic", "persona", "style")}
         if self.system:
             record["system"] = self.system
-        record["turns"] = [asdict(turn) for turn in self.turns]
+        record["turns"] = [{"role": turn.role, "text": turn.text} for turn in self.turns]
+        if styles := [{"turn": k, **asdict(turn.style)} for k, turn in enumerate(self.turns) if turn.style]:
+            record["styles"] = styles
         record["marks"] = [asdict(mark) for mark in self.marks]
         record["scores"], record["reasons"] = dict(self.scores), dict(self.reasons)
         record["written_by"] = [asdict(origin) for origin in self.written_by]

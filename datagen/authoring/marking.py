@@ -35,7 +35,7 @@ class ScriptTask(Task):
     def prepared(self, written: Written) -> Written:
         refuse_marks(written)
         check_sayable(written.turns, written.language)
-        turns = tuple(Turn(turn.role, to_spoken(turn.text, written.language)) for turn in written.turns)
+        turns = tuple(replace(turn, text=to_spoken(turn.text, written.language)) for turn in written.turns)
         return replace(written, turns=turns)
 
     @override

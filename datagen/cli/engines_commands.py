@@ -37,6 +37,8 @@ def table(ctx: typer.Context) -> None:
     columns = ("kind", "engine", "state", "what", "licence: code", "weights", "rates", "voices")
     rows = ((k, n, c.state, c.about, c.licence, c.weights, c.rates, c.voices) for k, n, c in cards())
     console().print(plain(columns, rows))
+    for name, card in ((n, c) for _, n, c in cards() if c.styles):
+        typer.echo(f"Styles that {name} follows: {card.styles}.")
     for name, card in ((n, c) for _, n, c in cards() if c.lineage):
         typer.echo(f"Weights of {name}: {card.lineage}.")
     typer.echo("Your own engines are named as module:Class (docs/engines.md).")

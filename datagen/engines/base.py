@@ -8,6 +8,7 @@ A class that names its protocol as its base gets what has a default here.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from datagen.errors import EngineError
 from datagen.records import BitExact as BitExact
 from datagen.records import EngineInfo as EngineInfo
+from datagen.records import Style as Style
+from datagen.records import StylePart as StylePart
 from datagen.records import Voice as Voice
 from datagen.records import Word
 from datagen.records import WordTimes as WordTimes
@@ -25,7 +28,8 @@ Audio = NDArray[np.float32]
 """Mono audio, float32 [n_samples], nominally in [-1, 1]."""
 
 Codes = NDArray[np.uint16]
-"""Speech codes, uint16 [n_frames], each below the codebook size."""
+"""Speech codes, each below the size of its codebook: uint16 [n_frames] of one codebook, [n_frames, n_codebooks] of
+several."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class SpeechRequest:
     seed: int
     is_token: bool = False
     """True if it is to be spoken by `speak_token`."""
+    style: Style | None = None
+    """Its manner, in parts that the engine follows; it is then spoken by `speak_styled`."""
 
 
 class TTS(Protocol):
@@ -58,6 +64,8 @@ class TTS(Protocol):
     """All voices by name; the first is the default of the assistant."""
     languages: tuple[str, ...]
     word_times: WordTimes = "estimated"
+    styles: tuple[StylePart, ...] = ()
+    """Parts of a style that `speak_styled` follows; nothing else of a style reaches the engine."""
     concurrency: int = 1
     """Limit of concurrent calls of `speak`, one per thread; 1: one after the other."""
     give_up_seconds: float = 0
@@ -92,6 +100,24 @@ class TTS(Protocol):
         """
         return self.speak(text, voice, seed)
 
+    def styles_of(self, voice: str) -> tuple[StylePart, ...]:  # noqa: ARG002
+        """Parts of a style that a voice follows; by default the engine's."""
+        return self.styles
+
+    def speak_styled(self, text: str, voice: str, seed: int, style: Style) -> Speech:  # noqa: ARG002
+        """Speak `text` in a manner. An engine with `styles` overrides this.
+
+        Args:
+            text: As in `speak`.
+            voice: As in `speak`.
+            seed: As in `speak`.
+            style: Its parts are among those of `styles_of(voice)`.
+
+        Raises:
+            EngineError: As `speak`.
+        """
+        return self.speak(text, voice, seed)
+
     def speak_many(self, requests: Sequence[SpeechRequest]) -> Iterator[tuple[int, Speech | EngineError]]:
         """Speak the utterances of one conversation, `concurrency` of them at once.
 
@@ -116,23 +142,53 @@ class TTS(Protocol):
 def _attempted(tts: TTS, request: SpeechRequest) -> Speech | EngineError:
     speak = tts.speak_token if request.is_token else tts.speak
     try:
+        if request.style:
+            return tts.speak_styled(request.text, request.voice, request.seed, request.style)
         return speak(request.text, request.voice, request.seed)
     except EngineError as error:
         return error
 
 
 class SpeechTokenizer(Protocol):
-    """Audio in, one code per frame out, and back."""
+    """Audio in, one code per frame and codebook out, and back.
+
+    A tokenizer of one codebook declares `codebook_size` and `silence_code`; one of several declares `codebook_sizes`
+    and `silence_codes` instead, as attributes of the class or of an instance.
+    """
 
     info: EngineInfo
     sample_rate_hz: int
-    frame_rate_hz: int
+    frame_rate_hz: float
+    """Frames per second. A frame is a whole number of samples: 12.5 Hz at 24 kHz is 1,920."""
     codebook_size: int
+    """Number of codes of the only codebook."""
     silence_code: int
     """The commonest code of digital silence, measured on this tokenizer."""
 
+    @cached_property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Number of codes of each codebook, the coarsest (semantic) first."""
+        return (self.codebook_size,)
+
+    @cached_property
+    def silence_codes(self) -> tuple[int, ...]:
+        """The commonest code of digital silence of each codebook, measured on this tokenizer."""
+        return (self.silence_code,)
+
+    @property
+    def n_codebooks(self) -> int:
+        """Number of codes per frame."""
+        return len(self.codebook_sizes)
+
     def encode(self, audio: NDArray[np.int16]) -> Codes:
-        """Encode int16 [n_samples], a whole number of frames, to uint16 [n_samples / hop]."""
+        """Encode int16 [n_samples], a whole number of frames of any number.
+
+        Returns:
+            uint16 [n_samples / hop] of one codebook, [n_samples / hop, n_codebooks] of several.
+
+        Raises:
+            ValueError: If it has a part of a frame.
+        """
         ...
 
     def encode_many(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
@@ -141,6 +197,10 @@ class SpeechTokenizer(Protocol):
 
     def decode(self, codes: Codes) -> Audio:
         """Decode codes to float32 [len(codes) * hop]. A call without codes tests whether it can.
+
+        Args:
+            codes: As `encode` returns them. A tokenizer of several codebooks also decodes the first k of them, uint16
+                [n_frames, k].
 
         Raises:
             EngineMissingError: If the tokenizer has no decoder, or its weights are not given.

@@ -25,6 +25,8 @@ class Card:
     """Models and data that its weights were made of."""
     rates: str = ""
     voices: str = ""
+    styles: str = ""
+    """Parts of styles that it follows."""
     asks: str = ""
     """The option without which it cannot be loaded."""
 
@@ -54,6 +56,7 @@ CARDS: dict[tuple[str, str], Card] = {
         lineage=lineage.HIBARI,
         rates="24 kHz",
         voices="17, en, of one speaker",
+        styles="pace",
     ),
     ("tts", "speech_server"): Card(
         "a server with OpenAI's speech API; option base_url",
@@ -62,6 +65,7 @@ CARDS: dict[tuple[str, str], Card] = {
         weights="the server's",
         rates="the server's",
         voices="the server's, or a bank",
+        styles="as option styles states",
     ),
     ("tts", "tone"): Card("fake: tones, for tests of logic", rates="24 kHz", voices="9"),
     ("tts", "kokoro"): Card(
@@ -72,11 +76,13 @@ CARDS: dict[tuple[str, str], Card] = {
         lineage=lineage.KOKORO,
         rates="24 kHz",
         voices="12, zh and en, of 4 speakers and blends of them",
+        styles="pace",
     ),
     ("tts", "by_language"): Card(
         "one or several engines per language",
         rates="the highest of theirs",
         voices="all of them",
+        styles="those of each voice",
         asks="engines per language",
     ),
     ("tts", "cosyvoice"): Card(
@@ -86,6 +92,7 @@ CARDS: dict[tuple[str, str], Card] = {
         weights="Apache-2.0; see the model card",
         rates="22.05 or 24 kHz",
         voices="your recordings', or the model's",
+        styles="pace; all parts in mode instruct",
         asks="model_dir",
     ),
     ("speech_tokenizer", "kmeans"): Card(
@@ -95,6 +102,9 @@ CARDS: dict[tuple[str, str], Card] = {
         rates="24 kHz, 25 codes/s of 4,096",
     ),
     ("speech_tokenizer", "tone"): Card("fake: loudness", rates="24 kHz, 25 codes/s of 512"),
+    ("speech_tokenizer", "tone_codebooks"): Card(
+        "fake: loudness, of four codebooks", rates="24 kHz, 12.5 frames/s of 512, 16, 8 and 4 codes"
+    ),
     ("speech_tokenizer", "s3"): Card(
         "semantic, CosyVoice's v1, v2, v3",
         ("s3tokenizer", "torch", "einops"),

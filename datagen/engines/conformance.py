@@ -20,6 +20,7 @@ from datagen.engines.base import (
     Speech,
     SpeechRequest,
     SpeechTokenizer,
+    Style,
     TextTokenizer,
 )
 from datagen.engines.normalizer_laws import normalizer_laws
@@ -87,6 +88,7 @@ def _tts(tts: TTS, _: Any) -> Iterator[Answer]:
         text = SAMPLES.get(tts.about(voice).languages[0], SAMPLES["en"])
         yield from _spoken(tts, text, voice)
     yield _at_once(tts)
+    yield from _styled(tts)
     yield _markup(tts)
     yield _refuses("refuses an empty text", lambda: tts.speak("", tts.voices[0], 0))
     yield _refuses("refuses an unknown voice", lambda: tts.speak(SAMPLES["en"], "nobody", 0))
@@ -126,6 +128,28 @@ def _at_once(tts: TTS) -> Answer:
     return law, same or tts.info.bit_exact == "no", "the same" if same else "they differ"
 
 
+_MANNERS = {
+    "emotion": Style(emotion="happy"),
+    "pace": Style(pace="slow"),
+    "whisper": Style(whisper=True),
+    "laughter": Style(laughter=True),
+}
+
+
+def _styled(tts: TTS) -> Iterator[Answer]:
+    """Every part of a style that the engine declares changes the sound."""
+    voice = tts.voices[0]
+    text = SAMPLES.get(tts.about(voice).languages[0], SAMPLES["en"])
+    for part in tts.styles_of(voice):
+        usual, found = tts.speak(text, voice, 3).audio, tts.speak_styled(text, voice, 3, _MANNERS[part]).audio
+        longer = part != "pace" or len(found) > len(usual)  # the manner of the pace is slow
+        yield (
+            f"{voice}: follows the {part} of a style",
+            longer and not np.array_equal(found, usual),
+            f"{len(found)} samples",
+        )
+
+
 def _markup(tts: TTS) -> Answer:
     """Text is data: whatever stands in it, it is spoken, or refused."""
     try:
@@ -145,19 +169,21 @@ def _refuses(law: str, call: Callable[[], Any]) -> Answer:
 
 
 def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[Answer]:
-    hop = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
+    rate, sizes = tokenizer.frame_rate_hz, tokenizer.codebook_sizes
+    hop = int(tokenizer.sample_rate_hz // rate)
     rng = np.random.default_rng(1)
     promised = tokenizer.info.bit_exact != "no"
-    whole = tokenizer.frame_rate_hz * hop == tokenizer.sample_rate_hz
-    yield "its frames are whole samples", whole, f"{hop} samples"
-    for n_frames in (1, 2, 7, 250, 31 * tokenizer.frame_rate_hz):
+    yield "its frames are whole samples", hop > 0 and rate * hop == tokenizer.sample_rate_hz, f"{hop} samples"
+    each = len(sizes) == len(tokenizer.silence_codes) == tokenizer.n_codebooks > 0 and min(sizes) > 0
+    yield "every codebook has a size and a code of silence", each, f"{sizes} {tokenizer.silence_codes}"
+    for n_frames in (1, 2, 7, 250, int(31 * rate)):
         audio = rng.normal(0, 2000, n_frames * hop).astype(np.int16)
         codes = tokenizer.encode(audio)
-        right = codes.dtype == np.uint16 and codes.shape == (n_frames,) and int(codes.max()) < tokenizer.codebook_size
-        yield f"{n_frames} frames: one code per frame", right, f"{codes.dtype} {codes.shape}"
+        seen = f"{codes.dtype} {codes.shape}"
+        yield f"{n_frames} frames: one code per frame and codebook", _are_codes(codes, n_frames, sizes), seen
         same = np.array_equal(codes, tokenizer.encode(audio))
         yield f"{n_frames} frames: the same again, if it is promised", same or not promised, f"{same}"
-    pair = [rng.normal(0, 2000, n * hop).astype(np.int16) for n in (33 * tokenizer.frame_rate_hz, 25)]
+    pair = [rng.normal(0, 2000, n * hop).astype(np.int16) for n in (int(33 * rate), 25)]
     alone = [tokenizer.encode(audio) for audio in pair]
     together = tokenizer.encode_many(pair)
     same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
@@ -167,16 +193,24 @@ def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[Answer]:
         yield "refuses audio that is no whole number of frames", False, "took it"
     except ValueError as error:
         yield "refuses audio that is no whole number of frames", True, str(error)[:80]
-    silent = tokenizer.encode(np.zeros(tokenizer.frame_rate_hz * hop, np.int16))
-    commonest = int(np.bincount(silent).argmax())
+    silent = tokenizer.encode(np.zeros(max(int(rate), 1) * hop, np.int16)).reshape(-1, len(sizes))
+    commonest = tuple(int(np.bincount(codes).argmax()) for codes in silent.T)
     share = float(np.mean(silent == commonest))
-    right = tokenizer.silence_code == commonest
+    right = tuple(tokenizer.silence_codes) == commonest
     yield "its silence code is the commonest of silence", right, f"{share:.0%} of a second"
     yield _decodes(tokenizer, alone[1], hop)
+    for k in range(1, len(sizes)):
+        yield _decodes(tokenizer, alone[1][:, :k], hop, f", of {k} of its codebooks")
 
 
-def _decodes(tokenizer: SpeechTokenizer, codes: Any, hop: int) -> Answer:
-    law = "can be heard again, or says what is missing"
+def _are_codes(codes: Any, n_frames: int, sizes: tuple[int, ...]) -> bool:
+    """True for uint16 [n_frames] of one codebook, [n_frames, n_codebooks] of several, each below its size."""
+    shape = (n_frames,) if len(sizes) == 1 else (n_frames, len(sizes))
+    return codes.dtype == np.uint16 and codes.shape == shape and bool((codes.reshape(-1, len(sizes)) < sizes).all())
+
+
+def _decodes(tokenizer: SpeechTokenizer, codes: Any, hop: int, of: str = "") -> Answer:
+    law = f"can be heard again{of}, or says what is missing"
     try:
         tokenizer.decode(codes[:0])
     except EngineMissingError as error:

@@ -39,6 +39,7 @@ ENGINES: dict[str, dict[str, str]] = {
     "speech_tokenizer": {
         "kmeans": "datagen.engines.speech_tokens.kmeans:KMeansTokenizer",
         "tone": "datagen.engines.fakes:ToneTokenizer",
+        "tone_codebooks": "datagen.engines.fakes:ToneCodebooks",
         "s3": "datagen.engines.speech_tokens.s3:S3Tokenizer",
     },
     "text_tokenizer": {
@@ -131,8 +132,8 @@ def load(kind: str, name: str, options: Mapping[str, Any] | Options) -> Any:
     engine = engine_class(**options)
     if not isinstance(getattr(engine, "info", None), EngineInfo):
         raise RecipeError(f"{kind} engine {name!r} has no `info`, so it is not an engine; see docs/engines.md")
-    if kind == "speech_tokenizer" and engine.codebook_size > 1 << 16:
-        raise EngineError(f"{name}: {engine.codebook_size} codes do not fit in 16 bits")
+    if kind == "speech_tokenizer" and max(engine.codebook_sizes) > 1 << 16:
+        raise EngineError(f"{name}: {max(engine.codebook_sizes)} codes do not fit in 16 bits")
     return engine
 
 

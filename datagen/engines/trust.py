@@ -18,6 +18,7 @@ HARMLESS: dict[str, frozenset[str]] = {
     "hibari": frozenset(),
     "kokoro": frozenset(),
     "tone": frozenset({"n_voices", "ms_per_letter"}),
+    "tone_codebooks": frozenset(),
     "kmeans": frozenset(),
     "qwen2": frozenset(),
     "bytes": frozenset(),

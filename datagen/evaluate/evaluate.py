@@ -12,7 +12,8 @@ Tokens are drawn with the model's probabilities, as such models run. The likelie
 always changes nothing, because an answer begins somewhere within half a second.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -41,6 +42,10 @@ _CONTEXT_TOKENS = 4096
 """Longest context of a model that runs free."""
 
 
+Given = tuple[int, NDArray[np.int32]]
+"""Number of tokens of chunks before given tokens, and their ids."""
+
+
 @dataclass(frozen=True)
 class Player:
     """A model that predicts the assistant's stream of rows."""
@@ -50,42 +55,72 @@ class Player:
     vocabulary: Vocabulary
 
     @cached_property
-    def _codes(self) -> NDArray[np.int64]:
-        """Silence first, then all other speech codes."""
+    def _codes(self) -> tuple[NDArray[np.int64], ...]:
+        """Of each codebook: silence first, then all its other codes."""
         v = self.vocabulary
-        codes = np.arange(v.speech_offset, v.size)
-        return np.concatenate([[self.layout.silence_id], codes[codes != self.layout.silence_id]])
+        every = (np.arange(begin, begin + size) for begin, size in zip(v.offsets, v.sizes, strict=True))
+        return tuple(
+            np.concatenate([[silence], codes[codes != silence]])
+            for silence, codes in zip(self.layout.silence_ids, every, strict=False)
+        )
 
     @cached_property
     def _texts(self) -> NDArray[np.int64]:
         return np.append(np.arange(self.vocabulary.n_text), self.vocabulary["<|text_silence|>"])
 
-    def forced(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Probability of silence, given all true tokens before; [n_chunks x n_speech]."""
+    def forced(self, ids: NDArray[np.int32], given: Sequence[Given] = ()) -> NDArray[np.float64]:
+        """Probability that the first code of each frame is silence, given all true tokens before; [n_frames]."""
         self.model.restart()
-        pieces = np.split(ids, range(_PIECE_TOKENS, len(ids), _PIECE_TOKENS))
-        silence = np.concatenate([_silence(self.model.hear(piece, self._codes, len(piece))) for piece in pieces])
+        read, is_given = _with(ids, given)
+        pieces = np.split(read, range(_PIECE_TOKENS, len(read), _PIECE_TOKENS))
+        codes, chunk = self._codes[0], self.layout.chunk
+        silence = np.concatenate([_silence(self.model.hear(piece, codes, len(piece))) for piece in pieces])
+        silence = silence[~is_given]
         after = np.append(0.0, silence[:-1])  # the prediction after a token is about the next
-        return after.reshape(-1, self.layout.width)[:, -self.layout.n_speech :].reshape(-1)
+        return after.reshape(-1, chunk.width)[:, chunk.assistant][:, :: chunk.n_codebooks].reshape(-1)
 
-    def free(self, ids: NDArray[np.int32], first: int, n_chunks: int, chance: np.random.Generator) -> Mask:
+    def free(
+        self,
+        ids: NDArray[np.int32],
+        first: int,
+        n_chunks: int,
+        chance: np.random.Generator,
+        given: Sequence[Given] = (),
+    ) -> Mask:
         """True where it is silent if it draws every token from a chunk on; bool [n_chunks x n_speech]."""
-        width, n_speech = self.layout.width, self.layout.n_speech
+        width, n_speech, chunk_layout = self.layout.width, self.layout.n_speech, self.layout.chunk
         chunks = ids.reshape(-1, width)
         earliest = max(first - _CONTEXT_TOKENS // width, 0)
         self.model.restart()
-        heard = chunks[earliest:first].reshape(-1).astype(np.int64)
+        begin = earliest * width
+        here = [(max(at - begin, 0), block) for at, block in given if at <= first * width and (not at or at >= begin)]
+        heard = _with(chunks[earliest:first].reshape(-1), here)[0].astype(np.int64)
+        results = {at // width: block for at, block in given if at > first * width}
         codes, texts = self._codes, self._texts
         silent = np.zeros((n_chunks, n_speech), np.bool_)
         for chunk in range(n_chunks):
-            heard = np.append(heard, chunks[first + chunk, :n_speech])
-            for _ in range(width - 2 * n_speech):
+            user = chunks[first + chunk, chunk_layout.user]
+            heard = np.concatenate([heard, results.get(first + chunk, heard[:0]), user])
+            for _ in range(chunk_layout.n_text):
                 heard = texts[[_drawn(self.model.hear(heard, texts, 1), chance)]]
-            for slot in range(n_speech):
-                choice = _drawn(self.model.hear(heard, codes, 1), chance)
-                silent[chunk, slot] = choice == 0
-                heard = codes[[choice]]
+            for slot, codebook in np.ndindex(n_speech, len(codes)):
+                choice = _drawn(self.model.hear(heard, codes[codebook], 1), chance)
+                if codebook == 0:
+                    silent[chunk, slot] = choice == 0
+                heard = codes[codebook][[choice]]
         return silent.reshape(-1)
+
+
+def _with(ids: NDArray[np.int32], given: Sequence[Given]) -> tuple[NDArray[np.int32], Mask]:
+    """Ids with given tokens between them, and True where a token is given.
+
+    >>> _with(np.array([1, 2], np.int32), [(0, np.array([7], np.int32))])[0].tolist()
+    [7, 1, 2]
+    """
+    where = np.repeat([at for at, _ in given], [len(block) for _, block in given]).astype(np.int64)
+    blocks = np.concatenate([ids[:0], *(block for _, block in given)])
+    is_given = np.insert(np.zeros(len(ids), np.bool_), where, values=True)
+    return np.asarray(np.insert(ids, where, blocks), ids.dtype), np.asarray(is_given, np.bool_)
 
 
 def _silence(scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -130,7 +165,7 @@ class Evaluation:
     def add(self, row: dict[str, Any], free: bool) -> None:
         """Score a row in all ways, or without `free` in all but the slow one."""
         truth = self.player.layout.silent(row["input_ids"])
-        silence = self.player.forced(row["input_ids"])
+        silence = self.player.forced(row["input_ids"], row.get("given", ()))
         self.teacher_forced.add_stream(row, silence >= 0.5)
         self._unaided(row, self._chance(row, "unaided").random(len(silence)) < silence, truth)
         if free:
@@ -147,7 +182,7 @@ class Evaluation:
         self.unaided.n_rows += 1
 
     def _free_turns(self, row: dict[str, Any], truth: Mask) -> None:
-        n_patience = ceil_div(PATIENCE_MS, int(self.player.layout.frame_ms))
+        n_patience = math.ceil(PATIENCE_MS / self.player.layout.frame_ms)
         for name, is_silence in _REACTIONS:
             for begin, _, n_lead in self._events(row, name, truth if is_silence else ~truth):
                 first, stream = self._free(row, begin - n_lead, begin + n_patience)
@@ -158,8 +193,8 @@ class Evaluation:
 
         An event whose reaction comes slightly before it, as in an overlap, is scored from there.
         """
-        n_most = _LEAD_MS[name] // int(self.player.layout.frame_ms)
-        n_patience = ceil_div(PATIENCE_MS, int(self.player.layout.frame_ms))
+        n_most = int(_LEAD_MS[name] / self.player.layout.frame_ms)
+        n_patience = math.ceil(PATIENCE_MS / self.player.layout.frame_ms)
         for at in self.player.layout.places(row[name]).tolist():
             begin = _run_start(true, at)
             if at - begin > n_most:
@@ -171,7 +206,7 @@ class Evaluation:
 
     def _free_hard_negatives(self, row: dict[str, Any]) -> None:
         layout = self.player.layout
-        n_most = ceil_div(_MOST_MS, int(layout.frame_ms))
+        n_most = math.ceil(_MOST_MS / layout.frame_ms)
         for kind, start, end in zip(*hard_negatives(layout, row), strict=True):
             end = min(end, start + n_most)
             first, stream = self._free(row, start, end)
@@ -186,7 +221,8 @@ class Evaluation:
         first = max(start, 0) // n_speech
         last = min(ceil_div(end, n_speech), n_all)
         chance = self._chance(row, "free", start)
-        return first * n_speech, self.player.free(row["input_ids"], first, max(last - first, 0), chance)
+        n_chunks = max(last - first, 0)
+        return first * n_speech, self.player.free(row["input_ids"], first, n_chunks, chance, row.get("given", ()))
 
     def _chance(self, row: dict[str, Any], *about: Key) -> np.random.Generator:
         """Random draws of a row, the same for every model, so that models meet equal luck."""

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
+from datagen.clock import hop_samples
 from datagen.errors import DatagenError
 from datagen.faults import cannot
 from datagen.inspect import Sound, StoredConversation
@@ -64,7 +65,8 @@ class ExportClip:
         if decoded:
             tokenizer = talk.output.speech_tokenizer
             rate_hz = tokenizer.sample_rate_hz
-            n_samples = len(talk.streams.user_codes) * (rate_hz // tokenizer.frame_rate_hz)
+            n_frames = n_samples // talk.output.manifest.clock.hop_samples
+            n_samples = n_frames * hop_samples(rate_hz, tokenizer.frame_rate_hz)
         return cls(talk, decoded, f"{talk.unit:06d}/{file_name(talk.dialogue_id)}", rate_hz, n_samples)
 
     @property

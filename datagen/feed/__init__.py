@@ -29,7 +29,8 @@ class Batch(NamedTuple):
 
     inputs: dict[str, Any]
     """For `model(**batch.inputs)`: `input_ids`, `labels` (-100 where not learned; not shifted) and `position_ids` (from
-    0 in every row), each int64 [n_sequences, max_tokens]. Models of transformers see by the positions that attention
+    0 in every row), each int64 [n_sequences, max_tokens]; of `parallel`, ids and labels are [n_sequences, n_streams,
+    max_tokens], with -1 where there is nothing. Models of transformers see by the positions that attention
     must not cross rows, but only without a cache, so `use_cache=False` is there too; for flash attention: `flat`."""
     boundaries: torch.Tensor
     """`cu_seqlens` of the batch laid out flat: where rows begin, and the end; int32 [n + 1]."""
@@ -49,8 +50,13 @@ class Batch(NamedTuple):
 
         For flash attention: there transformers minds the positions in batches of one only.
         """
-        inputs = {k: v.reshape(1, -1) if torch.is_tensor(v) else v for k, v in self.inputs.items()}
+        inputs = {k: _end_to_end(v) if torch.is_tensor(v) else v for k, v in self.inputs.items()}
         return self._replace(inputs=inputs)
+
+
+def _end_to_end(sequences: torch.Tensor) -> torch.Tensor:
+    """[n, max_tokens] as [1, n x max_tokens], and [n, n_streams, max_tokens] as [1, n_streams, n x max_tokens]."""
+    return sequences.movedim(0, -2).reshape(1, *sequences.shape[1:-1], -1)
 
 
 class Feed(IterableDataset[Batch]):
@@ -109,6 +115,8 @@ class Feed(IterableDataset[Batch]):
         _check(stages, epochs, lanes)
         tasks = sorted({task for stage in stages for task in stage.tasks})
         sources = [ShardSource(manifest.store.url) for manifest in manifests]
+        if "parallel" in tasks and len({manifest.row_codebooks for manifest in manifests}) > 1:
+            raise FeedError("the rows of parallel have different numbers of codebooks: flatten one build again")
         shards = {task: _shards(manifests, task, split, sources, cache) for task in tasks}
         fill_id = self.vocabulary["<|text_silence|>"]
         self._plan = FeedPlan(stages, shards, seed, lanes, epochs, shuffle, fill_id)

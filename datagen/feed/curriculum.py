@@ -36,6 +36,8 @@ class Stage:
         faults = {
             "tasks must name at least one": not self.tasks,
             "tasks: weights must be above 0": any(not weight > 0 for weight in self.tasks.values()),
+            "rows of parallel are matrices; no other task fits into a stage with them": "parallel" in self.tasks
+            and len(self.tasks) > 1,
             "max_tokens must be at least 1": self.max_tokens < 1,
             "batch_size must be at least 1": self.batch_size < 1,
             "n_sequences must be at least 1, or None": self.n_sequences is not None and self.n_sequences < 1,

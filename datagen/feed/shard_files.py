@@ -15,8 +15,11 @@ from datagen.feed.token_cache import TokenCache, Tokens
 from datagen.shards.bucket import is_url
 from datagen.shards.identity import json_values
 from datagen.shards.manifest import Manifest
+from datagen.shards.matrix import ABSENT
+from datagen.shards.schema import arrays_of, holds_arrays
 from datagen.shards.store import open_store
 from datagen.shards.tables import about, from_parquet
+from datagen.shards.vocab import SPECIALS
 
 IGNORED = -100
 """Label of a token that is not learned, as `torch.nn.CrossEntropyLoss` has it."""
@@ -98,7 +101,8 @@ class Shards:
         self._keys = pa.array(keys)  # up to millions: plain strings would be five times as large
         self._n_rows, self._n_tokens = np.array(n_rows, np.int64), np.array(n_tokens, np.int64)
         self._hashes = pa.array(map(bytes.fromhex, hashes), pa.binary())
-        self._vocabulary, self._n_ids = json_values(manifest.vocabulary), manifest.vocabulary.size
+        self._vocabulary = json_values(manifest.vocabulary)
+        self._limits = _limits(manifest, task)
         self._source, self._cache = source, TokenCache(cache, self._vocabulary) if cache else None
         self._said = b""
         self._coming: dict[tuple[int, int], Future[Shard]] = {}
@@ -142,7 +146,7 @@ class Shards:
     def _read(self, number: int) -> Shard:
         sha256: bytes = self._hashes[number].as_py()
         n_rows, n_tokens = int(self._n_rows[number]), int(self._n_tokens[number])
-        found = self._cache.get(sha256, n_rows, n_tokens) if self._cache else None
+        found = self._cache.get(sha256, n_rows, (n_tokens, *self._limits.shape)) if self._cache else None
         if found is None or self._fault(found, number):
             found = self._decoded(number, sha256)
             if fault := self._fault(found, number):
@@ -156,10 +160,13 @@ class Shards:
         ids, offsets = found.ids, found.offsets
         if len(offsets) != self._n_rows[number] + 1 or len(ids) != self._n_tokens[number]:
             return "does not match the index"
-        if len(ids) != len(found.mask) or offsets[0] or offsets[-1] != len(ids) or (np.diff(offsets) < 1).any():
+        if ids.shape != (len(ids), *self._limits.shape) or ids.shape != found.mask.shape:
             return "has rows that do not match their tokens"
-        if int(ids.view(np.uint32).max()) >= self._n_ids:  # as unsigned, negative ids are large
-            return f"contains ids outside its vocabulary of {self._n_ids:,}"
+        if offsets[0] or offsets[-1] != len(ids) or (np.diff(offsets) < 1).any():
+            return "has rows that do not match their tokens"
+        begins = ABSENT if self._limits.shape else 0
+        if int(ids.min()) < begins or (ids.max(axis=0) >= self._limits).any():
+            return f"contains ids outside its vocabulary of {' '.join(f'{n:,}' for n in self._limits.reshape(-1))}"
         return ""
 
     def address(self, number: int) -> str:
@@ -197,9 +204,20 @@ class Shards:
         self._said = said
 
 
+def _limits(manifest: Manifest, task: str) -> NDArray[np.int64]:
+    """The id above the highest: a number, or int64 [n_lines] of matrices."""
+    vocabulary, sizes = manifest.vocabulary, manifest.vocabulary.sizes[: manifest.row_codebooks]
+    text = vocabulary.special_offset + len(SPECIALS)
+    return np.array([text, *sizes, *sizes] if task == "parallel" else vocabulary.size, np.int64)
+
+
 def _flat(table: pa.Table, name: str, place: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Offsets and values of a column of lists, without a copy where Arrow allows it."""
+    """Offsets and values of a column of lists, without a copy where Arrow allows it; of matrices, [n, n_lines]."""
     column = table.column(name) if name in table.column_names else pa.chunked_array([], pa.null())
+    if holds_arrays(column.type) and pa.types.is_fixed_size_list(column.type):
+        matrices = arrays_of(column)
+        offsets = np.cumsum([0, *(matrix.shape[1] for matrix in matrices)], dtype=np.int64)
+        return offsets, np.ascontiguousarray(np.concatenate(matrices, axis=1).T)
     if pa.types.is_list(column.type) and column.type.value_type == _COLUMNS[name]:
         lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if not lists.null_count and not lists.values.null_count:

@@ -8,6 +8,7 @@ or missing is made again from its shard.
 import hashlib
 import json
 import logging
+import math
 import os
 import stat
 from dataclasses import dataclass
@@ -35,9 +36,9 @@ class Tokens:
     """All rows of one file, one after the other."""
 
     ids: NDArray[np.int32]
-    """Tokens; [n_tokens]."""
+    """Tokens; [n_tokens], of matrices a column each: [n_tokens, n_lines]."""
     mask: NDArray[np.bool_]
-    """True for tokens that are learned; [n_tokens]."""
+    """True for tokens that are learned; of the same shape."""
     offsets: NDArray[np.int64]
     """Begin of each row, and end of the last; [n_rows + 1]."""
 
@@ -62,13 +63,13 @@ class TokenCache:
         except (OSError, ValueError) as error:
             raise FeedError(f"{cannot('write', folder, error)}, or omit cache=") from error
 
-    def get(self, sha256: bytes, n_rows: int, n_tokens: int) -> Tokens | None:
-        """The rows of a shard by its hash; None unless they are there, whole and unchanged.
+    def get(self, sha256: bytes, n_rows: int, shape: tuple[int, ...]) -> Tokens | None:
+        """The rows of a shard by its hash and the shape of its tokens; None unless they are there, whole and unchanged.
 
         The hash is checked when this process first reads a file, and again when the file system says
         that it changed.
         """
-        path, n_bytes = self._path(sha256), _n_bytes(n_rows, n_tokens)
+        path, n_bytes = self._path(sha256), _n_bytes(n_rows, math.prod(shape))
         try:
             with os.fdopen(os.open(path, _FLAGS), "rb", buffering=0) as file:
                 found = os.fstat(file.fileno())
@@ -85,7 +86,7 @@ class TokenCache:
             if self._hash(path, data[_HASH_BYTES:]) != data[:_HASH_BYTES].tobytes():
                 return None
             self._seen[path] = version
-        return _split(data[_HASH_BYTES:], n_rows, n_tokens)
+        return _split(data[_HASH_BYTES:], n_rows, shape)
 
     def put(self, sha256: bytes, tokens: Tokens) -> None:
         """Keep the rows of a shard. If that fails, the cache does without them, and says so once."""
@@ -137,8 +138,9 @@ def _read_all(file: Any, data: NDArray[np.uint8]) -> int:
     return n_read
 
 
-def _split(body: NDArray[np.uint8], n_rows: int, n_tokens: int) -> Tokens:
+def _split(body: NDArray[np.uint8], n_rows: int, shape: tuple[int, ...]) -> Tokens:
     """The arrays of a body, without a copy but of the mask."""
+    n_tokens = math.prod(shape)
     begin, end = 8 * (n_rows + 1), 8 * (n_rows + 1) + 4 * n_tokens
     mask = np.unpackbits(body[end:], count=n_tokens).view(np.bool_)
-    return Tokens(body[begin:end].view("<i4"), mask, body[:begin].view("<i8"))
+    return Tokens(body[begin:end].view("<i4").reshape(shape), mask.reshape(shape), body[:begin].view("<i8"))

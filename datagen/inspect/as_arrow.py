@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from datagen.records import Streams
 from datagen.shards.manifest import Manifest
-from datagen.shards.schema import NEW, ROWS
+from datagen.shards.schema import CONVERSATIONS, NEW, ROWS, table_of
 from datagen.shards.store import Store
 from datagen.shards.tables import from_parquet
 
@@ -31,9 +32,16 @@ def batches(store: Store, manifest: Manifest, table: str, split: str, columns: l
         stored = list(dict.fromkeys([*stored, "split"]))
     for file in manifest.files(table, split if is_task else ""):
         found = from_parquet(store.open(file.key), file.key, stored)
+        absent = [name for name in stored if name not in found.column_names]
         if is_task:
-            for name in set(NEW) & set(columns) - set(found.column_names):
-                found = found.append_column(ROWS.field(name), pa.array([NEW[name]] * file.n_rows, pa.int32()))
+            for name in (name for name in absent if name in NEW):
+                new = ROWS.field(name)
+                found = found.append_column(new, pa.array([NEW[name]] * file.n_rows, new.type))
+        elif table == "conversations":
+            for new in (CONVERSATIONS.field(name) for name in absent if name in CONVERSATIONS.names):
+                values = table_of(pa.schema([new]), [Streams("")] * file.n_rows)
+                found = found.append_column(new, values.column(0))
+        if is_task:
             splits = pa.array([file.split] * file.n_rows, pa.string())
             found = pa.table([*found.columns, splits], pa.schema([*found.schema, SPLIT]))
         elif split:

@@ -11,7 +11,7 @@ from datagen.inspect.as_arrow import batches
 from datagen.records import SPLITS
 from datagen.shards.bucket import is_url
 from datagen.shards.manifest import Manifest
-from datagen.shards.schema import ROWS
+from datagen.shards.schema import ROWS, rows_schema
 from datagen.shards.store import inside, open_store
 from datagen.shards.tables import from_parquet
 
@@ -28,7 +28,7 @@ def dataset(url: str, manifest: Manifest, task: str) -> "datasets.DatasetDict | 
 
     splits = [split for split in SPLITS if split in manifest.tables[task]]
     if is_url(url):
-        features = datasets.Features.from_arrow_schema(ROWS)
+        features = datasets.Features.from_arrow_schema(rows_schema(task, manifest.row_codebooks))
         streams = {
             split: datasets.IterableDataset.from_generator(
                 _examples, features, gen_kwargs={"url": url, "task": task, "split": split}
@@ -53,7 +53,8 @@ def _features(manifest: Manifest, task: str) -> "datasets.Features":
 
     first = next(manifest.files(task)).key
     names = from_parquet(manifest.store.open(first), first).column_names
-    return datasets.Features.from_arrow_schema(pa.schema([ROWS.field(name) for name in ROWS.names if name in names]))
+    known = rows_schema(task, manifest.row_codebooks)
+    return datasets.Features.from_arrow_schema(pa.schema([field for field in known if field.name in names]))
 
 
 def _examples(url: str, task: str, split: str) -> Iterator[dict[str, Any]]:

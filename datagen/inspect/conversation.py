@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen import clock
 from datagen.errors import DatagenError
 from datagen.inspect.html import inert, render
 from datagen.inspect.rows import OpenedBuild, StoredRow
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from datagen.engines.base import SpeechTokenizer
 
 NO_AUDIO = " because the build kept no audio (mix.keep_audio)"
-_TOKENS = ("words", "text_ids", "spoken_ids", "rest_codes", "rest_start_frames")
+_TOKENS = ("words", "text_ids", "spoken_ids", "rest_codes", "rest_start_frames", "id_starts_samples")
 """Columns of utterances that are not shown in a table."""
 _LIGHT = [name for name in CONVERSATIONS.names if name not in HEAVY]
 
@@ -230,8 +231,9 @@ class StoredConversation:
 def decoded(talk: StoredConversation, role: str, frames: slice) -> NDArray[np.float32]:
     """Decoded frames of a channel, in its voice; digital silence where a model reads a silence token, not a code."""
     manifest, tokenizer = talk.output.manifest, talk.output.speech_tokenizer
-    hop_samples = tokenizer.sample_rate_hz // tokenizer.frame_rate_hz
-    codes = {"user": talk.streams.user_codes, "assistant": talk.streams.assistant_codes}[role][frames]
+    hop_samples = clock.hop_samples(tokenizer.sample_rate_hz, tokenizer.frame_rate_hz)
+    channels = {"user": talk.streams.user_codes, "assistant": talk.streams.assistant_codes}
+    codes = manifest.vocabulary.for_decoder(channels[role])[frames]
     voice = next((u.voice for u in talk.streams.utterances if u.role == role), "")
     if getattr(manifest.silence, role) != "special":
         return tokenizer.decode_as(codes, voice)

@@ -18,7 +18,7 @@ from datagen.inspect.html import inert, render
 from datagen.inspect.rows import StoredRow
 from datagen.records import SPLITS
 from datagen.shards.manifest import Manifest
-from datagen.shards.schema import CONVERSATIONS, HEAVY, REJECTS, ROWS, rows_of
+from datagen.shards.schema import CONVERSATIONS, HEAVY, REJECTS, rows_of, rows_schema
 from datagen.shards.store import open_store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import File, unit_of
@@ -155,7 +155,7 @@ class Output:
             DatagenError: If there is no such table.
         """
         if table in self.tasks:
-            return ROWS.append(SPLIT)
+            return rows_schema(table, self.manifest.row_codebooks).append(SPLIT)
         if table in ("conversations", "rejects"):
             self._need(table)
             return CONVERSATIONS if table == "conversations" else REJECTS

@@ -1,7 +1,7 @@
 """One training row in readable parts: chunks of the streamed tasks, runs of the others."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen import records
+from datagen.clock import ceil_div
 from datagen.inspect.html import inert, render
 from datagen.records import TRANSFERS
+from datagen.shards.given import moved_back, without_given
+from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.vocab import SPECIALS, Vocabulary
 
@@ -21,13 +24,16 @@ if TYPE_CHECKING:
     from datagen.engines.base import TextTokenizer
 
 _SILENT = {"<|speech_silence|>", "<|text_silence|>"}
-_STREAMED = ("three_stream", "two_stream")
+_STREAMED = ("three_stream", "two_stream", "parallel")
 _SHOWN_CODES = 6
 _HTML_CHUNKS = 60
 """Chunks that a notebook shows; all are in `Row.chunks`."""
 _PRINTED_CHUNKS = 60
 _STYLES = {"text": "green", "special": "magenta", "speech": "cyan", "unused": "red"}
-_LEGEND = "speech: one cell or number per code; · silence; green: text; magenta: special tokens; dim: not learned"
+_LEGEND = (
+    "speech: one cell or number per frame, its first code; · silence; green: text; magenta: special tokens; "
+    "dim: not learned"
+)
 
 
 class OpenedBuild(Protocol):
@@ -56,18 +62,20 @@ class OpenedBuild(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk of `three_stream` or `two_stream`."""
+    """A chunk of `three_stream` or `two_stream`, or that many columns of `parallel`."""
 
     start_samples: int
     """Its beginning in the conversation."""
     user: tuple[int | None, ...]
-    """Speech codes of the user; None is silence."""
+    """Speech codes of the user, of each frame that of the first codebook; None is silence."""
     text: str
     """Text of the assistant, control characters spelled out; empty if no text is due."""
     assistant: tuple[int | None, ...]
     """Speech codes of the assistant; None is silence."""
     marks: tuple[str, ...]
     """Ends of the user's turns, and events but floor transfers."""
+    text_ids: tuple[int, ...] = ()
+    """Text ids of the assistant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ class StoredRow(records.Row):
         >>> print(row); row.input_ids, [chunk.text for chunk in row.chunks()]  # doctest: +SKIP
     """
 
-    output: "OpenedBuild"
+    output: "OpenedBuild" = field(kw_only=True)
 
     @classmethod
     def of(cls, output: "OpenedBuild", row: records.Row) -> "StoredRow":
@@ -103,31 +111,67 @@ class StoredRow(records.Row):
         return self.task in _STREAMED
 
     @property
-    def _sizes(self) -> tuple[int, int]:
-        """Speech and text tokens per chunk."""
-        flatten = self.output.manifest.recipe["flatten"]
-        return flatten["speech_chunk_tokens"], flatten["text_chunk_tokens"] if self.task == "three_stream" else 0
+    def layout(self) -> ChunkLayout:
+        """Places of the streams in a chunk of `three_stream` or `two_stream`."""
+        manifest = self.output.manifest
+        return ChunkLayout.of(manifest.recipe["flatten"], manifest.row_codebooks, self.task)
+
+    @property
+    def _step(self) -> int:
+        """Positions per chunk."""
+        return self.layout.n_speech if self.task == "parallel" else self.layout.width
 
     @property
     def n_chunks(self) -> int:
         """Chunks; 0 if the task has none."""
-        n_speech, n_text = self._sizes
-        return len(self.input_ids) // (2 * n_speech + n_text) if self.is_streamed else 0
+        if not self.is_streamed:
+            return 0
+        return ceil_div(self.n_tokens if self.task == "parallel" else len(self.bare_ids), self._step)
+
+    @property
+    def bare_ids(self) -> NDArray[np.int32]:
+        """The row without the tokens that the model is given: its chunks or turns."""
+        return without_given(self.input_ids, self.given_starts, self.given_lengths)
+
+    def given(self) -> list[tuple[int, str]]:
+        """Given tokens: the chunk before which they stand, and their text; codes of a voice prompt counted.
+
+        Empty for tasks without chunks.
+        """
+        shown = list[tuple[int, str]]()
+        places = moved_back(self.given_starts, self.given_starts[1:], self.given_lengths[:-1])
+        for start, n, at in zip(self.given_starts, self.given_lengths, places, strict=True):
+            ids, v = self.input_ids[start : start + n], self.output.vocabulary
+            text = self._text([token for token in ids.tolist() if v.kind(token) == "text"])
+            n_codes = int((v.codes(ids) >= 0).sum())
+            voice = f"{n_codes} codes of the assistant's voice" if n_codes else ""
+            shown.append((int(at) // self._step, " + ".join(filter(None, (text, voice)))))
+        return shown if self.is_streamed else []
 
     def chunks(self) -> Iterator[Chunk]:
         """Chunks in order; none of a task that has none."""
-        n_speech, n_text = self._sizes
-        width, hop = 2 * n_speech + n_text, self.output.manifest.clock.hop_samples
-        marks = marks_of(self, width)
+        step, n_speech, hop = self._step, self.layout.n_speech, self.output.manifest.clock.hop_samples
+        marks, bare_ids = marks_of(self, step), self.bare_ids
         for index in range(self.n_chunks):
-            ids = self.input_ids[index * width : (index + 1) * width]
+            user, text, assistant = self._streams(bare_ids[..., index * step : (index + 1) * step])
+            text_ids = tuple(token for token in text.tolist() if self.output.vocabulary.kind(token) == "text")
             yield Chunk(
                 start_samples=(self.start_frames + index * n_speech) * hop,
-                user=self._codes(ids[:n_speech]),
-                text=self._text(ids[n_speech : n_speech + n_text].tolist()),
-                assistant=self._codes(ids[n_speech + n_text :]),
+                user=_codes(user),
+                text=self._text(text_ids),
+                assistant=_codes(assistant),
                 marks=tuple(marks.get(index, ())),
+                text_ids=text_ids,
             )
+
+    def _streams(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """The user's first codes, text ids, and the assistant's first codes of a chunk; -1 is silence."""
+        if self.task == "parallel":
+            text, assistant, user = ids[0], ids[1], ids[1 + len(ids) // 2]
+            return user, text, assistant
+        layout, codes = self.layout, self.output.vocabulary.codes(ids)
+        k = layout.n_codebooks
+        return codes[layout.user][::k], ids[layout.text], codes[layout.assistant][::k]
 
     def runs(self) -> Iterator[TokenRun]:
         """The row as runs of text, special tokens and speech."""
@@ -141,17 +185,13 @@ class StoredRow(records.Row):
             return self._text(ids)
         if kind == "special":
             return "".join(self._special(token) for token in ids)
-        codes = [token - self.output.vocabulary.speech_offset for token in ids]
+        codes = self.output.vocabulary.codes(np.array(ids, np.int32)).tolist()
         rest = f" ... {len(codes)} codes" if len(codes) > _SHOWN_CODES else ""
         return " ".join(map(str, codes[:_SHOWN_CODES])) + rest
 
-    def _codes(self, ids: NDArray[np.int32]) -> tuple[int | None, ...]:
-        return tuple(None if code < 0 else code for code in self.output.vocabulary.codes(ids).tolist())
-
-    def _text(self, ids: list[int]) -> str:
+    def _text(self, ids: Sequence[int]) -> str:
         """The text of ids, with control characters spelled out so that data cannot steer a terminal."""
-        text = [token for token in ids if self.output.vocabulary.kind(token) == "text"]
-        return inert(self.output.text_tokenizer.decode(text)) if text else ""
+        return inert(self.output.text_tokenizer.decode(ids)) if ids else ""
 
     def _special(self, token: int) -> str:
         name = SPECIALS[token - self.output.vocabulary.special_offset]
@@ -161,16 +201,26 @@ class StoredRow(records.Row):
     def title(self) -> str:
         """One line about it."""
         learned = int(self.loss_mask.sum())
-        return f"{inert(self.row_id)}  {inert(self.split)}  {len(self.input_ids):,} tokens, {learned:,} of them learned"
+        return f"{inert(self.row_id)}  {inert(self.split)}  {self._length}, {learned:,} of them learned"
+
+    @property
+    def _length(self) -> str:
+        if self.input_ids.ndim == 1:
+            return f"{len(self.input_ids):,} tokens"
+        return f"{len(self.input_ids)} streams x {self.n_tokens:,} columns, {self.input_ids.size:,} tokens"
 
     def __str__(self) -> str:
         return painted(self)
 
     def __repr__(self) -> str:
-        return f"Row({self.row_id!r}, {inert(self.split)}, {len(self.input_ids):,} tokens)"
+        return f"Row({self.row_id!r}, {inert(self.split)}, {self._length})"
 
     def _repr_html_(self) -> str:
         return render("row", row=self, n_most=_HTML_CHUNKS)
+
+
+def _codes(codes: NDArray[np.int32]) -> tuple[int | None, ...]:
+    return tuple(None if code < 0 else code for code in codes.tolist())
 
 
 def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
@@ -178,10 +228,11 @@ def marks_of(row: records.Row, width: int) -> dict[int, list[str]]:
 
     Args:
         row: Of a streamed task.
-        width: Tokens per chunk.
+        width: Positions per chunk.
     """
-    events = zip(row.event_kinds, row.event_roles, row.event_starts.tolist(), strict=True)
-    named = [(position, "user ends") for position in row.user_turn_ends.tolist()]
+    given = row.given_starts, row.given_lengths
+    events = zip(row.event_kinds, row.event_roles, moved_back(row.event_starts, *given).tolist(), strict=True)
+    named = [(position, "user ends") for position in moved_back(row.user_turn_ends, *given).tolist()]
     named += [(position, event_name(kind, role)) for kind, role, position in events if kind not in TRANSFERS]
     marks: dict[int, list[str]] = {}
     for position, name in sorted(named):
@@ -222,6 +273,8 @@ def _parts(row: StoredRow, n_chunks: int, codes: bool) -> "Iterator[Text | Table
     from rich.text import Text
 
     yield Text(row.title)
+    for chunk, text in row.given():
+        yield Text(f"given before chunk {chunk}: {text}", style="magenta")
     if row.is_streamed:
         yield _chunks(row, n_chunks, codes)
         if row.n_chunks > n_chunks:

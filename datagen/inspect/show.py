@@ -10,7 +10,7 @@ from rich.text import Text
 from datagen.clock import samples_to_ms
 from datagen.inspect.html import inert
 from datagen.inspect.rows import event_name
-from datagen.records import Event, Spoken
+from datagen.records import Event, Spoken, StoredCall
 from datagen.terminal import console
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def show(talk: "StoredConversation") -> None:
         table.add_row(f"{seconds:6.2f}", *cells)
     if talk.system:
         to.print(Text(f"system: {inert(talk.system)}", style="dim"))
+    if prompt := talk.streams.voice_prompt:
+        to.print(Text(f"voice prompt, {inert(prompt.voice)}: {inert(prompt.text)}", style="dim"))
     to.print(table)
     to.print(Text("[...] was cut and is not heard; ( ) was scripted and did not fit", style="dim"))
 
@@ -62,10 +64,22 @@ def _lines(talk: "StoredConversation") -> Iterator[tuple[int, int, tuple[Text, T
             of_utterance.setdefault(event.utterance, []).append(_event(talk, event))
         else:
             yield -1, event.start_samples, (Text(""), Text(""), Text(_event(talk, event), style="yellow"))
+    for call in talk.streams.tool_calls:
+        for start_samples, text in _called(call):
+            yield call.utterance, start_samples, (Text(""), text, Text(""))
     for index, u in enumerate(talk.streams.utterances):
         said = _said(u)
         lanes = (said, Text("")) if u.role == "user" else (Text(""), said)
+        if u.style:
+            said.append(f" ({inert(u.style.words)})", style="dim")
         yield index, u.start_samples, (*lanes, Text("\n".join(of_utterance.get(index, ())), style="yellow"))
+
+
+def _called(call: StoredCall) -> Iterator[tuple[int, Text]]:
+    """Times and texts of a call and of its result, which nobody hears."""
+    yield call.start_samples, Text(f"calls {inert(call.call)}", style="magenta")
+    came = "cancelled" if call.cancelled else f"gets {inert(call.result)}"
+    yield call.end_samples, Text(came, style="magenta")
 
 
 def _said(u: Spoken) -> Text:

@@ -81,7 +81,8 @@ def _utterances(streams: Streams, sample_rate_hz: int, role: Role, begin: int) -
             place = _place(u.start_samples, u.end_samples, begin, LINE_S * sample_rate_hz)
             if place:
                 unsaid = f" [not heard: {u.unsaid}]" if u.unsaid else ""
-                title = f"{_seconds(u.start_samples, sample_rate_hz)} {u.kind}, {u.voice}: {u.said}{unsaid}"
+                about = ", ".join(filter(None, (u.kind, u.voice, u.style.words if u.style else "")))
+                title = f"{_seconds(u.start_samples, sample_rate_hz)} {about}: {u.said}{unsaid}"
                 yield Span(*place, u.said, u.kind, title)
 
 

@@ -24,7 +24,7 @@ COLUMNS = [
     *(f"utterances.list.element.{name}" for name in ("offset_samples", "text_ids", "words")),
 ]
 """Columns of `conversations` that `Measured.add` needs."""
-_OWN_TIME = frozenset(("barge_in", "user_silent", "prompt", "waiting"))
+_OWN_TIME = frozenset(("barge_in", "user_silent", "prompt", "waiting", "call_held", "call_cancelled"))
 """Events that move the start of their utterance away from its scripted offset."""
 _LISTENS = {"backchannel": "backchannels", "attempt": "attempts", "aside": "attempts"}
 """Fields of `SpeakerTimes` by the kinds of utterances that claim no floor."""
@@ -48,9 +48,11 @@ class Placement:
     def add(self, streams: Streams, rate_hz: int) -> None:
         """Count the offsets of a conversation, except those that an event such as a barge-in moves."""
         moved = {event.utterance for event in streams.events if event.placed and event.kind in _OWN_TIME}
+        results = [event.end_samples for event in streams.events if event.kind == "tool_call"]
         floor = [(k, u) for k, u in enumerate(streams.utterances) if u.kind in FLOOR]
         for (_, before), (k, now) in pairwise(floor):
-            if k not in moved and not before.n_cut_samples:
+            waits = any(before.end_samples < result <= now.start_samples for result in results)
+            if k not in moved and not before.n_cut_samples and not waits:
                 name = "pause" if before.role == now.role else f"{now.role}_fto"
                 self.placed[name].add([now.start_samples - before.end_samples], rate_hz)
                 self.drawn[name].add([now.offset_samples], rate_hz)

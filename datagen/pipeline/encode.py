@@ -5,19 +5,32 @@ frame in which the fade-out begins. The tokenizer also receives the second of th
 whose codes are dropped, so that the codes continue those of the channel.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.clock import ceil_div, ms_to_samples
+from datagen.clock import ceil_div, hop_samples, ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import SpeechTokenizer, TextTokenizer
 from datagen.pipeline.levels import FULL_SCALE, amplitude
 from datagen.pipeline.step import PipelineStage
-from datagen.records import CHANNEL, FLOOR, Conversation, Event, Placed, Role, Spoken, Streams
-from datagen.text.phrases import joined
+from datagen.records import (
+    CHANNEL,
+    FLOOR,
+    Conversation,
+    Event,
+    Placed,
+    Role,
+    Spoken,
+    StoredCall,
+    Streams,
+    VoicePrompt,
+    marked_call,
+)
+from datagen.text.phrases import joined, places, units
 
 _CONTEXT_S = 1
 """Time of a take that the tokenizer receives before its rest."""
@@ -40,7 +53,7 @@ class Encode(PipelineStage[Conversation, Streams]):
     ) -> None:
         """Set both tokenizers, the sample rate, whether audio is kept as FLAC, and the fade-out time."""
         self._speech, self._text, self._rate, self._keep_audio = speech, text, sample_rate_hz, keep_audio
-        self._hop = sample_rate_hz // speech.frame_rate_hz
+        self._hop = hop_samples(sample_rate_hz, speech.frame_rate_hz)
         self._fade = ms_to_samples(fade_ms, sample_rate_hz)
 
     def run(self, conversation: Conversation) -> Streams:
@@ -69,15 +82,46 @@ class Encode(PipelineStage[Conversation, Streams]):
             cut=script.dialogue.cut,
             notices=script.dialogue.notices,
             recorded=script.dialogue.recorded,
+            system_ids=self._ids(script.dialogue.system),
+            voice_prompt=self._voice_prompt(conversation),
+            tool_calls=tuple(self._called(conversation)),
         )
 
+    def _ids(self, text: str) -> NDArray[np.int32]:
+        return np.array(self._text.encode(text), np.int32) if text else _NO_IDS
+
+    def _called(self, conversation: Conversation) -> Iterator[StoredCall]:
+        """Calls of tools with their token ids; those of the call include its marks."""
+        for call in conversation.timeline.calls:
+            yield StoredCall(
+                utterance=call.utterance,
+                call=call.call,
+                result=call.result,
+                call_ids=self._ids(marked_call(call.call)),
+                result_ids=self._ids(call.result),
+                start_samples=call.start_samples,
+                end_samples=call.end_samples,
+                cancelled=call.cancelled,
+            )
+
+    def _voice_prompt(self, conversation: Conversation) -> VoicePrompt | None:
+        """The voice prompt at the assistant's level, padded with silence to whole frames."""
+        clip = conversation.timeline.takes.voice_prompt
+        if clip is None:
+            return None
+        sound = np.rint(clip.audio * np.float32(amplitude(conversation.mixing.assistant_gain_db) * FULL_SCALE))
+        audio = np.zeros(ceil_div(len(sound), self._hop) * self._hop, np.int16)
+        audio[: len(sound)] = np.clip(sound, -FULL_SCALE - 1, FULL_SCALE)
+        return VoicePrompt(clip.line.voice, clip.line.text, self._codes([audio])[0])
+
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:
+        """Codes of channels, frame by frame: uint16 [n_frames * n_codebooks] each."""
         codes = self._speech.encode_many([self._at_its_rate(channel) for channel in channels])
         for channel, found in zip(channels, codes, strict=True):
             n_frames = len(channel) // self._hop
-            if len(found) != n_frames:
-                raise ValueError(f"{len(found)} codes for {n_frames} frames")
-        return codes
+            if found.size != n_frames * self._speech.n_codebooks:
+                raise ValueError(f"{found.size} codes for {n_frames} frames of {self._speech.n_codebooks}")
+        return [np.ascontiguousarray(found).reshape(-1) for found in codes]
 
     def _at_its_rate(self, channel: NDArray[np.int16]) -> NDArray[np.int16]:
         if self._speech.sample_rate_hz == self._rate:
@@ -89,6 +133,7 @@ class Encode(PipelineStage[Conversation, Streams]):
         rests = self._rests(conversation)
         for index, (placed, said, whole) in enumerate(token_texts(conversation.timeline.placed)):
             take, utterance = placed.take, placed.utterance
+            ids = self._text.encode(whole)
             yield Spoken(
                 role=utterance.role,
                 voice=utterance.voice,
@@ -106,9 +151,11 @@ class Encode(PipelineStage[Conversation, Streams]):
                 turn=utterance.turn,
                 offset_samples=utterance.offset_samples,
                 scores=take.scores,
-                spoken_ids=np.array(self._text.encode(whole), np.int32) if whole != said else _NO_IDS,
+                spoken_ids=np.array(ids, np.int32) if whole != said else _NO_IDS,
                 rest_codes=rests.get(index, _NO_CODES),
                 rest_start_frames=self._rest_start(placed) if index in rests else None,
+                id_starts_samples=id_starts(placed, whole, ids, self._text.encode),
+                style=utterance.style,
             )
 
     # -- the rest of an interrupted take ----------------------------------------------------------------
@@ -122,7 +169,8 @@ class Encode(PipelineStage[Conversation, Streams]):
             if placed.utterance.kind in FLOOR and placed.n_cut_samples:
                 audios[index], n_contexts[index] = self._rest(placed, gains[placed.utterance.role])
         codes = self._codes(list(audios.values())) if audios else []
-        return {index: found[n_contexts[index] :] for index, found in zip(audios, codes, strict=True)}
+        n_codebooks = self._speech.n_codebooks
+        return {index: found[n_contexts[index] * n_codebooks :] for index, found in zip(audios, codes, strict=True)}
 
     def _rest_start(self, placed: Placed) -> int:
         """Frame in which the fade-out of an interrupted take begins; that in which it starts if it is all fade-out."""
@@ -131,7 +179,7 @@ class Encode(PipelineStage[Conversation, Streams]):
     def _rest(self, placed: Placed, gain: float) -> tuple[NDArray[np.int16], int]:
         """A take on the frames of the conversation, from some context on, and the number of frames of that context."""
         first = self._rest_start(placed)
-        heard = max(first - _CONTEXT_S * self._speech.frame_rate_hz, placed.start_samples // self._hop)
+        heard = max(first - int(_CONTEXT_S * self._speech.frame_rate_hz), placed.start_samples // self._hop)
         last = ceil_div(placed.start_samples + len(placed.take.audio), self._hop)
         audio = np.zeros((last - heard) * self._hop, np.int16)
         begin = heard * self._hop - placed.start_samples  # in the take; negative if it starts within the frame
@@ -161,6 +209,42 @@ def token_texts(utterances: Sequence[Placed]) -> Iterator[tuple[Placed, str, str
             if turn == utterance.turn:
                 said, whole = joined(last_said, said)[len(last_said) :], joined(last_whole, whole)[len(last_whole) :]
         yield placed, said, whole
+
+
+def id_starts(placed: Placed, whole: str, ids: list[int], ids_of: Callable[[str], list[int]]) -> NDArray[np.int32]:
+    """Start of the word of each id of a text, up to the last word that begins before the utterance ends.
+
+    Chinese without a time per character has words of a character each, with a share of the time.
+
+    Args:
+        placed: The utterance.
+        whole: Its whole text, perhaps with a space before it.
+        ids: Ids of that text.
+        ids_of: Encodes a text.
+
+    Returns:
+        Samples from the start of the utterance, int32 [n], at most one per id.
+    """
+    spoken, starts, ends = placed.utterance.spoken, list[int](), list[int]()
+    before = len(whole) - len(spoken)
+    for word, (first, last) in zip(placed.take.words, places(placed.take.words, spoken), strict=True):
+        for unit in units(spoken[first:last]):
+            share = (word.end_samples - word.start_samples) * unit.start // (last - first)
+            starts.append(word.start_samples + share)
+            ends.append(before + first + unit.end)
+    upto = _ids_before(whole, ends, ids, ids_of)
+    counts = np.array([last - first for first, last in pairwise([0, *upto])], np.int64)
+    found = np.repeat(np.array(starts, np.int32), counts)
+    return found[found < placed.end_samples - placed.start_samples]
+
+
+def _ids_before(whole: str, ends: list[int], ids: list[int], ids_of: Callable[[str], list[int]]) -> list[int]:
+    """Number of ids up to the end of each word: of words alone if their ids join to all, else of the text up to it."""
+    alone = [ids_of(whole[first:last]) for first, last in pairwise([0, *ends])]
+    if [*chain.from_iterable(alone)] == ids:
+        return [*accumulate(map(len, alone))]
+    upto = [min(len(ids_of(whole[:end])), len(ids)) for end in ends[:-1]]
+    return [*accumulate([*upto, len(ids)][: len(ends)], max)]
 
 
 def to_flac(audio: NDArray[np.int16], sample_rate_hz: int) -> bytes:

@@ -1,17 +1,25 @@
-"""Streams → Rows: asr, tts, four_stream, three_stream, two_stream. A pure function of the conversations table.
+"""Streams → Rows of all tasks. A pure function of the conversations table.
 
 Flattening interleaves chunk k of every stream, then chunk k+1:
 
     three_stream   | user speech x S | assistant text x T | assistant speech x S |  next chunk ...
     two_stream     | user speech x S | assistant speech x S |  next chunk ...
 
+Speech is frames of K codes, first codebook first. `parallel` has a stream per line instead:
+
+    parallel       text / assistant's codebooks 1 ... K / user's codebooks 1 ... K, a column per frame
+
 The assistant's text begins in the chunk in which its turn begins and takes T slots per chunk until
 it ends (relaxed alignment). It may continue after the speech, and precedes the text of a later turn.
 It is the text of the whole turn: an interruption ends it in the chunk in which the assistant stops,
 and no chunk earlier.
+
+Tokens that the model is given and never learns stand at the head of a row and between chunks or
+turns (`datagen.shards.given`).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -19,12 +27,26 @@ from numpy.typing import NDArray
 
 from datagen import seeds
 from datagen.clock import ceil_div
+from datagen.errors import RecipeError
 from datagen.recipe import FlattenConfig
 from datagen.records import KINDS, Reject, Row, Streams
-from datagen.shards.chunks import ChunkClock, ChunkedConversation, ChunkedUtterance, TextStream, fill, joined, windows
+from datagen.shards.chunks import (
+    ChunkClock,
+    ChunkedCall,
+    ChunkedConversation,
+    ChunkedUtterance,
+    TextStream,
+    fill,
+    joined,
+    windows,
+)
+from datagen.shards.given import Block, head_of, text_block, with_given
+from datagen.shards.layout import ChunkLayout
+from datagen.shards.matrix import ABSENT, ColumnClock, delayed, matrix_of
 from datagen.shards.vocab import Ids, Vocabulary
 
 _NO_POSITIONS = np.zeros(0, np.int32)
+_NO_IDS = np.zeros(0, np.int32)
 _CANNED = frozenset(KINDS) - {"turn", "resumption"}
 """Kinds of utterances whose words come from a list, not from the dialogue."""
 
@@ -32,17 +54,36 @@ _CANNED = frozenset(KINDS) - {"turn", "resumption"}
 class Flatten:
     """Make the rows of all tasks of the recipe."""
 
-    def __init__(self, recipe: FlattenConfig, vocabulary: Vocabulary, hop_samples: int, silence_code: int) -> None:
-        """Set the formats, the ids, the samples per frame, and the code that pads the last chunk."""
-        self._recipe, self._vocabulary = recipe, vocabulary
-        self._hop, self._silence_code = hop_samples, silence_code
+    def __init__(
+        self, recipe: FlattenConfig, vocabulary: Vocabulary, hop_samples: int, silence_codes: Sequence[int]
+    ) -> None:
+        """Set the formats, the ids, the samples per frame, and the code of silence of each codebook.
+
+        Raises:
+            RecipeError: If rows are to have more codebooks than there are, or chunks that do not fit into them.
+        """
+        self._recipe, self._vocabulary, self._hop = recipe, vocabulary, hop_samples
+        n_codebooks = recipe.codebooks or vocabulary.n_codebooks
+        if n_codebooks > vocabulary.n_codebooks:
+            raise RecipeError(f"flatten.codebooks is {n_codebooks}; the speech tokenizer has {vocabulary.n_codebooks}")
+        self._silence_codes = tuple(silence_codes[:n_codebooks])
+        self._word_mark = vocabulary["<|sot|>"] if recipe.text_alignment == "words" else None
+        width = self._layout("three_stream").width
+        if width > recipe.max_tokens:
+            raise RecipeError(
+                f"flatten.max_tokens is {recipe.max_tokens}; one chunk of three streams has {width} tokens"
+            )
+
+    def _layout(self, task: str) -> ChunkLayout:
+        n_text = self._recipe.text_chunk_tokens if task == "three_stream" else 0
+        return ChunkLayout(self._recipe.speech_chunk_tokens, n_text, len(self._silence_codes))
 
     def __call__(self, streams: Streams | Reject) -> list[Row]:
         """All rows of a conversation, by task in the recipe's order; none for a reject."""
         if isinstance(streams, Reject):
             return []
         talk = ChunkedConversation.of(
-            streams, self._vocabulary, self._hop, self._recipe.assistant_silence, self._silence_code
+            streams, self._vocabulary, self._hop, self._recipe.assistant_silence, self._silence_codes
         )
         rows: list[Row] = []
         for task in self._recipe.tasks:
@@ -53,6 +94,8 @@ class Flatten:
                     rows.extend(self._four_stream(talk))
                 case "three_stream" | "two_stream":
                     rows.extend(self._full_duplex(talk, task))
+                case "parallel":
+                    rows.extend(self._parallel(talk))
         return rows
 
     # -- asr, tts ---------------------------------------------------------------------------------------
@@ -69,7 +112,7 @@ class Flatten:
         fitting = {
             index: u
             for index, u in enumerate(found)
-            if u.role in roles and len(u.ids) and len(u.ids) + len(u.speech) + 5 <= r.max_alignment_tokens
+            if u.role in roles and len(u.ids) and len(u.ids) + u.speech.size + 5 <= r.max_alignment_tokens
         }
         n_canned = sum(u.kind in _CANNED for u in fitting.values())
         share = kept_share(n_canned, len(fitting) - n_canned, r.max_canned_share)
@@ -80,7 +123,7 @@ class Flatten:
             text = [v["<|sot|>"]], u.ids, [v["<|eot|>"]]
             prompt, target = (speech, text) if task == "asr" else (text, speech)
             ids = joined([v[f"<|{task}|>"]], *prompt, *target)
-            mask = np.arange(len(ids)) >= len(ids) - len(target[1]) - 1  # the target and its end marker
+            mask = np.arange(len(ids)) >= len(ids) - target[1].size - 1  # the target and its end marker
             yield self._row(talk, task, index, ids=ids, mask=mask, frames=(u.first, u.last), n_text=len(u.ids))
 
     # -- four_stream ------------------------------------------------------------------------------------
@@ -88,8 +131,14 @@ class Flatten:
     def _four_stream(self, talk: ChunkedConversation) -> Iterator[Row]:
         """Turn by turn: user speech, user text, assistant text, assistant speech; rows hold whole turns only."""
         turns = talk.turns(whole=self._recipe.half_duplex == "whole")
+        calls = [talk.call_after(turn) for turn in turns]
+        turns = tuple(replace(u, ids=joined(u.ids, c.text.ids)) if c else u for u, c in zip(turns, calls, strict=True))
         tokens = [self._turn(turn) for turn in turns]
-        spans = spans_of([len(ids) for ids, _ in tokens], [u.role for u in turns], self._recipe.max_tokens)
+        results = [self._result(c) if c else _NO_IDS for c in calls]  # each after its turn
+        if (room := self._room(talk, "four_stream")) is None:
+            return
+        opens = ["user" if c else u.role for u, c in zip(turns, calls, strict=True)]
+        spans = spans_of([len(ids) for ids, _ in tokens], opens, room)
         for part, (first, last) in enumerate(spans):
             ids, mask = (np.concatenate(parts) for parts in zip(*tokens[first:last], strict=True))
             before = spans[part - 1][1] if part else 0
@@ -97,9 +146,12 @@ class Flatten:
             n_dropped = sum(len(u.ids) for u in (*turns[before:first], *turns[last:after]))
             frames = turns[first].first, max(u.last for u in turns[first:last])
             n_text = sum(len(u.ids) for u in turns[first:last])
-            yield self._row(
+            row = self._row(
                 talk, "four_stream", part, ids=ids, mask=mask, frames=frames, n_text=n_text, n_dropped=n_dropped
             )
+            ends = np.cumsum([len(ids) for ids, _ in tokens[first:last]]).tolist()
+            here = (Block(end, result) for end, result in zip(ends, results[first:last], strict=True))
+            yield with_given(row, [Block(0, self._head(talk)), *here])
 
     def _turn(self, utterance: ChunkedUtterance) -> tuple[Ids, NDArray[np.bool_]]:
         v = self._vocabulary
@@ -113,32 +165,79 @@ class Flatten:
     # -- three_stream, two_stream -----------------------------------------------------------------------
 
     def _full_duplex(self, talk: ChunkedConversation, task: str) -> Iterator[Row]:
-        n_speech = self._recipe.speech_chunk_tokens
-        n_text = self._recipe.text_chunk_tokens if task == "three_stream" else 0
-        width = 2 * n_speech + n_text
-        n_heard_chunks = ceil_div(talk.n_frames, n_speech)
-        text = TextStream(talk, n_speech, n_text, n_heard_chunks, self._recipe.interrupted_text == "causal")
+        layout = self._layout(task)
+        n_speech, n_text, width = layout.n_speech, layout.n_text, layout.width
+        text = self._text(talk, n_speech, n_text, ceil_div(talk.n_frames, n_speech))
         n_chunks = text.n_chunks
         grid = np.empty((n_chunks, width), np.int32)
-        fill(grid[:, :n_speech], talk.user, self._vocabulary.speech_offset + self._silence_code)
-        fill(grid[:, n_speech + n_text :], talk.assistant, talk.assistant_fill)
+        fill(grid[:, layout.user], talk.user, talk.user_fill)
+        fill(grid[:, layout.assistant], talk.assistant, talk.assistant_fill)
         if n_text:
-            fill(grid[:, n_speech : n_speech + n_text], text.ids, self._vocabulary["<|text_silence|>"])
-        n_most = self._recipe.max_tokens // width
+            fill(grid[:, layout.text], text.ids, self._vocabulary["<|text_silence|>"])
+        n_most = (self._room(talk, task) or 0) // width
+        if n_most < 1:
+            return
+        results = [(call.result_frame // n_speech, self._result(call)) for call in talk.calls if n_text]
         for part, (first, last) in enumerate(windows(n_chunks, n_most, talk.busy(n_speech, n_chunks) + text.busy)):
-            clock = ChunkClock(first, last, n_speech, width, talk.n_frames)
-            yield self._row(
+            clock = ChunkClock(first, last, layout, talk.n_frames)
+            row = self._row(
                 talk,
                 task,
                 part,
                 ids=grid[first:last].reshape(-1),
-                mask=np.tile(np.arange(width) >= n_speech, last - first),
+                mask=np.tile(np.arange(width) >= layout.user.stop, last - first),
                 frames=(first * n_speech, max(min(last * n_speech, talk.n_frames), first * n_speech)),
                 n_text=text.count(first, last),
                 n_late=text.count_late(first, last),
                 n_dropped=text.count_dropped(first, last),
-                n_pad=2 * max(last * n_speech - max(talk.n_frames, first * n_speech), 0),
+                n_pad=2 * layout.n_codebooks * max(last * n_speech - max(talk.n_frames, first * n_speech), 0),
                 labels=_labels(talk, clock),
+            )
+            here = (Block((chunk - first) * width, ids) for chunk, ids in results if first <= chunk < last)
+            yield with_given(row, [Block(0, self._head(talk)), *here])
+
+    # -- given tokens -----------------------------------------------------------------------------------
+
+    def _head(self, talk: ChunkedConversation) -> Ids:
+        n_codebooks = len(self._silence_codes) if self._recipe.voice_prompt else 0
+        return head_of(talk.streams, self._vocabulary, self._recipe.system_prompt, n_codebooks)
+
+    def _result(self, call: ChunkedCall) -> Ids:
+        return text_block(call.result, self._vocabulary) if self._recipe.tool_results else _NO_IDS
+
+    def _room(self, talk: ChunkedConversation, task: str) -> int | None:
+        """Tokens of a row besides the given ones, if it had all of them; None if they are too many."""
+        results = sum(len(self._result(call)) for call in talk.calls if task != "two_stream")
+        n_given = len(self._head(talk)) + results
+        return self._recipe.max_tokens - n_given if n_given <= self._recipe.max_given_tokens else None
+
+    def _text(self, talk: ChunkedConversation, n_speech: int, n_text: int, n_chunks: int) -> TextStream:
+        causal = self._recipe.interrupted_text == "causal"
+        return TextStream(talk, n_speech, n_text, n_chunks, causal, self._word_mark)
+
+    # -- parallel ---------------------------------------------------------------------------------------
+
+    def _parallel(self, talk: ChunkedConversation) -> Iterator[Row]:
+        """Matrices of a stream per line and a frame per column, each row delayed by itself."""
+        v, delay = self._vocabulary, self._recipe.acoustic_delay
+        text = self._text(talk, 1, 1, talk.n_frames)
+        matrix = matrix_of(talk.streams, v, text.ids, self._silence_codes)
+        busy = talk.busy(1, text.n_chunks) + text.busy
+        for part, (first, last) in enumerate(windows(text.n_chunks, self._recipe.max_tokens - delay, busy)):
+            ids = delayed(matrix[:, first:last], delay)
+            learned = np.arange(len(ids)) <= len(self._silence_codes)
+            yield self._row(
+                talk,
+                "parallel",
+                part,
+                ids=ids,
+                mask=(ids != ABSENT) & learned[:, None],
+                frames=(first, max(min(last, talk.n_frames), first)),
+                n_text=text.count(first, last),
+                n_late=text.count_late(first, last),
+                n_dropped=text.count_dropped(first, last),
+                n_pad=max(last - max(talk.n_frames, first), 0),
+                labels=_labels(talk, ColumnClock(first, last, talk.n_frames, ids.shape[1])),
             )
 
     def _row(
@@ -200,7 +299,7 @@ def spans_of(lengths: Sequence[int], roles: Sequence[str], n_most: int) -> list[
 
     Args:
         lengths: Number of tokens of each turn.
-        roles: Speaker of each turn.
+        roles: Speaker of each turn; `user` also for an assistant's turn that a result and an answer follow.
         n_most: Maximum number of tokens of a row.
 
     Returns:
@@ -244,7 +343,7 @@ _NO_LABELS = _Labels(
 )
 
 
-def _labels(talk: ChunkedConversation, clock: ChunkClock) -> _Labels:
+def _labels(talk: ChunkedConversation, clock: ChunkClock | ColumnClock) -> _Labels:
     """Events that begin in a row and ends of user turns, with their positions."""
     inside = clock.holds(talk.event_starts)
     events = [event for event, here in zip(talk.events, inside, strict=True) if here]

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
-from datagen.clock import hop_samples
+from datagen.clock import hop_samples, plain_number
 from datagen.engines import gpu, load
 from datagen.engines.base import ASR, MOS, TTS, VAD, Aligner, Noise, Rooms, SpeechTokenizer, TextTokenizer
 from datagen.engines.noise.people import GeneratedPeople
@@ -22,6 +22,7 @@ from datagen.pipeline.place import Place
 from datagen.pipeline.recorded.derive import Lexicon
 from datagen.pipeline.recorded.read import ReadRecording
 from datagen.pipeline.recorded.speech import Listeners
+from datagen.pipeline.script.calls import Writing
 from datagen.pipeline.script.casting import Pools, kept_apart, voices_by_language
 from datagen.pipeline.script.script import WriteScript
 from datagen.pipeline.select import Select
@@ -69,7 +70,9 @@ class Pipeline:
     def _write_script(self) -> WriteScript:
         voices = *self.recipe.voices.assistants, *self.user_voices
         speakers = {voice: self.tts.about(voice).speaker for voice in voices}
-        return WriteScript(self.recipe, self.casting, speakers, self.normalizers)
+        flatten, chunk = self.recipe.flatten, self.recipe.flatten.speech_chunk_tokens * self.hop
+        writing = Writing(lambda text: len(self.text_tokenizer.encode(text)), flatten.text_chunk_tokens, chunk)
+        return WriteScript(self.recipe, self.casting, speakers, self.normalizers, self.assistants, writing)
 
     def _speak(self) -> Speak:
         r, tts = self.recipe, self.recipe.engines.tts
@@ -116,7 +119,7 @@ class Pipeline:
 
     def flatten(self) -> Flatten:
         """The last stage: streams → rows."""
-        return Flatten(self.recipe.flatten, self.vocabulary, self.hop, self.speech_tokenizer.silence_code)
+        return Flatten(self.recipe.flatten, self.vocabulary, self.hop, self.speech_tokenizer.silence_codes)
 
     @cached_property
     def tts(self) -> TTS:
@@ -220,6 +223,15 @@ class Pipeline:
         )
 
     @cached_property
+    def assistants(self) -> dict[str, tuple[str, ...]]:
+        """Voices of the assistant by language: those of the recipe that speak it."""
+        voices = self.recipe.voices
+        return {
+            language: tuple(v for v in voices.assistants_of(language) if language in self.tts.about(v).languages)
+            for language in self.recipe.select.languages
+        }
+
+    @cached_property
     def casting(self) -> Pools:
         """Voices of users by language and split."""
         return voices_by_language(self._users, self.recipe.splits, self.recipe.select.languages)
@@ -247,7 +259,8 @@ class Pipeline:
         """Ranges of ids: special tokens in padding rows of the embedding if they fit, then speech."""
         text = self.text_tokenizer
         speech_offset = max(text.n_embeddings, text.special_offset + len(SPECIALS))
-        return Vocabulary(text.vocabulary_size, text.special_offset, speech_offset, self.speech_tokenizer.codebook_size)
+        sizes = self.speech_tokenizer.codebook_sizes
+        return Vocabulary.of(text.vocabulary_size, text.special_offset, speech_offset, sizes)
 
     def check(self) -> None:
         """Build every engine and check that the recipe can run, before any expensive work.
@@ -270,7 +283,12 @@ class Pipeline:
                 yield error
         if broken:
             return
-        synthetic = ((self._check_voices, self._check_languages), (self._check_sentences,), (self._check_patience,))
+        synthetic = (
+            (self._check_voices, self._check_languages),
+            (self._check_sentences,),
+            (self._check_tools,),
+            (self._check_patience,),
+        )
         for checks in synthetic if self.recipe.input.recordings is None else ((self._check_recordings,),):
             try:
                 for check_it in checks:  # each holds only if those before it do
@@ -291,6 +309,7 @@ class Pipeline:
         if self.recipe.input.recordings is None:
             names = "normalizers", *names
         yield from (partial(getattr, self, name) for name in names)
+        yield self.flatten
 
     def skipped(self) -> list[str]:
         """A line for each file of sound or voice that cannot be used, once."""
@@ -322,10 +341,25 @@ class Pipeline:
 
     def _check_sentences(self) -> None:
         mix = self.recipe.mix
-        talk = mix.babble.probability or mix.other_talkers.probability
-        for language in self.recipe.select.languages if talk else ():
+        talk, prompts = mix.babble.probability or mix.other_talkers.probability, self.recipe.voices.prompts
+        for language in self.recipe.select.languages if talk or prompts else ():
             if not mix.sentences.get(language):
-                raise RecipeError(f"mix.sentences: there are no sentences in {language!r} for babble and other talkers")
+                what = "babble and other talkers" if talk else "voice prompts"
+                raise RecipeError(f"mix.sentences: there are no sentences in {language!r} for {what}")
+
+    def _check_tools(self) -> None:
+        """Check that the assistant has words before a call of a tool.
+
+        Raises:
+            RecipeError: If not.
+        """
+        for language in self.recipe.select.languages if self.recipe.input.tool_calls == "keep" else ():
+            tokens = self.recipe.timing.tokens.get(language)
+            if tokens is None or not tokens.checks or not tokens.cancels:
+                raise RecipeError(
+                    f"timing.tokens.{language}: checks and cancels have no words, which calls of tools need; add some, "
+                    "or set input.tool_calls to cut"
+                )
 
     def _check_recordings(self) -> None:
         """Check that the engines know the language, and that nothing needs a voice.
@@ -367,9 +401,11 @@ class Pipeline:
         for language in self.recipe.select.languages:
             able = [voice for voice in self.tts.voices if language in self.tts.about(voice).languages]
             named = ", ".join(able) or f"there are none in {self.tts.info.name}"
-            assistant = self.recipe.voices.assistant_of(language)
-            if assistant not in able:
-                fault = f"{assistant!r} does not speak {language!r}" if assistant else f"none is given for {language!r}"
+            given = self.recipe.voices.assistants_of(language)
+            one_list = not isinstance(self.recipe.voices.assistant, dict)
+            unable = [voice for voice in given if voice not in able]
+            if not given or (unable and not (one_list and self.assistants[language])):
+                fault = f"{unable[0]!r} does not speak {language!r}" if given else f"none is given for {language!r}"
                 raise RecipeError(f"voices.assistant: {fault}; name one per language, as {{{language}: NAME}}: {named}")
             if language not in pools:
                 raise RecipeError(f"voices.users: no voice speaks {language!r}; add some that do: {named}")
@@ -393,7 +429,7 @@ class Pipeline:
         """The engines loaded so far."""
         found = {kind: self.__dict__[kind].info for kind in self.engine_kinds if self.__dict__.get(kind)}
         if "tts" in found:
-            found["tts"] = replace(found["tts"], word_times=self.tts.word_times)
+            found["tts"] = replace(found["tts"], word_times=self.tts.word_times, styles=self.tts.styles)
         if "normalizers" in self.__dict__:
             of = self.normalizers.of
             found |= {f"normalizer.{language}": of(language).info for language in self.recipe.select.languages}
@@ -413,7 +449,7 @@ class Pipeline:
             engines=engines,
             voices=self.voices(),
             vocabulary=self.vocabulary,
-            clock=Clock(self.recipe.sample_rate_hz, self.speech_tokenizer.frame_rate_hz, self.hop),
-            silence=Silence(self.recipe.flatten.assistant_silence, "codes", self.speech_tokenizer.silence_code),
+            clock=Clock(self.recipe.sample_rate_hz, plain_number(self.speech_tokenizer.frame_rate_hz), self.hop),
+            silence=Silence.of(self.recipe.flatten.assistant_silence, tuple(self.speech_tokenizer.silence_codes)),
             kept_apart=self.kept_apart,
         )

@@ -6,7 +6,7 @@ from datagen import seeds
 from datagen.clock import ms_to_samples, round_up
 from datagen.pipeline.step import PipelineStage
 from datagen.recipe import TimingConfig
-from datagen.records import FLOOR, BargeIn, Event, Placed, Role, Take, Takes, Timeline, Utterance, Word
+from datagen.records import FLOOR, BargeIn, Event, Placed, PlacedCall, Role, Take, Takes, Timeline, Utterance, Word
 from datagen.text.phrases import end_of_unit, heard, places, said_by, time_at, units
 from datagen.text.references import is_content
 
@@ -17,7 +17,8 @@ class Place(PipelineStage[Takes, Timeline]):
     The floor passes from utterance to utterance by offsets and barge-ins. A barge-in starts inside
     the other's preceding utterance; the other stops one reaction later, and its audio, words and
     text end there (law 8). Nobody answers before the middle of the other's last content word, or
-    earlier than the recipe allows (law 9). Overlapping utterances never move the floor: without
+    earlier than the recipe allows (law 9), and no answer that a tool is needed for begins before the
+    tool's result. Overlapping utterances never move the floor: without
     room for one, it is cut to nothing, and an event records that.
     """
 
@@ -37,8 +38,9 @@ class Place(PipelineStage[Takes, Timeline]):
         tail_ms = self._timing.tail.draw(seeds.rng(self._seed, dialogue_id, "place", "tail"))
         placed = tuple(placed for _, placed in sorted(stage.placed.items()))
         end = max((p.end_samples for p in placed), default=0) + ms_to_samples(tail_ms, self._rate)
-        events = sorted(stage.events, key=lambda e: (e.start_samples, e.end_samples, e.utterance))
-        return Timeline(takes, placed, tuple(events), round_up(end, self._chunk))
+        called = (Event("tool_call", "assistant", c.start_samples, c.end_samples, c.utterance) for c in stage.calls)
+        events = sorted((*stage.events, *called), key=lambda e: (e.start_samples, e.end_samples, e.utterance))
+        return Timeline(takes, placed, tuple(events), round_up(end, self._chunk), calls=tuple(stage.calls))
 
 
 @dataclass
@@ -55,6 +57,9 @@ class _Floor:
     """
     placed: dict[int, Placed] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    calls: list[PlacedCall] = field(default_factory=list)
+    _result: int = 0
+    """Time of the last tool's result, before which the assistant does not speak."""
     _floor: list[int] = field(default_factory=list)
     """The placed utterances that hold the floor."""
     _ends: dict[Role, int] = field(default_factory=lambda: {"user": 0, "assistant": 0})
@@ -70,24 +75,36 @@ class _Floor:
         self.placed[index] = whole
         self._ends[utterance.role] = whole.end_samples
         self._floor.append(index)
-        if utterance.event == "prompt":
+        if utterance.event in ("prompt", "call_held", "call_cancelled"):
             self._note(utterance.event, utterance.role, whole.start_samples, whole.end_samples, index)
+        self._call(index, whole)
         if utterance.correction:
             wrong, right = utterance.correction
             words, spoken = take.words, utterance.spoken
             span = start + time_at(words, spoken, wrong), start + said_by(words, spoken, right)
             self._note("correction", utterance.role, *span, index)
 
+    def _call(self, index: int, whole: Placed) -> None:
+        """Note the call of a tool after an utterance, or end the open one if this utterance cancels it."""
+        if whole.utterance.event == "call_cancelled":
+            self.calls[-1] = replace(self.calls[-1], end_samples=whole.start_samples)
+        if call := whole.utterance.call:
+            end = call.result_at(whole.start_samples, whole.end_samples)
+            self.calls.append(PlacedCall(index, call.call, call.result, whole.end_samples, end, call.cancelled))
+            self._result = 0 if call.cancelled else end
+
     def _follow(self, index: int, take: Take) -> int:
         """Start at the scripted offset from the end of the floor-holder's last utterance.
 
-        Never within the speaker's own last utterance, and never so early that it ends first.
+        The assistant's offset counts from a tool's result, if that is later. Never within the speaker's
+        own last utterance, and never so early that it ends first.
         """
         utterance = take.utterance
         if not self._floor:
             return max(utterance.offset_samples, 0)
         end = self.placed[self._floor[-1]].end_samples
-        wanted = end + utterance.offset_samples
+        known = self._result if utterance.role == "assistant" else 0
+        wanted = max(end, known) + utterance.offset_samples
         own_end = self._ends[utterance.role] + (self.breath if utterance.kind == "resumption" else 0)
         in_time = max(self._in_time_for_next(index, take), self._earliest(utterance))
         start = max(wanted, end - len(take.audio), own_end, in_time)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from datagen.pipeline.step import PipelineStage
 from datagen.pipeline.turn_checks import CHECKS, limit
-from datagen.pipeline.unspoken import Dropped, decoded, without_unspoken
+from datagen.pipeline.unspoken import Dropped, decoded, style_of, without_unspoken
 from datagen.recipe import SelectConfig
 from datagen.records import Dialogue, Mark, Reject, Turn
 from datagen.text import READERS, Read, Reading, spoken
@@ -97,7 +97,10 @@ def _cleaned(dialogue: Dialogue) -> Dialogue | Reject:
     turns, notices = list[Turn](), list[str]()
     for i, turn in enumerate(dialogue.turns):
         text, dropped = without_unspoken(decoded(turn.text), turn.role)
-        turns.append(turn if text == turn.text else Turn(turn.role, text))
+        before = [without_unspoken(decoded(call.before), turn.role) for call in turn.calls]
+        dropped += tuple(part for _, parts in before for part in parts)
+        calls = tuple(replace(call, before=words) for call, (words, _) in zip(turn.calls, before, strict=True))
+        turns.append(replace(turn, text=text, calls=calls, style=turn.style or style_of(dropped)))
         notices.extend(f"{part.reason}: turn {i}: {_quoted(part)} dropped" for part in dropped)
     if notices and dialogue.marks:
         detail = f"{notices[0].partition(': ')[2]}, but marks count the words of the turn; remove it from the text"
@@ -117,9 +120,9 @@ def _trimmed(dialogue: Dialogue, recipe: SelectConfig) -> Dialogue:
     n_turns, n_words, fault = 0, 0, ""
     n_left, words_left = 0, 0
     for turn in dialogue.turns:
-        n_here = count_words(turn.text, recipe.characters_per_word)
+        n_here = sum(count_words(text, recipe.characters_per_word) for text in _texts(turn))
         n_turns, n_words = n_turns + 1, n_words + n_here
-        fault = _length_fault(n_turns, n_here, n_words, recipe)
+        fault = _length_fault(n_turns, n_here, n_words, recipe) or ("tool_call" if _call_fault(turn, recipe) else "")
         if fault:
             break
         if turn.role == "assistant":
@@ -139,6 +142,21 @@ def _length_fault(n_turns: int, n_here: int, n_words: int, recipe: SelectConfig)
     return "too_many_words" if n_words > recipe.max_words else ""
 
 
+def _texts(turn: Turn) -> list[str]:
+    """The words of a turn, those before its calls included."""
+    return [*filter(None, (call.before for call in turn.calls)), turn.text]
+
+
+def _call_fault(turn: Turn, recipe: SelectConfig) -> str:
+    """The fault of a call or a result that is too long; empty if there is none."""
+    limits = (("call", recipe.max_call_characters), ("result", recipe.max_result_characters))
+    for call in turn.calls:
+        for part, most in limits:
+            if (n := len(getattr(call, part))) > most:
+                return f"the {part} of a tool has {n} characters, at most {most} allowed"
+    return ""
+
+
 def _fits(mark: Mark, n_turns: int) -> bool:
     """True if the turn of a mark is left, and for a barge-in the next one, which interrupts it."""
     return mark.turn + (mark.kind == "barge_in") < n_turns
@@ -155,9 +173,10 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig, read: Read)
         yield "language", f"{language!r}, wanted {', '.join(recipe.languages)}"
     yield from _score_faults(dialogue, recipe)
     yield from _length_faults(dialogue, recipe)
+    texts = [(i, text) for i, turn in enumerate(dialogue.turns) for text in _texts(turn)]
     for reason, check in CHECKS:
-        for i, turn in enumerate(dialogue.turns):
-            if detail := check(turn.text, recipe):
+        for i, text in texts:
+            if detail := check(text, recipe):
                 yield reason, f"turn {i}: {detail}"
     yield from _script_faults(dialogue, language, recipe)
     yield from _speech_faults(dialogue, language, read)
@@ -165,7 +184,7 @@ def _faults(dialogue: Dialogue, language: str, recipe: SelectConfig, read: Read)
 
 def _script_faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> Iterator[tuple[str, str]]:
     """Characters that a voice of the language cannot read."""
-    text = "".join(turn.text for turn in dialogue.turns)
+    text = "".join(text for turn in dialogue.turns for text in _texts(turn))
     if detail := _rare(text, _FOREIGN.get(language), "letters of another script", recipe):
         yield "foreign_script", detail
     if detail := _rare(_EMOJI.sub("", text), _RARE.get(language, _RARE_ANYWHERE), "rare", recipe):
@@ -174,15 +193,15 @@ def _script_faults(dialogue: Dialogue, language: str, recipe: SelectConfig) -> I
 
 def _speech_faults(dialogue: Dialogue, language: str, read: Read) -> Iterator[tuple[str, str]]:
     """Turns of which nothing is said, or not all."""
-    for i, turn in enumerate(dialogue.turns):
-        said = _said(turn.text, language, read)
+    for i, text in ((i, text) for i, turn in enumerate(dialogue.turns) for text in _texts(turn)):
+        said = _said(text, language, read)
         if said is None:
             continue
         if said.unread:
             shown = ", ".join(map(repr, said.unread[:_MOST_UNREAD]))
             yield "unreadable", f"turn {i}: no rule of {language!r} reads {shown}{_advice(language)}"
         if not said.text:
-            yield "unspeakable", f"turn {i}: nothing to say in {turn.text[:40]!r}"
+            yield "unspeakable", f"turn {i}: nothing to say in {text[:40]!r}"
 
 
 def _rare(text: str, pattern: re.Pattern[str] | None, what: str, recipe: SelectConfig) -> str:

@@ -6,10 +6,10 @@ surrounds it stays as written.
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from datagen.records import Role
+from datagen.records import Emotion, Role, Style
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _THOUGHT_TAG = re.compile(r"<(/?)(think|thinking|thought|reasoning|reflection|scratchpad)>", re.IGNORECASE)
@@ -81,6 +81,30 @@ class Dropped(NamedTuple):
 
     reason: str
     text: str
+
+
+_LAUGHING = re.compile(r"laugh|chuckl|giggl|snicker|[大偷傻狂憨]笑|笑[声着]", re.IGNORECASE)
+_WHISPERING = re.compile(r"whisper|低声|小声|轻声", re.IGNORECASE)
+_FELT: tuple[tuple[re.Pattern[str], Emotion], ...] = (
+    (re.compile(r"苦笑|sob|\bcr(?:y|ies)|weep|哭|抽泣|哽咽", re.IGNORECASE), "sad"),
+    (re.compile(r"laugh|chuckl|giggl|smil|grin|cheer|笑", re.IGNORECASE), "happy"),
+    (re.compile(r"gasp", re.IGNORECASE), "surprised"),
+)
+
+
+def style_of(dropped: Sequence[Dropped]) -> Style | None:
+    """The manner of a turn by its stage directions; None if they tell none.
+
+    >>> style_of([Dropped("stage_direction", "*whispers softly*"), Dropped("stage_direction", "(laughs)")])
+    Style(emotion='happy', pace='', whisper=True, laughter=True)
+    >>> style_of([Dropped("reasoning", "<think>They laugh.</think>")]) is None
+    True
+    """
+    texts = " ".join(part.text for part in dropped if part.reason == "stage_direction")
+    felt: list[Emotion] = [emotion for words, emotion in _FELT if words.search(texts)]
+    emotion = felt[0] if felt else ""
+    style = Style(emotion, "", bool(_WHISPERING.search(texts)), bool(_LAUGHING.search(texts)))
+    return style if style.parts else None
 
 
 def decoded(text: str) -> str:

@@ -62,6 +62,7 @@ class MappingConfig(ConfigPart):
     rank: Names = Field((), description="Field by which replies are ranked; the lowest is the best")
     labels: LabelsConfig | None = Field(None, description="`turns` is one text; its role labels")
     strip: Names = Field((), description="Marks to remove at both ends of each text")
+    replace: dict[_Name, str] = Field(default_factory=dict, description="What to write for marks inside each text")
     rows: RowsConfig | None = Field(None, description="A record is one turn, and several make a dialogue")
     label: Names = Field(("label", "kto_tag"), description="Path of a label; false: the answer is undesirable")
     id: Names = Field(("id", "conversation_id", "dialogue_id", "uuid"), description="Path of the id")

@@ -17,7 +17,7 @@ from datagen.recipe.mix_config import EngineConfig, MixConfig
 from datagen.recipe.recordings_config import RecordingsConfig
 from datagen.recipe.timing_config import TimingConfig
 
-Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream"]
+Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream", "parallel"]
 Role = Literal["user", "assistant"]
 
 
@@ -53,6 +53,11 @@ class InputConfig(ConfigPart):
         description="Reject dialogues at or above this estimated similarity to an earlier one (Jaccard, character "
         "5-grams); null: off",
     )
+    tool_calls: Literal["cut", "keep"] = Field(
+        "cut",
+        description="Calls of tools in records. cut: a dialogue ends before its first one. keep: the assistant says a "
+        "filler, calls, waits and answers (docs/tools.md)",
+    )
     recordings: RecordingsConfig | None = Field(
         None, description="Recordings of two people, instead of dialogues in `paths` (docs/recordings.md)"
     )
@@ -82,8 +87,8 @@ class SelectConfig(ConfigPart):
     )
     trim: bool = Field(
         True,
-        description="cut a dialogue before a tool call, or before the turn that exceeds max_turns, max_words or "
-        "max_words_per_turn, if what is left passes the minimums; false rejects it (ours)",
+        description="cut a dialogue before a tool call that is not kept, or before the turn that exceeds max_turns, "
+        "max_words or max_words_per_turn, if what is left passes the minimums; false rejects it (ours)",
     )
     min_turns: int = Field(2, ge=1, le=10_000, description="minimum number of turns (ours)")
     max_turns: int = Field(60, ge=1, le=10_000, description="maximum number of turns (ours)")
@@ -127,6 +132,12 @@ class SelectConfig(ConfigPart):
     max_placeholders: int = Field(
         0, ge=0, le=10_000, description='maximum number of placeholders per turn, such as "[Name]" or "____" (ours)'
     )
+    max_call_characters: int = Field(
+        200, ge=1, le=100_000, description="maximum length of a call of a tool, where calls are kept (ours)"
+    )
+    max_result_characters: int = Field(
+        1000, ge=1, le=1_000_000, description="maximum length of a tool's answer, where calls are kept (ours)"
+    )
     max_word_length: int = Field(
         40, ge=10, le=10_000, description="maximum number of characters in a word, except in web addresses (ours)"
     )
@@ -167,8 +178,17 @@ class EnginesConfig(ConfigPart):
 class VoicesConfig(ConfigPart):
     """Voices of the assistant and of users."""
 
-    assistant: str | dict[str, str] = Field(
-        "heart", description="The assistant's voice in all dialogues, or one per language: {en: NAME, zh: NAME} (N)"
+    assistant: str | tuple[str, ...] | dict[str, str | tuple[str, ...]] = Field(
+        "heart",
+        description="The assistant's voice (N); or a list, from which each dialogue draws one that speaks its "
+        "language; or one of these per language: {en: NAME, zh: [NAME, NAME]}",
+    )
+    prompts: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Sentences of `mix.sentences` that each voice of the assistant speaks for voice prompts; each "
+        "conversation draws one; 0: no voice prompts",
     )
     users: tuple[str, ...] = Field(
         (), description="User voices to draw from; empty: all except those of the assistant's speaker"
@@ -179,18 +199,30 @@ class VoicesConfig(ConfigPart):
         "input, so that each voice gets the same number of dialogues, apart from rejects and splits",
     )
 
-    def assistant_of(self, language: str) -> str:
-        """The assistant's voice for a language; empty if the recipe names none.
+    @model_validator(mode="after")
+    def _named(self) -> "VoicesConfig":
+        choices = self.assistant.values() if isinstance(self.assistant, dict) else [self.assistant]
+        if not choices or not all(map(_several, choices)):
+            raise ValueError("assistant names no voice")
+        return self
 
-        >>> VoicesConfig(assistant={"en": "heart"}).assistant_of("zh"), VoicesConfig().assistant_of("zh")
-        ('', 'heart')
+    def assistants_of(self, language: str) -> tuple[str, ...]:
+        """The assistant's voices for a language; empty if the recipe names none.
+
+        >>> VoicesConfig(assistant={"en": "heart"}).assistants_of("zh"), VoicesConfig().assistants_of("zh")
+        ((), ('heart',))
         """
-        return self.assistant if isinstance(self.assistant, str) else self.assistant.get(language, "")
+        return _several(self.assistant.get(language, ()) if isinstance(self.assistant, dict) else self.assistant)
 
     @property
     def assistants(self) -> tuple[str, ...]:
         """All voices that the assistant may have."""
-        return (self.assistant,) if isinstance(self.assistant, str) else tuple(dict.fromkeys(self.assistant.values()))
+        choices = self.assistant.values() if isinstance(self.assistant, dict) else [self.assistant]
+        return tuple(dict.fromkeys(voice for choice in choices for voice in _several(choice)))
+
+
+def _several(choice: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (choice,) if isinstance(choice, str) else tuple(dict.fromkeys(choice))
 
 
 class SpeakConfig(ConfigPart):
@@ -275,9 +307,34 @@ class FlattenConfig(ConfigPart):
         min_length=1,
         description="Kinds of training rows to make",
     )
-    speech_chunk_tokens: int = Field(10, ge=1, le=250, description="Speech tokens per chunk and stream (S)")
+    speech_chunk_tokens: int = Field(
+        10,
+        ge=1,
+        le=250,
+        description="Speech tokens per chunk and stream; of a tokenizer with several codebooks, frames (S)",
+    )
     text_chunk_tokens: int = Field(2, ge=1, le=250, description="Text tokens per chunk (S)")
-    max_tokens: int = Field(8192, ge=64, le=1 << 24, description="Maximum number of tokens in a dialogue row (N)")
+    codebooks: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Number of codebooks of the speech tokenizer in rows, from the first; null: all (ours)",
+    )
+    text_alignment: Literal["relaxed", "words"] = Field(
+        "relaxed",
+        description="three_stream, parallel: place of the assistant's text. relaxed: without gaps from the beginning "
+        "of an utterance on. words: each word from the chunk on in which it is said (ours)",
+    )
+    acoustic_delay: int = Field(
+        0,
+        ge=0,
+        le=32,
+        description="parallel: frames by which all codebooks but the first lag behind; 0 for models that delay by "
+        "themselves (ours)",
+    )
+    max_tokens: int = Field(
+        8192, ge=64, le=1 << 24, description="Maximum number of tokens in a dialogue row; of parallel, of columns (N)"
+    )
     max_alignment_tokens: int = Field(
         1024, ge=64, le=1 << 24, description="Maximum number of tokens in an ASR or TTS row (N)"
     )
@@ -287,6 +344,25 @@ class FlattenConfig(ConfigPart):
         "own codes (?)",
     )
     asr_roles: tuple[Role, ...] = Field(("user", "assistant"), description="Speakers whose utterances become asr rows")
+    system_prompt: bool = Field(
+        False,
+        description="four_stream, three_stream, two_stream: the system prompt at the head of each row, not learned",
+    )
+    voice_prompt: bool = Field(
+        False,
+        description="four_stream, three_stream, two_stream: a sentence of the assistant's voice at the head of each "
+        "row, not learned; needs `voices.prompts`",
+    )
+    tool_results: bool = Field(
+        True, description="four_stream, three_stream: the answer of a tool where it comes, not learned"
+    )
+    max_given_tokens: int = Field(
+        2048,
+        ge=1,
+        le=1 << 24,
+        description="Maximum number of tokens of prompts and results in a row; a conversation with more of them has no "
+        "rows of that task (ours)",
+    )
     tts_roles: tuple[Role, ...] = Field(("assistant",), description="Speakers whose utterances become tts rows")
     loss_on_user_text: bool = Field(True, description="four_stream: learn to transcribe the user (?)")
     interrupted_text: Literal["causal", "heard"] = Field(
@@ -310,7 +386,7 @@ class FlattenConfig(ConfigPart):
 
     @model_validator(mode="after")
     def _chunk_fits(self) -> "FlattenConfig":
-        if 2 * self.speech_chunk_tokens + self.text_chunk_tokens > self.max_tokens:
+        if 2 * self.speech_chunk_tokens * (self.codebooks or 1) + self.text_chunk_tokens > self.max_tokens:
             raise ValueError("one chunk of three streams is longer than max_tokens")
         return self
 
@@ -463,6 +539,12 @@ class Recipe(ConfigPart):
     pools: dict[StepName, PoolConfig] = Field(
         default_factory=dict, description="Ray: workers by step; by default one core per worker"
     )
+
+    @model_validator(mode="after")
+    def _has_voice_prompts(self) -> "Recipe":
+        if self.flatten.voice_prompt and not self.voices.prompts:
+            raise ValueError("flatten.voice_prompt needs voice prompts; set voices.prompts, such as 8")
+        return self
 
     def identity(self) -> dict[str, Any]:
         """Values that decide the content, as frozen in a plan and stored in a manifest."""

@@ -137,6 +137,29 @@ class SilenceConfig(ConfigPart):
     )
 
 
+class ToolCallTimingConfig(ConfigPart):
+    """The assistant calls a tool: it says so, is silent until the result is there, and answers.
+
+    The call is text that nobody hears. The time in which the text stream can write it comes before
+    `wait`.
+    """
+
+    wait: Duration = Field(uniform(500, 3000), description="The tool's own time, from the written call to its result")
+    answer: Duration = Field(uniform(100, 400), description="From the result to the assistant's answer")
+    break_in_probability: float = Field(
+        0, ge=0, le=1, description="Probability that the user speaks during the wait, per turn with a call"
+    )
+    break_in: Duration = Field(
+        uniform(400, 2000), description="From the assistant's words to the user's; shortened to fall into the wait"
+    )
+    cancel_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of such users who cancel the call, if no later turn needs the answer; others ask to wait",
+    )
+
+
 class TokensConfig(ConfigPart):
     """Words of one language that are not in the dialogue, each with its weight."""
 
@@ -154,6 +177,10 @@ class TokensConfig(ConfigPart):
     false_starts: dict[str, _Weight] = Field(min_length=1, description="Words that are cut off within a syllable")
     asides: dict[str, _Weight] = Field(min_length=1, description="Words that clearly address somebody else")
     prompts: dict[str, _Weight] = Field(min_length=1, description="The assistant's questions to a silent user")
+    checks: dict[str, _Weight] = Field(
+        default_factory=dict, description="The assistant's words before it calls a tool, if the dialogue has none"
+    )
+    cancels: dict[str, _Weight] = Field(default_factory=dict, description="The user cancels a call of a tool")
 
 
 @cache
@@ -204,6 +231,7 @@ class TimingConfig(ConfigPart):
     hesitation: HesitationConfig = HesitationConfig()
     backchannel: BackchannelConfig = BackchannelConfig()
     silence: SilenceConfig = SilenceConfig()
+    tool_call: ToolCallTimingConfig = ToolCallTimingConfig()
     tokens: dict[str, TokensConfig] = Field(
         default_factory=lambda: {name: TokensConfig(**sets) for name, sets in _packaged_tokens().items()},
         description="By ISO 639-1 code; events that need such words do not occur in other languages",

@@ -27,11 +27,9 @@ def lines_of(row: StoredRow, streams: Streams) -> Iterator[Line]:
 
 
 def _chunks(row: StoredRow) -> Iterator[Line]:
-    vocabulary, width = row.output.vocabulary, len(row.input_ids) // max(row.n_chunks, 1)
-    grid = row.input_ids.reshape(-1, width).tolist()
-    texts = pieces(row.output.text_tokenizer.decode, [[t for t in ids if vocabulary.kind(t) == "text"] for ids in grid])
-    hop_samples = row.output.manifest.clock.hop_samples
-    for chunk, text in zip(row.chunks(), texts, strict=True):
+    chunks, hop_samples = list(row.chunks()), row.output.manifest.clock.hop_samples
+    texts = pieces(row.output.text_tokenizer.decode, [chunk.text_ids for chunk in chunks])
+    for chunk, text in zip(chunks, texts, strict=True):
         yield {
             "start_samples": chunk.start_samples,
             "end_samples": chunk.start_samples + len(chunk.user) * hop_samples,
@@ -44,7 +42,12 @@ def _chunks(row: StoredRow) -> Iterator[Line]:
 
 def _runs(row: StoredRow, streams: Streams) -> Iterator[Line]:
     vocabulary, hop_samples = row.output.vocabulary, row.output.manifest.clock.hop_samples
-    channels = {"user": streams.user_codes, "assistant": streams.assistant_codes}
+    n_codebooks = row.output.manifest.row_codebooks
+    channels = {
+        "user": vocabulary.first_codes(streams.user_codes),
+        "assistant": vocabulary.first_codes(streams.assistant_codes),
+    }
+    rests = [vocabulary.first_codes(u.rest_codes) for u in streams.utterances if len(u.rest_codes)]
     tokens = zip(row.input_ids.tolist(), row.loss_mask.tolist(), strict=True)
     silence, after = vocabulary["<|speech_silence|>"], dict.fromkeys(channels, row.start_frames)
 
@@ -57,8 +60,8 @@ def _runs(row: StoredRow, streams: Streams) -> Iterator[Line]:
         if kind == "text":
             yield {"kind": "text", "text": row.output.text_tokenizer.decode(ids), "learned": learned}
         elif kind == "speech":
-            codes = vocabulary.codes(np.array(ids, np.int32))
-            yield from ({**line, "learned": learned} for line in _speech(codes, channels, after, streams, hop_samples))
+            codes = vocabulary.codes(np.array(ids, np.int32))[::n_codebooks]
+            yield from ({**line, "learned": learned} for line in _speech(codes, channels, after, rests, hop_samples))
         else:
             yield {"kind": "marker", "text": " ".join(_name(token, vocabulary) for token in ids), "learned": learned}
 
@@ -67,12 +70,15 @@ def _speech(
     codes: NDArray[np.int32],
     channels: dict[str, NDArray[np.uint16]],
     after: dict[str, int],
-    streams: Streams,
+    rests: Sequence[NDArray[np.uint16]],
     hop_samples: int,
 ) -> Iterator[Line]:
-    """Lines of a run of speech; advances `after`. The unheard rest of a cut take has its own lines."""
+    """Lines of a run of speech, of each frame its first code; advances `after`.
+
+    The unheard rest of a cut take has its own lines.
+    """
     n_heard, (role, first) = len(codes), place(codes, channels, after)
-    if not role and (n_rest := unheard(codes, streams)):
+    if not role and (n_rest := unheard(codes, rests)):
         n_heard -= n_rest
         role, first = place(codes[:n_heard], channels, after)
     if role:  # pieces of a turn around a pause have no single place
@@ -84,10 +90,10 @@ def _speech(
             yield {**times, "kind": f"{role} {name}".strip(), "codes": some}
 
 
-def unheard(codes: NDArray[np.int32], streams: Streams) -> int:
+def unheard(codes: NDArray[np.int32], rests: Sequence[NDArray[np.uint16]]) -> int:
     """Number of codes at the end of a run that are the unheard rest of an interrupted take."""
-    rests = (u.rest_codes for u in streams.utterances if 0 < len(u.rest_codes) <= len(codes))
-    return max((len(rest) for rest in rests if np.array_equal(codes[-len(rest) :], rest)), default=0)
+    fitting = (rest for rest in rests if 0 < len(rest) <= len(codes))
+    return max((len(rest) for rest in fitting if np.array_equal(codes[-len(rest) :], rest)), default=0)
 
 
 def _name(token: int, vocabulary: Vocabulary) -> str:

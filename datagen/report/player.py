@@ -29,7 +29,7 @@ _RECORDED_S = 120
 """Seconds of recorded sound in a page, shared among its conversations: 1 MB."""
 _DECODED_S, _DECODED_ALONE_S = 25, 60
 """Seconds of sound decoded from tokens beside recorded sound, and without. Decoding takes most of the time."""
-_TASKS = ("three_stream", "two_stream", "four_stream", "asr", "tts")
+_TASKS = ("three_stream", "two_stream", "parallel", "four_stream", "asr", "tts")
 """Order in which rows are offered."""
 
 
@@ -180,7 +180,7 @@ def sounds(shown: Shown, n_talks: int) -> dict[str, tuple[int, Sound]]:
 def silent_because(talk: StoredConversation) -> str:
     """Reason why the tokens of a conversation cannot be decoded here; empty if they can."""
     try:
-        talk.output.speech_tokenizer.decode(np.zeros(0, np.uint16))
+        talk.output.speech_tokenizer.decode(talk.output.vocabulary.for_decoder(np.zeros(0, np.uint16)))
     except DatagenError as error:
         return str(error)
     return ""
@@ -196,7 +196,7 @@ def _rows(talk: StoredConversation, clock: "PlayerClock") -> list[dict[str, Any]
 def _row(row: StoredRow, streams: Streams, clock: "PlayerClock") -> dict[str, Any]:
     lines = [clock.timed(line) for line in lines_of(row, streams)]
     about = {"row_id": row.row_id, "task": row.task, "split": row.split}
-    return {**about, "n_tokens": len(row.input_ids), "n_learned": int(row.loss_mask.sum()), "lines": lines}
+    return {**about, "n_tokens": row.n_tokens, "n_learned": int(row.loss_mask.sum()), "lines": lines}
 
 
 @dataclass(frozen=True)

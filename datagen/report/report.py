@@ -112,7 +112,7 @@ def read(output: Output, n_conversations: int, part: Part = _untold) -> Content:
         manifest=manifest,
         place=output.url,
         built_at=_built_at(output.store, manifest.n_units),
-        survey=_facts(found) if found else None,
+        survey=_facts(found, manifest) if found else None,
         timing=as_json(found.measured, manifest, []) if found else None,
         timing_charts=_timing_charts(found, manifest) if found else [],
         human_charts=human_ranges(found.measured.battery) if found else [],
@@ -133,7 +133,8 @@ def _talks(output: Output, chosen: list[Candidate], tell: Callable[[int], object
     return players(talks, tell), silent_because(talks[0]) if talks else ""
 
 
-def _facts(found: Survey) -> dict[str, Any]:
+def _facts(found: Survey, manifest: Manifest) -> dict[str, Any]:
+    tts = manifest.engines.get("tts")
     return {
         "rate_hz": found.measured.battery.rate_hz,
         "n_samples": found.measured.battery.n_samples,
@@ -141,6 +142,7 @@ def _facts(found: Survey) -> dict[str, Any]:
         "splits": {name: (found.n_of_split[name], n) for name, n in found.splits.most_common()},
         "voices": found.voices,
         "takes": found.takes.figures(),
+        "styles_followed": (tts.styles if tts else None) or (),
         "written": found.written.figures(),
     }
 

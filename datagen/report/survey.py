@@ -15,14 +15,14 @@ from datagen.measure.timelines import COLUMNS, Measured
 from datagen.records import Judged, Spoken, Streams
 from datagen.report.choice import Candidate, Sample
 from datagen.shards.chunks import speaks
-from datagen.shards.schema import streams_of
+from datagen.shards.schema import arrays_of, streams_of
 from datagen.shards.tables import from_parquet
 
 ROW_COLUMNS = ["loss_mask", "n_tokens", "n_text_tokens", "n_late_text_tokens", "n_pad_tokens"]
 """Columns of a table of rows that `TaskSums.add` needs."""
 _COLUMNS = [
     *(*COLUMNS, "scripted_by", "judged", "written_by"),
-    *(f"utterances.list.element.{name}" for name in ("voice", "attempt", "scores")),
+    *(f"utterances.list.element.{name}" for name in ("voice", "attempt", "scores", "style")),
 ]
 _N_EXAMPLES = 3
 """Rejects shown per reason."""
@@ -95,12 +95,15 @@ class TakeSums:
     """Utterances whose first take failed the quality check."""
     faults: Counter[str] = field(default_factory=Counter)
     """Faults of those takes."""
+    styles: Counter[str] = field(default_factory=Counter)
+    """Utterances by part of their style."""
 
     def add(self, utterance: Spoken) -> None:
         """Count an utterance."""
         self.n += 1
         self.n_again += utterance.attempt > 0
         self.faults.update(utterance.scores.faults if utterance.scores else ())
+        self.styles.update(utterance.style.parts if utterance.style else ())
         for name, (_, step) in _MEASURES.items() if utterance.scores else ():
             value = getattr(utterance.scores, name)
             if value is not None:
@@ -113,7 +116,8 @@ class TakeSums:
             for name, (title, step) in _MEASURES.items()
             if (counts := self.counts[name])
         ]
-        return {"n": self.n, "n_again": self.n_again, "faults": self.faults.most_common(), "measured": measured}
+        counted = {"faults": self.faults.most_common(), "styles": self.styles.most_common()}
+        return {"n": self.n, "n_again": self.n_again, **counted, "measured": measured}
 
 
 def _mean(counts: Counter[int]) -> float:
@@ -136,8 +140,11 @@ def _quantiles(counts: Counter[int], step: float) -> dict[str, float]:
 
 @dataclass
 class CodeUse:
-    """Frequencies of codes in a channel's stream."""
+    """Frequencies of the codes of a codebook in a channel's stream."""
 
+    role: str
+    codebook: int
+    """From 0."""
     counts: NDArray[np.int64]
     """int64 [codebook_size]: frames by code; frames of `<|speech_silence|>` have none."""
     silence_code: int
@@ -164,6 +171,7 @@ class CodeUse:
             "n_frames": self.n_frames,
             "n_codes": n,
             "codebook_size": len(self.counts),
+            "silence_code": self.silence_code,
             "n_used": int(np.count_nonzero(self.counts)),
             "used_share": float(np.count_nonzero(self.counts) / len(self.counts)),
             "entropy_bits": entropy_bits if n else None,
@@ -183,6 +191,8 @@ class TaskSums:
     n_rows: int = 0
     n_tokens: int = 0
     n_learned: int = 0
+    n_masked: int = 0
+    """Tokens with a mask: those of all streams of `parallel`."""
     n_text_tokens: int = 0
     n_late_text_tokens: int = 0
     n_pad_tokens: int = 0
@@ -195,7 +205,9 @@ class TaskSums:
         n_tokens, n_text, n_late, n_pad = (table.column(name).to_numpy() for name in names)
         self.n_rows += table.num_rows
         self.n_tokens += int(n_tokens.sum())
-        self.n_learned += sum(chunk.flatten().true_count for chunk in table.column("loss_mask").chunks)
+        for mask in arrays_of(table.column("loss_mask")):
+            self.n_learned += int(np.count_nonzero(mask))
+            self.n_masked += mask.size
         self.n_text_tokens += int(n_text.sum())
         self.n_late_text_tokens += int(n_late.sum())
         self.n_pad_tokens += int(n_pad.sum())
@@ -213,7 +225,7 @@ class TaskSums:
             "p95": int(late),
             "longest": int(values[-1]),
             "mean": self.n_tokens / self.n_rows,
-            "learned_share": self.n_learned / self.n_tokens,
+            "learned_share": self.n_learned / self.n_masked,
             "text_share": self.n_text_tokens / self.n_tokens,
             "pad_share": self.n_pad_tokens / self.n_tokens,
             "late_share": self.n_late_text_tokens / self.n_text_tokens if self.n_text_tokens else None,
@@ -226,7 +238,7 @@ class Survey:
 
     measured: Measured
     codes: dict[str, CodeUse]
-    """By channel."""
+    """By channel; of several codebooks also by `CHANNEL, codebook K`."""
     sample: Sample
     hop_samples: int
     languages: Counter[str] = field(default_factory=Counter)
@@ -250,19 +262,23 @@ class Survey:
         for u in streams.utterances:
             self.voices[u.role, u.voice] += u.end_samples - u.start_samples
             self.takes.add(u)
-        for role, codes in (("user", streams.user_codes), ("assistant", streams.assistant_codes)):
-            self.codes[role].add(codes, speaks(streams, role, self.hop_samples))
+        n_codebooks = max(use.codebook for use in self.codes.values()) + 1
+        channels = {"user": streams.user_codes, "assistant": streams.assistant_codes}
+        spoken = {role: speaks(streams, role, self.hop_samples) for role in channels}
+        for use in self.codes.values():
+            use.add(channels[use.role][use.codebook :: n_codebooks], spoken[use.role])
 
 
 def survey(output: Output, n_conversations: int, tell: Callable[[int], object] = lambda _: None) -> Survey:
     """Read the conversations of a build once, and choose `n_conversations` for the player; `tell` as of an export."""
-    silence = output.manifest.silence
-
-    def use(role: str) -> CodeUse:
-        counts = np.zeros(output.vocabulary.codebook_size, np.int64)
-        return CodeUse(counts, silence.silence_code, getattr(silence, role) == "special")
-
-    codes = {role: use(role) for role in ("user", "assistant")}
+    silence, sizes = output.manifest.silence, output.vocabulary.sizes
+    codes = {
+        f"{role}, codebook {k + 1}" if k else role: CodeUse(
+            role, k, np.zeros(size, np.int64), silence.codes[k], getattr(silence, role) == "special"
+        )
+        for k, size in enumerate(sizes)
+        for role in ("user", "assistant")
+    }
     measured = Measured(Battery(output.sample_rate_hz))
     found = Survey(measured, codes, Sample(n_conversations), output.manifest.clock.hop_samples)
     for file in output.manifest.files("conversations"):
@@ -314,17 +330,18 @@ def thousands(n: float) -> str:
 
 
 def code_chart(channels: dict[str, CodeUse]) -> Chart:
-    """Share of each channel that its most frequent codes make up."""
+    """Share of each channel that its most frequent codes make up, of the first codebook."""
     size = max(len(use.counts) for use in channels.values())
     x = Axis(1, max(size, 2), "most frequent codes", thousands, log=True)
     y = Axis(0, 1, "", percent)
     ranks = np.unique(np.geomspace(1, size, _N_POINTS).astype(np.int64))
     layers = []
-    for name, use in channels.items():
+    first = {name: use for name, use in channels.items() if use.codebook == 0}
+    for use in first.values():
         reached = np.cumsum(np.sort(use.counts)[::-1]) / max(int(use.counts.sum()), 1)
-        layers.append(line(x, y, f"curve-{name}", ranks.astype(np.float64), reached[ranks - 1]))
+        layers.append(line(x, y, f"curve-{use.role}", ranks.astype(np.float64), reached[ranks - 1]))
     svg = axes("Share of speech tokens that the most frequent codes make up", x, y, *layers)
-    key = tuple((f"curve-{name}", name) for name in channels)
+    key = tuple((f"curve-{name}", name) for name in first)
     return Chart("Codes by frequency", svg, key, "share of speech tokens they make up")
 
 

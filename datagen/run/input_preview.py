@@ -7,7 +7,7 @@ from typing import Any
 from datagen.errors import SourceError
 from datagen.pipeline.select import Select
 from datagen.recipe import Recipe
-from datagen.records import Dialogue, Reject
+from datagen.records import Dialogue, Reject, Turn
 from datagen.sources import Maker, read_one
 from datagen.sources.advice import fix_of, without_fix
 from datagen.sources.inputs import Source, resolve
@@ -62,7 +62,7 @@ def preview(recipe: Recipe, limit: int, read: Read = spoken) -> Iterator[Preview
         SourceError: If an input does not exist.
     """
     source = recipe.input
-    maker = Maker(Shapes(key_of(source.shape, source.mapping), source.roles))
+    maker = Maker(Shapes(key_of(source.shape, source.mapping), source.roles, source.tool_calls == "keep"))
     select = Select(recipe.select, read)
     for file in resolve(source.paths):
         found = Preview(file.place, _container(file))
@@ -110,7 +110,17 @@ def _count(counts: dict[str, Rejected], name: str, example: str, fix: str) -> No
     entry.count += 1
 
 
+def _parts(turn: Turn) -> Iterator[tuple[str, str]]:
+    """A turn's calls of tools with the words before them, then its own words."""
+    for call in turn.calls:
+        if call.before:
+            yield turn.role, call.before
+        yield "call", call.call
+        yield "result", call.result
+    yield turn.role, turn.text
+
+
 def _sample(item: Dialogue, shape: str) -> dict[str, Any]:
-    turns = [{"role": turn.role, "text": turn.text} for turn in item.turns]
+    turns = [{"role": role, "text": text} for turn in item.turns for role, text in _parts(turn)]
     about = {"id": item.id, "shape": shape, "language": item.language, "system": item.system, "cut": item.cut}
     return {**about, "turns": turns}

@@ -182,6 +182,7 @@ def _read(source: InputConfig, identity: Sequence[InputFile]) -> Iterator[Dialog
         identity=identity,
         mapping=source.mapping,
         roles=source.roles,
+        keep_calls=source.tool_calls == "keep",
     )
 
 

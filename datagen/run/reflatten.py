@@ -23,16 +23,20 @@ from datagen.shards.unit import Marker, data_key
 
 _OF_UTTERANCES = (
     *("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples"),
-    *("spoken_ids", "rest_codes", "rest_start_frames"),
+    *("spoken_ids", "rest_codes", "rest_start_frames", "id_starts_samples"),
 )
 NEEDED = [
     *("dialogue_id", "language", "split", "n_samples", "user_codes", "assistant_codes", "events"),
+    *("system_ids", "voice_prompt", "tool_calls"),
     *(f"utterances.list.element.{name}" for name in _OF_UTTERANCES),
 ]
 """The columns of the conversations table that flattening reads."""
 
 _UNIT_DIALOGUES = 256
 """Approximate number of records per unit of flattened shards."""
+
+_SINCE_8 = 8
+"""Data version in which conversations have `id_starts_samples`, and may have prompts."""
 
 _VERSION_3 = {
     "interrupted_text": "heard",
@@ -51,7 +55,7 @@ def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
 def flattener(of: Identity) -> Flatten:
     """The last stage of a build from its plan or manifest alone; needs no engine."""
     recipe = FlattenConfig.model_validate(_settings(of.recipe))
-    return Flatten(recipe, of.vocabulary, of.clock.hop_samples, of.silence.silence_code)
+    return Flatten(recipe, of.vocabulary, of.clock.hop_samples, of.silence.codes)
 
 
 def reflatten(
@@ -112,6 +116,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
         flatten = FlattenConfig.model_validate({**_settings(old.recipe), **changes})
     except ValidationError as error:
         raise RecipeError(explain(error, "flatten", FlattenConfig)) from error
+    _refuse_absent(old, flatten)
     recipe = {**old.recipe, "flatten": flatten.model_dump(mode="json")}
     identity = replace(
         old.identity,
@@ -120,7 +125,30 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
         conversations=old.digest,
         silence=replace(old.silence, assistant=flatten.assistant_silence),
     )
+    flattener(identity)  # refuses what its rows cannot hold
     return Plan(identity, old.n_records, _units_together(old) * old.recipe["run"]["unit_dialogues"], ())
+
+
+def _refuse_absent(old: Manifest, flatten: FlattenConfig) -> None:
+    """Refuse settings that need what the conversations of a build lack.
+
+    Raises:
+        RecipeError: Names the setting, and how to get them.
+    """
+    if flatten.text_alignment == "words" and old.data_version < _SINCE_8:
+        raise RecipeError(
+            f"flatten.text_alignment is words; conversations of data version {old.data_version} lack the times of ids: "
+            "build them again"
+        )
+    if flatten.system_prompt and old.data_version < _SINCE_8:
+        raise RecipeError(
+            f"flatten.system_prompt: conversations of data version {old.data_version} have no token ids of system "
+            "prompts; build them again"
+        )
+    if flatten.voice_prompt and not old.recipe.get("voices", {}).get("prompts"):
+        raise RecipeError(
+            "flatten.voice_prompt: these conversations have no voice prompts; build them again with voices.prompts"
+        )
 
 
 def _units_together(old: Manifest) -> int:

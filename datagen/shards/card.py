@@ -44,6 +44,8 @@ COLUMNS = {
     "event_roles": "who causes it",
     "event_starts": "its position",
     "event_ends": "position of its end",
+    "given_starts": "positions of tokens that the model is given and never learns, such as prompts",
+    "given_lengths": "their numbers",
 }
 """Columns of rows in a few words; docs/format.md has the whole story."""
 
@@ -214,7 +216,8 @@ def _config(name: str, is_default: bool, splits: Mapping[str, Any]) -> dict[str,
 def _speakers(manifest: Manifest) -> dict[str, Any]:
     """Numbers of voices and speakers of users, and the licences and sources of all voices."""
     assistant = manifest.recipe["voices"]["assistant"]
-    assistants = {assistant} if isinstance(assistant, str) else {*assistant.values()}
+    choices = assistant.values() if isinstance(assistant, dict) else [assistant]
+    assistants = {voice for choice in choices for voice in ([choice] if isinstance(choice, str) else choice)}
     users = [voice for name, voice in manifest.voices.items() if name not in assistants]
     every = manifest.voices.values()
     return {

@@ -4,7 +4,7 @@ The basis of `datagen.pipeline.flatten`. All units are frames, chunks and slots,
 seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import ceil_div
-from datagen.records import FLOOR, WRITTEN, Event, Spoken, Streams
+from datagen.records import FLOOR, WRITTEN, Event, Spoken, StoredCall, Streams
+from datagen.shards.layout import ChunkLayout
 from datagen.shards.vocab import Ids, Vocabulary
 
 Frames = NDArray[np.int64]
-_NO_IDS = np.zeros(0, np.int32)
 
 
 def windows(n_chunks: int, n_most: int, busy: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -46,7 +46,7 @@ def windows(n_chunks: int, n_most: int, busy: NDArray[np.int64]) -> list[tuple[i
 
 def speaks(streams: Streams, role: str, hop_samples: int) -> NDArray[np.bool_]:
     """Frames that an utterance of this role touches: bool [n_frames]. The others may be special silence."""
-    heard = np.zeros(len(streams.user_codes), np.bool_)
+    heard = np.zeros(streams.n_samples // hop_samples, np.bool_)
     for u in streams.utterances:
         if u.role == role and u.end_samples > u.start_samples:
             heard[u.start_samples // hop_samples : ceil_div(u.end_samples, hop_samples)] = True
@@ -66,18 +66,23 @@ class ChunkedUtterance:
     ids: Ids
     """Text ids of the audible part."""
     speech: Ids
-    """Speech ids of the audible frames."""
+    """Speech ids of the audible frames, [n_frames, n_codebooks]."""
     is_cut: bool
     spoken: Ids
     """Text ids of the whole text; equal to `ids` if nothing is unsaid."""
     rest: Ids
-    """Speech ids of the take from frame `rest_first` to its end; empty if it was not cut."""
+    """Speech ids of the take from frame `rest_first` to its end, [n_frames, n_codebooks]; empty if it was not cut."""
     rest_first: int
+    id_frames: Frames | None = None
+    """Frame in which the word of each id of `spoken` begins, of words that begin at all; None: nothing is known."""
+    index: int = -1
+    """Place among the utterances of the conversation."""
 
     @classmethod
     def of(cls, spoken: Spoken, channel: Ids, vocabulary: Vocabulary, hop: int) -> "ChunkedUtterance":
-        """An utterance with its speech ids on a channel."""
+        """An utterance with its speech ids on a channel, [n_frames, n_codebooks]."""
         first, last = spoken.start_samples // hop, ceil_div(spoken.end_samples, hop)
+        rest = vocabulary.frames(spoken.rest_codes)[:, : channel.shape[1]]
         return cls(
             spoken.role,
             spoken.kind,
@@ -88,15 +93,39 @@ class ChunkedUtterance:
             channel[first:last],
             spoken.n_cut_samples > 0,
             spoken.spoken_ids if len(spoken.spoken_ids) else spoken.text_ids,
-            vocabulary.speech(spoken.rest_codes) if len(spoken.rest_codes) else _NO_IDS,
+            vocabulary.speech(rest),
             last if spoken.rest_start_frames is None else spoken.rest_start_frames,
+            (spoken.start_samples + spoken.id_starts_samples.astype(np.int64)) // hop,
         )
 
     def whole(self) -> "ChunkedUtterance":
         """The utterance with its whole text and take, as if uninterrupted."""
         if not len(self.rest):
             return self
-        return replace(self, ids=self.spoken, speech=joined(self.speech[: self.rest_first - self.first], self.rest))
+        heard = self.speech[: self.rest_first - self.first]
+        return replace(self, ids=self.spoken, speech=np.concatenate([heard, self.rest]))
+
+
+@dataclass(frozen=True)
+class ChunkedCall:
+    """A call of a tool in frames."""
+
+    after: int
+    """Index of the utterance after which it is made."""
+    text: ChunkedUtterance
+    """Its text as if the assistant said it without a sound, from the call to the result or to its end."""
+    result: Ids
+    """Text ids of the result; empty if there is none."""
+    result_frame: int
+    """The frame in which the result comes."""
+
+    @classmethod
+    def of(cls, call: StoredCall, hop: int) -> "ChunkedCall":
+        """A call in frames of `hop` samples."""
+        first, last = call.start_samples // hop, ceil_div(call.end_samples, hop)
+        ids, none = call.call_ids, np.zeros((0, 1), np.int32)
+        text = ChunkedUtterance("assistant", "tool_call", -1, first, last, ids, none, call.cancelled, ids, none, last)
+        return cls(call.utterance, text, call.result_ids, call.end_samples // hop)
 
 
 @dataclass(frozen=True)
@@ -106,8 +135,13 @@ class ChunkedConversation:
     streams: Streams
     n_frames: int
     user: Ids
+    """[n_frames, n_codebooks]."""
     assistant: Ids
-    assistant_fill: int
+    """[n_frames, n_codebooks]."""
+    user_fill: Ids
+    """Ids of a frame that pads the user's stream, [n_codebooks]."""
+    assistant_fill: Ids
+    """The same of the assistant's stream."""
     utterances: tuple[ChunkedUtterance, ...]
     user_turn_ends: Frames
     barge_ins: Frames
@@ -115,27 +149,43 @@ class ChunkedConversation:
     """Events that happened, in chronological order."""
     event_starts: Frames
     event_ends: Frames
+    calls: tuple[ChunkedCall, ...] = ()
 
     @classmethod
     def of(
-        cls, streams: Streams, vocabulary: Vocabulary, hop: int, silence: str, silence_code: int
+        cls, streams: Streams, vocabulary: Vocabulary, hop: int, silence: str, silence_codes: Sequence[int]
     ) -> "ChunkedConversation":
-        """Lay out a conversation; `silence` is the recipe's `assistant_silence`."""
-        user, assistant = vocabulary.speech(streams.user_codes), vocabulary.speech(streams.assistant_codes)
+        """Lay out a conversation.
+
+        Args:
+            streams: The conversation.
+            vocabulary: Of all codebooks.
+            hop: Samples per frame.
+            silence: The recipe's `assistant_silence`.
+            silence_codes: The code of silence of each codebook that rows contain, the first ones.
+        """
+        codes = np.array(silence_codes, np.uint16)
+        user, assistant = (
+            vocabulary.speech(vocabulary.frames(channel)[:, : len(codes)])
+            for channel in (streams.user_codes, streams.assistant_codes)
+        )
         channels = {"user": user, "assistant": assistant}
-        heard = (u for u in streams.utterances if u.end_samples > u.start_samples)
-        utterances = tuple(ChunkedUtterance.of(u, channels[u.role], vocabulary, hop) for u in heard)
-        fill = vocabulary["<|speech_silence|>"]
+        heard = ((k, u) for k, u in enumerate(streams.utterances) if u.end_samples > u.start_samples)
+        utterances = tuple(
+            replace(ChunkedUtterance.of(u, channels[u.role], vocabulary, hop), index=k) for k, u in heard
+        )
+        fill = vocabulary.speech(codes)
+        user_fill = fill
         if silence == "special":
-            assistant = np.where(speaks(streams, "assistant", hop), assistant, np.int32(fill))
-        else:
-            fill = vocabulary.speech_offset + silence_code
+            fill = np.full(len(codes), vocabulary["<|speech_silence|>"], np.int32)
+            assistant = np.where(speaks(streams, "assistant", hop)[:, None], assistant, fill)
         events = sorted((e for e in streams.events if e.placed), key=lambda e: (e.start_samples, e.end_samples))
         return cls(
             streams,
             len(user),
             user,
             assistant,
+            user_fill,
             fill,
             utterances,
             np.array([ceil_div(end, hop) for end in user_turn_ends(streams)], np.int64),
@@ -143,7 +193,13 @@ class ChunkedConversation:
             tuple(events),
             np.array([ceil_div(e.start_samples, hop) for e in events], np.int64),
             np.array([ceil_div(e.end_samples, hop) for e in events], np.int64),
+            tuple(ChunkedCall.of(call, hop) for call in streams.tool_calls),
         )
+
+    def texts(self) -> list[ChunkedUtterance]:
+        """Heard utterances and calls of tools, in the order of their texts."""
+        calls = ((call.after, call.text) for call in self.calls)
+        return [u for _, u in sorted([*((u.index, u) for u in self.utterances), *calls], key=lambda each: each[0])]
 
     def turns(self, whole: bool) -> tuple[ChunkedUtterance, ...]:
         """Turns with their pieces joined: the audible floor, or only the dialogue's turns, each whole.
@@ -156,33 +212,43 @@ class ChunkedConversation:
             if u.kind not in (WRITTEN if whole else FLOOR):
                 continue
             u = u.whole() if whole else u
-            if found and (found[-1].role, found[-1].turn) == (u.role, u.turn):
+            if found and (found[-1].role, found[-1].turn) == (u.role, u.turn) and self.call_after(found[-1]) is None:
                 u = self._continued(found.pop(), u, whole)
             found.append(u)
         return tuple(found)
 
+    def call_after(self, u: ChunkedUtterance) -> ChunkedCall | None:
+        """The call of a tool that the assistant makes at the end of an utterance, if any."""
+        return next((call for call in self.calls if call.after == u.index), None)
+
     def _continued(self, before: ChunkedUtterance, u: ChunkedUtterance, whole: bool) -> ChunkedUtterance:
         """A piece of a turn joined to those before it, with the pause between, if not after a whole take."""
         pause = (self.user if u.role == "user" else self.assistant)[before.last : u.first]
-        speech = joined(before.speech, pause, u.speech[max(before.last - u.first, 0) :])  # they may share a frame
+        own = u.speech[max(before.last - u.first, 0) :]  # they may share a frame
+        speech = np.concatenate([before.speech, pause, own])
         if whole and len(before.rest):
-            speech = joined(before.speech, u.speech)
+            speech = np.concatenate([before.speech, u.speech])
         return replace(u, first=before.first, ids=joined(before.ids, u.ids), speech=speech)
 
     def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:
-        """Cost of a cut before each chunk: 2 within the assistant's utterance, 1 within the user's."""
+        """Cost of a cut before each chunk: 2 within the assistant's utterance or wait, 1 within the user's."""
         busy = np.zeros(n_chunks + 1, np.int64)
         for u in self.utterances:
             busy[u.first // n_speech + 1 : ceil_div(u.last, n_speech)] += 2 if u.role == "assistant" else 1
+        for call in self.calls:
+            busy[call.text.first // n_speech + 1 : call.result_frame // n_speech + 2] += (
+                2  # the answer needs the result
+            )
         return busy
 
 
 def user_turn_ends(streams: Streams) -> list[int]:
     """Samples at which a user turn ends and the assistant answers, not having answered before.
 
-    Excludes pauses after which the user continues, turns without an answer, and turns that the
-    assistant cuts short.
+    Excludes pauses after which the user continues, turns without an answer, turns that the
+    assistant cuts short, and words during a wait for a tool, after which it still has to wait.
     """
+    waits = [(call.start_samples, call.end_samples) for call in streams.tool_calls]
     floor = [u for u in streams.utterances if u.kind in FLOOR and u.end_samples > u.start_samples]
     return [
         u.end_samples
@@ -190,6 +256,7 @@ def user_turn_ends(streams: Streams) -> list[int]:
         if (u.role, following.role) == ("user", "assistant")
         and not u.n_cut_samples
         and following.start_samples >= u.end_samples
+        and not any(start < u.end_samples < end for start, end in waits)
     ]
 
 
@@ -210,13 +277,13 @@ def barge_ins(streams: Streams) -> list[int]:
 
 @dataclass
 class _Run:
-    """The text of an utterance while it is laid into the stream."""
+    """The text of an utterance, or of a word, while it is laid into the stream."""
 
     first: int
     """Its first slot."""
     ids: Ids
-    spoken: int
-    """The slot after the chunk in which its speech ends."""
+    due: int
+    """The slot after the chunk in which its speech ends, of a word: begins. Tokens from there on are late."""
 
     @property
     def end(self) -> int:
@@ -227,29 +294,45 @@ class TextStream:
     """The assistant's text in T slots per chunk; slot s lies in chunk s // T.
 
     It is causal: the text up to a chunk does not depend on a later interruption. An utterance
-    contributes its whole text. When the assistant is interrupted, the text pending after the chunk
-    of its stop is dropped.
+    contributes its whole text, or by words, all words that begin. When the assistant is interrupted,
+    the text pending after the chunk of its stop is dropped.
     """
 
     def __init__(
-        self, talk: ChunkedConversation, n_speech: int, n_text: int, n_chunks: int, causal: bool = True
+        self,
+        talk: ChunkedConversation,
+        n_speech: int,
+        n_text: int,
+        n_chunks: int,
+        causal: bool = True,
+        word_mark: int | None = None,
     ) -> None:
         """Lay the text of a conversation of `n_chunks` chunks; none if `n_text` is 0.
 
-        If not `causal`, an interrupted utterance contributes only its audible text, and nothing is
-        dropped.
+        Args:
+            talk: The conversation.
+            n_speech: Frames per chunk.
+            n_text: Slots per chunk.
+            n_chunks: Chunks of the conversation.
+            causal: If not, an interrupted utterance contributes only its audible text, and nothing is dropped.
+            word_mark: If given, the text follows the words: each begins in the chunk in which it is said, or later if
+                the slots are taken. This id fills an empty slot before a word.
         """
         self._n_text = n_text
         self._runs: list[_Run] = []
         self._drops: list[tuple[int, int]] = []  # chunk in which the assistant stops, tokens dropped after it
         next_slot = 0
-        for u in talk.utterances if n_text else ():
+        for u in talk.texts() if n_text else ():
             if u.role == "assistant":
-                first = max(next_slot, u.first // n_speech * n_text)
-                run = _Run(first, u.spoken if causal else u.ids, ceil_div(u.last, n_speech) * n_text)
-                self._runs.append(run)
+                stop = ceil_div(u.last, n_speech) * n_text
+                for frame, ids in _pieces(u, causal, word_mark is not None):
+                    chunk = frame // n_speech
+                    due = stop if word_mark is None or u.id_frames is None else (chunk + 1) * n_text
+                    run = _Run(max(next_slot, chunk * n_text), ids, due)
+                    self._runs.append(run)
+                    next_slot = run.end
                 if causal and u.is_cut:
-                    self._drop_from(run.spoken)
+                    self._drop_from(stop)
                 next_slot = self._runs[-1].end if self._runs else 0
         self.n_chunks = max(n_chunks, ceil_div(next_slot, n_text) if n_text else 0)
         self.ids = np.full(self.n_chunks * n_text, -1, np.int32)
@@ -257,6 +340,9 @@ class TextStream:
         for run in self._runs:
             self.ids[run.first : run.end] = run.ids
             self.busy[run.first // n_text + 1 : ceil_div(run.end, n_text)] += 1
+        if word_mark is not None:
+            before = np.array([run.first - 1 for run in self._runs if run.first], np.int64)
+            self.ids[before[self.ids[before] < 0]] = word_mark
 
     def _drop_from(self, slot: int) -> None:
         """Drop all text that is pending at a slot."""
@@ -271,15 +357,26 @@ class TextStream:
         return sum(_overlap(run.first, run.end, first * self._n_text, last * self._n_text) for run in self._runs)
 
     def count_late(self, first: int, last: int) -> int:
-        """Text tokens in chunks [first, last) that come after their utterance's speech."""
+        """Text tokens in chunks [first, last) that come after their utterance's speech, or their word's beginning."""
         return sum(
-            _overlap(max(run.first, run.spoken), run.end, first * self._n_text, last * self._n_text)
-            for run in self._runs
+            _overlap(max(run.first, run.due), run.end, first * self._n_text, last * self._n_text) for run in self._runs
         )
 
     def count_dropped(self, first: int, last: int) -> int:
         """Text tokens dropped where the assistant stops in chunks [first, last)."""
         return sum(n for chunk, n in self._drops if first <= chunk < last)
+
+
+def _pieces(u: ChunkedUtterance, causal: bool, by_words: bool) -> Iterator[tuple[int, Ids]]:
+    """The texts of an utterance with the frames from which they are due: all of it, or each word."""
+    ids = u.spoken if causal else u.ids
+    if not by_words or u.id_frames is None:
+        yield u.first, ids
+        return
+    frames = u.id_frames[: len(ids)]
+    starts = np.flatnonzero(np.diff(frames, prepend=-1))
+    for start, end in pairwise([*starts.tolist(), len(frames)]):
+        yield int(frames[start]), ids[start:end]
 
 
 @dataclass(frozen=True)
@@ -288,21 +385,29 @@ class ChunkClock:
 
     first: int
     last: int
-    n_speech: int
-    width: int
+    layout: ChunkLayout
     n_frames: int
+
+    @property
+    def _begin(self) -> int:
+        return self.first * self.layout.n_speech
+
+    @property
+    def _end(self) -> int:
+        return self.last * self.layout.n_speech
 
     def holds(self, frames: Frames) -> NDArray[np.bool_]:
         """True for frames that lie in the row."""
-        return (frames >= self.first * self.n_speech) & (frames < min(self.last * self.n_speech, self.n_frames))
+        return (frames >= self._begin) & (frames < min(self._end, self.n_frames))
 
     def positions(self, frames: Frames) -> NDArray[np.int32]:
-        """Position of each frame's assistant speech token, int32; the row's length if it lies after the row."""
-        chunk, slot = np.divmod(frames, self.n_speech)
-        position = (chunk - self.first) * self.width + (self.width - self.n_speech) + slot
-        return np.where(frames < self.last * self.n_speech, position, (self.last - self.first) * self.width).astype(
-            np.int32
+        """Position of each frame's first assistant code, int32; the length of the chunks if it lies after them."""
+        found = np.where(
+            frames < self._end,
+            self.layout.positions(frames - self._begin),
+            (self.last - self.first) * self.layout.width,
         )
+        return found.astype(np.int32)
 
 
 def _overlap(begin: int, end: int, first: int, last: int) -> int:
@@ -310,12 +415,14 @@ def _overlap(begin: int, end: int, first: int, last: int) -> int:
 
 
 def joined(*parts: Sequence[int] | Ids) -> Ids:
-    """Ids of several parts in a row, int32."""
-    return np.concatenate([np.asarray(part, np.int32) for part in parts])
+    """Ids of several parts in a row, those of frames frame by frame: int32."""
+    return np.concatenate([np.asarray(part, np.int32).reshape(-1) for part in parts])
 
 
-def fill(columns: NDArray[np.int32], stream: Ids, filler: int) -> None:
-    """Lay a stream into [n_chunks, width] columns of the grid; empty places and -1 become `filler`."""
-    padded = np.full(columns.size, filler, np.int32)
-    np.copyto(padded[: len(stream)], stream, where=stream >= 0)
+def fill(columns: NDArray[np.int32], stream: Ids, filler: int | Ids) -> None:
+    """Lay a stream, [n] or [n, k], into [n_chunks, width] columns; empty places and -1 become `filler`, [k]."""
+    frames = stream if stream.ndim == 2 else stream[:, None]
+    padded = np.empty((columns.size // frames.shape[1], frames.shape[1]), np.int32)
+    padded[:] = filler
+    np.copyto(padded[: len(frames)], frames, where=frames >= 0)
     columns[:] = padded.reshape(columns.shape)

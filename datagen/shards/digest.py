@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from datagen.shards.schema import arrays_of
+
 _MODULUS = 1 << 128
 _UNHASHED = frozenset({"traceback"})
 """Columns that describe the machine, not the data."""
@@ -39,8 +41,10 @@ def row_hashes(kind: str, table: pa.Table) -> list[int]:
 
 
 def _cells(column: pa.ChunkedArray) -> list[bytes]:
-    """The bytes of each cell: little-endian lists of numbers, text, digits, or canonical JSON."""
+    """The bytes of each cell: little-endian lists and matrices of numbers, text, digits, or canonical JSON."""
     kind = column.type
+    if pa.types.is_fixed_size_list(kind):
+        return [cell.tobytes() for cell in arrays_of(column)]
     if pa.types.is_list(kind) and pa.types.is_primitive(kind.value_type):
         cells: list[bytes] = []
         for chunk in column.chunks:

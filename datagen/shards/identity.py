@@ -17,10 +17,10 @@ class Clock:
     """Rates of all conversations of a build."""
 
     sample_rate_hz: int
-    frame_rate_hz: int
-    """Speech tokens per second and channel."""
+    frame_rate_hz: int | float
+    """Frames per second and channel; a frame has a speech token per codebook."""
     hop_samples: int
-    """Samples per speech token."""
+    """Samples per frame."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,23 @@ class Silence:
     assistant: Literal["special", "codes"]
     user: Literal["codes"]
     silence_code: int
-    """The commonest code of digital silence."""
+    """The commonest code of digital silence; of several codebooks, that of the first."""
+    silence_codes: tuple[int, ...] | None = None
+    """That of each codebook, in order; None if there is one."""
+
+    @classmethod
+    def of(cls, assistant: Literal["special", "codes"], codes: tuple[int, ...]) -> "Silence":
+        """Silence of the assistant, and the code of silence of each codebook.
+
+        >>> Silence.of("special", (7,)).codes, Silence.of("codes", (7, 1)).codes
+        ((7,), (7, 1))
+        """
+        return cls(assistant, "codes", codes[0], codes if len(codes) > 1 else None)
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """The code of silence of each codebook."""
+        return self.silence_codes or (self.silence_code,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +92,11 @@ class Identity(Setup):
     merged: tuple[MergedBuild, ...] | None = None
     """The builds that were merged, in order; None for any other build."""
 
+    @property
+    def row_codebooks(self) -> int:
+        """Codes per frame in rows: all codebooks, or the first ones."""
+        return self.recipe.get("flatten", {}).get("codebooks") or self.vocabulary.n_codebooks
+
     def header(self) -> dict[str, Any]:
         """The part of the identity that every data file contains, as JSON values."""
         values = json_values(self)
@@ -83,14 +104,18 @@ class Identity(Setup):
 
 
 def json_values(value: Any) -> Any:
-    """A dataclass as nested dicts, without fields that are None; anything else unchanged.
+    """A dataclass as nested dicts and lists, without fields that are None; anything else unchanged.
 
     >>> json_values(Clock(24_000, 25, 960))["hop_samples"]
     960
     """
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    return asdict(value, dict_factory=lambda fields: {name: each for name, each in fields if each is not None})
+    return asdict(value, dict_factory=_fields)
+
+
+def _fields(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: list(each) if isinstance(each, tuple) else each for name, each in fields if each is not None}
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

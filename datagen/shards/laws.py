@@ -4,11 +4,15 @@
 - Words lie within their utterance; said and unsaid text together are the scripted text.
 - Every event lies at its utterance; no utterance is cut or left out without an event.
 - Only events of recordings are derived.
+- A call of a tool begins where the words before it end; the assistant says nothing before its result.
 - A barge-in leaves words of the other unsaid, unless it is derived; a marked one starts at the end of a word.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from datagen.clock import ceil_div
 from datagen.records import EVENTS, FAMILIES, FLOOR, KINDS, Event, Spoken, Streams, Word
@@ -19,35 +23,37 @@ _BEFORE = frozenset(("gap", "hesitation", "user_silent", "waiting"))
 _FROM_START = frozenset(("overlapping_end", "barge_in", "competition", *FAMILIES))
 """Events that begin where their utterance starts."""
 _BESIDE = frozenset(("backchannel", "false_start", "failed_barge_in", "aside"))
-_WHOLE = _BESIDE | {"prompt"}
+_WHOLE = _BESIDE | {"prompt", "call_held", "call_cancelled"}
 """Events as long as their utterance."""
 
 
-def conversation_faults(s: Streams, hop: int, n_codes: int) -> Iterator[str]:
+def conversation_faults(s: Streams, hop: int, sizes: Sequence[int]) -> Iterator[str]:
     """The violations of the laws of time and tokens in one conversation.
 
     Args:
         s: The conversation.
         hop: Samples per frame.
-        n_codes: Size of the codebook.
+        sizes: Number of codes of each codebook.
     """
     if len(s.user_codes) != len(s.assistant_codes):
         yield f"{len(s.user_codes)} user codes, {len(s.assistant_codes)} assistant codes"
-    if len(s.user_codes) * hop != s.n_samples:
-        yield f"{len(s.user_codes)} codes of {hop} samples are not {s.n_samples} samples"
+    if len(s.user_codes) * hop != s.n_samples * len(sizes):
+        yield f"{len(s.user_codes)} codes of {hop} samples are not {s.n_samples} samples of {len(sizes)} codebooks"
     for codes in (s.user_codes, s.assistant_codes):
-        if len(codes) and int(codes.max()) >= n_codes:
-            yield f"code {int(codes.max())} is outside the codebook of {n_codes}"
+        yield from _outside(codes, sizes)
     ends = {"user": 0, "assistant": 0}
     for index, u in enumerate(s.utterances):
         if u.start_samples < ends[u.role]:
             yield f"utterance {index}: the {u.role} overlaps itself"
         ends[u.role] = u.end_samples
         yield from (f"utterance {index}: {fault}" for fault in _utterance_faults(u, s.n_samples))
-        yield from (f"utterance {index}: {fault}" for fault in _rest_faults(u, hop, n_codes))
+        yield from (f"utterance {index}: {fault}" for fault in _rest_faults(u, hop, sizes))
     for event in s.events:
         yield from (f"event {event.kind}: {fault}" for fault in _event_faults(event, s))
     yield from _unnoted(s)
+    yield from _call_faults(s)
+    if s.voice_prompt is not None:
+        yield from _outside(s.voice_prompt.codes, sizes, " of its voice prompt")
     if s.scripted_by == "marks":
         yield from _beside_words(s)
 
@@ -66,11 +72,26 @@ def _utterance_faults(u: Spoken, n_samples: int) -> Iterator[str]:
         places(u.words, u.said)
     except ValueError as error:
         yield f"{len(u.words)} word times for {len(u.said.split())} words: {error}"
+    starts, n_ids = u.id_starts_samples, len(u.spoken_ids) or len(u.text_ids)
+    if len(starts) > n_ids:
+        yield f"{len(starts)} ids with a start of {n_ids} ids"
+    if len(starts) and not (
+        starts[0] >= 0 and (np.diff(starts) >= 0).all() and starts[-1] < u.end_samples - u.start_samples
+    ):
+        yield "the starts of its ids are not in order within it"
     if "".join(f"{u.said} {u.unsaid}".split()) != "".join(u.spoken.split()):  # Chinese is cut within its only word
         yield "said and unsaid together are not what was scripted"
 
 
-def _rest_faults(u: Spoken, hop: int, n_codes: int) -> Iterator[str]:
+def _outside(codes: NDArray[np.uint16], sizes: Sequence[int], of: str = "") -> Iterator[str]:
+    """Codes that their codebook does not have."""
+    for codebook, size in enumerate(sizes):
+        found = codes[codebook :: len(sizes)]
+        if len(found) and int(found.max()) >= size:
+            yield f"code {int(found.max())}{of} is outside the codebook of {size}"
+
+
+def _rest_faults(u: Spoken, hop: int, sizes: Sequence[int]) -> Iterator[str]:
     """Faults in the codes of the part of a take that was cut."""
     if not len(u.rest_codes):
         return
@@ -80,10 +101,28 @@ def _rest_faults(u: Spoken, hop: int, n_codes: int) -> Iterator[str]:
     if not u.start_samples // hop <= u.rest_start_frames <= u.end_samples // hop:
         yield f"its rest begins in frame {u.rest_start_frames}, outside it"
     n_frames = ceil_div(u.end_samples + u.n_cut_samples, hop) - u.rest_start_frames
-    if len(u.rest_codes) != n_frames:
+    if len(u.rest_codes) != n_frames * len(sizes):
         yield f"{len(u.rest_codes)} codes are not the {n_frames} frames of its rest"
-    if int(u.rest_codes.max()) >= n_codes:
-        yield f"code {int(u.rest_codes.max())} of its rest is outside the codebook of {n_codes}"
+    yield from _outside(u.rest_codes, sizes, " of its rest")
+
+
+def _call_faults(s: Streams) -> Iterator[str]:
+    """Faults of calls of tools, of their events, and of an answer before a result."""
+    noted = sorted((e.utterance, e.start_samples, e.end_samples) for e in s.events if e.kind == "tool_call")
+    if noted != sorted((c.utterance, c.start_samples, c.end_samples) for c in s.tool_calls):
+        yield "the events tool_call are not its calls of tools"
+    for k, call in enumerate(s.tool_calls):
+        if not 0 <= call.utterance < len(s.utterances) or s.utterances[call.utterance].role != "assistant":
+            yield f"call {k}: utterance {call.utterance} is none of the assistant"
+            continue
+        u = s.utterances[call.utterance]
+        if u.end_samples != call.start_samples or call.end_samples < call.start_samples:
+            yield f"call {k}: it does not begin where utterance {call.utterance} ends"
+        if call.cancelled and (call.result or len(call.result_ids)):
+            yield f"call {k}: it was cancelled and has a result"
+        later = (u for u in s.utterances if u.role == "assistant" and u.end_samples > u.start_samples)
+        if any(call.start_samples < u.end_samples and u.start_samples < call.end_samples for u in later):
+            yield f"call {k}: the assistant speaks before its result"
 
 
 def _event_faults(e: Event, s: Streams) -> Iterator[str]:

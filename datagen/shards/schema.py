@@ -3,7 +3,7 @@
 Units are in the metadata of each field. `docs/format.md` explains every column.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import is_dataclass
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import StoreError
 from datagen.records import Dialogue, Grouped, InputRecord, Reject, Row, StoredTake, Streams, unit
+from datagen.shards.matrix import n_lines
 from datagen.shards.unit import File
 
 T = TypeVar("T")
@@ -70,6 +71,24 @@ def _rows_schema() -> pa.Schema:
     return pa.schema([*fields.values()]).insert(place, _field("n_tokens", Annotated[int, unit("tokens")]))
 
 
+def matrix_rows(n_lines: int) -> pa.Schema:
+    """Schema of rows of `parallel`: ROWS, but each row is a matrix of that many streams, [n_lines, n_tokens]."""
+    fields = (
+        field.with_type(pa.list_(field.type, n_lines)) if field.name in ("input_ids", "loss_mask") else field
+        for field in ROWS
+    )
+    return pa.schema([*fields])
+
+
+def rows_schema(task: str, n_codebooks: int) -> pa.Schema:
+    """Schema of the rows of a task, with that many codes per frame.
+
+    >>> rows_schema("parallel", 8).field("input_ids").type.list_size, rows_schema("asr", 8) == ROWS
+    (17, True)
+    """
+    return matrix_rows(n_lines(n_codebooks)) if task == "parallel" else ROWS
+
+
 CONVERSATIONS = pa.schema(fields_of(Streams))
 ROWS = _rows_schema()
 REJECTS = pa.schema(fields_of(Reject))
@@ -81,14 +100,15 @@ FILES = pa.schema(fields_of(File))
 SCHEMAS = {
     "conversations": CONVERSATIONS,
     "rows": ROWS,
+    "parallel_rows": matrix_rows(n_lines(8)),
     "rejects": REJECTS,
     "input": INPUT,
     "groups": GROUPS,
     "files": FILES,
     "takes": TAKES,
 }
-NEW: dict[str, Any] = {"n_dropped_text_tokens": 0}
-"""Columns of rows that tables of data version 3 lack, and their default values."""
+NEW: dict[str, Any] = {"n_dropped_text_tokens": 0, "given_starts": (), "given_lengths": ()}
+"""Columns of rows that tables of older data versions lack, and their default values."""
 HEAVY = ("audio_flac",)
 """Columns of conversations that no training format needs."""
 
@@ -107,6 +127,8 @@ def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_list(kind):
         offsets = pa.array([*accumulate(map(len, values), initial=0)], pa.int32())
         return pa.ListArray.from_arrays(offsets, _column(_joined(values), kind.value_type), type=kind)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(_column([*chain.from_iterable(values)], kind.value_type), type=kind)
     if not pa.types.is_struct(kind):
         return pa.array(values, kind)
     absent = [value is None for value in values]
@@ -147,9 +169,19 @@ def decode(record: type[T], table: pa.Table, **given: Any) -> list[T]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    is_numbers = pa.types.is_list(column.type) and pa.types.is_primitive(column.type.value_type)
-    values: list[Any] = arrays_of(column) if is_numbers else column.to_pylist()
+    values: list[Any] = arrays_of(column) if holds_arrays(column.type) else column.to_pylist()
     return values
+
+
+def holds_arrays(kind: pa.DataType) -> bool:
+    """True for a column of lists or matrices of numbers.
+
+    >>> holds_arrays(ROWS.field("input_ids").type), holds_arrays(ROWS.field("event_kinds").type)
+    (True, False)
+    """
+    if pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_list(kind) and pa.types.is_primitive(kind.value_type))
 
 
 def _array(hint: Any, value: Any) -> NDArray[Any]:
@@ -157,12 +189,30 @@ def _array(hint: Any, value: Any) -> NDArray[Any]:
 
 
 def arrays_of(column: pa.ChunkedArray) -> list[NDArray[Any]]:
-    """The numpy array of each list in a column of lists of numbers."""
+    """The numpy array of each list in a column of lists of numbers; [n_lines, n] of a column of matrices.
+
+    Raises:
+        StoreError: If the lines of a matrix differ in length.
+    """
     found: list[NDArray[Any]] = []
     for chunk in column.chunks:
+        if pa.types.is_fixed_size_list(chunk.type):
+            found.extend(_matrices(chunk))
+            continue
         offsets, values = chunk.offsets.to_numpy(), chunk.values.to_numpy(zero_copy_only=False)
         found.extend(values[begin:end] for begin, end in pairwise(offsets.tolist()))
     return found
+
+
+def _matrices(chunk: pa.FixedSizeListArray) -> Iterator[NDArray[Any]]:
+    """The matrix of each row: lists of equal length, as many as the type says."""
+    n, lists = chunk.type.list_size, chunk.flatten()
+    offsets, values = lists.offsets.to_numpy(), lists.values.to_numpy(zero_copy_only=False)
+    lengths = np.diff(offsets).reshape(-1, n)
+    if (lengths != lengths[:, :1]).any():
+        raise StoreError("a matrix has lines of different lengths")
+    for begin, end in pairwise(offsets[::n].tolist()):
+        yield values[begin:end].reshape(n, -1)
 
 
 def plain(record: Any, skipped: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -191,8 +241,9 @@ def streams_of(table: pa.Table) -> list[Streams]:
 
 
 def rows_table(rows: Sequence[Row]) -> pa.Table:
-    """One row per training sequence, of schema ROWS."""
-    return table_of(ROWS, rows)
+    """One row per training sequence of a task: of schema ROWS, or a matrix each."""
+    is_matrices = len(rows) > 0 and rows[0].input_ids.ndim > 1
+    return table_of(matrix_rows(len(rows[0].input_ids)) if is_matrices else ROWS, rows)
 
 
 def rows_of(table: pa.Table, task: str, split: str) -> list[Row]:

@@ -26,9 +26,9 @@ def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
         table: The table, of one of the schemas of `datagen.shards.schema`.
         about: Metadata of the file, stored as JSON under the key `datagen`.
     """
-    encodings = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in _TOKENS if name in table.column_names}
+    encodings = {_leaf(table, name): "BYTE_STREAM_SPLIT" for name in _TOKENS if name in table.column_names}
     if "loss_mask" in table.column_names:
-        encodings["loss_mask.list.element"] = "RLE"
+        encodings[_leaf(table, "loss_mask")] = "RLE"
     file = BytesIO()
     with pq.ParquetWriter(
         file,
@@ -44,6 +44,12 @@ def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
         # in the footer alone: in the schema it would be stored twice
         writer.add_key_value_metadata({**said, seal.KEY: seal.BLANK})
     return seal.sealed(file.getvalue())
+
+
+def _leaf(table: pa.Table, name: str) -> str:
+    """Path of the values of a column of lists or matrices in a Parquet file."""
+    is_matrix = pa.types.is_fixed_size_list(table.schema.field(name).type)
+    return f"{name}{'.list.element' * (2 if is_matrix else 1)}"
 
 
 def from_parquet(data: bytes | BufferedReader, name: str, columns: list[str] | None = None) -> pa.Table:

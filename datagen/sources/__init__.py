@@ -9,7 +9,8 @@ rules of turns in `shapes`:
 - Instructions of the system or developer are no turns; `Dialogue.system` keeps them.
 - A tool call, a tool's answer or an image ends the dialogue before it, because the reply rests on
   what nobody said: `Dialogue.cut` says why. Tools before the first spoken answer are left out; a
-  record without such an answer is the reject `tool_turns`.
+  record without such an answer is the reject `tool_turns`. If calls are kept, one that has a result
+  and an answer is part of the assistant's turn (`Turn.calls`), and only others end the dialogue.
 - Space around a turn and empty turns are dropped.
 - Consecutive turns of one role become one, joined by a newline: a space would run two sentences
   together where the first has no full stop, and paragraphs of one turn are separated by newlines
@@ -35,7 +36,7 @@ becomes `<stem>:<id>`.
 Reasons of rejects: not_an_object broken_json invalid_unicode too_deep bad_number bad_value
 record_too_large unknown_shape ambiguous_shape bad_turns bad_text not_text unknown_role
 too_many_speakers role_labels tool_turns no_turns undesirable duplicate_id bad_mark bad_scores
-bad_written_by. Notices, which cost no dialogue: bad_id bad_language bad_system.
+bad_styles bad_written_by. Notices, which cost no dialogue: bad_id bad_language bad_system.
 """
 
 import sys
@@ -72,6 +73,7 @@ def read(
     identity: Sequence[InputFile] | None = None,
     mapping: MappingConfig | None = None,
     roles: Mapping[str, RoleKind] | None = None,
+    keep_calls: bool = False,
 ) -> Iterator[Dialogue | Reject]:
     """Read dialogues.
 
@@ -86,6 +88,7 @@ def read(
             bytes; None: not compared.
         mapping: The shape of all records, instead of a known one.
         roles: Roles by names, in addition to the known ones; compared without case.
+        keep_calls: True to keep calls of tools in turns, instead of ending dialogues before them.
 
     Returns:
         One item per record, read lazily.
@@ -99,7 +102,9 @@ def read(
         raise SourceError(f"max_record_bytes is {max_record_bytes}; it must be positive")
     files = resolve(inputs)
     listed = [(file, ()) for file in files] if identity is None else pinned(files, identity)
-    return _read(listed, Maker(Shapes(key, roles)), split, max_record_bytes, sys.maxsize if limit is None else limit)
+    return _read(
+        listed, Maker(Shapes(key, roles, keep_calls)), split, max_record_bytes, sys.maxsize if limit is None else limit
+    )
 
 
 def _read(
@@ -166,13 +171,13 @@ class Maker:
                 name = given_id or fallback_id
             path, said_language = first(found, m.language) or ("", None)
             language, bad_language = fields.language(said_language, path)
-            marks, judged, written_by = given(found, self.shape, read.turns)
+            marks, judged, written_by, turns = given(found, self.shape, read.turns)
             notices = read.notices
             if bad_id or bad_language:
                 faults = (("bad_id", bad_id), ("bad_language", bad_language))
                 notices = (*(f"{reason}: {fault}" for reason, fault in faults if fault), *notices)
             return Dialogue(
-                self.ids.take(name), read.turns, file.name, language, record, marks, judged, written_by,
+                self.ids.take(name), turns, file.name, language, record, marks, judged, written_by,
                 system=read.system, cut=read.cut, notices=notices,
             )  # fmt: skip
         except UnfitError as unfit:

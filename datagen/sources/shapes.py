@@ -5,10 +5,10 @@ This module is independent of files. Mappings are data, see `mappings`.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from datagen.recipe.mapping_config import MappingConfig, RoleKind
-from datagen.records import Role, Turn
+from datagen.records import Role, ToolCall, Turn
 from datagen.sources import source_marks as marks
 from datagen.sources.advice import with_fix
 from datagen.sources.fields import ID_KEYS, UnfitError, kind_of, names, spoken_text
@@ -20,6 +20,7 @@ from datagen.sources.mappings.roles import Kind, Said
 from datagen.sources.mappings.suggest import as_option, suggestions
 from datagen.sources.mappings.table import TABLE, key_of, mappings_of
 from datagen.sources.mappings.turns import ROWS, said
+from datagen.sources.tool_calls import call_text, result_text
 
 SHAPES = tuple(TABLE)
 """Names of the shapes, in the order in which they are tried."""
@@ -51,14 +52,17 @@ class Shapes:
     ('messages', Turn(role='assistant', text='Guten Tag!'))
     """
 
-    def __init__(self, key: str = "auto", roles: Mapping[str, RoleKind] | None = None) -> None:
+    def __init__(
+        self, key: str = "auto", roles: Mapping[str, RoleKind] | None = None, keep_calls: bool = False
+    ) -> None:
         """Prepare to read.
 
         Args:
             key: A key of `mappings.table.key_of`.
             roles: Roles by names, before those that are known.
+            keep_calls: True to keep calls of tools in turns, instead of ending dialogues before them.
         """
-        self.key = key
+        self.key, self._keep_calls = key, keep_calls
         given = roles or {}
         self._roles: dict[str, dict[str, Kind]] = {
             name: {each.strip().lower(): kind for each, kind in (*m.roles.items(), *given.items())}
@@ -106,14 +110,30 @@ class Shapes:
         label = first(record, m.label)
         if label and (label[1] is False or (isinstance(label[1], str) and label[1].strip().lower() == "false")):
             raise UnfitError("undesirable", f"{label[0]} is false: its answer is marked as one not to learn from")
-        return alternating(said(record, m, self._roles[name]))
+        return alternating(said(record, m, self._roles[name]), self._keep_calls)
 
 
-def alternating(found: Iterable[Said]) -> Read:
+@dataclass(slots=True)
+class _Run:
+    """Consecutive pieces of one role."""
+
+    role: Role
+    texts: list[str] = field(default_factory=list)
+    """Words since the last call."""
+    calls: list[ToolCall] = field(default_factory=list)
+    """An empty result is one that has not come."""
+
+    def turn(self) -> Turn:
+        return Turn(self.role, "\n".join(self.texts), tuple(self.calls))
+
+
+def alternating(found: Iterable[Said], keep_calls: bool = False) -> Read:
     r"""Pieces as alternating turns, the user's first and the assistant's last.
 
     A tool's call or answer, or content that is no text, ends the dialogue before it. Tools before
-    the first spoken answer are left out instead, because nothing would remain.
+    the first spoken answer are left out instead, because nothing would remain. With `keep_calls`, a
+    call that has a result and an answer is part of the assistant's turn, and only others end the
+    dialogue.
 
     Raises:
         UnfitError: If they hold no such dialogue.
@@ -121,48 +141,94 @@ def alternating(found: Iterable[Said]) -> Read:
     >>> alternating([Said("user", "Add.", "a"), Said("user", "1 and 2", "b"), Said("assistant", "3", "c")]).turns
     (Turn(role='user', text='Add.\n1 and 2'), Turn(role='assistant', text='3'))
     """
-    runs: list[tuple[Role, list[str]]] = []
+    runs: list[_Run] = []
     system: list[str] = []
     notices: list[str] = []
     cut = tool = ""
-    for kind, value, field in found:
+    for piece in found:
+        kind, value, place, _ = piece
         if kind in ("system", "note"):
-            _set_aside(kind, value, field, system, notices)
+            _set_aside(kind, value, place, system, notices)
         elif kind in ("tool", "other"):
+            if kind == "tool" and keep_calls and _add_tool(runs, piece):
+                continue
             cut = TOOL_CALL if kind == "tool" else NOT_TEXT
             if _is_answered(runs):
                 break
             if kind == "other":
-                raise UnfitError("not_text", f"{field} is not a part of type text")
-            tool = tool or field
+                raise UnfitError("not_text", f"{place} is not a part of type text")
+            tool = tool or place
         else:
-            _add(runs, "user" if kind == "user" else "assistant", value, field)
-    turns = [Turn(role, texts[0] if len(texts) == 1 else "\n".join(texts)) for role, texts in runs]
+            _add(runs, "user" if kind == "user" else "assistant", value, place)
+    cut = cut if all(map(_is_whole, runs)) else TOOL_CALL
+    turns = _turns(_answered(runs))
+    if not turns and (tool or cut == TOOL_CALL):
+        raise UnfitError("tool_turns", f"{tool or 'a call'} is a tool's; the answer depends on what nobody said")
+    if not turns:
+        who = "; is the assistant called system? set input.roles" if system and runs else ""
+        raise UnfitError("no_turns", f"no user's turn with an answer{who}")
+    return Read(turns, "\n".join(system), cut, tuple(notices))
+
+
+def _turns(runs: list[_Run]) -> tuple[Turn, ...]:
+    """The turns from the user's first to the assistant's last."""
+    turns = [run.turn() for run in runs]
     if turns and turns[0].role == "assistant":
         turns.pop(0)
     if turns and turns[-1].role == "user":
         turns.pop()
-    if not turns and tool:
-        raise UnfitError("tool_turns", f"{tool} is a tool's; the answer depends on what nobody said")
-    if not turns:
-        who = "; is the assistant called system? set input.roles" if system and runs else ""
-        raise UnfitError("no_turns", f"no user's turn with an answer{who}")
-    return Read(tuple(turns), "\n".join(system), cut, tuple(notices))
+    return tuple(turns)
 
 
-def _add(runs: list[tuple[Role, list[str]]], role: Role, value: object, field: str) -> None:
+def _add(runs: list[_Run], role: Role, value: object, place: str) -> None:
     """Append a text, split at its role labels; consecutive texts of one role are one run."""
-    if not (whole := spoken_text(value, field)):
+    if not (whole := spoken_text(value, place)):
         return
-    for each, text in split(role, whole, field):
-        if runs and runs[-1][0] == each:
-            runs[-1][1].append(text)
+    for each, text in split(role, whole, place):
+        _run(runs, each).texts.append(text)
+
+
+def _run(runs: list[_Run], role: Role) -> _Run:
+    """The last run, if it is of a role; otherwise a new one."""
+    if not runs or runs[-1].role != role:
+        runs.append(_Run(role))
+    return runs[-1]
+
+
+def _add_tool(runs: list[_Run], piece: Said) -> bool:
+    """Add a call to the assistant's turn, or a result to its call; False if it has no place or no text."""
+    if piece.part == "call" and (text := call_text(piece.text, piece.field)):
+        run = _run(runs, "assistant")
+        if run.calls and not run.calls[-1].result and not run.texts:
+            before = run.calls.pop()
+            run.calls.append(ToolCall(before.before, f"{before.call}\n{text}", ""))
         else:
-            runs.append((each, [text]))
+            run.calls.append(ToolCall("\n".join(run.texts), text, ""))
+            run.texts = []
+        return True
+    if piece.part != "result" or not runs or not runs[-1].calls or runs[-1].texts:
+        return False
+    call, text = runs[-1].calls[-1], result_text(piece.text, piece.field)
+    runs[-1].calls[-1] = ToolCall(call.before, call.call, "\n".join(filter(None, (call.result, text))))
+    return bool(text)
 
 
-def _is_answered(runs: list[tuple[Role, list[str]]]) -> bool:
-    roles = [role for role, _ in runs]
+def _is_whole(run: _Run) -> bool:
+    """True if every call of a run has a result, and the last one an answer."""
+    return not run.calls or (bool(run.texts) and all(call.result for call in run.calls))
+
+
+def _answered(runs: list[_Run]) -> list[_Run]:
+    """The runs before the first call without a result or an answer, and its turn's words before the calls."""
+    for k, run in enumerate(runs):
+        if not _is_whole(run):
+            words = run.calls[0].before
+            return [*runs[:k], _Run(run.role, [words])] if words else runs[:k]
+    return runs
+
+
+def _is_answered(runs: list[_Run]) -> bool:
+    roles = [run.role for run in runs if run.texts or run.calls]
     return "user" in roles and "assistant" in roles[roles.index("user") :]
 
 

@@ -1,16 +1,17 @@
-"""Marks, scores and origins of a record, strictly checked because they steer a build.
+"""Marks, styles, scores and origins of a record, strictly checked because they steer a build.
 
 The place of a mark in the spoken text is checked by the script stage, because only then it is
 known.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, cast
 
-from datagen.records import MARK_KINDS, Judged, Mark, Origin, Role, Turn
+from datagen.records import EMOTIONS, MARK_KINDS, PACES, STYLE_PARTS, Judged, Mark, Origin, Role, Style, Turn
 from datagen.sources.fields import UnfitError, kind_of, names, quote, spoken_text
 
-FIELDS = ("marks", "scores", "written_by")
+FIELDS = ("marks", "scores", "written_by", "styles")
 """Fields that only records in our own shape have."""
 _SCORES = ("spokenness", "coherence", "safety")
 _OTHER: dict[Role, Role] = {"user": "assistant", "assistant": "user"}
@@ -21,15 +22,16 @@ _MOST_NUMBER = 2**31 - 1
 
 
 class Given(NamedTuple):
-    """Marks, scores and origins of a dialogue."""
+    """Marks, scores and origins of a dialogue, and its turns with their styles."""
 
     marks: tuple[Mark, ...] = ()
     judged: Judged | None = None
     written_by: tuple[Origin, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
 
 def given(record: Mapping[str, object], shape: str, turns: Sequence[Turn]) -> Given:
-    """Marks, scores and origins of a record; other shapes use such fields for anything.
+    """Marks, scores, origins and styles of a record; other shapes use such fields for anything.
 
     Args:
         record: The raw record.
@@ -37,30 +39,66 @@ def given(record: Mapping[str, object], shape: str, turns: Sequence[Turn]) -> Gi
         turns: Its dialogue.
 
     Raises:
-        UnfitError: `bad_mark`, `bad_scores` or `bad_written_by`; names the field and how to fix it.
+        UnfitError: `bad_mark`, `bad_scores`, `bad_written_by` or `bad_styles`; names the field and
+            how to fix it.
 
     >>> given({"turns": [{}], "scores": {"safety": 9}}, "turns", ()).judged
     Judged(spokenness=None, coherence=None, safety=9)
     """
     if shape != "turns":
-        return Given()
-    return Given(_marks(record, turns), _judged(record), _written_by(record))
+        return Given(turns=tuple(turns))
+    return Given(_marks(record, turns), _judged(record), _written_by(record), _styled(record, turns))
 
 
 def _marks(record: Mapping[str, object], turns: Sequence[Turn]) -> tuple[Mark, ...]:
     items = _objects(record, "marks", "bad_mark")
     if not items:
         return ()
-    n_raw = len(cast(Sequence[object], record["turns"]))
-    if n_raw != len(turns):
-        raise UnfitError(
-            "bad_mark",
-            f"{n_raw} turns become {len(turns)}, so no mark has a place; give turns that alternate from the user "
-            "to the assistant, none of them empty",
-        )
+    _have_places(record, turns, "bad_mark", "mark")
     marks = tuple(_mark(f"marks[{k}]", item, turns) for k, item in enumerate(items))
     _together(marks)
     return marks
+
+
+def _have_places(record: Mapping[str, object], turns: Sequence[Turn], reason: str, what: str) -> None:
+    """Refuse indices of turns if the turns of the record are not those of the dialogue."""
+    n_raw = len(cast(Sequence[object], record["turns"]))
+    if n_raw != len(turns):
+        raise UnfitError(
+            reason,
+            f"{n_raw} turns become {len(turns)}, so no {what} has a place; give turns that alternate from the user "
+            "to the assistant, none of them empty",
+        )
+
+
+def _styled(record: Mapping[str, object], turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns with the styles of the record; a style belongs to a whole turn."""
+    items, styles = _objects(record, "styles", "bad_styles"), dict[int, Style]()
+    if items:
+        _have_places(record, turns, "bad_styles", "style")
+    for k, item in enumerate(items):
+        turn = _number(item, f"styles[{k}].turn", "bad_styles", 0, len(turns) - 1)
+        if turn in styles:
+            raise UnfitError("bad_styles", f"styles[{k}] is of turn {turn}, which has a style already; leave one out")
+        styles[turn] = _style(item, f"styles[{k}]")
+    return tuple(replace(turn, style=styles.get(k, turn.style)) for k, turn in enumerate(turns))
+
+
+def _style(item: Mapping[str, object], field: str) -> Style:
+    if strangers := {name: None for name in item if name not in (*STYLE_PARTS, "turn")}:
+        raise UnfitError("bad_styles", f"{field} has {names(strangers)}; known are {', '.join(STYLE_PARTS)}")
+    found: dict[str, object] = {}
+    for name, known in (("emotion", EMOTIONS), ("pace", PACES)):
+        value = _text(item, f"{field}.{name}", "bad_styles", _MOST_NAME, default="")
+        if value and value not in known:
+            raise UnfitError("bad_styles", f"{field}.{name} is {quote(value)}, not {', '.join(known)}")
+        found[name] = value
+    for name in ("whisper", "laughter"):
+        flag = item.get(name, False)
+        if not isinstance(flag, bool):
+            raise UnfitError("bad_styles", f"{field}.{name} is {kind_of(flag)}, not true or false")
+        found[name] = flag
+    return Style(**found)  # type: ignore[arg-type]
 
 
 def _mark(field: str, item: Mapping[str, object], turns: Sequence[Turn]) -> Mark:

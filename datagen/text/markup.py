@@ -21,7 +21,7 @@ _FOLD = str.maketrans(
         # never spoken, or invisible: dropped before NFKC turns them into letters or digits
         **dict.fromkeys("\u2122\u00a9\u00ae\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0e\ufe0f\u20e3", ""),
         # NFKC would glue these to the number before them: 1½ → 11/2, m² → m2
-        **{vulgar: " " + unicodedata.normalize("NFKC", vulgar) for vulgar in "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"},
+        **{vulgar: " " + unicodedata.normalize("NFKC", vulgar).replace("\u2044", "/") for vulgar in "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"},
         "²": "^2",
         "³": "^3",
         "㎡": "m^2",
@@ -54,7 +54,11 @@ _TAG = re.compile(
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\n]{0,500}\)")
 _FOOTNOTE = re.compile(r"\[\^?\d{1,3}\]")
 _CHECKBOX = re.compile(r"^\[[ xX]\]\s+")
-_EMOTICON = re.compile(r"(?<!\S)(?:[:;=]['^-]?[)(DPpOo3|]|<3|\^_?\^)(?![^\s.,!?])")
+_EMOTICON = re.compile(
+    r"[:;=<^](?<!\S.)(?:(?<=[:;=])['^-]?[)(DPpOo3|]|(?<=<)3|(?<=\^)_?\^)(?![^\s.,!?])",
+    re.DOTALL,
+)
+"""Begins with a set of characters, which is found quickly."""
 _EMAIL = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}")
 _URL = re.compile(
     r"(?:https?://|ftp://|(?<![\w.])www\.)(?:www\.)?([A-Za-z0-9.-]{1,200})(?::\d+)?(?:[/?#][^\s<>\"'，。！？；：、）)]*(?<![.,;:!?]))?"
@@ -77,14 +81,14 @@ _CONTINUES = re.compile(r"(?:={1,2}|[×÷≈≤≥])(?= ?[^\s=])")
 """An operator at the begin of a line: a formula continues."""
 _UNFINISHED = (" =", " +", "×", "÷", "≈")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,40}(?:\[[^\[\]]{0,20}\])? ?[-+*/]?=(?!=)")
-_WRAPPED = 45
+_WRAPPED = 60
 """Characters that the shortest line of a text wrapped by hand has."""
 _ENDED = tuple(".?!;:,。？！；：，、…")
 _EMPTY_LINES = re.compile(r"\n\s*\n\s*")
 _MOST_DROPPED = 1000
 _MOST_LINES = 10_000
 """Lines that are judged by themselves. No turn of a dialogue comes near it; the rest is read as one line."""
-_EMPHASIS = re.compile(r"`|(?<!\s)\*+|\*+(?!\s)")
+_EMPHASIS = re.compile(r"[`*](?:(?<=`)|(?<!\s.)\**|\**(?!\s))", re.DOTALL)
 
 
 def prose(
@@ -126,8 +130,10 @@ def prose(
     text = _unescape(text, dropped)
     if addresses:
         text = _addresses(text, f" {dot} ", f" {at} ")
-    text = _TIMES.sub("×", _without("emoticon", _EMOTICON, text, dropped, " "))
-    return _EMPHASIS.sub("", _join_lines(_EMPTY_LINES.sub("\n\n", text).split("\n"), item, dropped))
+    text = _without("emoticon", _EMOTICON, text, dropped, " ")
+    text = _TIMES.sub("×", text) if "*" in text else text
+    lines = _EMPTY_LINES.sub("\n\n", text).split("\n") if "\n" in text else [text]
+    return _EMPHASIS.sub("", _join_lines(lines, item, dropped))
 
 
 def _drop(name: str, parts: Iterable[str], dropped: list[Dropped]) -> None:
@@ -152,7 +158,8 @@ def fold(text: str) -> str:
     """
     if not text.isascii():
         text = fewer_marks(text.translate(_FOLD))
-        text = unicodedata.normalize("NFKC", text).translate(_FOLD)
+        if (composed := unicodedata.normalize("NFKC", text)) != text:
+            text = composed.translate(_FOLD)
         text = _FOREIGN_DIGIT.sub(lambda match: str(unicodedata.digit(match[0])), text)
     return _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
 

@@ -3,7 +3,9 @@
 import re
 from functools import lru_cache
 
-_PAUSE = re.compile(r"(?![,.?!;:] [^\s,.?!;:])[\s,.?!;:]{2,}|[,.?!;:](?=[^\s,.?!;:])")
+_PAUSE = re.compile(  # begins with a set of characters, which is found quickly
+    r"[\s,.?!;:](?:(?<=[,.?!;:])(?=[^\s,.?!;:])|(?:(?<![,.?!;:])|(?! [^\s,.?!;:]))[\s,.?!;:]+)"
+)
 """A run of spaces and marks, so that each is read once; a mark and a space are tidy."""
 _STRONGEST = "?!.;:,"
 
@@ -22,7 +24,7 @@ def tidy(text: str, letters: str) -> str:
     "tis the cats. l'été."
     """
     letter, outside = _patterns(letters)
-    text = outside.sub("", text)
+    text = outside.sub("", text) if "'" in text else text
     text = _PAUSE.sub(lambda match: next((f"{mark} " for mark in _STRONGEST if mark in match[0]), " "), text)
     text = text.lstrip(" ,.?!;:").rstrip()
     if not letter.search(text):
@@ -33,4 +35,4 @@ def tidy(text: str, letters: str) -> str:
 @lru_cache
 def _patterns(letters: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """A letter, and an apostrophe that is not between two."""
-    return re.compile(f"[{letters}]"), re.compile(f"'(?![{letters}])|(?<![{letters}])'")
+    return re.compile(f"[{letters}]"), re.compile(f"'(?:(?![{letters}])|(?<![{letters}]'))")

@@ -15,6 +15,7 @@ from datagen.engines.tts.hibari_net import HibariNetwork, _cut, intoned
 from datagen.engines.tts.renderings import Variant
 from datagen.engines.tts.word_times import spans
 from datagen.errors import EngineError, EngineMissingError
+from datagen.records import Style
 
 TEXT = "Hello there, my good friend."
 
@@ -35,6 +36,13 @@ def assert_timed(speech: Speech, text: str) -> None:
     assert times == sorted(times)
     assert speech.audio.dtype == np.float32
     assert np.isfinite(speech.audio).all()
+
+
+def test_a_slow_style_takes_longer_and_a_fast_one_less(engine: Hibari, spoken: Speech) -> None:
+    slow, fast = (engine.speak_styled(TEXT, "heart", 3, Style(pace=pace)) for pace in ("slow", "fast"))
+    assert len(fast.audio) < 0.95 * len(spoken.audio)
+    assert len(slow.audio) > 1.08 * len(spoken.audio)
+    assert_timed(slow, TEXT)
 
 
 def test_there_are_eight_voices_of_each_kind_after_the_default() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from datagen.engines.base import EngineInfo, Speech, Voice
 from datagen.engines.conformance import check
-from datagen.engines.fakes import ByteTokenizer, ToneTokenizer, ToneVoice
+from datagen.engines.fakes import ByteTokenizer, ToneCodebooks, ToneTokenizer, ToneVoice
 from datagen.errors import EngineError, OutageError
 from datagen.records import Word
 
@@ -93,6 +93,44 @@ class Encoding(ToneTokenizer):
 )
 def test_a_speech_tokenizer_that_breaks_a_law_is_found(law, change):
     assert law in broken("speech_tokenizer", Encoding(change))
+
+
+@pytest.mark.parametrize(
+    ("law", "change"),
+    [
+        ("7 frames: one code per frame and codebook", lambda codes: codes.reshape(-1)),
+        ("7 frames: one code per frame and codebook", lambda codes: codes[:, :3]),
+        ("7 frames: one code per frame and codebook", lambda codes: codes + np.array([0, 0, 0, 4], np.uint16)),
+        ("its silence code", lambda codes: codes - np.array([0, 1, 0, 0], np.uint16)),
+    ],
+)
+def test_a_speech_tokenizer_of_several_codebooks_that_breaks_a_law_is_found(law, change):
+    class Changed(ToneCodebooks):
+        def encode(self, audio):
+            return change(super().encode(audio))
+
+    assert law in broken("speech_tokenizer", Changed())
+
+
+@pytest.mark.parametrize("wrong", ({"silence_codes": (0, 8, 4)}, {"codebook_sizes": (512, 16, 8, 4, 2)}))
+def test_a_codebook_without_a_size_or_a_code_of_silence_is_found(wrong):
+    assert "every codebook has a size" in broken("speech_tokenizer", type("Wrong", (ToneCodebooks,), wrong)())
+
+
+def test_a_tokenizer_that_cannot_decode_its_first_codebooks_is_found():
+    class Whole(ToneCodebooks):
+        def decode(self, codes):
+            return super().decode(codes)[: 25 * 1920 - (codes.shape[1] == 2)]
+
+    assert "of 2 of its codebooks" in broken("speech_tokenizer", Whole())
+
+
+@pytest.mark.parametrize(
+    ("engine", "sizes", "silence"), [(ToneTokenizer, (512,), (0,)), (ToneCodebooks, (512, 16, 8, 4), (0, 8, 4, 2))]
+)
+def test_a_tokenizer_says_how_many_codebooks_it_has(engine, sizes, silence):
+    tokenizer = engine()
+    assert (tokenizer.n_codebooks, tokenizer.codebook_sizes, tokenizer.silence_codes) == (len(sizes), sizes, silence)
 
 
 def test_a_text_tokenizer_that_obeys_markers_is_found():

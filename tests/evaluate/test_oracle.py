@@ -6,10 +6,11 @@ import pytest
 from datagen.errors import DatagenError
 from datagen.evaluate.scored_rows import Layout
 from datagen.evaluate.scores import TurnScores, oracle
+from datagen.shards.layout import ChunkLayout
 from datagen.shards.store import LocalStore
 from tests.run.builds import made
 
-LAYOUT = Layout(n_speech=2, width=5, silence_id=7, frame_ms=40)
+LAYOUT = Layout(ChunkLayout(n_speech=2, n_text=1), silence_ids=(7,), frame_ms=40)
 
 
 def row(assistant: list[int], **labels) -> dict:

@@ -14,6 +14,7 @@ from datagen.errors import DatagenError
 from datagen.evaluate.evaluate import Evaluation, Player, evaluate
 from datagen.evaluate.models import TOKEN_IDS, CausalModel, load
 from datagen.evaluate.scored_rows import Layout, rows
+from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
 from datagen.shards.vocab import SPECIALS, Vocabulary
@@ -22,7 +23,7 @@ from tests.run.builds import made
 VOCABULARY = Vocabulary(n_text=2, special_offset=2, speech_offset=2 + len(SPECIALS), codebook_size=4)
 SILENCE = VOCABULARY["<|speech_silence|>"]
 QUIET, TALK = VOCABULARY.speech_offset, VOCABULARY.speech_offset + 1
-LAYOUT = Layout(n_speech=4, width=8, silence_id=SILENCE, frame_ms=100)
+LAYOUT = Layout(ChunkLayout(n_speech=4, n_text=0), silence_ids=(SILENCE,), frame_ms=100)
 
 
 class FakeListener:

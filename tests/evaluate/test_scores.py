@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.evaluate.scored_rows import places
 from datagen.evaluate.scores import Responses, swayed, tokens_until
+from datagen.shards.layout import ChunkLayout
 
 masks = st.lists(st.booleans(), min_size=1, max_size=60).map(np.array)
 
@@ -24,12 +24,16 @@ def test_tokens_until_counts_from_the_place(wanted, at):
         assert took == expected
 
 
-@given(st.integers(1, 12), st.integers(0, 4), st.integers(1, 9))
-def test_places_undo_positions_of_every_token(n_speech, n_text, n_chunks):
-    width = 2 * n_speech + n_text
-    positions = np.arange(n_chunks * width).reshape(n_chunks, width)[:, -n_speech:].reshape(-1)
-    assert places(positions, n_speech, width).tolist() == list(range(n_chunks * n_speech))
-    assert places(np.array([n_chunks * width]), n_speech, width).tolist() == [n_chunks * n_speech]
+@given(st.integers(1, 12), st.integers(0, 4), st.integers(1, 9), st.integers(1, 9))
+def test_frames_undo_positions_of_every_frame(n_speech, n_text, n_codebooks, n_chunks):
+    layout = ChunkLayout(n_speech, n_text, n_codebooks)
+    n_own = n_speech * n_codebooks
+    assert layout.width == 2 * n_own + n_text
+    speech = np.arange(n_chunks * layout.width).reshape(n_chunks, layout.width)[:, -n_own:].reshape(-1, n_codebooks)
+    frames = np.arange(n_chunks * n_speech)
+    assert layout.positions(frames).tolist() == speech[:, 0].tolist()
+    assert [layout.frames(of_codebook).tolist() for of_codebook in speech.T] == [frames.tolist()] * n_codebooks
+    assert layout.frames(np.array([n_chunks * layout.width])).tolist() == [n_chunks * n_speech]
 
 
 def test_at_and_within_differ_where_speech_stops_again():

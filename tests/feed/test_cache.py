@@ -148,8 +148,8 @@ def test_a_forged_hash_trains_on_nothing_outside_the_vocabulary(out, cache, expe
 def test_another_vocabulary_is_another_file(tmp_path):
     tokens = Tokens(np.arange(3, dtype=np.int32), np.ones(3, np.bool_), np.array([0, 3]))
     TokenCache(str(tmp_path), VOCABULARY).put(b"x" * 32, tokens)
-    assert TokenCache(str(tmp_path), VOCABULARY).get(b"x" * 32, 1, 3) is not None
-    assert TokenCache(str(tmp_path), {"text": 99}).get(b"x" * 32, 1, 3) is None
+    assert TokenCache(str(tmp_path), VOCABULARY).get(b"x" * 32, 1, (3,)) is not None
+    assert TokenCache(str(tmp_path), {"text": 99}).get(b"x" * 32, 1, (3,)) is None
 
 
 @settings(deadline=None)
@@ -160,7 +160,7 @@ def test_what_is_kept_comes_out_unchanged(tmp_path_factory, lengths, seed):
     tokens = Tokens(rng.integers(0, 2**31, n, np.int32), rng.random(n) < 0.5, np.cumsum([0, *lengths]))
     cache = TokenCache(str(tmp_path_factory.mktemp("cache")), VOCABULARY)
     cache.put(b"k", tokens)
-    found = cache.get(b"k", len(lengths), n)
+    found = cache.get(b"k", len(lengths), (n,))
     assert found is not None
     for name in ("ids", "mask", "offsets"):
         assert np.array_equal(getattr(found, name), getattr(tokens, name))

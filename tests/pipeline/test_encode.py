@@ -7,9 +7,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from datagen.engines.base import EngineInfo
-from datagen.engines.fakes import ByteTokenizer, ToneTokenizer
+from datagen.engines.base import EngineInfo, SpeechTokenizer
+from datagen.engines.fakes import ByteTokenizer, ToneCodebooks, ToneTokenizer
 from datagen.pipeline.encode import Encode
 from datagen.pipeline.levels import FULL_SCALE, amplitude, fade_out
 from datagen.pipeline.place import Place, cut
@@ -76,6 +78,85 @@ def test_audio_is_kept_if_asked_for():
     assert np.array_equal(audio.T, c.audio)
     streams = Encode(ToneTokenizer(), ByteTokenizer(), RATE)(c)
     assert streams.audio_flac is None
+
+
+def test_codes_of_several_codebooks_are_stored_frame_by_frame():
+    c = conversation()
+    c = replace(c, audio=np.concatenate([c.audio, np.zeros((2, -c.audio.shape[1] % 1920), np.int16)], axis=1))
+    streams = Encode(ToneCodebooks(), ByteTokenizer(), RATE)(c)
+    assert np.array_equal(streams.user_codes, ToneCodebooks().encode(c.audio[0]).reshape(-1))
+    assert len(streams.assistant_codes) * 1920 == 4 * c.audio.shape[1]
+    assert streams.assistant_codes[:4].tolist() == [0, 8, 4, 2]
+
+
+RATES = {12.5: 1920, 25: 960, 50: 480, 75: 320, 100: 240}
+TALK = conversation()
+
+
+@given(st.integers(1, 400), st.sampled_from([*RATES]), st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_every_frame_has_a_code_of_each_codebook(n_frames, rate_hz, n_codebooks):
+    class Counting(SpeechTokenizer):
+        """A fake whose codes count."""
+
+        info, sample_rate_hz, frame_rate_hz = EngineInfo("counting", "1", "none", "all"), RATE, rate_hz
+        codebook_sizes, silence_codes = (1 << 16,) * n_codebooks, (0,) * n_codebooks
+
+        def encode(self, audio):
+            codes = np.arange(len(audio) // RATES[rate_hz] * n_codebooks, dtype=np.uint16)
+            return codes if n_codebooks == 1 else codes.reshape(-1, n_codebooks)
+
+    audio = np.zeros((2, n_frames * RATES[rate_hz]), np.int16)
+    streams = Encode(Counting(), ByteTokenizer(), RATE)(replace(TALK, audio=audio))
+    assert streams.user_codes.tolist() == streams.assistant_codes.tolist() == [*range(n_frames * n_codebooks)]
+
+
+def test_every_id_has_the_start_of_its_word_up_to_the_last_that_begins():
+    streams = Encode(ToneTokenizer(), ByteTokenizer(), RATE)(conversation())
+    user, assistant, _ = streams.utterances
+    words = user.words[0].start_samples, user.words[1].start_samples
+    starts = user.start_samples + user.id_starts_samples
+    assert bytes(user.text_ids.astype(np.uint8)) == b"w0 w1"
+    assert starts.tolist() == [words[0]] * 2 + [words[1]] * 3  # the space belongs to the word after it
+    assert (assistant.said, assistant.unsaid) == ("w0 w1", "w2")
+    w0, w1, w2 = (word.start_samples for word in conversation().timeline.placed[1].take.words)
+    assert assistant.end_samples - assistant.start_samples < w2
+    assert assistant.id_starts_samples.tolist() == [w0] * 2 + [w1] * 3
+
+
+def test_a_word_that_begins_and_counts_as_unsaid_has_a_start_too():
+    c = conversation()
+    placed = c.timeline.placed[1]
+    words = tuple(
+        replace(
+            w, start_samples=placed.start_samples + w.start_samples, end_samples=placed.start_samples + w.end_samples
+        )
+        for w in placed.take.words
+    )
+    end = placed.start_samples + len(placed.take.audio)
+    whole = replace(placed, end_samples=end, words=words, said=placed.utterance.spoken, unsaid="", n_cut_samples=0)
+    stopped = cut(whole, words[2].start_samples + 1)
+    timeline = replace(c.timeline, placed=(c.timeline.placed[0], stopped, c.timeline.placed[2]))
+    u = Encode(ToneTokenizer(), ByteTokenizer(), RATE)(replace(c, timeline=timeline)).utterances[1]
+    assert (u.said, u.unsaid) == ("w0 w1", "w2")
+    assert u.id_starts_samples.tolist()[-3:] == [words[2].start_samples - placed.start_samples] * 3  # ` w2`
+    assert (len(u.id_starts_samples), len(u.spoken_ids)) == (8, 8)
+
+
+class Triples(ByteTokenizer):
+    """A fake text tokenizer that takes three bytes at a time, across words."""
+
+    vocabulary_size = special_offset = n_embeddings = 1 << 24
+
+    def encode(self, text):
+        data = text.encode()
+        return [int.from_bytes(data[k : k + 3], "little") for k in range(0, len(data), 3)]
+
+
+def test_an_id_across_two_words_is_of_the_first_that_needs_it():
+    user = Encode(ToneTokenizer(), Triples(), RATE)(conversation()).utterances[0]
+    assert len(user.text_ids) == 2  # `w0 `, `w1`
+    assert (user.start_samples + user.id_starts_samples).tolist() == [word.start_samples for word in user.words]
 
 
 class HalfRate(ToneTokenizer):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.errors import RecipeError
 from datagen.pipeline.flatten import Flatten
 from datagen.recipe import FlattenConfig
 from datagen.records import Event, Mixing, Spoken, Streams
@@ -44,7 +45,7 @@ def streams(n_frames: int, utterances: list[Spoken], events: list[Event] | None 
 
 
 def flatten(s: Streams, task: str, **settings) -> list:
-    return Flatten(FlattenConfig(tasks=(task,), **settings), V, HOP, SILENCE)(s)
+    return Flatten(FlattenConfig(tasks=(task,), **settings), V, HOP, (SILENCE,))(s)
 
 
 TALK = [spoken("user", 2, 12, 4, 100), spoken("assistant", 15, 31, 5, 200), spoken("user", 33, 40, 3, 300)]
@@ -59,6 +60,102 @@ def test_three_stream_lays_out_chunks_as_the_paper_does():
     assert grid[5, 5:7].tolist() == [204, TS]
     assert grid[6].tolist() == [*V.speech(np.arange(30, 35)), TS, TS, V.speech(np.array([31]))[0], *[SS] * 4]
     assert row.loss_mask.reshape(-1, 12).tolist() == [[False] * 5 + [True] * 7] * 8
+
+
+MARK = V["<|sot|>"]
+
+
+def by_words(s: Spoken, *frames: int) -> Spoken:
+    """The same with a frame in which the word of each id begins."""
+    starts = [frame * HOP + 1 - s.start_samples for frame in frames]
+    return replace(s, id_starts_samples=np.array(starts, np.int32))
+
+
+def text_of(talk: list[Spoken], n_frames: int = 40, **settings) -> list[int]:
+    """The text line of `parallel`, one slot per frame."""
+    (row,) = flatten(streams(n_frames, talk), "parallel", text_alignment="words", **settings)
+    return row.input_ids[0].tolist()
+
+
+def test_each_word_begins_in_the_frame_in_which_it_is_said_behind_a_mark():
+    u = by_words(spoken("assistant", 15, 31, 5, 200), 15, 15, 19, 26, 26)
+    wanted = [TS] * 14 + [MARK, 200, 201, TS, MARK, 202, *[TS] * 5, MARK, 203, 204, *[TS] * 12]
+    assert text_of([u]) == wanted
+    (row,) = flatten(streams(40, [u]), "three_stream", text_alignment="words", speech_chunk_tokens=5)
+    text = row.input_ids.reshape(-1, 12)[:, 5:7].tolist()
+    assert text == [*[[TS, TS]] * 2, [TS, MARK], [200, 201], [202, MARK], [203, 204], *[[TS, TS]] * 2]
+    assert row.n_late_text_tokens == 1
+
+
+def test_words_that_do_not_fit_come_later_and_are_counted():
+    u = by_words(spoken("assistant", 15, 31, 6, 200), 15, 15, 15, 15, 16, 25)
+    (row,) = flatten(streams(40, [u]), "parallel", text_alignment="words")
+    assert row.input_ids[0, 14:27].tolist() == [MARK, 200, 201, 202, 203, 204, *[TS] * 4, MARK, 205, TS]
+    assert (row.n_text_tokens, row.n_late_text_tokens, row.n_dropped_text_tokens) == (6, 4, 0)
+
+
+def test_words_that_wait_when_the_assistant_is_stopped_are_dropped():
+    u = by_words(replace(spoken("assistant", 15, 18, 9, 200), n_cut_samples=5 * HOP), 15, 15, 16, 16, 17)
+    (row,) = flatten(streams(40, [u]), "parallel", text_alignment="words")
+    assert row.input_ids[0, 14:20].tolist() == [MARK, 200, 201, 202, TS, TS]
+    assert (row.n_text_tokens, row.n_dropped_text_tokens) == (3, 2)  # four others never begin
+
+
+W = Vocabulary.of(1000, 1000, 1010, (50, 9, 7))
+
+
+def several(n_frames: int, utterances: list[Spoken]) -> Streams:
+    """A conversation of three codebooks."""
+    s = streams(n_frames, utterances)
+    channels = ([k % 50, (k + shift) % 9, (k * shift) % 7] for shift in (1, 2) for k in range(n_frames))
+    codes = np.array([*channels], np.uint16).reshape(2, -1)
+    return replace(s, user_codes=codes[0], assistant_codes=codes[1])
+
+
+def test_frames_of_several_codes_lie_one_after_the_other_in_a_chunk():
+    recipe = FlattenConfig(tasks=("three_stream",), speech_chunk_tokens=2, text_chunk_tokens=1, codebooks=2)
+    (row,) = Flatten(recipe, W, HOP, (3, 8, 1))(several(5, [spoken("assistant", 1, 4, 1, 200)]))
+    a, b = 1010, 1060
+    assert row.input_ids.reshape(-1, 9).tolist() == [
+        [a + 0, b + 1, a + 1, b + 2, 200, SS, SS, a + 1, b + 3],
+        [a + 2, b + 3, a + 3, b + 4, TS, a + 2, b + 4, a + 3, b + 5],
+        [a + 4, b + 5, a + 3, b + 8, TS, SS, SS, SS, SS],
+    ]
+    assert row.loss_mask.reshape(-1, 9).tolist() == [[False] * 4 + [True] * 5] * 3
+    assert row.n_pad_tokens == 4
+
+
+def test_parallel_has_a_line_per_stream_and_delays_all_but_the_first_codebooks():
+    recipe = FlattenConfig(tasks=("parallel",), codebooks=2, acoustic_delay=2)
+    event = Event("barge_in", "user", 2 * HOP - 5, 3 * HOP)
+    s = replace(several(3, [spoken("assistant", 1, 3, 1, 200)]), events=(event,))
+    (row,) = Flatten(recipe, W, HOP, (3, 8, 1))(s)
+    assert row.input_ids.tolist() == [
+        [TS, 200, TS, -1, -1],
+        [0, 1, 2, -1, -1],
+        [-1, -1, 2, 3, 4],
+        [0, 1, 2, -1, -1],
+        [-1, -1, 1, 2, 3],
+    ]
+    assert row.loss_mask.tolist() == [[True] * 3 + [False] * 2] * 2 + [[False] * 2 + [True] * 3] + [[False] * 5] * 2
+    assert (row.n_tokens, row.n_frames, row.event_starts.tolist(), row.event_ends.tolist()) == (5, 3, [2], [5])
+
+
+def test_rows_of_parallel_are_cut_between_frames_and_keep_every_code():
+    s = several(200, [])
+    recipe = FlattenConfig(tasks=("parallel",), acoustic_delay=1, max_tokens=64)
+    rows = Flatten(recipe, W, HOP, (3, 8, 1))(s)
+    assert [row.n_tokens for row in rows] == [64, 64, 64, 12]
+    lines = np.concatenate([np.stack([row.input_ids[1, :-1], *row.input_ids[2:4, 1:]]) for row in rows], axis=1)
+    assert np.array_equal(lines.T.reshape(-1), s.assistant_codes)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"), [({"codebooks": 4}, "has 3"), ({"speech_chunk_tokens": 11, "max_tokens": 64}, "one chunk")]
+)
+def test_rows_that_cannot_be_are_refused(change, says):
+    with pytest.raises(RecipeError, match=says):
+        Flatten(FlattenConfig(**change), W, HOP, (3, 8, 1))
 
 
 def test_two_stream_is_three_stream_without_text():

@@ -356,6 +356,6 @@ def test_silence_after_a_stop_is_silence():
 )
 def test_a_rest_is_as_long_as_its_take_is(change, says):
     s = streams(100, [replace(cut(LONG, 41.5, 3), **change)])
-    found = [fault for fault in conversation_faults(s, HOP, 50) if "rest" in fault]
+    found = [fault for fault in conversation_faults(s, HOP, (50,)) if "rest" in fault]
     assert len(found) == len(says)
     assert all(part in fault for part, fault in zip(says, found, strict=True))

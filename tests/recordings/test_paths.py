@@ -90,10 +90,10 @@ def test_the_level_is_that_of_the_recipe_while_the_speaker_speaks(calls):
 
 def test_derived_events_are_lawful_in_recordings_alone(calls):
     talk = read(recipe_of(calls))
-    assert list(conversation_faults(talk, 960, 512)) == []
+    assert list(conversation_faults(talk, 960, (512,))) == []
     scripted = replace(talk, scripted_by="rules")
     assert "event gap: it is derived, and the conversation is no recording" in list(
-        conversation_faults(scripted, 960, 512)
+        conversation_faults(scripted, 960, (512,))
     )
 
 

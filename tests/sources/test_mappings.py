@@ -171,6 +171,19 @@ RECORDS: dict[str, tuple[str, Any, list[tuple[str, str]]]] = {
     "OASST tree": ("oasst_tree", {"message_tree_id": "m", "prompt": {"role": "prompter", "text": Q1, "lang": "en", "replies": REPLIES}}, TALK),
     "HH-RLHF": ("hh_rlhf", {"chosen": f"\n\nHuman: {Q1}\n\nAssistant: {A1}\n\nHuman: {Q2}\n\nAssistant: {A2}", "rejected": "x"}, TALK),
     "Guanaco": ("guanaco", {"text": f"### Human: {Q1}### Assistant: {A1}### Human: {Q2}### Assistant: {A2}"}, TALK),
+    "Llama 2 with a system prompt": (
+        "llama2_text",
+        {"text": f"<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\n{Q1} [/INST] {A1} </s><s>[INST] {Q2} [/INST] {A2} </s>"},
+        TALK,
+    ),
+    "Wizard of Wikipedia, the wizard first": (
+        "sdialog",
+        {"chosen_topic": "x", "dialog": [
+            {"speaker": f"{i % 2}_{('Wizard', 'Apprentice')[i % 2]}", "text": text, "retrieved_topics": []}
+            for i, text in enumerate(("Hello.", Q1, A1, Q2, A2))
+        ]},
+        TALK,
+    ),
     "Llama 2": ("llama2_text", {"text": f"<s>[INST] {Q1} [/INST] {A1} </s><s>[INST] {Q2} [/INST] {A2} </s>"}, TALK),
     "ChatML": (
         "chatml_text",
@@ -272,6 +285,25 @@ def test_rows_of_a_table_are_grouped_by_a_field_of_the_recipe(tmp_path: Any) -> 
         {"conv_id": "e", "utterance_idx": i, "speaker_idx": 7 + i % 2, "utterance": t} for i, t in enumerate((Q1, A1))
     ]
     assert said(items(tmp_path, *emotions)[0]) == ONE
+
+
+def test_marks_inside_texts_are_replaced(tmp_path: Any) -> None:
+    texts = ("Hi_comma_ which tram stops here?", "Line four does_comma_ I think.")
+    rows = [{"conv_id": "e", "utterance_idx": i, "speaker_idx": i, "utterance": text} for i, text in enumerate(texts)]
+    (found,) = items(tmp_path, *rows)
+    assert [text for _, text in said(found)] == [text.replace("_comma_", ",") for text in texts]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"text": f"<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\n{Q1} [/INST] {A1} </s>"},
+        {"system": "Be kind.", "conversation": [{"human": Q1, "assistant": A1}]},
+    ],
+)
+def test_a_system_prompt_of_a_text_or_beside_pairs_is_kept(tmp_path: Any, record: Any) -> None:
+    (found,) = items(tmp_path, record)
+    assert (found.system, said(found)) == ("Be kind.", ONE)
 
 
 def test_rows_of_one_record_have_a_limit(tmp_path: Any) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 from datagen.engines import load
 from datagen.engines.audio import resample
-from datagen.engines.base import TTS, BitExact, EngineInfo, Speech, Voice, WordTimes
+from datagen.engines.base import TTS, BitExact, EngineInfo, Speech, Style, StylePart, Voice, WordTimes
 from datagen.errors import EngineError, RecipeError
-from datagen.records import Word
+from datagen.records import STYLE_PARTS, Word
 
 _PROMISES: tuple[BitExact, ...] = ("no", "machine", "all")
 """From the weakest on; several engines promise together what the weakest does."""
@@ -44,6 +44,7 @@ class ByLanguage(TTS):
         self.voices = tuple(self._speaks)
         self.sample_rate_hz = max(engine.sample_rate_hz for engine in parts)
         self.word_times: WordTimes = "model" if all(e.word_times == "model" for e in parts) else "estimated"
+        self.styles = tuple(part for part in STYLE_PARTS if any(part in engine.styles for engine in parts))
         self.concurrency = min(engine.concurrency for engine in parts)
         self.give_up_seconds = max(engine.give_up_seconds for engine in parts)
 
@@ -86,6 +87,19 @@ class ByLanguage(TTS):
         """
         engine, _ = self._engine(voice)
         return self._at_our_rate(engine, engine.speak_token(text, voice, seed))
+
+    def styles_of(self, voice: str) -> tuple[StylePart, ...]:
+        """Parts of a style that the engine of a voice follows."""
+        return self._engine(voice)[0].styles_of(voice)
+
+    def speak_styled(self, text: str, voice: str, seed: int, style: Style) -> Speech:
+        """Speak in a manner as the engine of the voice does.
+
+        Raises:
+            EngineError: As `speak`.
+        """
+        engine, _ = self._engine(voice)
+        return self._at_our_rate(engine, engine.speak_styled(text, voice, seed, style))
 
     def _at_our_rate(self, engine: TTS, speech: Speech) -> Speech:
         if engine.sample_rate_hz == self.sample_rate_hz:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice
+from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Style, Voice
 from datagen.engines.gpu import outage_of
 from datagen.engines.tts.cosyvoice_code import (
     QWEN,
@@ -32,9 +32,11 @@ from datagen.engines.tts.cosyvoice_code import (
     require,
 )
 from datagen.engines.tts.cosyvoice_voices import Prompts, references, text_prompt
+from datagen.engines.tts.manner import PACE, instruction
 from datagen.engines.tts.word_times import spread
 from datagen.engines.voices.recordings import ReferenceRecording
 from datagen.errors import EngineError, EngineMissingError
+from datagen.records import STYLE_PARTS
 from datagen.text.phrases import count_letters
 
 _LANGUAGES = {1: ("zh", "en", "ja", "ko"), 2: ("zh", "en", "ja", "ko"),
@@ -54,6 +56,9 @@ class CosyVoice(TTS):
     | cross_lingual | the bank's; for texts of another language than the recording's | 1, 2, 3 |
     | instruct | the bank's (2, 3), the model's own (1, an Instruct model) | 1, 2, 3 |
     | sft | the model's own speakers, from its spk2info.pt | where it has any |
+
+    Every mode follows the pace of a style, by CosyVoice's own `speed`; mode instruct also follows emotion, whisper
+    and laughter, as words after the instruction of the options.
 
     It repeats itself (`bit_exact` "machine") on a CPU, one call at a time. On a GPU nothing promises that, and several
     calls at once share one stream of random numbers: then `bit_exact` is "no".
@@ -80,13 +85,13 @@ class CosyVoice(TTS):
         require(folder, (*needed, *((QWEN,) if self._version > 1 else ()), *(("spk2info.pt",) if own else ())))
         find_code(code_dir)
         self.languages, self.concurrency = _LANGUAGES[self._version], o.concurrency
+        self.styles = STYLE_PARTS if o.mode == "instruct" else ("pace",)
         self._references = {} if own else references(o, self.languages)
         where = find_device(o.device, o.switches)
         self._model = self._load(folder)
         _all_or_nothing(self._model.model)
         self.sample_rate_hz = int(self._model.sample_rate)
-        prompt = text_prompt(self._version, o.mode, plain(o.instruct))
-        self._prompts = None if own else Prompts(self._model, self._references, prompt)
+        self._prompts = None if own else Prompts(self._model, self._references)
         self.voices = self._speakers(folder) if own else tuple(self._references)
         self._numbers = count()
         exact = where == "cpu" and o.concurrency == 1
@@ -111,6 +116,15 @@ class CosyVoice(TTS):
             EngineError: If the voice is unknown, there is nothing to speak, CosyVoice fails, or it ran away.
             OutageError: If the GPU fails.
         """
+        return self.speak_styled(text, voice, seed, Style())
+
+    def speak_styled(self, text: str, voice: str, seed: int, style: Style) -> Speech:
+        """Speak `text` in a manner.
+
+        Raises:
+            EngineError: As `speak`.
+            OutageError: As `speak`.
+        """
         self.about(voice)
         said = plain(text)
         if not any(char.isalnum() for char in said):
@@ -118,12 +132,12 @@ class CosyVoice(TTS):
         if self.concurrency == 1:
             import_module("torch").manual_seed(seed)  # CosyVoice draws from torch alone
         try:
-            audio = _joined([piece["tts_speech"] for piece in self._pieces(said, voice)])
+            audio = _joined([piece["tts_speech"] for piece in self._pieces(said, voice, style)])
         except Exception as error:
             fault = EngineError(f"cosyvoice failed on {len(said)} characters as {voice}: {error}")
             raise outage_of(error) or fault from error
         length_ms, n_letters = len(audio) * 1000 / self.sample_rate_hz, count_letters(said)
-        if length_ms > (n_letters * _MAX_MS_PER_LETTER + _SLACK_MS) / min(self._options.speed, 1):
+        if length_ms > (n_letters * _MAX_MS_PER_LETTER + _SLACK_MS) / min(self._options.speed * PACE[style.pace], 1):
             raise EngineError(f"cosyvoice ran away: {length_ms:.0f} ms for {n_letters} letters")
         return Speech(audio, spread(text, audio, self.sample_rate_hz))
 
@@ -155,21 +169,24 @@ class CosyVoice(TTS):
             raise EngineError(f"cosyvoice: {folder / 'spk2info.pt'} has no speakers; use mode zero_shot with a bank")
         return names
 
-    def _pieces(self, said: str, voice: str) -> Iterator[Mapping[str, Any]]:
+    def _pieces(self, said: str, voice: str, style: Style) -> Iterator[Mapping[str, Any]]:
         """The pieces that CosyVoice yields, without its text normalization: the text is normalized already."""
         mode = self._options.mode
-        how: dict[str, Any] = {"stream": False, "speed": self._options.speed, "text_frontend": False}
+        speed = self._options.speed * PACE[style.pace]
+        how: dict[str, Any] = {"stream": False, "speed": speed, "text_frontend": False}
+        instruct = f"{plain(self._options.instruct)} {instruction(style)}".strip()
         if self._prompts is None:
             if mode == "sft":
                 return iter(self._model.inference_sft(said, voice, **how))
-            return iter(self._model.inference_instruct(said, voice, self._own_instruct(), **how))
+            return iter(self._model.inference_instruct(said, voice, self._ended(instruct), **how))
         said = text_prompt(self._version, "cross_lingual", "") + said if mode == "cross_lingual" else said
-        return self._prompts.pieces(mode, said, voice, f"call {next(self._numbers)}", how)
+        prompt = text_prompt(self._version, mode, instruct)
+        return self._prompts.pieces(mode, said, voice, prompt, f"call {next(self._numbers)}", how)
 
-    def _own_instruct(self) -> str:
+    def _ended(self, instruct: str) -> str:
         """Older code ends the instruction by itself, newer code wants it ended."""
         newer = "prompt_wav" in inspect.signature(self._model.add_zero_shot_spk).parameters
-        return plain(self._options.instruct) + ("<|endofprompt|>" if newer else "")
+        return instruct + ("<|endofprompt|>" if newer else "")
 
 
 class _Codes(dict[str, Any]):

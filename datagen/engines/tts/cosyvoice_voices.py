@@ -85,25 +85,25 @@ def _bank(options: CosyVoiceOptions) -> Mapping[str, ReferenceRecording]:
 
 
 class Prompts:
-    """The recordings as the model takes them: each is read and encoded once, when it is first needed."""
+    """The recordings as the model takes them: each is read and encoded once per prompt, when it is first needed."""
 
-    def __init__(self, model: Any, known: Mapping[str, ReferenceRecording], prompt: str) -> None:
-        """Prompts of a CosyVoice model, from recordings and a prefix of their transcripts.
+    def __init__(self, model: Any, known: Mapping[str, ReferenceRecording]) -> None:
+        """Prompts of a CosyVoice model, from recordings.
 
         Raises:
             EngineError: If the code is too old to keep voices.
         """
         if not hasattr(model, "add_zero_shot_spk"):
             raise EngineError("cosyvoice: this code is older than May 2025 (it has no add_zero_shot_spk); run git pull")
-        self._model, self._known, self._prompt = model, known, prompt
+        self._model, self._known = model, known
         self._wants_file = "prompt_wav" in inspect.signature(model.add_zero_shot_spk).parameters
-        self._ready: dict[str, Mapping[str, Any]] = {}
+        self._ready: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._lock = threading.Lock()
 
     def pieces(
-        self, mode: str, said: str, voice: str, call: str, how: Mapping[str, Any]
+        self, mode: str, said: str, voice: str, prompt: str, call: str, how: Mapping[str, Any]
     ) -> Iterator[Mapping[str, Any]]:
-        """The pieces that CosyVoice yields for a text.
+        """The pieces that CosyVoice yields for a text; `prompt` is as `text_prompt` gives it.
 
         Each call gets a copy of the voice under a name of its own: CosyVoice writes the text into the entry of a voice,
         and takes the prompt out of it. Two calls would speak each other's text, and the second of one voice fail.
@@ -115,19 +115,19 @@ class Prompts:
         }[mode]
         texts = (said,) if mode == "cross_lingual" else (said, "")
         speakers = self._model.frontend.spk2info
-        speakers[call] = dict(self._entry(mode, voice))
+        speakers[call] = dict(self._entry(mode, voice, prompt))
         try:
             yield from speak(*texts, "", zero_shot_spk_id=call, **how)
         finally:
             del speakers[call]
 
-    def _entry(self, mode: str, voice: str) -> Mapping[str, Any]:
+    def _entry(self, mode: str, voice: str, prompt: str) -> Mapping[str, Any]:
         with self._lock:
-            if voice not in self._ready:
+            if (voice, prompt) not in self._ready:
                 reference = self._known[voice]
-                text = self._prompt + plain(reference.transcript) if mode == "zero_shot" else self._prompt
-                self._ready[voice] = self._encoded(reference, text)
-        return self._ready[voice]
+                text = prompt + plain(reference.transcript) if mode == "zero_shot" else prompt
+                self._ready[voice, prompt] = self._encoded(reference, text)
+        return self._ready[voice, prompt]
 
     def _encoded(self, reference: ReferenceRecording, text: str) -> Mapping[str, Any]:
         with tempfile.TemporaryDirectory() as folder:

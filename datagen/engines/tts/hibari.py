@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
+from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Style, StylePart, Voice, WordTimes
 from datagen.engines.lineage import HIBARI
 from datagen.engines.tts import hibari_net as net
+from datagen.engines.tts.manner import PACE
 from datagen.engines.tts.renderings import Rendering, Variant, drawn
 from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
@@ -66,6 +67,7 @@ class Hibari(TTS):
     voices = tuple(VOICES)
     languages: tuple[str, ...] = ("en",)
     word_times: WordTimes = "model"
+    styles: tuple[StylePart, ...] = ("pace",)
 
     def __init__(self) -> None:
         """Look for the package.
@@ -101,9 +103,17 @@ class Hibari(TTS):
         Raises:
             EngineError: If the voice is unknown or the text has nothing to speak.
         """
+        return self.speak_styled(text, voice, seed, Style())
+
+    def speak_styled(self, text: str, voice: str, seed: int, style: Style) -> Speech:
+        """Speak `text` slower or faster.
+
+        Raises:
+            EngineError: As `speak`.
+        """
         rng = np.random.Generator(np.random.Philox(seed))
         pace, f0 = (1 + spread * (2 * rng.random() - 1) for spread in (_PACE_SPREAD, _F0_SPREAD))
-        return self._spoken(text, voice, Rendering(pace=pace, f0=f0), rng)
+        return self._spoken(text, voice, Rendering(pace=pace * PACE[style.pace], f0=f0), rng)
 
     def speak_token(self, text: str, voice: str, seed: int) -> Speech:
         """Speak a short token at a pitch, pace and level that the seed decides.

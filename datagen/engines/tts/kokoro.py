@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.engines.audio import resample
-from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Voice, WordTimes
+from datagen.engines.base import TTS, Audio, EngineInfo, Speech, StylePart, Voice, WordTimes
+from datagen.engines.base import Style as Manner
 from datagen.engines.lineage import KOKORO
 from datagen.engines.model_files import one_thread
 from datagen.engines.tts.kokoro_text import MISSING, PhonemeReader, phrases
+from datagen.engines.tts.manner import PACE
 from datagen.engines.tts.renderings import Rendering, drawn
 from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
@@ -165,6 +167,7 @@ class Kokoro(TTS):
     voices = tuple(VOICES)
     languages: tuple[str, ...] = ("zh", "en")
     word_times: WordTimes = "model"
+    styles: tuple[StylePart, ...] = ("pace",)
 
     def __init__(self) -> None:
         """Look for the packages.
@@ -209,8 +212,17 @@ class Kokoro(TTS):
         Raises:
             EngineError: If the voice is unknown, the text has nothing to speak, or a word of it cannot be spoken.
         """
+        return self.speak_styled(text, voice, seed, Manner())
+
+    def speak_styled(self, text: str, voice: str, seed: int, style: Manner) -> Speech:
+        """Speak `text` slower or faster.
+
+        Raises:
+            EngineError: As `speak`.
+        """
         pace, pitch = 2 * np.random.Generator(np.random.Philox(seed)).random(2) - 1
-        return self._rendered(text, voice, Rendering(1 + _PITCH_SPREAD * pitch, 1, 1 + _PACE_SPREAD * pace))
+        rendering = Rendering(1 + _PITCH_SPREAD * pitch, 1, (1 + _PACE_SPREAD * pace) * PACE[style.pace])
+        return self._rendered(text, voice, rendering)
 
     def speak_token(self, text: str, voice: str, seed: int) -> Speech:
         """Speak a short token at a pitch, pace and level that the seed decides.

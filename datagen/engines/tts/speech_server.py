@@ -18,11 +18,12 @@ from weakref import finalize
 
 from pydantic import Field, ValidationError
 
-from datagen.engines.base import TTS, Audio, BitExact, EngineInfo, Speech, Voice
+from datagen.engines.base import TTS, Audio, BitExact, EngineInfo, Speech, Style, StylePart, Voice
 from datagen.engines.remote.client import http_client, key_in, shown
 from datagen.engines.remote.faults import BrokenReplyError, Fault, fault_of
 from datagen.engines.remote.pace import CallClock, Pace, backoff
 from datagen.engines.remote.probe import Probe
+from datagen.engines.tts.manner import PACE, instruction
 from datagen.engines.tts.speech_reply import audio_of
 from datagen.engines.tts.word_times import spread
 from datagen.engines.voices import Bank, RecordingLimits, load_bank
@@ -34,6 +35,7 @@ from datagen.recipe.distributions import ConfigPart
 What = Literal["data_url", "base64", "path", "transcript", "name"]
 
 _VERSION = 1
+_USUAL = Style()
 _BYTES_PER_SECOND = 48_000 * 2 * 4
 """Most that audio takes: 48 kHz, two channels, 32 bits."""
 _PROBE = {"zh": "你好。"}
@@ -73,6 +75,11 @@ class SpeechServerOptions(ConfigPart):
         {}, description="More fields of every call, such as {task_type: Base}; the manifest holds them, so no secrets"
     )
     api_key_env: str = Field("DATAGEN_SPEECH_API_KEY", description="Environment variable that holds the key, if any")
+    styles: tuple[StylePart, ...] = Field(
+        (),
+        description="Parts of styles that the server follows: pace as the field `speed` of a call; emotion, whisper "
+        "and laughter as words in `instructions`",
+    )
     bit_exact: BitExact = Field("no", description="machine: you know that the server returns the same bytes for a seed")
 
 
@@ -106,7 +113,7 @@ class SpeechServer(TTS):
         if not self.voices:
             raise RecipeError(f"engine speech_server: no voice of the bank speaks {' or '.join(o.languages)}")
         self.languages, self.sample_rate_hz, self.concurrency = o.languages, o.sample_rate_hz, o.concurrency
-        self.give_up_seconds = o.give_up_seconds
+        self.give_up_seconds, self.styles = o.give_up_seconds, o.styles
         version = f"{_VERSION} {o.model}" + (f" bank {self._bank.digest}" if o.bank else "")
         self.info = EngineInfo("speech_server", version, o.licence, o.bit_exact)
         self._pace, self._probe = Pace(o.requests_per_minute), Probe(self._probed)
@@ -133,10 +140,19 @@ class SpeechServer(TTS):
             EngineError: If it cannot speak this text.
             OutageError: If it cannot speak any text in this voice.
         """
+        return self.speak_styled(text, voice, seed, Style())
+
+    def speak_styled(self, text: str, voice: str, seed: int, style: Style) -> Speech:
+        """Let the server speak `text` in a manner.
+
+        Raises:
+            EngineError: As `speak`.
+            OutageError: As `speak`.
+        """
         self.about(voice)
         if not text.split():
             raise EngineError("nothing to speak")
-        audio = self._spoken(text, voice, seed, self._options.attempts)
+        audio = self._spoken(text, voice, seed, self._options.attempts, style)
         if not isinstance(audio, Fault):
             return Speech(audio, spread(text, audio, self.sample_rate_hz))
         if not (ill := self._illness(audio, voice)):
@@ -160,13 +176,13 @@ class SpeechServer(TTS):
         spoken = self._spoken(text, voice, 0, min(_PROBE_ATTEMPTS, self._options.attempts))
         return spoken if isinstance(spoken, Fault) else None
 
-    def _spoken(self, text: str, voice: str, seed: int, attempts: int) -> Audio | Fault:
+    def _spoken(self, text: str, voice: str, seed: int, attempts: int, style: Style = _USUAL) -> Audio | Fault:
         """The server's audio after as many attempts as needed, or the last fault."""
         o = self._options
         give_up = time.monotonic() + o.give_up_seconds
         for attempt in range(1, attempts + 1):
             self._pace.wait()
-            answer = self._answer(text, voice, seed)
+            answer = self._answer(text, voice, seed, style)
             if not isinstance(answer, Fault):
                 return answer
             wait = answer.wait_seconds
@@ -181,19 +197,21 @@ class SpeechServer(TTS):
                 time.sleep(wait)
         return answer
 
-    def _answer(self, text: str, voice: str, seed: int) -> Audio | Fault:
+    def _answer(self, text: str, voice: str, seed: int, style: Style) -> Audio | Fault:
         """One call."""
         import openai
 
         o = self._options
-        seeds = {o.seed_field: seed} if o.seed_field else {}
+        more: dict[str, Any] = {o.seed_field: seed} if o.seed_field else {}
+        more |= {"speed": PACE[style.pace]} if style.pace else {}
+        more |= {"instructions": told} if (told := instruction(style)) else {}
         speech = self._client.audio.speech.with_streaming_response
         body = {
             "input": text,
             "model": o.model or openai.omit,
             "voice": openai.omit if voice in self._bank else voice,
             "response_format": o.response_format,
-            "extra_body": {**o.extra_body, **self._reference(voice), **seeds},
+            "extra_body": {**o.extra_body, **self._reference(voice), **more},
         }
         try:
             with speech.create(**body) as response:

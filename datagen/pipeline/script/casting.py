@@ -1,4 +1,7 @@
-"""Casting: voices dealt so that no speaker is in two splits, and the lines of background talkers."""
+"""Casting: voices dealt so that no speaker is in two splits, and lines outside the dialogue.
+
+Such lines are those of background talkers and of voice prompts.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -152,14 +155,17 @@ class Background:
     run_seed: int
     speakers: Mapping[str, str] = field(default_factory=dict)
     """The speaker of each voice; a voice without an entry is its own speaker."""
+    n_prompts: int = 0
+    """Voice prompts of each of the assistant's voices."""
 
     def added(self, script: Script) -> Script:
-        """The script with the lines of background talkers.
+        """The script with the lines of background talkers, and its voice prompt.
 
         Raises:
             EngineError: If the recipe has no sentences of that language.
         """
         mix, draws = self.mix, Draws.of_sound(self.run_seed, script)
+        script = replace(script, voice_prompt=self._voice_prompt(script)) if self.n_prompts else script
         babble = draws.happens(mix.babble.probability, "babble")
         talkers = draws.happens(mix.other_talkers.probability, "talkers")
         if not babble and not talkers:
@@ -169,6 +175,19 @@ class Background:
             babble=self._babble(script, draws) if babble else (),
             other_talkers=self._other_talkers(script, draws) if talkers else (),
         )
+
+    def _voice_prompt(self, script: Script) -> SpeechLine | None:
+        """A sentence of the assistant's voice from the stock of the split, which each worker synthesizes once.
+
+        The number is drawn by the dialogue's id. None if the assistant does not speak.
+        """
+        voice = next((u.voice for u in script.utterances if u.role == "assistant"), "")
+        if not voice:
+            return None
+        number = int(seeds.rng(self.run_seed, script.dialogue.id, "voice_prompt").integers(self.n_prompts))
+        stock = ("voice_prompt", script.split, script.dialogue.language, number)
+        line = self._line(script, [voice], seeds.rng(self.run_seed, *stock))
+        return replace(line, occasion=stock)
 
     def _babble(self, script: Script, draws: Draws) -> tuple[SpeechLine, ...]:
         """Lines from the stock of a split, which is synthesized once."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from datagen.pipeline.draws import Draws
 from datagen.recipe.timing_config import TimingConfig, TokensConfig
-from datagen.records import BargeIn, PartOf, Role, Utterance
+from datagen.records import BargeIn, PartOf, Role, Style, ToolCall, Utterance
 from datagen.text.phrases import HAN, Unit, count_words, joined, units
 from datagen.text.references import content, reacts_to_all
 
@@ -41,6 +41,9 @@ class TurnPlan:
     spoken: str
     correction: tuple[int, int] | None = None
     """Place in `spoken` of a replaced value; see `correct`."""
+    calls: tuple[ToolCall, ...] = ()
+    """Calls of tools before `spoken`, with normalized words before each."""
+    style: Style | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,17 @@ def pieces_of(
     fto = timing.lead_in if k == 0 else timing.assistant_fto if role == "assistant" else timing.user_fto
     offset = draws.length(timing.barge_in.pause, k, "pause") if holds_floor else draws.samples(fto, k, "offset")
     silent = draws.happens(timing.silence.probability, k, "silence") and not (barge_in or holds_floor)
-    whole = Utterance(role, part.text, part.spoken, voices[role], offset, barge_in, turn=k, correction=part.correction)
+    whole = Utterance(
+        role,
+        part.text,
+        part.spoken,
+        voices[role],
+        offset,
+        barge_in,
+        turn=k,
+        correction=part.correction,
+        style=part.style,
+    )
     before: list[Piece] = []
     if role == "user" and k > 0 and silent:
         silence = draws.length(timing.silence.silence, k, "silence_length")
@@ -205,7 +218,7 @@ def broken(whole: Utterance, pauses: Sequence[Pause]) -> list[Piece]:
             goes_on = replace(goes_on, text="", barge_in=None, event="", offset_samples=pause.filler_delay_samples)
         first, n_again = pause.n_before, pause.n_again
         if pause.filler:
-            filler = replace(goes_on, text="", spoken=pause.filler, kind="filler")
+            filler = replace(goes_on, text="", spoken=pause.filler, kind="filler", style=None)
             found.append(Piece(filler, spots[first].start))
         goes_on = replace(goes_on, barge_in=None, event="hesitation", offset_samples=pause.pause_samples)
     return _in_one_take([*found, _piece(goes_on, spots, first, len(spots), n_again)], whole.spoken)

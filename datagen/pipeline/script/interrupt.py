@@ -110,6 +110,23 @@ def _next_turn(turn: str, free: Sequence[int], later: Sequence[str], language: s
     return [] if shared is None else [Spot(end) for end in free if end >= shared]
 
 
+def may_drop(earlier: Sequence[str], turn: str, rest: Sequence[str], language: str) -> bool:
+    """True if a turn need not be said: no later turn refers to it, and the next one asks about something else.
+
+    >>> may_drop([], "It is sunny.", ["How do I bake bread?", "Slowly."], "en")
+    True
+    >>> may_drop([], "It is sunny.", ["How sunny?"], "en")
+    False
+    """
+    return not rest or (_is_left(turn, rest, language) and not last_reference(earlier, turn, rest, language))
+
+
+def _is_left(turn: str, rest: Sequence[str], language: str) -> bool:
+    """True if the user's next turn is a question about something else."""
+    same_matter = last_reference([], turn, rest[:1], language) is not None
+    return not same_matter and not reacts_to_all(rest[0], language) and bool(set("?？") & set(rest[0]))
+
+
 def _stops(earlier: Sequence[str], turn: str, free: Sequence[int], rest: Sequence[str], language: str) -> list[Spot]:
     """Places in a long turn to whose rest no later turn refers.
 
@@ -117,10 +134,8 @@ def _stops(earlier: Sequence[str], turn: str, free: Sequence[int], rest: Sequenc
     """
     if count_words(turn) < _FEWEST_TO_STOP:
         return []
-    if rest:
-        same_matter = last_reference([], turn, rest[:1], language) is not None
-        if same_matter or reacts_to_all(rest[0], language) or not set("?？") & set(rest[0]):
-            return []
+    if rest and not _is_left(turn, rest, language):
+        return []
     needed = last_reference(earlier, turn, rest, language) or 0
     return [Spot(end) for end in free if end >= needed]
 
@@ -215,5 +230,7 @@ def inserted(part: TurnPlan, interruption: Interruption, setting: Setting, token
     if interruption.spot.resumes_at is not None:
         rest = part.spoken[interruption.spot.resumes_at :].strip()
         offset = draws.samples(setting.timing.assistant_fto, k, "resumption_offset")
-        found.append(Utterance("assistant", "", rest, voices["assistant"], offset, kind="resumption", turn=k))
+        found.append(
+            Utterance("assistant", "", rest, voices["assistant"], offset, kind="resumption", turn=k, style=part.style)
+        )
     return found

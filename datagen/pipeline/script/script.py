@@ -1,4 +1,4 @@
-"""Dialogue → Script: normalized text, voices and events."""
+"""Dialogue → Script: normalized text, voices and events, calls of tools and voice prompts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -6,9 +6,10 @@ from dataclasses import replace
 from datagen import seeds
 from datagen.pipeline.draws import Draws
 from datagen.pipeline.script.beside import backchannel, beside, merged
+from datagen.pipeline.script.calls import Writing, break_ins, calling
 from datagen.pipeline.script.casting import Background, Pools
 from datagen.pipeline.script.correct import corrected
-from datagen.pipeline.script.floor import Pause, Setting, TurnPlan, drawn_pauses, pieces_of
+from datagen.pipeline.script.floor import Pause, Piece, Setting, TurnPlan, drawn_pauses, pieces_of
 from datagen.pipeline.script.interrupt import barge_in_of, drawn_interruption, inserted, yielded_to
 from datagen.pipeline.splits import split_of
 from datagen.pipeline.step import PipelineStage
@@ -32,11 +33,27 @@ class WriteScript(PipelineStage[Dialogue, Script]):
     """Decide all words, voices and events; every decision is drawn under its own key."""
 
     def __init__(
-        self, recipe: Recipe, pools: Pools, speakers: Mapping[str, str] | None = None, read: Read = spoken
+        self,
+        recipe: Recipe,
+        pools: Pools,
+        speakers: Mapping[str, str] | None = None,
+        read: Read = spoken,
+        assistants: Mapping[str, Sequence[str]] | None = None,
+        writing: Writing | None = None,
     ) -> None:
-        """Set the recipe, the voices of users, the speakers of voices (see `Background`), and the normalizers."""
-        self._recipe, self._pools, self._read = recipe, pools, read
-        self._background = Background(recipe.mix, pools, recipe.seed, speakers or {})
+        """Set the recipe and the voices.
+
+        Args:
+            recipe: The recipe.
+            pools: Voices of users.
+            speakers: Speakers of voices (see `Background`).
+            read: The normalizers.
+            assistants: Voices of the assistant by language; by default those of the recipe.
+            writing: Speed of the text stream, if tool calls are kept.
+        """
+        self._recipe, self._pools, self._read, self._writing = recipe, pools, read, writing
+        self._assistants = assistants or {}
+        self._background = Background(recipe.mix, pools, recipe.seed, speakers or {}, recipe.voices.prompts)
 
     def run(self, dialogue: Dialogue) -> Script | Reject:
         """Write the script of a dialogue."""
@@ -46,14 +63,25 @@ class WriteScript(PipelineStage[Dialogue, Script]):
             said = self._read(turn.text, dialogue.language).text
             if not said:
                 return reject(dialogue, "script", "unspeakable", f"turn {index} ({turn.role}) has nothing to say aloud")
-            parts.append(TurnPlan(index, turn.role, turn.text, said))
+            calls = tuple(replace(c, before=self._read(c.before, dialogue.language).text) for c in turn.calls)
+            parts.append(TurnPlan(index, turn.role, turn.text, said, calls=calls, style=turn.style))
         setting = self._setting(dialogue, split)
+        if any(part.calls for part in parts) and not (setting.tokens and setting.tokens.checks and self._writing):
+            return reject(dialogue, "script", "tool_call", f"timing.tokens.{setting.language}.checks has no words")
         if not follows_marks(dialogue, self._recipe.script.marked_share):
             return self._background.added(Script(dialogue, split, tuple(self._by_rule(parts, setting))))
         marks = [replace(mark, text=self._read(mark.text, dialogue.language).text) for mark in dialogue.marks]
         for fault in _mark_faults(dialogue.marks, marks, parts):
             return reject(dialogue, "script", "bad_mark", fault)
-        return self._background.added(Script(dialogue, split, tuple(marked(parts, marks, setting)), "marks"))
+        utterances = tuple(marked(parts, marks, setting, self._writing))
+        return self._background.added(Script(dialogue, split, utterances, "marks"))
+
+    def _assistant_voice(self, dialogue: Dialogue, language: str) -> str:
+        """The assistant's voice: one of several by the dialogue's id alone."""
+        pool = self._assistants.get(language) or self._recipe.voices.assistants_of(language)
+        if len(pool) < 2:
+            return "".join(pool)
+        return pool[int(seeds.rng(self._recipe.seed, dialogue.id, "assistant_voice").integers(len(pool)))]
 
     def _user_voice(self, dialogue: Dialogue, language: str, split: str) -> str:
         """The user voice: by the dialogue's id alone, or by its place, so that all voices alternate."""
@@ -67,28 +95,42 @@ class WriteScript(PipelineStage[Dialogue, Script]):
         recipe, language = self._recipe, dialogue.language or "en"
         voices: dict[Role, str] = {
             "user": self._user_voice(dialogue, language, split),
-            "assistant": recipe.voices.assistant_of(language),
+            "assistant": self._assistant_voice(dialogue, language),
         }
         draws = Draws.of_script(recipe.seed, dialogue.id, recipe.sample_rate_hz)
         return Setting(language, recipe.timing, recipe.timing.tokens.get(language), voices, draws)
 
     def _by_rule(self, parts: Sequence[TurnPlan], setting: Setting) -> Iterator[Utterance]:
+        waits = break_ins(parts, setting)
+        cancelled = {k for k, kind in waits.items() if kind == "cancel"}
         interrupted = {
             part.index: found
             for part in parts
-            if part.role == "assistant" and (found := drawn_interruption(parts, part.index, setting))
+            if part.role == "assistant" and part.index not in cancelled
+            if (found := drawn_interruption(parts, part.index, setting))
         }
         for part in parts:
             part = _with_correction(part, [before.spoken for before in parts[: part.index]], setting)
             before = interrupted.get(part.index - 1)
             cuts_in = before is not None and before.family == "next_turn"
             barge_in = barge_in_of(part.index - 1, before, setting) if before and cuts_in else None
-            stopped = before is not None and before.family == "stop_request"
+            stopped = part.index - 1 in cancelled or (before is not None and before.family == "stop_request")
             pieces = pieces_of(part, setting, barge_in, drawn_pauses(part, setting), stopped)
-            yield from merged(pieces, beside(part, setting))
+            lead, pieces = with_calls(part, pieces, setting, self._writing, waits.get(part.index, ""))
+            yield from lead
+            yield from merged(pieces, beside(part, setting) if pieces else ())
             now = interrupted.get(part.index)
             if now and now.family != "next_turn" and setting.tokens:
                 yield from inserted(part, now, setting, setting.tokens)
+
+
+def with_calls(
+    part: TurnPlan, pieces: list[Piece], setting: Setting, writing: Writing | None, break_in: str = ""
+) -> tuple[list[Utterance], list[Piece]]:
+    """The utterances before a turn's answer if it calls tools, and the answer's pieces; see `calling`."""
+    if not part.calls or setting.tokens is None or writing is None:
+        return [], pieces
+    return calling(part, pieces, setting, setting.tokens, writing, break_in)
 
 
 def _with_correction(part: TurnPlan, earlier: Sequence[str], setting: Setting) -> TurnPlan:
@@ -130,7 +172,9 @@ def _mark_places(marks: Sequence[Mark], spoken: Sequence[str]) -> Iterator[str]:
             yield f"marks[{k}].word is {mark.word}, but {says}, and one must come after the mark: {fix}"
 
 
-def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -> Iterator[Utterance]:
+def marked(
+    parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting, writing: Writing | None = None
+) -> Iterator[Utterance]:
     """All utterances of a dialogue by its marks.
 
     There are no barge-ins, hesitations, false starts, asides or backchannels by rule.
@@ -139,6 +183,7 @@ def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -
         parts: All turns.
         marks: Marks at places of the text, with normalized texts.
         setting: Distributions, words, voices and random draws.
+        writing: Speed of the text stream, if a turn calls tools.
     """
     in_order = sorted(marks, key=lambda mark: (mark.turn, mark.word, mark.kind))
     of_turn = [list[Mark]() for _ in parts]
@@ -148,6 +193,8 @@ def marked(parts: Sequence[TurnPlan], marks: Sequence[Mark], setting: Setting) -
         pauses = [_pause(mark, setting) for mark in here if mark.kind == "hesitation"]
         barge_in = _barge_in(parts[part.index - 1], of_turn[part.index - 1], setting) if part.index else None
         pieces = pieces_of(part, setting, barge_in, pauses)
+        lead, pieces = with_calls(part, pieces, setting, writing)
+        yield from lead
         spots = units(part.spoken) if here else []
         tokens = [_backchannel(part, spots, mark, setting) for mark in here if mark.kind == "backchannel"]
         yield from merged(pieces, tokens)

@@ -113,13 +113,18 @@ class Speak(PipelineStage[Script, Takes]):
 
     def run(self, script: Script) -> Takes | Reject:
         """Speak a script."""
-        language, lines = script.dialogue.language, lines_of(script)
+        language, lines = script.dialogue.language, self._styled(script)
         found, faults = self._spoken(lines, language)
         for index, (utterance, line) in enumerate(zip(script.utterances, lines, strict=True)):
             if line in faults:
                 return reject(script, "speak", "bad_take", f"turn {index} ({utterance.role}): {faults[line]}")
         takes = tuple(self._cut(script, lines, found))
-        return Takes(script, takes, *self._background(script, language))
+        return Takes(script, takes, *self._background(script, language), self._voice_prompt(script, language))
+
+    def _styled(self, script: Script) -> list[SpeechLine]:
+        """The line of each utterance, with the parts of its style that its engine follows."""
+        styles = (u.style.only(self._tts.styles_of(u.voice)) if u.style else None for u in script.utterances)
+        return [replace(line, style=style) for line, style in zip(lines_of(script), styles, strict=True)]
 
     def _cut(self, script: Script, lines: Sequence[SpeechLine], found: Mapping[SpeechLine, LineTake]) -> Iterator[Take]:
         """A take per utterance: its line's, or its piece of that."""
@@ -148,6 +153,22 @@ class Speak(PipelineStage[Script, Takes]):
         babble = tuple(self._stock[language, line] for line in script.babble)
         return babble, tuple(Clip(line, found[line].audio) for line in script.other_talkers)
 
+    def _voice_prompt(self, script: Script, language: str) -> Clip | None:
+        """The clip of the voice prompt, which is synthesized once per worker.
+
+        Raises:
+            EngineError: If the voice engine cannot speak its sentence.
+        """
+        line = script.voice_prompt
+        if line is None:
+            return None
+        if (language, line) not in self._stock:
+            found, faults = self._spoken([line], language)
+            for fault in faults.values():
+                raise EngineError(f"voices.prompts: {line.voice} cannot say {line.text!r}: {fault}")
+            self._stock[language, line] = Clip(line, found[line].audio)
+        return self._stock[language, line]
+
     # -- lines ------------------------------------------------------------------------------------------
 
     def _spoken(
@@ -165,7 +186,8 @@ class Speak(PipelineStage[Script, Takes]):
             if not missing:
                 break
             requests = [
-                SpeechRequest(line.text, line.voice, self._seed_of(line, attempt), line.is_token) for line in missing
+                SpeechRequest(line.text, line.voice, self._seed_of(line, attempt), line.is_token, line.style)
+                for line in missing
             ]
             for k, speech in self._tts.speak_many(requests):
                 if take := self._passing(speech, missing[k], language, attempt, faults[missing[k]]):
@@ -194,11 +216,13 @@ class Speak(PipelineStage[Script, Takes]):
 
     def _key(self, line: SpeechLine, language: str) -> str:
         """Key of a take, a hash of all values that decide its content; 32 hexadecimal digits."""
-        key = seeds.digest(self._made_by, language, line.voice, line.text, int(line.is_token), *line.occasion)
+        style = (repr(line.style),) if line.style else ()
+        key = seeds.digest(self._made_by, language, line.voice, line.text, int(line.is_token), *line.occasion, *style)
         return f"{key:032x}"
 
     def _seed_of(self, line: SpeechLine, attempt: int) -> int:
-        return seeds.seed32(self._seed, "take", line.voice, line.text, *line.occasion, attempt)
+        style = (repr(line.style),) if line.style else ()
+        return seeds.seed32(self._seed, "take", line.voice, line.text, *line.occasion, *style, attempt)
 
     def _at_our_rate(self, speech: Speech) -> Speech:
         if self._tts.sample_rate_hz == self._rate:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
-from datagen.errors import StoreError
+from datagen.errors import RecipeError, StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.recipe import SplitsConfig, explain, sha256_of, stored
 from datagen.run.check.faults import Faults
@@ -44,7 +44,7 @@ class Scope:
         """Makes the rows; None if the recipe is not valid."""
         try:
             return flattener(self.identity)
-        except (ValidationError, KeyError, TypeError):
+        except (ValidationError, KeyError, TypeError, RecipeError):
             return None
 
     @cached_property
@@ -92,9 +92,9 @@ def _check_identity(scope: Scope, faults: Faults) -> None:
         "sample_rate_hz", clock.sample_rate_hz
     ):
         faults.add(f"{place}: its clock contradicts itself or the recipe: {clock}")
-    if silence.assistant != recipe["flatten"]["assistant_silence"] or not (
-        0 <= silence.silence_code < vocabulary.codebook_size
-    ):
+    known = len(silence.codes) == vocabulary.n_codebooks and silence.codes[0] == silence.silence_code
+    known = known and all(0 <= code < size for code, size in zip(silence.codes, vocabulary.sizes, strict=True))
+    if silence.assistant != recipe["flatten"]["assistant_silence"] or not known:
         faults.add(f"{place}: its silence contradicts the recipe or the codebook: {silence}")
     if not scope.is_flattened and scope.plan.unit_dialogues != recipe["run"]["unit_dialogues"]:
         faults.add(f"{place}: its units are not those of the recipe")

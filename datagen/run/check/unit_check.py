@@ -20,7 +20,7 @@ from datagen.run.commit import added_of, notices_of
 from datagen.run.reflatten import conversations_of
 from datagen.shards import digest, seal
 from datagen.shards.laws import conversation_faults
-from datagen.shards.schema import CONVERSATIONS, REJECTS, ROWS, decode, rows_table, streams_of
+from datagen.shards.schema import CONVERSATIONS, REJECTS, decode, rows_schema, rows_table, streams_of
 from datagen.shards.tables import about, from_parquet
 from datagen.shards.unit import File, Marker, data_key, marker_key
 
@@ -120,6 +120,9 @@ class UnitCheck:
                 unit.found.setdefault(file.table, []).append(found)
         return unit
 
+    def _schema(self, table: str) -> pa.Schema:
+        return _SCHEMAS.get(table) or rows_schema(table, self._scope.identity.row_codebooks)
+
     def _file(self, file: File, number: int) -> Found | None:
         """A data file, its faults reported; None if it cannot be read."""
         with self._faults.caught():
@@ -130,7 +133,7 @@ class UnitCheck:
             if seal.seal_of(data) is None:
                 raise StoreError(f"{file.key} is damaged: it has no seal; restore it from a copy")
             table = from_parquet(data, file.key)
-            if not table.schema.equals(_SCHEMAS.get(file.table, ROWS)):
+            if not table.schema.equals(self._schema(file.table)):
                 raise StoreError(f"{file.key}: its schema is not that of {file.table}")
             self.n_rows += table.num_rows
             self._check_metadata(file, table, number)
@@ -269,7 +272,7 @@ class UnitCheck:
         splits = self._scope.splits
         if splits and s.split != (wanted := self._scope.plan.moved.get(s.group) or split_of(s.group, splits)):
             faults.add(f"{place} is in {s.split}, its group {s.group!r} is dealt to {wanted}")
-        laws = conversation_faults(s, identity.clock.hop_samples, identity.vocabulary.codebook_size)
+        laws = conversation_faults(s, identity.clock.hop_samples, identity.vocabulary.sizes)
         faults.add(*(f"{place}: {fault}" for fault in laws))
 
     def _check_rows(self, unit: Unit) -> None:

@@ -44,9 +44,17 @@ def pieces(kind: Kind, value: object, field: str) -> Iterator[Said]:
             if texts:
                 yield Said(kind, "\n".join(texts), field)
                 texts = []
-            yield Said("tool" if sort == "tool" else "other", None, f"{field}[{i}]")
+            yield _unspoken(part, sort, f"{field}[{i}]")
     if texts:
         yield Said(kind, "\n".join(texts), field)
+
+
+def _unspoken(part: object, sort: str, field: str) -> Said:
+    if sort != "tool" or not isinstance(part, dict):
+        return Said("other", None, field)
+    names = (str(part.get("type", "")).strip().lower(), *part)
+    answers = any("result" in name or "response" in name.lower() or "output" in name for name in names)
+    return Said("tool", part, field, "result" if answers else "call")
 
 
 def _sort(part: object) -> str:

@@ -25,6 +25,8 @@ class Said(NamedTuple):
     kind: Kind
     text: object
     field: str
+    part: Literal["", "call", "result"] = ""
+    """Part of a tool's exchange; empty if it is unknown, or none."""
 
 
 @cache
@@ -64,6 +66,20 @@ def _known(name: str) -> Kind | None:
     if known is None and len(plain) <= _MOST_NAME and _model().fullmatch(plain):
         return "assistant"
     return known
+
+
+@cache
+def _calls() -> frozenset[str]:
+    return frozenset(words()["calls"])
+
+
+def part_of(name: str) -> Literal["call", "result"]:
+    """The part of a tool's exchange that a role's name tells.
+
+    >>> part_of("function_call"), part_of("observation")
+    ('call', 'result')
+    """
+    return "call" if _plain(name) in _calls() else "result"
 
 
 def roles_of(said_by: Sequence[str], field: Callable[[int], str], more: Mapping[str, Kind]) -> list[Kind]:

@@ -9,7 +9,7 @@ from datagen.sources.mappings import trees
 from datagen.sources.mappings.labels import has_labels, labelled
 from datagen.sources.mappings.parts import pieces
 from datagen.sources.mappings.paths import at, first, opened
-from datagen.sources.mappings.roles import Kind, Said, guess, roles_of, speakers_of
+from datagen.sources.mappings.roles import Kind, Said, guess, part_of, roles_of, speakers_of
 from datagen.sources.mappings.rows import group_of, in_order
 
 Record = Mapping[str, object]
@@ -41,7 +41,8 @@ def said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
     >>> [p.kind for p in said({"data": {"conv": [{"speaker": "Kunde", "words": "Hi"}]}}, talk, {"kunde": "user"})]
     ['user']
     """
-    return (_without_marks(piece, m) for piece in _said(record, m, roles)) if m.strip else _said(record, m, roles)
+    pieces = _said(record, m, roles)
+    return (_without_marks(piece, m) for piece in pieces) if m.strip or m.replace else pieces
 
 
 def _said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
@@ -60,7 +61,12 @@ def _said(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
 
 
 def _without_marks(piece: Said, m: MappingConfig) -> Said:
-    return piece._replace(text=_bare(piece.text, m.strip)) if isinstance(piece.text, str) else piece
+    text = piece.text
+    if not isinstance(text, str):
+        return piece
+    for mark, instead in m.replace.items():
+        text = text.replace(mark, instead)
+    return piece._replace(text=_bare(text, m.strip))
 
 
 def _bare(text: str, marks: Sequence[str]) -> str:
@@ -222,7 +228,8 @@ def _with_roles(items: Sequence[Record], m: MappingConfig, roles: Roles, key: st
         kinds = roles_of(said_by, lambda i: f"{key}[{i}].{_key_of(items[i], m.role)}", roles)
     texts = m.text or TEXT
     for i, (kind, item) in enumerate(zip(kinds, items, strict=True)):
-        yield from _turn(kind, item, texts, f"{key}[{i}]")
+        found = _turn(kind, item, texts, f"{key}[{i}]")
+        yield from (piece._replace(part=part_of(said_by[i])) for piece in found) if kind == "tool" else found
 
 
 def _guess(said_by: Sequence[str], kinds: Sequence[Kind], roles: Roles, key: str) -> Iterator[Said]:
@@ -257,11 +264,12 @@ def _turn(kind: Kind, item: Record, text_keys: Sequence[str], field: str) -> Ite
         if (value := item.get(each)) is not None:
             key = each
             break
-    calls = kind not in ("system", "tool") and bool(item.get("tool_calls") or item.get("function_call"))
+    made = item.get("tool_calls") or item.get("function_call")
+    calls = kind not in ("system", "tool") and bool(made)
     if kind in ("system", "tool") or (isinstance(value, str) and not calls):
         return (Said(kind, value, f"{field}.{key}"),)
     found = list(pieces(kind, value, f"{field}.{key}")) if not calls or value is not None else []
-    return [*found, Said("tool", None, f"{field}.{key}")] if calls else found
+    return [*found, Said("tool", made, f"{field}.{key}", "call")] if calls else found
 
 
 def _spoken_by(

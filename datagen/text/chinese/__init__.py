@@ -34,13 +34,16 @@ _UNTIDY = re.compile(
 )
 _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _LETTER = re.compile(f"[{LETTERS}]")
-_PAUSE = re.compile(r"[\s，。？！；：]{2,}|[^\S ]")
+_PAUSE = re.compile(r"[\s，。？！；：](?:[\s，。？！；：]+|(?<=[^\S ]))")
 """A run of spaces and marks, so that each is read once; a single one is tidy."""
+_LONE_APOSTROPHE, _LONE_SPACE = (re.compile(f"{mark}(?:(?![{_LATIN}])|(?<![{_LATIN}]{mark}))") for mark in "' ")
+"""Not between two Latin letters."""
 _STRONGEST = "？！。；：，"
 
 _NUMERAL = re.compile("[IVX]{2}|第[IVX]|(?<![A-Za-z])I[型期类级]|[\u3400-\u9fff]I(?![A-Za-z])")
 _MARKS = re.compile(
-    r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|!(?! ?[/=×*+(])|:(?![0-9/=])|(?<!\.[A-Z])\.(?![0-9A-Za-z.])){1,64}"
+    r"(?:[ ，。？！；：、?;\"“”《》「」]|,(?![0-9])|(?<![A-Za-z0-9])!(?! ?[/=×*+(])|:(?![0-9/=])|"
+    r"(?<!\.[A-Z])\.(?![0-9A-Za-z.])){1,64}"
 )
 """Spaces and marks that no rule has to look at."""
 _UNSAID_MARKS = str.maketrans(dict.fromkeys('"“”《》「」') | dict(zip("、,.?!;:", "，，。？！；：", strict=True)))
@@ -118,18 +121,21 @@ def _read(text: str) -> Reading:
     text, unread_english = with_english_read(plain(text, dropped))
     said, unread = list[str](), list[tuple[int, int]]()
     is_traditional = bool(TRADITIONAL.search(text))
-    for part in parts_of(text):
-        if part.rule == WORD:
-            written = text[part.begin : part.end]
-            unread += ((part.begin + found.start(), part.begin + found.end()) for found in _FOREIGN.finditer(written))
-            said.append(_FOREIGN.sub(" ", written.translate(_UNSAID_MARKS)))
-        elif part.rule:
-            if not part.said.strip() and any(map(str.isalnum, text[part.begin : part.end])):
-                dropped.append(Dropped(part.rule, text[part.begin : part.end]))
-            said.append(part.said.translate(TO_TRADITIONAL) if is_traditional else part.said)
+    has_foreign = bool(_FOREIGN.search(text))
+    for begin, end, words, rule in READER.parts(text.translate(TO_SIMPLIFIED) if is_traditional else text):
+        if rule == WORD:
+            words = text[begin:end].translate(_UNSAID_MARKS)
+            if has_foreign:
+                unread += ((begin + found.start(), begin + found.end()) for found in _FOREIGN.finditer(text[begin:end]))
+                words = _FOREIGN.sub(" ", words)
+        elif rule:
+            if not words.strip() and any(map(str.isalnum, text[begin:end])):
+                dropped.append(Dropped(rule, text[begin:end]))
+            words = words.translate(TO_TRADITIONAL) if is_traditional else words
         else:
-            unread.append((part.begin, part.end))
-            said.append(" ")
+            unread.append((begin, end))
+            words = " "
+        said.append(words)
     pieces = (text[begin:end] for begin, end in _joined(unread))
     return Reading(_tidy("".join(said)), (*unread_english, *pieces), tuple(dropped))
 
@@ -154,9 +160,9 @@ def _tidy(text: str) -> str:
     >>> _tidy(" ，我 用 Python three 。，写 ，")
     '我用Python three。写。'
     """
-    text = re.sub(rf"'(?![{_LATIN}])|(?<![{_LATIN}])'", "", text)
+    text = _LONE_APOSTROPHE.sub("", text) if "'" in text else text
     text = _PAUSE.sub(lambda match: next((mark for mark in _STRONGEST if mark in match[0]), " "), text)
-    text = re.sub(rf" (?![{_LATIN}])|(?<![{_LATIN}]) ", "", text).lstrip("，。？！；：")
+    text = (_LONE_SPACE.sub("", text) if " " in text else text).lstrip("，。？！；：")
     if not _LETTER.search(text):
         return ""
     return text[:-1] + "。" if text[-1] in "，；：" else text

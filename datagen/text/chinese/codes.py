@@ -3,9 +3,10 @@
 import re
 
 from datagen.text.chinese import cues
-from datagen.text.chinese.patterns import MAKERS, rule
+from datagen.text.chinese.patterns import MAKERS
 from datagen.text.chinese.units import COUNTED, UNIT
 from datagen.text.chinese.words import cardinal, one_by_one
+from datagen.text.reading import rule
 
 
 def _expiry(match: re.Match[str]) -> str | None:
@@ -189,14 +190,21 @@ _DOMAIN_END = r"\.(?:com|cn|net|org|edu|gov|io|top|cc|tv|vip|me|co|info|app|dev)
 ADDRESSES = (
     rule(
         "address",
-        rf"(?<=[A-Za-z0-9])-[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@)|"
-        rf"[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@[A-Za-z0-9]|{_DOMAIN_END})|(?<=@)[0-9]{{1,20}}",
+        r"(?<=[A-Za-z0-9])-[0-9]{1,20}(?=[A-Za-z0-9._-]{0,40}@)",
         lambda match: one_by_one(match[0].replace("-", "杠")),
-        "0.",
+        ".",
+        sign="-",
     ),
+    rule(
+        "address",
+        rf"[0-9]{{1,20}}(?=[A-Za-z0-9._-]{{0,40}}@[A-Za-z0-9]|{_DOMAIN_END})",
+        lambda match: one_by_one(match[0]),
+        sign="a._-@",
+    ),
+    rule("address", "(?<=@)[0-9]{1,20}", lambda match: one_by_one(match[0])),
 )
 NAMES = (
-    rule("code", "0[xX][0-9]{1,16}(?![0-9])", lambda match: one_by_one(match[0])),
+    rule("code", "0[xX][0-9]{1,16}(?![0-9])", lambda match: one_by_one(match[0]), sign="xX", digits="1"),
     rule(
         "name",
         r"(?<![0-9A-Za-z.])(?:58(?=同城)|51(?=[jJ]ob)|985(?=[/、和]211)|211(?=[/、和]985)|(?<=985[/、和])211|"
@@ -206,48 +214,82 @@ NAMES = (
         r"84(?=消毒)|315|110(?=报警|"
         r"接警|指挥|电话)|119(?=火警|消防|报警|指挥|电话)|120(?=急救|电话|救护)|122(?=交通|报警|电话))(?!人|个|[0-9.])",
         lambda match: _groups(match[0]).replace("，", ""),
+        digits="12345",
     ),
-    rule("special", r"(?<![0-9.])24/7(?![0-9]|小时)", lambda _: "七天二十四小时"),
+    rule("special", r"(?<![0-9.])24/7(?![0-9]|小时)", lambda _: "七天二十四小时", sign="/", digits="2"),
     rule("code", r"(?<=[A-Za-z]_)[0-9]{1,20}(?![0-9.])", lambda match: one_by_one(match[0])),
-    rule("phone", rf"(?<![0-9A-Za-z.])(?:{_EMERGENCY})(?![0-9A-Za-z.])", _emergency),
-    rule("special", r"(?<![0-9.])7/24(?=小时| ?h)", lambda _: "七乘二十四"),
-    rule("code", r"(?<![0-9/])([0-9]{2})/([0-9]{2})(?![0-9/])", _expiry),
-    rule("room", r"(?<![0-9A-Za-z./-])[1-9][0-9]?(?:-[1-9][0-9]?){0,2}-[1-9][0-9]{2,3}(?![0-9A-Za-z./-])", _flat),
+    rule("phone", rf"(?<![0-9A-Za-z.])(?:{_EMERGENCY})(?![0-9A-Za-z.])", _emergency, digits="3"),
+    rule("special", r"(?<![0-9.])7/24(?=小时| ?h)", lambda _: "七乘二十四", sign="/", digits="1"),
+    rule("code", r"(?<![0-9/])([0-9]{2})/([0-9]{2})(?![0-9/])", _expiry, sign="/", digits="2"),
     rule(
-        "name", r"(?<![0-9.])([0-9]{1,2})[·•‧∙・]([0-9]{1,2})(?![0-9])", lambda match: one_by_one(match[1] + match[2])
+        "room",
+        r"(?<![0-9A-Za-z./-])[1-9][0-9]?(?:-[1-9][0-9]?){0,2}-[1-9][0-9]{2,3}(?![0-9A-Za-z./-])",
+        _flat,
+        sign="-",
+        digits="12",
+    ),
+    rule(
+        "name",
+        r"(?<![0-9.])([0-9]{1,2})[·•‧∙・]([0-9]{1,2})(?![0-9])",
+        lambda match: one_by_one(match[1] + match[2]),
+        sign="·•‧∙・",
+        digits="12",
     ),
 )
 PHONES = (
-    rule("phone", r"(?:\+?1[- ]{1,2})?\(?[0-9]{3}\)?[- ]{1,2}[0-9]{3}-[0-9]{4}(?![0-9-])", _telephone, "0."),
+    rule(
+        "phone",
+        r"(?:\+?1[- ]{1,2})?\(?[0-9]{3}\)?[- ]{1,2}[0-9]{3}-[0-9]{4}(?![0-9-])",
+        _telephone,
+        "0.",
+        sign="+(- )",
+        digits="13",
+    ),
     rule(
         "phone",
         r"(?<![A-Za-z0-9-])(?:(?:\+|00)?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![A-Za-z0-9])",
         _telephone,
         "0.",
+        digits="23456",
     ),
-    rule("phone", r"\+?86[- ]?(?:10|2[0-9]|[3-9][0-9]{2})[- ][0-9]{3,4}[- ]?[0-9]{4}(?![0-9])", _telephone, "0."),
+    rule(
+        "phone",
+        r"\+?86[- ]?(?:10|2[0-9]|[3-9][0-9]{2})[- ][0-9]{3,4}[- ]?[0-9]{4}(?![0-9])",
+        _telephone,
+        "0.",
+        sign="+- ",
+        digits="245",
+    ),
     rule(
         "phone",
         r"(?<![A-Za-z0-9-])(?:0[0-9]{2,3}[- ][0-9]{3,4}[- ]?[0-9]{4}|"
         r"[48]00-?[0-9]{3,4}-?[0-9]{3,4})(?:-[0-9]{1,4}(?![0-9]))?(?![\d])",
         _telephone,
+        digits="346",
     ),
-    rule("version", r"(?<![0-9.])[0-9]{1,4}(?:\.[0-9]{1,4}){2,4}(?![0-9.])", _version),
-    rule("code", r"(?<![0-9])[0-9]{3,8}(?: [0-9]{3,4}){2,5}(?![0-9])", _spaced),
-    rule("code", r"(?<![0-9.])[0-9]{1,20}(?:[- ][0-9]{1,20}){1,6}[Xx]?(?![0-9])", _grouped),
+    rule("version", r"(?<![0-9.])[0-9]{1,4}(?:\.[0-9]{1,4}){2,4}(?![0-9.])", _version, sign=".", digits="1234"),
+    rule("code", r"(?<![0-9])[0-9]{3,8}(?: [0-9]{3,4}){2,5}(?![0-9])", _spaced, sign=" ", spaced="0", digits="3456"),
+    rule("code", r"(?<![0-9.])[0-9]{1,20}(?:[- ][0-9]{1,20}){1,6}[Xx]?(?![0-9])", _grouped, sign="- ", spaced="0"),
 )
 CODES = (
-    rule("code", r"(?<![0-9.])[0-9]{17}[Xx]", lambda match: one_by_one(match[0])),
+    rule("code", r"(?<![0-9.])[0-9]{17}[Xx]", lambda match: one_by_one(match[0]), sign="Xx", digits="6"),
     rule("code", r"(?<![0-9.])[0-9]{1,64}(?![0-9])", _code),
-    rule("phone", rf"(?<![0-9A-Za-z.])(?:{_HOTLINE})(?![0-9A-Za-z.])", _hotline),
-    rule("room", r"(?<![0-9A-Za-z.])([0-9]{3,4})(?=室|房|号房|教室|会议室|路(?!程)|包厢|包间|病房)", _room),
-    rule("room", r"(?<![0-9A-Za-z.])([0-9]{4})(?=号)", _room),
-    rule("code", r"(?<![0-9A-Za-z.])([0-9]{6})(?=的?(?:股票|这只股|基金))", _room),
-    rule("room", r"(?<![0-9A-Za-z.])[0-9]{3,4}(?![0-9.])", _house),
-    rule("name", r"(?<![0-9.])[0-9]{2,4}(?![0-9.,])", _named),
+    rule("phone", rf"(?<![0-9A-Za-z.])(?:{_HOTLINE})(?![0-9A-Za-z.])", _hotline, digits="5"),
+    rule(
+        "room",
+        r"(?<![0-9A-Za-z.])([0-9]{3,4})(?=室|房|号房|教室|会议室|路(?!程)|包厢|包间|病房)",
+        _room,
+        sign="室房号教会路包病",
+        digits="34",
+    ),
+    rule("room", r"(?<![0-9A-Za-z.])([0-9]{4})(?=号)", _room, sign="号", digits="4"),
+    rule("code", r"(?<![0-9A-Za-z.])([0-9]{6})(?=的?(?:股票|这只股|基金))", _room, sign="的股这基", digits="6"),
+    rule("room", r"(?<![0-9A-Za-z.])[0-9]{3,4}(?![0-9.])", _house, digits="34"),
+    rule("name", r"(?<![0-9.])[0-9]{2,4}(?![0-9.,])", _named, digits="234"),
 )
 MODELS = (
-    rule("model", r"(?<![0-9.])(-?)([0-9]{1,64})(?![0-9]|\.[0-9])", _after_latin, "0."),
-    rule("model", r"(?<![0-9.])[0-9]{1,64}(?![0-9]|\.[0-9])", _after_word),
+    rule("model", r"(?<![0-9.])(-)([0-9]{1,64})(?![0-9]|\.[0-9])", _after_latin, ".", sign="-"),
+    rule("model", r"(?<=[A-Za-z])()([0-9]{1,64})(?![0-9]|\.[0-9])", _after_latin),
+    rule("model", r"(?<=[A-Za-z] )[0-9]{3,64}(?![0-9]|\.[0-9])", _after_word),
     rule("code", r"(?<![0-9.])[0-9]{1,64}(?![0-9]|\.[0-9])", _long),
 )

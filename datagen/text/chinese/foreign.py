@@ -6,6 +6,7 @@ from datagen.text.english import read_english
 
 _RUN = re.compile(r"[\x20-\x7eÀ-ɏ°×÷—²³€£]{16,}")
 """Text without Chinese characters or marks."""
+_LATIN = re.compile("[A-Za-z]{2}")
 _HAN = re.compile("[\u3400-\u9fff]")
 _WORD = re.compile(r"(?<![\w@.-])[A-Za-z][a-z']{0,24}(?![\w@-])")
 _FUNCTION = re.compile(
@@ -13,6 +14,11 @@ _FUNCTION = re.compile(
     r"had|will|be|as|or|not|there)\b)"
 )
 _LEAST_WORDS = 4
+_ADDRESS = re.compile(
+    r"(?<![A-Za-z0-9.])[0-9]{1,5} (?:(?:[NSEW]|[NS][EW])\.? )?(?:[A-Z][a-z]{2,14} |[0-9]{1,3}(?:st|nd|rd|th) ){1,3}"
+    r"(?:St|Ave|Rd|Blvd|Ln|Dr|Pl|Ct|Street|Avenue|Road|Boulevard|Lane|Drive|Place|Court)(?![A-Za-z])\.?"
+)
+"""A house and its street, as in 228 W 10th St."""
 _NUMBER_FIRST = re.compile(r"[^A-Za-z]*")
 _NUMBER_LAST = re.compile(r"[\d.,:%$€£+*/()\[\]° -]{1,40}$")
 
@@ -46,7 +52,10 @@ def with_english_read(text: str) -> tuple[str, list[str]]:
         space = " " if sentence.endswith(" ") or last else ""
         return f"{written[:begin]}{closed}{space}{written[end:]}"
 
-    return _RUN.sub(read, text), unread
+    if not _LATIN.search(text):
+        return text, unread
+    text = _RUN.sub(read, text)
+    return _ADDRESS.sub(lambda match: read_english(match[0]).text.rstrip("."), text), unread
 
 
 def _is_english(sentence: str) -> bool:

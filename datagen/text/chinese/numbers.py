@@ -3,9 +3,23 @@
 import re
 
 from datagen.text.chinese import cues
-from datagen.text.chinese.patterns import CLEAR, FREE, HAN, MAKERS, SCALE, TO, N, rule, say_before, sign_word, to_word
+from datagen.text.chinese.patterns import (
+    CLEAR,
+    FREE,
+    HAN,
+    MAKERS,
+    SCALE,
+    SCALE_SIGN,
+    TO,
+    TO_SIGN,
+    N,
+    say_before,
+    sign_word,
+    to_word,
+)
 from datagen.text.chinese.units import COUNTED, UNIT
 from datagen.text.chinese.words import cardinal, counted, number, one_by_one, scaled
+from datagen.text.reading import rule
 
 
 def _ratio(match: re.Match[str]) -> str:
@@ -205,55 +219,84 @@ COUNTS = (
         rf"(?<![0-9A-Za-z第周期拜初高大小负零分米块$¥€£.,:/×*+~±—-])([1-9][0-9]{{0,8}})(?=(?:{CLEAR})(?!级|之|"
         rf" ?[-~—至到/×*x+]))",
         lambda match: counted(match[1]),
+        sign="a",
     ),
     rule(
         "day",
         r"(?<![0-9A-Za-z$¥€£.,:/×*+~±·、—-])([1-9][0-9]?)(?=[月日号](?!游|内| ?[-—~至到]))",
         lambda match: cardinal(match[1]),
+        sign="月日号",
+        digits="12",
     ),
 )
 PAIRS = (
-    rule("ratio", rf"{FREE}(?<![A-Za-z])(?<![0-9]:){N}(?: ?: ?{N}){{1,4}}", _ratio),
-    rule("score", r"(?<![0-9A-Za-z./-])([0-9]{1,3})-([0-9]{1,3})(?![0-9A-Za-z.-])", _dashed_score),
+    rule(
+        "ratio", rf"{FREE}(?<![A-Za-z])(?<![0-9]:){N}(?: ?: ?{N}){{1,4}}", _ratio, sign=": ", spaced=":", is_amount=True
+    ),
+    rule(
+        "score", r"(?<![0-9A-Za-z./-])([0-9]{1,3})-([0-9]{1,3})(?![0-9A-Za-z.-])", _dashed_score, sign="-", digits="123"
+    ),
 )
-SUBTRACTION = (rule("math", rf"(?<![A-Za-z0-9.])({N}) ?- ?(?=(?P<to>{N}))", _subtraction),)
+SUBTRACTION = (
+    rule("math", rf"(?<![A-Za-z0-9.])({N}) ?- ?(?=(?P<to>{N}))", _subtraction, sign="- ", spaced="-", is_amount=True),
+)
 PARTS = (
-    rule("fraction", r"(?<![0-9./])(?:([0-9]{1,3}) )?([0-9]{1,4})/([0-9]{1,5})(?![0-9/]|\.[0-9])", _fraction),
+    rule(
+        "fraction",
+        r"(?<![0-9./])(?:([0-9]{1,3}) )?([0-9]{1,4})/([0-9]{1,5})(?![0-9/]|\.[0-9])",
+        _fraction,
+        sign="/ ",
+        spaced="0",
+        digits="1234",
+    ),
     rule(
         "fraction",
         r"(?<![0-9./])([0-9]{1,2})/([0-9]{1,2}\.[0-9]{1,3})(?![0-9/.])",
         lambda match: f"{number(match[2])}分之{cardinal(match[1])}",
+        sign="/",
+        digits="12",
     ),
     rule(
         "fraction",
         r"(?<![0-9.])([0-9]{1,2}\.[0-9]{1,2})/(5|10|100)(?![0-9/.])",
         lambda match: f"{cardinal(match[2])}分之{number(match[1])}",
+        sign=".",
+        digits="12",
     ),
-    rule("fraction", r"(?<![0-9.])([0-9]{1,5})分之([0-9]{1,5})(?![0-9])", _of),
-    rule("about", rf"(?<![0-9.、第])([1-8])、([2-9])(?=(?:{CLEAR}|[年层倍万千百十])(?!级))", _about),
-    rule("range", f"{_RANGE_N}(?P<link>{TO}){_RANGE_TO}", _range),
+    rule("fraction", r"(?<![0-9.])([0-9]{1,5})分之([0-9]{1,5})(?![0-9])", _of, sign="分", digits="12345"),
+    rule(
+        "about",
+        rf"(?<![0-9.、第])([1-8])、([2-9])(?=(?:{CLEAR}|[年层倍万千百十])(?!级))",
+        _about,
+        sign="、",
+        digits="1",
+    ),
+    rule("range", f"{_RANGE_N}(?P<link>{TO}){_RANGE_TO}", _range, sign=TO_SIGN + SCALE_SIGN, is_amount=True),
 )
 ORDINALS = (
     rule(
         "day",
         r"(?:(?<=[大正腊]年初)|(?<=正月初)|(?<=腊月初)|(?<=[春农节历]初)|(?<![\u3400-\u9fff]初)(?<=初))(?:10|[1-9])(?![0-9.])",
         lambda match: cardinal(match[0]),
+        digits="12",
     ),
     rule(
         "ordinal",
         r"(?<![A-Za-z0-9.])([1-9][0-9]{0,2})(?:st|nd|rd|th)(?![A-Za-z0-9])",
         lambda match: f"第{cardinal(match[1])}",
+        sign="snrt",
+        digits="123",
     ),
     rule("ordinal", r"(?<![0-9.])[0-9]{1,9}(?![0-9.])", _ordinal),
-    rule("list", r"([0-9]{1,2})(\.|、|\)) {0,2}(?=[^\s0-9.,、)])", _list_item),
-    rule("list", r"([0-9]{1,2})(\.|\)) {1,2}(?=\S)", _list_item),
+    rule("list", r"([0-9]{1,2})(\.|、|\)) {0,2}(?=[^\s0-9.,、)])", _list_item, sign=".、)", digits="12"),
+    rule("list", r"([0-9]{1,2})(\.|\)) {1,2}(?=\S)", _list_item, sign=".)", digits="12"),
 )
 NUMBERS = (
-    rule("number", r"(?<![0-9.])[0-9]{1,2}(?![0-9.])", _seconds_after),
-    rule("quantity", r"(?<![0-9.])2(?=班(?!级|[的长主])|层|级)", _shift),
-    rule("quantity", rf"{FREE}({N})({SCALE})\+(?! ?[0-9A-Za-z])", _more),
-    rule("math", "([-+±]) (?=[0-9])", _operator, "."),
-    rule("signed", rf"([-+±]) ?({N})({SCALE})", _signed, "."),
+    rule("number", r"(?<![0-9.])[0-9]{1,2}(?![0-9.])", _seconds_after, digits="12"),
+    rule("quantity", r"(?<![0-9.])2(?=班(?!级|[的长主])|层|级)", _shift, sign="班层级", digits="1"),
+    rule("quantity", rf"{FREE}({N})({SCALE})\+(?! ?[0-9A-Za-z])", _more, sign="+" + SCALE_SIGN, is_amount=True),
+    rule("math", "([-+±]) (?=[0-9])", _operator, ".", sign="-+±"),
+    rule("signed", rf"([-+±]) ?({N})({SCALE})", _signed, ".", sign="-+±"),
     rule("number", rf"{FREE}({N})({SCALE})", _number),
     rule("digits", "[0-9]{1,64}", lambda match: one_by_one(match[0])),
 )

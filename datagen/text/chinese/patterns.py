@@ -5,16 +5,18 @@ from collections.abc import Callable
 
 from datagen.text.chinese.units import COUNTED
 from datagen.text.chinese.words import scaled
-from datagen.text.reading import Rule
 
 N = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}(?![0-9])|[0-9]{1,20}(?![0-9]))(?:\.[0-9]{1,20}(?![0-9]))?(?!\.[0-9])"
 """A number."""
 SCALE = "[百千万亿]{0,3}"
+SCALE_SIGN = "百千万亿"
 FREE = r"(?<![0-9.])"
 """Not inside a longer number."""
 BEFORE_SIGN = "(?<![0-9A-Za-z%)℃°])(?<![0-9][元块角度日月年号点时分秒个天岁米克斤楼层万])"
 """A place at which a sign belongs to the number after it."""
 TO = r" {0,2}(?:[-—~]|—{2}|至|到) {0,2}"
+TO_SIGN = " -—~至到"
+"""Characters that `TO` begins with."""
 DATE_SEPARATOR = "[-/.]"
 HAN = "[\u3400-\u9fff]"
 CLEAR = (
@@ -44,11 +46,6 @@ MAKERS = re.compile(
     "(?:(?:波音|空客|空中客车)(?:公司)?的?(?:A?[0-9]{3}(?:[、,/和与及或]|以及)){0,4}|骁龙|麒麟|天玑|标致|电影|奔驰|宝马|奥迪|特工|代号|拒绝|反对|实行|考上|臺北|台北|"
     '[国省县乡]道|型号)[A-Z]?[《" ]?$'
 )
-
-
-def rule(name: str, pattern: str, say: Say, first: str = "0") -> Rule:
-    """A rule of numbers; see `Rule`."""
-    return Rule(name, re.compile(pattern), say, first)
 
 
 YEAR = "(?:1[0-9]|20)[0-9]{2}"

@@ -23,7 +23,8 @@ _STAR_KEY = re.compile(
 )
 """The key of a telephone, not markup."""
 _SPACE_AT_DIGIT = re.compile(
-    "(?<=[0-9]) (?=[年月日号](?![0-9]))|(?<=[第于在从到至自约有共近是为]) (?=[0-9]{1,20}(?:[^0-9.、)）]|[.][0-9]|$))"
+    " (?:(?<=[0-9] )(?=[年月日号](?![0-9]))|"
+    "(?<=[第于在从到至自约有共近是为] )(?=[0-9]{1,20}(?:[^0-9.、)）]|[.][0-9]|$)))"
 )
 _TIMES = re.compile(r"(?:(?<=[0-9][A-Za-z])|(?<=[0-9][A-Za-z]{2})|(?<=[0-9][个袋箱瓶盒包片张元]))\*(?=[0-9])")
 _SPACED_TIMES = re.compile(
@@ -35,6 +36,7 @@ _CURRENCY_CODE = re.compile("(?<![A-Za-z])(" + "|".join(map(re.escape, SIGN_OF_C
 _URL = re.compile(
     r"(?:https?|ftp)://([A-Za-z0-9.-]{1,200})(?::[0-9]{1,5})?(/?[A-Za-z0-9/?#&=%._~+@:;!$-]{0,2000}(?<![.,;:!?]))?"
 )
+_LATIN = re.compile("[A-Za-z]")
 _SHORT_PATH = re.compile("(?:/[A-Za-z0-9_-]{1,16}){1,2}/?")
 _ROMAN = re.compile(
     "(?<=第)[IVX]{1,7}(?![A-Za-z0-9])"
@@ -59,7 +61,7 @@ _CLOSED_END = re.compile(
     "了(?!解)|[吗呢吧嘛]|之|等|这(?:[个句种样首条]|一)|那(?:[个句种样首条]|一)|"
     "表明|说明|意味|是(?!吗|的|啊|吧)|为|作为|一[词句语书文曲诗话]|[a-z]))"
 )
-_CHAPTER = re.compile(r"(?:(?<=\s)|^)([一二三四五六七八九十]{1,3})\. ?(?=\S)")
+_CHAPTER = re.compile(r"([一二三四五六七八九十](?<!\S.)[一二三四五六七八九十]{0,2})\. ?(?=\S)")
 _IN_BRACKETS = re.compile(r"(?:(?<=[\s,.;:!?。；：、)\u3400-\u9fff])|^)\(([0-9]{1,2})\) ?(班)?")
 
 
@@ -73,16 +75,23 @@ def plain(text: str, dropped: list[Dropped] | None = None) -> str:
     >>> plain("①开机②联网"), plain("**第XII届**"), plain("见https://a.cn/b?c=d"), plain("HK$100")[1:]
     ('第1，开机，第2，联网', '第十二届', '见a.cn', '100')
     """
-    text = _MASKED.sub("，星号，", text)
-    text = _CLOSED_END.sub(_closed_end, text)
-    text = _TIMES.sub("×", _STAR_KEY.sub(_star_key, text.translate(_BEFORE_FOLD)))
+    text = _MASKED.sub("，星号，", text) if "*" in text else text
+    text = _CLOSED_END.sub(_closed_end, text).translate(_BEFORE_FOLD)
+    if "*" in text:
+        text = _TIMES.sub("×", _STAR_KEY.sub(_star_key, text))
     text = markup.prose(text, lambda n: f"第{n}，", "", "", addresses=False, dropped=dropped)
+    if _LATIN.search(text):
+        text = _with_latin_read(text, dropped)
+    text = _CHAPTER.sub(r"\1、", _SPACE_AT_DIGIT.sub("", text))
+    return _IN_BRACKETS.sub(_in_brackets, text) if "(" in text else text
+
+
+def _with_latin_read(text: str, dropped: list[Dropped] | None) -> str:
+    """Addresses, initials, factors, numerals and codes of currencies, which hold Latin letters."""
     text = _NUMBER_SIGN.sub("#", _URL.sub(partial(_short_address, dropped=dropped), text))
     text = _INITIALS.sub(lambda match: (match[1] or match[2]).replace(".", " ").replace("  ", " "), text)
-    text = _SPACE_AT_DIGIT.sub("", _SPACED_TIMES.sub(_spaced_times, text))
-    text = _CHAPTER.sub(r"\1、", _numerals(text))
-    text = _CURRENCY_CODE.sub(lambda match: SIGN_OF_CODE[match[1]], text)
-    return _IN_BRACKETS.sub(_in_brackets, text)
+    text = _numerals(_SPACED_TIMES.sub(_spaced_times, text))
+    return _CURRENCY_CODE.sub(lambda match: SIGN_OF_CODE[match[1]], text)
 
 
 def _spaced_times(match: re.Match[str]) -> str:

@@ -3,9 +3,21 @@
 import re
 
 from datagen.text.chinese import cues
-from datagen.text.chinese.patterns import BEFORE_SIGN, HAN, SCALE, TO, N, rule, say_before, sign_word, to_word
+from datagen.text.chinese.patterns import (
+    BEFORE_SIGN,
+    HAN,
+    SCALE,
+    SCALE_SIGN,
+    TO,
+    TO_SIGN,
+    N,
+    say_before,
+    sign_word,
+    to_word,
+)
 from datagen.text.chinese.units import CODE_OF_CURRENCY, CURRENCY, CURRENCY_WORDS, LATIN, PER, SYMBOLS, UNIT
 from datagen.text.chinese.words import cardinal, counted, number, percent, scaled
+from datagen.text.reading import rule
 
 
 def _amount(written: str, scale: str, currency: str) -> str:
@@ -162,6 +174,7 @@ RULES = (
         rf"港元)?{_PER}",
         _money_before,
         ".",
+        sign="-" + CURRENCY[1:-1],
     ),
     rule(
         "percent",
@@ -169,32 +182,59 @@ RULES = (
         rf"(?:{TO}(?P<sign2>[-+])?(?P<to>{N}) ?(?P<kind2>[%‰‱]))?",
         _percent,
         "0.",
+        sign=" %‰‱-+±",
+        spaced="%‰‱",
+        is_amount=True,
     ),
-    rule("percent", rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N}){TO}(?P<to>{N}) ?(?P<kind>[%‰‱])", _percent_range, "0."),
+    rule(
+        "percent",
+        rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N}){TO}(?P<to>{N}) ?(?P<kind>[%‰‱])",
+        _percent_range,
+        "0.",
+        sign=TO_SIGN + "+±",
+        is_amount=True,
+    ),
     rule(
         "temperature",
         rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N}){_DEGREE}?{TO}"
         rf"(?P<sign2>[-+])?(?P<to>{N}){_DEGREE.replace('unit', 'unit2')}",
         _degrees_range,
         "0.",
+        sign=TO_SIGN + "℃°摄华度+±",
+        is_amount=True,
     ),
     rule(
         "temperature",
         rf"(?P<sign>{BEFORE_SIGN}[-+±])?(?P<n>{N})(?P<unit> ?(?:℃|°[CcF]))",
         _degrees,
         "0.",
+        sign=" ℃°-+±",
+        spaced="℃°",
+        is_amount=True,
     ),
-    rule("temperature", r"(?<![0-9A-Za-z.])([0-9]{2,3}(?:\.[0-9])?) ?([CF])(?![A-Za-z0-9])", _letter_degrees),
+    rule(
+        "temperature",
+        r"(?<![0-9A-Za-z.])([0-9]{2,3}(?:\.[0-9])?) ?([CF])(?![A-Za-z0-9])",
+        _letter_degrees,
+        sign=" CF",
+        spaced="CF",
+        digits="23",
+        is_amount=True,
+    ),
     rule(
         "coordinate",
         r"(?<![0-9.])([0-9]{1,3})°([0-9]{1,2})'(?:([0-9]{1,2}(?:\.[0-9]{1,6})?)(?:\"|''))?",
         lambda match: f"{number(match[1])}度{number(match[2])}分" + (f"{number(match[3])}秒" if match[3] else ""),
+        sign="°",
+        digits="123",
     ),
     rule(
         "dimension",
         rf"(?<![A-Za-z0-9.]){N}%?(?: ?{UNIT}|"
         rf"{HAN}{{0,2}}(?= ?[×xX*] ?[0-9]))?(?: {{0,2}}[×xX*] {{0,2}}{N}(?: ?{UNIT})?){{1,3}}(?![A-Za-z])",
         _dimension,
+        sign=" %a×*°℃",
+        is_amount=True,
     ),
     rule(
         "money",
@@ -203,17 +243,23 @@ RULES = (
         rf"(?P<currency>{CURRENCY_WORDS}|{CODE_OF_CURRENCY}|[$€£¥]){_PER}",
         _money_after,
         "0.",
+        sign=f"{TO_SIGN}{SCALE_SIGN}元块美欧英日港人新韩卢泰澳加RCUEGJH$€£¥",
+        is_amount=True,
     ),
     rule(
         "scale",
         rf"(?P<n>{N})(?:(?P<letter1>[kKwW])?{TO}(?P<to>{N}))?(?P<letter>[kKwW])(?![A-Za-z0-9])",
         _letter_scale,
+        sign=TO_SIGN + "kKwW",
+        is_amount=True,
     ),
     rule(
         "quantity",
         rf"(?P<sign>{BEFORE_SIGN}[-±])?(?P<n>{N})(?P<scale>{SCALE})(?:{TO}(?P<to>{N}))? ?(?P<unit>{UNIT})(?![%]){_PER}",
         _quantity,
         "0.",
+        sign=f"{TO_SIGN}{SCALE_SIGN}±" + "".join({short[0] for short in LATIN}),
+        is_amount=True,
     ),
     rule(
         "rate",
@@ -221,10 +267,14 @@ RULES = (
         rf"毫升|人次|英里|米|克|升|"
         rf"票)?)(?P<per>/(?:{PER}|{UNIT}))",
         _rated,
+        sign=f"/{SCALE_SIGN}块个人次元件斤页字圈步杯秒分度公千平毫英米克升票",
+        is_amount=True,
     ),
     rule(
         "measure",
         r"(?<![0-9./])([0-9]{2,3})/([0-9]{2,3}) ?mmHg",
         lambda match: f"{cardinal(match[1])}，{cardinal(match[2])}毫米汞柱",
+        sign="/",
+        digits="23",
     ),
 )

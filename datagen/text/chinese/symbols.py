@@ -7,7 +7,7 @@ from functools import partial
 from datagen.text.chinese import cues
 from datagen.text.chinese.units import LATIN, PER, SYMBOLS, UNIT
 from datagen.text.chinese.words import cardinal, one_by_one
-from datagen.text.reading import Rule
+from datagen.text.reading import Rule, any_case, rule, says
 
 _HAN = "\u3400-\u9fff\U00020000-\U000323af"
 _LATIN = "A-Za-zÀ-ÖØ-öø-ɏ"
@@ -187,7 +187,7 @@ _ION = re.compile(r"(?<![A-Za-z])(?:[A-Z][a-z]?[0-9]{0,2}|\([A-Za-z0-9]{1,8}\)[0
 def _arrow(match: re.Match[str]) -> str:
     """From one place to another; a pause between sentences, 生成 after the sum of a reaction."""
     left, right = cues.left_of(match).rstrip(), cues.right_of(match).lstrip()
-    if re.search(r"[.,!?;:。，！？；：)）]$", left):
+    if re.search("[.,!?;:。，！？；：]$", left):
         return "，"
     return "生成" if _REACTION.search(left) and re.match("[0-9]{0,2}[A-Z(]", right) else "到"
 
@@ -195,6 +195,20 @@ def _arrow(match: re.Match[str]) -> str:
 _REACTION = re.compile(
     r"[A-Z][A-Za-z0-9()]{0,8} ?\+ ?[0-9]{0,2}[A-Z][A-Za-z0-9()]{0,8}$|[A-Z][a-z]?[0-9][A-Za-z0-9()]{0,8}$"
 )
+
+
+_FUNCTION = re.compile(r"(?<![A-Za-z])[A-Za-z]\([A-Za-z0-9^ ]{1,16}$")
+
+
+def _function_end(match: re.Match[str]) -> str | None:
+    """The bracket that closes f(x) or O(n)."""
+    left = match.string[max(0, match.start() - 18) : match.start()]
+    return " " if _FUNCTION.search(left) else None
+
+
+def _secret_end(match: re.Match[str]) -> str | None:
+    """The last sign of a password with underscores."""
+    return "感叹号" if re.search("[A-Za-z0-9]_[A-Za-z0-9]{1,15}$", cues.left_of(match)) else None
 
 
 def _plus(match: re.Match[str]) -> str:
@@ -213,13 +227,12 @@ def _apostrophe(match: re.Match[str]) -> str:
     return "'" if re.search(f"[{_LATIN}]$", left) and re.match(f"[{_LATIN}]", right) else ""
 
 
-def _fixed(words: str) -> _Say:
-    return lambda _: words
+def _rule(name: str, pattern: str, say: _Say | str, sign: str = "") -> Rule:
+    """A rule of signs; a part begins with one of those that are named."""
+    return rule(name, pattern, says(say) if isinstance(say, str) else say, ".", sign=sign)
 
 
-def _rule(name: str, pattern: str, say: _Say | str) -> Rule:
-    return Rule(name, re.compile(pattern), _fixed(say) if isinstance(say, str) else say, ".")
-
+_CLOSE = ")）]}】〕〗"
 
 GREEK_LETTER = re.compile("(?<![\u0370-\u03ff])(?<![\u0370-\u03ff] )[Α-Ωα-ω](?! ?[\u0370-\u03ff])")
 """A letter as a symbol, not one of a Greek text."""
@@ -247,49 +260,54 @@ RULES = (
         GREEK_LETTER,
         lambda match: _GREEK[match[0].lower()],
         "a",
-        frozenset(_GREEK),
+        any_case(_GREEK),
     ),
-    _rule("initials", f"(?<=[A-Z]\\.[A-Z])\\.(?=[{_HAN}])", ""),
-    _rule("charge", r"[-+](?=$|[ ,.;:?!)，。；、{_HAN}])".replace("{_HAN}", _HAN), _single_charge),
-    _rule("charge", r"(?<=[A-Z0-9a-z)\]])\^([0-9])([-+])(?![0-9A-Za-z(]| [0-9a-z(])", _charge),
-    _rule("decimal", r"(?<![A-Za-z0-9])\.([0-9]{1,20})(?![0-9.])", lambda match: "零点" + one_by_one(match[1])),
+    _rule("initials", f"(?<=[A-Z]\\.[A-Z])\\.(?=[{_HAN}])", "", "."),
+    _rule("charge", r"[-+](?=$|[ ,.;:?!)，。；、{_HAN}])".replace("{_HAN}", _HAN), _single_charge, "-+"),
+    _rule("charge", r"(?<=[A-Z0-9a-z)\]])\^([0-9])([-+])(?![0-9A-Za-z(]| [0-9a-z(])", _charge, "^"),
+    _rule("decimal", r"(?<![A-Za-z0-9])\.([0-9]{1,20})(?![0-9.])", lambda match: "零点" + one_by_one(match[1]), "."),
     _rule(
         "comparison",
         f" {{0,1}}(?:(?<=[0-9A-Za-z)%{_HAN} ])[<>](?= ?[0-9A-Za-z({_HAN}-])|^[<>](?=[0-9]))",
         lambda match: "小于" if "<" in match[0] else "大于",
+        " <>",
     ),
-    _rule("factorial", r"(?<=[0-9a-z)])!(?= ?[/=×*+(])", "的阶乘"),
-    _rule("dot", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", _dot),
-    _rule("ellipsis", r"(?:\.{2,64}|…{1,64})", "，"),
-    _rule("mark", r"[,.?!;:，。？！；：、…]{1,64}", _marks),
+    _rule("factorial", r"(?<=[0-9a-z)])!(?= ?[/=×*+(])", "的阶乘", "!"),
+    _rule("secret", "!(?=[\"”'])", _secret_end, "!"),
+    _rule("dot", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", _dot, "."),
+    _rule("ellipsis", r"(?:\.{2,64}|…{1,64})", "，", ".…"),
+    _rule("mark", r"[,.?!;:，。？！；：、…]{1,64}", _marks, ",.?!;:，。？！；：、…"),
     _rule("space", r"\s{1,64}", " "),
-    _rule("apostrophe", "'", _apostrophe),
+    _rule("apostrophe", "'", _apostrophe, "'"),
     _rule("quote", '["“”‘’«»《》〈〉「」『』`´]{1,64}', ""),
-    _rule("call", r"(?<=[A-Za-z0-9_])\(\)", " "),
-    _rule("unit again", rf"\(({UNIT})\)", _unit_again),
-    _rule("degrees", "°(?:C|c)(?![A-Za-z])", "摄氏度"),
-    _rule("degrees", "°(?:F|f)(?![A-Za-z])", "华氏度"),
-    _rule("bracket", r"[)）\]}】〕〗]{1,64}(?=[^\s()（）\[\]{}【】〔〕〖〗|])", _closing),
-    _rule("bracket", r"[()（）\[\]{}【】〔〕〖〗|]{1,64}", "，"),
-    _rule("arrow", r"[-=]>|[→⇒➡⟶➔➜]", _arrow),
-    _rule("arrow", "<[-=](?![0-9])|[←⇐]", "，"),
-    _rule("equation", r"==?", "等于"),
-    _rule("dash", r"—{1,64}|-{2,64}", "，"),
-    _rule("hyphen", "-", partial(_by_sides, _HYPHENS)),
-    _rule("slash", "/", partial(_by_sides, _SLASHES)),
-    _rule("ordinal", "#([0-9]{1,3})(?![0-9])", _number_sign),
-    _rule("hash", "#", _hash),
-    _rule("about", "~", _tilde),
-    _rule("power", r"\^\(?(-?[0-9]{1,3})\)?", _power),
-    _rule("power", r"\^(?=[A-Za-z])", "的"),
-    _rule("root", r"√(?=[0-9])", "根号"),
-    _rule("plus", r"\+{1,3}", _plus),
-    _rule("underscore", "_{1,64}", _underscores),
+    _rule("call", r"(?<=[A-Za-z0-9_])\(\)", " ", "("),
+    _rule("function", r"(?<![A-Za-z][A-Za-z])(?<=[A-Za-z])\((?=[A-Za-z0-9^ ]{1,16}\))", " ", "("),
+    _rule("function", r"\)", _function_end, ")"),
+    _rule("unit again", rf"\(({UNIT})\)", _unit_again, "("),
+    _rule("degrees", "°(?:C|c)(?![A-Za-z])", "摄氏度", "°"),
+    _rule("degrees", "°(?:F|f)(?![A-Za-z])", "华氏度", "°"),
+    _rule("bracket", r"[)）\]}】〕〗]{1,64}(?=[^\s()（）\[\]{}【】〔〕〖〗|])", _closing, _CLOSE),
+    _rule("bracket", r"[()（）\[\]{}【】〔〕〖〗|]{1,64}", "，", "(（[{【〔〖|" + _CLOSE),
+    _rule("arrow", r"[-=]>|[→⇒➡⟶➔➜]", _arrow, "-=→⇒➡⟶➔➜"),
+    _rule("arrow", "<[-=](?![0-9])|[←⇐]", "，", "<←⇐"),
+    _rule("equation", r"==?", "等于", "="),
+    _rule("dash", r"—{1,64}|-{2,64}", "，", "—-"),
+    _rule("hyphen", "-", partial(_by_sides, _HYPHENS), "-"),
+    _rule("slash", "/", partial(_by_sides, _SLASHES), "/"),
+    _rule("ordinal", "#([0-9]{1,3})(?![0-9])", _number_sign, "#"),
+    _rule("hash", "#", _hash, "#"),
+    _rule("about", "~", _tilde, "~"),
+    _rule("power", r"\^\(?(-?[0-9]{1,3})\)?", _power, "^"),
+    _rule("power", r"\^([A-Za-z])(?![A-Za-z0-9])", lambda match: f"的{match[1]}次方", "^"),
+    _rule("power", r"\^(?=[A-Za-z])", "的", "^"),
+    _rule("root", r"√(?=[0-9])", "根号", "√"),
+    _rule("plus", r"\+{1,3}", _plus, "+"),
+    _rule("underscore", "_{1,64}", _underscores, "_"),
     _rule("middle dot", "[·•‧∙・◦▪]{1,64}", ""),
-    _rule("star", r"\*(?=号)", "星"),
-    _rule("star", r"\*(?=键)", "星号"),
-    _rule("star", r"\*{1,64}", ""),
-    *(_rule("symbol", re.escape(symbol), words) for symbol, words in _WORDS.items()),
-    _rule("currency", "[€£¥₩]", lambda match: SYMBOLS[match[0]]),
+    _rule("star", r"\*(?=号)", "星", "*"),
+    _rule("star", r"\*(?=键)", "星号", "*"),
+    _rule("star", r"\*{1,64}", "", "*"),
+    *(_rule("symbol", re.escape(symbol), words, symbol) for symbol, words in _WORDS.items()),
+    _rule("currency", "[€£¥₩]", lambda match: SYMBOLS[match[0]], "€£¥₩"),
     _rule("emoji", f"{_EMOJI}{{1,64}}", ""),
 )

@@ -3,9 +3,10 @@
 import re
 
 from datagen.text.chinese import cues
-from datagen.text.chinese.patterns import DATE_SEPARATOR, FREE, HAN, TO, YEAR, rule, to_word
+from datagen.text.chinese.patterns import DATE_SEPARATOR, FREE, HAN, TO, TO_SIGN, YEAR, to_word
 from datagen.text.chinese.units import COUNTED, UNIT
 from datagen.text.chinese.words import cardinal, clock, counted, date, one_by_one, year
+from datagen.text.reading import rule
 
 
 def _full_date(match: re.Match[str]) -> str | None:
@@ -214,21 +215,38 @@ DATES = (
         "date",
         rf"{FREE}({YEAR})([./-])([0-9]{{1,2}})\2([0-9]{{1,2}}) ?[-—~至到] ?([0-9]{{1,2}})\2([0-9]{{1,2}})(?![0-9])",
         _short_range,
+        sign="./-",
+        digits="4",
     ),
-    rule("year", r"(?<![0-9A-Za-z.])(20[0-9]{2})(?=[QH][1-4](?![0-9A-Za-z]))", lambda match: year(match[1])),
+    rule(
+        "year",
+        r"(?<![0-9A-Za-z.])(20[0-9]{2})(?=[QH][1-4](?![0-9A-Za-z]))",
+        lambda match: year(match[1]),
+        sign="QH",
+        digits="4",
+    ),
     rule(
         "date",
         rf"{FREE}([12][0-9]{{3}}){DATE_SEPARATOR}([0-9]{{1,2}}){DATE_SEPARATOR}([0-9]{{1,2}})(?![0-9]|"
         rf"\.[0-9])(T(?=[0-9]))?",
         _full_date,
+        sign="-/.",
+        digits="4",
     ),
-    rule("date", rf"(?<![0-9./-])([0-3]?[0-9])/([0-3]?[0-9])/({YEAR})(?![0-9/])", _foreign_date),
-    rule("date", r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9]|\.[0-9])", _packed_date),
+    rule("date", rf"(?<![0-9./-])([0-3]?[0-9])/([0-3]?[0-9])/({YEAR})(?![0-9/])", _foreign_date, sign="/", digits="12"),
+    rule(
+        "date",
+        r"(?<![0-9.A-Za-z])((?:19|20)[0-9]{2})([01][0-9])([0-3][0-9])(?![0-9]|\.[0-9])",
+        _packed_date,
+        digits="6",
+    ),
     rule(
         "date",
         rf"{FREE}(?<![/-])([0-9]{{1,2}})\.([0-9]{{1,2}})(?=大促|购物|假期|小长假|黄金周|狂欢|事件|地震|活动|促销|"
         rf"[^0-9]{{0,2}}节(?!目))",
         _event,
+        sign=".",
+        digits="12",
     ),
 )
 TIMES = (
@@ -237,29 +255,65 @@ TIMES = (
         rf"{FREE}(?<![0-9]:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])[mM]"
         rf"{TO}([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])[mM](?![A-Za-z])",
         _meridiem_range,
+        sign=": aApP",
+        digits="12",
     ),
     rule(
         "time",
         r"(?<![0-9.A-Za-z])([0-9]{1,2})h ?([0-9]{1,2})(?:m(?:in)?)?(?![A-Za-z0-9])",
         lambda match: f"{counted(match[1])}小时{cardinal(match[2].lstrip('0') or '0')}分钟",
+        sign="h",
+        digits="12",
     ),
     rule(
-        "date", rf"(?<![0-9/.])([0-9]{{1,2}})/([0-9]{{1,2}}){TO}([0-9]{{1,2}})/([0-9]{{1,2}})(?![0-9/])", _slashed_days
+        "date",
+        rf"(?<![0-9/.])([0-9]{{1,2}})/([0-9]{{1,2}}){TO}([0-9]{{1,2}})/([0-9]{{1,2}})(?![0-9/])",
+        _slashed_days,
+        sign="/",
+        digits="12",
     ),
-    rule("date", r"(?<![0-9/.])([0-9]{1,2})/([0-9]{1,2})(?![0-9/%]|\.[0-9])", _month_day),
-    rule("date", r"(?<![0-9A-Za-z./-])([01][0-9])-([0-3][0-9])(?![0-9A-Za-z%-]|\.[0-9])", _dashed_month_day),
+    rule("date", r"(?<![0-9/.])([0-9]{1,2})/([0-9]{1,2})(?![0-9/%]|\.[0-9])", _month_day, sign="/", digits="12"),
+    rule(
+        "date",
+        r"(?<![0-9A-Za-z./-])([01][0-9])-([0-3][0-9])(?![0-9A-Za-z%-]|\.[0-9])",
+        _dashed_month_day,
+        sign="-",
+        digits="2",
+    ),
     rule(
         "time",
         rf"{FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::00)?{TO}([0-9]{{1,2}}):([0-5][0-9])(?::00)?(?![0-9:])",
         _time_range,
+        sign=":",
+        digits="12",
     ),
-    rule("time", rf"{FREE}(?<![0-9]:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])\.?[mM](?![A-Za-z])\.?", _meridiem),
-    rule("time", rf"{FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?:分(?!钟))?(?![0-9:])", _time),
-    rule("clock", r"(?<![0-9.])([0-9]{1,2})'([0-9]{1,2})(?:\"|''|(?![0-9A-Za-z]))", _feet_or_minutes),
+    rule(
+        "time",
+        rf"{FREE}(?<![0-9]:)([0-9]{{1,2}})(?::([0-5][0-9]))? ?([aApP])\.?[mM](?![A-Za-z])\.?",
+        _meridiem,
+        sign=": aApP",
+        digits="12",
+    ),
+    rule(
+        "time",
+        rf"{FREE}(?<![0-9]:)([0-9]{{1,2}}):([0-5][0-9])(?::([0-5][0-9]))?(?:分(?!钟))?(?![0-9:])",
+        _time,
+        sign=":",
+        digits="12",
+    ),
+    rule(
+        "clock",
+        r"(?<![0-9.])([0-9]{1,2})'([0-9]{1,2})(?:\"|''|(?![0-9A-Za-z]))",
+        _feet_or_minutes,
+        sign="'",
+        digits="12",
+    ),
     rule(
         "month",
         "0([1-9])(?=[月日时点]|号(?![上中下]))",
         lambda match: counted(match[1]) if match.string[match.end()] in "时点" else cardinal(match[1]),
+        sign="月日时点号",
+        digits="2",
     ),
 )
 YEARS = (
@@ -267,23 +321,41 @@ YEARS = (
         "year",
         rf"{FREE}({YEAR}|[0-9]{{2}})(年?)({TO})({YEAR}|(?<=年[-—~到至])[0-9]{{2}})(?=年(?!级)|学年|财年|赛季|年度)",
         _year_range,
+        sign=TO_SIGN + "年",
+        digits="24",
     ),
     rule(
         "date",
         rf"{FREE}({YEAR})([./-])(0?[1-9]|1[0-2]){TO}({YEAR})\2(0?[1-9]|1[0-2])(?![0-9])",
         lambda match: f"{year(match[1])}年{_month(match[3])}月到{year(match[4])}年{_month(match[5])}月",
+        sign="./-",
+        digits="4",
     ),
     rule(
         "date",
         rf"(?<![0-9A-Za-z./-])({YEAR})[-/](0[1-9]|1[0-2])(?![0-9./-]|{HAN}{{0,1}}年|级|届)",
         lambda match: f"{year(match[1])}年{_month(match[2])}月",
+        sign="-/",
+        digits="4",
     ),
-    rule("date", rf"{FREE}([0-9]{{1,2}}){TO}([0-9]{{1,2}})(?=[日号](?![楼线店]))", _days),
-    rule("year", rf"{FREE}({YEAR})()({TO})([0-9]{{2}})(?=赛季|学年|财年|年(?!级))", _year_range),
-    rule("year", rf"{FREE}([0-9]{{2,4}})(?=年(?!级|龄|代)|财年|年度)", _year),
-    rule("year", rf"(?<![0-9A-Za-z./-])({YEAR})()([-—~])({YEAR})(?![0-9.%-]| ?{HAN}| ?{UNIT})", _year_range),
-    rule("year", rf"{FREE}({YEAR})(?=[级届款版]|财年)", lambda match: year(match[1])),
-    rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1])),
-    rule("decade", rf"{FREE}({YEAR}|00|10)(?=年代|s年代)", lambda match: year(match[1])),
+    rule("date", rf"{FREE}([0-9]{{1,2}}){TO}([0-9]{{1,2}})(?=[日号](?![楼线店]))", _days, sign=TO_SIGN, digits="12"),
+    rule(
+        "year",
+        rf"{FREE}({YEAR})()({TO})([0-9]{{2}})(?=赛季|学年|财年|年(?!级))",
+        _year_range,
+        sign=TO_SIGN,
+        digits="4",
+    ),
+    rule("year", rf"{FREE}([0-9]{{2,4}})(?=年(?!级|龄|代)|财年|年度)", _year, sign="年财", digits="234"),
+    rule(
+        "year",
+        rf"(?<![0-9A-Za-z./-])({YEAR})()([-—~])({YEAR})(?![0-9.%-]| ?{HAN}| ?{UNIT})",
+        _year_range,
+        sign="-—~",
+        digits="4",
+    ),
+    rule("year", rf"{FREE}({YEAR})(?=[级届款版]|财年)", lambda match: year(match[1]), sign="级届款版财", digits="4"),
+    rule("decade", r"(?<![0-9.])([0-9][05])(?=后(?![面边来]))", lambda match: year(match[1]), sign="后", digits="2"),
+    rule("decade", rf"{FREE}({YEAR}|00|10)(?=年代|s年代)", lambda match: year(match[1]), sign="年s", digits="24"),
 )
-BARE_YEARS = (rule("year", rf"(?<![0-9A-Za-z.,])({YEAR})(?![0-9A-Za-z]|[.,][0-9]|[百千万亿])", _bare_year),)
+BARE_YEARS = (rule("year", rf"(?<![0-9A-Za-z.,])({YEAR})(?![0-9A-Za-z]|[.,][0-9]|[百千万亿])", _bare_year, digits="4"),)

@@ -25,22 +25,22 @@ LETTERS = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿͰ-ͽΆ-ώЀ-ӿ\u3041-\u3096\u30a1-\u30fa
 
 _CHARACTERS = re.compile(rf"[{LETTERS}' ,.?!;:]*")
 _UNTIDY = re.compile(  # begins with a set of characters, which is found quickly
-    rf"[ ,.?!;:'](?:(?<= )[ ,.?!;:]|(?<=[,.?!;:])(?! |$)|(?<=^[ ,.?!;:])|(?<=[ ,;:])$|(?<=')(?![{LETTERS}])"
-    rf"|(?<=')(?<![{LETTERS}]'))"
+    rf"[,.?!;:'](?:(?<=[,.?!;:])(?! |$)|(?<= [,.?!;:])|(?<=')(?![{LETTERS}])|(?<=')(?<![{LETTERS}]'))"
 )
+_NO_BEGIN, _NO_END = tuple(" ,.?!;:"), tuple(" ,;:")
 _FOREIGN = re.compile(rf"[^\W\d_{LETTERS}]+")
 _NOT_SPOKEN = re.compile(rf"[^{LETTERS}' ,.?!;:]")
-_NUMERAL = re.compile(r" (?:[IVXL]{2,7}|[VX]|I(?=[.,:;]|$))\b")
+_NUMERAL = re.compile(r"[IVXL](?<= .)(?:[IVXL]{1,6}|(?<=[VX])|(?<=I)(?=[.,:;]|$))\b")
 _GREEK = re.compile(formulas.LETTER)
 _FIRST = re.compile(r"[A-Z][a-z]{2,12} I (?:is|was|of|has|had|and|in|to|will|at|the|as|ruled|died|b|st|c|e|d)")
 
 _MARKS = re.compile(
-    r"(?:[ ,;]+|[?!](?!=|\" [a-z])|:(?![\d/]|\\)|\.(?= |$)|'(?!\d)|(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))"
+    r"(?:[ ,;]+|\?(?!=|\" [a-z])|!(?![=\"])|:(?![\d/]|\\)|\.(?= |$)|'(?!\d)|"
+    r"(?<=[a-z])-(?=[a-z]{1,24}(?:[ ,?!;:'\"-]|\. |\.?$))"
     r"|(?<=[^\W\d_,.?!])\"(?= |$|,|\.)|(?<= )\"(?=[^\W\d_])"
     r"|(?<=[^\W\d_][^\W\d_])\)(?=[ ,.?!;:]|$)|(?<=[a-z,.] )\((?=[^\W\d_]{2}))+"
 )
 """Spaces and marks that no rule has to look at."""
-_UNSAID_MARKS = str.maketrans({"-": " ", '"': " ", "(": ", ", ")": ", "})
 
 READER = Reader(
     (
@@ -69,7 +69,7 @@ READER = Reader(
 )
 """The rules, in order: of those that match at a place, the first takes the part."""
 
-_SHORT_FORMS = frozenset().union(*(rule.words for rule in names.NAMES), *(rule.words for rule in times.MONTH_DATES))
+_SHORT_FORMS = frozenset(word.lower() for each in (*names.NAMES, *times.MONTH_DATES) for word in each.words)
 
 
 def read_english(text: str) -> Reading:
@@ -98,6 +98,8 @@ def is_spoken(text: str) -> bool:
     (True, False)
     """
     if not _CHARACTERS.fullmatch(text) or _UNTIDY.search(text) or _NUMERAL.search(text):
+        return False
+    if "  " in text or text.startswith(_NO_BEGIN) or text.endswith(_NO_END):
         return False
     if (" I " in text and _FIRST.search(text)) or ("symbol" in text and _names_symbol(text)):
         return False
@@ -129,22 +131,21 @@ def _read(text: str) -> Reading:
     dropped = list[Dropped]()
     text = prose(text.replace("©", " copyright "), _item, "dot", "at", addresses=False, dropped=dropped)
     said, unread = list[str](), list[str]()
-    for part in READER.parts(text):
-        if part.rule == WORD:
-            words = part.said
-            if not words.isascii() and _FOREIGN.search(words):
-                unread += _FOREIGN.findall(words)
-            said.append(words.translate(_UNSAID_MARKS))
-        elif part.rule:
-            written = text[part.begin : part.end]
-            if not written.isascii() and (foreign := _FOREIGN.findall(part.said)):
-                unread += foreign
-            dropped += names.unsaid(part, written)
-            alone = part.said.strip(" .,'") and not text.startswith("'s", part.end)
-            said.append(f" {part.said} " if alone else part.said)
-        else:
-            unread.append(text[part.begin : part.end])
-    return Reading(tidy(_NOT_SPOKEN.sub(" ", "".join(said)), LETTERS), tuple(unread), tuple(dropped))
+    is_ascii = text.isascii()
+    for begin, end, words, rule in READER.parts(text):
+        if not rule:
+            unread.append(text[begin:end])
+            continue
+        if not is_ascii and not text[begin:end].isascii():
+            unread += _FOREIGN.findall(words)
+        if rule != WORD:
+            if rule == "url" or not words.strip():
+                dropped += names.unsaid(rule, text[begin:end])
+            if words.strip(" .,'") and not text.startswith("'s", end):
+                words = f" {words} "
+        said.append(words)
+    spoken = "".join(said).replace("(", ", ").replace(")", ", ")
+    return Reading(tidy(_NOT_SPOKEN.sub(" ", spoken), LETTERS), tuple(unread), tuple(dropped))
 
 
 def _item(number: int) -> str:

@@ -70,5 +70,5 @@ NAMED = re.compile(rf"\bsymbols? (?:[a-z]{{2,12}} ){{0,4}}(?:{'|'.join(_TWO)})(?
 
 CHEMISTRY = (
     rule("isotope", rf"({'|'.join(_TWO)})(?=-(\d{{1,3}})(?!\w|[.,-]\d))", _isotope, "g", sign="-"),
-    rule("element", rf"(?:{'|'.join(_TWO)})(?![\w'])", _symbol, "a", word_set(" ".join(_TWO).lower())),
+    rule("element", rf"(?:{'|'.join(_TWO)})(?![\w'])", _symbol, "a", frozenset(_TWO)),
 )

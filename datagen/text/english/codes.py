@@ -376,7 +376,7 @@ MARKERS = (
         r"((?:ii|iii|iv|vi|vii|viii|ix|II|III|IV|VI|VII|VIII|IX))\. (?=\S)",
         _list_letter,
         "a",
-        word_set("ii iii iv vi vii viii ix"),
+        word_set("ii iii iv vi vii viii ix II III IV VI VII VIII IX"),
     ),
 )
 PHONES = (
@@ -385,21 +385,29 @@ PHONES = (
         r"1-(\d{3})-([A-Z]{4,10}|(?=[\d-]{0,8}[A-Z]{2})[A-Z\d]{1,8}(?:-[A-Z\d]{1,8}){1,4})(?![\w-])",
         _vanity,
         sign="-",
+        digits="1",
     ),
     rule("phone", r"\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){1,6}(?!\d)", _international, ".", sign="+"),
     rule("phone", r"\(\d{3}\)[ -]?\d{3}[ .-]\d{4}(?!\d)", _phone, ".", sign="("),
-    rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-(", spaced="("),
-    rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-", spaced="0"),
-    rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone, sign="-"),
+    rule("phone", r"(?:1[ .-]?)?\(\d{3}\) ?\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-(", spaced="(", digits="1"),
+    rule("phone", r"(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}(?![\d-])", _phone, sign=" .-", spaced="0", digits="13"),
+    rule("phone", r"\d{3}-\d{4}(?:-\d{4})?(?![\w-]|[.,]\d)", _phone, sign="-", digits="3"),
     rule(
         "card",
         r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?![\d-])|\d{4}[ -]\d{6}[ -]\d{5}(?![\d-])",
         _phone,
         sign=" -",
         spaced="0",
+        digits="4",
     ),
-    rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -", spaced="0"),
-    rule("code", r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)", _two_groups, sign="-"),
+    rule("phone", r"0\d{2,4}[ -]\d{3,8}(?:[ -]\d{3,4})?(?![\d-])", _phone, sign=" -", spaced="0", digits="345"),
+    rule(
+        "code",
+        r"\d{5}-\d{3,4}(?![\w-])|\d{3,9}-\d{4,9}(?:-\d{1,9})?(?![\w-]|[.,]\d)",
+        _two_groups,
+        sign="-",
+        digits="3456",
+    ),
     rule("code", r"\d{1,9}(?:-\d{1,9}){3,6}(?![\w-])", _phone, sign="-"),
     rule("code", r"\d{1,9}(?:[ -]\d{1,9}){1,6}(?![\w-]|[.,:/]\d)", _short_groups, sign=" -", spaced="0"),
 )
@@ -407,8 +415,8 @@ CODES = (
     rule("code", r"\d{1,9}(?:-\d{1,9}){2,6}(?![\w-])", lambda m: _short_groups(m) or _phone(m), sign="-"),
     rule("code", r"\d{2,40}(?![\w]|[.,:/]\d|-\d)", _long_number),
     rule("code", r"\d{1,9}(?![\w]|[.,:/]\d|-\d| ?%)", _labelled),
-    rule("zip", r"\d{5}(?!\d)", _zip),
-    rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error, sign=" ", spaced="epsr"),
+    rule("zip", r"\d{5}(?!\d)", _zip, digits="5"),
+    rule("error", r"[1-5]\d\d(?= (?:error|page|status|response)\b)", _error, sign=" ", spaced="epsr", digits="3"),
     rule(
         "address",
         rf"(\d{{3,5}})([A-Z])?(?= (?:[NSEW]\.? |[NS][EW]\.? )?"
@@ -416,14 +424,15 @@ CODES = (
         _house,
         sign=" a",
         spaced=f"0{ascii_uppercase}",
+        digits="345",
     ),
-    rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house, sign="a"),
+    rule("address", r"(\d{3})([A-Z])(?= [A-Z][a-z])", _house, sign="a", digits="3"),
 )
 MODELS = (
-    rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score, sign="-"),
-    rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", _after_name),
-    rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters),
-    rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version, sign="."),
+    rule("score", r"(\d{1,3})-(\d{1,3})(?![\w-]|[.,:/]\d)", _score, sign="-", digits="123"),
+    rule("model", rf"(?<=[A-Za-z][- ])\d{{3,4}}{_END}", _after_name, digits="34"),
+    rule("model", rf"(?<=[A-Za-z]-)\d{{1,2}}{_END}", _after_letters, digits="12"),
+    rule("dotted", r"\d{1,5}(?:\.\d{1,5}){2,6}(?!\d)", _dotted_version, sign=".", digits="12345"),
 )
 TOKENS = (
     rule("extension", r"(?<=\d{4} )x ?(?=\d)", says("extension"), "ag", ["x"]),
@@ -440,33 +449,43 @@ DIGIT_TOKENS = (
     rule("extension", r"(?<=\d{4} )x ?(?=\d)", says("extension"), "ag", ["x"]),
     rule("by", r"(?<=[\d\"'] )x(?= \d)", says("by"), "a", ["x"]),
     rule("ordinal", r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal, sign="a,"),
-    rule("plural", r"(\d{1,4})'?s(?!\w)", _many, sign="a'"),
-    rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix, sign="a"),
+    rule("plural", r"(\d{1,4})'?s(?!\w)", _many, sign="s'", digits="1234"),
+    rule("letter", r"(\d{1,4})([A-Za-z])(?![\w])", _letter_suffix, sign="a", digits="1234"),
     rule("token", r"\d{1,12}[^\W\d_]{1,20}(?:\d{1,12}[^\W\d_]{0,20}){0,6}(?!\w)", _token, sign="a"),
 )
 NUMBERS = (
-    rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", _european, sign="."),
+    rule("number", r"(\d{1,3}(?:\.\d{3}){1,4}),(\d{1,2})(?![\d,])", _european, sign=".", digits="123"),
     rule(
         "divided",
         rf"({AMOUNT}) / (\d{{1,9}})(?![\d.])|({AMOUNT})/(\d{{1,9}})(?= ?=)",
         _divided,
-        sign=" /,.",
+        sign=" /",
         spaced="/",
+        is_amount=True,
     ),
     rule(
         "fraction",
         r"(?P<above>\d{1,6}(?:\.\d{1,3})?)/(?P<below>\d{1,6}(?:\.\d)?)(?![\w/]|\.\d)",
         _over,
-        sign="/.",
+        sign="/",
+        is_amount=True,
     ),
-    rule("fraction", r"(\d{1,3})/(\d{1,3})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal_fraction, sign="/"),
-    rule("number", r"\d{1,3}(?:,\d{3}){5,12}(?![\d,])", lambda m: one_by_one(m[0].replace(",", "")), sign=","),
+    rule(
+        "fraction", r"(\d{1,3})/(\d{1,3})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)", _ordinal_fraction, sign="/", digits="123"
+    ),
+    rule(
+        "number",
+        r"\d{1,3}(?:,\d{3}){5,12}(?![\d,])",
+        lambda m: one_by_one(m[0].replace(",", "")),
+        sign=",",
+        digits="123",
+    ),
     rule("number", rf"{AMOUNT}", _number, "0."),
     rule("digits", r"\d{1,40}", _digits),
 )
 SPECIAL = (
-    rule("aircraft", r"(\d{3})('?s)?(?![\w]|[.,:/]\d|-\d)", _aircraft),
-    rule("24/7", r"24/7(?:/365)?(?![\w/])", _always_open, sign="/"),
-    rule("9/11", r"9/11(?![\w/])", says("nine eleven"), sign="/"),
-    rule("plan", r"(40[13]|457)\(([kb])\)(?!\w)", lambda m: f"{in_pairs(m[1])} {m[2]}", sign="("),
+    rule("aircraft", r"(\d{3})('?s)?(?![\w]|[.,:/]\d|-\d)", _aircraft, digits="3"),
+    rule("24/7", r"24/7(?:/365)?(?![\w/])", _always_open, sign="/", digits="2"),
+    rule("9/11", r"9/11(?![\w/])", says("nine eleven"), sign="/", digits="1"),
+    rule("plan", r"(40[13]|457)\(([kb])\)(?!\w)", lambda m: f"{in_pairs(m[1])} {m[2]}", sign="(", digits="3"),
 )

@@ -4,7 +4,7 @@ import re
 
 from datagen.text.english.context import ends_sentence, following, previous
 from datagen.text.english.numbers import cardinal, in_pairs, ordinal, roman
-from datagen.text.reading import Dropped, Part, Rule, rule, says, word_set
+from datagen.text.reading import Dropped, Rule, any_case, rule, says, word_set
 
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miss", "Prof": "Professor", "Gen": "General", "Sen": "Senator",
@@ -102,7 +102,7 @@ WITHOUT_DOT = frozenset(
 """Short forms that are written out even without a dot, with the marks that may follow."""
 _ROMAN = re.compile(r"(?=[IVXL])(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _NUMERALS = frozenset(
-    numeral.lower()
+    numeral
     for tens in ("", "X", "XX", "XXX", "XL", "L", "LX", "LXX", "LXXX")
     for ones in ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
     if (numeral := tens + ones)
@@ -341,14 +341,14 @@ def _url(match: re.Match[str]) -> str:
     return web(host + (path.rstrip("/") if _is_said(path) else ""))
 
 
-def unsaid(part: Part, written: str) -> list[Dropped]:
-    """Parts left out of an address of the Internet, or of a part that is not said at all.
+def unsaid(rule: str, written: str) -> list[Dropped]:
+    """Parts left out of an address of the Internet, or a part that is not said at all.
 
-    >>> unsaid(Part(0, 0, "a dot com", "url"), "https://a.com/?b=c")
+    >>> unsaid("url", "https://a.com/?b=c")
     [Dropped(name='address', text='https://'), Dropped(name='address', text='/?b=c')]
     """
-    if part.rule != "url":
-        return [] if part.said.strip() or not any(map(str.isalnum, written)) else [Dropped(part.rule, written)]
+    if rule != "url":
+        return [Dropped(rule, written)] if any(map(str.isalnum, written)) else []
     scheme, _, path = _ADDRESS.fullmatch(written).groups()  # type: ignore[union-attr]  # it matches always
     left = (scheme, "" if _is_said(path) else path)
     return [Dropped("address", piece) for piece in left if any(map(str.isalnum, piece))]
@@ -374,13 +374,11 @@ def _hashtag(match: re.Match[str]) -> str:
     return "hashtag " + " ".join(in_pairs(piece) if piece[0].isdecimal() else piece for piece in pieces)
 
 
+_KEYS = {"ctrl": "Control", "cmd": "Command", "alt": "Alt", "shift": "Shift", "opt": "Option"}
+
+
 def _key(match: re.Match[str]) -> str:
-    first = {"ctrl": "Control", "cmd": "Command", "alt": "Alt", "shift": "Shift", "opt": "Option"}[match[1].lower()]
-    return f"{first} "
-
-
-def _words_of(names: object) -> frozenset[str]:
-    return frozenset(str(name).lower() for name in names)  # type: ignore[attr-defined]
+    return f"{_KEYS[match[1].lower()]} "
 
 
 def _any(names: object) -> str:
@@ -426,31 +424,31 @@ WEB = (
     rule("domain", rf"\.(?:{_TLD}|{FILES})(?!\w)", lambda m: f"dot {m[0][1:]}", ".", sign="."),
 )
 NAMES = (
-    Rule("book", re.compile(rf"({_any(_BOOKS)})\.?(?= \d{{1,3}}:\d)"), lambda m: _BOOKS[m[1]], "a", _words_of(_BOOKS)),
+    Rule("book", re.compile(rf"({_any(_BOOKS)})\.?(?= \d{{1,3}}:\d)"), lambda m: _BOOKS[m[1]], "a", frozenset(_BOOKS)),
     rule("phrase", r"(?i:e\.g\.?|i\.e\.?|a\.k\.a\.)(?!\w)", _phrase, "g", sign="."),
-    rule("phrase", r"(?i:et al\.)", _phrase, "a", frozenset(("et",))),
+    rule("phrase", r"(?i:et al\.)", _phrase, "a", any_case(["et"])),
     rule("degree", r"Ph\. ?D\.?|M\.?Sc\.|B\.?Sc\.|Ed\.D\.", _degree, "g", sign="."),
     rule("initials", r"(?:[^\W\d_]\.){2,8}(?![^\W\d_]{2})", _initials, "g", sign="."),
     rule(
         "initials", r"(?:[^\W\d_]\.){1,8}[^\W\d_](?!\w|\.\w)", lambda m: " ".join(m[0].replace(".", "")), "g", sign="."
     ),
-    rule("title", rf"({_any(_TITLES)})\b(?!')(?P<dot>\.?)", _title, "a", _words_of(_TITLES)),
-    rule("street", rf"({_any(STREETS)})\b(?!')(?P<dot>\.?)", _street, "a", _words_of(STREETS)),
-    rule("direction", r"([NS]\.?[EW]|[NSEW])\b\.?", _wind, "a", _words_of(_WINDS)),
-    rule("state", rf"(?<=, )({_any(_STATES)})(?![\w'])", _state, "a", _words_of(_STATES)),
+    rule("title", rf"({_any(_TITLES)})\b(?!')(?P<dot>\.?)", _title, "a", frozenset(_TITLES)),
+    rule("street", rf"({_any(STREETS)})\b(?!')(?P<dot>\.?)", _street, "a", frozenset(STREETS)),
+    rule("direction", r"([NS]\.?[EW]|[NSEW])\b\.?", _wind, "a", frozenset(_WINDS)),
+    rule("state", rf"(?<=, )({_any(_STATES)})(?![\w'])", _state, "a", frozenset(_STATES)),
     rule(
         "abbreviation",
         rf"((?i:{_any({*_SHORT, *_BEFORE_NUMBER})}))(?![^\W\d_]|')(?P<dot>\.?)",
         _short,
         "a",
-        _words_of((*_SHORT, *_BEFORE_NUMBER)),
+        any_case((*_SHORT, *_BEFORE_NUMBER)),
     ),
     rule("years old", r"y/o(?!\w)", says("years old"), "g", sign="/"),
     rule("with", r"w/o(?!\w)", says("without"), "g", sign="/"),
     rule("with", r"w/(?!\w{1,2}\b)", says("with "), "g", sign="/"),
     rule("because", r"b/c(?!\w)", says("because"), "g", sign="/"),
-    rule("world war", r"WW(I{1,2})(?!\w)", _world_war, "a", frozenset(("wwi", "wwii"))),
+    rule("world war", r"WW(I{1,2})(?!\w)", _world_war, "a", frozenset(("WWI", "WWII"))),
     rule("numeral", r"[IVXL]{1,8}(?![\w'-])", _numeral, "a", _NUMERALS),
     rule("century", r"([IVXL]{1,8})(?= (?:century|centuries)\b)", _century, "a", _NUMERALS),
-    rule("key", r"((?i:ctrl|cmd|alt|shift|opt)) ?\+ ?(?=\w)", _key, "a", word_set("ctrl cmd alt shift opt")),
+    rule("key", r"((?i:ctrl|cmd|alt|shift|opt)) ?\+ ?(?=\w)", _key, "a", any_case(_KEYS)),
 )

@@ -1,5 +1,7 @@
 """Digits to English words, in American usage: "one thousand two hundred fifty"."""
 
+from functools import lru_cache
+
 _ONES = [
     "zero",
     "one",
@@ -34,6 +36,7 @@ _LONGEST = 15
 """Digits of the longest number that is said as one; longer ones are said digit by digit."""
 
 
+@lru_cache(maxsize=4096)
 def cardinal(digits: str) -> str:
     """Read a whole number; long ones and those with leading zeros digit by digit.
 
@@ -72,6 +75,7 @@ def _below_thousand(number: int) -> str:
     return f"{_ONES[hundred]} hundred {_below_hundred(rest)}" if rest else f"{_ONES[hundred]} hundred"
 
 
+@lru_cache(maxsize=4096)
 def one_by_one(digits: str) -> str:
     """Read digits one by one; anything else separates groups.
 
@@ -95,6 +99,7 @@ def decimal(amount: str) -> str:
     return f"{words} point {one_by_one(fraction)}".strip() if point else words
 
 
+@lru_cache(maxsize=1024)
 def ordinal(digits: str) -> str:
     """Read an ordinal number.
 
@@ -115,6 +120,7 @@ def year(digits: str) -> str:
     return cardinal(digits) if len(digits) != 4 or int(digits) % 1000 < 10 else in_pairs(digits)
 
 
+@lru_cache(maxsize=4096)
 def in_pairs(digits: str) -> str:
     """Read the number of a house, a room, a flight or a model.
 

@@ -7,7 +7,7 @@ from datagen.text.english.chemistry import is_reaction
 from datagen.text.english.formulas import GREEK, LETTER, is_asked, is_minus
 from datagen.text.english.numbers import cardinal
 from datagen.text.english.times import DAYS, MONTHS
-from datagen.text.reading import rule, says
+from datagen.text.reading import any_case, rule, says
 
 _RANGED = frozenset(
     {
@@ -205,6 +205,13 @@ def _quoted_end(match: re.Match[str]) -> str:
     return " "
 
 
+def _secret_end(match: re.Match[str]) -> str | None:
+    """The last sign of a password with underscores; any other call stays, unless a sentence continues."""
+    if re.search(r"[a-zA-Z\d]_[a-zA-Z\d]{1,15}$", match.string[max(0, match.start() - 18) : match.start()]):
+        return " exclamation mark "
+    return None if re.match('" [a-z]', match.string[match.end() : match.end() + 3]) else "!"
+
+
 def _subscript(match: re.Match[str]) -> str:
     return f" {cardinal(match[1]) if match[1].isdecimal() else match[1]} "
 
@@ -248,6 +255,8 @@ SYMBOLS = (
     rule("language", r"([CF])#(?!\w)", lambda m: f"{m[1]} sharp", "g", sign="#"),
     rule("plural", r"([^\W\d_]{2,40})\((e?s)\)", lambda m: m[1] + m[2], "g", sign="("),
     rule("function", r"([a-z])\(([a-z])\)(?!\w)", lambda m: f"{m[1]} of {m[2]}", "g", sign="("),
+    rule("function", r"([f-hp-z])\((\d{1,4})\)(?!\w)", lambda m: f"{m[1]} of {cardinal(m[2])}", "g", sign="("),
+    rule("function", r"O\((?=[\w^* ]{1,16}\))", says("O of "), "g", sign="("),
     rule("call", r"(?<=\w)\( ?\)", says(" "), ".", sign="("),
     rule(
         "slice",
@@ -256,6 +265,7 @@ SYMBOLS = (
         ".",
         sign="[",
     ),
+    rule("secret", r"!(?=\")", _secret_end, ".", sign="!"),
     rule("quoted end", r"[.?!]\"(?= [a-z])", _quoted_end, ".", sign=".?!"),
     rule("range", r"(?<=\d) ?\.{2,3} ?(?=\d)", says(" to "), ".", sign="."),
     rule("dots", r"\.{2,400}", says(". "), ".", sign="."),
@@ -294,13 +304,13 @@ SYMBOLS = (
     ),
     rule("degrees", r"°", says(" degrees "), ".", sign="°"),
     rule("section", r"§{1,2} ?", says(" section "), ".", sign="§"),
-    rule("ohm", r"(?<=\d )Ω(?!\w)", says("ohms"), "a", frozenset("ω")),
+    rule("ohm", r"(?<=\d )Ω(?!\w)", says("ohms"), "a", frozenset("Ω")),
     rule(
         "Greek letter",
         rf"{LETTER}|∆",
         lambda m: GREEK[m[0].lower()],
         "a.",
-        frozenset(GREEK),
+        any_case(GREEK),
     ),
     rule("bracket", r"[(\[]", _opening, ".", sign="(["),
     rule("bracket", r"[()\[\]|•]", says(", "), ".", sign="()[]|•"),

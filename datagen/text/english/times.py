@@ -4,7 +4,7 @@ import re
 
 from datagen.text.english.context import before, ends_sentence, following, label, plural_follows, previous
 from datagen.text.english.numbers import cardinal, decade, one_by_one, ordinal, year
-from datagen.text.reading import rule, word_set
+from datagen.text.reading import any_case, rule, word_set
 
 MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 DAYS = {
@@ -12,7 +12,7 @@ DAYS = {
     "thu": "Thursday", "thur": "Thursday", "thurs": "Thursday", "fri": "Friday", "sat": "Saturday", "sun": "Sunday",
 }  # fmt: skip
 _SHORT_MONTHS = {name[:3].lower(): name for name in MONTHS} | {"sept": "September"}
-_MONTH_WORDS = frozenset({*_SHORT_MONTHS, *(name.lower() for name in MONTHS)})
+_MONTH_WORDS = any_case((*_SHORT_MONTHS, *MONTHS))
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
     r"Nov(?:ember)?|Dec(?:ember)?|jan(?:uary)?|feb(?:ruary)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
@@ -371,9 +371,16 @@ DATES = (
         r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?:(?P<t>T)(?=\d)|(?![\w/-]|\.\d))",
         _iso_date,
         sign="-/.",
+        digits="4",
     ),
-    rule("date", r"(\d{1,2})([/.-])(\d{1,2})\2([12]\d{3})(?![\w/-]|\.\d)", _numeric_date, sign="-/."),
-    rule("date", r"(\d{1,2})(/)(\d{1,2})/(\d{2})(?![\w/-]|\.\d| (?:hours|days|months))", _numeric_date, sign="/"),
+    rule("date", r"(\d{1,2})([/.-])(\d{1,2})\2([12]\d{3})(?![\w/-]|\.\d)", _numeric_date, sign="-/.", digits="12"),
+    rule(
+        "date",
+        r"(\d{1,2})(/)(\d{1,2})/(\d{2})(?![\w/-]|\.\d| (?:hours|days|months))",
+        _numeric_date,
+        sign="/",
+        digits="12",
+    ),
     rule(
         "year and month",
         rf"(?P<n>{_YEAR})-(?P<m>0[1-9]|1[0-2])(?![\w-])(?!x)",
@@ -383,6 +390,7 @@ DATES = (
             else None
         ),
         sign="-",
+        digits="4",
     ),
     rule(
         "date",
@@ -392,9 +400,10 @@ DATES = (
         _day_month,
         sign=" -—a",
         spaced="-—taoJFMASONDjfmasond",
+        digits="12",
     ),
-    rule("expiry", r"(0[1-9]|1[0-2]) ?/ ?(\d{2}|20\d\d)(?![\w/])", _expiry, sign=" /", spaced="/"),
-    rule("date", r"(\d{1,2})/(\d{1,2})(?![\w/%]|\.\d|-\w)", _day_of_year, sign="/"),
+    rule("expiry", r"(0[1-9]|1[0-2]) ?/ ?(\d{2}|20\d\d)(?![\w/])", _expiry, sign=" /", spaced="/", digits="2"),
+    rule("date", r"(\d{1,2})/(\d{1,2})(?![\w/%]|\.\d|-\w)", _day_of_year, sign="/", digits="12"),
 )
 """Dates that begin with a digit."""
 MONTH_DATES = (
@@ -420,48 +429,57 @@ MONTH_DATES = (
         rf"(?P<day>{'|'.join(sorted(map(str.capitalize, DAYS), key=len, reverse=True))})\b(?P<dot>\.?)",
         _day_name,
         "a",
-        frozenset(DAYS),
+        frozenset(map(str.capitalize, DAYS)),
     ),
     rule(
         "month",
         r"(?P<month>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b(?P<dot>\.?)",
         _month_name,
         "a",
-        frozenset(_SHORT_MONTHS),
+        frozenset(map(str.capitalize, _SHORT_MONTHS)),
     ),
 )
 """Dates, months and weekdays that begin with a letter."""
 TIMES = (
-    rule("verse", r"(\d{1,3}):(\d{1,3})(?:[-—](\d{1,3}))?(?![\d:])", _verse, sign=":"),
-    rule("book", rf"([123]) (?=(?:{_NUMBERED_BOOKS}) \d)", _book, sign=" ", spaced="SKCTPJM"),
+    rule("verse", r"(\d{1,3}):(\d{1,3})(?:[-—](\d{1,3}))?(?![\d:])", _verse, sign=":", digits="123"),
+    rule("book", rf"([123]) (?=(?:{_NUMBERED_BOOKS}) \d)", _book, sign=" ", spaced="SKCTPJM", digits="1"),
     rule(
         "ratio",
         r"(\d{1,3}) ?: ?(\d{1,3})(?![\w:]|\.\d)",
         lambda m: None if " " in m[0] and label(m) not in _RATIO_WORDS else _ratio(m),
         sign=" :",
         spaced=":",
+        digits="123",
     ),
-    rule("clock", rf"(?P<hour>\d{{1,2}})[:.](?P<minute>[0-5]\d){_AMPM}{_TZ}(?P<second>)", _time, sign=":."),
+    rule(
+        "clock", rf"(?P<hour>\d{{1,2}})[:.](?P<minute>[0-5]\d){_AMPM}{_TZ}(?P<second>)", _time, sign=":.", digits="12"
+    ),
     rule(
         "clock",
         rf"(?P<hour>\d{{1,2}}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?= ?[AaPp]\.?[Mm]))?{_AMPM}?{_TZ}(?![\w:])",
         _time,
         sign=":",
+        digits="12",
     ),
-    rule("clock", rf"(?P<hour>\d{{1,2}}){_AMPM_HOUR}{_TZ}", _hour, sign=" a", spaced="AaPp"),
-    rule("duration", r"(\d{1,3}):(\d\d):(\d\d)(?![\d:])", _long_clock, sign=":"),
-    rule("decade", r"(?P<mark>)(?P<century>1\d|20)(?P<ten>\d)0'?s(?!\w)", _decade, sign="'a"),
-    rule("decade", r"(?P<mark>)(?P<century>)(?P<ten>[2-9])0'?s(?!\w)", _decade, sign="'a"),
-    rule("season", r"((?:1[6-9]|20)\d\d)[-—/](\d\d)(?![\w/%:-]|[,.]\d)", _season_years, sign="-—/"),
+    rule("clock", rf"(?P<hour>\d{{1,2}}){_AMPM_HOUR}{_TZ}", _hour, sign=" AaPp", spaced="AaPp", digits="12"),
+    rule("duration", r"(\d{1,3}):(\d\d):(\d\d)(?![\d:])", _long_clock, sign=":", digits="123"),
+    rule("decade", r"(?P<mark>)(?P<century>1\d|20)(?P<ten>\d)0'?s(?!\w)", _decade, sign="'s", digits="4"),
+    rule("decade", r"(?P<mark>)(?P<century>)(?P<ten>[2-9])0'?s(?!\w)", _decade, sign="'s", digits="2"),
+    rule("season", r"((?:1[6-9]|20)\d\d)[-—/](\d\d)(?![\w/%:-]|[,.]\d)", _season_years, sign="-—/", digits="4"),
     rule(
         "year",
         r"(?P<n>\d{1,4}) ?(?P<era>BCE|BC|CE|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)",
         _era,
-        sign=" a",
+        sign=" BCA",
         spaced="BCA",
+        digits="1234",
     ),
     rule(
-        "years", rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b|{_MEASURED}))", lambda m: year(m[1]), sign="-—"
+        "years",
+        rf"({_YEAR})(?=[-—](?:{_YEAR})(?!\d| ?[a-z]{{3,12}}s\b|{_MEASURED}))",
+        lambda m: year(m[1]),
+        sign="-—",
+        digits="4",
     ),
     rule(
         "years",
@@ -471,8 +489,9 @@ TIMES = (
             if re.search(r"[12]\d{3}[-—]$", m.string[max(0, m.start() - 5) : m.start()]) and not plural_follows(m)
             else None
         ),
+        digits="4",
     ),
-    rule("year", rf"{_YEAR}(?![\w%]|[,.:/]\d|-\d)", _year),
+    rule("year", rf"{_YEAR}(?![\w%]|[,.:/]\d|-\d)", _year, digits="4"),
 )
 APOSTROPHE_YEARS = (
     rule("decade", r"(?P<mark>')(?P<century>)(?P<ten>\d)0'?s(?!\w)", _decade, ".", sign="'"),

@@ -145,7 +145,7 @@ class French(European):
             rule("ordinal", r"(\d{1,4})(er|re|ère|ème|ères|èmes|eme|nde|nd|e|è|ers|es)(?![^\W_])", self._ordinal),
             rule("days", rf"({days})\.?[-—]({days})\.?(?![^\W_])", _days, "ag", _DAYS),
             rule("Roman numeral", rf"({romans})(er|re|e|ème|eme)?(?![^\W_])", self._roman, "a",
-                 [r.lower() + s for r in ROMANS for s in ("", *suffixes)]),
+                 [r + s for r in ROMANS for s in ("", *suffixes)]),
         )  # fmt: skip
 
     @override

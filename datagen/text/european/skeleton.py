@@ -6,11 +6,12 @@ numbers, dates and times. Each group of digits is classified once, by the signs 
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from datagen.text.european.amounts import NUMBER, Amount, amount_of
 from datagen.text.european.words import LETTERS, Match, alternatives, any_other, before
 from datagen.text.markup import prose
-from datagen.text.reading import WORD, Reader, Reading, Rule, read_until_stable, rule, says
+from datagen.text.reading import WORD, Reader, Reading, Rule, any_case, read_until_stable, rule, says
 from datagen.text.tidying import tidy
 
 _CHARACTERS = re.compile(rf"[{LETTERS}' ,.?!;:]*")
@@ -75,8 +76,9 @@ class European:
         }
         self._forms |= self.short_forms
         rules = (*self.own_rules(), *self._shared_rules())
+        rules = tuple(replace(each, words=each.words | any_case(each.words)) for each in rules)
         self._reader = Reader(rules, _MARKS)
-        self._read_words = frozenset().union(*(each.words for each in rules))
+        self._read_words = frozenset(word.lower() for each in rules for word in each.words)
 
     # -- hooks of a language ------------------------------------------------------------------------------
 
@@ -192,7 +194,7 @@ class European:
         month = alternatives((*self.months, *(f"{short}." for short in self.short_months), *self.short_months))
         shorts = alternatives(self._forms)
         lone = sorted(unit for unit in self.units if re.fullmatch("[b-df-hj-np-tv-z]{2}", unit))
-        first_words = {re.split("[^a-zà-ÿ]", form.lower())[0] for form in self.short_forms}
+        first_words = {re.split("[^a-zà-ÿA-Z]", form)[0] for form in self._forms}
         return (
             rule("abbreviation", rf"(?:{shorts})(?![^\W\d_])", self._short_form, "ag", first_words - {""}),
             rule("phone", r"\+\d{1,3}(?:[ ./-]{0,2}(?:\(0\) ?)?\d{1,12}){1,8}(?!\d)", self._phone, "."),

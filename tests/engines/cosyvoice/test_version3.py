@@ -10,6 +10,7 @@ import pytest
 from datagen.engines import load
 from datagen.engines.tts.cosyvoice import CosyVoice
 from datagen.errors import EngineError, EngineMissingError, RecipeError
+from datagen.records import Style
 from tests.engines.cosyvoice.fake_cosyvoice3 import fake_checkout, fake_model
 
 torch = pytest.importorskip("torch")
@@ -47,6 +48,27 @@ def test_version_3_gets_its_system_prompt_and_a_file(fake, bank, tmp_path, mode,
     assert set(tts._model.frontend.spk2info) == {"anna"}
 
 
+def test_instruct_follows_a_style_in_fixed_words_and_other_modes_its_pace(fake, bank, tmp_path):
+    model_dir = fake_model(tmp_path / "model", 3)
+    tts = CosyVoice(str(model_dir), str(fake), mode="instruct", bank=bank, instruct="Speak up.")
+    assert tts.styles == ("emotion", "pace", "whisper", "laughter")
+    tts.speak_styled(TEXT, "eve", 1, Style("sad", whisper=True))
+    tts.speak(TEXT, "eve", 1)
+    words = "Speak up. Speak in a sad tone. Whisper."
+    prompts = [prompt for _, prompt, *_ in tts._model.model.heard]
+    assert prompts == [f"{SYSTEM} {words}<|endofprompt|>", f"{SYSTEM} Speak up.<|endofprompt|>"]
+    assert CosyVoice(str(model_dir), str(fake), bank=bank).styles == ("pace",)
+
+
+def test_the_pace_of_a_style_is_cosyvoices_own_speed(fake, bank, tmp_path, monkeypatch):
+    tts, speeds = CosyVoice(str(fake_model(tmp_path / "model", 3)), str(fake), bank=bank, speed=2), []
+    pieces = tts._prompts.pieces
+    monkeypatch.setattr(tts._prompts, "pieces", lambda *args: speeds.append(args[-1]["speed"]) or pieces(*args))
+    for pace in ("slow", "", "fast"):
+        tts.speak_styled(TEXT, "eve", 1, Style(pace=pace))
+    assert speeds == pytest.approx([1.7, 2, 2.3])
+
+
 def test_the_number_of_threads_decides_nothing(fake, bank, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
@@ -64,7 +86,7 @@ def test_the_log_of_the_process_stays_as_it_was(fake, bank, tmp_path):
 
 def test_without_the_system_prompt_the_fake_refuses_as_version_3_does(fake, bank, tmp_path, monkeypatch):
     tts = CosyVoice(str(fake_model(tmp_path / "model", 3)), str(fake), bank=bank)
-    monkeypatch.setattr(tts._prompts, "_prompt", "")
+    monkeypatch.setattr("datagen.engines.tts.cosyvoice.text_prompt", lambda *_: "")
     with pytest.raises(EngineError, match=r"its language model: <\|endofprompt\|> not detected"):
         tts.speak(TEXT, "eve", 1)
 

@@ -12,6 +12,7 @@ from datagen.engines import load
 from datagen.engines.conformance import check
 from datagen.engines.remote.pace import Pace
 from datagen.errors import EngineError, OutageError, RecipeError
+from datagen.records import Style
 from tests.engines.speech_server.conftest import FAST, at_first
 
 TEXT = "well, that is good news"
@@ -22,6 +23,15 @@ def test_the_engine_keeps_all_laws_of_its_kind(engine, bank):
         found = list(check("tts", voice))
         assert len(found) > 15
         assert [finding for finding in found if not finding.holds] == []
+
+
+def test_a_style_is_sent_as_speed_and_instructions(host, engine):
+    voice = engine(styles=["pace", "emotion"])
+    assert voice.styles == ("pace", "emotion")
+    voice.speak(TEXT, "tone-1", 7)
+    voice.speak_styled(TEXT, "tone-1", 7, Style("angry", "slow"))
+    assert not {"speed", "instructions"} & set(host.calls[0])
+    assert (host.calls[1]["speed"], host.calls[1]["instructions"]) == (0.85, "Speak in an angry tone.")
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "pcm", "mp3", "opus"])
