@@ -168,4 +168,4 @@ def kept_faults(manifest: Manifest) -> Iterator[str]:
     keys = (file.key for file in manifest.files("rejects"))
     example = next((each for key in keys if (each := _example(manifest.store, key, name)) != "see `rejects/`"), "")
     at = f". For example {example}" if example else ""
-    yield f"no dialogue was kept: {n} of {manifest.n_records} records were rejected as {name}{at}. {_fix(name)}"
+    yield f"no dialogue was kept: {n} of {manifest.n_records} records were rejected as {name}{at}. {_fix(name, at)}"

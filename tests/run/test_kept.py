@@ -46,11 +46,11 @@ def test_a_build_that_would_keep_nothing_ends_before_any_speech(tmp_path):
 
 
 def test_no_split_is_remarked_on_where_nothing_is_kept(tmp_path):
-    watcher = Lines()
+    watcher, few = Lines(), "splits={validation: 0.1, test: 0.1, min_dialogues: 1}"
     with pytest.raises(LimitError):
-        build(fake(tmp_path, records=coded(3)), str(tmp_path / "out"), watcher=watcher)
+        build(fake(tmp_path, few, records=coded(3)), str(tmp_path / "out"), watcher=watcher)
     assert watcher.lines == []
-    build(fake(tmp_path, records=plain(1)), str(tmp_path / "out"), watcher=watcher)
+    build(fake(tmp_path, few, records=plain(1)), str(tmp_path / "out"), watcher=watcher)
     assert any("train" in line for line in watcher.lines)
 
 
