@@ -167,5 +167,5 @@ def kept_faults(manifest: Manifest) -> Iterator[str]:
     name, n = Outcome(0, Counter(manifest.rejects)).top()
     keys = (file.key for file in manifest.files("rejects"))
     example = next((each for key in keys if (each := _example(manifest.store, key, name)) != "see `rejects/`"), "")
-    at = f". For example {example}" if example else ""
-    yield f"no dialogue was kept: {n} of {manifest.n_records} records were rejected as {name}{at}. {_fix(name, at)}"
+    at = f". For example {without_fix(name.rpartition('/')[2], example)}" if example else ""
+    yield f"no dialogue was kept: {n} of {manifest.n_records} records were rejected as {name}{at}. {_fix(name, example)}"

@@ -78,7 +78,7 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(example, out, tmp_path
 
 
 def test_everything_that_is_missing_is_reported_before_training(example, out, tmp_path):
-    two_tasks = str(made(tmp_path, n=6)[0])
+    two_tasks = str(made(tmp_path, "flatten.max_tokens=512", n=6)[0])
     sizes = ["--max-tokens", "512", "--batch-size", "2"]
     with pytest.raises(SystemExit) as error:
         example.train(example.options([two_tasks, "--to", str(tmp_path / "runs"), "--tokens", "10239", *sizes]))
