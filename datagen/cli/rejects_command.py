@@ -46,7 +46,7 @@ def rejects(
 
 
 def _fix(found: "RejectReason") -> str:
-    """How to keep such records; a fix made from a record is that of the first example."""
+    """The fix of such records; one made from a record is that of the first example."""
     from datagen.sources.advice import fix_of
 
     return fix_of(found.name.rpartition("/")[2], found.examples[0]["detail"] if found.examples else "")

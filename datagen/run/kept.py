@@ -168,4 +168,5 @@ def kept_faults(manifest: Manifest) -> Iterator[str]:
     keys = (file.key for file in manifest.files("rejects"))
     example = next((each for key in keys if (each := _example(manifest.store, key, name)) != "see `rejects/`"), "")
     at = f". For example {without_fix(name.rpartition('/')[2], example)}" if example else ""
-    yield f"no dialogue was kept: {n} of {manifest.n_records} records were rejected as {name}{at}. {_fix(name, example)}"
+    found = f"{n} of {manifest.n_records} records were rejected as {name}"
+    yield f"no dialogue was kept: {found}{at}. {_fix(name, example)}"

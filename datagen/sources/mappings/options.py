@@ -1,4 +1,4 @@
-"""Options of the command line that describe records, made from what they hold, to be copied as they are."""
+"""Options of the command line that describe records, made from what they hold, ready to be copied."""
 
 import json
 import re
