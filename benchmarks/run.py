@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "stages": ("--times", "3"),
     "reflatten": ("--hours", "5", "--rounds", "1"),
     "report": ("--hours", "5", "--rounds", "1"),
+    "exports": ("--hours", "0.1", "--times", "1"),
     "size": ("--hours", "0.3", "--times", "1"),
     "scale": ("--dialogues", "20000", "--units", "200", "--build", "20", "--whole", "500", "--unit-dialogues", "5"),
     "cluster": ("--units", "40", "--minutes", "2", "--naps", "8"),

@@ -18,7 +18,7 @@ from typing_extensions import NotRequired, TypedDict
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.recipe import EXTENDS, WRITE, Recipe
 from datagen.records import EngineInfo, InputFile, Judged, Mark, Origin, Turn, Voice
-from datagen.shards.identity import Clock, KeptApart, Silence
+from datagen.shards.identity import Clock, EncodedFrom, KeptApart, Silence
 from datagen.shards.manifest import IndexPart, Reproducible, Sums
 from datagen.shards.schema import SCHEMAS
 from datagen.shards.unit import Marker
@@ -68,6 +68,7 @@ class _Identity(BaseModel):
     clock: Clock
     silence: Silence
     kept_apart: KeptApart | None = None
+    encoded: EncodedFrom | None = None
 
 
 class _Plan(BaseModel):

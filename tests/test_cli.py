@@ -254,9 +254,20 @@ def test_listen_decodes_where_no_sound_was_kept_and_says_so(datagen, built):
 
 @pytest.mark.parametrize("format", ["lhotse", "moshi", "datasets"])
 def test_export_says_what_it_wrote_and_how_to_read_it(datagen, built, format):
-    said = datagen.ok("export", built, "--to", "to", "--format", format, "--decoded")
-    assert said.startswith(f"to: 3 conversations (train 3, validation 0, test 0) for {format}\nNext:  ")
-    assert datagen.ok("export", built, "--to", "to", "--format", format, "--decoded") == said
+    said = datagen.ok("export", built, "--to", "to", "--format", format, "--decoded", "--workers", "1")
+    assert f"to: 3 conversations (train 3, validation 0, test 0) for {format}, 0.01 hours\n" in said
+    assert "\nNext:  " in said
+    again = datagen.ok("export", built, "--to", "to", "--format", format, "--decoded", "--workers", "1")
+    assert again.splitlines()[-2:] == said.splitlines()[-2:]
+    assert "no faults" in datagen.ok("check", "to")
+
+
+def test_an_export_for_a_trainer_states_what_it_assumes(datagen, built):
+    said = datagen.ok("export", built, "--to", "to", "--for", "moshi-finetune", "--split", "train", "--workers", "1")
+    assert "to: 3 conversations (train 3) for moshi" in said
+    assert "decoded from tokens because the build kept no audio (mix.keep_audio)" in said
+    assert "Assumes:  data.train_data is the folder of one split" in said
+    assert datagen.ok("status", "to") == "to: an export, 1 of 1 units done; finished\n"
 
 
 def test_report_writes_a_page_and_opens_it(datagen, built, monkeypatch):

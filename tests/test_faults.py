@@ -65,21 +65,26 @@ ROLES = {
     "to": Role.WRITTEN,
     "plots": Role.WRITTEN,
     "answers": Role.WRITTEN,
+    "outputs": Role.READ,
     "init file": Role.WRITTEN,
     "push to": Role.WORD,
     "set_": Role.SETTING,
+    "option": Role.SETTING,
+    "tokenizer": Role.WORD,
     "voices limit": Role.SETTING,
     **dict.fromkeys(("engine", "address", "task", "dialogue", "channel", "format", "split", "chunk"), Role.WORD),
     **dict.fromkeys(("kind", "name", "language", "licence", "title", "reason"), Role.WORD),
     **dict.fromkeys(("init voices", "init timing", "init size"), Role.WORD),
+    **dict.fromkeys(("for_", "where", "rate", "roles", "codec"), Role.WORD),
 }
 """By parameter, or by command and parameter. `out` is a build as an argument, and written as an option."""
 
 ALSO = {
     "evaluate judge": ("--judge", "mine.yaml"),
+    "evaluate outputs": (),
     "evaluate model": (),
     "listen": ("--decoded",),
-    "export": ("--decoded",),
+    "export": ("--decoded", "--format", "moshi"),
     "evaluate": ("--judge", "mine.yaml"),
     "engines check": ("--kind", "tts"),
     "merge": ("out",),
@@ -87,7 +92,7 @@ ALSO = {
 }
 """What a call needs besides its paths."""
 
-WORDS = {"push": "hf:ann/talks", "prompts show": "script", "engines check": "tone", "listen": "d1", "export": "moshi"}
+WORDS = {"push": "hf:ann/talks", "prompts show": "script", "engines check": "tone", "encode": "tone", "listen": "d1"}
 """The required word of a command."""
 
 
@@ -222,7 +227,7 @@ def fails(arguments: list[str], names: str) -> str:
 def finished(tmp_path_factory) -> Path:
     """A folder with a build that tests copy."""
     folder = tmp_path_factory.mktemp("finished")
-    made(folder)
+    made(folder, "mix.keep_audio=true")
     write(folder / "in.jsonl", talks(3))
     (folder / "bank").mkdir()
     for k in range(2):
@@ -243,7 +248,8 @@ def here(finished, tmp_path, monkeypatch) -> Path:
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")
-    monkeypatch.setattr("datagen.cli.build_commands._N_CORES", 0)  # units are made in this process
+    for command in ("build_commands", "export_command"):  # units are made in this process
+        monkeypatch.setattr(f"datagen.cli.{command}._N_CORES", 0)
     return tmp_path
 
 

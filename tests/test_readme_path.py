@@ -1,6 +1,7 @@
 """The path of README.md from five dialogues to a trained model, literally, and the Python of docs on its build.
 
-Runs the blocks of README.md from part 2 to part 3 in their order, then those of api.md, audit.md and inspect.md.
+Runs the blocks of README.md from part 2 to part 3 in their order, then those of api.md, audit.md, inspect.md and
+exports.md.
 """
 
 import os
@@ -47,10 +48,10 @@ def test_the_path_of_the_readme_leaves_what_it_promises(folder):
     assert [name for name in made if not (folder / name).is_file()] == []
     splits = {path.name for path in (folder / "out" / "mine" / "three_stream").iterdir()}
     assert splits == {"train", "validation", "test"}
-    assert list((folder / "out" / "moshi").rglob("*.wav"))
+    assert list((folder / "out" / "moshi").rglob("*.flac"))
 
 
-@pytest.mark.parametrize("page", ["api.md", "audit.md", "inspect.md"])
+@pytest.mark.parametrize("page", ["api.md", "audit.md", "inspect.md", "exports.md"])
 def test_python_of_docs_runs_on_that_build(folder, page):
     found = [block for block in blocks_of(ROOT / "docs" / page) if block.runner == THIS]
     assert found

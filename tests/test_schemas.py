@@ -43,7 +43,7 @@ def test_a_manifest_keeps_its_schema(built):
     _, manifest = built
     schemas._Manifest.model_validate_json(manifest.to_json(), strict=True)
     values = json.loads(manifest.to_json())
-    assert set(values) == set(schemas._Manifest.model_fields)
+    assert set(values) == set(schemas._Manifest.model_fields) - {"encoded"}  # of an encoded build only
     for name in ("vocabulary", "clock", "silence"):
         known = set(schemas._Manifest.model_fields[name].annotation.__annotations__)
         assert set(values[name]) == known - {"codebook_sizes", "silence_codes"}  # of several codebooks only

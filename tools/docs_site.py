@@ -21,7 +21,13 @@ PAGES = (
 _GUIDES = {
     "Start": ["README.md", "docs/building.md", "docs/sources.md", "docs/api.md"],
     "Data": ["docs/format.md", "docs/timing.md", "docs/interruptions.md", "docs/acoustics.md", "docs/audit.md"],
-    "Look, train, publish": ["docs/report.md", "docs/inspect.md", "docs/training.md", "docs/publishing.md"],
+    "Look, train, publish": [
+        "docs/report.md",
+        "docs/inspect.md",
+        "docs/exports.md",
+        "docs/training.md",
+        "docs/publishing.md",
+    ],
     "Engines": ["docs/engines.md", "docs/voices.md", "docs/writing.md", "prompts/README.md"],
     "Scale": ["docs/cluster.md", "docs/stores.md", "docs/scale.md", "docs/figures.md", "benchmarks/README.md"],
     "Project": ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"],

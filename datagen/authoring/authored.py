@@ -25,6 +25,8 @@ class Brief:
     source: str = ""
     record: int = 0
     """Place among all briefs of the input, from 0."""
+    situation: str = ""
+    """What has happened, or where the call is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Written:
     """By the judge, 1 to 10: spokenness, coherence, safety."""
     reasons: dict[str, str] = field(default_factory=dict)
     """The judge's, by score."""
+    scores_again: dict[str, int] = field(default_factory=dict)
+    """By a second wording of the judge's prompt, of a share of the dialogues; empty: not judged again."""
     written_by: tuple[Origin, ...] = ()
     brief: Brief | None = None
     source: str = ""
@@ -58,6 +62,8 @@ class Written:
         record: dict[str, Any] = {"id": self.id, "language": self.language}
         if self.brief:
             record |= {name: getattr(self.brief, name) for name in ("topic", "persona", "style")}
+            if self.brief.situation:
+                record["situation"] = self.brief.situation
         if self.system:
             record["system"] = self.system
         record["turns"] = [{"role": turn.role, "text": turn.text} for turn in self.turns]
@@ -65,6 +71,8 @@ class Written:
             record["styles"] = styles
         record["marks"] = [asdict(mark) for mark in self.marks]
         record["scores"], record["reasons"] = dict(self.scores), dict(self.reasons)
+        if self.scores_again:
+            record["scores_again"] = dict(self.scores_again)
         record["written_by"] = [asdict(origin) for origin in self.written_by]
         return record
 
@@ -89,6 +97,17 @@ class Written:
 
 
 Item = Dialogue | Brief
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A record that is not decided, because the server gave no answer to one of its questions."""
+
+    record: int
+    dialogue_id: str
+    source: str
+    reason: str
+    detail: str
 
 
 def begun(item: Item) -> Written:

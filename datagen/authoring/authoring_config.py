@@ -1,9 +1,10 @@
 """The recipe of an authoring run: all values and their defaults. Unknown keys are errors."""
 
 import hashlib
+import ipaddress
 import json
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, model_validator
 
@@ -15,9 +16,36 @@ from datagen.recipe.recipe import RejectedShare
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
 
 
-class WriteInput(ConfigPart):
-    """Input of authoring: topics, or existing dialogues."""
+class Scenarios(ConfigPart):
+    """A grid of briefs: topics x situations x personas x settings x moods, from tables."""
 
+    count: int = Field(ge=1, le=10_000_000, description="Briefs in all languages together")
+    tables: str = Field(
+        "package:scenarios.yaml", description="File of tables; `package:scenarios.yaml` is the shipped one"
+    )
+    languages: dict[str, float] = Field(
+        default_factory=dict, description="Share of each language; empty: equal shares of `languages`"
+    )
+    domains: dict[str, float] = Field(
+        default_factory=dict, description="Weight of each domain of topics; those left out have weight 1"
+    )
+
+    @model_validator(mode="after")
+    def _weights(self) -> "Scenarios":
+        for name, weights in (("languages", self.languages), ("domains", self.domains)):
+            if any(not 0 <= weight < 1e6 for weight in weights.values()):
+                raise ValueError(f"{name}: weights must be from 0 to a million")
+            if weights and not any(weights.values()):
+                raise ValueError(f"{name}: at least one weight must be above 0")
+        return self
+
+
+class WriteInput(ConfigPart):
+    """Input of authoring: topics, a grid of scenarios, or existing dialogues."""
+
+    scenarios: Scenarios | None = Field(
+        None, description="A grid of briefs from tables of topics, situations and personas"
+    )
     topics: str = Field("", description="File of topics: one per line, or JSONL with topic, language, persona, style")
     paths: tuple[str, ...] = Field((), description="Dialogues, as `input.paths` of a build names them")
     shape: str = Field("auto", description="Shape of the dialogues' records, or `auto`")
@@ -27,16 +55,26 @@ class WriteInput(ConfigPart):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "WriteInput":
-        if bool(self.topics) == bool(self.paths):
-            raise ValueError("set either topics or paths")
+        if bool(self.topics) + bool(self.paths) + bool(self.scenarios) != 1:
+            raise ValueError("set either topics or paths or scenarios")
         return self
+
+    @property
+    def has_briefs(self) -> bool:
+        """True if dialogues are authored from briefs, not from existing dialogues."""
+        return not self.paths
 
 
 class Prices(ConfigPart):
-    """Prices per million tokens, in any currency."""
+    """Prices per million tokens, in any currency. Null: unknown, and no price is reported."""
 
-    input_per_million: float = Field(0, ge=0, le=1e9, description="Price of a million input tokens")
-    output_per_million: float = Field(0, ge=0, le=1e9, description="Price of a million output tokens")
+    input_per_million: float | None = Field(None, ge=0, le=1e9, description="Price of a million input tokens")
+    output_per_million: float | None = Field(None, ge=0, le=1e9, description="Price of a million output tokens")
+
+    @property
+    def known(self) -> bool:
+        """True if a price is set, be it 0; the other one then counts as 0."""
+        return self.input_per_million is not None or self.output_per_million is not None
 
 
 class Budget(ConfigPart):
@@ -46,15 +84,42 @@ class Budget(ConfigPart):
     money: float | None = Field(None, gt=0, le=1e12, description="In the currency of `llm.prices`")
 
 
+_OWN_FIELDS = frozenset(
+    {
+        *("messages", "model", "stream", "stream_options", "response_format", "tools", "tool_choice", "max_tokens"),
+        *("max_completion_tokens", "temperature", "top_p", "seed", "reasoning_effort"),
+    }
+)
+"""Fields of a request that have keys of their own."""
+
+
 class Llm(ConfigPart):
     """The model and its request parameters."""
 
     model: str = Field(min_length=1, max_length=200, description="Name of the model on the server")
     base_url: str = Field("https://api.openai.com/v1", description="Base URL of any server with chat completions")
+    more_base_urls: tuple[str, ...] = Field(
+        (), max_length=64, description="More servers of the same kind with the same model, which share the requests"
+    )
     api_key_env: str = Field(
         "OPENAI_API_KEY",
         pattern="^[A-Za-z_][A-Za-z0-9_]*$|^$",
-        description="Environment variable that contains the key; empty: no key",
+        description="Environment variable that contains the key; empty: no key. Servers in the local network need none",
+    )
+    transport: Literal["live", "batch"] = Field(
+        "live", description="`batch`: through the server's files and batches, slower and often at half the price"
+    )
+    batch_requests: int = Field(5000, ge=1, le=50_000, description="Most requests in a batch; with `transport: batch`")
+    batch_poll_seconds: float = Field(30, gt=0, le=3600, description="Seconds between two looks at a batch")
+    examples: Literal[0, 1, 2] = Field(2, description="Examples in each prompt; fewer fit into a smaller context")
+    context_tokens: int | None = Field(
+        None, ge=256, le=100_000_000, description="Context length of the server; null: as the server states it"
+    )
+    reasoning_effort: str | None = Field(
+        None, pattern="^[a-z]{1,20}$", description="Effort of a reasoning model, such as `low`; null: none is sent"
+    )
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict, description="More fields of each request, such as `chat_template_kwargs`"
     )
     temperature: float | None = Field(None, ge=0, le=2, description="Null: the value of each prompt")
     top_p: float | None = Field(None, gt=0, le=1, description="Null: the server's default")
@@ -62,7 +127,7 @@ class Llm(ConfigPart):
     max_tokens: int | None = Field(
         None, ge=16, le=10_000_000, description="Longest answer; null: the value of each prompt"
     )
-    structured: Literal["auto", "json_schema", "json_object", "text"] = Field(
+    structured: Literal["auto", "json_schema", "json_object_schema", "json_object", "tools", "text"] = Field(
         "auto", description="Request of structured answers; auto: the strictest way that the server supports"
     )
     stream: bool = Field(False, description="Stream answers, for servers that close idle connections")
@@ -78,14 +143,41 @@ class Llm(ConfigPart):
 
     @model_validator(mode="after")
     def _fits(self) -> "Llm":
-        url = urlsplit(self.base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError("base_url must be http://... or https://...")
-        if url.username or url.password or url.query or url.fragment:
-            raise ValueError("base_url must have no user, no query and no fragment: put the key in the environment")
+        for place in (self.base_url, *self.more_base_urls):
+            url = urlsplit(place)
+            if url.scheme not in ("http", "https") or not url.hostname:
+                raise ValueError("base_url must be http://... or https://...")
+            if url.username or url.password or url.query or url.fragment:
+                raise ValueError("base_url must have no user, no query and no fragment: put the key in the environment")
         if self.budget.money is not None and not (self.prices.input_per_million or self.prices.output_per_million):
             raise ValueError("budget.money needs prices")
+        if taken := set(self.extra_body) & _OWN_FIELDS:
+            raise ValueError(f"extra_body: {sorted(taken)[0]} is set by datagen; see the keys of llm")
         return self
+
+    @property
+    def n_open(self) -> int:
+        """Most questions that are under way at once."""
+        return self.batch_requests if self.transport == "batch" else self.concurrency
+
+    @property
+    def is_local(self) -> bool:
+        """True if all servers are on this machine or in its network, where keys are rare."""
+        return all(_is_local(urlsplit(place)) for place in (self.base_url, *self.more_base_urls))
+
+
+def _is_local(url: SplitResult) -> bool:
+    """True for this machine, addresses of private networks, and names without a domain.
+
+    >>> [_is_local(urlsplit(f"http://{h}/v1")) for h in ("localhost:1", "10.0.0.7", "gpu3:8000", "api.openai.com")]
+    [True, True, True, False]
+    """
+    host = url.hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan"))
+    return address.is_private or address.is_loopback
 
 
 class Dialogues(ConfigPart):
@@ -120,10 +212,27 @@ class Gates(ConfigPart):
     safety: int | None = Field(None, ge=1, le=10, description="Lowest score of how harmless it is")
 
 
+class Judging(ConfigPart):
+    """How the judge itself is tested, by dialogues of known rank. Decides no content."""
+
+    canaries_every: int = Field(
+        500, ge=0, le=10**9, description="Test the judge before a run and after that many judged dialogues; 0: never"
+    )
+    second_share: float = Field(
+        0.05, ge=0, le=1, description="Share of dialogues that a second wording of the prompt judges too, for agreement"
+    )
+
+
 class WriteLimits(ConfigPart):
     """Limits of a run. They decide no content, so they may change between runs."""
 
     max_rejected_share: RejectedShare = 0.9
+    reject_unanswered: bool = Field(
+        False, description="Reject records that the server cannot answer; else their units stay open, and the run fails"
+    )
+    max_near_duplicates: float = Field(
+        0.2, ge=0, le=1, description="Largest share of written dialogues that nearly repeat another"
+    )
 
 
 class WriteRecipe(ConfigPart):
@@ -155,6 +264,7 @@ class WriteRecipe(ConfigPart):
     dialogues: Dialogues = Dialogues()
     marks: Marks = Marks()
     gates: Gates = Gates()
+    judging: Judging = Judging()
     limits: WriteLimits = WriteLimits()
 
     @model_validator(mode="after")
@@ -162,8 +272,10 @@ class WriteRecipe(ConfigPart):
         tasks = self.tasks
         if len(set(tasks)) < len(tasks):
             raise ValueError("tasks: each task may appear only once")
-        if ("dialogue" in tasks) != bool(self.input.topics) or "dialogue" in tasks[1:]:
-            raise ValueError("tasks: `dialogue` must come first if the input is topics, and must be omitted otherwise")
+        if ("dialogue" in tasks) != self.input.has_briefs or "dialogue" in tasks[1:]:
+            raise ValueError(
+                "tasks: `dialogue` must come first if the input is topics or scenarios, and must be omitted otherwise"
+            )
         if "script" in tasks and set(tasks[tasks.index("script") :]) & {"spoken", "translate"}:
             raise ValueError(
                 "tasks: `spoken` and `translate` must come before `script`, because they change the text that it marks"
@@ -176,14 +288,17 @@ class WriteRecipe(ConfigPart):
             raise ValueError("languages: each language may appear only once")
         if ("translate" in tasks) != bool(self.translate_to):
             raise ValueError("set translate_to if and only if the task translate is used")
+        grid = self.input.scenarios
+        if grid and (unknown := sorted(set(grid.languages) - set(self.languages))):
+            raise ValueError(f"input.scenarios.languages: {unknown[0]} is not in languages")
         if any(score is not None for score in self.gates.model_dump().values()) and "judge" not in tasks:
             raise ValueError("lowest scores need the task judge")
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Values that decide the content; excludes server, speed and price."""
-        how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed", "max_tokens", "attempts"}
-        return self.model_dump(mode="json", exclude={"llm": how, "limits": True})
+        """Values that decide the content; excludes all about how the server is asked, speed and price."""
+        how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed"}
+        return self.model_dump(mode="json", exclude={"llm": how, "limits": True, "judging": True})
 
     def dump(self) -> dict[str, Any]:
         """All values in a form that can be sent to a worker."""

@@ -1,7 +1,7 @@
 """Units of an authoring run on disk: the plan and its records, and what is committed.
 
 The plan freezes records and identity before the first request, as a build's does
-(`datagen.run.planning`), with one file of `input/` per unit. What is committed follows from the
+(`datagen.run.planning`), with 64 units per file of `input/`. What is committed follows from the
 answers, which are kept before they are used, so whoever authors a unit, and however often, writes
 the same files.
 """
@@ -12,15 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import msgspec
 
 from datagen import __version__, sources
-from datagen.authoring.authored import Brief, Item, Written
+from datagen.authoring.authored import Brief, Item, Unanswered, Written
 from datagen.authoring.authoring import prompts_of
 from datagen.authoring.authoring_config import WriteRecipe
+from datagen.authoring.scenarios import briefs_of, read_scenarios
 from datagen.authoring.topics import briefs, read_topics
 from datagen.errors import SourceError, StoreError
 from datagen.pipeline.select import Select
@@ -30,13 +32,13 @@ from datagen.run.job import settled
 from datagen.run.repeats import mark_duplicates
 from datagen.shards import digest
 from datagen.shards.markers import marker_of
-from datagen.shards.plan import PLAN, Plan
+from datagen.shards.plan import PLAN, UNITS_PER_PART, Plan
 from datagen.shards.schema import rejects_table
 from datagen.shards.store import Store
 from datagen.shards.tables import to_parquet
 from datagen.shards.unit import File, Marker, data_key, marker_key
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the same answers come to other records."""
 
 
@@ -68,7 +70,7 @@ def plan_authoring(recipe: WriteRecipe, store: Store) -> Plan[WriteIdentity]:
 
     def make() -> Plan[WriteIdentity]:
         n_records, shas, left = 0, list[str](), records(recipe, wanted.inputs)
-        while batch := list(islice(left, recipe.unit_records)):
+        while batch := list(islice(left, recipe.unit_records * UNITS_PER_PART)):
             data = "".join(f"{json.dumps(_plain(record), ensure_ascii=True)}\n" for record in batch).encode()
             shas.append(hashlib.sha256(data).hexdigest())
             store.create(_key(len(shas) - 1, shas[-1]), data)
@@ -86,6 +88,9 @@ def hashes(recipe: WriteRecipe) -> dict[str, str]:
 
 
 def _inputs(recipe: WriteRecipe) -> list[dict[str, Any]]:
+    if recipe.input.scenarios:
+        text = read_scenarios(recipe.input.scenarios)
+        return [{"name": recipe.input.scenarios.tables, "sha256": hashlib.sha256(text.encode()).hexdigest()}]
     if recipe.input.topics:
         return [{"name": recipe.input.topics, "sha256": hashlib.sha256(read_topics(recipe).encode()).hexdigest()}]
     return [asdict(file) for file in sources.fingerprint(recipe.input.paths)]
@@ -101,6 +106,8 @@ def records(recipe: WriteRecipe, inputs: Sequence[dict[str, Any]] | None = None)
     Raises:
         SourceError: If it cannot be read.
     """
+    if recipe.input.scenarios:
+        return briefs_of(recipe)
     if recipe.input.topics:
         return briefs(recipe)
     source = recipe.input
@@ -118,11 +125,20 @@ def planned(plan: Plan[WriteIdentity], store: Store, unit: int) -> list[Item | R
     Raises:
         StoreError: If they are not what the plan froze.
     """
-    key = _key(unit, plan.parts[unit])
+    per_part = 1 if len(plan.parts) == plan.n_units else UNITS_PER_PART
+    part, place = divmod(unit, per_part)
+    n = plan.unit_dialogues
+    lines = _lines_of(_key(part, plan.parts[part]), plan.parts[part], store)[place * n : (place + 1) * n]
+    return [_record(json.loads(line)) for line in lines]
+
+
+@lru_cache(maxsize=8)
+def _lines_of(key: str, sha256: str, store: Any) -> list[bytes]:
+    """The lines of a file of planned input."""
     data = store.read(key)
-    if hashlib.sha256(data).hexdigest() != plan.parts[unit]:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise StoreError(f"{store.url}/{key} does not match {PLAN}; delete the output and run the command again")
-    return [_record(json.loads(line)) for line in data.splitlines()]
+    return data.splitlines()
 
 
 def _key(unit: int, sha256: str) -> str:
@@ -138,25 +154,37 @@ def _record(values: dict[str, Any]) -> Item | Reject:
     return msgspec.convert(values, kinds[values.pop("is")])
 
 
-def commit_authored(store: Store, unit: int, results: Sequence[Written | Reject], plan: str) -> Marker:
+def commit_authored(
+    store: Store, unit: int, results: Sequence[Written | Reject | Unanswered], plan: str, version: int = 0
+) -> Marker:
     """Write dialogues and rejects of a unit, then its marker.
+
+    A unit with a record that the server has not answered is not committed: only answers decide. It is done again, from
+    the answers that are kept, by the next run.
 
     Args:
         store: The output.
         unit: Number of the unit.
-        results: A dialogue or a reject for each record of the unit.
+        results: A result for each record of the unit.
         plan: Seal of the plan of the run.
+        version: How often the unit was opened again; part of the names of its files.
 
     Returns:
-        The marker that stands in the store.
+        The marker that stands in the store, or one that does not stand there, with `server/` in its rejects.
     """
     kept = [result for result in results if isinstance(result, Written)]
     rejects = [result for result in results if isinstance(result, Reject)]
+    open_ = [result for result in results if isinstance(result, Unanswered)]
+    counts = Counter(f"{reject.stage}/{reject.reason}" for reject in rejects)
+    if open_:
+        counts.update(f"{SERVER}/{each.reason}" for each in open_)
+        return Marker(unit, len(results), len(kept), 0, digest.to_text(0), dict(counts), plan=plan)
     lines = [f"{json.dumps(written.to_json(), ensure_ascii=False)}\n".encode() for written in kept]
     table = rejects_table(rejects)
+    prefix = f"again{version}" if version else ""
     found = [
-        (f"dialogues/{unit:06d}.jsonl", "dialogues", len(kept), b"".join(lines)),
-        (data_key("rejects", unit), "rejects", len(rejects), to_parquet(table)),
+        (f"dialogues/{f'{prefix}-' if prefix else ''}{unit:06d}.jsonl", "dialogues", len(kept), b"".join(lines)),
+        (data_key("rejects", unit, prefix), "rejects", len(rejects), to_parquet(table)),
     ]
     marker = Marker(
         unit=unit,
@@ -164,7 +192,7 @@ def commit_authored(store: Store, unit: int, results: Sequence[Written | Reject]
         n_kept=len(kept),
         n_samples=0,
         digest=digest.to_text(digest.total((*map(_hash, lines), *digest.row_hashes("rejects", table)))),
-        rejects=dict(Counter(f"{reject.stage}/{reject.reason}" for reject in rejects)),
+        rejects=dict(counts),
         files=tuple(_file(store, *file) for file in found if file[2]),
         finished_at=int(time.time()),
         plan=plan,
@@ -172,14 +200,14 @@ def commit_authored(store: Store, unit: int, results: Sequence[Written | Reject]
     return marker if store.create(marker_key(unit), marker.to_json()) else marker_of(store, unit, plan)
 
 
-def _file(store: Store, key: str, table: str, n_rows: int, data: bytes) -> File:
-    """Write a file unless it is there.
+SERVER = "server"
+"""Stage of what the server has not answered; it is never stored."""
 
-    Raises:
-        StoreError: If another one is there: answers are kept, so an earlier attempt wrote the same.
-    """
+
+def _file(store: Store, key: str, table: str, n_rows: int, data: bytes) -> File:
+    """Write a file. One that is there has no marker yet, so it may be of a run that asked in another way."""
     if not store.create(key, data) and store.read(key) != data:
-        raise StoreError(f"{store.url}/{key} is damaged or of another run; delete it and run the command again")
+        store.replace(key, data)
     return File(key, table, "", n_rows, 0, len(data), hashlib.sha256(data).hexdigest())
 
 

@@ -3,13 +3,21 @@
 import json
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 from datagen.authoring.prompts import Message, as_json
 
-Form = Literal["json_schema", "json_object", "text"]
-_LOWER: dict[Form, Form] = {"json_schema": "json_object", "json_object": "text"}
-_ABOUT_FORM = ("response_format", "json_schema", "json_object", "schema", "structured", "guided")
+Form = Literal["json_schema", "json_object_schema", "json_object", "tools", "text"]
+FORMS: tuple[Form, ...] = ("json_schema", "json_object_schema", "json_object", "tools", "text")
+"""From the strictest to the one that every server takes."""
+_LOWER: dict[Form, Form] = dict(pairwise(FORMS))
+_ABOUT_FORM = ("response_format", "json_schema", "json_object", "schema", "structured", "guided", "tool", "function")
+_NEVER_DIALECT = (401, 402, 403, 405, 408, 409, 413, 425, 429)
+_CONTEXT = re.compile(
+    r"(?:context (?:length|window|size)|maximum (?:model )?length|n_ctx)\D{0,40}?(\d{3,9})", re.IGNORECASE
+)
+_PROMPT = re.compile(r"(\d{1,9}) (?:tokens )?(?:in|from|of) (?:the|your) (?:messages|prompt|input)", re.IGNORECASE)
 _OF_THE_RECORD = ("context_length_exceeded", "content_filter", "content_policy_violation", "string_above_max_length")
 _MOST_READ = 4000
 """Characters of a server's message."""
@@ -30,6 +38,8 @@ class Dialect:
     seed: bool = True
     usage: bool = True
     """True if a stream may be asked to end with the tokens used."""
+    effort: bool = True
+    """True if the effort of reasoning may be given."""
 
     def without(self, message: str, *, proven: bool) -> "Dialect | None":
         """A simpler form after a request was refused with this message; None if the form is not the reason.
@@ -39,12 +49,14 @@ class Dialect:
             proven: True if a request in this form was answered before: then only a message about the form lowers it.
 
         >>> Dialect().without("'response_format' of type json_schema is not supported", proven=True).form
-        'json_object'
+        'json_object_schema'
         >>> Dialect().without("Use 'max_completion_tokens' instead.", proven=True).limit
         'max_completion_tokens'
         >>> Dialect().without("This model's maximum context length is 8192 tokens", proven=True)
         """
         text = message.lower()
+        if self.effort and "reasoning_effort" in text:
+            return replace(self, effort=False)
         if self.limit == "max_tokens" and ("max_completion_tokens" in text or text.startswith("'max_tokens'")):
             return replace(self, limit="max_completion_tokens")
         if self.usage and "stream_options" in text:
@@ -58,27 +70,73 @@ class Dialect:
         return None
 
     def body(self, messages: tuple[Message, ...], name: str, schema: dict[str, Any], max_tokens: int) -> dict[str, Any]:
-        """The part of a request that depends on the dialect."""
+        """The part of a request that depends on the dialect.
+
+        What all questions of a task share comes first in the messages, so that a server can keep it.
+        """
         body: dict[str, Any] = {self.limit: max_tokens}
         if self.form == "json_schema":
             asked = {"name": name, "strict": True, "schema": schema}
             body["response_format"] = {"type": "json_schema", "json_schema": asked}
+        elif self.form == "json_object_schema":
+            body["response_format"] = {"type": "json_object", "schema": schema}
+        elif self.form == "tools":
+            body["tools"] = [{"type": "function", "function": {"name": name, "parameters": schema}}]
+            body["tool_choice"] = {"type": "function", "function": {"name": name}}
         else:
             system, *others = messages
             text = "Answer with one JSON object and nothing else. Its JSON schema:"
-            added = f"{system.content}\n\n{text}\n{json.dumps(schema, ensure_ascii=False)}"
-            messages = (replace(system, content=added), *others)
+            shown = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+            messages = (replace(system, content=f"{system.content}\n\n{text}\n{shown}"), *others)
             if self.form == "json_object":
                 body["response_format"] = {"type": "json_object"}
         return {**body, "messages": as_json(messages)}
 
 
-def may_be_dialect(error: Exception) -> bool:
-    """True if a server may have refused a request because of its form, and not because of its content."""
+def may_be_dialect(error: Exception, messages: tuple[Message, ...] = (), *, trial: bool = False) -> bool:
+    """True if a server may have refused a request because of its form, and not because of its content.
+
+    Args:
+        error: Of the client.
+        messages: The question, whose words in the server's message mean nothing.
+        trial: True while the dialect is being found: then any refusal may be one, whatever its status.
+    """
     status = getattr(error, "status_code", 0)
+    if getattr(error, "code", None) in _OF_THE_RECORD or status in _NEVER_DIALECT or context_of(error):
+        return False
     if status == 404:  # a gateway has no model that takes the form
-        return "response_format" in str(error)
-    return status in (400, 415, 422) and getattr(error, "code", None) not in _OF_THE_RECORD
+        return "response_format" in str(error) or "tool" in str(error)
+    if status >= 500:  # llama-cpp-python answers 500 to a form that it does not know
+        said = complaint(getattr(error, "body", None), messages)
+        return status not in (502, 503, 504) and (trial or any(word in said for word in _ABOUT_FORM[:3]))
+    return status in (400, 415, 422, 501)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextLimit:
+    """A server's words about its context length, in tokens; 0: not stated."""
+
+    limit: int = 0
+    prompt: int = 0
+
+
+def context_of(error: Exception) -> ContextLimit | None:
+    """The context length that a server states when it refuses a long request; None if that is not the reason.
+
+    >>> class Refused(Exception):
+    ...     status_code, code = 400, "context_length_exceeded"
+    >>> context_of(Refused("maximum context length is 4096 tokens. You requested 6074 tokens (6014 in the messages)"))
+    ContextLimit(limit=4096, prompt=6014)
+    >>> context_of(Refused("No."))
+    ContextLimit(limit=0, prompt=0)
+    """
+    if getattr(error, "status_code", 0) not in (400, 413, 422, 500):
+        return None
+    text = str(error)[:_MOST_READ]
+    limit, prompt = _CONTEXT.search(text), _PROMPT.search(text)
+    if getattr(error, "code", None) not in ("context_length_exceeded", "string_above_max_length") and not limit:
+        return None
+    return ContextLimit(int(limit[1]) if limit else 0, int(prompt[1]) if prompt else 0)
 
 
 def complaint(error: Any, messages: tuple[Message, ...]) -> str:

@@ -43,10 +43,12 @@ def estimate(recipe: WriteRecipe, items: Iterable[Item | Reject]) -> Estimate:
         for task in tasks:
             prompt = load_prompt(task.name, task.language(written), recipe.prompts)
             if task.name == "follow_up":
-                n_tokens = count_messages(prompt.parts) + sum(count_tokens(turn.text) for turn in written.turns)
+                n_tokens = count_messages(prompt.parts[: 1 + 2 * recipe.llm.examples]) + sum(
+                    count_tokens(turn.text) for turn in written.turns
+                )
                 n_here, n_expected = recipe.marks.barge_ins, count_tokens(task.example(written, 0).model_dump_json())
             else:
-                messages = prompt.render(**task.variables(written, 0))
+                messages = prompt.render(recipe.llm.examples, **task.variables(written, 0))
                 answer = task.example(written, 0)
                 n_tokens, n_here, n_expected = count_messages(messages), 1, count_tokens(answer.model_dump_json())
                 if isinstance(answer, Turns):

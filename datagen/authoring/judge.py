@@ -137,7 +137,7 @@ async def _told(rating: Awaitable[ScoreAnswer], tell: Callable[[int], object]) -
 async def _score(talk: DialogueText, sample: int, client: Client, llm: Llm, prompts: str) -> ScoreAnswer:
     """One rating, repeated while answers are invalid."""
     prompt = load_prompt(_PROMPT, talk.language, prompts)
-    messages = prompt.render(turns=shown(talk.turns))
+    messages = prompt.render(llm.examples, turns=shown(talk.turns))
     unfit: UnfitAnswerError | None = None
     for attempt in range(llm.attempts):
         answer = await client.ask(question_of(prompt, messages, llm, sample, attempt))

@@ -8,16 +8,22 @@ from typing_extensions import override
 
 from datagen.authoring.answers import BargeInAnswer, BesideAnswer, FollowUpAnswer, ScriptAnswer, UnfitAnswerError
 from datagen.authoring.authored import OTHER, Written
+from datagen.authoring.copies import shared_runs
 from datagen.authoring.prompts import shown
 from datagen.authoring.script_checks import check_language, check_sayable, refuses
 from datagen.authoring.tasks import Task, refuse_marks
 from datagen.records import Mark, MarkKind, Role, Turn
 from datagen.sources.fields import quote as quoted
 from datagen.text import to_spoken
-from datagen.text.phrases import units
+from datagen.text.phrases import count_words, units
+from datagen.text.references import words_of
 
 _MOST_UNITS_OF_A_BACKCHANNEL = 5
 _MOST_UNITS_OF_A_FILLER = 4
+_REACTIONS = frozenset(("hah", "haha", "gee", "gosh", "god", "man", "boy", "dear", "true", "wait", "second", "moment"))
+_MOST_WORDS_OF_A_FOLLOW_UP = 60
+_MOST_REPEATED = 0.5
+"""Largest share of a turn's runs of words that repeats an earlier turn."""
 _MARKS = ",.?!;:，。？！；：…、'\"「」()（）-"
 _FOLDED = str.maketrans(
     {**dict.fromkeys("‘’ʼ＇´`", "'"), **dict.fromkeys("“”„＂", '"'), **dict.fromkeys("‐‑‒–—―−－", "-")}
@@ -53,7 +59,9 @@ class ScriptTask(Task):
             *_beside(written, answer.hesitations, "hesitation", barge_ins),
             *_beside(written, answer.backchannels, "backchannel", barge_ins),
         ]
-        return _inserted(written, answer.barge_ins, [*barge_ins.values(), *beside])
+        found = _inserted(written, answer.barge_ins, [*barge_ins.values(), *beside])
+        check_heard(found)
+        return found
 
     @override
     def example(self, written: Written, place: int) -> BaseModel:
@@ -97,11 +105,55 @@ class FollowUp(Task):
     @override
     def applied(self, written: Written, place: int, answer: FollowUpAnswer) -> Written:
         turn = _said(written, written.turns[place].role, answer.text)
+        said, unsaid = written.split(place)
+        if shared_runs(turn.text, [said]) > _MOST_REPEATED or shared_runs(turn.text, [unsaid]) > _MOST_REPEATED:
+            raise UnfitAnswerError("repeats", "it repeats what was said before, or word for word what was left unsaid")
+        if count_words(turn.text) > _MOST_WORDS_OF_A_FOLLOW_UP:
+            raise UnfitAnswerError("bad_size", f"{count_words(turn.text):.0f} words; one to three short sentences fit")
+        after = written.turns[place + 3 : place + 4]
+        if any(spoken_units(turn.text) == spoken_units(other.text) for other in (*written.turns[: place + 2], *after)):
+            raise UnfitAnswerError("repeats", "it is word for word another turn of the conversation")
         return replace(written, turns=(*written.turns[: place + 2], turn, *written.turns[place + 3 :]))
 
     @override
     def example(self, written: Written, place: int) -> BaseModel:
         return FollowUpAnswer(text="x " * 30)
+
+
+def check_heard(written: Written) -> None:
+    """Check that after a cut nobody uses words of its unheard rest, as `datagen audit` measures it.
+
+    Args:
+        written: A dialogue with the turns of its barge-ins.
+
+    Raises:
+        UnfitAnswerError: `unheard_words` or `repeats`, with the turn.
+    """
+    for mark in written.marks:
+        if mark.kind != "barge_in":
+            continue
+        said, unsaid = written.split(mark.turn)
+        before = [written.split(k)[0] for k in range(mark.turn)]
+        known = words_of([*before, said], written.language)
+        rest = words_of([unsaid], written.language) - known
+        new = words_of([written.turns[mark.turn + 1].text], written.language) - known
+        if found := sorted(new & rest):
+            raise UnfitAnswerError(
+                "unheard_words",
+                f"the interruption of turn {mark.turn} says {found[0]!r}, which only its rest has: {unsaid[:80]!r}",
+            )
+        heard = known | new
+        for k, turn in enumerate(written.turns[mark.turn + 2 :], mark.turn + 2):
+            words = words_of([turn.text], written.language)
+            if turn.role == mark.role and (late := sorted(words & (rest - heard))):
+                raise UnfitAnswerError(
+                    "unheard_words", f"turn {k} says {late[0]!r}, which only the unheard rest of turn {mark.turn} has"
+                )
+            heard |= words
+        if mark.turn + 2 in written.added:
+            follows = written.turns[mark.turn + 2].text
+            if shared_runs(follows, [said]) > _MOST_REPEATED:
+                raise UnfitAnswerError("repeats", f"after the interruption of turn {mark.turn} its speaker repeats it")
 
 
 def _barge_ins(written: Written, found: Sequence[BargeInAnswer]) -> dict[int, Mark]:
@@ -137,6 +189,8 @@ def _beside(
         n_units, most = len(units(said)), _MOST_UNITS_OF_A_FILLER if hesitates else _MOST_UNITS_OF_A_BACKCHANNEL
         if n_units > most or not (said or hesitates):
             raise UnfitAnswerError("bad_mark", f"{kind} in turn {item.turn}: {n_units} words are said, 1 to {most} fit")
+        if new := _content_of(said, written, item.turn, echo=not hesitates):
+            raise UnfitAnswerError("bad_mark", f"{kind} in turn {item.turn}: {new!r} is more than a short reaction")
         if item.text and not said:
             raise UnfitAnswerError("bad_mark", f"{kind} in turn {item.turn}: its text cannot be said")
         cut = barge_ins.get(item.turn)
@@ -161,6 +215,14 @@ def _word(written: Written, turn: int, after: str, occurrence: int | None, first
     if not first <= word < len(units(text)):
         raise UnfitAnswerError("bad_place", f"turn {turn}: the place must lie inside the turn, not at its edge")
     return word
+
+
+def _content_of(said: str, written: Written, turn: int, *, echo: bool) -> str:
+    """The first content word of a short reaction; a listener may echo words of the turn."""
+    turns = written.turns[turn : turn + 1] if echo else ()
+    known = words_of((each.text for each in turns), written.language)
+    found = sorted(words_of([said], written.language) - known - _REACTIONS)
+    return found[0] if found and len(units(said)) > 2 else ""
 
 
 def _inserted(written: Written, found: Sequence[BargeInAnswer], marks: Sequence[Mark]) -> Written:

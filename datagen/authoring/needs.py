@@ -15,8 +15,10 @@ def needs(recipe: WriteRecipe) -> Iterator[Finding]:
     fix = "" if has_client else "pip install 'duplex-datagen[llm]'"
     yield Finding("package", "openai", "ok" if has_client else "missing", "for datagen write", fix)
     yield server("write.llm.base_url", recipe.llm.base_url)
+    yield from (server("write.llm.more_base_urls", url) for url in recipe.llm.more_base_urls)
     if recipe.llm.api_key_env:
-        yield credential(recipe.llm.api_key_env, "write.llm.api_key_env", needed=True)
-    for path in filter(None, (recipe.input.topics, recipe.prompts)):
+        yield credential(recipe.llm.api_key_env, "write.llm.api_key_env", needed=not recipe.llm.is_local)
+    grid = recipe.input.scenarios
+    for path in filter(None, (recipe.input.topics, grid.tables if grid else "", recipe.prompts)):
         if not path.startswith("package:") and not Path(path).exists():
             yield Finding("file", "write", "missing", f"{path} does not exist", "correct the path in the recipe")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import get_args
 
 from datagen import resources, sources
-from datagen.authoring.authored import Brief, begun
+from datagen.authoring.authored import Brief, Written, begun
 from datagen.authoring.authoring import tasks_of
 from datagen.authoring.authoring_config import Llm, TaskName, WriteRecipe
 from datagen.authoring.prompts import Message, Prompt, shown
@@ -35,12 +35,22 @@ def preview(prompt: Prompt, dialogue: Dialogue | None = None) -> tuple[Message, 
     name, language = prompt.name, prompt.language
     of = {"en": "zh"}.get(language, "en") if name == "translate" else language
     dialogue = dialogue or _shipped(of)
-    if name == "score":
+    if name in ("score", "judge_again"):
         return prompt.render(turns=shown(dialogue.turns))
     if name not in get_args(TaskName):
         raise RecipeError(f"{name!r} is not a task; tasks: {', '.join(get_args(TaskName))}")
     task = tasks_of(_recipe(name, language))[-1]
-    written = begun(_BRIEFS.get(language, _BRIEFS["en"]) if name == "dialogue" else dialogue)
+    written = task.prepared(stand_in(name, language, dialogue))
+    return prompt.render(**task.variables(written, task.questions(written)[0]))
+
+
+def stand_in(name: str, language: str, dialogue: Dialogue | None = None) -> Written:
+    """A record that a task can be tried with: a fixed brief, or a dialogue, for `follow_up` with an interruption.
+
+    Raises:
+        RecipeError: If the dialogue is too short for the task.
+    """
+    written = begun(_BRIEFS.get(language, _BRIEFS["en"]) if name == "dialogue" else dialogue or _shipped(language))
     if name == "follow_up":
         if len(written.turns) < 4 or len(units(written.turns[1].text)) < 4:
             raise RecipeError(
@@ -48,8 +58,7 @@ def preview(prompt: Prompt, dialogue: Dialogue | None = None) -> tuple[Message, 
             )
         place = min(6, len(units(written.turns[1].text)) - 1)
         written = replace(written, marks=(Mark("barge_in", 1, place, "user"),), added=(2, 3))
-    written = task.prepared(written)
-    return prompt.render(**task.variables(written, task.questions(written)[0]))
+    return written
 
 
 def _recipe(name: str, language: str) -> WriteRecipe:

@@ -67,8 +67,16 @@ class Prompt:
     parts: tuple[Message, ...]
     """Templates."""
 
-    def render(self, **variables: object) -> tuple[Message, ...]:
-        """The messages.
+    def examples(self, most: int = 2) -> tuple[str, ...]:
+        """Answers of the first examples."""
+        return tuple(part.content for part in self.parts[2:-1:2])[:most]
+
+    def render(self, examples: int = 2, /, **variables: object) -> tuple[Message, ...]:
+        """The messages: instruction, examples, and last the question, so that a server can keep what does not change.
+
+        Args:
+            examples: Most examples.
+            variables: Values of the variables.
 
         Raises:
             RecipeError: If the variables are not those of the front matter, or a template is at
@@ -77,7 +85,8 @@ class Prompt:
         if set(variables) != set(self.variables):
             raise RecipeError(f"prompt {self.name}.{self.language} takes {self.variables}, not {sorted(variables)}")
         try:
-            return tuple(Message(part.role, _template(part.content).render(**variables)) for part in self.parts)
+            parts = (*self.parts[: 1 + 2 * examples], self.parts[-1]) if examples < 2 else self.parts
+            return tuple(Message(part.role, _template(part.content).render(**variables)) for part in parts)
         except TemplateError as error:
             raise RecipeError(f"prompt {self.name}.{self.language}: {error}") from error
 

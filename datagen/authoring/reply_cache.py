@@ -129,6 +129,10 @@ class Cache:
             # what is on the shelf counts: another process may have been first
             return await asyncio.to_thread(self._keep, key, answer)
 
+    def slot(self) -> asyncio.Semaphore:
+        """Room for a request whose answer is not kept; use it as `async with`."""
+        return self._slots
+
     async def close(self) -> None:
         """Cancel open requests."""
         futures = list(self._asked.values())

@@ -42,12 +42,12 @@ class Usage:
         return self.input + self.output
 
     def money(self, prices: Prices) -> float:
-        """Cost in the currency of the prices.
+        """Cost in the currency of the prices; 0 if they are unknown.
 
         >>> Usage(1_000_000, 500_000).money(Prices(input_per_million=2, output_per_million=8))
         6.0
         """
-        return (self.input * prices.input_per_million + self.output * prices.output_per_million) / 1e6
+        return (self.input * (prices.input_per_million or 0) + self.output * (prices.output_per_million or 0)) / 1e6
 
 
 NOTHING = Usage()
@@ -126,7 +126,7 @@ class Meter:
 
     def _advice(self, most: Usage) -> str:
         spent = f"{self.spent.tokens:,} tokens"
-        if self._prices.input_per_million or self._prices.output_per_million:
+        if self._prices.known:
             spent += f" for {self.spent.money(self._prices):.4f}"
         return (
             f"the budget is used up: {spent} spent, and the next request may take {most.tokens:,} tokens. "

@@ -11,6 +11,8 @@ from typing_extensions import override
 from datagen.authoring.answers import JudgeAnswer, ScoreAnswer, TurnAnswer, Turns, UnfitAnswerError
 from datagen.authoring.authored import Written
 from datagen.authoring.authoring_config import WriteRecipe
+from datagen.authoring.meaning import check_reworded, check_translated
+from datagen.authoring.persona import check_claims
 from datagen.authoring.prompts import shown
 from datagen.authoring.script_checks import check_new_dialogue, check_rewritten
 from datagen.records import Turn
@@ -82,12 +84,16 @@ class WriteDialogue(Task):
         if brief is None:
             raise ValueError("a dialogue is authored from a brief")
         given = {"topic": brief.topic, "persona": brief.persona, "style": brief.style}
+        if brief.situation:
+            given["situation"] = brief.situation
         return {"brief": given, **size.model_dump()}
 
     @override
     def applied(self, written: Written, place: int, answer: Turns) -> Written:
         turns, size = _turns(answer), self._recipe.dialogues
         check_new_dialogue(turns, written.language, (size.min_turns, size.max_turns), size.max_words)
+        if written.brief:
+            check_claims(turns, written.language, written.brief.persona, written.brief.topic)
         return replace(written, turns=turns)
 
     @override
@@ -133,6 +139,7 @@ class SpokenTask(Rewriting):
     def applied(self, written: Written, place: int, answer: Turns) -> Written:
         turns = _turns(answer)
         check_rewritten(turns, written.turns, written.language)
+        check_reworded(turns, written.turns, written.language)
         return replace(written, turns=turns)
 
 
@@ -154,6 +161,7 @@ class Translate(Rewriting):
     def applied(self, written: Written, place: int, answer: Turns) -> Written:
         turns = _turns(answer)
         check_rewritten(turns, written.turns, self._recipe.translate_to, translated=True)
+        check_translated(turns, written.turns, self._recipe.translate_to, written.language)
         return replace(written, turns=turns, language=self._recipe.translate_to)
 
 

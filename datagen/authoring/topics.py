@@ -66,7 +66,16 @@ def _brief(recipe: WriteRecipe, given: dict[str, str], language: str, sample: in
         for chance in [seeds.rng(recipe.seed, "brief", name, *key)]
     }
     persona, style = (given[name] or drawn[name] for name in ("persona", "style"))
-    return Brief(f"{file.stem}-{record}", given["topic"], language, persona, style, sample, file.name, record)
+    return Brief(
+        f"{file.stem}-{record}",
+        given["topic"],
+        language,
+        persona,
+        style,
+        sample=sample,
+        source=file.name,
+        record=record,
+    )
 
 
 def _given(line: str) -> dict[str, str]:

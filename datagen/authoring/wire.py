@@ -43,11 +43,28 @@ class Reply:
     model: str
     input_tokens: int | None
     output_tokens: int | None
+    called: bool = False
+    """True if the text is the arguments of a function that was called."""
+
+
+class _Function(BaseModel):
+    arguments: str | None = None
+
+
+class _Call(BaseModel):
+    function: _Function | None = None
 
 
 class _Content(BaseModel):
     content: str | None = None
     refusal: str | None = None
+    tool_calls: list[_Call] | None = None
+
+    @property
+    def arguments(self) -> str:
+        """Arguments of the first call of a function: an answer in the form `tools`."""
+        first = (self.tool_calls or [_Call()])[0].function
+        return (first.arguments if first else None) or ""
 
 
 class _Choice(BaseModel):
@@ -98,12 +115,25 @@ async def read_reply(response: HttpResponse) -> Reply:
     return gathered.reply()
 
 
+def reply_of(data: bytes) -> Reply:
+    """The reply in a whole body.
+
+    Raises:
+        TooLargeError: If there is too much of it.
+        BrokenReplyError: If it holds an error, or is not of the protocol.
+    """
+    gathered = _Gathered()
+    gathered.add(_parsed(data))
+    return gathered.reply()
+
+
 class _Gathered:
     """The reply as read so far."""
 
     def __init__(self) -> None:
         self.text: list[str] = []
         self.refusal = self.model = ""
+        self.called = False
         self.finish: Finish | None = None
         self.usage: _Usage | None = None
         self._n_bytes = 0
@@ -116,9 +146,12 @@ class _Gathered:
         self.usage = body.usage or self.usage
         for choice in (body.choices or [])[:1]:
             content = choice.message or choice.delta or _Content()
-            self.text.append(content.content or "")
+            text = content.content or ""
+            if content.arguments:  # words beside a call are no part of the answer
+                self.text, text, self.called = self.text if self.called else [], content.arguments, True
+            self.text.append(text)
             self.refusal += content.refusal or ""
-            self._n_bytes += len((content.content or "").encode("utf-8", "surrogatepass")) + len(content.refusal or "")
+            self._n_bytes += len(text.encode("utf-8", "surrogatepass")) + len(content.refusal or "")
             if self._n_bytes > MAX_ANSWER_BYTES:
                 raise TooLargeError
             if choice.finish_reason:
@@ -127,8 +160,8 @@ class _Gathered:
     def reply(self) -> Reply:
         if self.finish is None:
             raise BrokenReplyError("the reply broke off: it does not say why it ended")
-        tokens = (self.usage.prompt_tokens, self.usage.completion_tokens) if self.usage else (None, None)
-        return Reply("".join(self.text), self.finish, self.refusal, self.model, *tokens)
+        n_input, n_output = (self.usage.prompt_tokens, self.usage.completion_tokens) if self.usage else (None, None)
+        return Reply("".join(self.text), self.finish, self.refusal, self.model, n_input, n_output, self.called)
 
 
 async def _read_stream(response: HttpResponse, gathered: _Gathered) -> None:

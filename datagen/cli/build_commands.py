@@ -1,4 +1,4 @@
-"""Commands that make and check shards: build, flatten, merge, check, status."""
+"""Commands that make and check shards: build, flatten, encode, merge, check, status."""
 
 import os
 from collections.abc import Sequence
@@ -172,6 +172,66 @@ def flatten(
 
 
 @app.command()
+def encode(
+    source: Finished,
+    tokenizer: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="Speech tokenizer, such as mimi (see `datagen engines`).")
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="OUT", help="Directory or URL for the new build.")],
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="KEY=VALUE", help="Set an option of the tokenizer, for example n_codebooks=16."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of `flatten`, for example tasks=[parallel]."),
+    ] = None,
+    keep_audio: Annotated[
+        bool, typer.Option("--keep-audio", help="Keep the audio in the new build too, not only in its source.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            max=MANY_WORKERS,
+            help="Number of workers; by default one per core, or as many as fit on a Ray cluster.",
+        ),
+    ] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster instead of this machine.")] = False,
+    address: Address = "local",
+    per_gpu: Annotated[
+        int,
+        typer.Option(
+            "--per-gpu", metavar="N", min=0, max=MANY_WORKERS, help="Ray: workers that share a GPU; 0: none needs one."
+        ),
+    ] = 0,
+) -> None:
+    """Encode the kept audio of a build with another codec, without synthesizing speech again."""
+    from datagen.cli.progress import JobProgress
+    from datagen.recipe import set_value
+    from datagen.run.reencode import reencode
+
+    options: dict[str, object] = {}
+    changes: dict[str, object] = {}
+    for setting in option or ():
+        set_value(options, setting, "--option", "n_codebooks=16")
+    for setting in set_ or ():
+        set_value(changes, setting, example="tasks=[parallel]")
+    with JobProgress(out) as progress:
+        n_workers = workers or (0 if ray else _N_CORES)
+        runs_on: Engine = "ray" if ray else "local"
+        manifest = reencode(
+            source, out, tokenizer, options, changes, n_workers, progress, runs_on, address,
+            keep_audio=keep_audio, gpus=1 / per_gpu if per_gpu else 0,
+        )  # fmt: skip
+    progress.built(manifest)
+
+
+@app.command()
 def merge(
     sources: Annotated[list[str], typer.Argument(metavar="OUT...", help="Finished builds with equal vocabularies.")],
     out: Annotated[str, typer.Option("--out", metavar="OUT", help="Directory or URL for the merged build.")],
@@ -196,7 +256,7 @@ def check(
         str | None, typer.Option("--conversations", metavar="OUT", help="The build from which OUT was flattened.")
     ] = None,
 ) -> None:
-    """Check an output against its manifest and the rules of the format. Exits with status 1 on a fault."""
+    """Check a build or an export against its manifest and its format. Exits with status 1 on a fault."""
     from datagen.cli.bar import Bar
     from datagen.run.check import check as run
     from datagen.shards.manifest import Manifest
@@ -204,6 +264,9 @@ def check(
     from datagen.terminal import printable
 
     store = open_store(out)
+    if store.exists("export.json"):
+        _check_export(out)
+        return
     with Bar(f"check {out}") as bar:
         manifest = Manifest.load(store)
         tell = bar.part("units", manifest.n_units, manifest.hours)
@@ -216,6 +279,25 @@ def check(
     typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, no faults\ndigest {report.digest}")
 
 
+def _check_export(out: str) -> None:
+    from datagen.cli.bar import Bar
+    from datagen.export.export_check import check_export
+    from datagen.export.export_identity import Exported
+    from datagen.shards.store import open_store
+    from datagen.terminal import printable
+
+    store = open_store(out)
+    with Bar(f"check {out}") as bar:
+        exported = Exported.load(store)
+        report = check_export(store, bar.part("units", exported.n_units, exported.hours))
+    for fault in report.faults:
+        typer.echo(printable(fault), err=True)
+    if report.faults:
+        typer.echo(f"{out}: {len(report.faults)} faults", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{out}: {report.n_files} files, no faults\ndigest {report.digest}")
+
+
 @app.command()
 def status(
     out: Annotated[str, typer.Argument(metavar="OUT", help="Output of a running, interrupted or finished build.")],
@@ -223,10 +305,15 @@ def status(
 ) -> None:
     """Report the progress of a build: units, hours, rejects, recent speed, remaining work."""
     from datagen.cli.progress import print_status
+    from datagen.export.export_identity import progress
     from datagen.run.status import status as run
     from datagen.shards.store import open_store
 
-    found = run(open_store(out))
+    store = open_store(out)
+    if (units := progress(store)) is not None:
+        _print_export(out, *units, as_json=as_json)
+        return
+    found = run(store)
     if as_json:
         import json
         from dataclasses import asdict
@@ -234,3 +321,14 @@ def status(
         typer.echo(json.dumps(asdict(found)))
     else:
         print_status(found)
+
+
+def _print_export(out: str, n_done: int, n_units: int, *, as_json: bool) -> None:
+    """Progress of an export."""
+    from datagen.terminal import print_json, printable
+
+    if as_json:
+        print_json({"url": out, "n_units": n_units, "n_units_done": n_done})
+        return
+    finished = "finished" if n_done == n_units else "unfinished: the same command continues it"
+    typer.echo(printable(f"{out}: an export, {n_done} of {n_units} units done; {finished}"))

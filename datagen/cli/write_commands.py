@@ -41,6 +41,14 @@ def write(
     ] = 0,
     address: Address = "local",
     limit: Limit = None,
+    retry_rejects: Annotated[
+        bool,
+        typer.Option("--retry-rejects", help="Open rejected records again, and author them from fresh answers."),
+    ] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="REASON", help="With --retry-rejects: only rejects of this reason."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; estimate tokens and cost.")] = False,
     set_: Annotated[
         list[str] | None,
@@ -53,17 +61,21 @@ def write(
         from datagen.engines.trust import refuse_authoring
 
         refuse_authoring(recipe)
+    if reason and not retry_rejects:
+        raise typer.BadParameter("--reason needs --retry-rejects")
     values = _recipe(recipe, [*(set_ or []), *([f"input.limit={limit}"] if limit else [])])
     if dry_run:
         _estimate(values)
         return
     from datagen.authoring.author import write as run
-    from datagen.cli.progress import JobProgress
+    from datagen.authoring.live import Live
+    from datagen.cli.authoring_progress import AuthoringProgress
 
-    target = out or str(Path("out") / f"{values.name}-written")
-    with JobProgress(target) as progress:
-        summary = run(values, target, progress, engine, workers, address)
-    progress.authored(summary, values)
+    target, live = out or str(Path("out") / f"{values.name}-written"), Live()
+    with AuthoringProgress(target, live, values.llm.prices) as progress:
+        retry = (reason or "") if retry_rejects else None
+        summary = run(values, target, progress, engine, workers, address, retry=retry, live=live)
+    progress.authored(summary)
 
 
 def _recipe(name: str, overrides: list[str]) -> "WriteRecipe":
@@ -82,10 +94,26 @@ def _estimate(recipe: "WriteRecipe") -> None:
     typer.echo(
         f"about {found.usage.input:,} tokens in and {found.usage.output:,} out, at most {found.most.output:,} out"
     )
-    if found.most_money:
+    if recipe.llm.prices.known:
         typer.echo(f"about {found.money:,.2f}, at most {found.most_money:,.2f}, in the currency of llm.prices")
+    if recipe.input.scenarios:
+        _cover(recipe)
     typer.echo(
         "Estimated with Qwen2 tokens, for answers of usual length that pass at the first attempt. Nothing was sent."
+    )
+
+
+def _cover(recipe: "WriteRecipe") -> None:
+    from datagen.authoring.scenarios import coverage
+
+    found = coverage(recipe)
+    domains, languages = (
+        ", ".join(f"{name} {n:,}" for name, n in each.items()) for each in (found.domains, found.languages)
+    )
+    typer.echo(f"by domain: {domains}\nby language: {languages}")
+    typer.echo(
+        f"{found.n_topics:,} topics, {found.n_personas:,} personas, {found.n_situations:,} situations; "
+        f"{found.near_duplicates:.2%} of the briefs nearly repeat another"
     )
 
 

@@ -193,11 +193,11 @@ def _speech_tokenizer(tokenizer: SpeechTokenizer, _: Any) -> Iterator[Answer]:
         yield "refuses audio that is no whole number of frames", False, "took it"
     except ValueError as error:
         yield "refuses audio that is no whole number of frames", True, str(error)[:80]
-    silent = tokenizer.encode(np.zeros(max(int(rate), 1) * hop, np.int16)).reshape(-1, len(sizes))
+    silent = tokenizer.encode(np.zeros(max(round(10 * rate), 1) * hop, np.int16)).reshape(-1, len(sizes))
     commonest = tuple(int(np.bincount(codes).argmax()) for codes in silent.T)
     share = float(np.mean(silent == commonest))
     right = tuple(tokenizer.silence_codes) == commonest
-    yield "its silence code is the commonest of silence", right, f"{share:.0%} of a second"
+    yield "its silence code is the commonest of silence", right, f"{share:.0%} of ten seconds"
     yield _decodes(tokenizer, alone[1], hop)
     for k in range(1, len(sizes)):
         yield _decodes(tokenizer, alone[1][:, :k], hop, f", of {k} of its codebooks")

@@ -22,3 +22,15 @@ WHISPER = "Whisper base of OpenAI (MIT), converted to CTranslate2"
 SILERO = "Silero VAD (MIT)"
 
 DNSMOS = "DNSMOS P.835 of Microsoft, a network trained on ratings by people"
+
+MIMI = "Mimi of Kyutai (CC-BY-4.0); its first codebook was distilled from WavLM, as its paper states"
+
+ENCODEC = (
+    "EnCodec of Meta for 24 kHz, trained on DNS challenge 4, Common Voice, AudioSet, FSD50K and Jamendo, as its paper "
+    "states"
+)
+
+DAC = (
+    "the Descript audio codec (MIT), trained on DAPS, DNS challenge 4, Common Voice, VCTK, MUSDB, Jamendo and "
+    "AudioSet, as its paper states"
+)

@@ -41,6 +41,9 @@ ENGINES: dict[str, dict[str, str]] = {
         "tone": "datagen.engines.fakes:ToneTokenizer",
         "tone_codebooks": "datagen.engines.fakes:ToneCodebooks",
         "s3": "datagen.engines.speech_tokens.s3:S3Tokenizer",
+        "mimi": "datagen.engines.speech_tokens.mimi:Mimi",
+        "encodec": "datagen.engines.speech_tokens.encodec:Encodec",
+        "dac": "datagen.engines.speech_tokens.dac:Dac",
     },
     "text_tokenizer": {
         "qwen2": "datagen.engines.text_tokens.qwen2:Qwen2Tokenizer",

@@ -278,7 +278,7 @@ class Output:
 
     def _need(self, table: str) -> None:
         origin = self.manifest.origin
-        if table == "conversations" and origin:
+        if table == "conversations" and origin and table not in self.manifest.tables:
             raise DatagenError(
                 f"{self.url} was flattened from {origin.url} and contains only rows; open that build for conversations"
             )

@@ -115,19 +115,7 @@ class Encode(PipelineStage[Conversation, Streams]):
         return VoicePrompt(clip.line.voice, clip.line.text, self._codes([audio])[0])
 
     def _codes(self, channels: Sequence[NDArray[np.int16]]) -> list[NDArray[np.uint16]]:
-        """Codes of channels, frame by frame: uint16 [n_frames * n_codebooks] each."""
-        codes = self._speech.encode_many([self._at_its_rate(channel) for channel in channels])
-        for channel, found in zip(channels, codes, strict=True):
-            n_frames = len(channel) // self._hop
-            if found.size != n_frames * self._speech.n_codebooks:
-                raise ValueError(f"{found.size} codes for {n_frames} frames of {self._speech.n_codebooks}")
-        return [np.ascontiguousarray(found).reshape(-1) for found in codes]
-
-    def _at_its_rate(self, channel: NDArray[np.int16]) -> NDArray[np.int16]:
-        if self._speech.sample_rate_hz == self._rate:
-            return channel
-        wide = resample(channel.astype(np.float32), self._rate, self._speech.sample_rate_hz)
-        return np.clip(np.rint(wide), -32768, 32767).astype(np.int16)
+        return channel_codes(self._speech, channels, self._rate)
 
     def _spoken(self, conversation: Conversation) -> Iterator[Spoken]:
         rests = self._rests(conversation)
@@ -187,6 +175,34 @@ class Encode(PipelineStage[Conversation, Streams]):
         at = max(-begin, 0)
         audio[at : at + len(sound)] = np.clip(sound, -FULL_SCALE - 1, FULL_SCALE)
         return audio, first - heard
+
+
+def channel_codes(
+    speech: SpeechTokenizer, channels: Sequence[NDArray[np.int16]], sample_rate_hz: int
+) -> list[NDArray[np.uint16]]:
+    """Codes of channels, frame by frame: uint16 [n_frames * n_codebooks] each.
+
+    Args:
+        speech: The speech tokenizer.
+        channels: int16 [n_samples] each, a whole number of frames.
+        sample_rate_hz: Sample rate of the channels.
+
+    Raises:
+        ValueError: If the tokenizer does not return a code per frame and codebook.
+    """
+    hop = hop_samples(sample_rate_hz, speech.frame_rate_hz)
+    codes = speech.encode_many([_at_rate(channel, sample_rate_hz, speech.sample_rate_hz) for channel in channels])
+    for channel, found in zip(channels, codes, strict=True):
+        n_frames = len(channel) // hop
+        if found.size != n_frames * speech.n_codebooks:
+            raise ValueError(f"{found.size} codes for {n_frames} frames of {speech.n_codebooks}")
+    return [np.ascontiguousarray(found).reshape(-1) for found in codes]
+
+
+def _at_rate(channel: NDArray[np.int16], from_hz: int, to_hz: int) -> NDArray[np.int16]:
+    if from_hz == to_hz:
+        return channel
+    return np.clip(np.rint(resample(channel.astype(np.float32), from_hz, to_hz)), -32768, 32767).astype(np.int16)
 
 
 def _time(event: Event) -> tuple[int, int]:

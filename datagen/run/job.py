@@ -1,8 +1,8 @@
 """A job: work in units, each made and committed exactly once, on one machine or on Ray.
 
-A build, an authoring run and a flattening of stored conversations are jobs. A job defines its plan
-and its workers. This module contains the common part: finished units are skipped, markers decide
-which units are finished, and a killed run resumes.
+A build, an authoring run, a flattening of stored conversations and an encoding of kept audio are
+jobs. A job defines its plan and its workers. This module contains the common part: finished units
+are skipped, markers decide which units are finished, and a killed run resumes.
 """
 
 from abc import ABC, abstractmethod

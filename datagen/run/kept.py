@@ -125,9 +125,10 @@ def _to_continue(outcome: Outcome) -> str:
 class Kept:
     """Counts the results of a run's units."""
 
-    def __init__(self, most: float) -> None:
-        """Set the largest share of one reason, `limits.max_rejected_share`."""
-        self._most, self._n_kept, self._rejects = most, 0, Counter[str]()
+    def __init__(self, most: float, again: str = "after a fix, use a new --out") -> None:
+        """Set the largest share of one reason, `limits.max_rejected_share`, and the advice on how to run again."""
+        self._most, self._again = most, again
+        self._n_kept, self._rejects = 0, Counter[str]()
         self._files: dict[str, str] = {}
         """A file with a reject of each reason."""
 
@@ -150,7 +151,7 @@ class Kept:
         found = fault(outcome, self._most, lambda name: _example(store, self._files.get(name, ""), name))
         if found:
             again = f"{_to_continue(outcome)}, and nothing is done again" if outcome.n_kept else ""
-            raise LimitError(f"{store.url}: {found}{again}; after a fix, use a new --out")
+            raise LimitError(f"{store.url}: {found}{again}; {self._again}")
 
 
 def _example(store: Store, key: str, name: str) -> str:

@@ -117,6 +117,8 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     except ValidationError as error:
         raise RecipeError(explain(error, "flatten", FlattenConfig)) from error
     _refuse_absent(old, flatten)
+    if old.encoded:
+        refuse_whole(flatten)
     recipe = {**old.recipe, "flatten": flatten.model_dump(mode="json")}
     identity = replace(
         old.identity,
@@ -148,6 +150,25 @@ def _refuse_absent(old: Manifest, flatten: FlattenConfig) -> None:
     if flatten.voice_prompt and not old.recipe.get("voices", {}).get("prompts"):
         raise RecipeError(
             "flatten.voice_prompt: these conversations have no voice prompts; build them again with voices.prompts"
+        )
+
+
+def refuse_whole(flatten: FlattenConfig) -> None:
+    """Refuse what kept audio lacks in a build that was encoded from it: whole takes, and sentences of voice prompts.
+
+    Raises:
+        RecipeError: If a value requests them; names it.
+    """
+    for name in ("alignment_takes", "half_duplex"):
+        if getattr(flatten, name) == "whole":
+            raise RecipeError(
+                f"flatten.{name} is 'whole', but kept audio holds only what is heard of an interrupted turn; set "
+                f"{name}=heard, or build with this tokenizer, from kept takes if there are any (datagen build --takes)"
+            )
+    if flatten.voice_prompt:
+        raise RecipeError(
+            "flatten.voice_prompt is true, but kept audio holds no voice prompts; set flatten.voice_prompt=false, or "
+            "build with this tokenizer"
         )
 
 

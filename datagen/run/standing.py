@@ -1,6 +1,7 @@
 """Checks the finished units of an interrupted run before the work continues."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from datagen.shards.unit import File, Marker, marker_key, unit_of
 
 _MAX_TOLD = 5
 """Maximum number of files that an error names."""
+_FOLDER = re.compile(r"/[0-9]{6,}/[^/]+\Z")
+"""A file in the folder of a unit."""
 
 
 def standing(store: Store, units: Iterable[int], plan: Plan[Any], *, hashes: bool = False) -> Iterator[Marker]:
@@ -47,24 +50,37 @@ def standing(store: Store, units: Iterable[int], plan: Plan[Any], *, hashes: boo
 
 
 class _Sizes:
-    """Sizes of the files of an output, from one listing of each table: 8 bytes per file."""
+    """Sizes of the files of an output, from one listing of each table: 8 bytes per file.
+
+    A folder that belongs to one unit is listed by itself, and only the last one is kept.
+    """
 
     def __init__(self, store: Store, n_units: int) -> None:
         self._store, self._n_units = store, n_units
         self._listed = set[str]()
         self._by_name: dict[str, NDArray[np.int64]] = {}
+        self._folder, self._in_folder = "", dict[str, int]()
 
     def fault(self, file: File) -> str:
         """The fault of a file; empty if it has the size of its marker."""
-        name, unit = _name(file.key)
+        found = self._of_folder(file.key) if _FOLDER.search(file.key) else self._of_table(file.key)
+        if found == file.n_bytes:
+            return ""
+        return "is missing" if found < 0 else f"has {found} bytes instead of {file.n_bytes}"
+
+    def _of_folder(self, key: str) -> int:
+        folder = key.rpartition("/")[0]
+        if folder != self._folder:
+            self._folder, self._in_folder = folder, dict(self._store.sizes(folder))
+        return self._in_folder.get(key, -1)
+
+    def _of_table(self, key: str) -> int:
+        name, unit = _name(key)
         if (table := name.partition("/")[0]) not in self._listed:
             self._listed.add(table)
             self._list(table)
         sizes = self._by_name.get(name)
-        found = -1 if sizes is None else int(sizes[unit])
-        if found == file.n_bytes:
-            return ""
-        return "is missing" if found < 0 else f"has {found} bytes instead of {file.n_bytes}"
+        return -1 if sizes is None else int(sizes[unit])
 
     def _list(self, table: str) -> None:
         for key, n_bytes in self._store.sizes(table):
@@ -79,10 +95,13 @@ def _name(key: str) -> tuple[str, int]:
     """A file's key without its unit, and the unit; -1 if it has none.
 
     >>> _name("asr/train-000012.parquet"), _name("asr/notes.txt")
-    (('asr/train-', 12), ('asr/notes.txt', -1))
+    (('asr/train-.parquet', 12), ('asr/notes.txt', -1))
     """
     unit = unit_of(key)
-    return (key, -1) if unit is None else (key.removesuffix(key[key.rindex(f"{unit:06d}") :]), unit)
+    if unit is None:
+        return key, -1
+    head, _, tail = key.rpartition(f"{unit:06d}")
+    return head + tail, unit
 
 
 def _changed(store: Store, file: File) -> str:

@@ -76,6 +76,16 @@ class MergedBuild:
     recipe: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class EncodedFrom:
+    """A build whose kept audio was encoded again."""
+
+    digest: str
+    recipe_sha256: str
+    speech_tokenizer: EngineInfo
+    """The tokenizer of its codes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity(Setup):
     """All values that decide the content of a build."""
@@ -91,6 +101,8 @@ class Identity(Setup):
     """Digest of the build whose conversations were flattened again; None for any other build."""
     merged: tuple[MergedBuild, ...] | None = None
     """The builds that were merged, in order; None for any other build."""
+    encoded: EncodedFrom | None = None
+    """The build whose audio was encoded by another tokenizer; None for any other build."""
 
     @property
     def row_codebooks(self) -> int:

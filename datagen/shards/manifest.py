@@ -48,7 +48,7 @@ class Reproducible:
 
 @dataclass(frozen=True)
 class FlattenedFrom:
-    """The build whose conversations were flattened again."""
+    """The build whose conversations were flattened, or whose audio was encoded, again."""
 
     url: str
     digest: str
@@ -102,7 +102,7 @@ class Manifest(Identity):
     beside: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the other files of the output that last: plan, recipe and card. Empty before data version 5."""
     origin: FlattenedFrom | None = None
-    """`from` in JSON; None unless the build was flattened from another."""
+    """`from` in JSON; None unless the build was flattened from another, or encoded from its audio."""
     store: Store = field(default=LocalStore(""), repr=False, compare=False)
     """The output that contains it; not in JSON."""
 

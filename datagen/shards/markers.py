@@ -53,7 +53,7 @@ def marker_of(store: Store, unit: int, plan: str) -> Marker:
     """
     key = marker_key(unit)
     marker = Marker.from_json(store.read(key), f"{store.url}/{key}")
-    if marker.unit != unit or any(unit_of(file.key) != unit for file in marker.files):
+    if marker.unit != unit or any(unit_of(file.key) not in (unit, None) for file in marker.files):
         raise StoreError(f"{store.url}/{key} is the marker of unit {marker.unit}; delete it and run the command again")
     if marker.plan != plan:
         raise StoreError(f"{store.url}/{key} is the marker of another run; delete it and run the command again")

@@ -78,6 +78,10 @@ class Store(Protocol):
         """All files below a folder with their sizes in bytes, in any order."""
         ...
 
+    def remove(self, key: str) -> None:
+        """Remove a file if it is there. Only for what the user opens again: nothing else takes data away."""
+        ...
+
     def sweep(self) -> None:
         """Remove scratch files of killed writers; never touches data or files being written."""
         ...
@@ -182,10 +186,19 @@ class LocalStore:
                     path = Path(folder, name)
                     yield path.relative_to(self._root).as_posix(), path.lstat().st_size
 
+    def remove(self, key: str) -> None:
+        """Unlink a file, and sync its directory."""
+        path = self._path(key)
+        with _faults("remove", path):
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _sync_directory(path.parent)
+
     def sweep(self) -> None:
         """Remove scratch files of dead writers."""
-        sweep(self._root / SCRATCH)
-        remove_if_empty(self._root / SCRATCH)
+        with _faults("read", self._root):
+            sweep(self._root / SCRATCH)
+            remove_if_empty(self._root / SCRATCH)
 
     def _path(self, key: str) -> Path:
         return self._root / inside(key, self.url)

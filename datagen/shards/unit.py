@@ -9,7 +9,8 @@ from datagen.errors import StoreError
 from datagen.records import unit
 from datagen.shards import seal
 
-_UNIT = re.compile(r"[/-]([0-9]{6,})\.(?:jsonl?|parquet)\Z")
+_UNIT = re.compile(r"[/.-](?:([0-9]{6,})\.[a-z0-9.]+|([0-9]{6,8})/[^/]+)\Z")
+"""A number before the ending of a file's name, or that of the folder that contains the file."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ def unit_of(key: str) -> int | None:
 
     >>> unit_of(marker_key(7)), unit_of(data_key("asr", 12, "train")), unit_of("units/.DS_Store")
     (7, 12, None)
+    >>> unit_of("train/audio.000003.tar"), unit_of("train/000004/tea.flac")
+    (3, 4)
     """
     match = _UNIT.search(key)
-    return int(match[1]) if match else None
+    return int(match[1] or match[2]) if match else None
 
 
 def data_key(table: str, unit: int, split: str = "") -> str:

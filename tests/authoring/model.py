@@ -1,6 +1,7 @@
 """Scripted good answers: a function of the question, as a model at temperature 0 would give them."""
 
 import json
+import re
 
 from datagen.authoring.llm_client import PROBE
 from datagen.text.phrases import units
@@ -22,7 +23,7 @@ def answer_value(ask: Ask) -> object:
     if "barge-ins" in words or "打断、" in words:
         return script(data)
     if words.rstrip().endswith("Judge this conversation.") or "评判这段对话" in words:
-        return judged(7, 8, 10)
+        return judgement(data)
     if "Rate the assistant" in words or "给助手打分" in words:
         return {"reason": "Turn 1 answers.", "score": 6}
     if "says next" in words or "接下来说的话" in words:
@@ -32,14 +33,30 @@ def answer_value(ask: Ask) -> object:
     if "改写这" in words:
         return {"turns": [{"role": turn["role"], "text": f"那个，{turn['text']}"} for turn in data]}
     if "into English" in words:
-        return {
-            "turns": [
-                {"role": turn["role"], "text": f"So this is sentence {turn['turn']}, and that is it."} for turn in data
-            ]
-        }
+        return {"turns": [{"role": turn["role"], "text": translated(turn, "en")} for turn in data]}
     if "翻译成中文" in words:
-        return {"turns": [{"role": turn["role"], "text": f"这是第{turn['turn']}句话，就这样。"} for turn in data]}
+        return {"turns": [{"role": turn["role"], "text": translated(turn, "zh")} for turn in data]}
     return written(data)
+
+
+def translated(turn: dict[str, object], language: str) -> str:
+    """A sentence with the numbers of the turn, in another language."""
+    figures = " ".join(re.findall(r"[0-9]+", str(turn["text"])))
+    return f"So this says {figures}, and that is it." if language == "en" else f"这句话说的是{figures}，就这样。"
+
+
+def judgement(turns: list[dict[str, object]]) -> dict[str, object]:
+    """Good scores, but for the dialogues that test a judge."""
+    text = "".join(str(turn["text"]) for turn in turns)
+    rank = {
+        "hereby": (2, 7, 9),
+        "兹请求": (2, 7, 9),
+        "poison": (7, 7, 1),
+        "老鼠药": (7, 7, 1),
+        "goat": (7, 2, 9),
+        "山羊": (7, 2, 9),
+    }
+    return judged(*next((scores for word, scores in rank.items() if word in text), (7, 8, 10)))
 
 
 def judged(spokenness: int, coherence: int, safety: int) -> dict[str, object]:

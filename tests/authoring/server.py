@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KEY = "sk-test-7d1f0c55aa0943e2"
-FORMS = ("json_schema", "json_object", "text")
+FORMS = ("json_schema", "json_object_schema", "json_object", "tools", "text")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,14 @@ Faults = Callable[[Ask], Fault | None]
 
 
 @dataclass
+class Batch:
+    """Questions that came as a file."""
+
+    lines: list[dict[str, Any]]
+    n_looks: int = 0
+
+
+@dataclass
 class Server:
     """A running server; attributes may be changed while it runs."""
 
@@ -71,6 +79,17 @@ class Server:
     faults: Faults = lambda ask: None
     forms: tuple[str, ...] = FORMS
     """Forms of answers that it understands."""
+    unknown_form: int = 400
+    """Status of its reply to a form that it does not understand; llama-cpp-python answers 500."""
+    context: int = 0
+    """Its context in tokens of four characters; 0: no limit."""
+    models: dict[str, Any] = field(default_factory=dict)
+    """What it says about its model."""
+    keyless: bool = False
+    batch_faults: Faults = lambda ask: None
+    """Faults of single questions of a batch."""
+    batch_down: bool = False
+    """Batches can be created, and not be looked at."""
     honours_keys: bool = False
     """Whether a request with a known Idempotency-Key is answered again without being paid."""
     usage: bool = True
@@ -85,7 +104,10 @@ class Server:
     """Called after each whole reply with how many there were."""
     n_replies: int = 0
 
+    batches: dict[str, "Batch"] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
+        self._files: dict[str, bytes] = {}
         self._written: dict[str, str] = {}
         self._under_way = 0
         self._seen: Counter[str] = Counter()
@@ -118,7 +140,10 @@ class Server:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         line, *fields = head.strip().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (f.partition(":") for f in fields)}
-        body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))))
+        data = await reader.readexactly(int(headers.get("content-length", 0)))
+        if not line.split()[1].endswith("/chat/completions"):
+            return await self._batch(line, data, writer)
+        body = json.loads(data)
         self._under_way += 1
         self.most_under_way = max(self.most_under_way, self._under_way)
         try:
@@ -129,19 +154,37 @@ class Server:
     async def _answer(self, line: str, headers: dict[str, str], body: Any, writer: asyncio.StreamWriter) -> bool:
         if line.split()[1] != "/v1/chat/completions":
             return await _send(writer, 404, b"{}")
-        if headers.get("authorization") != f"Bearer {KEY}":
+        if not self.keyless and headers.get("authorization") != f"Bearer {KEY}":
             said = {"error": {"message": f"Incorrect API key provided: {headers.get('authorization')}"}}
             return await _send(writer, 401, json.dumps(said).encode())
         ask = Ask(body, headers, self._seen[headers["idempotency-key"]])
         self._seen[ask.key] += 1
         self.asks.append(ask)
-        form = body.get("response_format", {}).get("type", "text")
-        if form not in self.forms:
-            said = {"error": {"message": f"response_format of type {form} is not supported", "code": None}}
-            return await _send(writer, 400, json.dumps(said).encode())
+        if refused := self._refused(body):
+            return await _send(writer, *refused)
         if self._under_way >= self.barrier:
             self._full.set()
         await self._full.wait()
+        return await self._faulty(ask, body, writer)
+
+    def _refused(self, body: Any) -> tuple[int, bytes] | None:
+        """The reply to a form that the server does not know, or to a prompt that is too long."""
+        form = _form(body)
+        if form not in self.forms:
+            said = {"error": {"message": f"{form} of response_format is not supported", "code": None}}
+            if self.unknown_form >= 500:  # as llama-cpp-python puts it
+                said = {"error": {"message": f"1 validation error: input: {form}", "type": "internal_server_error"}}
+            return self.unknown_form, json.dumps(said).encode()
+        n_prompt = _usage(body, "")["prompt_tokens"]
+        if self.context and n_prompt + 1 > self.context:
+            said = f"This model's maximum context length is {self.context} tokens. However, you requested {n_prompt}"
+            said += f" tokens ({n_prompt} in the messages, 0 in the completion)."
+            fault = {"error": {"message": said, "param": "messages", "code": "context_length_exceeded"}}
+            return 400, json.dumps(fault).encode()
+        return None
+
+    async def _faulty(self, ask: Ask, body: Any, writer: asyncio.StreamWriter) -> bool:
+        """The answer, or a fault."""
         fault = self.faults(ask) or Fault()
         if fault.hang:
             await asyncio.Event().wait()
@@ -158,6 +201,46 @@ class Server:
         self.n_replies += 1
         self.on_reply(self.n_replies)
         return finished
+
+    async def _batch(self, line: str, data: bytes, writer: asyncio.StreamWriter) -> bool:
+        """Files and batches; a batch is answered as soon as it is looked at."""
+        method, path, _ = line.split()
+        parts = path.removeprefix("/v1/").split("/")
+        if method == "POST" and parts == ["files"]:
+            name = f"file-{len(self._files)}"
+            self._files[name] = b"\n".join(
+                each.strip() for each in data.split(b"\n") if each.startswith(b'{"custom_id"')
+            )
+            return await _send(writer, 200, json.dumps({"id": name, "object": "file"}).encode())
+        if method == "POST" and parts == ["batches"]:
+            name = f"batch-{len(self.batches)}"
+            lines = [json.loads(each) for each in self._files[json.loads(data)["input_file_id"]].splitlines()]
+            self.batches[name] = Batch(lines)
+            return await _send(writer, 200, json.dumps(_state(name, "validating")).encode())
+        if parts[0] == "batches":
+            if self.batch_down:
+                return await _send(writer, 401, b"{}")
+            batch = self.batches[parts[1]]
+            batch.n_looks += 1
+            if batch.n_looks < 2:
+                return await _send(writer, 200, json.dumps(_state(parts[1], "in_progress")).encode())
+            if parts[1] not in self._files:
+                self._files[parts[1]] = "\n".join(json.dumps(self._line(each)) for each in batch.lines).encode()
+            return await _send(writer, 200, json.dumps(_state(parts[1], "completed", parts[1])).encode())
+        if parts[0] == "files" and parts[2:] == ["content"]:
+            return await _send(writer, 200, self._files[parts[1]])
+        return await _send(writer, 404, b"{}")
+
+    def _line(self, line: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a question of a batch."""
+        ask = Ask(line["body"], {"idempotency-key": line["custom_id"]}, 0)
+        fault = self.batch_faults(ask)
+        if fault:
+            return {"custom_id": ask.key, "response": {"status_code": fault.status, "body": fault.body}, "error": None}
+        text = self._text(ask, Fault())
+        reply = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}], "usage": _usage(ask.body, text)}
+        reply["model"] = f"{ask.body['model']}-0613"
+        return {"custom_id": ask.key, "response": {"status_code": 200, "body": reply}, "error": None}
 
     def _text(self, ask: Ask, fault: Fault) -> str:
         if self.honours_keys and ask.key in self._written:
@@ -194,6 +277,22 @@ async def _endless(writer: asyncio.StreamWriter, fault: Fault) -> bool:
         await writer.drain()
 
 
+def _state(name: str, status: str, output: str | None = None) -> dict[str, Any]:
+    """A batch as the protocol shows it."""
+    return {
+        "id": name, "object": "batch", "status": status, "endpoint": "/v1/chat/completions", "created_at": 0,
+        "input_file_id": "x", "completion_window": "24h", "output_file_id": output, "error_file_id": None,
+    }  # fmt: skip
+
+
+def _form(body: Any) -> str:
+    """The form of answers that a request asks for."""
+    if "tools" in body:
+        return "tools"
+    asked = body.get("response_format", {})
+    return "json_object_schema" if "schema" in asked else asked.get("type", "text")
+
+
 def _usage(body: Any, text: str) -> dict[str, int]:
     """Four characters a token."""
     n_in, n_out = sum(len(m["content"]) for m in body["messages"]) // 4, len(text) // 4
@@ -201,7 +300,14 @@ def _usage(body: Any, text: str) -> dict[str, int]:
 
 
 async def _whole(writer: asyncio.StreamWriter, text: str, fault: Fault, body: Any, usage: bool) -> bool:
-    message = {"role": "assistant", "content": None if fault.refusal else text, "refusal": fault.refusal}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if fault.refusal else text,
+        "refusal": fault.refusal,
+    }
+    if "tools" in body and not fault.refusal:
+        called = {"name": body["tool_choice"]["function"]["name"], "arguments": text}
+        message |= {"content": None, "tool_calls": [{"id": "c", "type": "function", "function": called}]}
     reply: dict[str, Any] = {
         "id": "x", "object": "chat.completion", "created": 0, "model": f"{body['model']}-0613",
         "choices": [{"index": 0, "message": message, "finish_reason": fault.finish}],

@@ -37,7 +37,12 @@ def topics(tmp_path) -> Path:
 
 
 def recipe(server: Server, topics: Path, **values) -> WriteRecipe:
-    given = {"llm": llm(server, concurrency=4), "dialogues": {"min_turns": 2, "max_turns": 6}, "unit_records": 2}
+    given = {
+        "judging": {"second_share": 0, "canaries_every": 0},
+        "llm": llm(server, concurrency=4),
+        "dialogues": {"min_turns": 2, "max_turns": 6},
+        "unit_records": 2,
+    }
     return WriteRecipe(name="t", input={"topics": str(topics)}, tasks=TASKS, **{**given, **values})
 
 

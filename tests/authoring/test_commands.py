@@ -15,6 +15,8 @@ from datagen.recipe import load, read_text
 
 pytest.importorskip("openai", reason="needs the extra llm")
 
+from tests.authoring import model
+
 
 def run(*arguments: str):
     return CliRunner().invoke(app, list(arguments))
@@ -34,20 +36,46 @@ def test_the_shipped_recipe_writes_what_it_then_reads(server, settings, tmp_path
     assert found.exit_code == 0, found.output
     assert "3 of 3 records kept" in found.output
     assert "12 answers" in found.output
+    assert "preflight: structured answers as json_schema" in found.output
     assert "datagen build RECIPE --input out/from_topics-written/dialogues" in found.output
     (file,) = Path("out/from_topics-written/dialogues").iterdir()
     assert str(file.parent) == load("from_topics").input.paths[0]
     assert len(file.read_text("utf-8").splitlines()) == 3
     again = run("write", "from_topics", "--limit", "3", *settings)
     assert "3 records in 1 units, 1 units done before" in again.output
-    assert server.n_calls == 12
+    assert server.n_calls == 12 + 8, "two wordings of the judge rate four dialogues of known rank"
+
+
+def test_a_run_that_keeps_nothing_fails_and_can_be_tried_again(server, settings):
+    server.answers = lambda ask: model.answer(ask) if "Judge" in ask.question else "no"
+    found = run("write", "from_topics", "--limit", "2", *settings)
+    assert found.exit_code == 1
+    assert "no dialogue is kept" in found.stderr
+    assert "--retry-rejects" in found.stderr
+    server.answers = model.answer
+    assert run("write", "from_topics", "--limit", "2", *settings).exit_code == 1
+    again = run("write", "from_topics", "--limit", "2", "--retry-rejects", "--reason", "broken_json", *settings)
+    assert again.exit_code == 0, again.output
+    assert "2 rejected records are opened again" in again.output
+    assert "2 of 2 records kept" in again.output
+    assert run("write", "from_topics", "--reason", "broken_json", *settings).exit_code == 2
+
+
+def test_a_dry_run_of_a_grid_reports_its_coverage(server, settings):
+    found = run("write", "from_topics", "--dry-run", "--set", "input={scenarios: {count: 240}}", *settings)
+    assert found.exit_code == 0, found.output
+    assert "home 20" in found.output
+    assert "by language: en 240" in found.output
+    assert "0.00% of the briefs nearly repeat another" in found.output
 
 
 def test_a_dry_run_asks_nothing_and_writes_nothing(server, settings):
     found = run("write", "from_topics", "--dry-run", *settings)
     assert found.exit_code == 0, found.output
     assert "24 records, 96 questions" in found.output
-    assert "in the currency of llm.prices" in found.output
+    assert "currency" not in found.output, "prices are unknown"
+    priced = ("--set", "llm.prices={input_per_million: 1, output_per_million: 2}")
+    assert "in the currency of llm.prices" in run("write", "from_topics", "--dry-run", *settings, *priced).output
     assert (server.n_calls, list(Path().iterdir())) == (0, [])
 
 

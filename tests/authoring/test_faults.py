@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("openai", reason="needs the extra llm")
 
 from datagen.authoring.author import write as run_batch
-from datagen.authoring.authored import Written
+from datagen.authoring.authored import Unanswered, Written
 from datagen.authoring.authoring_config import WriteRecipe
 from datagen.authoring.llm_client import PROBE
 from datagen.authoring.reply_cache import Memory
@@ -129,10 +129,10 @@ def test_what_asking_again_does_not_mend_is_a_reject_with_its_answer(server, nam
 
 
 @pytest.mark.parametrize("name", ["500", "drop", "hang", "not the protocol", "an error with status 200"])
-def test_what_sending_again_does_not_mend_is_a_reject(server, name):
+def test_what_sending_again_does_not_mend_stays_undecided(server, name):
     server.faults = lambda ask: MENDED_BY_SENDING_AGAIN[name] if ask.question != PROBE else None
     (found,) = write(recipe(server, *TASKS, llm=llm(server, retries=2, timeout_seconds=0.3)), [TALK])
-    assert isinstance(found, Reject)
+    assert isinstance(found, Unanswered)
     reasons = {"500": "status_500", "drop": "dropped", "hang": "timeout"}
     assert found.reason == reasons.get(name, "broken_reply")
     if "error" in name:
@@ -215,7 +215,7 @@ def test_no_server_stops_the_run_after_its_retries(server):
     assert len(clock.waits) == 2
 
 
-@pytest.mark.parametrize(("forms", "n_turned_down"), [(("json_object", "text"), 1), (("text",), 2)])
+@pytest.mark.parametrize(("forms", "n_turned_down"), [(("json_object", "text"), 2), (("text",), 4)])
 def test_a_server_without_structured_outputs_is_asked_in_words(server, unharmed, forms, n_turned_down):
     server.forms = forms
     assert content(good(server)) == content(unharmed)
@@ -252,11 +252,11 @@ def test_what_a_server_does_not_know_is_left_out(server, unharmed, message, gone
     assert gone not in server.asks[-1].body
 
 
-def test_a_question_that_is_too_long_is_a_reject_and_teaches_nothing(server):
+def test_a_question_that_is_too_long_is_undecided_and_teaches_nothing(server):
     said = {"error": {"message": "maximum context length", "code": "context_length_exceeded"}}
     server.faults = lambda ask: Fault(status=400, body=said)
     (found,) = write(recipe(server, "spoken"), [TALK])
-    assert (found.reason, server.n_calls) == ("turned_down", 1)
+    assert (type(found), found.reason, server.n_calls) == (Unanswered, "context_length", 1)
     assert "maximum context length" in found.detail
 
 
@@ -266,7 +266,7 @@ def test_a_question_that_is_turned_down_in_every_form_says_nothing_of_the_server
     found = write(recipe(server, *TASKS, llm=llm(server, concurrency=1)), [other, TALK])
     assert (found[0].reason, content(found[1])) == ("turned_down", content(unharmed))
     forms = [ask.body.get("response_format", {}).get("type") for ask in server.asks]
-    assert forms == ["json_schema", "json_object", None, *["json_schema"] * len(TASKS)]
+    assert forms == ["json_schema", "json_object", "json_object", None, None, *["json_schema"] * len(TASKS)]
 
 
 def test_what_was_understood_before_is_not_doubted(server, unharmed):
@@ -378,7 +378,7 @@ def test_the_key_is_in_no_file_log_or_error(server, caplog, monkeypatch):
     ):
         assert text
         assert KEY not in text
-    assert isinstance(turned_down, Reject)
+    assert isinstance(turned_down, Unanswered)
 
 
 @pytest.mark.parametrize("room", range(150, 310, 4))
@@ -387,7 +387,7 @@ def test_no_part_of_the_key_is_left_where_a_message_is_cut(server, room):
     for fault in (Fault(422, body={"error": {"message": message}}), Fault(raw=json.dumps({"error": message}).encode())):
         server.faults = lambda ask, fault=fault: fault
         (found,) = write(recipe(server, "judge", llm=llm(server, retries=0)), [TALK])
-        assert isinstance(found, Reject)
+        assert isinstance(found, Unanswered)
         assert "xxx" in found.detail
         assert KEY[:4] not in found.detail
         assert len(found.detail) < 400
@@ -409,8 +409,9 @@ def test_a_good_answer_counts_even_if_its_usage_is_said_badly(server, usage, str
 
 def test_a_missing_key_names_its_variable(server, monkeypatch):
     monkeypatch.delenv("TEST_LLM_KEY")
+    far = llm(server).model_copy(update={"base_url": "https://llm.example.org/v1"})
     with pytest.raises(EngineError, match="TEST_LLM_KEY"):
-        write(recipe(server, "spoken"), [TALK])
+        write(recipe(server, "spoken", llm=far), [TALK])
 
 
 def orders(ask: Ask) -> str:
@@ -426,7 +427,7 @@ def test_a_dialogue_that_gives_orders_is_only_spoken(server):
     )
     assert found.reason == "unreadable"  # the model of the tests keeps its braces
     (ask,) = server.asks
-    assert [message["role"] for message in ask.body["messages"]] == ["system", "user", "assistant", "user"]
+    assert [message["role"] for message in ask.body["messages"]] == ["system", *["user", "assistant"] * 2, "user"]
     assert ask.question.count("</data>") == 1
     assert ask.data[1]["text"] == order
     assert "49" not in ask.question

@@ -79,7 +79,7 @@ def test_each_answer_says_where_it_comes_from(server):
 
 def test_a_translation_is_in_its_language(server):
     (found,) = write(recipe(server, "translate", "judge", translate_to="zh"), [TALK])
-    assert (found.language, found.turns[1].text) == ("zh", "这是第1句话，就这样。")
+    assert (found.language, found.turns[1].text) == ("zh", "这句话说的是1，就这样。")
     assert "从英语翻译成中文" in server.asks[0].question
     assert server.asks[1].question.startswith("<data>") and "评判这段对话" in server.asks[1].question
 
@@ -208,8 +208,9 @@ def test_only_what_decides_the_content_is_in_a_recipes_hash():
         return parse(RECIPE, "talks.yaml", changes).sha256()
 
     same = ("llm.concurrency=99", "llm.stream=true", "llm.base_url=http://x/v1", "llm.budget.tokens=5", "llm.retries=1")
+    same += ("llm.attempts=9", "llm.max_tokens=99", "llm.examples=0", "llm.structured=text", "llm.extra_body={a: 1}")
     assert {sha256(change) for change in same} == {sha256()}
-    others = ("llm.model=x", "llm.attempts=9", "llm.seed=3", "marks.barge_ins=9", "seed=3", "llm.temperature=0.1")
+    others = ("llm.model=x", "llm.seed=3", "marks.barge_ins=9", "seed=3", "llm.temperature=0.1")
     assert len({sha256(), *map(sha256, others)}) == len(others) + 1
 
 
@@ -264,7 +265,7 @@ def test_a_dialogue_that_does_not_say_is_in_the_language_it_is_in(server):
 
 def test_prompts_of_ones_own_are_used_and_named_by_their_hash(server, tmp_path):
     shipped = load_prompt("judge", "en")
-    text = (directory("prompts") / "judge.en.md").read_text("utf-8").replace("Use the whole scale", "Be strict")
+    text = (directory("prompts") / "judge.en.md").read_text("utf-8").replace("The examples are bad calls", "Be strict")
     (tmp_path / "judge.en.md").write_text(text, "utf-8")
     own = recipe(server, "judge", prompts=str(tmp_path))
     (found,) = write(own, [TALK])

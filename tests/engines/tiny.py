@@ -27,6 +27,8 @@ def options(name: str) -> dict:
     if name == "s3":
         need_s3tokenizer()
         return {"path": str(s3_file(_folder(), S3_MODELS[2]))}
+    if name in CODECS:
+        return {"model": str(codec_folder(_folder(), name))}
     if name == "hf":
         pytest.importorskip("transformers")
         return {"path": str(text_tokenizer(_folder(), "byte_bpe"))}
@@ -45,6 +47,57 @@ def need_s3tokenizer() -> None:
     for name in ("torch", "einops", "s3tokenizer"):
         if find_spec(name) is None:
             pytest.skip(f"needs {name}", allow_module_level=True)
+
+
+CODECS = ("mimi", "encodec", "dac")
+
+
+def codec_net(name: str, **changes: object):
+    """transformers' own class with random weights: narrow layers, the real ratios and kernels."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+
+    narrow = {"hidden_size": 32, "num_filters": 4, "codebook_dim": 16, "codebook_size": 64}
+    attention = {"num_hidden_layers": 2, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 2}
+    sizes = {
+        "mimi": {**narrow, **attention, "upsample_groups": 32, "vector_quantization_hidden_dimension": 16},
+        "encodec": {**narrow, "codebook_dim": 32, "codebook_size": 1024},
+        "dac": {
+            "encoder_hidden_size": 4,
+            "decoder_hidden_size": 32,
+            "downsampling_ratios": [2, 4, 5, 8],
+            "n_codebooks": 32,
+            "codebook_size": 64,
+            "sampling_rate": 24_000,
+        },
+    }[name]
+    class_name = {"mimi": "Mimi", "encodec": "Encodec", "dac": "Dac"}[name]
+    torch.manual_seed(3)
+    config = getattr(transformers, f"{class_name}Config")(**{**sizes, **changes})
+    net = getattr(transformers, f"{class_name}Model")(config).eval()
+    with torch.no_grad():  # untrained layers hardly tell frames apart: make codes vary
+        for key, values in net.state_dict().items():
+            if key.endswith(("embed", "embed_sum", "codebook.weight")):
+                values.normal_()
+            elif "layer_scale" in key:
+                values.fill_(0.5)
+            elif name == "dac" and key.startswith(("encoder", "quantizer")) and values.ndim == 3 and "alpha" not in key:
+                values.normal_(std=(values.shape[1] * values.shape[2]) ** -0.5)
+            elif name == "encodec" and key.startswith("encoder"):
+                values.mul_(0 if key.endswith("bias") else 3 if key.endswith(("original0", "weight_g")) else 1)
+    return net
+
+
+def codec_folder(folder: Path, name: str, **changes: object) -> Path:
+    """The files of `codec_net` as its maker publishes them: `config.json` and `model.safetensors`."""
+    from transformers.utils import logging
+
+    path = folder / "_".join([name, *(f"{key}-{value}" for key, value in changes.items())])
+    if not path.exists():
+        logging.disable_progress_bar()
+        codec_net(name, **changes).save_pretrained(path)
+        logging.enable_progress_bar()
+    return path
 
 
 def s3_net(model: str, full: bool = False):

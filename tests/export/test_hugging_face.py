@@ -7,13 +7,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from datagen.export import export
+from datagen.export.selection import Selection
+from tests.export.conftest import send
 
 
 @pytest.fixture
-def rows(output, tmp_path, monkeypatch):
+def cache(tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    export(output, str(tmp_path / "to"), "datasets")
+
+
+@pytest.fixture
+def rows(out, tmp_path, cache):
+    send(out, tmp_path / "to", "datasets")
     return datasets.load_dataset(str(tmp_path / "to"))
 
 
@@ -39,6 +44,12 @@ def test_utterances_and_events_come_along(output, rows):
             assert [u["said"] for u in row["utterances"]] == talk.utterances["said"].tolist()
             assert [w["text"] for u in row["utterances"] for w in u["words"]] == talk.words["text"].tolist()
             assert [e["start_samples"] for e in row["events"]] == talk.events["start_samples"].tolist()
+
+
+def test_an_empty_split_is_not_there(out, tmp_path, cache):
+    """The package refuses to load a split without rows."""
+    send(out, tmp_path / "to", "datasets", selection=Selection.of(where=("split=train",)))
+    assert set(datasets.load_dataset(str(tmp_path / "to"))) == {"train"}
 
 
 def test_sound_plays(output, rows):

@@ -1,54 +1,73 @@
-"""Lhotse, read back by the package itself, as NeMo's duplex data set reads it."""
+"""Lhotse cuts and Shar, read back by the package itself, as NeMo's duplex data set reads them."""
 
 import numpy as np
 import pytest
 
-from datagen.export import export
-from tests.export.conftest import IDS
+import datagen.inspect
+from datagen.records import SPLITS
+from tests.export.conftest import IDS, integers, send
 
 lhotse = pytest.importorskip("lhotse", reason="lhotse needs torch")
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+ROLES = {"user": "user", "assistant": "agent"}
 
 
 @pytest.fixture
-def exported(output, tmp_path):
-    export(output, str(tmp_path / "to"), "lhotse")
-    return tmp_path / "to"
+def read(tmp_path, monkeypatch):
+    """Reads a split of an export of either format."""
+
+    def read(format, split):
+        if format == "shar":
+            return list(lhotse.CutSet.from_shar(in_dir=str(tmp_path / "to" / split)))
+        monkeypatch.chdir(tmp_path / "to")  # paths are relative
+        return list(lhotse.CutSet.from_file(f"{split}/cuts.jsonl.gz"))
+
+    return read
 
 
-def cuts_of(folder, split):
-    return lhotse.CutSet.from_file(str(folder / f"cuts-{split}.jsonl.gz"))
+@pytest.mark.parametrize("format", ["lhotse", "shar"])
+def test_cuts_hold_the_user_and_the_agent_as_nemo_takes_them(out, output, tmp_path, read, format):
+    send(out, tmp_path / "to", format)
+    for split in SPLITS:
+        cuts, talks = read(format, split), {talk.dialogue_id: talk for talk in output.conversations(split)}
+        lhotse.validate(lhotse.CutSet.from_cuts(cuts), read_data=True)
+        assert sorted(cut.custom["dialogue_id"] for cut in cuts) == sorted(talks)
+        for cut in cuts:
+            talk = talks[cut.custom["dialogue_id"]]
+            assert cut.duration == talk.seconds
+            assert np.array_equal(integers(cut.load_audio())[0], talk.audio.samples[:, 0])
+            assert np.array_equal(integers(cut.load_target_audio())[0], talk.audio.samples[:, 1])
+            heard = talk.utterances[(talk.utterances["said"] != "")].sort_values("start_samples", kind="stable")
+            assert [s.text for s in cut.supervisions] == heard["said"].tolist()
+            assert [s.speaker for s in cut.supervisions] == [ROLES[role] for role in heard["role"]]
+            assert [round(s.start * 24_000) for s in cut.supervisions] == heard["start_samples"].tolist()
+            assert [round(s.end * 24_000) for s in cut.supervisions] == heard["end_samples"].tolist()
+            assert [s.custom["kind"] for s in cut.supervisions] == heard["kind"].tolist()
+            assert {s.language for s in cut.supervisions} == {"en"}
+            items = [i for s in cut.supervisions for i in s.alignment["word"]]
+            words = zip(talk.words["text"], talk.words["start_samples"], talk.words["end_samples"], strict=True)
+            assert sorted((i.symbol, round(i.start * 24_000), round(i.end * 24_000)) for i in items) == sorted(words)
 
 
-def integers(audio) -> np.ndarray:
-    return np.rint(audio * 32768).astype(int)
+@pytest.mark.parametrize("format", ["lhotse", "shar"])
+def test_each_role_has_its_own_rate_and_both_are_as_long(out, output, tmp_path, read, format):
+    send(out, tmp_path / "to", format, preset="nemo", selection=None)
+    for cut in read(format, "validation"):
+        talk = output.conversation(cut.custom["dialogue_id"])
+        assert (cut.sampling_rate, cut.target_audio.sampling_rate) == (16_000, 22_050)
+        assert cut.duration == cut.target_audio.duration == talk.seconds
+        assert cut.load_audio().shape[1] == round(talk.streams.n_samples * 16_000 / 24_000)
+        assert cut.load_target_audio().shape[1] == round(talk.streams.n_samples * 22_050 / 24_000)
+        loud = [np.abs(sound[0]) for sound in (talk.audio.samples.T / 32768, cut.load_audio())]
+        at = [np.flatnonzero(each > 0.3 * each.max())[0] for each in loud]
+        assert at[0] / 24_000 == pytest.approx(at[1] / 16_000, abs=0.002)
 
 
-@pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_cuts_hold_the_user_and_the_agent_as_nemo_takes_them(output, exported, split):
-    cuts = cuts_of(exported, split)
-    lhotse.validate(cuts, read_data=True)
-    talks = {talk.dialogue_id: talk for talk in output.conversations(split)}
-    assert sorted(cut.dialogue_id for cut in cuts) == sorted(talks)
-    for cut in cuts:
-        talk = talks[cut.dialogue_id]
-        assert cut.duration == talk.seconds
-        assert np.array_equal(integers(cut.load_audio())[0], talk.audio.samples[:, 0])
-        assert np.array_equal(integers(cut.load_target_audio())[0], talk.audio.samples[:, 1])
-        heard = talk.utterances[(talk.utterances["said"] != "")].sort_values("start_samples", kind="stable")
-        assert [s.text for s in cut.supervisions] == heard["said"].tolist()
-        assert [s.speaker for s in cut.supervisions] == [
-            {"user": "user", "assistant": "agent"}[role] for role in heard["role"]
-        ]
-        assert [round(s.start * 24_000) for s in cut.supervisions] == heard["start_samples"].tolist()
-        assert [round(s.end * 24_000) for s in cut.supervisions] == heard["end_samples"].tolist()
-        assert [s.custom["kind"] for s in cut.supervisions] == heard["kind"].tolist()
-        assert {s.language for s in cut.supervisions} == {"en"}
-
-
-def test_both_channels_collate_to_batches(output, exported):
+def test_both_channels_collate_to_batches(out, output, tmp_path, read):
     from lhotse.dataset.collation import collate_audio
 
-    cuts = cuts_of(exported, "train")
+    send(out, tmp_path / "to", "shar")
+    cuts = lhotse.CutSet.from_cuts(read("shar", "train"))
     source, source_lens = collate_audio(cuts)
     target, target_lens = collate_audio(cuts, recording_field="target_audio")
     longest = max(talk.streams.n_samples for talk in output.conversations("train"))
@@ -56,56 +75,56 @@ def test_both_channels_collate_to_batches(output, exported):
     assert source_lens.tolist() == target_lens.tolist()
 
 
-def test_words_are_aligned(output, exported):
-    for cut in cuts_of(exported, "train"):
-        words = output.conversation(cut.dialogue_id).words
-        items = [item for s in cut.supervisions for item in s.alignment["word"]]
-        wanted = sorted(zip(words["text"], words["start_samples"], words["end_samples"], strict=True))
-        assert sorted((i.symbol, round(i.start * 24_000), round(i.end * 24_000)) for i in items) == wanted
+def test_names_of_roles_and_marks_are_those_of_newer_nemo(out, output, tmp_path, read):
+    send(out, tmp_path / "to", preset="nemo-speech")
+    for cut in read("shar", "validation"):
+        talk = output.conversation(cut.custom["dialogue_id"])
+        assert {s.speaker for s in cut.supervisions} == {"User", "Assistant"}
         for s in cut.supervisions:
-            assert all(s.start - 1e-6 <= item.start and item.end <= s.end + 1e-6 for item in s.alignment["word"])
+            u = talk.streams.utterances[int(s.id.rpartition("-")[2])]
+            if s.speaker == "Assistant":
+                assert s.text == u.said
+                continue
+            first, text, last = s.text.split()[:3]
+            assert text == u.words[0].text.split()[0]
+            begin = u.words[0].start_samples - u.start_samples
+            end = u.words[0].end_samples - u.start_samples
+            assert (first, last) == (f"<|{begin // 1920}|>", f"<|{-(-end // 1920)}|>")
 
 
-def test_recordings_and_supervisions_are_of_two_channels(output, exported):
-    recordings = lhotse.RecordingSet.from_file(str(exported / "recordings-train.jsonl.gz"))
-    supervisions = lhotse.SupervisionSet.from_file(str(exported / "supervisions-train.jsonl.gz"))
+def test_recordings_and_supervisions_are_of_two_channels(out, output, tmp_path, monkeypatch):
+    send(out, tmp_path / "to", "lhotse")
+    monkeypatch.chdir(tmp_path / "to")
+    recordings = lhotse.RecordingSet.from_file("train/recordings.jsonl.gz")
+    supervisions = lhotse.SupervisionSet.from_file("train/supervisions.jsonl.gz")
     lhotse.validate_recordings_and_supervisions(recordings, supervisions, read_data=True)
-    whole = lhotse.CutSet.from_manifests(recordings=recordings, supervisions=supervisions)
-    by_id = {cut.id: cut.dialogue_id for cut in cuts_of(exported, "train")}
+    by_id = {cut.id: cut.custom["dialogue_id"] for cut in lhotse.CutSet.from_file("train/cuts.jsonl.gz")}
     for recording in recordings:
         talk = output.conversation(by_id[recording.id])
         assert np.array_equal(integers(recording.load_audio()).T, talk.audio.samples)
         for s in supervisions.find(recording.id):
             assert s.channel == ["user", "agent"].index(s.speaker)
-    assert len(whole) >= len(recordings)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # lhotse leaves archives open
-def test_cuts_of_hostile_ids_can_be_packed_into_archives(hostile_out, tmp_path):
-    import datagen.inspect
-
-    export(datagen.inspect.open(str(hostile_out)), str(tmp_path / "to"), "lhotse")
-    found = set()
-    for split in ("train", "validation", "test"):
-        shar = tmp_path / f"shar-{split}"
-        shar.mkdir()
-        fields = {"recording": "flac", "target_audio": "flac"}
-        cuts_of(tmp_path / "to", split).to_shar(str(shar), fields=fields, shard_size=4)
-        again = lhotse.CutSet.from_shar(in_dir=str(shar))
-        found |= {cut.dialogue_id for cut in again}
-    assert found == set(IDS)
+def test_hostile_ids_survive(hostile_out, tmp_path, read):
+    send(hostile_out, tmp_path / "to", "shar")
+    assert {cut.custom["dialogue_id"] for split in SPLITS for cut in read("shar", split)} == set(IDS)
 
 
-def test_decoded_lengths_are_those_of_the_files(output, tmp_path):
-    export(output, str(tmp_path / "to"), "lhotse", decoded=True)
-    cuts = cuts_of(tmp_path / "to", "train")
-    lhotse.validate(cuts, read_data=True)
-    cut = cuts[0]
-    talk = output.conversation(cut.dialogue_id)
+def test_opus_is_the_same_bytes_each_time_and_as_long(out, output, tmp_path, read):
+    from tests.run.builds import tree
+
+    made = send(out, tmp_path / "to", "shar", codec="opus")
+    again = send(out, tmp_path / "again", "shar", codec="opus")
+    assert made.digest == again.digest
+    assert tree(tmp_path / "to") == tree(tmp_path / "again")
+    for cut in read("shar", "test"):
+        talk = output.conversation(cut.custom["dialogue_id"])
+        assert cut.load_audio().shape[1] == talk.streams.n_samples
+
+
+def test_decoded_lengths_are_those_of_the_files(out, tmp_path, read):
+    send(out, tmp_path / "to", "shar", decoded=True)
+    cut = read("shar", "train")[0]
+    talk = datagen.inspect.open(str(out)).conversation(cut.custom["dialogue_id"])
     assert np.array_equal(integers(cut.load_target_audio())[0], talk.decoded.samples[:, 1])
-
-
-def test_an_export_that_was_moved_is_mended_by_running_it_again(output, exported, tmp_path):
-    exported.rename(tmp_path / "moved")
-    export(output, str(tmp_path / "moved"), "lhotse")
-    lhotse.validate(cuts_of(tmp_path / "moved", "train"), read_data=True)

@@ -102,7 +102,8 @@ def test_every_key_in_a_stored_recipe_has_its_meaning_above_it():
         "      fillers:": "timing.tokens.*.fillers",
     }.items():
         assert above[line].lstrip().startswith(f"# {KNOWN[path].meaning}"), line
-    assert above["  max_tokens: 8192"] == "  # Maximum number of tokens in a dialogue row; of parallel, of columns [tokens, 64 to 16,777,216]"
+    meaning = "Maximum number of tokens in a dialogue row; of parallel, of columns"
+    assert above["  max_tokens: 8192"] == f"  # {meaning} [tokens, 64 to 16,777,216]"
 
 
 def test_text_of_a_recipe_cannot_become_a_comment_or_a_key():

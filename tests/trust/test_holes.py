@@ -15,7 +15,7 @@ import datagen
 from datagen import cli
 from datagen.cli import app
 from datagen.errors import DatagenError, StoreError
-from datagen.export import export
+from datagen.export.export_job import ExportRequest, export
 from datagen.recipe import stored
 from datagen.recipe.in_data_set import in_data_set
 from datagen.run.reflatten import reflatten
@@ -56,14 +56,14 @@ def test_a_split_of_the_data_is_no_folder_to_write(target: Target, split):
     before = {*target.out.parent.rglob("*")}
     to = target.work / "a" / "b" / "to"
     with pytest.raises(DatagenError, match="is in no known split"):
-        export(datagen.open(str(target.out)), str(to), "moshi")
+        export(str(target.out), str(to), ExportRequest(format="moshi"))
     if ".." in split:
         with pytest.raises(StoreError, match="is no name of a file below it"):
             reflatten(str(target.out), str(target.work / "a" / "flat"), {})
     assert {path for path in {*target.out.parent.rglob("*")} - before if target.work / "a" not in path.parents} <= {
         target.work / "a"
     }
-    assert not list(to.rglob("*.wav"))
+    assert not list(to.rglob("*.flac"))
 
 
 def test_a_report_follows_no_link_of_the_build(target: Target, tmp_path):

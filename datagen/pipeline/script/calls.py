@@ -11,7 +11,7 @@ from datagen.clock import ceil_div
 from datagen.pipeline.script.floor import Piece, Setting, TurnPlan
 from datagen.pipeline.script.interrupt import may_drop
 from datagen.recipe.timing_config import TokensConfig
-from datagen.records import PlannedCall, Utterance, marked_call
+from datagen.records import Kind, PlannedCall, Utterance, marked_call
 
 _LATEST_BREAK_IN = 0.8
 """Latest start of the user as a share of the wait."""
@@ -78,14 +78,15 @@ def calling(
     found: list[Utterance] = []
     for n, call in enumerate(part.calls):
         words = call.before or draws.pick(tokens.checks, k, "check", n)
-        own = {"spoken": words, "kind": "turn" if call.before else "filler", "text": call.before}
+        kind: Kind = "turn" if call.before else "filler"
         begin = first if not n else replace(plain, offset_samples=draws.length(rule.answer, k, "answer", n - 1))
         wait, written = draws.length(rule.wait, k, "tool_wait", n), marked_call(call.call)
         times = wait, writing.samples(written), writing.samples(words, written)
         speaks = break_in if not n else ""
         cancelled = speaks == "cancel"
         plan = PlannedCall(call.call, "" if cancelled else call.result, *times, cancelled)
-        found.append(replace(begin, part_of=None, correction=None, call=plan, **own))
+        said = replace(begin, spoken=words, kind=kind, text=call.before, call=plan)
+        found.append(replace(said, part_of=None, correction=None))
         if speaks:
             found += _breaking_in(k, speaks, plan.call_samples + plan.wait_samples, setting, tokens)
         if cancelled:

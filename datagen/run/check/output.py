@@ -104,13 +104,16 @@ def _wanted(scope: Scope, sums: Sums, index: list[IndexPart]) -> Manifest:
     """The manifest that all other files give."""
     manifest, origin, tally = scope.manifest, None, sums.tally
     promised = None
+    url = manifest.origin.url if manifest.origin else ""
     if not scope.is_flattened:
         tally = replace(tally, n_records=scope.plan.n_records)
+        if scope.identity.encoded:
+            origin = FlattenedFrom(url, scope.identity.encoded.digest)
     elif scope.source:
-        origin = FlattenedFrom(manifest.origin.url if manifest.origin else "", scope.source.digest)
+        origin = FlattenedFrom(url, scope.source.digest)
         promised = scope.source.reproducible
     else:
-        origin = FlattenedFrom(manifest.origin.url if manifest.origin else "", scope.identity.conversations or "")
+        origin = FlattenedFrom(url, scope.identity.conversations or "")
         promised = reproducible(scope.identity.engines, manifest.reproducible.processors)
     wanted = manifest_of(scope.plan, tally, index, origin, promised, manifest.store)
     n_conversations = sums.tally.n_kept

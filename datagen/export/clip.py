@@ -1,0 +1,126 @@
+"""A conversation for any format: its sound at the wanted rates, and its segments."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import DatagenError
+from datagen.export.convention import Convention
+from datagen.export.ogg import with_serial
+from datagen.export.segments import Segment, segments
+from datagen.inspect import Sound, StoredConversation
+from datagen.records import CHANNEL, SPLITS, Role
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_NAME_CHARACTERS = 40
+
+
+def file_name(dialogue_id: str) -> str:
+    """A safe and unique file name for an id: its plain characters and a hash.
+
+    >>> file_name("../../x"), file_name("tea")
+    ('x-358ee4953c66a869', 'tea-ba6587c1bb84c490')
+    """
+    plain = _UNSAFE.sub("_", dialogue_id).strip("_-")[:_NAME_CHARACTERS]
+    return f"{plain or 'id'}-{blake2b(dialogue_id.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+
+
+@dataclass(frozen=True, eq=False)
+class ExportClip:
+    """A conversation and its sound, which is made on access."""
+
+    talk: StoredConversation
+    convention: Convention
+
+    @classmethod
+    def of(cls, talk: StoredConversation, convention: Convention) -> "ExportClip":
+        """A conversation with its kept or its decoded sound.
+
+        Raises:
+            DatagenError: If its split is none of the known ones.
+        """
+        if talk.split not in SPLITS:  # it becomes the name of a folder
+            raise DatagenError(
+                f"{talk.output.url}: conversation {talk.dialogue_id!r} is in no known split, but in {talk.split!r}; "
+                f"run `datagen check {talk.output.url}`"
+            )
+        return cls(talk, convention)
+
+    @cached_property
+    def name(self) -> str:
+        """Name of its files without ending, safe for every file system."""
+        return file_name(self.talk.dialogue_id)
+
+    @property
+    def split(self) -> str:
+        """Its split."""
+        return self.talk.split
+
+    @cached_property
+    def segments(self) -> list[Segment]:
+        """Its utterances as the convention lists them."""
+        return segments(self.talk.streams, self.convention)
+
+    @cached_property
+    def _built(self) -> Sound:
+        return self.talk.decoded if self.convention.decoded else self.talk.audio
+
+    def sound(self, role: Role) -> Sound:
+        """A speaker's channel at the wanted rate."""
+        channel = self._built.channel(role)
+        return Sound(resampled(channel.samples, channel.rate_hz, self.rate_hz(role)), self.rate_hz(role))
+
+    def stereo(self, order: Sequence[Role]) -> Sound:
+        """Both channels in an order, at one rate.
+
+        Raises:
+            DatagenError: If the convention has a rate for each.
+        """
+        rate_hz = self.convention.one_rate_hz(self._built.rate_hz)
+        samples = self._built.samples[:, [CHANNEL[role] for role in order]]
+        return Sound(resampled(samples, self._built.rate_hz, rate_hz), rate_hz)
+
+    def rate_hz(self, role: Role) -> int:
+        """Sample rate of a speaker's sound."""
+        return self.convention.rate_hz(role, self._built.rate_hz)
+
+    def at(self, samples: int) -> float:
+        """A time of the conversation in seconds."""
+        return samples / self.talk.sample_rate_hz
+
+    def encoded(self, sound: Sound) -> bytes:
+        """A sound file in the convention's format; the same bytes for the same sound."""
+        return encoded(sound, self.convention.codec)
+
+
+def encoded(sound: Sound, codec: str) -> bytes:
+    """A sound file; the same bytes for the same sound."""
+    data = sound.encode(codec)
+    return with_serial(data, 1) if codec == "opus" else data
+
+
+def resampled(samples: NDArray[np.int16], from_hz: int, to_hz: int) -> NDArray[np.int16]:
+    """Sound at another sample rate, with the length rounded to whole samples.
+
+    Args:
+        samples: int16 [n_samples, n_channels].
+        from_hz: Its sample rate.
+        to_hz: The wanted one.
+
+    >>> resampled(np.zeros((48_000, 1), np.int16), 24_000, 22_050).shape
+    (44100, 1)
+    """
+    if from_hz == to_hz:
+        return samples
+    import soxr
+
+    n = round(len(samples) * to_hz / from_hz)
+    # as floats: soxr dithers integers with a seed that is the time
+    made: NDArray[np.float32] = soxr.resample(samples.astype(np.float32), from_hz, to_hz)[:n]
+    made = np.pad(made, ((0, n - len(made)), (0, 0)))
+    return np.rint(np.clip(made, -32768, 32767)).astype(np.int16)
