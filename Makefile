@@ -23,21 +23,21 @@ CORE := datagen/pipeline/place.py datagen/pipeline/flatten.py datagen/pipeline/s
 setup: $(SETUP)
 
 $(SETUP): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "datagen needs Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "datagen needs Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
 	@echo "A virtual environment in .venv, about 2 GB with the packages of requirements.lock"
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv
 	@$(INSTALL) "1/2 packages of requirements.lock" --require-hashes -r requirements.lock
 	@$(INSTALL) "2/2 datagen itself" --no-deps --no-build-isolation -e .
-	touch $@
+	@touch $@
 
 $(ASR): $(SETUP) requirements-asr.lock
 	@$(INSTALL) "packages of requirements-asr.lock" --require-hashes -r requirements-asr.lock
-	touch $@
+	@touch $@
 
 $(TRAIN): $(SETUP) requirements-train.lock
 	@$(INSTALL) "torch" $(TORCH)
 	@$(INSTALL) "packages of requirements-train.lock" --no-deps --require-hashes -r requirements-train.lock
-	touch $@
+	@touch $@
 
 # CosyVoice's own code, without the declared dependencies of its packages: the lock has what the
 # engine uses. It has its own folder, because transformers would import the torchaudio in it, which
@@ -45,7 +45,7 @@ $(TRAIN): $(SETUP) requirements-train.lock
 $(COSYVOICE): $(TRAIN) requirements-cosyvoice.lock
 	rm -rf $(COSYVOICE_PACKAGES)
 	@$(INSTALL) "packages of requirements-cosyvoice.lock" --no-deps --no-build-isolation --require-hashes --target $(COSYVOICE_PACKAGES) -r requirements-cosyvoice.lock
-	touch $@
+	@touch $@
 
 # The main job on synthetic speech: shipped dialogues to shards, a check, an audit, one row, and a
 # report, whose player opens at a barge-in where there is a display. The last lines work as printed.
@@ -56,8 +56,7 @@ demo: setup
 	$(BIN)/datagen show $(OUT)/quickstart --task three_stream --chunks 24
 	$(BIN)/datagen report $(OUT)/quickstart --open
 	@echo
-	@echo "Next:  $(BIN)/datagen report $(OUT)/quickstart --open"
-	@echo "       $(BIN)/datagen listen $(OUT)/quickstart --dialogue concert-parking --out talk.wav"
+	@echo "Next:  $(BIN)/datagen listen $(OUT)/quickstart --dialogue concert-parking --out talk.wav"
 	@echo "       $(BIN)/datagen show $(OUT)/quickstart --row 2 --chunks 185 --codes"
 	@echo "       . .venv/bin/activate     once per terminal, then \`datagen\` alone will do"
 
@@ -96,7 +95,7 @@ docs: $(DOCS)/.done
 $(DOCS)/.done: requirements-docs.lock
 	$(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
-	touch $@
+	@touch $@
 
 # Generated files that are checked in; tests fail if they are stale.
 schemas: setup

@@ -100,6 +100,9 @@ class _Manifest(_Identity):
     notices: dict[str, int] = Field(
         description="Kept conversations with a fault that cost no dialogue, by reason; cut/REASON: cut short"
     )
+    added: dict[str, int] = Field(
+        description="Utterances by kind, and corrections, that the recipe added to what the dialogues say"
+    )
     keep_audio: bool | None = Field(description="True if conversations have their audio; null: as the recipe says")
     hours: float
     n_units: int

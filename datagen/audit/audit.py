@@ -73,20 +73,23 @@ def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
 
 def cells(finding: Finding) -> tuple[str, ...]:
     """A finding as a row of a table."""
-    limit = "" if finding.limit is None else ("≥ " if finding.at_least else "") + number(finding.limit)
-    scores = (number(finding.score), number(finding.chance), limit)
+    values = finding.score, finding.chance, finding.limit
+    as_ratio = any(value is not None and value > 1 for value in values)  # a row has one unit
+    score, chance, most = (number(value, as_ratio=as_ratio) for value in values)
+    limit = "" if finding.limit is None else ("≥ " if finding.at_least else "") + most
+    scores = (score, chance, limit)
     return finding.name.replace("_", " "), finding.verdict, *scores, f"{finding.n:,}", finding.meaning
 
 
-def number(value: float | None) -> str:
-    """A score for a table: a share in percent, or a ratio above 1.
+def number(value: float | None, *, as_ratio: bool = False) -> str:
+    """A score for a table: a share in percent, or a ratio.
 
-    >>> number(0.123), number(0.0027), number(2.31), number(None)
+    >>> number(0.123), number(0.0027), number(2.31, as_ratio=True), number(None)
     ('12.3%', '0.27%', '2.31', '–')
     """
     if value is None:
         return "–"
-    return f"{value:.2f}" if value > 1 else f"{value:.2%}" if 0 < value < 0.01 else f"{value:.1%}"
+    return f"{value:.2f}" if as_ratio else f"{value:.2%}" if 0 < value < 0.01 else f"{value:.1%}"
 
 
 def show(findings: list[Finding], printer: Console) -> None:

@@ -61,8 +61,10 @@ def show(
 @app.command()
 def listen(
     out: Finished,
-    dialogue: Annotated[str, typer.Option("--dialogue", metavar="ID", help="Id of the dialogue.")],
     to: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write: .wav, .flac, .opus, .mp3 ...")],
+    dialogue: Annotated[
+        str | None, typer.Option("--dialogue", metavar="ID", help="Id of the dialogue; by default the first.")
+    ] = None,
     channel: Annotated[
         Literal["user", "assistant", "both"],
         typer.Option("--channel", help="Channel to write; `both` is stereo with the user on the left."),
@@ -76,8 +78,9 @@ def listen(
     from datagen.inspect.conversation import listen as run
 
     with Bar(f"listen {out}") as bar:
-        bar.part(f"finding {dialogue}")
-        talk = datagen.inspect.open(out, trust).conversation(dialogue)
+        bar.part(f"finding {dialogue or 'the first conversation'}")
+        output = datagen.inspect.open(out, trust)
+        talk = output.first_conversation() if dialogue is None else output.conversation(dialogue)
         bar.part(f"{'decoding' if decoded else 'writing'} {talk.seconds:.0f} s of sound")
         summary = run(talk, to, channel, decoded)
     typer.echo(summary)
@@ -216,7 +219,7 @@ def evaluate(
     trust: Trust = False,
 ) -> None:
     """Score a model's turn-taking on held-out rows (docs/training.md), or rate texts with an LLM (docs/writing.md)."""
-    from datagen.evaluate.scores import show_scores
+    from datagen.evaluate.scores import show_model
     from datagen.terminal import console, print_json
 
     if (model is None) + (judge is None) + (outputs is None) != 2:
@@ -247,8 +250,7 @@ def evaluate(
     if json:
         print_json(scores)
     else:
-        for name, table in scores.items():
-            show_scores(console(), f"{model} on {out} {task} {split}, {name.replace('_', ' ')}", table)
+        show_model(console(), f"{model} on {out} {task} {split}", scores)
 
 
 def _manifest(out: str) -> "Manifest":

@@ -152,6 +152,9 @@ def print_summary(manifest: Manifest, out: str) -> None:
         say(f"[yellow]no rows in {' and '.join(empty)}: all dialogues dealt there were rejected, or none was[/]")
     if manifest.notices:
         say(f"kept with a notice: {escape(_by_count(manifest.notices))}")
+    if manifest.added:
+        added = ", ".join(f"{kind} {n:,}" for kind, n in manifest.added.items())
+        say(f"added to what the dialogues say: {escape(added)} (docs/interruptions.md)")
     say(f"digest {escape(manifest.digest)}\n")
     if manifest.tasks:
         has_talks = "conversations" in manifest.tables

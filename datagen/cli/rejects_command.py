@@ -34,21 +34,27 @@ def rejects(
     from datagen.inspect.rejects import Rejected
     from datagen.inspect.rejects import rejects as run
     from datagen.shards.store import open_store
-    from datagen.sources.advice import fix_of
     from datagen.terminal import print_json
 
     rejected = Rejected.of(open_store(out))
     found = run(rejected, reason, examples)
     n_rejects, n_records = rejected.n_rejects, rejected.n_records
     if as_json:
-        reasons = [{**asdict(each), "fix": fix_of(each.name.rpartition("/")[2])} for each in found]
+        reasons = [{**asdict(each), "fix": _fix(each)} for each in found]
         print_json({"n_records": n_records, "n_rejects": n_rejects, "reasons": reasons})
         return
     share = n_rejects / n_records if n_records else 0
     so_far = "" if rejected.is_finished else " in the finished units of an unfinished build"
     _say(f"{out}: {n_rejects:,} of {n_records:,} records rejected ({share:.1%}){so_far}")
     for each in found:
-        _show(each, fix_of(each.name.rpartition("/")[2]), traceback)
+        _show(each, _fix(each), traceback)
+
+
+def _fix(found: "RejectReason") -> str:
+    """The fix of such records; one made from a record is that of the first example."""
+    from datagen.sources.advice import fix_of
+
+    return fix_of(found.name.rpartition("/")[2], found.examples[0]["detail"] if found.examples else "")
 
 
 def _show(found: "RejectReason", fix: str, traceback: bool) -> None:

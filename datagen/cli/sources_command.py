@@ -73,8 +73,10 @@ def _recipe(inputs: list[str], overrides: list[str]) -> "Recipe":
 
 def _show(found: "Preview") -> None:
     """Print an input; its texts are shortened and cannot steer the terminal."""
+    from datagen.terminal import counted
+
     first = "" if found.is_whole else "the first "
-    _say(f"{found.place}: {found.container}, {first}{found.n_records} records, {found.n_kept} kept")
+    _say(f"{found.place}: {found.container}, {first}{counted(found.n_records, 'record')}, {found.n_kept} kept")
     if found.shapes:
         _say("  shapes: " + ", ".join(f"{name} {count}" for name, count in found.shapes.items()))
     for sample in found.samples:
@@ -85,7 +87,7 @@ def _show(found: "Preview") -> None:
         for turn in sample["turns"][:_SHOWN_TURNS]:
             _say(f"    {turn['role']:9}  {_short(turn['text'])}")
         if (more := len(sample["turns"]) - _SHOWN_TURNS) > 0:
-            _say(f"    and {more} more turns")
+            _say(f"    and {counted(more, 'more turn')}")
     _show_losses(found)
     if found.error:
         _say(f"  error: {found.error}")

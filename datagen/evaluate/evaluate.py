@@ -266,7 +266,8 @@ def evaluate(
     if task not in tasks:
         raise DatagenError(f"{url} has no full-duplex rows of {task!r}; it has {', '.join(tasks)}")
     if split not in (splits := manifest.tables[task]):
-        raise DatagenError(f"{url} has no {split} rows of {task}; it has {', '.join(splits)}")
+        fix = f"score one of these, as with --split {next(iter(splits))}" if splits else "add dialogues"
+        raise DatagenError(f"{url} has no {split} rows of {task}; it has {', '.join(splits) or 'none'}; {fix}")
     layout = Layout.of(manifest, task)
     found = Evaluation(Player(model, layout, manifest.vocabulary), seed)
     for number, row in enumerate(rows(manifest.store, manifest, task, split)):

@@ -98,6 +98,8 @@ def load(directory: str, n_ids: int) -> CausalModel:
         from transformers import AutoModelForCausalLM
     except ImportError as error:
         raise DatagenError("loading a model needs transformers: pip install 'duplex-datagen[train]'") from error
+    if not Path(directory).is_dir():
+        raise DatagenError(f"{directory} does not exist; did train.py finish? It writes a folder after each stage")
     if not (Path(directory) / "config.json").is_file():
         raise DatagenError(f"{directory} contains no model: it has no config.json; name the folder of a checkpoint")
     device = "cuda" if torch.cuda.is_available() else "cpu"

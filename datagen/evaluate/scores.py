@@ -21,6 +21,7 @@ from datagen.terminal import table
 
 ACC_TOKENS = (1, 5, 10, 25)
 """K of Acc@K (omniflatten.md)."""
+_REACTIONS = ("assistant_turn_taking", "user_turn_taking")
 PATIENCE_MS = 1500
 """A later response is a failure (omniflatten.md)."""
 
@@ -196,7 +197,7 @@ def show_scores(printer: Console, title: str, found: dict[str, Any]) -> None:
     printer.print(f"[bold]{escape(title)}[/]: {found['n_rows']} rows, a chunk is {found['chunk_ms']:.0f} ms")
     shares = (f"{how}@{k}" for how in ("at", "in") for k in ACC_TOKENS)
     shown = table(["", "n", "early", *shares, "mean ms", "median", "p95", "a chunk later", "failures"])
-    for name in ("assistant_turn_taking", "user_turn_taking"):
+    for name in _REACTIONS:
         shown.add_row(name.replace("_", " "), *_responses(found[name], found["chunk_ms"]))
     printer.print(shown)
     for kind, counts in found["hard_negatives"].items():
@@ -211,6 +212,32 @@ def _responses(scores: dict[str, Any], chunk_ms: float) -> list[str]:
     later = None if times["mean"] is None else times["mean"] + chunk_ms
     counts = (f"{scores['n']:,}", f"{scores['n_early']:,}")
     return [*counts, *shares, *(ms(time) for time in (*times.values(), later)), f"{scores['n_failures']:,}"]
+
+
+_ORDER = {
+    "free_running": "free running",
+    "unaided": "unaided",
+    "teacher_forced": "teacher forced: reads the true answer, so it flatters",
+}
+"""Titles of the tables of a model, in the order in which they are shown."""
+LEGEND = (
+    "at@K: the K-th token after the event is right. in@K: one of the first K is. early: it reacted before the event. "
+    "a chunk later: the mean, if what is heard counts only at the end of its chunk."
+)
+FEW_EVENTS = 30
+"""Fewer events are too few for a share."""
+
+
+def show_model(printer: Console, title: str, found: dict[str, Any]) -> None:
+    """Print the scores of a model: what it does by itself first, what reads the true answer last."""
+    for name in (name for name in _ORDER if name in found):
+        show_scores(printer, f"{title}, {_ORDER[name]}", found[name])
+    printer.print(LEGEND)
+    few = {reaction: min(table[reaction]["n"] for table in found.values()) for reaction in _REACTIONS}
+    few = {reaction: n for reaction, n in few.items() if n < FEW_EVENTS}
+    if few:
+        counts = ", ".join(f"{reaction.replace('_', ' ')} n = {n}" for reaction, n in few.items())
+        printer.print(f"{counts}: with fewer than {FEW_EVENTS} events, shares are mostly chance.")
 
 
 def percent(share: float | None) -> str:

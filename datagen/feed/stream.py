@@ -94,7 +94,7 @@ def _shorter(task: str, capacity: int) -> str:
     """Advice about rows that are too long."""
     if task in ("asr", "tts"):
         return "raise max_tokens (their limit is the recipe's flatten.max_alignment_tokens)"
-    return f"raise max_tokens, or make shorter rows: datagen flatten OUT --max-tokens {capacity}"
+    return f"raise max_tokens, or make shorter rows: datagen flatten OUT --max-tokens {capacity} --out DIR"
 
 
 class Stream:

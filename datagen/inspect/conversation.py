@@ -69,8 +69,13 @@ class ConversationFile:
 
     def find(self, dialogue_id: str) -> int | None:
         """Place of a dialogue's conversation in the file; reads the ids alone."""
-        ids = self._read(["dialogue_id"]).column("dialogue_id").to_pylist()
+        ids = self.ids()
         return ids.index(dialogue_id) if dialogue_id in ids else None
+
+    def ids(self) -> list[str]:
+        """Ids of the dialogues of its conversations, in order."""
+        found: list[str] = self._read(["dialogue_id"]).column("dialogue_id").to_pylist()
+        return found
 
     def __iter__(self) -> Iterator["StoredConversation"]:
         return (StoredConversation(streams, self, index) for index, streams in enumerate(streams_of(self._light)))

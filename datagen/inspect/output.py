@@ -5,6 +5,7 @@ Files are found by the manifest and read one at a time, and of each only the nee
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from datagen.engines.base import SpeechTokenizer, TextTokenizer
     from datagen.recipe import Recipe
 
+_IDS_SHOWN = 10
 _E = TypeVar("_E", "SpeechTokenizer", "TextTokenizer")
 
 
@@ -220,10 +222,23 @@ class Output:
         for file in self._conversation_files():
             if (index := file.find(dialogue_id)) is not None:
                 return file[index]
+        ids = [id_ for file in islice(self._conversation_files(), _IDS_SHOWN) for id_ in file.ids()][:_IDS_SHOWN]
         raise DatagenError(
-            f"{self.url} contains no conversation of dialogue {dialogue_id!r}; "
-            "see the column dialogue_id of its conversations and rejects"
+            f"{self.url} contains no conversation of dialogue {dialogue_id!r}; it has "
+            f"{', '.join(map(repr, ids)) or 'none'}{' and others' if self.manifest.n_conversations > len(ids) else ''} "
+            "(the column dialogue_id has all)"
         )
+
+    def first_conversation(self) -> StoredConversation:
+        """The first conversation in the order of the input.
+
+        Raises:
+            DatagenError: If there is none.
+        """
+        found = next(self.conversations(), None)
+        if found is None:
+            raise DatagenError(f"{self.url} contains no conversation")
+        return found
 
     def _conversation_files(self) -> Iterator[ConversationFile]:
         return (ConversationFile(self, file) for file in self.manifest.files("conversations"))

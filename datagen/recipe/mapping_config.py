@@ -27,7 +27,8 @@ Names = Annotated[
 class RowsConfig(ConfigPart):
     """One row per turn: consecutive rows of a group are one record."""
 
-    group: _Name = Field(description="Field that the rows of a dialogue have in common; becomes its id")
+    group: Names = Field(min_length=1, description="Field that the rows of a dialogue have in common; becomes its id")
+    order: Names = Field((), description="Field of a time or number by which the rows of a dialogue are sorted")
     id: _Name | None = Field(None, description="Field of a row's own id, if the rows are a tree")
     parent: _Name | None = Field(None, description="Field of the id of the row that it replies to")
 

@@ -18,10 +18,13 @@ from datagen.measure.timing_report import number, words
 from datagen.records import EVENTS, SPLITS, TRANSFERS
 from datagen.report.choice import FIRST
 from datagen.shards.manifest import Manifest
+from datagen.terminal import counted
 
 _LONGEST_TEXT = 600
 """Most characters shown of a reject's text."""
 _N_VOICES = 12
+LEAST_TRANSFERS = 30
+"""Fewer changes of the floor are not compared with human ranges."""
 _SCRIPTS = ("page.js", "sound.js", "timeline.js", "player.js")
 """Run as one, in this order."""
 _FIGURES = {
@@ -43,10 +46,6 @@ _FIGURES = {
     "backchannels_a_minute": "Backchannels per minute",
 }
 """Titles of the figures with a published human range."""
-
-
-_LEAST_JUDGED = 10
-"""Conversations from which on figures are counted; in fewer, a share rests on a handful of events."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,7 @@ def render(content: Content) -> str:
     script = "\n".join((template / name).read_text("utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html.j2").render(
         c=content,
+        folder=content.place.rstrip("/").rpartition("/")[2] or content.place,
         v=content.manifest,
         recipe=stored(content.manifest.recipe).to_yaml(),
         built=content.built_at and datetime.fromtimestamp(content.built_at, timezone.utc),
@@ -141,7 +141,7 @@ def lines(c: Content) -> dict[str, str]:
     return {
         "summary": "; ".join(filter(None, parts)) + ".",
         "contents": ", ".join(f"{name} {n_of_split[name]:,}" for name in SPLITS if name in n_of_split),
-        "timing": _within(c.timing, m.n_conversations) if c.timing else "",
+        "timing": _within(c.timing) if c.timing else "",
         "tokens": ", ".join(used),
         "audit": _verdicts(c),
         "rejects": rejected,
@@ -152,16 +152,25 @@ def lines(c: Content) -> dict[str, str]:
 def _verdicts(c: Content) -> str:
     """Findings by verdict, the failures by name."""
     failed = [name for name, verdict, *_ in c.audit if verdict == "fail"]
-    n_passed = sum(verdict == "pass" for _, verdict, *_ in c.audit)
-    return f"{', '.join(failed)} failed" if failed else f"{n_passed} of {len(c.audit)} pass, none fails"
+    counts = Counter(verdict for _, verdict, *_ in c.audit)
+    few, others = counts["not enough data"], counts["not applicable"]
+    parts = [
+        f"{', '.join(failed)} failed" if failed else "",
+        f"{counts['pass']} pass{'es' * (counts['pass'] == 1)}",
+        f"{few} {'has' if few == 1 else 'have'} too little data" if few else "",
+        f"{others} {'does' if others == 1 else 'do'} not apply" if others else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
-def _within(timing: dict[str, Any], n_conversations: int) -> str:
-    """The median offset, and the number of figures in their published human range, if there is enough to judge."""
-    known = [figure["inside"] for figure in timing["figures"].values() if figure["inside"] is not None]
+def _within(timing: dict[str, Any]) -> str:
+    """The median offset, and the number of figures in their published human range."""
     median = number("fto_median_ms", timing["figures"]["fto_median_ms"]["value"])
-    if n_conversations < _LEAST_JUDGED:
-        return f"median offset {median}; too few conversations to judge"
+    if (n := timing["durations"]["fto"]["n"]) < LEAST_TRANSFERS:
+        return (
+            f"median offset {median}; {counted(n, 'transfer')}: fewer than {LEAST_TRANSFERS} are no sample to compare"
+        )
+    known = [figure["inside"] for figure in timing["figures"].values() if figure["inside"] is not None]
     return f"median offset {median}; {sum(known)} of {len(known)} figures lie in their published human range"
 
 
@@ -188,7 +197,7 @@ def _figures(timing: dict[str, Any]) -> list[dict[str, Any]]:
                 "title": title,
                 "value": number(name, value),
                 "range": range_,
-                "inside": figure["inside"],
+                "inside": figure["inside"] if timing["durations"]["fto"]["n"] >= LEAST_TRANSFERS else None,
                 "source": human["source"],
                 "svg": value is not None
                 and span(f"{number(name, value)}, human {range_}", value, human["low"], human["high"]),

@@ -106,6 +106,7 @@ def _finish(
     hashes: list[int],
 ) -> Marker:
     """Write all other files of a unit from its conversations and rejects, then the marker."""
+    added = added_of(streams) if files else {}  # counted by the build that has the conversations
     tables = [*row_tables([flatten(s) for s in streams]), *_reject_table(rejects)]
     with ThreadPoolExecutor(_N_WRITERS) as writers:  # a store is waited for more than worked on: once, not file by file
         files.extend(writers.map(partial(_create, store, unit, header), tables))
@@ -120,6 +121,7 @@ def _finish(
         digest=digest.to_text(digest.total(hashes)),
         rejects=dict(sorted(by_reason.items())),
         notices=notices_of(streams),
+        added=added,
         files=tuple(files),
         processor=processor(),
         finished_at=int(time.time()),
@@ -139,6 +141,20 @@ def notices_of(streams: Iterable[Streams]) -> dict[str, int]:
     found = Counter[str]()
     for s in streams:
         found.update({notice.partition(":")[0] for notice in s.notices} | ({f"cut/{s.cut}"} if s.cut else set()))
+    return dict(sorted(found.items()))
+
+
+def added_of(streams: Iterable[Streams]) -> dict[str, int]:
+    """Number of utterances by kind, and of corrections, that rules added to what the dialogues say.
+
+    >>> from datagen.records import Spoken
+    >>> said = Spoken("user"), Spoken("user", kind="filler"), Spoken("user", kind="backchannel")
+    >>> added_of([Streams("d", utterances=said), Streams("e", utterances=said, scripted_by="marks")])
+    {'backchannel': 1, 'filler': 1}
+    """
+    ruled = [s for s in streams if s.scripted_by == "rules"]
+    found = Counter[str](u.kind for s in ruled for u in s.utterances if u.kind not in ("turn", "resumption"))
+    found.update(event.kind for s in ruled for event in s.events if event.kind == "correction")
     return dict(sorted(found.items()))
 
 

@@ -84,6 +84,7 @@ def manifest_of(
         rejects=dict(sorted(tally.rejects.items())),
         keep_audio=plan.keep_audio,
         notices=dict(sorted(tally.notices.items())),
+        added=dict(sorted(tally.added.items())),
         hours=round(tally.hours(plan.identity.clock.sample_rate_hz), 4),
         n_units=plan.n_units,
         digest=digest.to_text(tally.digest),

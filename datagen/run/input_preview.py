@@ -9,7 +9,7 @@ from datagen.pipeline.select import Select
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Turn
 from datagen.sources import Maker, read_one
-from datagen.sources.advice import fix_of
+from datagen.sources.advice import fix_of, without_fix
 from datagen.sources.inputs import Source, resolve
 from datagen.sources.mappings.table import key_of
 from datagen.sources.shapes import Shapes
@@ -99,7 +99,8 @@ def _add(found: Preview, item: Dialogue | Reject, shape: str, select: Select) ->
             found.samples.append(_sample(item, shape))
         item = select(item)
     if isinstance(item, Reject):
-        _count(found.rejects, f"{item.stage}/{item.reason}", f"{item.dialogue_id}: {item.detail}", fix_of(item.reason))
+        example = f"{item.dialogue_id}: {without_fix(item.reason, item.detail)}"
+        _count(found.rejects, f"{item.stage}/{item.reason}", example, fix_of(item.reason, item.detail))
     else:
         found.n_kept += 1
 

@@ -16,7 +16,7 @@ from datagen.shards.manifest import Manifest
 from datagen.shards.store import Store
 from datagen.shards.tables import from_parquet
 from datagen.shards.unit import Marker
-from datagen.sources.advice import fix_of
+from datagen.sources.advice import fix_of, without_fix
 
 PROBE_RECORDS = 1000
 """Records that are tried before a run begins."""
@@ -50,9 +50,9 @@ class Outcome:
         return max(sorted(found.items()), key=lambda item: item[1], default=("", 0))
 
 
-def _fix(name: str) -> str:
-    """The fix of a `stage/reason`."""
-    return fix_of(name.rpartition("/")[2]) or _OTHER_FIX
+def _fix(name: str, detail: str) -> str:
+    """The fix of a `stage/reason`, of which the detail is an example."""
+    return fix_of(name.rpartition("/")[2], detail) or _OTHER_FIX
 
 
 def fault(outcome: Outcome, most: float, example: Callable[[str], str]) -> str:
@@ -72,7 +72,8 @@ def fault(outcome: Outcome, most: float, example: Callable[[str], str]) -> str:
         found = f"of {n} records, {', '.join(f'{k} {each}' for k, each in outcome.rejects.most_common(3))} are rejected"
     what = f"no dialogue is kept: {found}" if not outcome.n_kept else f"{found}, more than limits.max_rejected_share"
     more = f" ({most:g}) allows" if outcome.n_kept else ""
-    return f"{what}{more}. For example {example(name)}. To fix it: {_fix(name)}"
+    shown = example(name)
+    return f"{what}{more}. For example {without_fix(name.rpartition('/')[2], shown)}. To fix it: {_fix(name, shown)}"
 
 
 def described(r: Reject) -> str:
@@ -172,5 +173,6 @@ def kept_faults(manifest: Manifest) -> Iterator[str]:
     name, n = Outcome(0, Counter(manifest.rejects)).top()
     keys = (file.key for file in manifest.files("rejects"))
     example = next((each for key in keys if (each := _example(manifest.store, key, name)) != "see `rejects/`"), "")
-    at = f". For example {example}" if example else ""
-    yield f"no dialogue was kept: {n} of {manifest.n_records} records were rejected as {name}{at}. {_fix(name)}"
+    at = f". For example {without_fix(name.rpartition('/')[2], example)}" if example else ""
+    found = f"{n} of {manifest.n_records} records were rejected as {name}"
+    yield f"no dialogue was kept: {found}{at}. {_fix(name, example)}"

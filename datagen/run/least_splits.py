@@ -62,28 +62,34 @@ def least_splits(recipe: Recipe, plan: Plan, store: Store) -> LeastSplits:
 def moves(sizes: Mapping[str, int], splits: SplitsConfig) -> LeastSplits:
     """Move groups, whole, from splits that can spare them: the smallest first, then in order of their hashes.
 
+    If there are fewer groups than splits, all are in train: a test without training tells nothing.
+
     Args:
         sizes: Dialogues by group.
         splits: The recipe section.
 
     >>> moves({"tea": 1, "bus": 1, "dog": 3}, SplitsConfig())
     LeastSplits(moved={'tea': 'validation', 'bus': 'test'}, too_small=())
-    >>> moves({"tea": 1}, SplitsConfig())
-    LeastSplits(moved={}, too_small=('validation', 'test'))
+    >>> moves({"tea": 1, "key": 1}, SplitsConfig(test=0.5)).too_small
+    ('validation', 'test')
     """
+    names = _with_share(splits)
+    if splits.min_dialogues and len(sizes) < len(names):
+        all_moved = {group: "train" for group in sizes if split_of(group, splits) != "train"}
+        return LeastSplits(all_moved, tuple(names if sum(sizes.values()) < splits.min_dialogues else names[1:]))
     least, split = splits.min_dialogues, {group: split_of(group, splits) for group in sizes}
     counts = Counter[str]()
     for group, size in sizes.items():
         counts[split[group]] += size
     moved = dict[str, str]()
-    for wanted in _with_share(splits):
+    for wanted in names:
         for group in sorted(sizes, key=lambda group: (sizes[group], seeds.fraction("split", group), group)):
             spares = counts[split[group]] - sizes[group] >= least
             if counts[wanted] < least and split[group] != wanted and spares:
                 counts[split[group]] -= sizes[group]
                 counts[wanted] += sizes[group]
                 split[group] = moved[group] = wanted
-    return LeastSplits(moved, tuple(name for name in _with_share(splits) if counts[name] < least))
+    return LeastSplits(moved, tuple(name for name in names if counts[name] < least))
 
 
 def _with_share(splits: SplitsConfig) -> list[str]:

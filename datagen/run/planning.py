@@ -82,6 +82,13 @@ def _on_small_splits(plan: Plan) -> list[str]:
     if not plan.too_small:
         return []
     least = plan.identity.recipe["splits"]["min_dialogues"]
+    if least == 1:
+        without, n_splits = " and no ".join(plan.too_small), len(plan.too_small) + 1
+        fewer = " Two do for train and test alone, with --set splits.validation=0." if n_splits > 2 else ""
+        return [
+            f"all dialogues are in train, and there is no {without}: fewer than {n_splits} can be spoken and are no "
+            f"near-duplicates of one another. Give {n_splits} or more of these for {n_splits} splits.{fewer}"
+        ]
     return [
         f"too few dialogues for {' and '.join(plan.too_small)}: fewer than splits.min_dialogues ({least}), because the "
         "input has too few dialogues that can be spoken and are no near-duplicates of one another. Add dialogues, or "

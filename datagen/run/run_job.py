@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from datagen.errors import OutageError
+from datagen.errors import LimitError, OutageError
 from datagen.interrupt import remembered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.local import Hand, run_local
@@ -12,7 +12,7 @@ from datagen.run.ray import run_ray
 from datagen.run.standing import standing
 from datagen.run.supervise import Notice, Warden
 from datagen.shards.markers import all_but, missing
-from datagen.shards.plan import I, Plan
+from datagen.shards.plan import I, Plan, withdraw
 from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
 from datagen.terminal import counted
@@ -61,6 +61,8 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
     for marker in _finished(job, store, plan, left, verify=verify):
         job.done(marker)
     watcher.planned(plan, plan.n_units - len(left))
+    if left:
+        _begin(job, store, plan, left)
     for line in job.remarks(plan):
         watcher.notice(line)
 
@@ -69,7 +71,6 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
         job.done(marker)
 
     if left:
-        job.begin(store, plan, left)
         with _outages_tell_what_is_done(store, plan):
             if engine == "ray":
                 run_ray(job, out, left, n_workers, address, done, watcher.notice)
@@ -95,6 +96,16 @@ def _outages_tell_what_is_done(store: Store, plan: Plan[I]) -> Iterator[None]:
         n_done = plan.n_units - len(missing(store, plan.n_units))
         done = f"{n_done} of {counted(plan.n_units, 'unit')} done and kept"
         raise OutageError(f"{error}. {done}; the same command resumes it") from error
+
+
+def _begin(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int]) -> None:
+    """Begin the work; a run that would keep nothing leaves nothing, so that the corrected one may use the output."""
+    try:
+        job.begin(store, plan, left)
+    except LimitError:
+        if len(left) == plan.n_units:
+            withdraw(store)
+        raise
 
 
 def _finished(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int], *, verify: bool) -> Iterator[Marker]:

@@ -5,6 +5,7 @@ Credentials, endpoint and region come only from the environment variables of obs
 other text of obstore.
 """
 
+import contextlib
 import io
 import logging
 import os
@@ -142,6 +143,15 @@ class Bucket:
     def replace(self, key: str, data: bytes) -> None:
         """Write a file, whether or not it exists."""
         self._try("write", key, lambda: obstore.put(self._store, self._path(key), data, use_multipart=False))
+
+    def remove(self, key: str) -> None:
+        """Remove a file, if it is there."""
+
+        def delete() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                obstore.delete(self._store, self._path(key))
+
+        self._try("remove", key, delete)
 
     def read(self, key: str) -> bytes:
         """The content of a file, as long as the store says that it is.

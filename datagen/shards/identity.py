@@ -141,7 +141,9 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     >>> differences({"recipe": {"seed": 7}}, {"recipe": {"seed": 8}})
     ['recipe.seed is 7 there and 8 now']
     >>> differences({"inputs": [{"name": "a.jsonl"}]}, {"inputs": []})
-    ['inputs.a.jsonl is there but not now']
+    ['inputs.a.jsonl was set when this build began but is not now']
+    >>> differences({"recipe": {"input": {}}}, {"recipe": {"input": {"mapping": {"turns": ["talk"]}}}})
+    ['input.mapping is set now but was not when this build began']
     """
     old, new = json_values(old), json_values(new)
     if old == new:
@@ -155,7 +157,9 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
         below = [differences(old.get(key), new.get(key), f"{path}.{key}" if path else key) for key in keys]
         return [difference for each in below for difference in each]
     if isinstance(old, dict) or isinstance(new, dict):
-        return [f"{path} is there but not now" if isinstance(old, dict) else f"{path} is now but not there"]
+        key = path.removeprefix("recipe.")
+        was = f"{key} was set when this build began but is not now"
+        return [was if isinstance(old, dict) else f"{key} is set now but was not when this build began"]
     return [f"{path} is {old!r} there and {new!r} now"]
 
 

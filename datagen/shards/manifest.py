@@ -94,6 +94,11 @@ class Manifest(Identity):
 
     Absent before data version 6.
     """
+    added: dict[str, int] = field(default_factory=dict)
+    """Utterances and corrections that the recipe added to what the dialogues say, by kind.
+
+    Absent before data version 8.
+    """
     beside: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the other files of the output that last: plan, recipe and card. Empty before data version 5."""
     origin: FlattenedFrom | None = None

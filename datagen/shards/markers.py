@@ -99,6 +99,8 @@ class Tally:
     """By `stage/reason`."""
     notices: Counter[str] = field(default_factory=Counter)
     """Kept conversations with a mild fault, by reason."""
+    added: Counter[str] = field(default_factory=Counter)
+    """Utterances and corrections that the recipe added, by kind."""
     processors: Counter[str] = field(default_factory=Counter)
     """Units by kind of processor."""
     tables: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
@@ -117,6 +119,7 @@ class Tally:
         self.digest = digest.total((self.digest, int(marker.digest, 16)))
         self.rejects.update(marker.rejects)
         self.notices.update(marker.notices)
+        self.added.update(marker.added)
         self.processors[marker.processor] += 1
         for file in marker.files:
             sums = self.tables.setdefault(file.table, {}).setdefault(file.split or "all", Counter())

@@ -104,6 +104,13 @@ def read_plan(store: Store, kind: type[I]) -> Plan[I] | None:
         raise StoreError(f"{store.url}/{PLAN} is damaged ({error}); choose another --out") from error
 
 
+def withdraw(store: Store) -> None:
+    """Remove the plan of a run that has done nothing, so that another run may use the output."""
+    store.remove(PLAN)  # first: without it, nothing has begun
+    for key in list(store.keys("input")):
+        store.remove(key)
+
+
 def refuse_another(store: Store, plan: Plan[I], wanted: I) -> None:
     """Check that an output belongs to the wanted run.
 

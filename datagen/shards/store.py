@@ -46,6 +46,10 @@ class Store(Protocol):
         """Write a file, replacing one that exists. Only for files that nothing refers to yet."""
         ...
 
+    def remove(self, key: str) -> None:
+        """Remove a file, if it is there. Only for files that nothing refers to yet."""
+        ...
+
     def read(self, key: str) -> bytes:
         """The content of a file.
 
@@ -128,6 +132,14 @@ class LocalStore:
         with _faults("write", target):
             self._written(data, target, _rename)
             _sync_directory(target.parent)
+
+    def remove(self, key: str) -> None:
+        """Remove a file, and the folders that it leaves empty."""
+        path = self._path(key)
+        with _faults("remove", path):
+            path.unlink(missing_ok=True)
+        for folder in path.parents[: len(path.relative_to(self._root).parts)]:
+            remove_if_empty(folder)
 
     def read(self, key: str) -> bytes:
         """Read a file."""

@@ -39,6 +39,8 @@ class Marker:
     """Rejects by `stage/reason`."""
     notices: dict[str, int] = field(default_factory=dict)
     """Kept conversations with a fault that cost no dialogue, by reason; `cut/REASON` for those cut short."""
+    added: dict[str, int] = field(default_factory=dict)
+    """Utterances and corrections that the recipe added to what the dialogues say, by kind."""
     files: tuple[File, ...] = ()
     processor: str = ""
     """Kind of processor of the worker that finished it; not part of the digest."""

@@ -8,22 +8,23 @@ FIXES = {
     "bad_number": "write long numbers as text",
     "bad_value": "change the type of the column",
     "record_too_large": "raise input.max_record_bytes, or split the record",
-    "unknown_shape": "describe the record under input.mapping, for example {turns: data.conv, role: who, text: words}",
+    "unknown_shape": "correct the fields in input.mapping, or leave input.mapping and input.shape out",
+    "unknown_role": "name each speaker in the records, or leave input.mapping and input.shape out",
+    "too_many_speakers": "name the roles of all speakers under input.roles",
     "ambiguous_shape": "set input.shape to one of the shapes named there",
     "bad_turns": "fix the list of turns, or describe it under input.mapping",
     "bad_text": "give text for each turn",
     "not_text": "leave such records out: the answer rests on an image or sound",
-    "unknown_role": "name the role under input.roles, for example {Kunde: user}",
-    "too_many_speakers": "name the roles of all speakers under input.roles",
     "role_labels": "split the text at its role labels, or describe them under input.mapping (labels)",
     "tool_turns": "give records in which the assistant answers in words",
     "no_turns": "give a user's turn and an answer; if a role is misread, name it under input.roles",
     "undesirable": "nothing, if the label means a bad answer; else set input.mapping.label to another field",
-    "duplicate_id": "give each record its own id, or none",
+    "duplicate_id": "give each record its own id, or none; in a table, put the rows of a dialogue together",
     "bad_mark": "fix the mark, or leave marks out",
     "bad_scores": "fix the scores, or rename the field if it is no judge's",
     "bad_written_by": "fix the origins, or rename the field",
-    "language": "add the language to select.languages",
+    "language": "add the language to select.languages, and voices that speak it; for Chinese, use the recipe `chinese` "
+    "(extra zh)",
     "too_few_turns": "lower select.min_turns",
     "too_many_turns": "raise select.max_turns",
     "too_few_words": "lower select.min_words",
@@ -74,10 +75,34 @@ FIXES = {
 """A fix per reason, of reading and of selection; each names the setting, if there is one."""
 
 
-def fix_of(reason: str) -> str:
-    """The fix of a reject with this reason; empty if its detail says all there is.
+MADE = frozenset(("unknown_shape", "unknown_role", "too_many_speakers"))
+"""Reasons whose details end with a fix made from the record, which comes before the one of the table."""
+_MARK = "; to fix: "
 
-    >>> fix_of("unknown_role")
-    'name the role under input.roles, for example {Kunde: user}'
+
+def with_fix(detail: str, fix: str) -> str:
+    """A detail of a reject of `MADE` with its fix.
+
+    >>> with_fix("no role", "name it")
+    'no role; to fix: name it'
     """
-    return FIXES.get(reason, "")
+    return f"{detail}{_MARK}{fix}"
+
+
+def fix_of(reason: str, detail: str = "") -> str:
+    """The fix of a reject; empty if its detail says all there is.
+
+    >>> fix_of("too_few_turns"), fix_of("unknown_role", "no role; to fix: name it")
+    ('lower select.min_turns', 'name it')
+    """
+    made = detail.rpartition(_MARK)[2] if reason in MADE and _MARK in detail else ""
+    return made or FIXES.get(reason, "")
+
+
+def without_fix(reason: str, detail: str) -> str:
+    """A detail without the fix that it ends with.
+
+    >>> without_fix("unknown_role", "no role; to fix: name it")
+    'no role'
+    """
+    return detail.rpartition(_MARK)[0] if reason in MADE and _MARK in detail else detail

@@ -101,7 +101,10 @@ def _record(names: list[str], found: list[str] | UnfitError) -> object:
     if len(found) < len(names) or any(found[len(names) :]):
         start = quote(" | ".join(found))
         return UnfitError("broken_row", f"{len(found)} cells below a header of {len(names)}: {start}")
-    return dict(reversed(list(zip(names, found, strict=False))))
+    row: dict[str, str] = {}
+    for name, cell in zip(names, found, strict=False):
+        row.setdefault(name, cell)
+    return row
 
 
 def _rows(stream: io.BufferedReader, max_bytes: int, separator: bytes, line: int = 1) -> Iterator[_Row]:

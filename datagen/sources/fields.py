@@ -15,6 +15,7 @@ from datagen.sources.mappings.table import words
 ID_KEYS = ("id", "conversation_id", "dialogue_id", "uuid")
 MAX_ID_CHARS = 200
 _QUOTE_CHARS = 80
+_MOST_NAMES = 20
 _MOST_LANGUAGE = 60
 
 
@@ -58,12 +59,14 @@ def kind_of(value: object) -> str:
 
 
 def names(item: Mapping[object, object] | Mapping[str, object]) -> str:
-    """The keys of an object, for a reject's detail.
+    """The keys of an object in their order, each quoted, for a reject's detail.
 
     >>> names({"id": 1, "prompt": ""})
-    "'id, prompt'"
+    "'id', 'prompt'"
     """
-    return quote(", ".join(map(str, item))) if item else "no fields"
+    shown = [quote(str(name)) for name in list(item)[:_MOST_NAMES]]
+    more = f" and {len(item) - len(shown)} more" if len(item) > len(shown) else ""
+    return ", ".join(shown) + more if shown else "no fields"
 
 
 def given_id(record: Mapping[str, object], keys: Sequence[str] = ID_KEYS) -> tuple[str | None, str]:

@@ -4,18 +4,21 @@ This module is independent of files. Mappings are data, see `mappings`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.records import Role, ToolCall, Turn
 from datagen.sources import source_marks as marks
+from datagen.sources.advice import with_fix
 from datagen.sources.fields import ID_KEYS, UnfitError, kind_of, names, spoken_text
 from datagen.sources.mappings.detection import fitting, possible
 from datagen.sources.mappings.labels import split
 from datagen.sources.mappings.parts import pieces
 from datagen.sources.mappings.paths import first
 from datagen.sources.mappings.roles import Kind, Said
-from datagen.sources.mappings.table import TABLE, mappings_of, needs
+from datagen.sources.mappings.suggest import as_option, suggestions
+from datagen.sources.mappings.table import TABLE, key_of, mappings_of
 from datagen.sources.mappings.turns import ROWS, said
 from datagen.sources.tool_calls import call_text, result_text
 
@@ -144,8 +147,8 @@ def alternating(found: Iterable[Said], keep_calls: bool = False) -> Read:
     cut = tool = ""
     for piece in found:
         kind, value, place, _ = piece
-        if kind == "system":
-            _add_system(value, place, system, notices)
+        if kind in ("system", "note"):
+            _set_aside(kind, value, place, system, notices)
         elif kind in ("tool", "other"):
             if kind == "tool" and keep_calls and _add_tool(runs, piece):
                 continue
@@ -229,8 +232,11 @@ def _is_answered(runs: list[_Run]) -> bool:
     return "user" in roles and "assistant" in roles[roles.index("user") :]
 
 
-def _add_system(value: object, field: str, system: list[str], notices: list[str]) -> None:
-    """Append a system prompt; one that is no text costs no dialogue."""
+def _set_aside(kind: Kind, value: object, field: str, system: list[str], notices: list[str]) -> None:
+    """Append a notice, or a system prompt; one that is no text costs no dialogue."""
+    if kind == "note":
+        notices.append(str(value))
+        return
     for piece in pieces("system", value, field):
         if piece.kind != "system" or piece.text is None:
             continue
@@ -247,9 +253,8 @@ def _unknown(record: Mapping[str, object]) -> UnfitError:
     """The fault of a record of no known shape, as near as can be said."""
     keys = dict.fromkeys(key for name in _LISTS for key in TABLE[name].turns)
     key = next((key for key in keys if record.get(key) is not None), None)
-    fix = "describe it under input.mapping"
     if key is None:
-        return UnfitError("unknown_shape", f"no field of a known shape; the record has {names(record)}; {fix}")
+        return _with_fix(f"no field of a known shape; the record has {names(record)}", record)
     items = record[key]
     if not isinstance(items, list):
         return UnfitError("bad_turns", f"{key} is {kind_of(items)}, not a list")
@@ -258,7 +263,23 @@ def _unknown(record: Mapping[str, object]) -> UnfitError:
     if not isinstance(items[0], dict):
         return UnfitError("bad_turns", f"{key}[0] is {kind_of(items[0])}, not an object")
     has = names(items[0])
-    return UnfitError("unknown_shape", f"{key}[0] has no known field of a role; it has {has}; {fix}")
+    return _with_fix(f"{key}[0] has no known field of a role; it has {has}", record)
+
+
+def _with_fix(what: str, record: Mapping[str, object]) -> UnfitError:
+    return UnfitError("unknown_shape", with_fix(what, _fix(record)))
+
+
+def _fix(record: Mapping[str, object]) -> str:
+    """An option that reads the record, tried on it; else the page that says how to describe it."""
+    for values in suggestions(record):
+        with suppress(UnfitError, ValueError):  # fields that no mapping can name, such as an empty one
+            mapping = MappingConfig.model_validate(values)
+            if mapping.rows:
+                return f"read it with {as_option(values)}"
+            Shapes(key_of("auto", mapping)).read(record)
+            return f"read it with {as_option(values)}"
+    return "it has no list of turns and no pair of texts; describe it under input.mapping, see docs/sources.md"
 
 
 def usable(columns: Iterable[str], shape: str) -> bool:
@@ -291,4 +312,5 @@ def _paths(shape: str) -> Iterator[str]:
         if not m.turns:
             yield from (*m.user, *m.assistant, *m.tool)
         if m.rows:
-            yield from (*needs(m)[0], *m.role, *m.text, *m.rank, "deleted")
+            yield from (*m.rows.group, *m.rows.order, *m.role, *m.text, *m.rank, "deleted")
+            yield from (name for name in (m.rows.id, m.rows.parent) if name)

@@ -12,7 +12,7 @@ import transformers
 from typer.testing import CliRunner
 
 from datagen.cli import app
-from tests.run.builds import made
+from tests.run.builds import made, read
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "train.py"
 ALL_TASKS = "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream]"
@@ -31,6 +31,10 @@ def example():
 @pytest.fixture(scope="module")
 def out(tmp_path_factory) -> str:
     return str(made(tmp_path_factory.mktemp("example"), ALL_TASKS, "flatten.max_tokens=512", n=20)[0])
+
+
+def rows_of(out: str, task: str) -> list[list[int]]:
+    return [row["input_ids"] for row in read(out, task)]
 
 
 def run(example, out: str, to: Path, *more: str) -> None:
@@ -74,7 +78,7 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(example, out, tmp_path
 
 
 def test_everything_that_is_missing_is_reported_before_training(example, out, tmp_path):
-    two_tasks = str(made(tmp_path, n=6)[0])
+    two_tasks = str(made(tmp_path, "flatten.max_tokens=512", n=6)[0])
     sizes = ["--max-tokens", "512", "--batch-size", "2"]
     with pytest.raises(SystemExit) as error:
         example.train(example.options([two_tasks, "--to", str(tmp_path / "runs"), "--tokens", "10239", *sizes]))
@@ -82,20 +86,56 @@ def test_everything_that_is_missing_is_reported_before_training(example, out, tm
     assert "no rows of four_stream, tts, two_stream: run `datagen flatten " in lines[0]
     assert "--task asr --task four_stream --task three_stream" in lines[0]
     assert lines[-1].startswith("--tokens 10239 is less than one batch of 2 x 512 in each stage: use --tokens 10240")
+    assert len(lines) == 2
     assert not (tmp_path / "runs").exists()
     manifest = example.Manifest.load(example.open_store(out))
     enough = example.options([out, "--to", "x", "--tokens", "10240", *sizes])
     assert example.faults(enough, manifest) == []
     del manifest.tables["two_stream"]["test"], manifest.tables["asr"]["train"]
     (line,) = example.faults(enough, manifest)
-    assert "no rows of asr in train, two_stream in test: add dialogues, or set splits.min_dialogues=1" in line
+    assert line.endswith("no rows of asr in train: add dialogues")
+
+
+def test_sizes_that_are_not_given_fit_the_build(example, out, capsys):
+    manifest = example.Manifest.load(example.open_store(out))
+    found = example.check(example.options([out, "--to", "x"]))
+    assert capsys.readouterr().out == ""
+    lengths = [len(row) for task in example.TASKS for row in rows_of(out, task)]
+    assert found.max_tokens == example.longest_row(manifest) == max(lengths)
+    assert 1 <= found.batch_size <= 4 and example.least_tokens(found) <= found.tokens <= 4e5
+    assert example.faults(found, manifest) == []
+
+
+def test_sizes_that_do_not_fit_are_reported_together_with_those_that_do(example, out):
+    manifest = example.Manifest.load(example.open_store(out))
+    longest = example.longest_row(manifest)
+    wrong = example.options([out, "--to", "x", "--max-tokens", "64", "--tokens", "100", "--batch-size", "1"])
+    lines = example.faults(wrong, manifest)
+    assert f"use --max-tokens {longest}" in lines[0] and "--max-tokens 64 --out DIR" in lines[0]
+    assert f"use --tokens {10 * longest} or more" in lines[1]
+    right = ["--max-tokens", str(longest), "--tokens", str(10 * longest), "--batch-size", "1"]
+    assert example.faults(example.options([out, "--to", "x", *right]), manifest) == []
 
 
 def test_few_tokens_are_told_but_do(example, out, capsys):
     example.check(example.options([out, "--to", "x", "--tokens", "1e9", "--max-tokens", "100000"]))
     assert "alignment: train has " in capsys.readouterr().out
-    example.check(example.options([out, "--to", "x", "--tokens", "1e9", "--max-tokens", "64", "--batch-size", "1"]))
-    assert capsys.readouterr().out == ""
+
+
+def test_a_line_at_the_first_step_and_at_the_end_of_a_stage(example, capsys):
+    progress = example.Progress(0, 10)
+    for step in range(1, 11):
+        progress.tell(step, "alignment", 1.0, step == 10)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["1", "10"] and "about 0 s left" in lines[1]
+
+
+def test_a_stopped_run_says_what_it_left(example, tmp_path):
+    assert "after step 0, finished stages: none" in example.saved(tmp_path)
+    torch.save({"schedule": {"last_epoch": 7}}, tmp_path / "last.pt")
+    (tmp_path / "alignment").mkdir()
+    np.save(tmp_path / "alignment" / "token_ids.npy", np.arange(2))
+    assert "after step 7, finished stages: alignment" in example.saved(tmp_path)
 
 
 def test_the_control_hears_other_users_and_learns_the_same(example, out):

@@ -9,7 +9,6 @@ import pytest
 
 from datagen.records import Event, Judged, Mixing, Origin, Streams
 from datagen.report.choice import Candidate, Sample, opening, stretch
-from datagen.report.page import _within
 from datagen.report.survey import WrittenSums, count_rows, rejects, survey
 from datagen.shards.unit import File
 from tests.run.builds import made, read
@@ -207,10 +206,3 @@ def test_who_wrote_scripted_and_judged():
     for k in range(30):
         sums.add(replace(streams(), written_by=(replace(origin, model=f"m{k}"),)))
     assert (len(sums.figures()["origins"]), sums.figures()["n_more"]) == (20, 11)
-
-
-def test_a_few_conversations_are_not_judged():
-    figure = {"value": 210.0, "inside": True}
-    timing = {"figures": {"fto_median_ms": figure, "gap_share": figure}}
-    assert "2 of 2 figures lie in their published human range" in _within(timing, 10)
-    assert _within(timing, 9).endswith("; too few conversations to judge")

@@ -8,6 +8,7 @@ from datagen.engines.fakes import ToneVoice
 from datagen.errors import LimitError, OutageError
 from datagen.pipeline.turn_checks import CHECKS
 from datagen.run.build import build
+from datagen.run.job import Watcher
 from datagen.run.kept import kept_faults
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import LocalStore
@@ -15,6 +16,16 @@ from datagen.sources.advice import FIXES
 from tests.run.builds import ANSWER, fake, made, read, talk, talks
 
 CODE = "```x = 1```"
+
+
+class Lines(Watcher):
+    """Keeps the notices of a run."""
+
+    def __init__(self):
+        self.lines = []
+
+    def notice(self, line):
+        self.lines.append(line)
 
 
 def coded(n: int) -> list[object]:
@@ -30,7 +41,18 @@ def test_a_build_that_would_keep_nothing_ends_before_any_speech(tmp_path):
     wanted = r"3 of 3 records are rejected as select/code.*record 0, 'c0' of in\.jsonl: turn 1.*To fix it: "
     with pytest.raises(LimitError, match=wanted):
         build(recipe, str(tmp_path / "out"))
-    assert not (tmp_path / "out" / "units").exists()
+    assert not (tmp_path / "out").exists()  # so the corrected command may use it
+    corrected = fake(tmp_path, "select.max_code_share=1", records=[*coded(3), *plain(1)])
+    assert build(corrected, str(tmp_path / "out")).n_conversations
+
+
+def test_no_split_is_remarked_on_where_nothing_is_kept(tmp_path):
+    watcher, few = Lines(), "splits={validation: 0.1, test: 0.1, min_dialogues: 1}"
+    with pytest.raises(LimitError):
+        build(fake(tmp_path, few, records=coded(3)), str(tmp_path / "out"), watcher=watcher)
+    assert watcher.lines == []
+    build(fake(tmp_path, few, records=plain(1)), str(tmp_path / "out"), watcher=watcher)
+    assert any("train" in line for line in watcher.lines)
 
 
 def test_a_share_for_one_reason_is_a_limit_that_can_be_raised(tmp_path):

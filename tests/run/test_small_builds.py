@@ -72,9 +72,21 @@ def test_large_inputs_depend_on_the_hash_alone(tmp_path, monkeypatch):
 def test_too_few_dialogues_are_reported_before_any_speech_with_the_fix(tmp_path):
     plan = plan_of(tmp_path, FEW, records=talks(2))
     (line,) = remarks(plan)
-    assert line.startswith(f"too few dialogues for {plan.too_small[0]}: fewer than splits.min_dialogues (1)")
-    assert "--set splits.validation=0" in line
+    assert line.startswith("all dialogues are in train, and there is no validation and no test: fewer than 3")
+    assert "Two do for train and test alone, with --set splits.validation=0" in line
     assert remarks(plan_of(tmp_path / "b", FEW, "splits.validation=0", records=talks(2))) == []
+    (line,) = remarks(plan_of(tmp_path / "c", FEW, "splits.validation=0", records=talks(1)))
+    assert "Give 2 or more" in line and "--set" not in line
+    (line,) = remarks(plan_of(tmp_path / "d", FEW, "splits.min_dialogues=5", records=talks(6)))
+    assert "fewer than splits.min_dialogues (5)" in line
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=2, unique=True))
+def test_one_or_two_dialogues_are_all_in_train(names):
+    splits = SplitsConfig(validation=0.3, test=0.3)
+    found = moves(dict.fromkeys(names, 1), splits)
+    assert {found.moved.get(name) or split_of(name, splits) for name in names} == {"train"}
+    assert found.too_small == ("validation", "test")
 
 
 def test_near_duplicates_move_together(tmp_path):

@@ -192,6 +192,9 @@ RECORDS: dict[str, tuple[str, Any, list[tuple[str, str]]]] = {
     ),
     "MOSS 002": ("moss_002", {"prefix": "Be kind.", "plain_text": f"[Human]: {Q1}<eoh> [MOSS]: {A1}<eoa> [Human]: {Q2}<eoh> [MOSS]: {A2}<eoa>"}, TALK),
     "Baize": ("baize", {"topic": "x", "input": f"A talk.\n[|Human|] {Q1}\n[|AI|] {A1}\n[|Human|] {Q2}\n[|AI|] {A2}\n[|Human|] "}, TALK),
+    "speakers": ("speakers", {"messages": listed("speaker", "text", ("A", "B"))}, TALK),
+    **{name: (name, dict(zip(name.split("_"), (Q1, A1), strict=True)), ONE) for name in (
+        "user_assistant", "human_assistant", "user_bot", "customer_agent", "prompt_answer", "question_reply")},
     "only a list of turns": ("messages", CHAT, TALK),
     "only texts": ("lima", [Q1, A1, Q2, A2], TALK),
     "JSON in a text": ("messages", {"messages": json.dumps(CHAT)}, TALK),
@@ -363,7 +366,7 @@ def test_a_shape_that_reads_more_wins() -> None:
 def test_an_unknown_record_says_what_to_do(tmp_path: Any) -> None:
     (found,) = items(tmp_path, {"id": 1, "talk": [{"by": "x", "says": "y"}]})
     assert isinstance(found, Reject) and found.reason == "unknown_shape"
-    assert "'id, talk'" in found.detail and "input.mapping" in found.detail
+    assert "'id', 'talk'" in found.detail and "input.mapping" in found.detail
 
 
 # -- the recipe's own mapping ----------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def test_it_shows_shapes_samples_and_rejects(chats: str) -> None:
         r"Be\u001b[2J kind.",
         "assistant  Line four does.",
         "rejected: 1 source/unknown_role, such as chat-4: chat.jsonl, line 5: messages[1].role",
-        "to fix: name the role under input.roles",
+        "to fix: give each name its role: --set ",
         "rejected: 1 select/too_few_words, such as chat-6",
         "noted: 1 bad_language, such as a: language is 'English', understood as en",
         "shortened: 1 at a tool_call",
@@ -79,7 +79,7 @@ def test_an_input_of_which_nothing_is_kept_fails(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("[{]")
     found = run(str(tmp_path / "none.jsonl"), str(tmp_path / "broken.json"))
     assert found.exit_code == 1
-    assert "describe the record under input.mapping" in found.stdout and "error: " in found.stdout
+    assert "describe it under input.mapping" in found.stdout and "error: " in found.stdout
     assert "broken JSON" in found.stdout
 
 

@@ -326,7 +326,9 @@ def likely(name: str) -> st.SearchStrategy[dict[str, Any]]:
     if not m.turns:
         record |= fields
     if m.rows:
-        record |= {key: st.sampled_from(["a", "b", 1, None]) for key in (m.rows.group, m.rows.id, m.rows.parent) if key}
+        record |= {
+            key: st.sampled_from(["a", "b", 1, None]) for key in (*m.rows.group, m.rows.id, m.rows.parent) if key
+        }
     return st.fixed_dictionaries({}, optional=record)
 
 

@@ -179,7 +179,7 @@ class Kokoro(TTS):
         try:
             found = {name: metadata.version(name) for name in PACKAGES}
         except metadata.PackageNotFoundError as error:
-            raise EngineMissingError(f"{MISSING} ({error})") from error
+            raise EngineMissingError(MISSING) from error
         if wrong := [f"{name}=={version}" for name, version in PACKAGES.items() if found[name] != version]:
             raise EngineError(f"kokoro supports only certain releases: pip install {' '.join(wrong)}")
         self.info = EngineInfo(

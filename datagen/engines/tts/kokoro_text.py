@@ -111,7 +111,7 @@ class PhonemeReader:
             import misaki.transcription  # noqa: F401
             import pypinyin  # noqa: F401
         except ImportError as error:
-            raise EngineMissingError(f"{MISSING} ({error})") from error
+            raise EngineMissingError(MISSING) from error
         cutter = jieba.Tokenizer()
         cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
         cutter.initialized = True

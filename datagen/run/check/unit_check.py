@@ -16,7 +16,7 @@ from datagen.run.check.names import Names
 from datagen.run.check.planned import Planned, compare_planned
 from datagen.run.check.scope import Scope
 from datagen.run.check.sums import Sums
-from datagen.run.commit import notices_of
+from datagen.run.commit import added_of, notices_of
 from datagen.run.reflatten import conversations_of
 from datagen.shards import digest, seal
 from datagen.shards.laws import conversation_faults
@@ -199,7 +199,7 @@ class UnitCheck:
                 self._sums.tally.add(marker)
             return
         if marker is not None:
-            names = ("n_records", "n_kept", "n_samples", "digest", "rejects", "notices")
+            names = ("n_records", "n_kept", "n_samples", "digest", "rejects", "notices", "added")
             said, found = ({name: getattr(each, name) for name in names} for each in (marker, counted))
             self._faults.compare(marker_key(unit.number), said, found, "the files of the unit")
         self._sums.tally.add(counted)
@@ -227,6 +227,7 @@ class UnitCheck:
             made,
             n_records=n_kept + len(rejects),
             notices={} if self._scope.is_flattened else notices_of(unit.streams),
+            added={} if self._scope.is_flattened else added_of(unit.streams),
             n_kept=n_kept,
             n_samples=sum(sum(table.column("n_samples").to_pylist()) for table in unit.conversations),
             rejects=dict(sorted(Counter(f"{r['stage']}/{r['reason']}" for r in rejects).items())),

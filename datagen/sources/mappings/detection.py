@@ -7,7 +7,7 @@ from typing import NamedTuple
 from datagen.recipe.mapping_config import MappingConfig
 from datagen.sources.mappings.outline import outline
 from datagen.sources.mappings.paths import at, first, opened, top
-from datagen.sources.mappings.table import mappings_of, needs
+from datagen.sources.mappings.table import PLAIN, mappings_of, needs
 from datagen.sources.mappings.turns import ROWS, form, is_turn, place
 
 _MOST_KEYS = 100
@@ -80,6 +80,7 @@ def detected(record: Mapping[str, object], key: str) -> list[str]:
     if len(fits) > 1:
         fits = [fit for fit in fits if fit.has_text] or fits
         fits = [fit for k, fit in enumerate(fits) if not any(_beats(other, fit, j < k) for j, other in enumerate(fits))]
+        fits = [fit for fit in fits if fit.name not in PLAIN] or fits
     return [fit.name for fit in fits]
 
 

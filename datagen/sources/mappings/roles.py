@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
+from datagen.sources.advice import with_fix
 from datagen.sources.fields import UnfitError, names, quote
+from datagen.sources.mappings.options import option
 from datagen.sources.mappings.table import words
 
-Kind = Literal["user", "assistant", "system", "tool", "other"]
-"""Role of a piece; `other` is content that is neither spoken nor a tool's, such as an image."""
+Kind = Literal["user", "assistant", "system", "tool", "other", "note"]
+"""Role of a piece; `other` is content that is neither spoken nor a tool's, such as an image; `note` is a notice."""
+_MOST_SHOWN = 6
+"""Names in a fix."""
 _MOST_NAME = 80
 _MOST_KNOWN = 200
 """Longer names have no role; they are not remembered either."""
@@ -99,7 +103,9 @@ def roles_of(said_by: Sequence[str], field: Callable[[int], str], more: Mapping[
     kinds = [kind for name in said_by if (kind := found[name])]
     if len(kinds) < len(said_by):
         i = next(i for i, name in enumerate(said_by) if not found[name])
-        raise UnfitError("unknown_role", f"{field(i)} is no known role: {quote(said_by[i])}; name it under input.roles")
+        two = ", or names: true in input.mapping, if these are names of two people" if not any(found.values()) else ""
+        what = f"{field(i)} is no known role: {quote(said_by[i])}"
+        raise UnfitError("unknown_role", with_fix(what, f"give each name its role: {_naming(said_by, more)}{two}"))
     return kinds
 
 
@@ -117,12 +123,42 @@ def speakers_of(said_by: Sequence[str], more: Mapping[str, Kind]) -> list[Kind]:
     if speakers and all(name in more for name in speakers):
         return [more[name] for name in plain]
     if len(speakers) > 2:
-        shown = names(dict.fromkeys(speakers))
-        raise UnfitError("too_many_speakers", f"{len(speakers)} speakers: {shown}; name their roles under input.roles")
+        known = [role_named(name, more) for name in plain]
+        if {"user", "assistant"} <= set(known) and None not in known:
+            return [kind for kind in known if kind]
+        what = f"{len(speakers)} speakers: {names(dict.fromkeys(said_by))}"
+        raise UnfitError("too_many_speakers", with_fix(what, f"give each a role: {_naming(said_by, more)}"))
     one, two = (role_named(name, more) for name in (speakers[0], speakers[-1]))
     if len(speakers) == 2 and one == two and one in ("user", "assistant"):
-        raise UnfitError("unknown_role", f"both speakers are the {one}: {names(dict.fromkeys(speakers))}")
+        what, other = f"both speakers are the {one}: {names(dict.fromkeys(said_by))}", ("user", "assistant")
+        fix = option("input.roles", dict(zip(dict.fromkeys(name.strip() for name in said_by), other, strict=False)))
+        raise UnfitError("unknown_role", with_fix(what, f"say which is which: {fix}"))
     # A speaker called System is a machine that talks, not an instruction: only the two roles count
     # here.
     assistant_is_first = one == "assistant" or (one != "user" and two == "user")
     return ["assistant" if (name == speakers[0]) == assistant_is_first else "user" for name in plain]
+
+
+def guess(said_by: Sequence[str], kinds: Sequence[Kind], more: Mapping[str, Kind]) -> str:
+    """A notice of who was taken for the user, where no name says it; else nothing.
+
+    >>> guess(["Al", "Bo"], ["user", "assistant"], {}), guess(["Al", "Agent"], ["user", "assistant"], {})
+    ("speaker_names: 'Al' speaks first and is the user, 'Bo' is the assistant", '')
+    """
+    if any(role_named(name, more) in ("user", "assistant") for name in said_by) or "assistant" not in kinds:
+        return ""
+    other = quote(said_by[kinds.index("assistant")])
+    return f"speaker_names: {quote(said_by[0])} speaks first and is the user, {other} is the assistant"
+
+
+def _naming(said_by: Sequence[str], more: Mapping[str, Kind]) -> str:
+    """An option that gives roles to unknown names: the one that is missing, or in turn.
+
+    >>> _naming(["Kunde", "Berater"], {}), _naming(["user", "Bo"], {})
+    ("--set 'input.roles={Kunde: user, Berater: assistant}'", "--set 'input.roles={Bo: assistant}'")
+    """
+    each = list(dict.fromkeys(name.strip() for name in said_by))
+    known = {role_named(name, more) for name in each}
+    unknown = [name for name in each if role_named(name, more) is None][:_MOST_SHOWN]
+    free = [role for role in ("user", "assistant") if role not in known] or ["assistant"]
+    return option("input.roles", {name: free[k % len(free)] for k, name in enumerate(unknown)})

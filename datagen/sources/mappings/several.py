@@ -1,16 +1,18 @@
 """Values that hold several records, such as an object of id → dialogue, and rows that are one record."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 from datagen.recipe.mapping_config import MappingConfig
 from datagen.sources.arrays import too_large
 from datagen.sources.fields import Raw
-from datagen.sources.mappings.detection import fitting
-from datagen.sources.mappings.paths import top
+from datagen.sources.mappings.detection import fitting, possible
+from datagen.sources.mappings.rows import group_of
+from datagen.sources.mappings.suggest import plain_name
 from datagen.sources.mappings.table import mappings_of
 from datagen.sources.mappings.turns import ROWS, is_turn
 
+_MOST_COLUMNS = 100
 _LIST = "conversations"
 """Field under which a record that is only a list of turns is read."""
 _WRAPPERS = frozenset(
@@ -30,8 +32,29 @@ def records(raws: Iterable[Raw], key: str, max_bytes: int) -> Iterator[Raw]:
         max_bytes: Limit of the texts of rows that make one record.
     """
     by_rows = {name: m for name, m in mappings_of(key).items() if m.rows}
+    raws = map(_in_lower_case, raws) if key == "auto" else raws
     for raw in _gathered(raws, by_rows, max_bytes) if by_rows else raws:
         yield from inside(raw, key)
+
+
+def _in_lower_case(raw: Raw) -> Raw:
+    """A record with its fields in lower case, if more shapes can read it so, as `Prompt` and `Response`.
+
+    >>> _in_lower_case(Raw({"Prompt": "Hi", "Response": "Hello."}, "line 2")).value
+    {'prompt': 'Hi', 'response': 'Hello.'}
+    """
+    if not isinstance(raw.value, dict) or len(raw.value) > _MOST_COLUMNS:
+        return raw
+    names = _lower(tuple(raw.value))
+    return Raw(dict(zip(names, raw.value.values(), strict=True)), raw.place) if names else raw
+
+
+@lru_cache(maxsize=4096)
+def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
+    lower = tuple(map(plain_name, names))
+    if lower == names or len(set(lower)) < len(names):
+        return ()
+    return lower if set(possible("auto", lower)) > set(possible("auto", names)) else ()
 
 
 def inside(raw: Raw, key: str) -> Iterator[Raw]:
@@ -158,12 +181,8 @@ def _group(value: object, by_rows: Mapping[str, MappingConfig]) -> tuple[str, ob
     """Mapping and group of a row; None for any other value."""
     if isinstance(value, dict):
         for name, m in by_rows.items():
-            if m.rows and m.rows.group in value:
-                wanted = [each for each in (m.rows.id, m.rows.parent) if each]
-                has_text = any(top(text, value) for text in m.text)
-                group = value[m.rows.group]
-                if has_text and all(each in value for each in wanted) and isinstance(group, (str, int)):
-                    return name, group
+            if (group := group_of(value, m)) is not None:
+                return name, group
     return None
 
 

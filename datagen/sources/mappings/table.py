@@ -1,8 +1,9 @@
 """The shipped mappings and words, read once, and mappings by name."""
 
 from functools import cache, lru_cache
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -20,16 +21,32 @@ def words() -> dict[str, Any]:
     return values
 
 
-def _read() -> tuple[dict[str, MappingConfig], dict[str, str], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """Mappings by name, names by other names, public formats by name, and what they were checked against."""
+class _Table(NamedTuple):
+    """Content of `table.yaml`."""
+
+    mappings: dict[str, MappingConfig]
+    """By name."""
+    also: dict[str, str]
+    """Names by other names."""
+    formats: dict[str, tuple[str, ...]]
+    """Public formats by name."""
+    checked: dict[str, tuple[str, ...]]
+    """Descriptions against which shapes were checked, by name."""
+    plain: frozenset[str]
+    """Names of those that count only where no public format fits."""
+
+
+def _read() -> _Table:
     table: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("table.yaml").read_text("utf-8"))
     formats = {name: tuple(values.pop("formats")) for name, values in table.items()}
     also = {other: name for name, values in table.items() for other in values.pop("also", ())}
     checked = {name: tuple(values.pop("checked", ())) for name, values in table.items()}
-    return {name: MappingConfig.model_validate(values) for name, values in table.items()}, also, formats, checked
+    plain = frozenset(name for name, values in table.items() if values.pop("plain", False))
+    mappings = {name: MappingConfig.model_validate(values) for name, values in table.items()}
+    return _Table(mappings, also, formats, checked, plain)
 
 
-TABLE, ALSO, FORMATS, CHECKED = _read()
+TABLE, ALSO, FORMATS, CHECKED, PLAIN = _read()
 
 
 def key_of(shape: str, mapping: MappingConfig | None) -> str:
@@ -65,7 +82,11 @@ def mappings_of(key: str) -> dict[str, MappingConfig]:
 def needs(m: MappingConfig) -> list[tuple[str, ...]]:
     """Paths without which a record cannot have a shape, in all its alternatives."""
     if m.rows:
-        return [tuple(name for name in (m.rows.group, m.rows.id, m.rows.parent, m.text[0]) if name)]
+        tree = tuple(name for name in (m.rows.id, m.rows.parent) if name)
+        return [
+            tuple(name for name in (group, *tree, role, text) if name)
+            for group, role, text in product(m.rows.group, m.role or ("",), m.text)
+        ]
     begins: list[tuple[str, ...]] = [(path,) for path in m.turns] or [m.user[:1]]
     side = m.answer or m.candidates or (() if m.turns else m.assistant[:1])
     with_side = [(*begin, path) for begin in begins for path in side] if side else begins

@@ -9,7 +9,8 @@ from datagen.sources.mappings import trees
 from datagen.sources.mappings.labels import has_labels, labelled
 from datagen.sources.mappings.parts import pieces
 from datagen.sources.mappings.paths import at, first, opened
-from datagen.sources.mappings.roles import Kind, Said, part_of, roles_of, speakers_of
+from datagen.sources.mappings.roles import Kind, Said, guess, part_of, roles_of, speakers_of
+from datagen.sources.mappings.rows import group_of, in_order
 
 Record = Mapping[str, object]
 Roles = Mapping[str, Kind]
@@ -134,6 +135,8 @@ def form(value: object, m: MappingConfig) -> set[str] | None:
     if not isinstance(value, list) or not value:
         return None
     head = value[0]
+    if m.rows and not (isinstance(head, dict) and group_of(head, m) is not None):
+        return None
     if m.role or m.user:
         return _keys(head, m) if isinstance(head, dict) else None
     if len(value) == 1 and not m.candidates:
@@ -173,8 +176,10 @@ def _turns(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
         yield from _numbered(value, m, key)
         return
     items: Sequence[object] = _tree(value, m, key) if m.replies else _list(value, key)
-    if m.rows and m.rows.id and m.rows.parent:
-        items = trees.best_rows([row for row in items if isinstance(row, dict)], m.rows.id, m.rows.parent, m.rank)
+    if m.rows:
+        rows = [row for row in items if isinstance(row, dict)]
+        is_tree = m.rows.id and m.rows.parent
+        items = trees.best_rows(rows, m.rows.id, m.rows.parent, m.rank) if is_tree else in_order(rows, m.rows.order)
     yield from _of_list(record, items, m, roles, key)
 
 
@@ -218,12 +223,18 @@ def _with_roles(items: Sequence[Record], m: MappingConfig, roles: Roles, key: st
     said_by = [_name(item, m, key, i) for i, item in enumerate(items)]
     if m.names:
         kinds = speakers_of(said_by, roles)
+        yield from _guess(said_by, kinds, roles, key)
     else:
         kinds = roles_of(said_by, lambda i: f"{key}[{i}].{_key_of(items[i], m.role)}", roles)
     texts = m.text or TEXT
     for i, (kind, item) in enumerate(zip(kinds, items, strict=True)):
         found = _turn(kind, item, texts, f"{key}[{i}]")
         yield from (piece._replace(part=part_of(said_by[i])) for piece in found) if kind == "tool" else found
+
+
+def _guess(said_by: Sequence[str], kinds: Sequence[Kind], roles: Roles, key: str) -> Iterator[Said]:
+    if note := guess(said_by, kinds, roles):
+        yield Said("note", note, key)
 
 
 def _key_of(item: Record, keys: Sequence[str]) -> str:
@@ -272,6 +283,7 @@ def _spoken_by(
     if len(said_by) != len(items):
         raise UnfitError("bad_turns", f"{path} has {len(said_by)} names for {len(items)} turns")
     kinds = speakers_of(said_by, roles) if m.names else roles_of(said_by, lambda i: f"{path}[{i}]", roles)
+    yield from _guess(said_by, kinds, roles, path) if m.names else ()
     for i, (kind, item) in enumerate(zip(kinds, items, strict=True)):
         if isinstance(item, dict):
             yield from _turn(kind, item, m.text or TEXT, f"{key}[{i}]")
