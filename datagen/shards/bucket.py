@@ -220,11 +220,6 @@ class Bucket:
             last = found[-1]["path"]
             yield from ((each["path"][len(self._folder) :].lstrip("/"), each["size"]) for each in found)
 
-    def remove(self, key: str) -> None:
-        """Delete a file if it is there."""
-        if self.exists(key):
-            self._try("remove", key, lambda: obstore.delete(self._store, self._path(key)))
-
     def sweep(self) -> None:
         """Check that the store refuses to overwrite. There is nothing to remove: a put is atomic.
 

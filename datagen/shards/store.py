@@ -46,10 +46,6 @@ class Store(Protocol):
         """Write a file, replacing one that exists. Only for files that nothing refers to yet."""
         ...
 
-    def remove(self, key: str) -> None:
-        """Remove a file, if it is there. Only for files that nothing refers to yet."""
-        ...
-
     def read(self, key: str) -> bytes:
         """The content of a file.
 
@@ -79,7 +75,7 @@ class Store(Protocol):
         ...
 
     def remove(self, key: str) -> None:
-        """Remove a file if it is there. Only for what the user opens again: nothing else takes data away."""
+        """Remove a file if it is there. Only for what nothing refers to yet, and for what the user opens again."""
         ...
 
     def sweep(self) -> None:
@@ -133,14 +129,6 @@ class LocalStore:
             self._written(data, target, _rename)
             _sync_directory(target.parent)
 
-    def remove(self, key: str) -> None:
-        """Remove a file, and the folders that it leaves empty."""
-        path = self._path(key)
-        with _faults("remove", path):
-            path.unlink(missing_ok=True)
-        for folder in path.parents[: len(path.relative_to(self._root).parts)]:
-            remove_if_empty(folder)
-
     def read(self, key: str) -> bytes:
         """Read a file."""
         path = self._path(key)
@@ -187,12 +175,14 @@ class LocalStore:
                     yield path.relative_to(self._root).as_posix(), path.lstat().st_size
 
     def remove(self, key: str) -> None:
-        """Unlink a file, and sync its directory."""
+        """Unlink a file, sync its directory, and remove the folders that it leaves empty."""
         path = self._path(key)
         with _faults("remove", path):
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 _sync_directory(path.parent)
+        for folder in path.parents[: len(path.relative_to(self._root).parts)]:
+            remove_if_empty(folder)
 
     def sweep(self) -> None:
         """Remove scratch files of dead writers."""
