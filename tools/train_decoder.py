@@ -35,7 +35,7 @@ from datagen.engines.speech_tokens.decoder_net import (
     N_HIDDEN,
     SLOW_AHEAD,
 )
-from datagen.engines.speech_tokens.kmeans import MODEL_FILE, KMeansTokenizer
+from datagen.engines.speech_tokens.kmeans import KMeansTokenizer
 from datagen.engines.tts import hibari_net as net
 from datagen.engines.tts.renderings import Variant
 from tools.train_decoder_pairs import Pair, PairMaker
@@ -66,14 +66,14 @@ def main() -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(description="Train the decoder of the k-means speech tokenizer.")
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
-    parser.add_argument("--model", type=Path, default=MODEL_FILE, help="model file of the tokenizer")
+    parser.add_argument("--model", default="", help="model file of the tokenizer; by default the one in the package")
     parser.add_argument("--takes", type=int, default=N_TAKES, help="texts to synthesize")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--begin", type=Path, help="a file that this tool wrote, whose weights to begin with")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    tokenizer = KMeansTokenizer(str(options.model))
+    tokenizer = KMeansTokenizer(options.model)
     maker = PairMaker(tokenizer, options.seed)
     pairs = [pair for number in range(options.takes) for pair in maker.pairs(number)]
     say(f"{len(pairs)} pairs, {sum(len(pair.codes) for pair in pairs) / 25 / 3600:.2f} hours")
