@@ -15,7 +15,7 @@ heard count little. `decoder_net.DecoderNetwork` runs it.
 import argparse
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from datagen.engines.speech_tokens.decoder_net import (
     N_HIDDEN,
     SLOW_AHEAD,
 )
-from datagen.engines.speech_tokens.kmeans import MODEL_FILE, KMeansTokenizer
+from datagen.engines.speech_tokens.kmeans import KMeansTokenizer
 from datagen.engines.tts import hibari_net as net
 from datagen.engines.tts.renderings import Variant
 from tools.train_decoder_pairs import Pair, PairMaker
@@ -45,8 +45,10 @@ WIDTH, EMBEDDING = 256, 128
 SLOW_BLOCKS, SLOW_INNER, SLOW_KERNEL = 5, 512, 7
 FAST_BLOCKS, FAST_INNER, FAST_KERNEL = 2, 256, 5
 
-N_TAKES, STEPS, BATCH, CROP = 1500, 5000, 5, 125
+N_TAKES, STEPS, BATCH, CROP = 4000, 16_000, 5, 125
 RATE, DECAY, WARM_UP_STEPS = 1.5e-3, 0.01, 20
+CONSTANT_SHARE = 0.3
+"""Share of the steps after which the rate falls, in a straight line to zero."""
 LATE = 9
 """Weights of step t count about (t / steps)^LATE in the average."""
 TOLD_STEPS = 25
@@ -64,29 +66,35 @@ def main() -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(description="Train the decoder of the k-means speech tokenizer.")
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
-    parser.add_argument("--model", type=Path, default=MODEL_FILE, help="model file of the tokenizer")
+    parser.add_argument("--model", default="", help="model file of the tokenizer; by default the one in the package")
     parser.add_argument("--takes", type=int, default=N_TAKES, help="texts to synthesize")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--begin", type=Path, help="a file that this tool wrote, whose weights to begin with")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    tokenizer = KMeansTokenizer(str(options.model))
+    tokenizer = KMeansTokenizer(options.model)
     maker = PairMaker(tokenizer, options.seed)
     pairs = [pair for number in range(options.takes) for pair in maker.pairs(number)]
     say(f"{len(pairs)} pairs, {sum(len(pair.codes) for pair in pairs) / 25 / 3600:.2f} hours")
-    write(options.out, train(pairs, tokenizer, options.steps, options.seed))
+    write(options.out, train(pairs, tokenizer, options.steps, options.seed, options.begin))
     digest = hashlib.sha256(options.out.read_bytes()).hexdigest()[:12]
     say(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB, sha256 {digest}")
 
 
-def train(pairs: Sequence[Pair], tokenizer: KMeansTokenizer, steps: int, seed: int) -> dict[str, NDArray[np.generic]]:
+def train(
+    pairs: Sequence[Pair], tokenizer: KMeansTokenizer, steps: int, seed: int, begin: Path | None = None
+) -> dict[str, NDArray[np.generic]]:
     """All arrays of a decoder's file."""
     torch.manual_seed(seed)
     root = metric(net.HibariNetwork())
     network = Network(tokenizer.codebook_size)
     with torch.no_grad():
         network.table.weight.copy_(torch.from_numpy(first_table(pairs, tokenizer, root)))
-    fit(network, pairs, torch.from_numpy(root), steps, seed)
+    if begin:
+        with np.load(begin, allow_pickle=False) as file:
+            network.load_state_dict(state_of(network, {name: file[name] for name in file.files}))
+    fit(network, batches(pairs, seed), torch.from_numpy(root), steps)
     return {"decodes": np.array(tokenizer.info.version), **arrays_of(network)}
 
 
@@ -212,20 +220,26 @@ def losses(out: Tensor, batch: Batch, root: Tensor) -> dict[str, Tensor]:
     }
 
 
-def fit(network: Network, pairs: Sequence[Pair], root: Tensor, steps: int, seed: int) -> None:
-    """Adam at a constant rate, and at the end the average of all weights passed, the later ones favoured.
+def rate(step: int, steps: int) -> float:
+    """Share of the full rate at a step.
 
-    So nothing depends on the number of steps but where it ends.
+    >>> [rate(step, 100) for step in (0, 19, 59, 80)]  # doctest: +ELLIPSIS
+    [0.05, 1.0, 0.585..., 0.285...]
     """
+    return min(1.0, (step + 1) / WARM_UP_STEPS, (steps - step) / ((1 - CONSTANT_SHARE) * steps))
+
+
+def fit(network: Network, data: Iterator[Batch], root: Tensor, steps: int) -> None:
+    """Adam at a rate that falls in the end, and the average of all weights passed, the later ones favoured."""
     weights = [p for p in network.parameters() if p.dim() > 1]
     biases = [p for p in network.parameters() if p.dim() <= 1]
     groups = [{"params": weights, "weight_decay": DECAY}, {"params": biases, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / WARM_UP_STEPS))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps))
     averages = [p.detach().clone() for p in network.parameters()]
     sums: dict[str, float] = {}
     begin, every = time.process_time(), min(TOLD_STEPS, steps)
-    for step, batch in zip(range(1, steps + 1), batches(pairs, seed), strict=False):
+    for step, batch in zip(range(1, steps + 1), data, strict=False):
         parts = losses(network(batch[0]), batch, root)
         optimizer.zero_grad()
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -259,6 +273,20 @@ def arrays_of(network: Network) -> dict[str, NDArray[np.generic]]:
         stored, scale = np.rint(values / scale).astype(np.int8), scale.astype(np.float32)
         found[name], found[f"{name}.scale"] = (stored, scale) if axis == 0 else (stored.T, scale.T)
     return found
+
+
+def state_of(network: Network, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Tensor]:
+    """The weights in what `arrays_of` returned, up to rounding."""
+    state = {}
+    for name, tensor in network.state_dict().items():
+        values = arrays[name].astype(np.float32)
+        if f"{name}.scale" in arrays:
+            values = values * arrays[f"{name}.scale"].astype(np.float32)
+        values = values.T if values.ndim == 2 and name != "table.weight" else values
+        if tensor.ndim == 3:
+            values = values[:, None] if tensor.shape[1] == 1 else values[:, :, None]
+        state[name] = torch.from_numpy(np.ascontiguousarray(values))
+    return state
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
     python -m tools.train_kmeans [--out FILE] ...
 
-    sentences → every voice of hibari, clean and noisy → log-mel → projection → codebook → decoder → one npz file
+    sentences → every voice of hibari, clean and noisy → log-mel → projection → codebook → one npz file
 
 Only this repository and the engine `hibari` are needed. On one machine the same command writes the same bytes.
 
 Projection: linear discriminants. The same instant of a sentence, spoken in another voice or heard in noise, is one
 class; directions in which instants differ more than voices and noises do are kept and weigh more. This spends the
-codes on what is said. Codebook: mini-batch k-means, centroids rounded. Decoder: regression from codes, of clean and
-of noisy speech, to the log-mel of the clean speech, so that it also takes noise away.
+codes on what is said. Codebook: mini-batch k-means, centroids rounded.
+`tools/train_decoder.py` trains the decoder.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import io
 import itertools
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,15 +52,6 @@ NOISY_SHARE = 1 / 3
 ROUNDS = 12
 HEART_WEIGHT = 3
 """The assistant's voice counts this many times: it is what a model trained on the shards will say."""
-
-N_BANDS = 80
-DECODER_FLOOR = 10**-8.5
-CONTEXT = 3
-EMBEDDING = 64
-HIDDEN = 512
-EPOCHS = 5
-BATCH = 512
-RATE = 1.5e-3
 
 Ints = NDArray[np.intp]
 
@@ -109,10 +100,9 @@ def train(clips: Sequence[TrainingClip], seed: int) -> dict[str, NDArray[np.gene
     codebook = cluster(drawn, seeds.seed32(seed, "cluster"))
     codes = np.concatenate([nearest(clean, codebook), nearest(noisy, codebook)])
     say(f"codes used: {len(np.unique(codes))}, by heart, clean: {len(np.unique(codes[: len(heart)][heart]))}")
-    decoder = train_decoder(clips, codes, heart, seeds.rng(seed, "decoder"))
     return {
         "format": np.array(1), "window": window, "mel": mel, "floor": np.array(floor),
-        "projection": projection, "offset": offset, "codebook": codebook, **decoder,
+        "projection": projection, "offset": offset, "codebook": codebook,
     }  # fmt: skip
 
 
@@ -281,96 +271,6 @@ def nearest(points: Floats, codebook: NDArray[np.int8]) -> Ints:
     search = kmeans.search_matrix(codebook)
     parts = np.array_split(points, max(1, len(points) // BLOCK))
     return np.concatenate([np.argmax(kmeans.with_one(part) @ search, axis=1) for part in parts])
-
-
-def sum_by_code(values: Floats, codes: Ints) -> NDArray[np.float64]:
-    """Sum of the rows of each code, [CODEBOOK_SIZE, width]."""
-    columns = [np.bincount(codes, column, minlength=CODEBOOK_SIZE) for column in values.T]
-    return np.stack(columns, axis=1)
-
-
-def train_decoder(
-    clips: Sequence[TrainingClip], codes: Ints, heart: NDArray[np.bool_], rng: np.random.Generator
-) -> dict[str, NDArray[np.generic]]:
-    """Embedding, network and bands, as `kmeans.Decoder` takes them."""
-    bands = mel_weights(N_BANDS, kmeans.DECODER_FFT)
-    targets = np.concatenate([decoder_target(clip.clean, bands) for clip in clips])
-    mean, scale = targets.mean(axis=0), float(targets.std())
-    targets = (targets - mean) / scale
-    twice = np.concatenate([targets, targets])
-    counts = np.bincount(codes, minlength=CODEBOOK_SIZE)[:, None]
-    means = sum_by_code(twice, codes) / (counts + 1)
-    left, singular, _ = np.linalg.svd(means, full_matrices=False)
-    embedding = left[:, :EMBEDDING] * singular[:EMBEDDING]
-    embedding = (embedding / embedding.std()).astype(np.float16).astype(np.float32)
-    lengths = [len(clip.instants) for clip in clips]
-    around = kmeans.neighbours(lengths * 2, CONTEXT)
-    rows = np.concatenate([np.arange(len(codes)), *[np.flatnonzero(heart)] * (HEART_WEIGHT - 1)])
-
-    def batch(number: Ints) -> tuple[Floats, Floats]:
-        row = rows[number]
-        return embedding[codes[around[row]]].reshape(len(row), -1), twice[row]
-
-    weight_1, bias_1, weight_2, bias_2 = fit_network(
-        batch, len(rows), (2 * CONTEXT + 1) * EMBEDDING, targets.shape[1], rng
-    )
-    hann_energy = 0.375 * kmeans.DECODER_WINDOW  # Griffin-Lim works with a window of peak 1, `hann` of energy 1
-    arrays = {
-        "embedding": embedding,
-        "weight_1": weight_1,
-        "bias_1": bias_1,
-        "weight_2": weight_2 * scale,
-        "bias_2": bias_2 * scale + mean + np.log(hann_energy),
-        "bands": spread(bands),
-    }
-    return {f"decoder_{name}": array.astype(np.float16) for name, array in arrays.items()}
-
-
-def decoder_target(audio: NDArray[np.int16], bands: Floats) -> Floats:
-    """Log-mel at the decoder's hop, float32 [n_frames, 4 * N_BANDS]."""
-    width, hop = kmeans.DECODER_WINDOW, kmeans.DECODER_HOP
-    padded = np.pad(audio, (width // 2, width))  # as librosa centres its frames: the first on sample 0
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::hop][: len(audio) // hop]
-    spectrum = scipy.fft.rfft(windows * hann(width), n=kmeans.DECODER_FFT, axis=1)[:, : len(bands)]
-    target: Floats = np.log(np.abs(spectrum) ** 2 @ bands + DECODER_FLOOR).astype(np.float32)
-    return target.reshape(-1, HOP // hop * bands.shape[1])
-
-
-def spread(bands: Floats) -> Floats:
-    """Weights that interpolate band values at every bin, float32 [n_bins, N_BANDS]."""
-    bins = np.arange(len(bands))
-    centres = bins @ bands
-    return np.stack([np.interp(bins, centres, row) for row in np.eye(bands.shape[1])], axis=1).astype(np.float32)
-
-
-def fit_network(
-    batch: Callable[[Ints], tuple[Floats, Floats]], n_rows: int, n_in: int, n_out: int, rng: np.random.Generator
-) -> list[Floats]:
-    """Least squares by Adam, the rate falling to 0: weights and biases of a network with one hidden layer of ReLU."""
-    scales = [(n_in, HIDDEN, np.sqrt(2 / n_in)), (HIDDEN, n_out, 0.3 * np.sqrt(2 / HIDDEN))]
-    first, second = ((rng.standard_normal((a, b)) * scale).astype(np.float32) for a, b, scale in scales)
-    parameters = [first, np.zeros(HIDDEN, np.float32), second, np.zeros(n_out, np.float32)]
-    moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
-    order = np.concatenate([rng.permutation(n_rows) for _ in range(EPOCHS)])
-    n_steps = len(order) // BATCH
-    loss = 0.0
-    for step in range(n_steps):
-        inputs, targets = batch(order[step * BATCH : (step + 1) * BATCH])
-        hidden = np.maximum(inputs @ parameters[0] + parameters[1], 0)
-        error = hidden @ parameters[2] + parameters[3] - targets
-        loss += float(np.mean(error**2))
-        error *= 2 / BATCH
-        back = (error @ parameters[2].T) * (hidden > 0)
-        gradients = (inputs.T @ back, back.sum(axis=0), hidden.T @ error, error.sum(axis=0))
-        rate = RATE * (1 - step / n_steps) * np.sqrt(1 - 0.99 ** (step + 1)) / (1 - 0.9 ** (step + 1))
-        for parameter, gradient, (mean, square) in zip(parameters, gradients, moments, strict=True):
-            mean += 0.1 * (gradient - mean)
-            square += 0.01 * (gradient**2 - square)
-            parameter -= rate * mean / (np.sqrt(square) + 1e-8)
-        if (step + 1) % (n_steps // EPOCHS) == 0:
-            say(f"decoder: unexplained variance {loss / (n_steps // EPOCHS):.3f}")
-            loss = 0.0
-    return parameters
 
 
 def write(file: Path, arrays: dict[str, NDArray[np.generic]]) -> None:

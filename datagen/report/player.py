@@ -27,8 +27,8 @@ _COMPRESSION = 0.7
 """libsndfile's compression level for MP3; with an average bit rate, 64 kbit/s in stereo."""
 _RECORDED_S = 120
 """Seconds of recorded sound in a page, shared among its conversations: 1 MB."""
-_DECODED_S, _DECODED_ALONE_S = 25, 60
-"""Seconds of sound decoded from tokens beside recorded sound, and without. Decoding takes most of the time."""
+_DECODED_S = 60
+"""The same of sound decoded from tokens: half as much, because compressing it takes most of the time."""
 _TASKS = ("three_stream", "two_stream", "parallel", "four_stream", "asr", "tts")
 """Order in which rows are offered."""
 
@@ -169,7 +169,7 @@ def sounds(shown: Shown, n_talks: int) -> dict[str, tuple[int, Sound]]:
         samples = audio.samples[shown.first * hop_samples : shown.last * hop_samples]
         found["recorded"] = 0, Sound(samples, audio.rate_hz)
     if not silent_because(talk):
-        n_most = (_DECODED_S if found else _DECODED_ALONE_S) * talk.sample_rate_hz // shown.hop_samples // n_talks
+        n_most = _DECODED_S * talk.sample_rate_hz // shown.hop_samples // n_talks
         first, last = part(shown.first, shown.last, shown.opens_at, n_most)
         channels = [decoded(talk, role, slice(first, last)) for role in ("user", "assistant")]
         sound = Sound.of_floats(np.stack(channels, axis=1), talk.output.speech_tokenizer.sample_rate_hz)

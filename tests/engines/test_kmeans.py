@@ -44,7 +44,7 @@ def test_interface(tokenizer: KMeansTokenizer) -> None:
     assert codes.shape == (30,)
     assert (tokenizer.codebook_size, tokenizer.frame_rate_hz, tokenizer.sample_rate_hz) == (4096, 25, 24_000)
     assert len(np.unique(codes)) > 10
-    assert tokenizer.info.name == "kmeans_25hz"
+    assert (tokenizer.info.name, tokenizer.info.version) == ("kmeans_25hz", "1+0b2885c4011b")
     assert tokenizer.info.licence == "Apache-2.0"
 
 
@@ -156,7 +156,7 @@ def clips() -> list[train_kmeans.TrainingClip]:
 
 
 def test_training_twice_gives_the_same_file_and_a_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {"CODEBOOK_SIZE": 64, "CLUSTER_POINTS": 600, "EPOCHS": 1, "BATCH": 64, "EMBEDDING": 16, "HIDDEN": 32}
+    small = {"CODEBOOK_SIZE": 64, "CLUSTER_POINTS": 600}
     for name, value in small.items():
         monkeypatch.setattr(train_kmeans, name, value)
     files = [tmp_path / "one.npz", tmp_path / "two.npz"]
@@ -167,7 +167,6 @@ def test_training_twice_gives_the_same_file_and_a_tokenizer(tmp_path: Path, monk
     audio = clips()[0].clean
     assert trained.codebook_size == 64
     assert len(np.unique(trained.encode(audio))) > 10
-    assert trained.decode(trained.encode(audio)).shape == audio.shape
 
 
 def test_discriminants_keep_what_differs_between_instants() -> None:

@@ -14,7 +14,7 @@ from datagen.engines.speech_tokens import decoder_net
 from datagen.engines.speech_tokens.decoder import AHEAD_SECONDS, HOP, Decoder
 from datagen.engines.speech_tokens.decoder_net import N_HIDDEN, DecoderNetwork
 from datagen.engines.speech_tokens.decoder_sound import SoundStream
-from datagen.engines.speech_tokens.kmeans import KMeansTokenizer
+from datagen.engines.speech_tokens.kmeans import DECODER_FILE, MODEL_FILE, KMeansTokenizer
 from datagen.engines.tts import hibari_net as net
 from datagen.engines.tts.hibari import Hibari
 from datagen.errors import EngineError, EngineMissingError
@@ -92,7 +92,7 @@ def test_sound_does_not_depend_on_the_pieces(n: int, ends: list[int]) -> None:
 def test_a_stream_sounds_like_the_whole_and_is_as_late_as_stated(tokenizer: KMeansTokenizer) -> None:
     codes = tokenizer.encode(speech())
     whole = tokenizer.decode(codes)
-    stream, made, lags = tokenizer.vocoder.stream("heart"), [], []
+    stream, made, lags = tokenizer.decoder.stream("heart"), [], []
     for start in range(0, len(codes), 10):
         made.append(stream.push(codes[start : start + 10], last=start + 10 >= len(codes)))
         lags.append(min(start + 10, len(codes)) * HOP - sum(map(len, made)))
@@ -136,9 +136,20 @@ def test_another_decoder_is_refused(tmp_path: Path, change: dict, fault: str) ->
         KMeansTokenizer(decoder=str(tmp_path / "decoder.npz")).decode(np.zeros(3, np.uint16))
 
 
-def test_a_stream_without_a_decoder_says_what_is_missing() -> None:
+def test_a_model_of_ones_own_without_a_decoder_says_what_is_missing() -> None:
+    own = KMeansTokenizer(str(MODEL_FILE))
     with pytest.raises(EngineMissingError, match="train_decoder"):
-        _ = KMeansTokenizer().vocoder
+        own.decode(np.zeros(3, np.uint16))
+
+
+def test_the_shipped_decoder_speaks_in_speech_and_is_silent_in_noise() -> None:
+    shipped = KMeansTokenizer()
+    loud = shipped.decode(shipped.encode(speech()))
+    noise = np.random.default_rng(0).normal(0, 100, 50 * HOP).astype(np.int16)
+    quiet = shipped.decode(shipped.encode(noise))
+    assert 0.02 < np.sqrt(np.mean(loud**2)) < 0.2
+    assert np.sqrt(np.mean(quiet**2)) < 0.003
+    assert DECODER_FILE.stat().st_size + MODEL_FILE.stat().st_size < 6_000_000
 
 
 def test_a_decoder_that_is_no_file_is_an_engine_error(tmp_path: Path) -> None:

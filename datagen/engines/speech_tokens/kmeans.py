@@ -11,7 +11,6 @@ encoded at once, nor on the number of threads. `tools/train_kmeans.py` trains th
 """
 
 import hashlib
-from collections.abc import Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -27,19 +26,18 @@ from datagen.engines.lineage import KMEANS
 from datagen.errors import EngineError, EngineMissingError
 
 if TYPE_CHECKING:
-    from datagen.engines.speech_tokens import decoder as vocoding
+    from datagen.engines.speech_tokens import decoder as decoding
 
 SAMPLE_RATE_HZ = 24_000
 HOP = 960
 SUB_HOP = HOP // 2
 BLOCK = 128
 """Frames per block: the scores of a block, 2 MB, stay in the second-level cache."""
-DECODER_HOP = 240
-"""Samples between the spectra that the decoder predicts."""
-DECODER_FFT = 1024
-DECODER_WINDOW = 960
 MODEL_FILE = Path(__file__).parents[2] / "data" / "kmeans_25hz.npz"
+DECODER_FILE = MODEL_FILE.with_name("kmeans_25hz_decoder.npz")
 _FORMAT = 1
+_SHIPPED_VERSION = f"{_FORMAT}+0b2885c4011b"
+"""Of the codes of `MODEL_FILE`: the hash of that file when it also held a decoder."""
 
 Floats = NDArray[np.float32]
 
@@ -98,8 +96,8 @@ class KMeansTokenizer(SpeechTokenizer):
 
         Args:
             model: A file written by `tools.train_kmeans`; empty for the one in the package.
-            decoder: A file written by `tools.train_decoder` for that model, which decodes by hibari's own vocoder, as a
-                stream too; empty for Griffin-Lim.
+            decoder: A file written by `tools.train_decoder` for that model; empty for the one in the package, which
+                decodes the model in the package only.
 
         Raises:
             EngineError: If the file cannot be read as a model.
@@ -116,14 +114,13 @@ class KMeansTokenizer(SpeechTokenizer):
             self._offset = arrays["offset"]
             self.centroids = arrays["codebook"].astype(np.float32)
             self._search = search_matrix(arrays["codebook"])
-            self._decoder = Decoder(arrays)
         except (OSError, ValueError, KeyError) as error:
             raise EngineError(f"speech tokenizer kmeans: cannot read model {source}: {error}") from error
         sha256 = hashlib.sha256(data).hexdigest()
-        version, lineage = f"{_FORMAT}+{sha256[:12]}", None if model else KMEANS
+        version, lineage = (f"{_FORMAT}+{sha256[:12]}", None) if model else (_SHIPPED_VERSION, KMEANS)
         self.info = EngineInfo("kmeans_25hz", version, "Apache-2.0", "machine", lineage=lineage)
         self.codebook_size = self._search.shape[1]
-        self._vocoder_file = decoder
+        self._decoder_file = decoder or ("" if model else str(DECODER_FILE))
         self._threads = ThreadpoolController()
         with self._threads.limit(limits=1, user_api="blas"):
             silence = np.zeros((BLOCK, 2, len(arrays["window"])), np.int16)
@@ -161,43 +158,41 @@ class KMeansTokenizer(SpeechTokenizer):
         return self.decode_as(codes, "heart")
 
     def decode_as(self, codes: Codes, voice: str) -> Audio:
-        """Make codes audible, deterministically: by the decoder if one is given, else predicted spectra, Griffin-Lim.
+        """Make codes audible by hibari's own vocoder, the same each time.
 
         Args:
             codes: uint16 [n_frames].
-            voice: One of hibari's; codes in any other are decoded as `heart`. Griffin-Lim needs none.
+            voice: One of hibari's; codes in any other are decoded as `heart`.
 
         Returns:
             float32 [n_frames * 960] at 24 kHz.
 
         Raises:
             ValueError: If a code is not in the codebook.
+            EngineMissingError: If the model is another than the one in the package and the option names no decoder.
             EngineError: If the decoder cannot be read or decodes the codes of another model.
         """
-        if len(codes) == 0:
-            return np.zeros(0, np.float32)
-        if int(codes.max()) >= self.codebook_size:
+        if len(codes) and int(codes.max()) >= self.codebook_size:
             raise ValueError(f"code {int(codes.max())} is not below the codebook size {self.codebook_size}")
         with self._threads.limit(limits=1, user_api="blas"):
-            if self._vocoder_file:
-                return self.vocoder(codes, voice)
-            if len(codes) == 1:  # shorter than one spectrum of the decoder
-                return self._decoder(np.repeat(codes, 2))[:HOP]
-            return self._decoder(codes)
+            return self.decoder(codes, voice)
 
     @cached_property
-    def vocoder(self) -> "vocoding.Decoder":
-        """The decoder that the option names; its `stream` decodes codes as they come.
+    def decoder(self) -> "decoding.Decoder":
+        """The decoder; its `stream` decodes codes as they come.
 
         Raises:
-            EngineMissingError: If the option names none.
+            EngineMissingError: If the model is another than the one in the package and the option names no decoder.
             EngineError: If it cannot be read or decodes the codes of another model.
         """
         from datagen.engines.speech_tokens.decoder import Decoder
 
-        if not self._vocoder_file:
-            raise EngineMissingError("a stream needs a decoder: train one with tools.train_decoder, option decoder")
-        return Decoder(self._vocoder_file, self.info.version)
+        if not self._decoder_file:
+            raise EngineMissingError(
+                "kmeans: a model of your own needs a decoder of its own: train one with tools.train_decoder, and name "
+                "it in the option decoder"
+            )
+        return Decoder(self._decoder_file, self.info.version)
 
     def _nearest(self, block: NDArray[np.int16]) -> NDArray[np.intp]:
         """Codes of exactly one block of windows, [BLOCK]."""
@@ -235,56 +230,3 @@ def _heard(audio: NDArray[np.int16], overhang: int) -> NDArray[np.intp]:
     heard[1:] |= frames[:-1, HOP - overhang :].any(axis=1)
     heard[:-1] |= frames[1:, :overhang].any(axis=1)
     return np.flatnonzero(heard)
-
-
-class Decoder:
-    """Codes to audio: an embedding per code, a two-layer network over neighbouring codes, Griffin-Lim."""
-
-    _ITERATIONS = 32
-
-    def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        """A decoder from the parts of a model file that start with `decoder_`."""
-        names = ("embedding", "weight_1", "bias_1", "weight_2", "bias_2", "bands")
-        parts = [arrays[f"decoder_{name}"].astype(np.float32) for name in names]
-        self._embedding, self._weight_1, self._bias_1, self._weight_2, self._bias_2, self._bands = parts
-        self._context = self._weight_1.shape[0] // self._embedding.shape[1] // 2
-
-    def __call__(self, codes: Codes) -> Audio:
-        """float32 [n_frames * 960]."""
-        import librosa
-
-        log_mel = self.log_mel(codes)
-        log_mel = np.pad(log_mel, ((0, 1), (0, 0)), mode="edge")  # librosa has a spectrum at both ends of the audio
-        magnitude = np.zeros((DECODER_FFT // 2 + 1, len(log_mel)), np.float32)
-        magnitude[: len(self._bands)] = np.exp(0.5 * (self._bands @ log_mel.T))
-        audio = librosa.griffinlim(
-            magnitude,
-            n_iter=self._ITERATIONS,
-            hop_length=DECODER_HOP,
-            win_length=DECODER_WINDOW,
-            n_fft=DECODER_FFT,
-            length=len(codes) * HOP,
-            random_state=0,
-        )
-        return np.asarray(audio, np.float32)
-
-    def log_mel(self, codes: Codes) -> Floats:
-        """Predicted log-mel, float32 [n_frames * 4, n_bands]."""
-        inputs = self._embedding[codes[neighbours([len(codes)], self._context)]].reshape(len(codes), -1)
-        hidden = np.maximum(inputs @ self._weight_1 + self._bias_1, 0)
-        log_mel: Floats = (hidden @ self._weight_2 + self._bias_2).reshape(-1, self._bands.shape[1])
-        return log_mel
-
-
-def neighbours(lengths: Sequence[int], context: int) -> NDArray[np.intp]:
-    """Indices of the frames around each frame of sequences laid end to end, int [sum of lengths, 2 * context + 1].
-
-    Beyond an end of a sequence its outermost frame stands in.
-
-    >>> neighbours([2, 1], 1).tolist()
-    [[0, 0, 1], [0, 1, 1], [2, 2, 2]]
-    """
-    around = np.arange(-context, context + 1)
-    starts = np.cumsum([0, *lengths[:-1]])
-    spans = zip(starts, lengths, strict=True)
-    return np.concatenate([np.clip(np.arange(n)[:, None] + around, 0, n - 1) + start for start, n in spans])
