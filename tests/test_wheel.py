@@ -19,7 +19,12 @@ def test_a_wheel_holds_recipes_prompts_schemas_and_models(tmp_path):
     for folder in ("pipelines", "prompts", "schemas"):
         for file in (ROOT / folder).rglob("*.*"):
             assert f"datagen/{file.relative_to(ROOT).as_posix()}" in names
-    assert {"datagen/data/quickstart.jsonl", "datagen/data/kmeans_25hz.npz", "datagen/data/kmeans_25hz_decoder.npz", "datagen/data/card.md.j2"} <= names
+    assert {
+        "datagen/data/quickstart.jsonl",
+        "datagen/data/kmeans_25hz.npz",
+        "datagen/data/kmeans_25hz_decoder.npz",
+        "datagen/data/card.md.j2",
+    } <= names
     assert "datagen/py.typed" in names  # type checkers read the hints of an installed package only with it
     assert not any(name.startswith("tools") for name in names)
     for file in (ROOT / "datagen" / "report" / "template").iterdir():
