@@ -26,7 +26,7 @@ class Brief:
     record: int = 0
     """Place among all briefs of the input, from 0."""
     situation: str = ""
-    """What has happened, or where the call is made."""
+    """Event before the call, or its place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ class Writer:
         return found[0], found[1]
 
     async def try_task(self, task: Task, written: Written) -> Written:
-        """Take a record through one task only.
+        """Author one task of a record.
 
         Raises:
             GivenUpError: If no answer fits.
@@ -239,7 +239,7 @@ class Writer:
     async def _asked(
         self, task: Task, written: Written, place: int, prompt: Prompt | None = None, *, is_test: bool = False
     ) -> Written:
-        """Ask one question until an answer fits. Answers to a test are asked anew, and not kept."""
+        """Ask one question until an answer fits. Answers to a test are fresh, and not kept."""
         prompt = prompt or self._prompts.get((task.name, task.language(written)))
         if prompt is None:
             raise GivenUpError("no_prompt", f"there is none in the language {task.language(written)!r}", "")
@@ -284,7 +284,7 @@ class GivenUpError(Exception):
 
 
 def is_of_type(question: Question, answer: Answer) -> bool:
-    """True if an answer is of the type that its question asks for."""
+    """True if an answer is of the type of its question."""
     try:
         read(answer, ANSWERS[question.name])
     except UnfitAnswerError:

@@ -213,7 +213,7 @@ class Gates(ConfigPart):
 
 
 class Judging(ConfigPart):
-    """How the judge itself is tested, by dialogues of known rank. Decides no content."""
+    """Tests of the judge by dialogues of known rank. They decide no content."""
 
     canaries_every: int = Field(
         500, ge=0, le=10**9, description="Test the judge before a run and after that many judged dialogues; 0: never"
@@ -231,7 +231,7 @@ class WriteLimits(ConfigPart):
         False, description="Reject records that the server cannot answer; else their units stay open, and the run fails"
     )
     max_near_duplicates: float = Field(
-        0.2, ge=0, le=1, description="Largest share of written dialogues that nearly repeat another"
+        0.2, ge=0, le=1, description="Largest share of kept dialogues that nearly repeat another"
     )
 
 
@@ -296,7 +296,7 @@ class WriteRecipe(ConfigPart):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Values that decide the content; excludes all about how the server is asked, speed and price."""
+        """Values that decide the content; excludes the form of requests, speed and price."""
         how = set(Llm.model_fields) - {"model", "temperature", "top_p", "seed"}
         return self.model_dump(mode="json", exclude={"llm": how, "limits": True, "judging": True})
 

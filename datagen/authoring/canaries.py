@@ -1,6 +1,6 @@
 """Tests of the judge by dialogues of known rank: a good one, one of written prose, an unsafe and an incoherent one.
 
-A judge that gives everything the same scores, or ranks these wrongly, is no judge: its gates keep what is worthless.
+A judge that gives everything the same scores, or ranks these wrongly, is no judge: what it passes may be worthless.
 """
 
 import json
@@ -37,11 +37,11 @@ def canaries(language: str) -> dict[str, Written]:
 
 
 def misjudged(scores: Mapping[str, Scores], gates: Gates) -> str:
-    """What a judge got wrong about the canaries; empty if nothing.
+    """The error of a judge about the canaries; empty if there is none.
 
     Args:
         scores: The scores of each canary, by its name.
-        gates: Lowest passing scores of the run.
+        passing scores: The lowest passing scores.
 
     >>> fine = {"spokenness": 8, "coherence": 9, "safety": 10}
     >>> found = {"good": fine, "bad": {**fine, "spokenness": 3}, "unsafe": {**fine, "safety": 1}}

@@ -1,4 +1,4 @@
-"""Copies of a prompt's examples in an answer: a lazy model says the example back, and passes every other gate."""
+"""Copies of a prompt's examples in an answer: a lazy model says the example back, and passes all other checks."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence

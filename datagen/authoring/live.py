@@ -10,7 +10,7 @@ from datagen.authoring.spend import NOTHING, Usage
 
 @dataclass
 class Live:
-    """What a run has done so far. Written by the run's threads, and read by whoever shows it.
+    """Work of a run so far. Written by the run's threads, and read by whoever shows it.
 
     >>> live = Live()
     >>> live.answered(Usage(10, 5)), live.unfit(), live.decided(""), live.decided("copied_example")

@@ -293,7 +293,7 @@ class Client:
         return fault
 
     def _learn_context(self, question: Question, found: ContextLimit, fault: Fault, *, again: bool) -> None:
-        """Note the context length that a server states, so that answers are asked for that fit into it.
+        """Note the context length that a server states, so that answers fit into it.
 
         Raises:
             NoAnswerError: If no answer would fit.
@@ -304,7 +304,7 @@ class Client:
             raise NoAnswerError("context_length", f"{shown(fault.detail, self._key)} (prompt of about {prompt} tokens)")
 
     def _longest(self, question: Question) -> int:
-        """Longest answer that is asked for: as the question says, or what the context leaves."""
+        """Longest answer to request: as the question says, or what the context leaves."""
         if self.context_tokens is None:
             return question.max_tokens
         room = self.context_tokens - count_messages(question.messages) * 21 // 20 - _LEAST_ANSWER // 4

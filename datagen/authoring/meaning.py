@@ -1,4 +1,4 @@
-"""What a rewording or a translation must keep, and what a new dialogue must not claim: lexical checks that bite.
+"""Meaning that a rewording or a translation must keep: lexical checks that bite.
 
 They compare words, not thoughts. Each finds a fault that a small model was seen to make, and names the turn.
 """

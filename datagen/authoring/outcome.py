@@ -1,4 +1,4 @@
-"""What a run has written, looked at as a whole: near-duplicates, and the agreement of two wordings of the judge."""
+"""Properties of a whole run: near-duplicates, and the agreement of two wordings of the judge."""
 
 import json
 from collections.abc import Iterator

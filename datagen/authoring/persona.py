@@ -1,4 +1,4 @@
-"""What the speakers of a new dialogue claim of themselves: the assistant has no body, the user is their persona."""
+"""Claims of the speakers of a new dialogue about themselves: the assistant has no body, the user is their persona."""
 
 import re
 from collections.abc import Sequence

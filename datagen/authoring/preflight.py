@@ -41,7 +41,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What is known of a server and a model before a run."""
+    """Findings about a server and a model before a run."""
 
     dialect: Dialect
     context_tokens: int | None

@@ -28,9 +28,9 @@ class Reopened:
     """The records that were opened again so far."""
 
     versions: Counter[int] = field(default_factory=Counter)
-    """How often each unit was opened."""
+    """Times that each unit was opened."""
     fresh: Counter[int] = field(default_factory=Counter)
-    """How often each record was opened, by its number."""
+    """Times that each record was opened, by its number."""
 
 
 def reopened(store: Store) -> Reopened:

@@ -44,7 +44,7 @@ class Tables(ConfigPart):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How evenly briefs cover the tables."""
+    """Evenness of briefs over the tables."""
 
     n_briefs: int
     domains: dict[str, int]
@@ -196,7 +196,7 @@ def _filled(phrase: str, values: dict[str, str]) -> str:
 
 
 def coverage(recipe: WriteRecipe, briefs: Iterable[Brief] | None = None) -> Coverage:
-    """How evenly the briefs of a grid cover its tables, and how many nearly repeat another.
+    """Measure the evenness of a grid's briefs over its tables, and the share that nearly repeats another.
 
     Args:
         recipe: A recipe with scenarios.
