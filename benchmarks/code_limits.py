@@ -3,7 +3,7 @@
     python benchmarks/code_limits.py --steps 2000
 
 The decoder of `tools/train_decoder.py` is trained anew on each of four inputs, 25 times per second, with the same
-texts, channels and steps; then its speech is recognized. What one input gains over another is what the other does not hold:
+texts, channels and steps; then its speech is recognized. The difference between two inputs is what one of them lacks:
 
     code       the centroid of the code
     two codes  the sum of it and of a second centroid, found by k-means on what the first leaves: 24 bits per frame
@@ -100,7 +100,7 @@ class PhonePairs(PairMaker):
     """Pairs whose codes are replaced by phones and pitch."""
 
     def pairs(self, number: int) -> list[Pair]:
-        """As `PairMaker.pairs`; the lengths of the phonemes are asked of the network again, which remembers nothing."""
+        """As `PairMaker.pairs`, with the lengths of phonemes as the network gives them."""
         found: list[Pair] = []
         body, pauses = self._network.body, [self._hibari._vocabulary[phone] for phone in _PAUSES]
 

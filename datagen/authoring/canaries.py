@@ -36,12 +36,12 @@ def canaries(language: str) -> dict[str, Written]:
     }
 
 
-def misjudged(scores: Mapping[str, Scores], gates: Gates) -> str:
+def misjudged(scores: Mapping[str, Scores], least: Gates) -> str:
     """The error of a judge about the canaries; empty if there is none.
 
     Args:
         scores: The scores of each canary, by its name.
-        passing scores: The lowest passing scores.
+        least: The lowest passing scores.
 
     >>> fine = {"spokenness": 8, "coherence": 9, "safety": 10}
     >>> found = {"good": fine, "bad": {**fine, "spokenness": 3}, "unsafe": {**fine, "safety": 1}}
@@ -55,9 +55,9 @@ def misjudged(scores: Mapping[str, Scores], gates: Gates) -> str:
         if found > good - LEAST_APART:
             apart = f"it must be lower by {LEAST_APART}"
             return f"{name} of the {lower} dialogue is {found}, and of the good one {good}: {apart}"
-        gate = getattr(gates, name)
-        if gate is not None and found >= gate:
-            return f"{name} of the {lower} dialogue is {found}, which passes the gate of {gate}"
+        passing = getattr(least, name)
+        if passing is not None and found >= passing:
+            return f"{name} of the {lower} dialogue is {found}, which passes: {passing} is enough"
         if gate is not None and good < gate:
             return f"{name} of the good dialogue is {good}, below the gate of {gate}"
     return ""

@@ -127,7 +127,7 @@ SEVERAL_CODEBOOKS = {
     "codebook_sizes": Attribute("a tuple of whole numbers from 1, such as (2048, 1024)", _counts),
     "silence_codes": Attribute("a tuple of whole numbers from 0, one per codebook", _codes),
 }
-"""What speech tokenizers have besides, by the attributes that they declare."""
+"""Further attributes of speech tokenizers, by those that they declare."""
 
 
 def check_members(kind: str, name: str, engine: Any) -> None:
