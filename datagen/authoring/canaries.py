@@ -58,6 +58,6 @@ def misjudged(scores: Mapping[str, Scores], least: Gates) -> str:
         passing = getattr(least, name)
         if passing is not None and found >= passing:
             return f"{name} of the {lower} dialogue is {found}, which passes: {passing} is enough"
-        if gate is not None and good < gate:
-            return f"{name} of the good dialogue is {good}, below the gate of {gate}"
+        if passing is not None and good < passing:
+            return f"{name} of the good dialogue is {good}, below the least, {passing}"
     return ""
