@@ -41,7 +41,7 @@ def misjudged(scores: Mapping[str, Scores], gates: Gates) -> str:
 
     Args:
         scores: The scores of each canary, by its name.
-        passing scores: The lowest passing scores.
+        gates: Lowest scores that pass.
 
     >>> fine = {"spokenness": 8, "coherence": 9, "safety": 10}
     >>> found = {"good": fine, "bad": {**fine, "spokenness": 3}, "unsafe": {**fine, "safety": 1}}
