@@ -115,6 +115,8 @@ RUNS = {
     "letters": _spoken("a", "en"),
     "initials": _spoken("a.", "en"),
     "hyphens": _spoken("a-", "en"),
+    "words with rules": _spoken("x ", "en", "zh"),
+    "apostrophes": _spoken("x'", "en", "zh", "fr"),
     "short forms": _spoken("St. ", "en"),
     "items": _spoken("1. a\n", "en", "zh"),
     "bullets": _spoken("- a\n", "en", "zh"),

@@ -330,7 +330,27 @@ def test_of_the_rules_that_match_the_first_takes_the_part():
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "1", "$1,", "[", "<a", "`", ".", "a.", "http://", "a@", "&amp;", "- ", "'", " ", "5.", "你5", "x ", "IV "],
+    [
+        "a",
+        "1",
+        "$1,",
+        "[",
+        "<a",
+        "`",
+        ".",
+        "a.",
+        "http://",
+        "a@",
+        "&amp;",
+        "- ",
+        "'",
+        " ",
+        "5.",
+        "你5",
+        "x ",
+        "x'",
+        "IV ",
+    ],
 )
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_long_text_ends(piece, language):

@@ -18,8 +18,10 @@ _LETTERS = re.compile(rf"[A-Za-z]+(?![A-Za-z\x80-\U0010ffff])|[^\W\d_{_GREEK}]+|
 """A word; in ΔT and 2πr a Greek letter is a word of its own. Plain letters are found fastest."""
 _AMOUNT = re.compile(r"(\d{1,40})(?:[.,]\d{1,20}){0,7}")
 """Digits, and those after commas and points."""
-_SIMPLE = re.compile("[ ,;]*(?:[A-Za-z]+[,;]? )*")
-_APOSTROPHES = re.compile(r"(?:'[^\W\d_]+)*")
+_MOST_WORDS = 40
+"""Words looked at ahead, at most: where every word has a rule, all of the rest would be read again for each."""
+_SIMPLE = re.compile(f"[ ,;]*(?:[A-Za-z]+[,;]? ){{0,{_MOST_WORDS}}}")
+_APOSTROPHES = re.compile(r"(?:'[^\W\d_]+){0,8}")
 _MAX_ROUNDS = 8
 _MOST_SIGNS = 4000
 _MOST_DIGITS = 6
@@ -193,7 +195,7 @@ class Reader:
         if marks and self._rules["g"]:
             word += rf"(?= |\Z|{marks.pattern}){_APOSTROPHES.pattern}"
         self._plain = re.compile(f"(?:{word})?")
-        self._run = re.compile(f"(?:{word})*{mark}")
+        self._run = re.compile(f"(?:{word}){{0,{_MOST_WORDS}}}{mark}")
         # most of a text, and words as they stand there
         self._has_simple = bool(marks and marks.fullmatch(" ,;"))
         self._simple_words = frozenset(word + mark for word in self._words for mark in ("", ",", ";"))
