@@ -43,7 +43,7 @@ def in_order(rows: Sequence[Row], order: Sequence[str]) -> list[Row]:
     places = [_place(row[field]) for row in rows]
     if None in places or len({type(place) for place in places}) > 1:
         return list(rows)
-    return [rows[i] for i in sorted(range(len(rows)), key=lambda i: (places[i], i))]  # type: ignore[operator]
+    return [rows[i] for i in sorted(range(len(rows)), key=lambda i: (places[i], i))]
 
 
 def _place(value: object) -> float | str | None:

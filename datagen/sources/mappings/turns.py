@@ -178,8 +178,10 @@ def _turns(record: Record, m: MappingConfig, roles: Roles) -> Iterator[Said]:
     items: Sequence[object] = _tree(value, m, key) if m.replies else _list(value, key)
     if m.rows:
         rows = [row for row in items if isinstance(row, dict)]
-        is_tree = m.rows.id and m.rows.parent
-        items = trees.best_rows(rows, m.rows.id, m.rows.parent, m.rank) if is_tree else in_order(rows, m.rows.order)
+        if m.rows.id and m.rows.parent:
+            items = trees.best_rows(rows, m.rows.id, m.rows.parent, m.rank)
+        else:
+            items = in_order(rows, m.rows.order)
     yield from _of_list(record, items, m, roles, key)
 
 
