@@ -85,7 +85,7 @@ def test_describe_tells_what_is_known_of_every_voice_that_may_be_heard():
     assert found["tone-3"] == {
         "name": "tone-3",
         "speaker": "tone-3",
-        "languages": ("en", "zh"),
+        "languages": ["en", "zh"],
         "licence": "Apache-2.0",
         "sex": "",
         "source": "",

@@ -172,7 +172,7 @@ def test_check_names_faults_and_exits_1(datagen, built):
     status, out, err = datagen.run("check", built)
     assert (status, out) == (1, "")
     assert file.key in err
-    assert "faults" in err.splitlines()[-1]
+    assert "1 fault" in err.splitlines()[-1]
 
 
 def test_flatten_makes_new_shards(datagen, built):
@@ -365,7 +365,7 @@ def test_an_error_is_one_line_and_status_1(datagen, arguments, says):
         ((*LISTEN, "--out", "nowhere/x.wav"), "cannot write nowhere/x.wav"),
         ((*LISTEN, "--out", "x.doc"), "x.doc: cannot write .doc"),
         ((*LISTEN, "--out", "x"), "x: cannot write"),
-        (("export", "out", "--to", "out", "--format", "moshi", "--decoded"), "out contains other files"),
+        (("export", "out", "--to", "out", "--format", "moshi", "--decoded"), "out contains a build; use another --to"),
         (("flatten", "out", "--out", "out"), "holds another build"),
         (("flatten", "out", "--out", "new", "--task", "five_stream"), "flatten.tasks"),
         (("flatten", "out", "--out", "new", "--set", "half_duplex"), "use the form key=value, for example half_duplex"),

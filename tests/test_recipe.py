@@ -133,7 +133,7 @@ def unbounded(schema: object, place: str = "") -> list[str]:
         return [found for k, each in enumerate(schema) for found in unbounded(each, f"{place}/{k}")]
     if not isinstance(schema, dict):
         return []
-    is_number = schema.get("type") in ("integer", "number")
+    is_number = schema.get("type") in ("integer", "number") and "enum" not in schema
     is_distribution = "constant" in str(schema.get("discriminator", "")) and not place.startswith("/$defs/MixturePart")
     lacks = not schema.keys() & {"minimum", "exclusiveMinimum"} or not schema.keys() & {"maximum", "exclusiveMaximum"}
     own = [place] if (is_number or is_distribution) and lacks else []

@@ -3,7 +3,7 @@
 import hashlib
 import ipaddress
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, model_validator
@@ -16,6 +16,9 @@ from datagen.recipe.recipe import RejectedShare
 TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
 
 
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+
+
 class Scenarios(ConfigPart):
     """A grid of briefs: topics x situations x personas x settings x moods, from tables."""
 
@@ -23,18 +26,16 @@ class Scenarios(ConfigPart):
     tables: str = Field(
         "package:scenarios.yaml", description="File of tables; `package:scenarios.yaml` is the shipped one"
     )
-    languages: dict[str, float] = Field(
+    languages: dict[str, Weight] = Field(
         default_factory=dict, description="Share of each language; empty: equal shares of `languages`"
     )
-    domains: dict[str, float] = Field(
+    domains: dict[str, Weight] = Field(
         default_factory=dict, description="Weight of each domain of topics; those left out have weight 1"
     )
 
     @model_validator(mode="after")
     def _weights(self) -> "Scenarios":
         for name, weights in (("languages", self.languages), ("domains", self.domains)):
-            if any(not 0 <= weight < 1e6 for weight in weights.values()):
-                raise ValueError(f"{name}: weights must be from 0 to a million")
             if weights and not any(weights.values()):
                 raise ValueError(f"{name}: at least one weight must be above 0")
         return self

@@ -33,7 +33,7 @@ from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
 from datagen.run.run_job import run_job
 from datagen.shards import digest
 from datagen.shards.identity import differences
-from datagen.shards.manifest import IndexPart, Manifest, Sums, write_part
+from datagen.shards.manifest import MANIFEST, IndexPart, Manifest, Sums, write_part
 from datagen.shards.markers import Tally, marker_of, markers, missing
 from datagen.shards.plan import PLAN, Plan, read_plan
 from datagen.shards.schema import streams_of
@@ -120,6 +120,8 @@ class ExportJob(Job[Exported, ExportIdentity]):
         manifest = self._output.manifest
         self._output.schema("conversations")  # refuses what was flattened from another build
         name, convention = request.settled(manifest)
+        if convention.decoded:
+            _ = self._output.speech_tokenizer  # refuses, before any worker starts, what must not be loaded
         kind = format_of(name)
         self._format = kind(convention, self._output)
         self._hours = convention.shard_hours or kind.hours
@@ -206,7 +208,8 @@ def _refuse_another(store: Store, wanted: ExportIdentity) -> None:
     try:
         plan = read_plan(store, ExportIdentity)
     except StoreError as error:
-        raise ResumeError(f"{store.url} contains a build, or a damaged export ({error}); use another --to") from error
+        found = "a build" if store.exists(MANIFEST) else f"a build, or a damaged export ({error})"
+        raise ResumeError(f"{store.url} contains {found}; use another --to") from error
     if plan and (differing := differences(plan.identity, wanted)):
         raise ResumeError(f"{store.url} contains another export: {'; '.join(differing[:3])}; use another --to")
 

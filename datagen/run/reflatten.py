@@ -128,7 +128,9 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
         silence=replace(old.silence, assistant=flatten.assistant_silence),
     )
     flattener(identity)  # refuses what its rows cannot hold
-    return Plan(identity, old.n_records, _units_together(old) * old.recipe["run"]["unit_dialogues"], ())
+    before = load_plan(old.store)
+    moved = before.moved if before else {}  # a check compares splits with the plan
+    return Plan(identity, old.n_records, _units_together(old) * old.recipe["run"]["unit_dialogues"], (), moved=moved)
 
 
 def _refuse_absent(old: Manifest, flatten: FlattenConfig) -> None:

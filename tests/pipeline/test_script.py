@@ -114,7 +114,7 @@ def test_no_speaker_is_in_two_splits_whatever_voices_they_have(whose, validation
     try:
         pools = voices_by_split([Voice(name, speaker, ("en",), "") for name, speaker in speakers.items()], splits)
     except ValueError:  # as it is with one voice a speaker
-        with pytest.raises(ValueError, match=f"of {len(set(whose))} speakers"):
+        with pytest.raises(ValueError, match=f"of {len(set(whose))} speaker"):
             voices_by_split(known(*set(speakers.values())), splits)
         return
     if share:

@@ -56,10 +56,10 @@ def test_the_stretch_is_cut_the_same_from_both_sounds_and_the_timeline(output, m
 
 
 def test_tokens_are_decoded_only_about_the_event_at_which_a_conversation_opens(output):
-    """Decoding takes most of the time: 25 seconds of sound are shared among all conversations."""
+    """60 seconds of sound are shared among all conversations."""
     talk = next(talk for talk in output.conversations() if talk.seconds > 25)
     shown = Shown.of(talk, 25)
-    first_ms, sound = sounds(shown, 5)["decoded"]
+    first_ms, sound = sounds(shown, 12)["decoded"]
     hop = 960
     assert len(sound.samples) == 5 * 24_000
     at = shown.first * hop + first_ms * 24

@@ -172,6 +172,8 @@ OTHER = {
     "event_roles": ("assistant",),
     "event_starts": np.array([2], np.int32),
     "event_ends": np.array([3], np.int32),
+    "given_starts": np.array([0], np.int32),
+    "given_lengths": np.array([1], np.int32),
 }
 
 
@@ -213,6 +215,9 @@ def test_any_cell_of_a_conversation_changes_its_hash(name):
     other["written_by"] = [plain_origin()]
     side = {"speaker": "a", "file": "x.wav", "channel": 0, "sample_rate_hz": 8000, "sha256": ""}
     other["recorded"] = {"recording": "x", "corpus": "c", "licence": "", "user": side, "assistant": side}
+    other |= {"system_ids": [1], "voice_prompt": {"voice": "v", "text": "t", "codes": [1]}}
+    call = {"call": "{}", "result": "", "call_ids": [1], "result_ids": [], "start_samples": 0, "end_samples": 1}
+    other["tool_calls"] = [{"utterance": 0, **call, "cancelled": True}]
     mixing = {**was["mixing"], "snr_db": 0.0}
     values[name] = {**other, "mixing": mixing}.get(name, 77 if isinstance(was[name], int) else "other")
     tables = [pa.Table.from_pylist([v], schema=CONVERSATIONS) for v in (values, was)]
@@ -263,6 +268,8 @@ def test_the_hash_is_that_of_the_format_document():
         "event_roles": b'["user"]',
         "event_starts": np.array([1], "<i4").tobytes(),
         "event_ends": np.array([2], "<i4").tobytes(),
+        "given_starts": b"",
+        "given_lengths": b"",
     }
     data = b"".join(f"{name}:{len(cells[name])}:".encode() + cells[name] for name in sorted(cells))
     wanted = hashlib.blake2b(b"tts" + data, digest_size=16).digest()

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import datagen
 from datagen.cli import app
 from datagen.evaluate.evaluate import evaluate
+from datagen.export.export_job import ExportRequest, export
 from datagen.run import build as builds
 from datagen.run.reflatten import reflatten
 from datagen.shards.manifest import Manifest
@@ -89,6 +90,15 @@ def _takes(out: Path, to: Path, dialogue: str) -> object:
     return builds.build(fake(to / "own", f"takes.reuse=[{out}]", n=2), str(to / "again"))
 
 
+def _export(format: str, decoded: bool = False) -> Reader:
+    """An export, without processes of its own, which the audit would report."""
+
+    def run(out: Path, to: Path, dialogue: str) -> object:
+        return export(str(out), str(to / "written"), ExportRequest(format=format, decoded=decoded))
+
+    return run
+
+
 def _recipe(out: Path, to: Path, dialogue: str) -> object:
     """`datagen build OUT/recipe.yaml`, without processes of its own."""
     whole = builds.build
@@ -124,9 +134,9 @@ READERS: dict[str, Reader] = {
     "audit": _command("audit", "OUT"),
     "timing report": _command("timing", "report", "OUT"),
     "timing oracle": _command("timing", "oracle", "OUT"),
-    "moshi": _command("export", "OUT", "--to", "TO", "--format", "moshi"),
-    "lhotse": _command("export", "OUT", "--to", "TO", "--format", "lhotse", "--decoded"),
-    "datasets": _command("export", "OUT", "--to", "TO", "--format", "datasets"),
+    "moshi": _export("moshi"),
+    "lhotse": _export("lhotse", decoded=True),
+    "datasets": _export("datasets"),
     "build its recipe": _recipe,
     "status unfinished": _unfinished,
     "write by its recipe": _command("write", "RECIPE", "--out", "TO", "--dry-run"),

@@ -56,7 +56,12 @@ def load_codec(family: Family, model: str, revision: str, device: str) -> Loaded
     try:
         with _quiet(transformers):
             net, info = getattr(transformers, family.class_name).from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype="float32"
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                dtype="float32",
             )
     except Exception as error:  # whatever a file that is none of its kind brings about
         raise EngineError(
