@@ -122,7 +122,7 @@ def test_the_plan_holds_the_hashes_of_input_and_parts(tmp_path):
             f"engines.speech_tokenizer.version is '{DATA_VERSION}' there and '99' now",
         ),
         ("flatten.tasks=[tts]", "recipe.flatten.tasks.0 is 'asr' there and 'tts' now"),
-        ("mix.noise=[{name: generated}, {name: generated, weight: 3}]", "recipe.mix.noise.generated~1 is set now but"),
+        ("mix.noise=[{name: generated}, {name: generated, weight: 3}]", "mix.noise.generated~1 is set now but was not"),
         ("input.limit=3", "recipe.input.limit is None there and 3 now"),
     ],
 )
