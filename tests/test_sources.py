@@ -150,7 +150,7 @@ def test_turns_alternate_and_text_stays_as_it_is(lines: Any, turns: Any, kept: A
         (b'{"id": ' + b"9" * 5000 + b"}", "bad_number"),
         ({}, "unknown_shape"),
         ({"prompt": "x", "turns": None}, "unknown_shape"),
-        ({"turns": [{"who": U, "text": "Hi"}]}, "unknown_shape"),
+        ({"turns": [{"whom": U, "text": "Hi"}]}, "unknown_shape"),
         ({"chat": []}, "unknown_shape"),
         ({"turns": "Hi"}, "bad_turns"),
         ({"turns": ["Hi"]}, "bad_turns"),
@@ -161,6 +161,7 @@ def test_turns_alternate_and_text_stays_as_it_is(lines: Any, turns: Any, kept: A
         ({"turns": []}, "no_turns"),
         (own((A, "Hi")), "no_turns"),
         (own((U, "Hi")), "no_turns"),
+        ({"turns": [{"who": U, "text": "Hi"}]}, "no_turns"),
         (own((A, "a"), (U, "b")), "no_turns"),
         (own((U, 7), (A, "x")), "bad_text"),
         (own((U, None), (A, "x")), "bad_text"),
@@ -197,10 +198,10 @@ def test_a_detail_names_the_field_and_quotes_no_more_than_80_characters(lines: A
     assert (
         "turns[1].role" in detail
         and r"'\n\ud800éé" in detail
-        and "é…; name it under input.roles" in detail
-        and len(detail) < 180
+        and "é…; to fix: give each name its role under input.roles" in detail
+        and len(detail) < 200
     )
-    assert "'id, prompt'" in lines({"id": 3, "prompt": "x"})[0].detail
+    assert "'id', 'prompt'" in lines({"id": 3, "prompt": "x"})[0].detail
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,11 @@ ENGLISH = [
     ("# Plan\n\n- **Wake** up\n- `eat`", "Plan. Wake up. eat."),
     ("1. First item\n2. Second item", "One. First item. Two. Second item."),
     ("a line\nthat ends\nAnd another", "a line, that ends. And another"),
-    ("a line as long as one that is wrapped by hand\ngoes on", "a line as long as one that is wrapped by hand goes on"),
+    (
+        "a line that is as long as the shortest line of a wrapped text\ngoes on",
+        "a line that is as long as the shortest line of a wrapped text goes on",
+    ),
+    ("a line too short to be one of a wrapped text\ngoes on", "a line too short to be one of a wrapped text, goes on"),
     ("Choose\na) tea\nb) milk", "Choose. a, tea. b, milk"),
     ("The guide\nhttps://example.com/7.png", "The guide. example dot com slash seven dot png"),
     ("before\n```python\nx = 1\n```\nAfter", "before. After"),

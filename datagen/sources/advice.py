@@ -23,6 +23,7 @@ FIXES = {
     "bad_mark": "fix the mark, or leave marks out",
     "bad_scores": "fix the scores, or rename the field if it is no judge's",
     "bad_written_by": "fix the origins, or rename the field",
+    "bad_styles": "fix the styles, or rename the field",
     "language": "add the language to select.languages, and voices that speak it; for Chinese, use the recipe `chinese` "
     "(extra zh)",
     "too_few_turns": "lower select.min_turns",

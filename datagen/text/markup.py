@@ -235,7 +235,8 @@ def _end_before(line: str, ends: str) -> str:
 
     >>> [_end_before(line, "How it began") for line in ("And so", "and so", "b) so", "b = 2", "= 5.4")]
     ['.', ',', '.', '.', '']
-    >>> _end_before("and so", "a line that is wrapped by hand, at some margin"), _end_before("5", "so x =")
+    >>> wrapped = "a line that is wrapped by hand, because it ends at some margin"
+    >>> _end_before("and so", wrapped), _end_before("5", "so x =")
     ('', '')
     """
     if _CONTINUES.match(line) or ends.endswith(_UNFINISHED):

@@ -158,7 +158,7 @@ def labelled(value: object, labels: LabelsConfig, field: str) -> Iterator[Said]:
         UnfitError: `bad_text` or `role_labels`.
 
     >>> list(labelled("Q: Hi A: Hello.", LabelsConfig(user="Q:", assistant="A:"), "text"))[1]
-    Said(kind='assistant', text=' Hello.', field='text')
+    Said(kind='assistant', text=' Hello.', field='text', part='')
     """
     if not isinstance(value, str):
         raise UnfitError("bad_text", f"{field} is {kind_of(value)}, not text")

@@ -105,7 +105,7 @@ def roles_of(said_by: Sequence[str], field: Callable[[int], str], more: Mapping[
         i = next(i for i, name in enumerate(said_by) if not found[name])
         two = ", or names: true in input.mapping, if these are names of two people" if not any(found.values()) else ""
         what = f"{field(i)} is no known role: {quote(said_by[i])}"
-        raise UnfitError("unknown_role", with_fix(what, f"give each name its role: {_naming(said_by, more)}{two}"))
+        raise UnfitError("unknown_role", with_fix(what, f"{_naming(said_by, more)}{two}"))
     return kinds
 
 
@@ -127,7 +127,7 @@ def speakers_of(said_by: Sequence[str], more: Mapping[str, Kind]) -> list[Kind]:
         if {"user", "assistant"} <= set(known) and None not in known:
             return [kind for kind in known if kind]
         what = f"{len(speakers)} speakers: {names(dict.fromkeys(said_by))}"
-        raise UnfitError("too_many_speakers", with_fix(what, f"give each a role: {_naming(said_by, more)}"))
+        raise UnfitError("too_many_speakers", with_fix(what, _naming(said_by, more)))
     one, two = (role_named(name, more) for name in (speakers[0], speakers[-1]))
     if len(speakers) == 2 and one == two and one in ("user", "assistant"):
         what, other = f"both speakers are the {one}: {names(dict.fromkeys(said_by))}", ("user", "assistant")
@@ -152,13 +152,22 @@ def guess(said_by: Sequence[str], kinds: Sequence[Kind], more: Mapping[str, Kind
 
 
 def _naming(said_by: Sequence[str], more: Mapping[str, Kind]) -> str:
-    """An option that gives roles to unknown names: the one that is missing, or in turn.
+    """The fix of unknown names: an option that gives them the role that is missing, or the two in turn.
 
-    >>> _naming(["Kunde", "Berater"], {}), _naming(["user", "Bo"], {})
-    ("--set 'input.roles={Kunde: user, Berater: assistant}'", "--set 'input.roles={Bo: assistant}'")
+    A name that is too long to print is not in it.
+
+    >>> print(_naming(["Kunde", "Berater"], {}))
+    give each name its role: --set 'input.roles={Kunde: user, Berater: assistant}'
+    >>> print(_naming(["user", "Bo"], {}))
+    give each name its role: --set 'input.roles={Bo: assistant}'
+    >>> print(_naming(["user", "Bo" * 99], {}))
+    give each name its role under input.roles
     """
     each = list(dict.fromkeys(name.strip() for name in said_by))
     known = {role_named(name, more) for name in each}
-    unknown = [name for name in each if role_named(name, more) is None][:_MOST_SHOWN]
+    unknown = [name for name in each if role_named(name, more) is None and len(name) <= _MOST_NAME][:_MOST_SHOWN]
+    if not unknown:
+        return "give each name its role under input.roles"
     free = [role for role in ("user", "assistant") if role not in known] or ["assistant"]
-    return option("input.roles", {name: free[k % len(free)] for k, name in enumerate(unknown)})
+    roles = {name: free[k % len(free)] for k, name in enumerate(unknown)}
+    return f"give each name its role: {option('input.roles', roles)}"
