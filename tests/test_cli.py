@@ -317,6 +317,22 @@ def test_no_command_is_help(datagen):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "needs"),
+    [
+        (("build", "fake"), "--engine ray"),
+        (("build", "fake", "--dry-run"), "--engine ray"),
+        (("export", "out", "--to", "x"), "--engine ray"),
+        (("write", "from_topics", "--dry-run"), "--engine ray"),
+        (("encode", "out", "--engine", "tone", "--out", "x"), "--ray"),
+    ],
+)
+def test_an_address_without_ray_is_a_usage_error(datagen, arguments, needs):
+    status, _, err = datagen.run(*arguments, "--address", "127.0.0.1:6379")
+    assert status == 2
+    assert f"`--address` needs `{needs}`" in err
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("build", "nonesuch"), "cannot read recipe nonesuch"),

@@ -139,6 +139,18 @@ Address = Annotated[
         help="Ray: HOST:PORT, `auto` for the cluster of this machine, `local` for a new one.",
     ),
 ]
+
+
+def refuse_address(address: str, engine: str, needs: str = "--engine ray") -> None:
+    """Refuse an address that nothing would connect to.
+
+    Raises:
+        typer.BadParameter: If the work does not run on Ray.
+    """
+    if address != "local" and engine != "ray":
+        raise typer.BadParameter(f"`--address` needs `{needs}`")
+
+
 Limit = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, max=MANY, help="Read only the first N records.")
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.app import MANY_WORKERS, Address, Engine, Finished, Json, Limit, Trust, app
+from datagen.cli.app import MANY_WORKERS, Address, Engine, Finished, Json, Limit, Trust, app, refuse_address
 
 if TYPE_CHECKING:
     from datagen.recipe import Recipe
@@ -64,13 +64,14 @@ def build(
     from datagen.cli.progress import JobProgress
     from datagen.run.build import build as run
 
+    refuse_address(address, engine)
     overrides = _overrides(set_, input, limit, takes)
     if not trust:
         refuse_code_of_a_data_set(recipe, overrides)
     values = recipes.load(recipe, overrides)
     target = out or str(Path("out") / values.name)
     if dry_run:
-        _print_dry_run(values, target)
+        _print_dry_run(values, target, address if engine == "ray" else None)
         return
     with JobProgress(target) as progress:
         n_workers = workers or (0 if engine == "ray" else _N_CORES)
@@ -78,11 +79,11 @@ def build(
     progress.built(manifest)
 
 
-def _print_dry_run(recipe: "Recipe", out: str) -> None:
+def _print_dry_run(recipe: "Recipe", out: str, address: str | None) -> None:
     from datagen.run.preflight import dry_run
     from datagen.terminal import printable
 
-    found = dry_run(recipe, out)
+    found = dry_run(recipe, out, address)
     for line in found.notices:
         typer.echo(printable(line))
     typer.echo(f"{printable(out)}: {found.line}\nNo fault was found; nothing was written.")
@@ -215,6 +216,8 @@ def encode(
     from datagen.recipe import set_value
     from datagen.run.reencode import reencode
 
+    runs_on: Engine = "ray" if ray else "local"
+    refuse_address(address, runs_on, "--ray")
     options: dict[str, object] = {}
     changes: dict[str, object] = {}
     for setting in option or ():
@@ -223,7 +226,6 @@ def encode(
         set_value(changes, setting, example="tasks=[parallel]")
     with JobProgress(out) as progress:
         n_workers = workers or (0 if ray else _N_CORES)
-        runs_on: Engine = "ray" if ray else "local"
         manifest = reencode(
             source, out, tokenizer, options, changes, n_workers, progress, runs_on, address,
             keep_audio=keep_audio, gpus=1 / per_gpu if per_gpu else 0,

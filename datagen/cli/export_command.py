@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datagen.cli.app import MANY_WORKERS, Address, Engine, Finished, Trust, app
+from datagen.cli.app import MANY_WORKERS, Address, Engine, Finished, Trust, app, refuse_address
 
 if TYPE_CHECKING:
     from datagen.export.export_identity import Exported
@@ -84,6 +84,7 @@ def export(
     from datagen.export.export_job import ExportRequest
     from datagen.export.selection import Selection
 
+    refuse_address(address, engine)
     values: dict[str, Any] = {
         **rates(rate or []),
         **(names(roles) if roles else {}),

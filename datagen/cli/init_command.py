@@ -32,7 +32,12 @@ def init(
     timing: Annotated[
         str | None, typer.Option("--timing", metavar="PROFILE", help="Shipped timing profile, or a file of your own.")
     ] = None,
-    size: Annotated[Literal["small", "large"] | None, typer.Option("--size", help="Size of the build.")] = None,
+    size: Annotated[
+        Literal["small", "large"] | None,
+        typer.Option(
+            "--size", help="small: up to a thousand dialogues, the audio is kept; large: more, no audio is kept."
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take defaults.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
@@ -90,7 +95,8 @@ def _check_local(paths: tuple[str, ...]) -> None:
     """Check that inputs on this machine are there; those elsewhere are left to `datagen doctor`."""
     from datagen.sources.inputs import resolve
 
-    resolve(tuple(path for path in paths if "://" not in path and not path.startswith("hf:")))
+    if local := tuple(path for path in paths if "://" not in path and not path.startswith("hf:")):
+        resolve(local)
 
 
 def _say_next(file: Path, choices: "Choices") -> None:

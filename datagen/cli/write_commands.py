@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datagen.cli.app import MANY_WORKERS, Address, Engine, Limit, Trust, app
+from datagen.cli.app import MANY_WORKERS, Address, Engine, Limit, Trust, app, refuse_address
 
 if TYPE_CHECKING:
     from datagen.authoring.authoring_config import WriteRecipe
@@ -57,6 +57,7 @@ def write(
     trust: Trust = False,
 ) -> None:
     """Author dialogues and scripts with a language model, as input of a build. Run it again to continue."""
+    refuse_address(address, engine)
     if not trust:
         from datagen.engines.trust import refuse_authoring
 

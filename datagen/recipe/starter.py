@@ -67,6 +67,7 @@ def starter(choices: Choices, file: str, folder: str) -> str:
     first = f"""{schema_line(folder)}
 # Written by `datagen init`. Keys that are not here have their defaults: docs/recipe.md, or
 # `datagen recipes show {named} --full`.
+# The first line lets an editor check this file. It names this installation; builds do not read it.
 #   datagen doctor {named}             lists everything that is missing
 #   datagen build {named} --dry-run    probes everything, and estimates the output
 #   datagen build {named}              builds out/{choices.name}; run it again to continue

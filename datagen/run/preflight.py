@@ -25,6 +25,7 @@ from datagen.run.budget import CpuBudget
 from datagen.run.kept import probe
 from datagen.run.kept_audio import WORDS_PER_HOUR
 from datagen.run.planning import identity, plan_build, remarks
+from datagen.run.ray import check_cluster
 from datagen.run.takes import check_takes
 from datagen.shards.bucket import is_url
 from datagen.shards.markers import missing
@@ -33,22 +34,28 @@ from datagen.shards.store import LocalStore, Store, open_store
 from datagen.sources.inputs import resolve
 from datagen.terminal import counted
 
+_UNTRIED = "output: listed; writing was not tried, because nothing is written"
 _BYTES_PER_HOUR = 4_000_000
 """Conversations and rows of all tasks without audio: measured on the quickstart recipe."""
 _AUDIO_BYTES_PER_HOUR = 130_000_000
 """FLAC of both channels at 24 kHz with noise, measured there too; kept takes need about half of it (estimated)."""
 
 
-def preflight(build: Pipeline, store: Store) -> None:
+def preflight(build: Pipeline, store: Store, address: str | None = None) -> None:
     """Probe all resources of a build.
+
+    Args:
+        build: The build.
+        store: Its output.
+        address: Of the Ray cluster to connect to; None: none.
 
     Raises:
         DatagenError: If any is missing or cannot be used; lists all of them.
     """
-    refuse(faults_of(build, store))
+    refuse(faults_of(build, store, address))
 
 
-def faults_of(build: Pipeline, store: Store) -> list[DatagenError]:
+def faults_of(build: Pipeline, store: Store, address: str | None = None) -> list[DatagenError]:
     """A fault for each resource of a build that is missing or cannot be used."""
     recipe = build.recipe
     probes: list[Callable[[], object]] = [
@@ -56,6 +63,8 @@ def faults_of(build: Pipeline, store: Store) -> list[DatagenError]:
         lambda: _check_inputs(build),
         lambda: _check_writable(store),
     ]
+    if address is not None:
+        probes.append(lambda: check_cluster(address))
     faults = list(build.faults())
     for check in probes:
         try:
@@ -79,13 +88,13 @@ def _check_inputs(build: Pipeline) -> None:
 
 
 def _check_writable(store: Store) -> None:
-    """Check that an output can be written; of an object store, that it can be reached.
+    """Check that an output can be written; of an object store, that it can be listed.
 
     Raises:
         StoreError: If not.
     """
     if is_url(store.url):
-        store.exists("plan.json")
+        next(store.keys(""), None)  # a look for one file does not tell a missing bucket from a missing file
         return
     place = _nearest(Path(store.url))
     if not place.is_dir():
@@ -188,16 +197,22 @@ def _selected(recipe: Recipe, plan: Plan, store: Store, hours: list[float]) -> I
             yield result
 
 
-def dry_run(recipe: Recipe, out: str) -> Estimate:
+def dry_run(recipe: Recipe, out: str, address: str | None = None) -> Estimate:
     """Do all that a build does before its first speech, and write nothing to the output.
+
+    Args:
+        recipe: The recipe.
+        out: Output directory or URL.
+        address: Of the Ray cluster of the build; None: it runs on this machine.
 
     Raises:
         DatagenError: As a build would raise it.
     """
     refuse_secrets(recipe.dump(), recipe.name)
     build, store = Pipeline(recipe), open_store(out)
-    preflight(build, store)
-    return estimated(build, store)
+    preflight(build, store, address)
+    found = estimated(build, store)
+    return replace(found, notices=(*found.notices, _UNTRIED)) if is_url(store.url) else found
 
 
 def estimated(build: Pipeline, store: Store) -> Estimate:

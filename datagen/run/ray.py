@@ -11,9 +11,11 @@ which units are finished, and a unit is committed once.
 import logging
 import os
 import pickle
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -193,10 +195,7 @@ def _shown(marker: Marker) -> str:
 @contextmanager
 def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
     """A connection to a cluster; a cluster that was started here is stopped on exit."""
-    try:
-        import ray
-    except ImportError as error:
-        raise ClusterError("Ray is not installed: pip install 'duplex-datagen[ray]'") from error
+    ray = _installed()
     if ray.is_initialized():  # by whoever called us
         yield
         return
@@ -219,6 +218,38 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
             yield
     finally:
         ray.shutdown()
+
+
+def check_cluster(address: str) -> None:
+    """Connect to a cluster, and disconnect; of a Ray that is yet to be started, check that it is installed.
+
+    Args:
+        address: As in `run_ray`.
+
+    Raises:
+        ClusterError: If the cluster cannot be reached.
+    """
+    if address == "local":
+        _installed()
+        return
+    terminates = signal.getsignal(signal.SIGTERM)
+    with cluster(address, 0, lambda _: None):
+        pass
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminates)  # Ray sets its own, and planning is still ahead
+
+
+def _installed() -> Any:
+    """The package Ray.
+
+    Raises:
+        ClusterError: If it is not installed.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ClusterError("Ray is not installed: pip install 'duplex-datagen[ray]'") from error
+    return ray
 
 
 def _reach(address: str) -> None:

@@ -8,7 +8,7 @@ from datagen.errors import LimitError, OutageError
 from datagen.interrupt import remembered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.local import Hand, run_local
-from datagen.run.ray import run_ray
+from datagen.run.ray import check_cluster, run_ray
 from datagen.run.standing import standing
 from datagen.run.supervise import Notice, Warden
 from datagen.shards.markers import all_but, missing
@@ -48,6 +48,8 @@ def run_job(
         DatagenError: If the user can fix the fault: in recipe, inputs, engines, output or cluster.
     """
     with remembered():
+        if engine == "ray" and not job.complete(open_store(out)):
+            check_cluster(address)  # a cluster that cannot be reached leaves no plan behind
         return _run(job, out, n_workers, watcher or Watcher(), engine, address, verify)
 
 

@@ -43,13 +43,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-from datagen.errors import SourceError
+from datagen.errors import SourceError, refuse
 from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.records import Dialogue, InputFile, Reject
 from datagen.sources import fields, formats
 from datagen.sources.fields import UnfitError
 from datagen.sources.ids import Ids
-from datagen.sources.inputs import Source, fingerprint, resolve
+from datagen.sources.inputs import Faults, Source, fingerprint, resolve
 from datagen.sources.mappings import several
 from datagen.sources.mappings.paths import first
 from datagen.sources.mappings.table import key_of
@@ -94,8 +94,8 @@ def read(
         One item per record, read lazily.
 
     Raises:
-        SourceError: At once if an input does not exist or has an unknown format; during reading if
-            one is unreadable or, at its end, is not as in the identity.
+        SourceError: At once if an input does not exist or has an unknown format; at the end if one is
+            unreadable or is not as in the identity, and then lists all of them; or if all are empty.
     """
     key = key_of(shape, mapping)
     if max_record_bytes < 1:
@@ -110,13 +110,18 @@ def read(
 def _read(
     files: Sequence[tuple[Source, Sequence[InputFile]]], maker: "Maker", split: str, max_bytes: int, limit: int
 ) -> Iterator[Dialogue | Reject]:
-    n_records = 0
+    n_records, faults = 0, Faults()
     for file, identity in files:
         if n_records >= limit:
-            return
-        for item in read_one(file, maker, split, max_bytes, limit - n_records, n_records, identity):
-            yield item
-            n_records += 1
+            break
+        with faults.gathered():
+            for item in read_one(file, maker, split, max_bytes, limit - n_records, n_records, identity):
+                n_records += 1
+                if not faults.found:  # from the first fault on, the rest is only tried
+                    yield item
+    refuse(faults.found)
+    if not n_records and limit:
+        raise SourceError(f"{files[0][0].place} and all other inputs contain no records; add some")
 
 
 def read_one(

@@ -8,7 +8,7 @@ from datagen.errors import SourceError, StoreError
 from datagen.sources.archives import archived
 from datagen.sources.csv_text import csv_rows
 from datagen.sources.fields import Raw
-from datagen.sources.inputs import Content, Source
+from datagen.sources.inputs import Content, Source, notice
 from datagen.sources.json_text import json_file, json_lines
 from datagen.sources.unpacked import in_utf8, unpacked
 
@@ -24,7 +24,7 @@ def records(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: 
         max_bytes: Larger records are not read.
 
     Raises:
-        SourceError: If it cannot be read, or holds no record.
+        SourceError: If it cannot be read, or holds no record and was named itself.
     """
     content = Content(file.place, file.format, file.packing, shape, max_bytes)
     if file.format == "hub":
@@ -48,7 +48,9 @@ def records(file: Source, stream: IO[bytes], shape: str, split: str, max_bytes: 
         raise SourceError(f"{file.place}: cannot be read {where}: {error}; {fix}") from error
     except StoreError as error:
         raise SourceError(str(error)) from None
-    if not n_records:
+    if not n_records and file.in_folder:
+        notice(f"{file.place}: skipped, because it contains no records")
+    elif not n_records:
         raise SourceError(f"{file.place}: contains no records; remove it from the inputs or add some")
 
 

@@ -19,7 +19,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from datagen.errors import SourceError, StoreError
+from datagen.errors import DatagenError, SourceError, StoreError, refuse
 from datagen.records import InputFile
 from datagen.shards.bucket import Bucket, is_url
 from datagen.sources.fields import quote
@@ -59,6 +59,8 @@ _HUB = re.compile(r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?
 _NOT_DATA = re.compile(
     r"\..*|__MACOSX|(?:readme|licen[cs]e|notice)(?:\..*)?|.*\.md|dataset_infos?\.json", re.IGNORECASE
 )
+_MANY_FAULTS = 20
+"""Unreadable inputs after which no further one is tried."""
 HASH_BYTES = 1 << 20
 """Bytes that are hashed at once."""
 
@@ -90,6 +92,8 @@ class Source:
     hub: HubName | None = None
     packing: Packing = ""
     """Compression of the file."""
+    in_folder: bool = False
+    """True if a folder was named and not this file: then it may be empty."""
 
     @property
     def place(self) -> str:
@@ -140,6 +144,28 @@ def reading(file: Source) -> Iterator[None]:
         raise SourceError(str(error)) from None
 
 
+class Faults:
+    """Inputs that cannot be read, gathered so that one message lists them all."""
+
+    def __init__(self) -> None:
+        self.found = list[DatagenError]()
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Keep the fault of one input, so that the next one is tried.
+
+        Raises:
+            SourceError: If its store failed, because that takes minutes and the next would fail too; if there are many
+                faults.
+        """
+        try:
+            yield
+        except SourceError as error:
+            self.found.append(error)
+            if isinstance(error.__context__, StoreError) or len(self.found) >= _MANY_FAULTS:
+                refuse(self.found)
+
+
 def resolve(inputs: str | Sequence[str]) -> list[Source]:
     """Find the files and data sets that inputs name, in order.
 
@@ -162,9 +188,14 @@ def fingerprint(inputs: str | Sequence[str]) -> list[InputFile]:
     """Identity of the inputs: hash and size of every file, in the order they are read.
 
     Raises:
-        SourceError: If an input cannot be found or read.
+        SourceError: If an input cannot be found or read; lists all that cannot be read.
     """
-    return [print_ for each in resolve(inputs) for print_ in fingerprint_of(each)]
+    found, faults = list[InputFile](), Faults()
+    for each in resolve(inputs):
+        with faults.gathered():
+            found += fingerprint_of(each)
+    refuse(faults.found)
+    return found
 
 
 def fingerprint_of(each: Source) -> list[InputFile]:
@@ -208,7 +239,7 @@ def _named(name: str) -> Iterator[Source]:
 def _folder(folder: Path) -> Iterator[Source]:
     """Every known file of a folder and those below."""
     for below in _data(files_below(folder, is_data), str(folder)):
-        yield _file(folder / below, f"{folder.resolve().name}/{below}")
+        yield replace(_file(folder / below, f"{folder.resolve().name}/{below}"), in_folder=True)
 
 
 def is_data(name: str) -> bool:
@@ -234,7 +265,7 @@ def _data(names: Iterable[str], folder: str) -> list[str]:
 
 
 @cache
-def _notice(line: str) -> None:
+def notice(line: str) -> None:
     """Log a line once per process: the inputs of a build are looked up several times."""
     _log.warning("%s", line)
 
@@ -248,7 +279,7 @@ def notice_skipped(place: str, what: str, n_skipped: int, example: str) -> None:
         n_skipped: Their number.
         example: Name of one.
     """
-    _notice(f"{place}: skipped {n_skipped} {what} of other kinds, such as {quote(example)}; known are {_known()}")
+    notice(f"{place}: skipped {n_skipped} {what} of other kinds, such as {quote(example)}; known are {_known()}")
 
 
 def _file(path: Path, name: str) -> Source:
@@ -274,7 +305,7 @@ def _remote(url: str) -> Iterator[Source]:
     if not names:
         raise SourceError(f"{bucket.url}: no such file or folder; check the name")
     for below in _data(names - folders, bucket.url):  # consoles of stores make folders appear as empty files
-        yield _remote_file(f"{bucket.url}/{below}", f"{here}/{below}")
+        yield replace(_remote_file(f"{bucket.url}/{below}", f"{here}/{below}"), in_folder=True)
 
 
 def _remote_file(url: str, name: str) -> Source:

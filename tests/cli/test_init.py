@@ -138,6 +138,13 @@ def test_a_wrong_choice_writes_nothing(datagen, arguments, says):
     assert Path("there.yaml").read_text() == "name: there\n"
 
 
+@pytest.mark.parametrize("url", ["s3://corpus/chats/", "gs://corpus/chats.jsonl", "az://corpus/chats"])
+def test_inputs_on_a_store_are_left_to_doctor(datagen, url):
+    datagen.ok("init", "mine.yaml", "--input", url, "--yes")
+    assert load("mine.yaml").input.paths == (url,)
+    assert "gone.jsonl: no such file" in datagen.fails("init", "other.yaml", "--input", url, "--input", "gone.jsonl")
+
+
 def test_a_path_of_the_user_is_data(tmp_path):
     file = 'x\n# y: "z"\nseed: 5.yaml'
     text = starter(Choices("r", inputs=("# no", "a: b")), file, str(tmp_path))

@@ -14,7 +14,7 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.run.build import build
 from datagen.run.job import Watcher
 from datagen.run.preflight import dry_run, preflight
-from datagen.shards.store import LocalStore
+from datagen.shards.store import LocalStore, open_store
 from tests.run.builds import fake, read
 
 
@@ -103,6 +103,23 @@ def test_a_dry_run_finds_the_faults_of_a_build(tmp_path):
     with pytest.raises(DatagenError, match="no dialogue is kept"):
         dry_run(fake(tmp_path, records=[{"id": 1}]), str(tmp_path / "out"))
     assert json.loads((tmp_path / "in.jsonl").read_text()) == {"id": 1}
+
+
+def test_a_dry_run_lists_the_output_on_a_store_and_writes_nothing(tmp_path, s3):
+    found = dry_run(fake(tmp_path), s3)
+    assert found.notices[-1] == "output: listed; writing was not tried, because nothing is written"
+    assert not list(open_store(s3).keys(""))
+
+
+def test_a_dry_run_finds_that_a_bucket_is_missing(tmp_path, s3):
+    with pytest.raises(StoreError, match="there is no such bucket"):
+        dry_run(fake(tmp_path), "s3://no-such-bucket/out")
+
+
+def test_a_dry_run_lists_a_missing_cluster_with_the_other_faults(tmp_path):
+    recipe = fake(tmp_path, f"takes.reuse=[{tmp_path / 'none'}]")
+    with pytest.raises(DatagenError, match=r"keeps no takes.*no Ray cluster at '127\.0\.0\.1:1'"):
+        dry_run(recipe, str(tmp_path / "out"), "127.0.0.1:1")
 
 
 class Seconds(ToneVoice):

@@ -145,3 +145,4 @@ def test_no_cluster_is_one_clear_error(tmp_path):
     said = (tmp_path / "log").read_text()
     assert said.splitlines()[-1].startswith("datagen: no Ray cluster at '127.0.0.1:1'")
     assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()  # it is found before anything is planned

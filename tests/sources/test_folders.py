@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from datagen.errors import SourceError
+from datagen.errors import SourceError, StoreError
+from datagen.shards.bucket import Bucket
 from datagen.sources import fingerprint, read
 
 RECORD = json.dumps({"turns": [{"role": "user", "text": "Hi"}, {"role": "assistant", "text": "Hello."}]})
@@ -107,3 +108,46 @@ def test_a_closed_folder_is_an_error_that_names_it(folder):
             read(str(folder))
     finally:
         (folder / "a").chmod(0o700)
+
+
+def test_an_empty_file_of_a_folder_is_a_notice_and_one_that_is_named_an_error(folder, caplog):
+    (folder / "empty.jsonl").touch()
+    assert len(list(read(str(folder)))) == 1
+    assert "empty.jsonl: skipped, because it contains no records" in caplog.text
+    with pytest.raises(SourceError, match=r"empty\.jsonl: contains no records"):
+        list(read(str(folder / "empty.jsonl")))
+    (folder / "a" / "x.jsonl").write_text("\n")
+    with pytest.raises(SourceError, match="and all other inputs contain no records"):
+        list(read(str(folder)))
+
+
+def test_all_unreadable_files_are_listed_at_once(folder):
+    for name in ("b.parquet", "c.jsonl.gz"):
+        (folder / name).write_bytes(b"damaged")
+    with pytest.raises(SourceError, match=r"2 faults: \(1\) .*b\.parquet.*; \(2\) .*c\.jsonl\.gz"):
+        list(read(str(folder)))
+
+
+def test_all_files_that_may_not_be_read_are_listed_at_once(folder, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (folder / "y.jsonl").write_text(RECORD)
+    monkeypatch.setattr("datagen.sources.inputs.open_file", refused)
+    with pytest.raises(SourceError, match=r"2 faults: \(1\) .*x\.jsonl: cannot be read.*; \(2\) .*y\.jsonl"):
+        fingerprint(str(folder))
+
+
+def test_a_store_that_fails_is_not_tried_for_every_file(s3, monkeypatch):
+    for name in ("x.jsonl", "y.jsonl"):
+        Bucket(s3).create(name, RECORD.encode())
+    tried = []
+
+    def fails(bucket, key=""):
+        tried.append(bucket.url)
+        raise StoreError("the store answers 503")
+
+    monkeypatch.setattr(Bucket, "open", fails)
+    with pytest.raises(SourceError, match=r"^the store answers 503$"):
+        fingerprint(s3)
+    assert len(tried) == 1
