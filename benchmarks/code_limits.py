@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from datagen import seeds
 from datagen.engines.speech_tokens import decoder_net
 from datagen.engines.speech_tokens.decoder import DecoderStream
-from datagen.engines.speech_tokens.decoder_net import MEAN_LOG_F0, N_HIDDEN, DecodedFrames, Floats
+from datagen.engines.speech_tokens.decoder_net import MEAN_LOG_F0, DecodedFrames, Floats
 from datagen.engines.speech_tokens.kmeans import BLOCK, KMeansTokenizer, project
 from datagen.engines.tts import hibari_net as net
 from datagen.engines.tts.hibari import _LEAD_SAMPLES, _PAUSES, VOICES, Hibari
@@ -100,24 +100,22 @@ class PhonePairs(PairMaker):
     """Pairs whose codes are replaced by phones and pitch."""
 
     def pairs(self, number: int) -> list[Pair]:
-        """As `PairMaker.pairs`, with the lengths of phonemes as the network gives them."""
+        """As `PairMaker.pairs`."""
         found: list[Pair] = []
-        body, pauses = self._network.body, [self._hibari._vocabulary[phone] for phone in _PAUSES]
-
-        def heard(ids: tuple[int, ...], speed: float) -> tuple[Floats, Floats, NDArray[np.int64]]:
-            hidden, f0, units = body(ids, speed)
-            self._phones = np.where(np.isin(ids, pauses), 0, ids)
-            self._ends = np.cumsum(np.rint(units).reshape(-1)) * net._UNIT_SAMPLES
-            return hidden, f0, units
-
-        self._network.body = heard  # type: ignore[method-assign]
         for pair in super().pairs(number):
             at = pair.frames[np.minimum(np.arange(len(pair.codes)) * 16 // 5 + 1, len(pair.frames) - 1)]
             phones = phones_at(at, self._ends, self._phones)
             inputs = phones_of(phones, pair.f0[at], n_phones_of(self._hibari))
             found.append(replace(pair, codes=inputs))  # type: ignore[arg-type]
-        self._network.body = body  # type: ignore[method-assign]
         return found
+
+    def _body(self, ids: tuple[int, ...], pace: float) -> tuple[Floats, Floats]:
+        """As `PairMaker._body`; the phonemes and their ends are kept for the pairs."""
+        hidden, f0, units = self._network.body(ids, pace)
+        pauses = [self._hibari._vocabulary[phone] for phone in _PAUSES]
+        self._phones = np.where(np.isin(ids, pauses), 0, ids)
+        self._ends = np.cumsum(np.rint(units).reshape(-1)) * net._UNIT_SAMPLES
+        return hidden, f0
 
 
 class NumberNetwork(train_decoder.Network):
@@ -165,10 +163,7 @@ def decoded(network: NumberNetwork, inputs: Floats, voices: net.HibariNetwork, v
     padded = np.pad(inputs, ((0, -n % 5), (0, 0)), mode="edge")
     with torch.no_grad():
         out = network(torch.from_numpy(padded[None]))[0].numpy().T[: decoder_net.n_frames_of(n)]
-    f0 = np.where(out[:, N_HIDDEN + 1] > 0, np.exp(np.clip(out[:, N_HIDDEN] + MEAN_LOG_F0, np.log(50), np.log(500))), 0)
-    frames = DecodedFrames(
-        np.ascontiguousarray(out[:, :N_HIDDEN]), f0.astype(np.float32), np.clip(out[:, N_HIDDEN + 2], -4, 2)
-    )
+    frames = decoder_net.frames_of(out)
     stream = DecoderStream(Once(frames), lambda hidden: voices.head(hidden[None], VOICES[voice]))  # type: ignore[arg-type]
     return stream.push(np.zeros(n, np.uint16), last=True)
 

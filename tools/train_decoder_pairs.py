@@ -72,9 +72,14 @@ class PairMaker:
         ids = (0, *(self._hibari._vocabulary[phoneme] for _, phoneme in phrase), 0)
         others = [name for name in VOICES if name != "heart"]
         names = ["heart", *rng.choice(others, N_USERS, replace=False)]
-        hidden, f0, _ = self._network.body(ids, float(np.float32(pace)))
+        hidden, f0 = self._body(ids, float(np.float32(pace)))
         stored = hidden[0].astype(np.float16)
         return [self._version(hidden, stored, f0[0], str(name), rng) for name in names]
+
+    def _body(self, ids: tuple[int, ...], pace: float) -> tuple[net.Floats, net.Floats]:
+        """Hidden frames and F0 of phonemes."""
+        hidden, f0, _ = self._network.body(ids, pace)
+        return hidden, f0
 
     def _version(
         self, hidden: net.Floats, stored: NDArray[np.float16], f0: net.Floats, name: str, rng: np.random.Generator

@@ -22,8 +22,8 @@ from datagen import __version__, sources
 from datagen.authoring.authored import Brief, Item, Unanswered, Written
 from datagen.authoring.authoring import prompts_of
 from datagen.authoring.authoring_config import WriteRecipe
-from datagen.authoring.scenarios import briefs_of, read_scenarios
-from datagen.authoring.topics import briefs, read_topics
+from datagen.authoring.scenarios import briefs_of
+from datagen.authoring.topics import briefs, read_named
 from datagen.errors import SourceError, StoreError
 from datagen.pipeline.select import Select
 from datagen.recipe import InputConfig
@@ -88,11 +88,10 @@ def hashes(recipe: WriteRecipe) -> dict[str, str]:
 
 
 def _inputs(recipe: WriteRecipe) -> list[dict[str, Any]]:
-    if recipe.input.scenarios:
-        text = read_scenarios(recipe.input.scenarios)
-        return [{"name": recipe.input.scenarios.tables, "sha256": hashlib.sha256(text.encode()).hexdigest()}]
-    if recipe.input.topics:
-        return [{"name": recipe.input.topics, "sha256": hashlib.sha256(read_topics(recipe).encode()).hexdigest()}]
+    grid, topics = recipe.input.scenarios, recipe.input.topics
+    name, what = (grid.tables, "scenarios") if grid else (topics, "topics")
+    if name:
+        return [{"name": name, "sha256": hashlib.sha256(read_named(name, what).encode()).hexdigest()}]
     return [asdict(file) for file in sources.fingerprint(recipe.input.paths)]
 
 

@@ -8,17 +8,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError
 
-from datagen import resources, seeds
+from datagen import seeds
 from datagen.authoring.authored import Brief
 from datagen.authoring.authoring_config import Scenarios, WriteRecipe
-from datagen.errors import RecipeError, SourceError
-from datagen.faults import cannot
+from datagen.authoring.topics import file_of, read_named
+from datagen.errors import RecipeError
 from datagen.recipe import explain
 from datagen.recipe.distributions import ConfigPart
 from datagen.sources.duplicates.near import NearDuplicates
@@ -57,27 +56,6 @@ class Coverage:
     """Share of briefs that nearly repeat an earlier one: four fifths of their text or more."""
 
 
-def scenarios_file(grid: Scenarios) -> Path:
-    """The file of tables; `package:NAME` is a shipped one."""
-    shipped = grid.tables.removeprefix("package:")
-    return Path(grid.tables) if shipped == grid.tables else resources.directory("data") / Path(shipped).name
-
-
-def read_scenarios(grid: Scenarios) -> str:
-    """The text of the file of tables.
-
-    Raises:
-        SourceError: If it cannot be read.
-    """
-    file = scenarios_file(grid)
-    try:
-        return file.read_text("utf-8-sig")
-    except OSError as error:
-        raise SourceError(cannot("read", f"scenarios {file}", error)) from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{file} is not UTF-8 text (byte {error.start})") from error
-
-
 def tables_of(grid: Scenarios, languages: Iterable[str]) -> Tables:
     """The tables of a grid.
 
@@ -85,9 +63,9 @@ def tables_of(grid: Scenarios, languages: Iterable[str]) -> Tables:
         SourceError: If they cannot be read.
         RecipeError: If they lack a key, or a text in one of the languages.
     """
-    name = str(scenarios_file(grid))
+    name = str(file_of(grid.tables))
     try:
-        found = Tables.model_validate(yaml.safe_load(read_scenarios(grid)))
+        found = Tables.model_validate(yaml.safe_load(read_named(grid.tables, "scenarios")))
     except ValidationError as error:
         raise RecipeError(f"{name}: {explain(error, model=Tables)}") from error
     except yaml.YAMLError as error:
@@ -120,7 +98,8 @@ def briefs_of(recipe: WriteRecipe) -> Iterator[Brief]:
     shares = grid.languages or dict.fromkeys(recipe.languages, 1.0)
     tables = tables_of(grid, shares)
     count = min(grid.count, recipe.input.limit or grid.count)
-    stem, name = scenarios_file(grid).stem, scenarios_file(grid).name
+    file = file_of(grid.tables)
+    stem, name = file.stem, file.name
     decks = {language: _dealt(tables, language, grid, recipe.seed) for language in shares}
     order = _dealt_names(shares, count, recipe.seed, "languages")
     for record, language in enumerate(order):

@@ -27,8 +27,8 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
     Raises:
         SourceError: If the file cannot be read.
     """
-    file, record, seen = topics_file(recipe), 0, set[tuple[str, ...]]()
-    for number, line in enumerate(read_topics(recipe).split("\n"), 1):
+    file, record, seen = file_of(recipe.input.topics), 0, set[tuple[str, ...]]()
+    for number, line in enumerate(read_named(recipe.input.topics, "topics").split("\n"), 1):
         if not line.strip():
             continue
         fault = None
@@ -51,9 +51,8 @@ def briefs(recipe: WriteRecipe) -> Iterator[Brief | Reject]:
                 record += 1
 
 
-def topics_file(recipe: WriteRecipe) -> Path:
-    """The file of topics; `package:NAME` is a shipped one."""
-    name = recipe.input.topics
+def file_of(name: str) -> Path:
+    """The file that a recipe names; `package:NAME` is a shipped one."""
     shipped = name.removeprefix("package:")
     return Path(name) if shipped == name else resources.directory("data") / Path(shipped).name
 
@@ -100,16 +99,20 @@ def _given(line: str) -> dict[str, str]:
     return found
 
 
-def read_topics(recipe: WriteRecipe) -> str:
-    """The text of the file of topics.
+def read_named(name: str, what: str) -> str:
+    """The text of the file that a recipe names.
+
+    Args:
+        name: As of `file_of`.
+        what: Its kind, for messages.
 
     Raises:
         SourceError: If it cannot be read.
     """
-    file = topics_file(recipe)
+    file = file_of(name)
     try:
         return file.read_text("utf-8-sig")
     except OSError as error:
-        raise SourceError(cannot("read", f"topics {file}", error)) from error
+        raise SourceError(cannot("read", f"{what} {file}", error)) from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{file} is not UTF-8 text (byte {error.start})") from error

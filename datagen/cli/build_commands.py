@@ -13,6 +13,22 @@ if TYPE_CHECKING:
     from datagen.recipe import Recipe
 
 _N_CORES = os.cpu_count() or 1
+_Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        max=MANY_WORKERS,
+        help="Number of workers; by default one per core, or as many as fit on a Ray cluster.",
+    ),
+]
+_Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."
+    ),
+]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
 
 
@@ -32,16 +48,7 @@ def build(
         str | None,
         typer.Option("--out", metavar="OUT", help="Output directory or URL (docs/stores.md); by default out/RECIPE."),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            max=MANY_WORKERS,
-            help="Number of workers; by default one per core, or as many as fit on a Ray cluster.",
-        ),
-    ] = None,
+    workers: _Workers = None,
     engine: Engine = "local",
     address: Address = "local",
     limit: Limit = None,
@@ -143,12 +150,7 @@ def flatten(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a value of `flatten`, for example half_duplex=heard."),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers", metavar="N", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."
-        ),
-    ] = None,
+    workers: _Processes = None,
 ) -> None:
     """Make new shards from the conversations of a build, without synthesizing speech again."""
     from datagen.cli.progress import JobProgress
@@ -192,16 +194,7 @@ def encode(
     keep_audio: Annotated[
         bool, typer.Option("--keep-audio", help="Keep the audio in the new build too, not only in its source.")
     ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            max=MANY_WORKERS,
-            help="Number of workers; by default one per core, or as many as fit on a Ray cluster.",
-        ),
-    ] = None,
+    workers: _Workers = None,
     ray: Annotated[bool, typer.Option("--ray", help="Run on a Ray cluster instead of this machine.")] = False,
     address: Address = "local",
     per_gpu: Annotated[
@@ -237,12 +230,7 @@ def encode(
 def merge(
     sources: Annotated[list[str], typer.Argument(metavar="OUT...", help="Finished builds with equal vocabularies.")],
     out: Annotated[str, typer.Option("--out", metavar="OUT", help="Directory or URL for the merged build.")],
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers", metavar="N", min=1, max=MANY_WORKERS, help="Number of processes; by default one per core."
-        ),
-    ] = None,
+    workers: _Processes = None,
 ) -> None:
     """Merge finished builds into one, for example recorded and synthetic conversations."""
     from datagen.cli.progress import print_summary
@@ -263,7 +251,6 @@ def check(
     from datagen.run.check import check as run
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
-    from datagen.terminal import counted, printable
 
     store = open_store(out)
     if store.exists("export.json"):
@@ -273,11 +260,7 @@ def check(
         manifest = Manifest.load(store)
         tell = bar.part("units", manifest.n_units, manifest.hours)
         report = run(store, open_store(conversations) if conversations else None, tell)
-    for fault in report.faults:
-        typer.echo(printable(fault), err=True)
-    if report.faults:
-        typer.echo(f"{out}: {counted(len(report.faults), 'fault')}", err=True)
-        raise typer.Exit(1)
+    _end_check(out, report.faults)
     typer.echo(f"{out}: {report.n_files} files, {report.n_rows} rows, no faults\ndigest {report.digest}")
 
 
@@ -286,18 +269,24 @@ def _check_export(out: str) -> None:
     from datagen.export.export_check import check_export
     from datagen.export.export_identity import Exported
     from datagen.shards.store import open_store
-    from datagen.terminal import printable
 
     store = open_store(out)
     with Bar(f"check {out}") as bar:
         exported = Exported.load(store)
         report = check_export(store, bar.part("units", exported.n_units, exported.hours))
-    for fault in report.faults:
-        typer.echo(printable(fault), err=True)
-    if report.faults:
-        typer.echo(f"{out}: {len(report.faults)} faults", err=True)
-        raise typer.Exit(1)
+    _end_check(out, report.faults)
     typer.echo(f"{out}: {report.n_files} files, no faults\ndigest {report.digest}")
+
+
+def _end_check(out: str, faults: Sequence[str]) -> None:
+    """Print the faults; exit with status 1 if there are any."""
+    from datagen.terminal import counted, printable
+
+    for fault in faults:
+        typer.echo(printable(fault), err=True)
+    if faults:
+        typer.echo(f"{out}: {counted(len(faults), 'fault')}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()

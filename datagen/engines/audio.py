@@ -140,3 +140,24 @@ def product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
     with _matrices().limit(limits=1):
         found: NDArray[Any] = left @ right
     return found
+
+
+def whole_frames(audio: NDArray[np.int16], hop: int, name: str) -> int:
+    """The number of frames of audio that a tokenizer is to encode.
+
+    Args:
+        audio: int16 [n_samples].
+        hop: Samples per frame.
+        name: Of the tokenizer, for messages.
+
+    Raises:
+        ValueError: If it is not int16 [n_samples] or has a part of a frame.
+
+    >>> whole_frames(np.zeros(1920, np.int16), 960, "kmeans")
+    2
+    """
+    if audio.dtype != np.int16 or audio.ndim != 1:
+        raise ValueError(f"{name} encodes int16 [n_samples], not {audio.dtype} {list(audio.shape)}")
+    if len(audio) % hop:
+        raise ValueError(f"{name} encodes whole frames of {hop} samples, not {len(audio)} samples")
+    return len(audio) // hop

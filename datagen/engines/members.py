@@ -55,20 +55,19 @@ def _code(value: Any) -> int:
     return 0 if not isinstance(value, bool) and value == 0 else _count(value)
 
 
-def _counts(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, tuple | list) or not value:
-        raise ValueError(value)
-    return tuple(map(_count, value))
+def _each(read: Callable[[Any], int]) -> Callable[[Any], tuple[int, ...]]:
+    """Reads a list of what another function reads."""
 
+    def reads(value: Any) -> tuple[int, ...]:
+        if not isinstance(value, tuple | list) or not value:
+            raise ValueError(value)
+        return tuple(map(read, value))
 
-def _codes(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, tuple | list) or not value:
-        raise ValueError(value)
-    return tuple(map(_code, value))
+    return reads
 
 
 def _rate(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if not _seconds(value):
         raise ValueError(value)
     return value
 
@@ -124,8 +123,8 @@ ATTRIBUTES: dict[str, dict[str, Attribute]] = {
 """Kind → attribute → what it may be, besides `info`; kinds that are absent have none."""
 ONE_CODEBOOK = {"codebook_size": COUNT, "silence_code": CODE}
 SEVERAL_CODEBOOKS = {
-    "codebook_sizes": Attribute("a tuple of whole numbers from 1, such as (2048, 1024)", _counts),
-    "silence_codes": Attribute("a tuple of whole numbers from 0, one per codebook", _codes),
+    "codebook_sizes": Attribute("a tuple of whole numbers from 1, such as (2048, 1024)", _each(_count)),
+    "silence_codes": Attribute("a tuple of whole numbers from 0, one per codebook", _each(_code)),
 }
 """Further attributes of speech tokenizers, by those that they declare."""
 

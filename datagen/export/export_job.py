@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from typing import Any, NoReturn
 
 import pyarrow as pa
@@ -29,12 +28,13 @@ from datagen.export.presets import preset_of
 from datagen.export.selection import Selection
 from datagen.inspect import Output, StoredConversation
 from datagen.inspect.conversation import ConversationFile
+from datagen.run.finish import gathered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
 from datagen.run.run_job import run_job
 from datagen.shards import digest
 from datagen.shards.identity import differences
-from datagen.shards.manifest import MANIFEST, IndexPart, Manifest, Sums, write_part
-from datagen.shards.markers import Tally, marker_of, markers, missing
+from datagen.shards.manifest import MANIFEST, Manifest, Sums
+from datagen.shards.markers import Tally, marker_of
 from datagen.shards.plan import PLAN, Plan, read_plan
 from datagen.shards.schema import streams_of
 from datagen.shards.seal import refuse_broken
@@ -47,7 +47,6 @@ _SPLIT = "split/"
 """Before the name of a split, in the counts of a marker."""
 _MOST_LIST_BYTES = 1 << 29
 """A longer list is continued in another file."""
-_UNITS_PER_PART = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +157,10 @@ class ExportJob(Job[Exported, ExportIdentity]):
     def finish(self, store: Store, plan: Plan[ExportIdentity]) -> Exported:
         if self.complete(store):
             return Exported.load(store)
-        tally, index = _tally(store, plan)
+        tally, index = gathered(store, plan)
         lists = {key: _write(store, key, data) for key, data in _lists(self._format, plan, store)}
         exported = replace(
-            _summed(plan, tally, self._output), index=index, lists=dict(sorted(lists.items())), store=store
+            _summed(plan, tally, self._output), index=tuple(index), lists=dict(sorted(lists.items())), store=store
         )
         store.create(EXPORT, exported.to_json())
         return exported
@@ -212,23 +211,6 @@ def _refuse_another(store: Store, wanted: ExportIdentity) -> None:
         raise ResumeError(f"{store.url} contains {found}; use another --to") from error
     if plan and (differing := differences(plan.identity, wanted)):
         raise ResumeError(f"{store.url} contains another export: {'; '.join(differing[:3])}; use another --to")
-
-
-def _tally(store: Store, plan: Plan[ExportIdentity]) -> tuple[Tally, tuple[IndexPart, ...]]:
-    """Sums over all units, and the index of their files.
-
-    Raises:
-        StoreError: If a unit has no marker.
-    """
-    if left := missing(store, plan.n_units):
-        raise StoreError(f"{store.url}: unit {left[0]} of {plan.n_units} is not done; run the same command again")
-    tally, index = Tally(), list[IndexPart]()
-    found = markers(store, range(plan.n_units), plan.seal)
-    while batch := list(islice(found, _UNITS_PER_PART)):
-        for marker in batch:
-            tally.add(marker)
-        index.append(write_part(store, len(index), [file for marker in batch for file in marker.files]))
-    return tally, tuple(index)
 
 
 def _summed(plan: Plan[ExportIdentity], tally: Tally, output: Output) -> Exported:

@@ -12,7 +12,7 @@ from datagen.shards import digest
 from datagen.shards.card import CARD, CardFigures, card
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, IndexPart, Manifest, Reproducible, Sums, write_part
 from datagen.shards.markers import Tally, markers, missing
-from datagen.shards.plan import PLAN, Plan
+from datagen.shards.plan import PLAN, I, Plan
 from datagen.shards.store import Store
 
 _WEAKEST_FIRST: tuple[BitExact, ...] = ("no", "machine", "all")
@@ -35,6 +35,22 @@ def finish(
     Raises:
         StoreError: If a unit has no marker; only markers prove that units are complete.
     """
+    tally, index = gathered(store, plan)
+    manifest = manifest_of(plan, tally, index, origin, promised, store)
+    files = beside(manifest, store.read(PLAN))
+    manifest = replace(manifest, beside={key: hashlib.sha256(data).hexdigest() for key, data in files.items()})
+    for key in ("recipe.yaml", CARD):
+        store.replace(key, files[key])
+    store.create(MANIFEST, manifest.to_json())
+    return manifest
+
+
+def gathered(store: Store, plan: Plan[I]) -> tuple[Tally, list[IndexPart]]:
+    """Sums over all units, and the index of their files, which is written here.
+
+    Raises:
+        StoreError: If a unit has no marker; only markers prove that units are complete.
+    """
     if left := missing(store, plan.n_units):
         raise StoreError(
             f"{store.url}: unit {left[0]} of {plan.n_units} is not done; run the same command again to resume"
@@ -45,13 +61,7 @@ def finish(
         for marker in batch:
             tally.add(marker)
         index.append(write_part(store, len(index), [file for marker in batch for file in marker.files]))
-    manifest = manifest_of(plan, tally, index, origin, promised, store)
-    files = beside(manifest, store.read(PLAN))
-    manifest = replace(manifest, beside={key: hashlib.sha256(data).hexdigest() for key, data in files.items()})
-    for key in ("recipe.yaml", CARD):
-        store.replace(key, files[key])
-    store.create(MANIFEST, manifest.to_json())
-    return manifest
+    return tally, index
 
 
 def manifest_of(

@@ -27,7 +27,7 @@ from datagen.records import Reject, Spoken, Streams
 from datagen.run.commit import commit_unit, found_unit
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
-from datagen.run.reflatten import flattener, refuse_whole
+from datagen.run.reflatten import flattener, refuse_not_kept
 from datagen.run.run_job import run_job
 from datagen.shards.identity import Clock, EncodedFrom, Identity, Silence, differences
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, Manifest
@@ -138,7 +138,7 @@ class ReencodeJob(Job[Manifest, Identity]):
             flatten = FlattenConfig.model_validate({**old["flatten"], **_HEARD, **self._changes})
         except ValidationError as error:
             raise RecipeError(explain(error, "flatten", FlattenConfig)) from error
-        refuse_whole(flatten)
+        refuse_not_kept(flatten)
         return {
             **old,
             "engines": {**old["engines"], "speech_tokenizer": self._engine},

@@ -118,7 +118,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
         raise RecipeError(explain(error, "flatten", FlattenConfig)) from error
     _refuse_absent(old, flatten)
     if old.encoded:
-        refuse_whole(flatten)
+        refuse_not_kept(flatten)
     recipe = {**old.recipe, "flatten": flatten.model_dump(mode="json")}
     identity = replace(
         old.identity,
@@ -155,7 +155,7 @@ def _refuse_absent(old: Manifest, flatten: FlattenConfig) -> None:
         )
 
 
-def refuse_whole(flatten: FlattenConfig) -> None:
+def refuse_not_kept(flatten: FlattenConfig) -> None:
     """Refuse what kept audio lacks in a build that was encoded from it: whole takes, and sentences of voice prompts.
 
     Raises:

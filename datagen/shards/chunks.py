@@ -236,9 +236,8 @@ class ChunkedConversation:
         for u in self.utterances:
             busy[u.first // n_speech + 1 : ceil_div(u.last, n_speech)] += 2 if u.role == "assistant" else 1
         for call in self.calls:
-            busy[call.text.first // n_speech + 1 : call.result_frame // n_speech + 2] += (
-                2  # the answer needs the result
-            )
+            until = call.result_frame // n_speech + 2  # the answer needs the result
+            busy[call.text.first // n_speech + 1 : until] += 2
         return busy
 
 

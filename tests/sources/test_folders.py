@@ -10,6 +10,7 @@ import pytest
 from datagen.errors import SourceError, StoreError
 from datagen.shards.bucket import Bucket
 from datagen.sources import fingerprint, read
+from datagen.sources.inputs import notice
 
 RECORD = json.dumps({"turns": [{"role": "user", "text": "Hi"}, {"role": "assistant", "text": "Hello."}]})
 
@@ -110,9 +111,11 @@ def test_a_closed_folder_is_an_error_that_names_it(folder):
         (folder / "a").chmod(0o700)
 
 
-def test_an_empty_file_of_a_folder_is_skipped_and_one_that_is_named_an_error(folder):
+def test_an_empty_file_of_a_folder_is_a_notice_and_one_that_is_named_an_error(folder, caplog):
+    notice.cache_clear()  # a line is logged once per process
     (folder / "empty.jsonl").touch()
     assert len(list(read(str(folder)))) == 1
+    assert "empty.jsonl: skipped, because it contains no records" in caplog.text
     with pytest.raises(SourceError, match=r"empty\.jsonl: contains no records"):
         list(read(str(folder / "empty.jsonl")))
     (folder / "a" / "x.jsonl").write_text("\n")

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.engines.audio import whole_frames
 from datagen.engines.base import Audio, BitExact, Codes, EngineInfo, SpeechTokenizer
 from datagen.engines.gpu import outages
 from datagen.engines.speech_tokens.codec_model import Family, alone, load_codec
@@ -32,11 +33,19 @@ class Codec(SpeechTokenizer):
     lineage: ClassVar[str]
     """Its origin."""
 
-    def __init__(self, model: str, n_codebooks: int, device: str, batch_size: int, revision: str) -> None:
+    def __init__(
+        self,
+        model: str | None = None,
+        n_codebooks: int = 8,
+        device: str = "cpu",
+        batch_size: int = 0,
+        revision: str = "main",
+    ) -> None:
         """Load a model.
 
         Args:
-            model: A folder with `config.json` and `model.safetensors`, read without a network; or a name on the hub.
+            model: A folder with `config.json` and `model.safetensors`, read without a network; or a name on the hub; by
+                default the published model.
             n_codebooks: Codes per frame: those of the first codebooks.
             device: As torch names it: cpu, cuda, cuda:1.
             batch_size: Channels that are run at once; 0: 1 on a CPU, 16 elsewhere.
@@ -47,7 +56,7 @@ class Codec(SpeechTokenizer):
             EngineMissingError: If a package, a file or the device is not there.
             EngineError: If the files are of another model.
         """
-        name = self.family.engine
+        name, model = self.family.engine, self.published if model is None else model
         if batch_size < 0:
             raise RecipeError(f"speech tokenizer {name}: batch_size {batch_size} is negative")
         loaded = load_codec(self.family, model, revision, device)
@@ -102,7 +111,7 @@ class Codec(SpeechTokenizer):
             EngineError: If the model does not return one code per frame.
             OutageError: If the GPU fails.
         """
-        frames = [self._n_frames(audio) for audio in audios]
+        frames = [whole_frames(audio, self._hop, self.info.name) for audio in audios]
         order = sorted((k for k, n in enumerate(frames) if n), key=lambda k: -frames[k])
         found = [np.zeros((n, self._n_codebooks), np.uint16) for n in frames]
         with outages(), alone(self._device):
@@ -130,14 +139,6 @@ class Codec(SpeechTokenizer):
             return np.zeros(0, np.float32)
         with outages(), alone(self._device):
             return np.ascontiguousarray(self._heard(given.astype(np.int64)), np.float32)
-
-    def _n_frames(self, audio: NDArray[np.int16]) -> int:
-        name = self.info.name
-        if audio.dtype != np.int16 or audio.ndim != 1:
-            raise ValueError(f"{name} encodes int16 [n_samples], not {audio.dtype} {list(audio.shape)}")
-        if len(audio) % self._hop:
-            raise ValueError(f"{name} encodes whole frames of {self._hop} samples, not {len(audio)} samples")
-        return len(audio) // self._hop
 
     def _refuse_count(self, codes: NDArray[np.int64], n_frames: int) -> None:
         if codes.shape != (n_frames, self._n_codebooks):

@@ -69,17 +69,6 @@ class Dac(Codec):
     window_s: float = 4
     """Kept length of a window. Any other gives the same codes but for rounding."""
 
-    def __init__(
-        self,
-        model: str = "descript/dac_24khz",
-        n_codebooks: int = 8,
-        device: str = "cpu",
-        batch_size: int = 0,
-        revision: str = "main",
-    ) -> None:
-        """Load a model; see `Codec`."""
-        super().__init__(model, n_codebooks, device, batch_size, revision)
-
     def _prepared(self) -> tuple[int, int]:
         config = self._net.config
         hop = prod(config.downsampling_ratios)

@@ -42,6 +42,17 @@ class DecodedFrames:
     """Natural logarithm of the level relative to hibari's own, float32 [n_frames]."""
 
 
+def frames_of(out: Floats) -> DecodedFrames:
+    """The frames that the network's last layer states, float32 [n_frames, N_HIDDEN + 3]: hidden, F0, voicing, gain."""
+    f0 = np.exp(np.clip(out[:, N_HIDDEN] + MEAN_LOG_F0, *np.log(_F0_LIMITS_HZ)))
+    voiced = out[:, N_HIDDEN + 1] > 0
+    return DecodedFrames(
+        np.ascontiguousarray(out[:, :N_HIDDEN]),
+        np.where(voiced, f0, 0).astype(np.float32),
+        np.clip(out[:, N_HIDDEN + 2], *_LOG_GAIN_LIMITS).astype(np.float32),
+    )
+
+
 def places(first: int, n: int) -> tuple[NDArray[np.int64], Floats]:
     """For frames `first` to `first + n`: index of the code whose middle is before the frame's, share of the next code.
 
@@ -166,13 +177,7 @@ class NetworkStream:
         rows = _through(net.slow, self._slow_kept, rows, last)
         rows = _through(net.fast, self._fast_kept, self._between(rows, last), last)
         out = normalized(rows) @ net.leave[0] + net.leave[1]
-        f0 = np.exp(np.clip(out[:, N_HIDDEN] + MEAN_LOG_F0, *np.log(_F0_LIMITS_HZ)))
-        voiced = out[:, N_HIDDEN + 1] > 0
-        return DecodedFrames(
-            np.ascontiguousarray(out[:, :N_HIDDEN]),
-            np.where(voiced, f0, 0).astype(np.float32),
-            np.clip(out[:, N_HIDDEN + 2], *_LOG_GAIN_LIMITS).astype(np.float32),
-        )
+        return frames_of(out)
 
     def _between(self, rows: Floats, last: bool) -> Floats:
         """Rows at 80 per second between those of codes, which come at 25, as far as the next code is known."""

@@ -1,5 +1,6 @@
 """EnCodec by transformers: 75 frames per second of 24 kHz, up to 32 codebooks of 1,024 codes, 750 bit/s each."""
 
+from math import prod
 from typing import Any
 
 from datagen.engines import lineage
@@ -20,7 +21,7 @@ _CAUSAL = {
 
 
 class Encodec(CausalCodec):
-    """The speech tokenizer engine `encodec`.
+    """The speech tokenizer engine `encodec`: 8 codebooks are 6 kbit/s.
 
     The library pads the start of a channel by reflection, so the first code depends on the first 6 frames (80 ms).
     """
@@ -30,17 +31,6 @@ class Encodec(CausalCodec):
     weights, lineage = "the model card states none", lineage.ENCODEC
     pads_short = False
 
-    def __init__(
-        self,
-        model: str = "facebook/encodec_24khz",
-        n_codebooks: int = 8,
-        device: str = "cpu",
-        batch_size: int = 0,
-        revision: str = "main",
-    ) -> None:
-        """Load a model; see `Codec`. 8 codebooks are 6 kbit/s."""
-        super().__init__(model, n_codebooks, device, batch_size, revision)
-
     def _prepared(self) -> tuple[int, int]:
         config = self._net.config
         for name, wanted in _CAUSAL.items():
@@ -49,10 +39,7 @@ class Encodec(CausalCodec):
                     f"speech tokenizer encodec: {name} is {found!r}; only models like that of 24 kHz are encoded, with "
                     f"{wanted!r}"
                 )
-        hop = 1
-        for ratio in config.upsampling_ratios:
-            hop *= ratio
-        return hop, len(self._net.quantizer.layers)
+        return prod(config.upsampling_ratios), len(self._net.quantizer.layers)
 
     def _encoder(self) -> Piece:
         layers, quantizer = Piecewise(self._net.encoder.layers), self._net.quantizer

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 from threadpoolctl import ThreadpoolController
 
+from datagen.engines.audio import whole_frames
 from datagen.engines.base import Audio, Codes, EngineInfo, SpeechTokenizer
 from datagen.engines.lineage import KMEANS
 from datagen.errors import EngineError, EngineMissingError
@@ -138,11 +139,7 @@ class KMeansTokenizer(SpeechTokenizer):
         Raises:
             ValueError: If it is not int16 [n_samples] or has a part of a frame.
         """
-        if audio.dtype != np.int16 or audio.ndim != 1:
-            raise ValueError(f"kmeans encodes int16 [n_samples], not {audio.dtype} {list(audio.shape)}")
-        if len(audio) % HOP:
-            raise ValueError(f"kmeans encodes whole frames of {HOP} samples, not {len(audio)} samples")
-        codes = np.full(len(audio) // HOP, self.silence_code, np.uint16)
+        codes = np.full(whole_frames(audio, HOP, "kmeans"), self.silence_code, np.uint16)
         heard = _heard(audio, self._mel.overhang)
         windows = self._mel.frames(audio)
         block = np.zeros((BLOCK, *windows.shape[1:]), np.int16)

@@ -10,22 +10,14 @@ from datagen.errors import EngineError
 
 
 class Mimi(CausalCodec):
-    """The speech tokenizer engine `mimi`. The first codebook is semantic; the others refine the sound."""
+    """The speech tokenizer engine `mimi`. The first codebook is semantic; the others refine the sound.
+
+    Moshi trains on 8 of the 32.
+    """
 
     family = Family("mimi", "mimi", "MimiModel")
     published = "kyutai/mimi"
     weights, lineage = "CC-BY-4.0", lineage.MIMI
-
-    def __init__(
-        self,
-        model: str = "kyutai/mimi",
-        n_codebooks: int = 8,
-        device: str = "cpu",
-        batch_size: int = 0,
-        revision: str = "main",
-    ) -> None:
-        """Load a model; see `Codec`. Moshi trains on 8 of the 32 codebooks."""
-        super().__init__(model, n_codebooks, device, batch_size, revision)
 
     def _prepared(self) -> tuple[int, int]:
         config = self._net.config

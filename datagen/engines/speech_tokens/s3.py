@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import ceil_div
-from datagen.engines.audio import resample
+from datagen.engines.audio import resample, whole_frames
 from datagen.engines.base import Audio, BitExact, Codes, EngineInfo, Options, SpeechTokenizer
 from datagen.engines.gpu import outages
 from datagen.engines.speech_tokens.s3_nets import MEL_HOP, Model, Net, OnnxNet, TorchNet, file_sha256
@@ -141,7 +141,7 @@ class S3Tokenizer(SpeechTokenizer):
             return self._encoded(audios)
 
     def _encoded(self, audios: Sequence[NDArray[np.int16]]) -> list[Codes]:
-        frames = [self._n_frames(audio) for audio in audios]
+        frames = [whole_frames(audio, self._hop, "s3") for audio in audios]
         codes = [np.zeros(n, np.uint16) for n in frames]
         mels: list[Any] = [
             self._net.mel(audio.astype(np.float32) / np.float32(32768)) if len(audio) else None for audio in audios
@@ -176,13 +176,6 @@ class S3Tokenizer(SpeechTokenizer):
         audio = np.zeros(len(codes) * self._hop, np.float32)
         audio[: len(heard)] = heard[: len(audio)]
         return audio
-
-    def _n_frames(self, audio: NDArray[np.int16]) -> int:
-        if audio.dtype != np.int16 or audio.ndim != 1:
-            raise ValueError(f"s3 encodes int16 [n_samples], not {audio.dtype} {list(audio.shape)}")
-        if len(audio) % self._hop:
-            raise ValueError(f"s3 encodes whole frames of {self._hop} samples, not {len(audio)} samples")
-        return len(audio) // self._hop
 
     def _keep(self, piece: _Piece, found: NDArray[np.int64], codes: Codes) -> None:
         """Write what is kept of a window into the codes of its channel, having counted it."""
