@@ -1,6 +1,7 @@
 """An HTTP proxy that breaks calls on their way to an S3 server, by plan."""
 
 import http.client
+import re
 import socket
 import struct
 import threading
@@ -22,14 +23,15 @@ AFTER = ("500 after", "reset after", "hang after", "half")
 Plan = Callable[[str, str, int], str]
 """The fault of the n-th call (from 0) of a method on a path, or nothing."""
 
+_FOLDER = re.compile(r"\btests(/|%2F)\d+")
 _CODES = {"500": "InternalError", "503": "SlowDown", "409": "ConditionalRequestConflict", "403": "ExpiredToken"}
 
 
 def at_random(share: float, *faults: str, seed: int = 0) -> Plan:
-    """A share of all calls fails, keyed: the same calls whatever the order they come in."""
+    """A share of all calls fails, keyed: the same calls whatever their order and whatever folder the test was given."""
 
     def plan(method: str, path: str, n: int) -> str:
-        chance = rng(seed, "flaky", method, path, n)
+        chance = rng(seed, "flaky", method, _FOLDER.sub("", path), n)
         return str(chance.choice(faults)) if chance.random() < share else ""
 
     return plan

@@ -147,7 +147,7 @@ def test_a_folder_is_read_in_sorted_order(tmp_path: Path) -> None:
 
 
 def test_files_of_other_kinds_are_skipped_with_their_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    inputs._notice.cache_clear()
+    inputs.notice.cache_clear()
     (tmp_path / "a.jsonl").write_bytes(LINES)
     for name in ("x.txt", "b/cover.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
