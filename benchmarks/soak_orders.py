@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen.engines.fakes import ToneVoice
+from datagen.run.supervise import in_worker
 
 _CHANGES = ("os.link", "os.rename", "os.remove", "os.rmdir", "os.mkdir")
 
@@ -61,7 +62,7 @@ class Armed(ToneVoice):
     def __init__(self, orders: str) -> None:
         """Create the engine, and obey an order in a worker."""
         super().__init__()
-        if "datagen.run.supervise" not in " ".join(sys.orig_argv):
+        if not in_worker():
             return
         for file in sorted(Path(orders).glob("*.json")):
             with contextlib.suppress(FileNotFoundError):  # another worker was faster

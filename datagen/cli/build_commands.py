@@ -70,6 +70,9 @@ def build(
     from datagen import recipe as recipes
     from datagen.cli.progress import JobProgress
     from datagen.run.build import build as run
+    from datagen.run.spare import spares
+    from datagen.run.supervise import serve
+    from datagen.run.worker import warm_up
 
     refuse_address(address, engine)
     overrides = _overrides(set_, input, limit, takes)
@@ -80,8 +83,10 @@ def build(
     if dry_run:
         _print_dry_run(values, target, address if engine == "ray" else None)
         return
-    with JobProgress(target) as progress:
-        n_workers = workers or (0 if engine == "ray" else _N_CORES)
+    n_workers = workers or (0 if engine == "ray" else _N_CORES)
+    if engine == "local":
+        warm_up(values)
+    with spares(n_workers if engine == "local" else 0, serve), JobProgress(target) as progress:
         manifest = run(values, target, n_workers, progress, engine, address, verify=verify)
     progress.built(manifest)
 

@@ -84,6 +84,9 @@ ENGINES: dict[str, dict[str, str]] = {
 }
 """Kind → name → `module:Class`. An engine outside the package is named by its `module:Class` itself."""
 
+_WARM = {"tts": {"hibari"}, "speech_tokenizer": {"kmeans"}, "text_tokenizer": {"qwen2"}}
+"""Engines that may be loaded before a process is forked."""
+
 _VERBS = {
     "tts": "speak",
     "speech_tokenizer": "encode",
@@ -165,6 +168,17 @@ def class_of(kind: str, name: str) -> type:
             f"{kind} engine {name!r} has no method {_VERBS[kind]} of its own; define it (docs/engines.md)"
         )
     return engine_class
+
+
+def warm_up(kind: str, name: str) -> None:
+    """Load what all engines of a name share, if it may be shared with processes forked later.
+
+    Engines say so by a static method `warm_up`, which starts no thread. Only those of the package that need neither
+    torch nor a server do; an error is left to the caller that needs the engine.
+    """
+    if name in _WARM.get(kind, ()):
+        with suppress(DatagenError, ImportError):
+            getattr(class_of(kind, name), "warm_up", lambda: None)()
 
 
 def _no_such_class(module: ModuleType, class_name: str) -> str:

@@ -7,11 +7,7 @@ from typing import ClassVar, Protocol
 from datagen import DATA_VERSION
 from datagen.engines import load
 from datagen.engines.base import EngineInfo, Normalizer, Options
-from datagen.text import READERS, Reading
-from datagen.text.chinese import read_chinese
-from datagen.text.english import read_english
-from datagen.text.european import read_french, read_german, read_spanish
-from datagen.text.plain import read_plain
+from datagen.text import Reading, reader
 
 _DIGITS = re.compile(r"\d+")
 
@@ -20,7 +16,7 @@ class _Rules(Normalizer):
     """Rules of the package as an engine."""
 
     name: ClassVar[str]
-    read: ClassVar["staticmethod[[str], Reading]"]
+    language: ClassVar[str]
 
     def __init__(self) -> None:
         """Name the rules; a change of what they say raises the data version."""
@@ -28,51 +24,46 @@ class _Rules(Normalizer):
 
     def spoken(self, text: str) -> Reading:
         """The words of a text."""
-        return type(self).read(text)
+        return reader(self.language)(text)
 
 
 class English(_Rules):
     """Numbers, dates, money, units and signs of English as words."""
 
-    name, read = "english", staticmethod(read_english)
+    name, language = "english", "en"
 
 
 class Chinese(_Rules):
     """The same for Chinese."""
 
-    name, read = "chinese", staticmethod(read_chinese)
+    name, language = "chinese", "zh"
 
 
 class Spanish(_Rules):
     """The same for Spanish."""
 
-    name, read = "spanish", staticmethod(read_spanish)
+    name, language = "spanish", "es"
 
 
 class German(_Rules):
     """The same for German."""
 
-    name, read = "german", staticmethod(read_german)
+    name, language = "german", "de"
 
 
 class French(_Rules):
     """The same for French."""
 
-    name, read = "french", staticmethod(read_french)
+    name, language = "french", "fr"
 
 
 class Plain(_Rules):
     """Words of any language as they are written; digits and symbols are unread."""
 
-    name, read = "plain", staticmethod(read_plain)
+    name, language = "plain", "plain"
 
 
-DEFAULTS = {
-    language: rules.name
-    for rules in (English, Chinese, Spanish, German, French)
-    for language, read in READERS.items()
-    if language and read is rules.read
-}
+DEFAULTS = {"en": "english", "zh": "chinese", "yue": "chinese", "es": "spanish", "de": "german", "fr": "french"}
 """Language → normalizer; `plain` for all others."""
 
 

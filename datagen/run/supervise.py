@@ -8,18 +8,16 @@ import contextlib
 import errno
 import os
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from typing import Any
 
 from datagen.errors import EngineError
 from datagen.faults import explained
 from datagen.records import Reject, dialogue_of, reject
+from datagen.run import spare
 from datagen.shards.unit import Marker
 
 Notice = Callable[[str], None]
@@ -52,22 +50,8 @@ class Child:
 
     def __init__(self, make: Callable[..., object], *arguments: object) -> None:
         """Start the process, which calls `make(*arguments)`; `wait` before the first call."""
-        self._log = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115  (closed with the child)
-        self._calls, theirs = Pipe()
-        lives, self._life = os.pipe()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
-                [sys.executable, "-c", _START, str(theirs.fileno()), str(lives)],
-                pass_fds=(theirs.fileno(), lives),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                start_new_session=True,  # Ctrl-C is the driver's to handle
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
-            )
-        finally:
-            theirs.close()
-            os.close(lives)
+        self._spare = spare.take(_START)
+        self._calls, self._log = self._spare.calls, self._spare.log
         with contextlib.suppress(BrokenPipeError):  # dead already: `wait` tells
             self._calls.send((make, arguments))
 
@@ -101,18 +85,14 @@ class Child:
 
     def kill(self) -> None:
         """End the process at once; a caller that waits for its answer gets `Died`."""
-        self._process.kill()
+        self._spare.process.kill()
 
     def close(self) -> None:
         """End the process and release its resources, once no caller waits for it."""
-        self._process.kill()
-        self._process.wait()
-        self._calls.close()
-        os.close(self._life)
-        self._log.close()
+        self._spare.close()
 
     def _death(self) -> Died:
-        code = self._process.wait()
+        code = self._spare.process.wait()
         self._log.seek(max(self._log.seek(0, os.SEEK_END) - _SAID_BYTES, 0))
         said = self._log.read().decode("utf-8", "replace")
         if code == 1 and "Timeout (" in said:  # faulthandler's words
@@ -122,6 +102,14 @@ class Child:
         return Died(f"killed by signal {-code}" if code < 0 else f"ended with status {code}", said)
 
 
+_serves = False
+
+
+def in_worker() -> bool:
+    """True in the process of a worker, and false in the driver."""
+    return _serves
+
+
 def serve(calls: int, life: int) -> None:
     """Answer calls in the child until the parent ends.
 
@@ -129,6 +117,8 @@ def serve(calls: int, life: int) -> None:
         calls: File descriptor of the connection.
         life: File descriptor that reaches its end when the parent ends.
     """
+    global _serves
+    _serves = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # libraries can swallow it and stay half imported
     threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
     connection = Connection(calls)

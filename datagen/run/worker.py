@@ -8,6 +8,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from datagen.engines import load
 from datagen.errors import EngineError, OutageError, StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.pipeline.pipeline import Pipeline
@@ -22,6 +23,20 @@ from datagen.shards.identity import differences
 from datagen.shards.plan import PLAN, Plan, PlannedInput, load_plan
 from datagen.shards.store import Store, open_store
 from datagen.shards.unit import Marker
+from datagen.text import reader
+
+
+def warm_up(recipe: Recipe) -> None:
+    """Load what the workers of a recipe share, before they are forked: modules, vocabularies and networks."""
+    import pandas  # noqa: F401  (pyarrow imports it at the first conversion)
+    import pyarrow.parquet  # noqa: F401
+
+    engines = recipe.engines
+    load.warm_up("tts", engines.tts.name)
+    load.warm_up("speech_tokenizer", engines.speech_tokenizer.name)
+    load.warm_up("text_tokenizer", engines.text_tokenizer.name)
+    for language in recipe.select.languages:
+        reader(language)
 
 
 class Worker:

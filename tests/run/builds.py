@@ -283,12 +283,13 @@ def n_markers(out: Path) -> int:
 
 
 def children(pid: int) -> list[int]:
-    """Worker processes of a driver, whichever of its threads started them."""
+    """Worker processes of a driver, forked or new, whichever of its threads started them."""
     pids = []
     for found in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             pids.extend(int(word) for word in found.read_text().split())
-    return [child for child in pids if b"datagen.run.supervise" in _command_line(child)]
+    driver = _command_line(pid)
+    return [child for child in pids if (line := _command_line(child)) == driver or b"datagen.run.supervise" in line]
 
 
 def alive(pid: int) -> bool:

@@ -14,6 +14,7 @@ from datagen.engines.base import EngineInfo, Speech, Voice
 from datagen.engines.conformance import SAMPLES
 from datagen.engines.fakes import ToneVoice
 from datagen.errors import EngineError
+from datagen.run.supervise import in_worker
 
 
 class Counted(ToneVoice):
@@ -115,7 +116,7 @@ class Stillborn(ToneVoice):
     """Takes a worker's process down while it is made; the driver may make it."""
 
     def __init__(self) -> None:
-        if "datagen.run.supervise" in " ".join(sys.orig_argv):
+        if in_worker():
             print("cannot load", file=sys.stderr, flush=True)
             os._exit(7)
         super().__init__()
@@ -125,7 +126,7 @@ class Sleepy(ToneVoice):
     """Never gets made in a worker's process."""
 
     def __init__(self) -> None:
-        if "datagen.run.supervise" in " ".join(sys.orig_argv):
+        if in_worker():
             ctypes.PyDLL(None).sleep(3600)
         super().__init__()
 
@@ -144,7 +145,7 @@ class Newer(ToneVoice):
 
     def __init__(self) -> None:
         super().__init__()
-        if "datagen.run.supervise" in " ".join(sys.orig_argv):
+        if in_worker():
             self.info = replace(self.info, version="99")
 
 

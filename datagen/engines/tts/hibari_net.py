@@ -19,7 +19,7 @@ harmonic part is made for voiced frames only, and noise is made of random bytes.
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -235,7 +235,7 @@ class HibariNetwork:
     def head(self, hidden: Floats, voice: Variant) -> Floats:
         """Frames of `voice`, float32 [n_frames, 5 * N_BINS], of hidden ones, float32 [1, n_frames, 256]."""
         if voice not in self._heads:
-            self._heads[voice] = _session(_voiced_head(self._model, voice))
+            self._heads[voice] = _session(_voiced_head(_model(), voice))
         frames: Floats = self._heads[voice].run([_HEAD], {_HIDDEN: hidden})[0][0]
         return frames
 
@@ -249,27 +249,30 @@ class HibariNetwork:
             self._bodies.move_to_end(key)
             return self._bodies[key]
         inputs = {_IDS: np.array([ids], np.int64), _SPEED: np.array([speed], np.float32)}
-        hidden, f0, units = self._body.run([_HIDDEN, _F0, _UNITS], inputs)
+        hidden, f0, units = body_session().run([_HIDDEN, _F0, _UNITS], inputs)
         if len(ids) <= _SHORT_IDS and speed == float(np.float32(common_speed(speed))):
             self._bodies[key] = hidden, f0, units
             if len(self._bodies) > _MOST_BODIES:
                 self._bodies.popitem(last=False)
         return hidden, f0, units
 
-    @cached_property
-    def _model(self) -> Any:
-        import onnx
 
-        model = onnx.load_from_string(resources.files("hibari").joinpath("assets", "hibari.onnx").read_bytes())
-        try:
-            _lay_frames_in_rows(model)
-        except KeyError as error:
-            raise EngineError(f"hibari's network has no {error}; only release 0.2.1 is supported") from error
-        return model
+@cache
+def _model() -> Any:
+    import onnx
 
-    @cached_property
-    def _body(self) -> Any:
-        return _session(_cut(self._model, [_IDS, _SPEED], [_HIDDEN, _F0, _UNITS]))
+    model = onnx.load_from_string(resources.files("hibari").joinpath("assets", "hibari.onnx").read_bytes())
+    try:
+        _lay_frames_in_rows(model)
+    except KeyError as error:
+        raise EngineError(f"hibari's network has no {error}; only release 0.2.1 is supported") from error
+    return model
+
+
+@cache
+def body_session() -> Any:
+    """The part of the network that all voices share, loaded once per process."""
+    return _session(_cut(_model(), [_IDS, _SPEED], [_HIDDEN, _F0, _UNITS]))
 
 
 def common_speed(speed: float) -> float:
