@@ -3,6 +3,7 @@
 Every test runs a program of its own, because only a process without threads may be forked.
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -14,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from datagen.engines.audio import quantize
+from datagen.engines.speech_tokens.kmeans import HOP, KMeansTokenizer
+from datagen.engines.text_tokens.qwen2 import Qwen2Tokenizer
+from datagen.engines.tts.hibari import Hibari
 from tests.run.builds import alive, children, until
 
 LOADED: list[str] = []
@@ -38,6 +43,13 @@ class Probe:
     def print(self, line: str) -> None:
         """Say something that only a dead worker's log shows."""
         print(line, flush=True)
+
+    def spoken(self, voice: str) -> str:
+        """Hash of codes and ids of a sentence that a voice says."""
+        speech = Hibari().speak("A sentence for two processes.", voice, 3)
+        codes = KMeansTokenizer().encode(quantize(speech.audio)[0][: len(speech.audio) // HOP * HOP])
+        ids = Qwen2Tokenizer().encode("A sentence for two processes.")
+        return hashlib.sha256(codes.tobytes() + bytes(str(ids), "ascii")).hexdigest()
 
     def end(self, status: int) -> None:
         """End like an engine that crashes."""
@@ -130,6 +142,38 @@ def test_who_was_not_needed_is_ended():
         print(sum(map(alive, pids)))
         """)
     assert lines == ["3 1", "0"]
+
+
+def test_what_is_loaded_before_a_fork_starts_no_thread():
+    """But those of two libraries when they are imported: of Arrow's allocator, which begins it anew, and of
+    onnxruntime, which sessions of one thread do not use."""
+    (line,) = run("""
+        import datagen, numpy, onnxruntime, pyarrow
+        from datagen.run.worker import warm_up
+        recipe = datagen.load_recipe("quickstart", ["select.languages=[en,zh,de]"])
+        before = len(os.listdir("/proc/self/task"))
+        warm_up(recipe)
+        print(len(os.listdir("/proc/self/task")) - before, "datagen.text.european" in sys.modules)
+        """)
+    assert line == "0 True"
+
+
+def test_engines_that_were_loaded_before_the_fork_say_the_same_in_it():
+    here, forked, again = run("""
+        import datagen
+        from datagen.run.worker import warm_up
+        warm_up(datagen.load_recipe("quickstart"))
+        with spares(2, serve):
+            first, second = made(), made()
+        print(test_spare.Probe().spoken("heart"))
+        print(first.call("spoken", "heart"))
+        print(second.call("spoken", "heart-f1"), test_spare.Probe().spoken("heart-f1"))
+        first.close()
+        second.close()
+        """)
+    assert here == forked
+    shade, same = again.split()
+    assert shade == same != here
 
 
 @pytest.mark.parametrize("n_needed", [0, 1, 3])
