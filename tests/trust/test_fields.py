@@ -176,22 +176,26 @@ def test_the_report_of_a_build_with_hostile_fields_does_nothing(target):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", DOCUMENTS)
-def test_every_value_in_every_field_of_a_document_does_nothing(target, key):
-    document, names = target.document(key), cycle([*DOCUMENTS[key][0], *DOCUMENTS[key][1]])
+def test_a_value_in_every_field_of_a_document_does_nothing(target, key):
+    document, names, payloads = target.document(key), cycle([*DOCUMENTS[key][0], *DOCUMENTS[key][1]]), cycle(ALL)
     for path in fields(document):
-        for payload in ALL:
-            target.put(key, replaced(document, path, payload))
-            assert fresh(target, [next(names)]) == [], (path, payload)
+        payload = next(payloads)
+        target.put(key, replaced(document, path, payload))
+        assert fresh(target, [next(names)]) == [], (path, payload)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
-def test_every_text_in_every_column_does_nothing(target, table):
+def test_texts_in_every_column_do_nothing(target, table):
+    """Five in each, so that in a few columns all have occurred."""
     first = Forger(target.out)
     (row, *_) = first.table(first.keys(table)[0]).to_pylist()
-    names = cycle([*OF_ROWS, "report"])
+    names, texts = (
+        cycle([*OF_ROWS, "report"]),
+        cycle([each for each in (*NAMES, *PLACES, *TEXTS) if isinstance(each, str)]),
+    )
     for path in (path for path in leaves(row) if isinstance(_at(row, path), str)):
-        for payload in (*NAMES, *[each for each in PLACES if isinstance(each, str)], *TEXTS):
+        for payload in islice(texts, 5):
             columns(target, table, lambda row, p=path, v=payload: _put(row, p, v))
             assert fresh(target, [next(names)]) == [], (path, payload)
             target.restore()
