@@ -16,7 +16,7 @@ from datagen.shards.identity import Clock, Silence
 from tests.run.builds import faults, made, read, talks
 
 CODEC = "engines.speech_tokenizer={name: tone_codebooks}"
-TASKS = "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream, parallel]"
+TASKS = "flatten.tasks=[asr, tts, four_stream, interleaved, chat, three_stream, two_stream, parallel]"
 RECIPE = (CODEC, TASKS, "flatten.text_alignment=words", "splits.share_voices=true")
 SIZES = (512, 16, 8, 4)
 

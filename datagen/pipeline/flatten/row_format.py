@@ -40,7 +40,7 @@ _NO_LABELS = Labels(
 
 @dataclass(frozen=True)
 class RowFormat:
-    """How rows are to look."""
+    """The settings of all rows of a build."""
 
     recipe: FlattenConfig
     vocabulary: Vocabulary

@@ -1,4 +1,4 @@
-"""What the tasks of turns share: the turns of a conversation, spelled, and rows of whole turns."""
+"""The turns of a conversation as tokens, and rows of whole turns: the part that several tasks share."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -117,7 +117,7 @@ def speech_block(speech: Ids, v: Vocabulary) -> Ids:
 
 
 def given_speech(f: RowFormat, u: ChunkedUtterance) -> Spelling:
-    """A user's turn as a model hears it: `<|sos|> speech <|eos|>`, not learned, without text."""
+    """A user's turn as a model receives it: `<|sos|> speech <|eos|>`, not learned, without text."""
     ids = speech_block(u.speech, f.vocabulary)
     return Spelling(ids, np.zeros(len(ids), np.bool_), 0)
 
