@@ -15,7 +15,7 @@ OUT ?= out
 # Tests of one file run in one process and share what they build; more processes than four only compete for memory.
 PYTEST := $(BIN)/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 # What `make test-all` breaks on purpose: the files whose bytes decide the data
-CORE := datagen/pipeline/place.py datagen/pipeline/flatten.py datagen/pipeline/script datagen/pipeline/mix datagen/shards/chunks.py \
+CORE := datagen/pipeline/place.py datagen/pipeline/flatten datagen/pipeline/script datagen/pipeline/mix datagen/shards/chunks.py \
 	datagen/shards/digest.py datagen/shards/unit.py datagen/run/commit.py datagen/sources/duplicates datagen/text/phrases.py
 
 .PHONY: setup demo test test-all browser fmt check docs schemas golden bench lock clean

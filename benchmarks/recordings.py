@@ -1,6 +1,6 @@
 """Accuracy of reading recordings: a corpus made from known timelines, read back and compared.
 
-    python benchmarks/recordings.py [--dialogues 34] [--align whisper]
+    python benchmarks/recordings.py [--dialogues 34] [--align whisper] [--recognize whisper]
 
 Starts of utterances within 60 ms, kinds of events, and times of words against those of the synthetic
 build, for stereo files and pairs, four formats of transcripts, and telephone sound with noise.
@@ -163,6 +163,7 @@ def main() -> None:
     parser.add_argument("--dialogues", type=int, default=34)
     parser.add_argument("--recipe", default="quickstart")
     parser.add_argument("--align", default="estimated", help="aligner for transcripts without times of words")
+    parser.add_argument("--recognize", help="recognizer for transcripts without text")
     parser.add_argument("--only", nargs="*", default=[], help="LAYOUT-FORMAT-SOUND, such as stereo-csv-telephone")
     parser.add_argument("--synthetic", help="folder in which the synthetic build is kept")
     parser.add_argument("--details", action="store_true")
@@ -184,8 +185,10 @@ def main() -> None:
                     name = f"{layout}-{format}-{sound}"
                     if options.only and name not in options.only:
                         continue
-                    aligner = f"input.recordings.aligner.name={options.align}"
-                    compared, spent = read_back(talks, Path(folder) / name, layout, format, change, aligner)
+                    engines = [f"input.recordings.aligner.name={options.align}"]
+                    if options.recognize:
+                        engines.append(f"input.recordings.recognizer={{name: {options.recognize}}}")
+                    compared, spent = read_back(talks, Path(folder) / name, layout, format, change, *engines)
                     _report(name, compared, spent, hours, options.details)
 
 

@@ -187,16 +187,16 @@ def test_numbers_at_the_ends_of_their_range_pass():
 
 
 HASHES = {
-    "chinese": "fe72704317252648",
-    "cosyvoice2": "72abf6c7acd58d70",
-    "fake": "4227c4e459348b02",
-    "from_topics": "a5edfb956fa76d79",
-    "hard": "7c095f73b29e6a31",
-    "mixed_voices": "29b8f32c652a64d0",
-    "natural": "36ca0ef2ff6c9707",
-    "omniflatten": "c90e260f15c9be58",
-    "quickstart": "6cc3be64bf7d7ba0",
-    "speech_server": "a6f2516e46d4b58e",
+    "chinese": "2ae11121b4cfe5b3",
+    "cosyvoice2": "85dd1e387546431f",
+    "fake": "17771375b31cb70b",
+    "from_topics": "5497d030be1fbda1",
+    "hard": "1fb9bea979448092",
+    "mixed_voices": "6c41122b801a073d",
+    "natural": "6c94963ec84df916",
+    "omniflatten": "b36d746608451073",
+    "quickstart": "b9c6216c19264ad6",
+    "speech_server": "4914d9217fd37076",
 }
 
 

@@ -25,7 +25,7 @@ from datagen.shards.tables import from_parquet
 from datagen.shards.unit import File, unit_of
 from datagen.shards.vocab import Vocabulary
 
-TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream")
+TASKS = ("asr", "tts", "four_stream", "interleaved", "chat", "three_stream", "two_stream")
 GENERIC = frozenset(("repeat_request", "wait_request", "stop_request", "got_it"))
 """Families of interruptions that refer to nothing."""
 _ROW_COLUMNS = ["row_id", "dialogue_id", "input_ids", "start_frames", "n_text_tokens", "user_turn_ends"]

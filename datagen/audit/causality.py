@@ -18,6 +18,7 @@ _INTERRUPTION_MARGIN = 0.1
 _FEWEST_INTERRUPTIONS = 8
 _REFERENCE_LIMIT = 0.03
 _FEWEST_CUTS = 5
+_OF_TURNS = ("four_stream", "interleaved", "chat")
 _EARLY_MS = 300
 """Longest time by which an answer may begin before the user's end (see timing.md); one frame is allowed on top."""
 
@@ -227,14 +228,14 @@ def last_content(pieces: list[Spoken], language: str) -> int | None:
 
 @dataclass
 class HalfTexts:
-    """Looks in four_stream for the heard part of a turn that was cut in mid-sentence."""
+    """Looks in rows of turns for the heard part of a turn that was cut in mid-sentence."""
 
     _n: int = 0
     _found: list[Example] = field(default_factory=list)
 
     def add(self, talk: AuditedConversation) -> None:
         """Compare the texts of a conversation's rows with the heard parts of its cut turns."""
-        rows = talk.rows.get("four_stream")
+        rows = [row for task in _OF_TURNS for row in talk.rows.get(task, ())]
         if not rows:
             return
         cut: dict[tuple[int, ...], str] = {}
@@ -252,18 +253,19 @@ class HalfTexts:
 
     def finding(self) -> Finding:
         """Share of texts that stop in mid-sentence."""
-        meaning = "A text of four_stream, which has no interruptions, stops in mid-sentence where one cut its turn."
+        meaning = "A text of a row of turns stops in mid-sentence where an interruption cut its turn."
         return Finding.of_share("half_texts", meaning, len(self._found), self._n, 0.0, examples=first(self._found))
 
 
 def row_texts(ids: NDArray[np.int32], vocabulary: Vocabulary) -> list[NDArray[np.int32]]:
-    """The texts between `<|sot|>` and `<|eot|>`, in order.
+    """The texts between `<|sot|>` and `<|eot|>`, in order, without the speech between them.
 
     >>> v = Vocabulary(10, 20, 40, 4)
-    >>> ids = np.array([v["<|sot|>"], 3, 4, v["<|eot|>"], 41, v["<|sot|>"], v["<|eot|>"]])
+    >>> ids = np.array([v["<|sot|>"], 3, 4, v["<|eot|>"], 41, v["<|sot|>"], 41, v["<|eot|>"], v["<|sot|>"], 5])
     >>> [text.tolist() for text in row_texts(ids, v)]
     [[3, 4], []]
     """
+    ids = ids[(ids < vocabulary.n_text) | np.isin(ids, (vocabulary["<|sot|>"], vocabulary["<|eot|>"]))]
     begins, ends = np.flatnonzero(ids == vocabulary["<|sot|>"]), np.flatnonzero(ids == vocabulary["<|eot|>"])
     after = np.searchsorted(ends, begins)
     return [ids[begin + 1 : ends[at]] for begin, at in zip(begins, after, strict=True) if at < len(ends)]

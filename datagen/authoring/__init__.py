@@ -3,6 +3,7 @@
     author.py     the job: plan, workers, summary        authoring_units.py  its units on disk
     authoring.py  the tasks of a record, in order        authored.py         brief and authored dialogue
     tasks.py      dialogue spoken translate judge        marking.py          script follow_up
+    styling.py    style
     prompts.py    `prompts/NAME.LANGUAGE.md` → messages  answers.py          types of answers
     preflight.py  server and model before a run          canaries.py         tests of the judge
     copies.py     answers that repeat an example         meaning.py, persona.py  checks of content

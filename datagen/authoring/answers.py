@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from datagen.recipe import explain
+from datagen.records import Emotion, Pace
 
 MAX_TURNS = 60
 MAX_TURN_CHARACTERS = 2000
@@ -103,6 +104,23 @@ class FollowUpAnswer(_Answer):
     text: Text
 
 
+class StyleAnswer(_Answer):
+    """The manner in which a turn is said; the reason comes first, so that the style follows from it."""
+
+    turn: int = Field(ge=0, lt=MAX_TURNS, description="number of the turn")
+    why: Why = Field(description="why it is said so, one short sentence")
+    emotion: Emotion
+    pace: Pace
+    whisper: bool
+    laughter: bool
+
+
+class StylesAnswer(_Answer):
+    """The turns of a dialogue that are not said as usual."""
+
+    styles: list[StyleAnswer] = Field(max_length=MAX_TURNS)
+
+
 class ScoreAnswer(_Answer):
     """One score and what it rests on; the reason comes first, so that the score follows from it."""
 
@@ -119,7 +137,7 @@ class JudgeAnswer(_Answer):
 
 
 ANSWERS: dict[str, type[BaseModel]] = {
-    answer.__name__: answer for answer in (Turns, ScriptAnswer, FollowUpAnswer, JudgeAnswer, ScoreAnswer)
+    answer.__name__: answer for answer in (Turns, ScriptAnswer, FollowUpAnswer, StylesAnswer, JudgeAnswer, ScoreAnswer)
 }
 """Types by the name that a prompt's front matter gives."""
 

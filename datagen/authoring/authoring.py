@@ -18,6 +18,7 @@ from datagen.authoring.marking import FollowUp, ScriptTask
 from datagen.authoring.prompts import Message, Prompt, load_prompt, names
 from datagen.authoring.reply_cache import Answer
 from datagen.authoring.script_checks import refuses
+from datagen.authoring.styling import StyleTask
 from datagen.authoring.tasks import Judge, SpokenTask, Task, Translate, WriteDialogue
 from datagen.errors import DatagenError, EngineError, RecipeError
 from datagen.pipeline.select import Select
@@ -30,7 +31,7 @@ _AGAIN = {
 
 
 _TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (WriteDialogue, SpokenTask, Translate, ScriptTask, FollowUp, Judge)
+    task.name: task for task in (WriteDialogue, SpokenTask, Translate, ScriptTask, FollowUp, StyleTask, Judge)
 }
 
 

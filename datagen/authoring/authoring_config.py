@@ -12,8 +12,9 @@ from datagen.errors import RecipeError
 from datagen.recipe import WRITE, MappingConfig, RoleKind, SelectConfig, validated, values_of
 from datagen.recipe.distributions import ConfigPart
 from datagen.recipe.recipe import RejectedShare
+from datagen.records import STYLE_PARTS, StylePart
 
-TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "judge"]
+TaskName = Literal["dialogue", "spoken", "translate", "script", "follow_up", "style", "judge"]
 
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
@@ -205,6 +206,15 @@ class Marks(ConfigPart):
     backchannels: int = Field(4, ge=0, le=60, description="Maximum number of backchannels per script")
 
 
+class Styling(ConfigPart):
+    """Limits of the task style."""
+
+    turns: int = Field(4, ge=1, le=60, description="Maximum number of turns with a style per dialogue")
+    parts: tuple[StylePart, ...] = Field(
+        STYLE_PARTS, min_length=1, description="Parts that a style may have, such as those that the voice follows"
+    )
+
+
 class Gates(ConfigPart):
     """Lowest passing scores of the judge, 1 to 10. Null: not checked."""
 
@@ -264,6 +274,7 @@ class WriteRecipe(ConfigPart):
     llm: Llm
     dialogues: Dialogues = Dialogues()
     marks: Marks = Marks()
+    styling: Styling = Styling()
     gates: Gates = Gates()
     judging: Judging = Judging()
     limits: WriteLimits = WriteLimits()
@@ -283,8 +294,15 @@ class WriteRecipe(ConfigPart):
             )
         if "follow_up" in tasks and "script" not in tasks[: tasks.index("follow_up")]:
             raise ValueError("tasks: `follow_up` must come after `script`")
+        if "style" in tasks and set(tasks[tasks.index("style") :]) - {"style", "judge"}:
+            raise ValueError("tasks: `style` must come after all tasks but `judge`, because they change the turns")
         if "judge" in tasks[:-1]:
             raise ValueError("tasks: `judge` must come last, because it rates the final text")
+        return self
+
+    @model_validator(mode="after")
+    def _together(self) -> "WriteRecipe":
+        tasks = self.tasks
         if len(set(self.languages)) < len(self.languages):
             raise ValueError("languages: each language may appear only once")
         if ("translate" in tasks) != bool(self.translate_to):

@@ -140,7 +140,7 @@ class SpokenTask(Rewriting):
         turns = _turns(answer)
         check_rewritten(turns, written.turns, written.language)
         check_reworded(turns, written.turns, written.language)
-        return replace(written, turns=turns)
+        return replace(written, turns=_styled_as(written.turns, turns))
 
 
 class Translate(Rewriting):
@@ -162,7 +162,7 @@ class Translate(Rewriting):
         turns = _turns(answer)
         check_rewritten(turns, written.turns, self._recipe.translate_to, translated=True)
         check_translated(turns, written.turns, self._recipe.translate_to, written.language)
-        return replace(written, turns=turns, language=self._recipe.translate_to)
+        return replace(written, turns=_styled_as(written.turns, turns), language=self._recipe.translate_to)
 
 
 class Judge(Task):
@@ -189,6 +189,11 @@ class Judge(Task):
     def example(self, written: Written, place: int) -> BaseModel:
         given = ScoreAnswer(reason="x " * 30, score=5)
         return JudgeAnswer(spokenness=given, coherence=given, safety=given)
+
+
+def _styled_as(before: Sequence[Turn], turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Reworded turns with the styles of those they replace, one for one."""
+    return tuple(replace(turn, style=old.style) for turn, old in zip(turns, before, strict=True))
 
 
 def _turns(answer: Turns) -> tuple[Turn, ...]:

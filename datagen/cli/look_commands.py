@@ -25,7 +25,7 @@ def show(
         typer.Option(
             "--task",
             metavar="TASK",
-            help="Task of the row: asr, tts, four_stream, three_stream (default) or two_stream.",
+            help="Task of the row, one of flatten.tasks; by default three_stream.",
         ),
     ] = None,
     row: Annotated[

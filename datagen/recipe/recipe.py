@@ -17,7 +17,7 @@ from datagen.recipe.mix_config import EngineConfig, MixConfig
 from datagen.recipe.recordings_config import RecordingsConfig
 from datagen.recipe.timing_config import TimingConfig
 
-Task = Literal["asr", "tts", "four_stream", "three_stream", "two_stream", "parallel"]
+Task = Literal["asr", "tts", "four_stream", "interleaved", "chat", "three_stream", "two_stream", "parallel"]
 Role = Literal["user", "assistant"]
 
 
@@ -299,6 +299,18 @@ class VerifyConfig(ConfigPart):
     min_mos: float = Field(2.2, ge=1, le=5, description="Lowest passing MOS")
 
 
+class InterleaveConfig(ConfigPart):
+    """Blocks of text and speech in turns of `interleaved`."""
+
+    text: int = Field(13, ge=1, le=1000, description="Text tokens per block; 13 in GLM-4-Voice, 3 in LLaMA-Omni 2")
+    speech: int = Field(
+        26,
+        ge=1,
+        le=1000,
+        description="Frames of speech per block; 26 in GLM-4-Voice (12.5 frames per second), 10 in LLaMA-Omni 2 (25)",
+    )
+
+
 class FlattenConfig(ConfigPart):
     """Formats of training sequences."""
 
@@ -332,6 +344,16 @@ class FlattenConfig(ConfigPart):
         description="parallel: frames by which all codebooks but the first lag behind; 0 for models that delay by "
         "themselves (ours)",
     )
+    interleave: InterleaveConfig = Field(
+        default_factory=InterleaveConfig,
+        description="interleaved: sizes of the blocks in which text and speech take turns",
+    )
+    chat_turns: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="chat: maximum number of turns before the answer; null: all that fit (ours)",
+    )
     max_tokens: int = Field(
         8192, ge=64, le=1 << 24, description="Maximum number of tokens in a dialogue row; of parallel, of columns (N)"
     )
@@ -346,15 +368,16 @@ class FlattenConfig(ConfigPart):
     asr_roles: tuple[Role, ...] = Field(("user", "assistant"), description="Speakers whose utterances become asr rows")
     system_prompt: bool = Field(
         False,
-        description="four_stream, three_stream, two_stream: the system prompt at the head of each row, not learned",
+        description="All tasks but asr, tts and parallel: the system prompt at the head of each row, not learned",
     )
     voice_prompt: bool = Field(
         False,
-        description="four_stream, three_stream, two_stream: a sentence of the assistant's voice at the head of each "
+        description="All tasks but asr, tts and parallel: a sentence of the assistant's voice at the head of each "
         "row, not learned; needs `voices.prompts`",
     )
     tool_results: bool = Field(
-        True, description="four_stream, three_stream: the answer of a tool where it comes, not learned"
+        True,
+        description="four_stream, interleaved, chat, three_stream: the answer of a tool where it comes, not learned",
     )
     max_given_tokens: int = Field(
         2048,
@@ -367,11 +390,13 @@ class FlattenConfig(ConfigPart):
     loss_on_user_text: bool = Field(True, description="four_stream: learn to transcribe the user (?)")
     interrupted_text: Literal["causal", "heard"] = Field(
         "causal",
-        description="three_stream: text of an interrupted turn. causal: the whole text until the assistant stops. "
-        "heard: only the spoken words, which reveals the coming interruption; for comparison (ours)",
+        description="three_stream, parallel, and interleaved and chat with half_duplex heard: text of an interrupted "
+        "turn. causal: the whole text until the assistant stops. heard: only the spoken words, which reveals the "
+        "coming interruption; for comparison (ours)",
     )
     half_duplex: Literal["whole", "heard"] = Field(
-        "whole", description="four_stream: keep an interrupted turn whole, or only its audible part (ours)"
+        "whole",
+        description="four_stream, interleaved, chat: keep an interrupted turn whole, or only its audible part (ours)",
     )
     alignment_takes: Literal["whole", "heard"] = Field(
         "whole", description="asr, tts: keep an interrupted utterance whole, or only its audible part (ours)"

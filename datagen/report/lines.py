@@ -50,6 +50,7 @@ def _runs(row: StoredRow, streams: Streams) -> Iterator[Line]:
     rests = [vocabulary.first_codes(u.rest_codes) for u in streams.utterances if len(u.rest_codes)]
     tokens = zip(row.input_ids.tolist(), row.loss_mask.tolist(), strict=True)
     silence, after = vocabulary["<|speech_silence|>"], dict.fromkeys(channels, row.start_frames)
+    blocks = row.task == "interleaved"  # too short to tell by their codes whose they are
 
     def sort(pair: tuple[int, bool]) -> tuple[str, bool]:
         token, learned = pair
@@ -61,7 +62,9 @@ def _runs(row: StoredRow, streams: Streams) -> Iterator[Line]:
             yield {"kind": "text", "text": row.output.text_tokenizer.decode(ids), "learned": learned}
         elif kind == "speech":
             codes = vocabulary.codes(np.array(ids, np.int32))[::n_codebooks]
-            yield from ({**line, "learned": learned} for line in _speech(codes, channels, after, rests, hop_samples))
+            own = {"assistant" if learned else "user": channels["assistant" if learned else "user"]}
+            found = _speech(codes, own if blocks else channels, after, rests, hop_samples)
+            yield from ({**line, "learned": learned} for line in found)
         else:
             yield {"kind": "marker", "text": " ".join(_name(token, vocabulary) for token in ids), "learned": learned}
 
@@ -109,16 +112,18 @@ def place(codes: NDArray[np.int32], channels: dict[str, NDArray[np.uint16]], aft
 
     Args:
         codes: The run.
-        channels: Codes of the conversation by role.
+        channels: Codes of the conversation by role, of the roles that may have said them.
         after: Frame from which to search each channel.
 
     >>> channels = {"user": np.array([1, 2, 3, 2, 3], np.uint16), "assistant": np.array([9, 9, 9, 9, 9], np.uint16)}
-    >>> place(np.array([2, 3]), channels, {"user": 2, "assistant": 0}), place(np.array([9]), channels, {"assistant": 1})
+    >>> after = {"user": 2, "assistant": 1}
+    >>> place(np.array([2, 3]), channels, after), place(np.array([9]), channels, after)
     (('user', 3), ('assistant', 1))
     """
     found = []
-    for role, at in after.items():
-        stream = channels[role][at:]
+    for role, channel in channels.items():
+        at = after[role]
+        stream = channel[at:]
         if len(stream) >= len(codes) > 0:
             windows = np.lib.stride_tricks.sliding_window_view(stream, len(codes))
             (starts,) = np.nonzero(((windows == codes) | (codes < 0)).all(axis=1))

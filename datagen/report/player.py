@@ -29,7 +29,7 @@ _RECORDED_S = 120
 """Seconds of recorded sound in a page, shared among its conversations: 1 MB."""
 _DECODED_S = 60
 """The same of sound decoded from tokens: half as much, because compressing it takes most of the time."""
-_TASKS = ("three_stream", "two_stream", "parallel", "four_stream", "asr", "tts")
+_TASKS = ("three_stream", "two_stream", "parallel", "four_stream", "interleaved", "chat", "asr", "tts")
 """Order in which rows are offered."""
 
 

@@ -228,7 +228,8 @@ class ChunkedConversation:
         speech = np.concatenate([before.speech, pause, own])
         if whole and len(before.rest):
             speech = np.concatenate([before.speech, u.speech])
-        return replace(u, first=before.first, ids=joined(before.ids, u.ids), speech=speech)
+        ids, written = joined(before.ids, u.ids), joined(before.ids, u.spoken)
+        return replace(u, first=before.first, ids=ids, spoken=written, speech=speech)
 
     def busy(self, n_speech: int, n_chunks: int) -> NDArray[np.int64]:
         """Cost of a cut before each chunk: 2 within the assistant's utterance or wait, 1 within the user's."""

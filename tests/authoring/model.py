@@ -28,6 +28,8 @@ def answer_value(ask: Ask) -> object:
         return {"reason": "Turn 1 answers.", "score": 6}
     if "says next" in words or "接下来说的话" in words:
         return {"text": GOES_ON if data["turns"][0]["text"].isascii() else GOES_ON_ZH}
+    if words.rstrip().splitlines()[-1].startswith(("Style at most", "最多给")):
+        return {"styles": [styled(turn) for turn in data[:1]]}
     if "Reword" in words:
         return {"turns": [{"role": turn["role"], "text": f"Well, {turn['text']}"} for turn in data]}
     if "改写这" in words:
@@ -37,6 +39,13 @@ def answer_value(ask: Ask) -> object:
     if "翻译成中文" in words:
         return {"turns": [{"role": turn["role"], "text": translated(turn, "zh")} for turn in data]}
     return written(data)
+
+
+def styled(turn: dict[str, object]) -> dict[str, object]:
+    """A turn in a hurry."""
+    return {
+        "turn": turn["turn"], "why": "Late.", "emotion": "afraid", "pace": "fast", "whisper": False, "laughter": False,
+    }  # fmt: skip
 
 
 def translated(turn: dict[str, object], language: str) -> str:

@@ -1,20 +1,23 @@
 """From topics and dialogues to records that a build reads; gates, languages, provenance; what a run would cost."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("openai", reason="needs the extra llm")
 
 from datagen import sources
-from datagen.authoring.authored import Brief, Written
-from datagen.authoring.authoring import prompts_of
+from datagen.authoring.answers import StylesAnswer, UnfitAnswerError
+from datagen.authoring.answers import parse as parse_answer
+from datagen.authoring.authored import Brief, Written, begun
+from datagen.authoring.authoring import prompts_of, tasks_of
 from datagen.authoring.authoring_config import Budget, Gates, Prices, parse
 from datagen.authoring.estimate import estimate
 from datagen.authoring.prompts import load_prompt
 from datagen.authoring.topics import briefs
 from datagen.errors import RecipeError, SourceError
-from datagen.records import Dialogue, Reject, Turn
+from datagen.records import Dialogue, Reject, Style, Turn
 from datagen.resources import directory
 from datagen.text import to_spoken
 from datagen.text.phrases import units
@@ -65,6 +68,57 @@ def test_the_judge_sees_what_is_said_and_not_what_was_cut(server):
     texts = [turn["text"] for turn in server.asks[1].data]
     assert texts[cut] == "Boil one litre of water," != found.turns[cut].text
     assert texts[cut + 1 :] == [turn.text for turn in found.turns[cut + 1 :]]
+
+
+def test_styles_are_authored_last_and_read_by_a_build(server, tmp_path):
+    found = write(recipe(server, "script", "style", "judge"), [TALK, ZH])
+    file = tmp_path / "written.jsonl"
+    file.write_text("".join(json.dumps(each.to_json(), ensure_ascii=False) + "\n" for each in found), "utf-8")
+    for read in sources.read(str(file)):
+        assert [turn.style for turn in read.turns] == [Style("afraid", "fast"), *[None] * (len(read.turns) - 1)]
+        assert "style" in [origin.task for origin in read.written_by]
+    cut = next(mark.turn for mark in found[0].marks if mark.kind == "barge_in")
+    asked = next(ask for ask in server.asks if "Style at most" in ask.question)
+    assert asked.data[cut]["text"] != found[0].turns[cut].text, "it sees what is said"
+
+
+def test_styles_of_a_dialogue_stay_when_its_words_change(server):
+    sad = replace(TALK, turns=(replace(TALK.turns[0], style=Style("sad")), *TALK.turns[1:]))
+    for tasks in (("spoken",), ("spoken", "script"), ("spoken", "style"), ("translate",)):
+        more = {"translate_to": "zh"} if "translate" in tasks else {}
+        (found,) = write(recipe(server, *tasks, **more), [sad])
+        assert [turn.style for turn in found.turns] == [Style("sad"), *[None] * (len(found.turns) - 1)], tasks
+        assert found.turns[0].text != TALK.turns[0].text
+
+
+USUAL = {"why": "x", "emotion": "", "pace": "", "whisper": False, "laughter": False}
+
+
+@pytest.mark.parametrize(
+    ("styles", "says"),
+    [
+        ([{"turn": 9, "whisper": True}], "bad_place: there is no turn 9"),
+        ([{"turn": 1, "whisper": True}, {"turn": 1, "emotion": "sad"}], "bad_place: .* two styles"),
+        ([{"turn": 1}], "bad_style: turn 1 is said as usual"),
+        ([{"turn": 0, "laughter": True}], "bad_style: turn 0 has a laughter; the parts are emotion, pace, whisper"),
+        ([{"turn": k, "pace": "slow"} for k in range(3)], "bad_size: 3 styles; at most 2"),
+        ([{"turn": 0, "emotion": "shouting"}], "emotion"),
+        ([{"turn": 0, "emotion": "sad", "volume": "loud"}], "volume"),
+    ],
+)
+def test_a_style_that_is_not_known_does_not_fit(server, styles, says):
+    limits = {"turns": 2, "parts": ["emotion", "pace", "whisper"]}
+    (task,) = tasks_of(recipe(server, "style", styling=limits))
+    with pytest.raises(UnfitAnswerError, match=says):
+        task.applied(
+            begun(TALK), 0, parse_answer(json.dumps({"styles": [USUAL | each for each in styles]}), StylesAnswer)
+        )
+
+
+@pytest.mark.parametrize("tasks", [("style", "spoken"), ("style", "script"), ("judge", "style")])
+def test_a_style_comes_after_what_changes_turns(server, tasks):
+    with pytest.raises(ValueError, match=r"`style` must come after|`judge` must come last"):
+        recipe(server, *tasks)
 
 
 def test_each_answer_says_where_it_comes_from(server):

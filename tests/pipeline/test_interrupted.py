@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.pipeline.flatten import kept_share, spans_of
+from datagen.pipeline.flatten.alignment import kept_share
+from datagen.pipeline.flatten.turns import spans_of
 from datagen.records import KINDS, Event, Spoken, Streams
 from datagen.shards.laws import conversation_faults
 from tests.pipeline.test_flatten import HOP, SS, TALK, TS, V, flatten, spoken, streams
@@ -231,7 +232,7 @@ def test_a_turn_longer_than_a_row_is_left_out_and_counted():
 @given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["user", "assistant"])), max_size=12), st.integers(1, 40))
 def test_spans_hold_every_turn_that_fits_once(turns, n_most):
     lengths, roles = [length for length, _ in turns], [role for _, role in turns]
-    spans = spans_of(lengths, roles, n_most)
+    spans = spans_of(lengths, [role == "user" for role in roles], n_most)
     assert [k for first, last in spans for k in range(first, last)] == [k for k, n in enumerate(lengths) if n <= n_most]
     assert all(0 < sum(lengths[first:last]) <= n_most for first, last in spans)
     for (_, last), (first, _) in itertools.pairwise(spans):

@@ -1,4 +1,4 @@
-"""Every row of all six tasks, made again from the conversations table by the words of docs/format.md alone.
+"""Every row of all eight tasks, made again from the conversations table by the words of docs/format.md alone.
 
 What an independent reader would write: no part of the package that lays out rows is used here.
 """
@@ -22,7 +22,8 @@ from tests.run.builds import made, read, talk
 
 SPECIALS = ("<|asr|>", "<|tts|>", "<|sos|>", "<|eos|>", "<|sot|>", "<|eot|>", "<|text_silence|>", "<|speech_silence|>")
 FLOOR = ("turn", "filler", "insert", "resumption")
-TASKS = ("asr", "tts", "four_stream", "three_stream", "two_stream", "parallel")
+TASKS = ("asr", "tts", "four_stream", "interleaved", "chat", "three_stream", "two_stream", "parallel")
+OF_TURNS = ("four_stream", "interleaved", "chat")
 
 
 class Token(NamedTuple):
@@ -145,7 +146,7 @@ class Reader:
             return self.alignment(task)
         if task == "parallel":
             return self.parallel()
-        return self.four_stream() if task == "four_stream" else self.full_duplex(task)
+        return self.of_turns(task) if task in OF_TURNS else self.full_duplex(task)
 
     # -- asr, tts
 
@@ -184,46 +185,78 @@ class Reader:
             speech, text = self.speech(u, whole), self.text(u, whole)
             before = found[-1] if found and not found[-1]["call"] else None
             call = self.calls.get(u["index"])
-            if call:
-                text = text + call["call_ids"]
+            ends = {"is_cut": u["n_cut_samples"] > 0, "call": call}
+            called = call["call_ids"] if call else []
+            written, text = self.spoken(u) + called, text + called
             if before and (before["role"], before["turn"]) == (u["role"], u["turn"]):
                 if before["is_whole_take"]:
                     before["speech"] += speech
                 else:
                     before["speech"] += self.stream[u["role"]][before["last"] : first]
                     before["speech"] += speech[max(before["last"] - first, 0) :]
-                before["text"] += text
-                before |= {"last": last, "is_whole_take": whole and bool(u["rest_codes"]), "call": call}
+                before["written"] = before["text"] + written
+                before["text"] = before["text"] + text
+                before |= {"last": last, "is_whole_take": whole and bool(u["rest_codes"]), **ends}
                 continue
-            about = {"role": u["role"], "turn": u["turn"], "first": first, "last": last}
+            about = {"role": u["role"], "turn": u["turn"], "first": first, "last": last, "written": written}
             is_whole_take = whole and bool(u["rest_codes"])
-            found.append(
-                {**about, "speech": list(speech), "text": list(text), "is_whole_take": is_whole_take, "call": call}
-            )
+            found.append({**about, "speech": list(speech), "text": list(text), "is_whole_take": is_whole_take, **ends})
         return found
 
-    def tokens(self, turn: dict) -> tuple[list[int], list[bool]]:
+    def tokens(self, turn: dict, task: str) -> tuple[list[int], list[bool], dict[str, int]]:
+        """Ids and mask of a turn, and its counts of text."""
         speech = [self.id["<|sos|>"], *flat(turn["speech"]), self.id["<|eos|>"]]
         text = [self.id["<|sot|>"], *turn["text"], self.id["<|eot|>"]]
-        if turn["role"] == "assistant":
-            return text + speech, [True] * len(text + speech)
-        return speech + text, [False] * len(speech) + [self.flatten["loss_on_user_text"]] * len(text)
+        counts = {"text": len(turn["text"]), "late": 0, "dropped": 0}
+        if turn["role"] == "user" and task == "four_stream":
+            return speech + text, [False] * len(speech) + [self.flatten["loss_on_user_text"]] * len(text), counts
+        if turn["role"] == "user":
+            return speech, [False] * len(speech), {**counts, "text": 0}
+        may_stop = self.flatten["half_duplex"] == "heard" and self.flatten["interrupted_text"] == "causal"
+        stops = task != "four_stream" and turn["is_cut"] and may_stop
+        if stops:
+            turn, speech = {**turn, "text": turn["written"]}, speech[:-1]
+            text = [self.id["<|sot|>"], *turn["text"], self.id["<|eot|>"]]
+        if task == "interleaved":
+            return self.interleaved(turn, stops)
+        return text + speech, [True] * len(text + speech), {**counts, "text": len(turn["text"])}
 
-    def four_stream(self) -> list[dict]:
-        if self.n_given("four_stream") > self.flatten["max_given_tokens"]:
+    def interleaved(self, turn: dict, stops: bool) -> tuple[list[int], list[bool], dict[str, int]]:
+        text = [("text", [token]) for token in turn["text"]] + [("mark", [self.id["<|eot|>"]])]
+        speech = [("frame", frame) for frame in turn["speech"]] + [("mark", [self.id["<|eos|>"]])] * (not stops)
+        items = []
+        while text or speech:
+            for queue, n in (
+                (text, self.flatten["interleave"]["text"]),
+                (speech, self.flatten["interleave"]["speech"]),
+            ):
+                items += queue[:n]
+                del queue[:n]
+        last = max(place for place, (kind, _) in enumerate(items) if kind == "frame")
+        kept = items[: last + 1] if stops else items
+        n_text = sum(kind == "text" for kind, _ in kept)
+        n_late = sum(kind == "text" for kind, _ in kept[last:])
+        ids = [self.id["<|sot|>"], *flat([item for _, item in kept])]
+        return ids, [True] * len(ids), {"text": n_text, "late": n_late, "dropped": len(turn["text"]) - n_text}
+
+    def of_turns(self, task: str) -> list[dict]:
+        if self.n_given(task) > self.flatten["max_given_tokens"]:
             return []
-        n_most, turns = self.flatten["max_tokens"] - self.n_given("four_stream"), self.turns()
+        turns = [{**turn, "of": self.tokens(turn, task)} for turn in self.turns()]
+        n_most = self.flatten["max_tokens"] - self.n_given(task)
+        if task == "chat":
+            return self.chat(turns, n_most)
         rows: list[list[dict]] = []
         dropped: list[int] = []
         pending, is_open = 0, False
         for k, turn in enumerate(turns):
-            n = len(self.tokens(turn)[0])
+            n = len(turn["of"][0])
             if n > n_most:
-                pending, is_open = pending + len(turn["text"]), False
+                pending, is_open = pending + turn["of"][2]["text"] + turn["of"][2]["dropped"], False
                 continue
-            following = len(self.tokens(turns[k + 1])[0]) if k + 1 < len(turns) else 0
+            following = len(turns[k + 1]["of"][0]) if k + 1 < len(turns) else 0
             together = n + (following if following <= n_most else 0)
-            n_here = sum(len(self.tokens(t)[0]) for t in rows[-1]) if is_open else 0
+            n_here = sum(len(t["of"][0]) for t in rows[-1]) if is_open else 0
             if (
                 not is_open
                 or n_here + n > n_most
@@ -235,18 +268,40 @@ class Reader:
             rows[-1].append(turn)
         if rows:
             dropped[-1] += pending
-        found = []
-        for part, (held, n_dropped) in enumerate(zip(rows, dropped, strict=True)):
-            ids = [token for turn in held for token in self.tokens(turn)[0]]
-            mask = [learned for turn in held for learned in self.tokens(turn)[1]]
-            frames = held[0]["first"], max(turn["last"] for turn in held)
-            counts = {"n_text_tokens": sum(len(t["text"]) for t in held), "n_dropped_text_tokens": n_dropped}
-            row, at, blocks = self.row("four_stream", part, ids, mask, frames, **counts), 0, []
-            for turn in held:
-                at += len(self.tokens(turn)[0])
-                blocks.append((at, self.result(turn["call"])))
-            found.append(self.with_given(row, blocks))
-        return found
+        return [
+            self.row_of(task, part, held, n_dropped)
+            for part, (held, n_dropped) in enumerate(zip(rows, dropped, strict=True))
+        ]
+
+    def chat(self, turns: list[dict], n_most: int) -> list[dict]:
+        rows = []
+        for k, answer in enumerate(turns):
+            firsts = [
+                first
+                for first in range(k + 1)
+                if (first == 0 or turns[first]["role"] == "user")
+                and sum(len(turn["of"][0]) for turn in turns[first : k + 1]) <= n_most
+                and k - first <= (self.flatten["chat_turns"] or k)
+            ]
+            if answer["role"] == "assistant" and firsts:
+                history = [
+                    {**turn, "of": (turn["of"][0], [False] * len(turn["of"][0]), turn["of"][2])}
+                    for turn in turns[firsts[0] : k]
+                ]
+                rows.append(self.row_of("chat", k, [*history, {**answer, "call": None}], 0))
+        return rows
+
+    def row_of(self, task: str, part: int, held: list[dict], n_dropped: int) -> dict:
+        ids = [token for turn in held for token in turn["of"][0]]
+        mask = [learned for turn in held for learned in turn["of"][1]]
+        frames = held[0]["first"], max(turn["last"] for turn in held)
+        n_text, n_late, n_cut = (sum(turn["of"][2][name] for turn in held) for name in ("text", "late", "dropped"))
+        counts = {"n_text_tokens": n_text, "n_late_text_tokens": n_late, "n_dropped_text_tokens": n_dropped + n_cut}
+        row, at, blocks = self.row(task, part, ids, mask, frames, **counts), 0, []
+        for turn in held:
+            at += len(turn["of"][0])
+            blocks.append((at, self.result(turn["call"])))
+        return self.with_given(row, blocks)
 
     # -- three_stream, two_stream
 
@@ -466,6 +521,7 @@ RECORDS = [
         (
             "timing={profile: natural, barge_in: {probability: 0.8}}",
             "flatten={interrupted_text: heard, half_duplex: heard, alignment_takes: heard, max_canned_share: 0.3}",
+            "flatten.interleave={text: 3, speech: 10}",
             "flatten.assistant_silence=codes",
             "flatten.loss_on_user_text=false",
         ),
@@ -477,6 +533,7 @@ RECORDS = [
             "timing={profile: natural, barge_in: {probability: 0.8}}",
             "engines.speech_tokenizer={name: tone_codebooks}",
             "flatten={speech_chunk_tokens: 4, text_chunk_tokens: 9, text_alignment: words, acoustic_delay: 2}",
+            "flatten={half_duplex: heard, chat_turns: 3, interleave: {text: 5, speech: 4}}",
         ),
     ],
 )
@@ -585,6 +642,8 @@ def test_every_row_of_any_conversation_follows_from_the_format_page(seed):
         voice_prompt=seed % 5 > 1,
         tool_results=seed % 4 > 0,
         max_given_tokens=(2048, 40)[seed % 7 == 0],
+        interleave={"text": int(chance.integers(1, 14)), "speech": int(chance.integers(1, 27))},
+        chat_turns=(None, 1, 2, 5)[seed % 4],
     )
     rows: list[Row] = Flatten(settings, v, HOP, silence[:n_codebooks])(s)
     (conversation,) = conversations_table([s]).to_pylist()

@@ -3,7 +3,7 @@
 import pytest
 
 from datagen.pipeline.recorded.derive import Lexicon, derive
-from datagen.pipeline.recorded.speech import Piece
+from datagen.pipeline.recorded.piece import Piece
 from datagen.recipe import DeriveConfig
 from datagen.records import Word
 

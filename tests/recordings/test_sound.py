@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 from datagen.pipeline.recorded.checks import faults, measure
+from datagen.pipeline.recorded.piece import Piece
 from datagen.pipeline.recorded.sound import RecordingReader
-from datagen.pipeline.recorded.speech import Piece
 from datagen.recipe import RecordingLimitsConfig
 from datagen.records import Recorded, RecordedChannel
 from datagen.sources.recordings.sound_files import hash_of

@@ -9,6 +9,7 @@ import datagen
 from datagen.audit.audit import audit
 from datagen.errors import FeedError, RecipeError
 from datagen.feed import Feed, Stage
+from datagen.report.lines import lines_of
 from datagen.report.survey import count_rows, survey
 from datagen.run.merge import merge
 from datagen.run.reflatten import reflatten
@@ -16,7 +17,7 @@ from datagen.shards.identity import Clock, Silence
 from tests.run.builds import faults, made, read, talks
 
 CODEC = "engines.speech_tokenizer={name: tone_codebooks}"
-TASKS = "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream, parallel]"
+TASKS = "flatten.tasks=[asr, tts, four_stream, interleaved, chat, three_stream, two_stream, parallel]"
 RECIPE = (CODEC, TASKS, "flatten.text_alignment=words", "splits.share_voices=true")
 SIZES = (512, 16, 8, 4)
 
@@ -73,6 +74,32 @@ def test_an_opened_build_shows_decodes_and_gives_matrices(out):
     stored = {row["row_id"]: row["input_ids"] for row in read(out, "parallel")}
     first = dataset["train"].with_format("numpy")[0]
     assert first["input_ids"].tolist() == stored[first["row_id"]]
+
+
+@pytest.mark.parametrize("task", ["interleaved", "chat"])
+def test_rows_of_turns_are_shown_reported_and_fed(out, task, tmp_path):
+    """Each stretch of speech is at its place in its speaker's channel, in frames of four codes."""
+    output = datagen.open(str(out))
+    n_lines = 0
+    for talk in output.conversations():
+        channels = {role: getattr(talk.streams, f"{role}_codes").reshape(-1, 4)[:, 0] for role in ("user", "assistant")}
+        for row in talk.rows(task):
+            assert "<|sot|>" in str(row)
+            spoken = [line for line in lines_of(row, talk.streams) if "codes" in line]
+            assert sum(len(line["codes"]) for line in spoken) * 4 == np.sum(row.input_ids >= 264)
+            for line in spoken:
+                role = line["kind"].split()[0]
+                if role in channels and not line["kind"].endswith("unheard"):
+                    first, last = line["start_samples"] // 1920, line["end_samples"] // 1920
+                    assert line["codes"] == channels[role][first:last].tolist()
+                    assert line["learned"] <= (role == "assistant")
+                    n_lines += 1
+    assert n_lines > 20
+    stage = Stage("s", {task: 1}, max_tokens=8192, batch_size=1)
+    ids = [batch.flat().inputs["input_ids"] for batch in Feed(str(out), stage, epochs=1, shuffle=False)]
+    assert sum(int((each >= 264).sum()) for each in ids) == sum(
+        sum(token >= 264 for token in row["input_ids"]) for row in output.arrow(task, "train").to_pylist()
+    )
 
 
 def test_a_report_counts_each_codebook(out):

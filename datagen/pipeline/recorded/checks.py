@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from datagen.engines.audio import resample
 from datagen.engines.base import Audio
 from datagen.intervals import Intervals, bridge, intervals
-from datagen.pipeline.recorded.speech import ROLES, Piece
+from datagen.pipeline.recorded.piece import Piece
+from datagen.pipeline.recorded.speech import ROLES
 from datagen.recipe import RecordingLimitsConfig
 from datagen.records import CHANNEL, Role
 

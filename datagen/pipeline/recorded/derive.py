@@ -18,7 +18,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from datagen.clock import ms_to_samples
-from datagen.pipeline.recorded.speech import ROLES, Piece, join
+from datagen.pipeline.recorded.piece import Piece, join
+from datagen.pipeline.recorded.speech import ROLES
 from datagen.recipe import DeriveConfig
 from datagen.records import Event, Kind, Role, Word
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from datagen.pipeline.recorded.checks import Measures, faults, measure
 from datagen.pipeline.recorded.derive import DerivedUtterance, Lexicon, derive
+from datagen.pipeline.recorded.piece import Piece
 from datagen.pipeline.recorded.sound import RecordingReader
-from datagen.pipeline.recorded.speech import FindSpeech, Listeners, Piece
+from datagen.pipeline.recorded.speech import FindSpeech, Listeners
 from datagen.pipeline.recorded.transcript import SpokenWords
 from datagen.pipeline.splits import split_of
 from datagen.pipeline.step import PipelineStage

@@ -6,7 +6,6 @@ recognized. Speech without a transcript is detected and recognized.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,37 +14,17 @@ from datagen.clock import ms_to_samples
 from datagen.engines.audio import resample
 from datagen.engines.base import ASR, VAD, Aligner, Audio
 from datagen.intervals import bridge
+from datagen.pipeline.recorded.edges import sounding
+from datagen.pipeline.recorded.piece import Piece, join
 from datagen.pipeline.recorded.transcript import SpokenWords
 from datagen.recipe import DeriveConfig
 from datagen.records import CHANNEL, Role, Transcribed, Word, WordSource
-from datagen.text.phrases import joined
 
 ROLES: tuple[Role, ...] = ("user", "assistant")
 _SHORTEST_MS = 60
 """Shorter detected speech is none."""
 _MARGIN_MS = 100
 """Sound that a recognizer receives around detected speech."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Speech of one speaker without a silence of `derive.ipu_silence_ms`."""
-
-    role: Role
-    start: int
-    """Sample of the conversation."""
-    end: int
-    words: tuple[Word, ...]
-    """As said, within the piece."""
-    written: str = ""
-    """As in the transcript."""
-    is_text_known: bool = True
-    """False if nobody knows what is said."""
-
-    @property
-    def text(self) -> str:
-        """The words as said, with spaces as the language has them."""
-        return said([word.text for word in self.words])
 
 
 @dataclass(frozen=True)
@@ -83,7 +62,7 @@ class FindSpeech:
             if not transcript:
                 told = [Transcribed(role, int(a), int(b)) for a, b in self._detected(channel)]
             timed = [piece for t in told for piece in self._timed(t, channel, words, language, sources)]
-            found[role] = list(self._joined(_apart(timed)))
+            found[role] = sounding(list(self._joined(_apart(timed))), channel, self._rate)
         return found, max(sources, key=sources.count, default="transcript")
 
     def _detected(self, channel: Audio) -> NDArray[np.int64]:
@@ -119,7 +98,7 @@ class FindSpeech:
             written = " ".join(w.text for w in t.words if first <= w.start_samples < last)
             start = min(first, t.start_samples) if k == 0 else first
             end = max(last, t.end_samples) if k == len(stretches) - 1 else last
-            yield Piece(t.role, start, end, tuple(own), written)
+            yield Piece(t.role, start, end, tuple(own), written, is_by_words=(start, end) == (first, last))
 
     def _recognized(self, channel: Audio, t: Transcribed, language: str) -> str:
         asr, margin = self._listeners.recognizer, ms_to_samples(_MARGIN_MS, self._rate)
@@ -157,26 +136,6 @@ class FindSpeech:
             held = piece
         if held is not None:
             yield held
-
-
-def said(words: Iterable[str]) -> str:
-    """Words as one text, without spaces between Chinese.
-
-    >>> said(["well,", "then"]), said(["好，", "吧"])
-    ('well, then', '好，吧')
-    """
-    return reduce(joined, words, "")
-
-
-def join(before: Piece, after: Piece) -> Piece:
-    """Two pieces of one speaker as one."""
-    return replace(
-        before,
-        end=after.end,
-        words=(*before.words, *after.words),
-        written=" ".join(filter(None, (before.written, after.written))),
-        is_text_known=before.is_text_known and after.is_text_known,
-    )
 
 
 def _stretches(words: Sequence[Word], gap: int) -> list[list[Word]]:
