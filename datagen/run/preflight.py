@@ -25,7 +25,7 @@ from datagen.run.budget import CpuBudget
 from datagen.run.kept import probe
 from datagen.run.kept_audio import WORDS_PER_HOUR
 from datagen.run.planning import identity, plan_build, remarks
-from datagen.run.ray import check_cluster
+from datagen.run.ray import reached
 from datagen.run.takes import check_takes
 from datagen.shards.bucket import is_url
 from datagen.shards.markers import missing
@@ -64,7 +64,7 @@ def faults_of(build: Pipeline, store: Store, address: str | None = None) -> list
         lambda: _check_writable(store),
     ]
     if address is not None:
-        probes.append(lambda: check_cluster(address))
+        probes.append(lambda: _check_reached(address))
     faults = list(build.faults())
     for check in probes:
         try:
@@ -75,6 +75,11 @@ def faults_of(build: Pipeline, store: Store, address: str | None = None) -> list
                 raise
             faults.append(known)
     return list({str(fault): fault for fault in faults}.values())  # a broken tokenizer breaks what is made of it too
+
+
+def _check_reached(address: str) -> None:
+    with reached(address):
+        pass
 
 
 def _check_inputs(build: Pipeline) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from datagen.errors import ClusterError, EngineError, StoreError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import PoolConfig
+from datagen.run.board import WorkerState
 from datagen.run.build import build
 from datagen.run.pools import missing
 from tests.run.builds import command, environment, fake, faults, read, start, tree
@@ -97,6 +99,23 @@ def test_a_killed_actor_costs_nothing_but_time(cluster, tmp_path):
     assert sorted({*watcher.units}) == list(range(6))
     assert faults(tmp_path / "out") == []
     assert manifest.digest == build(recipe, str(tmp_path / "clean")).digest
+
+
+def test_what_each_worker_does_is_seen_while_it_does_it(cluster, tmp_path):
+    recipe, gate = gated(tmp_path, 3, n=5)
+    watcher, seen = Watching(), []
+
+    def look(states: list[WorkerState]) -> None:
+        seen.extend(states)
+        if any(3 in state.units for state in states):  # it stands still until it was seen
+            gate.touch()
+
+    watcher.workers = look
+    build(recipe, str(tmp_path / "out"), 1, watcher, engine="ray")
+    (busy, *_) = (state for state in seen if 3 in state.units)
+    assert (busy.node, busy.steps) == (socket.gethostname(), "")
+    assert busy.seconds >= 0
+    assert busy.n_done in range(4)
 
 
 def test_what_fails_in_a_worker_is_raised_in_the_driver(cluster, tmp_path):
