@@ -22,6 +22,7 @@ from datagen.pipeline.step import apply
 from datagen.recipe import Recipe, refuse_secrets
 from datagen.records import Dialogue, Reject
 from datagen.run.budget import CpuBudget
+from datagen.run.cost import core_hours
 from datagen.run.kept import probe
 from datagen.run.kept_audio import WORDS_PER_HOUR
 from datagen.run.planning import identity, plan_build, remarks
@@ -129,7 +130,23 @@ class Estimate:
     n_bytes: int
     free_bytes: int | None
     """Free space where the output lies; None for an object store."""
+    core_hours: float = 0.0
+    """Time of one core, from measured speeds; 0 if an engine's is not known."""
+    unknown_speed: str = ""
+    """That engine."""
     notices: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> str:
+        """The computing time for people."""
+        if self.unknown_speed:
+            return (
+                f"core-hours: not known for the engine {self.unknown_speed}; a build with --limit 20 measures its speed"
+            )
+        return (
+            f"core-hours: about {self.core_hours:.2g} (estimated from speeds measured on one core of 2.1 GHz; add a "
+            "tenth on a cluster)"
+        )
 
     @property
     def line(self) -> str:
@@ -173,7 +190,8 @@ def estimate(recipe: Recipe, plan: Plan, store: Store, planned: Store, n_left: i
     n_bytes = int(hours * (_BYTES_PER_HOUR + audio * _AUDIO_BYTES_PER_HOUR))
     free = None if is_url(store.url) else shutil.disk_usage(_nearest(Path(store.url))).free
     share = outcome.n_kept / max(outcome.n_records, 1)
-    found = Estimate(plan.n_records, plan.n_units, n_left, share, hours, n_bytes, free)
+    cost, unknown = core_hours(recipe, hours)
+    found = Estimate(plan.n_records, plan.n_units, n_left, share, hours, n_bytes, free, cost, unknown)
     if free is not None and n_bytes > 2 * free:
         raise StoreError(
             f"{store.url}: the output needs about {_size(n_bytes)}, and {_size(free)} are free; free some space, "
