@@ -14,6 +14,7 @@ from datagen.shards.store import LocalStore
 
 
 def main() -> None:
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="briefs in English and Chinese together")
     options = parser.parse_args()

@@ -11,9 +11,9 @@ from typing import Any
 
 KEY = "sk-test-7d1f0c55aa0943e2"
 _INVALID = (
-    "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'msg': \"Input should be "
-    "'text' or 'json_object'\", 'input': '%s', 'ctx': {'expected': \"'text' or 'json_object'\"}}\n\n  File "
-    '"/venv/llama_cpp/server/app.py", line 337, in create_chat_completion\n    POST /v1/chat/completions'
+    "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'msg': "
+    "\"Input should be 'text' or 'json_object'\", 'input': '%s', 'ctx': {'expected': \"'text' or 'json_object'\"}}\n\n"
+    '  File "/venv/llama_cpp/server/app.py", line 337, in create_chat_completion\n    POST /v1/chat/completions'
 )
 FORMS = ("json_schema", "json_object_schema", "json_object", "tools", "text")
 
@@ -85,7 +85,8 @@ class Server:
     forms: tuple[str, ...] = FORMS
     """Forms of answers that it understands."""
     is_llama_server: bool = False
-    """True to speak as llama.cpp's server b11434: it ignores the function to call, and answers with words like a call."""
+    """True to speak as llama.cpp's server b11434, which ignores the function to call: its answer has words like a
+    call."""
     n_loading: int = 0
     """Requests that it refuses at first, because its model is still being loaded."""
     unknown_form: int = 400
