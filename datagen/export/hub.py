@@ -237,9 +237,10 @@ def _faults_of_the_hub(to: str, *handled: type[Exception]) -> Iterator[None]:
     """Turn what the Hub's client raises into one message with a fix, but for what the caller handles."""
     from huggingface_hub.errors import HfHubHTTPError
 
+    own: tuple[type[Exception], ...] = (StoreError, *handled)
     try:
         yield
-    except (StoreError, *handled):
+    except own:
         raise
     except Exception as error:
         cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error  # of a file's upload
