@@ -1,4 +1,4 @@
-"""How this datagen was installed, so that messages name a command that works here."""
+"""The origin of this installation of datagen, so that messages name a command that works here."""
 
 import json
 import shlex
@@ -25,7 +25,7 @@ def pip_install(*extras: str) -> str:
 
 
 def _what(extras: str, origin: dict[str, object], here: Path) -> str:
-    """What to install.
+    """The argument of pip.
 
     Args:
         extras: Comma-separated names.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What a worker does at a moment."""
+    """The work of a worker at a moment."""
 
     node: str
     """Name of its machine."""

@@ -33,7 +33,7 @@ class Watcher:
         """Another unit is finished."""
 
     def workers(self, states: Sequence[WorkerState]) -> None:
-        """What each worker of a cluster does now. Called about every second, in another thread."""
+        """Receive the work of each worker of a cluster. Called about every second, in another thread."""
 
     def notice(self, line: str) -> None:
         """Report a problem and its handling in one line. Called in any thread."""
