@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -152,7 +153,8 @@ def test_the_terminal_shows_our_words_alone(tmp_path):
     arguments = [*command(recipe, tmp_path, tmp_path / "out", 1), "--engine", "ray"]
     process = start(arguments, tmp_path)
     assert process.wait() == 0, (tmp_path / "log").read_text()
-    said = (tmp_path / "log").read_text().splitlines()
+    progress = re.compile(r"\d+/\d+ units, |.*: planning and loading engines|  \S+ \d+: ")  # of a slow machine
+    said = [line for line in (tmp_path / "log").read_text().splitlines() if not progress.match(line)]
     assert said[0].endswith("4 records in 2 units")
     assert said[1].startswith("Done: ")
 
