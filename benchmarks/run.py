@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "wer": ("--dialogues", "4"),
     "vad": ("--dialogues", "4"),
     "text_speed": ("--times", "1", "--dialogues", "5", "--characters", "20000"),
+    "briefs": ("--count", "2000"),
     "verify": ("--takes", "8", "--every", "8"),
     "recordings": ("--dialogues", "4", "--only", "stereo-json-clean", "pairs-csv-clean"),
 }

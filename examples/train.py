@@ -29,7 +29,7 @@ try:
     from datagen.shards.vocab import SPECIALS
 except ImportError as error:
     raise SystemExit(
-        f"{error}. The example needs datagen with the extra train: pip install 'duplex-datagen[train]'"
+        f"{error}. The example needs datagen with the extra train: pip install '.[train]' in its clone"
     ) from error
 
 CURRICULUM = {  # stage: tasks and their shares, share of all training tokens

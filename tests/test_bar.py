@@ -10,6 +10,8 @@ from rich.console import Console
 
 from datagen.cli import bar
 from datagen.cli.bar import Bar
+from datagen.cli.progress import JobProgress
+from datagen.run.board import WorkerState
 
 
 class Lines(io.StringIO):
@@ -79,3 +81,14 @@ def test_the_reported_time_is_that_of_the_whole_command(monkeypatch):
         pass
     assert "check out took 1:0" in file.getvalue()
     assert bar.clock(3600) == "1:00:00"
+
+
+def test_the_workers_of_a_cluster_are_shown_in_lines_and_below_the_bar():
+    file = Lines()
+    shown = JobProgress("out")
+    shown.printer = printer(file)
+    shown.workers([WorkerState("node-a", 71, "speak", (4,), 65.0, 2)])
+    shown.print_state()
+    assert file.getvalue().splitlines()[-1] == "  node-a 71 (speak): unit 4 for 1:05, 2 done"
+    printer(file).print(shown.__rich__())
+    assert file.getvalue().splitlines()[-1].rstrip() == "  node-a 71 (speak): unit 4 for 1:05, 2 done"

@@ -2,12 +2,18 @@
 
 import logging
 import pickle
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import datagen
 from datagen.errors import StoreError
+from datagen.run.build import build
 from datagen.shards.bucket import PATIENCE, Bucket
+from tests.fences import blocks_of
 from tests.flaky_s3 import AFTER, BEFORE, FlakyS3, at_random
+from tests.run.builds import fake
 from tests.stores import SECRET, contents
 
 PASSING = [fault for fault in (*BEFORE, *AFTER) if fault != "403"]
@@ -262,3 +268,15 @@ def test_a_variable_that_makes_no_sense_is_not_quoted(s3: str, monkeypatch):
 def test_urls_of_other_stores_are_understood(monkeypatch, url):
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
     assert Bucket(url).url == url.rstrip("/")
+
+
+def test_the_reader_of_the_stores_page_reads_a_build_without_datagen(s3: str, tmp_path: Path):
+    page = Path(__file__).parent.parent / "docs" / "stores.md"
+    (block,) = (each.body for each in blocks_of(page) if each.runner == "tests/test_bucket.py")
+    build(fake(tmp_path, "run.unit_dialogues=2", n=5), s3)
+    names: dict[str, Any] = {}
+    exec(compile(block.replace("builds/mine", s3.removeprefix("s3://")), page.name, "exec"), names)
+    keys = [file.key for file in datagen.open(s3).manifest.files("three_stream", "train")]
+    assert names["train"] == sorted(f"{s3.removeprefix('s3://')}/{key}" for key in keys)
+    assert names["rows"].column_names == ["row_id", "input_ids", "loss_mask"]
+    assert names["rows"].num_rows > 0

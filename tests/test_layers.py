@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "datagen"
 FLOORS = [
     {"redaction", "suggest"},
-    {"errors", "interrupt", "clock", "seeds", "intervals", "resources", "terminal", ""},
+    {"errors", "installed", "interrupt", "clock", "seeds", "intervals", "resources", "terminal", ""},
     {"faults", "traces"},
     {"records"},
     {"recipe"},

@@ -35,6 +35,7 @@ from datagen.engines.speech_tokens import kmeans
 from datagen.engines.speech_tokens.kmeans import BLOCK, HOP, SAMPLE_RATE_HZ, Floats, LogMel
 from datagen.engines.tts.hibari import Hibari
 from datagen.errors import EngineMissingError
+from datagen.installed import pip_install
 
 WINDOW = 640
 N_MELS = 48
@@ -248,7 +249,7 @@ def cluster(points: Floats, seed: int) -> NDArray[np.int8]:
     try:
         from sklearn.cluster import MiniBatchKMeans
     except ImportError as error:
-        raise EngineMissingError("training a codebook needs: pip install 'duplex-datagen[codebook]'") from error
+        raise EngineMissingError(f"training a codebook needs: {pip_install('codebook')}") from error
     unlike = np.random.default_rng(seed).permutation(np.unique(points, axis=0))[:CODEBOOK_SIZE]
     search = MiniBatchKMeans(
         CODEBOOK_SIZE,

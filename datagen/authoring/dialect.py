@@ -17,7 +17,10 @@ _NEVER_DIALECT = (401, 402, 403, 405, 408, 409, 413, 425, 429)
 _CONTEXT = re.compile(
     r"(?:context (?:length|window|size)|maximum (?:model )?length|n_ctx)\D{0,40}?(\d{3,9})", re.IGNORECASE
 )
-_PROMPT = re.compile(r"(\d{1,9}) (?:tokens )?(?:in|from|of) (?:the|your) (?:messages|prompt|input)", re.IGNORECASE)
+_PROMPT = re.compile(
+    r"request \((\d{1,9}) tokens\)|(\d{1,9}) (?:tokens )?(?:in|from|of) (?:the|your) (?:messages|prompt|input)",
+    re.IGNORECASE,
+)
 _OF_THE_RECORD = ("context_length_exceeded", "content_filter", "content_policy_violation", "string_above_max_length")
 _MOST_READ = 4000
 """Characters of a server's message."""
@@ -127,6 +130,8 @@ def context_of(error: Exception) -> ContextLimit | None:
     ...     status_code, code = 400, "context_length_exceeded"
     >>> context_of(Refused("maximum context length is 4096 tokens. You requested 6074 tokens (6014 in the messages)"))
     ContextLimit(limit=4096, prompt=6014)
+    >>> context_of(Refused("request (6030 tokens) exceeds the available context size (4096 tokens), try increasing it"))
+    ContextLimit(limit=4096, prompt=6030)
     >>> context_of(Refused("No."))
     ContextLimit(limit=0, prompt=0)
     """
@@ -136,7 +141,7 @@ def context_of(error: Exception) -> ContextLimit | None:
     limit, prompt = _CONTEXT.search(text), _PROMPT.search(text)
     if getattr(error, "code", None) not in ("context_length_exceeded", "string_above_max_length") and not limit:
         return None
-    return ContextLimit(int(limit[1]) if limit else 0, int(prompt[1]) if prompt else 0)
+    return ContextLimit(int(limit[1]) if limit else 0, int(prompt[1] or prompt[2]) if prompt else 0)
 
 
 def complaint(error: Any, messages: tuple[Message, ...]) -> str:

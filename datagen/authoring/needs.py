@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from datagen.authoring.authoring_config import WriteRecipe
+from datagen.installed import pip_install
 from datagen.run.doctor import server
 from datagen.run.environment import Finding, credential
 
@@ -12,7 +13,7 @@ from datagen.run.environment import Finding, credential
 def needs(recipe: WriteRecipe) -> Iterator[Finding]:
     """Look for all that `datagen write` needs for a recipe. Connects to the server that it names; sends nothing."""
     has_client = find_spec("openai") is not None
-    fix = "" if has_client else "pip install 'duplex-datagen[llm]'"
+    fix = "" if has_client else pip_install("llm")
     yield Finding("package", "openai", "ok" if has_client else "missing", "for datagen write", fix)
     yield server("write.llm.base_url", recipe.llm.base_url)
     yield from (server("write.llm.more_base_urls", url) for url in recipe.llm.more_base_urls)

@@ -61,7 +61,11 @@ class LongWork(ABC):
     def _print_lines(self) -> None:
         while not self._over.wait(self._every_s):
             self.n_lines += 1
-            self.printer.print(Text(self.state()[1]), soft_wrap=True)
+            self.print_state()
+
+    def print_state(self) -> None:
+        """Print the line where there is no terminal."""
+        self.printer.print(Text(self.state()[1]), soft_wrap=True)
 
     def __rich__(self) -> "RenderableType":
         """Spinner, bar and line."""

@@ -98,7 +98,7 @@ def _print_dry_run(recipe: "Recipe", out: str, address: str | None) -> None:
     found = dry_run(recipe, out, address)
     for line in found.notices:
         typer.echo(printable(line))
-    typer.echo(f"{printable(out)}: {found.line}\nNo fault was found; nothing was written.")
+    typer.echo(f"{printable(out)}: {found.line}\n{found.cost}\nNo fault was found; nothing was written.")
 
 
 def refuse_code_of_a_data_set(recipe: str, overrides: Sequence[str]) -> None:

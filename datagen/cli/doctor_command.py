@@ -1,12 +1,12 @@
 """The command `datagen doctor`: what is there, what is missing, and the command that fixes it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datagen.cli.app import Json, Trust, app
+from datagen.installed import pip_install
 
 if TYPE_CHECKING:
     from datagen.run.environment import Finding
@@ -90,8 +90,10 @@ def _say(found: "Finding") -> None:
 
 def _verdict(lacking: "Sequence[Finding]") -> str:
     """The last line: how many things are missing, and one command for all extras among them."""
+    from datagen.run.environment import extras_of
+
     if not lacking:
         return "Nothing is missing."
-    extras = sorted({extra for each in lacking for extra in re.findall(r"duplex-datagen\[([\w,]+)\]", each.fix)})
-    command = f" All extras at once: pip install 'duplex-datagen[{','.join(extras)}]'" if extras else ""
+    extras = sorted({extra for each in lacking for extra in extras_of(each.fix)})
+    command = f" All extras at once: {pip_install(*extras)}" if extras else ""
     return f"{len(lacking)} missing.{command}"

@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,9 @@ from typing_extensions import override
 
 from datagen.cli.app import program, seconds_since_start
 from datagen.cli.bar import LongWork, clock
+from datagen.cli.worker_lines import worker_lines
 from datagen.clock import samples_to_ms
+from datagen.run.board import WorkerState
 from datagen.run.job import Watcher
 from datagen.run.status import Status
 from datagen.shards.bucket import is_url
@@ -38,12 +41,16 @@ class JobProgress(LongWork, Watcher):
         self._rate, self._n_samples = sample_rate_hz, 0
         self._n_units, self._n_done, self._n_before = 0, 0, 0
         self._began = time.monotonic()
+        self._workers: Sequence[WorkerState] = ()
 
     @override
     def __rich__(self) -> Group:
-        """The bar, and the rejects below it."""
+        """The bar, and below it the rejects and the workers of a cluster."""
         worst = ", ".join(f"{reason} {count}" for reason, count in self._rejects.most_common(4))
-        return Group(super().__rich__(), Text(f"  rejects: {worst}" if worst else "", style="dim", overflow="ellipsis"))
+        below = [f"rejects: {worst}" if worst else "", *worker_lines(self._workers)]
+        return Group(
+            super().__rich__(), *(Text(f"  {line}", style="dim", overflow="ellipsis", no_wrap=True) for line in below)
+        )
 
     @override
     def planned(self, plan: Plan[Any], n_done: int) -> None:
@@ -61,6 +68,17 @@ class JobProgress(LongWork, Watcher):
         self._n_done += 1
         self._rejects.update(marker.rejects)
         self._n_samples += marker.n_samples
+
+    @override
+    def workers(self, states: Sequence[WorkerState]) -> None:
+        self._workers = states
+
+    @override
+    def print_state(self) -> None:
+        """The state, and a line for each worker of a cluster."""
+        super().print_state()
+        for line in worker_lines(self._workers):
+            self.printer.print(Text(f"  {line}"), soft_wrap=True)
 
     @override
     def notice(self, line: str) -> None:

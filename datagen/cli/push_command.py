@@ -36,12 +36,19 @@ def push(
     public: Annotated[
         bool, typer.Option("--public", help="Make a new data set public; without it, it is private.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing; check the build and print what would be sent.")
+    ] = False,
 ) -> None:
     """Upload a finished build to the Hugging Face Hub. The same command resumes an upload that was cut.
 
     The token is that of `hf auth login`, or of the environment variable HF_TOKEN.
     """
+    from datagen.export.hub import preview
     from datagen.export.hub import push as run
 
+    if dry_run:
+        typer.echo(preview(out, to, public))
+        return
     summary = run(out, to, public, lambda line: typer.echo(line, err=True))
     typer.echo(summary)

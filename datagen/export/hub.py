@@ -24,6 +24,7 @@ from datagen.shards.card import CARD, FIGURES, CardFigures, licence_of
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.plan import PLAN
 from datagen.shards.store import Store, open_store
+from datagen.terminal import counted
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -68,10 +69,7 @@ def push(out: str, to: str, public: bool = False, say: Callable[[str], None] = l
             set holds another build, there is no token, or the Hub refuses.
     """
     name, store = _name(to), open_store(out)
-    manifest = Manifest.load(store)
-    entries = _entries(store, manifest)
-    if public and licence_of(manifest, CardFigures.load(store)) == "unknown":
-        raise StoreError(f"{out}: nobody stated its licence; run `datagen card {out} --licence ID` before --public")
+    entries = _checked(store, public)
     api = _api()
     with _faults_of_the_hub(to):
         api.create_repo(name, repo_type="dataset", private=not public, exist_ok=True)
@@ -82,6 +80,53 @@ def push(out: str, to: str, public: bool = False, say: Callable[[str], None] = l
             say(f"{number} of {len(batches)}: {len(batch)} files, {n_bytes / 1e6:,.1f} MB")
     n_sent = sum(map(len, batches))
     return f"{api.endpoint}/datasets/{name}: {n_sent} files sent, {len(entries) - n_sent} were there"
+
+
+def preview(out: str, to: str, public: bool = False) -> str:
+    """Check a build as `push` does, and return what it would send. Changes nothing on the Hub.
+
+    Without a token nothing is compared with the Hub.
+
+    Args:
+        out: Output of a finished build.
+        to: `hf:USER/NAME`.
+        public: As for `push`.
+
+    Raises:
+        StoreError: As `push`, but for a missing token.
+    """
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    name, store = _name(to), open_store(out)
+    left = entries = _checked(store, public)
+    state = "there is no token, so nothing was compared with the Hub"
+    if get_token():
+        try:
+            with _faults_of_the_hub(to, RepositoryNotFoundError):
+                left = _left(_api(), name, store, entries, to)
+            state = f"{counted(len(entries) - len(left), 'file')} of this build are there"
+        except RepositoryNotFoundError:
+            state = f"the data set does not exist yet, and would be {'public' if public else 'private'}"
+    n_bytes, n_commits = sum(entry.n_bytes for entry in left), len(list(_batches(left, is_url(store.url))))
+    return (
+        f"{to}: would send {counted(len(left), 'file')}, {n_bytes / 1e6:,.1f} MB, in {counted(n_commits, 'commit')}; "
+        f"{state}. Nothing was sent"
+    )
+
+
+def _checked(store: Store, public: bool) -> list[_Entry]:
+    """The files of a finished build, in the order in which they are sent.
+
+    Raises:
+        StoreError: If it is unfinished or damaged, or has no licence and shall be public.
+    """
+    manifest = Manifest.load(store)
+    entries = _entries(store, manifest)
+    if public and licence_of(manifest, CardFigures.load(store)) == "unknown":
+        out = store.url
+        raise StoreError(f"{out}: nobody stated its licence; run `datagen card {out} --licence ID` before --public")
+    return entries
 
 
 def _name(to: str) -> str:
@@ -188,13 +233,14 @@ def _operation(store: Store, key: str) -> "CommitOperationAdd":
 
 
 @contextmanager
-def _faults_of_the_hub(to: str) -> Iterator[None]:
-    """Turn what the Hub's client raises into one message with a fix."""
+def _faults_of_the_hub(to: str, *handled: type[Exception]) -> Iterator[None]:
+    """Turn what the Hub's client raises into one message with a fix, but for what the caller handles."""
     from huggingface_hub.errors import HfHubHTTPError
 
+    own: tuple[type[Exception], ...] = (StoreError, *handled)
     try:
         yield
-    except StoreError:
+    except own:
         raise
     except Exception as error:
         cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error  # of a file's upload

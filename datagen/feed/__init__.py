@@ -11,6 +11,7 @@ from datagen.feed.joined import JoinedShards
 from datagen.feed.reader import FeedPlan, Reader, Share, merge_states
 from datagen.feed.shard_files import IGNORED, Shards, ShardSource
 from datagen.feed.state import checked, fits
+from datagen.installed import pip_install
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
 from datagen.shards.vocab import Vocabulary
@@ -19,7 +20,7 @@ try:
     import torch
     from torch.utils.data import IterableDataset, get_worker_info
 except ImportError as error:
-    raise FeedError("datagen.feed needs torch: pip install 'duplex-datagen[train]'") from error
+    raise FeedError(f"datagen.feed needs torch: {pip_install('train')}") from error
 
 __all__ = ["IGNORED", "Batch", "Feed", "Stage", "merge_states"]
 

@@ -1,6 +1,6 @@
 """A table of a build as Arrow record batches."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +16,9 @@ SPLIT = pa.field("split", pa.string(), nullable=False)
 _BATCH_ROWS = 1024
 
 
-def batches(store: Store, manifest: Manifest, table: str, split: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def batches(
+    store: Store, manifest: Manifest, table: str, split: str, columns: list[str], keys: Container[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """Columns of a table, one file in memory at a time.
 
     Args:
@@ -25,12 +27,15 @@ def batches(store: Store, manifest: Manifest, table: str, split: str, columns: l
         table: `conversations`, `rejects`, or a task.
         split: Only this one; all if empty.
         columns: Columns of the table, in the order of the batches.
+        keys: Only files of these names; None: all.
     """
     is_task = table in manifest.tasks
     stored = [name for name in columns if not (is_task and name == "split")]
     if split and not is_task:
         stored = list(dict.fromkeys([*stored, "split"]))
     for file in manifest.files(table, split if is_task else ""):
+        if keys is not None and file.key not in keys:
+            continue
         found = from_parquet(store.open(file.key), file.key, stored)
         absent = [name for name in stored if name not in found.column_names]
         if is_task:

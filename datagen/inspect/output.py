@@ -196,14 +196,18 @@ class Output:
         frame: pandas.DataFrame = self.arrow(table, split, columns, limit).to_pandas()
         return frame
 
-    def dataset(self, task: str) -> "datasets.DatasetDict | datasets.IterableDatasetDict":
+    def dataset(self, task: str, n_files: int | None = None) -> "datasets.DatasetDict | datasets.IterableDatasetDict":
         """A task as Hugging Face `datasets` by split: memory-mapped, or streamed out of an object store.
+
+        Args:
+            task: The task.
+            n_files: Only the first files of each split, for a quick look; None: all.
 
         Raises:
             DatagenError: If there are no rows of the task.
         """
         self._need_task(task)
-        return dataset(self.url, self.manifest, task)
+        return dataset(self.url, self.manifest, task, n_files)
 
     # -- one of many --------------------------------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ def render(content: Content) -> str:
         "percent": percent,
         "bytes": size,
         "hours": hours,
-        "clock": clock,
+        "duration": duration,
         "short": shorten,
         "label": lambda kind: event_name(kind, ""),
         "words": words,
@@ -239,8 +239,9 @@ def _pick(talk: dict[str, Any]) -> dict[str, Any]:
     events = [event for event in talk["events"] if event["kind"] not in TRANSFERS]
     events.sort(key=lambda event: (*FIRST, event["kind"]).index(event["kind"]))
     kinds = Counter(event["label"] for event in events)
-    facts = {name: talk[name] for name in ("id", "split", "language", "n_ms")}
-    return {**facts, "kinds": list(kinds.items()), "link": link(talk)}
+    facts = {name: talk[name] for name in ("id", "split", "language", "n_ms", "total_ms")}
+    is_excerpt = talk["n_ms"] < talk["total_ms"]
+    return {**facts, "is_excerpt": is_excerpt, "kinds": list(kinds.items()), "link": link(talk)}
 
 
 def link(talk: dict[str, Any]) -> str:
@@ -291,14 +292,15 @@ def hours(n: float) -> str:
     return f"{n * 60:.1f} min" if n * 60 >= 1 else f"{n * 3600:.0f} s"
 
 
-def clock(ms: int) -> str:
-    """Milliseconds as minutes and seconds.
+def duration(ms: int) -> str:
+    """Milliseconds in words that cannot be taken for a time of day.
 
-    >>> clock(74_900)
-    '1:15'
+    >>> duration(24_300), duration(190_000), duration(120_000)
+    ('24 s', '3 min 10 s', '2 min')
     """
     minutes, seconds = divmod(round(ms / 1000), 60)
-    return f"{minutes}:{seconds:02}"
+    parts = [f"{minutes} min" if minutes else "", f"{seconds} s" if seconds or not minutes else ""]
+    return " ".join(filter(None, parts))
 
 
 def shorten(text: str, n_most: int = _LONGEST_TEXT) -> str:

@@ -95,7 +95,11 @@ class BuildJob(Job[Manifest]):
         arguments = self._for_workers, out
         if engine == "local":
             return [WorkerPool(Worker.open, arguments)]
-        return [WorkerPool(Worker.open, (*arguments, names), needs) for needs, names in self._pipeline.pools()]
+        pools = self._pipeline.pools()
+        return [
+            WorkerPool(Worker.open, (*arguments, names), needs, steps=", ".join(names) if len(pools) > 1 else "")
+            for needs, names in pools
+        ]
 
     @override
     def here(self, out: str, plan: Plan, store: Store) -> Callable[[int], Marker]:

@@ -16,6 +16,7 @@ from datagen.engines.catalogue import CARDS
 from datagen.engines.load import ENGINES, class_of
 from datagen.errors import DatagenError, EngineMissingError
 from datagen.faults import explained
+from datagen.installed import pip_install
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import Recipe
 from datagen.run.environment import Finding, credential, gpu, pip_of, ray
@@ -102,7 +103,7 @@ def _of_engine(key: str, kind: str, engine: Mapping[str, Any]) -> Iterator[Findi
     card = CARDS.get((kind, engine["name"]))
     if card:
         lacks = ", ".join(card.missing)
-        fix = pip_of(card.state) or f"install {card.needs or lacks}"
+        fix = pip_install(card.extra) if card.extra else f"install {card.needs or lacks}"
         state = Finding("engine", key, "missing", f"{engine['name']} lacks {lacks}", fix)
         yield state if lacks else Finding("engine", key, "ok", f"{engine['name']}, its packages are installed")
     elif engine["name"] not in ENGINES[kind]:

@@ -129,9 +129,21 @@ def pip_of(text: str) -> str:
 
     >>> pip_of("it needs torch: pip install 'duplex-datagen[s3]', then")
     "pip install 'duplex-datagen[s3]'"
+    >>> pip_of("it needs torch: /home/me/.venv/bin/pip install -e '.[s3]', then"), pip_of("run uv pip install '.[s3]'")
+    ("/home/me/.venv/bin/pip install -e '.[s3]'", "uv pip install '.[s3]'")
     """
-    found = re.search(r"pip install '[^']+'", text)
+    found = re.search(r"(?:uv |\S+ -m )?[^\s']*pip install (?:-e )?'[^']+'", text)
     return found[0] if found else ""
+
+
+def extras_of(command: str) -> list[str]:
+    """The extras that a pip command names.
+
+    >>> extras_of("pip install -e '.[s3,zh]'"), extras_of("pip install 'numpy'")
+    (['s3', 'zh'], [])
+    """
+    found = re.search(r"pip install (?:-e )?'[^'\[]*\[([\w,]+)\]", command)
+    return found[1].split(",") if found else []
 
 
 def gpu(needed: bool) -> Finding:

@@ -6,7 +6,7 @@ are skipped, markers decide which units are finished, and a killed run resumes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal
 
@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from datagen.errors import StoreError
 from datagen.recipe import LimitsConfig, PoolConfig
+from datagen.run.board import WorkerState
 from datagen.shards.plan import PLAN, I, Plan, read_plan, refuse_another
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker
@@ -30,6 +31,9 @@ class Watcher:
 
     def unit_done(self, marker: Marker) -> None:
         """Another unit is finished."""
+
+    def workers(self, states: Sequence[WorkerState]) -> None:
+        """Receive the work of each worker of a cluster. Called about every second, in another thread."""
 
     def notice(self, line: str) -> None:
         """Report a problem and its handling in one line. Called in any thread."""
@@ -48,6 +52,8 @@ class WorkerPool:
     """Number of units that a worker runs at once, each in a thread that waits for a server. Such a
     worker is a `Hand`; after an error its other units run to their end. 0: one unit at a time, in a
     separate process, because it may crash."""
+    steps: str = ""
+    """Names of its steps for people, if there are several pools."""
 
 
 class Job(ABC, Generic[_R, I]):

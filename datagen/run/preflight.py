@@ -22,10 +22,11 @@ from datagen.pipeline.step import apply
 from datagen.recipe import Recipe, refuse_secrets
 from datagen.records import Dialogue, Reject
 from datagen.run.budget import CpuBudget
+from datagen.run.cost import core_hours
 from datagen.run.kept import probe
 from datagen.run.kept_audio import WORDS_PER_HOUR
 from datagen.run.planning import identity, plan_build, remarks
-from datagen.run.ray import check_cluster
+from datagen.run.ray import reached
 from datagen.run.takes import check_takes
 from datagen.shards.bucket import is_url
 from datagen.shards.markers import missing
@@ -64,7 +65,7 @@ def faults_of(build: Pipeline, store: Store, address: str | None = None) -> list
         lambda: _check_writable(store),
     ]
     if address is not None:
-        probes.append(lambda: check_cluster(address))
+        probes.append(lambda: _check_reached(address))
     faults = list(build.faults())
     for check in probes:
         try:
@@ -75,6 +76,11 @@ def faults_of(build: Pipeline, store: Store, address: str | None = None) -> list
                 raise
             faults.append(known)
     return list({str(fault): fault for fault in faults}.values())  # a broken tokenizer breaks what is made of it too
+
+
+def _check_reached(address: str) -> None:
+    with reached(address):
+        pass
 
 
 def _check_inputs(build: Pipeline) -> None:
@@ -124,7 +130,23 @@ class Estimate:
     n_bytes: int
     free_bytes: int | None
     """Free space where the output lies; None for an object store."""
+    core_hours: float = 0.0
+    """Time of one core, from measured speeds; 0 if an engine's is not known."""
+    unknown_speed: str = ""
+    """That engine."""
     notices: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> str:
+        """The computing time for people."""
+        if self.unknown_speed:
+            return (
+                f"core-hours: not known for the engine {self.unknown_speed}; a build with --limit 20 measures its speed"
+            )
+        return (
+            f"core-hours: about {self.core_hours:.2g} (estimated from speeds measured on one core of 2.1 GHz; add a "
+            "tenth on a cluster)"
+        )
 
     @property
     def line(self) -> str:
@@ -168,7 +190,8 @@ def estimate(recipe: Recipe, plan: Plan, store: Store, planned: Store, n_left: i
     n_bytes = int(hours * (_BYTES_PER_HOUR + audio * _AUDIO_BYTES_PER_HOUR))
     free = None if is_url(store.url) else shutil.disk_usage(_nearest(Path(store.url))).free
     share = outcome.n_kept / max(outcome.n_records, 1)
-    found = Estimate(plan.n_records, plan.n_units, n_left, share, hours, n_bytes, free)
+    cost, unknown = core_hours(recipe, hours)
+    found = Estimate(plan.n_records, plan.n_units, n_left, share, hours, n_bytes, free, cost, unknown)
     if free is not None and n_bytes > 2 * free:
         raise StoreError(
             f"{store.url}: the output needs about {_size(n_bytes)}, and {_size(free)} are free; free some space, "

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +26,9 @@ from typing import Any, cast
 from datagen import errors
 from datagen.errors import ClusterError
 from datagen.faults import explained, explains
+from datagen.installed import pip_install
 from datagen.recipe import PoolConfig
+from datagen.run.board import Board, WorkerState
 from datagen.run.job import Job, WorkerPool
 from datagen.run.local import Done, Hand
 from datagen.run.pools import missing, room, sized
@@ -38,11 +40,21 @@ _PASSES = 3
 _UNITS_A_PASS = 20_000
 """Units in one Ray data set: the driver's memory does not grow with the job."""
 _POLL_SECONDS = 1.0
+_LOOK_SECONDS = 5.0
+Watch = Callable[[list[WorkerState]], None]
+"""A function that receives what each worker does."""
 _CONNECT_SECONDS = 10.0
 
 
 def run_ray(
-    job: Job[Any, Any], out: str, units: Sequence[int], n_workers: int, address: str, done: Done, notice: Notice
+    job: Job[Any, Any],
+    out: str,
+    units: Sequence[int],
+    n_workers: int,
+    address: str,
+    done: Done,
+    notice: Notice,
+    watch: Watch = lambda _: None,
 ) -> None:
     """Run units to their end.
 
@@ -55,13 +67,14 @@ def run_ray(
         address: `local`, `auto`, or the address of a cluster's head node.
         done: Called with the marker of each unit as it ends, in any order.
         notice: Called with a line on lost and repeated work.
+        watch: Called every second, in another thread, with what each worker does.
 
     Raises:
         ClusterError: If the cluster cannot be reached, cannot hold the job, or loses units
             repeatedly.
         DatagenError: As raised by a worker.
     """
-    with cluster(address, n_workers, notice), explains("Ray"):
+    with cluster(address, n_workers, notice), explains("Ray"), _board(watch) as board:
         pools = job.pools(out, n_workers, "ray")
         _wait_for_room([pool.needs for pool in pools], job.limits.cluster_seconds, notice)
         needs = sized([pool.needs for pool in pools], n_workers, len(units))
@@ -69,7 +82,7 @@ def run_ray(
         for begin in range(0, len(units), _UNITS_A_PASS):
             left = set(units[begin : begin + _UNITS_A_PASS])
             for _ in range(_PASSES):
-                for marker in _markers(job, sorted(left), pools, notice):
+                for marker in _markers(job, sorted(left), pools, board, notice):
                     left.discard(marker.unit)
                     done(marker)
                 if not left:
@@ -82,14 +95,16 @@ def run_ray(
                 )
 
 
-def _markers(job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool], notice: Notice) -> Iterator[Marker]:
+def _markers(
+    job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool], board: Any, notice: Notice
+) -> Iterator[Marker]:
     """The markers of units from the last pool, as they are made.
 
     Raises:
         DatagenError: As raised by a worker; with lanes, after the other units have ended.
     """
     failed: Exception | None = None
-    for row in _rows(job, units, pools):
+    for row in _rows(job, units, pools, board):
         for line in row["notes"].splitlines():
             notice(line)
         if not row["error"]:
@@ -102,7 +117,9 @@ def _markers(job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPoo
         raise failed
 
 
-def _rows(job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool]) -> Iterator[dict[str, Any]]:
+def _rows(
+    job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool], board: Any
+) -> Iterator[dict[str, Any]]:
     """The rows that come out of the last pool, one per unit."""
     import ray.data
 
@@ -119,7 +136,7 @@ def _rows(job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool])
         ends = index == 0, index == len(pools) - 1
         data = data.map(
             cast(Any, UnitActor),
-            fn_constructor_args=(pool.make, pool.arguments, job.limits.attempts, pool.lanes, *ends),
+            fn_constructor_args=(pool.make, pool.arguments, job.limits.attempts, pool.lanes, *ends, pool.steps, board),
             num_cpus=pool.needs.cpus,
             num_gpus=pool.needs.gpus,
             compute=ray.data.ActorPoolStrategy(
@@ -144,8 +161,11 @@ class UnitActor:
         lanes: int,
         first: bool,
         last: bool,
+        steps: str = "",
+        board: Any = None,
     ) -> None:
         self._first, self._last = first, last
+        self._board, self._me = board, (socket.gethostname(), os.getpid(), steps)
         self._notes: list[str] = []
         self._warden = Warden(make, arguments, attempts, self._notes.append)
         self._hand: Hand | Exception = self._warden
@@ -165,12 +185,20 @@ class UnitActor:
         if made["error"]:
             return {"unit": unit, **row}
         self._notes.clear()
+        self._report("begin", unit)
         try:
             made |= self._made(unit, row)
         except Exception as error:
             known = explained(error) or error
             made["error"], made["text"] = type(known).__name__, str(known)
+        self._report("end", unit)
         return {"unit": unit, **made, "notes": "\n".join([row.get("notes", ""), *self._notes]).strip("\n")}
+
+    def _report(self, what: str, unit: int) -> None:
+        """Tell the board, which answers nothing and may be lost: it decides nothing."""
+        if self._board is not None:
+            with suppress(Exception):
+                getattr(self._board, what).remote(*self._me, unit)
 
     def _made(self, unit: int, row: dict[str, Any]) -> dict[str, Any]:
         if isinstance(self._hand, Exception):
@@ -189,6 +217,30 @@ def _shown(marker: Marker) -> str:
     return replace(marker, files=()).to_json().decode()
 
 
+@contextmanager
+def _board(watch: Watch) -> Iterator[Any]:
+    """An actor to which workers report; what it knows is passed to `watch` every second."""
+    import ray
+
+    board: Any = cast(Any, ray).remote(num_cpus=0)(Board).remote()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_POLL_SECONDS):
+            with suppress(Exception):  # of a lost node or a busy cluster: the next look may succeed
+                watch(ray.get(board.workers.remote(), timeout=_LOOK_SECONDS))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield board
+    finally:
+        over.set()
+        thread.join()
+        with suppress(Exception):
+            ray.kill(board)
+
+
 # -- the cluster ------------------------------------------------------------------------------------------------
 
 
@@ -200,6 +252,7 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
         yield
         return
     _reach(address)
+    terminates = signal.getsignal(signal.SIGTERM)
     own: dict[str, Any] = (
         {"num_cpus": n_workers or os.cpu_count(), "include_dashboard": False} if address == "local" else {}
     )
@@ -213,6 +266,8 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
             f"Ray at {address!r} does not start ({_first_line(error)}); run the same command again, with fewer "
             "--workers if this machine is busy. docs/cluster.md says where its logs are"
         ) from error
+    if terminates is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminates)  # Ray sets its own
     try:
         with _native_messages_aside(), _ray_speaks_through(notice):
             yield
@@ -220,23 +275,25 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
         ray.shutdown()
 
 
-def check_cluster(address: str) -> None:
-    """Connect to a cluster, and disconnect; of a Ray that is yet to be started, check that it is installed.
+@contextmanager
+def reached(address: str, notice: Notice = lambda _: None) -> Iterator[None]:
+    """A connection to a cluster that runs; of a Ray that is yet to be started, check that it is installed.
+
+    `run_ray` uses this connection, so a command connects once.
 
     Args:
         address: As in `run_ray`.
+        notice: As in `run_ray`.
 
     Raises:
         ClusterError: If the cluster cannot be reached.
     """
     if address == "local":
         _installed()
+        yield
         return
-    terminates = signal.getsignal(signal.SIGTERM)
-    with cluster(address, 0, lambda _: None):
-        pass
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, terminates)  # Ray sets its own, and planning is still ahead
+    with cluster(address, 0, notice):
+        yield
 
 
 def _installed() -> Any:
@@ -248,7 +305,7 @@ def _installed() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ClusterError("Ray is not installed: pip install 'duplex-datagen[ray]'") from error
+        raise ClusterError(f"Ray is not installed: {pip_install('ray')}") from error
     return ray
 
 

@@ -1,14 +1,14 @@
 """Run a job: in this process, in worker processes, or on Ray."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from datagen.errors import LimitError, OutageError
 from datagen.interrupt import remembered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.local import Hand, run_local
-from datagen.run.ray import check_cluster, run_ray
+from datagen.run.ray import reached, run_ray
 from datagen.run.standing import standing
 from datagen.run.supervise import Notice, Warden
 from datagen.shards.markers import all_but, missing
@@ -47,10 +47,11 @@ def run_job(
     Raises:
         DatagenError: If the user can fix the fault: in recipe, inputs, engines, output or cluster.
     """
-    with remembered():
+    watcher = watcher or Watcher()
+    with remembered(), ExitStack() as stack:
         if engine == "ray" and not job.complete(open_store(out)):
-            check_cluster(address)  # a cluster that cannot be reached leaves no plan behind
-        return _run(job, out, n_workers, watcher or Watcher(), engine, address, verify)
+            stack.enter_context(reached(address, watcher.notice))  # one that cannot be reached leaves no plan behind
+        return _run(job, out, n_workers, watcher, engine, address, verify)
 
 
 def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: Engine, address: str, verify: bool) -> _R:
@@ -75,7 +76,7 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
     if left:
         with _outages_tell_what_is_done(store, plan):
             if engine == "ray":
-                run_ray(job, out, left, n_workers, address, done, watcher.notice)
+                run_ray(job, out, left, n_workers, address, done, watcher.notice, watcher.workers)
             elif n_workers:
                 (pool,) = job.pools(out, n_workers, engine)
                 hands = _hands(pool, min(n_workers, len(left)), job.limits.attempts, watcher.notice)

@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KEY = "sk-test-7d1f0c55aa0943e2"
+_INVALID = (
+    "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'msg': "
+    "\"Input should be 'text' or 'json_object'\", 'input': '%s', 'ctx': {'expected': \"'text' or 'json_object'\"}}\n\n"
+    '  File "/venv/llama_cpp/server/app.py", line 337, in create_chat_completion\n    POST /v1/chat/completions'
+)
 FORMS = ("json_schema", "json_object_schema", "json_object", "tools", "text")
 
 
@@ -79,6 +84,11 @@ class Server:
     faults: Faults = lambda ask: None
     forms: tuple[str, ...] = FORMS
     """Forms of answers that it understands."""
+    is_llama_server: bool = False
+    """True to speak as llama.cpp's server b11434, which ignores the function to call: its answer has words like a
+    call."""
+    n_loading: int = 0
+    """Requests that it refuses at first, because its model is still being loaded."""
     unknown_form: int = 400
     """Status of its reply to a form that it does not understand; llama-cpp-python answers 500."""
     context: int = 0
@@ -172,10 +182,18 @@ class Server:
         form = _form(body)
         if form not in self.forms:
             said = {"error": {"message": f"{form} of response_format is not supported", "code": None}}
-            if self.unknown_form >= 500:  # as llama-cpp-python puts it
-                said = {"error": {"message": f"1 validation error: input: {form}", "type": "internal_server_error"}}
+            if self.unknown_form >= 500:  # as llama-cpp-python 0.2.62 puts it
+                said = {"error": {"message": _INVALID % form, "type": "internal_server_error", "param": None}}
             return self.unknown_form, json.dumps(said).encode()
         n_prompt = _usage(body, "")["prompt_tokens"]
+        if self.n_loading:  # as llama.cpp's server begins
+            self.n_loading -= 1
+            said = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
+            return 503, json.dumps(said).encode()
+        if self.context and n_prompt + 1 > self.context and self.is_llama_server:
+            said = f"request ({n_prompt} tokens) exceeds the available context size ({self.context} tokens), "
+            fault = {"code": 400, "message": f"{said}try increasing it", "type": "exceed_context_size_error"}
+            return 400, json.dumps({"error": {**fault, "n_prompt_tokens": n_prompt, "n_ctx": self.context}}).encode()
         if self.context and n_prompt + 1 > self.context:
             said = f"This model's maximum context length is {self.context} tokens. However, you requested {n_prompt}"
             said += f" tokens ({n_prompt} in the messages, 0 in the completion)."
@@ -197,6 +215,9 @@ class Server:
         if fault.raw is not None:
             return await _send(writer, 200, fault.raw, fault.headers, n_missing=100 if fault.drop else 0)
         text = self._text(ask, fault)
+        if self.is_llama_server and "tools" in body:
+            text = f'{{"name": "{body["tool_choice"]["function"]["name"]}", "arguments": {text}}}'
+            body = {name: value for name, value in body.items() if name != "tools"}
         finished = await (_stream if body.get("stream") else _whole)(writer, text, fault, body, self.usage)
         self.n_replies += 1
         self.on_reply(self.n_replies)
@@ -300,6 +321,7 @@ def _usage(body: Any, text: str) -> dict[str, int]:
 
 
 async def _whole(writer: asyncio.StreamWriter, text: str, fault: Fault, body: Any, usage: bool) -> bool:
+    finish = fault.finish
     message: dict[str, Any] = {
         "role": "assistant",
         "content": None if fault.refusal else text,
@@ -307,10 +329,11 @@ async def _whole(writer: asyncio.StreamWriter, text: str, fault: Fault, body: An
     }
     if "tools" in body and not fault.refusal:
         called = {"name": body["tool_choice"]["function"]["name"], "arguments": text}
+        finish = "tool_calls" if finish == "stop" else finish
         message |= {"content": None, "tool_calls": [{"id": "c", "type": "function", "function": called}]}
     reply: dict[str, Any] = {
         "id": "x", "object": "chat.completion", "created": 0, "model": f"{body['model']}-0613",
-        "choices": [{"index": 0, "message": message, "finish_reason": fault.finish}],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
     }  # fmt: skip
     if usage:
         reply["usage"] = _usage(body, text)

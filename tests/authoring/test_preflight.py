@@ -59,6 +59,34 @@ def test_a_form_that_is_taken_and_ignored_is_not_the_dialect(server, tmp_path):
     assert "structured answers as json_object" in lines.lines[0]
 
 
+def test_a_server_that_writes_calls_as_words_takes_no_tools(server, tmp_path):
+    """As llama.cpp's server did with a real model: status 200, and `{"name": ..., "arguments": ...}` as the content."""
+    server.is_llama_server, server.forms, lines = True, ("tools", "text"), Lines()
+    assert write(of(server, tmp_path, *ALL), str(tmp_path / "out"), lines).n_kept == 4
+    assert "structured answers as text" in lines.lines[0]
+    fixed = llm(server, structured="tools")
+    with pytest.raises(EngineError, match=r"no function is called.*set llm\.structured\. Nothing was committed"):
+        write(of(server, tmp_path, "spoken", llm=fixed), str(tmp_path / "fixed"))
+    assert not list((tmp_path / "fixed").glob("units/*"))
+
+
+def test_a_server_that_still_loads_its_model_is_waited_for(server, tmp_path):
+    server.n_loading, quick = 3, llm(server, max_wait_seconds=0.01)
+    found = write(of(server, tmp_path, "spoken", llm=quick), str(tmp_path / "out"))
+    assert (found.n_kept, found.rejects) == (4, {})
+
+
+@pytest.mark.parametrize("is_llama_server", [False, True])
+def test_the_servers_words_about_its_context_are_understood(server, tmp_path, is_llama_server):
+    server.context, server.is_llama_server = 300, is_llama_server
+    with pytest.raises(
+        EngineError, match=r"^context_length: .*300 tokens.*\(prompt of about [3-9]\d\d tokens\)"
+    ) as caught:
+        write(of(server, tmp_path, "script"), str(tmp_path / "out"))
+    asked = [sum(len(message["content"]) for message in ask.body["messages"]) // 4 for ask in server.asks]
+    assert any(f"prompt of about {n} tokens" in str(caught.value) for n in asked), "the server's count, not ours"
+
+
 def test_a_corrected_setting_opens_the_way_without_a_new_output(server, tmp_path):
     server.forms, server.unknown_form = ("json_object_schema", "text"), 500
     fixed = llm(server, structured="json_schema", retries=0, max_wait_seconds=0.01)

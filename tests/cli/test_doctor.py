@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from datagen.engines.catalogue import Card
+from datagen.installed import pip_install
 from datagen.run import doctor as doctors
 from datagen.run import environment
 
@@ -47,9 +48,9 @@ def test_a_credential_is_never_shown(datagen, monkeypatch):
 
 
 def test_all_that_a_recipe_lacks_is_listed_at_once(datagen, monkeypatch):
-    lacking = Card("x", ("no_such_module",), needs="duplex-datagen[zh]")
+    lacking = Card("x", ("no_such_module",), extra="zh")
     monkeypatch.setitem(doctors.CARDS, ("tts", "kokoro"), lacking)
-    monkeypatch.setitem(doctors.CARDS, ("asr", "whisper"), Card("x", ("nothing",), needs="duplex-datagen[asr]"))
+    monkeypatch.setitem(doctors.CARDS, ("asr", "whisper"), Card("x", ("nothing",), extra="asr"))
     monkeypatch.setattr(environment.shutil, "which", lambda _: None)
     Path("mine.yaml").write_text(
         "name: mine\nextends: chinese\ninput: {paths: [gone.jsonl]}\nverify: {asr: {name: whisper}}\n"
@@ -60,8 +61,8 @@ def test_all_that_a_recipe_lacks_is_listed_at_once(datagen, monkeypatch):
     status, findings = found(datagen, "mine.yaml")
     missing = {key: each["fix"] for key, each in findings.items() if each["state"] == "missing"}
     assert status == 1
-    assert missing["engine", "engines.tts"] == "pip install 'duplex-datagen[zh]'"
-    assert missing["engine", "verify.asr"] == "pip install 'duplex-datagen[asr]'"
+    assert missing["engine", "engines.tts"] == pip_install("zh")
+    assert missing["engine", "verify.asr"] == pip_install("asr")
     for key in (
         ("file", "mix.noise[0].options.path"),
         ("file", "engines.speech_tokenizer.options.path"),
@@ -72,7 +73,7 @@ def test_all_that_a_recipe_lacks_is_listed_at_once(datagen, monkeypatch):
     said = datagen.run("doctor", "mine.yaml")[1]
     for part in ("gone.jsonl: no such file", "gone", "MISSING  gpu"):
         assert part in said
-    assert said.splitlines()[-1].endswith("All extras at once: pip install 'duplex-datagen[asr,zh]'")
+    assert said.splitlines()[-1].endswith(f"All extras at once: {pip_install('asr', 'zh')}")
 
 
 def test_a_faulty_recipe_is_one_finding(datagen):
@@ -87,8 +88,8 @@ def test_a_package_that_is_known_to_lack_is_not_named_again(datagen, monkeypatch
     from datagen.errors import EngineMissingError
     from datagen.pipeline.pipeline import Pipeline
 
-    fix = "pip install 'duplex-datagen[zh]'"
-    monkeypatch.setitem(doctors.CARDS, ("tts", "tone"), Card("x", ("no_such",), needs="duplex-datagen[zh]"))
+    fix = pip_install("zh")
+    monkeypatch.setitem(doctors.CARDS, ("tts", "tone"), Card("x", ("no_such",), extra="zh"))
     monkeypatch.setattr(Pipeline, "faults", lambda _: iter([EngineMissingError(f"tone is missing: {fix}")]))
     _, findings = found(datagen, "fake")
     assert [key for key, each in findings.items() if each["fix"] == fix] == [("engine", "engines.tts")]

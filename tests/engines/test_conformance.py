@@ -40,9 +40,7 @@ def engine(kind: str, name: str):
 
 def every() -> list:
     return [
-        pytest.param(
-            kind, name, marks=pytest.mark.skipif(bool(card.missing), reason=f"needs {card.needs or card.missing}")
-        )
+        pytest.param(kind, name, marks=pytest.mark.skipif(bool(card.missing), reason=card.state))
         for kind, name, card in cards()
         if (kind, name) not in ELSEWHERE
     ]

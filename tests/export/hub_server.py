@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _in_repository(self, name: str, call: str, body: bytes) -> None:
         files = self.hub.repositories.get(name)
         if files is None:
-            self._answer(404, {"error": "Repository not found"})
+            self._answer(404, {"error": "Repository not found"}, ("X-Error-Code", "RepoNotFound"))
         elif call == "tree":
             self._answer(200, self.hub.tree(name))
         elif call == "preupload":
@@ -151,11 +151,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.objects[oid] = body
         self._answer(200, {})
 
-    def _answer(self, status: int, body: Any) -> None:
+    def _answer(self, status: int, body: Any, *headers: tuple[str, str]) -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        for name, value in headers:
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 

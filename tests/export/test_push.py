@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from datagen.cli import app
 from datagen.errors import StoreError
 from datagen.export import hub as uploads
-from datagen.export.hub import push
+from datagen.export.hub import preview, push
 from datagen.run.check import check
 from datagen.shards.store import LocalStore
 from tests.export.hub_server import TOKEN, Hub, pretended_hub
@@ -76,6 +76,26 @@ def test_a_cut_upload_continues_without_sending_files_again(hub, out, tmp_path):
     assert set(hub.stored.values()) == {1}
     assert len({path for commit in hub.commits for path in commit}) == sum(map(len, hub.commits))
     assert check(LocalStore(copied(hub, tmp_path / "copy"))).faults == []
+
+
+def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(hub, out, monkeypatch):
+    n_bytes = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    new = preview(str(out), TO)
+    assert f", {n_bytes / 1e6:,.1f} MB, in " in new
+    assert "does not exist yet, and would be private. Nothing was sent" in new
+    assert hub.repositories == {}
+    hub.n_stores_left = 6
+    with pytest.raises(StoreError):
+        push(str(out), TO)
+    n_commits, there = len(hub.commits), len(hub.repositories["ann/talks"]) - 1
+    found = CliRunner().invoke(app, ["push", str(out), TO, "--dry-run"])
+    assert f"{there} files of this build are there. Nothing was sent" in found.stdout
+    assert len(hub.commits) == n_commits
+    monkeypatch.setenv("HF_TOKEN", "")
+    assert "there is no token, so nothing was compared" in preview(str(out), TO)
+    (out / "manifest.json").unlink()
+    with pytest.raises(StoreError, match=r"manifest\.json"):
+        preview(str(out), TO)
 
 
 @pytest.mark.parametrize(("change", "says"), [("cut", "bytes, not"), ("gone", "it is missing")])

@@ -146,6 +146,8 @@ def test_a_task_is_a_data_set_of_the_files_the_manifest_names(out, output, tmp_p
         stray.unlink()
     rows = [row for split in found for row in found[split]]
     assert sorted(row["row_id"] for row in rows) == sorted(row["row_id"] for row in read(out, "asr"))
+    (first, *_) = output.manifest.files("asr", "train")
+    assert len(output.dataset("asr", n_files=1)["train"]) == first.n_rows < len(found["train"])
     ids = {row["row_id"]: row["input_ids"] for row in rows}
     assert ids[output.row("asr", 0).row_id] == output.row("asr", 0).input_ids.tolist()
 
@@ -173,6 +175,11 @@ def test_an_output_in_an_object_store_reads_the_same(out, output, s3):
     streamed = [row for split in there.dataset("asr").values() for row in split]
     assert sorted(row["row_id"] for row in streamed) == sorted(row["row_id"] for row in read(out, "asr"))
     assert "split" not in streamed[0]
+    n_files = len(list(there.manifest.files("asr", "train")))
+    assert n_files > 1
+    assert there.dataset("asr")["train"].num_shards == n_files, "workers of a loader share the files"
+    (first, *_) = there.manifest.files("asr", "train")
+    assert len(list(there.dataset("asr", n_files=1)["train"])) == first.n_rows
 
 
 def test_an_output_says_what_it_is(output):

@@ -129,3 +129,13 @@ def test_the_page_says_who_wrote_and_judged(tmp_path):
     for said in ("the-model", "f" * 12, ">safety<"):
         assert said in text
     assert "Scripts:" not in write_report(str(made(tmp_path / "plain", n=2)[0])).file.read_text("utf-8")
+
+
+def test_an_excerpt_is_named_as_one(out, tmp_path, monkeypatch):
+    monkeypatch.setattr("datagen.report.player._RECORDED_S", 20)
+    text = write_report(str(out), str(tmp_path / "r.html"), 3).file.read_text("utf-8")
+    assert re.search(r"<span>\d+ s from a conversation of [\d a-z]+ s</span>", text)
+    assert "Of long ones this page holds an excerpt" in text
+    monkeypatch.undo()
+    whole = write_report(str(out), str(tmp_path / "w.html"), 1).file.read_text("utf-8")
+    assert "from a conversation of" not in whole

@@ -1,5 +1,6 @@
 """On a cluster of four nodes the same content as in one process, whatever the workers, pools and unit sizes."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,23 @@ def test_a_cluster_that_refuses_our_token_is_one_clear_error(on_ray, monkeypatch
     said = (tmp_path / "log").read_text()
     assert "does not accept our token. Set RAY_AUTH_MODE=token" in said.splitlines()[-1]
     assert "Traceback" not in said
+
+
+_COUNTED = """
+import sys, ray
+from datagen.recipe import load
+from datagen.run.build import build
+real, calls = ray.init, []
+ray.init = lambda *given, **named: calls.append(given) or real(*given, **named)
+build(load(sys.argv[1]), sys.argv[2], 1, engine="ray", address=sys.argv[3])
+print("connected", len(calls))
+"""
+
+
+def test_a_build_connects_once(cluster, on_ray, tmp_path):
+    words = command(fake(tmp_path, n=4), tmp_path, tmp_path / "out", 1)
+    recipe = next(word for word in words if word.endswith(".yaml"))
+    process = start([sys.executable, "-c", _COUNTED, recipe, str(tmp_path / "out"), cluster.address], tmp_path)
+    assert process.wait() == 0, (tmp_path / "log").read_text()
+    assert (tmp_path / "log").read_text().splitlines()[-1] == "connected 1"
+    assert faults(tmp_path / "out") == []

@@ -2,13 +2,14 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from datagen.errors import EngineError, LimitError
 from datagen.recipe import Recipe
+from datagen.run.board import WorkerState
 from datagen.run.build import build
 from datagen.shards.plan import Plan
 from datagen.shards.store import LocalStore
@@ -70,6 +71,9 @@ class Watching:
 
     def notice(self, line: str) -> None:
         self.notices.append(line)
+
+    def workers(self, states: Sequence[WorkerState]) -> None:
+        pass
 
 
 def test_a_watcher_hears_of_every_unit_once(tmp_path):

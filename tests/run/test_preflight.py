@@ -11,11 +11,13 @@ from datagen.engines.fakes import ToneTokenizer, ToneVoice
 from datagen.engines.normalizers import English
 from datagen.errors import DatagenError, EngineError, ResumeError, StoreError
 from datagen.pipeline.pipeline import Pipeline
+from datagen.recipe import load
 from datagen.run.build import build
+from datagen.run.cost import core_hours
 from datagen.run.job import Watcher
 from datagen.run.preflight import dry_run, preflight
 from datagen.shards.store import LocalStore, open_store
-from tests.run.builds import fake, read
+from tests.run.builds import fake, read, talk
 
 
 def sounds(folder, *bad):
@@ -90,6 +92,7 @@ def test_a_dry_run_writes_nothing_and_knows_what_is_left(tmp_path):
     found = dry_run(recipe, str(out))
     assert (found.n_records, found.n_units, found.n_left) == (6, 3, 3)
     assert found.kept_share == pytest.approx(4 / 6) and found.hours > 0 and found.n_bytes > 0
+    assert found.cost.startswith("core-hours: not known for the engine tone; ")
     assert not out.exists()
     build(recipe, str(out))
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*")}
@@ -97,6 +100,19 @@ def test_a_dry_run_writes_nothing_and_knows_what_is_left(tmp_path):
     assert {file: file.stat().st_mtime_ns for file in out.rglob("*")} == before
     with pytest.raises(ResumeError):
         dry_run(fake(tmp_path, "seed=8"), str(out))
+
+
+def test_core_hours_follow_from_the_engines_and_what_is_left(tmp_path):
+    (tmp_path / "in.jsonl").write_text(
+        json.dumps(talk("What do I need for tea?", "Leaves, and water that has boiled."))
+    )
+    real = load("quickstart", (f"input.paths=[{tmp_path / 'in.jsonl'}]",))
+    found = dry_run(real, str(tmp_path / "out"))
+    assert found.core_hours == pytest.approx(found.hours / 108)
+    assert f"about {found.core_hours:.2g} (" in found.cost
+    assert core_hours(load("quickstart", ("verify.asr={name: whisper}",)), 1.0)[0] == pytest.approx(1 / 108 + 1 / 22)
+    by_language = "engines.tts={name: by_language, options: {en: {name: hibari}, zh: {name: kokoro}}}"
+    assert core_hours(load("quickstart", (by_language,)), 3.0) == (pytest.approx(1.0), "")
 
 
 def test_a_dry_run_finds_the_faults_of_a_build(tmp_path):

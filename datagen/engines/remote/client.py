@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from datagen.errors import EngineError, EngineMissingError
+from datagen.installed import pip_install
 
 _MOST_SHOWN = 200
 """Characters of a server's message in an error."""
@@ -31,9 +32,7 @@ def http_client(
         import httpx2
         import openai
     except ImportError as error:
-        raise EngineMissingError(
-            f"{user} needs the package openai>=3: pip install 'duplex-datagen[{extra}]'"
-        ) from error
+        raise EngineMissingError(f"{user} needs the package openai>=3: {pip_install(extra)}") from error
     settings: dict[str, Any] = {"api_key": key or "none", "base_url": base_url, "max_retries": 0}
     if not n_connections:
         return openai.OpenAI(timeout=timeout_seconds, **settings)

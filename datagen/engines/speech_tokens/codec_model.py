@@ -11,6 +11,7 @@ from typing import Any
 from datagen.engines.gpu import NO_GPU, outage_of
 from datagen.engines.model_files import sha256_of_all
 from datagen.errors import EngineError, EngineMissingError
+from datagen.installed import pip_install
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -81,9 +82,7 @@ def _transformers(family: Family) -> Any:
         import torch  # noqa: F401
         import transformers
     except ImportError as error:
-        raise EngineMissingError(
-            f"speech tokenizer {family.engine} needs: pip install 'duplex-datagen[codec]'"
-        ) from error
+        raise EngineMissingError(f"speech tokenizer {family.engine} needs: {pip_install('codec')}") from error
     return transformers
 
 

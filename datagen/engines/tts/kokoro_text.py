@@ -14,9 +14,10 @@ from typing import Any
 from datagen.engines.tts.hibari import Hibari
 from datagen.engines.tts.word_times import NO_WORD, Phrase
 from datagen.errors import EngineError, EngineMissingError
+from datagen.installed import pip_install
 from datagen.text.phrases import HAN
 
-MISSING = "the packages of Chinese speech are not installed: pip install 'duplex-datagen[zh]'"
+MISSING = f"the packages of Chinese speech are not installed: {pip_install('zh')}"
 _HAN = re.compile(f"[{HAN}]")
 _STRETCH = re.compile(f"[{HAN}]+|[^{HAN}]")
 _MARKS = str.maketrans("，。！？：；、", ",.!?:;,")

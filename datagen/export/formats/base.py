@@ -10,6 +10,7 @@ from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
 from datagen.inspect import Output
+from datagen.installed import pip_install
 from datagen.suggest import did_you_mean
 
 Lines = Mapping[tuple[str, str], Sequence[Any]]
@@ -93,6 +94,4 @@ def need(package: str, extra: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise DatagenError(
-            f"this export format needs {package} ({error}): pip install 'duplex-datagen[{extra}]'"
-        ) from error
+        raise DatagenError(f"this export format needs {package} ({error}): {pip_install(extra)}") from error

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from datagen.errors import EngineMissingError
+from datagen.installed import pip_install
 from datagen.text import Read, spoken
 from datagen.text.phrases import HAN
 
@@ -141,4 +142,4 @@ def _need(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise EngineMissingError("verify.asr needs the extra `asr`: pip install 'duplex-datagen[asr]'") from error
+        raise EngineMissingError(f"verify.asr needs the extra `asr`: {pip_install('asr')}") from error

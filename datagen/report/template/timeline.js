@@ -162,7 +162,8 @@ function drawFacts() {
   const t = state.talk, facts = [["split", t.split], ["language", t.language], ["source", t.source], ["record", t.record],
     ["user", t.voices.user.join(", ")], ["assistant", t.voices.assistant.join(", ")], ["user's channel", t.mixing.join("; ") || "clean"]];
   if (t.n_ms < t.total_ms) {
-    facts.push(["shown", `${clock(t.first_ms)} to ${clock(t.first_ms + t.n_ms)} of ${clock(t.total_ms)}`]);
+    const shown = `${clock(t.first_ms)} to ${clock(t.first_ms + t.n_ms)}`;
+    facts.push(["excerpt", `this page holds ${shown} of a conversation that lasts ${clock(t.total_ms)}`]);
   }
   $("talk-title").replaceChildren(make("bdi", "", t.id));
   $("talk-facts").replaceChildren(...facts.map(([name, value]) => {
