@@ -36,7 +36,7 @@ from datagen.shards.chunks import (
     ChunkedConversation,
     ChunkedUtterance,
     TextStream,
-    fill,
+    grid_of,
     joined,
     windows,
 )
@@ -169,11 +169,7 @@ class Flatten:
         n_speech, n_text, width = layout.n_speech, layout.n_text, layout.width
         text = self._text(talk, n_speech, n_text, ceil_div(talk.n_frames, n_speech))
         n_chunks = text.n_chunks
-        grid = np.empty((n_chunks, width), np.int32)
-        fill(grid[:, layout.user], talk.user, talk.user_fill)
-        fill(grid[:, layout.assistant], talk.assistant, talk.assistant_fill)
-        if n_text:
-            fill(grid[:, layout.text], text.ids, self._vocabulary["<|text_silence|>"])
+        grid = grid_of(talk, text, layout, self._vocabulary["<|text_silence|>"])
         n_most = (self._room(talk, task) or 0) // width
         if n_most < 1:
             return

@@ -59,6 +59,7 @@ FORMATS: dict[str, str] = {
     "megatron": "megatron:Megatron",
     "mds": "mds:Mds",
     "litdata": "litdata:LitData",
+    "preference": "preference:Preference",
     "full-duplex-bench": "full_duplex_bench:FullDuplexBench",
 }
 """Module and class by name of the format."""

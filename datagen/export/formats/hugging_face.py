@@ -76,14 +76,19 @@ class HuggingFace(Format):
 
     def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:
         """The card. It names no split without conversations, because `datasets` refuses to load one."""
-        filled = [split for split in splits if lines["files", split]]
-        paths = [{"split": split, "path": f"{split}/data.*.parquet"} for split in filled]
-        front = yaml.safe_dump({"configs": [{"config_name": "default", "data_files": paths}]}, sort_keys=False)
-        yield "README.md", f"---\n{front}---\n\n{_CARD}".encode()
+        yield "README.md", splits_card(splits, lines, _CARD)
 
     def next_step(self, to: str) -> str:
         """A line on how to read it."""
         return f"datasets.load_dataset({to!r})"
+
+
+def splits_card(splits: Sequence[str], lines: Lines, text: str) -> bytes:
+    """A card with the files `SPLIT/data.*.parquet` of each split that has some in the list `files`."""
+    filled = [split for split in splits if lines["files", split]]
+    paths = [{"split": split, "path": f"{split}/data.*.parquet"} for split in filled]
+    front = yaml.safe_dump({"configs": [{"config_name": "default", "data_files": paths}]}, sort_keys=False)
+    return f"---\n{front}---\n\n{text}".encode()
 
 
 def _row(clip: ExportClip) -> dict[str, Any]:
