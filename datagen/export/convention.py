@@ -47,6 +47,18 @@ class Convention:
     shard_hours: Annotated[float, unit("hours of conversation; 0: as the format suggests")] = 0.0
     """Approximate length of what lies in a shard of all splits."""
 
+    swap: bool = False
+    """True if the speakers exchange roles."""
+    speed: Annotated[float, unit("times as fast")] = 1.0
+    """Speed of the sound, and so of all times; pitch changes with it."""
+    noise_db: Annotated[float, unit("dB of the user's speech against the noise")] | None = None
+    """Level of generated noise that is added to the user's channel; None: no noise."""
+
+    @property
+    def augments(self) -> bool:
+        """True if conversations are not exported as they were built."""
+        return self.swap or self.speed != 1 or self.noise_db is not None
+
     def rate_hz(self, role: Role, built_hz: int) -> int:
         """The sample rate of a role's sound.
 

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from datagen import __version__
 from datagen.errors import DatagenError, ResumeError, StoreError
+from datagen.export.augment import cannot_swap
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention, convention_of
 from datagen.export.export_identity import EXPORT, Exported, ExportIdentity
@@ -123,7 +124,7 @@ class ExportJob(Job[Exported, ExportIdentity]):
             _ = self._output.speech_tokenizer  # refuses, before any worker starts, what must not be loaded
         kind = format_of(name)
         self._format = kind(convention, self._output)
-        self._hours = convention.shard_hours or kind.hours
+        self._hours = convention.shard_hours or min(kind.hours, manifest.hours / kind.least_units)
         self.identity = ExportIdentity(
             datagen=__version__,
             build=manifest.digest,
@@ -325,7 +326,7 @@ class ExportWorker:
         """Export and commit a unit."""
         files = UnitFiles(self._store, unit)
         taken: list[tuple[str, int]] = []
-        self._format.write(self._clips(unit, taken), files)
+        self._format.write(self._clips(unit, taken, files), files)
         files.close()
         splits = [split for split, _ in taken]
         hashes = (hashlib.blake2b(f"{f.key} {f.sha256}".encode(), digest_size=16).digest() for f in files.files)
@@ -344,16 +345,20 @@ class ExportWorker:
             return marker_of(self._store, unit, marker.plan)
         return marker
 
-    def _clips(self, unit: int, taken: list[tuple[str, int]]) -> Iterator[ExportClip]:
-        """The selected conversations of a unit; notes the split and length of each."""
-        manifest = self._output.manifest
+    def _clips(self, unit: int, taken: list[tuple[str, int]], files: UnitFiles) -> Iterator[ExportClip]:
+        """The selected conversations of a unit; notes the split and length of each, and counts what is left out."""
+        manifest, convention = self._output.manifest, self._plan.identity.convention
         n_together = self._plan.unit_dialogues // int(manifest.recipe["run"]["unit_dialogues"])
         for k in range(unit * n_together, min((unit + 1) * n_together, manifest.n_units)):
             for talk in _Loaded(self._output, data_key("conversations", k)).talks:
-                clip = ExportClip.of(talk, self._plan.identity.convention)
-                if self._test(talk.streams):
-                    taken.append((talk.split, talk.streams.n_samples))
-                    yield clip
+                clip = ExportClip.of(talk, convention)
+                if not self._test(talk.streams):
+                    continue
+                if convention.swap and (reason := cannot_swap(talk.streams)):
+                    files.count(f"conversations left out, whose roles cannot be exchanged: {reason}", 1)
+                    continue
+                taken.append((talk.split, clip.talk.streams.n_samples))
+                yield clip
 
     def records(self, unit: int) -> NoReturn:
         """Fail, because no conversation may be left out of a unit that ended its worker.

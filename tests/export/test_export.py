@@ -50,6 +50,12 @@ def test_each_conversation_is_there_once_whatever_the_size_of_units(out, output,
     assert whole.n_conversations == small.n_conversations
 
 
+def test_a_small_build_has_a_shard_for_each_loader_worker(out, output, tmp_path):
+    """The 14 dialogues have 7 units; `moshi` makes folders, which no loader deals out."""
+    assert send(out, tmp_path / "datasets", "datasets", shard_hours=0).n_units == output.manifest.n_units > 2
+    assert send(out, tmp_path / "moshi", "moshi", shard_hours=0).n_units == 1
+
+
 @pytest.mark.parametrize("format", KILLED)
 def test_killed_at_any_write_it_ends_with_the_same_bytes(out, tmp_path, format):
     send(out, tmp_path / "whole", format)

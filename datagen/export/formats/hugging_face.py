@@ -9,7 +9,7 @@ import yaml
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Format, Lines
+from datagen.export.formats.base import LEAST_SHARDS, Format, Lines
 from datagen.inspect import Output
 from datagen.shards.schema import CONVERSATIONS, plain
 from datagen.shards.tables import to_parquet
@@ -39,6 +39,7 @@ class HuggingFace(Format):
     """
 
     lists: ClassVar[Mapping[str, str]] = {"files": ""}
+    least_units = LEAST_SHARDS
     hours: ClassVar[float] = 1.0
     packages: ClassVar[tuple[str, ...]] = ("datasets", "pyarrow")
 

@@ -34,6 +34,7 @@ class Megatron(Format):
     The weights are numbers of tokens.
     """
 
+    has_sound = False
     lists: ClassVar[Mapping[str, str]] = {"prefixes": ""}
     hours: ClassVar[float] = 200.0
 

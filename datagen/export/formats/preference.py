@@ -14,7 +14,7 @@ from datagen.errors import DatagenError
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Format, Lines
+from datagen.export.formats.base import LEAST_SHARDS, Format, Lines
 from datagen.export.formats.hugging_face import splits_card
 from datagen.export.reactions import Sounds, WrongReaction, wrong_reactions
 from datagen.export.stored_rows import StoredRows
@@ -59,7 +59,9 @@ class Preference(Format):
     part of the first chunk that differs.
     """
 
+    has_sound = False
     lists: ClassVar[Mapping[str, str]] = {"files": ""}
+    least_units = LEAST_SHARDS
     hours: ClassVar[float] = 20.0
     packages: ClassVar[tuple[str, ...]] = ("pyarrow",)
 
