@@ -56,7 +56,7 @@ def export(
         int | None,
         typer.Option("--marks", metavar="MS", min=0, max=1000, help="Frame of inline time marks; 0 for none."),
     ] = None,
-    codec: Annotated[str, typer.Option("--codec", metavar="NAME", help="Sound files: flac, wav or opus.")] = "",
+    codec: Annotated[str, typer.Option("--codec", metavar="NAME", help="Sound files: flac, wav, opus, or codes.")] = "",
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="Task of the rows, for formats of tokens.")] = "",
     shard_hours: Annotated[
         float | None,

@@ -12,7 +12,7 @@ from datagen.records import CHANNEL, Role, unit
 from datagen.suggest import did_you_mean
 
 How = Literal["tag", "merge", "drop"]
-Codec = Literal["flac", "wav", "opus"]
+Codec = Literal["flac", "wav", "opus", "codes"]
 
 HOW: dict[How, str] = {
     "tag": "an utterance of its own, with its kind",
@@ -32,7 +32,7 @@ class Convention:
     decoded: bool = False
     """True if the sound is decoded from the tokens."""
     codec: Codec = "flac"
-    """Format of sound files."""
+    """Format of sound files; `codes`: speech codes of the build instead, as numpy files."""
     user_rate_hz: Annotated[int, unit("Hz; 0: as built")] = 0
     assistant_rate_hz: Annotated[int, unit("Hz; 0: as built")] = 0
     user_name: str = "user"
@@ -151,6 +151,6 @@ def convention_of(values: Mapping[str, object]) -> Convention:
             )
     codec, chosen = values.get("codec", "flac"), values.get("kinds", {})
     if codec not in get_args(get_type_hints(Convention)["codec"]):
-        raise DatagenError(f"--codec {codec!r}: write flac, wav or opus")
+        raise DatagenError(f"--codec {codec!r}: write flac, wav, opus or codes")
     plain = {name: value for name, value in values.items() if name != "kinds"}
     return Convention(**plain, kinds={**Convention().kinds, **chosen})  # type: ignore[arg-type,dict-item]

@@ -76,7 +76,7 @@ class ExportRequest:
         layers = [format_of(name).defaults, preset.values if preset else {}, self.values or {}]
         values = {key: value for layer in layers for key, value in layer.items()}
         values["kinds"] = {kind: how for layer in layers for kind, how in layer.get("kinds", {}).items()}
-        if not manifest.has_audio:
+        if not manifest.has_audio and format_of(name).has_sound and values.get("codec") != "codes":
             values["decoded"] = True
         return name, convention_of(values)
 

@@ -33,6 +33,8 @@ class Format(ABC):
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Values of the convention that differ from the general ones."""
 
+    codecs: ClassVar[tuple[str, ...]] = ("flac", "wav", "opus")
+    """Formats of sound files that it may hold."""
     has_sound: ClassVar[bool] = True
     """False for formats of tokens, which cannot be augmented."""
 
@@ -42,7 +44,9 @@ class Format(ABC):
         Raises:
             DatagenError: If the convention does not suit the format, or a package is not installed.
         """
-        if convention.augments and not self.has_sound:
+        if convention.codec not in self.codecs:
+            raise DatagenError(f"this format holds no {convention.codec}; use --codec {' or '.join(self.codecs)}")
+        if convention.augments and not (self.has_sound and convention.codec != "codes"):
             raise DatagenError(
                 "this format holds the tokens of the build, and --augment changes sound; export sound, or build again "
                 "with other values of `mix` and the kept takes"
