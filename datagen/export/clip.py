@@ -90,13 +90,25 @@ class ExportClip:
         samples = self._built.samples[:, [CHANNEL[role] for role in order]]
         return Sound(resampled(samples, self._built.rate_hz, rate_hz), rate_hz)
 
+    def stereo_file(self) -> bytes:
+        """A sound file of both channels, left the user: the kept file if nothing of it changes."""
+        c = self.convention
+        is_kept = not (c.decoded or c.augments) and c.codec == "flac"
+        if is_kept and {c.rate_hz(role, self._sample_rate_hz) for role in CHANNEL} == {self._sample_rate_hz}:
+            return self.talk.flac
+        return self.encoded(self.stereo(("user", "assistant")))
+
     def rate_hz(self, role: Role) -> int:
         """Sample rate of a speaker's sound."""
         return self.convention.rate_hz(role, self._built.rate_hz)
 
+    @cached_property
+    def _sample_rate_hz(self) -> int:
+        return self.talk.sample_rate_hz
+
     def at(self, samples: int) -> float:
         """A time of the conversation in seconds."""
-        return samples / self.talk.sample_rate_hz
+        return samples / self._sample_rate_hz
 
     def encoded(self, sound: Sound) -> bytes:
         """A sound file in the convention's format; the same bytes for the same sound."""

@@ -97,5 +97,4 @@ def _row(clip: ExportClip) -> dict[str, Any]:
     row = {name: getattr(streams, name) for name in _KEPT}
     row["utterances"] = [plain(u) for u in streams.utterances]
     row["events"] = [plain(event) for event in streams.events]
-    sound = clip.encoded(clip.stereo(("user", "assistant")))
-    return {**row, "audio": {"bytes": sound, "path": f"{clip.name}.{clip.convention.codec}"}}
+    return {**row, "audio": {"bytes": clip.stereo_file(), "path": f"{clip.name}.{clip.convention.codec}"}}
