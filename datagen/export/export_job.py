@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
@@ -27,7 +26,7 @@ from datagen.export.files import UnitFiles, json_line, packed, part_key
 from datagen.export.formats import Format, format_of
 from datagen.export.presets import preset_of
 from datagen.export.selection import Selection
-from datagen.inspect import Output, StoredConversation
+from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
 from datagen.run.finish import gathered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
@@ -37,7 +36,6 @@ from datagen.shards.identity import differences
 from datagen.shards.manifest import MANIFEST, Manifest, Sums
 from datagen.shards.markers import Tally, marker_of
 from datagen.shards.plan import PLAN, Plan, read_plan
-from datagen.shards.schema import streams_of
 from datagen.shards.seal import refuse_broken
 from datagen.shards.store import SCRATCH, Store, open_store
 from datagen.shards.unit import File, Marker, data_key, marker_key
@@ -282,7 +280,10 @@ class _List:
 
 
 class _Loaded(ConversationFile):
-    """The conversations of a data file that was read and checked as a whole."""
+    """The conversations of a data file that was read and checked as a whole.
+
+    It must not hold its conversations, which hold it: in a cycle, sound would stay in memory until a rare collection.
+    """
 
     def __init__(self, output: Output, key: str) -> None:
         super().__init__(output, File(key, "conversations", "", 0, 0, 0, ""))
@@ -302,11 +303,6 @@ class _Loaded(ConversationFile):
             yield
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{self._place} is damaged: {str(error).splitlines()[0]}") from error
-
-    @cached_property
-    def talks(self) -> list[StoredConversation]:
-        """All conversations, their sound still compressed."""
-        return [StoredConversation(streams, self, k) for k, streams in enumerate(streams_of(self._light))]
 
 
 class ExportWorker:
@@ -350,7 +346,7 @@ class ExportWorker:
         manifest, convention = self._output.manifest, self._plan.identity.convention
         n_together = self._plan.unit_dialogues // int(manifest.recipe["run"]["unit_dialogues"])
         for k in range(unit * n_together, min((unit + 1) * n_together, manifest.n_units)):
-            for talk in _Loaded(self._output, data_key("conversations", k)).talks:
+            for talk in _Loaded(self._output, data_key("conversations", k)):
                 clip = ExportClip.of(talk, convention)
                 if not self._test(talk.streams):
                     continue

@@ -1,10 +1,12 @@
 """What holds for every format: each conversation once, in its split; killed anywhere and run again, the same bytes."""
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from itertools import count
 
 import pytest
@@ -15,7 +17,8 @@ import datagen.inspect
 from datagen.errors import DatagenError, ResumeError, StoreError
 from datagen.export.export_check import check_export
 from datagen.export.export_identity import Exported
-from datagen.export.export_job import ExportRequest, export
+from datagen.export.export_job import ExportJob, ExportRequest, ExportWorker, export
+from datagen.export.files import UnitFiles
 from datagen.export.selection import Selection
 from datagen.records import SPLITS
 from datagen.run.job import Watcher
@@ -54,6 +57,21 @@ def test_a_small_build_has_a_shard_for_each_loader_worker(out, output, tmp_path)
     """The 14 dialogues have 7 units; `moshi` makes folders, which no loader deals out."""
     assert send(out, tmp_path / "datasets", "datasets", shard_hours=0).n_units == output.manifest.n_units > 2
     assert send(out, tmp_path / "moshi", "moshi", shard_hours=0).n_units == 1
+
+
+def test_sound_of_a_file_is_released_when_its_conversations_are_done(out, tmp_path):
+    """Without waiting for the collector of cycles, which made memory grow with every unit."""
+    ExportJob(str(out), ExportRequest(format="moshi")).plan(open_store(str(tmp_path)))
+    worker, loaded, files = ExportWorker(str(out), str(tmp_path), trust=False), [], UnitFiles(LocalStore(tmp_path), 0)
+    gc.disable()
+    try:
+        for clip in worker._clips(0, [], files):
+            clip.stereo(("assistant", "user"))
+            loaded.append(weakref.ref(clip.talk._file))
+        del clip
+        assert loaded and not any(each() for each in loaded)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("format", KILLED)
