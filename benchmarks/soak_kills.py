@@ -40,7 +40,7 @@ _POLL_S = 0.002
 _LONGEST_STOP_S = 0.3
 _SCRATCH = ".writing"
 _LONG_AGO_S = 7 * 24 * 3600
-_FORMATS = ("moshi", "lhotse", "datasets")
+_FORMATS = ("moshi", "shar", "datasets")
 _MOST_ODD = 5
 """Unexpected ends after which a round is given up."""
 BATCHES = "batches"

@@ -76,7 +76,7 @@ ROLES = {
     **dict.fromkeys(("engine", "address", "task", "dialogue", "channel", "format", "split", "chunk"), Role.WORD),
     **dict.fromkeys(("kind", "name", "language", "licence", "title", "reason"), Role.WORD),
     **dict.fromkeys(("init voices", "init timing", "init size"), Role.WORD),
-    **dict.fromkeys(("for_", "where", "rate", "roles", "codec"), Role.WORD),
+    **dict.fromkeys(("for_", "where", "rate", "roles", "codec", "augment"), Role.WORD),
 }
 """By parameter, or by command and parameter. `out` is a build as an argument, and written as an option."""
 

@@ -56,12 +56,18 @@ def export(
         int | None,
         typer.Option("--marks", metavar="MS", min=0, max=1000, help="Frame of inline time marks; 0 for none."),
     ] = None,
-    codec: Annotated[str, typer.Option("--codec", metavar="NAME", help="Sound files: flac, wav or opus.")] = "",
+    codec: Annotated[str, typer.Option("--codec", metavar="NAME", help="Sound files: flac, wav, opus, or codes.")] = "",
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="Task of the rows, for formats of tokens.")] = "",
     shard_hours: Annotated[
         float | None,
         typer.Option(
             "--shard-hours", metavar="H", min=1e-6, max=_MANY_HOURS, help="Approximate hours of conversation per shard."
+        ),
+    ] = None,
+    augment: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--augment", metavar="CHANGE", help="Change sound and labels: swap, speed=0.9 or noise=15; can be repeated."
         ),
     ] = None,
     decoded: Annotated[bool, typer.Option("--decoded", help="Export audio decoded from the tokens.")] = False,
@@ -79,6 +85,7 @@ def export(
     trust: Trust = False,
 ) -> None:
     """Export conversations in the format of another package or trainer. Run it again to continue."""
+    from datagen.export.augment import augmentation
     from datagen.export.convention import kinds, rates
     from datagen.export.convention import roles as names
     from datagen.export.export_job import ExportRequest
@@ -94,6 +101,7 @@ def export(
         **({"task": task} if task else {}),
         **({"shard_hours": shard_hours} if shard_hours is not None else {}),
         **({"decoded": True} if decoded else {}),
+        **augmentation(augment or []),
     }
     selection = Selection.of(split or (), language or (), where or ())
     request = ExportRequest(format=format, preset=for_, values=values, selection=selection, trust=trust)

@@ -12,7 +12,7 @@ from datagen.records import CHANNEL, Role, unit
 from datagen.suggest import did_you_mean
 
 How = Literal["tag", "merge", "drop"]
-Codec = Literal["flac", "wav", "opus"]
+Codec = Literal["flac", "wav", "opus", "codes"]
 
 HOW: dict[How, str] = {
     "tag": "an utterance of its own, with its kind",
@@ -32,7 +32,7 @@ class Convention:
     decoded: bool = False
     """True if the sound is decoded from the tokens."""
     codec: Codec = "flac"
-    """Format of sound files."""
+    """Format of sound files; `codes`: speech codes of the build instead, as numpy files."""
     user_rate_hz: Annotated[int, unit("Hz; 0: as built")] = 0
     assistant_rate_hz: Annotated[int, unit("Hz; 0: as built")] = 0
     user_name: str = "user"
@@ -46,6 +46,18 @@ class Convention:
     """Task of the rows, for formats of tokens."""
     shard_hours: Annotated[float, unit("hours of conversation; 0: as the format suggests")] = 0.0
     """Approximate length of what lies in a shard of all splits."""
+
+    swap: bool = False
+    """True if the speakers exchange roles."""
+    speed: Annotated[float, unit("times as fast")] = 1.0
+    """Speed of the sound, and so of all times; pitch changes with it."""
+    noise_db: Annotated[float, unit("dB of the user's speech against the noise")] | None = None
+    """Level of generated noise that is added to the user's channel; None: no noise."""
+
+    @property
+    def augments(self) -> bool:
+        """True if conversations are not exported as they were built."""
+        return self.swap or self.speed != 1 or self.noise_db is not None
 
     def rate_hz(self, role: Role, built_hz: int) -> int:
         """The sample rate of a role's sound.
@@ -139,6 +151,6 @@ def convention_of(values: Mapping[str, object]) -> Convention:
             )
     codec, chosen = values.get("codec", "flac"), values.get("kinds", {})
     if codec not in get_args(get_type_hints(Convention)["codec"]):
-        raise DatagenError(f"--codec {codec!r}: write flac, wav or opus")
+        raise DatagenError(f"--codec {codec!r}: write flac, wav, opus or codes")
     plain = {name: value for name, value in values.items() if name != "kinds"}
     return Convention(**plain, kinds={**Convention().kinds, **chosen})  # type: ignore[arg-type,dict-item]

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
@@ -19,6 +18,7 @@ from typing_extensions import override
 
 from datagen import __version__
 from datagen.errors import DatagenError, ResumeError, StoreError
+from datagen.export.augment import cannot_swap
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention, convention_of
 from datagen.export.export_identity import EXPORT, Exported, ExportIdentity
@@ -26,7 +26,7 @@ from datagen.export.files import UnitFiles, json_line, packed, part_key
 from datagen.export.formats import Format, format_of
 from datagen.export.presets import preset_of
 from datagen.export.selection import Selection
-from datagen.inspect import Output, StoredConversation
+from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
 from datagen.run.finish import gathered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
@@ -36,7 +36,6 @@ from datagen.shards.identity import differences
 from datagen.shards.manifest import MANIFEST, Manifest, Sums
 from datagen.shards.markers import Tally, marker_of
 from datagen.shards.plan import PLAN, Plan, read_plan
-from datagen.shards.schema import streams_of
 from datagen.shards.seal import refuse_broken
 from datagen.shards.store import SCRATCH, Store, open_store
 from datagen.shards.unit import File, Marker, data_key, marker_key
@@ -75,7 +74,7 @@ class ExportRequest:
         layers = [format_of(name).defaults, preset.values if preset else {}, self.values or {}]
         values = {key: value for layer in layers for key, value in layer.items()}
         values["kinds"] = {kind: how for layer in layers for kind, how in layer.get("kinds", {}).items()}
-        if not manifest.has_audio:
+        if not manifest.has_audio and format_of(name).has_sound and values.get("codec") != "codes":
             values["decoded"] = True
         return name, convention_of(values)
 
@@ -123,7 +122,7 @@ class ExportJob(Job[Exported, ExportIdentity]):
             _ = self._output.speech_tokenizer  # refuses, before any worker starts, what must not be loaded
         kind = format_of(name)
         self._format = kind(convention, self._output)
-        self._hours = convention.shard_hours or kind.hours
+        self._hours = convention.shard_hours or min(kind.hours, manifest.hours / kind.least_units)
         self.identity = ExportIdentity(
             datagen=__version__,
             build=manifest.digest,
@@ -281,7 +280,10 @@ class _List:
 
 
 class _Loaded(ConversationFile):
-    """The conversations of a data file that was read and checked as a whole."""
+    """The conversations of a data file that was read and checked as a whole.
+
+    It must not hold its conversations, which hold it: in a cycle, sound would stay in memory until a rare collection.
+    """
 
     def __init__(self, output: Output, key: str) -> None:
         super().__init__(output, File(key, "conversations", "", 0, 0, 0, ""))
@@ -302,11 +304,6 @@ class _Loaded(ConversationFile):
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{self._place} is damaged: {str(error).splitlines()[0]}") from error
 
-    @cached_property
-    def talks(self) -> list[StoredConversation]:
-        """All conversations, their sound still compressed."""
-        return [StoredConversation(streams, self, k) for k, streams in enumerate(streams_of(self._light))]
-
 
 class ExportWorker:
     """A worker whose units are conversations to export."""
@@ -325,7 +322,7 @@ class ExportWorker:
         """Export and commit a unit."""
         files = UnitFiles(self._store, unit)
         taken: list[tuple[str, int]] = []
-        self._format.write(self._clips(unit, taken), files)
+        self._format.write(self._clips(unit, taken, files), files)
         files.close()
         splits = [split for split, _ in taken]
         hashes = (hashlib.blake2b(f"{f.key} {f.sha256}".encode(), digest_size=16).digest() for f in files.files)
@@ -344,16 +341,20 @@ class ExportWorker:
             return marker_of(self._store, unit, marker.plan)
         return marker
 
-    def _clips(self, unit: int, taken: list[tuple[str, int]]) -> Iterator[ExportClip]:
-        """The selected conversations of a unit; notes the split and length of each."""
-        manifest = self._output.manifest
+    def _clips(self, unit: int, taken: list[tuple[str, int]], files: UnitFiles) -> Iterator[ExportClip]:
+        """The selected conversations of a unit; notes the split and length of each, and counts what is left out."""
+        manifest, convention = self._output.manifest, self._plan.identity.convention
         n_together = self._plan.unit_dialogues // int(manifest.recipe["run"]["unit_dialogues"])
         for k in range(unit * n_together, min((unit + 1) * n_together, manifest.n_units)):
-            for talk in _Loaded(self._output, data_key("conversations", k)).talks:
-                clip = ExportClip.of(talk, self._plan.identity.convention)
-                if self._test(talk.streams):
-                    taken.append((talk.split, talk.streams.n_samples))
-                    yield clip
+            for talk in _Loaded(self._output, data_key("conversations", k)):
+                clip = ExportClip.of(talk, convention)
+                if not self._test(talk.streams):
+                    continue
+                if convention.swap and (reason := cannot_swap(talk.streams)):
+                    files.count(f"conversations left out, whose roles cannot be exchanged: {reason}", 1)
+                    continue
+                taken.append((talk.split, clip.talk.streams.n_samples))
+                yield clip
 
     def records(self, unit: int) -> NoReturn:
         """Fail, because no conversation may be left out of a unit that ended its worker.

@@ -3,10 +3,11 @@
 Page layout and checksum: RFC 3533, section 6.
 """
 
-from functools import lru_cache
+import zlib
 
 _SERIAL, _CHECKSUM, _SEGMENTS = slice(14, 18), slice(22, 26), 26
-_POLYNOMIAL = 0x04C11DB7
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits in reverse."""
 
 
 def with_serial(data: bytes, serial: int) -> bytes:
@@ -33,21 +34,10 @@ def with_serial(data: bytes, serial: int) -> bytes:
 def checksum(page: bytes) -> int:
     """The CRC-32 of a page, whose own checksum is zero.
 
+    It is that of zlib with the bits of all bytes and of the result in reverse, and without inversions.
+
     >>> f"{checksum(b'123456789'):08x}"
     '89a1897f'
     """
-    table, crc = _table(), 0
-    for byte in page:
-        crc = (crc << 8 & 0xFFFFFFFF) ^ table[crc >> 24 ^ byte]
-    return crc
-
-
-@lru_cache
-def _table() -> tuple[int, ...]:
-    found = []
-    for byte in range(256):
-        crc = byte << 24
-        for _ in range(8):
-            crc = (crc << 1 & 0xFFFFFFFF) ^ (_POLYNOMIAL if crc >> 31 else 0)
-        found.append(crc)
-    return tuple(found)
+    crc = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED), "big")

@@ -58,6 +58,14 @@ PRESETS: dict[str, Preset] = {
         ("swift sft --dataset FILE, started in the folder of the split, because paths are relative",),
     ),
     "megatron": Preset("megatron", {}, ("--data-path PREFIX without .bin; the loss mask is the data set PREFIX-mask",)),
+    "trl": Preset(
+        "preference",
+        {},
+        (
+            "DPOTrainer tokenizes texts, so its _prepare_dataset returns the data set unchanged (docs/exports.md)",
+            "max_length is at least the flatten.max_tokens of the build, or None",
+        ),
+    ),
     "full-duplex-bench": Preset(
         "full-duplex-bench",
         {"codec": "wav", "user_rate_hz": 16_000, "assistant_rate_hz": 16_000},

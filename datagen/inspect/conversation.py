@@ -159,13 +159,22 @@ class StoredConversation:
         Raises:
             DatagenError: If the build kept none.
         """
+        return Sound.of_flac(self.flac, f"{self.output.url}: audio of {self.dialogue_id!r}")
+
+    @property
+    def flac(self) -> bytes:
+        """The sound of both channels as the stored FLAC file, left the user.
+
+        Raises:
+            DatagenError: If the build kept none.
+        """
         flac = self._file.audio[self._index] if self.has_audio else None
         if flac is None:
             raise DatagenError(
                 f"{self.output.url} kept no audio: build with --set mix.keep_audio=true, "
                 "or use the audio decoded from the tokens (--decoded, `.decoded`)"
             )
-        return Sound.of_flac(flac, f"{self.output.url}: audio of {self.dialogue_id!r}")
+        return flac
 
     @cached_property
     def decoded(self) -> Sound:

@@ -419,6 +419,23 @@ def joined(*parts: Sequence[int] | Ids) -> Ids:
     return np.concatenate([np.asarray(part, np.int32).reshape(-1) for part in parts])
 
 
+def grid_of(talk: ChunkedConversation, text: TextStream, layout: ChunkLayout, text_fill: int) -> Ids:
+    """The chunks of `three_stream` or `two_stream`: int32 [n_chunks, width].
+
+    Args:
+        talk: The conversation.
+        text: Its text in that layout.
+        layout: Places of the streams in a chunk.
+        text_fill: Id of an empty text slot.
+    """
+    grid = np.empty((text.n_chunks, layout.width), np.int32)
+    fill(grid[:, layout.user], talk.user, talk.user_fill)
+    fill(grid[:, layout.assistant], talk.assistant, talk.assistant_fill)
+    if layout.n_text:
+        fill(grid[:, layout.text], text.ids, text_fill)
+    return grid
+
+
 def fill(columns: NDArray[np.int32], stream: Ids, filler: int | Ids) -> None:
     """Lay a stream, [n] or [n, k], into [n_chunks, width] columns; empty places and -1 become `filler`, [k]."""
     frames = stream if stream.ndim == 2 else stream[:, None]

@@ -26,6 +26,7 @@ PACKAGES = {
     "megatron": None,
     "mds": "streaming",
     "litdata": "litdata",
+    "preference": None,
     "full-duplex-bench": None,
 }
 """The package that each format needs beyond those of datagen."""

@@ -89,7 +89,7 @@ def test_a_kind_of_another_form_is_refused(setting):
 def test_values_that_do_not_exist_are_named():
     with pytest.raises(DatagenError, match=r"has no 'codek'.*codec"):
         convention_of({"codek": "flac"})
-    with pytest.raises(DatagenError, match=r"write flac, wav or opus"):
+    with pytest.raises(DatagenError, match=r"write flac, wav, opus or codes"):
         convention_of({"codec": "mp3"})
 
 

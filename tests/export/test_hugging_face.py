@@ -33,7 +33,16 @@ def test_sound_is_an_audio_feature_and_its_bytes_are_the_kept_sound(output, rows
             samples, rate = soundfile.read(BytesIO(row["audio"]["bytes"]), dtype="int16")
             assert rate == 24_000
             assert np.array_equal(samples, talks[row["dialogue_id"]].audio.samples)
+            assert row["audio"]["bytes"] == talks[row["dialogue_id"]].flac  # the kept file itself
             assert row["audio"]["path"].endswith(".flac")
+
+
+@pytest.mark.parametrize("values", [{"noise_db": 20.0}, {"user_rate_hz": 16_000, "assistant_rate_hz": 16_000}])
+def test_a_changed_sound_is_not_the_kept_file(out, output, tmp_path, cache, values):
+    send(out, tmp_path / "changed", "datasets", **values)
+    found = datasets.load_dataset(str(tmp_path / "changed"))["train"].cast_column("audio", datasets.Audio(decode=False))
+    kept = {talk.flac for talk in output.conversations()}
+    assert len(found) and not kept & {row["audio"]["bytes"] for row in found}
 
 
 def test_utterances_and_events_come_along(output, rows):

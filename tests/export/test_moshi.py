@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sphn
 
+import datagen.inspect
 from datagen.errors import DatagenError
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
@@ -14,6 +15,7 @@ from datagen.export.counts import moshi_words_cut, words_cut
 from datagen.export.formats.moshi import alignments
 from datagen.records import SPLITS
 from tests.export.conftest import send
+from tests.run.builds import made
 
 
 @pytest.mark.parametrize("codec", ["flac", "wav"])
@@ -82,9 +84,41 @@ def test_a_word_keeps_a_token_per_frame_until_the_next_word():
     assert words_cut([], []) == 0
 
 
+@pytest.mark.parametrize("n_codebooks", [4, 2])
+def test_ready_codes_are_the_lines_of_parallel(tmp_path, n_codebooks):
+    changes = ("flatten.tasks=[parallel]", f"flatten.codebooks={n_codebooks}", "timing.profile=hard")
+    made(tmp_path, "engines.speech_tokenizer={name: tone_codebooks}", *changes)
+    send(tmp_path / "out", tmp_path / "to", "moshi", codec="codes")
+    output, n_seen = datagen.inspect.open(str(tmp_path / "out")), 0
+    for split in SPLITS:
+        lines = [json.loads(line) for line in (tmp_path / "to" / split / "data.jsonl").read_text().splitlines()]
+        for line, talk in zip(lines, output.conversations(split), strict=True):
+            codes = np.load(tmp_path / "to" / split / line["path"], allow_pickle=False)
+            (row,) = talk.rows("parallel")
+            assert np.array_equal(codes, row.input_ids[1:, : codes.shape[1]])
+            assert line["duration"] == talk.seconds == codes.shape[1] / output.manifest.clock.frame_rate_hz
+            assert (tmp_path / "to" / split / line["path"]).with_suffix(".json").exists()
+            n_seen += 1
+    assert n_seen > 2
+    about = json.loads((tmp_path / "to" / "codes.json").read_bytes())
+    assert about["tokenizer"] == "tone_codebooks"
+    assert about["codebook_sizes"] == list(output.vocabulary.sizes[:n_codebooks])
+    assert about["lines"][0] == "assistant 1" and about["lines"][-1] == f"user {n_codebooks}"
+
+
+def test_codes_are_of_the_build_so_nothing_is_decoded_or_augmented(out, tmp_path):
+    with pytest.raises(DatagenError, match="--augment changes sound"):
+        send(out, tmp_path / "to", "moshi", codec="codes", speed=0.9)
+    with pytest.raises(DatagenError, match="holds no codes; use --codec flac or wav or opus"):
+        send(out, tmp_path / "to", "lhotse", codec="codes")
+    made(tmp_path, n=4)  # keeps no sound
+    assert not send(tmp_path / "out", tmp_path / "codes", "moshi", codec="codes").identity.convention.decoded
+    assert send(tmp_path / "out", tmp_path / "sound", "moshi").identity.convention.decoded
+
+
 def test_unequal_rates_and_opus_are_refused_before_anything_is_written(out, tmp_path):
     with pytest.raises(DatagenError, match="must be equal"):
         send(out, tmp_path / "to", "moshi", user_rate_hz=16_000)
-    with pytest.raises(DatagenError, match="use --codec flac or wav"):
+    with pytest.raises(DatagenError, match="holds no opus; use --codec flac or wav or codes"):
         send(out, tmp_path / "to", "moshi", codec="opus")
     assert not (tmp_path / "to").exists()

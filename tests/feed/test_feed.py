@@ -139,6 +139,27 @@ def test_the_order_is_the_same_for_any_number_of_workers(out, n_workers):
     assert sequences(feed, loader) == sequences(feed, feed)
 
 
+@pytest.fixture(scope="module")
+def small_out(tmp_path_factory) -> str:
+    """A build with one file per split."""
+    changes = ("flatten.tasks=[three_stream]", "splits={validation: 0, test: 0}", "run.unit_dialogues=64")
+    return str(made(tmp_path_factory.mktemp("small"), *changes, records=talks(24, SHORT))[0])
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than cores
+def test_one_file_feeds_several_ranks_and_loader_workers_evenly(small_out):
+    single = Feed(small_out, stage(batch_size=2, max_tokens=1024), epochs=1)
+    assert len({single.key(TASK, file) for batch in single for file in batch.rows[:, 1].tolist()}) == 1
+    found = []
+    for rank in range(2):
+        feed = Feed(small_out, stage(batch_size=1, max_tokens=1024), epochs=1, rank=rank, n_ranks=2)
+        found.append(sequences(feed, DataLoader(feed, batch_size=None, num_workers=3)))
+    assert 0 <= len(found[0]) - len(found[1]) <= 1
+    every = [row for rank in found for sequence in rank for row in sequence]
+    assert sorted(every) == sorted(row for sequence in sequences(single, single) for row in sequence)
+    assert len(set(every)) == len(every) > 6
+
+
 def test_the_order_depends_on_the_seed(out):
     orders = [sequences(feed, feed) for seed in (1, 1, 2) for feed in [Feed(out, stage(n_sequences=20), seed=seed)]]
     assert orders[0] == orders[1] != orders[2]

@@ -180,6 +180,7 @@ datasets.disable_progress_bars()
 out = sys.argv[1]
 three = datasets.load_dataset(out, "three_stream")
 rows = {name: [[r["row_id"], r["input_ids"]] for r in split] for name, split in three.items()}
+assert datasets.load_dataset(out, split="train")["row_id"] == three["train"]["row_id"]  # the default
 train = datasets.load_dataset(out, "tts", split="train")
 kept = datasets.load_dataset(out, "conversations", split="full")
 print(json.dumps([rows, train.num_rows, kept.num_rows, datasets.get_dataset_config_names(out)]))

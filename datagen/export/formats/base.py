@@ -13,6 +13,9 @@ from datagen.inspect import Output
 from datagen.installed import pip_install
 from datagen.suggest import did_you_mean
 
+LEAST_SHARDS = 16
+"""Fewest shards of a small build: 8 loader workers of 2 ranks get one each."""
+
 Lines = Mapping[tuple[str, str], Sequence[Any]]
 """The lines of the lists without a file, by list and split."""
 
@@ -24,10 +27,17 @@ class Format(ABC):
     """Lists by name, with the file of each: `{split}/cuts.jsonl.gz`; empty: `finish` gets its lines."""
     hours: ClassVar[float] = 2.0
     """Hours of conversation in a unit, unless the convention says otherwise."""
+    least_units: ClassVar[int] = 1
+    """Units of a small build, if it has that many itself: formats whose loaders deal out whole files want some."""
     packages: ClassVar[tuple[str, ...]] = ()
     """Packages that decide the bytes."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Values of the convention that differ from the general ones."""
+
+    codecs: ClassVar[tuple[str, ...]] = ("flac", "wav", "opus")
+    """Formats of sound files that it may hold."""
+    has_sound: ClassVar[bool] = True
+    """False for formats of tokens, which cannot be augmented."""
 
     def __init__(self, convention: Convention, output: Output) -> None:
         """Prepare to write.
@@ -35,6 +45,13 @@ class Format(ABC):
         Raises:
             DatagenError: If the convention does not suit the format, or a package is not installed.
         """
+        if convention.codec not in self.codecs:
+            raise DatagenError(f"this format holds no {convention.codec}; use --codec {' or '.join(self.codecs)}")
+        if convention.augments and not (self.has_sound and convention.codec != "codes"):
+            raise DatagenError(
+                "this format holds the tokens of the build, and --augment changes sound; export sound, or build again "
+                "with other values of `mix` and the kept takes"
+            )
         self.convention, self.output = convention, output
 
     @abstractmethod
@@ -60,6 +77,7 @@ FORMATS: dict[str, str] = {
     "megatron": "megatron:Megatron",
     "mds": "mds:Mds",
     "litdata": "litdata:LitData",
+    "preference": "preference:Preference",
     "full-duplex-bench": "full_duplex_bench:FullDuplexBench",
 }
 """Module and class by name of the format."""

@@ -9,7 +9,7 @@ import yaml
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Format, Lines
+from datagen.export.formats.base import LEAST_SHARDS, Format, Lines
 from datagen.inspect import Output
 from datagen.shards.schema import CONVERSATIONS, plain
 from datagen.shards.tables import to_parquet
@@ -39,6 +39,7 @@ class HuggingFace(Format):
     """
 
     lists: ClassVar[Mapping[str, str]] = {"files": ""}
+    least_units = LEAST_SHARDS
     hours: ClassVar[float] = 1.0
     packages: ClassVar[tuple[str, ...]] = ("datasets", "pyarrow")
 
@@ -76,14 +77,19 @@ class HuggingFace(Format):
 
     def finish(self, splits: Sequence[str], lines: Lines) -> Iterator[tuple[str, bytes]]:
         """The card. It names no split without conversations, because `datasets` refuses to load one."""
-        filled = [split for split in splits if lines["files", split]]
-        paths = [{"split": split, "path": f"{split}/data.*.parquet"} for split in filled]
-        front = yaml.safe_dump({"configs": [{"config_name": "default", "data_files": paths}]}, sort_keys=False)
-        yield "README.md", f"---\n{front}---\n\n{_CARD}".encode()
+        yield "README.md", splits_card(splits, lines, _CARD)
 
     def next_step(self, to: str) -> str:
         """A line on how to read it."""
         return f"datasets.load_dataset({to!r})"
+
+
+def splits_card(splits: Sequence[str], lines: Lines, text: str) -> bytes:
+    """A card with the files `SPLIT/data.*.parquet` of each split that has some in the list `files`."""
+    filled = [split for split in splits if lines["files", split]]
+    paths = [{"split": split, "path": f"{split}/data.*.parquet"} for split in filled]
+    front = yaml.safe_dump({"configs": [{"config_name": "default", "data_files": paths}]}, sort_keys=False)
+    return f"---\n{front}---\n\n{text}".encode()
 
 
 def _row(clip: ExportClip) -> dict[str, Any]:
@@ -91,5 +97,4 @@ def _row(clip: ExportClip) -> dict[str, Any]:
     row = {name: getattr(streams, name) for name in _KEPT}
     row["utterances"] = [plain(u) for u in streams.utterances]
     row["events"] = [plain(event) for event in streams.events]
-    sound = clip.encoded(clip.stereo(("user", "assistant")))
-    return {**row, "audio": {"bytes": sound, "path": f"{clip.name}.{clip.convention.codec}"}}
+    return {**row, "audio": {"bytes": clip.stereo_file(), "path": f"{clip.name}.{clip.convention.codec}"}}

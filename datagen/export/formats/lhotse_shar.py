@@ -12,7 +12,7 @@ from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.counts import can_count
 from datagen.export.files import UnitFiles, json_line, packed
-from datagen.export.formats.base import Format, Lines, need
+from datagen.export.formats.base import LEAST_SHARDS, Format, Lines, need
 from datagen.export.formats.lhotse_common import count_long_texts, cut, recording
 from datagen.inspect import Output, Sound
 from datagen.records import Role
@@ -31,6 +31,7 @@ class LhotseShar(Format):
     """
 
     lists: ClassVar[Mapping[str, str]] = {"shards": ""}
+    least_units = LEAST_SHARDS
     packages: ClassVar[tuple[str, ...]] = ("lhotse",)
 
     def __init__(self, convention: Convention, output: Output) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Format, Lines, need
+from datagen.export.formats.base import LEAST_SHARDS, Format, Lines, need
 from datagen.export.formats.sample import described, sound_files
 from datagen.inspect import Output
 
@@ -22,6 +22,7 @@ class LitData(Format):
     """
 
     lists: ClassVar[Mapping[str, str]] = {"chunks": ""}
+    least_units = LEAST_SHARDS
     hours: ClassVar[float] = 0.5
     packages: ClassVar[tuple[str, ...]] = ("litdata",)
 

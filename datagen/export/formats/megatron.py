@@ -10,16 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles, json_line
 from datagen.export.formats.base import Format, Lines
+from datagen.export.stored_rows import StoredRows
 from datagen.inspect import Output
 from datagen.records import Row
-from datagen.shards.schema import rows_of
-from datagen.shards.tables import from_parquet
-from datagen.shards.unit import data_key, unit_of
 
 _CODES = {np.dtype(np.uint8): 1, np.dtype(np.int32): 4}
 """Megatron's numbers for element types."""
@@ -37,6 +34,7 @@ class Megatron(Format):
     The weights are numbers of tokens.
     """
 
+    has_sound = False
     lists: ClassVar[Mapping[str, str]] = {"prefixes": ""}
     hours: ClassVar[float] = 200.0
 
@@ -46,24 +44,14 @@ class Megatron(Format):
         Raises:
             DatagenError: If the build has no rows of the task.
         """
-        if convention.task not in output.tasks:
-            has = ", ".join(output.tasks)
-            raise DatagenError(f"{output.url} has no rows of task {convention.task!r}; --task is one of {has}")
         super().__init__(convention, output)
-        self._task = convention.task
+        self._task, self._rows = convention.task, StoredRows(output, convention.task)
 
     def write(self, clips: Iterable[ExportClip], files: UnitFiles) -> None:
         """Write the rows of each split, in the order of the build."""
         rows: dict[str, list[Row]] = {}
-        known: dict[str, dict[str, list[Row]]] = {}
         for clip in clips:
-            key = data_key(self._task, clip.talk.unit, clip.split)
-            if key not in known:
-                known = {
-                    key: self._rows(key, clip.split),
-                    **{k: v for k, v in known.items() if unit_of(k) == clip.talk.unit},
-                }
-            rows.setdefault(clip.split, []).extend(known[key].get(clip.talk.dialogue_id, []))
+            rows.setdefault(clip.split, []).extend(self._rows.of(clip.talk))
         for split, found in sorted(rows.items()):
             if not found:
                 continue
@@ -73,14 +61,6 @@ class Megatron(Format):
             events = b"".join(json_line(_described(row)) for row in found)
             files.add(f"{split}/{self._task}-events.{files.number}.jsonl", events, "events", split, len(found))
             files.line("prefixes", split, [n_tokens, f"{split}/{self._task}.{files.number}"])
-
-    def _rows(self, key: str, split: str) -> dict[str, list[Row]]:
-        """The rows of a file by dialogue; none if there is no such file."""
-        store, found = self.output.store, dict[str, list[Row]]()
-        if store.exists(key):
-            for row in rows_of(from_parquet(store.read(key), f"{store.url}/{key}"), self._task, split):
-                found.setdefault(row.dialogue_id, []).append(row)
-        return found
 
     def _add(
         self,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from datagen.export.clip import ExportClip
 from datagen.export.convention import Convention
 from datagen.export.files import UnitFiles
-from datagen.export.formats.base import Format, Lines, need
+from datagen.export.formats.base import LEAST_SHARDS, Format, Lines, need
 from datagen.export.formats.sample import described, sound_files
 from datagen.inspect import Output
 
@@ -21,6 +21,7 @@ class WebDataset(Format):
     """
 
     lists: ClassVar[Mapping[str, str]] = {"shards": ""}
+    least_units = LEAST_SHARDS
     packages: ClassVar[tuple[str, ...]] = ("webdataset",)
 
     def __init__(self, convention: Convention, output: Output) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from datagen.clock import ceil_div
 from datagen.pipeline.flatten.row_format import RowFormat, labels_of, row_of
 from datagen.records import Row
-from datagen.shards.chunks import ChunkClock, ChunkedConversation, fill, windows
+from datagen.shards.chunks import ChunkClock, ChunkedConversation, grid_of, windows
 from datagen.shards.given import Block, with_given
 
 
@@ -26,11 +26,7 @@ def rows(f: RowFormat, talk: ChunkedConversation, task: str) -> Iterator[Row]:
     n_speech, n_text, width = layout.n_speech, layout.n_text, layout.width
     text = f.text(talk, n_speech, n_text, ceil_div(talk.n_frames, n_speech))
     n_chunks = text.n_chunks
-    grid = np.empty((n_chunks, width), np.int32)
-    fill(grid[:, layout.user], talk.user, talk.user_fill)
-    fill(grid[:, layout.assistant], talk.assistant, talk.assistant_fill)
-    if n_text:
-        fill(grid[:, layout.text], text.ids, f.vocabulary["<|text_silence|>"])
+    grid = grid_of(talk, text, layout, f.vocabulary["<|text_silence|>"])
     n_most = (f.room(talk, task) or 0) // width
     if n_most < 1:
         return
