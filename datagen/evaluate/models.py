@@ -36,6 +36,17 @@ class Model(Protocol):
         ...
 
 
+def drawn(scores: NDArray[np.float32], chance: np.random.Generator) -> int:
+    """Index of one of the choices, drawn by the scores after the last token (Gumbel-max)."""
+    return int((scores[-1] + chance.gumbel(size=scores.shape[1])).argmax())
+
+
+def sayable(model: Model, choices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The choices that a model can say: those in its vocabulary, or all if it does not state one (`token_ids`)."""
+    own = getattr(model, "token_ids", None)
+    return choices if own is None else choices[np.isin(choices, own)]
+
+
 class CausalModel:
     """A causal language model of transformers, with its cache."""
 
@@ -47,6 +58,7 @@ class CausalModel:
             token_ids: Id of each row of its embedding, if not its index; see `TOKEN_IDS`.
         """
         self._model = model.eval()
+        self.token_ids = token_ids
         self._row_of: NDArray[np.int64] | None = None
         if token_ids is not None:
             self._row_of = np.full(int(token_ids.max()) + 2, -1, np.int64)  # the last is for all ids beyond

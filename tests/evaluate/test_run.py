@@ -11,9 +11,10 @@ import torch
 import transformers
 
 from datagen.errors import DatagenError
-from datagen.evaluate.evaluate import Evaluation, Player, evaluate
+from datagen.evaluate.player import Player
+from datagen.evaluate.turns import Evaluation
 from datagen.evaluate.models import TOKEN_IDS, CausalModel, load
-from datagen.evaluate.scored_rows import Layout, rows
+from datagen.evaluate.scored_rows import Layout, rows, split_rows
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
@@ -231,9 +232,9 @@ def test_a_saved_model_is_scored_by_the_command_line(out, tmp_path, capsys):
 def test_what_cannot_be_scored(out, tmp_path):
     manifest = Manifest.load(open_store(out))
     with pytest.raises(DatagenError, match=r"no dev rows of two_stream; it has .*train.*--split train"):
-        evaluate(manifest, FakeOracle(), split="dev")
+        split_rows(manifest, split="dev")
     with pytest.raises(DatagenError, match="no full-duplex rows of 'asr'; it has three_stream, two_stream"):
-        evaluate(manifest, FakeOracle(), task="asr")
+        split_rows(manifest, task="asr")
     with pytest.raises(DatagenError, match=r"does not exist; did train\.py finish"):
         load(str(tmp_path / "absent"), 50)
     with pytest.raises(DatagenError, match="contains no model"):
