@@ -1,6 +1,5 @@
 """Speech ids of rows and models as sound."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import hop_samples
+from datagen.intervals import true_runs
 from datagen.shards.vocab import Vocabulary
 
 if TYPE_CHECKING:
@@ -49,18 +49,8 @@ class Detokenizer:
         """
         frames = self.vocabulary.codes(np.asarray(ids, np.int32)).reshape(-1, self.n_codebooks)
         audio = np.zeros(len(frames) * self.hop_samples, np.float32)
-        for start, stop in runs(frames[:, 0] >= 0):
+        for start, stop in true_runs(frames[:, 0] >= 0):
             codes = np.maximum(frames[start:stop], 0).astype(np.uint16)
             codes = codes[:, 0] if self.vocabulary.n_codebooks == 1 else codes
             audio[start * self.hop_samples : stop * self.hop_samples] = self.tokenizer.decode_as(codes, voice)
         return audio
-
-
-def runs(mask: NDArray[np.bool_]) -> Sequence[tuple[int, int]]:
-    """The runs in which a mask is true, as [start, stop).
-
-    >>> runs(np.array([True, True, False, True]))
-    [(0, 2), (3, 4)]
-    """
-    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(np.int8), 0]))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]

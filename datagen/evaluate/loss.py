@@ -78,7 +78,8 @@ def cross_entropy(
     if not columns:
         have = ", ".join(manifest.tasks)
         raise DatagenError(
-            f"{manifest.store.url} has no {split} rows to score; it has {have}; choose another --split, or add dialogues"
+            f"{manifest.store.url} has no {split} rows to score; it has {have}; choose another --split, or add "
+            "dialogues"
         )
     notes = ["Nats per learned token, all true tokens before it given."]
     if unknown:
@@ -105,7 +106,9 @@ def held_rows(
     """
     if task in TASKS:
         layout = Layout.of(manifest, task)
-        found = list(split_rows(manifest, task, split, n_rows)) if shuffled else split_rows(manifest, task, split, n_rows)
+        found = (
+            list(split_rows(manifest, task, split, n_rows)) if shuffled else split_rows(manifest, task, split, n_rows)
+        )
         yield from (_full_duplex(row, layout) for row in (with_other_users(found, layout) if shuffled else found))  # type: ignore[arg-type]
         return
     need_split(manifest, task, split)

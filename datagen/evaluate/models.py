@@ -105,22 +105,58 @@ def load(directory: str, n_ids: int) -> CausalModel:
     Raises:
         DatagenError: If transformers is not installed, or the directory holds no model, or one of another vocabulary.
     """
+    transformers = _transformers(directory)
     try:
-        import torch
-        from transformers import AutoModelForCausalLM
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            directory, local_files_only=True, dtype="auto", trust_remote_code=False, weights_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise DatagenError(f"cannot load the model in {directory}: {error}") from error
+    return _fitting(model, directory, n_ids)
+
+
+def untrained(directory: str, n_ids: int, seed: int = 0) -> CausalModel:
+    """A model of the same form as a checkpoint, with random weights.
+
+    Args:
+        directory: The checkpoint.
+        n_ids: Size of the vocabulary of the rows.
+        seed: Of the weights.
+
+    Raises:
+        DatagenError: As `load`.
+    """
+    transformers = _transformers(directory)
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        try:
+            config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+            model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise DatagenError(f"cannot make a model like that in {directory}: {error}") from error
+    return _fitting(model, directory, n_ids)
+
+
+def _transformers(directory: str) -> Any:
+    """The package, once a directory looks like a checkpoint."""
+    try:
+        import torch  # noqa: F401
+        import transformers
     except ImportError as error:
         raise DatagenError("loading a model needs transformers: pip install 'duplex-datagen[train]'") from error
     if not Path(directory).is_dir():
         raise DatagenError(f"{directory} does not exist; did train.py finish? It writes a folder after each stage")
     if not (Path(directory) / "config.json").is_file():
         raise DatagenError(f"{directory} contains no model: it has no config.json; name the folder of a checkpoint")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            directory, local_files_only=True, dtype="auto", trust_remote_code=False, weights_only=True
-        )
-    except (OSError, ValueError) as error:
-        raise DatagenError(f"cannot load the model in {directory}: {error}") from error
+    return transformers
+
+
+def _fitting(model: Any, directory: str, n_ids: int) -> CausalModel:
+    """A model with the ids of a checkpoint, if they fit the build."""
+    import torch
+
     names = Path(directory) / TOKEN_IDS
     token_ids = np.load(names, allow_pickle=False) if names.is_file() else None
     size = model.config.vocab_size
@@ -130,4 +166,4 @@ def load(directory: str, n_ids: int) -> CausalModel:
         )
     if token_ids is not None and (len(token_ids) != size or int(token_ids.max()) + 1 != n_ids):
         raise DatagenError(f"{names} does not fit this model of {size:,} embeddings and this build of {n_ids:,} ids")
-    return CausalModel(model.to(device), token_ids)
+    return CausalModel(model.to("cuda" if torch.cuda.is_available() else "cpu"), token_ids)

@@ -7,6 +7,7 @@ import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from io import StringIO
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +18,8 @@ from datagen.errors import DatagenError
 from datagen.evaluate.cells import EMPTY, Cell
 from datagen.terminal import printable, table
 
+_TEXT_WIDTH = 240
+"""Of a file; the widest table has six figures."""
 Shown = Literal["percent", "ms", "number"]
 """How the values of a column are written."""
 
@@ -84,7 +87,7 @@ class Table:
         return [[row.name, *map(text_of, row.cells, self.columns)] for row in self.rows]
 
     def markdown(self) -> str:
-        """The table in Markdown.
+        r"""The table in Markdown.
 
         >>> cell = Cell(0.125, 0.1, 0.15, 80, 3)
         >>> print(Table.of("t", "Words", [Column("WER", "percent", "words")], {"a|b": {"WER": cell}}).markdown())
@@ -92,7 +95,7 @@ class Table:
         <BLANKLINE>
         | | WER (n: words) |
         |---|---|
-        | a\\|b | 12.5% (10.0% to 15.0%, n 80) |
+        | a\|b | 12.5% (10.0% to 15.0%, n 80) |
         <BLANKLINE>
         """
         heads = " | ".join(_marked(head_of(column)) for column in self.columns)
@@ -201,6 +204,13 @@ class Document:
     def markdown(self) -> str:
         """All tables in Markdown."""
         return "\n".join(each.markdown() for each in self.tables)
+
+    def text(self) -> str:
+        """All tables as plain text."""
+        printer = Console(width=_TEXT_WIDTH, file=StringIO(), highlight=False)
+        for each in self.tables:
+            each.show(printer)
+        return str(printer.file.getvalue())  # type: ignore[attr-defined]
 
     def html(self) -> str:
         """All tables in HTML."""

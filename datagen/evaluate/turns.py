@@ -91,6 +91,20 @@ def stream_scores(layout: Layout, row: dict[str, Any], silent: Mask, until_true:
     return found
 
 
+def reactions(layout: Layout, row: dict[str, Any], silent: Mask) -> list[int | None]:
+    """Frame in which a stream reacts to each event within the patience; None: too early, or not at all."""
+    found: list[int | None] = []
+    truth = layout.silent(row["input_ids"])
+    n_patience = math.ceil(PATIENCE_MS / layout.frame_ms)
+    for name, is_silence in _REACTIONS:
+        wanted, true = (silent, truth) if is_silence else (~silent, ~truth)
+        for begin, _, n_lead in events(layout, row, name, true):
+            early = wanted[max(begin - n_lead, 0) : begin].any()
+            reached = np.flatnonzero(wanted[begin : begin + n_patience])
+            found.append(begin + int(reached[0]) if reached.size and not early else None)
+    return found
+
+
 PerRow = list[tuple[str, TurnScores]]
 """The dialogue of each row, and its scores."""
 

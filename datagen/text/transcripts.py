@@ -163,4 +163,6 @@ def _need(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise EngineMissingError("comparing transcripts needs the extra `asr`: pip install 'duplex-datagen[asr]'") from error
+        raise EngineMissingError(
+            "comparing transcripts needs the extra `asr`: pip install 'duplex-datagen[asr]'"
+        ) from error
