@@ -134,15 +134,14 @@ def _sums(
     model: Model, ids: NDArray[np.int32], learned: Mask, vocabulary: Vocabulary
 ) -> dict[str, tuple[float, int, int]]:
     """Sum of nats, number of tokens, and number of unknown ones, by stream."""
-    nats = token_nats(model, ids, vocabulary.size)
     targets = learned[1:]  # nothing precedes the first token
-    is_text = is_of_text(ids[1:], vocabulary)
-    found = {}
-    for stream, of in (("text", is_text), ("speech", ~is_text)):
-        here = nats[targets & of]
-        known = np.isfinite(here)
-        found[stream] = (float(here[known].sum()), int(known.sum()), int((~known).sum()))
-    return found
+    own = getattr(model, "nats", None)
+    nats = own(ids, targets) if own else token_nats(model, ids, vocabulary.size)[targets]
+    is_text, known = is_of_text(ids[1:], vocabulary)[targets], np.isfinite(nats)
+    return {
+        stream: (float(nats[of & known].sum()), int((of & known).sum()), int((of & ~known).sum()))
+        for stream, of in (("text", is_text), ("speech", ~is_text))
+    }
 
 
 def is_of_text(ids: NDArray[np.integer[Any]], v: Vocabulary) -> Mask:

@@ -11,6 +11,8 @@ from datagen.errors import DatagenError
 TOKEN_IDS = "token_ids.npy"  # noqa: S105
 """File of a checkpoint with its own vocabulary: the id of each row of its embedding, int64 [n_rows]."""
 
+_PIECE_TOKENS = 512
+"""Tokens of a row read at once."""
 _CACHES = ("cache", "past_key_values")
 """Names of a model's cache in new and old versions of transformers."""
 
@@ -87,6 +89,35 @@ class CausalModel:
             scores: NDArray[np.float32] = found.logits[0, :, np.maximum(rows, 0)].float().cpu().numpy()
         scores[:, rows < 0] = -np.inf
         return scores
+
+    def nats(self, ids: NDArray[np.integer[Any]], wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Negative log-probability of wanted tokens, each given all before it, among all ids that it can say.
+
+        As `loss.token_nats` computes it from `hear`, but without moving the scores of all ids.
+
+        Args:
+            ids: A row, [n_tokens].
+            wanted: True for the wanted ones of its tokens after the first, [n_tokens - 1].
+
+        Returns:
+            float64 [n_wanted]; infinite for ids that the model cannot say.
+        """
+        import torch
+
+        rows = self._rows(np.asarray(ids, np.int64))
+        inputs = torch.from_numpy(np.maximum(rows, 0)).to(self._model.device)
+        found, cache = [np.zeros(0)], {}
+        with torch.inference_mode():
+            for start in range(0, len(ids) - 1, _PIECE_TOKENS):
+                stop = min(start + _PIECE_TOKENS, len(ids) - 1)
+                at = torch.from_numpy(np.flatnonzero(wanted[start:stop])).to(inputs.device)
+                output = self._model(input_ids=inputs[None, start:stop], use_cache=True, logits_to_keep=at, **cache)
+                name = next(name for name in _CACHES if name in output)
+                cache = {name: output[name]}
+                targets = inputs[1:][start:stop][at]
+                losses = torch.nn.functional.cross_entropy(output.logits[0].float(), targets, reduction="none")
+                found.append(losses.double().cpu().numpy())
+        return np.where(rows[1:][wanted] < 0, np.inf, np.concatenate(found))
 
     def _rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the embedding; -1 for an unknown id."""
