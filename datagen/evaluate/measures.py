@@ -20,7 +20,7 @@ from datagen.evaluate.piped import Pace, Piped
 from datagen.evaluate.player import Player
 from datagen.evaluate.recognition import Recognizer, Tools, synthesis, transcription
 from datagen.evaluate.replies import Exchange, exchanges, replies, true_replies
-from datagen.evaluate.scored_rows import Layout, split_rows, with_other_users
+from datagen.evaluate.scored_rows import Layout, full_duplex_tasks, split_rows, with_other_users
 from datagen.evaluate.sound import LABELS, heard_rows, sound_turn_taking, truth_of
 from datagen.evaluate.systems import AudioSystem, Cascade, Echo, Oracle, Silent
 from datagen.evaluate.tables import Document, Table
@@ -122,8 +122,8 @@ class Measures:
     build: Opened
     rows: ModelRows = field(default_factory=ModelRows)
     split: str = "test"
-    task: str = "two_stream"
-    """Task of full-duplex rows."""
+    task: str = ""
+    """Task of full-duplex rows; empty: two_stream, or the one there is."""
     n_rows: int | None = None
     """Most rows, utterances or conversations of a measure; None: all."""
     free: bool = True
@@ -163,7 +163,7 @@ class Measures:
 
     def turns(self, sound: bool = False) -> list[Table]:
         """Turn-taking, from tokens, or with `sound` from tokens and from sound."""
-        held = list(split_rows(self._manifest, self.task, self.split, self.n_rows))
+        held = list(split_rows(self._manifest, self._task, self.split, self.n_rows))
         found: dict[str, PerRow] = {LABELS: label_scores(held, self._layout)}
         for name, model, is_shuffled in self.rows:
             rows = with_other_users(held, self._layout) if is_shuffled else held
@@ -173,7 +173,7 @@ class Measures:
         return [*turn_tables(found), *(self._sound_turns() if sound or self.systems else ())]
 
     def _sound_turns(self) -> list[Table]:
-        held = list(heard_rows(self._manifest, self._decoder, self.task, self.split, self.n_rows))
+        held = list(heard_rows(self._manifest, self._decoder, self._task, self.split, self.n_rows))
         players = {name: self._player(model) for name, model in self.rows.models.items()} if self.free else {}
         systems = self._audio_systems()
         tell = self.part("turn-taking from sound", len(held) * (1 + len(players) + len(systems)))
@@ -182,7 +182,7 @@ class Measures:
 
     def replies(self) -> tuple[list[Exchange], dict[str, list[str]]]:
         """First exchanges, and the reply of each system to each, for a judge (`replies.rating_table`)."""
-        found = exchanges(self._manifest, self.task, self.split, self.n_rows)
+        found = exchanges(self._manifest, self._task, self.split, self.n_rows)
         if not found:
             raise DatagenError(
                 f"{self._manifest.store.url} has no {self.split} conversation that begins with a question and its "
@@ -208,8 +208,13 @@ class Measures:
         return self.build.manifest
 
     @cached_property
+    def _task(self) -> str:
+        there = full_duplex_tasks(self._manifest)
+        return self.task or ("two_stream" if "two_stream" in there else there[0])
+
+    @cached_property
     def _layout(self) -> Layout:
-        return Layout.of(self._manifest, self.task)
+        return Layout.of(self._manifest, self._task)
 
     @cached_property
     def _decoder(self) -> Detokenizer:
@@ -246,7 +251,7 @@ class Measures:
 
     def _reply(self) -> "Audio":
         """What the cascade says: the first words of the assistant."""
-        row = next(split_rows(self._manifest, self.task, self.split, 1))
+        row = next(split_rows(self._manifest, self._task, self.split, 1))
         channel = truth_of(self._layout, self._decoder)(row)
         heard = self._vad.speech(channel, self._decoder.rate_hz)
         start = int(heard[0, 0]) if len(heard) else 0

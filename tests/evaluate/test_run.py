@@ -11,10 +11,10 @@ import torch
 import transformers
 
 from datagen.errors import DatagenError
-from datagen.evaluate.player import Player
-from datagen.evaluate.turns import Evaluation
 from datagen.evaluate.models import TOKEN_IDS, CausalModel, load
+from datagen.evaluate.player import Player
 from datagen.evaluate.scored_rows import Layout, rows, split_rows
+from datagen.evaluate.turns import Evaluation
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
