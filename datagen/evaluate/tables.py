@@ -121,10 +121,10 @@ class Table:
 
     def show(self, printer: Console) -> None:
         """Print the table."""
-        printer.print(f"[bold]{escape(self.title)}[/]")
-        printer.print(table(["", *map(head_of, self.columns)], self._texts()))
+        printer.print(f"[bold]{escape(printable(self.title))}[/]")
+        printer.print(table(["", *(escape(printable(head_of(each))) for each in self.columns)], self._texts()))
         for note in self.notes:
-            printer.print(escape(note))
+            printer.print(escape(printable(note)))
         printer.print()
 
 
