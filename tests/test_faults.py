@@ -62,6 +62,7 @@ ROLES = {
     "model": Role.READ,
     "benchmark": Role.READ,
     "reference": Role.READ,
+    "scores": Role.READ,
     "folder": Role.READ,
     "prompts show dialogue": Role.READ,
     "to": Role.WRITTEN,

@@ -106,6 +106,10 @@ def report_page(
         bool,
         typer.Option("--open", help="Open it in the browser at a barge-in; needs a display and a terminal."),
     ] = False,
+    scores: Annotated[
+        str | None,
+        typer.Option("--scores", metavar="FILE", help="Show the tables of `datagen evaluate ... --to FILE.json` too."),
+    ] = None,
     trust: Trust = False,
 ) -> None:
     """Write one HTML file about a build: contents, timing with human ranges, tokens, and a player."""
@@ -113,10 +117,11 @@ def report_page(
     from datagen.report.report import write_report
 
     with Bar(f"report {out}") as bar:
-        written = write_report(out, to, conversations, bar.part, trust)
+        written = write_report(out, to, conversations, bar.part, trust, scores)
     typer.echo(f"{written.file}: {written.file.stat().st_size / 1e6:.1f} MB, works offline")
     if written.mute:
-        options = (*(("--to", to) if to else ()), "--conversations", str(conversations), "--trust")
+        shown = *(("--to", to) if to else ()), *(("--scores", scores) if scores else ())
+        options = (*shown, "--conversations", str(conversations), "--trust")
         _tell_mute(written.mute, () if trust else ("report", out, *options))
     typer.echo(f"At an event:  {written.url}")
     if open_ and _can_open():

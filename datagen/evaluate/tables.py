@@ -95,7 +95,7 @@ class Table:
         <BLANKLINE>
         | | WER (n: words) |
         |---|---|
-        | a\|b | 12.5% (10.0% to 15.0%, n 80) |
+        | a\|b | 12.5% (10 to 15, n 80) |
         <BLANKLINE>
         """
         heads = " | ".join(_marked(head_of(column)) for column in self.columns)
@@ -147,13 +147,18 @@ def text_of(cell: Cell, column: Column) -> str:
     """
     if cell.value is None:
         return f"- (n {cell.n:,})"
-    interval = "" if cell.low is None else f"{_as(cell.low, column)} to {_as(cell.high, column)}, "
+    interval = "" if cell.low is None else f"{_bare(cell.low, column)} to {_bare(cell.high, column)}, "
     return f"{_as(cell.value, column)} ({interval}n {cell.n:,})"
 
 
-def _as(value: float | None, column: Column) -> str:
+def _bare(value: float | None, column: Column) -> str:
+    """An end of an interval, without its unit."""
     if value is None:
         return "-"
+    return f"{100 * value:.3g}" if column.shown == "percent" else _as(value, column).removesuffix(" ms")
+
+
+def _as(value: float, column: Column) -> str:
     match column.shown:
         case "percent":
             return f"{value:.1%}"

@@ -48,7 +48,7 @@ def test_a_median_pools_all_values():
 
 def test_n_is_in_every_cell(table):
     for text in (table.markdown(), table.html(), Document("out", "d", "test", (table,)).text()):
-        assert "25.0% (20.0% to 30.0%, n 1,200)" in text
+        assert "25.0% (20 to 30, n 1,200)" in text
         assert "212 ms (n 3)" in text
         assert text.count("(n 0)") == 2
 
