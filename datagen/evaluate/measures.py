@@ -170,7 +170,8 @@ class Measures:
             tell = self.part(f"turn-taking of {name}", len(held))
             scores = turn_taking(rows, self._player(model), self.free, self.seed, tell).found
             found.update((f"{name}, {way.replace('_', ' ')}", scores[way]) for way in WAYS if way in scores)
-        return [*turn_tables(found), *(self._sound_turns() if sound or self.systems else ())]
+        cut = [row for row in found if row.endswith(", unaided")]
+        return [*turn_tables(found, cut=cut), *(self._sound_turns() if sound or self.systems else ())]
 
     def _sound_turns(self) -> list[Table]:
         held = list(heard_rows(self._manifest, self._decoder, self._task, self.split, self.n_rows))

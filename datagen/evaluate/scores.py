@@ -239,32 +239,6 @@ def _responses(scores: dict[str, Any], chunk_ms: float) -> list[str]:
     return [*counts, *shares, *(ms(time) for time in (*times.values(), later)), f"{scores['n_failures']:,}"]
 
 
-_ORDER = {
-    "free_running": "free running",
-    "unaided": "unaided",
-    "teacher_forced": "teacher forced: reads the true answer, so it flatters",
-}
-"""Titles of the tables of a model, in the order in which they are shown."""
-LEGEND = (
-    "at@K: the K-th token after the event is right. in@K: one of the first K is. early: it reacted before the event. "
-    "a chunk later: the mean, if what is heard counts only at the end of its chunk."
-)
-FEW_EVENTS = 30
-"""Fewer events are too few for a share."""
-
-
-def show_model(printer: Console, title: str, found: dict[str, Any]) -> None:
-    """Print the scores of a model: what it does by itself first, what reads the true answer last."""
-    for name in (name for name in _ORDER if name in found):
-        show_scores(printer, f"{title}, {_ORDER[name]}", found[name])
-    printer.print(LEGEND)
-    few = {reaction: min(table[reaction]["n"] for table in found.values()) for reaction in _REACTIONS}
-    few = {reaction: n for reaction, n in few.items() if n < FEW_EVENTS}
-    if few:
-        counts = ", ".join(f"{reaction.replace('_', ' ')} n = {n}" for reaction, n in few.items())
-        printer.print(f"{counts}: with fewer than {FEW_EVENTS} events, shares are mostly chance.")
-
-
 def percent(share: float | None) -> str:
     """A share for a table.
 

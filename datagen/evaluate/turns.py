@@ -13,7 +13,7 @@ always changes nothing, because an answer begins somewhere within half a second.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -163,17 +163,6 @@ class Evaluation:
         """Random draws of a row, the same for every model, so that models meet equal luck."""
         return rng(self.seed, "evaluate", row["row_id"], *about)
 
-    def table(self) -> dict[str, Any]:
-        """All scores as plain values."""
-        tables = {
-            way: TurnScores.merged(self.player.layout, [s for _, s in self.found[way]]).table()
-            for way in WAYS
-            if way in self.found
-        }
-        for name in ("assistant_turn_taking", "user_turn_taking"):  # nothing is scored after the true reaction
-            tables["unaided"][name]["acc_at"] = dict.fromkeys(tables["unaided"][name]["acc_at"])
-        return tables
-
 
 def turn_taking(
     rows: Iterable[dict[str, Any]],
@@ -203,20 +192,24 @@ def label_scores(rows: Iterable[dict[str, Any]], layout: Layout) -> PerRow:
     return [(group_of(row), stream_scores(layout, row, layout.silent(row["input_ids"]))) for row in rows]
 
 
-def turn_tables(found: Mapping[str, PerRow], name: str = "turns", title: str = "tokens") -> list[Table]:
+def turn_tables(
+    found: Mapping[str, PerRow], name: str = "turns", title: str = "tokens", cut: Collection[str] = ()
+) -> list[Table]:
     """Tables of both reactions and of hard negatives.
 
     Args:
         found: Scores of each row of the tables.
         name: Beginning of the names of the tables.
         title: What the scores are measured from.
+        cut: Rows that are scored up to the true reaction only, so that nothing is known of the K-th token after it.
     """
     made = []
     for attribute, reaction in (("user_turn_ends", "assistant turn-taking"), ("barge_ins", "user turn-taking")):
         cells = {row: _figures([(g, getattr(s, attribute)) for g, s in scores]) for row, scores in found.items()}
         short = reaction.split()[0]
         made.append(Table.of(f"{name}_{short}", f"{reaction}, from {title}", _WITHIN, cells, (_WITHIN_NOTE,)))
-        made.append(Table.of(f"{name}_{short}_at", f"{reaction}, at the K-th token, from {title}", _AT, cells))
+        whole = {row: each for row, each in cells.items() if row not in cut}
+        made.append(Table.of(f"{name}_{short}_at", f"{reaction}, at the K-th token, from {title}", _AT, whole))
     return [*made, _negatives(found, name, title)]
 
 
