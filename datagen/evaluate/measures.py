@@ -251,7 +251,7 @@ class Measures:
         return found
 
     def _reply(self) -> "Audio":
-        """What the cascade says: the first words of the assistant."""
+        """Reply of the cascade: the first words of the assistant."""
         row = next(split_rows(self._manifest, self._task, self.split, 1))
         channel = truth_of(self._layout, self._decoder)(row)
         heard = self._vad.speech(channel, self._decoder.rate_hz)

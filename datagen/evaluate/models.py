@@ -106,7 +106,8 @@ class CausalModel:
 
         rows = self._rows(np.asarray(ids, np.int64))
         inputs = torch.from_numpy(np.maximum(rows, 0)).to(self._model.device)
-        found, cache = [np.zeros(0)], {}
+        found: list[NDArray[np.float64]] = [np.zeros(0)]
+        cache: dict[str, Any] = {}
         with torch.inference_mode():
             for start in range(0, len(ids) - 1, _PIECE_TOKENS):
                 stop = min(start + _PIECE_TOKENS, len(ids) - 1)

@@ -159,7 +159,7 @@ class Piped:
             self._wait_for(n_bytes)
         said, self._left = self._left[:n_bytes], self._left[n_bytes:]
         said = said.ljust(n_bytes, b"\0")
-        return np.frombuffer(said, _SAMPLE).astype(np.float32) / _FULL_SCALE
+        return np.asarray(np.frombuffer(said, _SAMPLE) / _FULL_SCALE, np.float32)
 
     def _wait_until(self, time_s: float) -> None:
         """Take all that arrives until a time."""

@@ -70,7 +70,7 @@ class Player:
         chance: np.random.Generator,
         given: Sequence[Given] = (),
     ) -> Played:
-        """What it says if it draws every token of its own from a chunk on.
+        """Tokens of a stream that it draws by itself from a chunk on.
 
         Args:
             ids: Chunks of a row.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datagen.engines.base import ASR, Audio, TextTokenizer
 
 SOUND, TOKENS = "recognizer, original sound", "recognizer, ground-truth tokens"
-"""Rows of what the recognizer hears in the truth."""
+"""Rows of the recognizer on the truth."""
 _FRAMES_PER_ID = 20
 """Longest answer in speech, in frames per text id; people take about 8 at 25 Hz."""
 _LEAST_FRAMES = 50

@@ -117,7 +117,7 @@ def true_replies(found: Sequence[Exchange], layout: Layout, tools: Tools) -> dic
 
 
 def replies(found: Sequence[Exchange], player: Player, tools: Tools, seed: int = 0) -> list[str]:
-    """What is recognized in a model's reply to each exchange; empty if it says nothing."""
+    """Transcripts of a model's reply to each exchange; empty if it says nothing."""
     return [_recognized(_said(each, player, seed), each, tools) for each in found]
 
 

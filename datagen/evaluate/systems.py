@@ -1,9 +1,9 @@
-"""Systems that hear and speak: the user's channel in, the answer out, piece by piece.
+"""Systems that listen and speak: the user's channel in, the answer out, piece by piece.
 
 Four references have scores that theory gives:
 
-    silent     says nothing: it takes no turn, and has yielded before anybody asks for it
-    echo       says what it hears: it speaks into every turn of the user
+    silent     says nothing: it takes no turn, and has yielded before the user barges in
+    echo       repeats its input: it speaks into every turn of the user
     cascade    replies after a silence and does not listen while it replies, as half-duplex systems do
     oracle     says what the assistant of the build says: it scores as the labels do
 
@@ -27,10 +27,10 @@ STEP_MS = 80
 
 
 class AudioSystem(Protocol):
-    """Hears and speaks at the same time."""
+    """Listens and speaks at the same time."""
 
     sample_rate_hz: int
-    """Of what it hears and says."""
+    """Of its input and its answer."""
 
     def start(self, about: dict[str, Any]) -> None:
         """Begin a conversation; the last one is forgotten.
@@ -41,7 +41,7 @@ class AudioSystem(Protocol):
         ...
 
     def step(self, heard: "Audio") -> "Audio":
-        """Hear a piece of the user's channel; returns what it says meanwhile, as long as the piece."""
+        """Receive a piece of the user's channel; returns the answer meanwhile, as long as the piece."""
         ...
 
     def stop(self) -> None:
@@ -73,7 +73,7 @@ def answer(system: AudioSystem, user: "Audio", about: dict[str, Any]) -> "Audio"
             if said[-1].shape != heard.shape:
                 raise DatagenError(
                     f"the system answered {heard.shape[0]} samples with {said[-1].shape}: it must say as many as it "
-                    "hears; fill with zeros where it is silent"
+                    "receives; fill with zeros where it is silent"
                 )
         return np.concatenate(said)
     finally:
@@ -103,7 +103,7 @@ class Silent(_Stateless):
 
 @dataclass
 class Echo(_Stateless):
-    """Says what it hears."""
+    """Repeats its input."""
 
     sample_rate_hz: int
 
@@ -138,7 +138,7 @@ class Cascade(_Stateless):
     sample_rate_hz: int
     vad: "VAD"
     reply: "Audio"
-    """What it says, whatever it has heard."""
+    """Its answer, whatever the user has said."""
     silence_ms: int = 500
     """Silence after which it takes the user's turn for finished."""
     window_ms: int = 2000

@@ -21,7 +21,7 @@ from datagen.terminal import printable, table
 _TEXT_WIDTH = 240
 """Of a file; the widest table has six figures."""
 Shown = Literal["percent", "ms", "number"]
-"""How the values of a column are written."""
+"""Formats of the values of a column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ def test_an_answer_as_long_as_its_piece_is_demanded():
         def step(self, heard):
             return heard[:-1]
 
-    with pytest.raises(DatagenError, match="as many as it hears"):
+    with pytest.raises(DatagenError, match="as many as it receives"):
         answer(Short(RATE), np.zeros(5000, np.float32), {})
 
 
