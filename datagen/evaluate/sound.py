@@ -1,8 +1,9 @@
 """Turn-taking of systems that speak, measured from their sound with the definitions of `turns`.
 
-A system receives the user's channel of a held-out row, as long as it is, and nothing of the row's assistant. Speech in its answer is found by a detector, joined across its own pauses, and put on the grid of the
-row's frames; from there on it is scored as a stream of tokens is. The user's turn ends and barge-ins are those
-of the row, which the build knows from the times of its words.
+A system receives the whole user's channel of a held-out row, and nothing of the row's assistant. Speech in its
+answer is found by a detector, joined across its own pauses, and put on the grid of the row's frames; from there
+on it is scored as a stream of tokens is. The user's turn ends and barge-ins are those of the row, which the build
+knows from the times of its words.
 
 A model of tokens takes part too: what it draws by itself is scored as tokens and, decoded, as sound.
 """

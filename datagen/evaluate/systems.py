@@ -33,7 +33,7 @@ class AudioSystem(Protocol):
     """Of its input and its answer."""
 
     def start(self, about: dict[str, Any]) -> None:
-        """Begin a conversation; the last one is forgotten.
+        """Begin a conversation; nothing of the last one stays.
 
         Args:
             about: The row, which only the oracle looks at.
@@ -84,7 +84,7 @@ class _Stateless:
     """Parts that references without a state have in common."""
 
     def start(self, about: dict[str, Any]) -> None:
-        """Nothing to forget."""
+        """Nothing to drop."""
 
     def stop(self) -> None:
         """Nothing to end."""
@@ -147,7 +147,7 @@ class Cascade(_Stateless):
     _saying: "Audio" = field(default_factory=lambda: np.zeros(0, np.float32), init=False)
 
     def start(self, about: dict[str, Any]) -> None:  # noqa: ARG002
-        """Forget what was heard, and stop."""
+        """Drop all sound so far, and stop."""
         self._heard = self._saying = np.zeros(0, np.float32)
 
     def step(self, heard: "Audio") -> "Audio":
