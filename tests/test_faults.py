@@ -84,6 +84,8 @@ ROLES = {
 """By parameter, or by command and parameter. `out` is a build as an argument, and written as an option."""
 
 ALSO = {
+    "evaluate all set_": ("--judge", "mine.yaml"),
+    "evaluate all answers": ("--judge", "mine.yaml"),
     "listen": ("--decoded",),
     "export": ("--decoded", "--format", "moshi"),
     "engines check": ("--kind", "tts"),

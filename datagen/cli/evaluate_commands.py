@@ -190,6 +190,8 @@ def everything(
     trust: Trust = False,
 ) -> None:
     """All tables of a build: those that it has rows for, ratings only with --judge."""
+    if judge is None and (set_ or answers):
+        raise typer.BadParameter("needs the recipe of a judge (--judge)", param_hint="--set / --answers")
     rating = _Rating(judge, set_ or [], repeats, answers, trust) if judge else None
     more = {"systems": _systems(system), "rate_hz": rate, "pace": pace, "free": free, "task": task}
     wanted = ["asr", "tts", "loss", "turns", "sound", *["dialogue"] * bool(judge)]
