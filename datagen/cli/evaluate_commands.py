@@ -277,6 +277,8 @@ def _run(
                 if len(wanted) < 4:
                     raise
                 missing.append(f"{name}: {error}")
+    if not tables:
+        raise DatagenError(f"{out} has nothing to score: {'; '.join(missing)}")
     found = measures.document(tables)
     if to is not None:
         _write(to, found)
@@ -287,8 +289,6 @@ def _run(
             table.show(console())
     for line in missing:
         typer.echo(f"left out, {line}", err=True)
-    if not tables:
-        raise typer.Exit(1)
 
 
 def _tables(name: str, measures: "Measures", sound: bool, rating: "_Rating | None") -> "list[Table]":
