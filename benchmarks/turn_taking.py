@@ -9,20 +9,17 @@ resumes.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from common import recipe_for, run_build, write_dialogues
 
-from datagen.evaluate.evaluate import evaluate
+import datagen
+from datagen.evaluate.measures import Measures, ModelRows
 from datagen.evaluate.models import load
-from datagen.shards.manifest import Manifest
-from datagen.shards.store import open_store
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "train.py"
 SETTINGS = (
@@ -67,13 +64,6 @@ def untrained(out: Path, to: Path, example: Any) -> None:
     example.save(model, token_ids, to / "two_stream")
 
 
-def loss(out: Path, checkpoint: Path, n_ids: int, example: Any) -> float:
-    """Test loss of two_stream."""
-    found = load(str(checkpoint), n_ids)
-    rows = torch.from_numpy(np.maximum(found._row_of, 0))
-    return float(example.test_loss(found._model, str(out), rows, int(MAX_TOKENS), "train"))
-
-
 def main() -> None:
     """Build, train, score, print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,27 +86,17 @@ def main() -> None:
     if any(run.wait() for run in runs):
         raise SystemExit(f"a training failed: see {options.to}/*/log")
     untrained(out, options.to / "untrained", example)
-    manifest = Manifest.load(open_store(str(held_out)))
-    n_ids = manifest.vocabulary.size
-    n_rows = manifest.tables["two_stream"]["train"].n_rows
-    print(f"{manifest.hours:.1f} h of conversation, {n_rows} test rows")
+    held = datagen.open(str(held_out))
+    print(f"{held.hours:.1f} h of conversation")
     torch.set_num_threads(2)
-    for name in ("untrained", "shuffled", "trained"):
-        checkpoint = options.to / name / "two_stream"
-        scores = evaluate(manifest, load(str(checkpoint), n_ids), split="train", n_rows=options.rows)
-        (options.to / f"{name}.json").write_text(json.dumps(scores, indent=1), "utf-8")
-        print_row(name, loss(held_out, checkpoint, n_ids, example), scores)
-
-
-def print_row(name: str, test_loss: float, scores: dict[str, Any]) -> None:
-    """One line a way of scoring."""
-    for way, found in scores.items():
-        turns, yields = found["assistant_turn_taking"], found["user_turn_taking"]
-        figures = [f"{side['acc_within'][k]:.1%}" for side in (turns, yields) for k in ("1", "5", "10", "25")]
-        early = f"{turns['n_early']} of {turns['n']}"
-        means = (side["response_ms"]["mean"] for side in (turns, yields))
-        times = " / ".join("-" if mean is None else f"{mean:.0f}" for mean in means)
-        print(f"| {name} | {way} | {test_loss:.3f} | {' | '.join(figures)} | {early} | {times} |", flush=True)
+    models = {
+        name: load(str(options.to / name / "two_stream"), held.vocabulary.size)
+        for name in ("untrained", "shuffled", "trained")
+    }
+    measures = Measures(held, ModelRows(models), split="train", task="two_stream", n_rows=options.rows)
+    found = measures.document([*measures.loss(), *measures.turns()])
+    (options.to / "scores.json").write_text(found.to_json(), "utf-8")
+    print(found.markdown())
 
 
 if __name__ == "__main__":

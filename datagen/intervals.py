@@ -25,6 +25,15 @@ def intervals(pairs: Iterable[tuple[int, int]]) -> Intervals:
     return np.array(list(pairs), np.int64).reshape(-1, 2)
 
 
+def true_runs(mask: NDArray[np.bool_]) -> Intervals:
+    """The runs in which a mask is true.
+
+    >>> true_runs(np.array([True, False, True, True])).tolist()
+    [[0, 1], [2, 4]]
+    """
+    return np.flatnonzero(np.diff(np.r_[False, mask, False].astype(np.int8))).reshape(-1, 2)
+
+
 def bridge(speech: Intervals, n_least: int) -> Intervals:
     """One speaker's intervals in order, joined across silences shorter than `n_least` samples.
 

@@ -302,7 +302,7 @@ def test_the_shell_completes_commands_and_options():
 
     assert completed("datagen ev") == ["evaluate"]
     assert completed("datagen timing or") == ["oracle"]
-    assert "--judge" in completed("datagen evaluate --ju")
+    assert "--judge" in completed("datagen evaluate texts --ju")
 
 
 def test_no_command_is_help(datagen):

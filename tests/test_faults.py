@@ -60,7 +60,9 @@ ROLES = {
     "files": Role.READ,
     "path": Role.READ,
     "model": Role.READ,
+    "benchmark": Role.READ,
     "reference": Role.READ,
+    "scores": Role.READ,
     "folder": Role.READ,
     "prompts show dialogue": Role.READ,
     "to": Role.WRITTEN,
@@ -73,20 +75,19 @@ ROLES = {
     "option": Role.SETTING,
     "tokenizer": Role.WORD,
     "voices limit": Role.SETTING,
+    "system": Role.WORD,
     **dict.fromkeys(("engine", "address", "task", "dialogue", "channel", "format", "split", "chunk"), Role.WORD),
     **dict.fromkeys(("kind", "name", "language", "licence", "title", "reason"), Role.WORD),
     **dict.fromkeys(("init voices", "init timing", "init size"), Role.WORD),
-    **dict.fromkeys(("for_", "where", "rate", "roles", "codec", "augment"), Role.WORD),
+    **dict.fromkeys(("for_", "where", "rate", "roles", "codec", "augment", "pace"), Role.WORD),
 }
 """By parameter, or by command and parameter. `out` is a build as an argument, and written as an option."""
 
 ALSO = {
-    "evaluate judge": ("--judge", "mine.yaml"),
-    "evaluate outputs": (),
-    "evaluate model": (),
+    "evaluate all set_": ("--judge", "mine.yaml"),
+    "evaluate all answers": ("--judge", "mine.yaml"),
     "listen": ("--decoded",),
     "export": ("--decoded", "--format", "moshi"),
-    "evaluate": ("--judge", "mine.yaml"),
     "engines check": ("--kind", "tts"),
     "merge": ("out",),
     "init": ("--force",),
@@ -263,9 +264,11 @@ def test_every_parameter_has_a_role():
 
 # -- paths --------------------------------------------------------------------------------------------------------
 
-NO_SERVER = ("evaluate", "answers")
-"""Written after the first answer of a judge: tests/authoring."""
-PATH_PARAMETERS = [p for p in of(Role.BUILD, Role.RECIPE, Role.READ, Role.WRITTEN) if p[:2] != NO_SERVER]
+NO_SERVER = ("evaluate texts", "evaluate dialogue", "evaluate all")
+"""Their `answers` are written after the first answer of a judge: tests/authoring."""
+PATH_PARAMETERS = [
+    p for p in of(Role.BUILD, Role.RECIPE, Role.READ, Role.WRITTEN) if p.name != "answers" or p.command not in NO_SERVER
+]
 READ_PARAMETERS = [p for p in PATH_PARAMETERS if p.role is not Role.WRITTEN]
 LONG = "x" * 300
 

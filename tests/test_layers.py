@@ -45,8 +45,8 @@ ALLOWED = {
     "openai": {"engines/remote", "engines/tts/speech_server"},
     "httpx2": {"engines/remote"},
     "jinja2": {"inspect", "report", "shards/card", "authoring"},
-    "whisper_normalizer": {"pipeline/verify"},
-    "jiwer": {"pipeline/verify"},
+    "whisper_normalizer": {"text/transcripts"},
+    "jiwer": {"text/transcripts"},
 }
 
 

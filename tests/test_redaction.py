@@ -127,7 +127,7 @@ COMMANDS = (
     "export {url} --to {out} --format moshi",
     "listen {url} --dialogue a --out {out}.wav",
     "flatten {url} --out {out}",
-    "evaluate {url} --model {url}",
+    "evaluate loss {url} --model {url}",
     "timing fit {url} --out {out}",
     "timing report {url}",
     "write {url} --out {out}",

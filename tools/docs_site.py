@@ -26,6 +26,7 @@ _GUIDES = {
         "docs/inspect.md",
         "docs/exports.md",
         "docs/training.md",
+        "docs/evaluation.md",
         "docs/publishing.md",
     ],
     "Engines": ["docs/engines.md", "docs/voices.md", "docs/writing.md", "prompts/README.md"],

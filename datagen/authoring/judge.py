@@ -179,6 +179,18 @@ def judge_build(
     talks = list(islice(_conversations(manifest, split), n_dialogues))
     if not talks:
         raise DatagenError(f"{manifest.store.url} contains no {split} conversations to rate")
+    return judge_all(talks, llm, n_repeats, prompts, answers, tell)
+
+
+def judge_all(
+    talks: Sequence[DialogueText],
+    llm: Llm,
+    n_repeats: int = 3,
+    prompts: str = "",
+    answers: ReplyShelf | None = None,
+    tell: Callable[[int], object] = lambda _: None,
+) -> list[JudgedDialogue]:
+    """Have dialogues rated with a client of their own; see `judge` and `judge_build`."""
 
     async def run() -> list[JudgedDialogue]:
         async with Client(llm, answers or Memory()) as client:

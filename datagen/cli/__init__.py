@@ -1,4 +1,4 @@
-"""The command line: a function per command, and the groups engines, prompts, recipes and timing."""
+"""The command line: a function per command, and the groups engines, evaluate, prompts, recipes and timing."""
 
 import sys
 from io import TextIOWrapper
@@ -7,6 +7,7 @@ from datagen.cli import (
     build_commands,
     doctor_command,
     engines_commands,
+    evaluate_commands,
     export_command,
     init_command,
     look_commands,
@@ -25,6 +26,7 @@ __all__ = [
     "build_commands",
     "doctor_command",
     "engines_commands",
+    "evaluate_commands",
     "export_command",
     "init_command",
     "look_commands",

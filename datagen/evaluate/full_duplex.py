@@ -104,7 +104,7 @@ def score(
         DatagenError: If there are no outputs or no samples.
     """
     if not any(key.endswith("/output.wav") for key in outputs.keys("")):
-        raise DatagenError(f"{outputs.url} has no output.wav; check --outputs")
+        raise DatagenError(f"{outputs.url} has no output.wav for {inputs.url}; check --outputs")
     found: dict[str, TaskScores] = {}
     for key in inputs.keys(""):
         if not key.endswith("/input.wav"):

@@ -12,6 +12,8 @@ from datagen.installed import pip_install
 TOKEN_IDS = "token_ids.npy"  # noqa: S105
 """File of a checkpoint with its own vocabulary: the id of each row of its embedding, int64 [n_rows]."""
 
+_PIECE_TOKENS = 512
+"""Tokens of a row read at once."""
 _CACHES = ("cache", "past_key_values")
 """Names of a model's cache in new and old versions of transformers."""
 
@@ -37,6 +39,17 @@ class Model(Protocol):
         ...
 
 
+def drawn(scores: NDArray[np.float32], chance: np.random.Generator) -> int:
+    """Index of one of the choices, drawn by the scores after the last token (Gumbel-max)."""
+    return int((scores[-1] + chance.gumbel(size=scores.shape[1])).argmax())
+
+
+def sayable(model: Model, choices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The choices that a model can say: those in its vocabulary, or all if it does not state one (`token_ids`)."""
+    own = getattr(model, "token_ids", None)
+    return choices if own is None else choices[np.isin(choices, own)]
+
+
 class CausalModel:
     """A causal language model of transformers, with its cache."""
 
@@ -48,6 +61,7 @@ class CausalModel:
             token_ids: Id of each row of its embedding, if not its index; see `TOKEN_IDS`.
         """
         self._model = model.eval()
+        self.token_ids = token_ids
         self._row_of: NDArray[np.int64] | None = None
         if token_ids is not None:
             self._row_of = np.full(int(token_ids.max()) + 2, -1, np.int64)  # the last is for all ids beyond
@@ -77,6 +91,36 @@ class CausalModel:
         scores[:, rows < 0] = -np.inf
         return scores
 
+    def nats(self, ids: NDArray[np.integer[Any]], wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Negative log-probability of wanted tokens, each given all before it, among all ids that it can say.
+
+        As `loss.token_nats` computes it from `hear`, but without moving the scores of all ids.
+
+        Args:
+            ids: A row, [n_tokens].
+            wanted: True for the wanted ones of its tokens after the first, [n_tokens - 1].
+
+        Returns:
+            float64 [n_wanted]; infinite for ids that the model cannot say.
+        """
+        import torch
+
+        rows = self._rows(np.asarray(ids, np.int64))
+        inputs = torch.from_numpy(np.maximum(rows, 0)).to(self._model.device)
+        found: list[NDArray[np.float64]] = [np.zeros(0)]
+        cache: dict[str, Any] = {}
+        with torch.inference_mode():
+            for start in range(0, len(ids) - 1, _PIECE_TOKENS):
+                stop = min(start + _PIECE_TOKENS, len(ids) - 1)
+                at = torch.from_numpy(np.flatnonzero(wanted[start:stop])).to(inputs.device)
+                output = self._model(input_ids=inputs[None, start:stop], use_cache=True, logits_to_keep=at, **cache)
+                name = next(name for name in _CACHES if name in output)
+                cache = {name: output[name]}
+                targets = inputs[1:][start:stop][at]
+                losses = torch.nn.functional.cross_entropy(output.logits[0].float(), targets, reduction="none")
+                found.append(losses.double().cpu().numpy())
+        return np.where(rows[1:][wanted] < 0, np.inf, np.concatenate(found))
+
     def _rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the embedding; -1 for an unknown id."""
         if self._row_of is None:
@@ -94,22 +138,58 @@ def load(directory: str, n_ids: int) -> CausalModel:
     Raises:
         DatagenError: If transformers is not installed, or the directory holds no model, or one of another vocabulary.
     """
+    transformers = _transformers(directory)
     try:
-        import torch
-        from transformers import AutoModelForCausalLM
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            directory, local_files_only=True, dtype="auto", trust_remote_code=False, weights_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise DatagenError(f"cannot load the model in {directory}: {error}") from error
+    return _fitting(model, directory, n_ids)
+
+
+def untrained(directory: str, n_ids: int, seed: int = 0) -> CausalModel:
+    """A model of the same form as a checkpoint, with random weights.
+
+    Args:
+        directory: The checkpoint.
+        n_ids: Size of the vocabulary of the rows.
+        seed: Of the weights.
+
+    Raises:
+        DatagenError: As `load`.
+    """
+    transformers = _transformers(directory)
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        try:
+            config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+            model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise DatagenError(f"cannot make a model like that in {directory}: {error}") from error
+    return _fitting(model, directory, n_ids)
+
+
+def _transformers(directory: str) -> Any:
+    """The package, once a directory looks like a checkpoint."""
+    try:
+        import torch  # noqa: F401
+        import transformers
     except ImportError as error:
         raise DatagenError(f"loading a model needs transformers: {pip_install('train')}") from error
     if not Path(directory).is_dir():
         raise DatagenError(f"{directory} does not exist; did train.py finish? It writes a folder after each stage")
     if not (Path(directory) / "config.json").is_file():
         raise DatagenError(f"{directory} contains no model: it has no config.json; name the folder of a checkpoint")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            directory, local_files_only=True, dtype="auto", trust_remote_code=False, weights_only=True
-        )
-    except (OSError, ValueError) as error:
-        raise DatagenError(f"cannot load the model in {directory}: {error}") from error
+    return transformers
+
+
+def _fitting(model: Any, directory: str, n_ids: int) -> CausalModel:
+    """A model with the ids of a checkpoint, if they fit the build."""
+    import torch
+
     names = Path(directory) / TOKEN_IDS
     token_ids = np.load(names, allow_pickle=False) if names.is_file() else None
     size = model.config.vocab_size
@@ -119,4 +199,4 @@ def load(directory: str, n_ids: int) -> CausalModel:
         )
     if token_ids is not None and (len(token_ids) != size or int(token_ids.max()) + 1 != n_ids):
         raise DatagenError(f"{names} does not fit this model of {size:,} embeddings and this build of {n_ids:,} ids")
-    return CausalModel(model.to(device), token_ids)
+    return CausalModel(model.to("cuda" if torch.cuda.is_available() else "cpu"), token_ids)

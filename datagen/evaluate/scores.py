@@ -6,6 +6,7 @@ from it, so the token at the place is the first.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +86,18 @@ class Responses:
         else:
             self.add(wanted, np.array([at]))
 
+    @property
+    def sum_ms(self) -> float:
+        """Sum of the response times of the successes."""
+        return sum(k * n for k, n in self.tokens.items()) * self.frame_ms
+
+    def merge(self, other: "Responses") -> None:
+        """Count the events of another one too."""
+        self.n += other.n
+        self.n_early += other.n_early
+        for mine, theirs in ((self.at, other.at), (self.within, other.within), (self.tokens, other.tokens)):
+            mine.update(theirs)
+
     def table(self) -> dict[str, Any]:
         """Shares by K, response times of the successes in milliseconds, and the number of failures."""
         n_reached = self.tokens.total()
@@ -143,6 +156,18 @@ class TurnScores:
     def __post_init__(self) -> None:
         """Start without events."""
         self.user_turn_ends, self.barge_ins = Responses(self.layout.frame_ms), Responses(self.layout.frame_ms)
+
+    @classmethod
+    def merged(cls, layout: Layout, parts: Iterable["TurnScores"]) -> "TurnScores":
+        """The scores of all parts together."""
+        found = cls(layout)
+        for part in parts:
+            found.n_rows += part.n_rows
+            found.user_turn_ends.merge(part.user_turn_ends)
+            found.barge_ins.merge(part.barge_ins)
+            found.hard_negatives.update(part.hard_negatives)
+            found.n_swayed.update(part.n_swayed)
+        return found
 
     def add(self, row: dict[str, Any]) -> None:
         """Count a row with its own assistant stream."""
@@ -212,32 +237,6 @@ def _responses(scores: dict[str, Any], chunk_ms: float) -> list[str]:
     later = None if times["mean"] is None else times["mean"] + chunk_ms
     counts = (f"{scores['n']:,}", f"{scores['n_early']:,}")
     return [*counts, *shares, *(ms(time) for time in (*times.values(), later)), f"{scores['n_failures']:,}"]
-
-
-_ORDER = {
-    "free_running": "free running",
-    "unaided": "unaided",
-    "teacher_forced": "teacher forced: reads the true answer, so it flatters",
-}
-"""Titles of the tables of a model, in the order in which they are shown."""
-LEGEND = (
-    "at@K: the K-th token after the event is right. in@K: one of the first K is. early: it reacted before the event. "
-    "a chunk later: the mean, if what is heard counts only at the end of its chunk."
-)
-FEW_EVENTS = 30
-"""Fewer events are too few for a share."""
-
-
-def show_model(printer: Console, title: str, found: dict[str, Any]) -> None:
-    """Print the scores of a model: what it does by itself first, what reads the true answer last."""
-    for name in (name for name in _ORDER if name in found):
-        show_scores(printer, f"{title}, {_ORDER[name]}", found[name])
-    printer.print(LEGEND)
-    few = {reaction: min(table[reaction]["n"] for table in found.values()) for reaction in _REACTIONS}
-    few = {reaction: n for reaction, n in few.items() if n < FEW_EVENTS}
-    if few:
-        counts = ", ".join(f"{reaction.replace('_', ' ')} n = {n}" for reaction, n in few.items())
-        printer.print(f"{counts}: with fewer than {FEW_EVENTS} events, shares are mostly chance.")
 
 
 def percent(share: float | None) -> str:

@@ -14,6 +14,7 @@ from datagen.inspect.html import inert, render
 from datagen.inspect.rows import OpenedBuild, StoredRow
 from datagen.inspect.sound import Channel, Sound
 from datagen.inspect.timeline import lines_of
+from datagen.intervals import true_runs
 from datagen.records import Streams
 from datagen.shards.chunks import speaks
 from datagen.shards.schema import CONVERSATIONS, HEAVY, plain, streams_of
@@ -247,19 +248,9 @@ def decoded(talk: StoredConversation, role: str, frames: slice) -> NDArray[np.fl
     if getattr(manifest.silence, role) != "special":
         return tokenizer.decode_as(codes, voice)
     audio = np.zeros(len(codes) * hop_samples, np.float32)
-    for run in runs(speaks(talk.streams, role, manifest.clock.hop_samples)[frames]):
-        audio[run.start * hop_samples : run.stop * hop_samples] = tokenizer.decode_as(codes[run], voice)
+    for start, stop in true_runs(speaks(talk.streams, role, manifest.clock.hop_samples)[frames]):
+        audio[start * hop_samples : stop * hop_samples] = tokenizer.decode_as(codes[start:stop], voice)
     return audio
-
-
-def runs(mask: NDArray[np.bool_]) -> list[slice]:
-    """The runs in which a mask is true.
-
-    >>> runs(np.array([True, True, False, True]))
-    [slice(0, 2, None), slice(3, 4, None)]
-    """
-    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(np.int8), 0]))
-    return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def listen(talk: StoredConversation, to: str, channel: Channel = "both", decoded: bool = False) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import jinja2
 from markupsafe import Markup
 
+from datagen.evaluate.tables import Document
 from datagen.inspect.rows import event_name
 from datagen.measure.charts import Chart, span, strip
 from datagen.measure.timing_report import number, words
@@ -76,6 +77,8 @@ class Content:
     """Conversations of the player."""
     mute: str
     """Reason why tokens cannot be decoded here; empty if they can."""
+    scores: Document | None = None
+    """Tables of `datagen evaluate`."""
 
 
 def render(content: Content) -> str:
@@ -115,6 +118,7 @@ def render(content: Content) -> str:
         style=Markup(style),  # noqa: S704 our own files
         script=Markup(script),  # noqa: S704
         lines=lines(content),
+        scores=[Markup(each.html()) for each in content.scores.tables] if content.scores else [],  # noqa: S704 escaped
         figures=_figures(content.timing) if content.timing else [],
         others=_others(content.timing) if content.timing else [],
         parts=_parts(content.timing) if content.timing else None,
@@ -144,6 +148,7 @@ def lines(c: Content) -> dict[str, str]:
         "timing": _within(c.timing) if c.timing else "",
         "tokens": ", ".join(used),
         "audit": _verdicts(c),
+        "scores": counted(len(c.scores.tables), "table") + f" of {c.scores.split} rows" if c.scores else "",
         "rejects": rejected,
         "origin": f"datagen {m.datagen}, digest {m.digest[:12]}",
     }

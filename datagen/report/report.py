@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -10,6 +10,7 @@ from uuid import uuid4
 import datagen.inspect
 from datagen.audit.audit import N_CONVERSATIONS, audit, cells
 from datagen.errors import DatagenError
+from datagen.evaluate.tables import Document
 from datagen.faults import cannot
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
@@ -55,7 +56,12 @@ class WrittenReport:
 
 
 def write_report(
-    out: str, to: str | None = None, n_conversations: int = 5, part: Part = _untold, trust: bool = False
+    out: str,
+    to: str | None = None,
+    n_conversations: int = 5,
+    part: Part = _untold,
+    trust: bool = False,
+    scores: str | None = None,
 ) -> WrittenReport:
     """Write the report of a finished build.
 
@@ -65,14 +71,33 @@ def write_report(
         n_conversations: Most conversations in the player.
         part: Receives each part of the work and counts its items, because this may take a minute.
         trust: As of `datagen.open`.
+        scores: File of `datagen evaluate ... --to FILE.json`, to show its tables too.
 
     Raises:
-        DatagenError: If the build is unfinished or damaged, or the file cannot be written.
+        DatagenError: If the build is unfinished or damaged, the scores are of another build, or the file cannot be
+            written.
     """
-    content = read(datagen.inspect.open(out, trust), n_conversations, part)
+    output = datagen.inspect.open(out, trust)
+    tables = _scores(scores, output) if scores else None
+    content = replace(read(output, n_conversations, part), scores=tables)
     file = Path(to) if to else default_file(out)
     _write(file, render(content))
     return WrittenReport(file, link(content.talks[0]) if content.talks else "", content.mute)
+
+
+def _scores(file: str, output: Output) -> Document:
+    """Scores of the build.
+
+    Raises:
+        DatagenError: If the file cannot be read, or is about another build.
+    """
+    try:
+        found = Document.of_json(Path(file).read_bytes(), file)
+    except (OSError, ValueError) as error:
+        raise DatagenError(f"{cannot('read', Path(file), error)}; use a file of `datagen evaluate --to`") from error
+    if found.digest != output.manifest.digest:
+        raise DatagenError(f"{file} holds scores of another build ({found.build}); run `datagen evaluate` on this one")
+    return found
 
 
 def _write(file: Path, page: str) -> None:

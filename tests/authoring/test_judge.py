@@ -102,7 +102,17 @@ def recipe_file(server, tmp_path):
 
 def test_the_command_rates_what_was_spoken_in_a_split(server, built, recipe_file, tmp_path, capsys, monkeypatch):
     run = Cli(capsys, monkeypatch)
-    command = ("evaluate", built, "--judge", recipe_file, "--split", "train", "--answers", tmp_path / "answers")
+    command = (
+        "evaluate",
+        "texts",
+        built,
+        "--judge",
+        recipe_file,
+        "--split",
+        "train",
+        "--answers",
+        tmp_path / "answers",
+    )
     found = json.loads(run.ok(*command, "--json", "--rows", "2", "--repeats", "2", "--set", "llm.temperature=0.7"))
     assert [each["scores"] for each in found["dialogues"]] == [[6, 6], [6, 6]]
     assert found["agreement"]["n_scores"] == 4
@@ -121,8 +131,9 @@ def test_the_command_rates_what_was_spoken_in_a_split(server, built, recipe_file
     assert len(server.paid) == 4, "answers that were kept are not paid again"
 
 
-def test_the_command_needs_a_model_or_a_judge_and_a_split_with_conversations(built, recipe_file, capsys, monkeypatch):
+def test_the_command_needs_a_judge_and_a_split_with_conversations(built, recipe_file, capsys, monkeypatch):
     run = Cli(capsys, monkeypatch)
-    assert run.run("evaluate", built)[0] == 2
-    assert run.run("evaluate", built, "--model", "x", "--judge", recipe_file)[0] == 2
-    assert "no nonesuch conversations" in run.fails("evaluate", built, "--judge", recipe_file, "--split", "nonesuch")
+    assert run.run("evaluate", "texts", built)[0] == run.run("evaluate", "dialogue", built)[0] == 2
+    assert "no nonesuch conversations" in run.fails(
+        "evaluate", "texts", built, "--judge", recipe_file, "--split", "nonesuch"
+    )

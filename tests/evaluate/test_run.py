@@ -11,9 +11,11 @@ import torch
 import transformers
 
 from datagen.errors import DatagenError
-from datagen.evaluate.evaluate import Evaluation, Player, evaluate
 from datagen.evaluate.models import TOKEN_IDS, CausalModel, load
-from datagen.evaluate.scored_rows import Layout, rows
+from datagen.evaluate.player import Player
+from datagen.evaluate.scored_rows import Layout, rows, split_rows
+from datagen.evaluate.scores import TurnScores
+from datagen.evaluate.turns import Evaluation
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.manifest import Manifest
 from datagen.shards.store import open_store
@@ -70,7 +72,12 @@ def scores(model, *rows_) -> dict:
     found = Evaluation(Player(model, LAYOUT, VOCABULARY))
     for row_ in rows_:
         found.add(row_, free=True)
-    return found.table()
+    return tables(found, LAYOUT)
+
+
+def tables(found: Evaluation, layout: Layout) -> dict:
+    """All scores as plain values, by way."""
+    return {way: TurnScores.merged(layout, [s for _, s in parts]).table() for way, parts in found.found.items()}
 
 
 @pytest.mark.parametrize("delay", [1, 2, 4])
@@ -164,7 +171,7 @@ def test_an_oracle_scores_as_the_labels_do(out, task):
     for row_ in rows(store, manifest, task):
         oracle.ids = row_["input_ids"]
         found.add(row_, free=True)
-    table = found.table()
+    table = tables(found, Layout.of(manifest, task))
     for way in table.values():
         assert way["assistant_turn_taking"]["n"] > 5
         assert way["assistant_turn_taking"]["acc_within"]["5"] == 1
@@ -210,30 +217,35 @@ def test_a_model_with_rows_of_its_own_hears_the_same_ids():
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_a_saved_model_is_scored_by_the_command_line(out, tmp_path, capsys):
+def test_a_saved_model_is_scored_by_the_command_line(out, tmp_path):
     from typer.testing import CliRunner
 
     from datagen.cli import app
 
     size = Manifest.load(open_store(out)).vocabulary.size
     tiny(size).save_pretrained(tmp_path / "model")
-    arguments = ["evaluate", out, "--model", str(tmp_path / "model"), "--split", "train", "--rows", "2"]
-    table = CliRunner(env={"COLUMNS": "1000"}).invoke(app, arguments)  # so that no long path wraps
+    arguments = ["evaluate", "turns", out, "--model", str(tmp_path / "model"), "--split", "train", "--rows", "2"]
+    run = CliRunner(env={"COLUMNS": "1000"})  # so that no long path wraps
+    table = run.invoke(app, [*arguments, "--no-controls"])
     said = " ".join(table.stdout.split())
-    assert table.exit_code == 0 and "assistant turn taking" in said
-    titles = [said.index(title) for title in ("free running", "unaided", "teacher forced: reads the true answer")]
-    assert titles == sorted(titles) and "at@K: the K-th token" in said and "with fewer than 30 events" in said
-    found = json.loads(CliRunner().invoke(app, [*arguments, "--json", "--no-free"]).stdout)
-    assert set(found) == {"teacher_forced", "unaided"}
-    assert found["unaided"]["n_rows"] == 2
+    assert table.exit_code == 0 and "assistant turn-taking, from tokens" in said
+    places = [said.index(f"trained, {way}") for way in ("free running", "unaided", "teacher forced")]
+    assert places == sorted(places) and "in@K: it reacts within K tokens" in said
+    found = json.loads(run.invoke(app, [*arguments, "--json", "--no-free"]).stdout)
+    within, at = found["tables"][:2]
+    ways = [
+        f"{name}, {way}" for name in ("untrained", "trained", "shuffled user") for way in ("unaided", "teacher forced")
+    ]
+    assert [row["name"] for row in within["rows"]] == ["ground-truth tokens", *ways]
+    assert [row["name"] for row in at["rows"]] == ["ground-truth tokens", *ways[1::2]]
 
 
 def test_what_cannot_be_scored(out, tmp_path):
     manifest = Manifest.load(open_store(out))
     with pytest.raises(DatagenError, match=r"no dev rows of two_stream; it has .*train.*--split train"):
-        evaluate(manifest, FakeOracle(), split="dev")
+        split_rows(manifest, split="dev")
     with pytest.raises(DatagenError, match="no full-duplex rows of 'asr'; it has three_stream, two_stream"):
-        evaluate(manifest, FakeOracle(), task="asr")
+        split_rows(manifest, task="asr")
     with pytest.raises(DatagenError, match=r"does not exist; did train\.py finish"):
         load(str(tmp_path / "absent"), 50)
     with pytest.raises(DatagenError, match="contains no model"):

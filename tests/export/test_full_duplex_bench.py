@@ -209,7 +209,7 @@ def test_outputs_that_are_not_there_are_counted(made, tmp_path):
     for name, row in found.items():
         assert row["n_missing"] == (row["n_samples"] if "v1_5" in name else 0)
         assert (row["takeover_rate"] is None) == ("v1_5" in name)
-    with pytest.raises(DatagenError, match=r"none has no output.wav; check --outputs"):
+    with pytest.raises(DatagenError, match=r"none has no output.wav for .*set; check --outputs"):
         score(LocalStore(made), LocalStore(tmp_path / "none"), Energy())
     with pytest.raises(DatagenError, match=r"none has no input.wav; use an export"):
         score(LocalStore(tmp_path / "none"), LocalStore(tmp_path / "out"), Energy())

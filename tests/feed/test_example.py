@@ -71,9 +71,11 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(example, out, tmp_path
         assert (tmp_path / "whole" / name / "model.safetensors").exists()
     token_ids = np.load(tmp_path / "whole" / "two_stream" / "token_ids.npy")
     scores = CliRunner().invoke(
-        app, ["evaluate", out, "--model", str(tmp_path / "whole" / "two_stream"), "--split", "train", "--json"]
+        app, ["evaluate", "turns", out, "--model", str(tmp_path / "whole" / "two_stream"), "--split", "train", "--json"]
     )
-    assert json.loads(scores.stdout)["free_running"]["assistant_turn_taking"]["n"] > 0
+    first = json.loads(scores.stdout)["tables"][0]
+    cells = {row["name"]: row["cells"] for row in first["rows"]}
+    assert first["name"] == "turns_assistant" and cells["trained, free running"][0]["n"] > 0
     assert whole["model.embed_tokens.weight"].shape[0] == len(token_ids)
 
 

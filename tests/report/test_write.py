@@ -9,6 +9,8 @@ import pytest
 import datagen.inspect
 from datagen.audit.audit import PREDICTORS
 from datagen.errors import DatagenError, LimitError
+from datagen.evaluate.cells import Cell
+from datagen.evaluate.tables import Column, Document, Table
 from datagen.report.report import default_file, read, write_report
 from datagen.run.reflatten import reflatten
 from tests.report.conftest import HOSTILE, talks_of
@@ -46,6 +48,26 @@ def test_by_default_it_lies_in_the_build_which_stays_whole(tmp_path):
     out, _ = made(tmp_path, n=2)
     assert write_report(str(out)).file == out / "report.html" == default_file(str(out))
     assert faults(out) == []
+
+
+def test_scores_are_shown_with_their_names_as_data(tmp_path):
+    out, manifest = made(tmp_path, n=2)
+    table = Table.of("loss", "loss", [Column("speech", "number", "tokens")], {HOSTILE: {"speech": Cell(2.5, n=70)}})
+    scores = tmp_path / "scores.json"
+    scores.write_text(Document("elsewhere", manifest.digest, "test", (table,)).to_json(), "utf-8")
+    text = write_report(str(out), None, 0, scores=str(scores)).file.read_text("utf-8")
+    (section,) = re.findall(r'<details class="fold" id="scores">.*?</details>', text, re.DOTALL)
+    assert "2.500 (n 70)" in section and "1 table of test rows" in section
+    assert "<script" not in section and "<img" not in section and "\x1b" not in section
+    assert 'id="scores"' not in write_report(str(out), None, 0).file.read_text("utf-8")
+
+
+def test_scores_of_another_build_are_refused(tmp_path):
+    out, _ = made(tmp_path, n=2)
+    scores = tmp_path / "scores.json"
+    scores.write_text(Document("elsewhere", "0" * 32, "test", ()).to_json(), "utf-8")
+    with pytest.raises(DatagenError, match=r"scores.json holds scores of another build \(elsewhere\)"):
+        write_report(str(out), None, 0, scores=str(scores))
 
 
 def test_a_page_without_conversations_to_hear(tmp_path):

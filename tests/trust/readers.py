@@ -11,12 +11,10 @@ from typer.testing import CliRunner
 
 import datagen
 from datagen.cli import app
-from datagen.evaluate.evaluate import evaluate
+from datagen.evaluate.measures import Measures, ModelRows
 from datagen.export.export_job import ExportRequest, export
 from datagen.run import build as builds
 from datagen.run.reflatten import reflatten
-from datagen.shards.manifest import Manifest
-from datagen.shards.store import open_store
 from tests.run.builds import fake
 
 
@@ -79,7 +77,9 @@ def _feed(out: Path, to: Path, dialogue: str) -> object:
 
 
 def _evaluate(out: Path, to: Path, dialogue: str) -> object:
-    return evaluate(Manifest.load(open_store(str(out))), Guessing(), "three_stream", "train", 1, free=False)
+    rows = ModelRows({"guessing": Guessing()})
+    measures = Measures(datagen.open(str(out)), rows, "train", "three_stream", n_rows=1, free=False)
+    return [measures.document(found).to_json() for found in (measures.turns(), measures.loss())]
 
 
 def _flatten(out: Path, to: Path, dialogue: str) -> object:
@@ -140,7 +140,7 @@ READERS: dict[str, Reader] = {
     "build its recipe": _recipe,
     "status unfinished": _unfinished,
     "write by its recipe": _command("write", "RECIPE", "--out", "TO", "--dry-run"),
-    "judge by its recipe": _command("evaluate", "OUT", "--judge", "RECIPE"),
+    "judge by its recipe": _command("evaluate", "texts", "OUT", "--judge", "RECIPE"),
     "tables": _tables,
     "evaluate": _evaluate,
     "feed": _feed,

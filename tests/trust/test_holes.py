@@ -138,7 +138,9 @@ def test_where_a_recipe_lies_is_judged_strictly_and_never_fails(tmp_path, monkey
     assert in_data_set("mine.yaml")
 
 
-@pytest.mark.parametrize("command", [["write", "RECIPE", "--dry-run"], ["evaluate", "OUT", "--judge", "RECIPE"]])
+@pytest.mark.parametrize(
+    "command", [["write", "RECIPE", "--dry-run"], ["evaluate", "texts", "OUT", "--judge", "RECIPE"]]
+)
 def test_an_authoring_recipe_in_a_data_set_sends_nothing(target: Target, command):
     recipe = target.out / "recipe.yaml"
     recipe.write_text("name: theirs\nllm: {model: m, base_url: 'http://127.0.0.1:9/v1', api_key_env: HOME}")

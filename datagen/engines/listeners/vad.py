@@ -19,9 +19,7 @@ from datagen.engines.lineage import SILERO
 from datagen.engines.model_files import one_thread
 from datagen.errors import EngineMissingError
 from datagen.installed import pip_install
-
-Intervals = NDArray[np.int64]
-"""[start, end) in samples, int64 [n, 2], in order and apart."""
+from datagen.intervals import Intervals, true_runs
 
 _WINDOW_MS = 10
 _BELOW_DB = -40
@@ -53,8 +51,8 @@ class Energy(VAD):
         power = np.square(audio[: n_windows * window].reshape(n_windows, window), dtype=np.float64).mean(axis=1)
         heard = power[power > 0]
         if not len(heard):
-            return _runs(power > 0)
-        return _runs(power > np.percentile(heard, 95) * 10 ** (_BELOW_DB / 10)) * window
+            return true_runs(power > 0)
+        return true_runs(power > np.percentile(heard, 95) * 10 ** (_BELOW_DB / 10)) * window
 
 
 class Silero(VAD):
@@ -98,15 +96,6 @@ def _session() -> Any:
 
 def _speech(probabilities: NDArray[np.float32]) -> Intervals:
     """Runs above the lower threshold that reach the upper one."""
-    runs = _runs(probabilities >= _SILENCE)
+    runs = true_runs(probabilities >= _SILENCE)
     reached = [bool((probabilities[begin:end] >= _SPEECH).any()) for begin, end in runs]
     return runs[np.array(reached, np.bool_)]
-
-
-def _runs(mask: NDArray[np.bool_]) -> Intervals:
-    """Intervals in which a mask is true.
-
-    >>> _runs(np.array([True, False, True, True])).tolist()
-    [[0, 1], [2, 4]]
-    """
-    return np.flatnonzero(np.diff(np.r_[False, mask, False].astype(np.int8))).reshape(-1, 2)

@@ -85,7 +85,7 @@ class FullDuplexBench(Format):
 
     def next_step(self, to: str) -> str:
         """A line on how to read it."""
-        return f"write output.wav and output.json into each folder, then: datagen evaluate {to}"
+        return f"write output.wav and output.json into each folder, then: datagen evaluate outputs {to} --outputs DIR"
 
 
 def samples(streams: Streams, rate_hz: int) -> Iterator[Sample]:

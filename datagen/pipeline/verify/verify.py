@@ -8,10 +8,10 @@ import numpy as np
 from datagen.engines.audio import resample
 from datagen.engines.base import ASR, MOS, Audio
 from datagen.pipeline.verify.signal import Signal, measure
-from datagen.pipeline.verify.words import compare, count_syllables, need_comparison
 from datagen.recipe import VerifyConfig
 from datagen.records import Scores, TakeFault
 from datagen.text import Read, spoken
+from datagen.text.transcripts import compare, count_syllables, need_comparison
 
 NOTHING = Scores(0, 0, 0, 0, 0)
 """Measurements of a take that cannot be measured."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from datagen.engines.base import ASR, MOS, EngineInfo
 from datagen.errors import EngineMissingError
 from datagen.pipeline.verify.verify import Gate
-from datagen.pipeline.verify.words import compare, count_syllables, repeated
 from datagen.recipe import VerifyConfig
+from datagen.text.transcripts import compare, count_syllables, repeated
 
 RATE = 16_000
 

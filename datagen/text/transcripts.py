@@ -12,7 +12,7 @@ from datagen.text import Read, spoken
 from datagen.text.phrases import HAN
 
 _HAN = re.compile(f"[{HAN}]")
-_CHARACTERS = ("zh", "ja", "yue")
+CHARACTERS = ("zh", "ja", "yue")
 """Languages written without spaces, whose units are characters."""
 _VOWELS = re.compile(r"[aeiouy]+")
 _SILENT_E = re.compile(r"(?<=[aeiouy][^aeiouy])e(?:s|d)?$|(?<=[aeiouy][^aeiouy][^aeiouyl])e(?:s|d)?$")
@@ -41,7 +41,6 @@ def compare(said: str, heard: str, language: str, read: Read = spoken) -> Compar
     Raises:
         EngineMissingError: If the extra `asr` is not installed.
     """
-    jiwer = _need("jiwer")
     n_units = len(_units(said, language))
     heard = read(heard, language).text or heard  # a recognizer writes "7 and a half" for what is said in words
     said, heard = normalized(said, language), normalized(heard, language)
@@ -51,10 +50,33 @@ def compare(said: str, heard: str, language: str, read: Read = spoken) -> Compar
         return Compared(0, 0.0, 0.0, 0)
     return Compared(
         n_units,
-        float(jiwer.wer(" ".join(said_units), " ".join(heard_units))),
-        float(jiwer.cer(said_letters, heard_letters)),
+        count_errors(said_units, heard_units) / len(said_units),
+        float(_need("jiwer").cer(said_letters, heard_letters)),
         max(repeated(heard_units) - repeated(said_units), 0),
     )
+
+
+def errors(said: str, heard: str, language: str, read: Read = spoken) -> tuple[int, int]:
+    """Wrong units of a transcript and all units of its text, both normalized as by `compare`.
+
+    Units are words (Chinese: characters), so that sums over many texts give a WER (CER).
+
+    Raises:
+        EngineMissingError: If the extra `asr` is not installed.
+    """
+    heard = read(heard, language).text or heard
+    said_units, heard_units = (_units(normalized(text, language), language) for text in (said, heard))
+    return (count_errors(said_units, heard_units), len(said_units)) if said_units else (0, 0)
+
+
+def count_errors(said: list[str], heard: list[str]) -> int:
+    """Substituted, deleted and inserted units of a transcript; `said` is not empty.
+
+    Raises:
+        EngineMissingError: If the extra `asr` is not installed.
+    """
+    found = _need("jiwer").process_words(" ".join(said), " ".join(heard))
+    return int(found.substitutions + found.deletions + found.insertions)
 
 
 def normalized(text: str, language: str) -> str:
@@ -66,7 +88,7 @@ def normalized(text: str, language: str) -> str:
     """
     if language == "en":
         return str(_english()(text)).strip()
-    if language in _CHARACTERS:
+    if language in CHARACTERS:
         text = str(_chinese().normalize(text))
     return " ".join(re.sub(r"[^\w\s]|_", " ", text.lower()).split())
 
@@ -109,7 +131,7 @@ def count_syllables(text: str) -> int:
 
 
 def _units(text: str, language: str) -> list[str]:
-    if language not in _CHARACTERS:
+    if language not in CHARACTERS:
         return text.split()
     return re.findall("[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff]|[^\\W\u3400-\u9fff\u3040-\u30ff]+", text)
 
@@ -142,4 +164,4 @@ def _need(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise EngineMissingError(f"verify.asr needs the extra `asr`: {pip_install('asr')}") from error
+        raise EngineMissingError(f"comparing transcripts needs the extra `asr`: {pip_install('asr')}") from error
