@@ -144,7 +144,7 @@ def turns(
     trust: Trust = False,
 ) -> None:
     """Turn-taking on held-out rows, from tokens, and with --sound or --system from sound."""
-    more = {"systems": _systems(system), "rate_hz": rate, "pace": pace, "free": free, "task": task}
+    more: dict[str, Any] = {"systems": _systems(system), "rate_hz": rate, "pace": pace, "free": free, "task": task}
     _run(out, ["turns", *["sound"] * sound], to, json, trust, model, controls, split=split, n_rows=rows, **more)
 
 
@@ -193,7 +193,7 @@ def everything(
     if judge is None and (set_ or answers):
         raise typer.BadParameter("needs the recipe of a judge (--judge)", param_hint="--set / --answers")
     rating = _Rating(judge, set_ or [], repeats, answers, trust) if judge else None
-    more = {"systems": _systems(system), "rate_hz": rate, "pace": pace, "free": free, "task": task}
+    more: dict[str, Any] = {"systems": _systems(system), "rate_hz": rate, "pace": pace, "free": free, "task": task}
     wanted = ["asr", "tts", "loss", "turns", "sound", *["dialogue"] * bool(judge)]
     _run(out, wanted, to, json, trust, model, controls, rating, split=split, n_rows=rows, **more)
 

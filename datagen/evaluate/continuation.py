@@ -31,7 +31,7 @@ def continued(
     """
     slots = [sayable(model, np.append(choices, end) if k == 0 else choices) for k, choices in enumerate(slots)]
     model.restart()
-    read, said = np.asarray(prompt, np.int64), []
+    read, said = np.asarray(prompt, np.int64), list[int]()
     if not all(len(choices) for choices in slots):
         return np.zeros(0, np.int64)  # a model without any such id says nothing
     for _ in range(n_most):

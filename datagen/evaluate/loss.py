@@ -4,7 +4,7 @@ OmniFlatten reports one figure of the test set (arXiv 2410.17799). Streams diffe
 to predict, and in length, so each has its own.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -187,5 +187,6 @@ def _nats(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np
     """
     top = scores.max(axis=1, keepdims=True)
     total = top[:, 0] + np.log(np.exp(scores - top).sum(axis=1))
-    own: Sequence[Any] = scores[np.arange(len(scores)), np.maximum(targets, 0)]
-    return np.where(targets < 0, np.inf, total - own)
+    own: NDArray[np.float64] = scores[np.arange(len(scores)), np.maximum(targets, 0)]
+    nats: NDArray[np.float64] = np.where(targets < 0, np.inf, total - own)
+    return nats

@@ -102,8 +102,8 @@ def _exchange(
     end = min(next_user, n_frames, start + round(LONGEST_MS / layout.frame_ms))
     if end <= start:
         return None
-    texts = (" ".join(u["said"] for u in part) for part in (asked, replied))
-    return Exchange(row["dialogue_id"], row["language"], *texts, replied[0]["voice"], row, start, end)
+    question, reply = (" ".join(u["said"] for u in part) for part in (asked, replied))
+    return Exchange(row["dialogue_id"], row["language"], question, reply, replied[0]["voice"], row, start, end)
 
 
 def true_replies(found: Sequence[Exchange], layout: Layout, tools: Tools) -> dict[str, list[str]]:
