@@ -1,28 +1,42 @@
 """Train a causal language model by the paper's curriculum, from alignment to two streams.
 
-    python examples/train.py OUT --to runs/tiny                             # tiny, a minute or two on a CPU
-    python examples/train.py OUT --to runs/qwen --model Qwen/Qwen2-0.5B --tokens 2e9 --batch-size 8  # on a GPU
+    python examples/train.py OUT --to runs/tiny                              # tiny, a minute or two on a CPU
+    python examples/train.py OUT --to runs/qwen --model Qwen/Qwen2.5-0.5B --tokens 2e9 --batch-size 32 --at-once 4
+    torchrun --nproc-per-node 8 examples/train.py OUT --to runs/qwen --model ...    # the same training on 8 GPUs
 
-OUT is a finished build with all five tasks. Sizes that are not given are made to fit it. Everything that is missing
-is reported before training.
-A stopped run resumes when it is started again. It writes a checkpoint of transformers for each
-stage, `loss.csv` and `loss.png`. Next: datagen evaluate OUT --model runs/tiny/two_stream
+OUT is a finished build with the tasks of the curriculum. Sizes that are not given are made to fit it. Everything
+that is missing is reported before training. A step is the same for any number of GPUs and any --at-once.
+A stopped run resumes when it is started again, and ends with the weights of one that was never stopped. It writes
+a checkpoint of transformers for each stage, `loss.csv` and `loss.png`.
+Next: datagen evaluate OUT --model runs/tiny/two_stream
 """
 
 import argparse
 import contextlib
 import csv
 import math
+import os
+import resource
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 try:
     import numpy as np
     import torch
     import transformers
+    from torch import distributed
+    from torch.nn.functional import cross_entropy
+    from torch.nn.parallel import DistributedDataParallel
+    from torch.utils.checkpoint import checkpoint
 
+    import datagen
     from datagen.errors import DatagenError
-    from datagen.feed import Batch, Feed, Stage
+    from datagen.feed import Batch, Feed, Stage, merge_states
+    from datagen.feed.pretrained import extend, tokenizer_faults
+    from datagen.seeds import seed32
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
     from datagen.shards.tables import from_parquet
@@ -38,31 +52,48 @@ CURRICULUM = {  # stage: tasks and their shares, share of all training tokens
     "three_stream": ({"three_stream": 1}, 0.3),
     "two_stream": ({"two_stream": 1}, 0.5),
 }
-TASKS = sorted({task for tasks, _ in CURRICULUM.values() for task in tasks})
 MOST_LOOKED_AT = 1e8  # tokens of a build whose rows are looked through for the longest
 STEP_TOKENS = 8192  # of a step by default, unless a row is longer: they decide the memory
 PASSES, MOST_TOKENS = 10, 4e5  # over the build by default; a minute or two of a tiny model on a CPU
+LOGITS = 1024  # tokens whose logits are held at once with gradient checkpointing
 SPEAK_SECONDS = 30
+INPUTS = ("input_ids", "labels", "position_ids")
+
+# -- the plan: stages and sizes -----------------------------------------------------------------------------------
 
 
-def stages(n_tokens: float, max_tokens: int, batch_size: int, n_ranks: int = 1) -> list[Stage]:
-    """The curriculum in whole steps of all ranks."""
-    step = batch_size * n_ranks
-    n_steps = {name: max(round(n_tokens * share / max_tokens / step), 1) for name, (_, share) in CURRICULUM.items()}
-    return [Stage(name, tasks, max_tokens, batch_size, n_steps[name] * step) for name, (tasks, _) in CURRICULUM.items()]
+def curriculum(without: list[str] | None = None) -> dict[str, tuple[dict[str, float], float]]:
+    """The stages, those of an ablation left out; the others keep their tokens."""
+    return {name: stage for name, stage in CURRICULUM.items() if name not in (without or ())}
 
 
-def faults(arguments: argparse.Namespace, manifest: Manifest) -> list[str]:
+def tasks_of(arguments: argparse.Namespace) -> list[str]:
+    """All tasks of the curriculum."""
+    return sorted({task for tasks, _ in curriculum(arguments.without).values() for task in tasks})
+
+
+def stages(
+    n_tokens: float, max_tokens: int, batch_size: int, n_ranks: int = 1, without: list[str] | None = None
+) -> list[Stage]:
+    """The curriculum in whole steps of `batch_size` sequences, which the ranks share."""
+    found = []
+    for name, (tasks, share) in curriculum(without).items():
+        n_steps = max(round(n_tokens * share / max_tokens / batch_size), 1)
+        found.append(Stage(name, tasks, max_tokens, batch_size // n_ranks, n_steps * batch_size))
+    return found
+
+
+def faults(arguments: argparse.Namespace, manifest: Manifest, n_ranks: int = 1) -> list[str]:
     """Everything that the build or the options lack, each with its fix."""
-    found, out = [], arguments.out
-    if missing := [task for task in TASKS if task not in manifest.tasks]:
-        options = " ".join(f"--task {task}" for task in TASKS)
+    found, out, tasks = [], arguments.out, tasks_of(arguments)
+    if missing := [task for task in tasks if task not in manifest.tasks]:
+        options = " ".join(f"--task {task}" for task in tasks)
         found.append(f"{out} has no rows of {', '.join(missing)}: run `datagen flatten {out} {options} --out DIR`")
-    there = [task for task in TASKS if task not in missing]
+    there = [task for task in tasks if task not in missing]
     if empty := [f"{task} in train" for task in there if not n_tokens(manifest, task, "train")]:
         found.append(f"{out} has no rows of {', '.join(empty)}: add dialogues")
-    fits = fitting(argparse.Namespace(**{**vars(arguments), "tokens": None}), manifest)
-    longest = longest_row(manifest)
+    fits = fitting(argparse.Namespace(**{**vars(arguments), "tokens": None}), manifest, n_ranks)
+    longest = longest_row(manifest, tasks)
     if arguments.max_tokens and arguments.max_tokens < longest:
         found.append(
             f"--max-tokens {arguments.max_tokens} is less than the longest row: use --max-tokens {longest}, or make "
@@ -75,17 +106,53 @@ def faults(arguments: argparse.Namespace, manifest: Manifest) -> list[str]:
             f"--tokens {arguments.tokens:g} is less than one batch of {fits.batch_size} x {fits.max_tokens} in each "
             f"stage: use --tokens {least} or more, or leave it out"
         )
-    return found
+    if fits.batch_size % n_ranks:
+        near = -(-fits.batch_size // n_ranks) * n_ranks
+        found.append(f"--batch-size {fits.batch_size} cannot be shared by {n_ranks} ranks: use --batch-size {near}")
+    return found if arguments.model == "tiny" else [*found, *checkpoint_faults(arguments, manifest, fits.max_tokens)]
 
 
-def longest_row(manifest: Manifest) -> int:
+def checkpoint_faults(arguments: argparse.Namespace, manifest: Manifest, max_tokens: int) -> list[str]:
+    """Reasons why a pretrained model cannot train on the build, found without its weights."""
+    name = arguments.model
+    try:
+        config = transformers.AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        return [f"--model {name}: {str(error).splitlines()[0]}"]
+    found = []
+    if (n_most := getattr(config, "max_position_embeddings", max_tokens)) < max_tokens:
+        found.append(
+            f"--model {name} reads {n_most:,} tokens, and a row has {max_tokens:,}: make shorter rows with "
+            f"`datagen flatten {arguments.out} --max-tokens {n_most} --out DIR`"
+        )
+    if arguments.any_tokenizer:
+        return found
+    try:
+        theirs = transformers.AutoTokenizer.from_pretrained(name)
+        theirs.encode("a")
+    except Exception as error:  # transformers raises nothing more precise where there is none
+        reason = str(error).splitlines()[0][:120]
+        fix = "save it with the model, or add --any-tokenizer if you know that its ids are the build's"
+        return [*found, f"--model {name} has no tokenizer to compare with the build's ({reason}): {fix}"]
+    ours = datagen.open(arguments.out, trust=arguments.trust).text_tokenizer
+    differences = tokenizer_faults(
+        lambda text: theirs.encode(text, add_special_tokens=False),
+        ours.encode,
+        set(theirs.get_vocab().values()),
+        manifest.vocabulary,
+    )
+    fix = "build with the model's tokenizer (engine hf), or add --any-tokenizer to train all the same"
+    return [*found, *(f"--model {name}: {difference}; {fix}" for difference in differences)]
+
+
+def longest_row(manifest: Manifest, tasks: list[str]) -> int:
     """Tokens of the longest row; of a large build the limit of its recipe."""
     flatten = manifest.recipe["flatten"]
-    tables = {task: manifest.tables.get(task, {}) for task in TASKS}
+    tables = {task: manifest.tables.get(task, {}) for task in tasks}
     if sum(sums.n_tokens for splits in tables.values() for sums in splits.values()) > MOST_LOOKED_AT:
         return max(flatten["max_tokens"], flatten["max_alignment_tokens"])
     longest = 1
-    for file in (file for task in TASKS for file in manifest.files(task)):
+    for file in (file for task in tasks for file in manifest.files(task)):
         lengths = from_parquet(manifest.store.read(file.key), file.key, ["n_tokens"]).column("n_tokens")
         longest = max(longest, *lengths.to_pylist())
     return longest
@@ -96,15 +163,17 @@ def least_tokens(arguments: argparse.Namespace) -> int:
     return math.ceil(arguments.max_tokens * arguments.batch_size / min(share for _, share in CURRICULUM.values()))
 
 
-def fitting(arguments: argparse.Namespace, manifest: Manifest) -> argparse.Namespace:
+def fitting(arguments: argparse.Namespace, manifest: Manifest, n_ranks: int = 1) -> argparse.Namespace:
     """The options, with sizes that fit the build where none are given."""
-    found = argparse.Namespace(**vars(arguments))
-    found.max_tokens = found.max_tokens or longest_row(manifest)
-    in_stage = [sum(n_tokens(manifest, task, "train") for task in tasks) for tasks, _ in CURRICULUM.values()]
+    found, stages = argparse.Namespace(**vars(arguments)), curriculum(arguments.without).values()
+    found.max_tokens = found.max_tokens or longest_row(manifest, tasks_of(arguments))
+    in_stage = [sum(n_tokens(manifest, task, "train") for task in tasks) for tasks, _ in stages]
     share = min(share for _, share in CURRICULUM.values())
     most = int(min(STEP_TOKENS, *in_stage, share * (found.tokens or math.inf)) // found.max_tokens)
-    found.batch_size = found.batch_size or min(max(most, 2 if found.shuffle_users else 1), 4)
+    if not found.batch_size:
+        found.batch_size = -(-min(max(most, 2 if found.shuffle_users else 1), 4) // n_ranks) * n_ranks
     found.tokens = found.tokens or max(min(PASSES * sum(in_stage), MOST_TOKENS), least_tokens(found))
+    found.at_once = found.at_once or found.batch_size
     return found
 
 
@@ -114,37 +183,81 @@ def n_tokens(manifest: Manifest, task: str, split: str) -> int:
     return sums.n_tokens if sums else 0
 
 
-def check(arguments: argparse.Namespace) -> argparse.Namespace:
+def check(arguments: argparse.Namespace, n_ranks: int = 1) -> argparse.Namespace:
     """The options with sizes that fit, or the end with all faults at once; tells if a batch repeats tokens."""
     manifest = Manifest.load(open_store(arguments.out))
-    if lines := faults(arguments, manifest):
+    if lines := faults(arguments, manifest, n_ranks):
         raise SystemExit("\n".join(lines))
-    arguments = fitting(arguments, manifest)
+    arguments = fitting(arguments, manifest, n_ranks)
     batch = arguments.max_tokens * arguments.batch_size
-    for name, (tasks, _) in CURRICULUM.items():
+    for name, (tasks, _) in curriculum(arguments.without).items():
         n = sum(n_tokens(manifest, task, "train") for task in tasks)
-        if n < batch:
+        if n < batch and is_first():
             print(f"{name}: train has {n:,} tokens, fewer than a batch of {batch:,}, which repeats them")
     return arguments
 
 
-def new_model(
-    name: str, out: str, max_tokens: int, plan: list[Stage]
-) -> tuple[transformers.PreTrainedModel, np.ndarray]:
-    """A model, and the token id of each row of its embedding.
+# -- processes, one per GPU ---------------------------------------------------------------------------------------
 
-    A pretrained model keeps its rows and gets new ones for speech. A tiny one has rows for the ids
-    in the build.
+
+def join_ranks() -> torch.device:
+    """Join the other processes of torchrun or accelerate, if there are any; returns the device of this one."""
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(device)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def ranks() -> tuple[int, int]:
+    """Number of this process, and of all of them."""
+    joined = distributed.is_available() and distributed.is_initialized()
+    return (distributed.get_rank(), distributed.get_world_size()) if joined else (0, 1)
+
+
+def is_first() -> bool:
+    """True in the process that prints and saves."""
+    return ranks()[0] == 0
+
+
+def total(value: torch.Tensor) -> torch.Tensor:
+    """The sum over all ranks."""
+    if ranks()[1] > 1:
+        distributed.all_reduce(value)
+    return value
+
+
+def feed_state(feed: Feed) -> dict[str, Any]:
+    """The state of the feed of all ranks, from which any number of them resumes."""
+    rank, n_ranks = ranks()
+    states = [feed.state_dict()] * n_ranks
+    if n_ranks > 1:
+        distributed.all_gather_object(states, states[rank])
+    return merge_states(states)
+
+
+# -- the model ----------------------------------------------------------------------------------------------------
+
+
+def new_model(
+    name: str, out: str, max_tokens: int, plan: list[Stage], attention: str = "sdpa", seed: int = 0
+) -> tuple[transformers.PreTrainedModel, np.ndarray | None]:
+    """A model, and the token id of each row of its embedding; None if a row is its id.
+
+    A pretrained model keeps its rows and gets new ones for speech; its weights are float32, because
+    small steps are lost in bfloat16. A tiny one has rows for the ids in the build.
     """
     vocabulary = Feed(out, plan).vocabulary
     if name != "tiny":
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            name, dtype=torch.float32
-        )  # trained in bfloat16 by autocast
-        model.resize_token_embeddings(vocabulary.size)
-        return model, np.arange(vocabulary.size)
+            name, dtype=torch.float32, attn_implementation=attention
+        )
+        extend(model, vocabulary, seed)
+        return model, None
     once = Stage("all", {task: 1 for stage in plan for task in stage.tasks}, max_tokens, 16)
-    seen = [np.unique(batch.inputs["input_ids"]) for batch in Feed(out, once, epochs=1)]
+    seen = [np.unique(batch.inputs["input_ids"]) for batch in Feed(out, once, epochs=1, rank=0, n_ranks=1)]
     speech = np.arange(vocabulary.speech_offset, vocabulary.size)
     token_ids = np.unique(np.concatenate([*seen, speech, [vocabulary[name] for name in SPECIALS]]))
     config = transformers.Qwen2Config(
@@ -154,16 +267,74 @@ def new_model(
     return transformers.Qwen2ForCausalLM(config), token_ids
 
 
-def loss_of(model: transformers.PreTrainedModel, batch: Batch, rows: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of the learned tokens; logits of those alone, which halves the work."""
-    inputs = {name: batch.inputs[name].to(model.device) for name in ("input_ids", "labels", "position_ids")}
-    labels = inputs["labels"][:, 1:]
-    learned = labels != -100
-    ids, positions = rows[inputs["input_ids"]], inputs["position_ids"]
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda"):
-        hidden = model.model(input_ids=ids, position_ids=positions, use_cache=False)[0]
-        logits = model.lm_head(hidden[:, :-1][learned])
-    return torch.nn.functional.cross_entropy(logits.float(), rows[labels[learned]])
+def rows_of(token_ids: np.ndarray | None) -> torch.Tensor | None:
+    """The row of the embedding of each id."""
+    if token_ids is None:
+        return None
+    rows = torch.zeros(int(token_ids.max()) + 1, dtype=torch.int64)
+    rows[torch.from_numpy(token_ids)] = torch.arange(len(token_ids))
+    return rows
+
+
+def flash(device: torch.device) -> str:
+    """The fastest attention that is installed, as transformers names it."""
+    there = device.type == "cuda" and transformers.utils.is_flash_attn_2_available()
+    return "flash_attention_2" if there else "sdpa"
+
+
+class Learner(torch.nn.Module):
+    """A model and its loss in one forward pass, as `DistributedDataParallel` needs it."""
+
+    def __init__(
+        self, model: transformers.PreTrainedModel, rows: torch.Tensor | None, bf16: bool, checkpoints: bool = False
+    ) -> None:
+        """Wrap a model; with `checkpoints` it computes activations and logits twice, which saves memory."""
+        super().__init__()
+        self.model, self._bf16, self._checkpoints = model, bf16, checkpoints
+        if checkpoints:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.register_buffer("rows", rows, persistent=False)
+
+    def forward(self, ids: torch.Tensor, labels: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Sum of the cross-entropy of the learned tokens, each [n, max_tokens]; logits of those alone."""
+        labels = labels[:, 1:]
+        learned = labels != -100
+        targets = labels[learned]
+        if self.rows is not None:
+            ids, targets = self.rows[ids], self.rows[targets]
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._bf16):
+            hidden = self.model.base_model(input_ids=ids, position_ids=positions, use_cache=False)[0]
+            return self._summed(hidden[:, :-1][learned], targets)
+
+    def _summed(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        def part(hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            return cross_entropy(self.model.get_output_embeddings()(hidden).float(), targets, reduction="sum")
+
+        if not self._checkpoints:
+            return part(hidden, targets)
+        pairs = zip(hidden.split(LOGITS), targets.split(LOGITS), strict=True)
+        return sum(checkpoint(part, *pair, use_reentrant=False) for pair in pairs)
+
+
+def parts_of(batch: Batch, device: torch.device, at_once: int, flat: bool) -> Iterator[list[torch.Tensor]]:
+    """Ids, labels and positions of a few sequences at once, `flat` as one long one for flash attention."""
+    inputs = [batch.inputs[name].to(device) for name in INPUTS]
+    for part in zip(*(each.split(at_once) for each in inputs), strict=True):
+        yield [each.reshape(1, -1) if flat else each for each in part]
+
+
+def learn(learner: torch.nn.Module, batch: Batch, device: torch.device, at_once: int, flat: bool) -> torch.Tensor:
+    """Add the gradient of a step's mean loss; returns that loss. The mean is over the tokens of all ranks."""
+    parts = list(parts_of(batch, device, at_once, flat))
+    n = total(sum((labels[:, 1:] != -100).sum() for _, labels, _ in parts)).clamp(min=1)
+    loss = torch.zeros((), device=device)
+    for k, part in enumerate(parts):
+        waits = k + 1 < len(parts) and ranks()[1] > 1
+        with learner.no_sync() if waits else contextlib.nullcontext():
+            own = learner(*part)
+            (own * ranks()[1] / n).backward()  # the gradient of several ranks is their mean
+        loss += own.detach()
+    return total(loss) / n
 
 
 def shuffle_users(batch: Batch) -> Batch:
@@ -183,34 +354,44 @@ def shuffle_users(batch: Batch) -> Batch:
 def test_loss(
     model: transformers.PreTrainedModel,
     out: str,
-    rows: torch.Tensor,
+    rows: torch.Tensor | None,
     max_tokens: int,
     split: str = "test",
     at_once: int = 4,
+    bf16: bool = False,
 ) -> float:
     """Mean cross-entropy over the learned tokens of held-out rows of two_stream."""
-    total, n = 0.0, 0
-    for batch in Feed(out, Stage("test", {"two_stream": 1}, max_tokens, at_once), split=split, epochs=1):
-        n_here = int((batch.inputs["labels"] != -100).sum())
-        total += float(loss_of(model, batch, rows)) * n_here
-        n += n_here
-    return total / n
+    learner, found, n = Learner(model, rows, bf16).to(model.device), 0.0, 0
+    held_out = Stage("test", {"two_stream": 1}, max_tokens, at_once)
+    for batch in Feed(out, held_out, split=split, epochs=1, rank=0, n_ranks=1):
+        for part in parts_of(batch, model.device, at_once, model.config._attn_implementation.startswith("flash")):
+            found += float(learner(*part))
+            n += int((part[1][:, 1:] != -100).sum())
+    return found / n
 
 
-def train(arguments: argparse.Namespace) -> None:
-    """Run the curriculum, from the beginning or from the state in `last.pt`."""
-    arguments = check(arguments)
+# -- the run ------------------------------------------------------------------------------------------------------
+
+
+def train(arguments: argparse.Namespace) -> float | None:
+    """Run the curriculum, from the beginning or from the state in `last.pt`; returns the test loss, if any."""
+    device = join_ranks()
+    rank, n_ranks = ranks()
+    arguments = check(arguments, n_ranks)
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    to, plan = Path(arguments.to), stages(arguments.tokens, arguments.max_tokens, arguments.batch_size)
+    to, sizes = Path(arguments.to), (arguments.tokens, arguments.max_tokens, arguments.batch_size)
+    plan = stages(*sizes, n_ranks, arguments.without)
     to.mkdir(parents=True, exist_ok=True)
-    model, token_ids = new_model(arguments.model, arguments.out, arguments.max_tokens, plan)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").train()
-    rows = torch.zeros(int(token_ids.max()) + 1, dtype=torch.int64)  # of the embedding, by id
-    rows[torch.from_numpy(token_ids)] = torch.arange(len(token_ids))
-    rows = rows.to(model.device)
-    names = [stage.name for stage in plan for _ in range(stage.n_batches(1) or 0)]  # of the stage, by step
+    model, token_ids = new_model(
+        arguments.model, arguments.out, arguments.max_tokens, plan, flash(device), arguments.seed
+    )
+    model.to(device).train()
+    bf16 = device.type == "cuda" if arguments.bf16 is None else arguments.bf16
+    learner: torch.nn.Module = Learner(model, rows_of(token_ids), bf16, arguments.gradient_checkpointing)
+    learner.to(device)
+    names = [stage.name for stage in plan for _ in range(stage.n_batches(n_ranks) or 0)]  # of the stage, by step
     lr = arguments.lr or (2e-3 if arguments.model == "tiny" else 2e-5)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -219,18 +400,24 @@ def train(arguments: argparse.Namespace) -> None:
     feed, curve = Feed(arguments.out, plan, seed=arguments.seed), Curve(to / "loss.csv")
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "feed": feed, "curve": curve}
     if (to / "last.pt").exists():
-        for name, state in torch.load(to / "last.pt", weights_only=True).items():
+        for name, state in torch.load(to / "last.pt", weights_only=True, map_location="cpu").items():
             parts[name].load_state_dict(state)
-    print(
-        f"{len(names)} steps of {arguments.batch_size} x {arguments.max_tokens:,} tokens, "
-        f"{sum(each.numel() for each in model.parameters()):,} parameters; the time left follows the first step",
-        flush=True,
-    )
-    progress = Progress(schedule.last_epoch, len(names))
+    if n_ranks > 1:
+        learner = DistributedDataParallel(learner, broadcast_buffers=False)
+    progress = Progress(schedule.last_epoch, len(names), sizes[1] * sizes[2], device)
+    if is_first():
+        n_weights = sum(each.numel() for each in model.parameters())
+        print(
+            f"{len(names)} steps of {sizes[2]} x {sizes[1]:,} tokens, {n_weights:,} parameters, {n_ranks} x {device}; "
+            "the time left follows the first step",
+            flush=True,
+        )
     for batch in feed:
         name = names[schedule.last_epoch]
-        loss = loss_of(model, shuffle_users(batch) if arguments.shuffle_users else batch, rows)
-        loss.backward()
+        torch.manual_seed(seed32(arguments.seed, "step", schedule.last_epoch, rank))  # dropout, if the model has any
+        batch = shuffle_users(batch) if arguments.shuffle_users else batch
+        flat = model.config._attn_implementation.startswith("flash")
+        loss = learn(learner, batch, device, arguments.at_once, flat).item()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -238,47 +425,77 @@ def train(arguments: argparse.Namespace) -> None:
         step = schedule.last_epoch
         ends = step == len(names) or names[step] != name
         if step % 20 == 0 or ends:
-            curve.add(step, name, loss.item())
-        progress.tell(step, name, loss.item(), ends)
-        if ends:
+            curve.add(step, name, loss)
+        progress.tell(step, name, loss, ends)
+        if ends and is_first():
             save(model, token_ids, to / name)
-        if step % arguments.save_every == 0 or ends:
-            torch.save({key: part.state_dict() for key, part in parts.items()}, to / "writing.pt")
-            (to / "writing.pt").replace(to / "last.pt")  # a run that is stopped while it writes loses nothing
+        stops = step == arguments.stop_after
+        if step % arguments.save_every == 0 or ends or stops:
+            states = {key: feed_state(feed) if part is feed else part.state_dict() for key, part in parts.items()}
+            if is_first():
+                torch.save(states, to / "writing.pt")
+                (to / "writing.pt").replace(to / "last.pt")  # a run that is stopped while it writes loses nothing
+        if stops:
+            if is_first():
+                print(saved(to))
+            return None
+    if not is_first():
+        return None
     curve.draw()
-    if n_tokens(Manifest.load(open_store(arguments.out)), "two_stream", "test"):
-        loss = test_loss(model.eval(), arguments.out, rows, arguments.max_tokens, at_once=arguments.batch_size)
-        print(f"test loss of two_stream: {loss:.4f}")
-    else:
+    return report(model.eval(), arguments, rows_of(token_ids), bf16)
+
+
+def report(
+    model: transformers.PreTrainedModel, arguments: argparse.Namespace, rows: torch.Tensor | None, bf16: bool
+) -> float | None:
+    """Print and return the test loss; None if there are no test rows."""
+    if not n_tokens(Manifest.load(open_store(arguments.out)), "two_stream", "test"):
         print("no test loss: the build has no test rows; datagen evaluate needs --split train")
+        return None
+    loss = test_loss(model, arguments.out, rows, arguments.max_tokens, at_once=min(arguments.at_once, 4), bf16=bf16)
+    print(f"test loss of two_stream: {loss:.4f}")
+    return loss
 
 
 class Progress:
-    """A line at the first step, every 30 s and at the end of each stage, with the time left."""
+    """A line at the first step, every 30 s and at the end of each stage, with speed, memory and the time left."""
 
-    def __init__(self, n_before: int, n_steps: int) -> None:
+    def __init__(self, n_before: int, n_steps: int, step_tokens: int, device: torch.device) -> None:
         """Begin after the steps of earlier runs."""
-        self._n_before, self._n_steps = n_before, n_steps
+        self._n_before, self._n_steps, self._step_tokens, self._device = n_before, n_steps, step_tokens, device
         self._began, self._told = time.monotonic(), -math.inf
 
     def tell(self, step: int, stage: str, loss: float, ends: bool) -> None:
         """Print a line if one is due."""
         now = time.monotonic()
-        if not ends and now - self._told < SPEAK_SECONDS:
+        if not is_first() or (not ends and now - self._told < SPEAK_SECONDS):
             return
         self._told = now
-        left_s = (now - self._began) / (step - self._n_before) * (self._n_steps - step)
+        step_s = (now - self._began) / (step - self._n_before)
+        left_s = step_s * (self._n_steps - step)
         left = f"{left_s / 60:.0f} min" if left_s >= 90 else f"{left_s:.0f} s"
-        print(f"{step:6} of {self._n_steps}  {stage:12}  loss {loss:.3f}  about {left} left", flush=True)
+        print(
+            f"{step:6} of {self._n_steps}  {stage:12}  loss {loss:.3f}  {self._step_tokens / step_s:,.0f} tokens/s  "
+            f"at most {most_memory_gb(self._device):.1f} GB  about {left} left",
+            flush=True,
+        )
+
+
+def most_memory_gb(device: torch.device) -> float:
+    """The most memory that this process has held, on its GPU if it has one."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 1e9 if sys.platform == "darwin" else most * 1024 / 1e9
 
 
 def saved(to: Path) -> str:
     """A line about what a stopped run has left."""
-    stages = [name for name in CURRICULUM if (to / name / "token_ids.npy").exists()]
+    stages = [name for name in CURRICULUM if (to / name / "config.json").exists()]
     step = 0
     if (to / "last.pt").exists():
         with contextlib.suppress(Exception):
-            step = torch.load(to / "last.pt", weights_only=True)["schedule"]["last_epoch"]
+            step = torch.load(to / "last.pt", weights_only=True, map_location="cpu")["schedule"]["last_epoch"]
     there = f"finished stages: {', '.join(stages) or 'none'}"
     return f"stopped; {to} holds the state after step {step}, {there}. The same command resumes there."
 
@@ -293,8 +510,9 @@ class Curve:
     def add(self, step: int, stage: str, loss: float) -> None:
         """Add a loss."""
         self.points.append((step, stage, round(loss, 4)))
-        with self.file.open("w") as file:
-            csv.writer(file).writerows(self.points)
+        if is_first():
+            with self.file.open("w") as file:
+                csv.writer(file).writerows(self.points)
 
     def state_dict(self) -> dict[str, list]:
         """State with which a run resumes."""
@@ -312,7 +530,7 @@ class Curve:
             return
         figure = Figure((8, 4.5), layout="constrained")
         axes = figure.subplots()
-        for name in CURRICULUM:
+        for name in dict.fromkeys(stage for _, stage, _ in self.points):
             own = [(step, loss) for step, stage, loss in self.points if stage == name]
             axes.plot(*zip(*own, strict=True), label=name)
         axes.set(xlabel="step", ylabel="loss", title="cross-entropy of learned tokens")
@@ -320,10 +538,11 @@ class Curve:
         figure.savefig(self.file.with_suffix(".png"), dpi=120)
 
 
-def save(model: transformers.PreTrainedModel, token_ids: np.ndarray, to: Path) -> None:
-    """Save a checkpoint of transformers, and the token ids of its embedding rows."""
+def save(model: transformers.PreTrainedModel, token_ids: np.ndarray | None, to: Path) -> None:
+    """Save a checkpoint of transformers, and the token ids of its embedding rows if they are not their numbers."""
     model.save_pretrained(to)
-    np.save(to / "token_ids.npy", token_ids)
+    if token_ids is not None:
+        np.save(to / "token_ids.npy", token_ids)
 
 
 def options(line: list[str] | None = None) -> argparse.Namespace:
@@ -331,33 +550,39 @@ def options(line: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("out", help="finished build with all five tasks")
-    parser.add_argument("--to", required=True, help="directory for checkpoints and losses")
-    parser.add_argument("--model", default="tiny", help="name or directory of a causal model, or `tiny`")
-    parser.add_argument(
-        "--tokens", type=float, metavar="N", default=argparse.SUPPRESS,
+    add, unset = parser.add_argument, argparse.SUPPRESS
+    add("out", help="finished build with the tasks of the curriculum")
+    add("--to", required=True, help="directory for checkpoints and losses")
+    add("--model", default="tiny", help="name or directory of a causal model such as Qwen/Qwen2.5-0.5B, or `tiny`")
+    add(
+        "--tokens", type=float, metavar="N", default=unset,
         help=f"tokens to train on, padding included (default: {PASSES} times the build, at most {MOST_TOKENS:,.0f})",
     )  # fmt: skip
-    parser.add_argument(
-        "--max-tokens", type=int, metavar="N", default=argparse.SUPPRESS,
+    add(
+        "--max-tokens", type=int, metavar="N", default=unset,
         help="length of a sequence; no row may be longer (default: the longest row)",
     )  # fmt: skip
-    parser.add_argument(
-        "--batch-size", type=int, metavar="N", default=argparse.SUPPRESS,
-        help=f"sequences per step (default: up to 4, {STEP_TOKENS:,} tokens; more needs more memory)",
+    add(
+        "--batch-size", type=int, metavar="N", default=unset,
+        help=f"sequences per step, of all GPUs together (default: up to 4, {STEP_TOKENS:,} tokens)",
     )  # fmt: skip
-    parser.add_argument(
-        "--lr", type=float, metavar="X", default=argparse.SUPPRESS,
-        help="peak learning rate (default: 2e-3 for tiny, else 2e-5)",
+    add(
+        "--at-once", type=int, metavar="N", default=unset,
+        help="sequences per GPU and forward pass; fewer need less memory and train the same (default: all)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and the order of the rows")
-    parser.add_argument(
-        "--save-every", type=int, default=200, help="steps between the states from which a stopped run resumes"
-    )
-    parser.add_argument("--shuffle-users", action="store_true", help="a control: users of other conversations")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the CPU")
-    unset = argparse.Namespace(tokens=None, max_tokens=None, batch_size=None, lr=None)
-    return parser.parse_args(line, unset)
+    add("--lr", type=float, metavar="X", default=unset, help="peak learning rate (default: 2e-3 for tiny, else 2e-5)")
+    add("--bf16", action=argparse.BooleanOptionalAction, default=unset, help="compute in bfloat16 (default: on GPUs)")
+    add("--gradient-checkpointing", action="store_true", help="compute activations twice, which saves memory")
+    add("--without", nargs="+", choices=list(CURRICULUM)[:-1], metavar="STAGE", default=unset, help="an ablation")
+    add("--any-tokenizer", action="store_true", help="do not compare the model's tokenizer with the build's")
+    add("--trust", action="store_true", help="load a text tokenizer that the build names by a path (SECURITY.md)")
+    add("--seed", type=int, default=0, help="of the weights and the order of the rows")
+    add("--save-every", type=int, default=200, help="steps between the states from which a stopped run resumes")
+    add("--stop-after", type=int, metavar="STEP", default=unset, help="stop after this step; the same command resumes")
+    add("--shuffle-users", action="store_true", help="a control: users of other conversations")
+    add("--threads", type=int, default=torch.get_num_threads(), help="of the CPU")
+    names = ("tokens", "max_tokens", "batch_size", "at_once", "lr", "bf16", "without", "stop_after")
+    return parser.parse_args(line, argparse.Namespace(**dict.fromkeys(names)))
 
 
 if __name__ == "__main__":
@@ -368,3 +593,6 @@ if __name__ == "__main__":
         raise SystemExit(str(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(saved(Path(given.to))) from None
+    finally:
+        if ranks()[1] > 1:
+            distributed.destroy_process_group()
