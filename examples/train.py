@@ -282,6 +282,11 @@ def flash(device: torch.device) -> str:
     return "flash_attention_2" if there else "sdpa"
 
 
+def reads_flat(model: transformers.PreTrainedModel) -> bool:
+    """True if its attention keeps rows apart in a single long sequence only."""
+    return str(model.config._attn_implementation).startswith("flash")
+
+
 class Learner(torch.nn.Module):
     """A model and its loss in one forward pass, as `DistributedDataParallel` needs it."""
 
@@ -290,7 +295,7 @@ class Learner(torch.nn.Module):
     ) -> None:
         """Wrap a model; with `checkpoints` it computes activations and logits twice, which saves memory."""
         super().__init__()
-        self.model, self._bf16, self._checkpoints = model, bf16, checkpoints
+        self.model, self.bf16, self._checkpoints = model, bf16, checkpoints
         if checkpoints:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         self.register_buffer("rows", rows, persistent=False)
@@ -302,7 +307,7 @@ class Learner(torch.nn.Module):
         targets = labels[learned]
         if self.rows is not None:
             ids, targets = self.rows[ids], self.rows[targets]
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._bf16):
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
             hidden = self.model.base_model(input_ids=ids, position_ids=positions, use_cache=False)[0]
             return self._summed(hidden[:, :-1][learned], targets)
 
@@ -364,7 +369,7 @@ def test_loss(
     learner, found, n = Learner(model, rows, bf16).to(model.device), 0.0, 0
     held_out = Stage("test", {"two_stream": 1}, max_tokens, at_once)
     for batch in Feed(out, held_out, split=split, epochs=1, rank=0, n_ranks=1):
-        for part in parts_of(batch, model.device, at_once, model.config._attn_implementation.startswith("flash")):
+        for part in parts_of(batch, model.device, at_once, reads_flat(model)):
             found += float(learner(*part))
             n += int((part[1][:, 1:] != -100).sum())
     return found / n
@@ -373,86 +378,99 @@ def test_loss(
 # -- the run ------------------------------------------------------------------------------------------------------
 
 
+class Training:
+    """Model, optimizer, feed and loss curve of a run, with the state from which it resumes."""
+
+    def __init__(self, arguments: argparse.Namespace, device: torch.device) -> None:
+        """Begin a run, or resume it from `last.pt`."""
+        sizes, to = (arguments.tokens, arguments.max_tokens, arguments.batch_size), Path(arguments.to)
+        plan = stages(*sizes, ranks()[1], arguments.without)
+        self.arguments, self.to, self.device = arguments, to, device
+        self.names = [stage.name for stage in plan for _ in range(stage.n_batches(ranks()[1]) or 0)]
+        self.model, self.token_ids = new_model(
+            arguments.model, arguments.out, arguments.max_tokens, plan, flash(device), arguments.seed
+        )
+        self.model.to(device).train()
+        bf16 = device.type == "cuda" if arguments.bf16 is None else arguments.bf16
+        self.alone = Learner(self.model, rows_of(self.token_ids), bf16, arguments.gradient_checkpointing).to(device)
+        lr, n = arguments.lr or (2e-3 if arguments.model == "tiny" else 2e-5), len(self.names)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.1)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * min(step / n, 0.95)))
+        )
+        self.feed, self.curve = Feed(arguments.out, plan, seed=arguments.seed), Curve(to / "loss.csv")
+        self._parts = {
+            "model": self.model, "optimizer": self.optimizer, "schedule": self.schedule, "feed": self.feed,
+            "curve": self.curve,
+        }  # fmt: skip
+        if (to / "last.pt").exists():
+            for name, state in torch.load(to / "last.pt", weights_only=True, map_location="cpu").items():
+                self._parts[name].load_state_dict(state)
+        self._learner: torch.nn.Module = self.alone
+        if ranks()[1] > 1:
+            self._learner = DistributedDataParallel(self.alone, broadcast_buffers=False)
+
+    @property
+    def step(self) -> int:
+        """Steps that are done."""
+        return int(self.schedule.last_epoch)
+
+    def learn(self, batch: Batch) -> float:
+        """Take a step; returns its loss."""
+        torch.manual_seed(seed32(self.arguments.seed, "step", self.step, ranks()[0]))  # dropout, if there is any
+        if self.arguments.shuffle_users:
+            batch = shuffle_users(batch)
+        loss = learn(self._learner, batch, self.device, self.arguments.at_once, reads_flat(self.model)).item()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        return loss
+
+    def save_state(self) -> None:
+        """Write the state of all ranks to `last.pt`."""
+        own = {name: part.state_dict() for name, part in self._parts.items() if name != "feed"}
+        states = {**own, "feed": feed_state(self.feed)}
+        if is_first():
+            torch.save(states, self.to / "writing.pt")
+            (self.to / "writing.pt").replace(self.to / "last.pt")  # a stop while it writes loses nothing
+
+
 def train(arguments: argparse.Namespace) -> float | None:
-    """Run the curriculum, from the beginning or from the state in `last.pt`; returns the test loss, if any."""
+    """Run the curriculum; returns the test loss, if the first of the ranks has reached the end and found one."""
     device = join_ranks()
-    rank, n_ranks = ranks()
-    arguments = check(arguments, n_ranks)
+    arguments = check(arguments, ranks()[1])
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    to, sizes = Path(arguments.to), (arguments.tokens, arguments.max_tokens, arguments.batch_size)
-    plan = stages(*sizes, n_ranks, arguments.without)
-    to.mkdir(parents=True, exist_ok=True)
-    model, token_ids = new_model(
-        arguments.model, arguments.out, arguments.max_tokens, plan, flash(device), arguments.seed
-    )
-    model.to(device).train()
-    bf16 = device.type == "cuda" if arguments.bf16 is None else arguments.bf16
-    learner: torch.nn.Module = Learner(model, rows_of(token_ids), bf16, arguments.gradient_checkpointing)
-    learner.to(device)
-    names = [stage.name for stage in plan for _ in range(stage.n_batches(n_ranks) or 0)]  # of the stage, by step
-    lr = arguments.lr or (2e-3 if arguments.model == "tiny" else 2e-5)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * min(step / len(names), 0.95)))
-    )
-    feed, curve = Feed(arguments.out, plan, seed=arguments.seed), Curve(to / "loss.csv")
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "feed": feed, "curve": curve}
-    if (to / "last.pt").exists():
-        for name, state in torch.load(to / "last.pt", weights_only=True, map_location="cpu").items():
-            parts[name].load_state_dict(state)
-    if n_ranks > 1:
-        learner = DistributedDataParallel(learner, broadcast_buffers=False)
-    progress = Progress(schedule.last_epoch, len(names), sizes[1] * sizes[2], device)
-    if is_first():
-        n_weights = sum(each.numel() for each in model.parameters())
-        print(
-            f"{len(names)} steps of {sizes[2]} x {sizes[1]:,} tokens, {n_weights:,} parameters, {n_ranks} x {device}; "
-            "the time left follows the first step",
-            flush=True,
-        )
-    for batch in feed:
-        name = names[schedule.last_epoch]
-        torch.manual_seed(seed32(arguments.seed, "step", schedule.last_epoch, rank))  # dropout, if the model has any
-        batch = shuffle_users(batch) if arguments.shuffle_users else batch
-        flat = model.config._attn_implementation.startswith("flash")
-        loss = learn(learner, batch, device, arguments.at_once, flat).item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        step = schedule.last_epoch
-        ends = step == len(names) or names[step] != name
+    Path(arguments.to).mkdir(parents=True, exist_ok=True)
+    run = Training(arguments, device)
+    progress = Progress(run)
+    for batch in run.feed:
+        name = run.names[run.step]
+        loss = run.learn(batch)
+        step, stops = run.step, run.step == arguments.stop_after
+        ends = step == len(run.names) or run.names[step] != name
         if step % 20 == 0 or ends:
-            curve.add(step, name, loss)
+            run.curve.add(step, name, loss)
         progress.tell(step, name, loss, ends)
         if ends and is_first():
-            save(model, token_ids, to / name)
-        stops = step == arguments.stop_after
+            save(run.model, run.token_ids, run.to / name)
         if step % arguments.save_every == 0 or ends or stops:
-            states = {key: feed_state(feed) if part is feed else part.state_dict() for key, part in parts.items()}
-            if is_first():
-                torch.save(states, to / "writing.pt")
-                (to / "writing.pt").replace(to / "last.pt")  # a run that is stopped while it writes loses nothing
+            run.save_state()
         if stops:
-            if is_first():
-                print(saved(to))
-            return None
-    if not is_first():
-        return None
-    curve.draw()
-    return report(model.eval(), arguments, rows_of(token_ids), bf16)
+            return print(saved(run.to)) if is_first() else None
+    return report(run) if is_first() else None
 
 
-def report(
-    model: transformers.PreTrainedModel, arguments: argparse.Namespace, rows: torch.Tensor | None, bf16: bool
-) -> float | None:
-    """Print and return the test loss; None if there are no test rows."""
-    if not n_tokens(Manifest.load(open_store(arguments.out)), "two_stream", "test"):
+def report(run: Training) -> float | None:
+    """Draw the curve; print and return the test loss, None if there are no test rows."""
+    run.curve.draw()
+    out, sizes = run.arguments.out, (run.arguments.max_tokens, "test", min(run.arguments.at_once, 4))
+    if not n_tokens(Manifest.load(open_store(out)), "two_stream", "test"):
         print("no test loss: the build has no test rows; datagen evaluate needs --split train")
         return None
-    loss = test_loss(model, arguments.out, rows, arguments.max_tokens, at_once=min(arguments.at_once, 4), bf16=bf16)
+    loss = test_loss(run.model.eval(), out, run.alone.rows, *sizes, bf16=run.alone.bf16)
     print(f"test loss of two_stream: {loss:.4f}")
     return loss
 
@@ -460,10 +478,19 @@ def report(
 class Progress:
     """A line at the first step, every 30 s and at the end of each stage, with speed, memory and the time left."""
 
-    def __init__(self, n_before: int, n_steps: int, step_tokens: int, device: torch.device) -> None:
-        """Begin after the steps of earlier runs."""
-        self._n_before, self._n_steps, self._step_tokens, self._device = n_before, n_steps, step_tokens, device
+    def __init__(self, run: Training) -> None:
+        """Begin after the steps of earlier runs, with a line about the sizes."""
+        self._n_before, self._n_steps, self._device = run.step, len(run.names), run.device
+        n, length = run.arguments.batch_size, run.arguments.max_tokens
+        self._step_tokens = n * length
         self._began, self._told = time.monotonic(), -math.inf
+        n_weights = sum(each.numel() for each in run.model.parameters())
+        if is_first():
+            print(
+                f"{self._n_steps} steps of {n} x {length:,} tokens, {n_weights:,} parameters, {ranks()[1]} x "
+                f"{run.device}; the time left follows the first step",
+                flush=True,
+            )
 
     def tell(self, step: int, stage: str, loss: float, ends: bool) -> None:
         """Print a line if one is due."""
