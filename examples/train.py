@@ -136,7 +136,7 @@ def checkpoint_faults(arguments: argparse.Namespace, manifest: Manifest, max_tok
         return [*found, f"--model {name} has no tokenizer to compare with the build's ({reason}): {fix}"]
     ours = datagen.open(arguments.out, trust=arguments.trust).text_tokenizer
     differences = tokenizer_faults(
-        lambda text: theirs.encode(text, add_special_tokens=False),
+        lambda text: theirs.encode(text, add_special_tokens=False, truncation=False),
         ours.encode,
         set(theirs.get_vocab().values()),
         manifest.vocabulary,
