@@ -127,13 +127,13 @@ def checkpoint_faults(arguments: argparse.Namespace, manifest: Manifest, max_tok
         )
     if arguments.any_tokenizer:
         return found
-    try:
-        theirs = transformers.AutoTokenizer.from_pretrained(name)
-        theirs.encode("a")
-    except Exception as error:  # transformers raises nothing more precise where there is none
-        reason = str(error).splitlines()[0][:120]
+    files = ("tokenizer_config.json", "tokenizer.json")
+    if not any(
+        transformers.utils.cached_file(name, file, _raise_exceptions_for_missing_entries=False) for file in files
+    ):
         fix = "save it with the model, or add --any-tokenizer if you know that its ids are the build's"
-        return [*found, f"--model {name} has no tokenizer to compare with the build's ({reason}): {fix}"]
+        return [*found, f"--model {name} has no tokenizer to compare with the build's: {fix}"]
+    theirs = transformers.AutoTokenizer.from_pretrained(name)
     ours = datagen.open(arguments.out, trust=arguments.trust).text_tokenizer
     differences = tokenizer_faults(
         lambda text: theirs.encode(text, add_special_tokens=False, truncation=False),
@@ -242,18 +242,22 @@ def feed_state(feed: Feed) -> dict[str, Any]:
 
 
 def new_model(
-    name: str, out: str, max_tokens: int, plan: list[Stage], attention: str = "sdpa", seed: int = 0
+    name: str,
+    out: str,
+    max_tokens: int,
+    plan: list[Stage],
+    attention: str = "sdpa",
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[transformers.PreTrainedModel, np.ndarray | None]:
     """A model, and the token id of each row of its embedding; None if a row is its id.
 
-    A pretrained model keeps its rows and gets new ones for speech; its weights are float32, because
-    small steps are lost in bfloat16. A tiny one has rows for the ids in the build.
+    A pretrained model keeps its rows and gets new ones for speech. A tiny one has rows for the ids in
+    the build.
     """
     vocabulary = Feed(out, plan).vocabulary
     if name != "tiny":
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            name, dtype=torch.float32, attn_implementation=attention
-        )
+        model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=dtype, attn_implementation=attention)
         extend(model, vocabulary, seed)
         return model, None
     once = Stage("all", {task: 1 for stage in plan for task in stage.tasks}, max_tokens, 16)
@@ -387,8 +391,9 @@ class Training:
         plan = stages(*sizes, ranks()[1], arguments.without)
         self.arguments, self.to, self.device = arguments, to, device
         self.names = [stage.name for stage in plan for _ in range(stage.n_batches(ranks()[1]) or 0)]
+        dtype = torch.bfloat16 if arguments.bf16_weights else torch.float32
         self.model, self.token_ids = new_model(
-            arguments.model, arguments.out, arguments.max_tokens, plan, flash(device), arguments.seed
+            arguments.model, arguments.out, arguments.max_tokens, plan, flash(device), arguments.seed, dtype
         )
         self.model.to(device).train()
         bf16 = device.type == "cuda" if arguments.bf16 is None else arguments.bf16
@@ -599,6 +604,7 @@ def options(line: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     add("--lr", type=float, metavar="X", default=unset, help="peak learning rate (default: 2e-3 for tiny, else 2e-5)")
     add("--bf16", action=argparse.BooleanOptionalAction, default=unset, help="compute in bfloat16 (default: on GPUs)")
+    add("--bf16-weights", action="store_true", help="weights and optimizer in bfloat16: half the memory, less exact")
     add("--gradient-checkpointing", action="store_true", help="compute activations twice, which saves memory")
     add("--without", nargs="+", choices=list(CURRICULUM)[:-1], metavar="STAGE", default=unset, help="an ablation")
     add("--any-tokenizer", action="store_true", help="do not compare the model's tokenizer with the build's")
