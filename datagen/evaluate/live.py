@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datagen.clock import hop_samples
 from datagen.engines.base import Audio, Codes, SpeechTokenizer
-from datagen.evaluate.models import Model, drawn, sayable
+from datagen.evaluate.models import Model, drawn
 from datagen.evaluate.scored_rows import Layout
 from datagen.shards.manifest import Manifest
 from datagen.shards.vocab import Vocabulary
@@ -159,7 +159,7 @@ class Talker:
         self._n_kept = max(n_context // 2 // layout.width, 1)
         self._n_most = max(n_context // layout.width, self._n_kept + 1)
         self._chunks: list[Ids] = []
-        self._texts = sayable(model, np.append(np.arange(vocabulary.n_text), vocabulary["<|text_silence|>"]))
+        self._texts = np.append(np.arange(vocabulary.n_text), vocabulary["<|text_silence|>"])
         every = zip(vocabulary.offsets, vocabulary.sizes, layout.silence_ids, strict=False)
         codes = [(silence, np.arange(begin, begin + size)) for begin, size, silence in every]
         self._codes = [np.append(silence, own[own != silence]).astype(np.int64) for silence, own in codes]

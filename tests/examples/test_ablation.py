@@ -41,11 +41,10 @@ def test_a_finished_run_is_not_repeated_and_other_cells_join_the_table(example, 
     assert result["turns"]["n_rows"] == 1 and not (run / "last.pt").exists()
     (tmp_path / "grid" / "runs" / "omniflatten-10-all-1").mkdir()
 
-    train = example.train.train
-    monkeypatch.setattr(
-        example.train, "train", lambda options: train(options) if options.seed else pytest.fail("again")
-    )
+    train, trained = example.train.train, []
+    monkeypatch.setattr(example.train, "train", lambda options: trained.append(options.to) or train(options))
     example.main([*line, "--seeds", "0", "1", "--stages", "all", "without alignment and half-duplex"])
+    assert len(trained) == 3 and str(run) not in trained
     document = Document.of_json((tmp_path / "grid" / "ablation.json").read_bytes(), "ablation.json")
     table, differences = document.tables
     assert [row.name for row in table.rows] == [
