@@ -8,34 +8,31 @@ OUT is a finished build with the tasks of the curriculum. Sizes that are not giv
 that is missing is reported before training. A step is the same for any number of GPUs and any --at-once.
 A stopped run resumes when it is started again, and ends with the weights of one that was never stopped. It writes
 a checkpoint of transformers for each stage, `loss.csv` and `loss.png`.
-Next: datagen evaluate OUT --model runs/tiny/two_stream
+Next: datagen evaluate turns OUT --model runs/tiny/two_stream
 """
 
 import argparse
 import contextlib
 import csv
 import math
-import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 try:
     import numpy as np
     import torch
     import transformers
     from torch import distributed
-    from torch.nn.functional import cross_entropy
     from torch.nn.parallel import DistributedDataParallel
-    from torch.utils.checkpoint import checkpoint
 
     import datagen
     from datagen.errors import DatagenError
-    from datagen.feed import Batch, Feed, Stage, merge_states
+    from datagen.feed import Batch, Feed, Stage
+    from datagen.feed.learner import Learner, learn, parts_of, reads_flat
     from datagen.feed.pretrained import extend, tokenizer_faults
+    from datagen.feed.ranks import is_first, join_ranks, merged_state, ranks
     from datagen.seeds import seed32
     from datagen.shards.manifest import Manifest
     from datagen.shards.store import open_store
@@ -55,9 +52,7 @@ CURRICULUM = {  # stage: tasks and their shares, share of all training tokens
 MOST_LOOKED_AT = 1e8  # tokens of a build whose rows are looked through for the longest
 STEP_TOKENS = 8192  # of a step by default, unless a row is longer: they decide the memory
 PASSES, MOST_TOKENS = 10, 4e5  # over the build by default; a minute or two of a tiny model on a CPU
-LOGITS = 1024  # tokens whose logits are held at once with gradient checkpointing
 SPEAK_SECONDS = 30
-INPUTS = ("input_ids", "labels", "position_ids")
 
 # -- the plan: stages and sizes -----------------------------------------------------------------------------------
 
@@ -197,47 +192,6 @@ def check(arguments: argparse.Namespace, n_ranks: int = 1) -> argparse.Namespace
     return arguments
 
 
-# -- processes, one per GPU ---------------------------------------------------------------------------------------
-
-
-def join_ranks() -> torch.device:
-    """Join the other processes of torchrun or accelerate, if there are any; returns the device of this one."""
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-        torch.cuda.set_device(device)
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return device
-
-
-def ranks() -> tuple[int, int]:
-    """Number of this process, and of all of them."""
-    joined = distributed.is_available() and distributed.is_initialized()
-    return (distributed.get_rank(), distributed.get_world_size()) if joined else (0, 1)
-
-
-def is_first() -> bool:
-    """True in the process that prints and saves."""
-    return ranks()[0] == 0
-
-
-def total(value: torch.Tensor) -> torch.Tensor:
-    """The sum over all ranks."""
-    if ranks()[1] > 1:
-        distributed.all_reduce(value)
-    return value
-
-
-def feed_state(feed: Feed) -> dict[str, Any]:
-    """The state of the feed of all ranks, from which any number of them resumes."""
-    rank, n_ranks = ranks()
-    states = [feed.state_dict()] * n_ranks
-    if n_ranks > 1:
-        distributed.all_gather_object(states, states[rank])
-    return merge_states(states)
-
-
 # -- the model ----------------------------------------------------------------------------------------------------
 
 
@@ -284,66 +238,6 @@ def flash(device: torch.device) -> str:
     """The fastest attention that is installed, as transformers names it."""
     there = device.type == "cuda" and transformers.utils.is_flash_attn_2_available()
     return "flash_attention_2" if there else "sdpa"
-
-
-def reads_flat(model: transformers.PreTrainedModel) -> bool:
-    """True if its attention keeps rows apart in a single long sequence only."""
-    return str(model.config._attn_implementation).startswith("flash")
-
-
-class Learner(torch.nn.Module):
-    """A model and its loss in one forward pass, as `DistributedDataParallel` needs it."""
-
-    def __init__(
-        self, model: transformers.PreTrainedModel, rows: torch.Tensor | None, bf16: bool, checkpoints: bool = False
-    ) -> None:
-        """Wrap a model; with `checkpoints` it computes activations and logits twice, which saves memory."""
-        super().__init__()
-        self.model, self.bf16, self._checkpoints = model, bf16, checkpoints
-        if checkpoints:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
-        self.register_buffer("rows", rows, persistent=False)
-
-    def forward(self, ids: torch.Tensor, labels: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Sum of the cross-entropy of the learned tokens, each [n, max_tokens]; logits of those alone."""
-        labels = labels[:, 1:]
-        learned = labels != -100
-        targets = labels[learned]
-        if self.rows is not None:
-            ids, targets = self.rows[ids], self.rows[targets]
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
-            hidden = self.model.base_model(input_ids=ids, position_ids=positions, use_cache=False)[0]
-            return self._summed(hidden[:, :-1][learned], targets)
-
-    def _summed(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        def part(hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-            return cross_entropy(self.model.get_output_embeddings()(hidden).float(), targets, reduction="sum")
-
-        if not self._checkpoints:
-            return part(hidden, targets)
-        pairs = zip(hidden.split(LOGITS), targets.split(LOGITS), strict=True)
-        return sum(checkpoint(part, *pair, use_reentrant=False) for pair in pairs)
-
-
-def parts_of(batch: Batch, device: torch.device, at_once: int, flat: bool) -> Iterator[list[torch.Tensor]]:
-    """Ids, labels and positions of a few sequences at once, `flat` as one long one for flash attention."""
-    inputs = [batch.inputs[name].to(device) for name in INPUTS]
-    for part in zip(*(each.split(at_once) for each in inputs), strict=True):
-        yield [each.reshape(1, -1) if flat else each for each in part]
-
-
-def learn(learner: torch.nn.Module, batch: Batch, device: torch.device, at_once: int, flat: bool) -> torch.Tensor:
-    """Add the gradient of a step's mean loss; returns that loss. The mean is over the tokens of all ranks."""
-    parts = list(parts_of(batch, device, at_once, flat))
-    n = total(sum((labels[:, 1:] != -100).sum() for _, labels, _ in parts)).clamp(min=1)
-    loss = torch.zeros((), device=device)
-    for k, part in enumerate(parts):
-        waits = k + 1 < len(parts) and ranks()[1] > 1
-        with learner.no_sync() if waits else contextlib.nullcontext():
-            own = learner(*part)
-            (own * ranks()[1] / n).backward()  # the gradient of several ranks is their mean
-        loss += own.detach()
-    return total(loss) / n
 
 
 def shuffle_users(batch: Batch) -> Batch:
@@ -435,7 +329,7 @@ class Training:
     def save_state(self) -> None:
         """Write the state of all ranks to `last.pt`."""
         own = {name: part.state_dict() for name, part in self._parts.items() if name != "feed"}
-        states = {**own, "feed": feed_state(self.feed)}
+        states = {**own, "feed": merged_state(self.feed)}
         if is_first():
             torch.save(states, self.to / "writing.pt")
             (self.to / "writing.pt").replace(self.to / "last.pt")  # a stop while it writes loses nothing

@@ -10,16 +10,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.clock import hop_samples
-from datagen.engines.base import Audio, Codes, SpeechTokenizer
 from datagen.evaluate.models import Model, drawn
 from datagen.evaluate.scored_rows import Layout
 from datagen.shards.manifest import Manifest
 from datagen.shards.vocab import Vocabulary
+
+if TYPE_CHECKING:
+    from datagen.engines.base import SpeechTokenizer
 
 CONTEXT_TOKENS = 4096
 """Longest context of a model; with a longer past it reads the later half of that again."""
@@ -28,6 +31,8 @@ _CONTEXT_FRAMES = 125
 _AHEAD_FRAMES = 1
 """Frames encoded after the wanted ones: the windows of `kmeans` reach 3.3 ms into the next frame."""
 
+Audio = NDArray[np.float32]
+Codes = NDArray[np.uint16]
 Samples = NDArray[np.int16]
 Ids = NDArray[np.int64]
 
@@ -44,7 +49,7 @@ class Ear:
     ([0, 1, 1], 2)
     """
 
-    def __init__(self, tokenizer: SpeechTokenizer) -> None:
+    def __init__(self, tokenizer: "SpeechTokenizer") -> None:
         """Begin to listen."""
         self._tokenizer = tokenizer
         self._hop = hop_samples(tokenizer.sample_rate_hz, tokenizer.frame_rate_hz)
@@ -82,7 +87,7 @@ class Mouth:
     (`kmeans`), else when the stretch has ended.
     """
 
-    def __init__(self, tokenizer: SpeechTokenizer, vocabulary: Vocabulary, voice: str = "") -> None:
+    def __init__(self, tokenizer: "SpeechTokenizer", vocabulary: Vocabulary, voice: str = "") -> None:
         """Begin to speak in a voice, if it is known."""
         self._tokenizer, self._vocabulary, self._voice = tokenizer, vocabulary, voice
         self._hop = hop_samples(tokenizer.sample_rate_hz, tokenizer.frame_rate_hz)
@@ -224,7 +229,7 @@ class Live:
         cls,
         manifest: Manifest,
         task: str,
-        tokenizer: SpeechTokenizer,
+        tokenizer: "SpeechTokenizer",
         model: Model,
         chance: np.random.Generator,
         voice: str = "",
