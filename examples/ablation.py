@@ -206,7 +206,7 @@ def table(cells: Grid) -> Table:
 
 
 def differences(cells: Grid) -> Table:
-    """What a missing stage changes, from the same seeds with and without it."""
+    """Changes by a missing stage, from the same seeds with and without it."""
     lines: dict[str, dict[str, Cell]] = {}
     for (profile, chunk, stages), by_seed in cells.items():
         whole = cells.get((profile, chunk, "all"), {})

@@ -315,7 +315,7 @@ class Training:
         return int(self.schedule.last_epoch)
 
     def learn(self, batch: Batch) -> float:
-        """Take a step; returns its loss."""
+        """Learn from a batch; returns its loss."""
         torch.manual_seed(seed32(self.arguments.seed, "step", self.step, ranks()[0]))  # dropout, if there is any
         if self.arguments.shuffle_users:
             batch = shuffle_users(batch)

@@ -40,6 +40,7 @@ class Learner(torch.nn.Module):
         self.model, self.bf16, self._checkpoints = model, bf16, checkpoints
         if checkpoints:
             model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.rows: torch.Tensor | None
         self.register_buffer("rows", rows, persistent=False)
 
     def forward(self, ids: torch.Tensor, labels: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -59,7 +60,7 @@ class Learner(torch.nn.Module):
 
         if not self._checkpoints:
             return part(hidden, targets)
-        pairs = zip(hidden.split(_LOGITS), targets.split(_LOGITS), strict=True)
+        pairs = zip(torch.split(hidden, _LOGITS), torch.split(targets, _LOGITS), strict=True)  # type: ignore[no-untyped-call]
         sums: list[Any] = [checkpoint(part, *pair, use_reentrant=False) for pair in pairs]
         return torch.stack(sums).sum()
 

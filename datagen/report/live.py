@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from datagen.evaluate.live import Said, playout_delay
 from datagen.evaluate.scored_rows import Layout
 from datagen.inspect import Output, Sound
-from datagen.intervals import bridge, intervals
+from datagen.intervals import bridge, true_runs
 from datagen.report.lines import pieces
 from datagen.report.page import render_player
 from datagen.report.player import PEAK_MS, pack
@@ -24,7 +24,7 @@ _PAUSE_MS = 400
 
 @dataclass(frozen=True)
 class Talk:
-    """What was heard and said, on the clock of the tokens."""
+    """A conversation with a model, on the clock of the tokens."""
 
     output: Output
     """The build on which the model was trained."""
@@ -88,8 +88,8 @@ class Talk:
         """Utterances of the assistant, in frames."""
         silent = [each.speech[:, 0] == self.layout.silence_ids[0] for each in self.said]
         speaks = ~np.concatenate([np.zeros(0, np.bool_), *silent])
-        edges = np.flatnonzero(np.diff(np.r_[0, speaks.astype(np.int8), 0])).reshape(-1, 2).tolist()
-        return [(a, b) for a, b in bridge(intervals(edges), round(_PAUSE_MS / self.layout.frame_ms)).tolist()]
+        found = bridge(true_runs(speaks), round(_PAUSE_MS / self.layout.frame_ms))
+        return [(start, end) for start, end in found.tolist()]
 
     @cached_property
     def texts(self) -> list[str]:
