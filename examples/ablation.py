@@ -13,9 +13,11 @@ Next: open TO/ablation.md and TO/ablation.svg
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +58,7 @@ FIGURES = {
     "user in@25": ("percent", "events"),
     "user latency": ("ms", "successes"),
 }
+RANGES = {"number": (0, math.inf), "percent": (0, 1), "ms": (0, math.inf)}
 NOTES = (
     "loss: mean cross-entropy of the learned tokens of the test rows of two_stream, in nats. in@K: free running, the "
     "model reacts within K tokens of the event. early: it reacted before, which is a failure. latency: mean time of "
@@ -180,6 +183,15 @@ def over_seeds(values: list[tuple[float | None, int]]) -> Cell:
     return Cell(mean, mean - reach, mean + reach, n, len(known))
 
 
+def within_range(cell: Cell, least: float, most: float) -> Cell:
+    """A cell whose interval ends where its figure does.
+
+    >>> within_range(Cell(0.9, 0.7, 1.1, 9, 3), 0, 1).high
+    1
+    """
+    return cell if cell.low is None else replace(cell, low=max(cell.low, least), high=min(cell.high, most))
+
+
 Grid = dict[tuple[str, int, str], dict[int, dict[str, tuple[float | None, int]]]]
 """Figures by seed, by profile, chunk size and stages."""
 
@@ -197,7 +209,8 @@ def table(cells: Grid) -> Table:
     columns = [Column(name, *about) for name, about in FIGURES.items()]
     lines = {
         f"{profile}, chunk {chunk}, {stages}": {
-            name: over_seeds([seed[name] for seed in by_seed.values()]) for name in FIGURES
+            name: within_range(over_seeds([seed[name] for seed in by_seed.values()]), *RANGES[about[0]])
+            for name, about in FIGURES.items()
         }
         for (profile, chunk, stages), by_seed in cells.items()
     }
@@ -236,6 +249,8 @@ def orderings(cells: Grid) -> Iterator[str]:
         for name, is_better in (("loss", -1), ("assistant in@25", 1)):
             means = {stages: over_seeds([s[name] for s in by_seed.values()]).value for stages, by_seed in here.items()}
             known = {stages: mean for stages, mean in means.items() if mean is not None}
+            if len(known) < 2:
+                continue
             order = ", ".join(
                 f"{stages} {known[stages]:.3f}" for stages in sorted(known, key=lambda each: -is_better * known[each])
             )
