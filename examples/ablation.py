@@ -285,7 +285,7 @@ def plot(cells: Grid) -> Chart:
         _, latencies, shares = zip(*sorted(own), strict=True)
         layers.append(line(x, y, kind, np.array(latencies), np.array(shares)))
         layers += [dot(x, y, kind, (at, share), f"{profile}, chunk {chunk}, {stages}") for chunk, at, share in own]
-    note = "share of the user's turns that the assistant takes within 25 tokens"
+    note = "share of turns taken within 25 tokens"
     return Chart("Accuracy against latency", axes(note, x, y, *layers), tuple(key.items()), note)
 
 

@@ -60,7 +60,7 @@ class Learner(torch.nn.Module):
 
         if not self._checkpoints:
             return part(hidden, targets)
-        pairs = zip(torch.split(hidden, _LOGITS), torch.split(targets, _LOGITS), strict=True)  # type: ignore[no-untyped-call]
+        pairs = zip(torch.split(hidden, _LOGITS), torch.split(targets, _LOGITS), strict=True)
         sums: list[Any] = [checkpoint(part, *pair, use_reentrant=False) for pair in pairs]
         return torch.stack(sums).sum()
 
