@@ -37,6 +37,8 @@ svg { background: #ffffff; font: 11.5px system-ui, sans-serif; } text { fill: #5
 .human { fill: #e6e1f2; } .human-range { stroke: #6a5aa0; stroke-width: 6; opacity: 0.6; }
 .fill-user { fill: #b4472d; } .fill-assistant { fill: #24658f; } .curve-here { stroke: #3f7052; }
 .curve-reference { stroke: #5a636d; stroke-width: 1.6; stroke-dasharray: 5 3; }
+.curve-1 { stroke: #3f7052; } .curve-2 { stroke: #24658f; } .curve-3 { stroke: #b4472d; }
+.dashed { stroke-dasharray: 5 3; }
 """
 
 Floats = NDArray[np.float64]
@@ -151,6 +153,11 @@ def line(x: Axis, y: Axis, name: str, xs: Floats, ys: Floats) -> Markup:
     """A line through points."""
     points = " ".join(f"{_x(x, a)},{_y(y, b)}" for a, b in zip(xs, ys, strict=True))
     return _tag("polyline", class_=name, points=points)
+
+
+def dot(x: Axis, y: Axis, name: str, at: tuple[float, float], title: str) -> Markup:
+    """A point, with a title as a tooltip."""
+    return _tag("circle", _tag("title", title), class_=name, cx=_x(x, at[0]), cy=_y(y, at[1]), r=4)
 
 
 def span(title: str, value: float, low: float, high: float) -> Markup:

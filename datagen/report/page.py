@@ -85,13 +85,7 @@ def render(content: Content) -> str:
     """The page as HTML."""
     from datagen.recipe import stored
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("datagen.report", "template"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = _environment()
     environment.filters |= {
         "n": lambda value: f"{value:,}",
         "percent": percent,
@@ -105,18 +99,13 @@ def render(content: Content) -> str:
             percent(value) if of.endswith("rate") else f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
         ),
     }
-    template = Path(__file__).parent / "template"
-    style = (template / "report.css").read_text("utf-8")
-    script = "\n".join((template / name).read_text("utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html.j2").render(
         c=content,
         folder=content.place.rstrip("/").rpartition("/")[2] or content.place,
         v=content.manifest,
         recipe=stored(content.manifest.recipe).to_yaml(),
         built=content.built_at and datetime.fromtimestamp(content.built_at, timezone.utc),
-        policy=policy(style, script),
-        style=Markup(style),  # noqa: S704 our own files
-        script=Markup(script),  # noqa: S704
+        **_assets(),
         lines=lines(content),
         scores=[Markup(each.html()) for each in content.scores.tables] if content.scores else [],  # noqa: S704 escaped
         figures=_figures(content.timing) if content.timing else [],
@@ -127,6 +116,36 @@ def render(content: Content) -> str:
         order=lambda splits: sorted(splits.items(), key=lambda item: (*SPLITS, item[0]).index(item[0])),
         picks=[_pick(talk) for talk in content.talks],
     )
+
+
+def render_player(talk: dict[str, Any], title: str, note: str) -> str:
+    """A page with the player alone, for one conversation.
+
+    Args:
+        talk: As `datagen.report.player` makes them.
+        title: Heading of the page.
+        note: What it shows.
+    """
+    return _environment().get_template("live.html.j2").render(talk=talk, title=title, note=note, **_assets())
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("datagen.report", "template"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _assets() -> dict[str, str]:
+    """Style and script of every page, and the policy that allows nothing else."""
+    template = Path(__file__).parent / "template"
+    style = (template / "report.css").read_text("utf-8")
+    script = "\n".join((template / name).read_text("utf-8") for name in _SCRIPTS)
+    safe = {"style": Markup(style), "script": Markup(script)}  # noqa: S704 our own files
+    return {"policy": policy(style, script), **safe}
 
 
 def lines(c: Content) -> dict[str, str]:

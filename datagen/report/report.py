@@ -81,7 +81,7 @@ def write_report(
     tables = _scores(scores, output) if scores else None
     content = replace(read(output, n_conversations, part), scores=tables)
     file = Path(to) if to else default_file(out)
-    _write(file, render(content))
+    write_page(file, render(content))
     return WrittenReport(file, link(content.talks[0]) if content.talks else "", content.mute)
 
 
@@ -100,7 +100,12 @@ def _scores(file: str, output: Output) -> Document:
     return found
 
 
-def _write(file: Path, page: str) -> None:
+def write_page(file: Path, page: str) -> None:
+    """Write a page as a whole or not at all.
+
+    Raises:
+        DatagenError: If it cannot be written; names the file.
+    """
     scratch = file.with_name(f".{uuid4().hex}.writing")  # a name that the build cannot have made a link
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """The example runs its curriculum, goes on after a crash as if nothing had happened, and leaves what can be scored."""
 
-import importlib.util
+import argparse
 import json
-import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +12,16 @@ import transformers
 from typer.testing import CliRunner
 
 from datagen.cli import app
+from tests.examples import loaded
 from tests.run.builds import made, read
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "train.py"
 ALL_TASKS = "flatten.tasks=[asr, tts, four_stream, three_stream, two_stream]"
 
 
 @pytest.fixture(scope="module")
 def example():
     """The example as a module."""
-    spec = importlib.util.spec_from_file_location("example_train", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop("example_train", None)
+    return loaded("train")
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +46,18 @@ def weights(to: Path) -> dict[str, torch.Tensor]:
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(example, out, tmp_path, monkeypatch, capsys):
     run(example, out, tmp_path / "whole")
     assert "test loss of two_stream" in capsys.readouterr().out
-    loss_of, steps = example.loss_of, []
+    learn, steps = example.learn, []
 
     def crashing(*arguments):
         steps.append(1)
         if len(steps) == 18:
             raise RuntimeError("a crash")
-        return loss_of(*arguments)
+        return learn(*arguments)
 
-    monkeypatch.setattr(example, "loss_of", crashing)
+    monkeypatch.setattr(example, "learn", crashing)
     with pytest.raises(RuntimeError, match="a crash"):
         run(example, out, tmp_path / "again")
-    monkeypatch.setattr(example, "loss_of", loss_of)
+    monkeypatch.setattr(example, "learn", learn)
     run(example, out, tmp_path / "again")
     assert (tmp_path / "whole" / "loss.csv").read_text() == (tmp_path / "again" / "loss.csv").read_text()
     assert (tmp_path / "again" / "half_duplex" / "model.safetensors").exists()
@@ -102,15 +98,16 @@ def test_sizes_that_are_not_given_fit_the_build(example, out, capsys):
     manifest = example.Manifest.load(example.open_store(out))
     found = example.check(example.options([out, "--to", "x"]))
     assert capsys.readouterr().out == ""
-    lengths = [len(row) for task in example.TASKS for row in rows_of(out, task)]
-    assert found.max_tokens == example.longest_row(manifest) == max(lengths)
+    tasks = example.tasks_of(found)
+    lengths = [len(row) for task in tasks for row in rows_of(out, task)]
+    assert found.max_tokens == example.longest_row(manifest, tasks) == max(lengths)
     assert 1 <= found.batch_size <= 4 and example.least_tokens(found) <= found.tokens <= 4e5
     assert example.faults(found, manifest) == []
 
 
 def test_sizes_that_do_not_fit_are_reported_together_with_those_that_do(example, out):
     manifest = example.Manifest.load(example.open_store(out))
-    longest = example.longest_row(manifest)
+    longest = example.longest_row(manifest, example.tasks_of(example.options([out, "--to", "x"])))
     wrong = example.options([out, "--to", "x", "--max-tokens", "64", "--tokens", "100", "--batch-size", "1"])
     lines = example.faults(wrong, manifest)
     assert f"use --max-tokens {longest}" in lines[0] and "--max-tokens 64 --out DIR" in lines[0]
@@ -125,7 +122,11 @@ def test_few_tokens_are_told_but_do(example, out, capsys):
 
 
 def test_a_line_at_the_first_step_and_at_the_end_of_a_stage(example, capsys):
-    progress = example.Progress(0, 10)
+    sizes = argparse.Namespace(batch_size=2, max_tokens=8)
+    names, model = ["alignment"] * 10, torch.nn.Linear(2, 2)
+    run = types.SimpleNamespace(step=0, names=names, device=torch.device("cpu"), arguments=sizes, model=model)
+    progress = example.Progress(run)
+    assert "10 steps of 2 x 8 tokens, 6 parameters" in capsys.readouterr().out
     for step in range(1, 11):
         progress.tell(step, "alignment", 1.0, step == 10)
     lines = capsys.readouterr().out.splitlines()
@@ -136,7 +137,7 @@ def test_a_stopped_run_says_what_it_left(example, tmp_path):
     assert "after step 0, finished stages: none" in example.saved(tmp_path)
     torch.save({"schedule": {"last_epoch": 7}}, tmp_path / "last.pt")
     (tmp_path / "alignment").mkdir()
-    np.save(tmp_path / "alignment" / "token_ids.npy", np.arange(2))
+    (tmp_path / "alignment" / "config.json").touch()
     assert "after step 7, finished stages: alignment" in example.saved(tmp_path)
 
 
