@@ -57,7 +57,8 @@ _URL = re.compile(r"(?P<scheme>[a-z0-9]+)://(?P<host>[^/]+)/?(?P<path>.*)", re.D
 _UNSETTLED = re.compile("ConditionalRequestConflict|OperationAborted")
 """Error while another writer creates the same name; the file need not exist yet."""
 
-_NO_SUCH_RANGE = re.compile("status code: 416|InvalidRange")
+_NO_SUCH_RANGE = re.compile("status code: 416|InvalidRange|bytes 0--1/0")
+"""The last is what Azure's emulator answers."""
 
 _log = logging.getLogger(__name__)
 _Made = TypeVar("_Made")
