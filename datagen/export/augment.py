@@ -149,9 +149,13 @@ def _without_codes(streams: Streams) -> Streams:
     )
 
 
-def with_noise(streams: Streams) -> Streams:
-    """A conversation whose user's channel gets noise; nothing else of it changes."""
-    return _without_codes(replace(streams, dialogue_id=f"{streams.dialogue_id}~noise"))
+def with_noise(streams: Streams, snr_db: float) -> Streams:
+    """A conversation whose user's channel gets noise of a level; nothing else of it changes.
+
+    >>> with_noise(Streams("tea"), 15).dialogue_id
+    'tea~noise15'
+    """
+    return _without_codes(replace(streams, dialogue_id=f"{streams.dialogue_id}~noise{snr_db:g}"))
 
 
 def noisy(samples: NDArray[np.int16], rate_hz: int, streams: Streams, snr_db: float) -> NDArray[np.int16]:

@@ -123,7 +123,7 @@ def _augmented(talk: StoredConversation, convention: Convention) -> StoredConver
     if convention.speed != 1:
         streams = at_speed(streams, convention.speed)
     if convention.noise_db is not None:
-        streams = with_noise(streams)
+        streams = with_noise(streams, convention.noise_db)
     return replace(talk, streams=streams)
 
 
