@@ -157,7 +157,10 @@ def _stops(streams: Streams, event: Event, sounds: Sounds) -> tuple[_Placed, int
     chance = rng(0, streams.dialogue_id, "wrong stop", event.kind, event.start_samples)
     at = event.start_samples + round(chance.uniform(*_STOP_S) * sounds.sample_rate_hz)
     stop = next((word.end_samples for word in u.words if word.end_samples >= at), u.end_samples)
-    if any(_is_floor(v, "user") and v.start_samples < stop and event.start_samples < v.end_samples for v in streams.utterances):
+    if any(
+        _is_floor(v, "user") and v.start_samples < stop and event.start_samples < v.end_samples
+        for v in streams.utterances
+    ):
         return None  # the user speaks by right by then, so stopping may be right
     first = ceil_div(stop, sounds.hop_samples)
     last = min(ceil_div(u.end_samples, sounds.hop_samples), _end(streams, first, index, sounds, ("user", "assistant")))

@@ -168,6 +168,12 @@ def test_tokens_are_not_augmented(clean_out, tmp_path, format):
         send(clean_out, tmp_path / "to", format, speed=0.9)
 
 
+def test_levels_of_noise_are_told_apart_by_name(clean_out):
+    (talk, *_) = datagen.inspect.open(str(clean_out)).conversations()
+    names = {ExportClip.of(talk, Convention(noise_db=level)).name for level in (None, 10, 20)}
+    assert len(names) == 3
+
+
 @pytest.mark.parametrize("setting", ["swop", "speed", "speed=3", "speed=nan", "noise=x", "swap=1", ""])
 def test_other_augmentations_are_named(setting):
     with pytest.raises(DatagenError, match=r"write swap, speed=0.5 to 2, or noise=-10 to 60"):

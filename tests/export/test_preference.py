@@ -7,7 +7,7 @@ import pytest
 import datagen.inspect
 from datagen.errors import DatagenError
 from datagen.export.reactions import IGNORED, Sounds, wrong_reactions
-from datagen.records import HARD_NEGATIVES, SPLITS
+from datagen.records import HARD_NEGATIVES, SPLITS, Event, Spoken, Streams, Word
 from datagen.shards.layout import ChunkLayout
 from tests.export.conftest import send
 from tests.run.builds import Forger, made, talk
@@ -157,6 +157,28 @@ def test_it_stops_at_the_end_of_a_word_and_stays_silent(pairs):
         assert (wrong.streams.assistant_codes.reshape(-1, len(silence))[wrong.first :] == silence).all()
         n += 1
     assert n
+
+
+@pytest.mark.parametrize(("user_starts_s", "n_wrong"), [(4.0, 1), (2.2, 0)])
+def test_a_stop_is_wrong_only_while_the_user_does_not_take_the_floor(user_starts_s, n_wrong):
+    second, silence = 24_000, np.zeros(250, np.uint16)
+    words = tuple(Word("tea", k * second // 2, (k + 1) * second // 2) for k in range(20))
+    starts = np.array([word.start_samples for word in words], np.int32)
+    answer = Spoken(
+        "assistant", end_samples=10 * second, text_ids=np.ones(20, np.int32), words=words, id_starts_samples=starts
+    )
+    start = round(user_starts_s * second)
+    turn = Spoken("user", start_samples=start, end_samples=start + second)
+    event = Event("backchannel", "user", 2 * second, 2 * second + 9_000, 0)
+    streams = Streams(
+        "d",
+        n_samples=10 * second,
+        user_codes=silence,
+        assistant_codes=silence,
+        utterances=(answer, turn),
+        events=(event,),
+    )
+    assert len(list(wrong_reactions(streams, Sounds(second, 960, (0,))))) == n_wrong
 
 
 def test_a_wrong_reaction_says_its_text(pairs):
