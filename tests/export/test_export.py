@@ -314,7 +314,7 @@ def test_shards_flattened_anew_have_nothing_to_export(out, tmp_path):
 def test_a_format_or_a_consumer_that_is_not_there_is_named(out, tmp_path):
     with pytest.raises(DatagenError, match=r"there is no export format 'moshy'.*moshi"):
         send(out, tmp_path / "to", "moshy")
-    with pytest.raises(DatagenError, match=r"there is no preset 'nemoo'.*nemo"):
+    with pytest.raises(DatagenError, match=r"there is no consumer 'nemoo'; did you mean nemo\?.*nemo"):
         send(out, tmp_path / "to", preset="nemoo")
     with pytest.raises(DatagenError, match=r"cannot load the export format no_such_module:Format"):
         send(out, tmp_path / "to", "no_such_module:Format")
