@@ -210,7 +210,7 @@ function drawRow() {
   if (!row) return lines.replaceChildren();
   const table = make("table"), head = make("tr"), body = make("tbody"), top = make("thead");
   const streamed = row.lines.some((line) => line.user);
-  state.hasText = row.task === "three_stream";
+  state.hasText = row.task !== "two_stream"; // of `parallel` too
   const names = streamed ? ["user speech", ...(state.hasText ? ["assistant text"] : []), "assistant speech", "what happens"]
     : ["stream", "tokens", "loss"];
   for (const name of ["time", ...names]) {
