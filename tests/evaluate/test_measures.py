@@ -20,8 +20,9 @@ from datagen.evaluate.continuation import continued
 from datagen.evaluate.loss import held_rows, token_nats
 from datagen.evaluate.measures import SHUFFLED, UNTRAINED, Measures, ModelRows, rows_of_models
 from datagen.evaluate.models import CausalModel
+from datagen.evaluate.ratings import Rating, rating_table
 from datagen.evaluate.recognition import SOUND, TOKENS, Recognizer
-from datagen.evaluate.replies import TRUTH, Rating, rating_table
+from datagen.evaluate.replies import TRUTH
 from datagen.evaluate.scored_rows import Layout, split_rows, with_other_users
 from datagen.evaluate.tables import Document
 from datagen.evaluate.utterances import utterances
@@ -137,10 +138,10 @@ def test_a_build_of_rows_alone_has_no_original_sound(build, tmp_path):
     assert table.cell(TOKENS, "WER en").n > 0
     assert "mix.keep_audio=true" in " ".join(table.notes)
     with pytest.raises(DatagenError, match="evaluate the build that has the conversations"):
-        Measures(flat, split="train").replies()
+        Measures(flat, split="train").exchanges()
 
 
-@pytest.mark.parametrize("measure", ["asr", "tts", "turns", "loss"])
+@pytest.mark.parametrize("measure", ["asr", "tts", "turns"])
 def test_rows_that_are_not_there_are_named_with_a_fix(build, tmp_path, measure):
     out = str(made(tmp_path, "flatten.tasks=[four_stream]", n=3)[0])
     with pytest.raises(DatagenError, match=r"no dev rows|has no rows of"):
@@ -220,9 +221,10 @@ def test_other_users_change_the_user_alone(build):
 
 
 def test_the_first_exchange_is_what_the_dialogue_says(build):
-    found, texts = Measures(build, split="train", asr_engine=lambda: Loudness({})).replies()
+    measures = Measures(build, split="train", asr_engine=lambda: Loudness({}))
+    found = measures.exchanges()
+    texts = measures.replies(found)
     assert len(found) > 2
-    assert texts[TRUTH] == [each.reply for each in found]
     for each in found:
         assert each.user.startswith("Tell me about")
         assert each.reply.startswith("Sure")
@@ -233,7 +235,8 @@ def test_a_model_replies_in_the_time_of_the_true_reply(build):
     layout = Layout.of(build.manifest, "two_stream")
     rows = [row["input_ids"] for row in split_rows(build.manifest, "two_stream", "train")]
     measures = Measures(build, ModelRows({"knowing": Knowing(rows)}), "train", asr_engine=lambda: Loudness({}))
-    found, texts = measures.replies()
+    found = measures.exchanges()
+    texts = measures.replies(found)
     assert texts["knowing"] == texts["ground-truth tokens"]
     for each in found:
         speaks = ~layout.silent(each.row["input_ids"])
@@ -241,13 +244,16 @@ def test_a_model_replies_in_the_time_of_the_true_reply(build):
 
 
 def test_ratings_are_compared_within_a_dialogue():
-    truth = [Rating("a", (8, 8)), Rating("b", (4, 4)), Rating("c", ())]
-    model = [Rating("a", (6, 4)), Rating("b", (3, 3)), Rating("c", (9,))]
-    table = rating_table({TRUTH: truth, "m": model}, {TRUTH: None, "m": 0.5}, "judge", 2)
+    truth = [Rating("a", (8, 8)), Rating("b", (8, 8)), Rating("c", (), ("refused: no", "refused: no"))]
+    model = [Rating("a", (6, 4)), Rating("b", (3, 3)), Rating("c", (9,), ("not_json: x",))]
+    table = rating_table({TRUTH: truth, "m": model}, "judge", 2)
     assert (table.cell("m", "score").value, table.cell("m", "score").n) == (pytest.approx(17 / 3), 3)
-    assert (table.cell("m", "minus ground truth").value, table.cell("m", "minus ground truth").n) == (-2, 2)
+    assert (table.cell("m", "minus ground truth").value, table.cell("m", "minus ground truth").n) == (-4, 2)
     assert (table.cell("m", "agreement (alpha)").value, table.cell("m", "agreement (alpha)").n) == (0.5, 2)
     assert table.cell(TRUTH, "agreement (alpha)").value is None
+    failed = [table.cell(name, "failed") for name in (TRUTH, "m")]
+    assert [(cell.value, cell.n) for cell in failed] == [(2 / 6, 6), (1 / 6, 6)]
+    assert table.notes[-1] == "3 ratings gave no score: 2 x refused: no; 1 x not_json: x."
 
 
 # -- rows of models, and commands ---------------------------------------------------------------------------------
