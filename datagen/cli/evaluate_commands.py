@@ -333,12 +333,18 @@ def _systems(named: Sequence[str] | None) -> dict[str, str]:
 
     Raises:
         typer.BadParameter: If one has no name or no address.
+        DatagenError: If an address cannot be read, or its program does not exist.
     """
-    found = {}
+    from datagen.evaluate.piped import check_address
+
+    found: dict[str, str] = {}
     for each in named or ():
         name, _, address = each.partition("=")
         if not name or not address:
             raise typer.BadParameter(f"{each!r}: use NAME=COMMAND, or NAME=tcp://HOST:PORT", param_hint="--system")
+        if name in found:
+            raise typer.BadParameter(f"two systems are named {name!r}", param_hint="--system")
+        check_address(address)
         found[name] = address
     return found
 

@@ -319,9 +319,21 @@ def test_a_missing_measure_ends_its_command_and_is_named_by_all(tmp_path, monkey
     assert names[-1] == "turns_agreement" and "sound_assistant" in names
 
 
-@pytest.mark.parametrize("named", ["silent", "=x", "a="])
+@pytest.mark.parametrize("named", [["silent"], ["=x"], ["a="], ["a=cat", "a=cat"]])
 def test_a_system_needs_a_name_and_an_address(build, named):
-    assert invoked("turns", build.url, "--system", named).exit_code == 2
+    assert invoked("turns", build.url, *(part for each in named for part in ("--system", each))).exit_code == 2
+
+
+@pytest.mark.parametrize("address", ["no-such-program-anywhere --fast", "tcp://here", "'unclosed"])
+def test_a_system_that_cannot_be_started_is_found_before_anything_runs(address, tmp_path):
+    found = invoked("all", str(tmp_path / "no build"), "--system", f"mine={address}")
+    assert found.exit_code == 1 and "no build" not in found.stderr
+    assert address in found.stderr
+
+
+def test_a_loss_without_a_model_asks_for_one(build):
+    found = invoked("loss", build.url, "--split", "train")
+    assert found.exit_code == 1 and "--model DIR" in found.stderr
 
 
 def test_a_file_of_tables_has_a_known_ending(build, tmp_path):
