@@ -265,7 +265,7 @@ def _run(
     from datagen.evaluate.measures import Measures, rows_of_models
 
     if to is not None:
-        _ending(to)
+        _check_file(to)
     build = datagen.inspect.open(out, trust)
     with Bar(f"evaluate {out}") as bar:
         bar.part("loading models")
@@ -319,13 +319,13 @@ def _joined(out: str, faults: "Mapping[str, DatagenError]") -> "DatagenError":
 def _show(found: "Document", to: str | None, json: bool) -> None:
     from datagen.terminal import console, print_json
 
-    if to is not None:
-        _write(to, found)
     if json:
         print_json(found.plain())
     else:
         for table in found.tables:
             table.show(console())
+    if to is not None:
+        _write(to, found)
 
 
 def _systems(named: Sequence[str] | None) -> dict[str, str]:
@@ -364,6 +364,19 @@ def _ending(to: str) -> str:
     if ending not in _ENDINGS:
         raise DatagenError(f"{to} cannot be written: use a name that ends with {', '.join(_ENDINGS)} (--to)")
     return ending
+
+
+def _check_file(to: str) -> None:
+    """Check that a file of tables can be written, before they are made.
+
+    Raises:
+        DatagenError: If not.
+    """
+    from datagen.errors import DatagenError
+
+    _ending(to)
+    if not Path(to).parent.is_dir():
+        raise DatagenError(f"{to} cannot be written: there is no folder {Path(to).parent}; make it first (--to)")
 
 
 def _write(to: str, found: Any) -> None:

@@ -84,6 +84,8 @@ def rows_of_models(named: Sequence[str], n_ids: int, controls: bool = True) -> M
     Raises:
         DatagenError: If a directory holds no fitting model, or two rows have the same name.
     """
+    if nameless := [each for each in named if not each or each.endswith("=")]:
+        raise DatagenError(f"--model {nameless[0]!r} names no folder; use --model DIR, or --model NAME=DIR")
     places = dict(_named(each, len(named)) for each in named)
     if len(places) < len(named):
         raise DatagenError("two models have the same name; use --model NAME=DIR with a name for each")

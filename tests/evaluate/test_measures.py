@@ -4,6 +4,8 @@ Engines are the shipped fakes; the recognizer of this file knows what each sound
 """
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -339,3 +341,37 @@ def test_a_loss_without_a_model_asks_for_one(build):
 def test_a_file_of_tables_has_a_known_ending(build, tmp_path):
     result = invoked("loss", build.url, "--to", str(tmp_path / "scores.pdf"))
     assert result.exit_code == 1 and "ends with .json, .md, .html, .txt" in result.stderr
+
+
+def test_a_folder_of_tables_that_is_not_there_is_found_before_anything_runs(tmp_path):
+    found = invoked("all", str(tmp_path / "no build"), "--to", str(tmp_path / "nowhere" / "scores.json"))
+    assert found.exit_code == 1 and "there is no folder" in found.stderr and "no build" not in found.stderr
+
+
+def broken(folder, file, data):
+    folder.joinpath(file).write_bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda m: broken(m, "model.safetensors", m.joinpath("model.safetensors").read_bytes()[:999]), "cannot load"),
+        (lambda m: broken(m, "config.json", b"{"), "cannot load .* complete and undamaged"),
+        (lambda m: broken(m, "token_ids.npy", b"x"), "token_ids.npy is damaged"),
+        (lambda m: np.save(m / "token_ids.npy", np.zeros(3)), "no list of ids"),
+        (lambda m: m.joinpath("config.json").unlink(), "has no config.json"),
+        (shutil.rmtree, "does not exist; .* models of a hub"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_one_message(build, checkpoint, tmp_path, harm, reason):
+    copy = Path(shutil.copytree(checkpoint, tmp_path / "model"))
+    harm(copy)
+    with pytest.raises(DatagenError, match=reason):
+        rows_of_models([str(copy)], build.vocabulary.size)
+
+
+@pytest.mark.parametrize("named", ["", "a="])
+def test_a_model_needs_a_folder(named):
+    with pytest.raises(DatagenError, match="names no folder"):
+        rows_of_models([named], 9)
