@@ -20,10 +20,12 @@ from datagen.evaluate.models import Model, load, untrained
 from datagen.evaluate.piped import Pace, Piped
 from datagen.evaluate.player import Player
 from datagen.evaluate.ratings import Judge, rating_table
-from datagen.evaluate.recognition import Recognizer, Tools, synthesis, transcription
+from datagen.evaluate.recognition import SOUND, Recognizer, Tools, synthesis, transcription
+from datagen.evaluate.recognition import TOKENS as HEARD
 from datagen.evaluate.replies import TOKENS, TRUTH, Exchange, decoded_replies, exchanges, replies
 from datagen.evaluate.scored_rows import Layout, NothingToScoreError, full_duplex_tasks, split_rows, with_other_users
 from datagen.evaluate.sound import LABELS, heard_rows, sound_turn_taking, truth_of
+from datagen.evaluate.sound import TRUTH as DECODED
 from datagen.evaluate.systems import AudioSystem, Cascade, Echo, Oracle, Silent
 from datagen.evaluate.tables import Document, Table
 from datagen.evaluate.turns import WAYS, PerRow, label_scores, turn_tables, turn_taking
@@ -37,6 +39,8 @@ UNTRAINED, SHUFFLED = "untrained", "shuffled user"
 """Rows of the controls: a model as it is before its training, and the first model with other users."""
 TRAINED = "trained"
 """Row of a model without a name of its own."""
+_NAMES = ("silent", "echo", "cascade", "oracle", LABELS, DECODED, SOUND, HEARD, TRUTH)
+"""Rows that have no model."""
 _LONGEST_REPLY_MS = 3000
 
 
@@ -89,6 +93,8 @@ def rows_of_models(named: Sequence[str], n_ids: int, controls: bool = True) -> M
     places = dict(_named(each, len(named)) for each in named)
     if len(places) < len(named):
         raise DatagenError("two models have the same name; use --model NAME=DIR with a name for each")
+    if controls and UNTRAINED in places:
+        raise DatagenError(f"{UNTRAINED!r} is a row of the controls; choose another name, or --no-controls")
     models: dict[str, Model] = {name: load(place, n_ids) for name, place in places.items()}
     if not models or not controls:
         return ModelRows(models)
@@ -144,6 +150,18 @@ class Measures:
     vad_engine: "Callable[[], VAD] | None" = None
     """Makes the detector of speech in answers; by default `energy`, because one speaker alone is in them."""
     part: Part = _untold
+
+    def __post_init__(self) -> None:
+        """Check the names of rows.
+
+        Raises:
+            DatagenError: If a model or a system has the name of another row.
+        """
+        taken = {*_NAMES, *self.rows.shuffled}
+        for name in (*self.rows.models, *self.systems):
+            if name in taken:
+                raise DatagenError(f"{name!r} is another row of the tables; choose another name for yours")
+            taken.add(name)
 
     # -- measures ---------------------------------------------------------------------------------------------
 

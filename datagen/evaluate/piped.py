@@ -66,7 +66,7 @@ class Pipe(Protocol):
             wait_s: Time in which the system may end by itself.
 
         Returns:
-            What the system says about its end, such as its last messages of error.
+            What the system says about its end, such as the last line of its errors.
         """
         ...
 
@@ -111,7 +111,8 @@ class _Command:
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._listener.join(_END_S)
-        said = b"".join(self._errors).decode(errors="replace").strip()
+        lines = [line.strip() for line in b"".join(self._errors).decode(errors="replace").splitlines()]
+        said = next((line for line in reversed(lines) if line), "")
         return ": ".join([*[f"status {status}"] * (status is not None), *[said] * bool(said)])
 
     def release(self) -> None:
@@ -288,7 +289,7 @@ class Piped:
                 if ahead_s > _AHEAD_S[self.pace]:
                     self._arrived.put(
                         f"wrote more than {_AHEAD_S[self.pace]:.0f} s of sound before its time; it must write as many "
-                        "samples as it reads, at the rate of --rate"
+                        "16-bit samples as it reads, at the rate of --rate"
                     )
                     return
         self._arrived.put(_GONE)

@@ -371,6 +371,15 @@ def test_a_checkpoint_that_is_none_is_one_message(build, checkpoint, tmp_path, h
         rows_of_models([str(copy)], build.vocabulary.size)
 
 
+@pytest.mark.parametrize("name", ["oracle", TRUTH, SHUFFLED, TOKENS, "mine"])
+def test_a_row_has_a_name_of_its_own(build, name):
+    models = ModelRows({"mine": Knowing([])}, {SHUFFLED: Knowing([])})
+    with pytest.raises(DatagenError, match="another row"):
+        Measures(build, models, systems={name: "cat"})
+    with pytest.raises(DatagenError, match="row of the controls"):
+        rows_of_models([f"{UNTRAINED}=x"], 9)
+
+
 @pytest.mark.parametrize("named", ["", "a="])
 def test_a_model_needs_a_folder(named):
     with pytest.raises(DatagenError, match="names no folder"):

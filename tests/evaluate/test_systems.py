@@ -195,6 +195,7 @@ def test_a_server_is_heard_as_a_command_is():
         ("'unclosed", "cannot be started"),
         ("", "cannot be started"),
         (command("import sys; sys.exit('I have no weights')"), r"has ended.*status 1: I have no weights"),
+        (command("raise RuntimeError('no memory')"), r"\(status 1: RuntimeError: no memory\)"),
         (command("import os, sys; os.kill(os.getpid(), 9)"), r"has ended.*\(status -9\)"),
         (command("import os; os.write(1, os.read(0, 9600)); os.close(1); os.read(0, 9600)"), "closed its .* output"),
         (command("import os; os.write(1, b'RIFF' + bytes(99)); os.read(0, 99)"), "bare 16-bit samples"),
