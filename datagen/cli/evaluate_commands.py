@@ -435,9 +435,9 @@ class _Rating:
     @property
     def judge(self) -> "RatingJudge":
         """The judge of replies."""
-        from datagen.evaluate.ratings import Judge as RatingJudge
+        from datagen.cli.reply_judge import ReplyJudge
 
-        return RatingJudge(self.values.llm, self.n_repeats, self.values.prompts, self.answers)
+        return ReplyJudge(self.values.llm, self.n_repeats, self.values.prompts, self.answers)
 
 
 def _show_outputs(found: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from datagen.evaluate.continuation import continued
 from datagen.evaluate.loss import held_rows, token_nats
 from datagen.evaluate.measures import SHUFFLED, UNTRAINED, Measures, ModelRows, rows_of_models
 from datagen.evaluate.models import CausalModel
-from datagen.evaluate.ratings import Rating, rating_table
+from datagen.evaluate.ratings import Rated, Rating, rating_table
 from datagen.evaluate.recognition import SOUND, TOKENS, Recognizer
 from datagen.evaluate.replies import TRUTH
 from datagen.evaluate.scored_rows import Layout, split_rows, with_other_users
@@ -246,9 +246,9 @@ def test_a_model_replies_in_the_time_of_the_true_reply(build):
 
 
 def test_ratings_are_compared_within_a_dialogue():
-    truth = [Rating("a", (8, 8)), Rating("b", (8, 8)), Rating("c", (), ("refused: no", "refused: no"))]
-    model = [Rating("a", (6, 4)), Rating("b", (3, 3)), Rating("c", (9,), ("not_json: x",))]
-    table = rating_table({TRUTH: truth, "m": model}, "judge", 2)
+    truth = Rating("a", (8, 8)), Rating("b", (8, 8)), Rating("c", (), ("refused: no", "refused: no"))
+    model = Rating("a", (6, 4)), Rating("b", (3, 3)), Rating("c", (9,), ("not_json: x",))
+    table = rating_table({TRUTH: Rated(truth), "m": Rated(model, 0.5)}, "judge", 2)
     assert (table.cell("m", "score").value, table.cell("m", "score").n) == (pytest.approx(17 / 3), 3)
     assert (table.cell("m", "minus ground truth").value, table.cell("m", "minus ground truth").n) == (-4, 2)
     assert (table.cell("m", "agreement (alpha)").value, table.cell("m", "agreement (alpha)").n) == (0.5, 2)
