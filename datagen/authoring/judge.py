@@ -207,7 +207,7 @@ def judge_all(
     try:
         return asyncio.run(run())
     except BudgetError as error:
-        if answers:
+        if answers and not isinstance(answers, Memory):
             raise
         raise BudgetError(
             "the budget of the judge is used up, and its answers are lost; raise llm.budget, and keep answers with "

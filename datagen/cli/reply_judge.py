@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from datagen.authoring.authoring_config import Llm
 from datagen.authoring.judge import DialogueText, judge_all, krippendorff_alpha, need_scores
-from datagen.authoring.reply_cache import ReplyShelf
+from datagen.authoring.reply_cache import Memory, ReplyShelf
 from datagen.evaluate.ratings import Rated, Rating
 from datagen.evaluate.replies import Exchange
 from datagen.records import Turn
@@ -22,7 +22,7 @@ class ReplyJudge:
             prompts: Folder with your own prompt; empty for the shipped one.
             answers: Store that keeps the answers; None: they are lost.
         """
-        self._llm, self._prompts, self._answers = llm, prompts, answers
+        self._llm, self._prompts, self._answers = llm, prompts, answers or Memory()
         self.name, self.n_repeats = llm.model, n_repeats
 
     def rate(

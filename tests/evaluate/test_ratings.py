@@ -8,10 +8,12 @@ from typer.testing import CliRunner
 
 pytest.importorskip("openai", reason="needs the extra llm")
 
+from datagen.authoring.reply_cache import Cache
 from datagen.cli import app
 from datagen.engines.base import ASR, EngineInfo
 from datagen.evaluate.replies import TOKENS, TRUTH
 from datagen.evaluate.tables import Document
+from datagen.shards.store import LocalStore
 from tests.authoring.conftest import key, server
 from tests.authoring.server import Fault
 from tests.run.builds import made
@@ -104,6 +106,16 @@ def test_a_budget_is_that_of_all_runs_with_the_same_answers(evaluate, server, ou
     assert server.n_calls == n_calls
     lost = evaluate("dialogue", out, *limit)
     assert lost.exit_code == 1 and "--answers DIR" in lost.stderr and "All answers are kept" not in lost.stderr
+
+
+def test_a_budget_is_that_of_the_whole_command(evaluate, server, out, tmp_path):
+    """The words of the build, which are rated first, leave too little for the other rows."""
+    assert evaluate("dialogue", out, "--answers", str(tmp_path)).exit_code == 0
+    spent = Cache(LocalStore(tmp_path)).spent().tokens
+    n_calls = server.n_calls
+    limit = ("--set", f"llm.budget.tokens={spent * 3 // 4}", "--set", "llm.max_tokens=100")
+    assert evaluate("dialogue", out, *limit).exit_code == 1
+    assert server.n_calls - n_calls > n_calls // 2
 
 
 @pytest.mark.parametrize("command", ["dialogue", "texts"])
