@@ -238,7 +238,7 @@ class Measures:
         return found
 
     def replies(self, found: Sequence[Exchange]) -> dict[str, list[str]]:
-        """What is recognized in the replies of each row to the exchanges."""
+        """Transcripts of the replies of each row of the table to the exchanges."""
         self.part("decoding", 0)
         texts = {TOKENS: decoded_replies(found, self._layout, self._tools)}
         users = with_other_users([each.row for each in found], self._layout)
