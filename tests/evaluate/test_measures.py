@@ -5,6 +5,7 @@ Engines are the shipped fakes; the recognizer of this file knows what each sound
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -331,6 +332,13 @@ def test_a_system_that_cannot_be_started_is_found_before_anything_runs(address, 
     found = invoked("all", str(tmp_path / "no build"), "--system", f"mine={address}")
     assert found.exit_code == 1 and "no build" not in found.stderr
     assert address in found.stderr
+
+
+def test_a_system_that_fails_leaves_the_tables_from_tokens(build):
+    found = invoked("turns", build.url, "--split", "train", "--rows", "1", "--system", f"mine={sys.executable} -c 1/0")
+    assert found.exit_code == 1
+    assert "failed, sound: the system" in found.stderr and "ZeroDivisionError" in found.stderr
+    assert "assistant turn-taking, from tokens" in found.stdout and "sound: failed" in found.stdout
 
 
 def test_a_loss_without_a_model_asks_for_one(build):
