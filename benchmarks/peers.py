@@ -2,7 +2,7 @@
 
     python benchmarks/peers.py          # needs the extra lhotse; pydub and numpy are always installed
 
-docs of what each does, and its figures: benchmarks/peers.md.
+benchmarks/peers.md explains what each does, and has the figures.
 """
 
 import argparse
@@ -43,7 +43,8 @@ def talk_of(timeline: Timeline) -> Talk:
     """What a timeline places, as peers take it."""
     channels: tuple[list[tuple[int, NDArray[np.int16]]], ...] = ([], [])
     for placed in timeline.placed:
-        sound = np.clip(placed.audio * 32767, -32768, 32767).astype(np.int16)
+        audio = placed.take.audio[: placed.end_samples - placed.start_samples]
+        sound = np.clip(audio * 32767, -32768, 32767).astype(np.int16)
         channels[placed.utterance.role == "assistant"].append((placed.start_samples, sound))
     return Talk(channels, timeline.n_samples)  # type: ignore[arg-type]
 
@@ -79,7 +80,7 @@ def by_pydub(talks: Sequence[Talk], rate: int) -> int:
 
 
 def cuts_of(talks: Sequence[Talk], rate: int, folder: Path) -> CutSet:
-    """All utterances for lhotse, in memory; every conversation has two speakers of its own."""
+    """All utterances for lhotse, in WAV files; every conversation has two speakers of its own."""
     import soundfile
 
     cuts = []
@@ -90,12 +91,11 @@ def cuts_of(talks: Sequence[Talk], rate: int, folder: Path) -> CutSet:
                 soundfile.write(folder / f"{name}.wav", sound, rate)
                 recording = Recording.from_file(folder / f"{name}.wav")
                 speech = SupervisionSegment(name, name, 0, recording.duration, speaker=f"{number}-{role}")
-                cut = MonoCut(name, 0, recording.duration, 0, [speech], recording=recording)
-                cuts.append(cut.move_audio_to_memory("wav"))
+                cuts.append(MonoCut(name, 0, recording.duration, 0, [speech], recording=recording))
     return CutSet.from_cuts(cuts)
 
 
-def by_lhotse(cuts: CutSet, n: int, rate: int) -> int:
+def by_lhotse(cuts: CutSet, n: int) -> int:
     """Placed and mixed to one channel by the simulator of EEND, which draws pauses by itself."""
     simulator = SpeakerIndependentMeetingSimulator()
     meetings = simulator.simulate(cuts, num_meetings=n, num_speakers_per_meeting=2, max_duration_per_speaker=60.0)
@@ -131,7 +131,7 @@ def main() -> None:
             "numpy, given places": lambda: by_numpy(talks),
             "numpy, given places, white noise": lambda: by_numpy(talks, noisy=True),
             "pydub, given places": lambda: by_pydub(talks, rate),
-            "lhotse, SpeakerIndependentMeetingSimulator": lambda: by_lhotse(cuts, len(talks), rate),
+            "lhotse, SpeakerIndependentMeetingSimulator": lambda: by_lhotse(cuts, len(talks)),
         }
         report(ways, options.rounds, rate)
 

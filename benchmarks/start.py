@@ -1,6 +1,6 @@
 """CPU of a build of two dialogues, over that of importing numpy, pyarrow, pydantic and onnxruntime, in one run.
 
-    python benchmarks/start.py
+python benchmarks/start.py
 """
 
 import argparse
