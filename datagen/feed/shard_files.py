@@ -232,6 +232,7 @@ def _plain(values: pa.Array) -> NDArray[Any]:
     ([False, True, True], [])
     """
     if not pa.types.is_boolean(values.type):
-        return values.to_numpy()
+        plain: NDArray[Any] = values.to_numpy()
+        return plain
     bits = np.frombuffer(values.buffers()[1] or b"", np.uint8)
     return np.unpackbits(bits, count=values.offset + len(values), bitorder="little")[values.offset :].view(np.bool_)
