@@ -27,11 +27,11 @@ Listed = list[tuple[str, str]]
 """Key and hash of each row, 32 hexadecimal digits each."""
 
 
-def encoded(takes: Sequence[StoredTake]) -> bytes:
-    """The file of some takes."""
+def encoded(takes: Sequence[StoredTake]) -> tuple[bytes, bytes]:
+    """The file of some takes, and its proof."""
     table = table_of(TAKES, takes)
-    rows = list(zip([take.key for take in takes], _hashes(table), strict=True))
-    return to_parquet(table, {"rows": rows}, group_rows=_GROUP_ROWS)
+    listed = list(zip([take.key for take in takes], _hashes(table), strict=True))
+    return to_parquet(table, {"rows": listed}, group_rows=_GROUP_ROWS), _proof(listed)
 
 
 def keys_and_proof(data: bytes, name: str) -> tuple[list[str], bytes]:

@@ -142,10 +142,10 @@ class KeptTakes:
         if self._own is None or not self._new:
             return
         name = f"{seeds.digest(*sorted(self._new)):032x}"
-        data = encoded([*self._new.values()])  # in this order: a dialogue's takes lie together
-        if not self._own.create(_file(name), data):
-            data = self._own.read(_file(name))  # of an attempt that may have spoken in another order
-        keys, proof = keys_and_proof(data, _file(name))
+        keys = list(self._new)  # in this order: a dialogue's takes lie together
+        data, proof = encoded([*self._new.values()])
+        if not self._own.create(_file(name), data):  # but by an attempt that may have spoken in another order
+            keys, proof = keys_and_proof(self._own.read(_file(name)), _file(name))
         self._own.create(f"{_KEYS}/{name}", proof + bytes.fromhex("".join(keys)))
         self._new.clear()
 

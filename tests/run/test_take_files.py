@@ -67,8 +67,9 @@ class Metered(LocalStore):
 @settings(max_examples=20, deadline=None)
 def test_every_take_comes_back_and_no_other(tmp_path_factory, n, seed):
     takes = [stored(100 * seed + k) for k in range(n)]
-    data = encoded(takes)
-    keys, proof = keys_and_proof(data, FILE)
+    data, proof = encoded(takes)
+    keys, again = keys_and_proof(data, FILE)
+    assert proof == again
     assert keys == [take.key for take in takes]
     file = TakeFile(written(tmp_path_factory.mktemp("t"), data), FILE, proof.hex())
     for take_ in [*takes[::-3], *takes]:
@@ -78,10 +79,10 @@ def test_every_take_comes_back_and_no_other(tmp_path_factory, n, seed):
 
 def test_a_take_is_read_without_the_rest_of_its_file(tmp_path):
     takes = [stored(k, 50_000) for k in range(64)]
-    data = encoded(takes)
+    data, proof = encoded(takes)
     written(tmp_path, data)
     store = Metered(tmp_path)
-    file = TakeFile(store, FILE, keys_and_proof(data, FILE)[1].hex())
+    file = TakeFile(store, FILE, proof.hex())
     assert file.find(takes[40].key) == takes[40]
     once = store.n_read
     assert 50_000 < once < len(data) / 4
@@ -91,8 +92,8 @@ def test_a_take_is_read_without_the_rest_of_its_file(tmp_path):
 
 def test_a_flipped_bit_costs_the_takes_beside_it_at_most(tmp_path):
     takes = [stored(k) for k in range(24)]
-    data = encoded(takes)
-    proof, at = keys_and_proof(data, FILE)[1].hex(), data.index(takes[10].audio_flac[:64]) + 20
+    data, right = encoded(takes)
+    proof, at = right.hex(), data.index(takes[10].audio_flac[:64]) + 20
     file = TakeFile(written(tmp_path, data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]), FILE, proof)
     found = [file.find(take.key) for take in takes]
     assert found[10] is None
@@ -105,8 +106,8 @@ def test_takes_under_the_keys_of_others_are_not_used(tmp_path):
     """A take whose row does not have its listed hash, in a file whose list is right."""
     a, b = [stored(k) for k in range(3)], [stored(k) for k in range(3)]
     b[1] = StoredTake(**{**{name: getattr(b[1], name) for name in StoredTake.__slots__}, "audio_flac": b"other"})
-    right, wrong = encoded(a), encoded(b)
-    proof = keys_and_proof(right, FILE)[1].hex()
+    (right, made), (wrong, _) = encoded(a), encoded(b)
+    proof = made.hex()
     listed = {"rows": [[take.key, row] for take, row in zip(a, _rows(right), strict=True)]}
     forged = to_parquet(table_of(TAKES, b), listed)
     file = TakeFile(written(tmp_path, forged), FILE, proof)
