@@ -10,6 +10,7 @@ from common import missed
 
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "efficiency": ("--hours", "0.3", "--rounds", "1"),
+    "ends": ("--dialogues", "34", "--per-letter", "0.0002", "--unit", "8"),
     "stages": ("--times", "3"),
     "reflatten": ("--hours", "5", "--rounds", "1"),
     "report": ("--hours", "5", "--rounds", "1"),
