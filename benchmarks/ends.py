@@ -1,4 +1,4 @@
-"""How far apart the workers of a build end, with a voice that sleeps, so that other work on the machine hardly shows.
+"""Time between the ends of a build's workers. The voice sleeps, so that other work on the machine hardly shows.
 
 The voice sleeps in proportion to the length of its text. A worker's end is that of its last call. Ideal: the naps
 of all workers divided evenly. With the default voice, `efficiency.py` shows what is gained.
