@@ -11,6 +11,7 @@ from common import missed
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "efficiency": ("--hours", "0.3", "--rounds", "1"),
     "start": ("--rounds", "1"),
+    "ends": ("--dialogues", "34", "--per-letter", "0.0002", "--unit", "8"),
     "stages": ("--times", "3"),
     "peers": ("--dialogues", "2", "--rounds", "1"),
     "reflatten": ("--hours", "5", "--rounds", "1"),

@@ -94,7 +94,7 @@ class BuildJob(Job[Manifest]):
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
         arguments = self._for_workers, out
         if engine == "local":
-            return [WorkerPool(Worker.open, arguments)]
+            return [WorkerPool(Worker.open, arguments, shares=self._recipe.run.unit_dialogues > 1)]
         pools = self._pipeline.pools()
         return [
             WorkerPool(Worker.open, (*arguments, names), needs, steps=", ".join(names) if len(pools) > 1 else "")

@@ -52,6 +52,8 @@ class WorkerPool:
     """Number of units that a worker runs at once, each in a thread that waits for a server. Such a
     worker is a `Hand`; after an error its other units run to their end. 0: one unit at a time, in a
     separate process, because it may crash."""
+    shares: bool = False
+    """True if its workers can make parts of a unit, as `Worker` can; local ones then share the last units."""
     steps: str = ""
     """Names of its steps for people, if there are several pools."""
 

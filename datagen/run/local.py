@@ -1,11 +1,12 @@
 """Runs units in threads of this process, each of which uses a worker."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from datagen.run.pieces import Deal
 from datagen.shards.unit import Marker
 
 Done = Callable[[Marker], None]
@@ -28,7 +29,9 @@ class Hand(Protocol):
         ...
 
 
-def run_local(hands: Sequence[Hand], units: Iterable[int], done: Done, *, patient: bool = False) -> None:
+def run_local(
+    hands: Sequence[Hand], units: Sequence[int], done: Done, *, patient: bool = False, shares: bool = False
+) -> None:
     """Run units to their end.
 
     Args:
@@ -37,21 +40,18 @@ def run_local(hands: Sequence[Hand], units: Iterable[int], done: Done, *, patien
         done: Called in this thread with the marker of each unit as it ends, in any order.
         patient: If true, after an error the other threads run until their next error or the end of
             the units.
+        shares: If true, hands are `Sharer`s, which work on the last units together.
 
     Raises:
         DatagenError: As raised by a worker. All workers are then stopped.
     """
-    queue, turn = iter(units), threading.Lock()
+    deal = Deal(units, len(hands), shares=shares)
     ended: SimpleQueue[Marker | BaseException | None] = SimpleQueue()
-
-    def next_unit() -> int | None:
-        with turn:
-            return next(queue, None)
 
     def keep(hand: Hand) -> None:
         try:
-            while (unit := next_unit()) is not None:
-                ended.put(hand.unit(unit))
+            for marker in deal.work(hand):
+                ended.put(marker)
         except BaseException as error:  # it is raised where `done` is called
             ended.put(error)
         else:

@@ -18,6 +18,8 @@ from datagen.shards.unit import Marker
 from datagen.terminal import counted
 
 _R = TypeVar("_R")
+_DIALOGUES_PER_WORKER = 8
+"""Fewest dialogues for which a worker that shares a unit is started."""
 
 
 def run_job(
@@ -79,8 +81,9 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
                 run_ray(job, out, left, n_workers, address, done, watcher.notice, watcher.workers)
             elif n_workers:
                 (pool,) = job.pools(out, n_workers, engine)
-                hands = _hands(pool, min(n_workers, len(left)), job.limits.attempts, watcher.notice)
-                run_local(hands, left, done, patient=pool.lanes > 0)
+                n_hands = min(n_workers, _n_useful(pool, plan, len(left)))
+                hands = _hands(pool, n_hands, job.limits.attempts, watcher.notice)
+                run_local(hands, left, done, patient=pool.lanes > 0, shares=pool.shares)
             else:
                 run = job.here(out, plan, store)
                 for unit in left:
@@ -115,6 +118,11 @@ def _finished(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int], *, 
     """Markers of the units that an earlier run finished; none if that run was complete and need not be verified."""
     if verify or not job.complete(store):
         yield from standing(store, all_but(left, plan.n_units), plan, hashes=verify)
+
+
+def _n_useful(pool: WorkerPool, plan: Plan[I], n_left: int) -> int:
+    """The number of workers that have enough to do, because each takes time to start."""
+    return max(n_left, n_left * plan.unit_dialogues // _DIALOGUES_PER_WORKER if pool.shares else 0)
 
 
 def _hands(pool: WorkerPool, n_workers: int, attempts: int, notice: Notice) -> list[Hand]:

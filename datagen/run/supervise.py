@@ -203,7 +203,20 @@ class Warden:
         except Died:
             self._raise_if_stopped()
             self._notice(f"unit {unit}: its dialogues are run one by one")
-            marker = self.must("commit", unit, self.each(self.must("records", unit)))
+            marker = self.commit(unit, self.each(self.must("records", unit)))
+        return marker
+
+    def begin(self, unit: int) -> Any:
+        """The records of a unit, or its marker if an earlier attempt has decided its content."""
+        return self.must("begin", unit)
+
+    def piece(self, unit: int, items: Sequence[Any]) -> list[Any]:
+        """The results of some records of a unit, even if workers die."""
+        return self.batch(f"unit {unit}", items)
+
+    def commit(self, unit: int, results: Sequence[Any]) -> Marker:
+        """Commit a unit whose results are complete."""
+        marker: Marker = self.must("commit", unit, results)
         return marker
 
     def must(self, method: str, unit: int, *arguments: object) -> Any:

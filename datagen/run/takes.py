@@ -1,14 +1,13 @@
 """Kept takes: speech that later builds reuse, with any timing.
 
-    takes/HASH.parquet     takes that a worker wrote at once, of schema TAKES; HASH is of their keys
-    takes/keys/HASH        SHA-256 of that file, then the 16-byte keys in it
+    takes/HASH.parquet     takes that a worker wrote at once, of schema TAKES; HASH is of their sorted keys
+    takes/keys/HASH        proof of that file, then the 16-byte keys in it (`take_files`)
     takes/index.parquet    all keys with their files, written by the driver at its start and end
 
 A reader gets the index in one request (one per file of keys if the build wrote no index), then the
-files it needs. Takes are not part of the digest: a missing or damaged one is synthesized again.
+rows it needs. Takes are not part of the digest: a missing or damaged one is synthesized again.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from io import BytesIO
@@ -23,14 +22,14 @@ from datagen.engines.audio import dequantize, quantize
 from datagen.errors import StoreError
 from datagen.recipe import Recipe, TakesConfig
 from datagen.records import LineTake, StoredTake
-from datagen.shards.schema import TAKES, decode, table_of
+from datagen.run.take_files import TakeFile, encoded, keys_and_proof
 from datagen.shards.store import Store, open_store
 from datagen.shards.tables import about, from_parquet, to_parquet
 
 _INDEX = "takes/index.parquet"
 _KEYS = "takes/keys"
 _KEY_BYTES = 16
-_SHA_BYTES = 32
+_PROOF_BYTES = 32
 _OPEN_FILES = 4
 _INDEX_SCHEMA = pa.schema([pa.field("key", pa.binary(_KEY_BYTES), False), pa.field("file", pa.int32(), False)])
 
@@ -41,10 +40,10 @@ class Index:
     def __init__(
         self, store: Store, files: Sequence[tuple[str, str]], keys: NDArray[np.bytes_], of: NDArray[Any]
     ) -> None:
-        """Files as (name, SHA-256); keys, S16 [n_takes], with the number of the file of each."""
+        """Files as (name, proof); keys, S16 [n_takes], with the number of the file of each."""
         order = np.argsort(keys, kind="stable")
         self._store, self.files, self.keys, self.of = store, files, keys[order], of[order]
-        self._open: OrderedDict[int, tuple[pa.Table, dict[str, int]] | None] = OrderedDict()
+        self._open: OrderedDict[int, TakeFile | None] = OrderedDict()
 
     @classmethod
     def load(cls, store: Store) -> "Index":
@@ -60,7 +59,7 @@ class Index:
             raise StoreError(
                 f"{store.url}/{_INDEX} is not an index of takes; delete it, and it will be made again from {_KEYS}"
             )
-        files = [(str(name), str(sha)) for name, sha in about(table)["files"]]
+        files = [(str(name), str(proof)) for name, proof in about(table)["files"]]
         return cls(store, files, np.array(table.column("key").to_pylist(), "S16"), table.column("file").to_numpy())
 
     @classmethod
@@ -69,10 +68,10 @@ class Index:
         files, keys, of = list[tuple[str, str]](), [np.zeros(0, "S16")], [np.zeros(0, np.int32)]
         for part in store.keys(_KEYS):
             data = store.read(part)
-            if len(data) > _SHA_BYTES and (len(data) - _SHA_BYTES) % _KEY_BYTES == 0:
-                keys.append(np.frombuffer(data, "S16", offset=_SHA_BYTES))
+            if len(data) > _PROOF_BYTES and (len(data) - _PROOF_BYTES) % _KEY_BYTES == 0:
+                keys.append(np.frombuffer(data, "S16", offset=_PROOF_BYTES))
                 of.append(np.full(len(keys[-1]), len(files), np.int32))
-                files.append((part.rsplit("/", 1)[-1], data[:_SHA_BYTES].hex()))
+                files.append((part.rsplit("/", 1)[-1], data[:_PROOF_BYTES].hex()))
         return cls(store, files, np.concatenate(keys), np.concatenate(of))
 
     def write(self) -> None:
@@ -86,37 +85,29 @@ class Index:
         return self._file_of(key) is not None
 
     def find(self, key: str) -> LineTake | None:
-        """The take of a key; None if there is none, or its file is missing or damaged."""
+        """The take of a key; None if there is none, or it is missing or damaged."""
         number = self._file_of(key)
         opened = None if number is None else self._opened(number)
-        if opened is None or key not in opened[1]:
-            return None
-        (stored,) = decode(StoredTake, opened[0].slice(opened[1][key], 1))
-        return _take(stored)
+        stored = opened.find(key) if opened else None
+        return _take(stored) if stored else None
 
     def _file_of(self, key: str) -> int | None:
         wanted = np.array([bytes.fromhex(key)], "S16")
         at = int(np.searchsorted(self.keys, wanted)[0])
         return int(self.of[at]) if at < len(self.keys) and self.keys[at] == wanted[0] else None
 
-    def _opened(self, number: int) -> tuple[pa.Table, dict[str, int]] | None:
-        """A file with the row of each key; the last ones stay open."""
+    def _opened(self, number: int) -> TakeFile | None:
+        """A file; what is known of the last ones is kept."""
         if number not in self._open:
-            self._open[number] = self._read(*self.files[number])
+            name, proof = self.files[number]
+            try:
+                self._open[number] = TakeFile(self._store, _file(name), proof)
+            except StoreError:
+                self._open[number] = None
             if len(self._open) > _OPEN_FILES:
                 self._open.popitem(last=False)
         self._open.move_to_end(number)
         return self._open[number]
-
-    def _read(self, name: str, sha256: str) -> tuple[pa.Table, dict[str, int]] | None:
-        try:
-            data = self._store.read(_file(name))
-            if hashlib.sha256(data).hexdigest() != sha256:
-                return None
-            table = from_parquet(data, _file(name))
-        except StoreError:
-            return None
-        return table, {key: row for row, key in enumerate(table.column("key").to_pylist())}
 
 
 class KeptTakes:
@@ -150,12 +141,12 @@ class KeptTakes:
         """Write the new takes since the last call."""
         if self._own is None or not self._new:
             return
-        keys = sorted(self._new)
-        name = f"{seeds.digest(*keys):032x}"
-        data = to_parquet(table_of(TAKES, [self._new[key] for key in keys]))
-        if not self._own.create(_file(name), data):
-            data = self._own.read(_file(name))
-        self._own.create(f"{_KEYS}/{name}", hashlib.sha256(data).digest() + bytes.fromhex("".join(keys)))
+        name = f"{seeds.digest(*sorted(self._new)):032x}"
+        keys = list(self._new)  # in this order: a dialogue's takes lie together
+        data, proof = encoded([*self._new.values()])
+        if not self._own.create(_file(name), data):  # but by an attempt that may have spoken in another order
+            keys, proof = keys_and_proof(self._own.read(_file(name)), _file(name))
+        self._own.create(f"{_KEYS}/{name}", proof + bytes.fromhex("".join(keys)))
         self._new.clear()
 
 

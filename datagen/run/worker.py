@@ -95,8 +95,12 @@ class Worker:
 
     def run(self, unit: int) -> Marker:
         """Make and commit a unit, or finish it if an earlier attempt has decided its content."""
-        found = found_unit(self._store, unit, self._flatten, self._header)
-        return found or self.commit(unit, self.apply(self.records(unit)))
+        found = self.begin(unit)
+        return found if isinstance(found, Marker) else self.commit(unit, self.apply(found))
+
+    def begin(self, unit: int) -> Marker | list[Dialogue | Reject]:
+        """The records of a unit, or its marker if an earlier attempt has decided its content."""
+        return found_unit(self._store, unit, self._flatten, self._header) or self.records(unit)
 
     def records(self, unit: int) -> list[Dialogue | Reject]:
         """The records of a unit as planned."""

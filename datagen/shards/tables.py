@@ -14,7 +14,7 @@ _KEY = "datagen"
 _TOKENS = ("input_ids", "user_codes", "assistant_codes")
 
 
-def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
+def to_parquet(table: pa.Table, about: dict[str, Any] | None = None, group_rows: int | None = None) -> bytes:
     """A sealed Parquet file of one table, the same bytes for the same table.
 
     Before zstd, token ids and codes are split into one stream per byte (BYTE_STREAM_SPLIT). The high
@@ -25,6 +25,7 @@ def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
     Args:
         table: The table, of one of the schemas of `datagen.shards.schema`.
         about: Metadata of the file, stored as JSON under the key `datagen`.
+        group_rows: Rows per row group, which are read together; by default all.
     """
     encodings = {_leaf(table, name): "BYTE_STREAM_SPLIT" for name in _TOKENS if name in table.column_names}
     if "loss_mask" in table.column_names:
@@ -39,7 +40,7 @@ def to_parquet(table: pa.Table, about: dict[str, Any] | None = None) -> bytes:
         write_statistics=False,
         column_encoding=encodings,
     ) as writer:
-        writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        writer.write_table(table, row_group_size=group_rows or max(table.num_rows, 1))
         said = {} if about is None else {_KEY: json.dumps(about, sort_keys=True)}
         # in the footer alone: in the schema it would be stored twice
         writer.add_key_value_metadata({**said, seal.KEY: seal.BLANK})

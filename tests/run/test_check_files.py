@@ -364,7 +364,7 @@ def test_exchanged_takes_are_found(out):
     first, second = sorted((out / "takes").glob("*.parquet"))[:2]
     table = from_parquet(second.read_bytes(), second.name)
     first.write_bytes(to_parquet(table, about(table)))
-    only(faults(out), f"takes/{first.name}: its bytes are not those of takes/keys/{first.stem}")
+    only(faults(out), f"takes/{first.name}: its takes are not those of takes/keys/{first.stem}")
 
 
 def test_an_incomplete_index_of_takes_is_found(out):

@@ -24,9 +24,10 @@ def reachable(cluster, monkeypatch):
     return cluster
 
 
-@pytest.mark.parametrize("n_workers", [1, 2, 3])
-def test_a_storm_on_one_machine_changes_nothing(tmp_path, n_workers):
-    storm = Storm(tmp_path, n_workers)
+@pytest.mark.parametrize(("n_workers", "size"), [(1, 1), (2, 1), (3, 1), (8, 4)])
+def test_a_storm_on_one_machine_changes_nothing(tmp_path, n_workers, size):
+    """Of eight workers, all but one unit is in pieces."""
+    storm = Storm(tmp_path, n_workers, f"run.unit_dialogues={size}")
     victims, seen = workers_of(storm)
     storm.run(command(storm.recipe, tmp_path, storm.out, n_workers), victims, kill)
     until(lambda: not any(map(alive, seen)))  # workers end with their driver, however it ends

@@ -86,6 +86,15 @@ def test_nothing_that_is_heard_is_the_same_waveform_twice(tmp_path):
     assert len({row["audio_flac"] for row in _kept(out)}) == 24
 
 
+def test_no_line_of_a_build_is_spoken_twice_in_a_worker(tmp_path):
+    """Sentences of babble and voice prompts are common to all conversations."""
+    shared = ("mix.babble.probability=1", "mix.other_talkers.probability=1", "voices.prompts=true")
+    out, _, asked = counted(tmp_path, *shared, n=9)
+    assert len(asked) == len(set(asked))
+    assert sum(row["voice_prompt"] is not None for row in read(out, "conversations")) == 6
+    assert len({text for _, text, _ in asked} & set(MixConfig().sentences["en"])) > 1
+
+
 TOKENS = (
     "timing={backchannel: {user_probability: %s, min_words: 1, phrase_words: 2}, barge_in: {probability: 0}}",
     "timing={hesitation: {probability: %s, min_words: 3, restart_probability: 0}, barge_in: {probability: 0}}",
