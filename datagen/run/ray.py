@@ -44,6 +44,8 @@ _LOOK_SECONDS = 5.0
 Watch = Callable[[list[WorkerState]], None]
 """A function that receives what each worker does."""
 _CONNECT_SECONDS = 10.0
+_SILENT_SECONDS = 20.0
+"""After which a head that does not answer is reported; after 60 s Ray ends the driver, which then says nothing."""
 
 
 def run_ray(
@@ -269,7 +271,8 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
     if terminates is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminates)  # Ray sets its own
     try:
-        with _native_messages_aside(), _ray_speaks_through(notice):
+        head = ray.get_runtime_context().gcs_address
+        with _native_messages_aside(), _ray_speaks_through(notice), head_watched(head, notice):
             yield
     finally:
         ray.shutdown()
@@ -334,6 +337,49 @@ def _reach(address: str) -> None:
             f"the Ray cluster at {address!r} does not accept our token. Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN "
             "(or ~/.ray/auth_token) to the output of `ray get-auth-token` on its head node. See docs/cluster.md"
         ) from error
+
+
+@contextmanager
+def head_watched(address: str, notice: Notice, every: float = _LOOK_SECONDS) -> Iterator[None]:
+    """Report a head that stops answering, and one that answers again.
+
+    Args:
+        address: Host and port of the head.
+        notice: Called with a line, in another thread.
+        every: Seconds between looks; the head is reported after four of them.
+    """
+    host, _, port = address.rpartition(":")
+    over = threading.Event()
+
+    def look() -> None:
+        answered, reported = time.monotonic(), False
+        while not over.wait(every):
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), every).close()
+            except OSError as error:
+                if not reported and time.monotonic() - answered >= every * _SILENT_SECONDS / _LOOK_SECONDS:
+                    reported = True
+                    notice(_silent(address, error))
+            else:
+                answered = time.monotonic()
+                if reported:
+                    reported = False
+                    notice(f"the head of the cluster at {address} answers again")
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _silent(address: str, error: OSError) -> str:
+    return (
+        f"the head of the cluster at {address} does not answer ({_first_line(error)}). After a minute of this Ray ends "
+        "this build; then start the cluster again and run the same command again to resume"
+    )
 
 
 def _no_cluster(address: str, error: OSError) -> ClusterError:

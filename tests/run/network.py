@@ -1,7 +1,7 @@
 """A network of hosts on one machine: Linux namespaces whose links can be cut and slowed, and hosts that can be killed.
 
-A host has its own address, host name, processes, shared memory, `/tmp/ray` and home folder. The rest
-of the disk is the machine's, read by all hosts. A switch, in namespaces of its own, joins them, so
+A host has its own address, host name, processes, shared memory, temporary files and home folder. The rest of
+the disk is the machine's, seen by all hosts. A switch, in namespaces of its own, joins them, so
 nothing is left in the machine's network. Every host ends with the process that made it, however
 that ends.
 
@@ -69,11 +69,21 @@ class Host:
         assert self._init.stdout is not None
         assert self._init.stdout.readline(), f"{self.name} does not start"
         self.pid = descendants(self._init.pid)[0]
-        shutil.rmtree(self.folder / "ray", ignore_errors=True)  # a boot empties /tmp
-        (self.folder / "ray").mkdir(parents=True)
-        Path("/tmp/ray").mkdir(exist_ok=True)  # noqa: S108  (the folder of Ray, behind which each host has its own)
-        self.sh(f"hostname {self.name} && ip link set lo up && mount --bind {self.folder}/ray /tmp/ray")
-        self.sh("mount -t tmpfs -o size=1g shm /dev/shm")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.sh(f"hostname {self.name} && ip link set lo up && mount -t tmpfs -o size=1g shm /dev/shm")
+        self._own_temporary_files()
+
+    def _own_temporary_files(self) -> None:
+        """Mount an empty folder at /tmp; what the machine needs of its own stays in its place."""
+        own, shown = self.folder.parent / f"{self.name}-tmp", Path("/tmp")
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir()
+        for path in {self.folder.parent, ROOT, Path(sys.prefix), Path(sys.base_prefix)}:
+            if path.is_relative_to(shown):
+                inside = own / path.relative_to(shown)
+                inside.mkdir(parents=True)
+                self.sh(f"mount --bind {path} {inside}")
+        self.sh(f"mount --rbind {own} {shown}")
 
     def command(self, *arguments: str) -> list[str]:
         """A command line that runs another on this host, in its folder."""
@@ -84,7 +94,7 @@ class Host:
         """The environment of what runs on it."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONWARNINGS") if name in os.environ}
         path = f"{Path(sys.executable).parent}:{kept.get('PATH', '')}"
-        own = {"HOME": str(self.folder), "TMPDIR": str(self.folder), "PYTHONPATH": str(ROOT)}
+        own = {"HOME": str(self.folder), "PYTHONPATH": str(ROOT)}
         return {**kept, **own, "PATH": path, **self.environment}
 
     def start(self, *arguments: str, log: str = "log") -> subprocess.Popen[bytes]:
