@@ -84,9 +84,10 @@ def run_ray(
         for begin in range(0, len(units), _UNITS_A_PASS):
             left = set(units[begin : begin + _UNITS_A_PASS])
             for _ in range(_PASSES):
-                for marker in _markers(job, sorted(left), pools, board, notice):
-                    left.discard(marker.unit)
-                    done(marker)
+                with _ends_the_pass(notice):
+                    for marker in _markers(job, sorted(left), pools, board, notice):
+                        left.discard(marker.unit)
+                        done(marker)
                 if not left:
                     break
                 notice(f"Ray lost {len(left)} units; they are run again")
@@ -95,6 +96,21 @@ def run_ray(
                     f"Ray lost units {sorted(left)[:5]} {_PASSES} times; see its logs for the reason. "
                     "Finished units are kept; run the same command again to resume"
                 )
+
+
+@contextmanager
+def _ends_the_pass(notice: Notice) -> Iterator[None]:
+    """Let the loss of an actor that Ray Data itself needs end a pass instead of the build.
+
+    Ray Data pins one actor per cluster to the node of the first driver of that cluster, which may be
+    another build's. If that node dies, Ray Data fails, and makes a new one the next time.
+    """
+    from ray.exceptions import ActorUnschedulableError, RayActorError
+
+    try:
+        yield
+    except (ActorUnschedulableError, RayActorError) as error:
+        notice(f"Ray: {_first_line(error)}")
 
 
 def _markers(

@@ -55,6 +55,7 @@ class Host:
     """Its home, and the working folder of what runs on it."""
     environment: dict[str, str] = field(default_factory=dict)
     _init: subprocess.Popen[str] = field(init=False)
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         """Make the namespaces."""
@@ -100,7 +101,7 @@ class Host:
     def start(self, *arguments: str, log: str = "log") -> subprocess.Popen[bytes]:
         """Run a command in the background; what it prints goes to a file of the host's folder."""
         with (self.folder / log).open("wb") as file:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self.command(*arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -108,6 +109,8 @@ class Host:
                 env=self.variables(),
                 start_new_session=True,
             )
+        self._started.append(process)
+        return process
 
     def run(self, *arguments: str, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a command to its end.
@@ -132,19 +135,30 @@ class Host:
 
     def processes(self, name: str = "") -> list[int]:
         """Processes of this host, by the machine's numbers, whose command line holds a name."""
-        namespace, found = os.readlink(f"/proc/{self.pid}/ns/pid"), []
+        found: list[int] = []
+        with contextlib.suppress(OSError):  # of a host that was killed
+            found += self._processes(str(Path(f"/proc/{self.pid}/ns/pid").readlink()), name.encode())
+        return found
+
+    @staticmethod
+    def _processes(namespace: str, name: bytes) -> Iterator[int]:
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 line = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-                if os.readlink(folder / "ns/pid") == namespace and line and name.encode() in line:
-                    found.append(int(folder.name))
-        return found
+                if str((folder / "ns/pid").readlink()) == namespace and line and name in line:
+                    yield int(folder.name)
 
     def kill(self) -> None:
         """Kill all its processes at once; its address vanishes without a word to those who are connected."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self._init.communicate()
+        self.reap()
+
+    def reap(self) -> None:
+        """Wait for what was started here; all of it has ended or was killed."""
+        while self._started:
+            self._started.pop().wait()
 
 
 class Network:
@@ -173,9 +187,9 @@ class Network:
 
     def _serve(self) -> None:
         log = self.hosts[STORE].folder / "log"
-        self._server = self.hosts[STORE].start(sys.executable, "-m", "tests.run.network", STORE)
+        server = self.hosts[STORE].start(sys.executable, "-m", "tests.run.network", STORE)
         while not log.read_bytes():
-            assert self._server.poll() is None, "no S3 server"
+            assert server.poll() is None, "no S3 server"
 
     def boot(self, name: str) -> Host:
         """Start a host, or a new one at the address of one that was killed; its home is kept."""

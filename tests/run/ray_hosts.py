@@ -1,5 +1,6 @@
 """A Ray cluster on the hosts of a network, started with Ray's own command as on real machines, and builds on it."""
 
+import contextlib
 import json
 import os
 import re
@@ -105,9 +106,17 @@ class RayHosts:
         """Workers of a build on a host."""
         return self.hosts[name].processes("UnitActor")
 
-    def drivers(self, name: str) -> list[int]:
-        """Drivers of builds on a host."""
-        return [pid for pid in self.hosts[name].processes("datagen build") if _program(pid).startswith("python")]
+    def calm(self) -> None:
+        """Restore every link and end the drivers that a failed test left running."""
+        for name in self.hosts:
+            with contextlib.suppress(AssertionError):  # of a host that was killed
+                self.network.restore(name)
+        for name in NAMES:
+            host = self.hosts[name]
+            for pid in host.processes("datagen build"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            host.reap()
 
     def checked(self, out: str, log: str) -> str:
         """The digest that a driver printed, after a check of every file from another host."""
@@ -140,13 +149,6 @@ def ended(process: subprocess.Popen[bytes], limit_s: float) -> int:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
-
-
-def _program(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text()
-    except OSError:
-        return ""
 
 
 def jobs(text: str) -> list[str]:
