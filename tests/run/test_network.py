@@ -162,9 +162,8 @@ def test_a_killed_head_is_started_anew_and_the_build_resumed(hosts, tmp_path, dr
     assert hosts.checked(out, said(hosts, driver_on)) == expected
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("aiohttp_cors"), reason="needs ray[default]")
 def test_a_job_is_submitted_stopped_and_submitted_again(hosts, tmp_path):
-    if not importlib.util.find_spec("aiohttp_cors"):
-        pytest.skip("needs ray[default]")
     recipe = hosts.recipe(8)
     words = hosts.command(recipe, "job")
     head = f"http://{hosts.hosts[HEAD].address}:8265"
