@@ -1,10 +1,10 @@
-"""Speed of the feed against a plain scan and other loaders, on one core in one run.
+"""Speed of the feed against a plain scan and other loaders, on one core in one run, by CPU time of the process.
 
     python benchmarks/feed.py                  # on a build by the fake engines, made first
     python benchmarks/feed.py --out OUT        # on one of yours
 
-litdata is measured where it is installed: pip install --no-deps litdata==0.2.76 lightning-utilities
-zstd
+litdata and MosaicML streaming are measured where they are installed: pip install --no-deps
+litdata==0.2.76 lightning-utilities zstd; pip install mosaicml-streaming==0.13.0
 """
 
 import argparse
@@ -83,6 +83,32 @@ def litdata_of(folder: str) -> int:
     return sum(ready(row["input_ids"], row["loss_mask"]) for row in rows)
 
 
+def mosaicml_of(folder: str) -> int:
+    """Streaming by MosaicML from its own format, shuffled."""
+    import streaming
+
+    rows = streaming.StreamingDataset(local=folder, shuffle=True, batch_size=1)
+    return sum(ready(row["input_ids"], row["loss_mask"]) for row in rows)
+
+
+def write_mosaicml(files: list[str], folder: str) -> None:
+    """The same rows in MosaicML's format."""
+    import streaming
+
+    columns = {"input_ids": "ndarray:int32", "loss_mask": "ndarray:uint8"}
+    with streaming.MDSWriter(out=folder, columns=columns) as writer:
+        for row in (row for file in files for row in rows_of(file)):
+            writer.write({"input_ids": row["input_ids"], "loss_mask": row["loss_mask"].view(np.uint8)})
+
+
+def halves(feed: Feed) -> float:
+    """CPU time per batch in the first half of an epoch, over that in the second."""
+    ends = [time.process_time()]
+    ends.extend(time.process_time() for _ in feed)
+    half = len(ends) // 2
+    return (ends[half] - ends[0]) / half / max((ends[-1] - ends[half]) / max(len(ends) - 1 - half, 1), 1e-9)
+
+
 def rows_of(file: str) -> Iterator[dict[str, np.ndarray]]:
     """Samples of a file for litdata."""
     table = pq.read_table(file, columns=COLUMNS)
@@ -119,15 +145,19 @@ def measure(out: str, task: str, rounds: int, folder: str) -> dict[str, float]:
                 rows_of, files, f"{folder}-{compression}", chunk_bytes="64MB", num_workers=1, compression=compression
             )
             ways[name] = partial(litdata_of, f"{folder}-{compression}")
+    if importlib.util.find_spec("streaming"):
+        write_mosaicml(files, f"{folder}-mosaicml")
+        ways["MosaicML streaming"] = partial(mosaicml_of, f"{folder}-mosaicml")
     slow = {"datasets streaming"}
     found: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, run in ways.items():
             if name in slow and number:
                 continue
-            begin = time.perf_counter()
+            begin = time.process_time()
             run()
-            found[name].append(n_tokens / (time.perf_counter() - begin))
+            found[name].append(n_tokens / (time.process_time() - begin))
+    show(f"{task}: first half of an epoch / second", statistics.median(halves(feed) for _ in range(rounds)), least=1)
     return {name: statistics.median(values) for name, values in found.items()}
 
 

@@ -10,7 +10,9 @@ from common import missed
 
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "efficiency": ("--hours", "0.3", "--rounds", "1"),
+    "start": ("--rounds", "1"),
     "stages": ("--times", "3"),
+    "peers": ("--dialogues", "2", "--rounds", "1"),
     "reflatten": ("--hours", "5", "--rounds", "1"),
     "report": ("--hours", "5", "--rounds", "1"),
     "exports": ("--hours", "0.1", "--times", "1"),

@@ -32,6 +32,7 @@ from datagen.evaluate.cells import Cell
 from datagen.evaluate.models import load
 from datagen.evaluate.player import Player
 from datagen.evaluate.scored_rows import Layout, split_rows
+from datagen.evaluate.scores import TurnScores
 from datagen.evaluate.tables import Column, Document, Table
 from datagen.evaluate.turns import turn_taking
 from datagen.measure.charts import Axis, Chart, axes, dot, line, percent
@@ -145,8 +146,9 @@ def turns(rows: Path, checkpoint: Path, n_rows: int) -> dict[str, Any]:
     """Turn-taking of a model that runs freely on test rows of two_stream."""
     manifest = Manifest.load(open_store(str(rows)))
     model = load(str(checkpoint), manifest.vocabulary.size)
-    player = Player(model, Layout.of(manifest, "two_stream"), manifest.vocabulary)
-    return turn_taking(split_rows(manifest, "two_stream", "test", n_rows), player).table()["free_running"]
+    layout = Layout.of(manifest, "two_stream")
+    scored = turn_taking(split_rows(manifest, "two_stream", "test", n_rows), Player(model, layout, manifest.vocabulary))
+    return TurnScores.merged(layout, (scores for _, scores in scored.found["free_running"])).table()
 
 
 # -- tables -------------------------------------------------------------------------------------------------------

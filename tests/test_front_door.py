@@ -68,8 +68,8 @@ def test_importing_it_imports_nothing():
 
 
 READERS = {
-    *("clock", "errors", "events", "faults", "feed", "inspect", "marks", "records", "redaction", "seeds", "shards"),
-    *("suggest", "terminal", "text"),
+    *("clock", "errors", "events", "faults", "feed", "inspect", "installed", "intervals", "marks", "records"),
+    *("redaction", "seeds", "shards", "suggest", "terminal", "text"),
 }
 """All that reading a build may load: no stage, no run, no engine, no recipe."""
 

@@ -70,10 +70,10 @@ def test_links_lead_somewhere():
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_stages_called_by_hand_as_the_readme_shows():
-    (code,) = [block.body for block in of(ROOT / "README.md", "python") if "pipeline.steps()" in block.body]
+def test_stages_called_by_hand_as_the_docs_show():
+    (code,) = [block.body for block in of(ROOT / "docs" / "api.md", "python") if "pipeline.steps()" in block.body]
     names: dict = {}
-    exec(compile(code, "README.md", "exec"), names)
+    exec(compile(code, "api.md", "exec"), names)
     assert {row.task for row in names["rows"]} == {"asr", "tts", "four_stream", "three_stream", "two_stream"}
 
 

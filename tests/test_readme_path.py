@@ -23,7 +23,7 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("path")
     (folder / "examples").symlink_to(ROOT / "examples")
     text = (ROOT / "README.md").read_text("utf-8")
-    path = text[text.index("**2. Build") : text.index("**4. Call")]
+    path = text[text.index("**2. Build") : text.index("**4. ")]
     for block in blocks_of(ROOT / "README.md", path):
         run(folder, block.language, block.body)
     return folder

@@ -6,6 +6,7 @@ to be.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations, islice
@@ -17,8 +18,9 @@ from datagen.authoring.authoring import question_of, read
 from datagen.authoring.authoring_config import Llm
 from datagen.authoring.llm_client import Client, NoAnswerError
 from datagen.authoring.prompts import load_prompt, shown
-from datagen.authoring.reply_cache import Memory, ReplyShelf
-from datagen.errors import DatagenError
+from datagen.authoring.reply_cache import Cache, Memory, ReplyShelf
+from datagen.authoring.spend import NOTHING
+from datagen.errors import BudgetError, DatagenError, EngineError
 from datagen.records import FLOOR, Turn
 from datagen.shards.manifest import Manifest
 from datagen.shards.tables import from_parquet
@@ -174,12 +176,12 @@ def judge_build(
         tell: Called with 1 after each rating.
 
     Raises:
-        DatagenError: If the build has no such conversations, or a fault stops the run.
+        DatagenError: If the build has no such conversations, a fault stops the run, or the judge gives no score.
     """
     talks = list(islice(_conversations(manifest, split), n_dialogues))
     if not talks:
         raise DatagenError(f"{manifest.store.url} contains no {split} conversations to rate")
-    return judge_all(talks, llm, n_repeats, prompts, answers, tell)
+    return need_scores(judge_all(talks, llm, n_repeats, prompts, answers, tell))
 
 
 def judge_all(
@@ -190,13 +192,43 @@ def judge_all(
     answers: ReplyShelf | None = None,
     tell: Callable[[int], object] = lambda _: None,
 ) -> list[JudgedDialogue]:
-    """Have dialogues rated with a client of their own; see `judge` and `judge_build`."""
+    """Have dialogues rated with a client of their own; see `judge` and `judge_build`.
+
+    Raises:
+        DatagenError: A fault that stops the run. Kept answers count towards the budget.
+    """
+    is_limited = llm.budget.tokens is not None or llm.budget.money is not None
+    spent = Cache(answers).spent() if answers and is_limited else NOTHING
 
     async def run() -> list[JudgedDialogue]:
-        async with Client(llm, answers or Memory()) as client:
+        async with Client(llm, answers or Memory(), spent=spent) as client:
             return await judge(talks, client, llm, n_repeats, prompts, tell)
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except BudgetError as error:
+        if answers and not isinstance(answers, Memory):
+            raise
+        raise BudgetError(
+            "the budget of the judge is used up, and its answers are lost; raise llm.budget, and keep answers with "
+            "--answers DIR"
+        ) from error
+
+
+def need_scores(judged: list[JudgedDialogue]) -> list[JudgedDialogue]:
+    """The ratings, if there are any.
+
+    Raises:
+        EngineError: If no rating gave a score; names the commonest reason.
+    """
+    failures = Counter(failure for each in judged for failure in each.failures)
+    if failures and not any(each.scores for each in judged):
+        reason, n = failures.most_common(1)[0]
+        raise EngineError(
+            f"the judge gave no score in {failures.total():,} ratings; the reason of {n:,}: {reason}; use another "
+            "model (--set llm.model=NAME), or see llm.structured and llm.max_tokens of its recipe"
+        )
+    return judged
 
 
 def _conversations(manifest: Manifest, split: str) -> Iterator[DialogueText]:

@@ -1,17 +1,18 @@
 """The command group `evaluate`: scores of models and systems on a build, by measure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from datagen.cli.app import MANY, Finished, Json, Trust, app
 
 if TYPE_CHECKING:
+    from datagen.errors import DatagenError
     from datagen.evaluate.measures import Measures
-    from datagen.evaluate.replies import Exchange
-    from datagen.evaluate.tables import Table
+    from datagen.evaluate.ratings import Judge as RatingJudge
+    from datagen.evaluate.tables import Document, Table
 
 evaluate = typer.Typer(
     help="Score models and systems on a build: word errors, loss, turn-taking, ratings by an LLM.",
@@ -145,7 +146,8 @@ def turns(
 ) -> None:
     """Turn-taking on held-out rows, from tokens, and with --sound or --system from sound."""
     more: dict[str, Any] = {"systems": _systems(system), "rate_hz": rate, "pace": pace, "free": free, "task": task}
-    _run(out, ["turns", *["sound"] * sound], to, json, trust, model, controls, split=split, n_rows=rows, **more)
+    wanted = ["turns", *["sound"] * (sound or bool(system))]
+    _run(out, wanted, to, json, trust, model, controls, split=split, n_rows=rows, **more)
 
 
 @evaluate.command()
@@ -254,57 +256,76 @@ def _run(
     rating: "_Rating | None" = None,
     **settings: Any,
 ) -> None:
-    """Measure and show. Of several measures, one that the build has no rows for is named and left out."""
+    """Measure and show. Of several measures, one that the build has nothing for is named and left out.
+
+    One that fails stands in the tables with its reason, and the exit status is 1.
+    """
     import datagen.inspect
     from datagen.cli.bar import Bar
-    from datagen.errors import DatagenError
     from datagen.evaluate.measures import Measures, rows_of_models
-    from datagen.terminal import console, print_json
 
     if to is not None:
-        _ending(to)
+        _check_file(to)
     build = datagen.inspect.open(out, trust)
-    tables: list[Table] = []
-    missing: list[str] = []
     with Bar(f"evaluate {out}") as bar:
         bar.part("loading models")
         loaded = rows_of_models(models or [], build.manifest.vocabulary.size, controls)
         measures = Measures(build, loaded, part=bar.part, **settings)
-        for name in (name for name in wanted if name != "sound"):
-            try:
-                tables += _tables(name, measures, "sound" in wanted, rating)
-            except DatagenError as error:
-                if len(wanted) < 4:
-                    raise
-                missing.append(f"{name}: {error}")
-    if not tables:
-        raise DatagenError(f"{out} has nothing to score: {'; '.join(missing)}")
-    found = measures.document(tables)
-    if to is not None:
-        _write(to, found)
+        tables, left_out, failed = _measured(measures, wanted, rating.judge if rating else None)
+    if len(left_out) + len(failed) == len(wanted):
+        raise _joined(out, {**left_out, **failed})
+    _show(measures.document(tables), to, json)
+    for how, faults in (("left out", left_out), ("failed", failed)):
+        for name, error in faults.items():
+            typer.echo(f"{how}, {name}: {error}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+_Faults: TypeAlias = "dict[str, DatagenError]"
+
+
+def _measured(
+    measures: "Measures", wanted: Sequence[str], judge: "RatingJudge | None"
+) -> "tuple[list[Table], _Faults, _Faults]":
+    """Tables of all measures, and the errors of those that the build has nothing for, and of those that failed."""
+    from datagen.errors import DatagenError
+    from datagen.evaluate.scored_rows import NothingToScoreError
+    from datagen.evaluate.tables import Table
+
+    tables: list[Table] = []
+    left_out: _Faults = {}
+    failed: _Faults = {}
+    for name in wanted:
+        try:
+            tables += measures.dialogue(judge) if judge and name == "dialogue" else getattr(measures, name)()
+        except NothingToScoreError as error:
+            left_out[name] = error
+        except DatagenError as error:
+            failed[name] = error
+            tables.append(Table.failed(name, str(error)))
+    return tables, left_out, failed
+
+
+def _joined(out: str, faults: "Mapping[str, DatagenError]") -> "DatagenError":
+    """The error of a command of which all measures failed."""
+    from datagen.errors import DatagenError
+
+    if len({str(error) for error in faults.values()}) == 1:
+        return next(iter(faults.values()))
+    return DatagenError(f"nothing of {out} was scored: {'; '.join(f'{name}: {e}' for name, e in faults.items())}")
+
+
+def _show(found: "Document", to: str | None, json: bool) -> None:
+    from datagen.terminal import console, print_json
+
     if json:
         print_json(found.plain())
     else:
         for table in found.tables:
             table.show(console())
-    for line in missing:
-        typer.echo(f"left out, {line}", err=True)
-
-
-def _tables(name: str, measures: "Measures", sound: bool, rating: "_Rating | None") -> "list[Table]":
-    match name:
-        case "asr":
-            return measures.asr()
-        case "tts":
-            return measures.tts()
-        case "loss":
-            return measures.loss()
-        case "turns":
-            return measures.turns(sound)
-        case _:
-            assert rating is not None  # noqa: S101 - both come with --judge
-            found, texts = measures.replies()
-            return [rating.table(found, texts)]
+    if to is not None:
+        _write(to, found)
 
 
 def _systems(named: Sequence[str] | None) -> dict[str, str]:
@@ -312,12 +333,18 @@ def _systems(named: Sequence[str] | None) -> dict[str, str]:
 
     Raises:
         typer.BadParameter: If one has no name or no address.
+        DatagenError: If an address cannot be read, or its program does not exist.
     """
-    found = {}
+    from datagen.evaluate.piped import check_address
+
+    found: dict[str, str] = {}
     for each in named or ():
         name, _, address = each.partition("=")
         if not name or not address:
             raise typer.BadParameter(f"{each!r}: use NAME=COMMAND, or NAME=tcp://HOST:PORT", param_hint="--system")
+        if name in found:
+            raise typer.BadParameter(f"two systems are named {name!r}", param_hint="--system")
+        check_address(address)
         found[name] = address
     return found
 
@@ -337,6 +364,19 @@ def _ending(to: str) -> str:
     if ending not in _ENDINGS:
         raise DatagenError(f"{to} cannot be written: use a name that ends with {', '.join(_ENDINGS)} (--to)")
     return ending
+
+
+def _check_file(to: str) -> None:
+    """Check that a file of tables can be written, before they are made.
+
+    Raises:
+        DatagenError: If not.
+    """
+    from datagen.errors import DatagenError
+
+    _ending(to)
+    if not Path(to).parent.is_dir():
+        raise DatagenError(f"{to} cannot be written: there is no folder {Path(to).parent}; make it first (--to)")
 
 
 def _write(to: str, found: Any) -> None:
@@ -392,27 +432,12 @@ class _Rating:
             judged = judge_build(manifest, values.llm, split, n, self.n_repeats, values.prompts, self.answers, tell)
         return {"agreement": agreement(judged).table(), "dialogues": [asdict(each) for each in judged]}
 
-    def table(self, found: "Sequence[Exchange]", texts: dict[str, list[str]]) -> "Table":
-        """Ratings of the replies of each row of the table; a reply without words is rated 1 without the judge."""
-        from datagen.authoring.judge import DialogueText, agreement, judge_all
-        from datagen.evaluate.replies import Rating, rating_table
-        from datagen.records import Turn
+    @property
+    def judge(self) -> "RatingJudge":
+        """The judge of replies."""
+        from datagen.cli.reply_judge import ReplyJudge
 
-        values, rated, alphas = self.values, {}, {}
-        for name, replies in texts.items():
-            asked = [
-                DialogueText(each.dialogue_id, each.language, (Turn("user", each.user), Turn("assistant", text)))
-                for each, text in zip(found, replies, strict=True)
-                if text
-            ]
-            judged = judge_all(asked, values.llm, self.n_repeats, values.prompts, self.answers)
-            scores = {each.id: each.scores for each in judged}
-            wordless = {each.dialogue_id for each, text in zip(found, replies, strict=True) if not text}
-            rated[name] = [
-                Rating(e.dialogue_id, (1,) if e.dialogue_id in wordless else scores[e.dialogue_id]) for e in found
-            ]
-            alphas[name] = agreement(judged).alpha
-        return rating_table(rated, alphas, values.llm.model, self.n_repeats)
+        return ReplyJudge(self.values.llm, self.n_repeats, self.values.prompts, self.answers)
 
 
 def _show_outputs(found: dict[str, Any]) -> None:

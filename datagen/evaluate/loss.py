@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DatagenError
 from datagen.evaluate.cells import Part, ratio
 from datagen.evaluate.models import Model, sayable
 from datagen.evaluate.scored_rows import (
     TASKS,
     Layout,
     Mask,
+    NothingToScoreError,
     group_of,
     interleaved,
     need_split,
@@ -57,7 +57,7 @@ def cross_entropy(
         tell: Called with 1 after each row.
 
     Raises:
-        DatagenError: If the build has no rows of a known task in the split.
+        NothingToScoreError: If the build has no rows of a known task in the split.
     """
     cells: dict[str, dict[str, Any]] = {name: {} for name in (*models, *(shuffled or ()))}
     columns, unknown = [], 0
@@ -77,7 +77,7 @@ def cross_entropy(
         columns += [Column(f"{task} {s}", "number", "tokens") for s in _STREAMS if _has(cells, f"{task} {s}")]
     if not columns:
         have = ", ".join(manifest.tasks)
-        raise DatagenError(
+        raise NothingToScoreError(
             f"{manifest.store.url} has no {split} rows to score; it has {have}; choose another --split, or add "
             "dialogues"
         )

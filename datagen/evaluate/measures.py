@@ -6,6 +6,7 @@ Example:
     >>> print(Measures(build, rows).loss()[0].markdown())  # doctest: +SKIP
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,10 +19,13 @@ from datagen.evaluate.loss import cross_entropy
 from datagen.evaluate.models import Model, load, untrained
 from datagen.evaluate.piped import Pace, Piped
 from datagen.evaluate.player import Player
-from datagen.evaluate.recognition import Recognizer, Tools, synthesis, transcription
-from datagen.evaluate.replies import Exchange, exchanges, replies, true_replies
-from datagen.evaluate.scored_rows import Layout, full_duplex_tasks, split_rows, with_other_users
+from datagen.evaluate.ratings import Judge, rating_table
+from datagen.evaluate.recognition import SOUND, Recognizer, Tools, synthesis, transcription
+from datagen.evaluate.recognition import TOKENS as HEARD
+from datagen.evaluate.replies import TOKENS, TRUTH, Exchange, decoded_replies, exchanges, replies
+from datagen.evaluate.scored_rows import Layout, NothingToScoreError, full_duplex_tasks, split_rows, with_other_users
 from datagen.evaluate.sound import LABELS, heard_rows, sound_turn_taking, truth_of
+from datagen.evaluate.sound import TRUTH as DECODED
 from datagen.evaluate.systems import AudioSystem, Cascade, Echo, Oracle, Silent
 from datagen.evaluate.tables import Document, Table
 from datagen.evaluate.turns import WAYS, PerRow, label_scores, turn_tables, turn_taking
@@ -35,6 +39,8 @@ UNTRAINED, SHUFFLED = "untrained", "shuffled user"
 """Rows of the controls: a model as it is before its training, and the first model with other users."""
 TRAINED = "trained"
 """Row of a model without a name of its own."""
+_NAMES = ("silent", "echo", "cascade", "oracle", LABELS, DECODED, SOUND, HEARD, TRUTH)
+"""Rows that have no model."""
 _LONGEST_REPLY_MS = 3000
 
 
@@ -82,9 +88,13 @@ def rows_of_models(named: Sequence[str], n_ids: int, controls: bool = True) -> M
     Raises:
         DatagenError: If a directory holds no fitting model, or two rows have the same name.
     """
+    if nameless := [each for each in named if not each or each.endswith("=")]:
+        raise DatagenError(f"--model {nameless[0]!r} names no folder; use --model DIR, or --model NAME=DIR")
     places = dict(_named(each, len(named)) for each in named)
     if len(places) < len(named):
         raise DatagenError("two models have the same name; use --model NAME=DIR with a name for each")
+    if controls and UNTRAINED in places:
+        raise DatagenError(f"{UNTRAINED!r} is a row of the controls; choose another name, or --no-controls")
     models: dict[str, Model] = {name: load(place, n_ids) for name, place in places.items()}
     if not models or not controls:
         return ModelRows(models)
@@ -141,6 +151,18 @@ class Measures:
     """Makes the detector of speech in answers; by default `energy`, because one speaker alone is in them."""
     part: Part = _untold
 
+    def __post_init__(self) -> None:
+        """Check the names of rows.
+
+        Raises:
+            DatagenError: If a model or a system has the name of another row.
+        """
+        taken = {*_NAMES, *self.rows.shuffled}
+        for name in (*self.rows.models, *self.systems):
+            if name in taken:
+                raise DatagenError(f"{name!r} is another row of the tables; choose another name for yours")
+            taken.add(name)
+
     # -- measures ---------------------------------------------------------------------------------------------
 
     def asr(self) -> list[Table]:
@@ -156,13 +178,19 @@ class Measures:
         return [synthesis(held, self.rows.models, self._tools, tell, self.seed)]
 
     def loss(self) -> list[Table]:
-        """Cross-entropy."""
+        """Cross-entropy.
+
+        Raises:
+            NothingToScoreError: If there is no model, or the build has no rows.
+        """
+        if not self.rows.models:
+            raise NothingToScoreError("the loss is that of a model: name one with --model DIR")
         tell = self.part("cross-entropy", 0)
         found = cross_entropy(self._manifest, self.rows.models, self.split, self.n_rows, self.rows.shuffled, tell)
         return [found]
 
-    def turns(self, sound: bool = False) -> list[Table]:
-        """Turn-taking, from tokens, or with `sound` from tokens and from sound."""
+    def turns(self) -> list[Table]:
+        """Turn-taking, from tokens."""
         held = list(split_rows(self._manifest, self._task, self.split, self.n_rows))
         found: dict[str, PerRow] = {LABELS: label_scores(held, self._layout)}
         for name, model, is_shuffled in self.rows:
@@ -171,9 +199,10 @@ class Measures:
             scores = turn_taking(rows, self._player(model), self.free, self.seed, tell).found
             found.update((f"{name}, {way.replace('_', ' ')}", scores[way]) for way in WAYS if way in scores)
         cut = [row for row in found if row.endswith(", unaided")]
-        return [*turn_tables(found, cut=cut), *(self._sound_turns() if sound or self.systems else ())]
+        return turn_tables(found, cut=cut)
 
-    def _sound_turns(self) -> list[Table]:
+    def sound(self) -> list[Table]:
+        """Turn-taking, from sound: of the labels, models, reference systems and `systems`."""
         held = list(heard_rows(self._manifest, self._decoder, self._task, self.split, self.n_rows))
         players = {name: self._player(model) for name, model in self.rows.models.items()} if self.free else {}
         systems = self._audio_systems()
@@ -181,21 +210,44 @@ class Measures:
         found = sound_turn_taking(held, self._layout, self._decoder, self._vad, players, systems, self.seed, tell)
         return [*turn_tables(found.found, "sound", "whole answers"), found.agreement()]
 
-    def replies(self) -> tuple[list[Exchange], dict[str, list[str]]]:
-        """First exchanges, and the reply of each system to each, for a judge (`replies.rating_table`)."""
+    def dialogue(self, judge: Judge) -> list[Table]:
+        """Ratings of the first reply of each conversation.
+
+        The words of the build are rated first, so that a judge that cannot rate is found before models run.
+        """
+        found = self.exchanges()
+        words = {TRUTH: [each.reply for each in found]}
+        rated = judge.rate(found, words, self.part("ratings", len(found) * judge.n_repeats), must_rate=True)
+        texts = self.replies(found)
+        n = sum(map(bool, itertools.chain.from_iterable(texts.values())))
+        rated |= judge.rate(found, texts, self.part("ratings", n * judge.n_repeats))
+        return [rating_table(rated, judge.name, judge.n_repeats)]
+
+    def exchanges(self) -> list[Exchange]:
+        """First exchanges of conversations.
+
+        Raises:
+            NothingToScoreError: If there are none.
+        """
         found = exchanges(self._manifest, self._task, self.split, self.n_rows)
         if not found:
-            raise DatagenError(
+            raise NothingToScoreError(
                 f"{self._manifest.store.url} has no {self.split} conversation that begins with a question and its "
                 "answer; evaluate the build that has the conversations, or choose another --split"
             )
-        texts = true_replies(found, self._layout, self._tools)
+        return found
+
+    def replies(self, found: Sequence[Exchange]) -> dict[str, list[str]]:
+        """Transcripts of the replies of each row of the table to the exchanges."""
+        self.part("decoding", 0)
+        texts = {TOKENS: decoded_replies(found, self._layout, self._tools)}
         users = with_other_users([each.row for each in found], self._layout)
         others = [replace(each, row=row) for each, row in zip(found, users, strict=True)]
         for name, model, is_shuffled in self.rows:
-            self.part(f"replies of {name}", len(found))
-            texts[name] = replies(others if is_shuffled else found, self._player(model), self._tools, self.seed)
-        return found, texts
+            tell = self.part(f"replies of {name}", len(found))
+            asked = others if is_shuffled else found
+            texts[name] = replies(asked, self._player(model), self._tools, self.seed, tell)
+        return texts
 
     def document(self, tables: Sequence[Table]) -> Document:
         """Tables with the build that they are about."""

@@ -139,13 +139,26 @@ def load(directory: str, n_ids: int) -> CausalModel:
         DatagenError: If transformers is not installed, or the directory holds no model, or one of another vocabulary.
     """
     transformers = _transformers(directory)
+    logging = transformers.utils.logging
+    had_bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             directory, local_files_only=True, dtype="auto", trust_remote_code=False, weights_only=True
         )
-    except (OSError, ValueError) as error:
-        raise DatagenError(f"cannot load the model in {directory}: {error}") from error
+    except Exception as error:  # files of a checkpoint can be broken in many ways
+        raise _unloadable(directory, error) from error
+    finally:
+        if had_bar:
+            logging.enable_progress_bar()
     return _fitting(model, directory, n_ids)
+
+
+def _unloadable(directory: str, error: Exception) -> DatagenError:
+    return DatagenError(
+        f"cannot load the model in {directory}: {str(error) or type(error).__name__}; name the folder of a causal "
+        "model of transformers, complete and undamaged"
+    )
 
 
 def untrained(directory: str, n_ids: int, seed: int = 0) -> CausalModel:
@@ -167,8 +180,8 @@ def untrained(directory: str, n_ids: int, seed: int = 0) -> CausalModel:
         try:
             config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
             model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-        except (OSError, ValueError) as error:
-            raise DatagenError(f"cannot make a model like that in {directory}: {error}") from error
+        except Exception as error:  # as in `load`
+            raise _unloadable(directory, error) from error
     return _fitting(model, directory, n_ids)
 
 
@@ -180,7 +193,11 @@ def _transformers(directory: str) -> Any:
     except ImportError as error:
         raise DatagenError(f"loading a model needs transformers: {pip_install('train')}") from error
     if not Path(directory).is_dir():
-        raise DatagenError(f"{directory} does not exist; did train.py finish? It writes a folder after each stage")
+        state = "is not a folder" if Path(directory).exists() else "does not exist"
+        raise DatagenError(
+            f"{directory} {state}; name the folder of a checkpoint: train.py writes one after each stage, and models "
+            "of a hub are downloaded by its own tools first"
+        )
     if not (Path(directory) / "config.json").is_file():
         raise DatagenError(f"{directory} contains no model: it has no config.json; name the folder of a checkpoint")
     return transformers
@@ -191,7 +208,7 @@ def _fitting(model: Any, directory: str, n_ids: int) -> CausalModel:
     import torch
 
     names = Path(directory) / TOKEN_IDS
-    token_ids = np.load(names, allow_pickle=False) if names.is_file() else None
+    token_ids = _token_ids(names) if names.is_file() else None
     size = model.config.vocab_size
     if token_ids is None and size < n_ids:
         raise DatagenError(
@@ -200,3 +217,13 @@ def _fitting(model: Any, directory: str, n_ids: int) -> CausalModel:
     if token_ids is not None and (len(token_ids) != size or int(token_ids.max()) + 1 != n_ids):
         raise DatagenError(f"{names} does not fit this model of {size:,} embeddings and this build of {n_ids:,} ids")
     return CausalModel(model.to("cuda" if torch.cuda.is_available() else "cpu"), token_ids)
+
+
+def _token_ids(file: Path) -> NDArray[np.int64]:
+    try:
+        found = np.load(file, allow_pickle=False)
+        if found.ndim != 1 or not len(found) or not np.issubdtype(found.dtype, np.integer) or found.min() < 0:
+            raise ValueError(f"it holds {found.dtype} {found.shape}, no list of ids")
+    except (OSError, ValueError, EOFError) as error:
+        raise DatagenError(f"{file} is damaged: {error}; write the checkpoint again") from error
+    return np.asarray(found, np.int64)

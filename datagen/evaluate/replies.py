@@ -1,23 +1,20 @@
 """The first exchange of held-out conversations: what the user says, and what each system replies.
 
-A judge rates them from 1 to 10 (`datagen.authoring.judge`, as OmniFlatten does, arXiv 2410.17799). Only the
-first exchange is rated, because then nothing that the assistant of the build has said stands before the reply:
-all that is rated is the system's own.
+A judge rates them from 1 to 10 (`ratings`, as OmniFlatten does, arXiv 2410.17799). Only the first exchange is
+rated, because then nothing that the assistant of the build has said stands before the reply: all that is rated is
+the system's own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from datagen.clock import ceil_div
-from datagen.evaluate.cells import Cell, ratio
 from datagen.evaluate.player import Player
 from datagen.evaluate.recognition import Tools
 from datagen.evaluate.scored_rows import Layout, split_rows
-from datagen.evaluate.tables import Column, Table
 from datagen.records import FLOOR
 from datagen.seeds import rng
 from datagen.shards.manifest import Manifest
@@ -106,19 +103,29 @@ def _exchange(
     return Exchange(row["dialogue_id"], row["language"], question, reply, replied[0]["voice"], row, start, end)
 
 
-def true_replies(found: Sequence[Exchange], layout: Layout, tools: Tools) -> dict[str, list[str]]:
-    """Replies of the build, by row of the table."""
+def decoded_replies(found: Sequence[Exchange], layout: Layout, tools: Tools) -> list[str]:
+    """Transcripts of the replies of the build, from its tokens."""
     heard = []
     for each in found:
         ids = each.row["input_ids"].reshape(-1, layout.width)[:, layout.chunk.assistant]
         frames = ids.reshape(-1, layout.chunk.n_codebooks)[each.start_frames : each.end_frames]
         heard.append(_recognized(frames.reshape(-1), each, tools))
-    return {TRUTH: [each.reply for each in found], TOKENS: heard}
+    return heard
 
 
-def replies(found: Sequence[Exchange], player: Player, tools: Tools, seed: int = 0) -> list[str]:
+def replies(
+    found: Sequence[Exchange],
+    player: Player,
+    tools: Tools,
+    seed: int = 0,
+    tell: Callable[[int], object] = lambda _: None,
+) -> list[str]:
     """Transcripts of a model's reply to each exchange; empty if it says nothing."""
-    return [_recognized(_said(each, player, seed), each, tools) for each in found]
+    heard = []
+    for each in found:
+        heard.append(_recognized(_said(each, player, seed), each, tools))
+        tell(1)
+    return heard
 
 
 def _said(each: Exchange, player: Player, seed: int) -> np.ndarray:
@@ -135,48 +142,3 @@ def _recognized(ids: np.ndarray, each: Exchange, tools: Tools) -> str:
     decoder = tools.detokenizer
     sound = decoder.sound(ids, each.voice)
     return tools.recognizer.transcribe(sound, decoder.rate_hz, each.language or "en").strip()
-
-
-@dataclass(frozen=True)
-class Rating:
-    """Ratings of one reply."""
-
-    dialogue_id: str
-    scores: tuple[int, ...]
-    """1 to 10, repeated; empty if the judge gave none."""
-
-
-def rating_table(
-    rated: Mapping[str, Sequence[Rating]], alphas: Mapping[str, float | None], judge: str, n_repeats: int
-) -> Table:
-    """Mean scores, their difference to the ground truth of the same dialogues, and agreement of the repeats.
-
-    Args:
-        rated: Ratings of each row, of the same dialogues in the same order.
-        alphas: Krippendorff's alpha of each row's repeats; None: too few, or all alike.
-        judge: Name of the judge.
-        n_repeats: Ratings per reply.
-    """
-    truth = {each.dialogue_id: fmean(each.scores) for each in rated.get(TRUTH, ()) if each.scores}
-    columns = (
-        Column("score", "number", "dialogues"),
-        Column("minus ground truth", "number", "dialogues"),
-        Column("agreement (alpha)", "number", "dialogues"),
-    )
-    cells = {name: _rating_cells(each, truth, alphas.get(name)) for name, each in rated.items()}
-    notes = (
-        f"Judge: {judge}, {n_repeats} ratings per reply from 1 to 10. A reply without words is rated 1 without it.",
-        "agreement: Krippendorff's alpha of the repeats; 1 is perfect, 0 is chance.",
-    )
-    return Table.of("dialogue", "LLM score of the first reply", columns, cells, notes)
-
-
-def _rating_cells(each: Sequence[Rating], truth: Mapping[str, float], alpha: float | None) -> dict[str, Cell]:
-    means = [(r.dialogue_id, fmean(r.scores)) for r in each if r.scores]
-    n_repeated = sum(len(r.scores) > 1 for r in each)
-    apart = ((group, (score - truth[group], 1.0)) for group, score in means if group in truth)
-    return {
-        "score": ratio((group, (score, 1.0)) for group, score in means),
-        "minus ground truth": ratio(apart),
-        "agreement (alpha)": Cell(alpha, n=n_repeated, n_groups=n_repeated),
-    }

@@ -30,6 +30,10 @@ Given = tuple[int, NDArray[np.int32]]
 """Number of tokens of chunks before given tokens, and their ids."""
 
 
+class NothingToScoreError(DatagenError):
+    """A build lacks what a measure is about."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Layout of the rows of a task, and the ids of silence.
@@ -83,12 +87,12 @@ def full_duplex_tasks(manifest: Manifest) -> list[str]:
     """The full-duplex tasks of a build.
 
     Raises:
-        DatagenError: If there are none.
+        NothingToScoreError: If there are none.
     """
     tasks = [task for task in TASKS if task in manifest.tasks]
     if not tasks:
         place = manifest.store.url
-        raise DatagenError(f"{place} has no rows of {' or '.join(TASKS)}; it has {', '.join(manifest.tasks)}")
+        raise NothingToScoreError(f"{place} has no rows of {' or '.join(TASKS)}; it has {', '.join(manifest.tasks)}")
     return tasks
 
 
@@ -126,17 +130,17 @@ def need_split(manifest: Manifest, task: str, split: str) -> None:
     """Check that a task has rows in a split.
 
     Raises:
-        DatagenError: If not; says which rows there are.
+        NothingToScoreError: If not; says which rows there are.
     """
     url, splits = manifest.store.url, manifest.tables.get(task, {})
     if task not in manifest.tables:
-        raise DatagenError(
+        raise NothingToScoreError(
             f"{url} has no rows of {task!r}; it has {', '.join(manifest.tasks)}; build with "
             f"--set 'flatten.tasks=[{', '.join([*manifest.tasks, task])}]'"
         )
     if split not in splits:
         fix = f"score one of these, as with --split {next(iter(splits))}" if splits else "add dialogues"
-        raise DatagenError(f"{url} has no {split} rows of {task}; it has {', '.join(splits) or 'none'}; {fix}")
+        raise NothingToScoreError(f"{url} has no {split} rows of {task}; it has {', '.join(splits) or 'none'}; {fix}")
 
 
 def group_of(row: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def answer(system: AudioSystem, user: "Audio", about: dict[str, Any]) -> "Audio"
         What the system says at the same time, of the same length.
 
     Raises:
-        DatagenError: If an answer has another length than its piece.
+        DatagenError: If an answer has another length than its piece, or samples that are no numbers.
     """
     n = ms_to_samples(STEP_MS, system.sample_rate_hz)
     system.start(about)
@@ -75,6 +75,8 @@ def answer(system: AudioSystem, user: "Audio", about: dict[str, Any]) -> "Audio"
                     f"the system answered {heard.shape[0]} samples with {said[-1].shape}: it must say as many as it "
                     "receives; fill with zeros where it is silent"
                 )
+            if not np.isfinite(said[-1]).all():
+                raise DatagenError("the system answered samples that are no finite numbers; check its output")
         return np.concatenate(said)
     finally:
         system.stop()

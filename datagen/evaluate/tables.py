@@ -73,6 +73,18 @@ class Table:
         )
         return cls(name, title, tuple(columns), tuple(made), tuple(notes))
 
+    @classmethod
+    def failed(cls, name: str, reason: str) -> "Table":
+        """In the place of a measure that failed.
+
+        >>> print(Table.failed("asr", "no recognizer").markdown())
+        **asr: failed**
+        <BLANKLINE>
+        no recognizer
+        <BLANKLINE>
+        """
+        return cls(name, f"{name}: failed", (), (), (reason,))
+
     def cell(self, row: str, column: str) -> Cell:
         """The cell of a row and a column.
 
@@ -101,8 +113,8 @@ class Table:
         heads = " | ".join(_marked(head_of(column)) for column in self.columns)
         lines = [f"| | {heads} |", "|---" * (len(self.columns) + 1) + "|"]
         lines += [f"| {' | '.join(map(_marked, texts))} |" for texts in self._texts()]
-        notes = [f"\n{_marked(note)}" for note in self.notes]
-        return "\n".join([f"**{_marked(self.title)}**", "", *lines, *notes]) + "\n"
+        parts = [f"**{_marked(self.title)}**", *["\n".join(lines)] * bool(self.columns), *map(_marked, self.notes)]
+        return "\n\n".join(parts) + "\n"
 
     def html(self) -> str:
         """The table in HTML, without styles and scripts.
@@ -112,7 +124,8 @@ class Table:
         <tr><th scope="row">&lt;b&gt;</th><td>- (n 0)</td></tr></table>
         """
         heads = "".join(f"<th>{_plain(head_of(column))}</th>" for column in self.columns)
-        lines = [f"<table><caption>{_plain(self.title)}</caption><tr><th></th>{heads}</tr>"]
+        head = f"<tr><th></th>{heads}</tr>" if self.columns else ""
+        lines = [f"<table><caption>{_plain(self.title)}</caption>{head}"]
         for name, *texts in self._texts():
             cells = "".join(f"<td>{_plain(text)}</td>" for text in texts)
             lines.append(f'<tr><th scope="row">{_plain(name)}</th>{cells}</tr>')
@@ -122,7 +135,8 @@ class Table:
     def show(self, printer: Console) -> None:
         """Print the table."""
         printer.print(f"[bold]{escape(printable(self.title))}[/]")
-        printer.print(table(["", *(escape(printable(head_of(each))) for each in self.columns)], self._texts()))
+        if self.columns:
+            printer.print(table(["", *(escape(printable(head_of(each))) for each in self.columns)], self._texts()))
         for note in self.notes:
             printer.print(escape(printable(note)))
         printer.print()

@@ -245,4 +245,7 @@ def _negatives(found: Mapping[str, PerRow], name: str, title: str) -> Table:
         }
         for row, scores in found.items()
     }
-    return Table.of(f"{name}_hard_negatives", f"hard negatives that change what it does, from {title}", columns, cells)
+    title = f"hard negatives that change what it does, from {title}"
+    if not kinds:
+        return Table(f"{name}_hard_negatives", title, (), (), ("These rows have none.",))
+    return Table.of(f"{name}_hard_negatives", title, columns, cells)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datagen.errors import DatagenError
+from datagen.export.formats.base import FORMATS
 from datagen.suggest import did_you_mean
 
 
@@ -82,5 +83,6 @@ def preset_of(name: str) -> Preset:
         DatagenError: If there is none.
     """
     if name not in PRESETS:
-        raise DatagenError(f"there is no preset {name!r}{did_you_mean(name, PRESETS) or ';'} {', '.join(PRESETS)}")
+        hint = f"; it is a format: --format {name};" if name in FORMATS else did_you_mean(name, PRESETS) or ";"
+        raise DatagenError(f"there is no consumer {name!r}{hint} consumers: {', '.join(PRESETS)}")
     return PRESETS[name]

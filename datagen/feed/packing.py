@@ -48,11 +48,12 @@ def _best_fit(lengths: NDArray[np.int64], rows: NDArray[np.int64], capacity: int
     rows = rows[np.argsort(-lengths[rows], kind="stable")]
     packed: list[list[int]] = []
     room: list[int] = []
-    by_room: list[tuple[int, int]] = []  # sorted: room left, sequence
+    by_room: list[int] = []  # sorted: room left x number of rows + sequence, one number, which compares faster
+    n = max(len(rows), 1)
     for row, need in zip(rows.tolist(), lengths[rows].tolist(), strict=True):
-        place = bisect_left(by_room, (need, 0))
+        place = bisect_left(by_room, need * n)
         if place < len(by_room):
-            left, index = by_room.pop(place)
+            left, index = divmod(by_room.pop(place), n)
             left -= need
             packed[index].append(row)
             room[index] = left
@@ -61,5 +62,5 @@ def _best_fit(lengths: NDArray[np.int64], rows: NDArray[np.int64], capacity: int
             packed.append([row])
             room.append(left)
         if left:
-            insort(by_room, (left, index))
+            insort(by_room, left * n + index)
     return packed, room

@@ -1,5 +1,6 @@
 """One training row in readable parts: chunks of the streamed tasks, runs of the others."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import groupby, islice
@@ -29,11 +30,13 @@ _SHOWN_CODES = 6
 _HTML_CHUNKS = 60
 """Chunks that a notebook shows; all are in `Row.chunks`."""
 _PRINTED_CHUNKS = 60
+_REST_COLUMNS = 45
+"""Characters that time, text and marks need at least beside the codes."""
 _STYLES = {"text": "green", "special": "magenta", "speech": "cyan", "unused": "red"}
-_LEGEND = (
-    "speech: one cell or number per frame, its first code; · silence; green: text; magenta: special tokens; "
-    "dim: not learned"
-)
+_LEGEND = "speech: one cell or number per frame, its first code; · silence; green: text; dim: the user's, not learned"
+_LEGEND_OF_RUNS = "numbers: the first codes of a stretch of speech, and their count; green: text; dim: not learned"
+_BLOCK = re.compile(r"(?=<\|so[st]\|>)")
+"""Places within special tokens at which text or speech begins."""
 
 
 class OpenedBuild(Protocol):
@@ -180,6 +183,18 @@ class StoredRow(records.Row):
         for (name, learned), run in groupby(tokens, key=lambda token: (kind(token[0]), token[1])):
             yield TokenRun(name, learned, self._shown(name, [token for token, _ in run]))
 
+    def blocks(self) -> Iterator[list[TokenRun]]:
+        """The runs in lines for a reader: each begins where text or speech is opened, as a turn does."""
+        block = list[TokenRun]()
+        for run in self.runs():
+            for k, part in enumerate(_BLOCK.split(run.shown) if run.kind == "special" else [run.shown]):
+                if k and any(held.kind != "special" for held in block):
+                    yield block
+                    block = []
+                if part:
+                    block.append(TokenRun(run.kind, run.learned, part))
+        yield block
+
     def _shown(self, kind: str, ids: list[int]) -> str:
         if kind == "text":
             return self._text(ids)
@@ -249,12 +264,22 @@ def event_name(kind: str, role: str) -> str:
     return kind.replace("barge_in", "barge-in").replace("_", " ") + (" (assistant)" if role == "assistant" else "")
 
 
+def event_meaning(kind: str) -> str:
+    """The meaning of an event for a reader, without marks of code; empty for an unknown kind.
+
+    >>> event_meaning("got_it")
+    'a barge-in that signals understanding, so that the other moves on; same times as its barge-in'
+    """
+    named = re.sub(r"`(\w+_\w+)`", lambda found: event_name(found[1], ""), records.EVENTS.get(kind, ""))
+    return re.sub(r"`([^`]+)`", r"“\1”", named)
+
+
 def paint(row: StoredRow, n_chunks: int, codes: bool) -> None:
     """Print a row; speech as coloured cells, or as numbers with `codes` or without colour."""
     from datagen.terminal import console
 
     to = console()
-    for part in _parts(row, n_chunks, codes or not to.is_terminal):
+    for part in _parts(row, n_chunks, codes or not to.is_terminal, to.width):
         to.print(part)
 
 
@@ -264,33 +289,48 @@ def painted(row: StoredRow) -> str:
 
     to = console()
     with to.capture() as captured:
-        for part in _parts(row, _PRINTED_CHUNKS, not to.is_terminal):
+        for part in _parts(row, _PRINTED_CHUNKS, not to.is_terminal, to.width):
             to.print(part)
     return captured.get().rstrip("\n")
 
 
-def _parts(row: StoredRow, n_chunks: int, codes: bool) -> "Iterator[Text | Table]":
+def _parts(row: StoredRow, n_chunks: int, codes: bool, width: int) -> "Iterator[Text | Table]":
     from rich.text import Text
 
     yield Text(row.title)
     for chunk, text in row.given():
         yield Text(f"given before chunk {chunk}: {text}", style="magenta")
     if row.is_streamed:
-        yield _chunks(row, n_chunks, codes)
+        yield _chunks(row, n_chunks, codes, width)
         if row.n_chunks > n_chunks:
             yield Text(f"... {row.n_chunks - n_chunks} more chunks; --chunks {row.n_chunks} paints all")
     else:
-        runs = [(f"{run.shown}  ", _STYLES[run.kind] + ("" if run.learned else " dim")) for run in row.runs()]
-        yield Text.assemble(*runs)
-    yield Text(_LEGEND, style="dim")
+        yield _blocks(row)
+    yield Text(_LEGEND if row.is_streamed else _LEGEND_OF_RUNS, style="dim")
 
 
-def _chunks(row: StoredRow, n_chunks: int, codes: bool) -> "Table":
+def _blocks(row: StoredRow) -> "Table":
+    """A table of the blocks of a row without chunks, and whether a model learns something of each."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("loss", "tokens", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for block in row.blocks():
+        shown = [(run.shown, _STYLES[run.kind] + ("" if run.learned else " dim")) for run in block]
+        learned = any(run.learned for run in block)
+        table.add_row("learned" if learned else "", Text("  ").join(Text(text, style) for text, style in shown))
+    return table
+
+
+def _chunks(row: StoredRow, n_chunks: int, codes: bool, width: int) -> "Table":
     """A table of chunks: time, user speech, assistant text, assistant speech, marks."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table("s", "user speech", "assistant text", "assistant speech", "", box=None, header_style="bold")
+    n_cells = row.layout.n_speech * (5 if codes else 1)
+    for column in (table.columns[1], table.columns[3]):
+        column.no_wrap = 2 * n_cells + _REST_COLUMNS <= width  # else codes, like text, continue on a second line
     for chunk in islice(row.chunks(), n_chunks):
         table.add_row(
             f"{chunk.start_samples / row.output.sample_rate_hz:6.1f}",

@@ -1,5 +1,6 @@
 """The timing report of a build, as JSON and as tables in a terminal."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -194,8 +195,9 @@ def number(name: str, value: float | None) -> str:
 def words(name: str) -> str:
     """A name for a reader, without its unit.
 
-    >>> words("fto_below_200_share"), words("user_fto")
-    ('FTO below 200', 'user FTO')
+    >>> words("fto_below_200_share"), words("user_fto"), words("gaps_a_minute")
+    ('FTO below 200 ms', 'user FTO', 'gaps per minute')
     """
     plain = name.removesuffix("_ms").removesuffix("_share").replace("barge_in", "barge-in").replace("_", " ")
+    plain = re.sub(r"below \d+$", r"\g<0> ms", plain.replace(" a minute", " per minute"))
     return plain.replace("fto", "FTO").replace("ipu", "IPU")

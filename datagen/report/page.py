@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from datagen.evaluate.tables import Document
-from datagen.inspect.rows import event_name
+from datagen.inspect.rows import event_meaning, event_name
 from datagen.measure.charts import Chart, span, strip
 from datagen.measure.timing_report import number, words
 from datagen.records import EVENTS, SPLITS, TRANSFERS
@@ -34,10 +34,10 @@ _FIGURES = {
     "fto_mode_ms": "Floor-transfer offset, most frequent",
     "fto_below_200_share": "Transfers before 200 ms",
     "fto_below_500_share": "Transfers before 500 ms",
-    "user_fto_median_ms": "The user's offset, median",
-    "user_fto_below_200_share": "The user's before 200 ms",
-    "user_fto_below_500_share": "The user's before 500 ms",
-    "user_overlap_of_transfers_share": "The user's that overlap",
+    "user_fto_median_ms": "Offset to the user, median",
+    "user_fto_below_200_share": "Transfers to the user before 200 ms",
+    "user_fto_below_500_share": "Transfers to the user before 500 ms",
+    "user_overlap_of_transfers_share": "Transfers to the user that overlap",
     "gap_median_ms": "Gap, median",
     "overlap_mode_ms": "Overlap, most frequent length",
     "overlap_below_1000_share": "Overlaps shorter than 1 s",
@@ -111,7 +111,7 @@ def render(content: Content) -> str:
         figures=_figures(content.timing) if content.timing else [],
         others=_others(content.timing) if content.timing else [],
         parts=_parts(content.timing) if content.timing else None,
-        events=EVENTS,
+        events={kind: event_meaning(kind) for kind in EVENTS},
         voices=_voices(content.survey) if content.survey else [],
         order=lambda splits: sorted(splits.items(), key=lambda item: (*SPLITS, item[0]).index(item[0])),
         picks=[_pick(talk) for talk in content.talks],

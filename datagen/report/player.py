@@ -14,8 +14,8 @@ from datagen.errors import DatagenError
 from datagen.inspect import Sound, StoredConversation, StoredRow
 from datagen.inspect.conversation import decoded
 from datagen.inspect.html import inert
-from datagen.inspect.rows import event_name
-from datagen.records import EVENTS, HARD_NEGATIVES, Event, Mixing, Spoken, Streams
+from datagen.inspect.rows import event_meaning, event_name
+from datagen.records import HARD_NEGATIVES, Event, Mixing, Spoken, Streams
 from datagen.report.choice import LEAD_S, longest, opening, part, stretch
 from datagen.report.lines import lines_of
 
@@ -248,7 +248,7 @@ def _event(event: Event, clock: PlayerClock) -> dict[str, Any]:
         "start_ms": clock.ms(event.start_samples),
         "end_ms": clock.ms(event.end_samples),
         "label": inert(event_name(event.kind, event.role)),
-        "meaning": EVENTS.get(event.kind, ""),
+        "meaning": event_meaning(event.kind),
         "hard_negative": (event.kind, event.role) in HARD_NEGATIVES,
     }
 

@@ -115,7 +115,9 @@ class Manifest(Identity):
         """
         if not store.exists(MANIFEST):
             hint = (
-                "the build is unfinished: run `datagen build` again to resume it"
+                "it is an export, which `datagen check` and the package that it was made for read"
+                if store.exists("export.json")
+                else "the build is unfinished: run `datagen build` again to resume it"
                 if store.exists("plan.json")
                 else "there is no build"
             )

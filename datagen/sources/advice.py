@@ -13,7 +13,7 @@ FIXES = {
     "too_many_speakers": "name the roles of all speakers under input.roles",
     "ambiguous_shape": "set input.shape to one of the shapes named there",
     "bad_turns": "fix the list of turns, or describe it under input.mapping",
-    "bad_text": "give text for each turn",
+    "bad_text": "give text for each turn; if its field has another name, set input.mapping (docs/sources.md)",
     "not_text": "leave such records out: the answer rests on an image or sound",
     "role_labels": "split the text at its role labels, or describe them under input.mapping (labels)",
     "tool_turns": "give records in which the assistant answers in words",

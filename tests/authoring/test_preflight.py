@@ -12,6 +12,7 @@ from datagen.authoring.live import Live
 from datagen.authoring.prompts import load_prompt, names, shown
 from datagen.authoring.spend import count_messages
 from datagen.errors import EngineError, LimitError, ResumeError, SourceError
+from datagen.records import EMOTIONS, PACES, STYLE_PARTS
 from datagen.run.job import Watcher
 from tests.authoring import model
 from tests.authoring.conftest import TALK, llm
@@ -209,6 +210,7 @@ def test_prompts_are_short(stem):
     name, language = stem.split(".")
     prompt = load_prompt(name, language)
     more = {"source_language": "Chinese", "max_barge_ins": 2, "max_hesitations": 2, "max_backchannels": 2}
+    more |= {"max_styles": 2, "parts": STYLE_PARTS, "emotions": EMOTIONS, "paces": PACES}
     values = {key: value for key, value in {**more, "turns": shown(TALK.turns)}.items() if key in prompt.variables}
     assert count_messages(prompt.render(**values)) <= SHORT.get(name, 700)
     without = prompt.render(0, **values)

@@ -65,5 +65,5 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    with pytest.raises(EngineMissingError, match=r"duplex-datagen\[rooms\]"):
+    with pytest.raises(EngineMissingError, match=r"pip install .*\[rooms\]"):
         rooms()

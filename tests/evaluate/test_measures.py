@@ -4,6 +4,9 @@ Engines are the shipped fakes; the recognizer of this file knows what each sound
 """
 
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +23,9 @@ from datagen.evaluate.continuation import continued
 from datagen.evaluate.loss import held_rows, token_nats
 from datagen.evaluate.measures import SHUFFLED, UNTRAINED, Measures, ModelRows, rows_of_models
 from datagen.evaluate.models import CausalModel
+from datagen.evaluate.ratings import Rated, Rating, rating_table
 from datagen.evaluate.recognition import SOUND, TOKENS, Recognizer
-from datagen.evaluate.replies import TRUTH, Rating, rating_table
+from datagen.evaluate.replies import TRUTH
 from datagen.evaluate.scored_rows import Layout, split_rows, with_other_users
 from datagen.evaluate.tables import Document
 from datagen.evaluate.utterances import utterances
@@ -137,10 +141,10 @@ def test_a_build_of_rows_alone_has_no_original_sound(build, tmp_path):
     assert table.cell(TOKENS, "WER en").n > 0
     assert "mix.keep_audio=true" in " ".join(table.notes)
     with pytest.raises(DatagenError, match="evaluate the build that has the conversations"):
-        Measures(flat, split="train").replies()
+        Measures(flat, split="train").exchanges()
 
 
-@pytest.mark.parametrize("measure", ["asr", "tts", "turns", "loss"])
+@pytest.mark.parametrize("measure", ["asr", "tts", "turns"])
 def test_rows_that_are_not_there_are_named_with_a_fix(build, tmp_path, measure):
     out = str(made(tmp_path, "flatten.tasks=[four_stream]", n=3)[0])
     with pytest.raises(DatagenError, match=r"no dev rows|has no rows of"):
@@ -220,9 +224,10 @@ def test_other_users_change_the_user_alone(build):
 
 
 def test_the_first_exchange_is_what_the_dialogue_says(build):
-    found, texts = Measures(build, split="train", asr_engine=lambda: Loudness({})).replies()
+    measures = Measures(build, split="train", asr_engine=lambda: Loudness({}))
+    found = measures.exchanges()
+    texts = measures.replies(found)
     assert len(found) > 2
-    assert texts[TRUTH] == [each.reply for each in found]
     for each in found:
         assert each.user.startswith("Tell me about")
         assert each.reply.startswith("Sure")
@@ -233,7 +238,8 @@ def test_a_model_replies_in_the_time_of_the_true_reply(build):
     layout = Layout.of(build.manifest, "two_stream")
     rows = [row["input_ids"] for row in split_rows(build.manifest, "two_stream", "train")]
     measures = Measures(build, ModelRows({"knowing": Knowing(rows)}), "train", asr_engine=lambda: Loudness({}))
-    found, texts = measures.replies()
+    found = measures.exchanges()
+    texts = measures.replies(found)
     assert texts["knowing"] == texts["ground-truth tokens"]
     for each in found:
         speaks = ~layout.silent(each.row["input_ids"])
@@ -241,13 +247,16 @@ def test_a_model_replies_in_the_time_of_the_true_reply(build):
 
 
 def test_ratings_are_compared_within_a_dialogue():
-    truth = [Rating("a", (8, 8)), Rating("b", (4, 4)), Rating("c", ())]
-    model = [Rating("a", (6, 4)), Rating("b", (3, 3)), Rating("c", (9,))]
-    table = rating_table({TRUTH: truth, "m": model}, {TRUTH: None, "m": 0.5}, "judge", 2)
+    truth = Rating("a", (8, 8)), Rating("b", (8, 8)), Rating("c", (), ("refused: no", "refused: no"))
+    model = Rating("a", (6, 4)), Rating("b", (3, 3)), Rating("c", (9,), ("not_json: x",))
+    table = rating_table({TRUTH: Rated(truth), "m": Rated(model, 0.5)}, "judge", 2)
     assert (table.cell("m", "score").value, table.cell("m", "score").n) == (pytest.approx(17 / 3), 3)
-    assert (table.cell("m", "minus ground truth").value, table.cell("m", "minus ground truth").n) == (-2, 2)
+    assert (table.cell("m", "minus ground truth").value, table.cell("m", "minus ground truth").n) == (-4, 2)
     assert (table.cell("m", "agreement (alpha)").value, table.cell("m", "agreement (alpha)").n) == (0.5, 2)
     assert table.cell(TRUTH, "agreement (alpha)").value is None
+    failed = [table.cell(name, "failed") for name in (TRUTH, "m")]
+    assert [(cell.value, cell.n) for cell in failed] == [(2 / 6, 6), (1 / 6, 6)]
+    assert table.notes[-1] == "3 ratings gave no score: 2 x refused: no; 1 x not_json: x."
 
 
 # -- rows of models, and commands ---------------------------------------------------------------------------------
@@ -313,11 +322,73 @@ def test_a_missing_measure_ends_its_command_and_is_named_by_all(tmp_path, monkey
     assert names[-1] == "turns_agreement" and "sound_assistant" in names
 
 
-@pytest.mark.parametrize("named", ["silent", "=x", "a="])
+@pytest.mark.parametrize("named", [["silent"], ["=x"], ["a="], ["a=cat", "a=cat"]])
 def test_a_system_needs_a_name_and_an_address(build, named):
-    assert invoked("turns", build.url, "--system", named).exit_code == 2
+    assert invoked("turns", build.url, *(part for each in named for part in ("--system", each))).exit_code == 2
+
+
+@pytest.mark.parametrize("address", ["no-such-program-anywhere --fast", "tcp://here", "'unclosed"])
+def test_a_system_that_cannot_be_started_is_found_before_anything_runs(address, tmp_path):
+    found = invoked("all", str(tmp_path / "no build"), "--system", f"mine={address}")
+    assert found.exit_code == 1 and "no build" not in found.stderr
+    assert address in found.stderr
+
+
+def test_a_system_that_fails_leaves_the_tables_from_tokens(build):
+    found = invoked("turns", build.url, "--split", "train", "--rows", "1", "--system", f"mine={sys.executable} -c 1/0")
+    assert found.exit_code == 1
+    assert "failed, sound: the system" in found.stderr and "ZeroDivisionError" in found.stderr
+    assert "assistant turn-taking, from tokens" in found.stdout and "sound: failed" in found.stdout
+
+
+def test_a_loss_without_a_model_asks_for_one(build):
+    found = invoked("loss", build.url, "--split", "train")
+    assert found.exit_code == 1 and "--model DIR" in found.stderr
 
 
 def test_a_file_of_tables_has_a_known_ending(build, tmp_path):
     result = invoked("loss", build.url, "--to", str(tmp_path / "scores.pdf"))
     assert result.exit_code == 1 and "ends with .json, .md, .html, .txt" in result.stderr
+
+
+def test_a_folder_of_tables_that_is_not_there_is_found_before_anything_runs(tmp_path):
+    found = invoked("all", str(tmp_path / "no build"), "--to", str(tmp_path / "nowhere" / "scores.json"))
+    assert found.exit_code == 1 and "there is no folder" in found.stderr and "no build" not in found.stderr
+
+
+def broken(folder, file, data):
+    folder.joinpath(file).write_bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda m: broken(m, "model.safetensors", m.joinpath("model.safetensors").read_bytes()[:999]), "cannot load"),
+        (lambda m: broken(m, "config.json", b"{"), "cannot load .* complete and undamaged"),
+        (lambda m: broken(m, "token_ids.npy", b"x"), "token_ids.npy is damaged"),
+        (lambda m: np.save(m / "token_ids.npy", np.zeros(3)), "no list of ids"),
+        (lambda m: m.joinpath("config.json").unlink(), "has no config.json"),
+        (shutil.rmtree, "does not exist; .* models of a hub"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_one_message(build, checkpoint, tmp_path, harm, reason):
+    copy = Path(shutil.copytree(checkpoint, tmp_path / "model"))
+    harm(copy)
+    with pytest.raises(DatagenError, match=reason):
+        rows_of_models([str(copy)], build.vocabulary.size)
+
+
+@pytest.mark.parametrize("name", ["oracle", TRUTH, SHUFFLED, TOKENS, "mine"])
+def test_a_row_has_a_name_of_its_own(build, name):
+    models = ModelRows({"mine": Knowing([])}, {SHUFFLED: Knowing([])})
+    with pytest.raises(DatagenError, match="another row"):
+        Measures(build, models, systems={name: "cat"})
+    with pytest.raises(DatagenError, match="row of the controls"):
+        rows_of_models([f"{UNTRAINED}=x"], 9)
+
+
+@pytest.mark.parametrize("named", ["", "a="])
+def test_a_model_needs_a_folder(named):
+    with pytest.raises(DatagenError, match="names no folder"):
+        rows_of_models([named], 9)

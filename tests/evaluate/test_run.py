@@ -246,7 +246,7 @@ def test_what_cannot_be_scored(out, tmp_path):
         split_rows(manifest, split="dev")
     with pytest.raises(DatagenError, match="no full-duplex rows of 'asr'; it has three_stream, two_stream"):
         split_rows(manifest, task="asr")
-    with pytest.raises(DatagenError, match=r"does not exist; did train\.py finish"):
+    with pytest.raises(DatagenError, match=r"does not exist; name the folder of a checkpoint"):
         load(str(tmp_path / "absent"), 50)
     with pytest.raises(DatagenError, match="contains no model"):
         load(str(tmp_path), 50)

@@ -20,6 +20,7 @@ from datagen.evaluate.sound import LABELS, TRUTH, HeardRow, sound_turn_taking, s
 from datagen.evaluate.systems import Cascade, Echo, Oracle, Silent, answer
 from datagen.shards.layout import ChunkLayout
 from datagen.shards.vocab import SPECIALS, Vocabulary
+from tests.run.builds import alive, until
 
 RATE, FRAME_MS = 24_000, 40
 VOCABULARY = Vocabulary(n_text=2, special_offset=2, speech_offset=2 + len(SPECIALS), codebook_size=512)
@@ -141,6 +142,15 @@ def test_an_answer_as_long_as_its_piece_is_demanded():
         answer(Short(RATE), np.zeros(5000, np.float32), {})
 
 
+def test_samples_that_are_no_numbers_are_refused():
+    class Broken(Silent):
+        def step(self, heard):
+            return heard * np.nan
+
+    with pytest.raises(DatagenError, match="no finite numbers"):
+        answer(Broken(RATE), np.zeros(5000, np.float32), {})
+
+
 # -- commands and servers -----------------------------------------------------------------------------------------
 
 COPY = (
@@ -184,12 +194,52 @@ def test_a_server_is_heard_as_a_command_is():
         ("tcp://127.0.0.1:1", "cannot be started"),
         ("'unclosed", "cannot be started"),
         ("", "cannot be started"),
-        (command("import sys; sys.exit('I have no weights')"), "has ended .*I have no weights"),
+        (command("import sys; sys.exit('I have no weights')"), r"has ended.*status 1: I have no weights"),
+        (command("raise RuntimeError('no memory')"), r"\(status 1: RuntimeError: no memory\)"),
+        (command("import os, sys; os.kill(os.getpid(), 9)"), r"has ended.*\(status -9\)"),
+        (command("import os; os.write(1, os.read(0, 9600)); os.close(1); os.read(0, 9600)"), "closed its .* output"),
+        (command("import os; os.write(1, b'RIFF' + bytes(99)); os.read(0, 99)"), "bare 16-bit samples"),
     ],
 )
 def test_a_system_that_does_not_run_is_named_with_its_reason(address, reason):
     with pytest.raises(DatagenError, match=reason):
         answer(Piped(address, RATE), HEARD, {})
+
+
+FEW = "import os\nwhile data := os.read(0, 3840): os.write(1, data[:len(data) // 4 * 2])"
+MANY = "import os\nwhile data := os.read(0, 3840): os.write(1, data * 2)"
+DEAF = "import os, time\nwhile True: time.sleep(99)"
+
+
+@pytest.mark.parametrize(
+    ("code", "pace", "patience_s", "reason"),
+    [
+        (FEW, "lockstep", 0.4, "samples and then nothing for 0 s; .* --pace real"),
+        (DEAF, "lockstep", 0.4, "wrote 0 of 1,920 samples and then nothing"),
+        (MANY, "lockstep", 60, "more than 1 s of sound before its time; .* --rate"),
+        ("import os\nwhile True: os.write(1, bytes(65536))", "lockstep", 60, "more than 1 s of sound before its time"),
+        (DEAF, "real", 0.4, "has read nothing for 0 s"),
+    ],
+)
+def test_a_system_that_keeps_to_no_pace_is_refused(code, pace, patience_s, reason, monkeypatch):
+    """Its threads are gone afterwards."""
+    monkeypatch.setattr("datagen.evaluate.piped._PATIENCE_S", patience_s)
+    long, n_before = np.tile(HEARD, 20), threading.active_count()
+    system = Piped(command(code), RATE, pace, sleep=lambda seconds: None, clock=iter(range(10**6)).__next__)
+    with pytest.raises(DatagenError, match=reason):
+        answer(system, long, {})
+    assert threading.active_count() == n_before
+
+
+def test_programs_that_a_system_has_started_end_with_it(tmp_path):
+    """A shell script waits for its program, which holds the pipes."""
+    mark = tmp_path / "pid"
+    inner = f"import os\nopen({str(mark)!r}, 'w').write(str(os.getpid()))\n{COPY}"
+    script = tmp_path / "serve.sh"
+    script.write_text(f"{command(inner)}\necho done\n")
+    said = answer(Piped(f"sh {script}", RATE), HEARD, {})
+    assert np.abs(said - HEARD).max() < 1 / 32_000
+    until(lambda: not alive(int(mark.read_text())))
 
 
 class FakeLine:
@@ -200,12 +250,14 @@ class FakeLine:
         self.heard: list[bytes] = []
         self._arrives: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._wants = threading.Semaphore(0)
+        self._written = threading.Semaphore(0)
 
     def clock(self) -> float:
         return self.now_s
 
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
+        self._written.acquire()  # the piece of this step
         due = len(self.heard) - 1 - self.delay
         if 0 <= due < self.n_pieces:
             self._wants.acquire()  # the reader waits
@@ -215,14 +267,18 @@ class FakeLine:
 
     def write(self, data: bytes) -> None:
         self.heard.append(data)
+        self._written.release()
 
     def read(self) -> bytes:
         self._wants.release()
         return self._arrives.get()
 
-    def close(self) -> str:
+    def close(self, wait_s: float = 0.0) -> str:
         self._arrives.put(b"")
         return ""
+
+    def release(self) -> None:
+        pass
 
 
 def live(line: FakeLine) -> Piped:
@@ -241,3 +297,18 @@ def test_in_real_time_an_answer_is_played_when_it_arrives(delay):
 def test_in_real_time_what_does_not_arrive_is_silence():
     said = answer(live(FakeLine(0, n_pieces=8)), HEARD, {})
     assert said[: 8 * 1920].any() and not said[8 * 1920 :].any()
+
+
+def test_in_real_time_a_flood_is_not_held():
+    class Flood(FakeLine):
+        def read(self):
+            return bytes(601 * 2 * RATE)
+
+        def sleep(self, seconds):
+            self.now_s += seconds
+            until(lambda: system._arrived.qsize() == 2)  # the flood, and its end
+
+    line = Flood(0)
+    system = live(line)
+    with pytest.raises(DatagenError, match="more than 600 s of sound before its time"):
+        answer(system, HEARD, {})

@@ -311,11 +311,20 @@ def test_shards_flattened_anew_have_nothing_to_export(out, tmp_path):
     assert not (tmp_path / "to").exists()
 
 
+def test_an_export_read_as_a_build_is_named(tmp_path):
+    for name in ("plan.json", "export.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(StoreError, match=r"has no manifest\.json; it is an export"):
+        datagen.inspect.open(str(tmp_path))
+
+
 def test_a_format_or_a_consumer_that_is_not_there_is_named(out, tmp_path):
     with pytest.raises(DatagenError, match=r"there is no export format 'moshy'.*moshi"):
         send(out, tmp_path / "to", "moshy")
-    with pytest.raises(DatagenError, match=r"there is no preset 'nemoo'.*nemo"):
+    with pytest.raises(DatagenError, match=r"there is no consumer 'nemoo'; did you mean nemo\?.*nemo"):
         send(out, tmp_path / "to", preset="nemoo")
+    with pytest.raises(DatagenError, match=r"no consumer 'preference'; it is a format: --format preference; "):
+        send(out, tmp_path / "to", preset="preference")
     with pytest.raises(DatagenError, match=r"cannot load the export format no_such_module:Format"):
         send(out, tmp_path / "to", "no_such_module:Format")
     with pytest.raises(DatagenError, match=r"name a format"):

@@ -11,6 +11,13 @@ from datagen.inspect.rows import marks_of
 from tests.run.builds import made
 
 
+@pytest.fixture(scope="module")
+def turns(tmp_path_factory) -> Output:
+    """A build with all tasks of turns."""
+    tasks = "flatten.tasks=[asr, four_stream, interleaved, chat, three_stream]"
+    return Output(str(made(tmp_path_factory.mktemp("turns"), tasks, "flatten.interleave={text: 2, speech: 5}")[0]))
+
+
 @pytest.mark.parametrize("task", ["three_stream", "two_stream"])
 def test_chunks_hold_every_token_of_the_row(output, work, task):
     row = output.row(task, 0)
@@ -65,6 +72,33 @@ def test_runs_join_to_the_row(output, work):
     said = [run.shown for run in runs if run.kind == "text"]
     texts = [u.spoken for u in output.conversation(row.dialogue_id).streams.utterances]  # whole turns
     assert said == texts
+
+
+@pytest.mark.parametrize("task", ["four_stream", "interleaved", "chat", "asr"])
+def test_blocks_begin_where_text_or_speech_does_and_hold_the_row(turns, task):
+    row = turns.row(task, 0)
+    blocks = list(row.blocks())
+    shown = "".join(run.shown for block in blocks for run in block)
+    assert shown == "".join(run.shown for run in row.runs())
+    openings = [block[0].shown for block in blocks]
+    assert openings[0].startswith(("<|sos|>", "<|asr|>"))
+    assert {name[:7] for name in openings[1:]} <= {"<|sos|>", "<|sot|>"}
+    assert all(run.shown.count("<|so") <= 1 for block in blocks for run in block)
+    learned = [any(run.learned for run in block) for block in blocks]
+    if task == "chat":
+        assert learned == [*[False] * (len(blocks) - 2), True, True]
+    if task == "interleaved":  # a question without text, then an answer in one block
+        assert learned[:2] == [False, True]
+        assert [run.kind for run in blocks[1]][:5] == ["special", "text", "speech", "text", "speech"]
+
+
+def test_a_row_of_turns_is_painted_a_block_per_line(turns):
+    row = turns.row("interleaved", 0)
+    lines = str(row).splitlines()
+    assert [line.split("<|")[0].strip() for line in lines if "<|so" in line][:2] == ["", "learned"]
+    assert lines[-1].startswith("numbers: the first codes")
+    assert str(turns.row("three_stream", 0)).splitlines()[-1].startswith("speech: one cell")
+    assert row._repr_html_().count(">learned<") == sum(any(run.learned for run in block) for block in row.blocks())
 
 
 def test_print_shows_what_the_terminal_command_paints(output, capsys):

@@ -11,6 +11,7 @@ from datagen.audit.audit import PREDICTORS
 from datagen.errors import DatagenError, LimitError
 from datagen.evaluate.cells import Cell
 from datagen.evaluate.tables import Column, Document, Table
+from datagen.report.page import render
 from datagen.report.report import default_file, read, write_report
 from datagen.run.reflatten import reflatten
 from tests.report.conftest import HOSTILE, talks_of
@@ -90,6 +91,18 @@ def test_another_tokenizer_version_is_named_and_nothing_decoded(tmp_path):
     content = read(output, 1)
     assert "of old" in content.mute
     assert [talk["sounds"] for talk in content.talks] == [{}]
+
+
+def test_the_page_states_the_origin_of_weights_and_events_in_words(tmp_path):
+    out, _ = made(tmp_path, n=2)
+    output = datagen.inspect.open(str(out))
+    engines = output.manifest.engines
+    engines["tts"] = replace(engines["tts"], lineage="distilled from <a hummer>")
+    text = render(read(output, 0))
+    assert "<dt>tts made of</dt><dd><bdi>distilled from &lt;a hummer&gt;</bdi></dd>" in text
+    meanings = text.partition("What the events mean")[2].partition("</dl>")[0]
+    assert "same times as its barge-in" in meanings
+    assert "`" not in meanings
 
 
 def test_a_build_of_rejects_alone(tmp_path):

@@ -99,7 +99,8 @@ function between() {
   for (const e of state.talk.events) {
     if (e.kind !== "gap" && !OVERLAPS.has(e.kind)) continue;
     const n_ms = e.end_ms - e.start_ms;
-    const text = n_ms * state.zoom > 24 ? `${e.kind === "gap" ? "" : "−"}${n_ms}` : "";
+    const wide = n_ms * state.zoom, unit = wide > 48 ? " ms" : "";
+    const text = wide > 24 ? `${e.kind === "gap" ? "" : "−"}${n_ms}${unit}` : "";
     const bar = place(make("span", e.kind === "gap" ? "" : "overlap", text), e.start_ms, e.end_ms);
     bar.title = `${e.label} of ${n_ms} ms`;
     node.append(bar);
@@ -209,7 +210,7 @@ function drawRow() {
   if (!row) return lines.replaceChildren();
   const table = make("table"), head = make("tr"), body = make("tbody"), top = make("thead");
   const streamed = row.lines.some((line) => line.user);
-  state.hasText = row.task === "three_stream";
+  state.hasText = row.task !== "two_stream"; // of `parallel` too
   const names = streamed ? ["user speech", ...(state.hasText ? ["assistant text"] : []), "assistant speech", "what happens"]
     : ["stream", "tokens", "loss"];
   for (const name of ["time", ...names]) {

@@ -139,5 +139,5 @@ def test_hesitations_alone_are_not_judged():
 def test_a_recognizer_without_the_packages_to_compare_is_refused_before_any_speech(monkeypatch):
     monkeypatch.setitem(sys.modules, "jiwer", None)
     Gate(VerifyConfig())
-    with pytest.raises(EngineMissingError, match=r"duplex-datagen\[asr\]"):
+    with pytest.raises(EngineMissingError, match=r"pip install .*\[asr\]"):
         Gate(VerifyConfig(), Hearing("x"))
