@@ -30,7 +30,7 @@ _n_folders = count()
 
 
 @contextmanager
-def s3_server() -> Iterator[str]:
+def s3_server(address: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """An S3 server, moto's, with one bucket; gives its endpoint. It knows the precondition of GCS's dialect too."""
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
@@ -46,10 +46,10 @@ def s3_server() -> Iterator[str]:
         with one_at_a_time:  # moto checks If-None-Match and writes in two steps; on S3 it is one
             return list(app(environ, start_response))
 
-    server = make_server("127.0.0.1", 0, atomic, threaded=True)
+    server = make_server(address, port, atomic, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    endpoint = f"http://127.0.0.1:{server.server_port}"
+    endpoint = f"http://{address}:{server.server_port}"
     try:
         with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")):
             yield endpoint

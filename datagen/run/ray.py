@@ -44,6 +44,8 @@ _LOOK_SECONDS = 5.0
 Watch = Callable[[list[WorkerState]], None]
 """A function that receives what each worker does."""
 _CONNECT_SECONDS = 10.0
+_SILENT_SECONDS = 20.0
+"""After which a head that does not answer is reported; after 60 s Ray ends the driver, which then says nothing."""
 
 
 def run_ray(
@@ -82,9 +84,10 @@ def run_ray(
         for begin in range(0, len(units), _UNITS_A_PASS):
             left = set(units[begin : begin + _UNITS_A_PASS])
             for _ in range(_PASSES):
-                for marker in _markers(job, sorted(left), pools, board, notice):
-                    left.discard(marker.unit)
-                    done(marker)
+                with _ends_the_pass(notice):
+                    for marker in _markers(job, sorted(left), pools, board, notice):
+                        left.discard(marker.unit)
+                        done(marker)
                 if not left:
                     break
                 notice(f"Ray lost {len(left)} units; they are run again")
@@ -93,6 +96,21 @@ def run_ray(
                     f"Ray lost units {sorted(left)[:5]} {_PASSES} times; see its logs for the reason. "
                     "Finished units are kept; run the same command again to resume"
                 )
+
+
+@contextmanager
+def _ends_the_pass(notice: Notice) -> Iterator[None]:
+    """Let the loss of an actor that Ray Data itself needs end a pass instead of the build.
+
+    Ray Data pins one actor per cluster to the node of the first driver of that cluster, which may be
+    another build's. If that node dies, Ray Data fails, and makes a new one the next time.
+    """
+    from ray.exceptions import ActorUnschedulableError, RayActorError
+
+    try:
+        yield
+    except (ActorUnschedulableError, RayActorError) as error:
+        notice(f"Ray: {_first_line(error)}")
 
 
 def _markers(
@@ -269,7 +287,8 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
     if terminates is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminates)  # Ray sets its own
     try:
-        with _native_messages_aside(), _ray_speaks_through(notice):
+        head = ray.get_runtime_context().gcs_address
+        with _native_messages_aside(), _ray_speaks_through(notice), head_watched(head, notice):
             yield
     finally:
         ray.shutdown()
@@ -334,6 +353,49 @@ def _reach(address: str) -> None:
             f"the Ray cluster at {address!r} does not accept our token. Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN "
             "(or ~/.ray/auth_token) to the output of `ray get-auth-token` on its head node. See docs/cluster.md"
         ) from error
+
+
+@contextmanager
+def head_watched(address: str, notice: Notice, every: float = _LOOK_SECONDS) -> Iterator[None]:
+    """Report a head that stops answering, and one that answers again.
+
+    Args:
+        address: Host and port of the head.
+        notice: Called with a line, in another thread.
+        every: Seconds between looks; the head is reported after four of them.
+    """
+    host, _, port = address.rpartition(":")
+    over = threading.Event()
+
+    def look() -> None:
+        answered, reported = time.monotonic(), False
+        while not over.wait(every):
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), every).close()
+            except OSError as error:
+                if not reported and time.monotonic() - answered >= every * _SILENT_SECONDS / _LOOK_SECONDS:
+                    reported = True
+                    notice(_silent(address, error))
+            else:
+                answered = time.monotonic()
+                if reported:
+                    reported = False
+                    notice(f"the head of the cluster at {address} answers again")
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _silent(address: str, error: OSError) -> str:
+    return (
+        f"the head of the cluster at {address} does not answer ({_first_line(error)}). After a minute of this Ray ends "
+        "this build; then start the cluster again and run the same command again to resume"
+    )
 
 
 def _no_cluster(address: str, error: OSError) -> ClusterError:
