@@ -40,7 +40,7 @@ class Talk:
 
 
 def talk_of(timeline: Timeline) -> Talk:
-    """What a timeline places, as peers take it."""
+    """The sounds that a timeline places, as peers take them."""
     channels: tuple[list[tuple[int, NDArray[np.int16]]], ...] = ([], [])
     for placed in timeline.placed:
         audio = placed.take.audio[: placed.end_samples - placed.start_samples]
