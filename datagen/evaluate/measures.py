@@ -184,7 +184,8 @@ class Measures:
             NothingToScoreError: If there is no model, or the build has no rows.
         """
         if not self.rows.models:
-            raise NothingToScoreError("the loss is that of a model: name one with --model DIR")
+            place = self._manifest.store.url
+            raise NothingToScoreError(f"{place}: the loss is that of a model; name one with --model DIR")
         tell = self.part("cross-entropy", 0)
         found = cross_entropy(self._manifest, self.rows.models, self.split, self.n_rows, self.rows.shuffled, tell)
         return [found]
