@@ -44,8 +44,8 @@ _LOOK_SECONDS = 5.0
 Watch = Callable[[list[WorkerState]], None]
 """A function that receives what each worker does."""
 _CONNECT_SECONDS = 10.0
-_SILENT_SECONDS = 20.0
-"""After which a head that does not answer is reported; after 60 s Ray ends the driver, which then says nothing."""
+_SILENT_LOOKS = 4
+"""Looks after which a head that does not answer is reported; after 60 s Ray ends the driver, which says nothing."""
 
 
 def run_ray(
@@ -373,7 +373,7 @@ def head_watched(address: str, notice: Notice, every: float = _LOOK_SECONDS) -> 
             try:
                 socket.create_connection((host.strip("[]"), int(port)), every).close()
             except OSError as error:
-                if not reported and time.monotonic() - answered >= every * _SILENT_SECONDS / _LOOK_SECONDS:
+                if not reported and time.monotonic() - answered >= every * _SILENT_LOOKS:
                     reported = True
                     notice(_silent(address, error))
             else:
