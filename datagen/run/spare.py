@@ -139,8 +139,10 @@ def _leave_terminal(log: IO[bytes]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    for stream in (1, 2):
-        os.dup2(log.fileno(), stream)
+    for number, stream in ((1, "stdout"), (2, "stderr")):
+        os.dup2(log.fileno(), number)
+        # The parent's may be a notebook's, without a file behind it.
+        setattr(sys, stream, os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False))
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -3,6 +3,7 @@
 Every test runs a program of its own, because only a process without threads may be forked.
 """
 
+import faulthandler
 import hashlib
 import json
 import os
@@ -39,6 +40,11 @@ class Probe:
             "input": str(Path("/proc/self/fd/0").readlink()),
             "threads": os.environ["OMP_NUM_THREADS"],
         }
+
+    def watch(self) -> None:
+        """Begin and end a watch over a step, whose message goes to standard error."""
+        faulthandler.dump_traceback_later(60, exit=True)
+        faulthandler.cancel_dump_traceback_later()
 
     def print(self, line: str) -> None:
         """Say something that only a dead worker's log shows."""
@@ -130,6 +136,24 @@ def test_the_death_of_a_forked_worker_is_told_as_that_of_a_new_one():
                 child.close()
         """)
     assert lines == ["ended with status 7 last words", "killed by signal 9"] * 2
+
+
+def test_a_parent_whose_streams_are_no_files_has_workers_whose_streams_are():
+    said = run("""
+        import io
+        ours = sys.stdout
+        sys.stdout = sys.stderr = io.StringIO()  # as in a notebook
+        with spares(1, serve):
+            child = made()
+            assert child.call("about")["loaded"] == ["words"]  # it was forked
+            child.call("watch")
+            child.call("print", "a line for the log")
+            try:
+                child.call("end", 7)
+            except Died as death:
+                print(death, death.said.strip(), file=ours)
+    """)
+    assert said == ["ended with status 7 a line for the log"]
 
 
 def test_who_was_not_needed_is_ended():
