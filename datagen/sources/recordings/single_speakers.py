@@ -5,6 +5,7 @@ duplicate_id, low_confidence.
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class SpeechCorpus(ABC):
         self._last: tuple[str, SoundFile | BadSoundError] | None = None
         self.splits: dict[str, dict[str, str]] = {}
         """Splits that the corpus has for a speaker, each with a part, of the utterances planned so far."""
+        self.n_of_parts = Counter[str]()
+        """Utterances of each part planned so far."""
 
     @abstractmethod
     def utterances(self) -> Iterator[CorpusUtterance | UnusableUtterance]:
@@ -137,6 +140,7 @@ class SpeechCorpus(ABC):
         last = whole if u.end_ms is None else min(ms_to_samples(u.end_ms, rate), whole)
         start = ms_to_samples(u.start_ms, rate) - first
         self.splits.setdefault(u.speaker, {}).setdefault(u.split, u.part)
+        self.n_of_parts[u.part] += 1
         c = self.config
         channel = RecordedChannel(u.speaker, u.file, 0, sound.sample_rate_hz, sound.sha256)
         return Dialogue(
