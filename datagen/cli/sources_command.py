@@ -85,7 +85,13 @@ def _input(inputs: list[str]) -> dict[str, Any]:
         return {"paths": inputs}
     language = "zh" if layout == "wenetspeech" else "en"
     return {
-        "recordings": {"path": inputs[0], "layout": layout, "corpus": layout, "licence": "unknown", "language": language}
+        "recordings": {
+            "path": inputs[0],
+            "layout": layout,
+            "corpus": layout,
+            "licence": "unknown",
+            "language": language,
+        }
     }
 
 

@@ -103,7 +103,7 @@ def preview_recordings(config: RecordingsConfig, sample_rate_hz: int, limit: int
                 break
             _add_recorded(found, item)
         if isinstance(corpus, SpeechCorpus):
-            found.parts = corpus.n_of_parts
+            found.parts = dict(corpus.n_of_parts)
     except SourceError as error:
         found.error = str(error)
     return found

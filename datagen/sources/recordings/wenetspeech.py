@@ -135,9 +135,7 @@ class WenetSpeech(SpeechCorpus):
             seen.add(aid)
             yield from self._of_audio(f"{place} ({aid})", aid, audio)
 
-    def _of_audio(
-        self, place: str, aid: str, audio: dict[str, Any]
-    ) -> Iterator[CorpusUtterance | UnusableUtterance]:
+    def _of_audio(self, place: str, aid: str, audio: dict[str, Any]) -> Iterator[CorpusUtterance | UnusableUtterance]:
         wanted, sids = set(self.config.parts), set[str]()
         segments = [
             (k, each) for k, each in enumerate(audio["segments"]) if not wanted or wanted.intersection(_parts(each))
