@@ -1,4 +1,4 @@
-"""Word errors on builds from corpora in the layouts of LibriSpeech and WenetSpeech (extras `asr`, and `zh` for the last).
+"""Word errors on builds from corpora in the layouts of LibriSpeech and WenetSpeech (extras `asr` and `zh`).
 
 No such corpus is at hand, so both are made of embedded voices: user turns of the shipped dialogues, one
 FLAC per utterance with texts in capitals; and Chinese ones one after the other in Opus files. Each is
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -34,14 +35,22 @@ _GAP_S = 0.4
 Audio = NDArray[np.float32]
 
 
-def texts(name: str, language: str) -> Iterator[str]:
-    """Spoken texts of the user's turns of shipped dialogues, without punctuation."""
+class Line(NamedTuple):
+    """A text for a voice, and its transcript."""
+
+    said: str
+    written: str
+    """Without punctuation, as in both corpora."""
+
+
+def lines_of(name: str, language: str) -> Iterator[Line]:
+    """The user's turns of shipped dialogues."""
     for line in (resources.directory("data") / name).read_text("utf-8").splitlines():
         for turn in json.loads(line)["turns"]:
             if turn["role"] == "user":
                 said = to_spoken(turn["text"], language)
-                kept = "".join(char if char.isalnum() or char in "' " else " " for char in said)
-                yield " ".join(kept.split())
+                kept = "".join(char if char.isalnum() or char in "' " else " " for char in said).split()
+                yield Line(said, "".join(kept) if language == "zh" else " ".join(kept).upper())
 
 
 def spoken(tts: TTS, voice: str, text: str, seed: int) -> Audio:
@@ -52,16 +61,16 @@ def spoken(tts: TTS, voice: str, text: str, seed: int) -> Audio:
 def librispeech(folder: Path, n_utterances: int) -> float:
     """Write the English corpus; returns the seconds of its test part."""
     tts, seconds = load.tts("hibari", {}), 0.0
-    own = list(islice(texts("quickstart.jsonl", "en"), n_utterances))
+    own = list(islice(lines_of("quickstart.jsonl", "en"), n_utterances))
     for speaker, voice in enumerate(_ENGLISH):
         part, name = _PARTS[speaker % len(_PARTS)], f"{100 + speaker}-{200 + speaker}"
         place, lines = folder / part / str(100 + speaker) / str(200 + speaker), []
         place.mkdir(parents=True)
-        for text in own[speaker :: len(_ENGLISH)]:
-            audio = spoken(tts, voice, text, len(lines))
+        for line in own[speaker :: len(_ENGLISH)]:
+            audio = spoken(tts, voice, line.said, len(lines))
             soundfile.write(place / f"{name}-{len(lines):04d}.flac", audio, RATE_HZ, "PCM_16")
             seconds += len(audio) / RATE_HZ if part == "test-clean" else 0
-            lines.append(f"{name}-{len(lines):04d} {text.upper()}\n")
+            lines.append(f"{name}-{len(lines):04d} {line.written}\n")
         (place / f"{name}.trans.txt").write_text("".join(lines))
     return seconds
 
@@ -69,15 +78,15 @@ def librispeech(folder: Path, n_utterances: int) -> float:
 def wenetspeech(folder: Path, n_utterances: int) -> float:
     """Write the Chinese corpus; returns the seconds of its test part."""
     tts, audios, seconds = load.tts("kokoro", {}), [], 0.0
-    own = [text.replace(" ", "") for text in islice(texts("chinese.jsonl", "zh"), n_utterances)]
+    own = list(islice(lines_of("chinese.jsonl", "zh"), n_utterances))
     for speaker, voice in enumerate(_CHINESE):
         subset = ("L", "TEST_NET")[speaker % 2]
         aid, path = f"{subset}_{speaker}", f"audio/{subset.lower()}/{subset}_{speaker}.opus"
         sound, segments = [np.zeros(RATE_HZ, np.float32)], list[dict[str, object]]()
-        for k, text in enumerate(own[speaker :: len(_CHINESE)]):
-            audio, at = spoken(tts, voice, text, k), sum(map(len, sound)) / RATE_HZ
+        for k, line in enumerate(own[speaker :: len(_CHINESE)]):
+            audio, at = spoken(tts, voice, line.said, k), sum(map(len, sound)) / RATE_HZ
             end = at + len(audio) / RATE_HZ
-            segments.append(_segment(f"{aid}_S{k:05d}", at, end, text, subset))
+            segments.append(_segment(f"{aid}_S{k:05d}", at, end, line.written, subset))
             sound += [audio, np.zeros(round(_GAP_S * RATE_HZ), np.float32)]
             seconds += end - at if subset == "TEST_NET" else 0
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +103,7 @@ def _segment(sid: str, start: float, end: float, text: str, subset: str) -> dict
 
 def run(*line: str) -> None:
     """Run a command of datagen."""
-    subprocess.run([*DATAGEN, *line], check=True)  # noqa: S603
+    subprocess.run([*DATAGEN, *line], check=True)
 
 
 def score(layout: str, corpus: Path, seconds: float) -> None:
