@@ -83,16 +83,8 @@ def _input(inputs: list[str]) -> dict[str, Any]:
     layout = single_layout(Path(inputs[0]).expanduser()) if len(inputs) == 1 and Path(inputs[0]).is_dir() else ""
     if not layout:
         return {"paths": inputs}
-    language = "zh" if layout == "wenetspeech" else "en"
-    return {
-        "recordings": {
-            "path": inputs[0],
-            "layout": layout,
-            "corpus": layout,
-            "licence": "unknown",
-            "language": language,
-        }
-    }
+    named = {"corpus": layout, "licence": "unknown", "language": "zh" if layout == "wenetspeech" else "en"}
+    return {"recordings": {"path": inputs[0], "layout": layout, **named}}
 
 
 def _show(found: "Preview") -> None:

@@ -130,9 +130,8 @@ class RecordingsConfig(ConfigPart):
 
     def _check_single(self) -> None:
         """Refuse what only recordings of two people have."""
-        unused = [
-            name for name in ("names", "manifest", "transcripts", "speakers", "recognizer") if getattr(self, name)
-        ]
+        own = ("names", "manifest", "transcripts", "speakers", "recognizer")
+        unused = [name for name in own if getattr(self, name)]
         if unused:
             raise ValueError(f"{', '.join(unused)}: layout {self.layout} has its own; leave out")
 

@@ -105,9 +105,11 @@ class HashedStream(io.RawIOBase):
         self._stream: Any = stream
 
     def readable(self) -> bool:
+        """True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; returns the number of bytes."""
         n_bytes: int = self._stream.readinto(buffer) or 0
         self.digest.update(memoryview(buffer)[:n_bytes])
         self.n_bytes += n_bytes

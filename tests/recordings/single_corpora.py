@@ -75,11 +75,18 @@ def audio(aid: str, seconds: float, segments: Sequence[dict], suffix: str = "opu
 
 
 HEARD = [
-    audio("Y01", 6.0, [segment("Y01", 0, 0.5, 2.0, "怎么样这些日子", "L"), segment("Y01", 1, 2.5, 5.51, "住得还习惯吧", "L", "S")]),
-    audio("Y02", 4.0, [segment("Y02", 0, 0.2, 3.6, "而且时间不早了", "L"), segment("Y02", 1, 3.6, 3.9, "好", "W", confidence=0.7)]),
-    audio("DEV_T01", 4.0, [segment("DEV_T01", 0, 0.5, 3.0, "现在听得见我吗", "DEV")]),
+    audio(
+        "Y01", 6.0, [segment("Y01", 0, 0.5, 2.0, "怎么样这些", "L"), segment("Y01", 1, 2.5, 5.51, "还习惯吧", "L", "S")]
+    ),
+    audio(
+        "Y02",
+        4.0,
+        [segment("Y02", 0, 0.2, 3.6, "时间不早了", "L"), segment("Y02", 1, 3.6, 3.9, "好", "W", confidence=0.7)],
+    ),
+    audio("DEV_T01", 4.0, [segment("DEV_T01", 0, 0.5, 3.0, "听得见我吗", "DEV")]),
     audio("TEST_NET_Y01", 4.0, [segment("TEST_NET_Y01", 0, 0.5, 3.0, "没有问题", "TEST_NET")]),
-]  # fmt: skip
+]
+"""Recordings of three official splits; one text has a low confidence."""
 
 
 def wenetspeech(folder: Path, audios: Sequence[dict], sounds: Mapping[str, Audio] | None = None) -> Path:

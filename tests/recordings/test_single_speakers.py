@@ -277,7 +277,7 @@ def test_a_segment_is_its_stretch_of_the_recording(heard):
     """The segment from 2.5 to 5.51 s of six."""
     talk = next(s for s in streams(heard / "out") if s.dialogue_id == "Y01_S00001")
     assert (talk.recorded.recording, talk.recorded.start_samples, talk.recorded.n_samples) == ("Y01", 60_000, 72_240)
-    assert (talk.utterances[0].said, talk.utterances[0].voice, talk.language) == ("住得还习惯吧", "test/Y01", "zh")
+    assert (talk.utterances[0].said, talk.utterances[0].voice, talk.language) == ("还习惯吧", "test/Y01", "zh")
     whole, _ = soundfile.read(heard / "corpus" / talk.recorded.user.file)
     samples = open_output(str(heard / "out")).conversation("Y01_S00001").audio.samples[:, 0]
     one, other = samples[: 3 * 24_000 : 3], whole[40_000 : 40_000 + 3 * RATE_HZ : 2]
@@ -393,7 +393,7 @@ def test_the_layout_is_found_where_nothing_else_is_said(tmp_path):
 
 @pytest.mark.parametrize("layout", ["librispeech", "wenetspeech"])
 def test_what_only_two_people_need_is_refused_at_once(tmp_path, layout):
-    with pytest.raises(ValueError, match="transcripts, speakers: layout .* has its own; leave out"):
+    with pytest.raises(ValueError, match=r"transcripts, speakers: layout .* has its own; leave out"):
         config(tmp_path, layout=layout, transcripts=["a"], speakers="b.csv")
 
 

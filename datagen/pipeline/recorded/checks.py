@@ -74,9 +74,7 @@ def faults(
         limits: The recipe's.
         roles: Those who were recorded; one alone need not speak for long, and has nobody to talk across.
     """
-    if len(roles) > 1 and all(
-        (leak := m.leak_dbfs[role]) is not None and leak > m.level_dbfs[role] + _WRONG_DB for role in ROLES
-    ):
+    if all((leak := m.leak_dbfs[role]) is not None and leak > m.level_dbfs[role] + _WRONG_DB for role in ROLES):
         yield "wrong_channels", "each voice is louder in the other's channel; swap the channels of the transcript"
     for role in roles:
         if len(roles) > 1 and m.speech_s[role] < limits.min_speech_seconds:

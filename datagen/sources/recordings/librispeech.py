@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 
 from datagen.errors import SourceError, refuse
 from datagen.recipe.recordings_config import RecordingsConfig
