@@ -13,9 +13,8 @@ from datagen.sources import Maker, read_one
 from datagen.sources.advice import fix_of, without_fix
 from datagen.sources.inputs import Source, resolve
 from datagen.sources.mappings.table import key_of
-from datagen.sources.recordings.open_corpus import open_corpus
+from datagen.sources.recordings.open_corpus import open_corpus, records_of
 from datagen.sources.recordings.single_speakers import SpeechCorpus
-from datagen.sources.recordings.talks import conversations
 from datagen.sources.shapes import Shapes
 from datagen.text import Read, spoken
 
@@ -95,8 +94,7 @@ def preview_recordings(config: RecordingsConfig, sample_rate_hz: int, limit: int
     try:
         corpus = open_corpus(config)
         found.container = f"recordings, {corpus.config.layout}"
-        is_single = isinstance(corpus, SpeechCorpus)
-        records = corpus.conversations(sample_rate_hz) if is_single else conversations(corpus, sample_rate_hz)
+        records = records_of(corpus, sample_rate_hz)
         for item in islice(records, limit):
             _add_recorded(found, item)
         if isinstance(corpus, SpeechCorpus):

@@ -10,8 +10,8 @@ from datagen.records import Dialogue, Recorded, Reject
 from datagen.sources.duplicates import most_of
 from datagen.sources.recordings.catalogue import Catalogue, CataloguedRecording
 from datagen.sources.recordings.connected import groups_of
+from datagen.sources.recordings.open_corpus import records_of
 from datagen.sources.recordings.single_speakers import SpeechCorpus
-from datagen.sources.recordings.talks import conversations
 
 _MOST_SHOWN = 10
 
@@ -30,9 +30,7 @@ class SpeakerGroups:
 
     def records(self) -> Iterator[Dialogue | Reject]:
         """All conversations and rejects, in order."""
-        corpus = self._corpus
-        is_single = isinstance(corpus, SpeechCorpus)
-        for record in corpus.conversations(self._rate) if is_single else conversations(corpus, self._rate):
+        for record in records_of(self._corpus, self._rate):
             if isinstance(record, Dialogue) and record.recorded is not None:
                 self._members.setdefault(self._group(record.recorded), []).append((record.record, record.id))
             yield record
@@ -81,7 +79,7 @@ class SpeakerGroups:
                 "input.recordings.parts, or deal the splits with input.recordings.official_splits=false"
             )
         own = {split for parts in corpus.splits.values() for split in parts}
-        shares = {split: 0 for split in ("validation", "test") if split in own}
+        shares: dict[str, float] = {split: 0 for split in ("validation", "test") if split in own}
         others, found = splits.model_copy(update=shares), dict[str, str]()
         for speaker, members in self._members.items():
             name = self._name(members, splits)
