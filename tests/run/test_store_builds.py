@@ -80,6 +80,7 @@ def test_faults_on_a_third_of_the_calls_change_nothing(small, s3, flaky_s3: Flak
     assert contents(open_store(s3)) == clean
 
 
+@pytest.mark.slow
 def test_calls_that_hang_change_nothing(small, s3, flaky_s3: FlakyS3, clean, monkeypatch):
     """Both before and after the store did what it was asked."""
     monkeypatch.setenv("AWS_TIMEOUT", "1s")
