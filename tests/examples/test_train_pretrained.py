@@ -68,7 +68,8 @@ def close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.allclose(one[name], other[name], rtol=1e-3, atol=1e-5) for name in one)
 
 
-@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("tied", [True, False])
 def test_a_checkpoint_stopped_and_resumed_has_the_weights_of_one_that_was_not(example, out, checkpoint, tmp_path, tied):
     full_size = ("--bf16", "--gradient-checkpointing", "--at-once", "1")
     assert run(example, out, tmp_path / "whole", checkpoint[tied], *full_size) > 0
