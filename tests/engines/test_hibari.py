@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,15 +135,19 @@ def test_words_are_read_with_the_tables_of_the_package() -> None:
 
 def test_the_network_is_rewritten_once_and_then_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    ids, rewritten = [0, 50, 60, 70, 0], []
+    ids, rewritten = [0, 50, 60, 70, 0], list[str]()
     model = dsp._model
+
+    def rewrite() -> Any:
+        rewritten.append("once")
+        return model()
 
     def frames() -> list[bytes]:
         dsp.body_session.cache_clear()
         found = HibariNetwork().run(ids, VOICES["heart-m1"])
         return [found.ends.tobytes(), found.f0.tobytes(), found.head.tobytes()]
 
-    monkeypatch.setattr(dsp, "_model", lambda: (rewritten.append("once"), model())[1])
+    monkeypatch.setattr(dsp, "_model", rewrite)
     assert frames() == frames()
     assert len(rewritten) == 2  # the body, and the head of the voice
 

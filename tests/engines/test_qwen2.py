@@ -24,4 +24,4 @@ def test_ids_are_those_of_the_package(text):
 
 
 def test_half_a_character_decodes_to_a_mark():
-    assert "\ufffd" in Qwen2Tokenizer().decode(Qwen2Tokenizer().encode("🙂")[:1])
+    assert "\ufffd" in Qwen2Tokenizer().decode(Qwen2Tokenizer().encode("𓀀")[:1])

@@ -22,15 +22,14 @@ def test_pyarrow_converts_lists_without_pandas_and_to_pandas_all_the_same():
     lines = run("""
         import pyarrow as pa
         from datagen.run.machine import do_without_pandas
-        finders = list(sys.meta_path)
         do_without_pandas()
         table = pa.table({"a": pa.array([1, 2])})
-        print("pandas" in sys.modules, sys.meta_path == finders)
+        print("pandas" in sys.modules, any("Absent" in repr(finder) for finder in sys.meta_path))
         print(table.to_pandas()["a"].tolist())
         import pandas
         print(pa.array(pandas.Series([3, 4])).to_pylist())
         """)
-    assert lines == ["False True", "[1, 2]", "[3, 4]"]
+    assert lines == ["False False", "[1, 2]", "[3, 4]"]
 
 
 def test_pandas_that_is_there_already_is_used():
