@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datagen.clock import hop_samples, plain_number
 from datagen.engines import gpu, load
@@ -20,9 +20,6 @@ from datagen.pipeline.mix.mix import Mix
 from datagen.pipeline.mix.scene import Supplies
 from datagen.pipeline.mix.sound_path import line_info
 from datagen.pipeline.place import Place
-from datagen.pipeline.recorded.derive import Lexicon
-from datagen.pipeline.recorded.read import ReadRecording
-from datagen.pipeline.recorded.speech import Listeners
 from datagen.pipeline.script.calls import Writing
 from datagen.pipeline.script.casting import Pools, kept_apart, voices_by_language
 from datagen.pipeline.script.script import WriteScript
@@ -35,7 +32,10 @@ from datagen.recipe.mix_config import NoiseSourceConfig, RoomConfig
 from datagen.records import EngineInfo, Voice
 from datagen.shards.identity import Clock, KeptApart, Setup, Silence
 from datagen.shards.vocab import SPECIALS, Vocabulary
-from datagen.sources.recordings.catalogue import Catalogue
+
+if TYPE_CHECKING:  # a build of dialogues does not load what reads recordings
+    from datagen.pipeline.recorded.read import ReadRecording
+    from datagen.sources.recordings.catalogue import Catalogue
 
 _ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
 _OF_RECORDINGS = ("recognizer", "aligner", "speech_tokenizer", "text_tokenizer", "vad")
@@ -88,7 +88,11 @@ class Pipeline:
         r = self.recipe
         return Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)
 
-    def _read(self) -> ReadRecording:
+    def _read(self) -> "ReadRecording":
+        from datagen.pipeline.recorded.derive import Lexicon
+        from datagen.pipeline.recorded.read import ReadRecording
+        from datagen.pipeline.recorded.speech import Listeners
+
         r, listeners = self.recipe, Listeners(self.aligner, self.recognizer, self.vad)
         known = {
             language: Lexicon.of(t.backchannels, t.continuers, t.fillers) for language, t in r.timing.tokens.items()
@@ -165,8 +169,10 @@ class Pipeline:
         return None if self._recordings.transcripts else load.vad(engine.name, engine.options)
 
     @cached_property
-    def catalogue(self) -> Catalogue:
+    def catalogue(self) -> "Catalogue":
         """The recordings of the input; every file is read and hashed."""
+        from datagen.sources.recordings.catalogue import Catalogue
+
         return Catalogue(self._recordings)
 
     @cached_property
