@@ -278,13 +278,14 @@ WordSource = Literal["transcript", "aligned", "estimated"]
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A stretch of a recording of two people, and measurements of it."""
+    """A stretch of a recording, and measurements of it."""
 
     recording: str
     corpus: str
     licence: str
     user: RecordedChannel
     assistant: RecordedChannel
+    """Without a file, if the user alone was recorded."""
     start_samples: Annotated[int, unit("samples of the conversation's rate, from the start of the recording", 64)]
     n_samples: Annotated[int, unit("samples of each channel, before they are cut to whole frames", 64)]
     overlap_share: Annotated[float, unit("of speech time")] | None = None
@@ -294,6 +295,11 @@ class Recorded:
     assistant_cross_talk_db: Annotated[float, unit("dB against its source")] | None = None
     words_by: Annotated[WordSource, unit("transcript, aligned or estimated")] = "transcript"
     """Source of the word times."""
+
+    @property
+    def has_assistant(self) -> bool:
+        """False if the user alone was recorded, as in LibriSpeech."""
+        return bool(self.assistant.file)
 
 
 @dataclass(frozen=True, slots=True)

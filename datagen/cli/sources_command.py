@@ -35,13 +35,18 @@ def sources(
 
     from datagen.engines.normalizers import Normalizers
     from datagen.recipe.in_data_set import in_data_set
-    from datagen.run.input_preview import preview
+    from datagen.run.input_preview import preview, preview_recordings
     from datagen.terminal import print_json
 
     found, recipe = [], _recipe(inputs, set_ or [])
     # a recipe in a data set is data: no normalizer that it names is loaded
     chosen = {} if in_data_set(inputs[0]) else recipe.script.normalizer
-    for each in preview(recipe, limit, Normalizers(chosen)):
+    recordings = recipe.input.recordings
+    if recordings is not None:
+        previews = iter([preview_recordings(recordings, recipe.sample_rate_hz, limit)])
+    else:
+        previews = preview(recipe, limit, Normalizers(chosen))
+    for each in previews:
         found.append(each)
         if not as_json:
             _show(each)
@@ -60,15 +65,26 @@ def _recipe(inputs: list[str], overrides: list[str]) -> "Recipe":
 
     is_recipe = inputs[0] in shipped() or Path(inputs[0]).suffix.lower() in (".yaml", ".yml")
     if not is_recipe:
-        values: dict[str, Any] = {"name": "sources", "input": {"paths": inputs}}
+        values: dict[str, Any] = {"name": "sources", "input": _input(inputs)}
         values["select"] = {"languages": sorted(words()["languages"])}
         return recipes.validated(recipes.Recipe, values, "the command line", overrides)
     if len(inputs) > 1:
         raise RecipeError(f"{inputs[0]} is a recipe; give it alone, or paths without it")
     found = recipes.load(inputs[0], overrides)
-    if not found.input.paths:
+    if not found.input.paths and found.input.recordings is None:
         raise RecipeError(f"{inputs[0]} has no input.paths; set them, or give paths instead of the recipe")
     return found
+
+
+def _input(inputs: list[str]) -> dict[str, Any]:
+    """The section of paths, or of a corpus of single speakers if there is one alone."""
+    from datagen.sources.recordings.layout_of import single_layout
+
+    layout = single_layout(Path(inputs[0]).expanduser()) if len(inputs) == 1 and Path(inputs[0]).is_dir() else ""
+    if not layout:
+        return {"paths": inputs}
+    named = {"corpus": layout, "licence": "unknown", "language": "zh" if layout == "wenetspeech" else "en"}
+    return {"recordings": {"path": inputs[0], "layout": layout, **named}}
 
 
 def _show(found: "Preview") -> None:
@@ -77,6 +93,8 @@ def _show(found: "Preview") -> None:
 
     first = "" if found.is_whole else "the first "
     _say(f"{found.place}: {found.container}, {first}{counted(found.n_records, 'record')}, {found.n_kept} kept")
+    if found.parts:
+        _say("  parts: " + ", ".join(f"{name or 'unnamed'} {count}" for name, count in sorted(found.parts.items())))
     if found.shapes:
         _say("  shapes: " + ", ".join(f"{name} {count}" for name, count in found.shapes.items()))
     for sample in found.samples:
@@ -91,6 +109,9 @@ def _show(found: "Preview") -> None:
     _show_losses(found)
     if found.error:
         _say(f"  error: {found.error}")
+    if found.parts:
+        layout = found.container.rpartition(" ")[2]
+        _say(f"Next: datagen build {layout} --set input.recordings.path={found.place} --out out/{layout}")
 
 
 def _show_losses(found: "Preview") -> None:

@@ -32,10 +32,12 @@ from datagen.recipe.mix_config import NoiseSourceConfig, RoomConfig
 from datagen.records import EngineInfo, Voice
 from datagen.shards.identity import Clock, KeptApart, Setup, Silence
 from datagen.shards.vocab import SPECIALS, Vocabulary
+from datagen.sources.recordings.layout_of import is_single, resolved
 
 if TYPE_CHECKING:  # a build of dialogues does not load what reads recordings
     from datagen.pipeline.recorded.read import ReadRecording
     from datagen.sources.recordings.catalogue import Catalogue
+    from datagen.sources.recordings.single_speakers import SpeechCorpus
 
 _ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
 _OF_RECORDINGS = ("recognizer", "aligner", "speech_tokenizer", "text_tokenizer", "vad")
@@ -99,11 +101,11 @@ class Pipeline:
         }
         return ReadRecording(self._recordings, r.splits, listeners, known, r.sample_rate_hz, self.hop)
 
-    @property
+    @cached_property
     def _recordings(self) -> RecordingsConfig:
         if self.recipe.input.recordings is None:
             raise RecipeError("input.recordings: this recipe reads no recordings")
-        return self.recipe.input.recordings
+        return resolved(self.recipe.input.recordings)
 
     @property
     def engine_kinds(self) -> tuple[str, ...]:
@@ -166,14 +168,15 @@ class Pipeline:
     def vad(self) -> VAD | None:
         """The detector of speech in recordings, if they come without a transcript."""
         engine = self._recordings.vad
-        return None if self._recordings.transcripts else load.vad(engine.name, engine.options)
+        is_transcribed = self._recordings.transcripts or is_single(self._recordings)
+        return None if is_transcribed else load.vad(engine.name, engine.options)
 
     @cached_property
-    def catalogue(self) -> "Catalogue":
+    def catalogue(self) -> "Catalogue | SpeechCorpus":
         """The recordings of the input; every file is read and hashed."""
-        from datagen.sources.recordings.catalogue import Catalogue
+        from datagen.sources.recordings.open_corpus import open_corpus
 
-        return Catalogue(self._recordings)
+        return open_corpus(self._recordings)
 
     @cached_property
     def speech_tokenizer(self) -> SpeechTokenizer:

@@ -59,7 +59,7 @@ class InputConfig(ConfigPart):
         "filler, calls, waits and answers (docs/tools.md)",
     )
     recordings: RecordingsConfig | None = Field(
-        None, description="Recordings of two people, instead of dialogues in `paths` (docs/recordings.md)"
+        None, description="Recordings, instead of dialogues in `paths` (docs/recordings.md)"
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The part of a recipe that reads recordings of two people instead of dialogues.
+"""The part of a recipe that reads recordings instead of dialogues: of two people, or of single speakers.
 
 Limits are ours; docs/recordings.md says what they were tried on.
 """
@@ -16,6 +16,8 @@ _NAMES = {
     "pairs": r"(?:.*/)?(?P<recording>[^/]+)_(?P<speaker>[^/_]+)",
 }
 """The names of sound files by layout, if the recipe gives none."""
+SINGLE = ("librispeech", "wenetspeech")
+"""Layouts of corpora of single speakers: an utterance is a conversation in which the user alone speaks."""
 
 
 class DeriveConfig(ConfigPart):
@@ -57,13 +59,14 @@ class RecordingLimitsConfig(ConfigPart):
 
 
 class RecordingsConfig(ConfigPart):
-    """Recordings of two people, one channel each, as input of a build."""
+    """Recordings as input of a build: of two people, one channel each, or of single speakers."""
 
     path: str = Field(description="Folder of the sound files; all other names here are paths below it")
-    layout: Literal["stereo", "pairs", "lhotse"] = Field(
-        "stereo",
+    layout: Literal["auto", "stereo", "pairs", "lhotse", "librispeech", "wenetspeech"] = Field(
+        "auto",
         description="stereo: a file per recording. pairs: a mono file per speaker. lhotse: as a manifest of recordings "
-        "says",
+        "says. librispeech, wenetspeech: corpora of single speakers. auto: lhotse if there is a manifest, a corpus "
+        "of single speakers if its files are there, else stereo",
     )
     names: str = Field(
         "",
@@ -73,6 +76,18 @@ class RecordingsConfig(ConfigPart):
     manifest: str = Field("", description="lhotse: manifest of recordings, JSON Lines, optionally .gz")
     transcripts: tuple[str, ...] = Field(
         (), description="Files, or folders of files, in RTTM, CTM, CSV, JSON or Lhotse supervisions, optionally .gz"
+    )
+    parts: tuple[str, ...] = Field(
+        (),
+        description="librispeech, wenetspeech: parts to read, such as test-clean or S; empty: all",
+    )
+    official_splits: bool = Field(
+        True,
+        description="librispeech, wenetspeech: a dev part is validation and a test part is test, and nothing else is; "
+        "false: speakers are dealt by splits",
+    )
+    min_confidence: float = Field(
+        0.95, ge=0, le=1, description="wenetspeech: low_confidence: least confidence of the text of a segment"
     )
     speakers: str = Field("", description="CSV with the columns recording,channel,speaker; channels count from 0")
     corpus: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name of the corpus")
@@ -100,16 +115,25 @@ class RecordingsConfig(ConfigPart):
 
     @model_validator(mode="after")
     def _fits(self) -> "RecordingsConfig":
-        if (self.layout == "lhotse") != bool(self.manifest):
+        if self.layout != "auto" and (self.layout == "lhotse") != bool(self.manifest):
             raise ValueError("layout lhotse and manifest go together: set both or neither")
+        if self.layout in SINGLE:
+            self._check_single()
         if self.min_segment_seconds > self.segment_seconds:
             raise ValueError("min_segment_seconds is above segment_seconds")
         for name in (self.manifest, self.speakers, *self.transcripts):
             if name.startswith(("/", "~")) or ".." in name.split("/"):
                 raise ValueError(f"{name!r} is not a path below `path`")
-        if self.layout != "lhotse":
+        if self.layout in ("stereo", "pairs") or (self.layout == "auto" and self.names):
             self._check_names()
         return self
+
+    def _check_single(self) -> None:
+        """Refuse what only recordings of two people have."""
+        own = ("names", "manifest", "transcripts", "speakers", "recognizer")
+        unused = [name for name in own if getattr(self, name)]
+        if unused:
+            raise ValueError(f"{', '.join(unused)}: layout {self.layout} has its own; leave out")
 
     def _check_names(self) -> None:
         wanted = {"recording", "speaker"} if self.layout == "pairs" else {"recording"}
@@ -123,4 +147,4 @@ class RecordingsConfig(ConfigPart):
     @property
     def file_names(self) -> str:
         """The regular expression of the sound files of `stereo` and `pairs`."""
-        return self.names or _NAMES[self.layout]
+        return self.names or _NAMES["pairs" if self.layout == "pairs" else "stereo"]

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from datagen.errors import SourceError
 from datagen.pipeline.select import Select
-from datagen.recipe import Recipe
+from datagen.recipe import Recipe, RecordingsConfig
 from datagen.records import Dialogue, Reject, Turn
 from datagen.sources import Maker, read_one
 from datagen.sources.advice import fix_of, without_fix
 from datagen.sources.inputs import Source, resolve
 from datagen.sources.mappings.table import key_of
+from datagen.sources.recordings.open_corpus import open_corpus
+from datagen.sources.recordings.single_speakers import SpeechCorpus
+from datagen.sources.recordings.talks import conversations
 from datagen.sources.shapes import Shapes
 from datagen.text import Read, spoken
 
@@ -48,6 +52,8 @@ class Preview:
     notices: dict[str, Rejected] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
     """Dialogues of which turns are left out, by reason."""
+    parts: dict[str, int] = field(default_factory=dict)
+    """Utterances by part of a corpus of single speakers."""
 
 
 def preview(recipe: Recipe, limit: int, read: Read = spoken) -> Iterator[Preview]:
@@ -75,6 +81,45 @@ def preview(recipe: Recipe, limit: int, read: Read = spoken) -> Iterator[Preview
         except SourceError as error:
             found.error = str(error)
         yield found
+
+
+def preview_recordings(config: RecordingsConfig, sample_rate_hz: int, limit: int) -> Preview:
+    """Preview a corpus of recordings; the sound of single speakers is not hashed.
+
+    Args:
+        config: The corpus.
+        sample_rate_hz: Of the conversations.
+        limit: Records to read.
+    """
+    found = Preview(config.path, f"recordings, {config.layout}")
+    try:
+        corpus = open_corpus(config)
+        found.container = f"recordings, {corpus.config.layout}"
+        is_single = isinstance(corpus, SpeechCorpus)
+        records = corpus.conversations(sample_rate_hz) if is_single else conversations(corpus, sample_rate_hz)
+        for item in islice(records, limit + 1):
+            if found.n_records == limit:
+                found.is_whole = False
+                break
+            _add_recorded(found, item)
+        if isinstance(corpus, SpeechCorpus):
+            found.parts = dict(corpus.n_of_parts)
+    except SourceError as error:
+        found.error = str(error)
+    return found
+
+
+def _add_recorded(found: Preview, item: Dialogue | Reject) -> None:
+    found.n_records += 1
+    if isinstance(item, Reject):
+        _count(found.rejects, f"{item.stage}/{item.reason}", f"{item.dialogue_id}: {item.detail}", fix_of(item.reason))
+        return
+    found.n_kept += 1
+    if len(found.samples) < N_SAMPLES:
+        turns = [{"role": each.role, "text": each.text} for each in item.transcript]
+        speaker = item.recorded.user.speaker if item.recorded else ""
+        about = {"id": item.id, "shape": f"speaker {speaker}", "language": item.language, "system": "", "cut": ""}
+        found.samples.append({**about, "turns": turns})
 
 
 def _container(file: Source) -> str:

@@ -122,8 +122,8 @@ def _make_recorded_plan(build: Pipeline, wanted: Identity, store: Store) -> Plan
     if not sizes:
         raise SourceError(f"input.recordings: {build.catalogue.config.path} holds no recordings")
     names = tuple(write_groups(groups.names(recipe.splits), sizes, store))
-    counts, unit_dialogues = groups.counts(), recipe.run.unit_dialogues
-    return Plan(wanted, sum(sizes), unit_dialogues, tuple(shas), names, counts, keep_audio=kept_audio.decided)
+    plan = Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas), names, groups.counts())
+    return replace(plan, keep_audio=kept_audio.decided, moved=groups.moved(recipe.splits))
 
 
 def write_parts(records: Iterator[Dialogue | Reject], unit_dialogues: int, store: Store) -> tuple[list[str], list[int]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from datagen.engines.normalizers import Normalizers
 from datagen.errors import DatagenError, SourceError, StoreError, refuse
 from datagen.faults import explained
+from datagen.pipeline.flatten.flatten import OF_UTTERANCES
 from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.select import Select, count_words
 from datagen.pipeline.step import apply
@@ -32,6 +33,7 @@ from datagen.shards.markers import missing
 from datagen.shards.plan import Plan, PlannedInput, load_plan, refuse_another
 from datagen.shards.store import LocalStore, Store, open_store
 from datagen.sources.inputs import resolve
+from datagen.sources.recordings.layout_of import is_single
 from datagen.terminal import counted
 
 _UNTRIED = "output: listed; writing was not tried, because nothing is written"
@@ -261,6 +263,9 @@ def estimated(build: Pipeline, store: Store) -> Estimate:
 def notices(build: Pipeline, found: Estimate | None = None) -> list[str]:
     """Remarks on resources that do not stop a build: files that are skipped, space that may not do."""
     lines = [f"skipped: {line}" for line in build.skipped()]
+    recordings, tasks = build.recipe.input.recordings, build.recipe.flatten.tasks
+    if recordings is not None and is_single(recordings) and (without := set(tasks) - {*OF_UTTERANCES}):
+        lines.append(f"nobody answers in the input, so there will be no rows of {', '.join(sorted(without))}")
     if found and found.free_bytes is not None and found.n_bytes > found.free_bytes:
         lines.append(f"the output may need more than is free: about {_size(found.n_bytes)} (estimated)")
     return lines

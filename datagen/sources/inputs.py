@@ -24,6 +24,7 @@ from datagen.records import InputFile
 from datagen.shards.bucket import Bucket, is_url
 from datagen.sources.fields import quote
 from datagen.sources.folders import files_below, open_file
+from datagen.sources.recordings.layout_of import single_layout
 
 Format = Literal["json", "jsonl", "csv", "tsv", "arrow", "parquet", "zip", "tar", "saved", "hub"]
 Packing = Literal["", "gzip", "zstd", "bz2", "xz"]
@@ -238,7 +239,19 @@ def _named(name: str) -> Iterator[Source]:
 
 def _folder(folder: Path) -> Iterator[Source]:
     """Every known file of a folder and those below."""
-    for below in _data(files_below(folder, is_data), str(folder)):
+    layout = single_layout(folder)
+    try:
+        if layout == "wenetspeech":  # its JSON holds no dialogues
+            raise SourceError(f"{folder}: no dialogues")
+        data = _data(files_below(folder, is_data), str(folder))
+    except SourceError as error:
+        if not layout:
+            raise
+        raise SourceError(
+            f"{folder}: is a corpus in the layout of {layout}, not of dialogues; build it with the recipe {layout} and "
+            f"--set input.recordings.path={folder}"
+        ) from error
+    for below in data:
         yield replace(_file(folder / below, f"{folder.resolve().name}/{below}"), in_folder=True)
 
 

@@ -73,7 +73,7 @@ def opened(file: Source, identity: Sequence[InputFile] = ()) -> Iterator[IO[byte
     with reading(file):  # pyarrow buffers what it reads of Parquet, so another buffer is not kept
         raw: Any = file.open().detach() if file.format == "parquet" else file.open()
     with raw:
-        hashed = _Hashed(raw)
+        hashed = HashedStream(raw)
         at_random = file.format in ("parquet", "arrow", "zip") and not file.packing
         yield raw if at_random or not identity else io.BufferedReader(hashed, _BUFFER_BYTES)
         if not identity:
@@ -97,7 +97,7 @@ def _compare(file: Source, identity: Sequence[InputFile], found: Sequence[InputF
             )
 
 
-class _Hashed(io.RawIOBase):
+class HashedStream(io.RawIOBase):
     """A stream that hashes what is read through it; closing it leaves the stream below open."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -105,9 +105,11 @@ class _Hashed(io.RawIOBase):
         self._stream: Any = stream
 
     def readable(self) -> bool:
+        """True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; returns the number of bytes."""
         n_bytes: int = self._stream.readinto(buffer) or 0
         self.digest.update(memoryview(buffer)[:n_bytes])
         self.n_bytes += n_bytes

@@ -20,6 +20,8 @@ _TASKS: Mapping[str, Callable[[RowFormat, ChunkedConversation, str], Iterator[Ro
     "two_stream": full_duplex.rows,
     "parallel": parallel.rows,
 }
+OF_UTTERANCES = ("asr", "tts")
+"""Tasks whose rows are utterances."""
 
 
 class Flatten:
@@ -45,9 +47,14 @@ class Flatten:
             )
 
     def __call__(self, streams: Streams | Reject) -> list[Row]:
-        """All rows of a conversation, by task in the recipe's order; none for a reject."""
+        """All rows of a conversation, by task in the recipe's order; none for a reject.
+
+        Where no assistant was recorded there are rows of utterances only: a dialogue would teach it to be silent.
+        """
         if isinstance(streams, Reject):
             return []
         f = self._format
         talk = ChunkedConversation.of(streams, f.vocabulary, self._hop, f.recipe.assistant_silence, f.silence_codes)
-        return [row for task in f.recipe.tasks for row in _TASKS[task](f, talk, task)]
+        is_single = streams.recorded is not None and not streams.recorded.has_assistant
+        tasks = [task for task in f.recipe.tasks if not is_single or task in OF_UTTERANCES]
+        return [row for task in tasks for row in _TASKS[task](f, talk, task)]

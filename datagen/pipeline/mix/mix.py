@@ -207,8 +207,8 @@ class Mix(PipelineStage[Timeline, Conversation]):
 
 
 def _whole(timeline: Timeline, role: Role, spoken: Segments) -> ChannelSpeech:
-    """A speaker's channel: its utterances in digital silence, or all of it if it was recorded."""
-    if timeline.channels is None:
+    """A speaker's channel: its utterances in digital silence, or all of it if it was recorded and holds any."""
+    if timeline.channels is None or not spoken:
         return ChannelSpeech.of(spoken)
     return ChannelSpeech.of([(0, timeline.channels[CHANNEL[role]])], [audio for _, audio in spoken])
 

@@ -63,12 +63,21 @@ def measure(channels: NDArray[np.float32], pieces: Mapping[Role, Sequence[Piece]
     )
 
 
-def faults(m: Measures, clipped: Mapping[Role, float], limits: RecordingLimitsConfig) -> Iterator[tuple[str, str]]:
-    """Reason and detail of each limit that is exceeded, the most telling first."""
+def faults(
+    m: Measures, clipped: Mapping[Role, float], limits: RecordingLimitsConfig, roles: Sequence[Role] = ROLES
+) -> Iterator[tuple[str, str]]:
+    """Reason and detail of each limit that is exceeded, the most telling first.
+
+    Args:
+        m: The measurements.
+        clipped: Share of clipped samples of each channel.
+        limits: The recipe's.
+        roles: Those who were recorded; one alone need not speak for long, and has nobody to talk across.
+    """
     if all((leak := m.leak_dbfs[role]) is not None and leak > m.level_dbfs[role] + _WRONG_DB for role in ROLES):
         yield "wrong_channels", "each voice is louder in the other's channel; swap the channels of the transcript"
-    for role in ROLES:
-        if m.speech_s[role] < limits.min_speech_seconds:
+    for role in roles:
+        if len(roles) > 1 and m.speech_s[role] < limits.min_speech_seconds:
             yield "one_sided", f"the {role} speaks for {m.speech_s[role]:.1f} s"
         elif m.level_dbfs[role] < limits.min_level_dbfs:
             yield "silent", f"the {role}'s speech has a level of {m.level_dbfs[role]:.0f} dBFS"
@@ -78,7 +87,7 @@ def faults(m: Measures, clipped: Mapping[Role, float], limits: RecordingLimitsCo
         yield "long_silence", f"nobody speaks for {m.longest_silence_s:.0f} s"
     if m.overlap_share > limits.max_overlap_share:
         yield "too_much_overlap", f"both speak in {m.overlap_share:.0%} of the time of speech"
-    for role in ROLES:
+    for role in roles if len(roles) > 1 else ():
         level = m.cross_talk_db[role]
         if level is not None and level > limits.max_cross_talk_db:
             yield "cross_talk", f"the other's voice is in the {role}'s channel at {level:.0f} dB"

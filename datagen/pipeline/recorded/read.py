@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.clock import ceil_div
 from datagen.pipeline.recorded.checks import Measures, faults, measure
 from datagen.pipeline.recorded.derive import DerivedUtterance, Lexicon, derive
 from datagen.pipeline.recorded.piece import Piece
 from datagen.pipeline.recorded.sound import RecordingReader
-from datagen.pipeline.recorded.speech import FindSpeech, Listeners
+from datagen.pipeline.recorded.speech import ROLES, FindSpeech, Listeners
 from datagen.pipeline.recorded.transcript import SpokenWords
 from datagen.pipeline.splits import split_of
 from datagen.pipeline.step import PipelineStage
@@ -60,7 +61,7 @@ class ReadRecording(PipelineStage[Dialogue, Timeline]):
         """Read a conversation."""
         if dialogue.recorded is None:
             return reject(dialogue, _STAGE, "no_recording", "the record is no recording")
-        recorded = replace(dialogue.recorded, n_samples=dialogue.recorded.n_samples // self._hop * self._hop)
+        recorded = replace(dialogue.recorded, n_samples=self._whole_frames(dialogue.recorded))
         try:
             channels, clipped = self._reader.read(recorded)
         except BadSoundError as error:
@@ -68,8 +69,9 @@ class ReadRecording(PipelineStage[Dialogue, Timeline]):
         words = SpokenWords(dialogue.language)
         pieces, source = self._speech.pieces(channels, dialogue.transcript, words, dialogue.language)
         pieces = {role: _inside(own, recorded.n_samples) for role, own in pieces.items()}
+        roles = ROLES if recorded.has_assistant else ROLES[:1]
         measures = measure(channels, pieces, self._rate)
-        for reason, detail in faults(measures, clipped, self._config.limits):
+        for reason, detail in faults(measures, clipped, self._config.limits, roles):
             return reject(dialogue, _STAGE, reason, detail)
         found = derive(pieces, self._config.derive, self._lexicons.get(dialogue.language, Lexicon()), self._rate)
         known = replace(
@@ -78,11 +80,18 @@ class ReadRecording(PipelineStage[Dialogue, Timeline]):
             notices=(*dialogue.notices, *words.notices),
         )
         takes = tuple(_take(u, recorded, channels) for u in found.utterances)
-        script = Script(
-            known, split_of(dialogue.group or dialogue.id, self._splits), tuple(t.utterance for t in takes), "recorded"
-        )
+        split = dialogue.split or split_of(dialogue.group or dialogue.id, self._splits)
+        script = Script(known, split, tuple(t.utterance for t in takes), "recorded")
         placed = tuple(_placed(take, u.piece) for take, u in zip(takes, found.utterances, strict=True))
         return Timeline(Takes(script, takes), placed, found.events, recorded.n_samples, channels)
+
+    def _whole_frames(self, recorded: Recorded) -> int:
+        """Samples of the conversation: of two people without the last fraction of a frame, else padded to a whole one.
+
+        A conversation ends in silence, and an utterance of a corpus may end with its last sound.
+        """
+        n, hop = recorded.n_samples, self._hop
+        return n // hop * hop if recorded.has_assistant else ceil_div(n, hop) * hop
 
 
 def _inside(pieces: Sequence[Piece], n_samples: int) -> list[Piece]:
@@ -101,6 +110,8 @@ def _measured(recorded: Recorded, measures: Measures, source: WordSource) -> Rec
     def rounded(value: float | None) -> float | None:
         return None if value is None else round(value, 2)
 
+    if not recorded.has_assistant:
+        return replace(recorded, words_by=source)
     return replace(
         recorded,
         overlap_share=round(measures.overlap_share, 4),

@@ -31,8 +31,8 @@ class RecordingReader:
         """Read a stretch.
 
         Returns:
-            Both channels, float32 [2, n_samples], row 0 the user; and the share of clipped samples
-            of each.
+            Both channels, float32 [2, n_samples], row 0 the user, silent where nobody was recorded; and
+            the share of clipped samples of each that was.
 
         Raises:
             BadSoundError: If the sound is damaged.
@@ -40,7 +40,9 @@ class RecordingReader:
         """
         channels = np.zeros((2, recorded.n_samples), np.float32)
         clipped = dict[Role, float]()
-        roles: dict[Role, RecordedChannel] = {"user": recorded.user, "assistant": recorded.assistant}
+        roles: dict[Role, RecordedChannel] = {"user": recorded.user}
+        if recorded.has_assistant:
+            roles["assistant"] = recorded.assistant
         for role, side in roles.items():
             audio, clipped[role] = self._channel(side, recorded.start_samples, recorded.n_samples)
             channels[CHANNEL[role], : len(audio)] = audio

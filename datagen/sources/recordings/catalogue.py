@@ -17,10 +17,11 @@ from datagen.sources.recordings import layouts
 from datagen.sources.recordings.annotations import ENDINGS, Segment, read_bytes, segments_of
 from datagen.sources.recordings.annotations_json import OF_FILE
 from datagen.sources.recordings.channels import channel_of, is_label
+from datagen.sources.recordings.layout_of import resolved
 from datagen.sources.recordings.layouts import FoundRecording, Side
 from datagen.sources.recordings.sound_files import BadSoundError, SoundFile, hash_of, header
 
-_READERS = 8
+READERS = 8
 """Threads that hash sound files: disks and file systems answer several at once."""
 
 
@@ -59,6 +60,7 @@ class Catalogue:
         Raises:
             SourceError: If something cannot be read or understood at all.
         """
+        config = resolved(config)
         self.config, self.root = config, Path(config.path).expanduser()
         self._found = layouts.recordings(config)
         self._names = {each.name for each in self._found}
@@ -140,7 +142,7 @@ class Catalogue:
 
     def _hash_sounds(self) -> dict[str, tuple[str, int]]:
         names = sorted({side.file for each in self._found for side in each.sides})
-        with ThreadPoolExecutor(_READERS) as readers:
+        with ThreadPoolExecutor(READERS) as readers:
             found = dict(zip(names, readers.map(lambda name: hash_of(self.root / name), names), strict=True))
         self.inputs += [InputFile(name, sha256, n_bytes) for name, (sha256, n_bytes) in found.items()]
         return found
