@@ -12,7 +12,7 @@ from datagen.sources import Maker, read_one
 from datagen.sources.advice import fix_of, without_fix
 from datagen.sources.inputs import Source, resolve
 from datagen.sources.mappings.table import key_of
-from datagen.sources.shapes import Shapes
+from datagen.sources.shapes import AdvisingShapes
 from datagen.text import Read, spoken
 
 N_SAMPLES = 3
@@ -62,7 +62,7 @@ def preview(recipe: Recipe, limit: int, read: Read = spoken) -> Iterator[Preview
         SourceError: If an input does not exist.
     """
     source = recipe.input
-    maker = Maker(Shapes(key_of(source.shape, source.mapping), source.roles, source.tool_calls == "keep"))
+    maker = Maker(AdvisingShapes(key_of(source.shape, source.mapping), source.roles, source.tool_calls == "keep"))
     select = Select(recipe.select, read)
     for file in resolve(source.paths):
         found = Preview(file.place, _container(file))
