@@ -16,7 +16,7 @@ from datagen.sources.mappings.table import key_of
 from datagen.sources.recordings.open_corpus import open_corpus
 from datagen.sources.recordings.single_speakers import SpeechCorpus
 from datagen.sources.recordings.talks import conversations
-from datagen.sources.shapes import Shapes
+from datagen.sources.shapes import AdvisingShapes
 from datagen.text import Read, spoken
 
 N_SAMPLES = 3
@@ -68,7 +68,7 @@ def preview(recipe: Recipe, limit: int, read: Read = spoken) -> Iterator[Preview
         SourceError: If an input does not exist.
     """
     source = recipe.input
-    maker = Maker(Shapes(key_of(source.shape, source.mapping), source.roles, source.tool_calls == "keep"))
+    maker = Maker(AdvisingShapes(key_of(source.shape, source.mapping), source.roles, source.tool_calls == "keep"))
     select = Select(recipe.select, read)
     for file in resolve(source.paths):
         found = Preview(file.place, _container(file))

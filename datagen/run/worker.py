@@ -28,6 +28,8 @@ from datagen.text import reader
 
 def warm_up(recipe: Recipe) -> None:
     """Load what the workers of a recipe share, before they are forked: modules, vocabularies and networks."""
+    import scipy.fft  # noqa: F401  (and with it scipy.special, both for mixing: as long as all of pyarrow and pydantic)
+
     do_without_pandas()
     engines = recipe.engines
     load.warm_up("tts", engines.tts.name)

@@ -83,3 +83,21 @@ def test_garbage_is_collected_again_after_loading_as_before(before):
         assert gc.isenabled() is before
     finally:
         gc.enable()
+
+
+def test_a_worker_that_was_not_forked_does_without_pandas_too(tmp_path):
+    made = f"""
+        import datagen
+        recipe = datagen.load_recipe("fake", ["input.limit=2"])
+        datagen.build(recipe, {str(tmp_path / "out")!r})
+        """
+    run(made)
+    lines = run(f"""
+        import datagen, pyarrow
+        from datagen.run.worker import Worker
+        recipe = datagen.load_recipe("fake", ["input.limit=2"])
+        Worker.open(recipe.dump(), {str(tmp_path / "out")!r})
+        pyarrow.array([1])
+        print("pandas" in sys.modules)
+        """)
+    assert lines == ["False"]
