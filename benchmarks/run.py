@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "text_speed": ("--times", "1", "--dialogues", "5", "--characters", "20000"),
     "briefs": ("--count", "2000"),
     "verify": ("--takes", "8", "--every", "8"),
+    "single_speakers": ("--utterances", "12"),
     "recordings": ("--dialogues", "4", "--only", "stereo-json-clean", "pairs-csv-clean"),
 }
 """Benchmarks in order, with what makes them short."""

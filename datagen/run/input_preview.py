@@ -97,13 +97,11 @@ def preview_recordings(config: RecordingsConfig, sample_rate_hz: int, limit: int
         found.container = f"recordings, {corpus.config.layout}"
         is_single = isinstance(corpus, SpeechCorpus)
         records = corpus.conversations(sample_rate_hz) if is_single else conversations(corpus, sample_rate_hz)
-        for item in islice(records, limit + 1):
-            if found.n_records == limit:
-                found.is_whole = False
-                break
+        for item in islice(records, limit):
             _add_recorded(found, item)
         if isinstance(corpus, SpeechCorpus):
             found.parts = dict(corpus.n_of_parts)
+        found.is_whole = next(records, None) is None
     except SourceError as error:
         found.error = str(error)
     return found

@@ -9,6 +9,7 @@ import soundfile
 
 from datagen.errors import DatagenError, SourceError
 from datagen.inspect.output import open_output
+from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe.recordings_config import RecordingsConfig
 from datagen.records import Dialogue, Reject
 from datagen.run.build import build
@@ -25,6 +26,7 @@ from tests.recordings.single_corpora import (
     RATE_HZ,
     READ,
     audio,
+    hum,
     librispeech,
     segment,
     single_recipe,
@@ -99,9 +101,22 @@ def test_the_sound_is_that_of_the_file_and_the_assistant_is_silent(read):
     original, rate = soundfile.read(read / "corpus" / "train-clean-5/19/198/19-198-0001.flac")
     assert rate == RATE_HZ
     assert not samples[:, 1].any()
+    assert next(iter(streams(read / "out"))).mixing.assistant_gain_db == 0
     one, other = samples[: 3 * (len(original) // 3) * 3 // 2 : 3, 0], original[::2][: len(samples) // 3]
     n = min(len(one), len(other))
     assert np.corrcoef(one[:n], other[:n])[0, 1] > 0.999
+
+
+def test_a_short_word_is_kept_and_a_silent_file_is_not(tmp_path):
+    """People who say less than a second in a conversation are rejected; utterances are as long as they are."""
+    sounds = {"YES": hum(0.3), "NO": hum(2.0) * 1e-4}
+    librispeech(tmp_path / "corpus", {("train-clean-5", "19", "198"): ("YES", "NO")}, sounds)
+    assert build(single_recipe(tmp_path / "corpus"), str(tmp_path / "out")).rejects == {"read/silent": 1}
+    assert [s.utterances[0].said for s in streams(tmp_path / "out")] == ["yes"]
+
+
+def test_nothing_looks_for_speech_where_there_are_transcripts(read):
+    assert Pipeline(single_recipe(read / "corpus")).vad is None
 
 
 def test_there_are_rows_of_utterances_only(read):
