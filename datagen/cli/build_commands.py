@@ -67,12 +67,15 @@ def build(
     trust: Trust = False,
 ) -> None:
     """Turn dialogues into training shards. Run it again to continue an interrupted build."""
-    from datagen import recipe as recipes
-    from datagen.cli.progress import JobProgress
-    from datagen.run.build import build as run
-    from datagen.run.spare import spares
-    from datagen.run.supervise import serve
-    from datagen.run.worker import warm_up
+    from datagen.run.machine import loading
+
+    with loading():
+        from datagen import recipe as recipes
+        from datagen.cli.progress import JobProgress
+        from datagen.run.build import build as run
+        from datagen.run.spare import spares
+        from datagen.run.supervise import serve
+        from datagen.run.worker import warm_up
 
     refuse_address(address, engine)
     overrides = _overrides(set_, input, limit, takes)
@@ -85,7 +88,8 @@ def build(
         return
     n_workers = workers or (0 if engine == "ray" else _N_CORES)
     if engine == "local":
-        warm_up(values)
+        with loading():
+            warm_up(values)
     with spares(n_workers if engine == "local" else 0, serve), JobProgress(target) as progress:
         manifest = run(values, target, n_workers, progress, engine, address, verify=verify)
     progress.built(manifest)

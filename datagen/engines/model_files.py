@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,24 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
         Path(scratch).replace(path)
     finally:
         Path(scratch).unlink(missing_ok=True)
+
+
+def kept(made_of: object, make: Callable[[], bytes]) -> bytes:
+    """Bytes that take long to make, from the user's cache if they are there unharmed.
+
+    Args:
+        made_of: All that decides them; its `repr` is the name under which they are kept.
+        make: Makes them.
+    """
+    name = hashlib.sha256(repr(made_of).encode()).hexdigest()
+    with suppress(OSError, RuntimeError):  # RuntimeError: a user without a home
+        found = (cache_dir() / "made" / name).read_bytes()
+        if hashlib.sha256(found[32:]).digest() == found[:32]:
+            return found[32:]
+    data = make()
+    with suppress(OSError, RuntimeError):  # a cache that cannot be written is none
+        write_whole(cache_dir() / "made" / name, [hashlib.sha256(data).digest(), data])
+    return data
 
 
 def _hashed(path: Path) -> str:

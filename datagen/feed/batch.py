@@ -54,7 +54,7 @@ def arrays(sequences: Many[Sequence], max_tokens: int, fill_id: int) -> Arrays:
         shard = sequences[sequence].shards[place] if place >= 0 else None
         ids_of.append((shard.ids if shard else fill_ids)[start:stop])
         mask_of.append((shard.mask if shard else fill_mask)[start:stop])
-    ids = np.concatenate(ids_of).astype(np.int64)
+    ids = np.concatenate(ids_of, dtype=np.int64)
     positions = ramp - np.repeat(begins, lengths)
     labels = np.where(np.concatenate(mask_of), ids, IGNORED)
     labels[begins] = IGNORED  # nothing of its own row stands before it

@@ -178,7 +178,7 @@ class Shards:
         place, data = self.address(number), self._source.read(self.key(number))
         if hashlib.sha256(data).digest() != sha256:
             raise FeedError(f"{place} is not the file in the index; for details run `datagen check {self._source.url}`")
-        table = from_parquet(data, place, list(_COLUMNS))
+        table = from_parquet(data, place, list(_COLUMNS), is_hashed=True)
         self._check_vocabulary(table, place)
         offsets, ids = _flat(table, "input_ids", place)
         mask_offsets, mask = _flat(table, "loss_mask", place)

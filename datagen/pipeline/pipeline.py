@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datagen.clock import hop_samples, plain_number
 from datagen.engines import gpu, load
@@ -20,9 +20,6 @@ from datagen.pipeline.mix.mix import Mix
 from datagen.pipeline.mix.scene import Supplies
 from datagen.pipeline.mix.sound_path import line_info
 from datagen.pipeline.place import Place
-from datagen.pipeline.recorded.derive import Lexicon
-from datagen.pipeline.recorded.read import ReadRecording
-from datagen.pipeline.recorded.speech import Listeners
 from datagen.pipeline.script.calls import Writing
 from datagen.pipeline.script.casting import Pools, kept_apart, voices_by_language
 from datagen.pipeline.script.script import WriteScript
@@ -35,10 +32,12 @@ from datagen.recipe.mix_config import NoiseSourceConfig, RoomConfig
 from datagen.records import EngineInfo, Voice
 from datagen.shards.identity import Clock, KeptApart, Setup, Silence
 from datagen.shards.vocab import SPECIALS, Vocabulary
-from datagen.sources.recordings.catalogue import Catalogue
 from datagen.sources.recordings.layout_of import is_single, resolved
-from datagen.sources.recordings.open_corpus import open_corpus
-from datagen.sources.recordings.single_speakers import SpeechCorpus
+
+if TYPE_CHECKING:  # a build of dialogues does not load what reads recordings
+    from datagen.pipeline.recorded.read import ReadRecording
+    from datagen.sources.recordings.catalogue import Catalogue
+    from datagen.sources.recordings.single_speakers import SpeechCorpus
 
 _ENGINES = ("tts", "speech_tokenizer", "text_tokenizer", "asr", "mos")  # the slowest to load comes first
 _OF_RECORDINGS = ("recognizer", "aligner", "speech_tokenizer", "text_tokenizer", "vad")
@@ -91,7 +90,11 @@ class Pipeline:
         r = self.recipe
         return Place(r.timing, r.sample_rate_hz, r.flatten.speech_chunk_tokens * self.hop, r.seed)
 
-    def _read(self) -> ReadRecording:
+    def _read(self) -> "ReadRecording":
+        from datagen.pipeline.recorded.derive import Lexicon
+        from datagen.pipeline.recorded.read import ReadRecording
+        from datagen.pipeline.recorded.speech import Listeners
+
         r, listeners = self.recipe, Listeners(self.aligner, self.recognizer, self.vad)
         known = {
             language: Lexicon.of(t.backchannels, t.continuers, t.fillers) for language, t in r.timing.tokens.items()
@@ -169,8 +172,10 @@ class Pipeline:
         return None if is_transcribed else load.vad(engine.name, engine.options)
 
     @cached_property
-    def catalogue(self) -> Catalogue | SpeechCorpus:
+    def catalogue(self) -> "Catalogue | SpeechCorpus":
         """The recordings of the input; every file is read and hashed."""
+        from datagen.sources.recordings.open_corpus import open_corpus
+
         return open_corpus(self._recordings)
 
     @cached_property

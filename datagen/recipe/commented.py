@@ -27,7 +27,7 @@ def commented(text: str, model: type[BaseModel]) -> str:
     # Minimum length of such a turn, in words [words, 1 to 1,000]
     min_words: 8
     """
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     if not isinstance(root, yaml.MappingNode):
         return text
     known = {key.path: key for key in keys(model)}

@@ -7,7 +7,6 @@ which they are applied.
 
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
 from datagen import resources
@@ -184,8 +183,8 @@ class LineConfig(BehaviourConfig):
 
 
 def _sentences() -> dict[str, tuple[str, ...]]:
-    text = (resources.directory("data") / "sentences.yaml").read_text("utf-8")
-    return {language: tuple(lines) for language, lines in yaml.safe_load(text).items()}
+    shipped = resources.values_of(resources.directory("data") / "sentences.yaml")
+    return {language: tuple(lines) for language, lines in shipped.items()}
 
 
 class MixConfig(ConfigPart):

@@ -51,12 +51,17 @@ class Key:
     range: str
     """Empty if there is none."""
     unit: str
-    default: str
-    """As YAML; empty if the key must be set."""
+    value: Any
+    """The default; `PydanticUndefined` if the key must be set."""
     source: str
     """`S`, `N`, `?` or `ours`, as docs/recipe.md explains; empty if none is stated."""
     meaning: str
     """One line."""
+
+    @property
+    def default(self) -> str:
+        """The default as YAML on one line; empty for a section and a key that must be set."""
+        return _default(self.value)
 
 
 @cache
@@ -111,7 +116,7 @@ def _key(path: str, field: FieldInfo, section: type[BaseModel] | None, default: 
         type=kind,
         range=_range(field.metadata),
         unit=_unit(path, field) if kind.split()[0] in ("integer", "number", "distribution") else "",
-        default=_default(default),
+        value=default,
         source=stated[1] if stated else "",
         meaning=_sentence(text[: stated.start()] if stated else text),
         section=section,

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationInfo, model_validator
 
 from datagen import resources
@@ -185,7 +184,7 @@ class TokensConfig(ConfigPart):
 
 @cache
 def _packaged_tokens() -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load((resources.directory("data") / "tokens.yaml").read_text("utf-8"))
+    values: dict[str, Any] = resources.values_of(resources.directory("data") / "tokens.yaml")
     return values
 
 

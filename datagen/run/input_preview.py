@@ -15,7 +15,7 @@ from datagen.sources.inputs import Source, resolve
 from datagen.sources.mappings.table import key_of
 from datagen.sources.recordings.open_corpus import open_corpus, records_of
 from datagen.sources.recordings.single_speakers import SpeechCorpus
-from datagen.sources.shapes import Shapes
+from datagen.sources.shapes import AdvisingShapes
 from datagen.text import Read, spoken
 
 N_SAMPLES = 3
@@ -67,7 +67,7 @@ def preview(recipe: Recipe, limit: int, read: Read = spoken) -> Iterator[Preview
         SourceError: If an input does not exist.
     """
     source = recipe.input
-    maker = Maker(Shapes(key_of(source.shape, source.mapping), source.roles, source.tool_calls == "keep"))
+    maker = Maker(AdvisingShapes(key_of(source.shape, source.mapping), source.roles, source.tool_calls == "keep"))
     select = Select(recipe.select, read)
     for file in resolve(source.paths):
         found = Preview(file.place, _container(file))

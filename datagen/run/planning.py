@@ -29,7 +29,6 @@ from datagen.records import Dialogue, InputFile, Reject
 from datagen.run.job import settled
 from datagen.run.kept_audio import KeptAudio
 from datagen.run.least_splits import least_splits
-from datagen.run.recorded_plan import SpeakerGroups
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.identity import Identity
 from datagen.shards.plan import UNITS_PER_PART, Plan, groups_key, part_key
@@ -114,6 +113,8 @@ def _on_twins(plan: Plan) -> list[str]:
 
 
 def _make_recorded_plan(build: Pipeline, wanted: Identity, store: Store) -> Plan:
+    from datagen.run.recorded_plan import SpeakerGroups
+
     recipe, groups = build.recipe, SpeakerGroups(build.catalogue, build.recipe.sample_rate_hz)
     kept_audio = KeptAudio(recipe.mix, recipe.sample_rate_hz)
     records = kept_audio.counted(islice(groups.records(), recipe.input.limit))

@@ -27,7 +27,6 @@ from datagen.run.cost import core_hours
 from datagen.run.kept import probe
 from datagen.run.kept_audio import WORDS_PER_HOUR
 from datagen.run.planning import identity, plan_build, remarks
-from datagen.run.ray import reached
 from datagen.run.takes import check_takes
 from datagen.shards.bucket import is_url
 from datagen.shards.markers import missing
@@ -81,6 +80,8 @@ def faults_of(build: Pipeline, store: Store, address: str | None = None) -> list
 
 
 def _check_reached(address: str) -> None:
+    from datagen.run.ray import reached
+
     with reached(address):
         pass
 

@@ -275,7 +275,8 @@ def cluster(address: str, n_workers: int, notice: Notice) -> Iterator[None]:
         {"num_cpus": n_workers or os.cpu_count(), "include_dashboard": False} if address == "local" else {}
     )
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        with _native_messages_aside():
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except ConnectionError as error:
         raise _no_cluster(address, error) from error
     except Exception as error:  # Ray has no common class: time-outs, ports in use, no memory, a folder without space
@@ -335,7 +336,7 @@ def _reach(address: str) -> None:
         ClusterError: If it does not.
     """
     import ray._raylet
-    from ray.exceptions import AuthenticationError
+    from ray.exceptions import AuthenticationError, RpcError
 
     internals: Any = ray._raylet
 
@@ -346,7 +347,7 @@ def _reach(address: str) -> None:
         socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
         with _native_messages_aside():
             internals.GcsClient(address=address)
-    except OSError as error:
+    except (OSError, RpcError) as error:  # RpcError: something else listens there, or a head that hangs
         raise _no_cluster(address, error) from error
     except AuthenticationError as error:
         raise ClusterError(
@@ -398,7 +399,7 @@ def _silent(address: str, error: OSError) -> str:
     )
 
 
-def _no_cluster(address: str, error: OSError) -> ClusterError:
+def _no_cluster(address: str, error: Exception) -> ClusterError:
     return ClusterError(
         f"no Ray cluster at {address!r} ({_first_line(error)}); start one with `ray start --head`, "
         "or omit --address. See docs/cluster.md"

@@ -8,7 +8,6 @@ from datagen.errors import LimitError, OutageError
 from datagen.interrupt import remembered
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.local import Hand, run_local
-from datagen.run.ray import reached, run_ray
 from datagen.run.standing import standing
 from datagen.run.supervise import Notice, Warden
 from datagen.shards.markers import all_but, missing
@@ -52,6 +51,8 @@ def run_job(
     watcher = watcher or Watcher()
     with remembered(), ExitStack() as stack:
         if engine == "ray" and not job.complete(open_store(out)):
+            from datagen.run.ray import reached
+
             stack.enter_context(reached(address, watcher.notice))  # one that cannot be reached leaves no plan behind
         return _run(job, out, n_workers, watcher, engine, address, verify)
 
@@ -78,6 +79,8 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
     if left:
         with _outages_tell_what_is_done(store, plan):
             if engine == "ray":
+                from datagen.run.ray import run_ray
+
                 run_ray(job, out, left, n_workers, address, done, watcher.notice, watcher.workers)
             elif n_workers:
                 (pool,) = job.pools(out, n_workers, engine)

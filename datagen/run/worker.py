@@ -17,7 +17,7 @@ from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
 from datagen.run.budget import CpuBudget
 from datagen.run.commit import commit_unit, found_unit
-from datagen.run.machine import keep_freed_memory
+from datagen.run.machine import do_without_pandas, keep_freed_memory
 from datagen.run.takes import kept_takes
 from datagen.shards.identity import differences
 from datagen.shards.plan import PLAN, Plan, PlannedInput, load_plan
@@ -28,9 +28,9 @@ from datagen.text import reader
 
 def warm_up(recipe: Recipe) -> None:
     """Load what the workers of a recipe share, before they are forked: modules, vocabularies and networks."""
-    import pandas  # noqa: F401  (pyarrow imports it at the first conversion)
-    import pyarrow.parquet  # noqa: F401
+    import scipy.fft  # noqa: F401  (and with it scipy.special, both for mixing: as long as all of pyarrow and pydantic)
 
+    do_without_pandas()
     engines = recipe.engines
     load.warm_up("tts", engines.tts.name)
     load.warm_up("speech_tokenizer", engines.speech_tokenizer.name)
@@ -72,6 +72,7 @@ class Worker:
         or if loading the engines takes longer than `limits.start_seconds`. A dialogue that uses more
         processor time than `limits.stage_cpu_seconds` in a step without an engine becomes a reject.
         """
+        do_without_pandas()
         store, values = open_store(url), Recipe.model_validate(recipe)
         faulthandler.dump_traceback_later(values.limits.start_seconds, exit=True)
         plan = load_plan(store)

@@ -81,8 +81,8 @@ FIXES = {
 """A fix per reason, of reading and of selection; each names the setting, if there is one."""
 
 
-MADE = frozenset(("unknown_shape", "unknown_role", "too_many_speakers"))
-"""Reasons whose details end with a fix made from the record, which comes before the one of the table."""
+MADE = frozenset(("unknown_shape", "unknown_role", "too_many_speakers", "bad_text"))
+"""Reasons whose details may end with a fix made from the record, which comes before the one of the table."""
 _MARK = "; to fix: "
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from typing_extensions import override
+
 from datagen.recipe.mapping_config import MappingConfig, RoleKind
 from datagen.records import Role, ToolCall, Turn
 from datagen.sources import source_marks as marks
@@ -17,7 +19,7 @@ from datagen.sources.mappings.labels import split
 from datagen.sources.mappings.parts import pieces
 from datagen.sources.mappings.paths import first
 from datagen.sources.mappings.roles import Kind, Said
-from datagen.sources.mappings.suggest import as_option, suggestions
+from datagen.sources.mappings.suggest import as_option, is_text, suggestions
 from datagen.sources.mappings.table import TABLE, key_of, mappings_of
 from datagen.sources.mappings.turns import ROWS, said
 from datagen.sources.tool_calls import call_text, result_text
@@ -111,6 +113,24 @@ class Shapes:
         if label and (label[1] is False or (isinstance(label[1], str) and label[1].strip().lower() == "false")):
             raise UnfitError("undesirable", f"{label[0]} is false: its answer is marked as one not to learn from")
         return alternating(said(record, m, self._roles[name]), self._keep_calls)
+
+
+class AdvisingShapes(Shapes):
+    """Shapes of a preview: where turns of a known shape have their text under another name, they say how to read it.
+
+    A build does not ask, because its rejects say what is wrong with a record, and this is the advice of `sources`.
+    """
+
+    @override
+    def read(self, record: Mapping[str, object]) -> tuple[str, Read]:
+        try:
+            return super().read(record)
+        except UnfitError as error:
+            has_another = error.reason == "bad_text" and self.key == "auto" and _lacks_text(record)
+            option = _option(record, with_roles=True) if has_another else ""
+            if not option:
+                raise
+            raise UnfitError(error.reason, with_fix(error.detail, option)) from error
 
 
 @dataclass(slots=True)
@@ -266,20 +286,37 @@ def _unknown(record: Mapping[str, object]) -> UnfitError:
     return _with_fix(f"{key}[0] has no known field of a role; it has {has}", record)
 
 
+def _lacks_text(record: Mapping[str, object]) -> bool:
+    """True if no turn of a list of a known shape has a field that is known to hold text."""
+    keys = (key for mapping in TABLE.values() for key in mapping.turns)
+    items = next((items for key in keys if isinstance(items := record.get(key), list)), [])
+    turns = [item for item in items if isinstance(item, dict)]
+    return bool(turns) and not any(is_text(name) for turn in turns for name, value in turn.items() if value is not None)
+
+
 def _with_fix(what: str, record: Mapping[str, object]) -> UnfitError:
     return UnfitError("unknown_shape", with_fix(what, _fix(record)))
 
 
 def _fix(record: Mapping[str, object]) -> str:
-    """An option that reads the record, tried on it; else the page that says how to describe it."""
+    """An option that reads the record; else the page that says how to describe it."""
+    return _option(record) or (
+        "it has no list of turns and no pair of texts; describe it under input.mapping, see docs/sources.md"
+    )
+
+
+def _option(record: Mapping[str, object], *, with_roles: bool = False) -> str:
+    """An option that reads the record, and if wanted its roles too, tried on it; empty if there is none."""
     for values in suggestions(record):
+        if with_roles and "role" not in values:
+            continue
         with suppress(UnfitError, ValueError):  # fields that no mapping can name, such as an empty one
             mapping = MappingConfig.model_validate(values)
             if mapping.rows:
                 return f"read it with {as_option(values)}"
             Shapes(key_of("auto", mapping)).read(record)
             return f"read it with {as_option(values)}"
-    return "it has no list of turns and no pair of texts; describe it under input.mapping, see docs/sources.md"
+    return ""
 
 
 def usable(columns: Iterable[str], shape: str) -> bool:

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-import yaml
-
 from datagen import resources
 from datagen.text.phrases import HAN
 
@@ -23,7 +21,7 @@ _LEAST_STEM = 3
 @cache
 def function_words(language: str) -> frozenset[str]:
     """Words, or Chinese characters, that refer to nothing; empty for languages without a list."""
-    lists = yaml.safe_load((resources.directory("data") / "function_words.yaml").read_text("utf-8"))
+    lists = resources.values_of(resources.directory("data") / "function_words.yaml")
     return frozenset(str(lists.get(language, "")).split())
 
 
@@ -119,7 +117,7 @@ def last_reference(
 
 @cache
 def _reactions(language: str) -> tuple[frozenset[str], frozenset[str]]:
-    lists = yaml.safe_load((resources.directory("data") / "reactions.yaml").read_text("utf-8")).get(language, {})
+    lists = resources.values_of(resources.directory("data") / "reactions.yaml").get(language, {})
     return frozenset(lists.get("openers", "").split()), frozenset(lists.get("pointers", "").split())
 
 

@@ -42,7 +42,7 @@ def question(text: str = "<data>\n{}\n</data> Rate the assistant", **values) -> 
     return Question(messages, "ScoreAnswer", {"type": "object"}, **{"temperature": 0.5, "max_tokens": 100, **values})
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_256_requests_are_under_way_at_once(server, stream):
     server.barrier = 256  # nobody is answered before all of them are there
     found = write(recipe(server, "spoken", llm=llm(server, concurrency=256, stream=stream)), talks(300))

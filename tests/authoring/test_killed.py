@@ -134,6 +134,7 @@ def test_a_server_that_knows_idempotency_keys_bills_every_answer_once(server, tm
     assert server.n_calls > N_QUESTIONS
 
 
+@pytest.mark.slow
 def test_killed_at_some_moment(server, tmp_path, unharmed):
     check(server, storm(server, tmp_path, [(killed_after, 5)]), unharmed, 1)
 

@@ -61,6 +61,42 @@ def test_without_a_cache_files_are_hashed_all_the_same(tmp_path, cache, monkeypa
     assert files.sha256_of(tmp_path / "x") == sha256(b"x")
 
 
+def kept(made_of, made, content=b"rewritten"):
+    return files.kept(made_of, lambda: (made.append(made_of), content)[1])
+
+
+def test_what_takes_long_to_make_is_made_once_for_all_that_decides_it(cache):
+    made = []
+    assert [kept(("net", 1), made), kept(("net", 1), made, b"never made")] == [b"rewritten"] * 2
+    assert kept(("net", 2), made, b"another") == b"another"
+    assert made == [("net", 1), ("net", 2)]
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", b"\0" * 100, "a bit"])
+def test_what_is_kept_and_damaged_is_made_again(cache, damage):
+    made = []
+    kept("net", made)
+    (entry,) = (cache.parent / "made").iterdir()
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if damage == "a bit" else damage)
+    assert kept("net", made) == b"rewritten"
+    assert len(made) == 2
+    assert entry.read_bytes() == whole
+
+
+def test_without_a_cache_or_a_home_things_are_made_all_the_same(tmp_path, cache, monkeypatch):
+    (tmp_path / "x").write_bytes(b"x")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
+    assert kept("net", []) == b"rewritten"
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert kept("net", []) == b"rewritten"
+
+
 def test_names_count_as_well_as_contents_and_order_does_not(tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_bytes(b"1")

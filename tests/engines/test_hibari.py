@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hibari.g2p import G2P
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.engines.base import Speech
 from datagen.engines.tts import hibari_net as dsp
-from datagen.engines.tts.hibari import _MAX_PHONEMES, VOICES, Hibari, _phrases
+from datagen.engines.tts.hibari import _MAX_PHONEMES, VOICES, Hibari, _g2p, _phrases
 from datagen.engines.tts.hibari_net import HibariNetwork, _cut, intoned
 from datagen.engines.tts.renderings import Variant
 from datagen.engines.tts.word_times import spans
@@ -116,6 +119,37 @@ def test_it_sounds_as_the_package_itself_does(spoken: Speech) -> None:
     difference = loudness(spoken.audio) - loudness(theirs)
     assert np.abs(difference).mean() < 1
     assert abs(difference.mean()) < 0.2
+
+
+def test_words_are_read_with_the_tables_of_the_package() -> None:
+    ours, theirs = _g2p(), G2P()
+    assert type(ours) is G2P
+    assert vars(ours).keys() == vars(theirs).keys()
+    assert vars(ours.tagger) == vars(theirs.tagger)
+    assert vars(ours.tokenizer) == vars(theirs.tokenizer)
+    assert [vars(words) for words in (ours.lexicon.golds, ours.lexicon.silvers)] == [
+        vars(words) for words in (theirs.lexicon.golds, theirs.lexicon.silvers)
+    ]
+    assert (ours.lexicon.british, ours.unk, ours.british) == (theirs.lexicon.british, theirs.unk, theirs.british)
+
+
+def test_the_network_is_rewritten_once_and_then_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    ids, rewritten = [0, 50, 60, 70, 0], list[str]()
+    model = dsp._model
+
+    def rewrite() -> Any:
+        rewritten.append("once")
+        return model()
+
+    def frames() -> list[bytes]:
+        dsp.body_session.cache_clear()
+        found = HibariNetwork().run(ids, VOICES["heart-m1"])
+        return [found.ends.tobytes(), found.f0.tobytes(), found.head.tobytes()]
+
+    monkeypatch.setattr(dsp, "_model", rewrite)
+    assert frames() == frames()
+    assert len(rewritten) == 2  # the body, and the head of the voice
 
 
 def test_another_seed_has_another_pace_within_three_percent(engine: Hibari) -> None:

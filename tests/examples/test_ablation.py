@@ -29,6 +29,7 @@ def found(loss: float, share: float | None, n: int = 40, mean_ms: float | None =
     return {"settings": {"digest": "0" * 32}, "loss": loss, "turns": scores}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
 def test_a_finished_run_is_not_repeated_and_other_cells_join_the_table(example, tmp_path, monkeypatch, capsys):
     made(tmp_path / "made", ALL_TASKS, "flatten.max_tokens=512", n=20)

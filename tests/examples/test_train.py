@@ -42,6 +42,7 @@ def weights(to: Path) -> dict[str, torch.Tensor]:
     return transformers.AutoModelForCausalLM.from_pretrained(to / "two_stream").state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(example, out, tmp_path, monkeypatch, capsys):
     run(example, out, tmp_path / "whole")

@@ -68,6 +68,7 @@ def close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.allclose(one[name], other[name], rtol=1e-3, atol=1e-5) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_checkpoint_stopped_and_resumed_has_the_weights_of_one_that_was_not(example, out, checkpoint, tmp_path, tied):
     full_size = ("--bf16", "--gradient-checkpointing", "--at-once", "1")
@@ -103,6 +104,7 @@ def test_a_flat_batch_has_the_loss_of_its_sequences(example, out, checkpoint):
     assert torch.allclose(sum(learner(*part) for part in parts), learner(*plain), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_ranks_train_as_one_and_one_resumes_what_two_began(example, out, checkpoint, tmp_path):
     run(example, out, tmp_path / "one", checkpoint[True])
     line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]

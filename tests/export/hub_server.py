@@ -38,6 +38,7 @@ class Hub:
     stored: Counter[str] = field(default_factory=Counter)
     """Uploads of each large file."""
     n_requests: int = 0
+    counting: threading.Lock = field(default_factory=threading.Lock, repr=False)
     n_stores_left: int = 10**9
     """Large files that it still takes; then it refuses, as for a token that has expired."""
 
@@ -143,10 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
         return {**wanted, "actions": {"upload": {"href": f"{self.hub.url}/lfs/{wanted['oid']}", "header": {}}}}
 
     def _store(self, oid: str, body: bytes) -> None:
-        if self.hub.n_stores_left <= 0 or hashlib.sha256(body).hexdigest() != oid:
+        with self.hub.counting:  # files come in several connections at once
+            self.hub.n_stores_left -= 1
+            refused = self.hub.n_stores_left < 0 or hashlib.sha256(body).hexdigest() != oid
+        if refused:
             self._answer(403, {"error": "refused"})
             return
-        self.hub.n_stores_left -= 1
         self.hub.stored[oid] += 1
         self.hub.objects[oid] = body
         self._answer(200, {})

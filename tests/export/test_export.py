@@ -153,11 +153,12 @@ def test_a_worker_that_is_killed_is_replaced(out, tmp_path):
     assert tree(tmp_path / "again") == tree(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_ray_exports_the_same_bytes(out, tmp_path):
     ray = pytest.importorskip("ray")
     send(out, tmp_path / "here", "moshi")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
     try:
         request = ExportRequest(format="moshi", values={"shard_hours": 1e-6})
         export(str(out), str(tmp_path / "there"), request, 2, engine="ray")

@@ -111,6 +111,7 @@ def test_hostile_ids_survive(hostile_out, tmp_path, read):
     assert {cut.custom["dialogue_id"] for split in SPLITS for cut in read("shar", split)} == set(IDS)
 
 
+@pytest.mark.slow
 def test_opus_is_the_same_bytes_each_time_and_as_long(out, output, tmp_path, read):
     from tests.run.builds import tree
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from datagen.errors import FeedError, StoreError
-from datagen.feed import Feed, Stage
+from datagen.feed import Feed, Stage, shard_files
+from datagen.shards import seal
 from datagen.shards.tables import to_parquet
 from tests.feed.conftest import TASK, sequences, stage
 from tests.run.builds import Forger
@@ -188,3 +189,12 @@ def test_ranks_that_do_not_divide_what_was_done(out):
     again.load_state_dict(feed.state_dict())
     with pytest.raises(FeedError, match="resume with the same product of ranks and batch_size"):
         next(iter(again))
+
+
+def test_a_shard_is_hashed_once(out, monkeypatch):
+    feed, n_hashed = Feed(out, stage(), epochs=1), []
+    of_index, of_seal = hashlib.sha256, seal.seal_of
+    monkeypatch.setattr(shard_files.hashlib, "sha256", lambda data: (n_hashed.append("index"), of_index(data))[1])
+    monkeypatch.setattr(seal, "seal_of", lambda data: (n_hashed.append("seal"), of_seal(data))[1])
+    n_files = len({key for sequence in sequences(feed, feed) for _, key, _ in sequence})
+    assert n_hashed == ["index"] * n_files

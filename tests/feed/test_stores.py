@@ -36,6 +36,7 @@ def test_files_are_read_ahead_of_need(out, monkeypatch):
     assert all(shards.read(number) is shard for number, shard in ahead.items())
 
 
+@pytest.mark.slow
 def test_workers_that_are_forked_are_refused_and_spawned_ones_work(url):
     feed = Feed(url, stage(n_sequences=8), lanes=2)
     with pytest.raises(FeedError, match='multiprocessing_context="spawn"'):

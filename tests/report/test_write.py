@@ -26,6 +26,7 @@ def test_the_page_holds_everything_in_itself(page):
     assert len(talks_of(page)) == 3
 
 
+@pytest.mark.slow
 def test_the_same_build_gives_the_same_page(out, page, tmp_path):
     again = write_report(str(out), str(tmp_path / "again.html"), 3).file
     assert again.read_bytes() == page.read_bytes()

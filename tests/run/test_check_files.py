@@ -234,6 +234,7 @@ def test_a_changed_value_of_the_manifest_breaks_its_seal(out):
         assert found(out), path
 
 
+@pytest.mark.slow
 def test_a_changed_value_of_a_sealed_manifest_is_found(out):
     assert missed_leaves(out, 40) == set()
 

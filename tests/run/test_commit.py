@@ -77,7 +77,7 @@ def run(recipe: Recipe, out: Path, call: int, after: bool) -> bool:
         return False
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("after", [pytest.param(False, marks=pytest.mark.slow), True], ids=["before", "after"])
 def test_dying_at_any_write_and_running_again_changes_no_byte(tmp_path, after):
     recipe = small(tmp_path)
     clean = build(recipe, str(tmp_path / "clean"))
@@ -95,6 +95,7 @@ def n_writes(folder: Path) -> int:
     return len(tree(folder / "clean"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_an_engine_that_never_repeats_itself_still_gives_one_content(tmp_path, after):
     """Two attempts disagree on every byte of speech; the conversations file, written first, decides."""
@@ -164,6 +165,7 @@ class Steps:
         return run
 
 
+@pytest.mark.slow
 def test_dying_at_any_step_of_a_commit_leaves_whole_files_or_none(tmp_path):
     """Between any two of: make a directory, open, half a write, the rest, sync, link, sync of the directory, unlink."""
     recipe = fake(tmp_path, "input.limit=2")

@@ -114,7 +114,7 @@ def dialogues(*texts: str) -> list[object]:
 BAD = "No, I die here."
 
 
-@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("n_workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_dialogue_that_kills_its_worker_is_a_reject_and_its_neighbours_are_kept(tmp_path, n_workers):
     voice = "engines.tts={name: 'tests.run.engines:Deadly'}"
     records = dialogues(*["Sure, I go on."] * 3, BAD, "Sure, I go on.", "Sure, I go on.")
@@ -223,7 +223,7 @@ def same_as_never_stopped(recipe: Recipe, folder: Path) -> None:
     assert files == tree(clean)
 
 
-@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("n_workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_build_killed_goes_on_where_it_was(tmp_path, n_workers):
     recipe, gate = gated(tmp_path, 3, 4)
     arguments = command(recipe, tmp_path, tmp_path / "out", n_workers)

@@ -211,7 +211,9 @@ def ticketed(folder, *overrides):
     return fake(folder, voice, "run.unit_dialogues=16", *overrides, records=records), tickets
 
 
-@pytest.mark.parametrize("victim", ["one worker", "both workers", "driver"])
+@pytest.mark.parametrize(
+    "victim", [*(pytest.param(v, marks=pytest.mark.slow) for v in ("one worker", "both workers")), "driver"]
+)
 def test_whoever_is_killed_in_the_middle_of_a_shared_unit_changes_nothing(tmp_path, victim):
     recipe, tickets = ticketed(tmp_path)
     for k in range(7):  # both workers are then in the middle of a piece, and some pieces are done

@@ -214,7 +214,7 @@ def test_a_damaged_source_is_no_reject(source, tmp_path):
 def test_ray_gives_the_same_digest(source, encoded, tmp_path, monkeypatch):
     ray = pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
     try:
         changes = {"tasks": ["three_stream", "parallel"]}
         there = reencode(str(source), str(tmp_path / "out"), CODEC, changes=changes, engine="ray")

@@ -26,6 +26,7 @@ def soak(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 
 
+@pytest.mark.slow
 def test_a_short_soak_resumes_from_its_log(tmp_path):
     log, folder = tmp_path / "log.jsonl", tmp_path / "work"
     folder.mkdir()

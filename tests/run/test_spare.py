@@ -177,9 +177,20 @@ def test_what_is_loaded_before_a_fork_starts_no_thread():
         recipe = datagen.load_recipe("quickstart", ["select.languages=[en,zh,de]"])
         before = len(os.listdir("/proc/self/task"))
         warm_up(recipe)
-        print(len(os.listdir("/proc/self/task")) - before, "datagen.text.european" in sys.modules)
+        loaded = [name in sys.modules for name in ("datagen.text.european", "scipy.fft", "scipy.special")]
+        print(len(os.listdir("/proc/self/task")) - before, all(loaded))
         """)
     assert line == "0 True"
+
+
+def test_what_every_worker_needs_is_loaded_before_the_fork_for_any_engines():
+    (line,) = run("""
+        import datagen
+        from datagen.run.worker import warm_up
+        warm_up(datagen.load_recipe("fake"))
+        print({"scipy.fft", "scipy.special"} <= sys.modules.keys())
+        """)
+    assert line == "True"
 
 
 def test_engines_that_were_loaded_before_the_fork_say_the_same_in_it():

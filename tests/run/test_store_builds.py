@@ -45,6 +45,7 @@ def test_a_build_on_a_store_is_that_on_disk(small, s3, clean):
     assert check(open_store(s3)).faults == []
 
 
+@pytest.mark.slow
 def test_a_build_killed_goes_on_where_it_was(s3, tmp_path):
     recipe, gate = gated(tmp_path, 2, n=4)
     arguments, store = command(recipe, tmp_path, s3, 2), open_store(s3)
@@ -80,6 +81,7 @@ def test_faults_on_a_third_of_the_calls_change_nothing(small, s3, flaky_s3: Flak
     assert contents(open_store(s3)) == clean
 
 
+@pytest.mark.slow
 def test_calls_that_hang_change_nothing(small, s3, flaky_s3: FlakyS3, clean, monkeypatch):
     """Both before and after the store did what it was asked."""
     monkeypatch.setenv("AWS_TIMEOUT", "1s")
@@ -215,6 +217,7 @@ def test_a_url_with_credentials_reaches_no_output(small, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_limit_on_files_of_this_machine_ends_in_one_line_and_a_build_that_goes_on(tmp_path):
     """A real fault of the system, met by workers: no file may be larger than what the first ones need."""
     recipe = fake(tmp_path, "flatten.tasks=[three_stream]", n=6)

@@ -54,6 +54,12 @@ def read_apart(path, max_record_bytes=1 << 20):
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
+def mostly_slow(names, *quick):
+    """Names as parameters; those not among `quick` belong to the slow tests."""
+    assert set(quick) <= set(names)
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
+
+
 def turns(text):
     return [{"role": "user", "text": "Hi"}, {"role": "assistant", "text": text}]
 
@@ -106,7 +112,7 @@ PARQUET = {
 }
 
 
-@pytest.mark.parametrize("name", PARQUET)
+@pytest.mark.parametrize("name", mostly_slow(PARQUET, "40 million rows of nulls", "a row of 30 million texts"))
 def test_parquet_unfolds_within_the_bound(tmp_path, name):
     make, options, says = PARQUET[name]
     pq.write_table(make(), tmp_path / "x.parquet", **options)
@@ -158,7 +164,7 @@ JSON = {
 }
 
 
-@pytest.mark.parametrize("name", JSON)
+@pytest.mark.parametrize("name", mostly_slow(JSON, "x.json.gz", "deep.jsonl"))
 def test_json_unfolds_within_the_bound(tmp_path, name):
     (tmp_path / name).write_bytes(JSON[name]())
     peak_mb, found, error = read_apart(tmp_path / name)
@@ -237,7 +243,7 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("name", mostly_slow(BOMBS, "header.tgz", "x.jsonl.bz2", "same.arrow"))
 def test_every_container_unfolds_within_the_bound(tmp_path, name):
     make, says = BOMBS[name]
     (tmp_path / name).write_bytes(make())
@@ -300,7 +306,7 @@ def test_a_smaller_limit_of_a_record_is_a_smaller_bound_of_memory(tmp_path, name
     assert peak_mb < SMALL_BOUND_MB
 
 
-@pytest.mark.parametrize("name", [*OVER, "saved"])
+@pytest.mark.parametrize("name", mostly_slow([*OVER, "saved"], "x.parquet"))
 def test_what_takes_more_than_the_limit_allows_names_the_limit_that_would_do(tmp_path, name):
     path = tmp_path / name
     if name == "saved":

@@ -1,6 +1,7 @@
 """`datagen sources`: what is detected, three records as understood, and rejects with an example and a fix."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from typer.testing import CliRunner
 
 from datagen.cli import app
 from datagen.sources.advice import FIXES, fix_of
+from datagen.sources.fields import UnfitError
+from datagen.sources.shapes import Shapes
 
 TALK = [{"role": "user", "content": "Which tram stops here?"}, {"role": "assistant", "content": "Line four does."}]
 RECORDS: list[Any] = [
@@ -101,3 +104,40 @@ def test_each_reason_of_reading_has_a_fix() -> None:
     doc = " ".join((sources.__doc__ or "").split())
     reasons = doc.partition("Reasons of rejects: ")[2].partition(". Notices")[0].split()
     assert len(reasons) > 15 and all(map(fix_of, reasons)) and all(FIXES.values())
+
+
+LINES = [{"speaker": "user", "line": "Which tram stops here?"}, {"speaker": "assistant", "line": "Line four does."}]
+
+
+@pytest.mark.parametrize("key", ["turns", "talk"])
+def test_a_known_shape_whose_text_has_another_name_gets_an_option_that_reads_it(tmp_path: Path, key: str) -> None:
+    chats = tmp_path / "chat.jsonl"
+    chats.write_text(json.dumps({"id": "a", key: LINES}))
+    (found,) = json.loads(run(str(chats), "--json").stdout)
+    rejected = found["rejects"]["source/bad_text"]
+    assert rejected["fix"] == f"read it with --set 'input.mapping={{turns: {key}, role: speaker, text: line}}'"
+    assert rejected["example"].endswith(f"{key}[0].text is null, not text")
+    (option,) = shlex.split(rejected["fix"].removeprefix("read it with --set "))
+    (found,) = json.loads(run(str(chats), "--json", "--set", option).stdout)
+    assert found["n_kept"] == 1
+    assert found["samples"][0]["turns"][1] == {"role": "assistant", "text": "Line four does."}
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [{"role": "user", "content": None, "id": "a question"}, {"role": "assistant", "content": "Line four does."}],
+        [{"role": "user", "content": 4, "id": "a question"}, {"role": "assistant", "content": 4, "id": "an answer"}],
+        [{"role": "user"}, {"role": "assistant"}],
+    ],
+)
+def test_no_other_name_is_offered_where_a_text_is_known_or_none_is_there(tmp_path: Path, turns: list[Any]) -> None:
+    (tmp_path / "chat.jsonl").write_text(json.dumps({"messages": turns}))
+    (found,) = json.loads(run(str(tmp_path / "chat.jsonl"), "--json").stdout)
+    assert found["rejects"]["source/bad_text"]["fix"] == FIXES["bad_text"]
+
+
+def test_a_build_rejects_such_a_record_without_advice(tmp_path: Path) -> None:
+    with pytest.raises(UnfitError) as found:
+        Shapes("auto").read({"turns": LINES})
+    assert found.value.detail == "turns[0].text is null, not text"

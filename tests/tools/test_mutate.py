@@ -103,6 +103,7 @@ def test_a_sample_is_that_of_its_seed() -> None:
     assert sampled(found, 1000, 1) == found
 
 
+@pytest.mark.slow
 def test_survivors_are_reported_and_decide_the_exit_status(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ Text becomes phonemes here, and the lengths the network gives to phonemes become
 network, and makes audio of its frames.
 """
 
+import gzip
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from functools import cache, cached_property
 from importlib import metadata, resources
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from datagen.engines.base import TTS, Audio, EngineInfo, Speech, Style, StylePart, Voice, WordTimes
@@ -196,10 +198,19 @@ class Hibari(TTS):
 
 @cache
 def _g2p() -> Any:
-    """The reader of words, loaded once per process."""
-    from hibari.g2p import G2P
+    """The reader of words, loaded once per process, as `G2P()` loads it, but in half the time."""
+    from hibari.g2p import G2P, Lexicon, Tagger, Tokenizer
 
-    return G2P()
+    def table(name: str) -> Any:
+        return msgspec.json.decode(gzip.decompress(resources.files("hibari").joinpath("assets", name).read_bytes()))
+
+    reader = G2P.__new__(G2P)
+    reader.lexicon = Lexicon(table("lexicon_us_gold.json.gz"), table("lexicon_us_silver.json.gz"), False)
+    exceptions = resources.files("hibari").joinpath("assets", "tokenizer_exceptions.json").read_bytes()
+    reader.tokenizer = Tokenizer(msgspec.json.decode(exceptions))
+    reader.tagger = Tagger(table("tagger.json.gz"))
+    reader._oov, reader.unk, reader.british = None, "", False
+    return reader
 
 
 def _phrases(sentences: Sequence[Sequence[str]]) -> Iterator[Phrase]:

@@ -17,10 +17,11 @@ harmonic part is made for voiced frames only, and noise is made of random bytes.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from datagen.engines.model_files import one_thread
+from datagen.engines.model_files import kept, one_thread, sha256_of
 from datagen.engines.tts.renderings import Variant
 from datagen.errors import EngineError
 
@@ -235,7 +236,7 @@ class HibariNetwork:
     def head(self, hidden: Floats, voice: Variant) -> Floats:
         """Frames of `voice`, float32 [n_frames, 5 * N_BINS], of hidden ones, float32 [1, n_frames, 256]."""
         if voice not in self._heads:
-            self._heads[voice] = _session(_voiced_head(_model(), voice))
+            self._heads[voice] = _session(repr(voice), lambda: _voiced_head(_model(), voice))
         frames: Floats = self._heads[voice].run([_HEAD], {_HIDDEN: hidden})[0][0]
         return frames
 
@@ -261,7 +262,7 @@ class HibariNetwork:
 def _model() -> Any:
     import onnx
 
-    model = onnx.load_from_string(resources.files("hibari").joinpath("assets", "hibari.onnx").read_bytes())
+    model = onnx.load_from_string(_published().read_bytes())
     try:
         _lay_frames_in_rows(model)
     except KeyError as error:
@@ -272,7 +273,7 @@ def _model() -> Any:
 @cache
 def body_session() -> Any:
     """The part of the network that all voices share, loaded once per process."""
-    return _session(_cut(_model(), [_IDS, _SPEED], [_HIDDEN, _F0, _UNITS]))
+    return _session("body", lambda: _cut(_model(), [_IDS, _SPEED], [_HIDDEN, _F0, _UNITS]))
 
 
 def common_speed(speed: float) -> float:
@@ -398,8 +399,20 @@ def _lay_block_in_rows(block: str, nodes: dict[str, Any], weights: dict[str, Any
     del scaling.input[0]
 
 
-def _session(model: Any) -> Any:
-    return one_thread(model.SerializeToString())
+def _session(part: str, make: Callable[[], Any]) -> Any:
+    """A session of a rewritten part of the network, which is rewritten once per release, not at each start."""
+    return one_thread(kept((part, *_made_of()), lambda: make().SerializeToString()))
+
+
+def _published() -> Path:
+    return Path(str(resources.files("hibari").joinpath("assets", "hibari.onnx")))
+
+
+@cache
+def _made_of() -> tuple[str, ...]:
+    """All that decides a rewritten part: the network, the code that rewrites it, and the libraries that it calls."""
+    libraries = (f"{name} {metadata.version(name)}" for name in ("numpy", "onnx", "protobuf"))
+    return sha256_of(_published()), sha256_of(Path(__file__)), *libraries
 
 
 def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:

@@ -36,6 +36,11 @@ def suggestions(record: Item) -> Iterator[dict[str, Any]]:
     yield from _of_sides(record, {})
 
 
+def is_text(name: str) -> bool:
+    """True if a field of this name holds the text of a turn in a known shape."""
+    return plain_name(name) in _known("text")
+
+
 def as_option(mapping: Mapping[str, Any]) -> str:
     """The option that sets a mapping."""
     return option("input.mapping", mapping)

@@ -5,8 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from datagen import resources
 from datagen.errors import SourceError
 from datagen.recipe.mapping_config import MappingConfig
 
@@ -17,7 +16,7 @@ CUSTOM = "mapping"
 @cache
 def words() -> dict[str, Any]:
     """Names of roles, labels, parts and languages; see `words.yaml`."""
-    values: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text("utf-8"))
+    values: dict[str, Any] = resources.values_of(Path(__file__).with_name("words.yaml"))
     return values
 
 
@@ -37,7 +36,7 @@ class _Table(NamedTuple):
 
 
 def _read() -> _Table:
-    table: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("table.yaml").read_text("utf-8"))
+    table: dict[str, dict[str, Any]] = resources.values_of(Path(__file__).with_name("table.yaml"))
     formats = {name: tuple(values.pop("formats")) for name, values in table.items()}
     also = {other: name for name, values in table.items() for other in values.pop("also", ())}
     checked = {name: tuple(values.pop("checked", ())) for name, values in table.items()}

@@ -46,6 +46,7 @@ def serve():
         host.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_a_third_of_its_calls_gives_the_same_digest(serve, tmp_path):
     """Real speech, of the embedded voice."""
     voice = Hibari()
