@@ -1,9 +1,9 @@
 """The plan of a build, frozen before speech is synthesized: the units of the input, and the identity.
 
-Planning reads every input once and stores the records in `input/`, one row group per unit, so that
-a worker finds its dialogues without reading the rest. Duplicates are found here, so units are
-independent. `plan.json` is written last: without it, no unit has begun. What is read has the hashes
-of the identity, or there is no plan.
+Planning reads every input once and stores the records in `input/`, one row group per unit, or per
+block of a unit that has several, so that a worker finds its dialogues without reading the rest.
+Duplicates are found here, so units are independent. `plan.json` is written last: without it, no
+unit has begun. What is read has the hashes of the identity, or there is no plan.
 
 Near-duplicates share a split. They are known only after all records have been read and written, so
 their groups are in separate small files, one for each file of `input/` that needs one. Two more
@@ -32,7 +32,7 @@ from datagen.run.least_splits import least_splits
 from datagen.run.recorded_plan import SpeakerGroups
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.identity import Identity
-from datagen.shards.plan import UNITS_PER_PART, Plan, groups_key, part_key
+from datagen.shards.plan import UNITS_PER_PART, Plan, groups_key, part_key, records_per_unit
 from datagen.shards.schema import GROUPS, INPUT, input_table
 from datagen.shards.store import Store
 from datagen.sources.duplicates import most_of
@@ -121,8 +121,8 @@ def _make_recorded_plan(build: Pipeline, wanted: Identity, store: Store) -> Plan
     if not sizes:
         raise SourceError(f"input.recordings: {build.catalogue.config.path} holds no recordings")
     names = tuple(write_groups(groups.names(recipe.splits), sizes, store))
-    counts, unit_dialogues = groups.counts(), recipe.run.unit_dialogues
-    return Plan(wanted, sum(sizes), unit_dialogues, tuple(shas), names, counts, keep_audio=kept_audio.decided)
+    counts, n_per_unit = groups.counts(), records_per_unit(wanted.recipe)
+    return Plan(wanted, sum(sizes), n_per_unit, tuple(shas), names, counts, keep_audio=kept_audio.decided)
 
 
 def write_parts(records: Iterator[Dialogue | Reject], unit_dialogues: int, store: Store) -> tuple[list[str], list[int]]:
@@ -140,7 +140,7 @@ def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
     kept_audio = KeptAudio(recipe.mix, recipe.sample_rate_hz)
     records = kept_audio.counted(mark_duplicates(_read(recipe.input, wanted.inputs), recipe.input, grouping))
     shas, sizes = write_parts(records, recipe.run.unit_dialogues, store)
-    plan = Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas), keep_audio=kept_audio.decided)
+    plan = Plan(wanted, sum(sizes), records_per_unit(wanted.recipe), tuple(shas), keep_audio=kept_audio.decided)
     if grouping is not None:
         plan = _grouped(plan, grouping, recipe.splits, sizes, store)
     return replace(plan, **vars(least_splits(recipe, plan, store)))
