@@ -13,8 +13,9 @@ from datagen import sources
 from datagen.engines.noise.noise import GeneratedNoise
 from datagen.pipeline.pipeline import Pipeline
 from datagen.records import Conversation, Dialogue, Reject, Streams, Take, Takes, Timeline
-from datagen.run.commit import commit_unit, row_tables
+from datagen.run.commit import commit_unit
 from datagen.run.machine import keep_freed_memory
+from datagen.run.unit_files import row_tables
 from datagen.shards.identity import json_values
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import to_parquet

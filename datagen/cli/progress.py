@@ -24,7 +24,7 @@ from datagen.shards.bucket import is_url
 from datagen.shards.identity import Identity
 from datagen.shards.manifest import Manifest
 from datagen.shards.plan import Plan
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker
 from datagen.terminal import console, counted
 
 _console = console(None)
@@ -41,6 +41,8 @@ class JobProgress(LongWork, Watcher):
         self._rate, self._n_samples = sample_rate_hz, 0
         self._n_units, self._n_done, self._n_before = 0, 0, 0
         self._began = time.monotonic()
+        self._begun = dict[int, float]()
+        """Share of each unfinished unit that this run has made, if units have several blocks."""
         self._workers: Sequence[WorkerState] = ()
 
     @override
@@ -66,8 +68,13 @@ class JobProgress(LongWork, Watcher):
     @override
     def unit_done(self, marker: Marker) -> None:
         self._n_done += 1
+        self._begun.pop(marker.unit, None)
         self._rejects.update(marker.rejects)
         self._n_samples += marker.n_samples
+
+    @override
+    def block_kept(self, block: Block) -> None:
+        self._begun[block.unit] = self._begun.get(block.unit, 0) + 1 / block.n_in_unit
 
     @override
     def workers(self, states: Sequence[WorkerState]) -> None:
@@ -89,11 +96,12 @@ class JobProgress(LongWork, Watcher):
         """Units done and time left; of a build also hours made, and speed against realtime."""
         if not self._n_units:
             return None, f"{self.out}: planning and loading engines, for {clock(seconds_since_start())}"
-        share, units = self._n_done / self._n_units, f"{self._n_done}/{self._n_units} units"
-        seconds, n_now = max(time.monotonic() - self._began, 1e-9), self._n_done - self._n_before
+        n_done = self._n_done + sum(self._begun.values())
+        share, units = n_done / self._n_units, f"{self._n_done}/{self._n_units} units"
+        seconds, n_now = max(time.monotonic() - self._began, 1e-9), n_done - self._n_before
         if not n_now:
             return share, f"{units}, first units under way, for {clock(seconds)}"
-        left = f"{clock(seconds / n_now * (self._n_units - self._n_done))} left"
+        left = f"{clock(seconds / n_now * max(self._n_units - n_done, 0))} left"
         made_s = self._made_seconds()
         made = f", {made_s / 3600:.2f} h of conversation, {made_s / seconds:.0f}x realtime" if made_s else ""
         return share, f"{units}{made}, {left}"
@@ -122,6 +130,8 @@ def print_status(status: Status) -> None:
         age = clock(max(time.time() - status.last_unit_at, 0))
         speed = f"{status.realtime:.0f}x realtime lately" if status.realtime is not None else "not known yet"
         lines.append(f"speed  {speed}; the last unit was done {age} ago")
+    if status.n_blocks_kept:
+        lines.append(f"       {counted(status.n_blocks_kept, 'block')} of unfinished units kept besides")
     if not status.finished and status.hours_left is not None:
         at_speed = f", {clock(status.seconds_left)} at that speed" if status.seconds_left is not None else ""
         lines.append(

@@ -35,10 +35,10 @@ from datagen.shards import digest
 from datagen.shards.identity import differences
 from datagen.shards.manifest import MANIFEST, Manifest, Sums
 from datagen.shards.markers import Tally, marker_of
-from datagen.shards.plan import PLAN, Plan, read_plan
+from datagen.shards.plan import PLAN, Plan, read_plan, records_per_unit
 from datagen.shards.seal import refuse_broken
 from datagen.shards.store import SCRATCH, Store, open_store
-from datagen.shards.unit import File, Marker, data_key, marker_key
+from datagen.shards.unit import Block, File, Marker, data_key, marker_key
 
 _ALWAYS = ("soundfile", "soxr", "numpy")
 """Packages that decide the bytes of sound."""
@@ -136,7 +136,7 @@ class ExportJob(Job[Exported, ExportIdentity]):
     def plan(self, store: Store) -> Plan[ExportIdentity]:
         _refuse_another(store, self.identity)
         manifest = self._output.manifest
-        n_dialogues = int(manifest.recipe["run"]["unit_dialogues"]) * units_together(manifest, self._hours)
+        n_dialogues = records_per_unit(manifest.recipe) * units_together(manifest, self._hours)
         plan = settled(store, self.identity, lambda: Plan(self.identity, manifest.n_records, n_dialogues, ()))
         if plan.unit_dialogues != n_dialogues:
             raise ResumeError(
@@ -344,7 +344,7 @@ class ExportWorker:
     def _clips(self, unit: int, taken: list[tuple[str, int]], files: UnitFiles) -> Iterator[ExportClip]:
         """The selected conversations of a unit; notes the split and length of each, and counts what is left out."""
         manifest, convention = self._output.manifest, self._plan.identity.convention
-        n_together = self._plan.unit_dialogues // int(manifest.recipe["run"]["unit_dialogues"])
+        n_together = self._plan.unit_dialogues // records_per_unit(manifest.recipe)
         for k in range(unit * n_together, min((unit + 1) * n_together, manifest.n_units)):
             for talk in _Loaded(self._output, data_key("conversations", k)):
                 clip = ExportClip.of(talk, convention)
@@ -356,10 +356,10 @@ class ExportWorker:
                 taken.append((talk.split, clip.talk.streams.n_samples))
                 yield clip
 
-    def records(self, unit: int) -> NoReturn:
+    def records(self, block: Block) -> NoReturn:
         """Fail, because no conversation may be left out of a unit that ended its worker.
 
         Raises:
             StoreError: Always.
         """
-        raise StoreError(f"unit {unit}: its worker died while exporting it (out of memory?)")
+        raise StoreError(f"{block}: its worker died while exporting it (out of memory?)")

@@ -451,6 +451,14 @@ class RunConfig(ConfigPart):
     unit_dialogues: int = Field(
         32, ge=1, le=4096, description="Records per unit; a unit is processed, committed and resumed as a whole"
     )
+    units_per_file: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Number of such units that share one file per table and split, and one marker: then they are "
+        "blocks of a larger unit. Each block is still processed and resumed as a whole, and kept in `blocks/` until "
+        "the unit is committed. The digest is the same for any number",
+    )
 
 
 class TakesConfig(ConfigPart):
@@ -578,6 +586,8 @@ class Recipe(ConfigPart):
             del values["script"]["normalizer"]
         if self.input.recordings is None:
             del values["input"]["recordings"]  # absent means none, as before there were recordings
+        if self.run.units_per_file == 1:
+            del values["run"]["units_per_file"]
         return values
 
     def dump(self) -> dict[str, Any]:

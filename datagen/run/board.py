@@ -16,11 +16,11 @@ class WorkerState:
     steps: str
     """Steps that it runs, such as `speak, verify`; empty: all."""
     units: tuple[int, ...]
-    """Units under way, the oldest first; none: it waits."""
+    """Units under way, or whose blocks are, the oldest first; none: it waits."""
     seconds: float
     """Time since the oldest of them was begun, or since the worker began to wait."""
     n_done: int
-    """Units that it has ended."""
+    """Units, or blocks of larger ones, that it has ended."""
 
 
 @dataclass
@@ -28,11 +28,12 @@ class _Row:
     """Times at which a worker began its units, and since when it waits."""
 
     idle_since: float
-    begun: dict[int, float] = field(default_factory=dict)
+    begun: dict[tuple[int, int], float] = field(default_factory=dict)
+    """By unit and block."""
     n_done: int = 0
 
     def state(self, node: str, pid: int, steps: str, now: float) -> WorkerState:
-        units = tuple(sorted(self.begun, key=lambda unit: self.begun[unit]))
+        units = tuple(unit for unit, _ in sorted(self.begun, key=lambda block: self.begun[block]))
         seconds = now - min(self.begun.values(), default=self.idle_since)
         return WorkerState(node, pid, steps, units, seconds, self.n_done)
 
@@ -52,18 +53,18 @@ class Board:
         """An empty board."""
         self._now, self._rows = now, dict[tuple[str, int, str], _Row]()
 
-    def begin(self, node: str, pid: int, steps: str, unit: int) -> None:
-        """A worker begins a unit. Another one that had begun the same steps of it is lost."""
+    def begin(self, node: str, pid: int, steps: str, unit: int, block: int = 0) -> None:
+        """A worker begins a block of a unit. Another one that had begun the same steps of it is lost."""
         now = self._now()
         for key, row in list(self._rows.items()):
-            if key != (node, pid, steps) and key[2] == steps and unit in row.begun:
+            if key != (node, pid, steps) and key[2] == steps and (unit, block) in row.begun:
                 del self._rows[key]
-        self._rows.setdefault((node, pid, steps), _Row(now)).begun[unit] = now
+        self._rows.setdefault((node, pid, steps), _Row(now)).begun[unit, block] = now
 
-    def end(self, node: str, pid: int, steps: str, unit: int) -> None:
-        """A worker has ended a unit, well or not."""
+    def end(self, node: str, pid: int, steps: str, unit: int, block: int = 0) -> None:
+        """A worker has ended a block, well or not."""
         row = self._rows.get((node, pid, steps))
-        if row is not None and row.begun.pop(unit, None) is not None:
+        if row is not None and row.begun.pop((unit, block), None) is not None:
             row.n_done, row.idle_since = row.n_done + 1, self._now()
 
     def workers(self) -> list[WorkerState]:

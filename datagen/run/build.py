@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from typing_extensions import override
@@ -10,6 +10,7 @@ from typing_extensions import override
 from datagen.errors import LimitError
 from datagen.pipeline.pipeline import Pipeline
 from datagen.recipe import LimitsConfig, Recipe, refuse_secrets
+from datagen.run.blocks import left_blocks, remove_blocks
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool
 from datagen.run.kept import Kept
@@ -21,7 +22,7 @@ from datagen.run.worker import Worker
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.plan import Plan
 from datagen.shards.store import Store
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker, whole_units
 
 _BEFORE_SPEECH = ("source", "plan", "select", "read")
 """Stages whose rejects are due to the input and do not count as failures of the build."""
@@ -91,6 +92,10 @@ class BuildJob(Job[Manifest]):
             Index.gather(store).write()  # of an earlier run: workers read it in one request
 
     @override
+    def blocks(self, store: Store, plan: Plan, units: Sequence[int]) -> list[Block]:
+        return left_blocks(store, plan, units) if self._recipe.run.units_per_file > 1 else whole_units(units)
+
+    @override
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
         arguments = self._for_workers, out
         if engine == "local":
@@ -116,6 +121,8 @@ class BuildJob(Job[Manifest]):
 
     @override
     def finish(self, store: Store, plan: Plan) -> Manifest:
+        if self._recipe.run.units_per_file > 1:
+            remove_blocks(store)
         if self.complete(store):
             return Manifest.load(store)
         self._kept.check(store, _rejects_of(store))

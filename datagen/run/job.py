@@ -17,7 +17,7 @@ from datagen.recipe import LimitsConfig, PoolConfig
 from datagen.run.board import WorkerState
 from datagen.shards.plan import PLAN, I, Plan, read_plan, refuse_another
 from datagen.shards.store import Store
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker, whole_units
 
 Engine = Literal["local", "ray"]
 _R = TypeVar("_R")
@@ -31,6 +31,9 @@ class Watcher:
 
     def unit_done(self, marker: Marker) -> None:
         """Another unit is finished."""
+
+    def block_kept(self, block: Block) -> None:
+        """Another block of a unit that has several is made and kept."""
 
     def workers(self, states: Sequence[WorkerState]) -> None:
         """Receive the work of each worker of a cluster. Called about every second, in another thread."""
@@ -53,7 +56,7 @@ class WorkerPool:
     worker is a `Hand`; after an error its other units run to their end. 0: one unit at a time, in a
     separate process, because it may crash."""
     shares: bool = False
-    """True if its workers can make parts of a unit, as `Worker` can; local ones then share the last units."""
+    """True if its workers can make parts of a block, as `Worker` can; local ones then share the last blocks."""
     steps: str = ""
     """Names of its steps for people, if there are several pools."""
 
@@ -83,6 +86,10 @@ class Job(ABC, Generic[_R, I]):
 
     def begin(self, store: Store, plan: Plan[I], left: list[int]) -> None:
         """Prepare for the remaining units, if there are any."""
+
+    def blocks(self, store: Store, plan: Plan[I], units: Sequence[int]) -> list[Block]:  # noqa: ARG002
+        """The blocks of units that are left to be made, in order; at least one per unit."""
+        return whole_units(units)
 
     @abstractmethod
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:

@@ -7,9 +7,12 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from datagen.run.pieces import Deal
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker
 
 Done = Callable[[Marker], None]
+"""A function that receives the marker of a unit that has ended."""
+Kept = Callable[[Block], None]
+"""A function that receives a block of a unit, made and kept."""
 _AWAKE_SECONDS = 0.5
 
 
@@ -30,28 +33,35 @@ class Hand(Protocol):
 
 
 def run_local(
-    hands: Sequence[Hand], units: Sequence[int], done: Done, *, patient: bool = False, shares: bool = False
+    hands: Sequence[Hand],
+    blocks: Sequence[Block],
+    done: Done,
+    kept: Kept = lambda _: None,
+    *,
+    patient: bool = False,
+    shares: bool = False,
 ) -> None:
     """Run units to their end.
 
     Args:
         hands: One per thread; threads may share one.
-        units: Indices of the units to run.
+        blocks: The blocks of the units to run, of which units of one block have one.
         done: Called in this thread with the marker of each unit as it ends, in any order.
+        kept: Called in this thread with each block that ends, if its unit has several.
         patient: If true, after an error the other threads run until their next error or the end of
             the units.
-        shares: If true, hands are `Sharer`s, which work on the last units together.
+        shares: If true, hands are `Sharer`s, which work on the last blocks together.
 
     Raises:
         DatagenError: As raised by a worker. All workers are then stopped.
     """
-    deal = Deal(units, len(hands), shares=shares)
-    ended: SimpleQueue[Marker | BaseException | None] = SimpleQueue()
+    deal = Deal(blocks, len(hands), shares=shares)
+    ended: SimpleQueue[Marker | Block | BaseException | None] = SimpleQueue()
 
     def keep(hand: Hand) -> None:
         try:
-            for marker in deal.work(hand):
-                ended.put(marker)
+            for each in deal.work(hand):
+                ended.put(each)
         except BaseException as error:  # it is raised where `done` is called
             ended.put(error)
         else:
@@ -63,6 +73,8 @@ def run_local(
             match _next(ended):
                 case Marker() as marker:
                     done(marker)
+                case Block() as block:
+                    kept(block)
                 case error:
                     failed, n_left = failed or error, n_left - 1
                     if failed and not patient:
@@ -71,7 +83,7 @@ def run_local(
             raise failed
 
 
-def _next(ended: "SimpleQueue[Marker | BaseException | None]") -> Marker | BaseException | None:
+def _next(ended: "SimpleQueue[Marker | Block | BaseException | None]") -> Marker | Block | BaseException | None:
     """The next item of a queue; wakes periodically to handle signals that came before the wait."""
     while True:
         with suppress(Empty):

@@ -8,16 +8,18 @@ file that is read has the hash of its manifest. docs/recordings.md says what bui
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import NoReturn
 
+import pyarrow as pa
 from typing_extensions import override
 
 from datagen import DATA_VERSION, __version__
 from datagen.errors import DatagenError, ResumeError, StoreError, refuse
 from datagen.recipe import LimitsConfig, sha256_of
 from datagen.records import Dialogue, EngineInfo, InputFile, Reject, Streams, Voice
-from datagen.run.commit import commit_unit, found_unit
+from datagen.run.commit import commit_blocks, found_unit, sorted_out
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, WorkerPool, settled
 from datagen.run.planning import write_groups, write_parts
@@ -25,11 +27,11 @@ from datagen.run.reflatten import flattener
 from datagen.run.run_job import run_job
 from datagen.shards.identity import Identity, KeptApart, MergedBuild
 from datagen.shards.manifest import MANIFEST, Manifest
-from datagen.shards.plan import Plan, PlannedInput, load_plan
-from datagen.shards.schema import streams_of
+from datagen.shards.plan import Plan, PlannedInput, blocks_of, load_plan, records_per_unit
+from datagen.shards.schema import conversations_table, streams_of
 from datagen.shards.store import Store, open_store
-from datagen.shards.tables import about, from_parquet
-from datagen.shards.unit import File, Marker, unit_of
+from datagen.shards.tables import about, fetched, footer_of, from_parquet, groups_of
+from datagen.shards.unit import Block, File, Marker, unit_of
 
 _EQUAL = ("data_version", "vocabulary", "clock", "silence")
 _EQUAL_ENGINES = ("speech_tokenizer", "text_tokenizer")
@@ -77,12 +79,13 @@ class MergeJob(Job[Manifest, Identity]):
 
     def _made(self, wanted: Identity, store: Store) -> Plan:
         refuse(list(_crossing(self._sources)))
-        records, n_in_unit = _Records(self._sources), int(wanted.recipe["run"]["unit_dialogues"])
-        shas, sizes = write_parts(iter(records), n_in_unit, store)
+        records = _Records(self._sources)
+        shas, sizes = write_parts(iter(records), int(wanted.recipe["run"]["unit_dialogues"]), store)
         groups = tuple(write_groups(records.groups, sizes, store))
         moved = {group: split for build in self._sources for group, split in _plan_of(build).moved.items()}
         keep_audio = bool(wanted.recipe["mix"]["keep_audio"])
-        return Plan(wanted, sum(sizes), n_in_unit, tuple(shas), groups, moved=moved, keep_audio=keep_audio)
+        n_per_unit = records_per_unit(wanted.recipe)
+        return Plan(wanted, sum(sizes), n_per_unit, tuple(shas), groups, moved=moved, keep_audio=keep_audio)
 
     @override
     def pools(self, out: str, n_workers: int, engine: Engine) -> list[WorkerPool]:
@@ -250,20 +253,25 @@ def _plan_of(build: Manifest) -> Plan:
 def _verified(build: Manifest, file: File) -> bytes:
     """The bytes of a data file, which must be those of the manifest."""
     data = build.store.read(file.key)
+    _refuse_changed(data, build, file)
+    return data
+
+
+def _refuse_changed(data: bytes | memoryview, build: Manifest, file: File) -> None:
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise StoreError(f"{build.store.url}/{file.key} is damaged: its hash is not that in the manifest")
-    return data
 
 
 @dataclass
 class _Part:
-    """A build whose conversations are copied; keeps the last unit."""
+    """A build whose conversations are copied, in order of their records; keeps a row group of the last unit."""
 
     build: Manifest
     unit_dialogues: int
     files: dict[int, File]
     _unit: int = -1
-    _results: dict[int, Streams | Reject] | None = None
+    _groups: Iterator[dict[int, Streams | Reject]] = field(default_factory=lambda: iter(()))
+    _results: dict[int, Streams | Reject] = field(default_factory=dict)
 
     @classmethod
     def of(cls, build: Manifest) -> "_Part":
@@ -271,24 +279,32 @@ class _Part:
         return cls(build, _plan_of(build).unit_dialogues, files)
 
     def result(self, record: int) -> Streams | Reject:
-        """The conversation or reject of a record.
+        """The conversation or reject of a record, which may not precede that of the last call.
 
         Raises:
             StoreError: If it is not there.
         """
         unit = record // self.unit_dialogues
-        if unit != self._unit or self._results is None:
-            self._unit, self._results = unit, self._read(unit)
-        if record not in self._results:
-            raise StoreError(f"{self.build.store.url}: record {record} is neither a conversation nor a reject")
+        if unit != self._unit:
+            self._unit, self._groups = unit, self._read(unit)
+            self._results = next(self._groups)
+        while record not in self._results:
+            more = next(self._groups, None)
+            if more is None:
+                raise StoreError(f"{self.build.store.url}: record {record} is neither a conversation nor a reject")
+            self._results = more
         return self._results[record]
 
-    def _read(self, unit: int) -> dict[int, Streams | Reject]:
+    def _read(self, unit: int) -> Iterator[dict[int, Streams | Reject]]:
+        """The results of a unit by record: its rejects, and with them one row group of conversations after another."""
         file = self.files[unit]
-        table = from_parquet(_verified(self.build, file), file.key)
-        found: list[Streams | Reject] = [*streams_of(table)]
-        found += [Reject(**values) for values in about(table).get("rejects", ())]
-        return {each.record: each for each in found}
+        with fetched(self.build.store, file.key) as data:
+            _refuse_changed(data, self.build, file)
+            said = about(footer_of(data, file.key))
+            rejects = {r["record"]: Reject(**r) for r in said.get("rejects", ())}
+            yield {**rejects}
+            for table in groups_of(data, file.key):
+                yield {**rejects, **{s.record: s for s in streams_of(table)}}
 
 
 class _Merger:
@@ -299,11 +315,8 @@ class _Merger:
         plan = load_plan(self._store)
         if plan is None:
             raise ResumeError(f"{out} lost its plan.json")
-        self._planned, self._header, self._flatten = (
-            PlannedInput(plan, self._store),
-            plan.header(),
-            flattener(plan.identity),
-        )
+        self._plan, self._planned = plan, PlannedInput(plan, self._store)
+        self._header, self._flatten = plan.header(), flattener(plan.identity)
         self._parts = [_Part.of(Manifest.load(open_store(url))) for url in urls]
         self._begins = [0, *accumulate(part.build.n_records for part in self._parts)]
 
@@ -312,12 +325,21 @@ class _Merger:
         found = found_unit(self._store, unit, self._flatten, self._header)
         if found:
             return found
-        results = [self._result(record) for record in self.records(unit)]
-        return commit_unit(self._store, unit, results, self._flatten, self._header)
+        return commit_blocks(self._store, unit, self._blocks(unit), self._flatten, self._header)
 
-    def records(self, unit: int) -> list[Dialogue | Reject]:
-        """The records of a unit as planned."""
-        return self._planned.unit(unit)
+    def _blocks(self, unit: int) -> Iterator[tuple[pa.Table, list[Reject]]]:
+        """The conversations and rejects of each block of a unit."""
+        for block in blocks_of(self._plan, unit):
+            streams, rejects = sorted_out(map(self._result, self._planned.block(block)))
+            yield conversations_table(streams), rejects
+
+    def records(self, block: Block) -> NoReturn:
+        """Fail, because no record may be left out of a unit that ended its worker.
+
+        Raises:
+            StoreError: Always.
+        """
+        raise StoreError(f"{block}: its worker died while copying it (out of memory?)")
 
     def _result(self, planned: Dialogue | Reject) -> Streams | Reject:
         k = bisect_right(self._begins, planned.record) - 1

@@ -1,9 +1,9 @@
 """The plan of a build, frozen before speech is synthesized: the units of the input, and the identity.
 
-Planning reads every input once and stores the records in `input/`, one row group per unit, so that
-a worker finds its dialogues without reading the rest. Duplicates are found here, so units are
-independent. `plan.json` is written last: without it, no unit has begun. What is read has the hashes
-of the identity, or there is no plan.
+Planning reads every input once and stores the records in `input/`, one row group per unit, or per
+block of a unit that has several, so that a worker finds its dialogues without reading the rest.
+Duplicates are found here, so units are independent. `plan.json` is written last: without it, no
+unit has begun. What is read has the hashes of the identity, or there is no plan.
 
 Near-duplicates share a split. They are known only after all records have been read and written, so
 their groups are in separate small files, one for each file of `input/` that needs one. Two more
@@ -31,7 +31,7 @@ from datagen.run.kept_audio import KeptAudio
 from datagen.run.least_splits import least_splits
 from datagen.run.repeats import Grouping, mark_duplicates
 from datagen.shards.identity import Identity
-from datagen.shards.plan import UNITS_PER_PART, Plan, groups_key, part_key
+from datagen.shards.plan import UNITS_PER_PART, Plan, groups_key, part_key, records_per_unit
 from datagen.shards.schema import GROUPS, INPUT, input_table
 from datagen.shards.store import Store
 from datagen.sources.duplicates import most_of
@@ -122,7 +122,7 @@ def _make_recorded_plan(build: Pipeline, wanted: Identity, store: Store) -> Plan
     if not sizes:
         raise SourceError(f"input.recordings: {build.catalogue.config.path} holds no recordings")
     names = tuple(write_groups(groups.names(recipe.splits), sizes, store))
-    plan = Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas), names, groups.counts())
+    plan = Plan(wanted, sum(sizes), records_per_unit(wanted.recipe), tuple(shas), names, groups.counts())
     return replace(plan, keep_audio=kept_audio.decided, moved=groups.moved(recipe.splits))
 
 
@@ -141,7 +141,7 @@ def _make_plan(recipe: Recipe, wanted: Identity, store: Store) -> Plan:
     kept_audio = KeptAudio(recipe.mix, recipe.sample_rate_hz)
     records = kept_audio.counted(mark_duplicates(_read(recipe.input, wanted.inputs), recipe.input, grouping))
     shas, sizes = write_parts(records, recipe.run.unit_dialogues, store)
-    plan = Plan(wanted, sum(sizes), recipe.run.unit_dialogues, tuple(shas), keep_audio=kept_audio.decided)
+    plan = Plan(wanted, sum(sizes), records_per_unit(wanted.recipe), tuple(shas), keep_audio=kept_audio.decided)
     if grouping is not None:
         plan = _grouped(plan, grouping, recipe.splits, sizes, store)
     return replace(plan, **vars(least_splits(recipe, plan, store)))

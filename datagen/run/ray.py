@@ -1,8 +1,9 @@
 """Runs a job's units on a Ray cluster: the same workers as `local`, placed by Ray Data.
 
-A row is a unit, never a dialogue. If all steps need the same resources, one actor makes the whole
-unit and returns only its marker. Otherwise (such as a GPU for the voice), each group of steps has
-its own pool, and a unit's items travel between pools through Ray's object store. An actor runs its
+A row is a unit, or a block of a larger one, never a dialogue. If all steps need the same resources, one
+actor makes the whole block and returns only the marker, if its unit is finished. Otherwise (such as a GPU
+for the voice), each group of steps has its own pool, and a block's items travel between pools through
+Ray's object store. Whoever ends the last block of a unit commits it. An actor runs its
 worker in a separate process (`supervise.py`), so a crashing engine is handled as on one machine.
 Ray only repeats work after losing a node or an actor. It may repeat or drop a unit; markers decide
 which units are finished, and a unit is committed once.
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,15 +31,15 @@ from datagen.installed import pip_install
 from datagen.recipe import PoolConfig
 from datagen.run.board import Board, WorkerState
 from datagen.run.job import Job, WorkerPool
-from datagen.run.local import Done, Hand
+from datagen.run.local import Done, Hand, Kept
 from datagen.run.pools import missing, room, sized
 from datagen.run.supervise import Notice, Warden
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker, whole_units
 
 _PASSES = 3
 """Attempts for units that Ray loses."""
-_UNITS_A_PASS = 20_000
-"""Units in one Ray data set: the driver's memory does not grow with the job."""
+_BLOCKS_A_PASS = 20_000
+"""Blocks in one Ray data set, most of them whole units: the driver's memory does not grow with the job."""
 _POLL_SECONDS = 1.0
 _LOOK_SECONDS = 5.0
 Watch = Callable[[list[WorkerState]], None]
@@ -57,6 +58,8 @@ def run_ray(
     done: Done,
     notice: Notice,
     watch: Watch = lambda _: None,
+    kept: Kept = lambda _: None,
+    blocks_of: Callable[[Sequence[int]], list[Block]] = whole_units,
 ) -> None:
     """Run units to their end.
 
@@ -70,6 +73,8 @@ def run_ray(
         done: Called with the marker of each unit as it ends, in any order.
         notice: Called with a line on lost and repeated work.
         watch: Called every second, in another thread, with what each worker does.
+        kept: Called with each block that ends, if its unit has several.
+        blocks_of: Returns the blocks of units that are left to be made.
 
     Raises:
         ClusterError: If the cluster cannot be reached, cannot hold the job, or loses units
@@ -79,15 +84,20 @@ def run_ray(
     with cluster(address, n_workers, notice), explains("Ray"), _board(watch) as board:
         pools = job.pools(out, n_workers, "ray")
         _wait_for_room([pool.needs for pool in pools], job.limits.cluster_seconds, notice)
-        needs = sized([pool.needs for pool in pools], n_workers, len(units))
+        blocks = blocks_of(units)
+        needs = sized([pool.needs for pool in pools], n_workers, len(blocks))
         pools = [replace(pool, needs=need) for pool, need in zip(pools, needs, strict=True)]
-        for begin in range(0, len(units), _UNITS_A_PASS):
-            left = set(units[begin : begin + _UNITS_A_PASS])
+        units_a_pass = max(_BLOCKS_A_PASS * len(units) // len(blocks), 1)
+        for begin in range(0, len(units), units_a_pass):
+            left = set(units[begin : begin + units_a_pass])
             for _ in range(_PASSES):
                 with _ends_the_pass(notice):
-                    for marker in _markers(job, sorted(left), pools, board, notice):
-                        left.discard(marker.unit)
-                        done(marker)
+                    for ended in _ended(job, blocks_of(sorted(left)), pools, board, notice):
+                        if isinstance(ended, Block):
+                            kept(ended)
+                        elif ended.unit in left:  # two workers may end its last two blocks at once, and both commit it
+                            left.discard(ended.unit)
+                            done(ended)
                 if not left:
                     break
                 notice(f"Ray lost {len(left)} units; they are run again")
@@ -113,20 +123,24 @@ def _ends_the_pass(notice: Notice) -> Iterator[None]:
         notice(f"Ray: {_first_line(error)}")
 
 
-def _markers(
-    job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool], board: Any, notice: Notice
-) -> Iterator[Marker]:
-    """The markers of units from the last pool, as they are made.
+def _ended(
+    job: Job[Any, Any], blocks: Sequence[Block], pools: Sequence[WorkerPool], board: Any, notice: Notice
+) -> Iterator[Marker | Block]:
+    """The blocks of larger units, and the markers of units, from the last pool as they are made.
 
     Raises:
         DatagenError: As raised by a worker; with lanes, after the other units have ended.
     """
     failed: Exception | None = None
-    for row in _rows(job, units, pools, board):
+    for row in _rows(job, blocks, pools, board):
         for line in row["notes"].splitlines():
             notice(line)
         if not row["error"]:
-            yield Marker.from_json(row["marker"].encode(), f"marker of unit {row['unit']}")
+            block = _block_of(row)
+            if not block.is_unit:
+                yield block
+            if row["marker"]:
+                yield Marker.from_json(row["marker"].encode(), f"marker of unit {block.unit}")
             continue
         failed = failed or getattr(errors, row["error"], RuntimeError)(row["text"])
         if failed and not pools[0].lanes:
@@ -136,9 +150,9 @@ def _markers(
 
 
 def _rows(
-    job: Job[Any, Any], units: Sequence[int], pools: Sequence[WorkerPool], board: Any
+    job: Job[Any, Any], blocks: Sequence[Block], pools: Sequence[WorkerPool], board: Any
 ) -> Iterator[dict[str, Any]]:
-    """The rows that come out of the last pool, one per unit."""
+    """The rows that come out of the last pool, one per block."""
     import ray.data
 
     context = ray.data.DataContext.get_current()
@@ -149,7 +163,8 @@ def _rows(
         if type(handler).__name__ == "SessionFileHandler":
             continue
         handler.setLevel(logging.CRITICAL)  # what a user needs to know comes through `notice`
-    data: ray.data.Dataset = ray.data.from_items([{"unit": unit} for unit in units], override_num_blocks=len(units))
+    rows = [asdict(block) for block in blocks]
+    data: ray.data.Dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
     for index, pool in enumerate(pools):
         ends = index == 0, index == len(pools) - 1
         data = data.map(
@@ -194,45 +209,51 @@ class UnitActor:
                 self._hand = error
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Run this pool's steps over a unit.
+        """Run this pool's steps over a block.
 
         Args:
-            row: `unit`, and from the second pool on `items` (pickled) or `error`.
+            row: The fields of a block, and from the second pool on `items` (pickled) or `error`.
         """
-        unit, made = int(row["unit"]), {"items": b"", "marker": "", "error": row.get("error", ""), "text": ""}
+        block, made = _block_of(row), {"items": b"", "marker": "", "error": row.get("error", ""), "text": ""}
         if made["error"]:
-            return {"unit": unit, **row}
+            return {**asdict(block), **row}
         self._notes.clear()
-        self._report("begin", unit)
+        self._report("begin", block)
         try:
-            made |= self._made(unit, row)
+            made |= self._made(block, row)
         except Exception as error:
             known = explained(error) or error
             made["error"], made["text"] = type(known).__name__, str(known)
-        self._report("end", unit)
-        return {"unit": unit, **made, "notes": "\n".join([row.get("notes", ""), *self._notes]).strip("\n")}
+        self._report("end", block)
+        return {**asdict(block), **made, "notes": "\n".join([row.get("notes", ""), *self._notes]).strip("\n")}
 
-    def _report(self, what: str, unit: int) -> None:
+    def _report(self, what: str, block: Block) -> None:
         """Tell the board, which answers nothing and may be lost: it decides nothing."""
         if self._board is not None:
             with suppress(Exception):
-                getattr(self._board, what).remote(*self._me, unit)
+                getattr(self._board, what).remote(*self._me, block.unit, block.index)
 
-    def _made(self, unit: int, row: dict[str, Any]) -> dict[str, Any]:
+    def _made(self, block: Block, row: dict[str, Any]) -> dict[str, Any]:
         if isinstance(self._hand, Exception):
             raise self._hand
         if self._first and self._last:
-            return {"marker": _shown(self._hand.unit(unit))}
-        items = self._warden.must("records", unit) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
-        results = self._warden.batch(f"unit {unit}", items)
+            if block.is_unit:
+                return _shown(self._hand.unit(block.unit))
+            return _shown(self._warden.block(block) or self._warden.join_if_last(block))
+        items = self._warden.must("records", block) if self._first else pickle.loads(row["items"])  # noqa: S301  (our own pool's)
+        results = self._warden.batch(f"{block}", items)
         if self._last:
-            return {"marker": _shown(self._warden.must("commit", unit, results))}
+            return _shown(self._warden.keep(block, results) or self._warden.join_if_last(block))
         return {"items": pickle.dumps(results, protocol=5)}
 
 
-def _shown(marker: Marker) -> str:
-    """A marker without its files, as it travels to the driver."""
-    return replace(marker, files=()).to_json().decode()
+def _block_of(row: dict[str, Any]) -> Block:
+    return Block(*(int(row[each.name]) for each in fields(Block)))
+
+
+def _shown(marker: Marker | None) -> dict[str, str]:
+    """A marker without its files, as it travels to the driver; none if its unit is not finished."""
+    return {"marker": replace(marker, files=()).to_json().decode() if marker else ""}
 
 
 @contextmanager

@@ -7,11 +7,13 @@ Units are those of the source, and so is the planned input, which is copied: the
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import Any, NoReturn
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from typing_extensions import override
@@ -24,7 +26,7 @@ from datagen.errors import DatagenError, EngineError, RecipeError, ResumeError, 
 from datagen.pipeline.encode import channel_codes, to_flac
 from datagen.recipe import FlattenConfig, LimitsConfig, PoolConfig, explain, refuse_secrets, sha256_of
 from datagen.records import Reject, Spoken, Streams
-from datagen.run.commit import commit_unit, found_unit
+from datagen.run.commit import commit_blocks, found_unit
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
 from datagen.run.reflatten import flattener, refuse_not_kept
@@ -32,10 +34,10 @@ from datagen.run.run_job import run_job
 from datagen.shards.identity import Clock, EncodedFrom, Identity, Silence, differences
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, Manifest
 from datagen.shards.plan import PLAN, Plan, groups_key, load_plan, part_key
-from datagen.shards.schema import streams_of
+from datagen.shards.schema import conversations_table, streams_of
 from datagen.shards.store import Store, open_store
-from datagen.shards.tables import about, from_parquet
-from datagen.shards.unit import File, Marker, unit_of
+from datagen.shards.tables import about, fetched, footer_of, groups_of
+from datagen.shards.unit import Block, File, Marker, unit_of
 from datagen.shards.vocab import Vocabulary
 
 _HEARD = {"alignment_takes": "heard", "half_duplex": "heard"}
@@ -214,9 +216,13 @@ def _copy(source: Store, store: Store, key: str, sha256: str) -> None:
 def _verified(store: Store, key: str, sha256: str) -> bytes:
     """The bytes of a file, which must be those that plan or manifest names."""
     data = store.read(key)
+    _refuse_changed(data, store, key, sha256)
+    return data
+
+
+def _refuse_changed(data: bytes | memoryview, store: Store, key: str, sha256: str) -> None:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StoreError(f"{store.url}/{key} is damaged: its hash is not the one on record; restore it from a copy")
-    return data
 
 
 class _Encoder:
@@ -241,11 +247,16 @@ class _Encoder:
         """Encode, flatten and commit a unit."""
         if found := found_unit(self._store, unit, self._flatten, self._header):
             return found
-        file = self._files[unit]
-        table = from_parquet(_verified(self._origin, file.key, file.sha256), file.key)
-        results: list[Streams | Reject] = [self._encoded(streams) for streams in streams_of(table)]
-        results += [Reject(**values) for values in about(table).get("rejects", ())]
-        return commit_unit(self._store, unit, results, self._flatten, self._header)
+        return commit_blocks(self._store, unit, self._blocks(self._files[unit]), self._flatten, self._header)
+
+    def _blocks(self, file: File) -> Iterator[tuple[pa.Table, list[Reject]]]:
+        """The conversations of a file, encoded a row group at a time, and its rejects."""
+        with fetched(self._origin, file.key) as data:
+            _refuse_changed(data, self._origin, file.key, file.sha256)
+            for table in groups_of(data, file.key):
+                yield conversations_table([self._encoded(streams) for streams in streams_of(table)]), []
+            said = about(footer_of(data, file.key))
+            yield conversations_table([]), [Reject(**values) for values in said.get("rejects", ())]
 
     def _encoded(self, streams: Streams) -> Streams:
         audio = kept_audio(streams, self._clock.sample_rate_hz, self._clock.hop_samples)
@@ -260,13 +271,13 @@ class _Encoder:
             audio_flac=to_flac(audio, self._clock.sample_rate_hz) if self._keep_audio else None,
         )
 
-    def records(self, unit: int) -> NoReturn:
+    def records(self, block: Block) -> NoReturn:
         """Fail, because no record may be left out of a unit that ended its worker.
 
         Raises:
             StoreError: Always.
         """
-        raise StoreError(f"unit {unit}: its worker died while encoding it (out of memory?)")
+        raise StoreError(f"{block}: its worker died while encoding it (out of memory?)")
 
 
 def kept_audio(streams: Streams, sample_rate_hz: int, hop: int) -> NDArray[np.int16]:

@@ -1,5 +1,6 @@
 """New shards from stored conversations: another chunk size or other tasks, without new speech."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -9,17 +10,19 @@ from typing_extensions import override
 from datagen.errors import RecipeError, ResumeError, StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.recipe import FlattenConfig, LimitsConfig, explain, sha256_of
+from datagen.records import Streams
 from datagen.run.commit import commit_rows
 from datagen.run.finish import finish
 from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
 from datagen.run.run_job import run_job
+from datagen.shards import seal
 from datagen.shards.identity import Identity
 from datagen.shards.manifest import MANIFEST, FlattenedFrom, Manifest
-from datagen.shards.plan import PLAN, Plan, load_plan
+from datagen.shards.plan import PLAN, Plan, load_plan, records_per_unit
 from datagen.shards.schema import streams_of
 from datagen.shards.store import Store, open_store
-from datagen.shards.tables import from_parquet
-from datagen.shards.unit import Marker, data_key
+from datagen.shards.tables import fetched, groups_of
+from datagen.shards.unit import Block, Marker, data_key
 
 _OF_UTTERANCES = (
     *("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples"),
@@ -130,7 +133,7 @@ def _plan(old: Manifest, changes: dict[str, Any]) -> Plan:
     flattener(identity)  # refuses what its rows cannot hold
     before = load_plan(old.store)
     moved = before.moved if before else {}  # a check compares splits with the plan
-    return Plan(identity, old.n_records, _units_together(old) * old.recipe["run"]["unit_dialogues"], (), moved=moved)
+    return Plan(identity, old.n_records, _units_together(old) * records_per_unit(old.recipe), (), moved=moved)
 
 
 def _refuse_absent(old: Manifest, flatten: FlattenConfig) -> None:
@@ -176,7 +179,7 @@ def refuse_not_kept(flatten: FlattenConfig) -> None:
 
 def _units_together(old: Manifest) -> int:
     """Number of units of a build that are flattened as one, because flattening is cheap."""
-    return max(1, _UNIT_DIALOGUES // int(old.recipe["run"]["unit_dialogues"]))
+    return max(1, _UNIT_DIALOGUES // records_per_unit(old.recipe))
 
 
 def conversations_of(old: Manifest, unit: int) -> list[str]:
@@ -184,6 +187,17 @@ def conversations_of(old: Manifest, unit: int) -> list[str]:
     n_together = _units_together(old)
     first = unit * n_together
     return [data_key("conversations", k) for k in range(first, min(first + n_together, old.n_units))]
+
+
+def _together(groups: Iterable[list[Streams]]) -> Iterator[list[Streams]]:
+    """Conversations of several row groups as one, but no more than a unit of flattened shards usually has."""
+    found: list[Streams] = []
+    for streams in groups:
+        if found and len(found) + len(streams) > _UNIT_DIALOGUES:
+            yield found
+            found = []
+        found += streams
+    yield found
 
 
 class _Flattener:
@@ -198,14 +212,20 @@ class _Flattener:
 
     def run(self, unit: int) -> Marker:
         """Flatten and commit a unit."""
-        keys = conversations_of(self._old, unit)
-        streams = [s for key in keys for s in streams_of(from_parquet(self._origin.read(key), key, NEEDED))]
-        return commit_rows(self._store, unit, streams, self._flatten, self._header)
+        groups = (streams for key in conversations_of(self._old, unit) for streams in self._groups(key))
+        return commit_rows(self._store, unit, _together(groups), self._flatten, self._header)
 
-    def records(self, unit: int) -> NoReturn:
+    def _groups(self, key: str) -> Iterator[list[Streams]]:
+        """The conversations of a file, a row group at a time."""
+        with fetched(self._origin, key) as data:
+            seal.refuse_broken(data, key)
+            for table in groups_of(data, key, NEEDED):
+                yield streams_of(table)
+
+    def records(self, block: Block) -> NoReturn:
         """Fail, because no record may be left out of a unit that ended its worker.
 
         Raises:
             StoreError: Always.
         """
-        raise StoreError(f"unit {unit}: its worker died while flattening it (out of memory?)")
+        raise StoreError(f"{block}: its worker died while flattening it (out of memory?)")

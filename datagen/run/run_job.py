@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TypeVar
 
 from datagen.errors import LimitError, OutageError
@@ -81,12 +82,13 @@ def _run(job: Job[_R, I], out: str, n_workers: int, watcher: Watcher, engine: En
             if engine == "ray":
                 from datagen.run.ray import run_ray
 
-                run_ray(job, out, left, n_workers, address, done, watcher.notice, watcher.workers)
+                blocks_of, see = partial(job.blocks, store, plan), (watcher.notice, watcher.workers, watcher.block_kept)
+                run_ray(job, out, left, n_workers, address, done, *see, blocks_of)
             elif n_workers:
-                (pool,) = job.pools(out, n_workers, engine)
-                n_hands = min(n_workers, _n_useful(pool, plan, len(left)))
+                (pool,), blocks = job.pools(out, n_workers, engine), job.blocks(store, plan, left)
+                n_hands = min(n_workers, _n_useful(pool, plan, len(left), len(blocks)))
                 hands = _hands(pool, n_hands, job.limits.attempts, watcher.notice)
-                run_local(hands, left, done, patient=pool.lanes > 0, shares=pool.shares)
+                run_local(hands, blocks, done, watcher.block_kept, patient=pool.lanes > 0, shares=pool.shares)
             else:
                 run = job.here(out, plan, store)
                 for unit in left:
@@ -123,9 +125,9 @@ def _finished(job: Job[_R, I], store: Store, plan: Plan[I], left: list[int], *, 
         yield from standing(store, all_but(left, plan.n_units), plan, hashes=verify)
 
 
-def _n_useful(pool: WorkerPool, plan: Plan[I], n_left: int) -> int:
+def _n_useful(pool: WorkerPool, plan: Plan[I], n_units: int, n_blocks: int) -> int:
     """The number of workers that have enough to do, because each takes time to start."""
-    return max(n_left, n_left * plan.unit_dialogues // _DIALOGUES_PER_WORKER if pool.shares else 0)
+    return max(n_blocks, n_units * plan.unit_dialogues // _DIALOGUES_PER_WORKER if pool.shares else 0)
 
 
 def _hands(pool: WorkerPool, n_workers: int, attempts: int, notice: Notice) -> list[Hand]:

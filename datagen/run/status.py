@@ -1,11 +1,12 @@
 """The progress of a running, killed or finished build, read from its output alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from datagen.errors import StoreError
+from datagen.run.blocks import kept_blocks
 from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.markers import Tally, all_but, markers, missing
-from datagen.shards.plan import PLAN, Plan, load_plan
+from datagen.shards.plan import PLAN, Plan, load_plan, units_per_file
 from datagen.shards.store import Store
 from datagen.shards.unit import Marker
 
@@ -36,6 +37,8 @@ class Status:
     """Seconds of conversation per second of recent wall time, all workers together; None if too few units are done."""
     seconds_left: float | None = None
     """Remaining time at that speed."""
+    n_blocks_kept: int = 0
+    """Blocks made of unfinished units, if units have several; they count in none of these sums."""
     last_unit_at: int | None = None
     """Time of the newest unit, in seconds since 1970 by its worker's clock."""
 
@@ -67,7 +70,8 @@ def status(store: Store) -> Status:
     for marker in markers(store, all_but(missing(store, plan.n_units), plan.n_units), plan.seal):
         tally.add(marker)
         recent.add(marker)
-    return _unfinished(store.url, plan, tally, recent)
+    n_blocks = sum(1 for _ in kept_blocks(store)) if units_per_file(plan.identity.recipe) > 1 else 0
+    return replace(_unfinished(store.url, plan, tally, recent), n_blocks_kept=n_blocks)
 
 
 def _unfinished(url: str, plan: Plan, tally: Tally, recent: "_Recent") -> Status:

@@ -18,7 +18,7 @@ from datagen.errors import EngineError
 from datagen.faults import explained
 from datagen.records import Reject, dialogue_of, reject
 from datagen.run import spare
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker
 
 Notice = Callable[[str], None]
 """A function that reports one line to the user."""
@@ -198,38 +198,56 @@ class Warden:
         Raises:
             EngineError: If its worker also dies while reading or committing it.
         """
+        marker: Marker = self._made("run", unit, Block(unit))
+        return marker
+
+    def block(self, block: Block) -> Marker | None:
+        """Make and keep a block of a unit, even if workers die; its marker if it is a unit."""
+        marker: Marker | None = self._made("block", block, block)
+        return marker
+
+    def _made(self, method: str, argument: object, block: Block) -> Any:
         try:
-            marker: Marker = self._persist(f"unit {unit}", "run", unit)
+            return self._persist(f"{block}", method, argument)
         except Died:
             self._raise_if_stopped()
-            self._notice(f"unit {unit}: its dialogues are run one by one")
-            marker = self.commit(unit, self.each(self.must("records", unit)))
+            self._notice(f"{block}: its dialogues are run one by one")
+            return self.keep(block, self.each(self.must("records", block)))
+
+    def begin(self, block: Block) -> Any:
+        """The records of a block; of one that an earlier attempt has decided, its marker or nothing."""
+        return self.must("begin", block)
+
+    def piece(self, block: Block, items: Sequence[Any]) -> list[Any]:
+        """The results of some records of a block, even if workers die."""
+        return self.batch(f"{block}", items)
+
+    def keep(self, block: Block, results: Sequence[Any]) -> Marker | None:
+        """Keep a block whose results are complete; its marker if it is a unit."""
+        marker: Marker | None = self.must("keep", block, results)
         return marker
 
-    def begin(self, unit: int) -> Any:
-        """The records of a unit, or its marker if an earlier attempt has decided its content."""
-        return self.must("begin", unit)
-
-    def piece(self, unit: int, items: Sequence[Any]) -> list[Any]:
-        """The results of some records of a unit, even if workers die."""
-        return self.batch(f"unit {unit}", items)
-
-    def commit(self, unit: int, results: Sequence[Any]) -> Marker:
-        """Commit a unit whose results are complete."""
-        marker: Marker = self.must("commit", unit, results)
+    def join(self, block: Block) -> Marker:
+        """Commit the unit of a block, when all its blocks are kept."""
+        marker: Marker = self.must("join", block)
         return marker
 
-    def must(self, method: str, unit: int, *arguments: object) -> Any:
-        """Call a method of the worker on a unit.
+    def join_if_last(self, block: Block) -> Marker | None:
+        """Commit the unit of a block if all its blocks are kept."""
+        marker: Marker | None = self.must("join_if_last", block)
+        return marker
+
+    def must(self, method: str, block: Block, *arguments: object) -> Any:
+        """Call a method of the worker on a block.
 
         Raises:
             EngineError: If the worker dies in every attempt.
         """
         try:
-            return self._persist(f"unit {unit}", method, unit, *arguments)
+            return self._persist(f"{block}", method, block, *arguments)
         except Died as death:
             self._raise_if_stopped()
-            raise EngineError(f"unit {unit} kills its worker ({death.reason}):\n{death.said}") from death
+            raise EngineError(f"{block} kills its worker ({death.reason}):\n{death.said}") from death
 
     def batch(self, what: str, items: Sequence[Any]) -> list[Any]:
         """Run the worker's steps over items, or over each by itself if the worker dies."""

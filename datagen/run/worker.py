@@ -1,4 +1,4 @@
-"""A worker of a build: reads the records of a unit, runs the steps, commits."""
+"""A worker of a build: reads the records of a unit or of a block of it, runs the steps, commits."""
 
 import faulthandler
 import platform
@@ -15,14 +15,15 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.step import PipelineStage, Step, apply
 from datagen.recipe import Recipe
 from datagen.records import Dialogue, Reject, Streams
+from datagen.run.blocks import has_all, has_block, join_blocks, keep_block
 from datagen.run.budget import CpuBudget
 from datagen.run.commit import commit_unit, found_unit
 from datagen.run.machine import do_without_pandas, keep_freed_memory
 from datagen.run.takes import kept_takes
 from datagen.shards.identity import differences
-from datagen.shards.plan import PLAN, Plan, PlannedInput, load_plan
+from datagen.shards.plan import PLAN, Plan, PlannedInput, blocks_of, load_plan
 from datagen.shards.store import Store, open_store
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker
 from datagen.text import reader
 
 
@@ -54,7 +55,7 @@ class Worker:
         """
         self._limits = threadpool_limits(1)  # one worker per core; results must not depend on the number of cores
         keep_freed_memory()
-        self._build, self._store = build, store
+        self._build, self._plan, self._store = build, plan, store
         self._takes = build.shelf = kept_takes(build.recipe, store)
         build.keep_audio = bool(plan.keep_audio)
         self._input = PlannedInput(plan, store)
@@ -95,17 +96,25 @@ class Worker:
         return self._build.flatten()
 
     def run(self, unit: int) -> Marker:
-        """Make and commit a unit, or finish it if an earlier attempt has decided its content."""
-        found = self.begin(unit)
-        return found if isinstance(found, Marker) else self.commit(unit, self.apply(found))
+        """Make and commit a unit, a block at a time, or finish it if an earlier attempt has decided its content."""
+        for block in blocks_of(self._plan, unit):
+            marker = self.block(block)
+        return marker or self.join(block)
 
-    def begin(self, unit: int) -> Marker | list[Dialogue | Reject]:
-        """The records of a unit, or its marker if an earlier attempt has decided its content."""
-        return found_unit(self._store, unit, self._flatten, self._header) or self.records(unit)
+    def block(self, block: Block) -> Marker | None:
+        """Make and keep a block, unless it is there; its marker, if it is a whole unit."""
+        found = self.begin(block)
+        return self.keep(block, self.apply(found)) if isinstance(found, list) else found
 
-    def records(self, unit: int) -> list[Dialogue | Reject]:
-        """The records of a unit as planned."""
-        return self._input.unit(unit)
+    def begin(self, block: Block) -> list[Dialogue | Reject] | Marker | None:
+        """The records of a block; of one that an earlier attempt has decided, its marker or nothing."""
+        if block.is_unit:
+            return found_unit(self._store, block.unit, self._flatten, self._header) or self.records(block)
+        return None if has_block(self._store, block) else self.records(block)
+
+    def records(self, block: Block) -> list[Dialogue | Reject]:
+        """The records of a block as planned."""
+        return self._input.block(block)
 
     def apply(self, items: Sequence[Any]) -> list[Any]:
         """Run all steps over one item after another, so that little audio is in memory."""
@@ -130,6 +139,18 @@ class Worker:
         if self._takes:
             self._takes.flush()
 
-    def commit(self, unit: int, results: Sequence[Streams | Reject]) -> Marker:
-        """Write a unit's files and its marker."""
-        return commit_unit(self._store, unit, results, self._flatten, self._header)
+    def keep(self, block: Block, results: Sequence[Streams | Reject]) -> Marker | None:
+        """Keep a block, or write the files and the marker of the unit that it is."""
+        if block.is_unit:
+            return commit_unit(self._store, block.unit, results, self._flatten, self._header)
+        keep_block(self._store, block, results, self._header)
+        return None
+
+    def join(self, block: Block) -> Marker:
+        """Commit the unit of a block, now that all its blocks are kept."""
+        return join_blocks(self._store, blocks_of(self._plan, block.unit), self._flatten, self._header)
+
+    def join_if_last(self, block: Block) -> Marker | None:
+        """Commit the unit of a block if all its blocks are kept."""
+        is_last = has_all(self._store, blocks_of(self._plan, block.unit))
+        return self.join(block) if is_last else None

@@ -108,7 +108,7 @@ class Bucket:
             wrong = "the URL, the account or another variable is missing or malformed"
             raise StoreError(f"cannot open {self.url}: {wrong}; check it, {prefix}_* and {PATIENCE}") from None
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: bytes | memoryview) -> bool:
         """Write a file unless it exists; True if its content is known to be `data`.
 
         The store decides: of several simultaneous creators, one wins. If a response is lost, the
@@ -141,7 +141,7 @@ class Bucket:
 
         return self._try("write", key, put) or (in_doubt and self.read(key) == data)
 
-    def replace(self, key: str, data: bytes) -> None:
+    def replace(self, key: str, data: bytes | memoryview) -> None:
         """Write a file, whether or not it exists."""
         self._try("write", key, lambda: obstore.put(self._store, self._path(key), data, use_multipart=False))
 

@@ -16,6 +16,8 @@ import pyarrow as pa
 from datagen.shards.schema import arrays_of
 
 _MODULUS = 1 << 128
+_JOINED_BYTES = 1 << 16
+"""Larger cells are hashed where they lie."""
 _UNHASHED = frozenset({"traceback"})
 """Columns that describe the machine, not the data."""
 
@@ -28,14 +30,18 @@ def row_hashes(kind: str, table: pa.Table) -> list[int]:
         table: Any table; column order and chunking do not matter.
     """
     names = sorted(name for name in table.column_names if name not in _UNHASHED)
-    columns = [(name.encode(), _cells(table.column(name))) for name in names]
+    heads = [f"{name}:".encode() for name in names]
     found = []
-    for index in range(table.num_rows):
-        hasher = hashlib.blake2b(kind.encode(), digest_size=16)
-        for name, cells in columns:
-            cell = cells[index]
-            hasher.update(b"%s:%d:" % (name, len(cell)))
-            hasher.update(cell)
+    for row in zip(*(_cells(table.column(name)) for name in names), strict=True):
+        hasher, parts = hashlib.blake2b(kind.encode(), digest_size=16), list[bytes]()
+        for head, cell in zip(heads, row, strict=True):
+            if len(cell) < _JOINED_BYTES:  # few large updates are faster than many small ones
+                parts += (head, b"%d:" % len(cell), cell)
+            else:
+                hasher.update(b"".join((*parts, head, b"%d:" % len(cell))))
+                hasher.update(cell)
+                parts = []
+        hasher.update(b"".join(parts))
         found.append(int.from_bytes(hasher.digest(), "little"))
     return found
 
@@ -57,14 +63,38 @@ def _cells(column: pa.ChunkedArray) -> list[bytes]:
     if pa.types.is_binary(kind):
         return [value or b"" for value in column.to_pylist()]
     if pa.types.is_string(kind):
-        return [value.encode() for value in column.to_pylist()]
+        return [cell for chunk in column.chunks for cell in chunk.cast(pa.binary()).to_pylist()]
     if pa.types.is_integer(kind):
         return [b"%d" % value for value in column.to_pylist()]
-    return [_canonical(value) for value in column.to_pylist()]
+    return [_encoder.encode(value).encode() for chunk in column.chunks for value in _values(chunk)]
 
 
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+"""Made once: it takes longer to make than to use for a short list."""
+
+
+def _values(array: pa.Array) -> list[Any]:
+    """The values of an array as `to_pylist` gives them, but lists of numbers as a whole instead of one by one.
+
+    >>> _values(pa.array([[{"a": 1, "b": [2.5]}], None, []]))
+    [[{'a': 1, 'b': [2.5]}], None, []]
+    """
+    kind, n_nulls = array.type, array.null_count
+    if pa.types.is_list(kind):
+        offsets, values = array.offsets.to_pylist(), _values(array.values)
+        found: list[Any] = [values[begin:end] for begin, end in pairwise(offsets)]
+    elif pa.types.is_struct(kind):
+        names = [each.name for each in kind]
+        found = [dict(zip(names, row, strict=True)) for row in zip(*map(_values, array.flatten()), strict=True)]
+    elif pa.types.is_integer(kind) and not n_nulls:
+        found = array.to_numpy().tolist()
+    else:
+        return list(array.to_pylist())
+    if n_nulls:
+        found = [
+            value if is_there else None for value, is_there in zip(found, array.is_valid().to_pylist(), strict=True)
+        ]
+    return found
 
 
 def total(hashes: Iterable[int]) -> int:

@@ -17,9 +17,11 @@ from datagen.shards.identity import Identity, differences, json_values
 from datagen.shards.schema import records_of
 from datagen.shards.seal import document, refuse_broken
 from datagen.shards.store import Store
+from datagen.shards.unit import Block
 
 PLAN = "plan.json"
 UNITS_PER_PART = 64
+"""Row groups per file of planned input: units, or blocks of units."""
 
 _MAX_TOLD = 3
 """Maximum number of differing values that an error names."""
@@ -72,6 +74,32 @@ class Plan(Generic[I]):
     def header(self: "Plan[Identity]") -> dict[str, Any]:
         """The metadata of every data file of a build, as JSON values."""
         return {**self.identity.header(), "plan": self.seal}
+
+
+def units_per_file(recipe: dict[str, Any]) -> int:
+    """Blocks per unit of a stored recipe: its `run.units_per_file`.
+
+    >>> units_per_file({"run": {"unit_dialogues": 32}})
+    1
+    """
+    return int(recipe["run"].get("units_per_file", 1))
+
+
+def records_per_unit(recipe: dict[str, Any]) -> int:
+    """Records per unit of a build of a stored recipe.
+
+    >>> records_per_unit({"run": {"unit_dialogues": 32, "units_per_file": 4}})
+    128
+    """
+    return int(recipe["run"]["unit_dialogues"]) * units_per_file(recipe)
+
+
+def blocks_of(plan: Plan, unit: int) -> list[Block]:
+    """The blocks of a unit of a build; the last unit may have fewer."""
+    n_together = units_per_file(plan.identity.recipe)
+    n_records = min(plan.unit_dialogues, plan.n_records - unit * plan.unit_dialogues)
+    n_in_unit = -(-n_records // max(plan.unit_dialogues // n_together, 1))
+    return [Block(unit, index, n_in_unit) for index in range(n_in_unit)]
 
 
 def load_plan(store: Store) -> Plan | None:
@@ -141,6 +169,7 @@ class PlannedInput:
     def __init__(self, plan: Plan, store: Store) -> None:
         """A reader of the `input/` of a store."""
         self._plan, self._store = plan, store
+        self._per_unit = units_per_file(plan.identity.recipe)
         self._part = -1
         self._file: Any = None
         self._groups: dict[int, str] = {}
@@ -151,7 +180,15 @@ class PlannedInput:
         Raises:
             StoreError: If the planned input does not match the plan.
         """
-        part, group = divmod(index, UNITS_PER_PART)
+        return [record for block in blocks_of(self._plan, index) for record in self.block(block)]
+
+    def block(self, block: Block) -> list[Dialogue | Reject]:
+        """Records of a block of a unit.
+
+        Raises:
+            StoreError: If the planned input does not match the plan.
+        """
+        part, group = divmod(block.unit * self._per_unit + block.index, UNITS_PER_PART)
         if part != self._part:
             self._file = pq.ParquetFile(self._planned(part_key, part, self._plan.parts[part]))
             self._groups = self._groups_of(part)

@@ -29,7 +29,7 @@ _FOOTER_END = 8
 """A Parquet file ends with the length of its footer (4 bytes) and `PAR1`."""
 
 
-def seal_of(data: bytes) -> tuple[str, str] | None:
+def seal_of(data: bytes | memoryview) -> tuple[str, str] | None:
     """The seal that stands in a file, and the one that its bytes should have; None if it has none."""
     span = _span(data)
     if span is None:
@@ -38,7 +38,32 @@ def seal_of(data: bytes) -> tuple[str, str] | None:
     hashed = hashlib.sha256(memoryview(data)[:begin])
     hashed.update(BLANK.encode())
     hashed.update(memoryview(data)[end:])
-    return data[begin:end].decode(), hashed.hexdigest()
+    return bytes(data[begin:end]).decode(), hashed.hexdigest()
+
+
+def seal_in_place(data: memoryview) -> str:
+    """Put the seal of a file in the place of `BLANK`; returns the SHA-256 of the sealed file.
+
+    What stands before the seal is hashed once for both.
+
+    Raises:
+        ValueError: If it has no place for a seal.
+
+    >>> file = bytearray(document({"n": 1}).replace(b'"n": 1', b'"n": 2'))
+    >>> seal_in_place(memoryview(file)) == hashlib.sha256(file).hexdigest(), is_sealed(bytes(file))
+    (True, True)
+    """
+    span = _span(data)
+    if span is None:
+        raise ValueError("this file has no place for a seal")
+    begin, end = span
+    hashed = hashlib.sha256(data[:begin])
+    blank = hashed.copy()
+    blank.update(BLANK.encode())
+    blank.update(data[end:])
+    data[begin:end] = blank.hexdigest().encode()
+    hashed.update(data[begin:])
+    return hashed.hexdigest()
 
 
 def sealed(data: bytes) -> bytes:
@@ -50,10 +75,9 @@ def sealed(data: bytes) -> bytes:
     >>> is_sealed(sealed(document({"n": 1}))), is_sealed(document({"n": 1}).replace(b"1", b"2"))
     (True, False)
     """
-    span, found = _span(data), seal_of(data)
-    if span is None or found is None:
-        raise ValueError("this file has no place for a seal")
-    return data[: span[0]] + found[1].encode() + data[span[1] :]
+    file = bytearray(data)
+    seal_in_place(memoryview(file))
+    return bytes(file)
 
 
 def document(values: dict[str, Any], *, ascii: bool = False) -> bytes:
@@ -71,13 +95,13 @@ def document(values: dict[str, Any], *, ascii: bool = False) -> bytes:
     return sealed(json.dumps(nested, indent=1, ensure_ascii=ascii).encode())
 
 
-def is_sealed(data: bytes) -> bool:
+def is_sealed(data: bytes | memoryview) -> bool:
     """True if a file has a seal and its bytes are those that were sealed."""
     found = seal_of(data)
     return found is not None and found[0] == found[1]
 
 
-def refuse_broken(data: bytes, name: str, *, required: bool = False) -> None:
+def refuse_broken(data: bytes | memoryview, name: str, *, required: bool = False) -> None:
     """Check a file's seal.
 
     Args:
@@ -95,7 +119,7 @@ def refuse_broken(data: bytes, name: str, *, required: bool = False) -> None:
         raise StoreError(f"{name} is damaged: its seal does not match its content; restore it from a copy")
 
 
-def _span(data: bytes) -> tuple[int, int] | None:
+def _span(data: bytes | memoryview) -> tuple[int, int] | None:
     """The place of the digits of a file's seal."""
     if data[:1] == b"{":
         match = _JSON.match(data)

@@ -31,7 +31,7 @@ class Store(Protocol):
 
     url: str
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: bytes | memoryview) -> bool:
         """Write a file unless it exists, whole or not at all.
 
         Returns:
@@ -42,7 +42,7 @@ class Store(Protocol):
         """
         ...
 
-    def replace(self, key: str, data: bytes) -> None:
+    def replace(self, key: str, data: bytes | memoryview) -> None:
         """Write a file, replacing one that exists. Only for files that nothing refers to yet."""
         ...
 
@@ -114,7 +114,7 @@ class LocalStore:
         self._root = Path(root)
         self.url = str(root)
 
-    def create(self, key: str, data: bytes) -> bool:
+    def create(self, key: str, data: bytes | memoryview) -> bool:
         """Link a synced file to its name unless the name is taken."""
         target = self._path(key)
         with _faults("write", target):
@@ -122,7 +122,7 @@ class LocalStore:
             _sync_directory(target.parent)  # also for another's file: its writer may have died before it did so
         return created
 
-    def replace(self, key: str, data: bytes) -> None:
+    def replace(self, key: str, data: bytes | memoryview) -> None:
         """Rename a synced file over its name."""
         target = self._path(key)
         with _faults("write", target):
@@ -193,7 +193,7 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         return self._root / inside(key, self.url)
 
-    def _written(self, data: bytes, target: Path, name: Callable[[Path, Path], bool]) -> bool:
+    def _written(self, data: bytes | memoryview, target: Path, name: Callable[[Path, Path], bool]) -> bool:
         """Name a scratch file; write it again if another driver has removed it."""
         for left in reversed(range(_TRIES)):
             try:
@@ -205,7 +205,7 @@ class LocalStore:
         raise AssertionError
 
     @contextlib.contextmanager
-    def _scratch(self, data: bytes, target: Path) -> Iterator[Path]:
+    def _scratch(self, data: bytes | memoryview, target: Path) -> Iterator[Path]:
         """A synced scratch file, removed at the end with its folder."""
         folder = self._root / SCRATCH
         _make_directory(target.parent)

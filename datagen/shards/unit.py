@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
@@ -9,8 +10,12 @@ from datagen.errors import StoreError
 from datagen.records import unit
 from datagen.shards import seal
 
+_BLOCK = re.compile(r"blocks/([0-9]{6,})/([0-9]{4,})\.parquet")
 _UNIT = re.compile(r"[/.-](?:([0-9]{6,})\.[a-z0-9.]+|([0-9]{6,8})/[^/]+)\Z")
 """A number before the ending of a file's name, or that of the folder that contains the file."""
+
+BLOCKS = "blocks"
+"""Folder of the blocks of units that are not committed yet."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,44 @@ class Marker:
             return cls(**values, files=files)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"{name} is damaged ({error}); restore it from a copy, or build again") from error
+
+
+@dataclass(frozen=True, order=True)
+class Block:
+    """A block of a unit: `run.unit_dialogues` records, which are made, and kept until the unit is committed.
+
+    >>> Block(7, 1, 3).key, block_of("blocks/000007/0001.parquet")
+    ('blocks/000007/0001.parquet', (7, 1))
+    """
+
+    unit: int
+    index: int = 0
+    """Its place in the unit."""
+    n_in_unit: int = 1
+
+    @property
+    def is_unit(self) -> bool:
+        """True if it is the whole unit, which is committed at once."""
+        return self.n_in_unit == 1
+
+    @property
+    def key(self) -> str:
+        """Name of the file that keeps it."""
+        return f"{BLOCKS}/{self.unit:06d}/{self.index:04d}.parquet"
+
+    def __str__(self) -> str:
+        return f"unit {self.unit}" if self.is_unit else f"unit {self.unit}, block {self.index}"
+
+
+def block_of(key: str) -> tuple[int, int] | None:
+    """Unit and place of a kept block; None for any other file."""
+    match = _BLOCK.fullmatch(key)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def whole_units(units: Iterable[int]) -> list[Block]:
+    """Units that have a single block each."""
+    return [Block(unit) for unit in units]
 
 
 def marker_key(unit: int) -> str:

@@ -16,6 +16,7 @@ from datagen.run.planning import plan_build
 from datagen.run.supervise import Child, Died, Warden
 from datagen.run.worker import Worker
 from datagen.shards.store import LocalStore
+from datagen.shards.unit import Block
 from tests.conftest import dialogue, make_recipe
 from tests.run.builds import fake, talk
 
@@ -55,8 +56,8 @@ def slow_worker(recipe: dict[str, object], url: str) -> Worker:
 class Hungry:
     """A worker without memory for unit 1, as far as it can tell."""
 
-    def run(self, unit: int) -> int:
-        if unit:
+    def run(self, block: Block) -> int:
+        if block.unit:
             apply("script", lambda _: bytearray(1 << 62), dialogue("Hello.", "Hi."))
         return os.getpid()
 
@@ -99,7 +100,7 @@ def test_a_slow_record_becomes_a_reject_and_its_neighbours_are_kept_by_the_same_
     child = Child(slow_worker, recipe.dump(), str(tmp_path / "out"))
     try:
         child.wait()
-        first, slow, last = child.call("apply", child.call("records", 0))
+        first, slow, last = child.call("apply", child.call("records", Block(0)))
         assert (slow.stage, slow.reason) == ("select", "too_slow")
         assert slow.detail == "the record takes more processor time than limits.stage_cpu_seconds allows"
         assert "in forever" in slow.traceback
@@ -112,11 +113,11 @@ def test_missing_memory_decides_no_record_and_the_worker_is_replaced():
     notices: list[str] = []
     warden = Warden(Hungry, (), 2, notices.append)
     try:
-        first = warden.must("run", 0)
+        first = warden.must("run", Block(0))
         with pytest.raises(EngineError, match=r"(?s)unit 1 kills its worker \(ran out of memory\).*MemoryError"):
-            warden.must("run", 1)
+            warden.must("run", Block(1))
         assert notices == ["unit 1: its worker died (ran out of memory) and is replaced, 1 of 1"]
-        assert warden.must("run", 0) != first
+        assert warden.must("run", Block(0)) != first
     finally:
         warden.close()
 
@@ -126,7 +127,7 @@ def test_a_worker_that_ran_out_of_memory_says_so():
     try:
         child.wait()
         with pytest.raises(Died) as death:
-            child.call("run", 1)
+            child.call("run", Block(1))
         assert death.value.reason == "ran out of memory"
     finally:
         child.close()

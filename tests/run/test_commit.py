@@ -15,7 +15,7 @@ import pytest
 
 from datagen.errors import LimitError, StoreError
 from datagen.recipe import Recipe
-from datagen.run import commit
+from datagen.run import unit_files
 from datagen.run.build import build
 from datagen.shards import store as store_module
 from datagen.shards.manifest import MANIFEST
@@ -220,7 +220,7 @@ def test_a_name_is_durable_before_the_marker(tmp_path, monkeypatch):
     made = worker(fake(tmp_path, "flatten.tasks=[asr]", SPLIT_NOT), LocalStore(tmp_path / "out"))
     watched = {"open": opened, "fsync": synced, "link": linked}
     monkeypatch.setattr(store_module, "os", SimpleNamespace(**{**vars(os), **watched}))
-    monkeypatch.setattr(commit, "_N_WRITERS", 1)
+    monkeypatch.setattr(unit_files, "_N_WRITERS", 1)
     made.run(0)
     marker = order.index("link units")
     for name in ("conversations", "asr", "rejects"):
@@ -264,7 +264,7 @@ def test_a_slower_attempt_gets_the_marker_that_stands(tmp_path, monkeypatch):
     """Its own would tell another time; what is returned is what others read."""
     attempts = [worker(small(tmp_path), LocalStore(tmp_path / "out")) for _ in range(2)]
     first = attempts[0].run(0)
-    monkeypatch.setattr("datagen.run.commit.time.time", lambda: first.finished_at + 60)
+    monkeypatch.setattr("datagen.run.unit_files.time.time", lambda: first.finished_at + 60)
     assert attempts[1].run(0).finished_at == first.finished_at > 10**9
 
 

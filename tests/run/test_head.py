@@ -10,7 +10,7 @@ import datagen.run.ray as ray_runs
 from datagen.errors import ClusterError
 from datagen.run.build import BuildJob
 from datagen.run.ray import head_watched, reached, run_ray
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker
 from tests.run.builds import fake, made, markers_of, until
 
 
@@ -74,7 +74,8 @@ def test_an_actor_of_ray_data_that_is_lost_costs_a_pass_and_not_the_build(monkey
     markers = list(markers_of(out))
     passes: list[list[int]] = []
 
-    def scripted(job: object, units: list[int], *_: object):
+    def scripted(job: object, blocks: list[Block], *_: object):
+        units = [block.unit for block in blocks]
         passes.append(units)
         yield from (marker for marker in markers if marker.unit in units[:1])
         if len(passes) == 1:
@@ -84,7 +85,7 @@ def test_an_actor_of_ray_data_that_is_lost_costs_a_pass_and_not_the_build(monkey
     monkeypatch.setattr(ray_runs, "cluster", lambda *_: nullcontext())
     monkeypatch.setattr(ray_runs, "_board", lambda _: nullcontext())
     monkeypatch.setattr(ray_runs, "_wait_for_room", lambda *_: None)
-    monkeypatch.setattr(ray_runs, "_markers", scripted)
+    monkeypatch.setattr(ray_runs, "_ended", scripted)
     done: list[Marker] = []
     lines: list[str] = []
     units = [marker.unit for marker in markers]

@@ -6,7 +6,7 @@ import pytest
 
 from datagen.errors import EngineError
 from datagen.run.local import run_local
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Marker, whole_units
 
 
 class TwoLanes:
@@ -37,7 +37,7 @@ class TwoLanes:
 def test_a_patient_job_finishes_the_units_under_way_after_an_error():
     worker, done = TwoLanes(), []
     with pytest.raises(EngineError, match="first"):
-        run_local([worker, worker], range(9), done.append, patient=True)
+        run_local([worker, worker], whole_units(range(9)), done.append, patient=True)
     assert [marker.unit for marker in done] == [1]
     assert sorted(worker.calls) == [0, 1]
     assert worker.ends == ["stop", "stop", "close", "close"]
@@ -52,5 +52,5 @@ def test_an_error_of_the_caller_stops_every_worker():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_local([worker], range(9), refuse)
+        run_local([worker], whole_units(range(9)), refuse)
     assert worker.ends == ["stop", "close"]

@@ -13,7 +13,7 @@ from datagen.run.board import WorkerState
 from datagen.run.build import build
 from datagen.shards.plan import Plan
 from datagen.shards.store import LocalStore
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker
 from tests.run.builds import alive, children, command, fake, faults, made, n_markers, read, start, talk, tree, until
 
 KILLED = -signal.SIGKILL
@@ -58,7 +58,7 @@ class Watching:
     """A watcher that acts when the first unit is done."""
 
     def __init__(self, act: Callable[[], None] = lambda: None) -> None:
-        self.act, self.plans, self.n_before, self.units, self.notices = act, [], 0, [], []
+        self.act, self.plans, self.n_before, self.units, self.kept, self.notices = act, [], 0, [], [], []
 
     def planned(self, plan: Plan, n_done: int) -> None:
         self.plans.append(plan)
@@ -71,6 +71,9 @@ class Watching:
 
     def notice(self, line: str) -> None:
         self.notices.append(line)
+
+    def block_kept(self, block: Block) -> None:
+        self.kept.append(block)
 
     def workers(self, states: Sequence[WorkerState]) -> None:
         pass

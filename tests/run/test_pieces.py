@@ -14,7 +14,7 @@ from datagen.records import Dialogue, Recorded, RecordedChannel, Reject, Turn
 from datagen.run.build import build
 from datagen.run.local import run_local
 from datagen.run.pieces import Deal
-from datagen.shards.unit import Marker
+from datagen.shards.unit import Block, Marker, whole_units
 from tests.run.builds import children, command, fake, faults, made, start, talk, tree, until
 from tests.run.test_parity import same_as_never_stopped
 
@@ -39,17 +39,18 @@ class Hand:
         self.whole.append(unit)
         return marker(unit)
 
-    def begin(self, unit: int) -> Marker | list[Dialogue]:
+    def begin(self, block: Block) -> Marker | list[Dialogue]:
+        unit = block.unit
         lengths = self.units[unit]
         return marker(unit) if lengths is None else [dialogue(unit, k, n) for k, n in enumerate(lengths)]
 
-    def piece(self, unit: int, records: list[Dialogue]) -> list[str]:
+    def piece(self, block: Block, records: list[Dialogue]) -> list[str]:
         self.pieces.append([record.id for record in records])
         return [f"made {record.id}" for record in records]
 
-    def commit(self, unit: int, results: list[str]) -> Marker:
-        self.committed[unit] = results
-        return marker(unit)
+    def keep(self, block: Block, results: list[str]) -> Marker:
+        self.committed[block.unit] = results
+        return marker(block.unit)
 
     def stop(self) -> None:
         pass
@@ -66,7 +67,7 @@ class Hand:
 def test_every_unit_is_made_once_and_every_record_of_it_once_and_in_order(sizes, n_hands, shares):
     units, done = dict(enumerate(sizes)), []
     hands = [Hand(units) for _ in range(n_hands)]
-    run_local(hands, list(units), done.append, shares=shares)
+    run_local(hands, whole_units(units), done.append, shares=shares)
     assert sorted(marker.unit for marker in done) == list(units)
     whole = [unit for hand in hands for unit in hand.whole]
     n_shared = min(2 * (n_hands - 1), len(units)) if shares else 0
@@ -81,7 +82,7 @@ def test_every_unit_is_made_once_and_every_record_of_it_once_and_in_order(sizes,
 def test_pieces_become_smaller_toward_the_end_and_begin_with_the_longest_dialogues():
     lengths = [*range(1, 31), 500, 0]
     hand = Hand({4: lengths, 5: lengths})
-    assert [marker.unit for marker in Deal([4, 5], 2, shares=True).work(hand)] == [4, 5]
+    assert [marker.unit for marker in Deal(whole_units([4, 5]), 2, shares=True).work(hand)] == [4, 5]
     sizes = [len(piece) for piece in hand.pieces]
     assert sizes == [8, 7, 6, 5, 4, 2, 4, 3, 3, 2, 2, 2, 2, *[1] * 14]
     in_order = [name for piece in hand.pieces for name in piece]
@@ -99,7 +100,7 @@ def test_recordings_are_as_long_as_their_sound_and_rejects_take_no_time():
     hand = Hand({})
     hand.begin = lambda _: records
     hand.piece = lambda _, chosen: [hand.pieces.append([r]) or r for r in chosen]
-    list(Deal([0], 2, shares=True).work(hand))
+    list(Deal(whole_units([0]), 2, shares=True).work(hand))
     assert [piece[0] for piece in hand.pieces] == [records[2], records[1], records[0]]
     assert hand.committed == {0: records}
 
@@ -109,31 +110,31 @@ def test_workers_finish_what_a_slow_one_has_left_of_its_unit():
     helped, n_others = threading.Event(), 0
 
     class Slow(Hand):
-        def piece(self, unit: int, records: list[Dialogue]) -> list[str]:
+        def piece(self, block: Block, records: list[Dialogue]) -> list[str]:
             assert helped.wait(PATIENCE_S)
-            return super().piece(unit, records)
+            return super().piece(block, records)
 
     class Quick(Hand):
-        def piece(self, unit: int, records: list[Dialogue]) -> list[str]:
+        def piece(self, block: Block, records: list[Dialogue]) -> list[str]:
             nonlocal n_others
             assert slow_began.wait(PATIENCE_S)
             n_others += len(records)
             if n_others == 32 - 4:
                 helped.set()
-            return super().piece(unit, records)
+            return super().piece(block, records)
 
     slow_began = threading.Event()
     slow, quick = Slow({0: [1] * 32}), Quick({0: [1] * 32})
     held = slow.piece
     slow.piece = lambda *arguments: (slow_began.set(), held(*arguments))[1]
     done = []
-    run_local([slow, quick], [0], done.append, shares=True)
+    run_local([slow, quick], whole_units([0]), done.append, shares=True)
     assert [marker.unit for marker in done] == [0]
     assert len(slow.pieces) == 1
     assert len([*slow.committed, *quick.committed]) == 1
 
 
-@pytest.mark.parametrize("at", ["begin", "piece", "commit"])
+@pytest.mark.parametrize("at", ["begin", "piece", "keep"])
 def test_an_error_in_any_call_ends_the_run_and_whoever_waits(at):
     """The other worker waits for pieces, or has none; it must not wait for ever."""
 
@@ -149,7 +150,7 @@ def test_an_error_in_any_call_ends_the_run_and_whoever_waits(at):
         setattr(hand, at, fail)
     done = []
     with pytest.raises(EngineError, match="first"):
-        run_local(hands, [0, 1], done.append, shares=True)
+        run_local(hands, whole_units([0, 1]), done.append, shares=True)
     assert done == []
     assert all(hand.stopped for hand in hands)
 
@@ -165,19 +166,19 @@ def test_whoever_waits_for_pieces_gets_them_or_ends_when_their_reader_fails(monk
             return True
 
     class Reader(Hand):
-        def begin(self, unit: int) -> Marker | list[Dialogue]:
+        def begin(self, block: Block) -> Marker | list[Dialogue]:
             assert waiting.wait(PATIENCE_S)
             if fails:
                 raise EngineError("first")
-            return super().begin(unit)
+            return super().begin(block)
 
     monkeypatch.setattr("datagen.run.pieces.threading.Condition", Noticed)
     hands, done = [Reader({0: [1] * 32}) for _ in range(2)], []
     if fails:
         with pytest.raises(EngineError, match="first"):
-            run_local(hands, [0], done.append, shares=True)
+            run_local(hands, whole_units([0]), done.append, shares=True)
     else:
-        run_local(hands, [0], done.append, shares=True)
+        run_local(hands, whole_units([0]), done.append, shares=True)
     assert [marker.unit for marker in done] == ([] if fails else [0])
 
 

@@ -54,6 +54,17 @@ def test_ray_makes_the_same_files_as_this_process(cluster, tmp_path, pools):
 
 
 @pytest.mark.parametrize("pools", ["pools={}", POOLS])
+def test_blocks_of_units_are_spread_over_actors_and_a_unit_is_committed_after_its_last(cluster, tmp_path, pools):
+    recipe = fake(tmp_path, "run.unit_dialogues=1", "run.units_per_file=4", pools, n=7)
+    build(recipe, str(tmp_path / "here"))
+    watcher = Watching()
+    build(recipe, str(tmp_path / "there"), 2, watcher, engine="ray")
+    assert tree(tmp_path / "there") == tree(tmp_path / "here")
+    assert sorted(watcher.units) == [0, 1]
+    assert sorted((block.unit, block.index) for block in watcher.kept) == [(k // 4, k % 4) for k in range(7)]
+
+
+@pytest.mark.parametrize("pools", ["pools={}", POOLS])
 def test_a_dialogue_that_kills_its_worker_is_a_reject_on_ray_too(cluster, tmp_path, pools):
     voice = "engines.tts={name: 'tests.run.engines:Deadly'}"
     records = dialogues("Sure, I go on.", "No, I die here.", "Sure, I go on.")

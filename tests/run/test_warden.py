@@ -8,6 +8,7 @@ import pytest
 
 from datagen.errors import EngineError
 from datagen.run.supervise import Child, Warden
+from datagen.shards.unit import Block
 
 
 class Frail:
@@ -25,13 +26,13 @@ class Frail:
         self._live("run")
         return f"unit {unit} run"
 
-    def records(self, unit: int) -> list[str]:
+    def records(self, block: Block) -> list[str]:
         self._live("records")
         return []
 
-    def commit(self, unit: int, results: list[str]) -> str:
-        self._live("commit")
-        return f"unit {unit} committed with {results}"
+    def keep(self, block: Block, results: list[str]) -> str:
+        self._live("keep")
+        return f"{block} kept with {results}"
 
 
 def warden(folder: Path, **deaths: int) -> tuple[Warden, list[str]]:
@@ -46,8 +47,8 @@ def warden(folder: Path, **deaths: int) -> tuple[Warden, list[str]]:
     ("deaths", "marker"),
     [
         ({"run": 1}, "unit 5 run"),
-        ({"run": 2}, "unit 5 committed with []"),
-        ({"run": 2, "records": 1, "commit": 1}, "unit 5 committed with []"),
+        ({"run": 2}, "unit 5 kept with []"),
+        ({"run": 2, "records": 1, "keep": 1}, "unit 5 kept with []"),
     ],
 )
 def test_a_unit_survives_deaths_at_every_call(tmp_path, deaths, marker):
@@ -60,7 +61,7 @@ def test_a_unit_survives_deaths_at_every_call(tmp_path, deaths, marker):
     assert len([line for line in notices if "is replaced, 1 of 1" in line]) == n_replaced
 
 
-@pytest.mark.parametrize("method", ["records", "commit"])
+@pytest.mark.parametrize("method", ["records", "keep"])
 def test_a_unit_that_always_kills_its_worker_ends_the_build(tmp_path, method):
     made, _ = warden(tmp_path, run=2, **{method: 2})
     try:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from datagen.shards.store import Store
+from datagen.shards.unit import block_of
 
 _NUMBERED = re.compile(r"(.*[/-])([0-9]{6,})(\.[a-z]+)\Z")
 _SCRATCH = ".writing/"
@@ -64,5 +65,7 @@ def foreign(store: Store, names: Names, unknown: tuple[str, ...] = ()) -> Iterat
             continue
         if key.startswith(_SCRATCH):
             yield f"{key}: left over from a writer that was killed; delete it"
+        elif block_of(key):
+            yield f"{key}: left over from a worker that was killed; delete it, or run the build again"
         elif key not in names and not key.startswith(unknown):
             yield f"{key}: not in the manifest or in any other list of this output"

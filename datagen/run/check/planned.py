@@ -7,7 +7,16 @@ import pyarrow as pa
 
 from datagen.records import Dialogue, Reject, Streams
 from datagen.run.check.faults import Faults
-from datagen.shards.plan import PLAN, UNITS_PER_PART, Plan, PlannedInput, groups_key, part_key
+from datagen.shards.plan import (
+    PLAN,
+    UNITS_PER_PART,
+    Plan,
+    PlannedInput,
+    blocks_of,
+    groups_key,
+    part_key,
+    units_per_file,
+)
 from datagen.shards.store import Store
 
 Records = dict[int, Dialogue | Reject]
@@ -40,15 +49,17 @@ class Planned:
         """A reader that reports damaged files once."""
         self._plan, self._store, self._faults = plan, store, faults
         self._input, self._keys = PlannedInput(plan, store), input_keys(plan)
-        self._part, self._is_sound = -1, False
+        self._sound: dict[int, bool] = {}
+        """Parts that were checked; the last one of a unit is the first of the next."""
 
     def unit(self, unit: int) -> Records | None:
-        """The planned records of a unit; None if its file is damaged."""
-        part = unit // UNITS_PER_PART
-        if part != self._part:
-            self._part, self._is_sound = part, self._check(part)
-        if not self._is_sound:
+        """The planned records of a unit; None if a file of them is damaged."""
+        begin = unit * units_per_file(self._plan.identity.recipe)
+        parts = range(begin // UNITS_PER_PART, (begin + len(blocks_of(self._plan, unit)) - 1) // UNITS_PER_PART + 1)
+        self._sound = {part: self._sound[part] if part in self._sound else self._check(part, unit) for part in parts}
+        if not all(self._sound.values()):
             return None
+        part = parts[-1]
         try:
             records = self._input.unit(unit)
         except (pa.ArrowException, IndexError) as error:
@@ -60,10 +71,10 @@ class Planned:
             self._faults.add(f"{self._keys[part][0][0]}: unit {unit} is not the records {begin} to {end - 1}")
         return {record.record: record for record in records}
 
-    def _check(self, part: int) -> bool:
+    def _check(self, part: int, unit: int) -> bool:
         """True if the files of a part are those of the plan."""
         if part >= len(self._keys):
-            self._faults.add(f"{PLAN}: it names no file of input for unit {part * UNITS_PER_PART}")
+            self._faults.add(f"{PLAN}: it names no file of input for unit {unit}")
             return False
         n_faults = len(self._faults.lines)
         for key, sha256 in self._keys[part]:

@@ -14,7 +14,7 @@ from datagen.run.reflatten import flattener
 from datagen.shards import seal
 from datagen.shards.identity import Identity
 from datagen.shards.manifest import MANIFEST, Manifest
-from datagen.shards.plan import PLAN, Plan, load_plan
+from datagen.shards.plan import PLAN, Plan, load_plan, records_per_unit
 from datagen.shards.store import Store
 
 
@@ -68,9 +68,8 @@ def scope_of(manifest: Manifest, source: Manifest | None, faults: Faults) -> Sco
     except StoreError as error:
         faults.add(str(error))
     if plan is None:
-        recipe = manifest.recipe
-        unit_dialogues = recipe["run"]["unit_dialogues"]
-        plan = Plan(manifest.identity, manifest.n_records, unit_dialogues, (), keep_audio=manifest.keep_audio)
+        n_per_unit = records_per_unit(manifest.recipe)
+        plan = Plan(manifest.identity, manifest.n_records, n_per_unit, (), keep_audio=manifest.keep_audio)
     scope = Scope(store, manifest, plan, source)
     _check_identity(scope, faults)
     return scope
@@ -96,5 +95,5 @@ def _check_identity(scope: Scope, faults: Faults) -> None:
     known = known and all(0 <= code < size for code, size in zip(silence.codes, vocabulary.sizes, strict=True))
     if silence.assistant != recipe["flatten"]["assistant_silence"] or not known:
         faults.add(f"{place}: its silence contradicts the recipe or the codebook: {silence}")
-    if not scope.is_flattened and scope.plan.unit_dialogues != recipe["run"]["unit_dialogues"]:
+    if not scope.is_flattened and scope.plan.unit_dialogues != records_per_unit(recipe):
         faults.add(f"{place}: its units are not those of the recipe")

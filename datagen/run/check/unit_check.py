@@ -16,8 +16,8 @@ from datagen.run.check.names import Names
 from datagen.run.check.planned import Planned, compare_planned
 from datagen.run.check.scope import Scope
 from datagen.run.check.sums import Sums
-from datagen.run.commit import added_of, notices_of
 from datagen.run.reflatten import conversations_of
+from datagen.run.unit_files import added_of, notices_of
 from datagen.shards import digest, seal
 from datagen.shards.laws import conversation_faults
 from datagen.shards.schema import CONVERSATIONS, REJECTS, decode, rows_schema, rows_table, streams_of
