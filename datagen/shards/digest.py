@@ -91,7 +91,9 @@ def _values(array: pa.Array) -> list[Any]:
     else:
         return list(array.to_pylist())
     if n_nulls:
-        found = [value if is_there else None for value, is_there in zip(found, array.is_valid().to_pylist(), strict=True)]
+        found = [
+            value if is_there else None for value, is_there in zip(found, array.is_valid().to_pylist(), strict=True)
+        ]
     return found
 
 
