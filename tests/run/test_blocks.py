@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from datagen.errors import StoreError
+from datagen.export.export_job import ExportRequest, export
+from datagen.inspect import open as open_output
 from datagen.recipe import Recipe
 from datagen.records import Reject
 from datagen.run import unit_files
@@ -362,3 +364,33 @@ def test_a_merge_keeps_the_units_of_its_first_build(plain, big, tmp_path):
     assert merged.n_units == 4  # 20 records in units of 6
     assert merged.n_conversations == 2 * big[1].n_conversations
     assert faults(tmp_path / "out") == []
+
+
+def test_a_merge_reads_sources_whose_units_are_no_multiple_of_its_own(plain, big, tmp_path):
+    merged = merge([str(plain[0]), str(big[0])], str(tmp_path / "out"))
+    assert (merged.n_units, merged.n_conversations) == (10, 2 * big[1].n_conversations)
+    assert faults(tmp_path / "out") == []
+
+
+def test_conversations_open_and_export_as_from_single_blocks(plain, big, tmp_path):
+    one, other = (list(open_output(str(out)).conversations()) for out, _ in (plain, big))
+    assert [talk.dialogue_id for talk in other] == [talk.dialogue_id for talk in one]
+    for a, b in zip(one, other, strict=True):
+        assert (a.audio.samples == b.audio.samples).all()
+        assert [row.input_ids.tolist() for row in b.rows("asr")] == [row.input_ids.tolist() for row in a.rows("asr")]
+    done = [export(str(out), str(tmp_path / out.parent.name), ExportRequest(format="moshi")) for out, _ in (plain, big)]
+    assert (done[0].n_conversations, done[0].hours) == (done[1].n_conversations, done[1].hours)
+
+
+def test_a_feed_reads_files_of_several_row_groups(plain, big):
+    feed = pytest.importorskip("datagen.feed")
+    found = []
+    for out, _ in (plain, big):
+        stage = feed.Stage("one", {"three_stream": 1}, 2048, 1)
+        learned = Counter(
+            label
+            for batch in feed.Feed(str(out), stage, epochs=1)
+            for label in batch.inputs["labels"].flatten().tolist()
+        )
+        found.append({label: n for label, n in learned.items() if label != feed.IGNORED})
+    assert found[0] == found[1] != {}
