@@ -137,7 +137,7 @@ def test_machines_of_two_kinds_make_one_build_and_are_both_named(tmp_path, monke
     clean = build(recipe, str(tmp_path / "clean"))
     store = LocalStore(tmp_path / "out")
     for unit, kind in enumerate(("aarch64 neoversen1", "x86_64 Haswell", "x86_64 Haswell")):
-        monkeypatch.setattr("datagen.run.commit.processor", lambda kind=kind: kind)
+        monkeypatch.setattr("datagen.run.unit_files.processor", lambda kind=kind: kind)
         worker(recipe, store).run(unit)
     mixed = build(recipe, str(tmp_path / "out"))
     assert mixed.reproducible.processors == {"aarch64 neoversen1": 1, "x86_64 Haswell": 2}

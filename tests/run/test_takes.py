@@ -17,6 +17,7 @@ from datagen.shards.manifest import Manifest
 from datagen.shards.schema import TAKES
 from datagen.shards.store import LocalStore
 from datagen.shards.tables import from_parquet
+from datagen.shards.unit import Block
 from tests.run.builds import fake, made, read, talk, worker
 from tests.run.engines import Counting
 
@@ -133,7 +134,7 @@ def test_an_unfinished_build_can_be_used_and_a_resumed_one_goes_on(tmp_path):
     out = tmp_path / "out"
     recipe = fake(tmp_path, VOICE, KEEP)
     one = worker(recipe, LocalStore(out))
-    one.apply(one.records(0))  # killed between its takes and its conversations
+    one.apply(one.records(Block(0)))  # killed between its takes and its conversations
     n_first = len(Counting.asked)
     assert n_first
     manifest = build(recipe, str(out))
@@ -144,7 +145,7 @@ def test_an_unfinished_build_can_be_used_and_a_resumed_one_goes_on(tmp_path):
 
     half = tmp_path / "half"
     one = worker(recipe, LocalStore(half))
-    one.apply(one.records(0))
+    one.apply(one.records(Block(0)))
     _, again, asked_again = counted(tmp_path / "c", reuse(half))
     assert set(asked_again) == set(asked) - {(row["voice"], row["text"], row["seed"]) for row in _kept(half)}
     assert again.digest == scratch.digest

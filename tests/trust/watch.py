@@ -71,6 +71,8 @@ class Watch:
         if isinstance(path, int) or path in (None, os.devnull):
             return
         real = os.path.realpath(os.fsdecode(path))
+        if event == "open" and changes and Path(real).is_dir():
+            return  # only a temporary file without a name, which nobody else finds, is opened so
         inside = self._writes if changes else self._reads
         if real == SECRET or not any(real == folder or real.startswith(folder + os.sep) for folder in inside):
             self._note(event, (real, "w" if changes else "r"))
