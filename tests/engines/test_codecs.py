@@ -106,6 +106,7 @@ def _has_its_frames(tokenizer, hop, n_samples):
     assert (codes < tokenizer.codebook_sizes).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block_s", [0.56, 1.2, 7.04, 100])
 @pytest.mark.parametrize("name", CAUSAL)
 def test_any_length_of_a_block_gives_the_same_codes_and_sound(tiny, name, block_s):

@@ -34,7 +34,11 @@ BUILDS = {
 }
 
 
-@pytest.fixture(scope="module", params=BUILDS)
+_LONG = ("codebooks", "words")
+"""Builds whose tests are slow tests."""
+
+
+@pytest.fixture(scope="module", params=[pytest.param(b, marks=pytest.mark.slow if b in _LONG else ()) for b in BUILDS])
 def pairs(request, tmp_path_factory):
     """A build, its layout, and all pairs by split, read back from the export."""
 

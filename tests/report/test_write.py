@@ -167,6 +167,7 @@ def test_the_page_says_who_wrote_and_judged(tmp_path):
     assert "Scripts:" not in write_report(str(made(tmp_path / "plain", n=2)[0])).file.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_an_excerpt_is_named_as_one(out, tmp_path, monkeypatch):
     monkeypatch.setattr("datagen.report.player._RECORDED_S", 20)
     text = write_report(str(out), str(tmp_path / "r.html"), 3).file.read_text("utf-8")

@@ -146,6 +146,7 @@ def test_dying_at_any_change_and_running_again_changes_no_byte(tmp_path, after):
     assert faults(out) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_voice_that_never_repeats_itself_still_gives_one_content(tmp_path, after):
     """What a block was when it was kept, it is in its unit."""

@@ -234,6 +234,7 @@ def test_whoever_is_killed_in_the_middle_of_a_shared_unit_changes_nothing(tmp_pa
     same_as_never_stopped(recipe, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_dialogue_that_kills_its_worker_is_a_reject_in_a_shared_unit_too(tmp_path):
     records = [talk(f"Please go on {k}.", "No, I die here." if k == 5 else "Sure.", id=f"d{k}") for k in range(16)]
     voice = "engines.tts={name: 'tests.run.engines:Deadly'}"

@@ -64,6 +64,7 @@ def test_blocks_of_units_are_spread_over_actors_and_a_unit_is_committed_after_it
     assert sorted((block.unit, block.index) for block in watcher.kept) == [(k // 4, k % 4) for k in range(7)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pools", ["pools={}", POOLS])
 def test_a_dialogue_that_kills_its_worker_is_a_reject_on_ray_too(cluster, tmp_path, pools):
     voice = "engines.tts={name: 'tests.run.engines:Deadly'}"
@@ -100,6 +101,7 @@ def actors() -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_killed_actor_costs_nothing_but_time(cluster, tmp_path):
     recipe, gate = gated(tmp_path, 3, n=6)
 
@@ -161,6 +163,7 @@ def test_pools_that_only_fit_one_after_the_other_do_not_fit():
     assert missing([PoolConfig(cpus=1)], [])
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_our_words_alone(tmp_path):
     recipe = fake(tmp_path, n=4)
     arguments = [*command(recipe, tmp_path, tmp_path / "out", 1), "--engine", "ray"]

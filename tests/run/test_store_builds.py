@@ -154,6 +154,7 @@ def test_lost_credentials_are_one_line_on_the_terminal(s3, flaky_s3: FlakyS3, tm
     assert not any(secret in ended.stdout + ended.stderr for secret in (SECRET, "AKIATESTS", "Traceback"))
 
 
+@pytest.mark.slow
 def test_every_command_takes_a_url(s3, tmp_path):
     source = write(tmp_path / "in.jsonl", talks(4))
     open_store(f"{s3}-in").create("in.jsonl", source.read_bytes())

@@ -77,6 +77,7 @@ print(n, tracemalloc.get_traced_memory()[1] + pa.default_memory_pool().max_memor
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.jsonl.zst", "x.parquet"])
 def test_memory_does_not_grow_with_the_file(s3, tmp_path, name):
     """In a process of its own, for the server is in this one and holds the whole file."""
