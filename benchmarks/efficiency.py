@@ -23,12 +23,13 @@ from datagen.pipeline.pipeline import Pipeline
 from datagen.pipeline.step import PipelineStage, apply
 from datagen.recipe import Recipe
 from datagen.records import Conversation, Takes
-from datagen.run import commit
+from datagen.run import commit, unit_files
 from datagen.run.commit import commit_unit
 from datagen.run.machine import keep_freed_memory
 from datagen.shards import digest
 from datagen.shards.plan import PlannedInput, load_plan
 from datagen.shards.store import open_store
+from datagen.shards.tables import TableFile
 
 _N_WORKERS = 2
 _TO_TAKES = ("select", "script", "speak")
@@ -126,8 +127,9 @@ def profile(recipe: Recipe, planned_in: Path, out: Path, n_units: int) -> None:
     timed = {name: watch.add(name, stage) for name, stage in stages.items()}
     watch.watch("digest", digest, "row_hashes")
     watch.watch("tables", commit, "conversations_table")
-    watch.watch("tables", commit, "rows_table")
-    watch.watch("parquet", commit, "to_parquet")
+    watch.watch("tables", unit_files, "rows_table")
+    watch.watch("parquet", TableFile, "add")
+    watch.watch("parquet", TableFile, "end")
     watch.watch("create and sync", store, "create")
     begin = time.perf_counter()
     for unit in range(n_units):

@@ -17,7 +17,7 @@ from common import Stopwatch, read_streams, recipe_for, run_build, run_command, 
 from datagen.pipeline.splits import split_of
 from datagen.recipe import Recipe
 from datagen.records import Streams
-from datagen.run import commit
+from datagen.run import unit_files
 from datagen.run.commit import commit_rows, commit_unit
 from datagen.run.finish import finish
 from datagen.run.reflatten import NEEDED, flattener
@@ -26,7 +26,7 @@ from datagen.shards.manifest import Manifest
 from datagen.shards.plan import PLAN, Plan, load_plan
 from datagen.shards.schema import streams_of
 from datagen.shards.store import open_store
-from datagen.shards.tables import from_parquet
+from datagen.shards.tables import TableFile, from_parquet
 from datagen.shards.unit import data_key
 
 _UNIT_DIALOGUES = 32
@@ -71,13 +71,14 @@ def profile(source: Path, out: Path, units: int) -> None:
         for name, run in (("read file", old.read), ("parse parquet", from_parquet), ("table to records", streams_of))
     )
     watch.watch("digest", digest, "row_hashes")
-    watch.watch("rows to table", commit, "rows_table")
-    watch.watch("parquet", commit, "to_parquet")
+    watch.watch("rows to table", unit_files, "rows_table")
+    watch.watch("parquet", TableFile, "add")
+    watch.watch("parquet", TableFile, "end")
     watch.watch("create and sync", store, "create")
     begin = time.perf_counter()
     for unit in range(units):
         key = data_key("conversations", unit)
-        commit_rows(store, unit, to_streams(parse(read(key), key, NEEDED)), flatten, head)  # type: ignore[arg-type]
+        commit_rows(store, unit, [to_streams(parse(read(key), key, NEEDED))], flatten, head)  # type: ignore[arg-type]
     print(f"one worker, {units} units:")
     watch.show(time.perf_counter() - begin)
 
