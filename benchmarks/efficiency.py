@@ -123,7 +123,7 @@ def profile(recipe: Recipe, planned_in: Path, out: Path, n_units: int) -> None:
     plan, store, watch = load_plan(open_store(str(planned_in))), open_store(str(out)), Stopwatch()
     if plan is None:
         raise RuntimeError("no plan")
-    flatten, head = build.flatten(), plan.identity.header()
+    flatten, head = build.flatten(), plan.header()
     timed = {name: watch.add(name, stage) for name, stage in stages.items()}
     watch.watch("digest", digest, "row_hashes")
     watch.watch("tables", commit, "conversations_table")

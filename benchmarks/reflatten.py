@@ -46,7 +46,7 @@ def write_build(real: Path, out: Path, hours: float) -> int:
     store = open_store(str(out))
     store.create(PLAN, plan.to_json())
     talks = islice(cycle(streams), n_talks)
-    flatten, head, splits = flattener(plan.identity), plan.identity.header(), Recipe.model_validate(recipe).splits
+    flatten, head, splits = flattener(plan.identity), plan.header(), Recipe.model_validate(recipe).splits
     for unit in range(plan.n_units):
         batch: list[Streams] = []
         for stream in islice(talks, _UNIT_DIALOGUES):
@@ -65,7 +65,7 @@ def profile(source: Path, out: Path, units: int) -> None:
     plan = load_plan(old)
     if plan is None:
         raise RuntimeError("no plan")
-    flatten, head = watch.add("flatten", flattener(plan.identity)), plan.identity.header()
+    flatten, head = watch.add("flatten", flattener(plan.identity)), plan.header()
     read, parse, to_streams = (
         watch.add(name, run)
         for name, run in (("read file", old.read), ("parse parquet", from_parquet), ("table to records", streams_of))
