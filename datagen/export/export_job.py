@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,7 +29,7 @@ from datagen.export.selection import Selection
 from datagen.inspect import Output
 from datagen.inspect.conversation import ConversationFile
 from datagen.run.finish import gathered
-from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
+from datagen.run.job import Engine, Job, Watcher, WholeUnits, WorkerPool, settled
 from datagen.run.run_job import run_job
 from datagen.shards import digest
 from datagen.shards.identity import differences
@@ -38,7 +38,7 @@ from datagen.shards.markers import Tally, marker_of
 from datagen.shards.plan import PLAN, Plan, read_plan, records_per_unit
 from datagen.shards.seal import refuse_broken
 from datagen.shards.store import SCRATCH, Store, open_store
-from datagen.shards.unit import Block, File, Marker, data_key, marker_key
+from datagen.shards.unit import File, Marker, data_key, marker_key
 
 _ALWAYS = ("soundfile", "soxr", "numpy")
 """Packages that decide the bytes of sound."""
@@ -305,8 +305,10 @@ class _Loaded(ConversationFile):
             raise StoreError(f"{self._place} is damaged: {str(error).splitlines()[0]}") from error
 
 
-class ExportWorker:
+class ExportWorker(WholeUnits):
     """A worker whose units are conversations to export."""
+
+    doing = "exporting"
 
     def __init__(self, source: str, out: str, trust: bool) -> None:
         self._store, self._output = open_store(out), Output(source, trust)
@@ -355,11 +357,3 @@ class ExportWorker:
                     continue
                 taken.append((talk.split, clip.talk.streams.n_samples))
                 yield clip
-
-    def records(self, block: Block) -> NoReturn:
-        """Fail, because no conversation may be left out of a unit that ended its worker.
-
-        Raises:
-            StoreError: Always.
-        """
-        raise StoreError(f"{block}: its worker died while exporting it (out of memory?)")

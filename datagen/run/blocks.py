@@ -15,13 +15,12 @@ import pyarrow as pa
 from datagen.errors import StoreError
 from datagen.pipeline.flatten import Flatten
 from datagen.records import Reject
-from datagen.run.commit import Result, commit_blocks, found_unit, sorted_out
-from datagen.shards import seal
+from datagen.run.commit import Result, commit_blocks, decided_rejects, found_unit, sorted_out
 from datagen.shards.markers import marker_of
 from datagen.shards.plan import Plan, blocks_of
 from datagen.shards.schema import conversations_table
 from datagen.shards.store import Store
-from datagen.shards.tables import about, from_parquet, to_parquet
+from datagen.shards.tables import from_parquet, to_parquet
 from datagen.shards.unit import BLOCKS, Block, Marker, block_of, marker_key
 
 
@@ -101,13 +100,5 @@ def _kept(store: Store, block: Block, header: dict[str, Any]) -> tuple[pa.Table,
         StoreError: If it is missing or damaged, or that of another run.
     """
     place, data = f"{store.url}/{block.key}", store.read(block.key)
-    try:
-        seal.refuse_broken(data, place, required=True)
-        table = from_parquet(data, place)
-    except StoreError as error:
-        raise StoreError(f"{error}; delete it and run the same command again") from error
-    said = about(table)
-    rejects = [Reject(**values) for values in said.pop("rejects", ())]
-    if said != {**header, "unit": block.unit, "block": block.index}:
-        raise StoreError(f"{place} belongs to another block or run; delete it and run the same command again")
-    return table.replace_schema_metadata(None), rejects
+    rejects = decided_rejects(data, place, {**header, "unit": block.unit, "block": block.index}, "block")
+    return from_parquet(data, place, is_hashed=True).replace_schema_metadata(None), rejects

@@ -106,16 +106,32 @@ def _resume(store: Store, unit: int, flatten: Flatten, header: dict[str, Any]) -
     key = data_key("conversations", unit)
     place = f"{store.url}/{key}"
     with fetched(store, key) as data, UnitFiles(store, unit, header, on_disk=True) as files:
-        try:
-            seal.refuse_broken(data, place, required=True)
-            said = about(footer_of(data, place))
-        except StoreError as error:
-            raise StoreError(f"{error}; delete it and run the same command again") from error
-        rejects = [Reject(**values) for values in said.pop("rejects", ())]
-        if said != {**header, "unit": unit}:
-            raise StoreError(f"{place} belongs to another unit or run; delete it and run the same command again")
+        rejects = decided_rejects(data, place, {**header, "unit": unit}, "unit")
         files.found(data)
         return files.finish(files.decided(), rejects, flatten)
+
+
+def decided_rejects(data: bytes | memoryview, place: str, header: dict[str, Any], whose: str) -> list[Reject]:
+    """The rejects in the file of conversations that decides a unit or a block.
+
+    Args:
+        data: The file.
+        place: Its place for errors.
+        header: Metadata that it must have.
+        whose: `unit` or `block`.
+
+    Raises:
+        StoreError: If it is damaged, or that of another one or run.
+    """
+    try:
+        seal.refuse_broken(data, place, required=True)
+        said = about(footer_of(data, place))
+    except StoreError as error:
+        raise StoreError(f"{error}; delete it and run the same command again") from error
+    rejects = [Reject(**values) for values in said.pop("rejects", ())]
+    if said != header:
+        raise StoreError(f"{place} belongs to another {whose} or run; delete it and run the same command again")
+    return rejects
 
 
 def commit_rows(

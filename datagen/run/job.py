@@ -8,7 +8,7 @@ are skipped, markers decide which units are finished, and a killed run resumes.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal
+from typing import Any, ClassVar, Generic, Literal, NoReturn
 
 from typing_extensions import TypeVar
 
@@ -59,6 +59,21 @@ class WorkerPool:
     """True if its workers can make parts of a block, as `Worker` can; local ones then share the last blocks."""
     steps: str = ""
     """Names of its steps for people, if there are several pools."""
+
+
+class WholeUnits:
+    """A worker that can leave no record out of a unit, so one that ends it ends the job."""
+
+    doing: ClassVar[str]
+    """Its work on a unit for the error, such as `encoding`."""
+
+    def records(self, block: Block) -> NoReturn:
+        """Fail, where another worker would give the records to try them one by one.
+
+        Raises:
+            StoreError: Always.
+        """
+        raise StoreError(f"{block}: its worker died while {self.doing} it (out of memory?)")
 
 
 class Job(ABC, Generic[_R, I]):

@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import NoReturn
 
 import pyarrow as pa
 from typing_extensions import override
@@ -21,7 +20,7 @@ from datagen.recipe import LimitsConfig, sha256_of
 from datagen.records import Dialogue, EngineInfo, InputFile, Reject, Streams, Voice
 from datagen.run.commit import commit_blocks, found_unit, sorted_out
 from datagen.run.finish import finish
-from datagen.run.job import Engine, Job, WorkerPool, settled
+from datagen.run.job import Engine, Job, WholeUnits, WorkerPool, settled
 from datagen.run.planning import write_groups, write_parts
 from datagen.run.reflatten import flattener
 from datagen.run.run_job import run_job
@@ -30,8 +29,8 @@ from datagen.shards.manifest import MANIFEST, Manifest
 from datagen.shards.plan import Plan, PlannedInput, blocks_of, load_plan, records_per_unit
 from datagen.shards.schema import conversations_table, streams_of
 from datagen.shards.store import Store, open_store
-from datagen.shards.tables import about, fetched, footer_of, from_parquet, groups_of
-from datagen.shards.unit import Block, File, Marker, unit_of
+from datagen.shards.tables import about, fetched, footer_of, from_parquet, groups_of, verified
+from datagen.shards.unit import File, Marker, unit_of
 
 _EQUAL = ("data_version", "vocabulary", "clock", "silence")
 _EQUAL_ENGINES = ("speech_tokenizer", "text_tokenizer")
@@ -140,7 +139,7 @@ def _crossing(builds: Sequence[Manifest]) -> Iterator[DatagenError]:
     splits: dict[str, set[str]] = {}
     for build in builds:
         for file in build.files("conversations"):
-            for row in from_parquet(_verified(build, file), file.key, _SPLIT_COLUMNS).to_pylist():
+            for row in from_parquet(verified(build.store, file.key, file.sha256), file.key, _SPLIT_COLUMNS).to_pylist():
                 for voice in {u["voice"] for u in row["utterances"] if u["role"] == "user"}:
                     known = build.voices.get(voice) if build.kept_apart != "voices" else None
                     speaker = known.speaker if known else voice
@@ -250,18 +249,6 @@ def _plan_of(build: Manifest) -> Plan:
     return plan
 
 
-def _verified(build: Manifest, file: File) -> bytes:
-    """The bytes of a data file, which must be those of the manifest."""
-    data = build.store.read(file.key)
-    _refuse_changed(data, build, file)
-    return data
-
-
-def _refuse_changed(data: bytes | memoryview, build: Manifest, file: File) -> None:
-    if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise StoreError(f"{build.store.url}/{file.key} is damaged: its hash is not that in the manifest")
-
-
 @dataclass
 class _Part:
     """A build whose conversations are copied, in order of their records; keeps a row group of the last unit."""
@@ -298,8 +285,7 @@ class _Part:
     def _read(self, unit: int) -> Iterator[dict[int, Streams | Reject]]:
         """The results of a unit by record: its rejects, and with them one row group of conversations after another."""
         file = self.files[unit]
-        with fetched(self.build.store, file.key) as data:
-            _refuse_changed(data, self.build, file)
+        with fetched(self.build.store, file.key, file.sha256) as data:
             said = about(footer_of(data, file.key))
             rejects = {r["record"]: Reject(**r) for r in said.get("rejects", ())}
             yield {**rejects}
@@ -307,8 +293,10 @@ class _Part:
                 yield {**rejects, **{s.record: s for s in streams_of(table)}}
 
 
-class _Merger:
+class _Merger(WholeUnits):
     """A worker whose units are records of the merged builds."""
+
+    doing = "copying"
 
     def __init__(self, urls: Sequence[str], out: str) -> None:
         self._store = open_store(out)
@@ -332,14 +320,6 @@ class _Merger:
         for block in blocks_of(self._plan, unit):
             streams, rejects = sorted_out(map(self._result, self._planned.block(block)))
             yield conversations_table(streams), rejects
-
-    def records(self, block: Block) -> NoReturn:
-        """Fail, because no record may be left out of a unit that ended its worker.
-
-        Raises:
-            StoreError: Always.
-        """
-        raise StoreError(f"{block}: its worker died while copying it (out of memory?)")
 
     def _result(self, planned: Dialogue | Reject) -> Streams | Reject:
         k = bisect_right(self._begins, planned.record) - 1

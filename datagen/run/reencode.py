@@ -6,11 +6,10 @@ tokenizer. What was cut of an interrupted take is not in the audio, so it has no
 Units are those of the source, and so is the planned input, which is copied: the output is a build like any other.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +27,7 @@ from datagen.recipe import FlattenConfig, LimitsConfig, PoolConfig, explain, ref
 from datagen.records import Reject, Spoken, Streams
 from datagen.run.commit import commit_blocks, found_unit
 from datagen.run.finish import finish
-from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
+from datagen.run.job import Engine, Job, Watcher, WholeUnits, WorkerPool, settled
 from datagen.run.reflatten import flattener, refuse_not_kept
 from datagen.run.run_job import run_job
 from datagen.shards.identity import Clock, EncodedFrom, Identity, Silence, differences
@@ -36,8 +35,8 @@ from datagen.shards.manifest import MANIFEST, FlattenedFrom, Manifest
 from datagen.shards.plan import PLAN, Plan, groups_key, load_plan, part_key
 from datagen.shards.schema import conversations_table, streams_of
 from datagen.shards.store import Store, open_store
-from datagen.shards.tables import about, fetched, footer_of, groups_of
-from datagen.shards.unit import Block, File, Marker, unit_of
+from datagen.shards.tables import about, fetched, footer_of, groups_of, verified
+from datagen.shards.unit import File, Marker, unit_of
 from datagen.shards.vocab import Vocabulary
 
 _HEARD = {"alignment_takes": "heard", "half_duplex": "heard"}
@@ -210,23 +209,13 @@ def _plan_of(old: Manifest) -> Plan:
 
 
 def _copy(source: Store, store: Store, key: str, sha256: str) -> None:
-    store.create(key, _verified(source, key, sha256))
+    store.create(key, verified(source, key, sha256))
 
 
-def _verified(store: Store, key: str, sha256: str) -> bytes:
-    """The bytes of a file, which must be those that plan or manifest names."""
-    data = store.read(key)
-    _refuse_changed(data, store, key, sha256)
-    return data
-
-
-def _refuse_changed(data: bytes | memoryview, store: Store, key: str, sha256: str) -> None:
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise StoreError(f"{store.url}/{key} is damaged: its hash is not the one on record; restore it from a copy")
-
-
-class _Encoder:
+class _Encoder(WholeUnits):
     """A worker whose units are conversations to encode."""
+
+    doing = "encoding"
 
     def __init__(self, source: str, out: str) -> None:
         self._store = open_store(out)
@@ -251,8 +240,7 @@ class _Encoder:
 
     def _blocks(self, file: File) -> Iterator[tuple[pa.Table, list[Reject]]]:
         """The conversations of a file, encoded a row group at a time, and its rejects."""
-        with fetched(self._origin, file.key) as data:
-            _refuse_changed(data, self._origin, file.key, file.sha256)
+        with fetched(self._origin, file.key, file.sha256) as data:
             for table in groups_of(data, file.key):
                 yield conversations_table([self._encoded(streams) for streams in streams_of(table)]), []
             said = about(footer_of(data, file.key))
@@ -270,14 +258,6 @@ class _Encoder:
             voice_prompt=None,
             audio_flac=to_flac(audio, self._clock.sample_rate_hz) if self._keep_audio else None,
         )
-
-    def records(self, block: Block) -> NoReturn:
-        """Fail, because no record may be left out of a unit that ended its worker.
-
-        Raises:
-            StoreError: Always.
-        """
-        raise StoreError(f"{block}: its worker died while encoding it (out of memory?)")
 
 
 def kept_audio(streams: Streams, sample_rate_hz: int, hop: int) -> NDArray[np.int16]:

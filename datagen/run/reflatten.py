@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import ValidationError
 from typing_extensions import override
 
-from datagen.errors import RecipeError, ResumeError, StoreError
+from datagen.errors import RecipeError, ResumeError
 from datagen.pipeline.flatten import Flatten
 from datagen.recipe import FlattenConfig, LimitsConfig, explain, sha256_of
 from datagen.records import Streams
 from datagen.run.commit import commit_rows
 from datagen.run.finish import finish
-from datagen.run.job import Engine, Job, Watcher, WorkerPool, settled
+from datagen.run.job import Engine, Job, Watcher, WholeUnits, WorkerPool, settled
 from datagen.run.run_job import run_job
 from datagen.shards import seal
 from datagen.shards.identity import Identity
@@ -22,7 +22,7 @@ from datagen.shards.plan import PLAN, Plan, load_plan, records_per_unit
 from datagen.shards.schema import streams_of
 from datagen.shards.store import Store, open_store
 from datagen.shards.tables import fetched, groups_of
-from datagen.shards.unit import Block, Marker, data_key
+from datagen.shards.unit import Marker, data_key
 
 _OF_UTTERANCES = (
     *("role", "kind", "turn", "text_ids", "start_samples", "end_samples", "n_cut_samples"),
@@ -200,8 +200,10 @@ def _together(groups: Iterable[list[Streams]]) -> Iterator[list[Streams]]:
     yield found
 
 
-class _Flattener:
+class _Flattener(WholeUnits):
     """A worker whose units are conversations to flatten."""
+
+    doing = "flattening"
 
     def __init__(self, source: str, out: str) -> None:
         self._origin, self._store = open_store(source), open_store(out)
@@ -221,11 +223,3 @@ class _Flattener:
             seal.refuse_broken(data, key)
             for table in groups_of(data, key, NEEDED):
                 yield streams_of(table)
-
-    def records(self, block: Block) -> NoReturn:
-        """Fail, because no record may be left out of a unit that ended its worker.
-
-        Raises:
-            StoreError: Always.
-        """
-        raise StoreError(f"{block}: its worker died while flattening it (out of memory?)")

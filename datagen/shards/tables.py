@@ -1,6 +1,7 @@
 """Converts tables to Parquet bytes and back; the only place that chooses encodings."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 import tempfile
@@ -123,12 +124,39 @@ def _bytes_of(file: IO[bytes]) -> memoryview:
 
 
 @contextlib.contextmanager
-def fetched(store: Store, key: str) -> Iterator[memoryview]:
-    """The bytes of a file of a store, in a temporary file rather than in memory."""
+def fetched(store: Store, key: str, sha256: str = "") -> Iterator[memoryview]:
+    """The bytes of a file of a store, in a temporary file rather than in memory.
+
+    Args:
+        store: The store.
+        key: Path of the file.
+        sha256: Hash that they must have; empty: any.
+
+    Raises:
+        StoreError: If they have another.
+    """
     with tempfile.TemporaryFile() as file:
         with store.open(key) as source:
             shutil.copyfileobj(source, file, 1 << 22)
-        yield _bytes_of(file) if file.tell() else memoryview(b"")
+        data = _bytes_of(file) if file.tell() else memoryview(b"")
+        _refuse_changed(data, store, key, sha256)
+        yield data
+
+
+def verified(store: Store, key: str, sha256: str) -> bytes:
+    """The bytes of a file of a store, which must have a hash.
+
+    Raises:
+        StoreError: If they have another.
+    """
+    data = store.read(key)
+    _refuse_changed(data, store, key, sha256)
+    return data
+
+
+def _refuse_changed(data: bytes | memoryview, store: Store, key: str, sha256: str) -> None:
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        raise StoreError(f"{store.url}/{key} is damaged: its hash is not the one on record; restore it from a copy")
 
 
 def groups_of(data: bytes | memoryview, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -164,7 +192,7 @@ def from_parquet(
             requested columns are read; it is closed.
         name: Name of the file for messages.
         columns: Names of the columns; by default all.
-        is_hashed: True if the hash of the bytes is known to be that of the manifest, which makes the seal superfluous.
+        is_hashed: True if the bytes are known to be whole, by the hash of the manifest or by their seal.
 
     Raises:
         StoreError: If the bytes are damaged; names the file.

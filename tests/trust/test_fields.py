@@ -56,7 +56,7 @@ _EVERY = 16
 
 
 _LONG = ("plan.json", "recipe.yaml")
-"""Documents of so many fields that all of them take long."""
+"""Documents with more fields than the others: to try each of them takes long."""
 
 
 def fresh(target: Target, names: list[str]) -> list[tuple[str, Any]]:
